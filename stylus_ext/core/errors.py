@@ -1,0 +1,50 @@
+"""What can go wrong, as one tree, and the notes that tell a user what was done about it.
+
+StylusError
+├── EnvironmentProblem   the private environment is missing, unsupported or broken
+├── InvalidInput         a request, a setting or a file that cannot be used as it is
+├── Unavailable          something that may work later: a lock, a network, an engine
+│   └── DeadlineExceeded the time that was given is over
+├── Cancelled            the user said stop
+└── StoreProblem         the data folder cannot be read or written
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class StylusError(Exception):
+    """Every error that a user may see; its message says what happened, to what, and what to do."""
+
+
+class EnvironmentProblem(StylusError):
+    """The private environment is missing, unsupported or broken."""
+
+
+class InvalidInput(StylusError):
+    """A request, a setting or a file that cannot be used as it is."""
+
+
+class Unavailable(StylusError):
+    """Something that may work later: a lock, a network, an engine."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The time that was given is over."""
+
+
+class Cancelled(StylusError):
+    """The user said stop."""
+
+
+class StoreProblem(StylusError):
+    """The data folder cannot be read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence for the user; `code` lets a caller recognise it without reading English."""
+
+    code: str
+    text: str

@@ -1,0 +1,1 @@
+"""The door of the engine process: HTTP on loopback, schemas, jobs."""

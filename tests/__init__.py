@@ -1,0 +1,1 @@
+"""Stylus's tests; they mirror the package."""
