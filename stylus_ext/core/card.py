@@ -1,0 +1,160 @@
+"""Cards: what a source states about one adapter version, and the keys by which everything is linked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from stylus_ext.core.errors import InvalidInput
+
+Scheme = Literal["civitai", "sha256", "path"]
+
+SOURCES = ("local", "civitai", "pictures", "starter")
+"""Whose word counts first where several sources speak of one adapter."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AdapterKey:
+    """`civitai:<version id>`, `sha256:<hex>`, or `path:<relative path>` until the hash is known. The first key stays."""
+
+    scheme: Scheme
+    value: str
+
+    def __post_init__(self) -> None:
+        right = {
+            "civitai": self.value.isascii() and self.value.isdigit(),
+            "sha256": _SHA256.fullmatch(self.value) is not None,
+            "path": bool(self.value),
+        }.get(self.scheme, False)
+        if not right:
+            raise InvalidInput(f"{self.scheme}:{self.value} is not the key of an adapter.")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.value}"
+
+    @classmethod
+    def parse(cls, text: str) -> AdapterKey:
+        scheme, _, value = text.partition(":")
+        if scheme == "civitai":
+            return cls("civitai", value)
+        if scheme == "sha256":
+            return cls("sha256", value.lower())
+        if scheme == "path":
+            return cls("path", value)
+        raise InvalidInput(f"{text!r} is not the key of an adapter: it must begin with civitai:, sha256: or path:.")
+
+    @classmethod
+    def civitai(cls, version_id: int) -> AdapterKey:
+        return cls("civitai", str(version_id))
+
+    @classmethod
+    def sha256(cls, digest: str) -> AdapterKey:
+        return cls("sha256", digest.lower())
+
+    @classmethod
+    def path(cls, relative: str) -> AdapterKey:
+        return cls("path", relative)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt with which the adapter was used, and the weight it had there."""
+
+    prompt: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """The file as its source offers it."""
+
+    name: str
+    size: int
+    sha256: str | None = None
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of this adapter in a LoRA folder; the host knows it by its stem alone."""
+
+    path: str
+    stem: str
+    size: int
+    mtime_ns: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterCard:
+    """One adapter version, as its source states it."""
+
+    key: AdapterKey
+    name: str
+    source: str
+    version: str = ""
+    model_id: int | None = None
+    base_model: str = ""
+    kind: str = ""
+    tags: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    text: str = ""
+    examples: tuple[Example, ...] = ()
+    images: int | None = None
+    preview: str = ""
+    weight: float | None = None
+    negative_text: str = ""
+    downloads: int | None = None
+    rating: float | None = None
+    nsfw: bool = False
+    weak: bool = False
+    creator: str = ""
+    licence: str = ""
+    remote: RemoteFile | None = None
+    equivalents: tuple[AdapterKey, ...] = ()
+    """Other keys under which the same adapter version is known."""
+
+
+def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
+    """One card from what several sources state: for each field the first source that says anything, examples of all."""
+    ranked = sorted(cards, key=lambda card: SOURCES.index(card.source))
+    if not ranked:
+        raise InvalidInput("There is no card to merge.")
+    best = ranked[0]
+    for card in ranked[1:]:
+        best = _filled(best, card)
+    return best
+
+
+def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
+    """`best`, its gaps filled from `other`. What is known only from tag frequencies gives way to anything better."""
+    trusted, spare = (other, best) if best.weak and not other.weak else (best, other)
+    examples = tuple(dict.fromkeys(best.examples + other.examples))
+    return replace(
+        best,
+        name=trusted.name or spare.name,
+        version=best.version or other.version,
+        model_id=best.model_id if best.model_id is not None else other.model_id,
+        base_model=best.base_model or other.base_model,
+        kind=best.kind or other.kind,
+        tags=trusted.tags or spare.tags,
+        triggers=trusted.triggers or spare.triggers,
+        text=best.text or other.text,
+        examples=examples,
+        images=best.images if best.images is not None else other.images,
+        preview=best.preview or other.preview,
+        weight=best.weight if best.weight is not None else other.weight,
+        negative_text=best.negative_text or other.negative_text,
+        downloads=best.downloads if best.downloads is not None else other.downloads,
+        rating=best.rating if best.rating is not None else other.rating,
+        nsfw=best.nsfw or other.nsfw,
+        weak=best.weak and other.weak,
+        creator=best.creator or other.creator,
+        licence=best.licence or other.licence,
+        remote=best.remote or other.remote,
+        equivalents=tuple(sorted({*best.equivalents, *other.equivalents, other.key} - {best.key})),
+    )

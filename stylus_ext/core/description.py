@@ -1,0 +1,94 @@
+"""Descriptions: our text about a card, its recommended weight and kind; and entries, which join both with the user's edits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
+from stylus_ext.core.errors import InvalidInput
+
+KINDS = (
+    "style", "character", "person", "clothing", "pose", "action", "background", "building", "vehicle", "animal", "object",
+    "concept", "unknown",
+)
+State = Literal["auto", "always", "never"]
+STATES: tuple[State, ...] = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the refiner says of a card; `source` is `card`, `chat:<model>` or the like, `fingerprint` what it was made from."""
+
+    text: str
+    kind: str
+    source: str
+    fingerprint: str
+    weight: float | None = None
+    slider: bool = False
+    speed: bool = False
+    utility: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What the user decided; None means untouched. Kept for ever, whatever the sources say later."""
+
+    state: State = "auto"
+    text: str | None = None
+    triggers: tuple[str, ...] | None = None
+    weight: float | None = None
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
+        if self.kind is not None and self.kind not in KINDS:
+            raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A card with its description, the user's edits and its files on disk: what the catalogue holds."""
+
+    card: AdapterCard
+    description: Description
+    family: str
+    edits: Edits = Edits()
+    files: tuple[LocalFile, ...] = ()
+
+    @property
+    def key(self) -> AdapterKey:
+        return self.card.key
+
+    @property
+    def text(self) -> str:
+        return self.description.text if self.edits.text is None else self.edits.text
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        return self.card.triggers if self.edits.triggers is None else self.edits.triggers
+
+    @property
+    def kind(self) -> str:
+        return self.edits.kind or self.description.kind
+
+    @property
+    def weight(self) -> float | None:
+        """The user's, else the preferred weight of the sidecar, else the refiner's; None where nothing is known."""
+        for weight in (self.edits.weight, self.card.weight, self.description.weight):
+            if weight is not None:
+                return weight
+        return None
+
+    @property
+    def stem(self) -> str | None:
+        """The name under which the host knows it; None while it is not on disk."""
+        return min((file.stem for file in self.files), default=None)
+
+    def edited(self, edits: Edits) -> Entry:
+        return replace(self, edits=edits)

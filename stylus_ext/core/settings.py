@@ -1,0 +1,166 @@
+"""Every option of Stylus, as one frozen tree; the CLI's flags, the README's table and the WebUI's page are made from it.
+
+In: nothing, or a plain mapping such as parsed JSON. Out: `Settings`, or `InvalidInput` with a sentence that says what is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+
+SCHEMES = ("paper", "all", "subsets")
+POLICIES = ("hybrid", "cosine", "lexical", "random")
+COMPOSERS = ("rules",)
+
+
+def _option(default: Any, help_text: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"help": help_text, **limits})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One leaf of the tree, as a flag, a table row or a widget shows it."""
+
+    section: str
+    name: str
+    default: bool | int | float | str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name), item.default, item.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection(_Section):
+    """What may be chosen, and how much of it."""
+
+    max_adapters: int = _option(3, "adapters in all, those you wrote yourself included", low=0, high=10)
+    per_task: int = _option(1, "adapters per task", low=0, high=5)
+    max_styles: int = _option(2, "style adapters in all", low=0, high=5)
+    family: str = _option("any", "base model family to choose for; `any` takes one ecosystem per plan")
+    policy: str = _option("hybrid", "how candidates are found", choices=POLICIES)
+    composer: str = _option("rules", "who splits the prompt and picks", choices=COMPOSERS)
+    candidates: int = _option(150, "candidates that the composer sees", low=10, high=1000)
+    strictness: float = _option(0.5, "how sure a pick must be: 0 takes nearly anything, 1 only the certain", low=0.0, high=1.0)
+    nsfw: bool = _option(False, "allow not-safe-for-work adapters for any prompt, not only for prompts that ask for them")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights(_Section):
+    """How strongly picks are applied."""
+
+    default: float = _option(0.8, "weight of an adapter about which nothing is known", low=0.0, high=2.0)
+    strength: float = _option(1.0, "factor on every weight", low=0.0, high=2.0)
+    total_cap: float = _option(1.5, "most that all weights of one picture may add up to; 0 is no cap", low=0.0, high=10.0)
+    paper_factor: bool = _option(False, "multiply by 0.8 once more, as the paper's published code does")
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity(_Section):
+    """How batches differ."""
+
+    scheme: str = _option("paper", "which combinations the batches after the first take", choices=SCHEMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Text(_Section):
+    """What is written besides the tags."""
+
+    triggers: bool = _option(True, "add the trigger words that identify a pick")
+    negative_text: bool = _option(True, "add what an adapter's sidecar wants in the negative prompt")
+    debias: str = _option("", "text added after the prompt whenever something was picked, such as `realistic, high quality`")
+    emphasis: float = _option(1.0, "attention weight for tasks that no adapter serves; 1 leaves them alone", low=1.0, high=1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder(_Section):
+    """What turns text into vectors."""
+
+    model: str = _option("all-MiniLM-L6-v2", "a sentence-transformers model, or the model name of the endpoint")
+    endpoint: str = _option("", "base URL of an OpenAI-compatible embeddings server; empty encodes on this machine")
+    device: str = _option("cpu", "where to encode; the picture needs the GPU")
+    threads: int = _option(2, "threads while a picture is made", low=1, high=64)
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors(_Section):
+    """Where the vectors live."""
+
+    chroma_url: str = _option("", "address of a shared Chroma server; empty keeps the vectors in the data folder")
+    exact_below: int = _option(500_000, "entries up to which every search is exact", low=0, high=10_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole tree."""
+
+    selection: Selection = field(default_factory=Selection)
+    weights: Weights = field(default_factory=Weights)
+    diversity: Diversity = field(default_factory=Diversity)
+    text: Text = field(default_factory=Text)
+    encoder: Encoder = field(default_factory=Encoder)
+    vectors: Vectors = field(default_factory=Vectors)
+
+
+def options() -> Iterator[Option]:
+    """Every leaf, in the order of the tree."""
+    tree = Settings()
+    for section in fields(tree):
+        for leaf in fields(getattr(tree, section.name)):
+            meta = leaf.metadata
+            yield Option(
+                section=section.name, name=leaf.name, default=leaf.default, help=meta["help"],
+                low=meta.get("low"), high=meta.get("high"), choices=tuple(meta.get("choices", ())),
+            )
+
+
+def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """`settings` with some leaves replaced: {"weights": {"strength": 0.7}}. Unknown names and wrong values are refused."""
+    known = {item.name for item in fields(settings)}
+    for section, leaves in values.items():
+        if section not in known:
+            raise InvalidInput(f"There is no group of settings called {section!r}; there are {', '.join(sorted(known))}.")
+        if not isinstance(leaves, Mapping):
+            raise InvalidInput(f"The settings of {section!r} must be an object with names and values.")
+        current = getattr(settings, section)
+        unknown = sorted(set(leaves) - {item.name for item in fields(current)})
+        if unknown:
+            raise InvalidInput(f"There is no setting {section}.{unknown[0]}.")
+        settings = replace(settings, **{section: replace(current, **leaves)})
+    return settings
+
+
+def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The tree as plain data; `with_values(Settings(), as_values(s)) == s`."""
+    return {
+        section.name: {leaf.name: getattr(getattr(settings, section.name), leaf.name) for leaf in fields(getattr(settings, section.name))}
+        for section in fields(settings)
+    }
+
+
+def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
+    wanted = type(default)
+    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    if wanted is float:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits:
+        raise InvalidInput(f"{name} must be {_called(wanted)}, not {value!r}.")
+    if "low" in meta and not meta["low"] <= value <= meta["high"]:
+        raise InvalidInput(f"{name} must lie between {meta['low']} and {meta['high']}, not {value!r}.")
+    if "choices" in meta and value not in meta["choices"]:
+        raise InvalidInput(f"{name} must be one of {', '.join(meta['choices'])}, not {value!r}.")
+
+
+def _called(kind: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
