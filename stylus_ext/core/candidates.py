@@ -7,16 +7,7 @@ from dataclasses import dataclass, field
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of the prompt that an adapter could serve; `start` and `end` are offsets into the prompt's text."""
-
-    text: str
-    start: int
-    end: int
-    segment: int = 0
+from stylus_ext.core.prompt.spans import Span
 
 
 @dataclass(frozen=True, slots=True)

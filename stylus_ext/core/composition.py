@@ -22,12 +22,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask."""
+    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask; weight None is not known."""
 
     key: AdapterKey
     task: int
     name: str
-    weight: float
+    weight: float | None
     reason: str
     kind: str = "unknown"
     score: float = 0.0

@@ -1,0 +1,1 @@
+"""The prompt as text: parsed without loss, cut into pieces, spans and words."""
