@@ -1,1 +1,1 @@
-"""The prompt as text: parsed without loss, cut into pieces, spans and words."""
+"""The user's prompt: text in, tokens, segments, pieces and words out; and text put in without touching what is there."""
