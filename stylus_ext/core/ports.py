@@ -192,11 +192,12 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: the parsed prompts, and what may be found."""
+    """What is looked for, and what may be found: `only` limits it to these keys, such as those on disk; None is no limit."""
 
     prompt: Prompt
     negative: Prompt
     limits: Selection
+    only: frozenset[AdapterKey] | None = None
 
 
 class Retriever(Protocol):

@@ -120,7 +120,7 @@ def options() -> Iterator[Option]:
         for leaf in fields(getattr(tree, section.name)):
             meta = leaf.metadata
             yield Option(
-                section=section.name, name=leaf.name, default=leaf.default, help=meta["help"],
+                section=section.name, name=leaf.name, default=getattr(getattr(tree, section.name), leaf.name), help=meta["help"],
                 low=meta.get("low"), high=meta.get("high"), choices=tuple(meta.get("choices", ())),
             )
 

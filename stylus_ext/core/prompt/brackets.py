@@ -46,18 +46,16 @@ def structure(tokens: Sequence[Token]) -> Structure:
     )
 
 
-@dataclass(slots=True)
-class _Open:
-    index: int
-    bars: bool
-    colons: list[int]
-
-
 class _Matcher:
+    """Brackets are known by the index of their opening token: plain integers, since there may be thousands."""
+
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
-        self._stacks: dict[str, list[_Open]] = {kind: [] for kind in _OPENERS}
-        self.factors: dict[int, float] = {}  # of the opening tokens
+        self._stacks: dict[str, list[int]] = {kind: [] for kind in _OPENERS}
+        self._barred: set[int] = set()
+        self._colons: dict[int, list[int]] = {}
+        self._depth = 0
+        self.factors: dict[int, float] = {}  # of the opening tokens that have another than their bracket's
         self.closed: set[int] = set()  # closing tokens that have an opening one
         self.depths: list[int] = []
         self.separators: set[int] = set()
@@ -67,14 +65,13 @@ class _Matcher:
     def take(self, index: int, token: Token) -> None:
         kind = token.kind
         if kind in _OPENERS:
-            self.factors[index] = _OPENERS[kind]
             self.silent.add(index)
-            self._stacks[kind].append(_Open(index, bars=False, colons=[]))
-            if kind == kinds.BRACE_OPEN and "$$" in token.text:
-                self.variants = True
+            self._stacks[kind].append(index)
+            self._depth += 1
+            self.variants = self.variants or "$$" in token.text
         elif kind in _CLOSERS:
             self._close(index, _CLOSERS[kind])
-        elif kind in {kinds.BAR, kinds.COLON}:
+        elif kind == kinds.BAR or kind == kinds.COLON:
             self._divide(index, kind)
         elif kind == kinds.WEIGHT:
             if self._stacks[kinds.ROUND_OPEN]:
@@ -82,66 +79,66 @@ class _Matcher:
         elif kind == kinds.AND:
             self._stacks[kinds.ROUND_OPEN].clear()
             self._stacks[kinds.SQUARE_OPEN].clear()
-        self.depths.append(sum(map(len, self._stacks.values())))
+            self._depth = len(self._stacks[kinds.BRACE_OPEN])
+        self.depths.append(self._depth)
 
     def _close(self, index: int, opener: str) -> None:
         stack = self._stacks[opener]
         if not stack:
             return
         opened = stack.pop()
+        self._depth -= 1
         self.closed.add(index)
         self.silent.add(index)
         if opener == kinds.ROUND_OPEN:
             before = self._tokens[index - 1]
             if before.kind == kinds.WEIGHT:
                 weight = number(before.text[1:])
-                self.factors[opened.index] = 1.0 if weight is None else weight
+                self.factors[opened] = 1.0 if weight is None else weight
             return
         scheduled = opener == kinds.SQUARE_OPEN and self._schedule(opened, index)
-        if opened.bars or scheduled:
-            self.factors[opened.index] = 1.0
-            self.separators.update((opened.index, index))
+        if scheduled or opened in self._barred:
+            self.factors[opened] = 1.0
+            self.separators.update((opened, index))
             self.variants = self.variants or opener == kinds.BRACE_OPEN
 
-    def _schedule(self, opened: _Open, index: int) -> bool:
+    def _schedule(self, opened: int, index: int) -> bool:
         """[from:to:when] and [to:when]: the last part is a number, and no text."""
-        if not opened.colons:
+        colons = self._colons.get(opened)
+        if not colons:
             return False
-        last = opened.colons[-1]
-        when = self._tokens[last + 1 : index]
-        if number("".join(token.text for token in when).strip().rstrip("%")) is None:
+        last = colons[-1]
+        when = "".join(token.text for token in self._tokens[last + 1 : index])
+        if number(when.strip().rstrip("%")) is None:
             return False
-        self.separators.update(opened.colons)
+        self.separators.update(colons)
         self.silent.update(range(last + 1, index))
         return True
 
     def _divide(self, index: int, kind: str) -> None:
-        """A bar or a colon belongs to the innermost bracket that can use it."""
-        innermost = max(
-            (stack[-1] for stack in self._stacks.values() if stack),
-            key=lambda opened: opened.index,
-            default=None,
-        )
+        """A bar or a colon belongs to the innermost bracket."""
+        innermost = max(stack[-1] if stack else -1 for stack in self._stacks.values())
         if kind == kinds.BAR:
             self.separators.add(index)
-            if innermost is not None:
-                innermost.bars = True
-        elif innermost is not None:
-            innermost.colons.append(index)
+            self._barred.add(innermost)
+        elif innermost >= 0:
+            self._colons.setdefault(innermost, []).append(index)
 
 
 def _weights(tokens: Sequence[Token], factors: dict[int, float], closed: set[int]) -> tuple[float, ...]:
     running = {kind: [1.0] for kind in _OPENERS}  # per bracket: the products of the factors, outermost first
     weights: list[float] = []
-    for index, token in enumerate(tokens):
-        kind = token.kind
+    weight = 1.0
+    for index, (kind, _, _) in enumerate(tokens):
         if kind in _OPENERS:
-            product = running[kind][-1] * factors[index]
+            product = running[kind][-1] * factors.get(index, _OPENERS[kind])
             running[kind].append(max(-HEAVIEST, min(HEAVIEST, product)))
         elif index in closed:
             running[_CLOSERS[kind]].pop()
         elif kind == kinds.AND:
             running[kinds.ROUND_OPEN] = [1.0]
             running[kinds.SQUARE_OPEN] = [1.0]
-        weights.append(running[kinds.ROUND_OPEN][-1] * running[kinds.SQUARE_OPEN][-1])
+        if kind != kinds.TEXT:
+            weight = running[kinds.ROUND_OPEN][-1] * running[kinds.SQUARE_OPEN][-1]
+        weights.append(weight)
     return tuple(weights)
