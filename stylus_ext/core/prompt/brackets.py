@@ -15,7 +15,7 @@ from stylus_ext.core.prompt.user_tags import number
 
 ATTENTION = 1.1
 HEAVIEST = 100.0  # a thousand brackets must not become an infinity
-
+_WHEN = 2  # a schedule ends in a colon, a number and the bracket
 _OPENERS = {kinds.ROUND_OPEN: ATTENTION, kinds.SQUARE_OPEN: 1 / ATTENTION, kinds.BRACE_OPEN: 1.0}
 _CLOSERS = {
     kinds.ROUND_CLOSE: kinds.ROUND_OPEN,
@@ -71,7 +71,7 @@ class _Matcher:
             self.variants = self.variants or "$$" in token.text
         elif kind in _CLOSERS:
             self._close(index, _CLOSERS[kind])
-        elif kind == kinds.BAR or kind == kinds.COLON:
+        elif kind in {kinds.BAR, kinds.COLON}:
             self._divide(index, kind)
         elif kind == kinds.WEIGHT:
             if self._stacks[kinds.ROUND_OPEN]:
@@ -107,12 +107,11 @@ class _Matcher:
         colons = self._colons.get(opened)
         if not colons:
             return False
-        last = colons[-1]
-        when = "".join(token.text for token in self._tokens[last + 1 : index])
-        if number(when.strip().rstrip("%")) is None:
+        when = self._tokens[index - 1]
+        if colons[-1] != index - _WHEN or when.kind != kinds.TEXT or number(when.text.strip()) is None:
             return False
         self.separators.update(colons)
-        self.silent.update(range(last + 1, index))
+        self.silent.add(index - 1)
         return True
 
     def _divide(self, index: int, kind: str) -> None:

@@ -1,0 +1,106 @@
+"""Text in, the words that two texts can be matched by out: of a prompt, a name, a trigger word or a card.
+
+Lower case, NFKC, no accents on Latin letters, no plural. Underscores, hyphens and brackets part words; `x-men` gives
+`x`, `man` and, because one side of the hyphen is short, `xmen` behind all others. Digits stay with their letters (`2b`).
+Chinese, Japanese and Thai runs, which have no spaces, become pairs of characters and, where short, the whole run.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt, but not one-piece
+LONGEST_RUN = 12  # of a text without spaces that is also kept whole
+LONGEST_PLURAL = 32
+
+STOP = frozenset(
+    """a an and are as at be been being but by do does for from had has have he her hers him his i if in into is it
+    its just me my near no nor not of off on onto or our out over own s she so some such t than that the their them then
+    there these they this those through to too under up upon very was we were what when where which while who whom
+    whose with within without you your""".split()
+)
+
+# Han, kana and Thai: the scripts that are written without spaces.
+_UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_ANY_WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|(?<=\w)[\u0300-\u036f])+)")
+_HYPHENATED = re.compile(r"(?<![^\W_])([^\W_]+)-([^\W_]+)")
+_OWNER = re.compile(r"(?<=\w)'s\b")
+_WITHIN = re.compile(r"(?<=\w)'(?=\w)")
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u00b4`", "'"))
+_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_LATIN = {ord(a): b for a, b in zip("øłđæœıðþ", ("o", "l", "d", "ae", "oe", "i", "d", "th"), strict=True)}
+_ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
+
+_IRREGULAR = dict(
+    pair.split(":")
+    for pair in """men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf
+    elves:elf leaves:leaf knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof
+    movies:movie cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie pixies:pixie genies:genie brownies:brownie
+    rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe horseshoes:horseshoe
+    headaches:headache buses:bus lenses:lens viruses:virus series:series species:species canvas:canvas atlas:atlas
+    christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james always:always
+    does:does aries:aries pegasus:pegasus mars:mars news:news""".split()
+)
+_ENDINGS = (
+    (("ss", "us", "is"), 0, ""),  # dress, virus, tennis: not a plural
+    (("sses", "shes", "ches", "xes", "oes"), 2, ""),
+    (("ies",), 3, "y"),
+    (("s",), 1, ""),
+)
+_SHORTEST_PLURAL = 4
+
+
+def words(text: str) -> list[str]:
+    """In the order of the text, joined forms last; stop words included."""
+    lower = text.lower() if text.isascii() else _fold(text)
+    if "'" in lower:
+        lower = _WITHIN.sub("", _OWNER.sub("", lower))
+    found = _ASCII_WORD.findall(lower) if lower.isascii() else _split(lower)
+    if "-" in lower:
+        found += [a + b for a, b in _HYPHENATED.findall(lower) if len(a) <= SHORT_SIDE or len(b) <= SHORT_SIDE]
+    return [singular(word) if word[-1] == "s" or word in _IRREGULAR else word for word in found]
+
+
+def content_words(text: str) -> list[str]:
+    """The words without the stop words."""
+    return [word for word in words(text) if word not in STOP]
+
+
+@lru_cache(maxsize=1 << 16)
+def singular(word: str) -> str:
+    """English only, and only where it is safe: a word that is left as it is still equals itself."""
+    irregular = _IRREGULAR.get(word)
+    if irregular is not None:
+        return irregular
+    if not _SHORTEST_PLURAL <= len(word) <= LONGEST_PLURAL:
+        return word
+    for endings, cut, instead in _ENDINGS:
+        if word.endswith(endings):
+            return word[: len(word) - cut] + instead
+    return word
+
+
+def _fold(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES).translate(_HYPHENS)
+    if folded.isascii():
+        return folded
+    # Accents go from Latin letters only: a kana without its mark, or a Cyrillic letter, would be another letter.
+    bare = _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", folded.translate(_LATIN)))
+    return unicodedata.normalize("NFC", bare)
+
+
+def _split(text: str) -> list[str]:
+    found: list[str] = []
+    for run, word in _ANY_WORD.findall(text):
+        if word:
+            found.append(word)
+        elif len(run) <= 2:  # noqa: PLR2004 - a pair is its own pair
+            found.append(run)
+        else:
+            if len(run) <= LONGEST_RUN:
+                found.append(run)
+            found += [run[at : at + 2] for at in range(len(run) - 1)]
+    return found
