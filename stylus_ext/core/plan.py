@@ -1,0 +1,139 @@
+"""The plan: everything decided for one prompt. It can be shown, saved as JSON and read back unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stylus_ext.core.candidates import NearMiss
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.masks import Mask
+
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """How a pick is written: the stem that the host knows (or will know), the trigger words chosen, what goes negative."""
+
+    key: AdapterKey
+    stem: str
+    on_disk: bool
+    triggers: tuple[str, ...] = ()
+    negative_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFile:
+    """A file that a pick needs and that is not on disk."""
+
+    key: AdapterKey
+    name: str
+    file: str
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`prompts` and `negative_prompts` have one text for each batch, as `masks` has."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    composition: Composition
+    masks: tuple[Mask, ...]
+    prompts: tuple[str, ...]
+    negative_prompts: tuple[str, ...]
+    tags: tuple[Tag, ...] = ()
+    missing: tuple[MissingFile, ...] = ()
+    notes: tuple[Note, ...] = ()
+    family: str = ""
+    confidence: float = 0.0
+    catalogue: str = ""
+
+
+def unchanged(prompt: str, negative: str, seed: int, batches: int, *notes: Note) -> Plan:
+    """The plan that changes nothing, and says why."""
+    return Plan(
+        prompt, negative, seed, Composition(), (Mask(frozenset()),) * batches, (prompt,) * batches, (negative,) * batches,
+        notes=notes,
+    )
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    tags = {tag.key: tag for tag in plan.tags}
+    composition = plan.composition
+    return {
+        "version": JSON_VERSION,
+        "prompt": plan.prompt,
+        "negative_prompt": plan.negative_prompt,
+        "seed": plan.seed,
+        "family": plan.family,
+        "confidence": round(plan.confidence, 4),
+        "catalogue": plan.catalogue,
+        "tasks": [{**asdict(task), "picks": [str(pick.key) for pick in composition.of_task(task.start)]} for task in composition.tasks],
+        "picks": [_pick_json(pick, tags.get(pick.key)) for pick in composition.picks],
+        "near_misses": [{**asdict(miss), "key": str(miss.key)} for miss in composition.near_misses],
+        "masks": [[str(pick.key) for pick in composition.picks if pick.key in mask.on] for mask in plan.masks],
+        "prompts": list(plan.prompts),
+        "negative_prompts": list(plan.negative_prompts),
+        "missing": [{**asdict(file), "key": str(file.key)} for file in plan.missing],
+        "notes": [asdict(note) for note in plan.notes],
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Plan:
+    if data.get("version") != JSON_VERSION:
+        raise InvalidInput(f"This plan has version {data.get('version')!r}; this Stylus reads version {JSON_VERSION}.")
+    try:
+        return _read(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInput(f"This is not a plan: {type(error).__name__} at {error}.") from error
+
+
+def _read(data: Mapping[str, Any]) -> Plan:
+    tasks = tuple(Task(**{name: value for name, value in task.items() if name != "picks"}) for task in data["tasks"])
+    return Plan(
+        prompt=str(data["prompt"]),
+        negative_prompt=str(data["negative_prompt"]),
+        seed=int(data["seed"]),
+        composition=Composition(
+            tasks, tuple(_pick(pick) for pick in data["picks"]), tuple(NearMiss(**_keyed(miss)) for miss in data["near_misses"])
+        ),
+        masks=tuple(Mask(frozenset(map(AdapterKey.parse, mask))) for mask in data["masks"]),
+        prompts=tuple(map(str, data["prompts"])),
+        negative_prompts=tuple(map(str, data["negative_prompts"])),
+        tags=tuple(_tag(pick) for pick in data["picks"] if pick["stem"] is not None),
+        missing=tuple(MissingFile(**_keyed(file)) for file in data["missing"]),
+        notes=tuple(Note(**note) for note in data["notes"]),
+        family=str(data["family"]),
+        confidence=float(data["confidence"]),
+        catalogue=str(data["catalogue"]),
+    )
+
+
+_TAG_FIELDS = ("stem", "on_disk", "triggers", "negative_text")
+
+
+def _pick_json(pick: Pick, tag: Tag | None) -> dict[str, Any]:
+    shown = {**asdict(pick), "key": str(pick.key), "score": round(pick.score, 4)}
+    if tag is None:
+        return {**shown, **dict.fromkeys(_TAG_FIELDS)}
+    return {**shown, "stem": tag.stem, "on_disk": tag.on_disk, "triggers": list(tag.triggers), "negative_text": tag.negative_text}
+
+
+def _pick(data: Mapping[str, Any]) -> Pick:
+    return Pick(**_keyed({name: value for name, value in data.items() if name not in _TAG_FIELDS}))
+
+
+def _tag(data: Mapping[str, Any]) -> Tag:
+    key = AdapterKey.parse(data["key"])
+    return Tag(key, str(data["stem"]), bool(data["on_disk"]), tuple(data["triggers"]), str(data["negative_text"]))
+
+
+def _keyed(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {**data, "key": AdapterKey.parse(data["key"])}
