@@ -1,8 +1,21 @@
-"""Spans: the pieces of a prompt that an adapter could serve."""
+"""A Prompt in, its spans out: the pieces that an adapter could serve, disjoint, in order, with their places in the text.
+
+Of tag prompts the commas rule, and only what is as long as a sentence is cut further; captions fall into runs of telling
+words. Head counts and quality talk are no spans.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from stylus_ext.core.prompt.captions import runs
+from stylus_ext.core.prompt.parse import Prompt
+from stylus_ext.core.prompt.pieces import Piece, pieces
+from stylus_ext.core.prompt.words import content_words
+
+LONGEST_TAG = 4
+"""Words up to which a piece of a tag prompt stays whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +26,22 @@ class Span:
     start: int
     end: int
     segment: int = 0
+
+
+def spans(prompt: Prompt) -> tuple[Span, ...]:
+    return tuple(
+        span
+        for piece in pieces(prompt)
+        if piece.role == "content"
+        for span in _of(prompt, piece)
+        if content_words(span.text)
+    )
+
+
+def _of(prompt: Prompt, piece: Piece) -> Iterator[Span]:
+    if prompt.is_tags and len(piece.text.split()) <= LONGEST_TAG:
+        yield Span(piece.text, piece.start, piece.end, piece.segment)
+        return
+    written = prompt.text[piece.start : piece.end]
+    for start, end in runs(written):
+        yield Span(written[start:end], piece.start + start, piece.start + end, piece.segment)
