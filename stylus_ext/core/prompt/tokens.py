@@ -24,11 +24,11 @@ BRACE_OPEN, BRACE_CLOSE = "brace_open", "brace_close"  # "{2$$" counts as one op
 ODDS = "odds"  # the 0.5:: of {0.5::a|b}
 
 # The order decides: the first alternative that fits wins, as the hosts' own passes over the text do one after another.
-# No alternative may look further than its own run of characters, so that 20,000 brackets stay linear.
+# No alternative may look far beyond what it takes, so that 20,000 characters of anything stay linear.
 _PATTERN = re.compile(
     r"""
     (?P<comment>\#[^\n]*)
-  | (?P<network><\w+:[^<>\#]+>)
+  | (?P<network><\w+:[^>\#]{1,512}>)
   | (?P<wildcard>__(?=[^\s_])[^\s,<>{}|()\[\]\#]{1,128}?(?:\([^()\n]{0,128}\))?__ | \$\{[^{}\#]{0,256}\})
   | (?P<break>\bBREAK\b)
   | (?P<and>\bAND\b)

@@ -15,12 +15,13 @@ SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt
 LONGEST_RUN = 12  # of a text without spaces that is also kept whole
 LONGEST_PLURAL = 32
 
-STOP = frozenset(
-    """a an and are as at be been being but by do does for from had has have he her hers him his i if in into is it
-    its just me my near no nor not of off on onto or our out over own s she so some such t than that the their them then
-    there these they this those through to too under up upon very was we were what when where which while who whom
-    whose with within without you your""".split()
-)
+_STOP = """
+    a an and are as at be been being but by do does for from had has have he her hers him his i if in into is it its just
+    me my near no nor not of off on onto or our out over own s she so some such t than that the their them then there
+    these they this those through to too under up upon very was we were what when where which while who whom whose with
+    within without you your
+"""
+STOP = frozenset(_STOP.split())
 
 # Han, kana and Thai: the scripts that are written without spaces.
 _UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -34,16 +35,16 @@ _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _LATIN = {ord(a): b for a, b in zip("øłđæœıðþ", ("o", "l", "d", "ae", "oe", "i", "d", "th"), strict=True)}
 _ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
 
-_IRREGULAR = dict(
-    pair.split(":")
-    for pair in """men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf
-    elves:elf leaves:leaf knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof
-    movies:movie cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie pixies:pixie genies:genie brownies:brownie
+_PLURALS = """
+    men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf elves:elf leaves:leaf
+    knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof movies:movie
+    cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie pixies:pixie genies:genie brownies:brownie
     rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe horseshoes:horseshoe
     headaches:headache buses:bus lenses:lens viruses:virus series:series species:species canvas:canvas atlas:atlas
     christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james always:always
-    does:does aries:aries pegasus:pegasus mars:mars news:news""".split()
-)
+    does:does aries:aries pegasus:pegasus mars:mars news:news
+"""
+_IRREGULAR = {plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())}
 _ENDINGS = (
     (("ss", "us", "is"), 0, ""),  # dress, virus, tennis: not a plural
     (("sses", "shes", "ches", "xes", "oes"), 2, ""),

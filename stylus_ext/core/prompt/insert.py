@@ -1,0 +1,126 @@
+"""A Prompt and additions in, the text with the additions inside their segments out; no other character changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stylus_ext.core.prompt import tokens as kinds
+from stylus_ext.core.prompt.brackets import structure
+from stylus_ext.core.prompt.parse import Prompt, parse_prompt
+from stylus_ext.core.prompt.segments import Segment
+from stylus_ext.core.prompt.user_tags import UserTag
+
+# After these nothing needs to be put between: the user, or a sentence, has ended already.
+_ENDED = tuple(",.!?;:\uff0c\u3001\u3002\uff01\uff1f\uff1b")
+_SYNTAX = frozenset((kinds.AND, kinds.BREAK, kinds.COMMENT, kinds.BAR, kinds.BRACE_OPEN, kinds.BRACE_CLOSE))
+_CLOSING = frozenset((kinds.ROUND_CLOSE, kinds.SQUARE_CLOSE))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`segment` got nothing; `why` is a sentence for the user."""
+
+    segment: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    text: str
+    refused: tuple[Refusal, ...]
+
+
+def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
+    """Each addition goes to the end of the segment of that index, or it is refused; an empty one is neither."""
+    parts: list[str] = []
+    refused: list[Refusal] = []
+    done = 0
+    for index in sorted(additions):
+        addition = additions[index].strip()
+        if not addition:
+            continue
+        why = _objection(prompt, index, addition)
+        if why is not None:
+            refused.append(Refusal(index, why))
+            continue
+        segment = prompt.segments[index]
+        parts.append(prompt.text[done : segment.end])
+        parts.append(_glued(prompt, segment, addition))
+        done = segment.end
+    parts.append(prompt.text[done:])
+    return Inserted("".join(parts), tuple(refused))
+
+
+def is_harmless(addition: str) -> bool:
+    """Whether a text can stand in any prompt without changing how the rest is read.
+
+    Extra networks, weights and closed brackets may be in it; separators, comments, wildcards, variants, an open bracket,
+    a backslash at the end and what would be read as the weight of an AND may not.
+    """
+    parsed = parse_prompt(addition)
+    silent = structure(parsed.tokens).silent
+    return (
+        parsed.segments[0].closed
+        and parsed.segments[0].weight is None
+        and not parsed.unresolved
+        and not addition.rstrip().endswith("\\")
+        and not any(token.kind in _SYNTAX for token in parsed.tokens)
+        and not any(token.kind in _CLOSING and index not in silent for index, token in enumerate(parsed.tokens))
+    )
+
+
+def _objection(prompt: Prompt, index: int, addition: str) -> str | None:
+    if not 0 <= index < len(prompt.segments):
+        return f"The prompt has no part number {index + 1}, so nothing was added to it."
+    if not prompt.segments[index].closed:
+        return f"Part {index + 1} of the prompt ends inside a bracket, so nothing was added to it; close the bracket."
+    if not is_harmless(addition) or not _fits(prompt, prompt.segments[index], addition):
+        return f"{addition!r} would change how the rest of the prompt is read, so it was not added."
+    return None
+
+
+def _fits(prompt: Prompt, segment: Segment, addition: str) -> bool:
+    """What the user's text ends in can change what is added ("a :" and "2"), so the outcome itself is read again."""
+    glued = _glued(prompt, segment, addition)
+    outcome = parse_prompt(prompt.text[: segment.end] + glued + prompt.text[segment.end :])
+    added = parse_prompt(addition).user_tags
+    return (
+        _shape(outcome) == _shape(prompt)
+        and outcome.unresolved == prompt.unresolved
+        and _names(outcome.user_tags) == _names((*prompt.user_tags, *added))
+    )
+
+
+def _shape(prompt: Prompt) -> list[tuple[str, float | None, bool]]:
+    return [(segment.separator, segment.weight, segment.closed) for segment in prompt.segments]
+
+
+def _names(tags: tuple[UserTag, ...]) -> list[tuple[str, str, tuple[str, ...]]]:
+    return sorted((tag.kind, tag.name, tag.arguments) for tag in tags)
+
+
+def _glued(prompt: Prompt, segment: Segment, addition: str) -> str:
+    """The addition with what must stand before and after it."""
+    before, after = prompt.text[: segment.end], prompt.text[segment.end :]
+    # The host takes extra networks out of the text before it reads it; commas are for what then is left.
+    said = _without_networks(prompt, segment).rstrip()
+    if said and not said.endswith(_ENDED) and _says_something(addition):
+        glue = ", "
+    else:
+        glue = " " if before and not before[-1].isspace() else ""
+    return glue + addition + ("" if not after or after[0].isspace() else " ")
+
+
+def _without_networks(prompt: Prompt, segment: Segment) -> str:
+    """What the segment says; only its last word matters."""
+    for token in reversed(prompt.tokens):
+        if segment.start <= token.start < segment.end and token.kind not in {kinds.NETWORK, kinds.COMMENT}:
+            said = prompt.text[token.start : min(token.end, segment.end)]
+            if not said.isspace():
+                return said
+    return ""
+
+
+def _says_something(addition: str) -> bool:
+    return any(token.kind != kinds.NETWORK and not token.text.isspace() for token in parse_prompt(addition).tokens)
