@@ -1,0 +1,185 @@
+"""Builds what an environment lacks, beside what is there, and switches to it; killed half-way, it starts over."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylus_ext.environment import machine, sizes, torch_choice
+from stylus_ext.environment.layout import MANIFEST, Environment, Part, current_keys, short_key
+from stylus_ext.environment.locking import Holder, hold
+from stylus_ext.environment.pip_run import Pip, compile_folder
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.progress import Progress, write_progress
+from stylus_ext.environment.sweep import remove_leftovers, remove_replaced
+
+logger = logging.getLogger(__name__)
+
+TORCH_MB = (200, 800)
+BUILD_LOCK = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a build can be told; the tests bring a folder of wheels, and a disk without space."""
+
+    show: Callable[[Progress], None] = lambda _: None
+    on_wait: Callable[[Holder | None], None] | None = None
+    wait_s: float = 3600.0
+    pip_extra: tuple[str, ...] = ()
+    torch_index: str = torch_choice.CPU_INDEX
+    free_bytes: Callable[[Path], int] = sizes.free_bytes
+
+
+def build(environment: Environment, options: BuildOptions) -> None:
+    """Makes the environment ready; raises with one sentence, which the progress file keeps."""
+    home = environment.home
+    try:
+        home.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupProblem(f"The folder {home.folder} cannot be made: {error}. Please check its rights.") from error
+    with hold(home.folder, BUILD_LOCK, "building the environment", options.wait_s, options.on_wait):
+        if environment.ready:
+            return
+        try:
+            _build(environment, options)
+        except SetupProblem as problem:
+            write_progress(home.progress, Progress("stopped", error=str(problem), finished=True))
+            raise
+        except OSError as error:
+            told = f"The environment could not be built in {home.folder}: {error}. Please check the disk and its rights."
+            with_details = SetupProblem(f"{told} Details: {home.log}")
+            write_progress(home.progress, Progress("stopped", error=str(with_details), finished=True))
+            raise with_details from error
+        write_progress(home.progress, Progress("ready", finished=True))
+
+
+def _build(environment: Environment, options: BuildOptions) -> None:
+    home = environment.home
+    remove_leftovers(home)
+    missing = [part for part in environment.parts if not part.ready]
+    _check_space(environment, missing, options)
+    scratch = home.folder / "tmp"
+    scratch.mkdir()
+    with home.log.open("w", encoding="utf-8", errors="replace") as log:
+        for part in missing:
+            meter = _Meter(environment, part, options.show)
+            _fill(environment, part, Pip(log, scratch, meter.tell, options.pip_extra), options)
+    _check_torch(environment)
+    _switch(environment)
+    shutil.rmtree(scratch, ignore_errors=True)
+    remove_replaced(environment)
+
+
+class _Meter:
+    """Turns a folder's size into progress with the time that is left."""
+
+    def __init__(self, environment: Environment, part: Part, show: Callable[[Progress], None]) -> None:
+        self._path, self._show, self._total = environment.home.progress, show, sum(megabytes(part))
+        self._began = time.monotonic()
+
+    def tell(self, step: str, done_mb: int) -> None:
+        """Writes and shows one state."""
+        spent = time.monotonic() - self._began
+        rate = done_mb / spent if spent > 1 else 0.0
+        eta = int(max(0, self._total - done_mb) / rate) if rate > 0 else None
+        progress = Progress(step, done_mb, self._total, eta)
+        write_progress(self._path, progress)
+        self._show(progress)
+
+
+def megabytes(part: Part) -> tuple[int, int]:
+    """About how much a part needs: to download, and on the disk."""
+    return TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
+
+
+def _check_space(environment: Environment, missing: list[Part], options: BuildOptions) -> None:
+    needed = sum(sum(megabytes(part)) for part in missing)
+    free = options.free_bytes(environment.home.folder) // sizes.MEGABYTE
+    if free < needed:
+        raise SetupProblem(
+            f"The environment needs about {needed:,} MB in {environment.home.folder}, and only {free:,} MB are free."
+            " Please make room and start again."
+        )
+
+
+def _fill(environment: Environment, part: Part, pip: Pip, options: BuildOptions) -> None:
+    new = part.folder.with_name(f"new-{part.folder.name}")
+    began = time.monotonic()
+    if part.lock is not None:
+        pip.install(new, ("--require-hashes", "-r", str(part.lock.path)), "fetching and unpacking packages")
+    else:
+        _fill_torch(environment.torch.version, new, pip, options)
+    compile_folder(new, pip.tell)
+    _write_manifest(environment, part, new, time.monotonic() - began)
+    if part.folder.exists():
+        part.folder.rename(part.folder.with_name(f"old-{part.folder.name}"))
+    new.rename(part.folder)
+
+
+def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> None:
+    problem: SetupProblem | None = None
+    for attempt in torch_choice.attempts(version, sys.platform, options.torch_index):
+        try:
+            if attempt.cpu_only and torch_choice.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
+                raise SetupProblem(
+                    f"PyTorch's CPU builds ({options.torch_index}) cannot be reached, and the usual index has only the"
+                    " CUDA build of gigabytes. Please check the network, or install any torch from 2.1 on into this"
+                    " Python, which Stylus will then use."
+                )
+            pip.install(into, attempt.arguments, attempt.says)
+        except SetupProblem as one:
+            logger.info("torch %s, %s: %s", version, attempt.says, one)
+            shutil.rmtree(into, ignore_errors=True)
+            problem = one
+        else:
+            return
+    if problem is not None:
+        raise problem
+
+
+def _write_manifest(environment: Environment, part: Part, folder: Path, seconds: float) -> None:
+    found = [path.name.removesuffix(".dist-info").rsplit("-", 1) for path in folder.glob("*.dist-info")]
+    content = {
+        "python": machine.python_version(),
+        "lock": short_key(part.lock.text) if part.lock else None,
+        "torch": {"version": environment.torch.version, "reused": environment.torch.reused},
+        "packages": {name: version for name, version in sorted(found)},
+        "bytes": sizes.folder_size(folder),
+        "seconds": round(seconds, 1),
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _check_torch(environment: Environment) -> None:
+    if environment.torch.reused:
+        return
+    front = [str(part.folder) for part in environment.parts]
+    code = f"import sys; sys.path[:0] = {front!r}; import torch; torch.zeros(2).sum()"
+    done = subprocess.run([sys.executable, "-s", "-B", "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        with environment.home.log.open("a", encoding="utf-8") as log:
+            log.write(done.stderr)
+        for part in environment.parts:
+            if part.lock is None:
+                (part.folder / MANIFEST).unlink(missing_ok=True)
+        raise SetupProblem(
+            "The torch that pip found does not run on this machine. Please install one from 2.1 on into this Python,"
+            f" which Stylus will then use. Details: {environment.home.log}"
+        )
+
+
+def _switch(environment: Environment) -> None:
+    current = environment.home.current
+    said = current_keys(environment.home) | {machine.python_version(): environment.key}
+    temporary = current.with_name("current.new")
+    temporary.write_text(json.dumps(said), encoding="utf-8")
+    temporary.replace(current)

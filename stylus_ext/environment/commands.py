@@ -1,0 +1,116 @@
+"""What `python install.py ...` understands: words go in, an exit code comes out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylus_ext.environment import doctor, ensure, launch, remove
+from stylus_ext.environment.build import BuildOptions, build
+from stylus_ext.environment.layout import ROOT, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.problems import SetupProblem
+
+# The engine's commands, as stylus_ext.cli knows them; they are named here so that help and a typing error build nothing.
+ENGINE_COMMANDS = {
+    "plan": "choose LoRAs for a prompt, and print tasks, picks, weights, reasons and the prompts",
+    "index": "read a folder of LoRAs into the catalogue (--learn DIR: learn from your own pictures)",
+    "search": "search the catalogue",
+    "show": "show one entry of the catalogue",
+    "bench": "measure selection and speed",
+    "serve": "run the engine alone, for one or many WebUIs",
+}
+OWN_COMMANDS = {
+    "doctor": "say what is installed, which model and stores, what leaves the machine, and what is wrong",
+    "remove": "stop the engine, delete the private environment, and list what stays",
+    "test": "run the tests (--all: with the long campaigns; other words go to pytest)",
+    "lint": "run ruff and mypy",
+}
+
+
+def help_text() -> str:
+    """The list of commands."""
+    lines = ["python install.py COMMAND ...   (python install.py COMMAND --help says more)", ""]
+    lines += [f"  {name:<8} {text}" for name, text in (ENGINE_COMMANDS | OWN_COMMANDS).items()]
+    lines += ["", "Without a command this is the WebUI's install hook: it prepares the environment beside the WebUI."]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; every problem with the environment is one sentence on standard error."""
+    words = list(arguments)
+    if not words:
+        return hook()
+    try:
+        return _dispatch(words[0], words[1:])
+    except SetupProblem as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What was begun is cleared away by the next start.\n")
+        return 130
+
+
+def hook() -> int:
+    """The WebUI waits for this and treats every other exit code as a broken extension."""
+    try:
+        environment = plan()
+        if not environment.ready:
+            ensure.start_detached(environment)
+            sys.stdout.write(f"Stylus prepares its environment in the background; see {environment.home.log}\n")
+    except (SetupProblem, OSError) as problem:
+        sys.stdout.write(f"Stylus: {problem}\n")
+    return 0
+
+
+def plan(tests: bool = False) -> Environment:
+    """The environment of this copy of the extension for this interpreter."""
+    return plan_environment(default_home(), default_locks(), tests)
+
+
+def _dispatch(word: str, rest: list[str]) -> int:
+    if word in ("-h", "--help", "help"):
+        sys.stdout.write(help_text() + "\n")
+        return 0
+    if word == ensure.BUILD_WORD:
+        build(plan(), BuildOptions())
+        return 0
+    if word in ENGINE_COMMANDS:
+        environment = plan()
+        ensure.ensure(environment, sys.stderr)
+        return launch.run_cli(environment, [word, *rest])
+    own = {"doctor": doctor.run, "remove": remove.run, "test": run_tests, "lint": run_lint}
+    if word in own:
+        return own[word](rest)
+    known = ", ".join(ENGINE_COMMANDS | OWN_COMMANDS)
+    sys.stderr.write(f'Stylus has no command "{word}". It has: {known}.\n')
+    return 2
+
+
+def run_tests(words: list[str]) -> int:
+    """pytest in the test environment, over a data folder of its own and without the network's model hub."""
+    environment = plan(tests=True)
+    ensure.ensure(environment, sys.stderr)
+    chosen = [word for word in words if word != "--all"]
+    marks = [] if "--all" in words else ["-m", "not long"]
+    with tempfile.TemporaryDirectory(prefix="stylus-test-") as data:
+        extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data}
+        where = [] if any(_is_path(word) for word in chosen) else ["tests"]
+        os.chdir(ROOT)
+        return launch.run_module(environment, "pytest", [*marks, *chosen, *where], extra)
+
+
+def _is_path(word: str) -> bool:
+    return not word.startswith("-") and Path(ROOT, word.split("::")[0]).exists()
+
+
+def run_lint(words: list[str]) -> int:
+    """ruff and mypy over the whole repository, both even when the first complains."""
+    environment = plan(tests=True)
+    ensure.ensure(environment, sys.stderr)
+    os.chdir(ROOT)
+    ruff = launch.run_module(environment, "ruff", ["check", *(words or ["."])], {})
+    mypy = launch.run_module(environment, "mypy", words, {})
+    return ruff or mypy

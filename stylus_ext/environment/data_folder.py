@@ -1,0 +1,31 @@
+"""Where the user's data lies: an argument, a variable or the platform's habit go in, a path comes out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+VARIABLE = "STYLUS_DATA_DIR"
+_NAME = "stylus-webui"
+
+
+def data_folder(argument: str | None = None) -> Path:
+    """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is made."""
+    stated = argument or os.environ.get(VARIABLE)
+    if stated:
+        return Path(stated).expanduser().absolute()
+    return platform_folder(sys.platform, os.environ, Path.home())
+
+
+def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Path:
+    """Each system's own place for what a program keeps for one user."""
+    if system == "win32":
+        return Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local") / _NAME
+    if system == "darwin":
+        return home / "Library" / "Application Support" / _NAME
+    stated = variables.get("XDG_DATA_HOME", "")
+    # The standard says that a relative path there is to be ignored.
+    base = Path(stated) if Path(stated).is_absolute() else home / ".local" / "share"
+    return base / _NAME

@@ -1,0 +1,96 @@
+"""What can be said about the environment, also when it is missing or broken."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.environment import launch
+from stylus_ext.environment.holds import users
+from stylus_ext.environment.layout import MANIFEST, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.progress import read_progress
+from stylus_ext.environment.sizes import MEGABYTE
+
+
+def run(words: list[str]) -> int:
+    """Prints the environment's section; when it is usable, the engine's own doctor says the rest."""
+    try:
+        environment: Environment | None = plan_environment(default_home(), default_locks())
+    except SetupProblem:
+        environment = None
+    usable = environment is not None and environment.ready
+    said = facts()
+    if "--json" not in words:
+        sys.stdout.write(text(said))
+    if environment is not None and usable:
+        # With --json the engine's doctor puts these facts into its own answer, which is one document.
+        return launch.run_cli(environment, ["doctor", *words])
+    if "--json" in words:
+        sys.stdout.write(json.dumps({"environment": said}, indent=1) + "\n")
+    return 1 if said["problem"] else 0
+
+
+def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[str, Any]:
+    """The environment's state, ready for JSON."""
+    home = default_home() if home_folder is None else type(default_home())(home_folder)
+    said: dict[str, Any] = {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": f"{platform.system()} {platform.machine()}",
+        "folder": str(home.folder),
+        "built": False,
+        "problem": None,
+        "log": str(home.log) if home.log.exists() else None,
+    }
+    try:
+        environment = plan_environment(home, locks or default_locks())
+    except SetupProblem as problem:
+        return said | {"problem": str(problem)}
+    progress = read_progress(home.progress)
+    said |= {
+        "key": environment.key,
+        "built": environment.ready,
+        "torch": {"version": environment.torch.version, "reused": environment.torch.reused},
+        "parts": [_part(path) for path in sorted(home.folder.glob(f"*/{MANIFEST}"))],
+        "building": progress.line() if progress is not None and not progress.finished else None,
+    }
+    if not environment.ready and progress is not None and progress.error:
+        said["problem"] = progress.error
+    return said
+
+
+def _part(manifest: Path) -> dict[str, Any]:
+    said = {"name": manifest.parent.name, "megabytes": 0, "seconds": 0, "packages": {}, "used_by": users(manifest.parent)}
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return said
+    return said | {
+        "megabytes": int(content.get("bytes", 0)) // MEGABYTE,
+        "seconds": content.get("seconds", 0),
+        "packages": content.get("packages", {}),
+    }
+
+
+def text(said: dict[str, Any]) -> str:
+    """The same for people."""
+    lines = ["Environment", f"  Python        {said['python']} ({said['executable']}), {said['system']}"]
+    if "key" in said:
+        torch = said["torch"]
+        whose = "the interpreter's own, reused" if torch["reused"] else "a CPU build of Stylus's own"
+        state = "in place" if said["built"] else said["building"] or "not built yet; any command builds it"
+        lines += [f"  private part  {said['folder']} ({said['key']}): {state}", f"  torch         {torch['version']}, {whose}"]
+        lines += [
+            f"  folder        {part['name']}: {part['megabytes']} MB, {len(part['packages'])} packages,"
+            f" built in {part['seconds']} s" + (f", in use by {', '.join(part['used_by'])}" if part["used_by"] else "")
+            for part in said["parts"]
+        ]
+    if said["log"]:
+        lines.append(f"  log           {said['log']}")
+    if said["problem"]:
+        lines.append(f"  problem       {said['problem']}")
+    return "\n".join(lines) + "\n"

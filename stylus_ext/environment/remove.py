@@ -1,0 +1,50 @@
+"""Takes the private environment away, and says what stays."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from stylus_ext.environment.build import BUILD_LOCK
+from stylus_ext.environment.data_folder import data_folder
+from stylus_ext.environment.engine_link import stop
+from stylus_ext.environment.holds import users
+from stylus_ext.environment.layout import MANIFEST, Home, default_home
+from stylus_ext.environment.locking import hold
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.sizes import MEGABYTE, folder_size
+
+
+def run(words: list[str]) -> int:
+    """`remove [--data-dir DIR]`."""
+    stated = words[words.index("--data-dir") + 1] if "--data-dir" in words[:-1] else None
+    data = data_folder(stated)
+    home = default_home()
+    if stop(data):
+        sys.stdout.write("The engine was stopped.\n")
+    if home.folder.is_dir():
+        size = folder_size(home.folder)
+        remove_home(home)
+        sys.stdout.write(f"Deleted: {home.folder} ({size // MEGABYTE} MB).\n")
+    else:
+        sys.stdout.write(f"There was no environment in {home.folder}.\n")
+    if data.is_dir():
+        megabytes = folder_size(data) / MEGABYTE
+        sys.stdout.write(f"What stays: your data in {data} ({megabytes:.1f} MB). Delete it yourself if you want.\n")
+    else:
+        sys.stdout.write(f"Nothing else stays; there is no data folder at {data}.\n")
+    return 0
+
+
+def remove_home(home: Home) -> None:
+    """Deletes everything of `.engine`; refuses while a process works with it."""
+    with hold(home.folder, BUILD_LOCK, "removing the environment"):
+        busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
+        if busy:
+            raise SetupProblem(f"The environment is in use by {busy[0]}. Please end that first, then remove again.")
+        for path in home.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != f"{BUILD_LOCK}.lock":
+                path.unlink()
+    shutil.rmtree(home.folder, ignore_errors=True)
