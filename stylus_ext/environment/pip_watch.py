@@ -9,7 +9,8 @@ import threading
 
 
 def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    # Not sys.stdin: a thread that waits in its buffer would stop the interpreter from ending.
+    while os.read(0, 1):
         pass
     os._exit(1)
 
