@@ -16,6 +16,21 @@ SOURCES = ("local", "civitai", "pictures", "starter")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+_LONGEST_NAME = 255
+
+_ISSUE = re.compile(
+    r"""(?x)
+    [-_. ] \d{6}                                   # the epochs of kohya's trainer: name-000004
+    | [-_. ]? \(\d+\)                              # the copies of browsers: name (1)
+    | [-_. ] (?i: v | ver | version) [-_. ]? \d+ (?: [._]\d+ )* [a-z]?
+    | (?<=[a-z]) V \d+ (?: [._]\d+ )* [a-z]?       # NameV2
+    | [-_. ] (?i: e | ep | epoch ) [-_. ]? \d+
+    | [-_. ] (?i: s | step | steps) [-_. ]? \d{3,}
+    | [-_. ] (?i: final | last)
+    """
+)
+"""What the end of a name says of the version or epoch alone."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class AdapterKey:
@@ -158,3 +173,15 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
         remote=best.remote or other.remote,
         equivalents=tuple(sorted({*best.equivalents, *other.equivalents, other.key} - {best.key})),
     )
+
+
+def series(of: AdapterCard | str) -> str:
+    """What the versions and epochs of one model have in common: its id, else the name (or a stem) without the version."""
+    if isinstance(of, AdapterCard):
+        return f"civitai:{of.model_id}" if of.model_id is not None else series(of.name) or str(of.key)
+    name = of.strip()[:_LONGEST_NAME]
+    while True:
+        end = next((found.start() for found in _ISSUE.finditer(name) if found.end() == len(name)), 0)
+        if end == 0:
+            return name.casefold()
+        name = name[:end].rstrip()
