@@ -11,19 +11,9 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
+from stylus_ext.core.tags.tag import Tag
 
 JSON_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """How a pick is written: the stem that the host knows (or will know), the trigger words chosen, what goes negative."""
-
-    key: AdapterKey
-    stem: str
-    on_disk: bool
-    triggers: tuple[str, ...] = ()
-    negative_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
