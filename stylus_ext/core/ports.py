@@ -43,6 +43,10 @@ class CardSource(Protocol):
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]: ...
 
+    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
+        """Which of the known files this source was asked to look after and does not find any more."""
+        ...
+
 
 class Refiner(Protocol):
     """Turns a card into a description."""
@@ -187,6 +191,10 @@ class Store(Protocol):
 
     def files(self) -> dict[str, LocalFile]:
         """Every known file by its path."""
+        ...
+
+    def owners(self) -> dict[str, AdapterKey]:
+        """Whose each known file is, by its path."""
         ...
 
 

@@ -1,0 +1,73 @@
+"""Bring the vectors in step with the catalogue: embed what is new or was made otherwise, drop what is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint, vector_fingerprint
+from stylus_ext.core.ports import Embedder, Progress, Store, VectorIndex, VectorItem
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 256
+
+
+class EmbedCatalogue:
+    """The use case; cheap when nothing changed, since the index remembers for which state of the catalogue it stands."""
+
+    def __init__(self, store: Store, index: VectorIndex, embedder: Embedder) -> None:
+        self._store = store
+        self._index = index
+        self._embedder = embedder
+
+    def in_step(self) -> bool:
+        return self._index.mark == self._mark()
+
+    def __call__(self, progress: Progress) -> int:
+        """How many vectors were made."""
+        mark = self._mark()
+        if self._index.mark == mark:
+            return 0
+        made = 0
+        stale = {view: self._stale(view) for view in VIEWS}
+        total = sum(map(len, stale.values()))
+        for view, keys in stale.items():
+            for start in range(0, len(keys), _BATCH):
+                progress.report("embedding", made, total)
+                made += self._embed(view, keys[start : start + _BATCH])
+        progress.report("embedding", made, total)
+        self._index.set_mark(mark)
+        logger.info("%d vectors made", made)
+        return made
+
+    def _stale(self, view: View) -> list[AdapterKey]:
+        """Keys whose vector is missing or was made from something else; vectors of entries that are gone are removed."""
+        wanted = self._store.text_fingerprints(view)
+        have = self._index.fingerprints(view)
+        self._index.remove([key for key in have if key not in wanted])
+        name = self._embedder.name
+        return [key for key, (family, text) in wanted.items() if have.get(key) != _made_from(name, family, text)]
+
+    def _embed(self, view: View, keys: Sequence[AdapterKey]) -> int:
+        entries = self._store.read(keys)
+        texts = [embedded_text(entry, view) for entry in entries.values()]
+        if not texts:
+            return 0
+        vectors = self._embedder.embed(texts)
+        name = self._embedder.name
+        items = [
+            VectorItem(key, view, entry.family, _made_from(name, entry.family, text_fingerprint(text)))
+            for (key, entry), text in zip(entries.items(), texts, strict=True)
+        ]
+        self._index.write(items, vectors)
+        return len(items)
+
+    def _mark(self) -> str:
+        return f"{self._store.identity}:{self._store.revision}:{self._embedder.name}"
+
+
+def _made_from(embedder: str, family: str, text: str) -> str:
+    """The family is searched by, so a vector with another family is another vector."""
+    return vector_fingerprint(f"{embedder}/{family}", text)

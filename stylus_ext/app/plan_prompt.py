@@ -1,0 +1,201 @@
+"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags. Any failure leaves the prompt as it was, with a note."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from stylus_ext.core.candidates import Candidates, NearMiss
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Composition
+from stylus_ext.core.description import Entry
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
+from stylus_ext.core.family import ANY, parse_family
+from stylus_ext.core.masks import Mask, choose_masks
+from stylus_ext.core.naming import safe_file_stem, why_not
+from stylus_ext.core.plan import MissingFile, Plan, unchanged
+from stylus_ext.core.ports import Composer, Query, Retriever, Store
+from stylus_ext.core.prompt.parse import Prompt, parse_prompt
+from stylus_ext.core.settings import Selection, Settings
+from stylus_ext.core.tags.tag import Tag
+from stylus_ext.core.tags.triggers import fitting_triggers
+from stylus_ext.core.tags.write import Sheet, write_tags
+
+logger = logging.getLogger(__name__)
+
+MOST_BATCHES = 1000
+MOST_CHARACTERS = 100_000
+_CACHED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What is to be planned. `seeds` are the first image seeds of the batches; `on_disk` None takes the whole catalogue,
+    else these adapters alone, by the stem under which the host knows each."""
+
+    prompt: str
+    negative_prompt: str = ""
+    seeds: tuple[int, ...] = (0,)
+    batch_size: int = 1
+    settings: Settings = field(default_factory=Settings)
+    on_disk: Mapping[AdapterKey, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.seeds) <= MOST_BATCHES:
+            raise InvalidInput(f"A plan is made for 1 to {MOST_BATCHES} batches, not for {len(self.seeds)}.")
+        if self.batch_size < 1:
+            raise InvalidInput(f"A batch has at least one picture, not {self.batch_size}.")
+        if max(len(self.prompt), len(self.negative_prompt)) > MOST_CHARACTERS:
+            raise InvalidInput(f"A prompt of more than {MOST_CHARACTERS:,} characters is not read.")
+
+
+class Deadline:
+    """The time that one plan may take; asked between the steps."""
+
+    def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = None if seconds is None else clock() + seconds
+
+    def check(self, step: str) -> None:
+        if self._end is not None and self._clock() > self._end:
+            raise DeadlineExceeded(f"The time for this plan was over before {step}.")
+
+
+class PlanPrompt:
+    """The use case; it remembers what it composed, by prompt, catalogue and settings."""
+
+    def __init__(self, store: Store, retrievers: Callable[[str], Retriever], composers: Callable[[str], Composer]) -> None:
+        self._store = store
+        self._retrievers = retrievers
+        self._composers = composers
+        self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float]] = OrderedDict()
+        self._guard = Lock()
+
+    def __call__(self, request: PlanRequest, deadline: Deadline | None = None) -> Plan:
+        try:
+            return self._plan(request, deadline or Deadline(None))
+        except (Cancelled, InvalidInput):
+            raise
+        except StylusError as error:
+            logger.warning("no plan: %s", error)
+            note = Note("late" if isinstance(error, DeadlineExceeded) else "failed", f"The prompt was left as it was: {error}")
+            return unchanged(request.prompt, request.negative_prompt, request.seeds[0], len(request.seeds), note)
+
+    def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
+        settings = replace(request.settings, selection=_checked(request.settings))
+        prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
+        query = Query(prompt, negative, settings.selection, None if request.on_disk is None else frozenset(request.on_disk))
+        composition, confidence, notes = self._compose(query, request.on_disk, deadline)
+        entries = self._store.read(pick.key for pick in composition.picks)
+        tags = {pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk) for pick in composition.picks}
+        composition = _weighted(composition, settings.weights.default)
+        masks = choose_masks(composition, settings.diversity.scheme, request.seeds, request.batch_size)
+        sheet = Sheet(prompt, negative, composition, tags, settings)
+        written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
+        notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
+        return Plan(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            seed=request.seeds[0],
+            composition=composition,
+            masks=masks,
+            prompts=tuple(written[mask].prompt for mask in masks),
+            negative_prompts=tuple(written[mask].negative_prompt for mask in masks),
+            tags=tuple(tags.values()),
+            missing=tuple(_missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk),
+            notes=tuple(dict.fromkeys([*notes, *_remarks(prompt, composition)])),
+            family=_family(settings, entries),
+            confidence=confidence,
+            catalogue=f"{self._store.identity}:{self._store.revision}",
+        )
+
+    def _compose(
+        self, query: Query, on_disk: Mapping[AdapterKey, str] | None, deadline: Deadline
+    ) -> tuple[Composition, float, list[Note]]:
+        if not query.prompt.text.strip():
+            return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
+        question = (query.prompt.text, query.negative.text, query.limits, query.only, self._store.identity, self._store.revision)
+        with self._guard:
+            if question in self._composed:
+                self._composed.move_to_end(question)
+                return (*self._composed[question], [])
+        candidates = self._retrievers(query.limits.policy).find(query)
+        deadline.check("the composition")
+        composition, notes = self._sayable(query, candidates, on_disk)
+        deadline.check("the tags were written")
+        if not notes:
+            with self._guard:
+                self._composed[question] = (composition, candidates.confidence)
+                while len(self._composed) > _CACHED:
+                    self._composed.popitem(last=False)
+        return composition, candidates.confidence, notes
+
+    def _sayable(
+        self, query: Query, candidates: Candidates, on_disk: Mapping[AdapterKey, str] | None
+    ) -> tuple[Composition, list[Note]]:
+        """Composes until every pick has a name that the host can read."""
+        composer = self._composers(query.limits.composer)
+        notes: list[Note] = []
+        while True:
+            composition = composer.compose(query, candidates)
+            entries = {candidate.key: candidate.entry for candidate in candidates.found}
+            reasons = {pick.key: why_not(_stem(entries[pick.key], on_disk)) for pick in composition.picks}
+            unsayable = {key: reason for key, reason in reasons.items() if reason is not None}
+            if not unsayable:
+                return composition, notes
+            notes += [Note("bad_name", reason) for reason in unsayable.values()]
+            candidates = replace(
+                candidates,
+                found=tuple(candidate for candidate in candidates.found if candidate.key not in unsayable),
+                refused=(*(NearMiss(key, entries[key].card.name, reason) for key, reason in unsayable.items()), *candidates.refused),
+            )
+
+
+def _checked(settings: Settings) -> Selection:
+    return replace(settings.selection, family=parse_family(settings.selection.family))
+
+
+def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
+    """As the host lists it, else as it lies on disk, else as it would be saved."""
+    if on_disk is not None and entry.key in on_disk:
+        return on_disk[entry.key]
+    if entry.stem is not None:
+        return entry.stem
+    remote = entry.card.remote
+    return safe_file_stem(remote.name.removesuffix(".safetensors") if remote else entry.card.name, ())
+
+
+def _tag(entry: Entry, kind: str, prompt: Prompt, settings: Settings, on_disk: Mapping[AdapterKey, str] | None) -> Tag:
+    triggers = fitting_triggers(entry.triggers, prompt, kind) if settings.text.triggers else ()
+    there = entry.stem is not None if on_disk is None else entry.key in on_disk
+    return Tag(entry.key, _stem(entry, on_disk), there, triggers, entry.card.negative_text)
+
+
+def _weighted(composition: Composition, default: float) -> Composition:
+    picks = tuple(replace(pick, weight=default) if pick.weight is None else pick for pick in composition.picks)
+    return replace(composition, picks=picks)
+
+
+def _missing(entry: Entry, tag: Tag) -> MissingFile:
+    remote = entry.card.remote
+    return MissingFile(
+        entry.key, entry.card.name, f"{tag.stem}.safetensors", remote.size if remote else 0, remote.sha256 if remote else None
+    )
+
+
+def _remarks(prompt: Prompt, composition: Composition) -> Iterable[Note]:
+    if prompt.unresolved:
+        yield Note("unresolved", "The prompt has wildcards or variants in it; they were not resolved for this plan.")
+    if prompt.text.strip() and not composition.picks:
+        yield Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")
+
+
+def _family(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
+    """The one asked for, else that of the strongest pick."""
+    if settings.selection.family != ANY:
+        return settings.selection.family
+    return next((entry.family for entry in entries.values()), ANY)

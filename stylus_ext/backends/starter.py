@@ -1,0 +1,49 @@
+"""The starter catalogue as a source of cards: facts about popular adapters that come with Stylus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile, RemoteFile
+from stylus_ext.core.ports import Progress, Sighting
+
+
+class StarterCatalogue:
+    """Reads lines of JSON; small, so it is read whole each time that it is asked."""
+
+    name = "the starter catalogue"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002 - has no files
+        lines = self._path.read_text("utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if number % 100 == 0:
+                progress.report("reading the starter catalogue", number, len(lines))
+            if line:
+                yield Sighting(card=_card(json.loads(line)))
+
+    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
+        return []
+
+
+def _card(facts: Mapping[str, Any]) -> AdapterCard:
+    return AdapterCard(
+        key=AdapterKey.civitai(facts["version_id"]),
+        name=facts["name"],
+        source="starter",
+        version=facts["version"],
+        model_id=facts["model_id"],
+        base_model=facts["base_model"],
+        kind=facts["kind"],
+        tags=tuple(facts["tags"]),
+        triggers=tuple(facts["triggers"]),
+        text=facts["description"],
+        weight=facts["weight"],
+        remote=RemoteFile(facts["file"], round(facts["size_kb"] * 1024), facts["sha256"]),
+        equivalents=(AdapterKey.sha256(facts["sha256"]),),
+    )
