@@ -1,0 +1,87 @@
+"""File stems in, whether the host can read them inside a tag out; a server's file name in, a safe stem out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from itertools import count
+
+LONGEST_STEM = 120  # bytes of UTF-8: leaves room for ".safetensors", side files and a deep folder on Windows
+FALLBACK_STEM = "lora"
+
+_RESERVED = frozenset(
+    ("con", "prn", "aux", "nul", "conin$", "conout$")
+    + tuple(f"{port}{number}" for port in ("com", "lpt") for number in "0123456789\u00b9\u00b2\u00b3")
+)
+_PATH_OR_SYNTAX = re.compile(r"[<>:\"/\\|?*#=,{}$%']")
+_CONTROLS = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_UNSPEAKABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+_HOST_SYNTAX = re.compile(r"[<>:#]")
+_EATEN = re.compile(r"__|[{}|]|\$\$")
+
+
+def tag_safe(stem: str, *, dynamic_prompts: bool = False) -> bool:
+    """Whether `<lora:stem:1>` reaches the host's LoRA of that name; see why_not."""
+    return why_not(stem, dynamic_prompts=dynamic_prompts) is None
+
+
+def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
+    """The sentence that tells why the host cannot read a stem inside a tag, or None where it can.
+
+    With `dynamic_prompts` also what the Dynamic Prompts extension would take for its own syntax is refused.
+    """
+    reason = _unreadable(stem)
+    if reason is None and dynamic_prompts:
+        eaten = _EATEN.search(stem)
+        if eaten is not None:
+            reason = f"Dynamic Prompts would take the {eaten.group()!r} in it for its own syntax"
+    if reason is None:
+        return None
+    shown = stem.encode("unicode_escape").decode("ascii") if not stem.isprintable() else stem
+    return f'The file name "{shown}" cannot be used in a prompt, because {reason}; rename the file.'
+
+
+def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM) -> str:
+    """A stem that every file system and every tag takes, not one of `taken` by any spelling of case or accents."""
+    base = _within(_cleaned(name), limit) or FALLBACK_STEM[:limit]
+    used = {_same(stem) for stem in taken}
+    if _same(base) not in used:
+        return base
+    numbered = (_within(base, limit - len(suffix)) + suffix for suffix in (f"-{number}" for number in count(2)))
+    return next(stem for stem in numbered if _same(stem) not in used)
+
+
+def _unreadable(stem: str) -> str | None:
+    if not stem:
+        return "it is empty"
+    if stem != stem.strip():
+        return "it begins or ends with a space"
+    if any(unicodedata.category(character) in _UNSPEAKABLE for character in stem):
+        return "it has a control character or an undecodable byte in it"
+    found = _HOST_SYNTAX.search(stem)
+    if found is not None:
+        return f'"{found.group()}" means something else there'
+    if stem.count("=") == 1:
+        return 'the WebUI reads what has one "=" in it as a setting, not as a name'
+    return None
+
+
+def _cleaned(name: str) -> str:
+    text = unicodedata.normalize("NFC", name)
+    text = "".join(" " if unicodedata.category(character) in _CONTROLS else character for character in text)
+    text = _PATH_OR_SYNTAX.sub("_", text)
+    text = re.sub(r"_{2,}", "_", re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))).strip(" ._")
+    device, dot, rest = text.partition(".")
+    # Windows takes "con.anything" for the console, whatever follows the dot.
+    return f"{device.rstrip()}-{dot}{rest}" if device.rstrip().casefold() in _RESERVED else text
+
+
+def _within(stem: str, limit: int) -> str:
+    """Cut at a whole character, and clean at the end once more."""
+    return stem.encode("utf-8")[: max(limit, 0)].decode("utf-8", "ignore").rstrip(" ._")
+
+
+def _same(stem: str) -> str:
+    """Equal for what Windows and macOS take for the same name."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
