@@ -6,7 +6,7 @@ from pathlib import Path
 
 def main():  # type: () -> int
     """Refuses an old Python with a sentence, then hands over; nothing newer may be imported before that."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - an old Python reads this file, and shall say so
         found = ".".join(str(number) for number in sys.version_info[:3])
         sys.stderr.write(
             "Stylus needs Python 3.10, 3.11, 3.12 or 3.13, and this is " + found + "; please start it with one of those.\n"
@@ -14,9 +14,13 @@ def main():  # type: () -> int
         # The WebUI calls this without arguments, and takes another exit code for a broken extension.
         return 1 if len(sys.argv) > 1 else 0
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from stylus_ext.environment.commands import main as run
+    if len(sys.argv) == 1:
+        from stylus_ext.environment import hook
 
-    return run(sys.argv[1:])
+        return hook.run()
+    from stylus_ext.environment import commands
+
+    return commands.main(sys.argv[1:])
 
 
 if __name__ == "__main__":

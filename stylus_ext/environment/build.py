@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.environment import machine, sizes, torch_choice
-from stylus_ext.environment.layout import MANIFEST, Environment, Part, current_keys, short_key
+from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Part, current_keys, short_key
 from stylus_ext.environment.locking import Holder, hold
 from stylus_ext.environment.pip_run import Pip, compile_folder
 from stylus_ext.environment.problems import SetupProblem
@@ -22,8 +22,9 @@ from stylus_ext.environment.sweep import remove_leftovers, remove_replaced
 
 logger = logging.getLogger(__name__)
 
-TORCH_MB = (200, 800)
-BUILD_LOCK = "build"
+TORCH_MB = (195, 700)
+# Byte code comes on top of what pip unpacks.
+_COMPILED = 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +86,29 @@ class _Meter:
         self._path, self._show, self._total = environment.home.progress, show, sum(megabytes(part))
         self._began = time.monotonic()
 
-    def tell(self, step: str, done_mb: int) -> None:
-        """Writes and shows one state."""
+    def tell(self, step: str, done_mb: int | None) -> None:
+        """Writes and shows one state; a step without megabytes is only named."""
+        if done_mb is None:
+            self._put(Progress(step))
+            return
         spent = time.monotonic() - self._began
         rate = done_mb / spent if spent > 1 else 0.0
         eta = int(max(0, self._total - done_mb) / rate) if rate > 0 else None
-        progress = Progress(step, done_mb, self._total, eta)
+        self._put(Progress(step, done_mb, self._total, eta))
+
+    def _put(self, progress: Progress) -> None:
         write_progress(self._path, progress)
         self._show(progress)
 
 
 def megabytes(part: Part) -> tuple[int, int]:
-    """About how much a part needs: to download, and on the disk."""
+    """About how much a part needs: to download, and unpacked."""
     return TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
 
 
 def _check_space(environment: Environment, missing: list[Part], options: BuildOptions) -> None:
-    needed = sum(sum(megabytes(part)) for part in missing)
+    pairs = [megabytes(part) for part in missing]
+    needed = int(sum(download + disk * _COMPILED for download, disk in pairs))
     free = options.free_bytes(environment.home.folder) // sizes.MEGABYTE
     if free < needed:
         raise SetupProblem(
@@ -128,12 +135,8 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
     problem: SetupProblem | None = None
     for attempt in torch_choice.attempts(version, sys.platform, options.torch_index):
         try:
-            if attempt.cpu_only and torch_choice.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
-                raise SetupProblem(
-                    f"PyTorch's CPU builds ({options.torch_index}) cannot be reached, and the usual index has only the"
-                    " CUDA build of gigabytes. Please check the network, or install any torch from 2.1 on into this"
-                    " Python, which Stylus will then use."
-                )
+            if attempt.cpu_only:
+                _refuse_cuda(pip, attempt, options.torch_index)
             pip.install(into, attempt.arguments, attempt.says)
         except SetupProblem as one:
             logger.info("torch %s, %s: %s", version, attempt.says, one)
@@ -143,6 +146,15 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
             return
     if problem is not None:
         raise problem
+
+
+def _refuse_cuda(pip: Pip, attempt: torch_choice.Attempt, cpu_index: str) -> None:
+    if torch_choice.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
+        raise SetupProblem(
+            f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only the CUDA build of"
+            " gigabytes. Please check the network, or install any torch from 2.1 on into this Python, which Stylus"
+            " will then use."
+        )
 
 
 def _write_manifest(environment: Environment, part: Part, folder: Path, seconds: float) -> None:

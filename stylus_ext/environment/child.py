@@ -53,9 +53,13 @@ def _enter() -> list[object]:
     present = [one for one in sys.path if one and Path(one).resolve() != here.parent]
     sys.path[:] = search_path(os.environ.get(PATH_VARIABLE, ""), present, root)
     from stylus_ext.environment.holds import hold_folder
+    from stylus_ext.environment.problems import SetupProblem
 
     what = " ".join(["Stylus", *sys.argv[2:4]])
-    return [hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"]
+    try:
+        return [hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"]
+    except SetupProblem as problem:
+        sys.exit(str(problem))
 
 
 def _run() -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylus_ext.environment import doctor, ensure, launch, remove
+from stylus_ext.environment import doctor, ensure, hook, launch, remove
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.layout import ROOT, Environment, default_home, default_locks, plan_environment
 from stylus_ext.environment.problems import SetupProblem
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs one command; every problem with the environment is one sentence on standard error."""
     words = list(arguments)
     if not words:
-        return hook()
+        return hook.run()
     try:
         return _dispatch(words[0], words[1:])
     except SetupProblem as problem:
@@ -51,18 +51,6 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was begun is cleared away by the next start.\n")
         return 130
-
-
-def hook() -> int:
-    """The WebUI waits for this and treats every other exit code as a broken extension."""
-    try:
-        environment = plan()
-        if not environment.ready:
-            ensure.start_detached(environment)
-            sys.stdout.write(f"Stylus prepares its environment in the background; see {environment.home.log}\n")
-    except (SetupProblem, OSError) as problem:
-        sys.stdout.write(f"Stylus: {problem}\n")
-    return 0
 
 
 def plan(tests: bool = False) -> Environment:
@@ -74,7 +62,7 @@ def _dispatch(word: str, rest: list[str]) -> int:
     if word in ("-h", "--help", "help"):
         sys.stdout.write(help_text() + "\n")
         return 0
-    if word == ensure.BUILD_WORD:
+    if word == hook.BUILD_WORD:
         build(plan(), BuildOptions())
         return 0
     if word in ENGINE_COMMANDS:
@@ -103,7 +91,7 @@ def run_tests(words: list[str]) -> int:
 
 
 def _is_path(word: str) -> bool:
-    return not word.startswith("-") and Path(ROOT, word.split("::")[0]).exists()
+    return not word.startswith("-") and Path(ROOT, word.split("::", maxsplit=1)[0]).exists()
 
 
 def run_lint(words: list[str]) -> int:

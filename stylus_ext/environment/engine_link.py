@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,7 +62,7 @@ class EngineLink:
             raise EngineGone(f"What answers at {self.url} is no engine of Stylus (status {status}, no JSON).") from error
         if not isinstance(said, dict):
             raise EngineGone(f"What answers at {self.url} is no engine of Stylus (status {status}).")
-        if status < 200 or status >= 300:
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             stated = said.get("error")
             detail = stated if isinstance(stated, dict) else {}
             message = str(detail.get("message") or f"The engine at {self.url} answered with status {status}.")

@@ -1,20 +1,17 @@
-"""Makes sure that an environment is there: waited for in a terminal, or started beside the WebUI."""
+"""Makes sure that an environment is there, in front of somebody who waits for it in a terminal."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TextIO
 
-from stylus_ext.environment.build import BUILD_LOCK, BuildOptions, build
-from stylus_ext.environment.layout import ROOT, Environment, Home
+from stylus_ext.environment.build import BuildOptions, build
+from stylus_ext.environment.layout import BUILD_LOCK, Environment, Home
 from stylus_ext.environment.locking import Holder, is_locked
 from stylus_ext.environment.progress import Progress, read_progress
 
-BUILD_WORD = "--build-environment"
+# Where nobody rewrites a line, say again where we are.
+_EVERY_S = 10.0
 
 
 class Bar:
@@ -30,7 +27,7 @@ class Bar:
         if self._live:
             self._stream.write("\r" + line.ljust(self._width))
             self._width = len(line)
-        elif progress.step != self._step or time.monotonic() - self._last > 10:
+        elif progress.step != self._step or time.monotonic() - self._last > _EVERY_S:
             self._stream.write(line + "\n")
             self._last = time.monotonic()
         self._step = progress.step
@@ -51,13 +48,9 @@ def ensure(environment: Environment, stream: TextIO, options: BuildOptions | Non
     bar = Bar(stream)
     try:
         _follow(environment.home, bar)
-        build(environment, options or BuildOptions(show=bar.show, on_wait=_teller(stream)))
+        build(environment, options or BuildOptions(show=bar.show, on_wait=Teller(stream)))
     finally:
         bar.close()
-
-
-def _teller(stream: TextIO) -> "Teller":
-    return Teller(stream)
 
 
 class Teller:
@@ -79,32 +72,3 @@ def _follow(home: Home, bar: Bar) -> None:
         if progress is not None and not progress.finished:
             bar.show(progress)
         time.sleep(0.3)
-
-
-def start_detached(environment: Environment) -> None:
-    """Starts the build in a process that outlives this one, and holds none of its pipes."""
-    home = environment.home
-    home.folder.mkdir(parents=True, exist_ok=True)
-    if is_locked(home.folder / f"{BUILD_LOCK}.lock"):
-        return
-    command = [sys.executable, "-s", "-B", str(ROOT / "install.py"), BUILD_WORD]
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with (home.folder / "detached.log").open("ab") as log:
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=home.folder,
-            env=kept,
-            start_new_session=sys.platform != "win32",
-            creationflags=flags,
-        )
-
-
-def elsewhere(folder: Path) -> bool:
-    """Whether a build of another process runs now in this home."""
-    return is_locked(folder / f"{BUILD_LOCK}.lock")

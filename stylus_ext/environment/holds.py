@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import secrets
@@ -11,6 +12,8 @@ from pathlib import Path
 from stylus_ext.environment.layout import MANIFEST, Home
 from stylus_ext.environment.locking import FileLock, holder_of, is_locked
 from stylus_ext.environment.problems import SetupProblem
+
+_SETTLED_S = 2.0
 
 
 def hold_folder(folder: Path, what: str) -> FileLock:
@@ -27,7 +30,16 @@ def hold_folder(folder: Path, what: str) -> FileLock:
     if not (folder / MANIFEST).is_file():
         lock.release()
         raise SetupProblem(f"The environment {folder} was replaced a moment ago. Please start the command again.")
+    atexit.register(_let_go, lock, os.getpid())
     return lock
+
+
+def _let_go(lock: FileLock, owner: int) -> None:
+    """An orderly end leaves no file; after kill -9 the next look sweeps it. A forked copy is not the owner."""
+    if os.getpid() == owner:
+        lock.release()
+        with contextlib.suppress(OSError):
+            lock.path.unlink()
 
 
 def users(folder: Path) -> list[str]:
@@ -51,6 +63,6 @@ def users(folder: Path) -> list[str]:
 def _settled(path: Path) -> bool:
     """False for a file that was made a moment ago: its owner may be between making and locking it."""
     try:
-        return time.time() - path.stat().st_mtime > 2.0
+        return time.time() - path.stat().st_mtime > _SETTLED_S
     except OSError:
         return False

@@ -14,6 +14,7 @@ from stylus_ext.environment.torch_choice import Torch
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "stylus-manifest.json"
+BUILD_LOCK = "build"
 
 
 @dataclass(frozen=True, slots=True)

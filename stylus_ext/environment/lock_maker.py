@@ -65,7 +65,7 @@ class Target:
     name: str
     platform: str
     pythons: tuple[str, ...] = PYTHONS
-    download_mb: int = 300
+    download_mb: int = 190
     disk_mb: int = 640
 
 
@@ -148,7 +148,7 @@ def header(name: str, pythons: Sequence[str], download_mb: int, disk_mb: int) ->
         "# Made by `python -m stylus_ext.environment.lock_maker` (uv pip compile for each Python, merged) from",
         "# pyproject.toml's requirements; do not edit by hand. torch is apart: see torch_choice.py.",
         f"# pythons: {' '.join(pythons)}",
-        f"# megabytes: {download_mb} to download, {disk_mb} on disk",
+        f"# megabytes: {download_mb} to download, {disk_mb} unpacked",
         "",
     ]
 
@@ -176,7 +176,7 @@ def make_test_lock(wanted: Sequence[str]) -> Path:
         for python, pins in every.items()
     }
     path = LOCKS / "test.txt"
-    lines = header("test tools", PYTHONS, 40, 130) + merged(by_python)
+    lines = header("test tools", PYTHONS, 40, 110) + merged(by_python)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return path
 

@@ -9,6 +9,7 @@ import sys
 
 from stylus_ext.environment.problems import SetupProblem
 
+_POINTER_BYTES = 8
 OLDEST, NEWEST = (3, 10), (3, 13)
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -45,7 +46,7 @@ def check_python() -> None:
         raise SetupProblem(f"Stylus needs Python 3.10, 3.11, 3.12 or 3.13. {here}; please start it with one of those.")
     if platform.python_implementation() != "CPython":
         raise SetupProblem(f"Stylus needs CPython 3.10 to 3.13. {here}; please start it with CPython.")
-    if struct.calcsize("P") != 8:
+    if struct.calcsize("P") != _POINTER_BYTES:
         raise SetupProblem(f"Stylus needs a 64-bit Python. {here} in 32 bits; please install the 64-bit one.")
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     if "musl" in suffix:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 
-from stylus_ext.environment.build import BUILD_LOCK
 from stylus_ext.environment.data_folder import data_folder
 from stylus_ext.environment.engine_link import stop
 from stylus_ext.environment.holds import users
-from stylus_ext.environment.layout import MANIFEST, Home, default_home
+from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Home, default_home
 from stylus_ext.environment.locking import hold
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.sizes import MEGABYTE, folder_size

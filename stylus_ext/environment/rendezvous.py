@@ -20,6 +20,7 @@ __all__ = ["ENGINE_LOCK", "Holder", "Rendezvous", "engine_holder", "hold", "proc
 FILE = "engine.json"
 ENGINE_LOCK = "engine"
 _CONNECT_S = 1.0
+_STILL_ACTIVE = 259  # Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def process_lives(pid: int) -> bool:
         code = ctypes.c_ulong()
         kernel.GetExitCodeProcess(handle, ctypes.byref(code))
         kernel.CloseHandle(handle)
-        return code.value == 259
+        return code.value == _STILL_ACTIVE
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

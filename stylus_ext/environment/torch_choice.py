@@ -75,6 +75,11 @@ class Attempt:
     cpu_only: bool = False
 
 
+def needs_cuda(requirements: Sequence[str]) -> bool:
+    """Whether a torch with these dependencies is a CUDA build; a CPU build asks for none of NVIDIA's packages."""
+    return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
+
+
 def attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[Attempt]:
     """From the nearest to the farthest: what lies here already, PyTorch's CPU index, the usual index."""
     wanted = f"torch=={version}"

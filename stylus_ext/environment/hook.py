@@ -1,0 +1,60 @@
+"""The WebUI's install hook: looks, starts a build beside the WebUI when something is missing, and returns at once.
+
+It runs at every start of the WebUI, which waits for it: what it does not need is not imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from stylus_ext.environment.layout import (
+    BUILD_LOCK,
+    ROOT,
+    Environment,
+    default_home,
+    default_locks,
+    plan_environment,
+)
+from stylus_ext.environment.locking import is_locked
+from stylus_ext.environment.problems import SetupProblem
+
+BUILD_WORD = "--build-environment"
+
+
+def run() -> int:
+    """Always 0: the WebUI takes every other exit code for a broken extension."""
+    try:
+        environment = plan_environment(default_home(), default_locks())
+        if not environment.ready:
+            start_detached(environment)
+            sys.stdout.write(f"Stylus prepares its environment in the background; see {environment.home.log}\n")
+    except (SetupProblem, OSError) as problem:
+        sys.stdout.write(f"Stylus: {problem}\n")
+    return 0
+
+
+def start_detached(environment: Environment) -> None:
+    """Starts the build in a process that outlives this one, and holds none of its pipes."""
+    import subprocess
+
+    home = environment.home
+    home.folder.mkdir(parents=True, exist_ok=True)
+    if is_locked(home.folder / f"{BUILD_LOCK}.lock"):
+        return
+    command = [sys.executable, "-s", "-B", str(ROOT / "install.py"), BUILD_WORD]
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with (home.folder / "detached.log").open("ab") as log:
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home.folder,
+            env=kept,
+            start_new_session=sys.platform != "win32",
+            creationflags=flags,
+        )
