@@ -1,0 +1,5 @@
+"""Where the vectors live: Chroma keeps them, a memory-mapped matrix beside it answers the searches."""
+
+from stylus_ext.backends.vector_index.chroma_index import ChromaIndex
+
+__all__ = ["ChromaIndex"]
