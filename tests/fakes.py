@@ -32,7 +32,8 @@ class BagEmbedder:
                 seed = int.from_bytes(hashlib.sha256(f"{self.name}/{word}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
                 out[row] += np.random.default_rng(seed).standard_normal(self.dimensions).astype(np.float32)
         norms = np.linalg.norm(out, axis=1, keepdims=True)
-        return (out / np.where(norms == 0, 1, norms)).astype(np.float32)
+        unit: Matrix = (out / np.where(norms == 0, 1, norms)).astype(np.float32)
+        return unit
 
 
 @dataclass

@@ -15,7 +15,7 @@ from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, parse_family
-from stylus_ext.core.masks import Mask, choose_masks
+from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.naming import safe_file_stem, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
 from stylus_ext.core.ports import Composer, Query, Retriever, Store

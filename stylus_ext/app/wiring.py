@@ -1,0 +1,112 @@
+"""The one place that names back ends: a data folder and settings go in, everything a user can ask for comes out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylus_ext.app.embed_catalogue import EmbedCatalogue
+from stylus_ext.app.hash_files import HashFiles
+from stylus_ext.app.learn_pictures import LearnPictures
+from stylus_ext.app.library import OnDisk
+from stylus_ext.app.plan_prompt import PlanPrompt
+from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
+from stylus_ext.backends.composers.rules import RuleComposer
+from stylus_ext.backends.embedders import embedder_for
+from stylus_ext.backends.lora_folder.hashing import sha256_of
+from stylus_ext.backends.lora_folder.scan import LoraFolder
+from stylus_ext.backends.pictures.learn import learn
+from stylus_ext.backends.refiners.card import CardRefiner
+from stylus_ext.backends.retrievers import retriever_for
+from stylus_ext.backends.starter import StarterCatalogue
+from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.backends.vector_index import ChromaIndex
+from stylus_ext.core.errors import InvalidInput, Note, StylusError
+from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Store, VectorIndex
+from stylus_ext.core.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
+_STARTER_MARK = "starter.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Stylus:
+    """Everything a user can ask for, over one data folder."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    index: VectorIndex
+    embedder: Embedder
+    plan: PlanPrompt
+    refresh: RefreshCatalogue
+    embed: EmbedCatalogue
+    hash_files: HashFiles
+    learn: LearnPictures
+    on_disk: OnDisk
+    notes: Callable[[], tuple[Note, ...]]
+    close: Callable[[], None]
+
+    def prepare(self, progress: Progress) -> None:
+        """Takes in the starter catalogue where it is new, and brings the vectors in step."""
+        mark = self.folder / _STARTER_MARK
+        wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
+        if not mark.exists() or mark.read_text("utf-8") != wanted:
+            self.refresh(StarterCatalogue(STARTER), progress)
+            mark.write_text(wanted, "utf-8")
+        self.embed(progress)
+
+    def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
+        """Reads LoRA folders; what did not change since the last time costs nothing."""
+        source: CardSource = LoraFolder([checked_folder(folder) for folder in folders])
+        refreshed = self.refresh(source, progress)
+        self.embed(progress)
+        return refreshed
+
+
+def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:
+    """`holder` names who has the data folder when it is locked."""
+    store = SqliteStore(folder, holder=holder)
+    embedder = embedder_for(settings.encoder)
+    try:
+        index = ChromaIndex(
+            folder / "vectors", embedder.name, embedder.dimensions,
+            url=settings.vectors.chroma_url, exact_below=settings.vectors.exact_below,
+        )
+    except StylusError:
+        store.close()
+        raise
+    refresh = RefreshCatalogue(store, CardRefiner())
+    return Stylus(
+        folder=folder,
+        settings=settings,
+        store=store,
+        index=index,
+        embedder=embedder,
+        plan=PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), _composer),
+        refresh=refresh,
+        embed=EmbedCatalogue(store, index, embedder),
+        hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),
+        learn=LearnPictures(store, refresh, learn),
+        on_disk=OnDisk(store),
+        notes=lambda: (*store.notes, *index.notes),
+        close=lambda: (index.close(), store.close()),
+    )
+
+
+def checked_folder(folder: str) -> Path:
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise InvalidInput(f"There is no folder {path}. Name the folder where your LoRAs are, such as models/Lora.")
+    return path.resolve()
+
+
+def _composer(name: str) -> Composer:
+    if name == "rules":
+        return RuleComposer()
+    raise InvalidInput(f"There is no composer called {name!r}.")
