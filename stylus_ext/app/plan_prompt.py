@@ -92,7 +92,7 @@ class PlanPrompt:
         composition, confidence, notes = self._compose(query, request.on_disk, deadline)
         entries = self._store.read(pick.key for pick in composition.picks)
         tags = {pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk) for pick in composition.picks}
-        composition = _weighted(composition, settings.weights.default)
+        composition = _weighted(composition, settings.weights.default_weight)
         masks = choose_masks(composition, settings.diversity.scheme, request.seeds, request.batch_size)
         sheet = Sheet(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}

@@ -60,7 +60,7 @@ class Selection(_Section):
 class Weights(_Section):
     """How strongly picks are applied."""
 
-    default: float = _option(0.8, "weight of an adapter about which nothing is known", low=0.0, high=2.0)
+    default_weight: float = _option(0.8, "weight of an adapter about which nothing is known", low=0.0, high=2.0)
     strength: float = _option(1.0, "factor on every weight", low=0.0, high=2.0)
     total_cap: float = _option(1.5, "most that all weights of one picture may add up to; 0 is no cap", low=0.0, high=10.0)
     paper_factor: bool = _option(False, "multiply by 0.8 once more, as the paper's published code does")

@@ -25,7 +25,7 @@ def weigh(composition: Composition, mask: Mask, settings: Weights, own: float = 
     sharing = Counter(pick.task for pick in on)
     factor = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
     weights = {
-        pick.key: (settings.default if pick.weight is None else pick.weight) * factor / sharing[pick.task] for pick in on
+        pick.key: (settings.default_weight if pick.weight is None else pick.weight) * factor / sharing[pick.task] for pick in on
     }
     total = sum(abs(weight) for weight in weights.values())
     room = max(0.0, settings.total_cap - own)

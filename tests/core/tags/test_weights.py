@@ -42,7 +42,7 @@ def test_a_weight_is_divided_by_the_picks_of_its_task_that_are_on() -> None:
 
 def test_an_unknown_weight_is_the_default() -> None:
     assert by_number(weigh(composed((None,)), mask(1), UNCAPPED)) == {1: 0.8}
-    assert by_number(weigh(composed((None,)), mask(1), Weights(default=0.5))) == {1: 0.5}
+    assert by_number(weigh(composed((None,)), mask(1), Weights(default_weight=0.5))) == {1: 0.5}
 
 
 def test_the_published_codes_factor_is_an_option() -> None:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import Option, Settings, as_values, options, with_values
+
+
+def test_every_option_has_a_help_text_and_a_default_of_its_own_kind() -> None:
+    found = list(options())
+    assert len({option.name for option in found}) == len(found), "flags are named after the leaf alone"
+    assert all(option.help for option in found)
+    assert with_values(Settings(), {option.section: {option.name: option.default} for option in found}) == Settings()
+
+
+def test_the_tree_survives_being_plain_data() -> None:
+    changed = with_values(Settings(), {"weights": {"strength": 0.5}, "text": {"debias": "realistic"}})
+    assert with_values(Settings(), as_values(changed)) == changed
+    assert changed.weights.strength == 0.5
+    assert changed.selection == Settings().selection
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"colour": {}}, "no group of settings called 'colour'"),
+        ({"weights": {"heaviness": 1}}, "no setting weights.heaviness"),
+        ({"weights": 3}, "must be an object"),
+        ({"selection": {"max_adapters": 11}}, "between 0 and 10"),
+        ({"selection": {"max_adapters": True}}, "a whole number"),
+        ({"selection": {"max_adapters": 2.5}}, "a whole number"),
+        ({"selection": {"policy": "guess"}}, "one of hybrid"),
+        ({"selection": {"nsfw": 1}}, "true or false"),
+        ({"weights": {"strength": math.nan}}, "a number"),
+        ({"weights": {"strength": "1"}}, "a number"),
+        ({"text": {"debias": 5}}, "text"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(values: Any, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        with_values(Settings(), values)
+
+
+def _inside(option: Option) -> st.SearchStrategy[Any]:
+    if option.choices:
+        return st.sampled_from(option.choices)
+    if isinstance(option.default, bool):
+        return st.booleans()
+    if isinstance(option.default, str):
+        return st.text(max_size=10)
+    if isinstance(option.default, int):
+        return st.integers(int(option.low or 0), int(option.high or 0))
+    return st.floats(option.low, option.high)
+
+
+@given(st.data())
+def test_every_value_inside_its_limits_is_taken(data: st.DataObject) -> None:
+    option = data.draw(st.sampled_from(list(options())))
+    value = data.draw(_inside(option))
+    settings = with_values(Settings(), {option.section: {option.name: value}})
+    assert as_values(settings)[option.section][option.name] == value
