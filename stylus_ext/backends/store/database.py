@@ -1,0 +1,125 @@
+"""One SQLite file, used from several threads. In: a path. Out: connections for reading and writing, errors as sentences."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stylus_ext.core.errors import StoreProblem, StylusError, Unavailable
+
+_log = logging.getLogger(__name__)
+_LOCKED = ("locked", "busy", "locking protocol")
+_DAMAGED = ("malformed", "not a database", "corrupt")
+
+
+class Damaged(StoreProblem):
+    """The database cannot be read any more; opening it anew moves it aside and builds another."""
+
+
+class Database:
+    """One connection for writing, behind a lock; for reading as many as there are readers at once."""
+
+    def __init__(self, path: Path, *, wait_s: float, holder: Callable[[], str] | None = None, options: str = "mode=rwc") -> None:
+        self.path = path
+        self.read_only = "mode=ro" in options
+        self._address = f"{path.resolve().as_uri()}?{options}"
+        self._wait_s = wait_s
+        self._holder = holder
+        self._lock = threading.RLock()
+        self._idle: list[sqlite3.Connection] = []
+        self._damaged = False
+        with self.told():
+            self._writer = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._address, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise self._problem(error) from error
+
+    def _problem(self, error: sqlite3.DatabaseError) -> StylusError:
+        said = str(error).lower()
+        if any(word in said for word in _LOCKED):
+            holder = self._holder() if self._holder else ""
+            by = holder or "another program"
+            return Unavailable(f"The catalogue {self.path} is in use by {by}, still after {self._wait_s:g} s. Close it, or try again later.")
+        if any(word in said for word in _DAMAGED):
+            self._damaged = True
+            return Damaged(f"The catalogue {self.path} is damaged ({error}). It is set aside and built anew when Stylus starts next.")
+        if "full" in said:
+            return StoreProblem(f"The disk that holds {self.path} is full. Make room, then try again: nothing was changed.")
+        if "readonly" in said:
+            return StoreProblem(f"The catalogue {self.path} cannot be written: it, or its folder, is read-only.")
+        return StoreProblem(f"The catalogue {self.path} cannot be used: {error}. Check the disk and the data folder.")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self.told():
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Several statements that see one state of the catalogue."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it or nothing."""
+        if self.read_only:
+            raise StoreProblem(f"The catalogue {self.path} cannot be written: it, or its folder, is read-only.")
+        with self._lock, self.told():
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("UPDATE meta SET value = '0' WHERE name = 'clean' AND value != '0'")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.rollback()
+                raise
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The writing connection itself, for what opening does outside of a transaction."""
+        return self._writer
+
+    def close(self) -> None:
+        """Leaves word that all went well, so that the next opening need not check every page."""
+        with self._lock:
+            if not self.read_only and not self._damaged:
+                with suppress(sqlite3.Error):
+                    self._writer.execute("UPDATE meta SET value = '1' WHERE name = 'clean' AND value != '1'")
+            self.abandon()
+
+    def abandon(self) -> None:
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+            self._writer.close()

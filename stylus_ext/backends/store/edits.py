@@ -1,0 +1,112 @@
+"""What the user decided, as table rows and as records of user.jsonl. In: edits, or the journal. Out: the newest word for each key."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.backends.store import aliases, codec
+from stylus_ext.backends.store.codec import from_column, to_column
+from stylus_ext.backends.store.entries import Batch, refresh
+from stylus_ext.backends.store.journal import Reading, UserJournal
+from stylus_ext.backends.store.schema import read_meta, write_meta
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Edits
+from stylus_ext.core.errors import InvalidInput, Note
+
+WHAT = "edits"
+_MARK = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """How many records of user.jsonl were applied, how many lines could not be, and whether the file was the one known."""
+
+    applied: int
+    unreadable: int
+    continued: bool
+
+    def notes(self, torn: bool) -> list[Note]:
+        """`torn`: one of the unreadable lines is the unfinished last one, of which the user hears apart."""
+        said = []
+        unreadable = self.unreadable - torn
+        if not self.continued:
+            text = "user.jsonl was not the file that this catalogue knew: edits of both are kept, the catalogue's where they differ."
+            said.append(Note("user-journal-replaced", text))
+        elif self.applied:
+            said.append(Note("edits-replayed", f"{self.applied} edits of yours were taken back from user.jsonl."))
+        if unreadable > 0:
+            text = f"{unreadable} lines of user.jsonl could not be read and were passed over; they are still in the file."
+            said.append(Note("user-journal-unreadable", text))
+        return said
+
+
+def edits_at(connection: sqlite3.Connection, first: str) -> Edits | None:
+    row = connection.execute("SELECT edits FROM edits WHERE key = ?", (first,)).fetchone()
+    return None if row is None else codec.edits_of(codec.load(row[0]))
+
+
+def edit_record(connection: sqlite3.Connection, first: str, edits: Edits) -> dict[str, Any]:
+    """With every name of the adapter, so that the edits find it again in a catalogue that knows it by another."""
+    others = [from_column(name) for name in aliases.names(connection, first)]
+    return {"key": from_column(first), "equivalents": others, "edits": codec.edits_plain(edits)}
+
+
+def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
+    """To user.jsonl first, and from there into the catalogue, together with what another process left there."""
+    journal.append(WHAT, records)
+    catch_up(batch, journal)
+
+
+def is_behind(connection: sqlite3.Connection, journal: UserJournal) -> bool:
+    mark = read_meta(connection, _MARK)
+    reading = journal.since(mark)
+    return not reading.continued or (reading.mark != mark and bool(reading.records or reading.unreadable))
+
+
+def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
+    reading = journal.since(read_meta(batch.connection, _MARK))
+    continued = reading.continued
+    if not continued:
+        journal.append(WHAT, _all_records(batch.connection))
+        reading = journal.since("")
+    caught = _apply_all(batch, reading, continued)
+    write_meta(batch.connection, _MARK, reading.mark)
+    return caught
+
+
+def _all_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    rows = connection.execute("SELECT key, edits FROM edits ORDER BY key").fetchall()
+    return [edit_record(connection, key, codec.edits_of(codec.load(text))) for key, text in rows]
+
+
+def _apply_all(batch: Batch, reading: Reading, continued: bool) -> CaughtUp:
+    applied, unreadable = 0, reading.unreadable
+    for said in reading.records:
+        if said["what"] == WHAT:
+            try:
+                _apply(batch, said)
+                applied += 1
+            except InvalidInput:
+                unreadable += 1
+    return CaughtUp(applied, unreadable, continued)
+
+
+def _apply(batch: Batch, said: Mapping[str, Any]) -> None:
+    others = said.get("equivalents")
+    named = [said.get("key"), *(others if isinstance(others, list) else ())]
+    keys = [to_column(str(AdapterKey.parse(name))) for name in named if isinstance(name, str)]
+    edits = codec.edits_of(said.get("edits"))
+    if not keys:
+        raise InvalidInput("An edit without a key says nothing about any adapter.")
+    first = aliases.owner(batch.connection, keys)
+    put_edits(batch.connection, first, edits)
+    aliases.adopt(batch.connection, first, keys)
+    refresh(batch, [first])
+
+
+def put_edits(connection: sqlite3.Connection, first: str, edits: Edits) -> None:
+    text = codec.dump(codec.edits_plain(edits))
+    connection.execute("INSERT OR REPLACE INTO edits (key, edits) VALUES (?, ?)", (first, text))

@@ -1,0 +1,164 @@
+"""Entries as rows. In: entries, or keys. Out: the rows that hold, list and find them, and entries made from rows."""
+
+from __future__ import annotations
+
+import sqlite3
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from stylus_ext.backends.store import codec
+from stylus_ext.backends.store.aliases import chunks
+from stylus_ext.backends.store.codec import from_column, to_column
+from stylus_ext.backends.store.words import indexed
+from stylus_ext.core.card import AdapterKey, LocalFile
+from stylus_ext.core.description import Edits, Entry
+from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
+
+_COLUMNS = "e.key, e.revision, e.family, b.card, b.description, d.edits"
+_FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
+_PAGE = 1000
+_MOST_TEXT = 2000
+Row = tuple[str, int, str, str, str, "str | None"]
+
+
+@dataclass
+class Batch:
+    """One transaction of writing: every entry that it touches gets a revision of its own."""
+
+    connection: sqlite3.Connection
+    revision: int
+
+    def next_revision(self) -> int:
+        self.revision += 1
+        return self.revision
+
+
+def listed_name(name: str) -> str:
+    """As names are sorted and as a part of one is looked for."""
+    return to_column(unicodedata.normalize("NFKC", name).casefold())
+
+
+def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
+    files = files_of(connection, [row[0] for row in rows])
+    cards = codec.load_all([row[3] for row in rows])
+    descriptions = codec.load_all([row[4] for row in rows])
+    return [
+        Entry(
+            codec.card_of(card), codec.description_of(description), from_column(row[2]),
+            Edits() if row[5] is None else codec.edits_of(codec.load(row[5])), files.get(row[0], ()),
+        )
+        for row, card, description in zip(rows, cards, descriptions, strict=True)
+    ]
+
+
+def files_of(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, tuple[LocalFile, ...]]:
+    found: dict[str, tuple[LocalFile, ...]] = {}
+    for some, marks in chunks(keys):
+        rows = connection.execute(
+            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks}) ORDER BY path",  # noqa: S608
+            some)
+        for key, *values in rows:
+            found[key] = (*found.get(key, ()), file_of(*values))
+    return found
+
+
+def file_of(path: str, stem: str, size: int, mtime_ns: int, sha256: str | None) -> LocalFile:
+    return LocalFile(from_column(path), from_column(stem), size, mtime_ns, sha256)
+
+
+def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
+    """By first key."""
+    found: dict[str, Entry] = {}
+    for some, marks in chunks(keys):
+        rows = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE e.key IN ({marks})", some).fetchall()
+        found.update(zip((row[0] for row in rows), entries_of(connection, rows), strict=True))
+    return found
+
+
+def page_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, Entry]]:
+    """The next entries in the order of revisions; empty at the end."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} {_FROM} WHERE e.revision > ? AND e.revision <= ? ORDER BY e.revision LIMIT {_PAGE}",
+        (since, upto)).fetchall()
+    return list(zip((row[1] for row in rows), entries_of(connection, rows), strict=True))
+
+
+def put(batch: Batch, entry: Entry) -> None:
+    """`entry` as it is to be read back, its edits included: those are on record elsewhere and only shape what is listed."""
+    connection, key = batch.connection, to_column(str(entry.key))
+    number = _number(connection, key)
+    body = (number, codec.card_text(entry.card), codec.description_text(entry.description))
+    connection.execute("INSERT OR REPLACE INTO bodies (id, card, description) VALUES (?, ?, ?)", body)
+    _put_files(batch, key, entry.files)
+    _list(batch, number, entry)
+
+
+def _number(connection: sqlite3.Connection, key: str) -> int:
+    """The entry's, or the next free one."""
+    row = connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM entries").fetchone()
+    return int(row[0])
+
+
+def _list(batch: Batch, number: int, entry: Entry) -> None:
+    """What is searched, filtered and compared without reading the texts."""
+    connection, key = batch.connection, to_column(str(entry.key))
+    prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
+    connection.execute(
+        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name, title_print, card_print) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, key, batch.next_revision(), to_column(entry.family), entry.kind, entry.edits.state, bool(entry.files),
+         listed_name(entry.card.name), *prints))
+    connection.execute("DELETE FROM gone WHERE key = ?", (key,))
+    texts = (
+        entry.card.name, "\n".join(entry.triggers), "\n".join(entry.card.tags), entry.text[:_MOST_TEXT],
+        "\n".join(file.stem for file in entry.files),
+    )
+    connection.execute(
+        "INSERT OR REPLACE INTO search (rowid, name, triggers, tags, body, files) VALUES (?, ?, ?, ?, ?, ?)",
+        (number, *map(indexed, texts)))
+
+
+def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
+    connection = batch.connection
+    connection.execute("DELETE FROM files WHERE key = ?", (key,))
+    robbed: dict[str, None] = {}
+    for file in files:
+        path = to_column(file.path)
+        robbed.update(dict.fromkeys(row[0] for row in connection.execute("SELECT key FROM files WHERE path = ?", (path,))))
+        connection.execute(
+            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+            (path, key, to_column(file.stem), file.size, file.mtime_ns, file.sha256))
+    refresh(batch, (other for other in robbed if other != key))
+
+
+def refresh(batch: Batch, keys: Iterable[str]) -> None:
+    """Lists entries anew after their edits, files or names changed."""
+    for key, entry in entries_at(batch.connection, keys).items():
+        _list(batch, _number(batch.connection, key), entry)
+
+
+def drop(batch: Batch, key: str) -> None:
+    """The entry, not what the user decided about it."""
+    connection = batch.connection
+    number = _number(connection, key)
+    for table, column, value in (
+        ("entries", "id", number), ("bodies", "id", number), ("search", "rowid", number), ("files", "key", key), ("cards", "key", key),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 - our own names
+    connection.execute("INSERT OR REPLACE INTO gone (key, revision) VALUES (?, ?)", (key, batch.next_revision()))
+
+
+def gone_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, str]]:
+    return connection.execute(
+        "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision", (since, upto)).fetchall()
+
+
+def with_key(entry: Entry, first: AdapterKey) -> Entry:
+    """The same entry under its first key; the key it came with becomes one of its equivalents."""
+    if entry.key == first:
+        return entry
+    others = dict.fromkeys((*entry.card.equivalents, entry.key))
+    return replace(entry, card=replace(entry.card, key=first, equivalents=tuple(key for key in others if key != first)))

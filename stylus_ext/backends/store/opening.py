@@ -1,0 +1,143 @@
+"""Opens the catalogue of a data folder whatever its state. In: a folder. Out: a sound database, and notes on what had to be done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylus_ext.backends.store.database import Damaged, Database
+from stylus_ext.backends.store.schema import STEPS, migrate, read_meta, version
+from stylus_ext.core.errors import Note, StoreProblem
+
+_log = logging.getLogger(__name__)
+NAME = "catalogue.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How to open: `vfs` names another of SQLite's file systems, `steps` another history of the schema."""
+
+    folder: Path
+    wait_s: float = 10
+    holder: Callable[[], str] | None = None
+    vfs: str = ""
+    steps: Sequence[str] = STEPS
+
+    @property
+    def path(self) -> Path:
+        return self.folder / NAME
+
+    def database(self, mode: str) -> Database:
+        options = f"mode={mode}" + (f"&vfs={self.vfs}" if self.vfs else "")
+        return Database(self.path, wait_s=self.wait_s, holder=self.holder, options=options)
+
+
+def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
+    try:
+        opening.folder.mkdir(parents=True, exist_ok=True)
+        exists = opening.path.is_file()
+    except OSError as error:
+        raise StoreProblem(f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}.") from error
+    if not os.access(opening.folder, os.W_OK) or (exists and not os.access(opening.path, os.W_OK)):
+        return _read_only(opening, exists)
+    try:
+        return _writable(opening)
+    except Damaged as problem:
+        _log.warning("%s", problem)
+        aside = _move_aside(opening.path)
+        database, notes = _writable(opening)
+        said = f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index your folders again to fill it."
+        return database, [Note("catalogue-rebuilt", said), *notes]
+
+
+def _writable(opening: Opening) -> tuple[Database, list[Note]]:
+    database = opening.database("rwc")
+    try:
+        with database.told():
+            return database, _prepare(database, opening)
+    except BaseException:
+        database.abandon()
+        raise
+
+
+def _prepare(database: Database, opening: Opening) -> list[Note]:
+    connection = database.connection
+    have = _checked_version(connection, opening)
+    notes = _journal_mode(connection)
+    if have > 0 and read_meta(connection, "clean") != "1":
+        _check(connection)
+    if have < len(opening.steps):
+        with database.writing() as connection:
+            # Another process may have been quicker while this one waited for the lock.
+            migrate(connection, version(connection), opening.steps)
+    return notes
+
+
+def _checked_version(connection: sqlite3.Connection, opening: Opening) -> int:
+    have = version(connection)
+    if have > len(opening.steps):
+        raise StoreProblem(
+            f"The catalogue {opening.path} was written by a newer Stylus (schema {have}, this one knows {len(opening.steps)}). "
+            "It was left alone: update Stylus, or choose another data folder."
+        )
+    return have
+
+
+def _journal_mode(connection: sqlite3.Connection) -> list[Note]:
+    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback journal."""
+    try:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        mode = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+    if mode == "wal":
+        return []
+    connection.execute("PRAGMA synchronous = FULL")
+    said = "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a slower kind of journal."
+    return [Note("catalogue-journal", said)]
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Of every page, since the last one to write did not close it; a kill does no harm, a power cut may."""
+    said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise Damaged(f"The catalogue is damaged: {said}")
+
+
+def _move_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.corrupt-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        path.rename(aside)
+        for end in ("-wal", "-shm", "-journal"):
+            beside = path.with_name(path.name + end)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + end))
+    except OSError as error:
+        raise StoreProblem(f"The damaged catalogue {path} cannot be moved aside: {error.strerror or error}.") from error
+    return aside
+
+
+def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
+    if not exists:
+        raise StoreProblem(f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that can be written.")
+    try:
+        database = opening.database("ro")
+        with database.told():
+            have = _checked_version(database.connection, opening)
+    except Damaged:
+        raise
+    except StoreProblem:
+        # A write-ahead log needs a file beside it that cannot be made here.
+        database = opening.database("ro&immutable=1")
+        with database.told():
+            have = _checked_version(database.connection, opening)
+    if have < len(opening.steps):
+        raise StoreProblem(f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date: its folder is read-only.")
+    return database, [Note("catalogue-read-only", f"{opening.folder} is read-only: the catalogue can be searched but not changed.")]

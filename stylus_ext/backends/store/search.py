@@ -1,0 +1,72 @@
+"""Search as one types. In: a user's text, a filter, a page. Out: keys of that page, and how many there are in all."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from stylus_ext.backends.store.codec import to_column
+from stylus_ext.backends.store.entries import listed_name
+from stylus_ext.backends.store.words import query
+from stylus_ext.core.ports import Filter
+
+MOST = 10_000
+"""So many are counted and can be paged through once there is a text."""
+_RANKED = 1_000
+_WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
+
+
+def find(connection: sqlite3.Connection, text: str, keep: Filter, offset: int, limit: int) -> tuple[list[str], int]:
+    where, values = _kept(keep)
+    if not text.strip():
+        return _listing(connection, where, values, offset, limit)
+    found: list[str] = []
+    wanted = query(text)
+    if wanted:
+        found = _by_words(connection, text, wanted, where, values)
+    if not found:
+        found = _by_part(connection, text, where, values)
+    return found[offset : offset + limit], len(found)
+
+
+def _kept(keep: Filter) -> tuple[str, list[str | int]]:
+    parts: list[str] = []
+    values: list[str | int] = []
+    for column, value in (("family", keep.family), ("kind", keep.kind), ("state", keep.state), ("on_disk", keep.on_disk)):
+        if value is not None:
+            parts.append(f"AND e.{column} = ?")
+            values.append(to_column(value) if isinstance(value, str) else int(value))
+    return " ".join(parts), values
+
+
+def _listing(
+    connection: sqlite3.Connection, where: str, values: list[str | int], offset: int, limit: int
+) -> tuple[list[str], int]:
+    total = connection.execute(f"SELECT count(*) FROM entries e WHERE 1 {where}", values).fetchone()[0]  # noqa: S608
+    numbers = connection.execute(
+        f"SELECT e.key FROM entries e WHERE 1 {where} ORDER BY e.name, e.id LIMIT ? OFFSET ?",  # noqa: S608
+        (*values, limit, offset))
+    return [key for (key,) in numbers], total
+
+
+def _by_words(connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]) -> list[str]:
+    """Names that begin with the text, then names that hold its words, then all others; the best first while they are few."""
+    joined = f"FROM search s JOIN entries e ON e.id = s.rowid WHERE search MATCH ? {where}"
+    named = connection.execute(
+        f"SELECT e.key, e.name {joined} LIMIT {MOST}", (f"name : ({wanted})", *values)).fetchall()
+    start = listed_name(text.strip())
+    named.sort(key=lambda row: (not row[1].startswith(start), row[1], row[0]))
+    found = dict.fromkeys(key for key, _ in named)
+    others = connection.execute(f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)).fetchall()
+    if len(others) <= _RANKED:
+        others = connection.execute(
+            f"SELECT e.key {joined} ORDER BY bm25(search, {_WEIGHTS}), e.id", (wanted, *values)).fetchall()
+    found.update(dict.fromkeys(key for (key,) in others))
+    return list(found)[:MOST]
+
+
+def _by_part(connection: sqlite3.Connection, text: str, where: str, values: list[str | int]) -> list[str]:
+    """Inside of words, and what is no word at all."""
+    rows = connection.execute(
+        f"SELECT e.key FROM entries e WHERE instr(e.name, ?) {where} ORDER BY e.name, e.id LIMIT {MOST}",  # noqa: S608
+        (listed_name(text.strip()), *values))
+    return [key for (key,) in rows]
