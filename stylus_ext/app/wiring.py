@@ -24,6 +24,8 @@ from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.starter import StarterCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.backends.vector_index import ChromaIndex
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import InvalidInput, Note, StylusError
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Store, VectorIndex
 from stylus_ext.core.settings import Settings
@@ -67,6 +69,17 @@ class Stylus:
         refreshed = self.refresh(source, progress)
         self.embed(progress)
         return refreshed
+
+    def entry(self, text: str) -> Entry:
+        """By key, by alias, or by the stem of its file."""
+        try:
+            key = AdapterKey.parse(text)
+        except InvalidInput:
+            key = next((key for key, stem in self.on_disk().items() if stem == text), AdapterKey.path(text))
+        found = self.store.read([key])
+        if key not in found:
+            raise InvalidInput(f"The catalogue has no adapter {text!r}. `search` lists what it has, with their keys.")
+        return found[key]
 
 
 def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:

@@ -1,0 +1,197 @@
+"""What the engine can do, by name: a checked payload goes in, plain JSON comes out. The CLI calls the same, with or without HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stylus_ext import __version__
+from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS, Deadline, PlanRequest
+from stylus_ext.app.wiring import Stylus
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import KINDS, STATES, Edits
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.plan import to_json
+from stylus_ext.core.ports import Filter, Progress
+from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
+from stylus_ext.engine.entries import entry_json
+from stylus_ext.engine.schemas import Field, Schema, checked
+
+LAST_SEED = 2**63 - 1
+REACHES = ("auto", "disk", "catalogue")
+_FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
+
+PLAN: Schema = {
+    "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
+    "negative_prompt": Field(str, "", longest=MOST_CHARACTERS),
+    "seed": Field(int, 0, low=0, high=LAST_SEED),
+    "batches": Field(int, 1, low=1, high=MOST_BATCHES),
+    "batch_size": Field(int, 1, low=1, high=1024),
+    "seeds": Field(list, None, longest=MOST_BATCHES, items=Field(int, low=0, high=LAST_SEED)),
+    "settings": Field(dict, {}),
+    "lora_dirs": _FOLDERS,
+    "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
+    "reach": Field(str, "auto", choices=REACHES),
+    "deadline_s": Field(float, None, low=0.0, high=3600.0),
+}
+INDEX: Schema = {
+    "lora_dirs": _FOLDERS,
+    "learn": _FOLDERS,
+    "hash": Field(bool, True),
+}
+SEARCH: Schema = {
+    "text": Field(str, "", longest=1000),
+    "family": Field(str, None, longest=64),
+    "kind": Field(str, None, choices=KINDS),
+    "state": Field(str, None, choices=STATES),
+    "on_disk": Field(bool, None),
+    "offset": Field(int, 0, low=0, high=10_000_000),
+    "limit": Field(int, 20, low=1, high=500),
+}
+SHOW: Schema = {"key": Field(str, required=True, longest=4096)}
+EDIT: Schema = {
+    "key": Field(str, required=True, longest=4096),
+    "state": Field(str, None, choices=STATES),
+    "text": Field(str, None, longest=20_000),
+    "triggers": Field(list, None, longest=100, items=Field(str, longest=2000)),
+    "weight": Field(float, None, low=-5.0, high=5.0),
+    "kind": Field(str, None, choices=KINDS),
+    "undo": Field(bool, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`long` ones are run as jobs, with progress and cancel."""
+
+    schema: Schema
+    run: Callable[[Stylus, dict[str, Any], Progress], dict[str, Any]]
+    long: bool = False
+
+
+def perform(stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    if name not in OPERATIONS:
+        raise InvalidInput(f"There is no operation {name!r}; there are {', '.join(OPERATIONS)}.")
+    operation = OPERATIONS[name]
+    return operation.run(stylus, checked(payload, operation.schema), progress)
+
+
+def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    started = time.perf_counter()
+    deadline = Deadline(request["deadline_s"])
+    notes: list[Note] = []
+    if request["lora_dirs"]:
+        notes += stylus.index_folders(request["lora_dirs"], progress).notes
+    seeds = request["seeds"] or [request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])]
+    plan = stylus.plan(
+        PlanRequest(
+            prompt=request["prompt"],
+            negative_prompt=request["negative_prompt"],
+            seeds=tuple(seeds),
+            batch_size=request["batch_size"],
+            settings=_settings(stylus.settings, request["settings"]),
+            on_disk=_reach(stylus, request),
+        ),
+        deadline,
+    )
+    plan = replace(plan, notes=(*notes, *plan.notes))
+    return {"plan": to_json(plan), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:
+    for section in ("encoder", "vectors"):
+        if section in values:
+            raise InvalidInput(f"The settings of {section!r} belong to the engine; they cannot change from plan to plan.")
+    return with_values(base, values)
+
+
+def _reach(stylus: Stylus, request: dict[str, Any]) -> dict[AdapterKey, str] | None:
+    """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue."""
+    if request["reach"] == "catalogue":
+        return None
+    there = stylus.on_disk(request["lora_dirs"])
+    if request["stems"] is not None:
+        listed = frozenset(request["stems"])
+        return {key: stem for key, stem in there.items() if stem in listed}
+    return there if there or request["reach"] == "disk" else None
+
+
+def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    answer: dict[str, Any] = {"written": 0, "gone": 0, "united": 0, "learned": 0, "hashed": 0, "vectors": 0, "notes": []}
+    notes: list[Note] = []
+    if request["lora_dirs"]:
+        refreshed = stylus.index_folders(request["lora_dirs"], progress)
+        answer |= {"written": refreshed.written, "gone": refreshed.gone, "united": refreshed.united}
+        notes += refreshed.notes
+    if request["learn"]:
+        learned = stylus.learn(request["learn"], progress)
+        answer["learned"] = learned.written
+        notes += learned.notes
+    if request["hash"]:
+        answer["hashed"] = stylus.hash_files(progress)
+    answer["vectors"] = stylus.embed(progress)
+    answer["notes"] = [{"code": note.code, "text": note.text} for note in notes]
+    return answer
+
+
+def _search(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+    keep = Filter(request["family"], request["kind"], request["state"], request["on_disk"])
+    page = stylus.store.search(request["text"], keep, request["offset"], request["limit"])
+    return {"total": page.total, "entries": [entry_json(entry, whole=False) for entry in page.entries]}
+
+
+def _show(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+    return {"entry": entry_json(stylus.entry(request["key"]))}
+
+
+def _edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    entry = stylus.entry(request["key"])
+    said = {name: request[name] for name in ("state", "text", "weight", "kind") if request[name] is not None}
+    if request["triggers"] is not None:
+        said["triggers"] = tuple(request["triggers"])
+    edits = replace(Edits() if request["undo"] else entry.edits, **said)
+    edited = stylus.store.edit(entry.key, edits)
+    stylus.embed(progress)
+    return {"entry": entry_json(edited)}
+
+
+def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+    return {
+        "version": __version__,
+        "data_folder": str(stylus.folder),
+        "catalogue": {
+            "entries": stylus.store.search("", Filter(), limit=1).total,
+            "on_disk": len(stylus.on_disk()),
+            "revision": stylus.store.revision,
+            "in_step": stylus.embed.in_step(),
+        },
+        "encoder": stylus.embedder.name,
+        "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
+        "leaves_the_machine": _leaves(stylus.settings),
+        "capabilities": {
+            "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": False,
+            "operations": sorted(OPERATIONS),
+        },
+        "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],
+    }
+
+
+def _leaves(settings: Settings) -> list[str]:
+    found = []
+    if settings.encoder.endpoint:
+        found.append(f"prompts and card texts go to {settings.encoder.endpoint} to be embedded")
+    if settings.vectors.chroma_url:
+        found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
+    return found
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "plan": Operation(PLAN, _plan),
+    "search": Operation(SEARCH, _search),
+    "show": Operation(SHOW, _show),
+    "edit": Operation(EDIT, _edit),
+    "status": Operation({}, _status),
+    "index": Operation(INDEX, _index, long=True),
+}
