@@ -115,8 +115,10 @@ def _glued(prompt: Prompt, segment: Segment, addition: str) -> str:
 def _without_networks(prompt: Prompt, segment: Segment) -> str:
     """What the segment says; only its last word matters."""
     for token in reversed(prompt.tokens):
-        if segment.start <= token.start < segment.end and token.kind not in {kinds.NETWORK, kinds.COMMENT}:
-            said = prompt.text[token.start : min(token.end, segment.end)]
+        if token.end <= segment.start:
+            break
+        if token.start < segment.end and token.kind not in {kinds.NETWORK, kinds.COMMENT}:
+            said = prompt.text[max(token.start, segment.start) : min(token.end, segment.end)]
             if not said.isspace():
                 return said
     return ""

@@ -11,7 +11,7 @@ from stylus_ext.core.prompt.tokens import COMMA, COMMENT, NETWORK, NEWLINE, WILD
 from stylus_ext.core.prompt.user_tags import UserTag, user_tags
 
 COMMAS_OF_A_TAG_PROMPT = 3
-WORDS_OF_A_TAG = 4
+WORDS_OF_A_TAG = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def phrases(prompt: Prompt) -> tuple[Piece, ...]:
             found.extend(_piece(held, segment))
             held = []
             segment += token.kind in {kinds.BREAK, kinds.AND}
-        elif index not in brackets.silent and token.kind != kinds.ODDS:
+        elif index not in brackets.silent and token.kind != kinds.ODDS and token.start < prompt.segments[segment].end:
             held.append((token, brackets.weights[index]))
     found.extend(_piece(held, segment))
     return tuple(found)

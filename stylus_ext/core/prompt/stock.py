@@ -35,7 +35,8 @@ _QUALITY_PHRASES = """
     very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy, good anatomy,
     perfect hands, good hands, detailed hands, five fingers, perfect lighting, best illumination, top quality, work of art,
     safe, sfw, general, sensitive, questionable, explicit, photo, photograph, image, picture, commercial, photo of,
-    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of, photograph of, the image is
+    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of, photograph of, the image is,
+    newest, recent, award-winning, award winning
 """
 _QUALITY_FORM = re.compile(
     r"(?:score|rating|source|year|quality|safety)(?:_|\s?:\s?)\w[\w\s+]*|score [4-9](?: up)?|\d{1,2}\s?k"

@@ -11,15 +11,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
-SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt, but not one-piece
+SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt, but not blue-eyed
 LONGEST_RUN = 12  # of a text without spaces that is also kept whole
 LONGEST_PLURAL = 32
 
 _STOP = """
-    a an and are as at be been being but by do does for from had has have he her hers him his i if in into is it its just
+    a an and are as at be been being but by do does for from had has have he her hers him his how i if in into is it its just
     me my near no nor not of off on onto or our out over own s she so some such t than that the their them then there
-    these they this those through to too under up upon very was we were what when where which while who whom whose with
-    within without you your
+    these they this those through to too under up upon very was we were what when where which while who whom whose why
+    with within without you your
 """
 STOP = frozenset(_STOP.split())
 
