@@ -1,0 +1,136 @@
+"""JSON as Civitai's API gives it, kept beside the file by some downloader: a version, a model, or a search's answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from stylus_ext.backends.lora_folder.facts import Facts
+from stylus_ext.backends.lora_folder.values import (
+    digest,
+    groups,
+    identity,
+    name,
+    number,
+    rows,
+    table,
+    tags,
+    text,
+    weight,
+    without_tags,
+)
+from stylus_ext.core.card import Example
+
+_MOST_IMAGES = 100
+_LONGEST_PROMPT = 2_000
+_KIB = 1024
+_LORA_TAG = re.compile(r"<lora:([^:<>]+):([0-9.]+)")
+_AUTO_V2 = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The LoRA file beside which the sidecar lies."""
+
+    stem: str
+    size: int
+
+
+def civitai_facts(content: object, subject: Subject) -> Facts:
+    """What a version's or a model's JSON states about the file; `{}` stands for "not found" and states nothing."""
+    found = table(content)
+    items = rows(found.get("items"))
+    if items:
+        found = table(items[0])
+    versions = [table(version) for version in rows(found.get("modelVersions"))]
+    if versions:
+        return _facts(_version_of(versions, subject), {**found, "modelId": found.get("id")}, subject)
+    return _facts(found, {**table(found.get("model")), "modelId": found.get("modelId")}, subject)
+
+
+def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mapping[str, object]:
+    """The version that the file is of: the one with its name, or the only one."""
+    for version in versions:
+        if any(PurePath(name(file.get("name"))).stem == subject.stem for file in _files(version)):
+            return version
+    return versions[0] if len(versions) == 1 else {}
+
+
+def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: Subject) -> Facts:
+    images = [table(image) for image in rows(version.get("images"))][:_MOST_IMAGES]
+    version_id = identity(version.get("id"))
+    sha256 = _sha256(version, subject)
+    stats = table(version.get("stats")) or table(model.get("stats"))
+    creator = table(model.get("creator")) or table(version.get("creator"))
+    about = filter(None, (text(model.get("description")), text(version.get("description"))))
+    return Facts(
+        name=name(model.get("name")),
+        version=name(version.get("name")),
+        model_id=identity(model.get("modelId")),
+        version_id=version_id,
+        base_model=name(version.get("baseModel")),
+        tags=tags(rows(model.get("tags"))),
+        triggers=groups(rows(version.get("trainedWords"))),
+        text="\n".join(dict.fromkeys(about)),
+        examples=tuple(_examples(images, subject.stem, version_id, sha256)),
+        images=len(images) or None,
+        downloads=identity(stats.get("downloadCount")),
+        rating=_rating(stats),
+        nsfw=model.get("nsfw") is True,
+        creator=name(creator.get("username")),
+        sha256=sha256,
+    )
+
+
+def _rating(stats: Mapping[str, object]) -> float | None:
+    """The share of thumbs that point up."""
+    up, down = number(stats.get("thumbsUpCount")) or 0.0, number(stats.get("thumbsDownCount")) or 0.0
+    return up / (up + down) if min(up, down) >= 0 and up + down > 0 else None
+
+
+def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
+    return [table(file) for file in rows(version.get("files"))]
+
+
+def _sha256(version: Mapping[str, object], subject: Subject) -> str:
+    """The hash of our file: of the listed file with its name or of the only model, if its size is right."""
+    models = [file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")]
+    named = [file for file in models if PurePath(name(file.get("name"))).stem == subject.stem]
+    likely = named or models
+    if len(likely) != 1:
+        return ""
+    size = number(likely[0].get("sizeKB"))
+    if size is not None and abs(size * _KIB - subject.size) > _KIB:
+        return ""
+    return digest(table(likely[0].get("hashes")).get("SHA256"))
+
+
+def _examples(
+    images: list[Mapping[str, object]], stem: str, version_id: int | None, sha256: str
+) -> Iterator[Example]:
+    for image in images:
+        meta = table(image.get("meta")) or image
+        meta = table(meta.get("meta")) or meta
+        prompt = text(meta.get("prompt") or meta.get("positive"), _LONGEST_PROMPT)
+        if without_tags(prompt):
+            used = _used_weight(meta, prompt, stem, version_id, sha256)
+            yield Example(without_tags(prompt), used)
+
+
+def _used_weight(meta: Mapping[str, object], prompt: str, stem: str, version_id: int | None, sha256: str) -> float | None:
+    """The weight at which the picture used this LoRA, if it says so."""
+    for one in map(table, rows(meta.get("civitaiResources"))):
+        if version_id is not None and identity(one.get("modelVersionId")) == version_id:
+            return weight(one.get("weight"))
+    for one in map(table, rows(meta.get("resources"))):
+        hashed = text(one.get("hash")).lower()
+        ours = len(hashed) >= _AUTO_V2 and sha256.startswith(hashed)
+        if one.get("type") == "lora" and (ours or name(one.get("name")).casefold() == stem.casefold()):
+            return weight(one.get("weight"))
+    tagged = _LORA_TAG.findall(prompt)
+    fitting = [number for named, number in tagged if named.casefold() == stem.casefold()]
+    if fitting or len(tagged) == 1:
+        return weight((fitting or [tagged[0][1]])[0])
+    return None

@@ -1,0 +1,95 @@
+"""Values from strangers' JSON: anything goes in, a clean text, number, list or table comes out, empty where it is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+LONGEST_NAME = 255
+LONGEST_TEXT = 20_000
+_MOST_WORDS = 200
+_LARGEST_ID = 2**53
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_TAG = re.compile(r"<\s*\w+\s*:[^<>]*>")
+
+
+def text(value: object, longest: int = LONGEST_TEXT) -> str:
+    """A text without what no database, prompt or terminal takes: control characters and half characters."""
+    if not isinstance(value, str):
+        return ""
+    whole = value[:longest].replace("\r\n", "\n").encode("utf-8", "ignore").decode("utf-8")
+    return _CONTROL.sub(" ", whole).strip()
+
+
+def name(value: object) -> str:
+    """A text on one line."""
+    return " ".join(text(value, LONGEST_NAME).split())
+
+
+def number(value: object) -> float | None:
+    """A finite number, also one in quotes."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:40])
+        except ValueError:
+            return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def weight(value: object) -> float | None:
+    """A weight somebody may have meant; 0 stands for none said, and nobody means more than 5."""
+    found = number(value)
+    return found if found is not None and 0 < found <= 5 else None  # noqa: PLR2004
+
+
+def identity(value: object) -> int | None:
+    """An id: a positive whole number, also one in quotes."""
+    found = number(value)
+    return int(found) if found is not None and 0 < found < _LARGEST_ID and found == int(found) else None
+
+
+def digest(value: object) -> str:
+    """A SHA256 in lower case, or nothing."""
+    found = value.strip().lower() if isinstance(value, str) else ""
+    return found if re.fullmatch(r"[0-9a-f]{64}", found) else ""
+
+
+def table(value: object) -> Mapping[str, object]:
+    """A JSON object; anything else is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: object) -> list[object]:
+    """A JSON array; anything else is an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def without_tags(prompt: str) -> str:
+    """A prompt without `<lora:...>` and the like."""
+    return re.sub(r",(?:\s*,)+", ",", _TAG.sub("", prompt)).strip(" ,\n\t")
+
+
+def groups(values: Iterable[object]) -> tuple[str, ...]:
+    """Trigger words, each entry a group that belongs together: tags of networks removed, empty and double ones dropped."""
+    found: dict[str, str] = {}
+    for value in values:
+        group = " ".join(without_tags(text(value)).split())
+        if group:
+            found.setdefault(group.casefold(), group)
+        if len(found) == _MOST_WORDS:
+            break
+    return tuple(found.values())
+
+
+def tags(values: Iterable[object]) -> tuple[str, ...]:
+    """Tags, also where each is an object with a name."""
+    return groups(table(value).get("name") if isinstance(value, dict) else value for value in values)
+
+
+def listed(line: object) -> list[object]:
+    """The items of a comma list; a JSON array stays one."""
+    return list(text(line).split(",")) if isinstance(line, str) else rows(line)
