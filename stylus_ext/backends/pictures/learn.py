@@ -1,0 +1,132 @@
+"""Folders of the user's own pictures in, lessons out: which LoRA was used with which words and weight."""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.backends.pictures.containers import SUFFIXES, infotext_of
+from stylus_ext.backends.pictures.infotext import Infotext, parse_infotext, without_tags
+from stylus_ext.backends.pictures.lessons import Lesson, Lessons
+from stylus_ext.backends.pictures.triggers import Pieces, pieces_of, triggers_of
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.ports import Progress
+
+log = logging.getLogger(__name__)
+
+MOST_PROMPTS = 8
+"""Examples that are kept of a LoRA, as different from each other as its pictures have them."""
+
+_MOST_NOTES = 20
+_REPORT_EVERY = 50
+_MOST_COMPARED = 200
+_STEP = "reading pictures"
+
+
+@dataclass(slots=True)
+class _Uses:
+    """What the pictures with one stem said so far."""
+
+    pictures: int = 0
+    weights: list[float] = field(default_factory=list)
+    prompts: dict[str, int] = field(default_factory=dict)
+    hashes: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Reading:
+    told: int = 0
+    uses: dict[str, _Uses] = field(default_factory=dict)
+    prompts: dict[str, int] = field(default_factory=dict)
+    """Every different prompt without its tags, numbered."""
+
+
+def learn(folders: Sequence[Path], progress: Progress) -> Lessons:
+    """Reads every picture below `folders`; what cannot be read is skipped with a note. Nothing is written."""
+    started = time.monotonic()
+    notes: list[Note] = []
+    paths = list(_pictures(folders, notes))
+    reading = _Reading()
+    skipped = 0
+    for number, path in enumerate(paths):
+        if number % _REPORT_EVERY == 0:
+            progress.report(_STEP, number, len(paths))
+        try:
+            text = infotext_of(path)
+        except (InvalidInput, OSError) as problem:
+            skipped += 1
+            if skipped <= _MOST_NOTES:
+                notes.append(Note("picture-skipped", f"The picture {path.name} was skipped: {_why(problem)}."))
+            continue
+        if text:
+            _note_down(parse_infotext(text), reading)
+    progress.report(_STEP, len(paths), len(paths))
+    if skipped > _MOST_NOTES:
+        notes.append(Note("picture-skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read."))
+    lessons = _lessons(reading)
+    log.info("learned about %d LoRAs from %d pictures in %.0f ms", len(lessons), len(paths), 1000 * (time.monotonic() - started))
+    return Lessons({lesson.stem: lesson for lesson in lessons}, len(paths), reading.told, tuple(notes))
+
+
+def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
+    """Sorted, each once; links to folders are not followed, so that no circle is walked."""
+    seen: set[str] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            notes.append(Note("no-such-folder", f"The folder {folder} does not exist or cannot be read; nothing was learned from it."))
+            continue
+        for root, inner, names in os.walk(folder):
+            inner.sort()
+            for name in sorted(names):
+                path = Path(root, name)
+                if path.suffix.lower() in SUFFIXES and str(path.resolve()) not in seen and path.is_file():
+                    seen.add(str(path.resolve()))
+                    yield path
+
+
+def _why(problem: Exception) -> str:
+    return (problem.strerror or "it cannot be opened") if isinstance(problem, OSError) else str(problem)
+
+
+def _note_down(infotext: Infotext, reading: _Reading) -> None:
+    prompt, tags = without_tags(infotext.prompt)
+    hashes = infotext.lora_hashes
+    reading.told += 1
+    number = reading.prompts.setdefault(prompt, len(reading.prompts))
+    for stem in dict.fromkeys(tag.name for tag in tags):
+        uses = reading.uses.setdefault(stem, _Uses())
+        uses.pictures += 1
+        uses.prompts.setdefault(prompt, number)
+        uses.weights += [tag.weight for tag in tags if tag.name == stem and tag.weight is not None][:1]
+        if hashes.get(stem):
+            uses.hashes[hashes[stem]] = None
+
+
+def _lessons(reading: _Reading) -> list[Lesson]:
+    pieces = [pieces_of(prompt) for prompt in reading.prompts]
+    triggers = triggers_of({stem: list(uses.prompts.values()) for stem, uses in reading.uses.items()}, pieces)
+    return [
+        Lesson(
+            stem, uses.pictures, round(statistics.median(uses.weights), 3) if uses.weights else None,
+            tuple(_different([(prompt, pieces[number]) for prompt, number in uses.prompts.items() if prompt])),
+            triggers[stem], tuple(uses.hashes),
+        )
+        for stem, uses in sorted(reading.uses.items())
+    ]
+
+
+def _different(prompts: Iterable[tuple[str, Pieces]]) -> Iterator[str]:
+    """The first, then always the one that shares the smallest part of its pieces with any that was taken."""
+    left = {prompt: set(pieces.whole) for prompt, pieces in list(prompts)[:_MOST_COMPARED]}
+    likeness = dict.fromkeys(left, 0.0)
+    for _ in range(min(MOST_PROMPTS, len(left))):
+        prompt = min(left, key=likeness.__getitem__)
+        taken = left.pop(prompt)
+        yield prompt
+        for other, pieces in left.items():
+            likeness[other] = max(likeness[other], len(taken & pieces) / max(1, len(taken | pieces)))

@@ -1,0 +1,131 @@
+"""Prompts with and without a LoRA in, its probable trigger words out: what stands in nearly all of the one and few of the other.
+
+A piece (what stands between commas) or else a single word counts as a trigger of a LoRA when
+
+- the LoRA was used in at least `FEWEST_PROMPTS` different prompts, and at least `FEWEST_OTHERS` were written without it,
+- the piece stands in at least `SHARE` of the first, and
+- its share there is at least `LIFT` times its share of the others, one other being added so that nothing is divided by 0.
+
+Every different prompt counts once, however many pictures were made of it. A piece that tells as much for another LoRA goes to
+the one whose name resembles it, or to neither. All is counted: the same pictures teach the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stylus_ext.backends.pictures.boilerplate import is_boilerplate, is_common
+
+FEWEST_PROMPTS = 3
+FEWEST_OTHERS = 3
+SHARE = 0.75
+LIFT = 4.0
+MOST_TRIGGERS = 4
+
+_MOST_PIECES = 150
+_LONGEST_PIECE = 60
+_SHORTEST_WORD = 3
+_PIECE_ENDS = re.compile(r"[,\n\uff0c\u3001|]+|\bBREAK\b|\bAND\b")
+_EMPHASIS = re.compile(r":\s*[+-]?[\d.]+\s*(?=[)\]])|(?<!\\)[()\[\]{}]")
+_WORD = re.compile(r"[^\W_](?:[\w'-]*\w)?")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Of one prompt: pieces and single words, lower-case, each with the form in which it was written."""
+
+    whole: Mapping[str, str]
+    words: Mapping[str, str]
+
+
+def pieces_of(prompt: str) -> Pieces:
+    whole: dict[str, str] = {}
+    single: dict[str, str] = {}
+    for part in _PIECE_ENDS.split(prompt)[:_MOST_PIECES]:
+        piece = _SPACES.sub(" ", _EMPHASIS.sub("", part)).strip(" .;:")
+        if not piece:
+            continue
+        if len(piece) <= _LONGEST_PIECE:
+            whole.setdefault(_folded(piece), piece)
+        words = _WORD.findall(piece)
+        if len(words) > 1:
+            for word in words:
+                if len(word) >= _SHORTEST_WORD:
+                    single.setdefault(_folded(word), word)
+    return Pieces(whole, {word: form for word, form in single.items() if word not in whole})
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    folded: str
+    written: str
+    lift: float
+    is_piece: bool
+
+
+def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[Pieces]) -> dict[str, tuple[str, ...]]:
+    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best first, or none."""
+    totals = Counter(form for pieces in prompts for form in _forms(pieces))
+    claims = {stem: _claims(sorted(set(where)), prompts, totals) for stem, where in uses.items()}
+    rivals: dict[str, dict[str, float]] = {}
+    for stem, found in claims.items():
+        for claim in found:
+            rivals.setdefault(claim.folded, {})[stem] = claim.lift
+    return {stem: _best([claim for claim in found if _wins(stem, rivals[claim.folded], claim)]) for stem, found in claims.items()}
+
+
+def _claims(where: Sequence[int], prompts: Sequence[Pieces], totals: Counter[str]) -> list[_Claim]:
+    others = len(prompts) - len(where)
+    if len(where) < FEWEST_PROMPTS or others < FEWEST_OTHERS:
+        return []
+    inside = Counter(form for place in where for form in _forms(prompts[place]))
+    found = []
+    for folded, count in inside.items():
+        share = count / len(where)
+        elsewhere = (totals[folded] - count + 1) / (others + 1)
+        lift = share / elsewhere
+        if share < SHARE or lift < min(LIFT, SHARE * (others + 1)) or is_boilerplate(folded):
+            continue
+        as_piece = Counter(prompts[place].whole[folded] for place in where if folded in prompts[place].whole)
+        as_word = Counter(prompts[place].words[folded] for place in where if folded in prompts[place].words)
+        if not as_piece and is_common(folded):
+            continue
+        forms = as_piece or as_word
+        found.append(_Claim(folded, min(forms, key=lambda form: (-forms[form], form)), lift, bool(as_piece)))
+    return found
+
+
+def _wins(stem: str, rivals: Mapping[str, float], claim: _Claim) -> bool:
+    best = max(rivals.values())
+    equals = [rival for rival, lift in rivals.items() if lift == best]
+    if rivals[stem] < best or len(equals) == 1:
+        return rivals[stem] == best
+    alike = [rival for rival in equals if _resembles(rival, claim.folded)]
+    return alike == [stem]
+
+
+def _resembles(stem: str, folded: str) -> bool:
+    name, piece = re.sub(r"[\W_]+", "", stem.casefold()), re.sub(r"[\W_]+", "", folded)
+    words = [word for word in _WORD.findall(folded.replace("_", " ")) if len(word) >= _SHORTEST_WORD]
+    return bool(piece) and (piece in name or name in piece or any(word in name for word in words))
+
+
+def _best(claims: Iterable[_Claim]) -> tuple[str, ...]:
+    """Pieces before words, the more telling first; a word that a taken piece has already is not said again."""
+    taken: list[_Claim] = []
+    for claim in sorted(claims, key=lambda claim: (not claim.is_piece, -claim.lift, claim.folded)):
+        if len(taken) < MOST_TRIGGERS and not any(claim.folded in other.folded for other in taken):
+            taken.append(claim)
+    return tuple(claim.written for claim in taken)
+
+
+def _forms(pieces: Pieces) -> set[str]:
+    return pieces.whole.keys() | pieces.words.keys()
+
+
+def _folded(text: str) -> str:
+    return text.casefold().replace("_", " ").replace("\\", "")

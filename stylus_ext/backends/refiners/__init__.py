@@ -1,0 +1,1 @@
+"""Refiners: cards in, descriptions out."""

@@ -1,0 +1,80 @@
+"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular) and patterns."""
+
+from __future__ import annotations
+
+import re
+
+CATEGORIES = {
+    "character": "character", "style": "style", "celebrity": "person", "clothing": "clothing", "poses": "pose",
+    "background": "background", "buildings": "building", "objects": "object", "vehicle": "vehicle", "animal": "animal",
+    "action": "action",
+}
+"""Tags of which Civitai gives a model one: as good as its word. `concept`, `assets` and `tool` say too little."""
+
+PERSON_TAGS = frozenset(
+    """real person,real people,celebrity,celebrities,actress,actor,singer,kpop,k-pop,kpop idol,korean idol,korean celebrity,instagram,
+    influencer,youtuber,streamer,twitch streamer,model,supermodel,fashion model,politician,president,athlete,hollywood,famous,famous people,
+    porn star,pornstar,jav,gravure idol,tiktok""".replace("\n    ", "").split(",")
+)
+
+_WORDS = {
+    "style": """style artstyle styled stylized art artist mangaka illustrator illustration painting painterly watercolor watercolour oil ink sketch
+        lineart linework pencil crayon gouache pixel pixelart vector photography photographic render retro vaporwave synthwave aesthetic cartoon manga
+        comic comics ukiyo impressionist impressionism surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat
+        graffiti papercut claymation toon niji midjourney storybook engraving woodcut poster""",
+    "character": """character waifu heroine protagonist villain villainess mascot vtuber hololive nijisanji vocaloid idolmaster umamusume touhou
+        arknights pokemon girl boy oc princess goddess queen gijinka""",
+    "person": "likeness dolllikeness celebrity actress actor singer politician president celeb",
+    "clothing": """clothing clothe clothes cloth outfit costume uniform dress armor armour skirt shirt tshirt jacket coat hoodie sweater kimono hanfu hanbok
+        cheongsam qipao yukata lingerie swimsuit bikini leotard bodysuit suit gown robe cape cloak hat helmet mask glove boot shoe heel sneaker
+        stocking pantyhose sock legwear underwear corset apron jeans pant trousers short lolita maid bridal wedding latex fashion jewelry earring
+        necklace choker headdress sailor serafuku bloomer buruma footwear headphone glasses eyewear""",
+    "pose": "pose posing stance sitting squatting kneeling lying standing crouching contrapposto selfie",
+    "action": """action fighting punch kick kicking attacking attack running jumping dancing dance smoking eating drinking kissing kiss hugging hug riding
+        flying swimming holding crying sleeping playing casting slash dodge""",
+    "background": """background scenery landscape environment cityscape city town village street alley room bedroom classroom interior indoor outdoor
+        forest jungle beach sea ocean underwater mountain desert sky cloud space galaxy planet waterfall garden battlefield dungeon map battlemap
+        studio station bathroom kitchen office shrine field isometric""",
+    "building": "building architecture architectural house castle temple palace tower skyscraper church cathedral mansion villa apartment pavilion bridge",
+    "vehicle": """vehicle car truck tank motorcycle motorbike bike bicycle train locomotive aircraft airplane plane jet helicopter ship battleship
+        warship boat submarine spaceship spacecraft starship airship automobile supercar racecar""",
+    "animal": """animal creature cat kitten dog puppy wolf fox horse bird owl fish shark dragon dinosaur insect butterfly spider snake rabbit bunny bear
+        lion tiger panda monkey pet mammal reptile bestiary unicorn""",
+    "object": """object item weapon sword gun rifle axe food fruit cake icon asset prop furniture chair wheelchair umbrella toy figurine figure doll
+        bottle flag sign logo emblem badge book card tarot plant flower tree crystal gem mecha mech robot texture material headset display syringe
+        jewel sticker frame sprite sheet stamp artifact""",
+    "concept": """concept meme expression face eye pupil hair hairstyle emotion effect vfx lighting light aura glow skin ear horn wing tail tattoo makeup
+        lip teeth fang freckle nail finger size age emote reaction composition anatomy""",
+}
+WORDS = {word: kind for kind, line in _WORDS.items() for word in line.split()}
+
+IN_NAME = (
+    ("style", re.compile(r"style\b|\bart\s?style|风格|風格|画风|畫風|スタイル|絵柄|風の|스타일", re.I)),
+    ("character", re.compile(r"\bcharacters?\b|角色|人物|キャラ|캐릭터", re.I)),
+    ("person", re.compile(r"likeness|\bcelebrity\b|real\s?person", re.I)),
+    ("clothing", re.compile(r"\b(?:outfits?|uniforms?|costumes?|dress(?:es)?|cloth(?:es|ing)?|armou?r)\b|服|裙|衣装|衣裝", re.I)),
+    ("pose", re.compile(r"\b(?:pose|poses|stance)\b|姿势|姿勢|ポーズ", re.I)),
+    ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scenery)\b|背景|风景|场景|風景", re.I)),
+    ("building", re.compile(r"\b(?:buildings?|architecture)\b|建筑|建築", re.I)),
+    ("concept", re.compile(r"\b(?:concept|meme|expressions?|pupils|hair(?:style)?)\b|表情|发型", re.I)),
+)
+
+IN_TEXT = (
+    ("style", re.compile(r"\b(?:in|of|mimics?|imitates?|replicates?|emulates?|captures?) (?:the |an? )?[\w' -]{0,30}(?:art ?style|drawing style|style of)|\bart ?style\b"
+                         r"|\bstyle (?:of|lora|model)\b|画风|风格|絵柄", re.I)),
+    ("character", re.compile(r"\bcharacters?,? (?:from|of|in)\b|\b(?:protagonist|heroine|main character|antagonist|waifu) (?:of|from|in)\b|\bfrom the (?:anime|manga|game|video ?game|series|movie|show|visual novel)\b"
+                             r"|角色|登場", re.I)),
+    ("person", re.compile(r"\b(?:actress|actor|singer|fashion model|real person|celebrity|youtuber|k-?pop|porn ?star|politician)\b", re.I)),
+    ("clothing", re.compile(r"\b(?:outfits?|costumes?|uniforms?|garments?|dresses|traditional clothing|clothes)\b|服|衣装", re.I)),
+    ("pose", re.compile(r"\bposes?\b|姿势|ポーズ", re.I)),
+    ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scener(?:y|ies)|environments?)\b|背景|风景", re.I)),
+    ("building", re.compile(r"\b(?:buildings?|architecture|architectural)\b|建筑|建築", re.I)),
+    ("vehicle", re.compile(r"\b(?:vehicles?|fighter jet|spaceships?|sports? car)\b", re.I)),
+    ("object", re.compile(r"\b(?:icons?|items?|weapons?|props?|assets?)\b", re.I)),
+)
+
+TITLED = re.compile(r"\S\s*[(|/\uff08\u300c\u3010-]\s*\S.*")
+"""`Somebody (Some Series)`, `Somebody | Some Series`."""
+
+BODY = re.compile(r"\b(?:1girl|1boy|(?:[a-z]+ )?(?:hair|eyes)|ponytail|twintails|ahoge|twin braids|bangs)\b", re.I)
+"""What trigger words of characters spell out."""
