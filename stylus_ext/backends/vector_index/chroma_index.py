@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 _ANN_LEAST = 400
 """Asked of Chroma's index at least: what it ranks roughly, the matrix ranks exactly."""
 
+_HEAVY = 40_000
+"""Vectors from which on it pays to open Chroma anew for every round of writing: they take 3 KB each in its memory."""
+
 
 class ChromaIndex:
     """Vectors of one embedder. Searches run beside a writer; writers wait for each other."""
@@ -65,11 +68,12 @@ class ChromaIndex:
         return self._mark
 
     def set_mark(self, mark: str) -> None:
-        """Also the end of a round of writing: Chroma's own index then leaves the memory, where searching does not use it."""
+        """Also the end of a round of writing: a big index of Chroma's then leaves the memory, where no search uses it."""
         with self._lock:
             write_json(self._marked, {"mark": mark})
             self._mark = mark
-            if not any(self._by_chroma(view) for view in VIEWS):
+            sizes = [len(rows) for rows in self._rows.values()]
+            if sum(sizes) > _HEAVY and not any(self._by_chroma(view) for view in VIEWS):
                 self.close()
 
     def close(self) -> None:

@@ -1,0 +1,17 @@
+"""What turns text into vectors: a sentence-transformers model on this machine, or an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from stylus_ext.backends.embedders.endpoint import EndpointEmbedder
+from stylus_ext.backends.embedders.sentence_transformer import SentenceTransformerEmbedder
+from stylus_ext.core.ports import Embedder
+from stylus_ext.core.settings import Encoder
+
+__all__ = ["EndpointEmbedder", "SentenceTransformerEmbedder", "embedder_for"]
+
+
+def embedder_for(encoder: Encoder, key: str = "") -> Embedder:
+    """`key` is the one entered for the endpoint's origin; it goes nowhere else."""
+    if encoder.endpoint:
+        return EndpointEmbedder(encoder.endpoint, encoder.model, key)
+    return SentenceTransformerEmbedder(encoder.model, device=encoder.device, threads=encoder.threads)
