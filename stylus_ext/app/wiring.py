@@ -10,7 +10,6 @@ from pathlib import Path
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.hash_files import HashFiles
-from stylus_ext.app.learn_pictures import LearnPictures
 from stylus_ext.app.library import OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
@@ -18,7 +17,7 @@ from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.embedders import embedder_for
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.backends.lora_folder.scan import LoraFolder
-from stylus_ext.backends.pictures.learn import learn
+from stylus_ext.backends.pictures.source import Pictures
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.starter import StarterCatalogue
@@ -49,7 +48,6 @@ class Stylus:
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
     hash_files: HashFiles
-    learn: LearnPictures
     on_disk: OnDisk
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
@@ -69,6 +67,11 @@ class Stylus:
         refreshed = self.refresh(source, progress)
         self.embed(progress)
         return refreshed
+
+    def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
+        """Reads the user's own pictures, for what they say about the adapters on disk."""
+        keys = {stem: key for key, stem in self.on_disk().items()}
+        return self.refresh(Pictures([checked_folder(folder) for folder in folders], keys), progress)
 
     def entry(self, text: str) -> Entry:
         """By key, by alias, or by the stem of its file."""
@@ -105,7 +108,6 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         refresh=refresh,
         embed=EmbedCatalogue(store, index, embedder),
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),
-        learn=LearnPictures(store, refresh, learn),
         on_disk=OnDisk(store),
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: (index.close(), store.close()),
@@ -120,6 +122,4 @@ def checked_folder(folder: str) -> Path:
 
 
 def _composer(name: str) -> Composer:
-    if name == "rules":
-        return RuleComposer()
-    raise InvalidInput(f"There is no composer called {name!r}.")
+    return {"rules": RuleComposer}[name]()

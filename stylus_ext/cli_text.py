@@ -1,0 +1,137 @@
+"""Answers as people read them: plain JSON data goes in, lines of text come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_MIB = 1024 * 1024
+_MOST_NEAR_MISSES = 5
+
+
+def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    plan = answer["plan"]
+    picks = {pick["key"]: pick for pick in plan["picks"]}
+    missing = {file["key"]: file for file in plan["missing"]}
+    yield f"Prompt: {plan['prompt']}"
+    if plan["tasks"]:
+        yield ""
+        yield "Tasks"
+    for task in plan["tasks"]:
+        yield from _task_lines(task, picks, missing)
+    if plan["near_misses"]:
+        yield ""
+        yield "Close, but not taken"
+        for miss in plan["near_misses"][:_MOST_NEAR_MISSES]:
+            yield f"  {miss['name']}: {miss['reason']}"
+    yield ""
+    yield from _prompt_lines(plan)
+    if missing:
+        yield ""
+        total = sum(file["size"] for file in missing.values())
+        yield f"Not on disk ({_size(total)} in all)"
+        for file in missing.values():
+            yield f"  {file['file']}  {_size(file['size'])}  {file['key']}"
+    if plan["notes"]:
+        yield ""
+        yield "Notes"
+        for note in plan["notes"]:
+            yield f"  {note['text']}"
+    yield ""
+    yield f"Planned in {answer['elapsed_ms']:,.0f} ms for family {plan['family'] or 'any'}."
+
+
+def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any]) -> Iterator[str]:
+    if task["taken_by"]:
+        yield f"  {task['text']}: served by your own {task['taken_by']}"
+    elif not task["picks"]:
+        yield f"  {task['text']}: nothing fits"
+    for key in task["picks"]:
+        pick = picks[key]
+        where = "to be downloaded" if key in missing else "on disk"
+        pinned = ", on in every picture" if pick["pinned"] else ""
+        yield f"  {task['text']}: {pick['name']}, weight {pick['weight']:g} ({pick['kind']}, {where}{pinned})"
+        yield f"      because {pick['reason']}"
+        if pick["triggers"]:
+            yield f"      adds the words {', '.join(pick['triggers'])}"
+
+
+def _prompt_lines(plan: Mapping[str, Any]) -> Iterator[str]:
+    if len(plan["prompts"]) == 1:
+        yield "Resulting prompt"
+        yield f"  {plan['prompts'][0]}"
+    else:
+        names = {pick["key"]: pick["name"] for pick in plan["picks"]}
+        yield "Resulting prompts"
+        for number, (mask, prompt) in enumerate(zip(plan["masks"], plan["prompts"], strict=True), 1):
+            yield f"  Batch {number} ({', '.join(names[key] for key in mask) or 'no adapter'})"
+            yield f"    {prompt}"
+    changed = [text for text in dict.fromkeys(plan["negative_prompts"]) if text != plan["negative_prompt"]]
+    for text in changed:
+        yield f"Negative prompt: {text}"
+
+
+def entries_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    entries = answer["entries"]
+    yield f"{answer['total']:,} found" + (f", the first {len(entries)} of them:" if answer["total"] > len(entries) else ":" if entries else ".")
+    width = max((len(entry["key"]) for entry in entries), default=0)
+    for entry in entries:
+        where = f"on disk as {entry['stem']}" if entry["stem"] else "not on disk"
+        state = "" if entry["state"] == "auto" else f", {entry['state']}"
+        yield f"  {entry['key']:<{width}}  {entry['name']} ({entry['kind']}, {entry['family']}, {where}{state})"
+
+
+def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    entry = answer["entry"]
+    yield f"{entry['name']} {entry['version']}".rstrip()
+    for label, value in (
+        ("key", entry["key"]),
+        ("also known as", ", ".join(entry["equivalents"])),
+        ("kind", ", ".join([entry["kind"], *entry["flags"]])),
+        ("family", f"{entry['family']} ({entry['base_model'] or 'the source does not say'})"),
+        ("state", entry["state"]),
+        ("weight", "" if entry["weight"] is None else f"{entry['weight']:g}"),
+        ("trigger words", " | ".join(entry["triggers"])),
+        ("tags", ", ".join(entry["tags"])),
+        ("description", f"{entry['text']} (from {entry['described_by']})"),
+        ("negative text", entry["negative_text"]),
+        ("files", "; ".join(file["path"] for file in entry["files"]) or "none on disk"),
+        ("to download", f"{entry['remote']['name']}, {_size(entry['remote']['size'])}" if entry["remote"] else ""),
+        ("examples", f"{len(entry['examples'])} prompts" if entry["examples"] else ""),
+    ):
+        if value:
+            yield f"  {label}: {value}"
+
+
+def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    counted = (
+        ("written", "new or changed"), ("gone", "gone"), ("united", "found to be the same as another"),
+        ("learned", "learned about from your pictures"), ("hashed", "hashed"), ("vectors", "vectors made"),
+    )
+    parts = [f"{answer[name]:,} {text}" for name, text in counted if answer[name]]
+    yield "Index: " + (", ".join(parts) or "nothing changed") + "."
+    yield from _notes(answer["notes"])
+
+
+def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    catalogue = answer["catalogue"]
+    yield f"Stylus {answer['version']}"
+    yield f"  data folder: {answer['data_folder']}"
+    yield f"  catalogue: {catalogue['entries']:,} adapters, {catalogue['on_disk']:,} on disk, revision {catalogue['revision']}"
+    yield f"  encoder: {answer['encoder']}"
+    yield f"  vectors: {answer['vectors']}, {'in step with the catalogue' if catalogue['in_step'] else 'not yet in step with the catalogue'}"
+    yield "What leaves this machine"
+    for sentence in answer["leaves_the_machine"] or ["nothing"]:
+        yield f"  {sentence}"
+    yield from _notes(answer["notes"])
+
+
+def _notes(notes: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    if notes:
+        yield "Notes"
+        for note in notes:
+            yield f"  {note['text']}"
+
+
+def _size(size: int) -> str:
+    return f"{size / _MIB:,.0f} MB" if size else "size unknown"

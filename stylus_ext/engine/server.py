@@ -1,0 +1,145 @@
+"""The engine's HTTP door as an ASGI application: who asks is checked first, then what is asked; answers are JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.app.wiring import Stylus
+from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.engine.jobs import Jobs
+from stylus_ext.engine.operations import OPERATIONS, perform
+from stylus_ext.engine.schemas import checked, json_schema
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY = 32 * 1024 * 1024
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Refused(Exception):
+    """An answer other than 200: its status, a code for programs and a sentence for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class _Unhurried:
+    """The progress of what is quick."""
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:
+        """Nobody waits long enough to be told."""
+
+
+@dataclass
+class Engine:
+    """The application. `hosts` are the names under which it may be called: a page of another site cannot forge its own."""
+
+    stylus: Stylus
+    jobs: Jobs
+    token: str
+    hosts: frozenset[str]
+    stop: Callable[[], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            answer = await self._answer(scope, receive)
+            status = 200
+        except Refused as refused:
+            status, answer = refused.status, _error(refused.code, str(refused))
+        except InvalidInput as error:
+            status, answer = 400, _error("invalid", str(error))
+        except Unavailable as error:
+            status, answer = 503, _error("unavailable", str(error))
+        except StylusError as error:
+            status, answer = 500, _error("failed", str(error))
+        except Exception as error:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            status, answer = 500, _error("unexpected", f"The engine failed unexpectedly ({type(error).__name__}); see its log.")
+        await _send(send, status, answer)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
+        self._admit({name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]})
+        method, path = scope["method"], scope["path"].strip("/").split("/")
+        if path[:1] != ["v1"] or len(path) < 2:
+            raise Refused(404, "not_found", "The engine's paths begin with /v1/.")
+        if method == "GET":
+            return await self._get(path[1:])
+        if method == "POST":
+            return await self._post(path[1:], await _body(receive))
+        raise Refused(405, "method", "The engine answers GET and POST.")
+
+    def _admit(self, headers: Mapping[str, str]) -> None:
+        if headers.get("host", "") not in self.hosts:
+            raise Refused(403, "host", "The engine answers only under its own address.")
+        given = headers.get("authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+            raise Refused(401, "token", "The engine wants its bearer token; engine.json in the data folder has it.")
+
+    async def _get(self, path: list[str]) -> dict[str, Any]:
+        match path:
+            case ["status"]:
+                return await self._perform("status", {})
+            case ["schema"]:
+                return {name: json_schema(operation.schema) for name, operation in OPERATIONS.items()}
+            case ["jobs"]:
+                return {"jobs": [job.as_json() for job in self.jobs.all()]}
+            case ["jobs", job_id]:
+                return self.jobs.get(job_id).as_json()
+        raise Refused(404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}.")
+
+    async def _post(self, path: list[str], payload: Any) -> dict[str, Any]:
+        match path:
+            case ["shutdown"]:
+                self.stop()
+                return {"stopping": True}
+            case ["jobs", job_id, "cancel"]:
+                return self.jobs.cancel(job_id).as_json()
+            case ["jobs", name] if name in OPERATIONS:
+                checked(payload, OPERATIONS[name].schema)
+                return self.jobs.start(name, lambda progress: perform(self.stylus, name, payload, progress)).as_json()
+            case [name] if name in OPERATIONS and not OPERATIONS[name].long:
+                return await self._perform(name, payload)
+            case [name] if name in OPERATIONS:
+                raise Refused(409, "job", f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow /v1/jobs/<id>.")
+        raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}.")
+
+    async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
+        return await asyncio.to_thread(perform, self.stylus, name, payload, _Unhurried())
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
+
+
+async def _body(receive: Receive) -> Any:
+    data = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        data += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(data) > LARGEST_BODY:
+            raise Refused(413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB.")
+    try:
+        return json.loads(data or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "json", "The request's body is not JSON.") from error
+
+
+async def _send(send: Send, status: int, answer: dict[str, Any]) -> None:
+    body = json.dumps(answer).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
