@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     for add in (_add_plan, _add_index, _add_search, _add_show, _add_edit, _add_doctor):
         command = add(commands, common)
         command.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
-    cli_bench.add(commands, common)
+    cli_bench.add(commands)
     cli_serve.add(commands, common, settings_for)
     return parser
 

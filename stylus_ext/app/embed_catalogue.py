@@ -47,8 +47,11 @@ class EmbedCatalogue:
         wanted = self._store.text_fingerprints(view)
         have = self._index.fingerprints(view)
         self._index.remove([key for key in have if key not in wanted])
-        name = self._embedder.name
-        return [key for key, (family, text) in wanted.items() if have.get(key) != _made_from(name, family, text)]
+        return [key for key, (family, text) in wanted.items() if have.get(key) != self.made_from(family, text)]
+
+    def made_from(self, family: str, text_print: str) -> str:
+        """The family is searched by, so a vector with another family is another vector."""
+        return vector_fingerprint(f"{self._embedder.name}/{family}", text_print)
 
     def _embed(self, view: View, keys: Sequence[AdapterKey]) -> int:
         entries = self._store.read(keys)
@@ -56,9 +59,8 @@ class EmbedCatalogue:
         if not texts:
             return 0
         vectors = self._embedder.embed(texts)
-        name = self._embedder.name
         items = [
-            VectorItem(key, view, entry.family, _made_from(name, entry.family, text_fingerprint(text)))
+            VectorItem(key, view, entry.family, self.made_from(entry.family, text_fingerprint(text)))
             for (key, entry), text in zip(entries.items(), texts, strict=True)
         ]
         self._index.write(items, vectors)
@@ -67,7 +69,3 @@ class EmbedCatalogue:
     def _mark(self) -> str:
         return f"{self._store.identity}:{self._store.revision}:{self._embedder.name}"
 
-
-def _made_from(embedder: str, family: str, text: str) -> str:
-    """The family is searched by, so a vector with another family is another vector."""
-    return vector_fingerprint(f"{embedder}/{family}", text)

@@ -90,10 +90,11 @@ class RefreshCatalogue:
                 continue
             old = before.get(key)
             found = {file.path: file for file in (*(old.files if old else ()), *files.get(key, ()))}
-            entries.append(self._entry(merged(cards), old, tuple(found.values())))
+            entries.append(self.entry(merged(cards), old, tuple(found.values())))
         self._store.write(entries)
 
-    def _entry(self, card: AdapterCard, old: Entry | None, files: tuple[LocalFile, ...]) -> Entry:
+    def entry(self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()) -> Entry:
+        """The entry that a card makes."""
         description = self._refiner.refine(card)
         family = family_of(card.base_model)
         if old is None:

@@ -49,6 +49,7 @@ class Stylus:
     embed: EmbedCatalogue
     hash_files: HashFiles
     on_disk: OnDisk
+    fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
 
@@ -89,11 +90,15 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     """`holder` names who has the data folder when it is locked."""
     store = SqliteStore(folder, holder=holder)
     embedder = embedder_for(settings.encoder)
-    try:
-        index = ChromaIndex(
-            folder / "vectors", embedder.name, embedder.dimensions,
+
+    def fresh_index(place: Path) -> ChromaIndex:
+        return ChromaIndex(
+            place, embedder.name, embedder.dimensions,
             url=settings.vectors.chroma_url, exact_below=settings.vectors.exact_below,
         )
+
+    try:
+        index = fresh_index(folder / "vectors")
     except StylusError:
         store.close()
         raise
@@ -109,6 +114,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         embed=EmbedCatalogue(store, index, embedder),
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),
         on_disk=OnDisk(store),
+        fresh_index=fresh_index,
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: (index.close(), store.close()),
     )

@@ -72,7 +72,7 @@ class Engine:
     async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         self._admit({name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]})
         method, path = scope["method"], scope["path"].strip("/").split("/")
-        if path[:1] != ["v1"] or len(path) < 2:
+        if path[0] != "v1":
             raise Refused(404, "not_found", "The engine's paths begin with /v1/.")
         if method == "GET":
             return await self._get(path[1:])

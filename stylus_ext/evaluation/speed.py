@@ -1,0 +1,207 @@
+"""How fast the whole is at a given size, measured on the real parts: store, Chroma, matrix, lexical index and encoder.
+
+Recall is measured on real embeddings; the timing on mixtures of them, with invented cards, since nothing here has 100,000
+real cards to read. Times of a noisy machine are compared within one run: see the ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+
+from stylus_ext.app.plan_prompt import PlanRequest
+from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
+from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem
+from stylus_ext.core.settings import Settings
+from stylus_ext.evaluation import invented
+
+TOP = 150
+_BATCH = 2000
+_WARM = 5
+
+Child = Callable[..., Sequence[str]]
+"""The command that runs a module of this environment in another process."""
+
+
+def measure(folder: Path, entries: int, real: int, plans: int, child: Child, progress: Progress) -> dict[str, Any]:
+    """Builds a catalogue of invented cards in an empty folder and measures over it."""
+    stylus = open_stylus(folder, Settings())
+    try:
+        found: dict[str, Any] = {"entries": entries, "real_embeddings": real}
+        basis = _embedded(stylus, real, progress)
+        started = time.perf_counter()
+        _fill(stylus, basis, entries, progress)
+        found["build_s"] = round(time.perf_counter() - started, 1)
+        found |= _retrieval(stylus, plans, progress)
+        found["recall_at_150"] = _recall(folder, stylus, basis["card"], plans)
+        found["index_ratio_to_encode"] = _indexing(stylus, progress)
+    finally:
+        stylus.close()
+    return found | _in_a_fresh_process(folder, plans, child, progress)
+
+
+def planning(folder: Path, plans: int) -> dict[str, Any]:
+    """What a fresh engine needs: time to be ready, time of a plan, memory. Runs in a process of its own."""
+    started = time.perf_counter()
+    stylus = open_stylus(folder, Settings())
+    try:
+        texts = list(invented.prompts(plans + _WARM, seed=2))
+        stylus.plan(PlanRequest(texts[0]))
+        ready = time.perf_counter() - started
+        for text in texts[1:_WARM]:
+            stylus.plan(PlanRequest(text))
+        times = sorted(_timed(lambda text=text: stylus.plan(PlanRequest(text))) for text in texts[_WARM:])  # type: ignore[misc]
+        return {
+            "engine_ready_s": round(ready, 2),
+            "plan_p50_ms": round(median(times) * 1000, 1),
+            "plan_p95_ms": round(quantiles(times, n=20)[-1] * 1000, 1),
+            "engine_memory_mb": private_memory_mb(),
+        }
+    finally:
+        stylus.close()
+
+
+def private_memory_mb() -> float | None:
+    """This process's own memory, mapped files apart; None where the system does not tell it apart."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    own = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name in ("Anonymous", "Swap")}
+    return round(sum(own.values()) / 1024, 1)
+
+
+def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[str, Matrix]:
+    entries = [_entry(stylus, card) for card in invented.cards(number, seed=7)]
+    basis = {}
+    for view in VIEWS:
+        texts = [embedded_text(entry, view) for entry in entries]
+        parts = []
+        for start in range(0, number, _BATCH // 4):
+            progress.report(f"embedding real texts ({view})", start, number)
+            parts.append(stylus.embedder.embed(texts[start : start + _BATCH // 4]))
+        basis[view] = np.vstack(parts)
+    return basis
+
+
+def _entry(stylus: Stylus, card: AdapterCard) -> Any:
+    return stylus.refresh.entry(card)
+
+
+def _fill(stylus: Stylus, basis: dict[str, Matrix], number: int, progress: Progress) -> None:
+    rng = np.random.default_rng(3)
+    cards = invented.cards(number)
+    done = 0
+    while batch := list(islice(cards, _BATCH)):
+        stylus.refresh.take([Sighting(card=card) for card in batch])
+        entries = list(stylus.store.read(card.key for card in batch).values())
+        for view in VIEWS:
+            items = [
+                VectorItem(entry.key, view, entry.family, stylus.embed.made_from(entry.family, text_fingerprint(embedded_text(entry, view))))
+                for entry in entries
+            ]
+            stylus.index.write(items, _mixed(basis[view], len(items), rng))
+        done += len(batch)
+        progress.report("building the catalogue", done, number)
+    stylus.embed(progress)
+
+
+def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
+    """Between two real vectors, nearer to one of them."""
+    first, second = rng.integers(0, len(basis), number), rng.integers(0, len(basis), number)
+    share = rng.uniform(0.5, 1.0, (number, 1)).astype(np.float32)
+    mixed = share * basis[first] + (1 - share) * basis[second]
+    unit: Matrix = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]:
+    """One query's search beside one numpy pass over a matrix of the same size, in turns."""
+    keys = list(stylus.index.fingerprints("card"))
+    queries = stylus.embedder.embed(list(invented.prompts(plans, seed=4)))
+    plain = np.random.default_rng(5).standard_normal((len(keys), queries.shape[1]), dtype=np.float32)
+    searches, passes = [], []
+    for place, query in enumerate(queries):
+        progress.report("searching", place, len(queries))
+        searches.append(_timed(lambda query=query: stylus.index.search("card", query[None], TOP)))  # type: ignore[misc]
+        passes.append(_timed(lambda query=query: plain @ query))  # type: ignore[misc]
+    return {
+        "search_p50_ms": round(median(searches) * 1000, 2),
+        "pass_p50_ms": round(median(passes) * 1000, 2),
+        "retrieval_ratio_to_pass": round(median(searches) / median(passes), 2),
+    }
+
+
+def _recall(folder: Path, stylus: Stylus, real: Matrix, plans: int) -> float:
+    """Of the true nearest among real embeddings, how many the index finds."""
+    index = stylus.fresh_index(folder / "recall")
+    try:
+        keys = [card.key for card in invented.cards(len(real), seed=7)]
+        for start in range(0, len(keys), _BATCH):
+            part = slice(start, start + _BATCH)
+            index.write([VectorItem(key, "card", "sd1", "real") for key in keys[part]], real[part])
+        queries = stylus.embedder.embed(list(invented.prompts(plans, seed=6)))
+        top = min(TOP, len(real))
+        rows = {key: row for row, key in enumerate(keys)}
+        hits = 0
+        for query, found in zip(queries, index.search("card", queries, top), strict=True):
+            scores = real @ query
+            floor = np.partition(scores, -top)[-top]
+            hits += sum(scores[rows[hit.key]] >= floor - 1e-6 for hit in found)
+        return round(hits / (len(queries) * top), 4)
+    finally:
+        index.close()
+
+
+def _indexing(stylus: Stylus, progress: Progress, number: int = 1000) -> float:
+    """Taking in new cards beside the bare encoding of the same texts."""
+    fresh = [_renumbered(card, place) for place, card in enumerate(invented.cards(number, seed=11))]
+    entries = [_entry(stylus, card) for card in fresh]
+    texts = [embedded_text(entry, view) for view in VIEWS for entry in entries]
+    bare = _timed(lambda: stylus.embedder.embed(texts))
+    whole = _timed(lambda: (stylus.refresh.take([Sighting(card=card) for card in fresh]), stylus.embed(progress)))
+    return round(whole / bare, 2)
+
+
+def _renumbered(card: AdapterCard, place: int) -> AdapterCard:
+    return replace(card, key=AdapterKey.civitai(90_000_000 + place), model_id=None, text=f"{card.text} {place}")
+
+
+def _in_a_fresh_process(folder: Path, plans: int, child: Child, progress: Progress) -> dict[str, Any]:
+    progress.report("planning", 0, plans)
+    ran = subprocess.run(child(__name__, str(folder), str(plans)), check=True, stdout=subprocess.PIPE, text=True)
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """The figures beside DESIGN.md's budgets."""
+    budgets = {
+        "plan_p50_ms": "<= 150 at 100,000", "plan_p95_ms": "<= 300 at 100,000", "recall_at_150": ">= 0.99",
+        "retrieval_ratio_to_pass": "<= 2", "engine_memory_mb": "<= 1024 at 100,000", "index_ratio_to_encode": "<= 1.2",
+        "engine_ready_s": "<= 8",
+    }
+    for name, value in found.items():
+        yield f"{name:26} {value!s:>10}  {budgets.get(name, '')}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(planning(Path(sys.argv[1]), int(sys.argv[2]))))
