@@ -65,7 +65,7 @@ def adopt(connection: sqlite3.Connection, first: str, others: Iterable[str]) -> 
 def move(connection: sqlite3.Connection, other: str, first: str) -> None:
     """What is kept under `other` goes over to `first`, which keeps its own where both have something."""
     for table in ("edits", "cards"):
-        connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608 - our own names
+        connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608
         connection.execute(f"DELETE FROM {table} WHERE key = ?", (other,))  # noqa: S608 - our own names
     connection.execute("UPDATE aliases SET first = ? WHERE first = ?", (first, other))
     connection.execute("DELETE FROM aliases WHERE key = ?", (first,))

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.description import Description, Edits
@@ -18,7 +18,7 @@ from stylus_ext.core.errors import InvalidInput
 _MARK = "\ufdd0"
 _UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
 _MARKED = re.compile("\ufdd0([0-9a-f]{4})")
-T = TypeVar("T")
+_decode = json.JSONDecoder().decode
 Converters = Mapping[str, Callable[[Any], Any]]
 
 
@@ -33,17 +33,12 @@ def from_column(text: str) -> str:
     return _MARKED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
-def dump(value: Mapping[str, Any]) -> str:
+def dump(value: Any) -> str:
     return to_column(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def load(text: str) -> Any:
-    return json.loads(from_column(text))
-
-
-def load_all(texts: list[str]) -> list[Any]:
-    """Many texts in one call of the parser, which is where the time goes when the whole catalogue is read."""
-    return cast("list[Any]", load(f"[{','.join(texts)}]"))
+    return _decode(from_column(text))
 
 
 def _plain(value: Any) -> Any:
@@ -82,7 +77,7 @@ def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
 
 
 def _examples(values: list[list[Any]]) -> tuple[Example, ...]:
-    return tuple(Example(*value[:2]) for value in values)
+    return tuple([Example(*value) for value in values])
 
 
 def _remote(value: Mapping[str, Any] | None) -> RemoteFile | None:
@@ -96,9 +91,10 @@ _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple
 
 
 def _known(raw: Mapping[str, Any], defaults: Mapping[str, Any], converters: Converters) -> dict[str, Any]:
-    return {
-        name: converters[name](value) if name in converters else value for name, value in raw.items() if name in defaults
-    }
+    known = {name: value for name, value in raw.items() if name in defaults}
+    for name in known.keys() & converters.keys():
+        known[name] = converters[name](known[name])
+    return known
 
 
 def card_text(card: AdapterCard) -> str:
@@ -109,12 +105,14 @@ def card_of(raw: Mapping[str, Any]) -> AdapterCard:
     return AdapterCard(**_known(raw, _CARD_DEFAULTS, _CARD))
 
 
-def description_text(description: Description) -> str:
-    return dump(_said(description, _DESCRIPTION_DEFAULTS))
+def body_text(card: AdapterCard, description: Description) -> str:
+    """Both in one text: the parser is called once for an entry."""
+    return dump([_said(card, _CARD_DEFAULTS), _said(description, _DESCRIPTION_DEFAULTS)])
 
 
-def description_of(raw: Mapping[str, Any]) -> Description:
-    return Description(**_known(raw, _DESCRIPTION_DEFAULTS, {}))
+def body_of(text: str) -> tuple[AdapterCard, Description]:
+    card, description = load(text)
+    return card_of(card), Description(**_known(description, _DESCRIPTION_DEFAULTS, {}))
 
 
 def edits_plain(edits: Edits) -> dict[str, Any]:

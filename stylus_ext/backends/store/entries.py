@@ -15,11 +15,11 @@ from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
 
-_COLUMNS = "e.key, e.revision, e.family, b.card, b.description, d.edits"
+_COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
 _FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
 _PAGE = 1000
 _MOST_TEXT = 2000
-Row = tuple[str, int, str, str, str, "str | None"]
+Row = tuple[str, int, str, str, "str | None"]
 
 
 @dataclass
@@ -41,14 +41,12 @@ def listed_name(name: str) -> str:
 
 def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
     files = files_of(connection, [row[0] for row in rows])
-    cards = codec.load_all([row[3] for row in rows])
-    descriptions = codec.load_all([row[4] for row in rows])
     return [
         Entry(
-            codec.card_of(card), codec.description_of(description), from_column(row[2]),
-            Edits() if row[5] is None else codec.edits_of(codec.load(row[5])), files.get(row[0], ()),
+            *codec.body_of(body), from_column(family), Edits() if edits is None else codec.edits_of(codec.load(edits)),
+            files.get(key, ()),
         )
-        for row, card, description in zip(rows, cards, descriptions, strict=True)
+        for key, _, family, body, edits in rows
     ]
 
 
@@ -88,8 +86,8 @@ def put(batch: Batch, entry: Entry) -> None:
     """`entry` as it is to be read back, its edits included: those are on record elsewhere and only shape what is listed."""
     connection, key = batch.connection, to_column(str(entry.key))
     number = _number(connection, key)
-    body = (number, codec.card_text(entry.card), codec.description_text(entry.description))
-    connection.execute("INSERT OR REPLACE INTO bodies (id, card, description) VALUES (?, ?, ?)", body)
+    body = codec.body_text(entry.card, entry.description)
+    connection.execute("INSERT OR REPLACE INTO bodies (id, body) VALUES (?, ?)", (number, body))
     _put_files(batch, key, entry.files)
     _list(batch, number, entry)
 

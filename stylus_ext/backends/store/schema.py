@@ -16,7 +16,7 @@ CREATE TABLE entries (
     state TEXT NOT NULL, on_disk INTEGER NOT NULL, name TEXT NOT NULL, title_print TEXT NOT NULL, card_print TEXT NOT NULL);
 CREATE UNIQUE INDEX entries_by_revision ON entries (revision);
 CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk);
-CREATE TABLE bodies (id INTEGER PRIMARY KEY, card TEXT NOT NULL, description TEXT NOT NULL);
+CREATE TABLE bodies (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE gone (key TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX gone_by_revision ON gone (revision);
 CREATE TABLE cards (key TEXT NOT NULL, source TEXT NOT NULL, card TEXT NOT NULL, PRIMARY KEY (key, source)) WITHOUT ROWID;

@@ -9,7 +9,7 @@ from stylus_ext.backends.store.entries import listed_name
 from stylus_ext.backends.store.words import query
 from stylus_ext.core.ports import Filter
 
-MOST = 10_000
+MOST = 5_000
 """So many are counted and can be paged through once there is a text."""
 _RANKED = 1_000
 _WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
@@ -50,17 +50,21 @@ def _listing(
 
 def _by_words(connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]) -> list[str]:
     """Names that begin with the text, then names that hold its words, then all others; the best first while they are few."""
-    joined = f"FROM search s JOIN entries e ON e.id = s.rowid WHERE search MATCH ? {where}"
-    named = connection.execute(
-        f"SELECT e.key, e.name {joined} LIMIT {MOST}", (f"name : ({wanted})", *values)).fetchall()
     start = listed_name(text.strip())
-    named.sort(key=lambda row: (not row[1].startswith(start), row[1], row[0]))
-    found = dict.fromkeys(key for key, _ in named)
-    others = connection.execute(f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)).fetchall()
-    if len(others) <= _RANKED:
-        others = connection.execute(
-            f"SELECT e.key {joined} ORDER BY bm25(search, {_WEIGHTS}), e.id", (wanted, *values)).fetchall()
-    found.update(dict.fromkeys(key for (key,) in others))
+    begun = connection.execute(
+        f"SELECT e.key FROM entries e WHERE e.name >= ? AND e.name < ? || char(1114111) {where} "  # noqa: S608
+        f"ORDER BY e.name, e.id LIMIT {MOST}", (start, start, *values))
+    found = dict.fromkeys(key for (key,) in begun)
+    joined = f"FROM search s CROSS JOIN entries e ON e.id = s.rowid WHERE search MATCH ? {where}"
+    if len(found) < MOST:
+        named = connection.execute(f"SELECT e.name, e.key {joined} LIMIT {MOST}", (f"name : ({wanted})", *values))
+        found.update(dict.fromkeys(key for _, key in sorted(named)))
+    if len(found) < MOST:
+        others = connection.execute(f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)).fetchall()
+        if len(others) <= _RANKED:
+            ranked = f"SELECT e.key {joined} ORDER BY bm25(search, {_WEIGHTS}), e.id"
+            others = connection.execute(ranked, (wanted, *values)).fetchall()
+        found.update(dict.fromkeys(key for (key,) in others))
     return list(found)[:MOST]
 
 

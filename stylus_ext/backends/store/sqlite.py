@@ -91,9 +91,12 @@ class SqliteStore:
 
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
         with self._database.snapshot() as connection:
-            firsts = _firsts(connection, keys)
-            found = rows.entries_at(connection, firsts.values())
-        return {key: found[first] for key, first in firsts.items()}
+            asked = {key: _column(key) for key in keys}
+            found = rows.entries_at(connection, asked.values())
+            firsts = _firsts(connection, (key for key, column in asked.items() if column not in found))
+            found.update(rows.entries_at(connection, firsts.values()))
+        asked.update(firsts)
+        return {key: found[column] for key, column in asked.items() if column in found}
 
     def keep(self, cards: Iterable[AdapterCard]) -> None:
         kept = list(cards)
