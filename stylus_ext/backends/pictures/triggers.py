@@ -88,7 +88,7 @@ def _claims(where: Sequence[int], prompts: Sequence[Pieces], totals: Counter[str
         share = count / len(where)
         elsewhere = (totals[folded] - count + 1) / (others + 1)
         lift = share / elsewhere
-        if share < SHARE or lift < min(LIFT, SHARE * (others + 1)) or is_boilerplate(folded):
+        if share < SHARE or lift < LIFT or is_boilerplate(folded):
             continue
         as_piece = Counter(prompts[place].whole[folded] for place in where if folded in prompts[place].whole)
         as_word = Counter(prompts[place].words[folded] for place in where if folded in prompts[place].words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from stylus_ext.backends.refiners.html_text import HEADING, ITEM, tidy_text
+from stylus_ext.backends.refiners.html_text import HEADING, ITEM
 from stylus_ext.backends.refiners.noise import FIRST_PERSON, LOOKS, NOISE, NOISE_WORDS, PADDING
 from stylus_ext.backends.refiners.noise import HEADING as NOISE_HEADING
 from stylus_ext.core.prompt.words import content_words
@@ -28,9 +28,9 @@ _PASSES = 8
 _SENTENCE = re.compile(
     r"(?<=[.!?\u2026])(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bVol\.)\s+"
     r"|(?<=[\u3002\uff01\uff1f])\s*"
-    r"|\s+(?=(?:Recomm?e?nd|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You can|Feel free|Enjoy|Don.t forget"
+    r"|\s+(?=(?:Recomm?e?nd\w*|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You can|Feel free|Enjoy|Don.t forget"
     r"|Check out|Click|Making|This is|These are|If you|Do you|Works|Use|Using|Add|Keep in mind|Also|Tested|Created by"
-    r"|Made with|Sample|L[oO]R[aA] trained|I (?=[a-z])|I'm|I've|Suggested|For best|Best)\b"
+    r"|Made with|Sample|L[oO]R[aA] trained|I (?=[a-z])|I'm|I've|Suggest\w*|For best|Best)\b"
     r"|(?:[Ww]eights?|WEIGHT|[Ss]trength|[Tt]riggers?(?: words?| keywords?)?|[Kk]eywords?|[Tt]ags?|[Pp]rompts?|[Nn]otes?|[Mm]odels?"
     r"|[Vv]er(?:sion)?)\s?[:\uff1a=-])"
 )
@@ -42,14 +42,15 @@ _HYPE = re.compile(
     r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super cool)\s+(?=\w)", re.IGNORECASE
 )
 _REPEATED_SIGN = re.compile(r"([^\w\s])\1{2,}")
+_ADAPTERS = ("lora", "model", "locon", "loha", "lycoris")
 _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"
 
 
 def cleaned(lines: Iterable[str], about: Collection[str] = ()) -> str:
-    """At most `MOST_TEXT` characters; empty where nothing on the page says what it draws.
+    """`lines` are those of `plain_lines`. At most `MOST_TEXT` characters; empty where nothing on the page says what it draws.
 
-    `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word of looks, are taken;
-    any other only counts where there is none such.
+    `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word of looks, are taken.
+    Where there is none such, those in another script count too, whose words of looks are not known here.
     """
     text = _once(lines, about)
     for _ in range(_PASSES):  # what one cut joins may read as noise: go on until nothing changes
@@ -66,7 +67,7 @@ def _once(lines: Iterable[str], about: Collection[str]) -> str:
     size = 0
     for sentence in _sentences(lines):
         if not _is_relevant(sentence, about):
-            if len(loose) < _MOST_LOOSE:
+            if len(loose) < _MOST_LOOSE and _is_foreign(sentence):
                 loose.setdefault(sentence.casefold(), sentence)
         elif sentence.casefold() not in kept:
             if kept and size + len(sentence) > MOST_TEXT:
@@ -78,7 +79,7 @@ def _once(lines: Iterable[str], about: Collection[str]) -> str:
 
 def _sentences(lines: Iterable[str]) -> Iterator[str]:
     for line in _about_the_picture(lines):
-        for piece in _SENTENCE.split(tidy_text(line[: 8 * _LONGEST_SENTENCE])):
+        for piece in _SENTENCE.split(line[: 8 * _LONGEST_SENTENCE]):
             sentence = _bare(piece)
             if _says_something(sentence):
                 yield sentence if sentence[-1] in _ENDS else sentence + "."
@@ -104,12 +105,15 @@ def _bare(piece: str) -> str:
     """The sentence without its padding; empty where it is about something else."""
     if len(piece) > _LONGEST_SENTENCE:
         return ""
-    piece = PADDING.sub("", _REPEATED_SIGN.sub(r"\1", piece)).strip(_EDGES)
     lower = piece.lower()
+    if any(word in lower for word in _ADAPTERS):
+        piece = PADDING.sub("", piece.lstrip(_EDGES))
+        lower = piece.lower()
     if not NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)) or NOISE.search(lower) or FIRST_PERSON.search(piece):
         return ""
     # Enthusiasm is not part of the picture either.
-    return _HYPE.sub("", piece).rstrip("!\uff01" + _EDGES)
+    piece = _HYPE.sub("", _REPEATED_SIGN.sub(r"\1", piece))
+    return " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
 
 
 def _says_something(sentence: str) -> bool:
@@ -119,6 +123,11 @@ def _says_something(sentence: str) -> bool:
 
 def _is_relevant(sentence: str, about: Collection[str]) -> bool:
     return any(word in about or word in LOOKS for word in content_words(sentence))
+
+
+def _is_foreign(sentence: str) -> bool:
+    letters = _WORDLESS.sub("", sentence)
+    return len(letters.encode("ascii", "ignore")) < len(letters) / 2
 
 
 def _shortened(text: str) -> str:

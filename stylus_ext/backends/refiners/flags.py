@@ -18,24 +18,28 @@ class Flags:
 _MOST_TEXT = 3_000
 _SLIDER_TAGS = frozenset({"slider", "sliders", "concept slider", "concept sliders", "leco", "slider lora"})
 _UTILITY_TAGS = frozenset(
-    """utility,utilities,detail tweaker,enhancer,detailer,detail enhancer,noise offset,offset noise,quality,quality enhancer,negative,
-    negative embedding,hand fix,fix hands,hands fix,better hands,anatomy fix,contrast fix""".replace("\n    ", "").split(",")
+    map(
+        str.strip,
+        """
+        utility, utilities, detail tweaker, enhancer, detailer, detail enhancer, noise offset, offset noise,
+        quality enhancer, negative embedding, hand fix, fix hands, hands fix, better hands, anatomy fix,
+        contrast fix
+        """.split(","),
+    )
 )
 _SUBJECTS = frozenset({"character", "celebrity", "clothing", "poses", "background", "buildings", "objects", "vehicle", "animal", "action"})
 
-_SLIDER = re.compile(r"slider|\bleco\b|滑块|滑桿|スライダー", re.I)
+_SLIDER = re.compile(r"slider|\bleco\b|滑块|滑桿|スライダー")
 _SLIDER_TEXT = re.compile(
     r"\b(?:slider lora|lora slider|concept slider|leco\b)|\bfrom -\d+(?:\.\d+)? to \+?\d|\bnegative (?:weights?|values?|strengths?) (?:to|will|for|make|makes|give|do)\b",
-    re.I,
 )
 _SPEED = re.compile(
-    r"(?<![a-z])(?:lcm|tcd|pcm|dmd ?2?|sdxs|causvid|lightx2v|fastwan|self.?forcing|hyper.?sd(?:xl|\d)?|perflow|slam|rcm)(?![a-z])"
+    r"(?<![a-z])(?:lcm|tcd|pcm|dmd ?2?|sdxs|causvid|lightx2v|fastwan|self.?forcing|hyper.?sd(?:xl|\d)?|perflow|rcm)(?![a-z])"
     r"|\b(?:\d+|two|four|eight|few)[ -]?steps?\b(?=.*\b(?:lora|turbo|lightning|hyper|distill\w*)\b)"
     r"|(?:sd\s?1\.?5|sdxl|xl|sd3|sd3\.5|flux|wan|qwen|pony|illustrious)[ _.-]*(?:lightning|turbo|hyper|schnell)\b",
-    re.I,
 )
-_SPEED_MAYBE = re.compile(r"\b(?:lightning|turbo|hyper|accelerat\w+|speed.?up|fast(?:er)?|flash)\b", re.I)
-_SPEED_TEXT = re.compile(r"\b(?:[1-9]|1[0-2])\s*(?:-|~|to)?\s*\d{0,2}\s*steps?\b|\bfew(?:er)?[ -]steps?\b|\bdistill\w*|\bfast(?:er)? (?:sampl|infer|generat)\w*", re.I)
+_SPEED_MAYBE = re.compile(r"\b(?:lightning|turbo|hyper|accelerat\w+|speed.?up|fast(?:er)?|flash)\b")
+_SPEED_TEXT = re.compile(r"\b(?:[1-9]|1[0-2])\s*(?:-|~|to)?\s*\d{0,2}\s*steps?\b|\bfew(?:er)?[ -]steps?\b|\bdistill\w*|\bfast(?:er)? (?:sampl|infer|generat)\w*")
 _UTILITY = re.compile(
     r"\bdetail(?:s|ed|er)?[ _-]*(?:tweak\w*|enhanc\w*|boost\w*|slider|lora\b|improve\w*|adjust\w*|fix\w*)|\badd(?:s|ing)?[ _-]*(?:more[ _-]*)?details?\b|\bmore[ _-]*details?\b"
     r"|\b(?:noise[ _-]*offset|offset[ _-]*noise|epi_?noise\w*)\b|\bcontrast[ _-]*(?:fix|boost\w*|enhanc\w*)|\blow[ _-]?ra\b"
@@ -43,14 +47,13 @@ _UTILITY = re.compile(
     r"|\b(?:quality|image|picture|skin|photo|lighting|color|realism|aesthetic)[ _-]*(?:enhanc\w*|boost\w*|improve\w*|tweak\w*|fix\w*)|\b(?:enhancer|tweaker?|booster|detailer|upscaler|sharpener|beautifier|denoiser)\b"
     r"|(?:saturation|brightness|exposure|sharpness)[ _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bk hand mix\b|\bquickhand\b|\bfine ?tuner\b"
     r"|细节|細節|手部|修手|调整|調整|提升画质|增强",
-    re.I,
 )
 
 
 def flags_of(card: AdapterCard, text: str) -> Flags:
     tags = {tag.strip().lower() for tag in card.tags}
-    name, text = card.name, text[:_MOST_TEXT]
-    title = re.sub(r"_", " ", name)
+    name, text = card.name.lower(), text[:_MOST_TEXT].lower()
+    title = name.replace("_", " ")
     slider = bool(_SLIDER.search(name) or tags & _SLIDER_TAGS or _SLIDER_TEXT.search(text))
     subject = bool(tags & _SUBJECTS)
     speed = bool(_SPEED.search(title)) or bool(not subject and _SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text))

@@ -37,6 +37,7 @@ _PICTOGRAMS = re.compile(
     "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\ufff0-\uffff\U0001f000-\U0001faff\U000e0000-\U0010ffff]+"
 )
 _ORNAMENTAL_LETTERS = re.compile("[\U0001d400-\U0001d7ff\uff01-\uff5e]+")
+_SIGNS = frozenset("*`~_[")
 _SPACES = re.compile(r"\s+")
 
 
@@ -107,6 +108,8 @@ def plain_lines(markup: str) -> list[str]:
 
 def tidy_text(text: str) -> str:
     """One line without emoji, control characters, ornamental letters or markdown signs."""
+    if text.isascii() and text.isprintable() and _SIGNS.isdisjoint(text):  # most lines are
+        return " ".join(text.split())
     text = _ORNAMENTAL_LETTERS.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
     text = _MARKDOWN_MARKS.sub("", _MARKDOWN_LINK.sub(r"\1", _PICTOGRAMS.sub(" ", text)))
     return _SPACES.sub(" ", text).strip()

@@ -37,16 +37,18 @@ def kind_of(card: AdapterCard, text: str) -> str:
 
 
 def _hear_tags(tags: tuple[str, ...], scores: Scores) -> None:
-    votes = Counter[str]()
     lower = {tag.strip().lower() for tag in tags}
+    for tag in lower & CATEGORIES.keys():
+        scores[CATEGORIES[tag]] += _CATEGORY
+    if lower & PERSON_TAGS:
+        scores["person"] += _PERSON
+    if scores:
+        return
+    votes = Counter[str]()
     if lower & _FEMALE_OR_MALE and "concept" not in lower:
         votes["character"] += 1
     for tag in lower - _FEMALE_OR_MALE:
-        if tag in CATEGORIES:
-            scores[CATEGORIES[tag]] += _CATEGORY
-        elif tag in PERSON_TAGS:
-            scores["person"] += _PERSON if tag != "model" else _HINT
-        elif tag == "concept":
+        if tag == "concept":
             scores["concept"] += _CONCEPT
         else:
             votes.update({WORDS[word] for word in words(tag) if word in WORDS})

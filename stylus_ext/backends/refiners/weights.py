@@ -18,13 +18,13 @@ _NUMBER = r"(?<![\d.x\u00d7:/])([+-]?\d{0,1}\.\d{1,3}|[+-]?[0-2](?![\d.]\d)|\d{2
 _TO = r"(?:\s*(?:-+|~+|to|and|through|or|\u2013|\u2014|\uff5e|\u301c|至|到|から|,|/)+\s*" + _NUMBER + r")?"
 _BETWEEN = r"[^\d.\n<>]{0,40}?"
 _WORD = r"(?:weight(?:s|ing)?|strengths?|lora\s+(?:at|of)|multiplier|intensity|specific gravity|force|权重|權重|重み|強度|强度|比重|가중치)"
-_AFTER_WORD = re.compile(_WORD + _BETWEEN + _NUMBER + _TO, re.IGNORECASE)
-_BEFORE_WORD = re.compile(_NUMBER + _TO + r"\s*(?:lora\s+)?(?:weight|strength|权重|權重|強度)", re.IGNORECASE)
+_AFTER_WORD = re.compile(_WORD + _BETWEEN + _NUMBER + _TO)
+_BEFORE_WORD = re.compile(_NUMBER + _TO + r"\s*(?:lora\s+)?(?:weight|strength|权重|權重|強度)")
 _AT = re.compile(r"\b(?:used?|us(?:e|ing)|works?|good|best|great|nice|fine|better|recommend(?:ed)?|suggest(?:ed)?|set|keep|run|it|lora)\s[^\d.\n<>]{0,30}?(?:at|around|between|from|to|with)\s+"
-                 r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO, re.IGNORECASE)
-_TAG = re.compile(r"<(?:lora|lyco):[^<>:]{1,200}:([\d.]{1,6})(?::[^<>]{0,40})?>", re.IGNORECASE)
-_OTHER = re.compile(r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance|embedding|hypernet|offset\s+strength", re.IGNORECASE)
-_ADVICE = re.compile(r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ", re.IGNORECASE)
+                 r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO)
+_TAG = re.compile(r"<(?:lora|lyco):[^<>:]{1,200}:([\d.]{1,6})(?::[^<>]{0,40})?>")
+_OTHER = re.compile(r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance|embedding|hypernet|offset\s+strength")
+_ADVICE = re.compile(r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ")
 _AROUND = 40
 
 
@@ -38,7 +38,7 @@ def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | Non
 
 def weight_in_text(text: str) -> float | None:
     """The advised number, the mean of an advised range; advice counts before a mere mention, tags last."""
-    text = text[:_MOST_TEXT]
+    text = text[:_MOST_TEXT].lower()
     mentioned: list[float] = []
     for pattern in (_AFTER_WORD, _BEFORE_WORD, _AT):
         for match in list(pattern.finditer(text))[:_MOST_MATCHES]:
@@ -59,7 +59,7 @@ def _used(example: Example) -> float | None:
     """The weight that is stated, else that of the only tag in the prompt: of several it is not known which is meant."""
     if example.weight is not None:
         return example.weight if 0 < example.weight <= _MOST_BELIEVED else None
-    tags = _TAG.findall(example.prompt)
+    tags = _TAG.findall(example.prompt[:_MOST_TEXT].lower())
     return _one(tags[0]) if len(tags) == 1 else None
 
 
