@@ -197,6 +197,11 @@ class SqliteStore:
             held = connection.execute("SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path").fetchall()
         return {file.path: file for file in (rows.file_of(*values) for values in held)}
 
+    def owners(self) -> dict[str, AdapterKey]:
+        with self._database.reading() as connection:
+            held = connection.execute("SELECT path, key FROM files ORDER BY path").fetchall()
+        return {from_column(path): _key(column) for path, column in held}
+
 
 def _firsts(connection: sqlite3.Connection, keys: Iterable[AdapterKey]) -> dict[AdapterKey, str]:
     asked = {key: _column(key) for key in keys}
