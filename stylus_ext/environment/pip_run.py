@@ -125,14 +125,16 @@ _REASONS = (
      " settings) and start again."),
     (r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]", "A folder cannot be written. Please check the"
      " rights of the extension's folder and start again."),
-    (r"No matching distribution found|Could not find a version", "pip found no file{name} for this Python and this"
-     " system. Please check that pip's index is complete, and that the system is not too old."),
+    (r"No matching distribution found|Could not find a version", "pip found no file{name}: either the package index"
+     " does not answer, or it has none for this Python and this system. Please check the network (or pip's index and"
+     " proxy settings) and start again."),
 )
 
 
 def reason(output: str, log: str) -> str:
     """The sentence for what pip said."""
-    match = re.search(r"(?:No matching distribution found for|from|requirement) ([A-Za-z0-9_.\-]+==[^\s;()]+)", output)
+    match = re.search(r"No matching distribution found for ([\w.\-]+==[^\s;()]+)", output)
+    match = match or re.search(r"([\w.\-]+==[^\s;()]+) from .*\n\s*Expected sha256", output)
     name = f" ({match.group(1)})" if match else ""
     for pattern, sentence in _REASONS:
         if re.search(pattern, output):
