@@ -27,22 +27,22 @@ class Shelf:
     name: str = "a shelf"
     asked: list[Mapping[str, LocalFile]] = field(default_factory=list)
 
-    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002
+    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:
         self.asked.append(known)
         yield from self.sightings
 
-    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002
+    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
         return list(self.lost)
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store = SqliteStore(tmp_path)
     yield store
     store.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def refresh(store: SqliteStore) -> RefreshCatalogue:
     return RefreshCatalogue(store, CardRefiner())
 

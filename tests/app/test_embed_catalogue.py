@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app.embed_catalogue import EmbedCatalogue
+from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Edits
+from stylus_ext.core.embedding import VIEWS
+from stylus_ext.core.errors import Cancelled
+from tests.fakes import BagEmbedder, MemoryIndex, Watch, make_entry
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path)
+    store.write(make_entry(number, f"Fox number {number}") for number in range(1, 6))
+    yield store
+    store.close()
+
+
+def test_every_entry_gets_a_vector_of_each_view_once(store: SqliteStore) -> None:
+    index, embedder = MemoryIndex(), BagEmbedder()
+    embed = EmbedCatalogue(store, index, embedder)
+    assert not embed.in_step()
+    assert embed(Watch()) == 5 * len(VIEWS)
+    assert embed.in_step()
+    assert embed(Watch()) == 0
+    assert len(embedder.texts) == 5 * len(VIEWS)
+
+
+def test_only_what_changed_is_embedded_again(store: SqliteStore) -> None:
+    index, embedder = MemoryIndex(), BagEmbedder()
+    EmbedCatalogue(store, index, embedder)(Watch())
+    store.edit(AdapterKey.civitai(3), Edits(text="now it draws whales"))
+    store.edit(AdapterKey.civitai(4), Edits(state="never"))
+    embedder.texts.clear()
+    assert EmbedCatalogue(store, index, embedder)(Watch()) == 1
+    assert "whales" in embedder.texts[0]
+
+
+def test_another_family_is_another_vector(store: SqliteStore) -> None:
+    index, embedder = MemoryIndex(), BagEmbedder()
+    EmbedCatalogue(store, index, embedder)(Watch())
+    entry = store.read([AdapterKey.civitai(2)])[AdapterKey.civitai(2)]
+    store.write([replace(entry, family="sdxl")])
+    assert EmbedCatalogue(store, index, embedder)(Watch()) == len(VIEWS)
+    assert {item.family for (_, key), (item, _) in index.rows.items() if key == entry.key} == {"sdxl"}
+
+
+def test_another_encoder_embeds_everything_anew_and_never_mixes(store: SqliteStore) -> None:
+    index = MemoryIndex()
+    EmbedCatalogue(store, index, BagEmbedder())(Watch())
+    before = dict(index.fingerprints("card"))
+    assert EmbedCatalogue(store, index, BagEmbedder(name="other"))(Watch()) == 5 * len(VIEWS)
+    assert not set(before.values()) & set(index.fingerprints("card").values())
+
+
+def test_vectors_of_entries_that_are_gone_go_too(store: SqliteStore) -> None:
+    index = MemoryIndex()
+    embed = EmbedCatalogue(store, index, BagEmbedder())
+    embed(Watch())
+    store.remove([AdapterKey.civitai(1)])
+    embed(Watch())
+    assert AdapterKey.civitai(1) not in index.fingerprints("card")
+    assert embed.in_step()
+
+
+def test_a_stop_keeps_what_was_embedded_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    try:
+        store.write(make_entry(number, f"Fox number {number}") for number in range(1, 601))
+        index, embedder = MemoryIndex(), BagEmbedder()
+        embed = EmbedCatalogue(store, index, embedder)
+        with pytest.raises(Cancelled):
+            embed(Watch(patience=2))
+        done = len(index.rows)
+        assert 0 < done < 600 * len(VIEWS)
+        assert not embed.in_step()
+        assert embed(Watch()) == 600 * len(VIEWS) - done
+    finally:
+        store.close()
