@@ -1,0 +1,74 @@
+"""Keys, folders and locks: what changes the key, and what a lock says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.environment.layout import ROOT, default_home, default_locks, read_lock, short_key
+from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.torch_choice import Torch
+from tests.environment.wheels import OWN, REUSED, Workshop, lock_text, workshop
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    return workshop(tmp_path)
+
+
+def test_the_key_follows_lock_and_torch(shop: Workshop) -> None:
+    first = shop.plan()
+    assert shop.plan().key == first.key
+    assert shop.plan(torch=Torch("2.3.1", reused=True)).key != first.key
+    assert shop.plan(torch=OWN).key != shop.plan(torch=Torch(OWN.version, reused=True)).key
+    shop.test_lock("2.0")
+    assert shop.plan().key == first.key, "the test tools have a folder of their own"
+    assert shop.plan(tests=True).parts[0].folder.name not in first.keep
+    shop.engine_lock("2.0")
+    assert shop.plan().key != first.key
+
+
+def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Workshop) -> None:
+    path = shop.plan(tests=True, torch=OWN).path
+    names = [Path(one).name for one in path]
+    assert names[0].startswith("t")
+    assert names[2].startswith("torch-")
+    assert path[-1] == str(ROOT)
+    assert len(shop.plan(tests=False, torch=REUSED).path) == 2
+
+
+def test_a_lock_for_other_pythons_is_refused(shop: Workshop) -> None:
+    path = next(path for path in shop.locks.iterdir() if path.name != "test.txt")
+    path.write_text(lock_text({}, pythons="3.8"))
+    with pytest.raises(SetupProblem, match=f"needs Python 3.8; this is {python_version()}"):
+        shop.plan()
+
+
+def test_a_missing_lock_is_refused(shop: Workshop) -> None:
+    (shop.locks / "test.txt").unlink()
+    with pytest.raises(SetupProblem, match="cannot be read"):
+        shop.plan()
+
+
+def test_a_lock_says_its_sizes_and_packages(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text(lock_text({"a==1": "00", "b-c==2.0": "11"}, "190 to download, 640 unpacked"))
+    lock = read_lock(path)
+    assert (lock.download_mb, lock.disk_mb) == (190, 640)
+    assert lock.packages == {"a": "1", "b-c": "2.0"}
+
+
+def test_a_damaged_current_file_means_not_ready(shop: Workshop) -> None:
+    shop.home.folder.mkdir()
+    for text in ("", "[]", "{", '"x"'):
+        shop.home.current.write_text(text)
+        assert not shop.plan().ready
+
+
+def test_names_are_short_for_windows() -> None:
+    assert len(short_key("a", "b")) == 8
+    assert short_key("a", "b") != short_key("b", "a")
+    assert default_home().folder == ROOT / ".engine"
+    assert default_locks().is_dir()

@@ -1,0 +1,48 @@
+"""pip's own words become one sentence; its settings lead no package elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.environment.pip_run import pip_environment, reason
+
+SAID = [
+    ("/usr/bin/python3: No module named pip", "has no pip. Please install it"),
+    ("ERROR: No module named 'pip'", "has no pip"),
+    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
+    (
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError('<x>: Failed to establish a"
+        " new connection: [Errno -2] Name or service not known')': /simple/a/\nERROR: No matching distribution found for"
+        " a==1",
+        "index does not answer",
+    ),
+    ("ERROR: Could not find a version that satisfies the requirement a==1 (from versions: none)\n"
+     "ERROR: No matching distribution found for a==1", "no file (a==1)"),
+    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+     "    a-b==1.2 from https://x/y.whl:\n        Expected sha256 00\n", "package (a-b==1.2) is not the one"),
+    ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'", "cannot be written"),
+    ("Traceback: something new", "does not know. Please read the.log"),
+]
+
+
+@pytest.mark.parametrize(("output", "sentence"), SAID)
+def test_every_reason_is_a_sentence_that_names_the_log(output: str, sentence: str) -> None:
+    told = reason(output, "the.log")
+    assert sentence in told
+    assert "the.log" in told
+    assert "Please" in told
+
+
+def test_settings_that_lead_packages_elsewhere_are_dropped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, "stated")
+    said = pip_environment(tmp_path)
+    assert "PYTHONPATH" not in said
+    assert "PIP_TARGET" not in said
+    assert "PIP_PREFIX" not in said
+    assert said["PIP_USER"] == "0"
+    assert said["PIP_INDEX_URL"] == "stated", "the user's own index stays"
+    assert said["TMPDIR"] == str(tmp_path)
+    assert said["PYTHONDONTWRITEBYTECODE"] == "1"
