@@ -23,20 +23,24 @@ SQUARE_OPEN, SQUARE_CLOSE = "square_open", "square_close"
 BRACE_OPEN, BRACE_CLOSE = "brace_open", "brace_close"  # "{2$$" counts as one opening brace
 ODDS = "odds"  # the 0.5:: of {0.5::a|b}
 
+# The host splits there, whatever Dynamic Prompts would have made of it.
+_UNSPLIT = r"(?!\b(?:AND|BREAK)\b)"
+
 # The order decides: the first alternative that fits wins, as the hosts' own passes over the text do one after another.
 # No alternative may look far beyond what it takes, so that 20,000 characters of anything stay linear.
 _PATTERN = re.compile(
-    r"""
+    rf"""
     (?P<comment>\#[^\n]*)
-  | (?P<network><\w+:[^>\#]{1,512}>)
-  | (?P<wildcard>__(?=[^\s_])[^\s,<>{}|()\[\]\#]{1,128}?(?:\([^()\n]{0,128}\))?__ | \$\{[^{}\#]{0,256}\})
+  | (?P<network><\w+:(?:[^>\#]{{1,512}}>|(?:[^>\#]{{0,512}}\#[^\n]*\n){{1,8}}[^>\#]{{0,512}}>))
+  | (?P<wildcard>__(?=[^\s_])(?:{_UNSPLIT}[^\s,<>{{}}|()\[\]\#]){{1,128}}?(?:\((?:{_UNSPLIT}[^()\[\]\n\#]){{0,128}}\))?__
+      | \$\{{(?:{_UNSPLIT}[^{{}}()\[\]\#]){{0,256}}\}})
   | (?P<break>\bBREAK\b)
   | (?P<and>\bAND\b)
   | (?P<escape>\\[()\[\]\\])
   | (?P<weight>:\s*[+-]?[.\d]+\s*(?=\)))
-  | (?P<odds>(?<=[{|$])\s*(?:\d+(?:\.\d+)?|\.\d+)::)
-  | (?P<brace_open>\{(?:\s*(?:\d+(?:-\d*)?|-\d+)?\$\$(?:[^{}|$\#\n]{0,32}\$\$)?)?)
-  | (?P<brace_close>\})
+  | (?P<odds>(?<=[{{|$])\s*(?:\d+(?:\.\d+)?|\.\d+)::)
+  | (?P<brace_open>\{{(?:\s*(?:\d+(?:-\d*)?|-\d+)?\$\$(?:(?:{_UNSPLIT}[^{{}}()\[\]|$\#\n]){{0,32}}\$\$)?)?)
+  | (?P<brace_close>\}})
   | (?P<round_open>\() | (?P<round_close>\))
   | (?P<square_open>\[) | (?P<square_close>\])
   | (?P<colon>:) | (?P<bar>\|)

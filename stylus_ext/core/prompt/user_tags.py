@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stylus_ext.core.prompt.tokens import NETWORK, Token
+
+_COMMENT = re.compile("#[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def number(text: str) -> float | None:
 
 
 def _read(token: Token) -> UserTag:
-    kind, _, inside = token.text[1:-1].partition(":")
+    kind, _, inside = _COMMENT.sub("", token.text[1:-1]).partition(":")
     items = inside.split(":")
     # As the host reads them: an item with exactly one "=" is an argument by name, the first of the others is the name.
     named = dict(item.split("=") for item in items if item.count("=") == 1)

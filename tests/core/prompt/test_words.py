@@ -147,6 +147,6 @@ def test_a_catalogue_is_tokenised_in_seconds() -> None:
 
 
 def _rate(texts: list[str]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     found = sum(len(words(text)) for text in texts)
-    return found / (time.perf_counter() - start)
+    return found / (time.process_time() - start)
