@@ -32,6 +32,16 @@ def flag(option: Option) -> str:
     return "--" + option.name.replace("_", "-")
 
 
+def table() -> str:
+    """The options as the README shows them."""
+    lines = ["| flag | group | default | what it does |", "|---|---|---|---|"]
+    for option in options():
+        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or ("" if option.low is None else f"{option.low:g} to {option.high:g}")
+        shown = f"`{str(option.default).lower() if isinstance(option.default, bool) else option.default}`" if option.default != "" else ""
+        lines.append(f"| `{flag(option)}` | {option.section} | {shown} | {option.help}{f' ({allowed})' if allowed else ''} |")
+    return "\n".join(lines)
+
+
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     limits = "" if option.low is None else f", {option.low:g} to {option.high:g}"
     text = f"{option.help} (default: {option.default!r}{limits})".replace("%", "%%")
