@@ -91,7 +91,7 @@ def _tensors(content: Mapping[str, object], name: str) -> tuple[dict[str, tuple[
 
 
 def _sizes(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+    return isinstance(value, list) and (not value or (set(map(type, value)) == {int} and min(value) >= 0))
 
 
 def _texts(metadata: object) -> dict[str, str]:

@@ -5,8 +5,10 @@ The frequencies of the training tags are the last resort, and apart: whoever use
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 
 from stylus_ext.backends.lora_folder.bounded_json import NotJson, parsed
 from stylus_ext.backends.lora_folder.facts import Facts
@@ -19,6 +21,7 @@ _MADE_UP_TITLE = re.compile(r".*@\d{8,}")
 _CHECKPOINTS = (("pony", "pony"), ("illustrious", "illustrious"), ("noob", "noobai"))
 _OFTEN = 0.9
 _MOST_TAGS = 20
+_MOST_TAGS_READ = 100
 _MOST_WORDS_A_GROUP = 3
 
 _COMMON = frozenset(
@@ -90,13 +93,11 @@ def _json(value: str | None) -> Mapping[str, object]:
 
 
 def _counts(value: object) -> dict[str, float]:
-    """How often each tag was used, under its clean name."""
-    found = {}
-    for tag, count in table(value).items():
-        clean, times = without_tags(name(tag)), number(count)
-        if clean and times is not None and times > 0:
-            found[clean] = times
-    return found
+    """How often each of the usual tags was used, under its clean name."""
+    counts = ((tag, number(count) or 0.0) for tag, count in table(value).items())
+    most = heapq.nlargest(_MOST_TAGS_READ, counts, key=itemgetter(1))
+    cleaned = ((without_tags(name(tag)), times) for tag, times in most if times > 0)
+    return {tag: times for tag, times in cleaned if tag}
 
 
 def _identifying(counts: Mapping[str, float], pictures: float | None) -> str:

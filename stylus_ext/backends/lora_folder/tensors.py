@@ -23,12 +23,12 @@ _PART = re.compile(
 
 _CROSS = re.compile(r"attn2[._]to_[kv]\b|attn2[._]processor[._]to_[kv]_lora")
 _TEXT_LAYER = re.compile(r"(?:^lora_te_|text_encoder[._]).*(?:mlp[._]fc1|q_proj|k_proj|v_proj)")
-_UNET = re.compile(r"(?:down|up)_blocks[._]\d|mid_block[._]|(?:in|out)put_blocks[._]\d|middle_block[._]\d")
-_DEPTH = re.compile(r"transformer_blocks[._](\d+)")
-_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}
-_FLUX_WIDTH = {6144: "flux2", 4096: "flux2-klein-9b"}
-_ONE_BLOCK_MOST = 2
+_UNET = ("down_blocks_", "up_blocks_", "mid_block_", "input_blocks_", "output_blocks_", "middle_block_")
+_DEEP = re.compile(r"transformer_blocks_(?:[2-9]|\d\d)")
 """SD 1 and 2 have one transformer block a level, SDXL up to ten."""
+_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}
+_LAYERS_WIDTH = {2304: "lumina", 3840: "z-image-turbo"}
+_FLUX_WIDTH = {6144: "flux2", 4096: "flux2-klein-9b"}
 
 
 def is_lora(names: Iterable[str]) -> bool:
@@ -38,32 +38,33 @@ def is_lora(names: Iterable[str]) -> bool:
 
 def family_of_tensors(shapes: Shapes) -> str:
     """The family that the names and shapes speak of, or `UNKNOWN`."""
-    names = "\n".join(shapes)
-    for mark, family in _TRANSFORMERS:
-        if mark.search(names):
+    names = "\n".join(shapes).replace(".", "_")
+    for family, marks in _TRANSFORMERS.items():
+        if any(mark in names for mark in marks):
             return family
-    if re.search(r"double_blocks[._]\d|single_blocks[._]\d", names):
+    if "double_blocks_" in names or "single_blocks_" in names:
         return _of_double_blocks(names, shapes)
-    if re.search(r"single_transformer_blocks[._]\d", names):
+    if "single_transformer_blocks_" in names:
         return _FLUX_WIDTH.get(_width(shapes, re.compile(r"single_transformer_blocks")), "flux1")
-    if re.search(r"transformer_blocks[._]\d+[._](?:ff_context|attn[._]add_[qkv]_proj)", names):
+    if any(mark in names for mark in ("_ff_context_", "_attn_add_q_proj", "_attn_add_k_proj", "_attn_add_v_proj")):
         return "sd3"
-    if re.search(r"noise_refiner|context_refiner|\blayers[._]\d+[._]attention|_layers_\d+_attention", names):
-        return {2304: "lumina", 3840: "z-image-turbo"}.get(_width(shapes, re.compile("attention")), UNKNOWN)
+    if any(mark in names for mark in ("noise_refiner", "context_refiner", "layers_0_attention_", "layers_1_attention_")):
+        return _LAYERS_WIDTH.get(_width(shapes, re.compile("attention")), UNKNOWN)
     return _of_unet(names, shapes)
 
 
-_TRANSFORMERS = (
-    (re.compile(r"joint_transformer_blocks[._]\d"), "auraflow"),
-    (re.compile(r"double_stream_blocks[._]\d|single_stream_blocks[._]\d"), "hidream"),
-    (re.compile(r"joint_blocks[._]\d+[._]x_block[._]attn2"), "sd3.5-medium"),
-    (re.compile(r"joint_blocks[._]\d"), "sd3"),
-    (re.compile(r"transformer_blocks[._]\d+[._](?:img|txt)_mlp"), "qwen"),
-    (re.compile(r"(?<![a-z])blocks[._]\d+[._](?:cross|self)_attn"), "wan"),
-    (re.compile(r"distilled_guidance_layer"), "chroma"),
-    (re.compile(r"img_mlp[._]fc[12]|single_blocks[._]\d+[._]modulation[._]linear"), "hunyuan-video"),
-)
-"""Marks of which one is enough, the particular before the general."""
+_TRANSFORMERS = {
+    "auraflow": ("joint_transformer_blocks_",),
+    "hidream": ("double_stream_blocks_", "single_stream_blocks_"),
+    "sd3.5-medium": ("_x_block_attn2",),
+    "sd3": ("joint_blocks_",),
+    "qwen": ("_img_mlp_net_", "_txt_mlp_net_"),
+    UNKNOWN: ("_cross_attn_q_proj", "_cross_attn_k_proj", "_cross_attn_v_proj"),
+    "wan": ("_cross_attn_q_", "_cross_attn_k_", "_cross_attn_v_", "_cross_attn_o_", "blocks_0_self_attn_"),
+    "chroma": ("distilled_guidance_layer",),
+    "hunyuan-video": ("_img_mlp_fc1", "_img_mlp_fc2", "single_blocks_0_modulation_linear"),
+}
+"""Marks of which one is enough, the particular before the general; the dots of the names are underscores here."""
 
 
 def _of_double_blocks(names: str, shapes: Shapes) -> str:
@@ -73,16 +74,14 @@ def _of_double_blocks(names: str, shapes: Shapes) -> str:
 
 
 def _of_unet(names: str, shapes: Shapes) -> str:
-    if re.search(r"lora_te2_|text_encoder_2|lora_te1_", names):
+    if any(mark in names for mark in ("lora_te1_", "lora_te2_", "text_encoder_2")):
         return "sdxl"
     family = _CONTEXT.get(_width(shapes, _CROSS))
     if family is not None:
         return family
-    if _UNET.search(names) is None:
+    if not any(mark in names for mark in _UNET):
         return {768: "sd1", 1024: "sd2"}.get(_width(shapes, _TEXT_LAYER), UNKNOWN)
-    if any(int(depth) >= _ONE_BLOCK_MOST for depth in _DEPTH.findall(names)):
-        return "sdxl"
-    return UNKNOWN
+    return "sdxl" if _DEEP.search(names) else UNKNOWN
 
 
 def _width(shapes: Shapes, place: re.Pattern[str]) -> int:

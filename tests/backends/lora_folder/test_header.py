@@ -101,6 +101,17 @@ def test_a_header_of_100_gb_allocates_nothing(tmp_path: Path) -> None:
     assert most < 1_000_000
 
 
+def test_a_real_header_of_60_mb_full_of_nothing_is_refused_within_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "full.safetensors"
+    path.write_bytes(framed(b'{"a":[' + b"[]," * 20_000_000 + b"[]]}"))
+    tracemalloc.start()
+    with pytest.raises(BadFile, match="more values than anybody needs"):
+        read_header(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 200_000_000
+
+
 def test_missing_and_forbidden_files(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="could not be read"):
         read_header(tmp_path / "absent.safetensors")

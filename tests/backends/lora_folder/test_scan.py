@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stylus_ext.backends.lora_folder.scan import LoraFolder
+from stylus_ext.backends.lora_folder.sidecars import SIDECARS
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.family import family_of
@@ -179,6 +183,23 @@ def test_nothing_in_the_folder_is_written(tmp_path: Path) -> None:
     source.gone(kept(look(source)))
     assert {entry: (entry.stat().st_mtime_ns, entry.read_bytes()) for entry in tmp_path.iterdir()} == before
     assert tmp_path.stat().st_mtime_ns == folder_before
+
+
+@given(
+    header=st.binary(max_size=60) | st.integers(0, 2**64 - 1).map(lambda length: struct.pack("<Q", length) + b"{}"),
+    sidecars=st.dictionaries(st.sampled_from(SIDECARS), st.binary(max_size=60), max_size=3),
+)
+def test_a_folder_of_random_bytes_never_stops_the_good_file(
+    tmp_path_factory: pytest.TempPathFactory, header: bytes, sidecars: dict[str, bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("random")
+    (folder / "bad.safetensors").write_bytes(header)
+    write_lora(folder / "good.safetensors", "wan")
+    for suffix, content in sidecars.items():
+        (folder / f"good{suffix}").write_bytes(content)
+    sightings = look(LoraFolder([folder]))
+    assert set(cards(sightings)) == {"good"}
+    assert set(codes(sightings)) <= {"file_damaged", "file_empty", "not_a_lora", "sidecar_skipped"}
 
 
 def test_2000_unchanged_files_are_looked_at_in_less_than_a_second(tmp_path: Path) -> None:

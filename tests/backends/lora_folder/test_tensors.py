@@ -85,6 +85,15 @@ def test_families_of_the_samples(sample: str, family: str) -> None:
         ),
         ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 4096)}, "flux2-klein-9b"),
         ({"diffusion_model.double_stream_modulation_img.lin.lora_A.weight": (4, 4), "single_blocks.0.x": (1, 1)}, "flux2"),
+        (
+            {
+                "transformer.single_stream_modulation.linear.lora_A.weight": (4, 6144),
+                "transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj.lora_A.weight": (4, 6144),
+            },
+            "flux2",
+        ),
+        ({"diffusion_model.single_blocks.0.modulation.linear.lora_A.weight": (4, 3072)}, "hunyuan-video"),
+        ({"diffusion_model.blocks.0.cross_attn.q_proj.lora_A.weight": (4, 2048)}, UNKNOWN),
         ({"transformer.joint_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 3072)}, "auraflow"),
         ({"diffusion_model.double_stream_blocks.0.block.attn1.to_q.lora_A.weight": (4, 2560)}, "hidream"),
         ({"diffusion_model.double_blocks.0.img_mlp.fc1.lora_A.weight": (4, 3072)}, "hunyuan-video"),
