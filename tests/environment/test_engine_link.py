@@ -1,0 +1,189 @@
+"""The link to an engine, against a real server on loopback: token, errors, silence, and the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.environment import rendezvous
+from stylus_ext.environment.engine_link import EngineLink, attach, stop
+from stylus_ext.environment.layout import ROOT
+from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
+from tests.environment.wheels import closed_port
+
+
+class Door(BaseHTTPRequestHandler):
+    """A small engine's door: what it was asked is kept on the server."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        asked: list[dict[str, Any]] = self.server.asked  # type: ignore[attr-defined]
+        asked.append({"path": self.path, "token": self.headers["Authorization"], "body": body.decode()})
+        status, text, headers = ANSWERS.get(self.path, (200, b'{"ok": true}', {}))
+        if self.path == "/v1/slow":
+            time.sleep(1.0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "/v1/refused": (422, b'{"error": {"code": "bad_prompt", "message": "The prompt is too long."}}', {}),
+    "/v1/plain": (500, b"{}", {}),
+    "/v1/page": (200, b"<html>", {}),
+    "/v1/list": (200, b"[1]", {}),
+    "/v1/empty": (204, b"", {}),
+    "/v1/moved": (302, b'{"error": {"message": "elsewhere"}}', {"Location": "http://127.0.0.1:1/"}),
+}
+
+
+@pytest.fixture
+def door() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server.asked = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def link_to(door: ThreadingHTTPServer) -> EngineLink:
+    return EngineLink(f"http://127.0.0.1:{door.server_address[1]}", "secret")
+
+
+def test_a_call_brings_the_token_and_the_payload(door: ThreadingHTTPServer) -> None:
+    assert link_to(door).call("POST", "/v1/plan", {"prompt": "a corgi\n"}) == {"ok": True}
+    assert link_to(door).call("GET", "/v1/empty") == {}
+    first, second = door.asked  # type: ignore[attr-defined]
+    assert first == {"path": "/v1/plan", "token": "Bearer secret", "body": json.dumps({"prompt": "a corgi\n"})}
+    assert second["body"] == ""
+
+
+def test_no_proxy_is_asked(door: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    assert link_to(door).call("GET", "/v1/state") == {"ok": True}
+
+
+def test_a_refusal_brings_the_engines_sentence(door: ThreadingHTTPServer) -> None:
+    with pytest.raises(EngineRefusal, match="The prompt is too long") as caught:
+        link_to(door).call("POST", "/v1/refused", {})
+    assert (caught.value.code, caught.value.status) == ("bad_prompt", 422)
+    with pytest.raises(EngineRefusal, match="answered with status 500"):
+        link_to(door).call("GET", "/v1/plain")
+
+
+def test_a_redirect_is_not_followed(door: ThreadingHTTPServer) -> None:
+    with pytest.raises(EngineRefusal, match="elsewhere"):
+        link_to(door).call("GET", "/v1/moved")
+    assert len(door.asked) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/v1/page", "/v1/list"])
+def test_something_else_on_the_port_is_said(door: ThreadingHTTPServer, path: str) -> None:
+    with pytest.raises(EngineGone, match="is no engine of Stylus"):
+        link_to(door).call("GET", path)
+
+
+def test_silence_has_an_end(door: ThreadingHTTPServer) -> None:
+    with pytest.raises(EngineGone, match=r"did not answer /v1/slow within 0.2 s"):
+        link_to(door).call("GET", "/v1/slow", timeout_s=0.2)
+
+
+def test_nobody_there_and_no_address() -> None:
+    with pytest.raises(EngineGone, match="cannot be reached"):
+        EngineLink(f"http://127.0.0.1:{closed_port()}", "t").call("GET", "/v1/state")
+    for url in ("nonsense", "ftp://127.0.0.1", "http://"):
+        with pytest.raises(EngineGone, match="is no address"):
+            EngineLink(url, "t")
+
+
+ENGINE = """
+import os, sys, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from stylus_ext.environment import rendezvous
+from stylus_ext.environment.locking import hold
+
+class Door(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200); self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"{}")
+        if sys.argv[2] == "obedient" and self.headers["Authorization"] == "Bearer word":
+            threading.Thread(target=server.shutdown).start()
+    def log_message(self, *_): pass
+
+data = Path(sys.argv[1])
+server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+with hold(data, rendezvous.ENGINE_LOCK, "the engine"):
+    rendezvous.write(data, f"http://127.0.0.1:{server.server_address[1]}", "word", "0")
+    print("ready", flush=True)
+    server.serve_forever(0.02)
+    rendezvous.remove(data)
+"""
+
+
+def engine(folder: Path, temper: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", ENGINE, str(folder), temper]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    return process
+
+
+def test_an_engine_ends_when_asked(tmp_path: Path) -> None:
+    process = engine(tmp_path, "obedient")
+    link = attach(tmp_path)
+    assert link is not None
+    assert stop(tmp_path)
+    assert not (tmp_path / "engine.json").exists(), "it ended in order"
+    assert not rendezvous.process_lives(process.pid)
+    process.wait()
+    assert attach(tmp_path) is None
+    assert not stop(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_engine_that_will_not_end_is_ended(tmp_path: Path) -> None:
+    process = engine(tmp_path, "stubborn")
+    assert stop(tmp_path, wait_s=0.5)
+    process.wait()
+    assert not rendezvous.process_lives(process.pid)
+
+
+def test_a_stranger_with_the_engines_number_is_not_ended(tmp_path: Path, door: ThreadingHTTPServer) -> None:
+    """The file names a living process that does not hold the folder: nobody is killed."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
+        url = f"http://127.0.0.1:{door.server_address[1]}"
+        said = {"url": url, "token": "t", "pid": stranger.pid, "version": "0", "started": 1.0}
+        (tmp_path / "engine.json").write_text(json.dumps(said))
+        with pytest.raises(SetupProblem, match="does not end"):
+            stop(tmp_path, wait_s=0.3)
+        assert stranger.poll() is None
+        stranger.kill()
