@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Description, Entry
-from stylus_ext.core.errors import Cancelled
-from stylus_ext.core.ports import Matrix
+from stylus_ext.core.embedding import View
+from stylus_ext.core.errors import Cancelled, InvalidInput
+from stylus_ext.core.ports import Hit, Matrix, VectorItem
 
 
 @dataclass
@@ -62,3 +63,42 @@ def make_entry(version_id: int = 1, name: str = "Rainy Alley", text: str = "", *
     card = make_card(version_id, name, **changes)
     description = Description(source="card", fingerprint=f"test-{version_id}", **described, **about)
     return Entry(card=card, description=description, **{"family": "sd1", **outer})
+
+
+@dataclass
+class MemoryIndex:
+    """A vector index in two dictionaries."""
+
+    mark: str = ""
+    rows: dict[tuple[View, AdapterKey], tuple[VectorItem, Matrix]] = field(default_factory=dict)
+
+    def fingerprints(self, view: View) -> dict[AdapterKey, str]:
+        return {key: item.fingerprint for (of, key), (item, _) in self.rows.items() if of == view}
+
+    def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
+        if len(items) != len(vectors):
+            raise InvalidInput("There must be one vector for each item.")
+        for item, vector in zip(items, vectors, strict=True):
+            self.rows[item.view, item.key] = item, vector
+
+    def set_mark(self, mark: str) -> None:
+        self.mark = mark
+
+    def remove(self, keys: Iterable[AdapterKey]) -> None:
+        gone = set(keys)
+        self.rows = {place: row for place, row in self.rows.items() if place[1] not in gone}
+
+    def search(self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None) -> list[list[Hit]]:
+        fitting = [
+            row for (of, _), row in self.rows.items() if of == view and (families is None or row[0].family in families)
+        ]
+        found = []
+        for query in queries:
+            hits = [Hit(item.key, float(query.astype(np.float64) @ vector)) for item, vector in fitting]
+            found.append(sorted(hits, key=lambda hit: (-hit.cosine, hit.key))[: max(top, 0)])
+        return found
+
+    def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
+        zero = np.zeros(queries.shape[1], dtype=np.float32)
+        rows = [self.rows[view, key][1] if (view, key) in self.rows else zero for key in keys]
+        return (queries @ np.array(rows, dtype=np.float32).reshape(len(rows), queries.shape[1]).T).astype(np.float32)

@@ -153,7 +153,8 @@ class ChromaHome:
                 f"stylus-{view}-{self._tag}",
                 embedding_function=None,
                 configuration={
-                    "hnsw": {"space": "cosine", "ef_search": _EF_SEARCH, "sync_threshold": _SYNC_THRESHOLD}
+                    # "cosine" would store each vector normalised anew, which is not bit for bit the one that was given.
+                    "hnsw": {"space": "ip", "ef_search": _EF_SEARCH, "sync_threshold": _SYNC_THRESHOLD}
                 },
             )
         return self._collections[view]

@@ -112,7 +112,7 @@ class Rows:
         mapped = self._map(at + len(rows))
         self._log.append(batch)
         with self._lock:
-            self._apply(batch)
+            self._apply([batch])
             self._vectors = mapped
         self._compact_if_worth_it()
 
@@ -123,7 +123,7 @@ class Rows:
         batch: Batch = {"gone": gone}
         self._log.append(batch)
         with self._lock:
-            self._apply(batch)
+            self._apply([batch])
         self._compact_if_worth_it()
 
     def compact(self) -> None:
@@ -131,8 +131,7 @@ class Rows:
         number, rows = self._generation + 1, self._begin(self._generation + 1, sorted(self._row_of))
         with self._lock:
             self._clear(number)
-            for batch in self._log.read():
-                self._apply(batch)
+            self._apply(self._log.read())
             self._vectors = self._map(rows)
         self._sweep()
 
@@ -169,8 +168,7 @@ class Rows:
 
     def _load(self) -> bool:
         try:
-            for batch in self._log.read():
-                self._apply(batch)
+            self._apply(self._log.read())
             whole = self._vector_file.stat().st_size >= len(self._keys) * self._dimensions * 4
         except (OSError, ValueError, LookupError, TypeError) as problem:
             logger.warning("The matrix %s cannot be used and is made anew: %s", self._vector_file, problem)
@@ -181,22 +179,21 @@ class Rows:
             logger.warning("The matrix %s is shorter than its log says and is made anew.", self._vector_file)
         return whole
 
-    def _apply(self, batch: Batch) -> None:
+    def _apply(self, batches: Iterable[Batch]) -> None:
         """New arrays, never changed ones: a snapshot that somebody holds stays as it is."""
-        keys = batch.get("keys", [])
-        alive = np.concatenate([self._alive, np.ones(len(keys), dtype=np.bool_)])
-        for key in batch.get("gone", ()):
-            alive[self._row_of.pop(key)] = False
-        for row, key in enumerate(keys, start=len(self._keys)):
-            old = self._row_of.get(key)
-            if old is not None:
-                alive[old] = False
-            self._row_of[key] = row
-        codes = [self._codes.setdefault(family, len(self._codes)) for family in batch.get("families", ())]
+        codes: list[int] = []
+        for batch in batches:
+            for key in batch.get("gone", ()):
+                del self._row_of[key]
+            for row, key in enumerate(batch.get("keys", ()), start=len(self._keys)):
+                self._row_of[key] = row
+            self._keys.extend(batch.get("keys", ()))
+            self._prints.extend(batch.get("prints", ()))
+            codes += [self._codes.setdefault(family, len(self._codes)) for family in batch.get("families", ())]
         self._families = np.concatenate([self._families, np.array(codes, dtype=np.int32)])
+        alive = np.zeros(len(self._keys), dtype=np.bool_)
+        alive[np.fromiter(self._row_of.values(), dtype=np.int64, count=len(self._row_of))] = True
         self._alive = alive
-        self._keys.extend(keys)
-        self._prints.extend(batch.get("prints", ()))
 
     def _map(self, rows: int) -> Matrix:
         if not rows:
