@@ -40,6 +40,8 @@ class ModelFiles:
     identity: str
     longest: int
     """Tokens after which a text is cut; 0 where the model's own limit holds."""
+    dimensions: int
+    """Of its vectors; 0 where its files do not say."""
 
 
 def quiet_libraries() -> None:
@@ -60,7 +62,7 @@ def model_files(model: str) -> ModelFiles:
     if bundled:
         check_weights(folder, sums.get("model.safetensors", "missing"))
     identity = hashlib.sha256("\n".join(f"{name}\0{total}" for name, total in sorted(sums.items())).encode()).hexdigest()
-    return ModelFiles(folder, identity[:16], _longest(folder))
+    return ModelFiles(folder, identity[:16], _longest(folder), _dimensions(folder))
 
 
 def check_weights(folder: Path, found: str) -> None:
@@ -116,6 +118,18 @@ def _longest(folder: Path) -> int:
         return 0
     except (ValueError, TypeError, AttributeError) as problem:
         raise InvalidInput(f"{file} cannot be read: {problem}. Fetch the model anew.") from problem
+
+
+def _dimensions(folder: Path) -> int:
+    """Loading the model would say it too, seconds later. A model that works on what it pooled is loaded."""
+    try:
+        steps = [str(step["type"]).rpartition(".")[2] for step in json.loads((folder / "modules.json").read_bytes())]
+        pooling = json.loads((folder / "1_Pooling" / "config.json").read_bytes())
+        modes = [name for name, used in pooling.items() if name.startswith("pooling_mode_") and used is True]
+        plain = steps in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and len(modes) == 1
+        return int(pooling["word_embedding_dimension"]) if plain else 0
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return 0
 
 
 def _sums(folder: Path) -> dict[str, str]:

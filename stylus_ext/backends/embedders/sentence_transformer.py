@@ -39,7 +39,7 @@ class SentenceTransformerEmbedder:
 
     @property
     def dimensions(self) -> int:
-        return int(self._loaded().get_embedding_dimension())
+        return self._found().dimensions or int(self._loaded().get_embedding_dimension())
 
     def warm(self) -> None:
         """Loads the model and lets it see a first text, so that the first prompt does not wait for either."""
