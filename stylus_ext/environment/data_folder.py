@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stylus_ext.environment.problems import SetupProblem
+
 VARIABLE = "STYLUS_DATA_DIR"
 _NAME = "stylus-webui"
 
@@ -14,9 +16,15 @@ _NAME = "stylus-webui"
 def data_folder(argument: str | None = None) -> Path:
     """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is made."""
     stated = argument or os.environ.get(VARIABLE)
-    if stated:
-        return Path(stated).expanduser().absolute()
-    return platform_folder(sys.platform, os.environ, Path.home())
+    try:
+        if stated:
+            return Path(stated).expanduser().absolute()
+        return platform_folder(sys.platform, os.environ, Path.home())
+    except RuntimeError as error:  # no HOME, and no such user
+        raise SetupProblem(
+            "The folder for your data cannot be found, since this user has no home folder. Please name one with"
+            f" --data-dir or {VARIABLE}."
+        ) from error
 
 
 def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Path:
