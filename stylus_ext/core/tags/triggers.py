@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from stylus_ext.core.prompt.insert import is_harmless
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.prompt.pieces import pieces
 from stylus_ext.core.prompt.words import content_words, words
@@ -33,7 +34,8 @@ def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[
     known = set(present)
     best = max(groups, key=lambda group: len(known & set(content_words(group))))
     missing = [text for text in _identifying(best, kind) if not _stands_in(words(text), present)]
-    return tuple(_escaped(text) for text in missing if not _contradicts(text, prompt, known))
+    fitting = (_escaped(text) for text in missing if not _contradicts(text, prompt, known))
+    return tuple(text for text in fitting if is_harmless(text))
 
 
 def _identifying(group: str, kind: str) -> list[str]:

@@ -60,6 +60,10 @@ def test_brackets_of_a_name_are_escaped_once(trigger: str) -> None:
     assert chosen("portrait", trigger, kind="character") == (r"saber \(fate\)",)
 
 
+def test_words_that_would_change_how_the_rest_is_read_are_left_out() -> None:
+    assert chosen("portrait", "good style, __wild__ style, odd\\", kind="character") == ("good style",)
+
+
 @given(st.text(max_size=80), st.lists(st.text(max_size=60), max_size=4), st.sampled_from(["style", "character"]))
 def test_any_text_is_safe_and_nothing_comes_twice(prompt: str, groups: list[str], kind: str) -> None:
     found = chosen(prompt, *groups, kind=kind)
