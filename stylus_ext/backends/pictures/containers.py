@@ -46,13 +46,20 @@ def _of_png(file: BinaryIO) -> str:
         if kind == b"IEND":
             return ""
         if kind in {b"tEXt", b"zTXt", b"iTXt"} and size <= MOST_TEXT:
-            text = _png_text(kind, file.read(size))
+            text = _png_text(kind, _whole(file, size))
             if text:
                 return text
             file.seek(4, 1)
         else:
             file.seek(size + 4, 1)
     raise InvalidInput("it has more chunks than any picture")
+
+
+def _whole(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise InvalidInput("it ends too early")
+    return data
 
 
 def _png_text(kind: bytes, data: bytes) -> str:
@@ -101,7 +108,7 @@ def _of_jpeg(file: BinaryIO) -> str:
         if kind != _APP1:
             file.seek(size - 2, 1)
             continue
-        data = file.read(size - 2)
+        data = _whole(file, size - 2)
         if data.startswith(b"Exif\0\0"):
             return user_comment(data)
     raise InvalidInput("it has more segments than any picture")

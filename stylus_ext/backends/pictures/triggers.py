@@ -52,7 +52,7 @@ def pieces_of(prompt: str) -> Pieces:
         if len(piece) <= _LONGEST_PIECE:
             whole.setdefault(_folded(piece), piece)
         words = _WORD.findall(piece)
-        if len(words) > 1:
+        if len(words) > 1 and not is_boilerplate(_folded(piece)):
             for word in words:
                 if len(word) >= _SHORTEST_WORD:
                     single.setdefault(_folded(word), word)

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 
-from stylus_ext.backends.refiners.cleaning import MOST_TEXT, cleaned
+from stylus_ext.backends.refiners.cleaning import MOST_TEXT, cleaned, is_noise
 from stylus_ext.backends.refiners.flags import flags_of
 from stylus_ext.backends.refiners.html_text import plain_lines, tidy_text
 from stylus_ext.backends.refiners.kinds import kind_of
 from stylus_ext.backends.refiners.weights import weight_of
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import Description
+from stylus_ext.core.prompt.stock import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words
 
 VERSION = 1
@@ -32,7 +33,7 @@ _BY_KIND = {
     "animal": "Draws the animal {}", "object": "Draws the object {}", "concept": "Draws {}", "unknown": "Draws {}",
 }
 _NOT_THE_NAME = re.compile(
-    r"\b(?:lora|locon|loha|lycoris|dora|sdxl|sd\s?[123](?:\.\d)?|v(?:er(?:sion)?)?\.?\s?\d[\w.]*|wip|beta|test|(?:art\s?)?style|character|concept|by\s+\w+)\b"
+    r"\b(?:lora|locon|loha|lycoris|dora|sdxl|sd\s?[123](?:\.\d)?|v(?:er(?:sion)?)?\.?\s?\d[\w.]*|wip|\d+\s?mb|(?:art\s?)?style|character|concept|by\s+\w+)\b"
     r"|\[[^\]]{0,40}\]|\u3010[^\u3011]{0,40}\u3011",
     re.IGNORECASE,
 )
@@ -69,8 +70,10 @@ def put_together(card: AdapterCard, kind: str) -> str:
     details: list[str] = []
     for stated in (*card.tags, *(part for group in card.triggers for part in group.split(","))):
         piece = tidy_text(_TAG_OR_WEIGHT.sub("", stated[:_MOST_NAME])).replace("_", " ").strip(" .,")
+        if len(details) == _MOST_NAMED:
+            break
         fresh = set(content_words(piece)) - known
-        if fresh and len(details) < _MOST_NAMED:
+        if fresh and not is_count(piece) and not is_quality(piece) and not is_noise(piece):
             details.append(piece)
             known |= fresh
     if not name and not details:

@@ -108,12 +108,19 @@ def _bare(piece: str) -> str:
     lower = piece.lower()
     if any(word in lower for word in _ADAPTERS):
         piece = PADDING.sub("", piece.lstrip(_EDGES))
-        lower = piece.lower()
-    if not NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)) or NOISE.search(lower) or FIRST_PERSON.search(piece):
+    if is_noise(piece):
         return ""
     # Enthusiasm is not part of the picture either.
     piece = _HYPE.sub("", _REPEATED_SIGN.sub(r"\1", piece))
     return " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
+
+
+def is_noise(sentence: str) -> bool:
+    """Whether it is about anything but the picture."""
+    lower = sentence.lower()
+    if not NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)):
+        return True
+    return NOISE.search(lower) is not None or FIRST_PERSON.search(sentence) is not None
 
 
 def _says_something(sentence: str) -> bool:

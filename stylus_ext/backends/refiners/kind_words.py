@@ -27,21 +27,21 @@ _WORDS = {
     "style": """
         style artstyle styled stylized art artist mangaka illustrator illustration painting painterly watercolor
         watercolour oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography photographic
-        render retro vaporwave synthwave aesthetic cartoon manga comic comics ukiyo impressionist impressionism
+        render retro vaporwave synthwave aesthetic cartoon manga comic ukiyo impressionist impressionism
         surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat graffiti papercut
         claymation toon niji midjourney storybook engraving woodcut poster
     """,
     "character": """
         character waifu heroine protagonist villain villainess mascot vtuber hololive nijisanji vocaloid idolmaster
-        umamusume touhou arknights pokemon girl boy oc princess goddess queen gijinka
+        umamusume touhou arknight pokemon girl boy oc princess goddess queen gijinka
     """,
     "person": "likeness dolllikeness celebrity actress actor singer politician president celeb",
     "clothing": """
-        clothing clothe clothes cloth outfit costume uniform dress armor armour skirt shirt tshirt jacket coat hoodie
+        clothing clothe cloth outfit costume uniform dress armor armour skirt shirt tshirt jacket coat hoodie
         sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard bodysuit suit gown robe cape
-        cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear underwear corset apron jeans
-        pant trousers short lolita maid bridal wedding latex fashion jewelry earring necklace choker headdress sailor
-        serafuku bloomer buruma footwear headphone glasses eyewear
+        cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear underwear corset apron jean
+        pant trouser lolita maid bridal wedding latex fashion jewelry earring necklace choker headdress sailor
+        serafuku bloomer buruma footwear headphone eyewear
     """,
     "pose": "pose posing stance sitting squatting kneeling lying standing crouching contrapposto selfie",
     "action": """

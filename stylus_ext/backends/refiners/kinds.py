@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 
 from stylus_ext.backends.refiners.kind_words import BODY, CATEGORIES, IN_NAME, IN_TEXT, PERSON_TAGS, TITLED, WORDS
@@ -10,13 +11,14 @@ from stylus_ext.core.description import KINDS
 from stylus_ext.core.prompt.words import words
 
 # How much each place counts. The source's own category outweighs everything but the name of a real person.
-_CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = 10.0, 11.0, 3.0, 5.0, 2.5, 1.5, 1.5, 1.0
+_CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = 10.0, 11.0, 2.0, 5.0, 2.5, 1.5, 1.5, 1.0
 _LEAST = 1.5
 _MOST_TAG_WORDS = 3.0
 _MOST_TEXT = 800
 _BODY_WORDS = 3
 _FEMALE_OR_MALE = frozenset({"girl", "girls", "woman", "women", "female", "male", "man", "boy", "1girl", "1boy"})
 Scores = defaultdict[str, float]
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
 
 
@@ -60,7 +62,7 @@ def _hear_name(name: str, scores: Scores) -> None:
     for kind, pattern in IN_NAME:
         if pattern.search(name):
             scores[kind] += _NAME_PATTERN
-    for kind in {WORDS[word] for word in words(name) if word in WORDS}:
+    for kind in {WORDS[word] for word in words(_CAMEL.sub(" ", name)) if word in WORDS}:
         scores[kind] += _NAME_WORD
 
 
