@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +10,11 @@ from pathlib import Path
 
 from stylus_ext.core.errors import StoreProblem, StylusError, Unavailable
 
-_log = logging.getLogger(__name__)
 _LOCKED = ("locked", "busy", "locking protocol")
-_DAMAGED = ("malformed", "not a database", "corrupt")
+_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
+
+DAMAGED = "damaged"
+"""What `clean` says in a catalogue that was found damaged in use."""
 
 
 class Damaged(StoreProblem):
@@ -32,6 +33,7 @@ class Database:
         self._lock = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
         self._damaged = False
+        self._closed = False
         with self.told():
             self._writer = self._connect()
 
@@ -39,9 +41,11 @@ class Database:
         connection = sqlite3.connect(
             self._address, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA cache_size = -16000")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        try:
+            connection.executescript("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
@@ -68,6 +72,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise StoreProblem(f"The catalogue {self.path} was closed. Open it again.")
         with self.told():
             try:
                 connection = self._idle.pop()
@@ -76,7 +82,13 @@ class Database:
             try:
                 yield connection
             finally:
-                self._idle.append(connection)
+                self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -94,6 +106,8 @@ class Database:
         if self.read_only:
             raise StoreProblem(f"The catalogue {self.path} cannot be written: it, or its folder, is read-only.")
         with self._lock, self.told():
+            if self._closed:
+                raise StoreProblem(f"The catalogue {self.path} was closed. Open it again.")
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -111,15 +125,17 @@ class Database:
         return self._writer
 
     def close(self) -> None:
-        """Leaves word that all went well, so that the next opening need not check every page."""
+        """Leaves word whether all went well, so that the next opening need not check every page."""
         with self._lock:
-            if not self.read_only and not self._damaged:
+            if not self.read_only and not self._closed:
+                clean = DAMAGED if self._damaged else "1"
                 with suppress(sqlite3.Error):
-                    self._writer.execute("UPDATE meta SET value = '1' WHERE name = 'clean' AND value != '1'")
+                    self._writer.execute("UPDATE meta SET value = ?1 WHERE name = 'clean' AND value != ?1", (clean,))
             self.abandon()
 
     def abandon(self) -> None:
         with self._lock:
+            self._closed = True
             while self._idle:
                 self._idle.pop().close()
             self._writer.close()

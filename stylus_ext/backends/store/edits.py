@@ -36,9 +36,11 @@ class CaughtUp:
             text = "user.jsonl was not the file that this catalogue knew: edits of both are kept, the catalogue's where they differ."
             said.append(Note("user-journal-replaced", text))
         elif self.applied:
-            said.append(Note("edits-replayed", f"{self.applied} edits of yours were taken back from user.jsonl."))
+            text = "1 edit of yours was" if self.applied == 1 else f"{self.applied} edits of yours were"
+            said.append(Note("edits-replayed", f"{text} taken back from user.jsonl."))
         if unreadable > 0:
-            text = f"{unreadable} lines of user.jsonl could not be read and were passed over; they are still in the file."
+            text = "1 line" if unreadable == 1 else f"{unreadable} lines"
+            text += " of user.jsonl could not be read; nothing was taken from there, and nothing removed."
             said.append(Note("user-journal-unreadable", text))
         return said
 

@@ -14,6 +14,7 @@ from stylus_ext.backends.store.words import indexed
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
+from stylus_ext.core.errors import InvalidInput
 
 _COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
 _FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
@@ -41,20 +42,24 @@ def listed_name(name: str) -> str:
 
 def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
     files = files_of(connection, [row[0] for row in rows])
-    return [
-        Entry(
-            *codec.body_of(body), from_column(family), Edits() if edits is None else codec.edits_of(codec.load(edits)),
-            files.get(key, ()),
-        )
-        for key, _, family, body, edits in rows
-    ]
+    try:
+        return [
+            Entry(
+                *codec.body_of(body), from_column(family), Edits() if edits is None else codec.edits_of(codec.load(edits)),
+                files.get(key, ()),
+            )
+            for key, _, family, body, edits in rows
+        ]
+    except (ValueError, TypeError, AttributeError, InvalidInput) as error:
+        # Pages have no checksums: what SQLite could read may still not be what was written.
+        raise sqlite3.DatabaseError(f"malformed entry: {error}") from error
 
 
 def files_of(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, tuple[LocalFile, ...]]:
     found: dict[str, tuple[LocalFile, ...]] = {}
     for some, marks in chunks(keys):
         rows = connection.execute(
-            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks}) ORDER BY path",  # noqa: S608
+            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks}) ORDER BY id",  # noqa: S608
             some)
         for key, *values in rows:
             found[key] = (*found.get(key, ()), file_of(*values))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.backends.store.database import Damaged, Database
+from stylus_ext.backends.store.database import DAMAGED, Damaged, Database
 from stylus_ext.backends.store.schema import STEPS, migrate, read_meta, version
 from stylus_ext.core.errors import Note, StoreProblem
 
@@ -42,7 +44,7 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         exists = opening.path.is_file()
     except OSError as error:
         raise StoreProblem(f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}.") from error
-    if not os.access(opening.folder, os.W_OK) or (exists and not os.access(opening.path, os.W_OK)):
+    if not _can_write(opening, exists):
         return _read_only(opening, exists)
     try:
         return _writable(opening)
@@ -52,6 +54,18 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         database, notes = _writable(opening)
         said = f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index your folders again to fill it."
         return database, [Note("catalogue-rebuilt", said), *notes]
+
+
+def _can_write(opening: Opening, exists: bool) -> bool:
+    """Asked of the file but never by opening it: closing it again would drop the locks that SQLite has on it elsewhere."""
+    effective = os.access in os.supports_effective_ids
+    if exists and not os.access(opening.path, os.W_OK, effective_ids=effective):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=opening.folder):
+            return True
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def _writable(opening: Opening) -> tuple[Database, list[Note]]:
@@ -104,7 +118,9 @@ def _journal_mode(connection: sqlite3.Connection) -> list[Note]:
 
 def _check(connection: sqlite3.Connection) -> None:
     """Of every page, since the last one to write did not close it; a kill does no harm, a power cut may."""
-    said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    said = read_meta(connection, "clean")
+    if said != DAMAGED:
+        said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
         raise Damaged(f"The catalogue is damaged: {said}")
 
@@ -128,16 +144,23 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
     if not exists:
         raise StoreProblem(f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that can be written.")
     try:
-        database = opening.database("ro")
-        with database.told():
-            have = _checked_version(database.connection, opening)
+        database, have = _opened_to_read(opening, "ro")
     except Damaged:
         raise
     except StoreProblem:
         # A write-ahead log needs a file beside it that cannot be made here.
-        database = opening.database("ro&immutable=1")
-        with database.told():
-            have = _checked_version(database.connection, opening)
+        database, have = _opened_to_read(opening, "ro&immutable=1")
     if have < len(opening.steps):
+        database.abandon()
         raise StoreProblem(f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date: its folder is read-only.")
     return database, [Note("catalogue-read-only", f"{opening.folder} is read-only: the catalogue can be searched but not changed.")]
+
+
+def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:
+    database = opening.database(mode)
+    try:
+        with database.told():
+            return database, _checked_version(database.connection, opening)
+    except BaseException:
+        database.abandon()
+        raise

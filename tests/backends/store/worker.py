@@ -1,0 +1,44 @@
+"""A process that writes to the store without end and says what it has finished; made to be killed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Edits
+from tests.fakes import make_entry
+
+BATCH = 20
+
+
+def key_of(number: int) -> AdapterKey:
+    return AdapterKey.civitai(number * BATCH)
+
+
+def work(folder: Path, start: int) -> None:
+    store = SqliteStore(folder)
+    number = start
+    while True:
+        first = number * BATCH
+        store.write(make_entry(first + step, f"Entry {first + step}", "x" * 500) for step in range(BATCH))
+        say(f"write {number}")
+        store.edit(key_of(number), Edits(text=f"mine {number}"))
+        say(f"edit {number}")
+        path = AdapterKey.path(f"file {number}")
+        entry = make_entry(1, f"File {number}", edits=Edits(state="never"))
+        store.write([replace(entry, card=replace(entry.card, key=path))])
+        store.unite(AdapterKey.civitai(first + 1), path)
+        say(f"unite {number}")
+        number += 1
+
+
+def say(what: str) -> None:
+    sys.stdout.write(what + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), int(sys.argv[2]))
