@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 
-from stylus_ext.backends.refiners.cleaning import MOST_TEXT, cleaned, is_noise
+from stylus_ext.backends.refiners.cleaning import MOST_TEXT, cleaned
 from stylus_ext.backends.refiners.flags import flags_of
 from stylus_ext.backends.refiners.html_text import plain_lines, tidy_text
 from stylus_ext.backends.refiners.kinds import kind_of
+from stylus_ext.backends.refiners.noise import NOISE_WORDS
 from stylus_ext.backends.refiners.weights import weight_of
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import Description
@@ -21,6 +22,7 @@ VERSION = 1
 
 _MOST_NAME = 120
 _MOST_NAMED = 6
+_MOST_STATED = 40
 _GENERIC = frozenset(
     """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test beta sd sd15 sdxl xl 1.5 clothing
     woman girl female man male video game photorealistic realistic tool asset background object pose poses art artstyle illustration
@@ -68,14 +70,14 @@ def put_together(card: AdapterCard, kind: str) -> str:
     name = _core(card.name[:_MOST_NAME])
     known = set(content_words(name)) | _GENERIC
     details: list[str] = []
-    for stated in (*card.tags, *(part for group in card.triggers for part in group.split(","))):
-        piece = tidy_text(_TAG_OR_WEIGHT.sub("", stated[:_MOST_NAME])).replace("_", " ").strip(" .,")
-        if len(details) == _MOST_NAMED:
-            break
-        fresh = set(content_words(piece)) - known
-        if fresh and not is_count(piece) and not is_quality(piece) and not is_noise(piece):
-            details.append(piece)
+    stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
+    for piece in stated[:_MOST_STATED]:
+        fresh = set(content_words(_TAG_OR_WEIGHT.sub("", piece[:_MOST_NAME]))) - known
+        if fresh and fresh.isdisjoint(NOISE_WORDS) and not is_count(piece) and not is_quality(piece):
+            details.append(tidy_text(_TAG_OR_WEIGHT.sub("", piece[:_MOST_NAME]).replace("_", " ")).strip(" .,"))
             known |= fresh
+            if len(details) == _MOST_NAMED:
+                break
     if not name and not details:
         return ""
     subject = name or details.pop(0)

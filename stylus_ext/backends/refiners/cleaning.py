@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from stylus_ext.backends.refiners.html_text import HEADING, ITEM
 from stylus_ext.backends.refiners.noise import FIRST_PERSON, LOOKS, NOISE, NOISE_WORDS, PADDING
 from stylus_ext.backends.refiners.noise import HEADING as NOISE_HEADING
-from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.prompt.words import singular, words
 
 MOST_TEXT = 400
 """Characters: what MiniLM-like encoders still see whole beside name, trigger words and tags."""
@@ -42,7 +42,6 @@ _HYPE = re.compile(
     r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super cool)\s+(?=\w)", re.IGNORECASE
 )
 _REPEATED_SIGN = re.compile(r"([^\w\s])\1{2,}")
-_ADAPTERS = ("lora", "model", "locon", "loha", "lycoris")
 _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"
 
 
@@ -65,24 +64,35 @@ def _once(lines: Iterable[str], about: Collection[str]) -> str:
     kept: dict[str, str] = {}
     loose: dict[str, str] = {}
     size = 0
-    for sentence in _sentences(lines):
-        if not _is_relevant(sentence, about):
-            if len(loose) < _MOST_LOOSE and _is_foreign(sentence):
-                loose.setdefault(sentence.casefold(), sentence)
-        elif sentence.casefold() not in kept:
-            if kept and size + len(sentence) > MOST_TEXT:
-                break
-            kept[sentence.casefold()] = sentence
-            size += len(sentence) + 1
+    for piece in _pieces(lines):
+        relevant = _is_relevant(piece, about)
+        if not relevant and (kept or len(loose) == _MOST_LOOSE or not _is_foreign(piece)):
+            continue
+        sentence = _bare(piece)  # dear, so only for what is wanted
+        if not sentence or sentence.casefold() in kept:
+            continue
+        if not relevant:
+            loose.setdefault(sentence.casefold(), sentence)
+            continue
+        if kept and size + len(sentence) > MOST_TEXT:
+            break
+        kept[sentence.casefold()] = sentence
+        size += len(sentence) + 1
     return _shortened(" ".join((kept or loose).values()))
 
 
-def _sentences(lines: Iterable[str]) -> Iterator[str]:
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Sentences without their padding, those with a word of noise left out."""
     for line in _about_the_picture(lines):
         for piece in _SENTENCE.split(line[: 8 * _LONGEST_SENTENCE]):
-            sentence = _bare(piece)
-            if _says_something(sentence):
-                yield sentence if sentence[-1] in _ENDS else sentence + "."
+            if len(piece) > _LONGEST_SENTENCE:
+                continue
+            lower = piece.lower()
+            if "lora" in lower or "model" in lower or "locon" in lower or "lycoris" in lower or "loha" in lower:
+                piece = PADDING.sub("", piece.lstrip(_EDGES))  # noqa: PLW2901 - the same sentence
+                lower = piece.lower()
+            if NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)):
+                yield piece
 
 
 def _about_the_picture(lines: Iterable[str]) -> Iterator[str]:
@@ -102,25 +112,15 @@ def _looks_like_heading(line: str) -> bool:
 
 
 def _bare(piece: str) -> str:
-    """The sentence without its padding; empty where it is about something else."""
-    if len(piece) > _LONGEST_SENTENCE:
-        return ""
-    lower = piece.lower()
-    if any(word in lower for word in _ADAPTERS):
-        piece = PADDING.sub("", piece.lstrip(_EDGES))
-    if is_noise(piece):
+    """The piece as a sentence; empty where it is about something else or says nothing."""
+    if NOISE.search(piece.lower()) or FIRST_PERSON.search(piece):
         return ""
     # Enthusiasm is not part of the picture either.
     piece = _HYPE.sub("", _REPEATED_SIGN.sub(r"\1", piece))
-    return " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
-
-
-def is_noise(sentence: str) -> bool:
-    """Whether it is about anything but the picture."""
-    lower = sentence.lower()
-    if not NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)):
-        return True
-    return NOISE.search(lower) is not None or FIRST_PERSON.search(sentence) is not None
+    piece = " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
+    if not _says_something(piece):
+        return ""
+    return piece if piece[-1] in _ENDS else piece + "."
 
 
 def _says_something(sentence: str) -> bool:
@@ -129,7 +129,8 @@ def _says_something(sentence: str) -> bool:
 
 
 def _is_relevant(sentence: str, about: Collection[str]) -> bool:
-    return any(word in about or word in LOOKS for word in content_words(sentence))
+    found = map(singular, _ASCII_WORD.findall(sentence.lower())) if sentence.isascii() else words(sentence)
+    return any(word in about or word in LOOKS for word in found)
 
 
 def _is_foreign(sentence: str) -> bool:

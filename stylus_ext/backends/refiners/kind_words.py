@@ -72,7 +72,7 @@ _WORDS = {
     """,
     "concept": """
         concept meme expression face eye pupil hair hairstyle emotion effect vfx lighting light aura glow skin ear horn
-        wing tail tattoo makeup lip teeth fang freckle nail finger size age emote reaction composition anatomy
+        wing tail tattoo makeup lip tooth fang freckle nail finger size age emote reaction composition anatomy
     """,
 }
 WORDS = {word: kind for kind, line in _WORDS.items() for word in line.split()}
