@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from threading import Lock
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint, vector_fingerprint
+from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Embedder, Progress, Store, VectorIndex, VectorItem
 
 logger = logging.getLogger(__name__)
@@ -21,25 +23,47 @@ class EmbedCatalogue:
         self._store = store
         self._index = index
         self._embedder = embedder
+        self._one = Lock()
+        self._made, self._total, self._began = 0, 0, False
 
     def in_step(self) -> bool:
         return self._index.mark == self._mark()
 
     def __call__(self, progress: Progress) -> int:
-        """How many vectors were made."""
-        mark = self._mark()
-        if self._index.mark == mark:
-            return 0
-        made = 0
+        """How many vectors were made. Two threads that ask at once do the work once."""
+        with self._one:
+            mark = self._mark()
+            if self._index.mark == mark:
+                return 0
+            made = self._bring_in_step(progress)
+            self._index.set_mark(mark)
+        logger.info("%d vectors made", made)
+        return made
+
+    def these(self, keys: Sequence[AdapterKey]) -> None:
+        """A few entries at once, while others may still wait for their turn."""
+        for view in VIEWS:
+            self._embed(view, keys)
+
+    def note(self) -> Note | None:
+        """While vectors are still to be made: how many are there."""
+        made, total = self._made, self._total
+        if not self._began and not self.in_step():
+            return Note("partial_index", "The catalogue is still being read and embedded; this plan used what was there.")
+        if made >= total:
+            return None
+        said = f"{made:,} of the {total:,} vectors that the catalogue still lacked are made by now; this plan used what was there."
+        return Note("partial_index", said)
+
+    def _bring_in_step(self, progress: Progress) -> int:
         stale = {view: self._stale(view) for view in VIEWS}
-        total = sum(map(len, stale.values()))
+        self._made, self._total, self._began = 0, sum(map(len, stale.values())), True
         for view, keys in stale.items():
             for start in range(0, len(keys), _BATCH):
-                progress.report("embedding", made, total)
-                made += self._embed(view, keys[start : start + _BATCH])
-        progress.report("embedding", made, total)
-        self._index.set_mark(mark)
-        logger.info("%d vectors made", made)
+                progress.report("embedding", self._made, self._total)
+                self._made += self._embed(view, keys[start : start + _BATCH])
+        made, self._total = self._made, self._made  # what went meanwhile is not waited for
+        progress.report("embedding", made, made)
         return made
 
     def _stale(self, view: View) -> list[AdapterKey]:

@@ -66,12 +66,16 @@ class Deadline:
 
 
 class PlanPrompt:
-    """The use case; it remembers what it composed, by prompt, catalogue and settings."""
+    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors` names the state of the index."""
 
-    def __init__(self, store: Store, retrievers: Callable[[str], Retriever], composers: Callable[[str], Composer]) -> None:
+    def __init__(
+        self, store: Store, retrievers: Callable[[str], Retriever], composers: Callable[[str], Composer],
+        vectors: Callable[[], str] = lambda: "",
+    ) -> None:
         self._store = store
         self._retrievers = retrievers
         self._composers = composers
+        self._vectors = vectors
         self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float]] = OrderedDict()
         self._guard = Lock()
 
@@ -118,7 +122,8 @@ class PlanPrompt:
     ) -> tuple[Composition, float, list[Note]]:
         if not query.prompt.text.strip():
             return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
-        question = (query.prompt.text, query.negative.text, query.limits, query.only, self._store.identity, self._store.revision)
+        state = (self._store.identity, self._store.revision, self._vectors())
+        question = (query.prompt.text, query.negative.text, query.limits, query.only, *state)
         with self._guard:
             if question in self._composed:
                 self._composed.move_to_end(question)

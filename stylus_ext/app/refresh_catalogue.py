@@ -39,8 +39,6 @@ class RefreshCatalogue:
 
     def __call__(self, source: CardSource, progress: Progress) -> Refreshed:
         known = self._store.files()
-        gone = source.gone(known)
-        self.forget(gone)
         notes: list[Note] = []
         written = united = 0
         for batch in _batches(source.cards(known, progress), _BATCH):
@@ -48,6 +46,8 @@ class RefreshCatalogue:
             done, joined = self.take([sighting for sighting in batch if sighting.card is not None])
             written, united = written + done, united + joined
             progress.report(f"reading {source.name}", written)
+        gone = source.gone(self._store.files())
+        self.forget(gone)
         logger.info("%s: %d cards written, %d notes", source.name, written, len(notes))
         return Refreshed(written=written, gone=len(gone), united=united, notes=tuple(notes))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.library import OnDisk
-from stylus_ext.app.plan_prompt import PlanPrompt
+from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.embedders import embedder_for
@@ -25,7 +26,7 @@ from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.backends.vector_index import ChromaIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
-from stylus_ext.core.errors import InvalidInput, Note, StylusError
+from stylus_ext.core.errors import InvalidInput, Note, StoreProblem, StylusError
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Store, VectorIndex
 from stylus_ext.core.settings import Settings
 
@@ -37,7 +38,7 @@ _STARTER_MARK = "starter.sha256"
 
 @dataclass(frozen=True, slots=True)
 class Stylus:
-    """Everything a user can ask for, over one data folder."""
+    """Everything a user can ask for, over one data folder. Whoever changes the catalogue by more than one entry holds `changing`."""
 
     folder: Path
     settings: Settings
@@ -52,27 +53,44 @@ class Stylus:
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
+    changing: RLock = field(default_factory=RLock)
 
-    def prepare(self, progress: Progress) -> None:
-        """Takes in the starter catalogue where it is new, and brings the vectors in step."""
+    def stock(self, progress: Progress) -> None:
+        """Takes in the starter catalogue where it is new."""
         mark = self.folder / _STARTER_MARK
         wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
-        if not mark.exists() or mark.read_text("utf-8") != wanted:
-            self.refresh(StarterCatalogue(STARTER), progress)
-            mark.write_text(wanted, "utf-8")
-        self.embed(progress)
+        try:
+            with self.changing:
+                if not mark.exists() or mark.read_text("utf-8", "replace") != wanted:
+                    self.refresh(StarterCatalogue(STARTER), progress)
+                    mark.write_text(wanted, "utf-8")
+        except OSError as error:
+            raise StoreProblem(f"{mark} cannot be read or written: {error.strerror or error}. Check the data folder.") from error
+
+    def prepare(self, progress: Progress) -> None:
+        """The starter catalogue, and the vectors in step with all that there is."""
+        with self.changing:
+            self.stock(progress)
+            self.embed(progress)
+
+    def warm(self) -> None:
+        """Plans something, so that the first prompt does not wait for what is loaded once. Nothing leaves the machine for it."""
+        if not self.settings.encoder.endpoint:
+            self.plan(PlanRequest("a photo of a cat"))
 
     def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads LoRA folders; what did not change since the last time costs nothing."""
         source: CardSource = LoraFolder([checked_folder(folder) for folder in folders])
-        refreshed = self.refresh(source, progress)
-        self.embed(progress)
+        with self.changing:
+            refreshed = self.refresh(source, progress)
+            self.embed(progress)
         return refreshed
 
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
         keys = {stem: key for key, stem in self.on_disk().items()}
-        return self.refresh(Pictures([checked_folder(folder) for folder in folders], keys), progress)
+        with self.changing:
+            return self.refresh(Pictures([checked_folder(folder) for folder in folders], keys), progress)
 
     def entry(self, text: str) -> Entry:
         """By key, by alias, or by the stem of its file."""
@@ -109,7 +127,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         store=store,
         index=index,
         embedder=embedder,
-        plan=PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), _composer),
+        plan=PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), _composer, lambda: index.mark),
         refresh=refresh,
         embed=EmbedCatalogue(store, index, embedder),
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),

@@ -23,7 +23,7 @@ _STEP = "Reading LoRA files"
 class LoraFolder:
     """The LoRA files below some folders, as the host sees them."""
 
-    name = SOURCE
+    name = "your LoRA folders"
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)

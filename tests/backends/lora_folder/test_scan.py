@@ -42,7 +42,7 @@ def codes(sightings: Sequence[Sighting]) -> list[str]:
 def test_it_is_a_source_and_a_library(tmp_path: Path) -> None:
     source: CardSource = LoraFolder([tmp_path])
     library: Library = LoraFolder([tmp_path])
-    assert source.name == "local"
+    assert source.name == "your LoRA folders"
     assert library.stems() == frozenset()
 
 
