@@ -78,4 +78,8 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    _run()
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # What a shell expects of a command that Ctrl+C ended; the traceback would tell nobody anything.
+        sys.exit(130)

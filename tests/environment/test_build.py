@@ -11,39 +11,25 @@ import subprocess
 import sys
 import sysconfig
 import time
-import venv
 from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.build import BuildOptions, build
+from stylus_ext.environment.build import build
 from stylus_ext.environment.holds import hold_folder, users
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, read_progress
-from tests.environment.wheels import OWN, Workshop, closed_port, workshop
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    """pip hears nothing of this machine's own settings."""
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return workshop(tmp_path)
-
-
-def options(shop: Workshop, **more: object) -> BuildOptions:
-    return BuildOptions(pip_extra=shop.offline, **more)  # type: ignore[arg-type]
+from tests.environment.wheels import OWN, Workshop, bare_python, is_ready, make_wheel, options
 
 
 def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
     environment = shop.plan()
-    assert not environment.ready
+    assert not is_ready(environment)
     seen: list[Progress] = []
     build(environment, options(shop, show=seen.append))
-    assert environment.ready
+    assert is_ready(environment)
     folder = environment.parts[0].folder
     assert (folder / "stylus_tiny.py").is_file()
     assert len(folder.name) == 8
@@ -74,8 +60,6 @@ def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: Works
 
 
 def test_a_torch_that_does_not_run_is_not_kept(shop: Workshop) -> None:
-    from tests.environment.wheels import make_wheel
-
     make_wheel(shop.wheels, "torch", "2.13.0", {"torch/__init__.py": "raise ImportError('libcudart')\n"})
     environment = shop.plan(torch=OWN)
     with pytest.raises(SetupProblem, match="does not run on this machine"):
@@ -136,13 +120,13 @@ def test_a_killed_build_starts_over(shop: Workshop, when: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
     environment = shop.plan()
-    assert not environment.ready
+    assert not is_ready(environment)
     assert not environment.parts[0].folder.exists()
     left = read_progress(shop.home.progress)
     assert left is not None
     assert not left.finished
     build(environment, options(shop))
-    assert environment.ready
+    assert is_ready(environment)
     names = {path.name for path in shop.home.folder.iterdir() if path.is_dir()}
     assert names <= {environment.key, "hold"}, "nothing is left over"
 
@@ -183,80 +167,12 @@ def test_two_builders_build_once(shop: Workshop) -> None:
     assert shop.plan().ready
 
 
-def test_a_wrong_hash_is_one_sentence(shop: Workshop) -> None:
-    shop.engine_lock(digest="0" * 64)
-    with pytest.raises(SetupProblem, match=r"stylus-tiny==1.0\) is not the one that the list names.*Details: .*build.log"):
-        build(shop.plan(), options(shop))
-    assert "0" * 64 in shop.home.log.read_text(), "details in the log"
-    left = read_progress(shop.home.progress)
-    assert left is not None
-    assert left.error is not None
-    assert "wrong sha256" in left.error
-
-
-def test_no_network_is_one_sentence(shop: Workshop) -> None:
-    index = ("--index-url", f"http://127.0.0.1:{closed_port()}/simple", "--retries", "1")
-    with pytest.raises(SetupProblem, match="index does not answer. Please check the network"):
-        build(shop.plan(), BuildOptions(pip_extra=index))
-
-
-def test_a_full_disk_is_said_before_anything_is_fetched(shop: Workshop) -> None:
-    shop.engine_lock(megabytes="190 to download, 640 unpacked")
-    with pytest.raises(SetupProblem, match="needs about 1,086 MB .* only 12 MB are free"):
-        build(shop.plan(), options(shop, free_bytes=lambda _: 12_000_000))
-    assert not shop.home.log.exists()
-
-
-def test_a_file_that_no_index_has_is_named(shop: Workshop) -> None:
-    for path in shop.wheels.glob("stylus_tiny*"):
-        path.unlink()
-    with pytest.raises(SetupProblem, match=r"no file \(stylus-tiny==1.0\): either"):
-        build(shop.plan(), options(shop))
-
-
-@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="root may write everywhere")
-def test_a_read_only_extension_folder_is_said(shop: Workshop) -> None:
-    shop.folder.chmod(0o500)
-    try:
-        with pytest.raises(SetupProblem, match="cannot be made"):
-            build(shop.plan(), options(shop))
-    finally:
-        shop.folder.chmod(0o700)
-
-
-def test_a_home_that_is_a_file_is_said(shop: Workshop) -> None:
-    shop.home.folder.write_text("")
-    with pytest.raises(SetupProblem, match="cannot be made"):
-        build(shop.plan(), options(shop))
-
-
-def test_a_python_without_pip_is_told_what_to_do(shop: Workshop, tmp_path: Path) -> None:
-    python = bare_python(tmp_path / "venv")
-    code = (
-        "import sys; sys.path.insert(0, {root!r})\nfrom pathlib import Path\n"
-        "from stylus_ext.environment.build import BuildOptions, build\n"
-        "from stylus_ext.environment.problems import SetupProblem\n"
-        "from tests.environment.wheels import Workshop\nshop = Workshop(Path({folder!r}))\n"
-        "try:\n    build(shop.plan(), BuildOptions(pip_extra=shop.offline))\n"
-        "except SetupProblem as problem:\n    print(problem)\n"
-    ).format(root=str(ROOT), folder=str(shop.folder))
-    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
-    assert "This Python has no pip. Please install it" in done.stdout
-    assert done.stderr == ""
-
-
-def bare_python(folder: Path) -> str:
-    """A venv without pip: an interpreter with site-packages of its own."""
-    venv.EnvBuilder(with_pip=False).create(folder)
-    return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-
-
 def test_the_calling_interpreter_is_left_byte_for_byte(shop: Workshop, tmp_path: Path) -> None:
     import pip
 
     python = bare_python(tmp_path / "venv")
     site = next((tmp_path / "venv").rglob("site-packages"))
-    shutil.copytree(Path(pip.__file__).parent, site / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(pip.__file__).parent, site / "pip")
     before = _bytes_of(tmp_path / "venv")
     own_before = _listing(Path(sysconfig.get_paths()["purelib"]))
     code = (

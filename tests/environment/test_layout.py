@@ -10,12 +10,7 @@ from stylus_ext.environment.layout import ROOT, default_home, default_locks, rea
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.torch_choice import Torch
-from tests.environment.wheels import OWN, REUSED, Workshop, lock_text, workshop
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return workshop(tmp_path)
+from tests.environment.wheels import OWN, REUSED, Workshop, lock_text
 
 
 def test_the_key_follows_lock_and_torch(shop: Workshop) -> None:

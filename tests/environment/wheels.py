@@ -7,12 +7,14 @@ import hashlib
 import os
 import shutil
 import socket
+import venv
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.environment import machine
+from stylus_ext.environment.build import BuildOptions
 from stylus_ext.environment.layout import ROOT, Environment, Home, plan_environment
 from stylus_ext.environment.torch_choice import Torch
 
@@ -148,3 +150,18 @@ def closed_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
     return port
+
+
+def options(shop: Workshop, **more: object) -> BuildOptions:
+    return BuildOptions(pip_extra=shop.offline, **more)  # type: ignore[arg-type]
+
+
+def bare_python(folder: Path) -> str:
+    """A venv without pip: an interpreter with site-packages of its own."""
+    venv.EnvBuilder(with_pip=False).create(folder)
+    return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def is_ready(environment: Environment) -> bool:
+    """Asked anew each time: mypy takes a property for a constant."""
+    return environment.ready
