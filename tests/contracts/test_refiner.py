@@ -13,7 +13,9 @@ from tests.fakes import make_card
 REFINERS = [CardRefiner()]
 CARDS = [
     make_card(name=""),
-    make_card(name="Rainy Alley", text="<p>Wet streets with red lanterns.</p>", tags=("background",), triggers=("rainalley",)),
+    make_card(
+        name="Rainy Alley", text="<p>Wet streets with red lanterns.</p>", tags=("background",), triggers=("rainalley",)
+    ),
     make_card(name="灯笼街", text="雨中的红灯笼。推荐权重0.7", tags=("style",)),
     make_card(name="Age Slider", examples=(Example("old man", 0.5), Example("young man", -2.0))),
     make_card(name="\x00<script>", text="<" * 10_000, tags=("", " "), triggers=("",)),

@@ -15,6 +15,8 @@ MOST_PROMPT = 20_000
 _NEGATIVE = "Negative prompt:"
 _PARAMETER = re.compile(r"([\w][\w \-/]{0,63}?):\s*(\"(?:\\.|[^\\\"])*\"|[^,]*)(?:,|$)")
 _FEWEST_PARAMETERS = 3
+_MOST_BEHIND = 4
+"""Lines that extensions write behind the parameters, such as the template of Dynamic Prompts."""
 _MOST_PARAMETERS = 400
 _HASH = re.compile(r"([^,:\"]{1,255}):\s*([0-9a-fA-F]{8,64})\b")
 _LORA_KINDS = frozenset({"lora", "lyco"})
@@ -40,9 +42,12 @@ class Infotext:
 def parse_infotext(text: str) -> Infotext:
     """Reads any text; what has no parameters is all prompt."""
     lines = text.replace("\r\n", "\n").strip("\0\n ").split("\n")
-    parameters = _parameters(lines[-1]) if len(lines[-1]) <= MOST_PROMPT else {}
-    if parameters:
-        lines.pop()
+    parameters: dict[str, str] = {}
+    for place in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_BEHIND), -1):
+        parameters = _parameters(lines[place]) if len(lines[place]) <= MOST_PROMPT else {}
+        if parameters:
+            del lines[place:]
+            break
     prompt: list[str] = []
     negative: list[str] | None = None
     for line in lines:
@@ -50,7 +55,9 @@ def parse_infotext(text: str) -> Infotext:
             negative = [line.lstrip().removeprefix(_NEGATIVE).strip()]
         else:
             (prompt if negative is None else negative).append(line)
-    return Infotext("\n".join(prompt).strip()[:MOST_PROMPT], "\n".join(negative or []).strip()[:MOST_PROMPT], parameters)
+    return Infotext(
+        "\n".join(prompt).strip()[:MOST_PROMPT], "\n".join(negative or []).strip()[:MOST_PROMPT], parameters
+    )
 
 
 def without_tags(prompt: str) -> tuple[str, tuple[UserTag, ...]]:

@@ -67,9 +67,16 @@ def learn(folders: Sequence[Path], progress: Progress) -> Lessons:
             _note_down(parse_infotext(text), reading)
     progress.report(_STEP, len(paths), len(paths))
     if skipped > _MOST_NOTES:
-        notes.append(Note("picture-skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read."))
+        notes.append(
+            Note("picture-skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read.")
+        )
     lessons = _lessons(reading)
-    log.info("learned about %d LoRAs from %d pictures in %.0f ms", len(lessons), len(paths), 1000 * (time.monotonic() - started))
+    log.info(
+        "learned about %d LoRAs from %d pictures in %.0f ms",
+        len(lessons),
+        len(paths),
+        1000 * (time.monotonic() - started),
+    )
     return Lessons({lesson.stem: lesson for lesson in lessons}, len(paths), reading.told, tuple(notes))
 
 
@@ -78,7 +85,12 @@ def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
     seen: set[str] = set()
     for folder in folders:
         if not folder.is_dir():
-            notes.append(Note("no-such-folder", f"The folder {folder} does not exist or cannot be read; nothing was learned from it."))
+            notes.append(
+                Note(
+                    "no-such-folder",
+                    f"The folder {folder} does not exist or cannot be read; nothing was learned from it.",
+                )
+            )
             continue
         for root, inner, names in os.walk(folder):
             inner.sort()
@@ -112,9 +124,12 @@ def _lessons(reading: _Reading) -> list[Lesson]:
     triggers = triggers_of({stem: list(uses.prompts.values()) for stem, uses in reading.uses.items()}, pieces)
     return [
         Lesson(
-            stem, uses.pictures, round(statistics.median(uses.weights), 3) if uses.weights else None,
+            stem,
+            uses.pictures,
+            round(statistics.median(uses.weights), 3) if uses.weights else None,
             tuple(_different([(prompt, pieces[number]) for prompt, number in uses.prompts.items() if prompt])),
-            triggers[stem], tuple(uses.hashes),
+            triggers[stem],
+            tuple(uses.hashes),
         )
         for stem, uses in sorted(reading.uses.items())
     ]

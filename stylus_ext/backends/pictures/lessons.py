@@ -43,6 +43,11 @@ def card_of(lesson: Lesson, key: AdapterKey) -> AdapterCard:
     It has no name, so that every other source's is taken. Without triggers it is weak: even tag frequencies say more then.
     """
     return AdapterCard(
-        key=key, name="", source=SOURCE, triggers=lesson.triggers, weight=lesson.weight, weak=not lesson.triggers,
+        key=key,
+        name="",
+        source=SOURCE,
+        triggers=lesson.triggers,
+        weight=lesson.weight,
+        weak=not lesson.triggers,
         examples=tuple(Example(prompt, lesson.weight) for prompt in lesson.prompts),
     )

@@ -75,7 +75,10 @@ def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[Pieces]) ->
     for stem, found in claims.items():
         for claim in found:
             rivals.setdefault(claim.folded, {})[stem] = claim.lift
-    return {stem: _best([claim for claim in found if _wins(stem, rivals[claim.folded], claim)]) for stem, found in claims.items()}
+    return {
+        stem: _best([claim for claim in found if _wins(stem, rivals[claim.folded], claim)])
+        for stem, found in claims.items()
+    }
 
 
 def _claims(where: Sequence[int], prompts: Sequence[Pieces], totals: Counter[str]) -> list[_Claim]:

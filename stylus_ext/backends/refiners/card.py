@@ -29,13 +29,23 @@ _GENERIC = frozenset(
     pony illustrious noobai flux and the of""".split()
 )
 _BY_KIND = {
-    "style": "Draws in the style of {}", "character": "Draws the character {}", "person": "Draws the person {}",
-    "clothing": "Draws clothing: {}", "pose": "Draws the pose {}", "action": "Draws the action {}",
-    "background": "Draws the background {}", "building": "Draws the building {}", "vehicle": "Draws the vehicle {}",
-    "animal": "Draws the animal {}", "object": "Draws the object {}", "concept": "Draws {}", "unknown": "Draws {}",
+    "style": "Draws in the style of {}",
+    "character": "Draws the character {}",
+    "person": "Draws the person {}",
+    "clothing": "Draws clothing: {}",
+    "pose": "Draws the pose {}",
+    "action": "Draws the action {}",
+    "background": "Draws the background {}",
+    "building": "Draws the building {}",
+    "vehicle": "Draws the vehicle {}",
+    "animal": "Draws the animal {}",
+    "object": "Draws the object {}",
+    "concept": "Draws {}",
+    "unknown": "Draws {}",
 }
 _NOT_THE_NAME = re.compile(
-    r"\b(?:lora|locon|loha|lycoris|dora|sdxl|sd\s?[123](?:\.\d)?|v(?:er(?:sion)?)?\.?\s?\d[\w.]*|wip|\d+\s?mb|(?:art\s?)?style|character|concept|by\s+\w+)\b"
+    r"\b(?:lora|locon|loha|lycoris|dora|sdxl|sd\s?[123](?:\.\d)?|v(?:er(?:sion)?)?\.?\s?\d[\w.]*|wip|\d+\s?mb"
+    r"|(?:art\s?)?style|character|concept|by\s+\w+)\b"
     r"|\[[^\]]{0,40}\]|\u3010[^\u3011]{0,40}\u3011",
     re.IGNORECASE,
 )
@@ -60,8 +70,14 @@ class CardRefiner:
         if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
             text = put_together(card, kind)
         return Description(
-            text=text, kind=kind, source=self.name, fingerprint=fingerprint(card),
-            weight=weight_of(card, page, flags.slider), slider=flags.slider, speed=flags.speed, utility=flags.utility,
+            text=text,
+            kind=kind,
+            source=self.name,
+            fingerprint=fingerprint(card),
+            weight=weight_of(card, page, flags.slider),
+            slider=flags.slider,
+            speed=flags.speed,
+            utility=flags.utility,
         )
 
 
@@ -88,7 +104,12 @@ def put_together(card: AdapterCard, kind: str) -> str:
 def fingerprint(card: AdapterCard) -> str:
     """Of everything that is read here, and of the rules."""
     read = [
-        VERSION, card.name, card.kind, card.tags, card.triggers, card.text,
+        VERSION,
+        card.name,
+        card.kind,
+        card.tags,
+        card.triggers,
+        card.text,
         [(example.prompt, example.weight) for example in card.examples],
     ]
     return hashlib.sha256(json.dumps(read, ensure_ascii=True).encode("ascii")).hexdigest()[:32]

@@ -28,10 +28,12 @@ _PASSES = 8
 _SENTENCE = re.compile(
     r"(?<=[.!?\u2026])(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bVol\.)\s+"
     r"|(?<=[\u3002\uff01\uff1f])\s*"
-    r"|\s+(?=(?:Recomm?e?nd\w*|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You can|Feel free|Enjoy|Don.t forget"
+    r"|\s+(?=(?:Recomm?e?nd\w*|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You can|Feel free"
+    r"|Enjoy|Don.t forget"
     r"|Check out|Click|Making|This is|These are|If you|Do you|Works|Use|Using|Add|Keep in mind|Also|Tested|Created by"
     r"|Made with|Sample|L[oO]R[aA] trained|I (?=[a-z])|I'm|I've|Suggest\w*|For best|Best)\b"
-    r"|(?:[Ww]eights?|WEIGHT|[Ss]trength|[Tt]riggers?(?: words?| keywords?)?|[Kk]eywords?|[Tt]ags?|[Pp]rompts?|[Nn]otes?|[Mm]odels?"
+    r"|(?:[Ww]eights?|WEIGHT|[Ss]trength|[Tt]riggers?(?: words?| keywords?)?|[Kk]eywords?|[Tt]ags?|[Pp]rompts?"
+    r"|[Nn]otes?|[Mm]odels?"
     r"|[Vv]er(?:sion)?)\s?[:\uff1a=-])"
 )
 _ENDS = ".?\u2026\u3002\uff01\uff1f"
@@ -39,7 +41,8 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _WORDLESS = re.compile(r"[\W\d_]+")
 _WIDE = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _HYPE = re.compile(
-    r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super cool)\s+(?=\w)", re.IGNORECASE
+    r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super cool)\s+(?=\w)",
+    re.IGNORECASE,
 )
 _REPEATED_SIGN = re.compile(r"([^\w\s])\1{2,}")
 _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"

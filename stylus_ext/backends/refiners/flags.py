@@ -27,25 +27,38 @@ _UTILITY_TAGS = frozenset(
         """.split(","),
     )
 )
-_SUBJECTS = frozenset({"character", "celebrity", "clothing", "poses", "background", "buildings", "objects", "vehicle", "animal", "action"})
+_SUBJECTS = frozenset(
+    {"character", "celebrity", "clothing", "poses", "background", "buildings", "objects", "vehicle", "animal", "action"}
+)
 
 _SLIDER = re.compile(r"slider|\bleco\b|滑块|滑桿|スライダー")
 _SLIDER_TEXT = re.compile(
-    r"\b(?:slider lora|lora slider|concept slider|leco\b)|\bfrom -\d+(?:\.\d+)? to \+?\d|\bnegative (?:weights?|values?|strengths?) (?:to|will|for|make|makes|give|do)\b",
+    r"\b(?:slider lora|lora slider|concept slider|leco\b)|\bfrom -\d+(?:\.\d+)? to \+?\d|\bnegative (?:weights?"
+    r"|values?|strengths?) (?:to|will|for|make|makes|give|do)\b",
 )
 _SPEED = re.compile(
-    r"(?<![a-z])(?:lcm|tcd|pcm|dmd ?2?|sdxs|causvid|lightx2v|fastwan|self.?forcing|hyper.?sd(?:xl|\d)?|perflow|rcm)(?![a-z])"
+    r"(?<![a-z])(?:lcm|tcd|pcm|dmd ?2?|sdxs|causvid|lightx2v|fastwan|self.?forcing|hyper.?sd(?:xl|\d)?|perflow"
+    r"|rcm)(?![a-z])"
     r"|\b(?:\d+|two|four|eight|few)[ -]?steps?\b(?=.*\b(?:lora|turbo|lightning|hyper|distill\w*)\b)"
     r"|(?:sd\s?1\.?5|sdxl|xl|sd3|sd3\.5|flux|wan|qwen|pony|illustrious)[ _.-]*(?:lightning|turbo|hyper|schnell)\b",
 )
 _SPEED_MAYBE = re.compile(r"\b(?:lightning|turbo|hyper|accelerat\w+|speed.?up|fast(?:er)?|flash)\b")
-_SPEED_TEXT = re.compile(r"\b(?:[1-9]|1[0-2])\s*(?:-|~|to)?\s*\d{0,2}\s*steps?\b|\bfew(?:er)?[ -]steps?\b|\bdistill\w*|\bfast(?:er)? (?:sampl|infer|generat)\w*")
+_SPEED_TEXT = re.compile(
+    r"\b(?:[1-9]|1[0-2])\s*(?:-|~|to)?\s*\d{0,2}\s*steps?\b|\bfew(?:er)?[ -]steps?\b|\bdistill\w*"
+    r"|\bfast(?:er)? (?:sampl|infer|generat)\w*"
+)
 _UTILITY = re.compile(
-    r"\bdetail(?:s|ed|er)?[ _-]*(?:tweak\w*|enhanc\w*|boost\w*|slider|lora\b|improve\w*|adjust\w*|fix\w*)|\badd(?:s|ing)?[ _-]*(?:more[ _-]*)?details?\b|\bmore[ _-]*details?\b"
-    r"|\b(?:noise[ _-]*offset|offset[ _-]*noise|epi_?noise\w*)\b|\bcontrast[ _-]*(?:fix|boost\w*|enhanc\w*)|\blow[ _-]?ra\b"
-    r"|\b(?:better|bad|perfect|fix(?:ed|ing)?|good|correct|detailed|real)[ _-]*(?:hands?|fingers|anatomy|faces?|feet)\b|\b(?:hands?|fingers|anatomy|face|eyes)[ _-]*(?:fix\w*|correct\w*|repair\w*|improve\w*|enhanc\w*|detailer|refine\w*|xl)\b"
-    r"|\b(?:quality|image|picture|skin|photo|lighting|color|realism|aesthetic)[ _-]*(?:enhanc\w*|boost\w*|improve\w*|tweak\w*|fix\w*)|\b(?:enhancer|tweaker?|booster|detailer|upscaler|sharpener|beautifier|denoiser)\b"
-    r"|(?:saturation|brightness|exposure|sharpness)[ _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bk hand mix\b|\bquickhand\b|\bfine ?tuner\b"
+    r"\bdetail(?:s|ed|er)?[ _-]*(?:tweak\w*|enhanc\w*|boost\w*|slider|lora\b|improve\w*|adjust\w*|fix\w*)"
+    r"|\badd(?:s|ing)?[ _-]*(?:more[ _-]*)?details?\b|\bmore[ _-]*details?\b"
+    r"|\b(?:noise[ _-]*offset|offset[ _-]*noise|epi_?noise\w*)\b|\bcontrast[ _-]*(?:fix|boost\w*|enhanc\w*)"
+    r"|\blow[ _-]?ra\b"
+    r"|\b(?:better|bad|perfect|fix(?:ed|ing)?|good|correct|detailed|real)[ _-]*(?:hands?|fingers|anatomy|faces?"
+    r"|feet)\b|\b(?:hands?|fingers|anatomy|face|eyes)[ _-]*(?:fix\w*|correct\w*|repair\w*|improve\w*|enhanc\w*"
+    r"|detailer|refine\w*|xl)\b"
+    r"|\b(?:quality|image|picture|skin|photo|lighting|color|realism|aesthetic)[ _-]*(?:enhanc\w*|boost\w*"
+    r"|improve\w*|tweak\w*|fix\w*)|\b(?:enhancer|tweaker?|booster|detailer|upscaler|sharpener|beautifier|denoiser)\b"
+    r"|(?:saturation|brightness|exposure|sharpness)[ _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bk hand mix\b"
+    r"|\bquickhand\b|\bfine ?tuner\b"
     r"|细节|細節|手部|修手|调整|調整|提升画质|增强",
 )
 
@@ -59,5 +72,7 @@ def flags_of(card: AdapterCard, text: str) -> Flags:
     speed = bool(_SPEED.search(title)) or bool(not subject and _SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text))
     if speed and subject:  # a person or a car can be called that; an accelerator is not tagged as one
         speed = False
-    utility = bool(_UTILITY.search(title) and not (tags & {"character", "celebrity"})) or bool(tags & _UTILITY_TAGS and not subject)
+    utility = bool(_UTILITY.search(title) and not (tags & {"character", "celebrity"})) or bool(
+        tags & _UTILITY_TAGS and not subject
+    )
     return Flags(slider, speed, utility)

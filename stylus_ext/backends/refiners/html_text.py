@@ -18,9 +18,12 @@ HEADING, ITEM = "# ", "- "
 
 _SKIPPED = frozenset({"script", "style", "template", "iframe", "svg", "pre", "noscript", "object", "head"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_BLOCKS = frozenset(
-    "p div br li ul ol table tr td th hr blockquote section article header footer figure dl dt dd summary details".split()
-) | _HEADINGS
+_BLOCKS = (
+    frozenset(
+        "p div br li ul ol table tr td th hr blockquote section article header footer figure dl dt dd summary details".split()
+    )
+    | _HEADINGS
+)
 _MARKUP = re.compile(r"<[a-zA-Z/!]")
 _DECLARATION = re.compile(r"<!--.{0,4000}?-->|<[!?][^<>]{0,2000}>", re.DOTALL)
 # The parser of the standard library needs quadratic time for tags that never end, and raises on some declarations:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 
 CATEGORIES = {
-    "character": "character", "style": "style", "celebrity": "person", "clothing": "clothing", "poses": "pose",
-    "background": "background", "buildings": "building", "objects": "object", "vehicle": "vehicle", "animal": "animal",
+    "character": "character",
+    "style": "style",
+    "celebrity": "person",
+    "clothing": "clothing",
+    "poses": "pose",
+    "background": "background",
+    "buildings": "building",
+    "objects": "object",
+    "vehicle": "vehicle",
+    "animal": "animal",
     "action": "action",
 }
 """Tags of which Civitai gives a model one: as good as its word. `concept`, `assets` and `tool` say too little."""
@@ -81,7 +89,10 @@ IN_NAME = (
     ("style", re.compile(r"style\b|\bart\s?style|风格|風格|画风|畫風|スタイル|絵柄|風の|스타일", re.I)),
     ("character", re.compile(r"\bcharacters?\b|角色|人物|キャラ|캐릭터", re.I)),
     ("person", re.compile(r"likeness|\bcelebrity\b|real\s?person", re.I)),
-    ("clothing", re.compile(r"\b(?:outfits?|uniforms?|costumes?|dress(?:es)?|cloth(?:es|ing)?|armou?r)\b|服|裙|衣装|衣裝", re.I)),
+    (
+        "clothing",
+        re.compile(r"\b(?:outfits?|uniforms?|costumes?|dress(?:es)?|cloth(?:es|ing)?|armou?r)\b|服|裙|衣装|衣裝", re.I),
+    ),
     ("pose", re.compile(r"\b(?:pose|poses|stance)\b|姿势|姿勢|ポーズ", re.I)),
     ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scenery)\b|背景|风景|场景|風景", re.I)),
     ("building", re.compile(r"\b(?:buildings?|architecture)\b|建筑|建築", re.I)),
@@ -89,12 +100,37 @@ IN_NAME = (
 )
 
 IN_TEXT = (
-    ("style", re.compile(r"\b(?:in|of|mimics?|imitates?|replicates?|emulates?|captures?) (?:the |an? )?[\w' -]{0,30}(?:art ?style|drawing style|style of)|\bart ?style\b"
-                         r"|\bstyle (?:of|lora|model)\b|画风|风格|絵柄", re.I)),
-    ("character", re.compile(r"\bcharacters?,? (?:from|of|in)\b|\b(?:protagonist|heroine|main character|antagonist|waifu) (?:of|from|in)\b|\bfrom the (?:anime|manga|game|video ?game|series|movie|show|visual novel)\b"
-                             r"|角色|登場", re.I)),
-    ("person", re.compile(r"\b(?:actress|actor|singer|fashion model|real person|celebrity|youtuber|k-?pop|porn ?star|politician)\b", re.I)),
-    ("clothing", re.compile(r"\b(?:outfits?|costumes?|uniforms?|garments?|dresses|traditional clothing|clothes)\b|服|衣装", re.I)),
+    (
+        "style",
+        re.compile(
+            r"\b(?:in|of|mimics?|imitates?|replicates?|emulates?|captures?) (?:the "
+            r"|an? )?[\w' -]{0,30}(?:art ?style|drawing style|style of)|\bart ?style\b"
+            r"|\bstyle (?:of|lora|model)\b|画风|风格|絵柄",
+            re.I,
+        ),
+    ),
+    (
+        "character",
+        re.compile(
+            r"\bcharacters?,? (?:from|of|in)\b|\b(?:protagonist|heroine|main character|antagonist|waifu) (?:of"
+            r"|from|in)\b|\bfrom the (?:anime|manga|game|video ?game|series|movie|show|visual novel)\b"
+            r"|角色|登場",
+            re.I,
+        ),
+    ),
+    (
+        "person",
+        re.compile(
+            r"\b(?:actress|actor|singer|fashion model|real person|celebrity|youtuber|k-?pop|porn ?star|politician)\b",
+            re.I,
+        ),
+    ),
+    (
+        "clothing",
+        re.compile(
+            r"\b(?:outfits?|costumes?|uniforms?|garments?|dresses|traditional clothing|clothes)\b|服|衣装", re.I
+        ),
+    ),
     ("pose", re.compile(r"\bposes?\b|姿势|ポーズ", re.I)),
     ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scener(?:y|ies)|environments?)\b|背景|风景", re.I)),
     ("building", re.compile(r"\b(?:buildings?|architecture|architectural)\b|建筑|建築", re.I)),

@@ -11,7 +11,16 @@ from stylus_ext.core.description import KINDS
 from stylus_ext.core.prompt.words import words
 
 # How much each place counts. The source's own category outweighs everything but the name of a real person.
-_CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = 10.0, 11.0, 2.0, 5.0, 2.5, 1.5, 1.5, 1.0
+_CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = (
+    10.0,
+    11.0,
+    2.0,
+    5.0,
+    2.5,
+    1.5,
+    1.5,
+    1.0,
+)
 _LEAST = 1.5
 _MOST_TAG_WORDS = 3.0
 _MOST_TEXT = 800

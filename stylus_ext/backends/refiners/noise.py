@@ -24,7 +24,7 @@ _WORDS = {
         combine combined activate activates activated activation tagged triggerword triggerwords usage uses work working
     """,
     "training": """
-        train trained training trains epoch epochs dataset datasets dim alpha network optimizer optimiser lion adamw
+        train trained training trainning trains epoch epochs dataset datasets dim alpha network optimizer optimiser lion adamw
         adamw8bit prodigy caption captions captioned regularization kohya dreambooth locon lycoris loha lokr overfit
         overfitted overfitting overtrained undertrained repeats resolution resolutions checkpoint checkpoints ckpt
         safetensors merge merged merging extracted vae sampler samplers sampling euler ddim karras cfg denoise denoising
@@ -39,7 +39,7 @@ _WORDS = {
         enjoy thanks thank thx please pls plz comment comments feedback rating ratings review reviews hello welcome
         sorry apologies disclaimer license licence licensed commercial copyright copyrighted permission prohibited
         forbidden responsible responsibility redistribute redistribution nsfw translated favorite favourite lol btw imo
-        faq cheers warning replicate consistent consistently consistency expensive expect scam scammed paid owned
+        faq cheers warning replicate consistent inconsistent consistently consistency expensive expect scam scammed paid owned
         everyone
     """,
 }

@@ -20,10 +20,16 @@ _BETWEEN = r"[^\d.\n<>]{0,40}?"
 _WORD = r"(?:weight(?:s|ing)?|strengths?|lora\s+(?:at|of)|multiplier|intensity|specific gravity|force|权重|權重|重み|強度|强度|比重|가중치)"
 _AFTER_WORD = re.compile(_WORD + _BETWEEN + _NUMBER + _TO)
 _BEFORE_WORD = re.compile(_NUMBER + _TO + r"\s*(?:lora\s+)?(?:weight|strength|权重|權重|強度)")
-_AT = re.compile(r"\b(?:used?|us(?:e|ing)|works?|good|best|great|nice|fine|better|recommend(?:ed)?|suggest(?:ed)?|set|keep|run|it|lora)\s[^\d.\n<>]{0,30}?(?:at|around|between|from|to|with)\s+"
-                 r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO)
+_AT = re.compile(
+    r"\b(?:used?|us(?:e|ing)|works?|good|best|great|nice|fine|better|recommend(?:ed)?|suggest(?:ed)?|set|keep|run"
+    r"|it|lora)\s[^\d.\n<>]{0,30}?(?:at|around|between|from|to|with)\s+"
+    r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO
+)
 _TAG = re.compile(r"<(?:lora|lyco):[^<>:]{1,200}:([\d.]{1,6})(?::[^<>]{0,40})?>")
-_OTHER = re.compile(r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance|embedding|hypernet|offset\s+strength")
+_OTHER = re.compile(
+    r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance"
+    r"|embedding|hypernet|offset\s+strength"
+)
 _ADVICE = re.compile(r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ")
 _AROUND = 40
 

@@ -13,8 +13,17 @@ _USER_COMMENT, _EXIF_POINTER = 0x9286, 0x8769
 
 
 def infotext(prompt: str, **parameters: str) -> str:
-    values = {"Steps": "20", "Sampler": "DPM++ 2M Karras", "CFG scale": "7", "Seed": "1", "Size": "512x512", **parameters}
-    return f"{prompt}\nNegative prompt: bad hands, (worst quality:1.4)\n" + ", ".join(f"{key}: {value}" for key, value in values.items())
+    values = {
+        "Steps": "20",
+        "Sampler": "DPM++ 2M Karras",
+        "CFG scale": "7",
+        "Seed": "1",
+        "Size": "512x512",
+        **parameters,
+    }
+    return f"{prompt}\nNegative prompt: bad hands, (worst quality:1.4)\n" + ", ".join(
+        f"{key}: {value}" for key, value in values.items()
+    )
 
 
 def write_png(path: Path, text: str) -> Path:

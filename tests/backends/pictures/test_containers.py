@@ -46,11 +46,18 @@ def test_a_jpeg_or_webp_of_the_webui(tmp_path: Path, suffix: str, text: str) -> 
 @pytest.mark.parametrize(
     "comment",
     [
-        b"UNICODE\0" + TEXT.encode("utf-16-le"), b"UNICODE\0" + TEXT.encode("utf-16-be"), b"UNICODE\0" + TEXT.encode("utf-16"),
-        b"ASCII\0\0\0" + TEXT.encode(), b"\0" * 8 + TEXT.encode(), TEXT.encode(), b"ASCII\0\0\0" + TEXT.encode() + b"\0\0",
+        b"UNICODE\0" + TEXT.encode("utf-16-le"),
+        b"UNICODE\0" + TEXT.encode("utf-16-be"),
+        b"UNICODE\0" + TEXT.encode("utf-16"),
+        b"ASCII\0\0\0" + TEXT.encode(),
+        b"\0" * 8 + TEXT.encode(),
+        TEXT.encode(),
+        b"ASCII\0\0\0" + TEXT.encode() + b"\0\0",
     ],
 )
-def test_comments_in_both_byte_orders_and_with_every_prefix(tmp_path: Path, suffix: str, order: str, comment: bytes) -> None:
+def test_comments_in_both_byte_orders_and_with_every_prefix(
+    tmp_path: Path, suffix: str, order: str, comment: bytes
+) -> None:
     assert infotext_of(write_with_exif(tmp_path / f"a.{suffix}", exif(comment, order))) == TEXT
 
 
@@ -124,10 +131,26 @@ def app1(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"GIF89a......", b"no picture at all", PNG_MARK, PNG_MARK + b"\0\0\0\x0dIHDR", PNG_MARK + b"\xff\xff\xff\xfftEXt" + b"x" * 50,
-        PNG_MARK + b"\xff\xff\xff\xffIDAT", PNG_MARK + chunk(b"zTXt", b"parameters\0\0not packed"), JPEG, JPEG + b"\xff\xe1", JPEG + b"no mark",
-        JPEG + b"\xff\xe0\0\0", app1(EXIF + b"XX*\0"), app1(EXIF + b"II*\0\xff\xff\xff\xff"), app1(EXIF + b"II"), app1(EXIF),
-        app1(EXIF + exif(b"", pointer=0xFFFFFFF0)), b"RIFF\0\0\0\0WEBPEXIF", b"RIFF\0\0\0\0WEBPEXIF\4\0\0\0oops", PNG_MARK + chunk(b"junk", b"") * 30_000,
+        b"",
+        b"GIF89a......",
+        b"no picture at all",
+        PNG_MARK,
+        PNG_MARK + b"\0\0\0\x0dIHDR",
+        PNG_MARK + b"\xff\xff\xff\xfftEXt" + b"x" * 50,
+        PNG_MARK + b"\xff\xff\xff\xffIDAT",
+        PNG_MARK + chunk(b"zTXt", b"parameters\0\0not packed"),
+        JPEG,
+        JPEG + b"\xff\xe1",
+        JPEG + b"no mark",
+        JPEG + b"\xff\xe0\0\0",
+        app1(EXIF + b"XX*\0"),
+        app1(EXIF + b"II*\0\xff\xff\xff\xff"),
+        app1(EXIF + b"II"),
+        app1(EXIF),
+        app1(EXIF + exif(b"", pointer=0xFFFFFFF0)),
+        b"RIFF\0\0\0\0WEBPEXIF",
+        b"RIFF\0\0\0\0WEBPEXIF\4\0\0\0oops",
+        PNG_MARK + chunk(b"junk", b"") * 30_000,
         JPEG + b"\xff" * 100_000,
     ],
 )
@@ -140,8 +163,14 @@ def test_what_is_no_picture_or_a_broken_one_is_refused_with_a_reason(tmp_path: P
 
 @pytest.mark.parametrize(
     "data",
-    [app1(EXIF + exif(b"")), app1(EXIF + exif(b"UNICODE\0")), app1(b"http://ns.adobe.com/xap/1.0/\0<x/>") + b"\xff\xd9", JPEG + b"\xff\xd9",
-     b"RIFF\0\0\0\0WEBP", JPEG + b"\xff\x01\xff\xd0\xff\xff\xda"],
+    [
+        app1(EXIF + exif(b"")),
+        app1(EXIF + exif(b"UNICODE\0")),
+        app1(b"http://ns.adobe.com/xap/1.0/\0<x/>") + b"\xff\xd9",
+        JPEG + b"\xff\xd9",
+        b"RIFF\0\0\0\0WEBP",
+        JPEG + b"\xff\x01\xff\xd0\xff\xff\xda",
+    ],
 )
 def test_odd_but_whole_files_say_nothing(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.bin"
@@ -150,8 +179,14 @@ def test_odd_but_whole_files_say_nothing(tmp_path: Path, data: bytes) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["png", "jpg", "webp"]), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=8), st.integers(0, 400))
-def test_damaged_files_never_do_worse_than_refuse(tmp_path: Path, suffix: str, damage: list[tuple[int, int]], cut: int) -> None:
+@given(
+    st.sampled_from(["png", "jpg", "webp"]),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=8),
+    st.integers(0, 400),
+)
+def test_damaged_files_never_do_worse_than_refuse(
+    tmp_path: Path, suffix: str, damage: list[tuple[int, int]], cut: int
+) -> None:
     path = tmp_path / f"a.{suffix}"
     if not path.exists():
         (write_png if suffix == "png" else write_as_the_webui)(path, TEXT)

@@ -42,6 +42,7 @@ def test_all_three_parts() -> None:
         ("a corgi\r\nNegative prompt: bad\r\nSteps: 20, Sampler: x, Seed: 1", "a corgi", "bad"),
         ("(a:1.2), [b:c:0.5], {d|e}, __f__\nSteps: 20, Sampler: x, Seed: 1", "(a:1.2), [b:c:0.5], {d|e}, __f__", ""),
         ("a\nNegative prompt: b\nNegative prompt: c\nSteps: 1, Seed: 2, Size: 3", "a", "b\nNegative prompt: c"),
+        ("a\nSteps: 1, Seed: 2, Size: 3\nTemplate: a {b|c}\nNegative Template: d", "a", ""),
         ("a\0\nSteps: 1, Seed: 2, Size: 3\0", "a\0", ""),
     ],
 )
@@ -53,7 +54,10 @@ def test_parts_that_are_missing_or_odd(text: str, prompt: str, negative: str) ->
 @pytest.mark.parametrize(
     ("value", "hashes"),
     [
-        ("", {}), ('"a: 0123456789ab"', {"a": "0123456789ab"}), ("a: 0123456789ab", {"a": "0123456789ab"}), ('"a b: nohash"', {}),
+        ("", {}),
+        ('"a: 0123456789ab"', {"a": "0123456789ab"}),
+        ("a: 0123456789ab", {"a": "0123456789ab"}),
+        ('"a b: nohash"', {}),
         ('"a: 0123456789ab, a: ffffffffffff"', {"a": "ffffffffffff"}),
     ],
 )
@@ -84,7 +88,9 @@ def test_tags_are_taken_out(prompt: str, bare: str, tags: list[tuple[str, float 
     assert [(tag.name, tag.weight) for tag in found] == tags
 
 
-@pytest.mark.parametrize("piece", [" ", "a:", 'a:"', "a: b, ", '"', ",", "\n", "Negative prompt:", "<lora:", "a ", "\\"])
+@pytest.mark.parametrize(
+    "piece", [" ", "a:", 'a:"', "a: b, ", '"', ",", "\n", "Negative prompt:", "<lora:", "a ", "\\"]
+)
 def test_long_malice_takes_no_time(piece: str) -> None:
     start = time.process_time()
     parsed = parse_infotext(piece * (1_000_000 // len(piece)))
@@ -93,7 +99,12 @@ def test_long_malice_takes_no_time(piece: str) -> None:
     assert len(parsed.negative) <= MOST_PROMPT
 
 
-@given(st.text() | st.lists(st.sampled_from(["a", ": ", ",", '"', "\n", "Steps: 1, ", "Negative prompt:", "\\", "<lora:x:1>", " "])).map("".join))
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from(["a", ": ", ",", '"', "\n", "Steps: 1, ", "Negative prompt:", "\\", "<lora:x:1>", " "])
+    ).map("".join)
+)
 def test_any_text_is_read(text: str) -> None:
     parsed = parse_infotext(text)
     assert all(isinstance(value, str) for value in parsed.parameters.values())
@@ -105,7 +116,11 @@ def test_any_text_is_read(text: str) -> None:
     assert len(again) <= len(bare) or none
 
 
-PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\n"), min_size=1, max_size=60).map(str.strip).filter(bool)
+PLAIN = (
+    st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\n"), min_size=1, max_size=60)
+    .map(str.strip)
+    .filter(bool)
+)
 
 
 @given(PLAIN, PLAIN)

@@ -23,7 +23,9 @@ def fill(folder: Path) -> None:
     hashes = {"Lora hashes": '"alley: 0123456789ab"'}
     write_png(folder / "1.png", infotext("rainalley, cat, <lora:alley:0.6>", **hashes))
     write_as_the_webui(folder / "2.jpg", infotext("dog, rainalley, <lora:alley:0.8>", **hashes))
-    write_as_the_webui(folder / "3.webp", infotext("(rainalley:1.1), horse, <lora:alley:0.7><lora:detail:0.3>", **hashes))
+    write_as_the_webui(
+        folder / "3.webp", infotext("(rainalley:1.1), horse, <lora:alley:0.7><lora:detail:0.3>", **hashes)
+    )
     write_png(folder / "below" / "4.PNG", infotext("rainalley, barn, <lora:alley:0.7>", **hashes))
     for number in range(5):
         write_png(folder / f"other{number}.png", infotext(f"lake number{number}, masterpiece"))
@@ -67,10 +69,19 @@ def test_the_most_different_prompts_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_prompt_written_by_stylus_and_one_with_everything(tmp_path: Path) -> None:
-    write_png(tmp_path / "1.png", infotext("A corgi on the wall, graffiti \\(style\\), <lora:graffiti:0.64>, <lora:corgi:0.8>"))
-    write_png(tmp_path / "2.png", infotext("a {b|c}, [d:e:0.5] __w__ BREAK <lora:graffiti:0.5:0.2> AND <lora:corgi:te=1:unet=0.5>:1.2"))
+    write_png(
+        tmp_path / "1.png",
+        infotext("A corgi on the wall, graffiti \\(style\\), <lora:graffiti:0.64>, <lora:corgi:0.8>"),
+    )
+    write_png(
+        tmp_path / "2.png",
+        infotext("a {b|c}, [d:e:0.5] __w__ BREAK <lora:graffiti:0.5:0.2> AND <lora:corgi:te=1:unet=0.5>:1.2"),
+    )
     lessons = learn([tmp_path], Watch()).lessons
-    assert {stem: (lesson.pictures, lesson.weight) for stem, lesson in lessons.items()} == {"graffiti": (2, 0.57), "corgi": (2, 0.9)}
+    assert {stem: (lesson.pictures, lesson.weight) for stem, lesson in lessons.items()} == {
+        "graffiti": (2, 0.57),
+        "corgi": (2, 0.9),
+    }
     assert lessons["graffiti"].prompts[0] == "A corgi on the wall, graffiti \\(style\\)"
 
 
@@ -136,7 +147,13 @@ def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
     lesson = Lesson("alley", 4, 0.7, ("rainalley, cat",), ("rainalley",), ("0123456789ab",))
     key = AdapterKey.path("alley.safetensors")
     card = card_of(lesson, key)
-    assert (card.key, card.source, card.weight, card.triggers, card.weak) == (key, "pictures", 0.7, ("rainalley",), False)
+    assert (card.key, card.source, card.weight, card.triggers, card.weak) == (
+        key,
+        "pictures",
+        0.7,
+        ("rainalley",),
+        False,
+    )
     assert card.examples == (Example("rainalley, cat", 0.7),)
     known = merged([make_card(name="Rainy Alley", source="local", triggers=("official",), weight=0.9), card])
     assert (known.name, known.triggers, known.weight) == ("Rainy Alley", ("official",), 0.9)
@@ -154,7 +171,14 @@ def test_a_lesson_without_triggers_makes_a_weak_card() -> None:
 def test_five_thousand_pictures_are_read_in_seconds(tmp_path: Path) -> None:
     for number in range(5000):
         path = tmp_path / f"{number}.png"
-        write_chunks(path, chunk(b"tEXt", b"parameters\0" + infotext(f"thing{number % 50}, trig{number % 40}, <lora:stem{number % 40}:0.7>").encode()))
+        write_chunks(
+            path,
+            chunk(
+                b"tEXt",
+                b"parameters\0"
+                + infotext(f"thing{number % 50}, trig{number % 40}, <lora:stem{number % 40}:0.7>").encode(),
+            ),
+        )
     watch = Watch()
     lessons = learn([tmp_path], watch)
     assert lessons.told == 5000

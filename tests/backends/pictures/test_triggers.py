@@ -38,7 +38,9 @@ def test_escaped_brackets_belong_to_the_trigger_as_written() -> None:
 
 
 def test_a_word_inside_sentences_is_found_when_no_piece_is() -> None:
-    assert learned(["photo of ohwxman in rome", "ohwxman riding a horse", "portrait of ohwxman at night"]) == ("ohwxman",)
+    assert learned(["photo of ohwxman in rome", "ohwxman riding a horse", "portrait of ohwxman at night"]) == (
+        "ohwxman",
+    )
 
 
 def test_a_word_that_a_trigger_has_already_is_not_said_again() -> None:
@@ -46,7 +48,20 @@ def test_a_word_that_a_trigger_has_already_is_not_said_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["masterpiece", "best quality", "1girl", "2boys", "solo", "looking at viewer", "score_9", "8k", "20", "upper body", "absurdres"]
+    "piece",
+    [
+        "masterpiece",
+        "best quality",
+        "1girl",
+        "2boys",
+        "solo",
+        "looking at viewer",
+        "score_9",
+        "8k",
+        "20",
+        "upper body",
+        "absurdres",
+    ],
 )
 def test_boilerplate_is_never_a_trigger(piece: str) -> None:
     assert learned([f"{piece}, cat", f"{piece}, dog", f"{piece}, cow"]) == ()
@@ -71,13 +86,17 @@ def test_too_few_prompts_teach_nothing(mine: int, others: int) -> None:
 
 
 def test_two_that_are_always_used_together_share_nothing_but_what_their_names_tell() -> None:
-    prompts = [pieces_of(prompt) for prompt in ["rainalley, zkw, cat", "rainalley, zkw, dog", "rainalley, zkw, cow", *OTHERS]]
+    prompts = [
+        pieces_of(prompt) for prompt in ["rainalley, zkw, cat", "rainalley, zkw, dog", "rainalley, zkw, cow", *OTHERS]
+    ]
     found = triggers_of({"RainAlley_v2": [0, 1, 2], "other": [0, 1, 2]}, prompts)
     assert found == {"RainAlley_v2": ("rainalley",), "other": ()}
 
 
 def test_a_trigger_of_one_that_sometimes_goes_with_another_stays_its_own() -> None:
-    prompts = [pieces_of(prompt) for prompt in ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]]
+    prompts = [
+        pieces_of(prompt) for prompt in ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]
+    ]
     assert triggers_of({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {"a": ("aaa",), "b": ("bbb",)}
 
 
@@ -90,7 +109,12 @@ def test_the_form_that_was_written_most_is_taken() -> None:
     assert learned(["ZKW, a", "ZKW, b", "zkw, c", "ZKW, d"]) == ("ZKW",)
 
 
-PROMPTS = st.lists(st.lists(st.sampled_from(["zkw", "cat", "1girl", "(a:1.1)", "two words", "\\(", "", "猫", "masterpiece"]), max_size=5).map(", ".join), max_size=12)
+PROMPTS = st.lists(
+    st.lists(
+        st.sampled_from(["zkw", "cat", "1girl", "(a:1.1)", "two words", "\\(", "", "猫", "masterpiece"]), max_size=5
+    ).map(", ".join),
+    max_size=12,
+)
 
 
 @given(PROMPTS, st.lists(st.integers(0, 11)), st.lists(st.integers(0, 11)))
@@ -100,7 +124,10 @@ def test_any_prompts_teach_the_same_in_any_order(prompts: list[str], first: list
     found = triggers_of(uses, pieces)
     turned = {stem: [len(pieces) - 1 - i for i in reversed(where)] for stem, where in reversed(uses.items())}
     assert triggers_of(turned, pieces[::-1]) == found
-    assert all(len(triggers) <= MOST_TRIGGERS and "1girl" not in triggers and "masterpiece" not in triggers for triggers in found.values())
+    assert all(
+        len(triggers) <= MOST_TRIGGERS and "1girl" not in triggers and "masterpiece" not in triggers
+        for triggers in found.values()
+    )
 
 
 @given(st.text())

@@ -33,11 +33,19 @@ def test_a_model_page() -> None:
 @pytest.mark.parametrize(
     ("card", "text"),
     [
-        ({"name": "Hu Some (Some Game) LoRA v2.1", "tags": ("anime", "character", "some game", "red eyes")},
-         "Draws the character Hu Some (Some Game), with red eyes."),
-        ({"name": "[maker] Old Ink Style", "tags": ("style",), "triggers": ("inkwash, masterpiece, 1girl",)}, "Draws in the style of Old Ink, with inkwash."),
+        (
+            {"name": "Hu Some (Some Game) LoRA v2.1", "tags": ("anime", "character", "some game", "red eyes")},
+            "Draws the character Hu Some (Some Game), with red eyes.",
+        ),
+        (
+            {"name": "[maker] Old Ink Style", "tags": ("style",), "triggers": ("inkwash, masterpiece, 1girl",)},
+            "Draws in the style of Old Ink, with inkwash.",
+        ),
         ({"name": "rain_alley_v1", "tags": ("background",)}, "Draws the background rain alley."),
-        ({"name": "Red Dress | Clothing", "tags": ("clothing",), "text": "<p>Buy me a coffee!</p>"}, "Draws clothing: Red Dress, Clothing."),
+        (
+            {"name": "Red Dress | Clothing", "tags": ("clothing",), "text": "<p>Buy me a coffee!</p>"},
+            "Draws clothing: Red Dress, Clothing.",
+        ),
         ({"name": "xmx"}, "Draws xmx."),
         ({"name": "", "triggers": ("zkw (x:1.2) <lora:y:1>",)}, "Draws zkw x."),
         ({"name": ""}, ""),
@@ -49,7 +57,9 @@ def test_a_card_without_a_text_gets_a_sentence_of_its_own_words(card: dict[str, 
 
 
 def test_a_text_that_only_says_the_name_is_put_together_too() -> None:
-    card = make_card(name="Some Hero", tags=("character", "green cape"), text="This is a LoRA of Some Hero. Weight 0.8.")
+    card = make_card(
+        name="Some Hero", tags=("character", "green cape"), text="This is a LoRA of Some Hero. Weight 0.8."
+    )
     assert REFINE(card).text == "Draws the character Some Hero, with green cape."
 
 
@@ -61,7 +71,15 @@ def test_nothing_is_invented() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": "other"}, {"text": "other"}, {"tags": ("a",)}, {"triggers": ("a",)}, {"examples": (Example("a"),)}, {"examples": (Example("a", 0.5),)}, {"kind": "style"}],
+    [
+        {"name": "other"},
+        {"text": "other"},
+        {"tags": ("a",)},
+        {"triggers": ("a",)},
+        {"examples": (Example("a"),)},
+        {"examples": (Example("a", 0.5),)},
+        {"kind": "style"},
+    ],
 )
 def test_the_fingerprint_changes_with_all_that_is_read(change: dict[str, Any]) -> None:
     card = make_card()
@@ -70,7 +88,9 @@ def test_the_fingerprint_changes_with_all_that_is_read(change: dict[str, Any]) -
 
 def test_the_fingerprint_does_not_change_with_what_is_not_read() -> None:
     card = make_card()
-    assert fingerprint(replace(card, downloads=7, rating=5.0, creator="x", preview="y", weight=0.3, nsfw=True)) == fingerprint(card)
+    assert fingerprint(
+        replace(card, downloads=7, rating=5.0, creator="x", preview="y", weight=0.3, nsfw=True)
+    ) == fingerprint(card)
     assert fingerprint(replace(card, tags=("a", "b"))) != fingerprint(replace(card, tags=("a,b",)))
 
 
@@ -78,8 +98,24 @@ HUGE = "weight 0.5 red alley <b>x</b> " * 40_000
 
 
 @pytest.mark.parametrize(
-    "text", [HUGE, "<div>" * 200_000, "a" * 1_000_000, "0.5-" * 250_000, "weight" * 150_000, "weight " * 150_000, ". " * 500_000, "。" * 500_000,
-             "steps " * 160_000, "style of " * 100_000, "(" * 1_000_000, "lora trained on " * 60_000, "<lora:" * 150_000, "-" * 1_000_000, "at 0." * 200_000]
+    "text",
+    [
+        HUGE,
+        "<div>" * 200_000,
+        "a" * 1_000_000,
+        "0.5-" * 250_000,
+        "weight" * 150_000,
+        "weight " * 150_000,
+        ". " * 500_000,
+        "。" * 500_000,
+        "steps " * 160_000,
+        "style of " * 100_000,
+        "(" * 1_000_000,
+        "lora trained on " * 60_000,
+        "<lora:" * 150_000,
+        "-" * 1_000_000,
+        "at 0." * 200_000,
+    ],
 )
 def test_a_megabyte_is_refined_in_no_time(text: str) -> None:
     start = time.process_time()
@@ -105,12 +141,25 @@ def test_huge_lists_are_safe() -> None:
     assert len(told.text) <= MOST_TEXT
 
 
-TEXT = st.text(max_size=300) | st.lists(st.sampled_from(["<p>", "red", " ", "weight", "0.7", ".", "</p>", "Use", "style", "\n", "猫", "\ud800"]), max_size=30).map("".join)
+TEXT = st.text(max_size=300) | st.lists(
+    st.sampled_from(["<p>", "red", " ", "weight", "0.7", ".", "</p>", "Use", "style", "\n", "猫", "\ud800"]),
+    max_size=30,
+).map("".join)
 
 
-@given(st.text(max_size=60), TEXT, st.lists(st.text(max_size=20), max_size=4), st.lists(st.text(max_size=20), max_size=4), st.floats() | st.none())
-def test_any_card_is_refined_and_always_alike(name: str, text: str, tags: list[str], triggers: list[str], weight: float | None) -> None:
-    card = make_card(name=name, text=text, tags=tuple(tags), triggers=tuple(triggers), examples=(Example(text, weight),))
+@given(
+    st.text(max_size=60),
+    TEXT,
+    st.lists(st.text(max_size=20), max_size=4),
+    st.lists(st.text(max_size=20), max_size=4),
+    st.floats() | st.none(),
+)
+def test_any_card_is_refined_and_always_alike(
+    name: str, text: str, tags: list[str], triggers: list[str], weight: float | None
+) -> None:
+    card = make_card(
+        name=name, text=text, tags=tuple(tags), triggers=tuple(triggers), examples=(Example(text, weight),)
+    )
     told = REFINE(card)
     assert REFINE(card) == told
     assert told.kind in KINDS

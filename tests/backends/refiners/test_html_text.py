@@ -24,7 +24,12 @@ PAGE = """
 
 def test_a_page_becomes_lines_with_marks_for_headings_and_items() -> None:
     assert plain_lines(PAGE) == [
-        "# About", "Wet streets & neon signs.", "- red umbrella", "- blue lamp", "Drawn after old films.", "Second line",
+        "# About",
+        "Wet streets & neon signs.",
+        "- red umbrella",
+        "- blue lamp",
+        "Drawn after old films.",
+        "Second line",
     ]
 
 
@@ -76,8 +81,30 @@ def test_tidy_text(text: str, tidy: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["<", "<a", "<!--", "<!", "<a href=", "<a =", "<a '", "<div>", "</", "&", "&#", "<![", "<?", "<svg>", "[", "[a](", "*", "\n- ",
-     "<p>a</p>", "<a b ", "<style>x</", "data:a;base64,"],
+    [
+        "<",
+        "<a",
+        "<!--",
+        "<!",
+        "<a href=",
+        "<a =",
+        "<a '",
+        "<div>",
+        "</",
+        "&",
+        "&#",
+        "<![",
+        "<?",
+        "<svg>",
+        "[",
+        "[a](",
+        "*",
+        "\n- ",
+        "<p>a</p>",
+        "<a b ",
+        "<style>x</",
+        "data:a;base64,",
+    ],
 )
 def test_a_megabyte_of_malice_takes_no_time(piece: str) -> None:
     start = time.process_time()
