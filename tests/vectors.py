@@ -17,7 +17,7 @@ WIDE = 24
 def unit(*fingerprints: str, wide: int = WIDE) -> Matrix:
     rows = [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(wide) for text in fingerprints]
     out = np.array(rows, dtype=np.float64).reshape(len(rows), wide)
-    return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)
 
 
 def item(number: int, view: View = "card", family: str = "sd1", fingerprint: str = "") -> VectorItem:

@@ -55,6 +55,13 @@ class EndpointEmbedder:
             return np.empty((0, self.dimensions), dtype=np.float32)
         return self._recent.embed([_sendable(text) for text in texts], self._fetch_all)
 
+    def close(self) -> None:
+        """Gives its connections back; the next text opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
     def _fetch_all(self, texts: Sequence[str]) -> Matrix:
         until = time.monotonic() + self._deadline * (1 + len(texts) // _BATCH)
         return np.concatenate([self._fetch(texts[start : start + _BATCH], until) for start in range(0, len(texts), _BATCH)])

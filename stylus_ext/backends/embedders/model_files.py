@@ -85,8 +85,12 @@ def _bundled(model: str) -> Path | None:
 
 
 def _local(model: str) -> Path | None:
-    folder = Path(model).expanduser()
-    return folder if (folder / "config.json").is_file() or (folder / "modules.json").is_file() else None
+    try:
+        folder = Path(model).expanduser()
+        return folder if (folder / "config.json").is_file() or (folder / "modules.json").is_file() else None
+    except (OSError, ValueError, RuntimeError) as problem:
+        logger.debug("%r is not the name of a folder: %s", model, problem)
+        return None
 
 
 def _from_hub(model: str) -> Path:
