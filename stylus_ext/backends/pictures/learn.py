@@ -6,14 +6,14 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylus_ext.backends.pictures.containers import SUFFIXES, infotext_of
 from stylus_ext.backends.pictures.infotext import Infotext, parse_infotext, without_tags
 from stylus_ext.backends.pictures.lessons import Lesson, Lessons
-from stylus_ext.backends.pictures.triggers import Pieces, pieces_of, triggers_of
+from stylus_ext.backends.pictures.triggers import pieces_of, triggers_of
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.ports import Progress
 
@@ -120,24 +120,24 @@ def _note_down(infotext: Infotext, reading: _Reading) -> None:
 
 
 def _lessons(reading: _Reading) -> list[Lesson]:
-    pieces = [pieces_of(prompt) for prompt in reading.prompts]
-    triggers = triggers_of({stem: list(uses.prompts.values()) for stem, uses in reading.uses.items()}, pieces)
+    uses = {stem: list(found.prompts.values()) for stem, found in reading.uses.items()}
+    triggers = triggers_of(uses, list(reading.prompts))
     return [
         Lesson(
             stem,
-            uses.pictures,
-            round(statistics.median(uses.weights), 3) if uses.weights else None,
-            tuple(_different([(prompt, pieces[number]) for prompt, number in uses.prompts.items() if prompt])),
+            found.pictures,
+            round(statistics.median(found.weights), 3) if found.weights else None,
+            tuple(_different([prompt for prompt in found.prompts if prompt])),
             triggers[stem],
-            tuple(uses.hashes),
+            tuple(found.hashes),
         )
-        for stem, uses in sorted(reading.uses.items())
+        for stem, found in sorted(reading.uses.items())
     ]
 
 
-def _different(prompts: Iterable[tuple[str, Pieces]]) -> Iterator[str]:
+def _different(prompts: Sequence[str]) -> Iterator[str]:
     """The first, then always the one that shares the smallest part of its pieces with any that was taken."""
-    left = {prompt: set(pieces.whole) for prompt, pieces in list(prompts)[:_MOST_COMPARED]}
+    left = {prompt: set(pieces_of(prompt).whole) for prompt in prompts[:_MOST_COMPARED]}
     likeness = dict.fromkeys(left, 0.0)
     for _ in range(min(MOST_PROMPTS, len(left))):
         prompt = min(left, key=likeness.__getitem__)

@@ -67,10 +67,16 @@ class _Claim:
     is_piece: bool
 
 
-def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[Pieces]) -> dict[str, tuple[str, ...]]:
-    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best first, or none."""
-    totals = Counter(form for pieces in prompts for form in _forms(pieces))
-    claims = {stem: _claims(sorted(set(where)), prompts, totals) for stem, where in uses.items()}
+def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best first, or none.
+
+    Prompts are taken apart again for each pass rather than kept in pieces: of 100,000 these would fill a gigabyte.
+    """
+    totals = _counted(prompts)
+    claims = {
+        stem: _claims([prompts[place] for place in sorted(set(where))], totals, len(prompts))
+        for stem, where in uses.items()
+    }
     rivals: dict[str, dict[str, float]] = {}
     for stem, found in claims.items():
         for claim in found:
@@ -81,25 +87,45 @@ def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[Pieces]) ->
     }
 
 
-def _claims(where: Sequence[int], prompts: Sequence[Pieces], totals: Counter[str]) -> list[_Claim]:
-    others = len(prompts) - len(where)
-    if len(where) < FEWEST_PROMPTS or others < FEWEST_OTHERS:
+def _counted(prompts: Iterable[str]) -> Counter[str]:
+    """In how many of the prompts each piece and each word stands."""
+    counts = Counter[str]()
+    for prompt in prompts:
+        pieces = pieces_of(prompt)
+        counts.update(pieces.whole.keys())
+        counts.update(pieces.words.keys())
+    return counts
+
+
+def _claims(mine: Sequence[str], totals: Counter[str], in_all: int) -> list[_Claim]:
+    others = in_all - len(mine)
+    if len(mine) < FEWEST_PROMPTS or others < FEWEST_OTHERS:
         return []
-    inside = Counter(form for place in where for form in _forms(prompts[place]))
-    found = []
-    for folded, count in inside.items():
-        share = count / len(where)
-        elsewhere = (totals[folded] - count + 1) / (others + 1)
-        lift = share / elsewhere
-        if share < SHARE or lift < LIFT or is_boilerplate(folded):
-            continue
-        as_piece = Counter(prompts[place].whole[folded] for place in where if folded in prompts[place].whole)
-        as_word = Counter(prompts[place].words[folded] for place in where if folded in prompts[place].words)
-        if not as_piece and is_common(folded):
-            continue
-        forms = as_piece or as_word
-        found.append(_Claim(folded, min(forms, key=lambda form: (-forms[form], form)), lift, bool(as_piece)))
-    return found
+    lifts: dict[str, float] = {}
+    for folded, count in _counted(mine).items():
+        share = count / len(mine)
+        lift = share * (others + 1) / (totals[folded] - count + 1)
+        if share >= SHARE and lift >= LIFT and not is_boilerplate(folded):
+            lifts[folded] = lift
+    return _written(mine, lifts) if lifts else []
+
+
+def _written(mine: Sequence[str], lifts: Mapping[str, float]) -> list[_Claim]:
+    """What passed, in the form in which it was written most: as a piece where it ever was one."""
+    as_piece: dict[str, Counter[str]] = {folded: Counter() for folded in lifts}
+    as_word: dict[str, Counter[str]] = {folded: Counter() for folded in lifts}
+    for prompt in mine:
+        pieces = pieces_of(prompt)
+        for forms, found in ((pieces.whole, as_piece), (pieces.words, as_word)):
+            for folded in forms.keys() & lifts.keys():
+                found[folded][forms[folded]] += 1
+    claims = []
+    for folded, lift in lifts.items():
+        written = as_piece[folded] or as_word[folded]
+        if as_piece[folded] or not is_common(folded):
+            best = min(written, key=lambda form: (-written[form], form))
+            claims.append(_Claim(folded, best, lift, bool(as_piece[folded])))
+    return claims
 
 
 def _wins(stem: str, rivals: Mapping[str, float], claim: _Claim) -> bool:
@@ -124,10 +150,6 @@ def _best(claims: Iterable[_Claim]) -> tuple[str, ...]:
         if len(taken) < MOST_TRIGGERS and not any(claim.folded in other.folded for other in taken):
             taken.append(claim)
     return tuple(claim.written for claim in taken)
-
-
-def _forms(pieces: Pieces) -> set[str]:
-    return pieces.whole.keys() | pieces.words.keys()
 
 
 def _folded(text: str) -> str:

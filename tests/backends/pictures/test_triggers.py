@@ -13,7 +13,7 @@ OTHERS = ["a barn, masterpiece", "a lake, best quality", "red fox, snow", "old m
 
 def learned(mine: list[str], others: list[str] | None = None) -> tuple[str, ...]:
     prompts = [*mine, *(OTHERS if others is None else others)]
-    return triggers_of({"stem": range(len(mine))}, [pieces_of(prompt) for prompt in prompts])["stem"]
+    return triggers_of({"stem": range(len(mine))}, prompts)["stem"]
 
 
 def test_a_piece_that_stands_in_all_its_prompts_and_no_other_is_a_trigger() -> None:
@@ -86,17 +86,13 @@ def test_too_few_prompts_teach_nothing(mine: int, others: int) -> None:
 
 
 def test_two_that_are_always_used_together_share_nothing_but_what_their_names_tell() -> None:
-    prompts = [
-        pieces_of(prompt) for prompt in ["rainalley, zkw, cat", "rainalley, zkw, dog", "rainalley, zkw, cow", *OTHERS]
-    ]
+    prompts = ["rainalley, zkw, cat", "rainalley, zkw, dog", "rainalley, zkw, cow", *OTHERS]
     found = triggers_of({"RainAlley_v2": [0, 1, 2], "other": [0, 1, 2]}, prompts)
     assert found == {"RainAlley_v2": ("rainalley",), "other": ()}
 
 
 def test_a_trigger_of_one_that_sometimes_goes_with_another_stays_its_own() -> None:
-    prompts = [
-        pieces_of(prompt) for prompt in ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]
-    ]
+    prompts = ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]
     assert triggers_of({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {"a": ("aaa",), "b": ("bbb",)}
 
 
@@ -119,7 +115,7 @@ PROMPTS = st.lists(
 
 @given(PROMPTS, st.lists(st.integers(0, 11)), st.lists(st.integers(0, 11)))
 def test_any_prompts_teach_the_same_in_any_order(prompts: list[str], first: list[int], second: list[int]) -> None:
-    pieces = [pieces_of(prompt) for prompt in prompts]
+    pieces = prompts
     uses = {"one": [i for i in first if i < len(pieces)], "two": [i for i in second if i < len(pieces)]}
     found = triggers_of(uses, pieces)
     turned = {stem: [len(pieces) - 1 - i for i in reversed(where)] for stem, where in reversed(uses.items())}
