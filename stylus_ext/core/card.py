@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,11 @@ SOURCES = ("local", "civitai", "pictures", "starter")
 """Whose word counts first where several sources speak of one adapter."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_RIGHT: dict[str, Callable[[str], bool]] = {
+    "civitai": lambda value: value.isascii() and value.isdigit(),
+    "sha256": lambda value: _SHA256.fullmatch(value) is not None,
+    "path": bool,
+}
 
 _LONGEST_NAME = 255
 
@@ -40,12 +45,8 @@ class AdapterKey:
     value: str
 
     def __post_init__(self) -> None:
-        right = {
-            "civitai": self.value.isascii() and self.value.isdigit(),
-            "sha256": _SHA256.fullmatch(self.value) is not None,
-            "path": bool(self.value),
-        }.get(self.scheme, False)
-        if not right:
+        right = _RIGHT.get(self.scheme)
+        if right is None or not right(self.value):
             raise InvalidInput(f"{self.scheme}:{self.value} is not the key of an adapter.")
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from stylus_ext.core.errors import InvalidInput
 _MARK = "\ufdd0"
 _UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
 _MARKED = re.compile("\ufdd0([0-9a-f]{4})")
-_decode = json.JSONDecoder().decode
+_parse = json.JSONDecoder().raw_decode
 Converters = Mapping[str, Callable[[Any], Any]]
 
 
@@ -38,7 +38,7 @@ def dump(value: Any) -> str:
 
 
 def load(text: str) -> Any:
-    return _decode(from_column(text))
+    return json.loads(from_column(text))
 
 
 def _plain(value: Any) -> Any:
@@ -77,10 +77,10 @@ def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
 
 
 def _examples(values: list[list[Any]]) -> tuple[Example, ...]:
-    return tuple([Example(*value) for value in values])
+    return tuple([Example(*value[:2]) for value in values])
 
 
-def _remote(value: Mapping[str, Any] | None) -> RemoteFile | None:
+def _remote(value: dict[str, Any] | None) -> RemoteFile | None:
     return None if value is None else RemoteFile(**_known(value, _REMOTE_DEFAULTS, {}))
 
 
@@ -90,10 +90,12 @@ _CARD: Converters = {
 _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
 
 
-def _known(raw: Mapping[str, Any], defaults: Mapping[str, Any], converters: Converters) -> dict[str, Any]:
-    known = {name: value for name, value in raw.items() if name in defaults}
-    for name in known.keys() & converters.keys():
-        known[name] = converters[name](known[name])
+def _known(raw: dict[str, Any], defaults: Mapping[str, Any], converters: Converters) -> dict[str, Any]:
+    """`raw`, which is used up, with the types of our own."""
+    known = raw if raw.keys() <= defaults.keys() else {name: raw[name] for name in raw if name in defaults}
+    for name, convert in converters.items():
+        if name in known:
+            known[name] = convert(known[name])
     return known
 
 
@@ -101,7 +103,7 @@ def card_text(card: AdapterCard) -> str:
     return dump(_said(card, _CARD_DEFAULTS))
 
 
-def card_of(raw: Mapping[str, Any]) -> AdapterCard:
+def card_of(raw: dict[str, Any]) -> AdapterCard:
     return AdapterCard(**_known(raw, _CARD_DEFAULTS, _CARD))
 
 
@@ -111,7 +113,7 @@ def body_text(card: AdapterCard, description: Description) -> str:
 
 
 def body_of(text: str) -> tuple[AdapterCard, Description]:
-    card, description = load(text)
+    card, description = _parse(from_column(text))[0]
     return card_of(card), Description(**_known(description, _DESCRIPTION_DEFAULTS, {}))
 
 

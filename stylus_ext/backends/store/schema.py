@@ -28,7 +28,7 @@ CREATE TABLE aliases (key TEXT PRIMARY KEY, first TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX aliases_by_first ON aliases (first);
 CREATE TABLE edits (key TEXT PRIMARY KEY, edits TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5 (
-    name, triggers, tags, body, files, tokenize = "unicode61 remove_diacritics 2", prefix = '1 2 3');
+    name, triggers, tags, body, files, tokenize = "unicode61 remove_diacritics 2", prefix = '1 2');
 """
 STEPS: tuple[str, ...] = (_FIRST,)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never changed."""
