@@ -13,7 +13,6 @@ from typing import Any
 from stylus_ext.cli_session import Line
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.environment import child
-from stylus_ext.evaluation import selection, speed, tasks
 
 
 def add(commands: Any) -> None:
@@ -33,6 +32,8 @@ def _add_selection(benches: Any) -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="hybrid", help="how candidates are found")
 
     def run(arguments: argparse.Namespace) -> int:
+        from stylus_ext.evaluation import selection
+
         _exist([arguments.catalogue, *arguments.queries])
         line = Line()
         report = selection.run_selection(arguments.catalogue, arguments.queries, arguments.out, line, policy=arguments.policy)
@@ -49,6 +50,8 @@ def _add_tasks(benches: Any) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where our tasks go, a JSON object a line")
 
     def run(arguments: argparse.Namespace) -> int:
+        from stylus_ext.evaluation import tasks
+
         _exist([arguments.tasks])
         report = tasks.run_tasks(arguments.tasks, arguments.out)
         return _print(arguments, report, tasks.lines(report))
@@ -64,6 +67,8 @@ def _add_speed(benches: Any) -> argparse.ArgumentParser:
     parser.add_argument("--plans", type=int, default=100, help="how many prompts are planned")
 
     def run(arguments: argparse.Namespace) -> int:
+        from stylus_ext.evaluation import speed
+
         if min(arguments.entries, arguments.real, arguments.plans) < 10:  # noqa: PLR2004 - fewer measure nothing
             raise InvalidInput("At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything.")
         line = Line()

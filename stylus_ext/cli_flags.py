@@ -1,30 +1,41 @@
-"""The command line's flags; those of the settings are made from the tree of settings."""
+"""The command line's flags; those of the settings are made from the tree of settings, a group of the help for each section."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
-from stylus_ext.core.settings import Option, options
+from stylus_ext.core.settings import Option, Settings, options
 
 PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
 ENGINE_SECTIONS = ("encoder", "vectors")
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Flags in a column that leaves their sentences room."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=110)
+
+
 def add_settings(parser: argparse.ArgumentParser, sections: Iterable[str]) -> None:
-    for option in options():
-        if option.section in sections:
-            _add(parser, option)
+    for section in sections:
+        group = parser.add_argument_group(section, (type(getattr(Settings(), section)).__doc__ or "").strip())
+        for option in options():
+            if option.section == section:
+                _add(group, option)
 
 
 def settings_of(arguments: argparse.Namespace, sections: Iterable[str]) -> dict[str, dict[str, Any]]:
     """What was said on the command line, as `with_values` takes it."""
     said: dict[str, dict[str, Any]] = {}
-    for option in options():
-        value = getattr(arguments, option.name, None) if option.section in sections else None
-        if value is not None:
-            said.setdefault(option.section, {})[option.name] = value
+    for section in sections:
+        for leaf in fields(getattr(Settings(), section)):
+            value = getattr(arguments, leaf.name, None)
+            if value is not None:
+                said.setdefault(section, {})[leaf.name] = value
     return said
 
 
@@ -32,22 +43,18 @@ def flag(option: Option) -> str:
     return "--" + option.name.replace("_", "-")
 
 
-def table() -> str:
-    """The options as the README shows them."""
-    lines = ["| flag | group | default | what it does |", "|---|---|---|---|"]
-    for option in options():
-        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or ("" if option.low is None else f"{option.low:g} to {option.high:g}")
-        shown = f"`{str(option.default).lower() if isinstance(option.default, bool) else option.default}`" if option.default != "" else ""
-        lines.append(f"| `{flag(option)}` | {option.section} | {shown} | {option.help}{f' ({allowed})' if allowed else ''} |")
-    return "\n".join(lines)
-
-
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    limits = "" if option.low is None else f", {option.low:g} to {option.high:g}"
-    text = f"{option.help} (default: {option.default!r}{limits})".replace("%", "%%")
+def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
+    limits = "" if option.low is None else f"; {option.low:g} to {option.high:g}"
+    text = f"{option.help} ({_default(option)}{limits})".replace("%", "%%")
     if isinstance(option.default, bool):
         parser.add_argument(flag(option), dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
     kind = type(option.default)
-    metavar = "{" + ",".join(option.choices) + "}" if option.choices else kind.__name__.upper()
+    metavar = "{" + ",".join(option.choices) + "}" if option.choices else {str: "TEXT", int: "NUMBER", float: "NUMBER"}[kind]
     parser.add_argument(flag(option), dest=option.name, type=kind, default=None, metavar=metavar, help=text)
+
+
+def _default(option: Option) -> str:
+    if isinstance(option.default, bool):
+        return f"default: {'on' if option.default else 'off'}"
+    return f"default: {option.default}" if option.default != "" else "default: empty"

@@ -3,47 +3,85 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from stylus_ext import __version__
-from stylus_ext.cli_session import make_folder
+from stylus_ext.cli_session import attach_or_hold
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.serve import Door, serve
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.data_folder import data_folder
 
 TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
 
+SettingsFor = Callable[[Path, argparse.Namespace], Settings]
 
-def add(commands: Any, common: argparse.ArgumentParser, settings_for: Callable[[Path, argparse.Namespace], Settings]) -> None:
-    parser = commands.add_parser("serve", parents=[common], help="run the engine alone, for one or many WebUIs")
+
+def add(commands: Any, common: argparse.ArgumentParser, settings_for: SettingsFor) -> None:
+    parser = commands.add_parser(
+        "serve", parents=[common], help="run the engine alone, for one or many WebUIs", allow_abbrev=False,
+        description="Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs its token, "
+        f"which stands in engine.json in the data folder, or is the one given in the variable {TOKEN_VARIABLE}.",
+    )
     parser.add_argument("--port", type=int, default=0, help="a port of this machine (default: a free one)")
-
-    def run(arguments: argparse.Namespace) -> int:
-        return _run(data_folder(arguments.data_dir), arguments, settings_for)
-
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for))
 
 
-def _run(folder: Path, arguments: argparse.Namespace, settings_for: Callable[[Path, argparse.Namespace], Settings]) -> int:
-    make_folder(folder)
-    running = rendezvous.read(folder)
-    if running is not None:
-        sys.stdout.write(f"An engine (process {running.pid}) serves {folder} already at {running.url}\n")
+def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
+    from stylus_ext.engine.log import logged_to
+
+    _end_on_signals()
+    try:
+        with contextlib.ExitStack() as stack:
+            link = attach_or_hold(folder, "the Stylus engine", arguments.wait, stack)
+            if link is not None:
+                holder = rendezvous.engine_holder(folder)
+                who = f" (process {holder.pid})" if holder else ""
+                _say(f"An engine{who} serves {folder} already at {link.url}")
+                return 0
+            stack.enter_context(logged_to(folder))
+            stack.callback(rendezvous.remove, folder)
+            ended = _serve(folder, settings_for(folder, arguments), arguments.port)
+    except KeyboardInterrupt:
+        _say("The engine has ended.")
         return 0
+    return _leave(ended)
+
+
+def _serve(folder: Path, settings: Settings, port: int) -> bool:
+    from stylus_ext.engine.serve import Door, serve
 
     def ready(door: Door) -> None:
         rendezvous.write(folder, door.url, door.token, __version__)
-        sys.stdout.write(f"Stylus engine {__version__} listens at {door.url} for {folder}\n")
-        sys.stdout.flush()
+        _say(f"Stylus engine {__version__} listens at {door.url} for {folder}")
 
-    with rendezvous.hold(folder, rendezvous.ENGINE_LOCK, "the Stylus engine", arguments.wait):
-        try:
-            serve(folder, settings_for(folder, arguments), arguments.port, os.environ.get(TOKEN_VARIABLE, ""), ready)
-        finally:
-            rendezvous.remove(folder)
+    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready)
+
+
+def _leave(ended: bool) -> int:
+    """A thread in the middle of something long would be torn down with the interpreter, and could crash it."""
+    if not ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
+
+
+def _end_on_signals() -> None:
+    """An end that was asked for is a clean one: the server closes first, and raises the signal again when it has."""
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,16 +18,20 @@ from stylus_ext.engine.jobs import FINISHED
 from stylus_ext.engine.operations import OPERATIONS, perform
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.engine_link import EngineLink, attach
+from stylus_ext.environment.locking import is_locked
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _PLAN_S = 600.0
+_MOST_MISSES = 2
 
 
 class Session(Protocol):
     """Carries out operations by name."""
+
+    attached: bool
 
     def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
 
@@ -61,6 +65,8 @@ class Line:
 
 
 class _Attached:
+    attached = True
+
     def __init__(self, link: EngineLink, line: Line) -> None:
         self._link = link
         self._line = line
@@ -70,7 +76,9 @@ class _Attached:
             if OPERATIONS[name].long:
                 return self._follow(self._link.call("POST", f"/v1/jobs/{name}", payload))
             if payload.get("lora_dirs"):  # reading a folder may take long; afterwards the plan finds nothing new in it
-                self._follow(self._link.call("POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}))
+                read = self._follow(self._link.call("POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}))
+                answer = self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
+                return _with_notes(answer, read["notes"])
             return self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
         except EngineRefusal as refusal:
             raise (InvalidInput if refusal.code == "invalid" else Unavailable)(str(refusal)) from refusal
@@ -82,26 +90,32 @@ class _Attached:
             while job["state"] not in FINISHED:
                 time.sleep(_POLL_S)
                 job = self._link.call("GET", f"/v1/jobs/{job['id']}")
-                self._line.report(job["step"] or "waiting", job["done"], job["total"])
+                self._line.report(job["step"] or "waiting for the engine", job["done"], job["total"])
         except KeyboardInterrupt:
-            self._link.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
+            with contextlib.suppress(EngineGone, EngineRefusal):
+                self._link.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
             raise
         if job["state"] == "done":
             return dict(job["result"])
         raise (Cancelled if job["state"] == "cancelled" else StylusError)(job["error"])
 
 
+def _with_notes(answer: dict[str, Any], notes: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """What was noted when the folder was read belongs to the plan, as it does without an engine."""
+    plan = answer["plan"]
+    return {**answer, "plan": {**plan, "notes": [*(note for note in notes if note not in plan["notes"]), *plan["notes"]]}}
+
+
 class _Here:
+    attached = False
+
     def __init__(self, folder: Path, settings: Settings, progress: Progress) -> None:
         self._stylus = open_stylus(folder, settings)
         self._progress = progress
-        try:
-            self._stylus.prepare(progress)
-        except BaseException:
-            self.close()
-            raise
 
     def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """What plans needs vectors; whatever else is asked for needs the starter catalogue alone."""
+        (self._stylus.prepare if name == "plan" else self._stylus.stock)(self._progress)
         return perform(self._stylus, name, payload, self._progress)
 
     def close(self) -> None:
@@ -114,8 +128,7 @@ def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Itera
     line = Line()
     with contextlib.ExitStack() as stack:
         stack.callback(line.clear)
-        make_folder(folder)
-        link = _link_or_lock(folder, what, wait_s, stack)
+        link = attach_or_hold(folder, what, wait_s, stack)
         if link is not None:
             logger.info("attached to the engine at %s", link.url)
             yield _Attached(link, line)
@@ -125,10 +138,14 @@ def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Itera
             yield here
 
 
-def _link_or_lock(folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack) -> EngineLink | None:
-    """Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are tried."""
+def attach_or_hold(folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack) -> EngineLink | None:
+    """A link to the folder's engine, or None when this process holds the folder from now on, as long as `stack` lasts.
+
+    Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are tried.
+    """
+    make_folder(folder)
     until = time.monotonic() + wait_s
-    told = False
+    told, misses = False, 0
     while True:
         link = attach(folder)
         if link is not None:
@@ -136,20 +153,35 @@ def _link_or_lock(folder: Path, what: str, wait_s: float, stack: contextlib.Exit
         try:
             stack.enter_context(rendezvous.hold(folder, rendezvous.ENGINE_LOCK, what))
         except SetupProblem:
-            holder = rendezvous.engine_holder(folder)
-            if holder is None or time.monotonic() >= until:
+            misses = 0 if _is_held(folder) else misses + 1  # it may just have been let go; or it cannot be had at all
+            if time.monotonic() >= until or misses > _MOST_MISSES:
                 raise
-            if not told:
-                sys.stderr.write(f"Waiting for {holder.sentence()}, which has the data folder {folder}.\n")
-                told = True
-            time.sleep(_POLL_S)
         else:
             return None
+        if not told:
+            told = _tell(folder)
+        time.sleep(_POLL_S)
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        return is_locked(folder / f"{rendezvous.ENGINE_LOCK}.lock")
+    except OSError:
+        return False
+
+
+def _tell(folder: Path) -> bool:
+    holder = rendezvous.engine_holder(folder)
+    if holder is None:  # it has just come, or just gone
+        return False
+    sys.stderr.write(f"Waiting for {holder.sentence()}, which has the data folder {folder}.\n")
+    sys.stderr.flush()
+    return True
 
 
 def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreProblem(f"The data folder {folder} cannot be made: {error.strerror}. Name another with --data-dir.") from error
-
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise StoreProblem(f"The data folder {folder} cannot be made: {said}. Name another with --data-dir.") from error

@@ -24,7 +24,7 @@ class EmbedCatalogue:
         self._index = index
         self._embedder = embedder
         self._one = Lock()
-        self._made, self._total, self._began = 0, 0, False
+        self._made, self._total, self._asked = 0, 0, False
 
     def in_step(self) -> bool:
         return self._index.mark == self._mark()
@@ -34,6 +34,7 @@ class EmbedCatalogue:
         with self._one:
             mark = self._mark()
             if self._index.mark == mark:
+                self._asked = True
                 return 0
             made = self._bring_in_step(progress)
             self._index.set_mark(mark)
@@ -48,7 +49,7 @@ class EmbedCatalogue:
     def note(self) -> Note | None:
         """While vectors are still to be made: how many are there."""
         made, total = self._made, self._total
-        if not self._began and not self.in_step():
+        if not self._asked and not self.in_step():
             return Note("partial_index", "The catalogue is still being read and embedded; this plan used what was there.")
         if made >= total:
             return None
@@ -57,7 +58,7 @@ class EmbedCatalogue:
 
     def _bring_in_step(self, progress: Progress) -> int:
         stale = {view: self._stale(view) for view in VIEWS}
-        self._made, self._total, self._began = 0, sum(map(len, stale.values())), True
+        self._made, self._total, self._asked = 0, sum(map(len, stale.values())), True
         for view, keys in stale.items():
             for start in range(0, len(keys), _BATCH):
                 progress.report("embedding", self._made, self._total)

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
+from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.core.ports import Progress
 
 logger = logging.getLogger(__name__)
 
 Work = Callable[[Progress], dict[str, Any]]
-_REMEMBERED = 100
 FINISHED = frozenset({"done", "failed", "cancelled"})
+_REMEMBERED = 100
+_MOST_WAITING = 100
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Job:
 
     id: str
     name: str
-    work: Work
+    work: Work | None
     state: str = "waiting"
     step: str = ""
     done: int = 0
@@ -43,7 +44,7 @@ class Job:
     def report(self, step: str, done: int, total: int | None = None) -> None:
         """The progress of the worker; the place where a cancel takes effect."""
         if self.stop.is_set():
-            raise Cancelled(f"{self.name} was stopped, as you asked; what was finished stays.")
+            raise Cancelled(self._stopped())
         with self.guard:
             if step != self.step:
                 self.step_started = time.monotonic()
@@ -56,14 +57,47 @@ class Job:
                 "eta_s": self._eta(), "result": self.result, "error": self.error,
             }
 
+    def cancel(self) -> None:
+        """One that waits ends here and now, one that runs at its next report."""
+        self.stop.set()
+        with self.guard:
+            if self.state == "waiting":
+                self._end("cancelled", error=self._stopped())
+
+    def run(self) -> None:
+        """In the worker's thread; returns however the work ends."""
+        with self.guard:
+            work = self.work
+            if self.state in FINISHED or work is None:
+                return
+            self.state = "running"
+            self.started = self.step_started = time.monotonic()
+        ended: dict[str, Any]
+        try:
+            ended = {"state": "done", "result": work(self)}
+        except Cancelled as error:
+            ended = {"state": "cancelled", "error": str(error)}
+        except StylusError as error:
+            ended = {"state": "failed", "error": str(error)}
+        except Exception as error:  # the worker must outlive a job; the job says what happened
+            logger.exception("job %s failed", self.name)
+            said = f"{self.name} failed unexpectedly ({type(error).__name__}); the engine's log has the details."
+            ended = {"state": "failed", "error": said}
+        with self.guard:
+            self._end(**ended)
+        logger.info("job %s: %s after %.1f s", self.name, self.state, time.monotonic() - self.started)
+
+    def _end(self, state: str, result: dict[str, Any] | None = None, error: str = "") -> None:
+        self.state, self.result, self.error = state, result, error
+        self.work = None  # with what it was asked, which may be large
+
+    def _stopped(self) -> str:
+        return f"{self.name} was stopped, as you asked; what was finished stays."
+
     def _eta(self) -> float | None:
         if self.state != "running" or not self.total or not 0 < self.done <= self.total:
             return None
         return round((time.monotonic() - self.step_started) * (self.total - self.done) / self.done, 1)
-
-    def end(self, state: str, result: dict[str, Any] | None = None, error: str = "") -> None:
-        with self.guard:
-            self.state, self.result, self.error = state, result, error
 
 
 class Jobs:
@@ -73,23 +107,28 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._guard = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="stylus-jobs", daemon=True)
         self._thread.start()
 
     def start(self, name: str, work: Work) -> Job:
         job = Job(secrets.token_hex(8), name, work)
         with self._guard:
-            self._jobs[job.id] = job
+            if self._closed:
+                raise Unavailable("The engine is stopping, so it takes no more work.")
             finished = [each.id for each in self._jobs.values() if each.state in FINISHED]
-            for old in finished[: max(0, len(self._jobs) - _REMEMBERED)]:
+            if len(self._jobs) - len(finished) >= _MOST_WAITING:
+                raise Unavailable(f"{_MOST_WAITING} jobs are waiting already; try again when some of them are done.")
+            for old in finished[: max(0, len(self._jobs) + 1 - _REMEMBERED)]:
                 del self._jobs[old]
-        self._queue.put(job)
+            self._jobs[job.id] = job
+            self._queue.put(job)
         return job
 
     def get(self, job_id: str) -> Job:
         with self._guard:
             if job_id not in self._jobs:
-                raise InvalidInput(f"There is no job {job_id!r} any more.")
+                raise InvalidInput(f"There is no job {job_id[:40]!r} any more.")
             return self._jobs[job_id]
 
     def all(self) -> list[Job]:
@@ -98,36 +137,19 @@ class Jobs:
 
     def cancel(self, job_id: str) -> Job:
         job = self.get(job_id)
-        job.stop.set()
+        job.cancel()
         return job
 
-    def close(self, wait_s: float = 10.0) -> None:
-        """Asks every job to stop and waits for the one that runs."""
+    def close(self, wait_s: float = 10.0) -> bool:
+        """Asks every job to stop and waits for the one that runs; whether it has ended."""
+        with self._guard:
+            self._closed = True
         for job in self.all():
-            job.stop.set()
+            job.cancel()
         self._queue.put(None)
         self._thread.join(wait_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
-            _perform(job)
-
-
-def _perform(job: Job) -> None:
-    if job.stop.is_set():
-        job.end("cancelled")
-        return
-    job.started = job.step_started = time.monotonic()
-    job.state = "running"
-    try:
-        result = job.work(job)
-    except Cancelled as error:
-        job.end("cancelled", error=str(error))
-    except StylusError as error:
-        job.end("failed", error=str(error))
-    except Exception as error:  # the worker must outlive a job; the job says what happened
-        logger.exception("job %s failed", job.name)
-        job.end("failed", error=f"{job.name} failed unexpectedly ({type(error).__name__}); the engine's log has the details.")
-    else:
-        job.end("done", result)
-    logger.info("job %s: %s after %.1f s", job.name, job.state, time.monotonic() - job.started)
+            job.run()

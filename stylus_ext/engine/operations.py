@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,14 @@ from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS, Deadline, 
 from stylus_ext.app.wiring import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import KINDS, STATES, Edits
-from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
 from stylus_ext.core.plan import to_json
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.entries import entry_json
 from stylus_ext.engine.schemas import Field, Schema, checked
 
+PROTOCOL = 1
 LAST_SEED = 2**63 - 1
 REACHES = ("auto", "disk", "catalogue")
 _FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
@@ -81,9 +82,8 @@ def perform(stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Pro
 def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     started = time.perf_counter()
     deadline = Deadline(request["deadline_s"])
-    notes: list[Note] = []
-    if request["lora_dirs"]:
-        notes += stylus.index_folders(request["lora_dirs"], progress).notes
+    notes = _read_folders(stylus, request["lora_dirs"], _Hurried(progress, deadline)) if request["lora_dirs"] else []
+    partial = stylus.embed.note()
     seeds = request["seeds"] or [request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])]
     plan = stylus.plan(
         PlanRequest(
@@ -96,8 +96,32 @@ def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
         ),
         deadline,
     )
-    plan = replace(plan, notes=(*notes, *plan.notes))
+    plan = replace(plan, notes=(*notes, *([partial] if partial else []), *plan.notes))
     return {"plan": to_json(plan), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Hurried:
+    """The progress of what a plan has to wait for."""
+
+    progress: Progress
+    deadline: Deadline
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:
+        self.deadline.check(f"{step} was over")
+        self.progress.report(step, done, total)
+
+
+def _read_folders(stylus: Stylus, folders: Sequence[str], progress: Progress) -> list[Note]:
+    """What is new in them, before a plan; but no plan waits for another's reading, nor longer than it may."""
+    if not stylus.changing.acquire(blocking=False):
+        return [Note("busy", "The catalogue is just being brought up to date; this plan used what was there.")]
+    try:
+        return list(stylus.index_folders(folders, progress).notes)
+    except DeadlineExceeded as error:
+        return [Note("late", f"The LoRA folder was not read to its end: {error}")]
+    finally:
+        stylus.changing.release()
 
 
 def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:
@@ -129,9 +153,10 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
         learned = stylus.learn(request["learn"], progress)
         answer["learned"] = learned.written
         notes += learned.notes
-    if request["hash"]:
-        answer["hashed"] = stylus.hash_files(progress)
-    answer["vectors"] = stylus.embed(progress)
+    with stylus.changing:
+        if request["hash"]:
+            answer["hashed"] = stylus.hash_files(progress)
+        answer["vectors"] = stylus.embed(progress)
     answer["notes"] = [{"code": note.code, "text": note.text} for note in notes]
     return answer
 
@@ -153,13 +178,16 @@ def _edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
         said["triggers"] = tuple(request["triggers"])
     edits = replace(Edits() if request["undo"] else entry.edits, **said)
     edited = stylus.store.edit(entry.key, edits)
-    stylus.embed(progress)
+    if said.keys() & {"text", "triggers"} or request["undo"]:
+        progress.report("embedding", 0, 1)
+        stylus.embed.these([edited.key])
     return {"entry": entry_json(edited)}
 
 
 def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
     return {
         "version": __version__,
+        "protocol": PROTOCOL,
         "data_folder": str(stylus.folder),
         "catalogue": {
             "entries": stylus.store.search("", Filter(), limit=1).total,

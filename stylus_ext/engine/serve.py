@@ -1,16 +1,20 @@
-"""Runs the engine: opens the data folder, listens on loopback, says that it is ready, and ends cleanly when told to."""
+"""Runs the engine: listens on loopback at once, brings the catalogue in order in the background, ends cleanly when told to."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from stylus_ext.app.wiring import Stylus, open_stylus
-from stylus_ext.core.errors import Unavailable
+from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import Jobs
@@ -19,6 +23,9 @@ from stylus_ext.engine.server import Engine
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+LAST_PORT = 65535
+_SHORTEST_TOKEN = 16
+_GRACE_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +36,69 @@ class Door:
     token: str
 
 
-def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callable[[Door], None]) -> None:
-    """Returns when the engine has ended. Port 0 takes a free one, an empty token a random one."""
+def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callable[[Door], None]) -> bool:
+    """Returns when the engine has ended, by /v1/shutdown or by a signal: whether its work has ended too.
+
+    Port 0 takes a free one, an empty token a random one.
+    """
+    token = _checked_token(token) or secrets.token_urlsafe(32)
+    with _listening(port) as listener:
+        door = Door(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
+        stylus = open_stylus(folder, settings)
+        jobs = Jobs()
+        try:
+            server = _server(stylus, jobs, door.token)
+            jobs.start("prepare", lambda progress: _prepare(stylus, progress))
+            ready(door)  # the socket listens already: whoever calls now is answered as soon as the server runs
+            logger.info("the engine listens at %s for %s", door.url, folder)
+            with contextlib.suppress(KeyboardInterrupt):  # a signal is how an engine is told to end
+                server.run(sockets=[listener])
+        finally:
+            ended = jobs.close()
+            if ended:
+                stylus.close()
+            logger.info("the engine ends%s", "" if ended else " in the middle of a job, which the next start takes up again")
+    return ended
+
+
+def _server(stylus: Stylus, jobs: Jobs, token: str) -> Any:
     import uvicorn
 
-    listener = _listen(port)
-    address = f"{LOOPBACK}:{listener.getsockname()[1]}"
-    door = Door(f"http://{address}", token or secrets.token_urlsafe(32))
-    stylus = open_stylus(folder, settings)
-    jobs = Jobs()
-    try:
-        hosts = frozenset({address, address.replace(LOOPBACK, "localhost")})
-        engine = Engine(stylus, jobs, door.token, hosts, stop=lambda: setattr(server, "should_exit", True))
-        config = uvicorn.Config(engine, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=5)
-        server = uvicorn.Server(config)
-        jobs.start("prepare", lambda progress: _prepare(stylus, progress))
-        ready(door)  # the socket listens already: whoever calls now is answered as soon as the server runs
-        server.run(sockets=[listener])
-    finally:
-        jobs.close()
-        stylus.close()
-        listener.close()
+    class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """A signal also ends what runs for a request; uvicorn raises it again when it has closed."""
+            engine.stopping.set()
+            super().handle_exit(sig, frame)
+
+    engine = Engine(stylus, jobs, token, stop=lambda: setattr(server, "should_exit", True))
+    config = uvicorn.Config(
+        engine, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, date_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = Server(config)
+    return server
 
 
-def _prepare(stylus: Stylus, progress: Progress) -> dict[str, object]:
+def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
+    """The starter catalogue and its vectors, then whatever the first plan would have to wait for."""
     stylus.prepare(progress)
+    progress.report("warming up", 0)
+    stylus.warm()
     return {}
 
 
-def _listen(port: int) -> socket.socket:
+def _checked_token(token: str) -> str:
+    if token and not (len(token) >= _SHORTEST_TOKEN and token.isascii() and token.isprintable() and " " not in token):
+        raise InvalidInput(f"A token for the engine has at least {_SHORTEST_TOKEN} letters, digits or signs, and no space.")
+    return token
+
+
+def _listening(port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise InvalidInput(f"A port is a number from 1 to {LAST_PORT}, or 0 for a free one; {port} is none.")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let another program take the port away
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
     except OSError as error:

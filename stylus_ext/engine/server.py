@@ -6,12 +6,14 @@ import asyncio
 import hmac
 import json
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from stylus_ext.app.wiring import Stylus
-from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
 from stylus_ext.engine.operations import OPERATIONS, perform
 from stylus_ext.engine.schemas import checked, json_schema
@@ -19,6 +21,9 @@ from stylus_ext.engine.schemas import checked, json_schema
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 32 * 1024 * 1024
+LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_LONGEST_MESSAGE = 2000
+
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -33,22 +38,15 @@ class Refused(Exception):
         self.code = code
 
 
-class _Unhurried:
-    """The progress of what is quick."""
-
-    def report(self, step: str, done: int, total: int | None = None) -> None:
-        """Nobody waits long enough to be told."""
-
-
 @dataclass
 class Engine:
-    """The application. `hosts` are the names under which it may be called: a page of another site cannot forge its own."""
+    """The application; `stop` asks the server to end."""
 
     stylus: Stylus
     jobs: Jobs
     token: str
-    hosts: frozenset[str]
     stop: Callable[[], None]
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,34 +55,42 @@ class Engine:
             answer = await self._answer(scope, receive)
             status = 200
         except Refused as refused:
-            status, answer = refused.status, _error(refused.code, str(refused))
+            status, answer = refused.status, _error(refused.code, refused)
         except InvalidInput as error:
-            status, answer = 400, _error("invalid", str(error))
-        except Unavailable as error:
-            status, answer = 503, _error("unavailable", str(error))
+            status, answer = 400, _error("invalid", error)
+        except (Unavailable, Cancelled) as error:
+            status, answer = 503, _error("unavailable", error)
         except StylusError as error:
-            status, answer = 500, _error("failed", str(error))
+            status, answer = 500, _error("failed", error)
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            status, answer = 500, _error("unexpected", f"The engine failed unexpectedly ({type(error).__name__}); see its log.")
+            said = Refused(500, "unexpected", f"The engine failed unexpectedly ({type(error).__name__}); see its log.")
+            status, answer = said.status, _error(said.code, said)
         await _send(send, status, answer)
 
+    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002 - the port's
+        """The progress of what is quick: nobody is told, but it ends when the engine does."""
+        if self.stopping.is_set():
+            raise Cancelled("The engine is stopping.")
+
     async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        self._admit({name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]})
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self._admit(headers)
         method, path = scope["method"], scope["path"].strip("/").split("/")
         if path[0] != "v1":
             raise Refused(404, "not_found", "The engine's paths begin with /v1/.")
         if method == "GET":
             return await self._get(path[1:])
         if method == "POST":
-            return await self._post(path[1:], await _body(receive))
+            return await self._post(path[1:], await _body(headers, receive))
         raise Refused(405, "method", "The engine answers GET and POST.")
 
     def _admit(self, headers: Mapping[str, str]) -> None:
-        if headers.get("host", "") not in self.hosts:
-            raise Refused(403, "host", "The engine answers only under its own address.")
-        given = headers.get("authorization", "").encode("latin-1", "replace")
-        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+        """A page of another site can make a browser call this port, but not under one of these names."""
+        if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
+            raise Refused(403, "host", "The engine answers only under an address of this machine, such as 127.0.0.1.")
+        given = headers.get("authorization", "").encode("latin-1")
+        if not hmac.compare_digest(given, f"Bearer {self.token}".encode("latin-1")):
             raise Refused(401, "token", "The engine wants its bearer token; engine.json in the data folder has it.")
 
     async def _get(self, path: list[str]) -> dict[str, Any]:
@@ -92,16 +98,17 @@ class Engine:
             case ["status"]:
                 return await self._perform("status", {})
             case ["schema"]:
-                return {name: json_schema(operation.schema) for name, operation in OPERATIONS.items()}
+                return {name: {**json_schema(operation.schema), "long": operation.long} for name, operation in OPERATIONS.items()}
             case ["jobs"]:
                 return {"jobs": [job.as_json() for job in self.jobs.all()]}
             case ["jobs", job_id]:
                 return self.jobs.get(job_id).as_json()
-        raise Refused(404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}.")
+        raise Refused(404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}")
 
     async def _post(self, path: list[str], payload: Any) -> dict[str, Any]:
         match path:
             case ["shutdown"]:
+                self.stopping.set()
                 self.stop()
                 return {"stopping": True}
             case ["jobs", job_id, "cancel"]:
@@ -113,29 +120,45 @@ class Engine:
                 return await self._perform(name, payload)
             case [name] if name in OPERATIONS:
                 raise Refused(409, "job", f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow /v1/jobs/<id>.")
-        raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}.")
+        raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}")
 
     async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(perform, self.stylus, name, payload, _Unhurried())
+        return await asyncio.to_thread(perform, self.stylus, name, payload, self)
 
 
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
+def _host_name(host: str) -> str | None:
+    """Without the port, which a tunnel may have changed."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
-async def _body(receive: Receive) -> Any:
+def _error(code: str, error: Exception) -> dict[str, Any]:
+    return {"error": {"code": code, "message": str(error)[:_LONGEST_MESSAGE]}}
+
+
+async def _body(headers: Mapping[str, str], receive: Receive) -> Any:
+    stated = headers.get("content-length", "")
+    length = int(stated[:20]) if stated.isdecimal() else 0
     data = bytearray()
     more = True
     while more:
+        if max(length, len(data)) > LARGEST_BODY:
+            raise Refused(413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB.")
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "json", "The request broke off.")
         data += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(data) > LARGEST_BODY:
-            raise Refused(413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB.")
     try:
-        return json.loads(data or b"{}")
+        return json.loads(data or b"{}", parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Refused(400, "json", "The request's body is not JSON.") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 async def _send(send: Send, status: int, answer: dict[str, Any]) -> None:

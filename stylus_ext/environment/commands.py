@@ -19,6 +19,7 @@ ENGINE_COMMANDS = {
     "index": "read a folder of LoRAs into the catalogue (--learn DIR: learn from your own pictures)",
     "search": "search the catalogue",
     "show": "show one entry of the catalogue",
+    "edit": "correct an entry; your word stays for ever",
     "bench": "measure selection and speed",
     "serve": "run the engine alone, for one or many WebUIs",
 }
