@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from stylus_ext.backends.lora_folder.cards import SOURCE, card_of
+from stylus_ext.backends.lora_folder.cards import card_of
 from stylus_ext.backends.lora_folder.civitai_json import Subject
 from stylus_ext.backends.lora_folder.header import BadFile, read_header
 from stylus_ext.backends.lora_folder.listing import Found, Listing, list_folders
