@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 
 from stylus_ext.backends.refiners.cleaning import MOST_TEXT, cleaned
 from stylus_ext.backends.refiners.flags import flags_of
@@ -65,7 +66,7 @@ class CardRefiner:
         flags = flags_of(card, page)
         kind = kind_of(card, page)
         named = set(content_words(card.name[:_MOST_NAME]))
-        about = named | set(content_words(", ".join((*card.tags, *card.triggers))[: 20 * _MOST_NAME]))
+        about = named | set(content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MOST_NAME]))
         text = cleaned(lines, about - _GENERIC)
         if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
             text = put_together(card, kind)
@@ -88,10 +89,10 @@ def put_together(card: AdapterCard, kind: str) -> str:
     details: list[str] = []
     stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
     for piece in stated[:_MOST_STATED]:
-        fresh = set(content_words(_TAG_OR_WEIGHT.sub("", piece[:_MOST_NAME]))) - known
-        if fresh and fresh.isdisjoint(NOISE_WORDS) and not is_count(piece) and not is_quality(piece):
-            details.append(tidy_text(_TAG_OR_WEIGHT.sub("", piece[:_MOST_NAME]).replace("_", " ")).strip(" .,"))
-            known |= fresh
+        detail, said = _detail(piece[:_MOST_NAME])
+        if not said <= known:
+            details.append(detail)
+            known |= said
             if len(details) == _MOST_NAMED:
                 break
     if not name and not details:
@@ -99,6 +100,16 @@ def put_together(card: AdapterCard, kind: str) -> str:
     subject = name or details.pop(0)
     text = _BY_KIND[kind].format(subject) + (f", with {', '.join(details)}" if details else "")
     return text[: MOST_TEXT - 1].rstrip(" ,.") + "."
+
+
+@lru_cache(maxsize=1 << 13)  # of a catalogue's tags, most are said again and again
+def _detail(piece: str) -> tuple[str, frozenset[str]]:
+    """A tag or trigger as it can be read, and its words: none where it says nothing of the picture."""
+    text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
+    said = frozenset(content_words(text))
+    if not said.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
+        return text, frozenset()
+    return text, said
 
 
 def fingerprint(card: AdapterCard) -> str:

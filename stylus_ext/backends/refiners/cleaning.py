@@ -7,7 +7,7 @@ what is clean changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 
 from stylus_ext.backends.refiners.html_text import HEADING, ITEM
 from stylus_ext.backends.refiners.noise import FIRST_PERSON, LOOKS, NOISE, NOISE_WORDS, PADDING
@@ -54,21 +54,22 @@ def cleaned(lines: Iterable[str], about: Collection[str] = ()) -> str:
     `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word of looks, are taken.
     Where there is none such, those in another script count too, whose words of looks are not known here.
     """
-    text = _once(lines, about)
+    wanted = LOOKS.union(about)
+    text = _once(lines, wanted)
     for _ in range(_PASSES):  # what one cut joins may read as noise: go on until nothing changes
-        again = _once([text], about)
+        again = _once([text], wanted)
         if again == text:
             return text
         text = again
     return ""
 
 
-def _once(lines: Iterable[str], about: Collection[str]) -> str:
+def _once(lines: Iterable[str], wanted: Set[str]) -> str:
     kept: dict[str, str] = {}
     loose: dict[str, str] = {}
     size = 0
     for piece in _pieces(lines):
-        relevant = _is_relevant(piece, about)
+        relevant = _is_relevant(piece, wanted)
         if not relevant and (kept or len(loose) == _MOST_LOOSE or not _is_foreign(piece)):
             continue
         sentence = _bare(piece)  # dear, so only for what is wanted
@@ -131,9 +132,9 @@ def _says_something(sentence: str) -> bool:
     return len(letters) >= _FEWEST_LETTERS or len(_WIDE.findall(letters)) >= _FEWEST_WIDE
 
 
-def _is_relevant(sentence: str, about: Collection[str]) -> bool:
+def _is_relevant(sentence: str, wanted: Set[str]) -> bool:
     found = map(singular, _ASCII_WORD.findall(sentence.lower())) if sentence.isascii() else words(sentence)
-    return any(word in about or word in LOOKS for word in found)
+    return not wanted.isdisjoint(found)
 
 
 def _is_foreign(sentence: str) -> bool:

@@ -15,7 +15,7 @@ class Flags:
     utility: bool = False
 
 
-_MOST_TEXT = 3_000
+_MOST_NAME, _MOST_TEXT = 300, 3_000
 _SLIDER_TAGS = frozenset({"slider", "sliders", "concept slider", "concept sliders", "leco", "slider lora"})
 _UTILITY_TAGS = frozenset(
     map(
@@ -64,15 +64,13 @@ _UTILITY = re.compile(
 
 
 def flags_of(card: AdapterCard, text: str) -> Flags:
+    """A person or a car may be called like an accelerator or an enhancer; but those are not tagged as subjects."""
     tags = {tag.strip().lower() for tag in card.tags}
-    name, text = card.name.lower(), text[:_MOST_TEXT].lower()
-    title = name.replace("_", " ")
-    slider = bool(_SLIDER.search(name) or tags & _SLIDER_TAGS or _SLIDER_TEXT.search(text))
     subject = bool(tags & _SUBJECTS)
-    speed = bool(_SPEED.search(title)) or bool(not subject and _SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text))
-    if speed and subject:  # a person or a car can be called that; an accelerator is not tagged as one
-        speed = False
-    utility = bool(_UTILITY.search(title) and not (tags & {"character", "celebrity"})) or bool(
-        tags & _UTILITY_TAGS and not subject
-    )
-    return Flags(slider, speed, utility)
+    title, text = card.name.lower().replace("_", " ")[:_MOST_NAME], text[:_MOST_TEXT].lower()
+    slider = bool(_SLIDER.search(title) or tags & _SLIDER_TAGS)
+    if not slider and any(word in text for word in ("slider", "leco", "from -", "negative ")):
+        slider = bool(_SLIDER_TEXT.search(text))
+    speed = not subject and bool(_SPEED.search(title) or (_SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text)))
+    utility = bool(_UTILITY.search(title)) and tags.isdisjoint({"character", "celebrity"})
+    return Flags(slider, speed, utility or (bool(tags & _UTILITY_TAGS) and not subject))

@@ -97,7 +97,8 @@ class _Reader(HTMLParser):
 
 def plain_lines(markup: str) -> list[str]:
     """Never raises, and never takes more than some milliseconds, whatever stands in it."""
-    text = _DATA_URL.sub(" ", markup[: 4 * MOST_MARKUP])[:MOST_MARKUP]
+    text = markup[: 4 * MOST_MARKUP]
+    text = (_DATA_URL.sub(" ", text) if ";base64," in text else text)[:MOST_MARKUP]
     if _MARKUP.search(text):
         reader = _Reader()
         reader.feed(_NO_TAG.sub("&lt;", _DECLARATION.sub(" ", text)))

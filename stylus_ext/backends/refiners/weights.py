@@ -32,6 +32,8 @@ _OTHER = re.compile(
 )
 _ADVICE = re.compile(r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ")
 _AROUND = 40
+_PIECE_ENDS = re.compile(r"[.;]\s|\n")
+_DIGIT = re.compile(r"\d")
 
 
 def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | None:
@@ -44,11 +46,11 @@ def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | Non
 
 def weight_in_text(text: str) -> float | None:
     """The advised number, the mean of an advised range; advice counts before a mere mention, tags last."""
-    text = text[:_MOST_TEXT].lower()
+    text = "\n".join(piece for piece in _PIECE_ENDS.split(text[:_MOST_TEXT].lower()) if _DIGIT.search(piece))
     mentioned: list[float] = []
     for pattern in (_AFTER_WORD, _BEFORE_WORD, _AT):
         for match in list(pattern.finditer(text))[:_MOST_MATCHES]:
-            before = re.split(r"[.\n;]\s", text[max(0, match.start() - _AROUND) : match.start()])[-1]
+            before = text[max(0, match.start() - _AROUND) : match.start()].rpartition("\n")[2]
             if _OTHER.search(match.group()) or _OTHER.search(before[-_AROUND // 2 :]):
                 continue
             value = _mean(match.group(1), match.group(2))
