@@ -57,8 +57,8 @@ _UTILITY = re.compile(
     r"|detailer|refine\w*|xl)\b"
     r"|\b(?:quality|image|picture|skin|photo|lighting|color|realism|aesthetic)[ _-]*(?:enhanc\w*|boost\w*"
     r"|improve\w*|tweak\w*|fix\w*)|\b(?:enhancer|tweaker?|booster|detailer|upscaler|sharpener|beautifier|denoiser)\b"
-    r"|(?:saturation|brightness|exposure|sharpness)[ _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bk hand mix\b"
-    r"|\bquickhand\b|\bfine ?tuner\b"
+    r"|(?:saturation|brightness|exposure|sharpness)[ _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bhands?[ _-]*mix\b"
+    r"|\bquick[ _-]*hands?\b|\bfine ?tuner\b"
     r"|细节|細節|手部|修手|调整|調整|提升画质|增强",
 )
 
@@ -73,4 +73,4 @@ def flags_of(card: AdapterCard, text: str) -> Flags:
         slider = bool(_SLIDER_TEXT.search(text))
     speed = not subject and bool(_SPEED.search(title) or (_SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text)))
     utility = bool(_UTILITY.search(title)) and tags.isdisjoint({"character", "celebrity"})
-    return Flags(slider, speed, utility or (bool(tags & _UTILITY_TAGS) and not subject))
+    return Flags(slider, speed, utility or (bool(tags & _UTILITY_TAGS) and not subject and "style" not in tags))

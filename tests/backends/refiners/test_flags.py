@@ -64,6 +64,7 @@ def test_they_are_known(name: str, tags: tuple[str, ...], text: str, flags: Flag
         ("Hand on own arm", ("poses",), "Hands are hard."),
         ("Wide landscape", (), "Works with SDXL Turbo and LCM too."),
         ("SPYBG's Enhancer girl", ("character",), ""),
+        ("Poster look", ("style", "noise offset"), ""),
         ("", (), ""),
     ],
 )
