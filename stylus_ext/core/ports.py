@@ -113,7 +113,9 @@ class VectorIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search of the catalogue, and how many there are in all."""
+    """One page of a search of the catalogue, and how many there are in all.
+
+    With a text, a store may stop finding and counting at some thousands; that is then the total."""
 
     entries: tuple[Entry, ...]
     total: int

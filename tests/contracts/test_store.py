@@ -128,6 +128,13 @@ def test_files_are_known_by_their_paths(store: Store) -> None:
     assert store.files() == {"styles/alley.safetensors": file(), "b/alley2.safetensors": file("b/alley2.safetensors", sha256="c" * 64)}
 
 
+def test_files_have_owners(store: Store) -> None:
+    store.write([full_entry(), make_entry(2, "Two", files=(file("two.safetensors"),))])
+    assert store.owners() == {"styles/alley.safetensors": ONE, "b/alley2.safetensors": ONE, "two.safetensors": TWO}
+    store.unite(TWO, ONE)
+    assert set(store.owners().values()) == {TWO}
+
+
 def test_a_file_belongs_to_the_entry_that_named_it_last(store: Store) -> None:
     store.write([make_entry(1, "One", files=(file(),))])
     before = store.revision

@@ -11,8 +11,15 @@ from pathlib import Path
 from stylus_ext.core.errors import StoreProblem, StylusError, Unavailable
 
 _LOCKED = ("locked", "busy", "locking protocol")
-_DAMAGED = ("malformed", "not a database", "corrupt", "could not decode")
+_DAMAGED = ("malformed", "not a database", "corrupt", "decode", "vtable")
 
+_PRAGMAS = """
+PRAGMA cache_size = -16000;
+PRAGMA synchronous = NORMAL;
+PRAGMA temp_store = MEMORY;
+PRAGMA journal_size_limit = 16000000;
+"""
+_MOST_IDLE = 4
 DAMAGED = "damaged"
 """What `clean` says in a catalogue that was found damaged in use."""
 
@@ -42,7 +49,7 @@ class Database:
             self._address, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.executescript("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY")
+            connection.executescript(_PRAGMAS)
         except sqlite3.Error:
             connection.close()
             raise
@@ -52,10 +59,11 @@ class Database:
     def told(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # The latter where a damaged schema makes SQLite's own message unreadable.
             raise self._problem(error) from error
 
-    def _problem(self, error: sqlite3.DatabaseError) -> StylusError:
+    def _problem(self, error: Exception) -> StylusError:
         said = str(error).lower()
         if any(word in said for word in _LOCKED):
             holder = self._holder() if self._holder else ""
@@ -85,7 +93,7 @@ class Database:
                 self._give_back(connection)
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
-        if self._closed:
+        if self._closed or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:
             self._idle.append(connection)

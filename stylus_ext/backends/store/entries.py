@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from stylus_ext.backends.store import codec
@@ -40,9 +41,22 @@ def listed_name(name: str) -> str:
     return to_column(unicodedata.normalize("NFKC", name).casefold())
 
 
+@contextmanager
+def sound() -> Iterator[None]:
+    """Around the making of our types from rows: pages have no checksums, so what SQLite can read may not be what was written."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, KeyError, InvalidInput) as error:
+        raise sqlite3.DatabaseError(f"malformed content: {error}") from error
+
+
+def key_of(column: str) -> AdapterKey:
+    return AdapterKey.parse(from_column(column))
+
+
 def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
     files = files_of(connection, [row[0] for row in rows])
-    try:
+    with sound():
         return [
             Entry(
                 *codec.body_of(body), from_column(family), Edits() if edits is None else codec.edits_of(codec.load(edits)),
@@ -50,9 +64,6 @@ def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
             )
             for key, _, family, body, edits in rows
         ]
-    except (ValueError, TypeError, AttributeError, InvalidInput) as error:
-        # Pages have no checksums: what SQLite could read may still not be what was written.
-        raise sqlite3.DatabaseError(f"malformed entry: {error}") from error
 
 
 def files_of(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, tuple[LocalFile, ...]]:
@@ -60,9 +71,10 @@ def files_of(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, t
     for some, marks in chunks(keys):
         rows = connection.execute(
             f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks}) ORDER BY id",  # noqa: S608
-            some)
-        for key, *values in rows:
-            found[key] = (*found.get(key, ()), file_of(*values))
+            some).fetchall()
+        with sound():
+            for key, *values in rows:
+                found[key] = (*found.get(key, ()), file_of(*values))
     return found
 
 
@@ -154,9 +166,11 @@ def drop(batch: Batch, key: str) -> None:
     connection.execute("INSERT OR REPLACE INTO gone (key, revision) VALUES (?, ?)", (key, batch.next_revision()))
 
 
-def gone_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, str]]:
-    return connection.execute(
+def gone_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, AdapterKey]]:
+    rows = connection.execute(
         "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision", (since, upto)).fetchall()
+    with sound():
+        return [(revision, key_of(key)) for revision, key in rows]
 
 
 def with_key(entry: Entry, first: AdapterKey) -> Entry:

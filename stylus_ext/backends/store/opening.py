@@ -118,11 +118,11 @@ def _journal_mode(connection: sqlite3.Connection) -> list[Note]:
 
 def _check(connection: sqlite3.Connection) -> None:
     """Of every page, since the last one to write did not close it; a kill does no harm, a power cut may."""
-    said = read_meta(connection, "clean")
-    if said != DAMAGED:
+    said = "it was found so in use"
+    if read_meta(connection, "clean") != DAMAGED:
         said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
-        raise Damaged(f"The catalogue is damaged: {said}")
+        raise Damaged(f"The catalogue is damaged: {said}.")
 
 
 def _move_aside(path: Path) -> Path:

@@ -14,7 +14,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, family TEXT NOT NULL, kind TEXT NOT NULL,
     state TEXT NOT NULL, on_disk INTEGER NOT NULL, name TEXT NOT NULL, title_print TEXT NOT NULL, card_print TEXT NOT NULL);
-CREATE UNIQUE INDEX entries_by_revision ON entries (revision);
+CREATE INDEX entries_by_revision ON entries (revision);
 CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk);
 CREATE TABLE bodies (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE gone (key TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;

@@ -28,10 +28,6 @@ def _column(key: AdapterKey) -> str:
     return to_column(str(key))
 
 
-def _key(column: str) -> AdapterKey:
-    return AdapterKey.parse(from_column(column))
-
-
 class SqliteStore:
     """Implements `Store`. May be used from several threads; `notes` tell what opening had to do."""
 
@@ -61,12 +57,12 @@ class SqliteStore:
     @property
     def revision(self) -> int:
         with self._database.reading() as connection:
-            return int(read_meta(connection, "revision"))
+            return _revision(connection)
 
     @contextmanager
     def _changing(self) -> Iterator[Batch]:
         with self._database.writing() as connection:
-            batch = Batch(connection, int(read_meta(connection, "revision")))
+            batch = Batch(connection, _revision(connection))
             yield batch
             write_meta(connection, "revision", str(batch.revision))
 
@@ -90,8 +86,8 @@ class SqliteStore:
                 decided.record(batch, self._journal, records)
 
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
+        asked = {key: _column(key) for key in keys}
         with self._database.snapshot() as connection:
-            asked = {key: _column(key) for key in keys}
             found = rows.entries_at(connection, asked.values())
             firsts = _firsts(connection, (key for key, column in asked.items() if column not in found))
             found.update(rows.entries_at(connection, firsts.values()))
@@ -109,19 +105,24 @@ class SqliteStore:
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
         """A key that has no entry yet finds what was kept under it, too."""
         found: dict[AdapterKey, tuple[AdapterCard, ...]] = {}
+        asked = list(map(_column, keys))
         with self._database.snapshot() as connection:
-            owners = [aliases.owner(connection, [_column(key)]) for key in keys]
+            owners = [aliases.owner(connection, [column]) for column in asked]
             for some, marks in aliases.chunks(owners):
                 held = connection.execute(
-                    f"SELECT key, card FROM cards WHERE key IN ({marks}) ORDER BY key, source", some)  # noqa: S608
-                for column, card in held:
-                    first = _key(column)
-                    found[first] = (*found.get(first, ()), codec.card_of(codec.load(card)))
+                    f"SELECT key, card FROM cards WHERE key IN ({marks}) ORDER BY key, source", some).fetchall()  # noqa: S608
+                with rows.sound():
+                    for column, card in held:
+                        first = rows.key_of(column)
+                        found[first] = (*found.get(first, ()), codec.card_of(codec.load(card)))
         return found
 
     def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
+        asked = list(keys)
         with self._database.snapshot() as connection:
-            return {key: _key(first) for key, first in _firsts(connection, keys).items()}
+            firsts = _firsts(connection, asked)
+            with rows.sound():
+                return {key: rows.key_of(first) for key, first in firsts.items()}
 
     def unite(self, first: AdapterKey, other: AdapterKey) -> None:
         with self._changing() as batch:
@@ -149,7 +150,8 @@ class SqliteStore:
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
         with self._database.reading() as connection:
             held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608 - a View
-        return {_key(key): (from_column(family), print_) for key, family, print_ in held}
+            with rows.sound():
+                return {rows.key_of(key): (from_column(family), print_) for key, family, print_ in held}
 
     def changes(self, since: int) -> Iterator[Change]:
         """Read page by page up to today's revision; what changes meanwhile is found after the last one that was given."""
@@ -158,7 +160,7 @@ class SqliteStore:
             gone = rows.gone_after(connection, since, upto)
         return merge(
             (Change(entry.key, revision, entry) for revision, entry in self._pages(since, upto)),
-            (Change(_key(key), revision, None) for revision, key in gone),
+            (Change(key, revision, None) for revision, key in gone),
             key=lambda change: change.revision,
         )
 
@@ -173,8 +175,9 @@ class SqliteStore:
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
         """The user's edits stay on record, for the day when the adapter comes back."""
+        asked = list(keys)
         with self._changing() as batch:
-            for first in dict.fromkeys(_firsts(batch.connection, keys).values()):
+            for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
                 rows.drop(batch, first)
 
     def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
@@ -182,7 +185,8 @@ class SqliteStore:
         with self._database.snapshot() as connection:
             keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit))
             found = rows.entries_at(connection, keys)
-        return Page(tuple(found[key] for key in keys), total)
+            with rows.sound():
+                return Page(tuple([found[key] for key in keys]), total)
 
     def edit(self, key: AdapterKey, edits: Edits) -> Entry:
         with self._changing() as batch:
@@ -195,12 +199,19 @@ class SqliteStore:
     def files(self) -> dict[str, LocalFile]:
         with self._database.reading() as connection:
             held = connection.execute("SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path").fetchall()
-        return {file.path: file for file in (rows.file_of(*values) for values in held)}
+            with rows.sound():
+                return {file.path: file for file in (rows.file_of(*values) for values in held)}
 
     def owners(self) -> dict[str, AdapterKey]:
         with self._database.reading() as connection:
             held = connection.execute("SELECT path, key FROM files ORDER BY path").fetchall()
-        return {from_column(path): _key(column) for path, column in held}
+            with rows.sound():
+                return {from_column(path): rows.key_of(column) for path, column in held}
+
+
+def _revision(connection: sqlite3.Connection) -> int:
+    with rows.sound():
+        return int(read_meta(connection, "revision"))
 
 
 def _firsts(connection: sqlite3.Connection, keys: Iterable[AdapterKey]) -> dict[AdapterKey, str]:
@@ -213,7 +224,7 @@ def _write_one(batch: Batch, entry: Entry) -> dict[str, Any] | None:
     """The record of its edits, where the entry brings the first ones."""
     connection, asked = batch.connection, _column(entry.key)
     first = aliases.firsts(connection, [asked]).get(asked, asked)
-    entry = rows.with_key(entry, entry.key if first == asked else _key(first))
+    entry = rows.with_key(entry, entry.key if first == asked else rows.key_of(first))
     aliases.adopt(connection, first, map(_column, entry.card.equivalents))
     known = decided.edits_at(connection, first)
     rows.put(batch, entry.edited(known or Edits()))
