@@ -12,12 +12,18 @@ from stylus_ext.core.prompt.spans import Span
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger that the text has."""
+    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger that the text has.
+
+    `telling` says how rare the words of that name or trigger are in this catalogue, all told (nats); a common word has
+    less than 3. `sure`, in 0..1, is how sure the retriever is that the candidate is meant.
+    """
 
     lexical: float = 0.0
     cosine: float = 0.0
     named: tuple[str, ...] = ()
     trigger: str = ""
+    telling: float = 0.0
+    sure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

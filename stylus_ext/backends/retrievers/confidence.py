@@ -1,0 +1,52 @@
+"""How sure it is that a candidate is meant, and that anything fits at all: a logistic function of a few features.
+
+The coefficients come from `stylus_ext/evaluation/fit_confidence.py` over the development half of the benchmark: does a person,
+or the paper's composer, use this adapter for this prompt? One line for tag prompts, one for captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stylus_ext.backends.retrievers.features import Features
+from stylus_ext.backends.retrievers.postings import Floats
+from stylus_ext.core.candidates import Candidate
+
+SIGNS = ("score", "lead", "card", "best_example", "title", "name", "trigger", "covered", "close", "both")
+"""The columns of `signs`; `lead` is the score above that of the tenth."""
+
+TAG_LINE = np.array([0.3, 0.5, 0.0, 0.0, 0.0, 0.3, 0.6, 1.0, 1.0, 2.0], dtype=np.float32)
+TAG_OFFSET = -6.0
+CAPTION_LINE = np.array([0.3, 0.5, 0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 2.0, 4.0], dtype=np.float32)
+CAPTION_OFFSET = -6.0
+
+LEAD_OVER = 10
+
+
+def signs(found: Features, scores: Floats) -> Floats:
+    """What the surety of each row is made of."""
+    if not len(scores):
+        return np.zeros((0, len(SIGNS)), dtype=np.float32)
+    ahead = min(LEAD_OVER, len(scores))
+    tenth = np.partition(scores, len(scores) - ahead)[len(scores) - ahead]
+    values = found.values
+    nothing = np.zeros(len(scores), dtype=np.float32)
+    spans = bool(len(found.coverage))
+    columns = (
+        scores, scores - tenth, values[:, 0], values[:, 1], values[:, 3], values[:, 5], values[:, 6],
+        found.coverage.max(axis=0) if spans else nothing,
+        found.closeness.max(axis=0) if spans else nothing,
+        (found.coverage * found.closeness).max(axis=0) if spans else nothing,
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def sureties(found: Features, scores: Floats, is_tags: bool) -> Floats:
+    line, offset = (TAG_LINE, TAG_OFFSET) if is_tags else (CAPTION_LINE, CAPTION_OFFSET)
+    return (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
+
+
+def confidence(candidates: Sequence[Candidate]) -> float:
+    return max((candidate.evidence.sure for candidate in candidates), default=0.0)

@@ -1,0 +1,66 @@
+"""From numbers to evidence: what of an entry's name and triggers the prompt has, and which spans speak for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stylus_ext.backends.retrievers.features import Features
+from stylus_ext.backends.retrievers.names import name_phrases
+from stylus_ext.backends.retrievers.question import Question
+from stylus_ext.core.candidates import Evidence
+from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.words import content_words
+
+CLOSE = 0.25
+"""Cosines below this say nothing about a short text."""
+
+COVERED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of the prompt and of each of its spans."""
+
+    words: frozenset[str]
+    spans: tuple[frozenset[str], ...]
+    idf: dict[str, float]
+
+    @classmethod
+    def of(cls, question: Question) -> Said:
+        words = question.words.words
+        spans = tuple(frozenset(words[at] for at in line.tolist()) for line in question.lines)
+        return cls(frozenset(words), spans, dict(zip(words, question.words.idf.tolist(), strict=True)))
+
+    def mass(self, phrase: tuple[str, ...]) -> float:
+        return sum(self.idf.get(word, 0.0) for word in phrase)
+
+
+def evidence(entry: Entry, at: int, found: Features, question: Question, said: Said) -> tuple[Evidence, dict[int, Evidence]]:
+    """For the whole prompt, and for each span that says something, by the span's start."""
+    names = [phrase for phrase in name_phrases(entry) if said.words.issuperset(phrase)]
+    triggers = [trigger for trigger in _triggers(entry) if trigger[1] and said.words.issuperset(trigger[1])]
+    whole = _one(found.values[at, 0], found.values[at, 3], names, triggers, said)
+    spans: dict[int, Evidence] = {}
+    for number in np.flatnonzero((found.coverage[:, at] > COVERED) | (found.closeness[:, at] > CLOSE)).tolist():
+        words = said.spans[number]
+        spans[question.spans[number].start] = _one(
+            found.coverage[number, at], found.closeness[number, at],
+            [phrase for phrase in names if words.intersection(phrase)],
+            [trigger for trigger in triggers if words.intersection(trigger[1])], said,
+        )
+    return whole, spans
+
+
+def _one(
+    lexical: float, cosine: float, names: list[tuple[str, ...]], triggers: list[tuple[str, tuple[str, ...]]], said: Said
+) -> Evidence:
+    name = max(names, key=lambda phrase: (said.mass(phrase), phrase), default=())
+    trigger = max(triggers, key=lambda found: (said.mass(found[1]), found[0]), default=("", ()))
+    telling = max(said.mass(name), said.mass(trigger[1]))
+    return Evidence(round(float(lexical), 4), round(float(cosine), 4), name, trigger[0], round(telling, 3))
+
+
+def _triggers(entry: Entry) -> list[tuple[str, tuple[str, ...]]]:
+    return [(piece.strip(), tuple(content_words(piece))) for trigger in entry.triggers for piece in trigger.split(",")]

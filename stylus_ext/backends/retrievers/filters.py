@@ -1,0 +1,90 @@
+"""What may be found at all: arrays of yes and no before anything is scored, and reasons in words for what is refused after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylus_ext.backends.retrievers import facts as fact
+from stylus_ext.backends.retrievers.lexical import LexicalIndex
+from stylus_ext.core.description import Entry
+from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility
+from stylus_ext.core.ports import Query
+from stylus_ext.core.prompt.parse import Prompt
+from stylus_ext.core.prompt.veto import Veto, is_vetoed, vetoed
+from stylus_ext.core.prompt.words import words
+
+PARTLY = 0.85
+"""Factor on the score of an adapter that was made for a relative of the model."""
+
+_EXPLICIT = frozenset(
+    """nsfw nude nudity naked nipple areola pussy vagina vaginal penis cock dick cum cumshot sex sexual fellatio blowjob handjob
+    anal hentai porn pornographic topless bottomless masturbation orgy ahegao genital explicit erotic uncensored bukkake
+    deepthroat paizuri cunnilingus creampie futanari bdsm bondage lewd""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`open` has a value for each row of the lexical index; the veto and the user's word are asked entry by entry."""
+
+    open: NDArray[np.bool_]
+    family: str
+    families: frozenset[str] | None
+    explicit: bool
+    veto: Veto
+
+    @classmethod
+    def of(cls, query: Query, index: LexicalIndex) -> Gate:
+        facts, limits = index.facts, query.limits
+        families = None if limits.family == ANY else _fitting(limits.family, facts.family_names)
+        opened = index.alive & ~facts.has(fact.FEW_IMAGES) if len(index.alive) else index.alive
+        if families is not None:
+            opened = opened & facts.of_families(families)
+        if query.only is not None:
+            among = np.zeros(len(opened), dtype=bool)
+            among[[index.rows[str(key)] for key in query.only if str(key) in index.rows]] = True
+            opened = opened & among
+        return cls(opened, limits.family, families, limits.nsfw or is_explicit(query.prompt), vetoed(query.negative))
+
+    def refusal(self, entry: Entry) -> str:
+        """Why an entry that was found is not offered; empty where nothing speaks against it."""
+        card = entry.card
+        if entry.edits.state == "never":
+            return "you said that it shall never be used"
+        if entry.edits.state != "always":
+            if card.nsfw and not self.explicit:
+                return "it is not safe for work, and the prompt does not ask for that"
+            if is_vetoed(self.veto, (card.name, *entry.triggers, *card.tags)):
+                return "the negative prompt forbids it"
+        return ""
+
+    def factor(self, entry: Entry) -> float:
+        if self.family == ANY or compatibility(entry.family, self.family) is Compatibility.FULL:
+            return 1.0
+        return PARTLY
+
+    def misfit(self, entry: Entry) -> str:
+        """Why an entry outside the gate is outside of it."""
+        if self.families is not None and entry.family not in self.families:
+            if entry.family == UNKNOWN:
+                return f"nobody says for which base model it was made, and you generate with {self.family}"
+            return f"it was made for {entry.family}, which does not work with {self.family}"
+        return ""
+
+
+def is_explicit(prompt: Prompt) -> bool:
+    return not _EXPLICIT.isdisjoint(words(prompt.text))
+
+
+def _fitting(family: str, names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_fitting_names(family, names))
+
+
+def _fitting_names(family: str, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        if compatibility(name, family) is not Compatibility.NONE:
+            yield name

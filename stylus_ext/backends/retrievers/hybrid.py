@@ -1,0 +1,140 @@
+"""The default retriever: words and vectors, cards and examples, the whole prompt and its spans, fused into one ranking."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+import numpy as np
+
+from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
+from stylus_ext.backends.retrievers.confidence import confidence, sureties
+from stylus_ext.backends.retrievers.diversity import diverse
+from stylus_ext.backends.retrievers.evidence import Said, evidence
+from stylus_ext.backends.retrievers.facts import ALWAYS
+from stylus_ext.backends.retrievers.features import Features, features
+from stylus_ext.backends.retrievers.filters import Gate
+from stylus_ext.backends.retrievers.fusion import fused
+from stylus_ext.backends.retrievers.lexical import Called, LexicalIndex
+from stylus_ext.backends.retrievers.pool import pool
+from stylus_ext.backends.retrievers.postings import Floats, Ints
+from stylus_ext.backends.retrievers.question import Question, question
+from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Entry
+from stylus_ext.core.ports import Embedder, Query, Store, VectorIndex
+
+MOST_REFUSED = 10
+SPARE = 30
+"""Entries read beyond those asked for, since some will be refused."""
+
+_REMEMBERED = 4096
+
+
+@dataclass(slots=True)
+class EntryMemory:
+    """Entries read lately, forgotten when the catalogue moves on."""
+
+    store: Store
+    _state: tuple[str, int] = ("", -1)
+    _kept: OrderedDict[AdapterKey, Entry] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def read(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, Entry]:
+        state = self.store.identity, self.store.revision
+        with self._lock:
+            if state != self._state:
+                self._kept.clear()
+                self._state = state
+            found = {key: self._kept[key] for key in keys if key in self._kept}
+        fresh = self.store.read([key for key in keys if key not in found])
+        with self._lock:
+            if state == self._state:
+                self._kept.update(fresh)
+                while len(self._kept) > _REMEMBERED:
+                    self._kept.popitem(last=False)
+        return {**found, **fresh}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every policy works with."""
+
+    catalogue: LexicalCatalogue
+    memory: EntryMemory
+    vectors: VectorIndex
+    embedder: Embedder
+
+
+class HybridRetriever:
+    """Implements `Retriever`."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def find(self, query: Query) -> Candidates:
+        lexical = self._tools.catalogue.current()
+        asked = question(query, lexical, self._tools.embedder)
+        gate = Gate.of(query, lexical)
+        rows, called = pool(asked, query, lexical, self._tools.vectors, gate)
+        rows = np.union1d(rows, np.flatnonzero(gate.open & lexical.facts.has(ALWAYS))).astype(np.int32)
+        found = features(asked, lexical, self._tools.vectors, rows, called)
+        scores = self._scores(found, asked)
+        ranked, refused = self._ranked(query, gate, lexical, asked, found, scores)
+        refused += self._misfits(gate, lexical, called)
+        best = tuple(ranked[: query.limits.candidates])
+        return Candidates(best, asked.spans, confidence(best), tuple(refused[:MOST_REFUSED]))
+
+    def _scores(self, found: Features, asked: Question) -> Floats:
+        return fused(found, asked.is_tags)
+
+    def _ranked(
+        self, query: Query, gate: Gate, lexical: LexicalIndex, asked: Question, found: Features, scores: Floats
+    ) -> tuple[list[Candidate], list[NearMiss]]:
+        places = _order(lexical, found.rows, scores, query.limits.candidates + SPARE)
+        keys = [AdapterKey.parse(lexical.key(int(found.rows[at]))) for at in places]
+        entries = self._tools.memory.read(keys)
+        said = Said.of(asked)
+        sure = sureties(found, fused(found, asked.is_tags), asked.is_tags)
+        kept: list[Candidate] = []
+        refused: list[NearMiss] = []
+        for key, at in zip(keys, places, strict=True):
+            entry = entries.get(key)
+            if entry is None:
+                continue
+            score = round(float(scores[at]) * gate.factor(entry), 5)
+            reason = gate.refusal(entry)
+            if reason:
+                refused.append(NearMiss(key, entry.card.name, reason, score))
+                continue
+            whole, spans = evidence(entry, at, found, asked, said)
+            kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans))
+        ranked, aside = diverse(sorted(kept, key=lambda candidate: -candidate.score))
+        return ranked, refused + aside
+
+    def _misfits(self, gate: Gate, lexical: LexicalIndex, called: Called) -> list[NearMiss]:
+        """Adapters that the prompt calls by name or trigger, but that do not fit the base model."""
+        if gate.families is None:
+            return []
+        outside = called.rows[~gate.open[called.rows] & lexical.alive[called.rows]]
+        keys = [AdapterKey.parse(lexical.key(row)) for row in dict.fromkeys(outside.tolist()[:MOST_REFUSED])]
+        return list(_reasons(gate, self._tools.memory.read(keys).values()))
+
+
+def _reasons(gate: Gate, entries: Iterable[Entry]) -> Iterable[NearMiss]:
+    for entry in entries:
+        reason = gate.misfit(entry)
+        if reason:
+            yield NearMiss(entry.key, entry.card.name, reason)
+
+
+def _order(lexical: LexicalIndex, rows: Ints, scores: Floats, most: int) -> list[int]:
+    """Places in `rows`, best first; `always` in any case; equal scores by downloads, then by key, so that it never changes."""
+    downloads = lexical.facts.downloads[rows]
+    keys = np.array([lexical.key(row) for row in rows.tolist()], dtype=object)
+    order = np.lexsort((np.argsort(np.argsort(keys, kind="stable"), kind="stable"), -downloads, -np.round(scores, 4)))
+    pinned = np.flatnonzero((lexical.facts.flags[rows] & ALWAYS) != 0).tolist()
+    best = order[:most].tolist()
+    return best + [at for at in pinned if at not in set(best)]

@@ -1,0 +1,187 @@
+"""The lexical index: words of a prompt in, scores of all entries out. One or more segments, and which rows still count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylus_ext.backends.retrievers.facts import Facts, joined
+from stylus_ext.backends.retrievers.postings import Floats, Ints
+from stylus_ext.backends.retrievers.segment import Segment
+
+NAME, TRIGGER = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Distinct words of a text, with what each tells in this catalogue."""
+
+    words: tuple[str, ...]
+    idf: Floats
+
+    @property
+    def mass(self) -> float:
+        return float(self.idf.sum())
+
+    @property
+    def scale(self) -> float:
+        """What a score is divided by, so that long and short prompts compare."""
+        return math.sqrt(self.mass) or 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Whose name or trigger stands wholly in the text, and how much its words tell."""
+
+    rows: Ints
+    kinds: Ints
+    masses: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalIndex:
+    """Rows number the entries of all segments in their order; `alive` leaves out what was replaced or removed."""
+
+    segments: tuple[Segment, ...]
+    alive: NDArray[np.bool_]
+    facts: Facts
+    rows: Mapping[str, int]
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment], gone: frozenset[str] = frozenset()) -> LexicalIndex:
+        """A key in a later segment replaces the one before."""
+        rows: dict[str, int] = {}
+        base = 0
+        for segment in segments:
+            rows.update(zip(segment.keys, range(base, base + len(segment)), strict=True))
+            base += len(segment)
+        for key in gone:
+            rows.pop(key, None)
+        alive = np.zeros(base, dtype=bool)
+        alive[np.fromiter(rows.values(), dtype=np.int64, count=len(rows))] = True
+        return cls(tuple(segments), alive, joined([segment.facts for segment in segments]), rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, row: int) -> str:
+        for segment in self.segments:
+            if row < len(segment):
+                return segment.keys[row]
+            row -= len(segment)
+        raise IndexError(row)
+
+    def weigh(self, words: Sequence[str]) -> Words:
+        distinct = tuple(dict.fromkeys(words))
+        counts = np.zeros(len(distinct), dtype=np.float32)
+        for segment in self.segments:
+            for at, word in enumerate(distinct):
+                term = segment.vocabulary.get(word)
+                if term is not None:
+                    counts[at] += segment.frequency[term]
+        total = max(len(self.rows), 1)
+        return Words(distinct, np.log1p((np.maximum(total - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
+
+    def card_scores(self, asked: Words) -> Floats:
+        """BM25F over the card's fields."""
+        return self._joined([segment.card.scores(*_known(segment, asked)) for segment in self.segments])
+
+    def example_scores(self, asked: Words) -> Floats:
+        """BM25 of the best of an entry's example prompts."""
+        return self._joined([_best_example(segment, asked) for segment in self.segments])
+
+    def card_impacts(self, asked: Words, rows: Ints) -> Floats:
+        """For a few rows: one line a word, one column a row, idf included."""
+        out = np.zeros((len(asked.words), len(rows)), dtype=np.float32)
+        base = 0
+        for segment in self.segments:
+            inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
+            held = [(at, segment.vocabulary[word]) for at, word in enumerate(asked.words) if word in segment.vocabulary]
+            if len(inside) and held:
+                lines = np.array([at for at, _ in held])
+                found = segment.card.at([term for _, term in held], (rows[inside] - base).astype(np.int32))
+                out[np.ix_(lines, inside)] = found * asked.idf[lines, None]
+            base += len(segment)
+        return out
+
+    def example_features(self, asked: Words, rows: Ints) -> tuple[Floats, Floats]:
+        """For a few rows: the score of the best example, and of all examples read as one."""
+        best, together = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
+        base = 0
+        for segment in self.segments:
+            inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
+            best[inside], together[inside] = _examples_of(segment, asked, rows[inside] - base)
+            base += len(segment)
+        return best, together
+
+    def called(self, asked: Words) -> Called:
+        """The names and triggers of which every word stands in the text."""
+        parts: list[Called] = []
+        base = 0
+        for segment in self.segments:
+            found = _called(segment, asked)
+            parts.append(Called((found.rows + base).astype(np.int32), found.kinds, found.masses))
+            base += len(segment)
+        if not parts:
+            return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return Called(
+            np.concatenate([part.rows for part in parts]), np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.masses for part in parts]),
+        )
+
+    @staticmethod
+    def _joined(parts: list[Floats]) -> Floats:
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:
+    held = [(segment.vocabulary[word], float(idf)) for word, idf in zip(asked.words, asked.idf, strict=True)
+            if word in segment.vocabulary]
+    return [term for term, _ in held], [idf for _, idf in held]
+
+
+def _best_example(segment: Segment, asked: Words) -> Floats:
+    starts = segment.example_starts
+    best = np.zeros(len(segment), dtype=np.float32)
+    counts = np.diff(starts)
+    some = np.flatnonzero(counts)
+    if len(some):
+        single = segment.examples.scores(*_known(segment, asked))
+        best[some] = np.maximum.reduceat(single, starts[:-1][some])
+    return best
+
+
+def _examples_of(segment: Segment, asked: Words, rows: Ints) -> tuple[Floats, Floats]:
+    starts = segment.example_starts[rows]
+    counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
+    best, together = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
+    terms, factors = _known(segment, asked)
+    some = np.flatnonzero(counts)
+    if len(some) and terms:
+        begins = np.cumsum(counts[some]) - counts[some]
+        numbers = np.repeat(starts[some] - begins, counts[some]) + np.arange(int(counts.sum()))
+        found = segment.examples.at(terms, numbers.astype(np.int32)) * np.array(factors, dtype=np.float32)[:, None]
+        best[some] = np.maximum.reduceat(found.sum(axis=0), begins)
+        together[some] = np.maximum.reduceat(found, begins, axis=1).sum(axis=0)
+    return best, together
+
+
+def _called(segment: Segment, asked: Words) -> Called:
+    terms, factors = _known(segment, asked)
+    held = [segment.phrases.of(term)[0] for term in terms]
+    if not held:
+        return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    numbers = np.concatenate(held)
+    masses = np.repeat(np.array(factors, dtype=np.float32), [len(part) for part in held])
+    order = np.argsort(numbers, kind="stable")
+    phrases, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
+    if not len(phrases):
+        return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    sums = np.add.reduceat(masses[order], starts).astype(np.float32)
+    whole = counts == segment.phrase_lengths[phrases]
+    full = phrases[whole]
+    return Called(segment.phrase_rows[full], segment.phrase_kinds[full], sums[whole])

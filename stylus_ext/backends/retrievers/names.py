@@ -1,0 +1,48 @@
+"""What an adapter may be called in a prompt: its name without the talk of file names, its parts, and its trigger words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.words import content_words
+
+_PARTS = re.compile(r"[|/\\()\[\]{}【】（）「」:：;,，、+~]|\s[-–—]\s|--+")
+_VERSION = re.compile(r"v?\d+(\.\d+)*[a-z]?|epoch\d*|e\d+|ver\d*|rev\d*|sd\d*|xl|sdxl|il|noob", re.IGNORECASE)
+_TALK = frozenset(
+    """lora locon lyco lycori lycoris loha dora loras style styles character characters concept embedding model checkpoint version
+    ver update updated new by from the of for trained training pony illustrious flux pdxl noobai sdxl beta alpha final test
+    experimental release nsfw sfw outfit outfits costume cosplay""".split()
+)
+"""Words of a name that nobody writes into a prompt."""
+
+MOST_PHRASE_WORDS = 6
+MOST_TRIGGERS = 16
+
+
+def name_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
+    """The sets of words by which the name can be recognised: the whole of it, and each of its parts."""
+    seen: set[tuple[str, ...]] = set()
+    name = entry.card.name
+    for part in (name, *_PARTS.split(name)):
+        phrase = tuple(dict.fromkeys(_telling(content_words(part))))
+        if phrase and len(phrase) <= MOST_PHRASE_WORDS and phrase not in seen:
+            seen.add(phrase)
+            yield phrase
+
+
+def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
+    """Each trigger word or phrase, cut at its commas, as a set of words."""
+    seen: set[tuple[str, ...]] = set()
+    for trigger in entry.triggers[:MOST_TRIGGERS]:
+        for piece in trigger.split(",")[:MOST_TRIGGERS]:
+            phrase = tuple(dict.fromkeys(content_words(piece)))
+            if phrase and len(phrase) <= MOST_PHRASE_WORDS and phrase not in seen:
+                seen.add(phrase)
+                yield phrase
+
+
+def _telling(words: list[str]) -> list[str]:
+    """Without talk and versions, unless nothing else is left."""
+    return [word for word in words if word not in _TALK and not _VERSION.fullmatch(word)]

@@ -1,0 +1,60 @@
+"""A query as the retriever asks it: its text, its words and what they tell here, its spans, and the vectors of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylus_ext.backends.retrievers.lexical import LexicalIndex, Words
+from stylus_ext.core.ports import Embedder, Matrix, Query
+from stylus_ext.core.prompt.pieces import phrases, pieces
+from stylus_ext.core.prompt.spans import Span, spans
+from stylus_ext.core.prompt.words import content_words
+
+MOST_EMBEDDED_SPANS = 12
+"""Encoding is the dearest part of a plan: of a long tag prompt only the spans that tell most get a vector."""
+
+LONGEST = 4_000
+"""Characters of a prompt that are looked at; a model sees far fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans numbered in `embedded`."""
+
+    is_tags: bool
+    words: Words
+    spans: tuple[Span, ...]
+    lines: tuple[NDArray[np.int64], ...]
+    vector: Matrix
+    span_vectors: Matrix
+    embedded: tuple[int, ...]
+
+
+def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
+    prompt = query.prompt
+    said = ", ".join(phrase.text for phrase in phrases(prompt))[:LONGEST]
+    content = ", ".join(piece.text for piece in pieces(prompt))[:LONGEST] or said
+    weighed = index.weigh(content_words(said))
+    place = {word: at for at, word in enumerate(weighed.words)}
+    found = spans(prompt)
+    lines = tuple(
+        np.array([place[word] for word in dict.fromkeys(content_words(span.text)) if word in place], dtype=np.int64)
+        for span in found
+    )
+    chosen = _telling(found, lines, weighed)
+    vector = embedder.embed([content])
+    several = embedder.embed([found[number].text for number in chosen]) if chosen else np.zeros_like(vector[:0])
+    return Question(prompt.is_tags, weighed, found, lines, vector, several, chosen)
+
+
+def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words) -> tuple[int, ...]:
+    """The spans that get a vector: each text once, those with the rarest words first, in the order of the prompt."""
+    first: dict[str, int] = {}
+    for number, span in enumerate(found):
+        first.setdefault(span.text, number)
+    ranked = sorted(first.values(), key=lambda number: (-float(weighed.idf[lines[number]].sum()), number))
+    return tuple(sorted(ranked[:MOST_EMBEDDED_SPANS]))

@@ -1,0 +1,82 @@
+"""Segments on disk: a folder of .npy arrays and one JSON, written beside and moved into place; read by memory map."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from stylus_ext.backends.retrievers.facts import Facts
+from stylus_ext.backends.retrievers.postings import Postings
+from stylus_ext.backends.retrievers.segment import Segment
+
+FORMAT = 1
+_POSTINGS = ("card", "examples", "phrases")
+_ARRAYS = ("example_starts", "phrase_rows", "phrase_lengths", "phrase_kinds", "frequency")
+_FACTS = ("families", "flags", "models", "downloads")
+
+
+def save(segment: Segment, folder: Path) -> None:
+    """`folder` appears whole or not at all; a killed writer leaves only a folder whose name begins with a dot."""
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name in _POSTINGS:
+        held: Postings = getattr(segment, name)
+        for piece in ("offsets", "rows", "impacts"):
+            np.save(part / f"{name}.{piece}.npy", getattr(held, piece))
+    for name in _ARRAYS:
+        np.save(part / f"{name}.npy", getattr(segment, name))
+    for name in _FACTS:
+        np.save(part / f"facts.{name}.npy", getattr(segment.facts, name))
+    about = {
+        "format": FORMAT, "keys": segment.keys, "vocabulary": list(segment.vocabulary),
+        "sizes": {name: getattr(segment, name).size for name in _POSTINGS}, "families": segment.facts.family_names,
+    }
+    (part / "segment.json").write_text(json.dumps(about), encoding="ascii")
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.replace(folder)
+
+
+def load(folder: Path) -> Segment | None:
+    """None where there is no segment that this version can read: it is derived, and is then made anew."""
+    try:
+        about = json.loads((folder / "segment.json").read_text(encoding="ascii"))
+        if about["format"] != FORMAT:
+            return None
+        segment = Segment(
+            keys=tuple(about["keys"]), vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
+            facts=Facts(*(np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS), tuple(about["families"])),
+            **{name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS},
+            **{name: _mapped(folder / f"{name}.npy") for name in _ARRAYS},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return segment if _sound(segment) else None
+
+
+def _postings(folder: Path, name: str, size: int) -> Postings:
+    offsets, rows, impacts = (_mapped(folder / f"{name}.{piece}.npy") for piece in ("offsets", "rows", "impacts"))
+    return Postings(offsets, rows, impacts, size)
+
+
+def _mapped(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    return np.load(path, mmap_mode="r", allow_pickle=False) if path.stat().st_size else np.load(path, allow_pickle=False)
+
+
+def _sound(segment: Segment) -> bool:
+    """The parts belong together; a torn folder is made anew rather than believed."""
+    count, terms = len(segment.keys), len(segment.vocabulary)
+    lists = [getattr(segment.facts, item.name) for item in fields(Facts) if item.name != "family_names"]
+    return (
+        all(len(item) == count for item in lists)
+        and len(segment.example_starts) == count + 1
+        and all(len(getattr(segment, name).offsets) == terms + 1 for name in _POSTINGS)
+        and len(segment.phrase_rows) == len(segment.phrase_lengths) == len(segment.phrase_kinds)
+        and len(segment.frequency) == terms
+    )
