@@ -40,12 +40,14 @@ def signs(found: Features, scores: Floats) -> Floats:
         found.closeness.max(axis=0) if spans else nothing,
         (found.coverage * found.closeness).max(axis=0) if spans else nothing,
     )
-    return np.stack(columns, axis=1).astype(np.float32)
+    stacked: Floats = np.stack(columns, axis=1).astype(np.float32)
+    return stacked
 
 
 def sureties(found: Features, scores: Floats, is_tags: bool) -> Floats:
     line, offset = (TAG_LINE, TAG_OFFSET) if is_tags else (CAPTION_LINE, CAPTION_OFFSET)
-    return (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
+    sure: Floats = (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
+    return sure
 
 
 def confidence(candidates: Sequence[Candidate]) -> float:

@@ -33,7 +33,7 @@ class Facts:
         return np.isin(self.families, np.array(codes, dtype=np.int32))
 
     def has(self, flag: int) -> NDArray[np.bool_]:
-        return (self.flags & flag) != 0
+        return np.not_equal(self.flags & flag, 0)
 
 
 @dataclass(slots=True)

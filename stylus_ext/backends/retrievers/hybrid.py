@@ -136,5 +136,5 @@ def _order(lexical: LexicalIndex, rows: Ints, scores: Floats, most: int) -> list
     keys = np.array([lexical.key(row) for row in rows.tolist()], dtype=object)
     order = np.lexsort((np.argsort(np.argsort(keys, kind="stable"), kind="stable"), -downloads, -np.round(scores, 4)))
     pinned = np.flatnonzero((lexical.facts.flags[rows] & ALWAYS) != 0).tolist()
-    best = order[:most].tolist()
+    best: list[int] = order[:most].tolist()
     return best + [at for at in pinned if at not in set(best)]

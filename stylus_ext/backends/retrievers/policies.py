@@ -21,14 +21,14 @@ from stylus_ext.core.ports import Embedder, Retriever, Store, VectorIndex
 class CosineRetriever(HybridRetriever):
     """The paper's: the cosine of the whole prompt with the whole card, and nothing else."""
 
-    def _scores(self, found: Features, asked: Question) -> Floats:
+    def _scores(self, found: Features, asked: Question) -> Floats:  # noqa: ARG002
         return found.values[:, 4]
 
 
 class LexicalRetriever(HybridRetriever):
     """Words alone: the card's fields and the best example."""
 
-    def _scores(self, found: Features, asked: Question) -> Floats:
+    def _scores(self, found: Features, asked: Question) -> Floats:  # noqa: ARG002
         return found.values[:, 0] + found.values[:, 1]
 
 

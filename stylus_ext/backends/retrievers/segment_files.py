@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,11 +49,12 @@ def load(folder: Path) -> Segment | None:
         about = json.loads((folder / "segment.json").read_text(encoding="ascii"))
         if about["format"] != FORMAT:
             return None
+        parts: dict[str, Any] = {name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS}
+        parts |= {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
+        facts: dict[str, Any] = {name: np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS}
         segment = Segment(
             keys=tuple(about["keys"]), vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
-            facts=Facts(*(np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS), tuple(about["families"])),
-            **{name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS},
-            **{name: _mapped(folder / f"{name}.npy") for name in _ARRAYS},
+            facts=Facts(**facts, family_names=tuple(about["families"])), **parts,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -65,14 +66,16 @@ def _postings(folder: Path, name: str, size: int) -> Postings:
     return Postings(offsets, rows, impacts, size)
 
 
-def _mapped(path: Path) -> np.ndarray:  # type: ignore[type-arg]
-    return np.load(path, mmap_mode="r", allow_pickle=False) if path.stat().st_size else np.load(path, allow_pickle=False)
+def _mapped(path: Path) -> Any:
+    """An empty array cannot be mapped."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found if found.size else np.array(found)
 
 
 def _sound(segment: Segment) -> bool:
     """The parts belong together; a torn folder is made anew rather than believed."""
     count, terms = len(segment.keys), len(segment.vocabulary)
-    lists = [getattr(segment.facts, item.name) for item in fields(Facts) if item.name != "family_names"]
+    lists = [getattr(segment.facts, name) for name in _FACTS]
     return (
         all(len(item) == count for item in lists)
         and len(segment.example_starts) == count + 1

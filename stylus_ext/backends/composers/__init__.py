@@ -1,0 +1,1 @@
+"""Who splits the prompt into tasks and gives each its adapters."""

@@ -1,0 +1,29 @@
+"""Picks and near misses in plain words."""
+
+from __future__ import annotations
+
+from stylus_ext.core.candidates import Candidate, Evidence
+
+
+def why(candidate: Candidate, task: str, local: Evidence | None) -> str:
+    """What speaks for a pick, the strongest first."""
+    if candidate.entry.edits.state == "always":
+        return "you said that it shall always be used"
+    seen = candidate.evidence
+    if seen.trigger:
+        return f"its trigger word {_quoted(seen.trigger)} stands in the prompt"
+    if seen.named:
+        return f"the prompt names it: {_quoted(' '.join(seen.named))}"
+    if local is not None and local.lexical and local.cosine:
+        return f"its card speaks of {_quoted(task)} in the same words, and means something close to it"
+    if local is not None and local.cosine > 0:
+        return f"what it draws is close to {_quoted(task)}"
+    return "prompts like this one were made with it"
+
+
+def unsure(candidate: Candidate, needed: float) -> str:
+    return f"not sure enough that it is meant ({candidate.evidence.sure:.0%}, and {needed:.0%} are needed)"
+
+
+def _quoted(text: str) -> str:
+    return f"'{text.strip()[:60]}'"

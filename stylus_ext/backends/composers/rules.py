@@ -1,0 +1,142 @@
+"""RuleComposer: candidates in, a composition out, by rules alone; the twin of the composer that asks a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from stylus_ext.backends.composers.demands import is_called, refusal
+from stylus_ext.backends.composers.reasons import unsure, why
+from stylus_ext.backends.composers.tasks import best_span, merged, own_tags, spanned, taken, tasks_of
+from stylus_ext.backends.composers.thresholds import needed
+from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.family import ANY, ecosystem
+from stylus_ext.core.ports import Query
+from stylus_ext.core.prompt.words import words
+
+MOST_NEAR_MISSES = 10
+LOOKED_AT = 60
+"""Candidates from the top that are weighed at all."""
+
+
+class RuleComposer:
+    """Implements `Composer`. Takes candidates by how sure they are, and each only where nothing speaks against it."""
+
+    name = "rules"
+
+    def compose(self, query: Query, candidates: Candidates) -> Composition:
+        return _Work.begun(query, candidates).done()
+
+
+@dataclass(slots=True)
+class _Work:
+    query: Query
+    candidates: Candidates
+    said: frozenset[str]
+    own: frozenset[str]
+    tasks: dict[int, Task]
+    room: int
+    ecosystem: str = ""
+    styles: int = 0
+    picks: list[Pick] = field(default_factory=list)
+    used: Counter[int] = field(default_factory=Counter)
+    misses: dict[AdapterKey, NearMiss] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, query: Query, candidates: Candidates) -> _Work:
+        tags = own_tags(query)
+        tasks = taken(tasks_of(candidates.spans), candidates.found, tags)
+        own = frozenset(tag.name for tag in tags)
+        room = max(0, query.limits.max_adapters - len(own))
+        work = cls(query, candidates, frozenset(words(query.prompt.text)), own, tasks, room)
+        for candidate in candidates.found:
+            if own.intersection(file.stem for file in candidate.entry.files):
+                work.styles += candidate.entry.kind == "style"
+                work.ecosystem = work.ecosystem or ecosystem(candidate.entry.family)
+        return work
+
+    def done(self) -> Composition:
+        for candidate in self._in_turn():
+            reason = self._against(candidate)
+            if reason:
+                self._miss(candidate, reason)
+            else:
+                self._pick(candidate)
+        misses = (*self.misses.values(), *self.candidates.refused)[:MOST_NEAR_MISSES]
+        order = tuple(self.tasks[start] for start in sorted(self.tasks))
+        return Composition(order, tuple(self.picks), misses)
+
+    def _in_turn(self) -> list[Candidate]:
+        """What the user wants always, then the surest; equals in the retriever's order."""
+        best = self.candidates.found[:LOOKED_AT]
+        wanted = [candidate for candidate in self.candidates.found if candidate.entry.edits.state == "always"]
+        rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
+        return wanted + sorted(rest, key=lambda candidate: -candidate.evidence.sure)
+
+    def _against(self, candidate: Candidate) -> str:
+        """Why a candidate is not picked; the first reason that holds."""
+        entry, limits = candidate.entry, self.query.limits
+        if self.own.intersection(file.stem for file in entry.files):
+            return "you wrote it into the prompt yourself"
+        wanted = entry.edits.state == "always"
+        if not wanted:
+            least = needed(limits.strictness, self.query.prompt.is_tags)
+            reason = refusal(candidate, self.said)
+            if reason or candidate.evidence.sure < least:
+                return reason or unsure(candidate, least)
+        if len(self.picks) >= self.room:
+            return f"there is room for {limits.max_adapters} adapters, and others fit better"
+        if limits.family == ANY and self.ecosystem and ecosystem(entry.family) != self.ecosystem:
+            return f"it was made for {entry.family}, and the other picks for {self.ecosystem}"
+        if entry.kind == "style" and self.styles >= limits.max_styles:
+            return f"{limits.max_styles} styles are the most for one picture"
+        return "" if wanted else self._crowded(candidate)
+
+    def _crowded(self, candidate: Candidate) -> str:
+        start = best_span(candidate, self.tasks)
+        if start is None:
+            return "" if is_called(candidate.evidence) and self.tasks else "no part of the prompt asks for it"
+        task = self.tasks[start]
+        if task.taken_by:
+            return f"your own {task.taken_by} serves '{task.text}' already"
+        if self.used[start] >= self.query.limits.per_task:
+            other = next((pick.name for pick in self.picks if pick.task == start), "another")
+            return f"{other} fits '{task.text}' better"
+        return ""
+
+    def _pick(self, candidate: Candidate) -> None:
+        entry = candidate.entry
+        start = best_span(candidate, self.tasks)
+        start = self._anywhere() if start is None else self._merge(candidate, start)
+        pinned = entry.edits.state == "always" or (entry.kind in {"character", "person"} and is_called(candidate.evidence))
+        self.picks.append(Pick(
+            key=candidate.key, task=start, name=entry.card.name, weight=entry.weight,
+            reason=why(candidate, self.tasks[start].text, candidate.spans.get(start)),
+            kind=entry.kind, score=candidate.evidence.sure, pinned=pinned,
+        ))
+        self.used[start] += 1
+        self.styles += entry.kind == "style"
+        self.ecosystem = self.ecosystem or ecosystem(entry.family)
+
+    def _merge(self, candidate: Candidate, start: int) -> int:
+        """One adapter that spans two tasks makes them one, unless another pick stands in one of them."""
+        starts = [at for at in spanned(candidate, start, self.tasks) if at == start or not self.used[at]]
+        if self.used[start] or sorted(starts) != spanned(candidate, start, self.tasks):
+            return start
+        before = self.tasks
+        self.tasks = merged(before, starts, self.query.prompt.text)
+        return starts[0] if self.tasks is not before else start
+
+    def _anywhere(self) -> int:
+        """An adapter that no part of the prompt asks for serves the whole of it."""
+        free = [start for start in sorted(self.tasks) if not self.tasks[start].taken_by]
+        if free:
+            return free[0]
+        text = self.query.prompt.text
+        self.tasks = {0: Task(text.strip() or text, 0, len(text)), **{at: task for at, task in self.tasks.items() if at}}
+        return 0
+
+    def _miss(self, candidate: Candidate, reason: str) -> None:
+        self.misses.setdefault(candidate.key, NearMiss(candidate.key, candidate.entry.card.name, reason, candidate.evidence.sure))

@@ -1,0 +1,90 @@
+"""Spans in, tasks out: which of them the user's own adapters serve already, and where a candidate belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from stylus_ext.core.candidates import Candidate, Evidence
+from stylus_ext.core.composition import Task
+from stylus_ext.core.ports import Query
+from stylus_ext.core.prompt.spans import Span
+from stylus_ext.core.prompt.user_tags import UserTag
+from stylus_ext.core.prompt.words import content_words
+
+ADAPTER_TAGS = frozenset(("lora", "lyco"))
+LIKE_THE_BEST = 0.9
+"""A neighbouring span of which the evidence is this near to the best belongs to the same thing."""
+
+
+def tasks_of(spans: Sequence[Span]) -> dict[int, Task]:
+    return {span.start: Task(span.text, span.start, span.end, span.segment) for span in spans}
+
+
+def own_tags(query: Query) -> tuple[UserTag, ...]:
+    """The adapters that the user wrote, each once."""
+    return tuple({tag.name: tag for tag in query.prompt.user_tags if tag.kind in ADAPTER_TAGS}.values())
+
+
+def taken(tasks: dict[int, Task], candidates: Iterable[Candidate], tags: Sequence[UserTag]) -> dict[int, Task]:
+    """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of its file name else."""
+    by_stem = {file.stem: candidate for candidate in candidates for file in candidate.entry.files}
+    out = dict(tasks)
+    for tag in tags:
+        candidate = by_stem.get(tag.name)
+        start = best_span(candidate, out) if candidate is not None else _by_name(tag.name, out)
+        if start is not None and not out[start].taken_by:
+            out[start] = replace(out[start], taken_by=tag.name)
+    return out
+
+
+def best_span(candidate: Candidate, tasks: dict[int, Task]) -> int | None:
+    """Where the evidence for a candidate is strongest; the first of equals."""
+    scored = [(_strength(seen), -start) for start, seen in candidate.spans.items() if start in tasks]
+    return -max(scored)[1] if scored else None
+
+
+def spanned(candidate: Candidate, start: int, tasks: dict[int, Task]) -> list[int]:
+    """The tasks that one candidate serves together: those whose words make its name or trigger, if they are neighbours."""
+    seen = candidate.spans[start]
+    words = set(seen.named) | set(content_words(seen.trigger))
+    order = sorted(tasks)
+    place = order.index(start)
+    found = [start]
+    for step in (1, -1):
+        at = place + step
+        while 0 <= at < len(order) and _shares(tasks[order[at]], words, candidate.spans.get(order[at])):
+            found.append(order[at])
+            at += step
+    return sorted(found)
+
+
+def merged(tasks: dict[int, Task], starts: Sequence[int], text: str) -> dict[int, Task]:
+    """Several neighbouring tasks as one, which reaches from the first to the last of them."""
+    if len(starts) < 2:  # noqa: PLR2004 - one is nothing to merge
+        return tasks
+    first, last = tasks[starts[0]], tasks[starts[-1]]
+    if first.segment != last.segment:
+        return tasks
+    out = {start: task for start, task in tasks.items() if start not in starts[1:]}
+    out[first.start] = replace(first, text=text[first.start : last.end], end=last.end)
+    return out
+
+
+def _shares(task: Task, words: set[str], seen: Evidence | None) -> bool:
+    mine = set(content_words(task.text))
+    return seen is not None and not task.taken_by and bool(mine) and mine <= words
+
+
+def _strength(seen: Evidence) -> float:
+    called = seen.telling if seen.named or seen.trigger else 0.0
+    return called + 2.0 * seen.lexical + seen.cosine + 2.0 * seen.lexical * seen.cosine
+
+
+def _by_name(name: str, tasks: dict[int, Task]) -> int | None:
+    words = set(content_words(name))
+    for start in sorted(tasks):
+        mine = set(content_words(tasks[start].text))
+        if mine and (mine <= words or words <= mine):
+            return start
+    return None
