@@ -15,7 +15,7 @@ from stylus_ext.app.library import OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.backends.composers.rules import RuleComposer
-from stylus_ext.backends.embedders import embedder_for
+from stylus_ext.backends.embedders import EndpointEmbedder, embedder_for
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.backends.lora_folder.scan import LoraFolder
 from stylus_ext.backends.pictures.source import Pictures
@@ -26,7 +26,7 @@ from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.backends.vector_index import ChromaIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
-from stylus_ext.core.errors import InvalidInput, Note, StoreProblem, StylusError
+from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Store, VectorIndex
 from stylus_ext.core.settings import Settings
 
@@ -115,10 +115,15 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
             url=settings.vectors.chroma_url, exact_below=settings.vectors.exact_below,
         )
 
+    def close() -> None:
+        store.close()
+        if isinstance(embedder, EndpointEmbedder):
+            embedder.close()
+
     try:
         index = fresh_index(folder / "vectors")
-    except StylusError:
-        store.close()
+    except BaseException:
+        close()
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
     return Stylus(
@@ -134,7 +139,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         on_disk=OnDisk(store),
         fresh_index=fresh_index,
         notes=lambda: (*store.notes, *index.notes),
-        close=lambda: (index.close(), store.close()),
+        close=lambda: _in_turn(index.close, close),
     )
 
 
@@ -145,5 +150,11 @@ def checked_folder(folder: str) -> Path:
     return path.resolve()
 
 
+def _in_turn(*steps: Callable[[], None]) -> None:
+    for step in steps:
+        step()
+
+
 def _composer(name: str) -> Composer:
-    return {"rules": RuleComposer}[name]()
+    composers: dict[str, Callable[[], Composer]] = {"rules": RuleComposer}
+    return composers[name]()
