@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.environment import machine, sizes, torch_choice
-from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Part, current_keys, short_key
+from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Home, Part, current_keys, short_key
 from stylus_ext.environment.locking import Holder, hold
 from stylus_ext.environment.pip_run import Pip, compile_folder
 from stylus_ext.environment.problems import SetupProblem
@@ -52,14 +53,19 @@ def build(environment: Environment, options: BuildOptions) -> None:
         try:
             _build(environment, options)
         except SetupProblem as problem:
-            write_progress(home.progress, Progress("stopped", error=str(problem), finished=True))
+            _leave_word(home, str(problem))
             raise
         except OSError as error:
             told = f"The environment could not be built in {home.folder}: {error}. Please check the disk and its rights."
-            with_details = SetupProblem(f"{told} Details: {home.log}")
-            write_progress(home.progress, Progress("stopped", error=str(with_details), finished=True))
-            raise with_details from error
+            _leave_word(home, told)
+            raise SetupProblem(f"{told} Details: {home.log}") from error
         write_progress(home.progress, Progress("ready", finished=True))
+
+
+def _leave_word(home: Home, sentence: str) -> None:
+    """For those who ask later; on a full disk even this may fail, and the sentence is raised all the same."""
+    with contextlib.suppress(OSError):
+        write_progress(home.progress, Progress("stopped", error=sentence, finished=True))
 
 
 def _build(environment: Environment, options: BuildOptions) -> None:

@@ -47,7 +47,7 @@ def search_path(stated: str, present: list[str], root: str) -> list[str]:
 
 
 def _enter() -> list[object]:
-    """Sets the path, holds the environment's folders for this process's life, and compiles what was updated."""
+    """Sets the path, and holds the environment's folders for this process's life."""
     here = Path(__file__).resolve()
     root = str(here.parents[2])
     present = [one for one in sys.path if one and Path(one).resolve() != here.parent]

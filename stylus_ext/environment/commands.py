@@ -64,6 +64,8 @@ def _dispatch(word: str, rest: list[str]) -> int:
         sys.stdout.write(help_text() + "\n")
         return 0
     if word == hook.BUILD_WORD:
+        if hasattr(os, "nice"):
+            os.nice(10)  # the WebUI is starting beside us
         build(plan(), BuildOptions())
         return 0
     if word in ENGINE_COMMANDS:

@@ -41,9 +41,14 @@ def remove_home(home: Home) -> None:
         busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
         if busy:
             raise SetupProblem(f"The environment is in use by {busy[0]}. Please end that first, then remove again.")
-        for path in home.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != f"{BUILD_LOCK}.lock":
-                path.unlink()
+        try:
+            for path in home.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != f"{BUILD_LOCK}.lock":
+                    path.unlink()
+        except OSError as error:
+            raise SetupProblem(
+                f"Not everything of {home.folder} could be deleted: {error}. Please end what uses it and try again."
+            ) from error
     shutil.rmtree(home.folder, ignore_errors=True)

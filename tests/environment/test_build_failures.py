@@ -62,6 +62,13 @@ def test_a_home_that_is_a_file_is_said(shop: Workshop) -> None:
         build(shop.plan(), options(shop))
 
 
+def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: Workshop) -> None:
+    """The progress file cannot be written: neither the build nor its last word ends in a traceback."""
+    (shop.home.progress / "in the way").mkdir(parents=True)
+    with pytest.raises(SetupProblem, match="could not be built in .* Please check the disk"):
+        build(shop.plan(), options(shop))
+
+
 def test_a_python_without_pip_is_told_what_to_do(shop: Workshop, tmp_path: Path) -> None:
     python = bare_python(tmp_path / "venv")
     code = (

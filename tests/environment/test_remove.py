@@ -1,0 +1,40 @@
+"""Removing takes all of `.engine`, or says who is in the way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.environment.build import build
+from stylus_ext.environment.holds import hold_folder
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.remove import remove_home
+from tests.environment.wheels import Workshop, options
+
+
+def test_all_of_it_goes_once_nobody_uses_it(shop: Workshop) -> None:
+    environment = shop.plan()
+    build(environment, options(shop))
+    (shop.home.folder / "new-half").mkdir()
+    held = hold_folder(environment.parts[0].folder, "the engine")
+    with pytest.raises(SetupProblem, match=rf"in use by the engine \(process {os.getpid()}"):
+        remove_home(shop.home)
+    assert environment.parts[0].ready
+    held.release()
+    remove_home(shop.home)
+    assert not shop.home.folder.exists()
+    assert shop.wheels.is_dir(), "nothing beside it is touched"
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may delete all")
+def test_what_cannot_be_deleted_is_said(shop: Workshop) -> None:
+    build(shop.plan(), options(shop))
+    folder = Path(shop.plan().parts[0].folder)
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(SetupProblem, match="could be deleted"):
+            remove_home(shop.home)
+    finally:
+        folder.chmod(0o700)
