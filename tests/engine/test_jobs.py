@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from stylus_ext.core.ports import Progress
+from stylus_ext.engine import jobs as module
+from stylus_ext.engine.jobs import FINISHED, Job, Jobs
+
+
+@pytest.fixture
+def jobs() -> Iterator[Jobs]:
+    jobs = Jobs()
+    yield jobs
+    jobs.close()
+
+
+class Gate:
+    """Work that reports, then waits until it may go on; it listens to a cancel while it waits."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, progress: Progress) -> dict[str, Any]:
+        progress.report("digging", 1, 4)
+        self.begun.set()
+        while not self.open.wait(0.005):
+            progress.report("digging", 1, 4)
+        return {"found": 3}
+
+
+def ended(job: Job, within_s: float = 5.0) -> dict[str, Any]:
+    until = time.monotonic() + within_s
+    while job.as_json()["state"] not in FINISHED:
+        assert time.monotonic() < until, job.as_json()
+        time.sleep(0.005)
+    return job.as_json()
+
+
+def test_a_job_runs_in_the_background_and_brings_its_result(jobs: Jobs) -> None:
+    gate = Gate()
+    job = jobs.start("dig", gate)
+    assert gate.begun.wait(5)
+    seen = job.as_json()
+    assert (seen["state"], seen["step"], seen["done"], seen["total"]) == ("running", "digging", 1, 4)
+    gate.open.set()
+    assert ended(job) == {**seen, "state": "done", "result": {"found": 3}, "eta_s": None}
+    assert jobs.get(job.id) is job
+
+
+def test_the_time_that_is_left_follows_from_the_step(jobs: Jobs) -> None:
+    gate = Gate()
+    job = jobs.start("dig", gate)
+    assert gate.begun.wait(5)
+    job.step_started = time.monotonic() - 10
+    assert job.as_json()["eta_s"] == pytest.approx(30, abs=1)
+    job.report("another step", 0, 4)
+    assert job.as_json()["eta_s"] is None
+
+
+def test_jobs_run_one_after_another_in_order(jobs: Jobs) -> None:
+    order: list[int] = []
+
+    def work(number: int) -> dict[str, Any]:
+        order.append(number)
+        return {}
+
+    started = [jobs.start(f"job {number}", lambda progress, number=number: work(number)) for number in range(20)]  # type: ignore[misc]
+    for job in started:
+        ended(job)
+    assert order == list(range(20))
+    assert [job.name for job in jobs.all()] == [f"job {number}" for number in range(20)]
+
+
+def test_a_running_job_is_cancelled_at_its_next_report(jobs: Jobs) -> None:
+    gate = Gate()
+    job = jobs.start("dig", gate)
+    assert gate.begun.wait(5)
+    jobs.cancel(job.id)
+    answer = ended(job)
+    assert answer["state"] == "cancelled"
+    assert "what was finished stays" in answer["error"]
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_runs(jobs: Jobs) -> None:
+    gate, ran = Gate(), threading.Event()
+
+    def never(progress: Progress) -> dict[str, Any]:
+        ran.set()
+        return {}
+
+    first, second = jobs.start("dig", gate), jobs.start("never", never)
+    assert gate.begun.wait(5)
+    assert jobs.cancel(second.id).as_json()["state"] == "cancelled"
+    assert first.as_json()["state"] == "running"
+    gate.open.set()
+    ended(first)
+    ended(jobs.start("last", lambda progress: {}))
+    assert not ran.is_set()
+
+
+def test_a_finished_job_cannot_be_cancelled_any_more(jobs: Jobs) -> None:
+    job = jobs.start("quick", lambda progress: {"made": 1})
+    ended(job)
+    assert jobs.cancel(job.id).as_json()["state"] == "done"
+
+
+def test_a_failure_is_told_in_its_own_words(jobs: Jobs) -> None:
+    def work(progress: Progress) -> dict[str, Any]:
+        raise StoreProblem("The disk is full.")
+
+    answer = ended(jobs.start("index", work))
+    assert (answer["state"], answer["error"], answer["result"]) == ("failed", "The disk is full.", None)
+
+
+def test_an_unexpected_failure_says_no_more_than_its_type_and_the_worker_lives(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(progress: Progress) -> dict[str, Any]:
+        raise ZeroDivisionError("secret details")
+
+    answer = ended(jobs.start("index", work))
+    assert answer["state"] == "failed"
+    assert "ZeroDivisionError" in answer["error"]
+    assert "secret" not in answer["error"]
+    assert "secret details" in caplog.text
+    assert ended(jobs.start("next", lambda progress: {}))["state"] == "done"
+
+
+def test_only_the_last_finished_ones_are_remembered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 5)
+    started = []
+    for number in range(12):
+        started.append(jobs.start(str(number), lambda progress: {}))
+        ended(started[-1])
+    assert [job.name for job in jobs.all()] == ["7", "8", "9", "10", "11"]
+    with pytest.raises(InvalidInput, match="no job"):
+        jobs.get(started[0].id)
+
+
+def test_what_a_finished_job_was_asked_is_let_go(jobs: Jobs) -> None:
+    class Payload:
+        """Something large."""
+
+    payload = Payload()
+    seen = weakref.ref(payload)
+
+    def work(progress: Progress, held: Payload = payload) -> dict[str, Any]:
+        return {}
+
+    job = jobs.start("index", work)
+    ended(job)
+    del payload, work
+    ended(jobs.start("next", lambda progress: {}))
+    gc.collect()
+    assert seen() is None
+
+
+def test_no_more_than_so_many_may_wait(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 3)
+    gate = Gate()
+    for _ in range(3):
+        jobs.start("dig", gate)
+    with pytest.raises(Unavailable, match="jobs are waiting already"):
+        jobs.start("dig", gate)
+    gate.open.set()
+
+
+def test_closing_stops_what_runs_and_what_waits() -> None:
+    jobs, gate = Jobs(), Gate()
+    started = [jobs.start("dig", gate), jobs.start("dig", gate)]
+    assert gate.begun.wait(5)
+    assert jobs.close()
+    assert [job.as_json()["state"] for job in started] == ["cancelled", "cancelled"]
+    with pytest.raises(Unavailable, match="stopping"):
+        jobs.start("late", lambda progress: {})
+
+
+def test_closing_tells_when_something_would_not_stop() -> None:
+    jobs, begun, go_on = Jobs(), threading.Event(), threading.Event()
+
+    def stubborn(progress: Progress) -> dict[str, Any]:
+        begun.set()
+        go_on.wait(5)
+        return {}
+
+    jobs.start("stubborn", stubborn)
+    assert begun.wait(5)
+    assert not jobs.close(wait_s=0.05)
+    go_on.set()
+    assert jobs.close()

@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+
+from stylus_ext.core.plan import from_json, to_json
+from stylus_ext.engine.operations import OPERATIONS
+from stylus_ext.engine.server import LARGEST_BODY
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.problems import EngineGone, EngineRefusal
+from tests.embedding_server import EmbeddingServer
+from tests.engine.conftest import TOKEN
+from tests.engine_process import engine_in_thread, finished
+from tests.lora_files import write_lora
+
+ALLOWED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def ask(
+    engine: EngineLink, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """One request as it is, without the courtesies of EngineLink."""
+    parts = urlsplit(engine.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in (headers or {}))
+        for name, value in (ALLOWED if headers is None else headers).items():
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, json.loads(text) if text else {}, {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+def refused(engine: EngineLink, method: str, path: str, payload: object = None) -> tuple[int, str, str]:
+    with pytest.raises(EngineRefusal) as caught:
+        engine.call(method, path, payload)
+    return caught.value.status, caught.value.code, str(caught.value)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN},
+                                     {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": "Bearer \xff"}])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/status"), ("POST", "/v1/shutdown"), ("GET", "/nothing")])
+def test_nothing_is_answered_without_the_token(engine: EngineLink, headers: dict[str, str], method: str, path: str) -> None:
+    status, answer, sent = ask(engine, method, path, headers=headers)
+    assert (status, answer["error"]["code"]) == (401, "token")
+    assert TOKEN not in json.dumps([answer, sent])
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil", "", "[::1", "127.0.0.1@evil"])
+def test_a_name_that_was_bent_to_this_machine_is_refused(engine: EngineLink, host: str) -> None:
+    status, answer, _ = ask(engine, "GET", "/v1/status", headers={**ALLOWED, "Host": host})
+    assert (status, answer["error"]["code"]) == (403, "host")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:9999", "[::1]:80"])
+def test_the_names_of_this_machine_are_answered_on_any_port(engine: EngineLink, host: str) -> None:
+    assert ask(engine, "GET", "/v1/status", headers={**ALLOWED, "Host": host})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v2/status", 404, "not_found"),
+        ("GET", "/v1/", 404, "not_found"),
+        ("GET", "/v1/plan", 404, "not_found"),
+        ("GET", "/v1/%2e%2e/etc/passwd", 404, "not_found"),
+        ("POST", "/v1/nothing", 404, "not_found"),
+        ("POST", "/v1/jobs/nothing", 404, "not_found"),
+        ("POST", "/v1/index", 409, "job"),
+        ("GET", "/v1/jobs/0123", 400, "invalid"),
+        ("POST", "/v1/jobs/0123/cancel", 400, "invalid"),
+        ("PUT", "/v1/plan", 405, "method"),
+        ("DELETE", "/v1/status", 405, "method"),
+        ("OPTIONS", "/v1/plan", 405, "method"),
+    ],
+)
+def test_what_does_not_exist_has_its_own_answer(engine: EngineLink, method: str, path: str, status: int, code: str) -> None:
+    answered, answer, sent = ask(engine, method, path)
+    assert (answered, answer["error"]["code"]) == (status, code)
+    assert answer["error"]["message"]
+    assert "access-control-allow-origin" not in sent
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"\xff\xfe", b"nothing", b'{"prompt": NaN}', b'{"prompt": 1e', b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b'"\x00"'],
+)
+def test_what_is_no_json_is_refused(engine: EngineLink, body: bytes) -> None:
+    status, answer, _ = ask(engine, "POST", "/v1/plan", body)
+    assert (status, answer["error"]["code"]) == (400, "json")
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ([1], "JSON object"),
+        ("text", "JSON object"),
+        ({}, "'prompt' is missing"),
+        ({"prompt": 1}, "'prompt' must be text"),
+        ({"prompt": "x" * 100_001}, "too long"),
+        ({"prompt": "x", "batches": 0}, "between 1 and 1,000"),
+        ({"prompt": "x", "seed": -1}, "'seed' must lie"),
+        ({"prompt": "x", "seeds": [1] * 1001}, "too long"),
+        ({"prompt": "x", "deadline_s": 1e9}, "'deadline_s' must lie"),
+        ({"prompt": "x", "settings": {"weights": {"strength": 99}}}, "strength must lie between"),
+        ({"prompt": "x", "settings": {"weights": 3}}, "must be an object"),
+        ({"prompt": "x", "settings": {"nothing": {}}}, "no group of settings"),
+        ({"prompt": "x", "settings": {"selection": {"family": "no such family"}}}, "family"),
+        ({"prompt": "x", "settings": {"encoder": {"endpoint": "http://evil.example"}}}, "belong to the engine"),
+        ({"prompt": "x", "lora_dirs": ["/no/such/folder"]}, "There is no folder"),
+        ({"prompt": "x", "reach": "moon"}, "must be one of"),
+        ({"prompt": "x", "promt": "y"}, "no field 'promt'"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(engine: EngineLink, payload: object, said: str) -> None:
+    status, code, message = refused(engine, "POST", "/v1/plan", payload)
+    assert (status, code) == (400, "invalid")
+    assert said in message
+    assert len(message) < 2001
+
+
+def test_a_job_is_checked_before_it_is_taken(engine: EngineLink) -> None:
+    before = engine.call("GET", "/v1/jobs")
+    assert refused(engine, "POST", "/v1/jobs/index", {"lora_dirs": "x"})[:2] == (400, "invalid")
+    assert engine.call("GET", "/v1/jobs") == before
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(engine: EngineLink) -> None:
+    parts = urlsplit(engine.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as sock:
+        sock.sendall(
+            f"POST /v1/plan HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"Content-Length: {LARGEST_BODY + 1}\r\n\r\n".encode()
+        )
+        assert b" 413 " in sock.recv(4096)
+
+
+def test_a_body_that_grows_too_large_is_cut_off(engine: EngineLink) -> None:
+    """Chunked, so that its length is not known before."""
+    parts = urlsplit(engine.url)
+    chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as sock:
+        sock.sendall(
+            f"POST /v1/plan HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        for _ in range(LARGEST_BODY // 0x100000):
+            sock.sendall(chunk)
+        sock.sendall(b"1\r\n \r\n")
+        assert b" 413 " in sock.recv(4096)
+
+
+def test_a_plan_over_http_is_a_plan(engine: EngineLink) -> None:
+    answer = engine.call("POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5})
+    plan = from_json(answer["plan"])
+    assert to_json(plan) == answer["plan"]
+    assert len(plan.prompts) == len(plan.masks) == 3
+    assert answer["elapsed_ms"] > 0
+    assert engine.call("POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5})["plan"] == answer["plan"]
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\x00\x01\udcff\ud800", "\u96e8\u306e\u6771\u4eac, \U0001f9ca", "word, " * 3333, "(" * 20_000])
+def test_a_strange_prompt_has_a_plan_or_stays_as_it_was(engine: EngineLink, prompt: str) -> None:
+    plan = engine.call("POST", "/v1/plan", {"prompt": prompt})["plan"]
+    assert plan["prompt"] == prompt
+    assert plan["prompts"][0].startswith(prompt.rstrip())
+    assert plan["picks"] or plan["notes"]
+
+
+def test_a_plan_without_time_leaves_the_prompt_alone(engine: EngineLink) -> None:
+    plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi on the moon", "deadline_s": 0})["plan"]
+    assert plan["prompts"] == ["a corgi on the moon"]
+    assert [note["code"] for note in plan["notes"]] == ["late"]
+
+
+def test_only_what_the_host_lists_is_picked(engine: EngineLink) -> None:
+    plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi", "stems": []})["plan"]
+    assert plan["picks"] == []
+    assert plan["prompts"] == ["a corgi"]
+
+
+def test_search_show_and_edit(engine: EngineLink) -> None:
+    found = engine.call("POST", "/v1/search", {"text": "corgi"})
+    key = found["entries"][0]["key"]
+    assert engine.call("POST", "/v1/show", {"key": key})["entry"]["key"] == key
+    edited = engine.call("POST", "/v1/edit", {"key": key, "text": "a very small corgi", "weight": 0.5, "state": "always"})["entry"]
+    assert (edited["text"], edited["weight"], edited["state"]) == ("a very small corgi", 0.5, "always")
+    assert engine.call("POST", "/v1/search", {"state": "always"})["total"] == 1
+    restored = engine.call("POST", "/v1/edit", {"key": key, "undo": True})["entry"]
+    assert restored["state"] == "auto"
+    assert refused(engine, "POST", "/v1/show", {"key": "no such adapter"})[1] == "invalid"
+    assert refused(engine, "POST", "/v1/edit", {"key": key, "kind": "sandwich"})[1] == "invalid"
+
+
+def test_the_status_says_what_there_is_and_what_leaves_the_machine(engine: EngineLink, vectors: EmbeddingServer) -> None:
+    status = engine.call("GET", "/v1/status")
+    assert status["catalogue"]["entries"] > 100
+    assert status["capabilities"]["operations"] == sorted(OPERATIONS)
+    assert vectors.url in " ".join(status["leaves_the_machine"])
+    assert TOKEN not in json.dumps(status)
+
+
+def test_the_schemas_are_given_out_and_hold(engine: EngineLink) -> None:
+    schemas = engine.call("GET", "/v1/schema")
+    assert set(schemas) == set(OPERATIONS)
+    for schema in schemas.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert schemas["index"]["long"]
+    jsonschema.validate({"prompt": "x", "seeds": [1, 2]}, schemas["plan"])
+
+
+def test_plans_go_on_while_a_folder_is_indexed(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    loras = tmp_path / "loras"
+    for number in range(300):
+        write_lora(loras / f"adapter_{number:03}.safetensors", metadata={"ss_output_name": f"adapter {number}"}, seed=number)
+    with engine_in_thread(tmp_path / "data", vectors.url) as engine:
+        job = engine.call("POST", "/v1/jobs/index", {"lora_dirs": [str(loras)]})
+        prompts = [f"a corgi, picture {number}" for number in range(24)]
+
+        def planned(prompt: str) -> dict[str, Any]:
+            plan: dict[str, Any] = engine.call("POST", "/v1/plan", {"prompt": prompt, "reach": "catalogue"})["plan"]
+            return plan
+
+        with ThreadPoolExecutor(6) as pool:
+            plans = list(pool.map(planned, prompts))
+        assert [plan["prompt"] for plan in plans] == prompts
+        assert all(plan["prompts"][0].startswith(plan["prompt"]) for plan in plans)
+        done = finished(engine, job["id"])
+        assert (done["state"], done["result"]["written"]) == ("done", 300), done
+        status = engine.call("GET", "/v1/status")["catalogue"]
+        assert status["on_disk"] == 300
+        assert status["in_step"]
+
+
+def test_a_plan_says_when_the_catalogue_is_not_embedded_yet(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    """The encoder is held at its first batch until the plan was made."""
+    go_on = threading.Event()
+
+    def held(body: dict[str, Any]) -> Any:
+        go_on.wait(20)
+        return 200, {}, vectors.good(body)
+
+    with engine_in_thread(tmp_path / "data", vectors.url) as engine:
+        until = time.monotonic() + 20
+        while engine.call("GET", "/v1/status")["catalogue"]["entries"] < 100 and time.monotonic() < until:
+            time.sleep(0.02)
+        finished(engine)
+        vectors.script.append(held)
+        write_lora(tmp_path / "loras" / "corgi_friend.safetensors")
+        job = engine.call("POST", "/v1/jobs/index", {"lora_dirs": [str(tmp_path / "loras")]})
+        while engine.call("GET", f"/v1/jobs/{job['id']}")["step"] != "embedding" and time.monotonic() < until:
+            time.sleep(0.02)
+        try:
+            answers = []
+            asking = threading.Thread(target=lambda: answers.append(engine.call("POST", "/v1/plan", {"prompt": "a corgi"})))
+            asking.start()
+            asking.join(10)
+            notes = {note["code"]: note["text"] for note in answers[0]["plan"]["notes"]}
+            assert "0 of the 2 vectors" in notes["partial_index"]
+        finally:
+            go_on.set()
+        finished(engine, job["id"])
+        plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi"})["plan"]
+        assert "partial_index" not in {note["code"] for note in plan["notes"]}
+
+
+def test_a_job_is_cancelled_over_http(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    for number in range(600):
+        write_lora(tmp_path / "loras" / f"adapter_{number:03}.safetensors", seed=number)
+    with engine_in_thread(tmp_path / "data", vectors.url) as engine:
+        finished(engine)
+        job = engine.call("POST", "/v1/jobs/index", {"lora_dirs": [str(tmp_path / "loras")]})
+        engine.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
+        assert finished(engine, job["id"])["state"] == "cancelled"
+
+
+def test_after_a_shutdown_nobody_answers(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    with engine_in_thread(tmp_path / "data", vectors.url) as engine:
+        assert engine.call("POST", "/v1/shutdown", {}) == {"stopping": True}
+        until = time.monotonic() + 10
+        with pytest.raises(EngineGone):
+            while time.monotonic() < until:
+                engine.call("GET", "/v1/jobs")
+                time.sleep(0.02)
+
+
+def test_a_trivial_call_takes_a_few_milliseconds(engine: EngineLink) -> None:
+    times = []
+    for _ in range(30):
+        started = time.perf_counter()
+        engine.call("GET", "/v1/jobs")
+        times.append(time.perf_counter() - started)
+    assert median(times) < 0.05
+
+
+def test_an_unexpected_failure_keeps_its_details_in_the_log(
+    engine: EngineLink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> dict[str, Any]:
+        raise ZeroDivisionError("inner details")
+
+    monkeypatch.setattr("stylus_ext.engine.server.perform", broken)
+    with caplog.at_level(logging.DEBUG):
+        status, code, message = refused(engine, "POST", "/v1/search", {})
+    assert (status, code) == (500, "unexpected")
+    assert "ZeroDivisionError" in message
+    assert "inner" not in message
+    assert "inner details" in caplog.text
+    assert TOKEN not in caplog.text
