@@ -16,6 +16,7 @@ from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch
 from stylus_ext.backends.store.journal import UserJournal
 from stylus_ext.backends.store.opening import Opening, open_catalogue
+from stylus_ext.backends.store.recent import Recent
 from stylus_ext.backends.store.schema import read_meta, write_meta
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.description import Edits, Entry
@@ -37,6 +38,7 @@ class SqliteStore:
         """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's file systems."""
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
+        self._recent = Recent()
         try:
             if not self._database.read_only:
                 notes += self._replay()
@@ -88,9 +90,9 @@ class SqliteStore:
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
         asked = {key: _column(key) for key in keys}
         with self._database.snapshot() as connection:
-            found = rows.entries_at(connection, asked.values())
+            found = self._recent.entries_at(connection, asked.values())
             firsts = _firsts(connection, (key for key, column in asked.items() if column not in found))
-            found.update(rows.entries_at(connection, firsts.values()))
+            found.update(self._recent.entries_at(connection, firsts.values()))
         asked.update(firsts)
         return {key: found[column] for key, column in asked.items() if column in found}
 
