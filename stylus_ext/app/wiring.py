@@ -27,7 +27,7 @@ from stylus_ext.backends.vector_index import ChromaIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
-from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Store, VectorIndex
+from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Retriever, Store, VectorIndex
 from stylus_ext.core.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class Stylus:
     index: VectorIndex
     embedder: Embedder
     plan: PlanPrompt
+    retrievers: Callable[[str], Retriever]
+    composers: Callable[[str], Composer]
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
     hash_files: HashFiles
@@ -126,13 +128,16 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         close()
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
+    retrievers = retriever_for(store, index, embedder, folder / "lexical")
     return Stylus(
         folder=folder,
         settings=settings,
         store=store,
         index=index,
         embedder=embedder,
-        plan=PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), _composer, lambda: index.mark),
+        plan=PlanPrompt(store, retrievers, _composer, lambda: index.mark),
+        retrievers=retrievers,
+        composers=_composer,
         refresh=refresh,
         embed=EmbedCatalogue(store, index, embedder),
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),

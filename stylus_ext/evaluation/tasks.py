@@ -1,0 +1,93 @@
+"""How well captions are split into tasks: prompts with the tasks that somebody else made in, precision, recall and F1 out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.prompt.spans import spans
+from stylus_ext.evaluation.bench_catalogue import records
+
+_WORD = re.compile(r"[a-z0-9]+")
+_SMALL = frozenset("a an the of to with in on at and is are her his its their".split())
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFigures:
+    """Every task is matched with the best of the other side, by the F1 of their words."""
+
+    prompts: int
+    tasks_per_prompt: float
+    overlapping: int
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+    def as_values(self) -> dict[str, float]:
+        return {
+            "prompts": self.prompts, "tasks_per_prompt": round(self.tasks_per_prompt, 3), "overlapping": self.overlapping,
+            "precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4),
+        }
+
+
+def run_tasks(tasks: Path, out: Path) -> dict[str, float]:
+    """Splits every prompt, writes `row` and `tasks` a line to `out`, and scores them."""
+    wanted = list(records(tasks))
+    mine = [[span.text for span in spans(parse_prompt(record["prompt"]))] for record in wanted]
+    with out.open("w", encoding="utf-8") as split:
+        for record, found in zip(wanted, mine, strict=True):
+            split.write(json.dumps({"row": record["row"], "tasks": found}) + "\n")
+    return score(wanted, mine).as_values()
+
+
+def lines(report: Mapping[str, float]) -> Iterator[str]:
+    yield "{prompts} prompts, {tasks_per_prompt:.2f} tasks a prompt, {overlapping} overlapping".format(**report)
+    yield "precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}".format(**report)
+
+
+def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) -> TaskFigures:
+    precision: list[float] = []
+    recall: list[float] = []
+    overlapping = 0
+    for record, found in zip(wanted, mine, strict=True):
+        theirs = [_words(task) for task in record["tasks"]]
+        free = list(_disjoint(record["prompt"], found))
+        overlapping += len(found) - len(free)
+        precision += [_best(task, theirs) for task in free] + [0.0] * (len(found) - len(free))
+        recall += [_best(task, free) for task in theirs]
+    return TaskFigures(
+        len(wanted), len(precision) / max(1, len(wanted)), overlapping,
+        sum(precision) / max(1, len(precision)), sum(recall) / max(1, len(recall)),
+    )
+
+
+def _disjoint(prompt: str, found: Sequence[str]) -> Iterator[frozenset[str]]:
+    """The tasks whose words no earlier task has used up."""
+    left = Counter(_listed(prompt))
+    for task in found:
+        need = Counter(_listed(task))
+        if need and need <= left:
+            left -= need
+            yield frozenset(need)
+
+
+def _best(task: frozenset[str], others: Sequence[frozenset[str]]) -> float:
+    return max((2 * len(task & other) / (len(task) + len(other)) for other in others if task & other), default=0.0)
+
+
+def _listed(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.lower()) if word not in _SMALL]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_listed(text))
