@@ -45,15 +45,22 @@ class Database:
             self._writer = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
+        return sqlite3.connect(
             self._address, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
         )
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        connection = self._connect()
         try:
             connection.executescript(_PRAGMAS)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             connection.close()
             raise
         return connection
+
+    def tune(self) -> None:
+        """Not done at once, since it reads the file, which opening may have to prepare for that."""
+        self._writer.executescript(_PRAGMAS)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -86,7 +93,7 @@ class Database:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = self._connect()
+                connection = self._connect_to_read()
             try:
                 yield connection
             finally:

@@ -80,8 +80,10 @@ def _writable(opening: Opening) -> tuple[Database, list[Note]]:
 
 def _prepare(database: Database, opening: Opening) -> list[Note]:
     connection = database.connection
+    alone = _only_alone(connection)
+    database.tune()
     have = _checked_version(connection, opening)
-    notes = _journal_mode(connection)
+    notes = _journal_mode(connection, alone)
     if have > 0 and read_meta(connection, "clean") != "1":
         _check(connection)
     if have < len(opening.steps):
@@ -101,19 +103,41 @@ def _checked_version(connection: sqlite3.Connection, opening: Opening) -> int:
     return have
 
 
-def _journal_mode(connection: sqlite3.Connection) -> list[Note]:
-    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback journal."""
+def _only_alone(connection: sqlite3.Connection) -> bool:
+    """A write-ahead log that came from another disk is readable here by one connection alone, if files cannot be shared."""
     try:
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        connection.execute("SELECT name FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if "unable to open" not in str(error):
             raise
-        mode = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        return True
+    return False
+
+
+def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
+    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback journal."""
+    mode = "" if alone else _try_log(connection)
     if mode == "wal":
         return []
+    if mode != "delete":
+        connection.execute("PRAGMA journal_mode = DELETE")
+    if alone:
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT name FROM sqlite_master").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     said = "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a slower kind of journal."
     return [Note("catalogue-journal", said)]
+
+
+def _try_log(connection: sqlite3.Connection) -> str:
+    try:
+        return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        _log.info("no write-ahead log: %s", error)
+        return ""
 
 
 def _check(connection: sqlite3.Connection) -> None:

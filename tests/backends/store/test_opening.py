@@ -290,6 +290,20 @@ def test_without_a_write_ahead_log_another_journal_serves(tmp_path: Path) -> Non
         assert store.read([ONE])[ONE].edits.state == "never"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory")
+def test_a_catalogue_that_moved_to_such_a_drive_with_its_log_is_opened(tmp_path: Path) -> None:
+    filled(tmp_path / "local")
+    store = SqliteStore(tmp_path / "local")
+    store.edit(ONE, Edits(text="only in the log yet"))
+    shutil.copytree(tmp_path / "local", tmp_path / "drive", ignore=shutil.ignore_patterns("*-shm"))
+    store.close()
+    with opened(tmp_path / "drive", vfs="unix-dotfile") as moved, opened(tmp_path / "drive", vfs="unix-dotfile") as second:
+        assert codes(moved) == ["catalogue-journal"]
+        assert moved.search("", ALL).total == 300
+        moved.edit(ONE, Edits(weight=0.5))
+        assert second.read([ONE])[ONE].weight == 0.5
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """Outside of pytest's own folders, into which nobody else may look."""
