@@ -33,6 +33,7 @@ _SYNC_THRESHOLD = 10_000
 it spent so; what is not yet written out is replayed from its journal when it is opened next."""
 
 _CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0
 _NOT_DAMAGE = ("(code: 5)", "(code: 6)", "(code: 8)", "(code: 10)", "(code: 13)", "(code: 14)", "(code: 778)")
 """What SQLite says of a lock, a read-only place, a full disk or a failing one: nothing that starting anew would help."""
 
@@ -83,6 +84,9 @@ class ChromaHome:
         self._collections = {}
         if client is not None:
             client.close()
+            if self._url:
+                for session in _sessions(client):
+                    session.close()
 
     def move_aside(self) -> Path:
         """The folder under another name, for whoever can still read it."""
@@ -172,7 +176,10 @@ class ChromaHome:
             raise InvalidInput(f"{self._url!r} is not the address of a Chroma server; it looks like http://host:8000.")
         port = parts.port or (443 if parts.scheme == "https" else 8000)
         socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
-        return chromadb.HttpClient(host=parts.hostname, port=port, ssl=parts.scheme == "https", settings=_settings())
+        client = chromadb.HttpClient(host=parts.hostname, port=port, ssl=parts.scheme == "https", settings=_settings())
+        for session in _sessions(client):
+            session.timeout = _ANSWER_SECONDS
+        return client
 
     @contextmanager
     def _translated(self, done: str) -> Iterator[None]:
@@ -184,7 +191,7 @@ class ChromaHome:
             yield
         except (ChromaError, HTTPError, OSError, ValueError, KeyError) as problem:
             if self._url:
-                self._client, self._collections = None, {}
+                self.close()
                 raise Unavailable(
                     f"The vectors could not be {done} at {self._url}: {problem}. Check that the Chroma server runs."
                 ) from problem
@@ -197,6 +204,11 @@ def _settings() -> Any:
     from chromadb.config import Settings
 
     return Settings(_env_file=None, anonymized_telemetry=False)
+
+
+def _sessions(client: Any) -> tuple[Any, Any]:
+    """The HTTP sessions of a client, which Chroma gives no timeout and leaves open when the client is closed."""
+    return client._server._session, client._admin_client._server._session
 
 
 def _rows(page: Any) -> list[Row]:
