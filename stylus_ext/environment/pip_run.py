@@ -142,10 +142,18 @@ def reason(output: str, log: str) -> str:
     return f"pip failed for a reason that Stylus does not know. Please read {log} and start again."
 
 
+# Packages' own tests are never imported, and of transformers' 300 models an encoder loads one; the rest, where it is
+# wanted after all, is compiled in memory.
+_NOT_COMPILED = (
+    r"[\\/]tests?[\\/]"
+    r"|[\\/]transformers[\\/]models[\\/](?!__init__|(?:auto|bert|distilbert|mpnet|roberta|xlm_roberta)[\\/])"
+)
+
+
 def compile_folder(folder: Path, tell: Callable[[str, int | None], None]) -> None:
-    """Makes the byte code now, on all processors: the engine writes none later. Packages' own tests are never run."""
+    """Makes the byte code now, on all processors: the engine writes none later."""
     tell("compiling", None)
-    command = [sys.executable, "-s", "-m", "compileall", "-q", "-q", "-j", "0", "-x", r"[\\/]tests?[\\/]", str(folder)]
+    command = [sys.executable, "-s", "-m", "compileall", "-q", "-q", "-j", "0", "-x", _NOT_COMPILED, str(folder)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # what compileall itself imports leaves nothing behind
     # Some packages carry files for older Pythons, which do not compile: that harms nothing.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.pip_run import pip_environment, reason
+from stylus_ext.environment.pip_run import compile_folder, pip_environment, reason
 
 SAID = [
     ("/usr/bin/python3: No module named pip", "has no pip. Please install it"),
@@ -46,3 +46,15 @@ def test_settings_that_lead_packages_elsewhere_are_dropped(monkeypatch: pytest.M
     assert said["PIP_INDEX_URL"] == "stated", "the user's own index stays"
     assert said["TMPDIR"] == str(tmp_path)
     assert said["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+def test_byte_code_is_made_for_what_an_engine_imports(tmp_path: Path) -> None:
+    wanted = ["a/x.py", "testing/y.py", "transformers/models/__init__.py", "transformers/models/bert/m.py"]
+    left = ["a/tests/x.py", "b/test/y.py", "transformers/models/whisper/m.py", "transformers/models/bertish/m.py"]
+    for name in (*wanted, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    (tmp_path / "old.py").write_text("print 'for an older Python'\n")
+    compile_folder(tmp_path, lambda *_: None)
+    made = {path.parent.parent / path.name.split(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert made == {(tmp_path / name).with_suffix("") for name in wanted}
