@@ -95,7 +95,7 @@ def _figures(
     if not lines:
         return KindFigures(kind, len(members), picks=picks, alone=alone)
     recall = {cut: float(np.mean([line[0][place] for line in lines])) for place, cut in enumerate(CUTS)}
-    mrr, precision, selected = (_mean(line[place] for line in lines) for place in (1, 2, 3))
+    mrr, precision, selected = _mean(line[1] for line in lines), _mean(line[2] for line in lines), _mean(line[3] for line in lines)
     return KindFigures(kind, len(lines), recall, mrr, precision, selected, picks, alone)
 
 

@@ -18,7 +18,7 @@ def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss
     named: dict[tuple[str, ...], int] = {}
     for candidate in ranked:
         card = candidate.entry.card
-        name = next(name_phrases(candidate.entry), ())
+        name = next(iter(name_phrases(card.name)), ())
         again = models.get(card.model_id) if card.model_id else None
         pinned = candidate.entry.edits.state == "always"
         if again is not None and not pinned:

@@ -13,10 +13,10 @@ from stylus_ext.core.candidates import Evidence
 from stylus_ext.core.description import Entry
 from stylus_ext.core.prompt.words import content_words
 
-CLOSE = 0.25
+CLOSE = 0.3
 """Cosines below this say nothing about a short text."""
 
-COVERED = 0.05
+COVERED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ class Said:
 
 def evidence(entry: Entry, at: int, found: Features, question: Question, said: Said) -> tuple[Evidence, dict[int, Evidence]]:
     """For the whole prompt, and for each span that says something, by the span's start."""
-    names = [phrase for phrase in name_phrases(entry) if said.words.issuperset(phrase)]
-    triggers = [trigger for trigger in _triggers(entry) if trigger[1] and said.words.issuperset(trigger[1])]
+    names, triggers = _called(entry, said) if found.values[at, 5] or found.values[at, 6] else ([], [])
     whole = _one(found.values[at, 0], found.values[at, 3], names, triggers, said)
     spans: dict[int, Evidence] = {}
     for number in np.flatnonzero((found.coverage[:, at] > COVERED) | (found.closeness[:, at] > CLOSE)).tolist():
@@ -62,5 +61,9 @@ def _one(
     return Evidence(round(float(lexical), 4), round(float(cosine), 4), name, trigger[0], round(telling, 3))
 
 
-def _triggers(entry: Entry) -> list[tuple[str, tuple[str, ...]]]:
-    return [(piece.strip(), tuple(content_words(piece))) for trigger in entry.triggers for piece in trigger.split(",")]
+def _called(entry: Entry, said: Said) -> tuple[list[tuple[str, ...]], list[tuple[str, tuple[str, ...]]]]:
+    """The names, and the triggers as written with their words, of which every word stands in the prompt."""
+    names = [phrase for phrase in name_phrases(entry.card.name) if said.words.issuperset(phrase)]
+    pieces = (piece.strip() for trigger in entry.triggers for piece in trigger.split(","))
+    triggers = ((piece, tuple(content_words(piece))) for piece in pieces)
+    return names, [(piece, words) for piece, words in triggers if words and said.words.issuperset(words)]

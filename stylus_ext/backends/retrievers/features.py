@@ -10,7 +10,6 @@ from stylus_ext.backends.retrievers.lexical import NAME, TRIGGER, Called, Lexica
 from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.backends.retrievers.segment import SATURATION
-from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.ports import VectorIndex
 
 FEATURES = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span")
@@ -29,7 +28,7 @@ class Features:
 
 def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, rows: Ints, called: Called) -> Features:
     words = question.words
-    keys = [AdapterKey.parse(lexical.key(row)) for row in rows.tolist()]
+    keys = lexical.keys_of(rows)
     impacts = lexical.card_impacts(words, rows)
     best, together = lexical.example_features(words, rows)
     asked = np.concatenate([question.vector, question.span_vectors])

@@ -94,7 +94,7 @@ class HybridRetriever:
         self, query: Query, gate: Gate, lexical: LexicalIndex, asked: Question, found: Features, scores: Floats
     ) -> tuple[list[Candidate], list[NearMiss]]:
         places = _order(lexical, found.rows, scores, query.limits.candidates + SPARE)
-        keys = [AdapterKey.parse(lexical.key(int(found.rows[at]))) for at in places]
+        keys = lexical.keys_of(found.rows[places])
         entries = self._tools.memory.read(keys)
         said = Said.of(asked)
         sure = sureties(found, fused(found, asked.is_tags), asked.is_tags)
@@ -119,7 +119,7 @@ class HybridRetriever:
         if gate.families is None:
             return []
         outside = called.rows[~gate.open[called.rows] & lexical.alive[called.rows]]
-        keys = [AdapterKey.parse(lexical.key(row)) for row in dict.fromkeys(outside.tolist()[:MOST_REFUSED])]
+        keys = lexical.keys_of(np.unique(outside)[:MOST_REFUSED])
         return list(_reasons(gate, self._tools.memory.read(keys).values()))
 
 
@@ -132,9 +132,8 @@ def _reasons(gate: Gate, entries: Iterable[Entry]) -> Iterable[NearMiss]:
 
 def _order(lexical: LexicalIndex, rows: Ints, scores: Floats, most: int) -> list[int]:
     """Places in `rows`, best first; `always` in any case; equal scores by downloads, then by key, so that it never changes."""
-    downloads = lexical.facts.downloads[rows]
-    keys = np.array([lexical.key(row) for row in rows.tolist()], dtype=object)
-    order = np.lexsort((np.argsort(np.argsort(keys, kind="stable"), kind="stable"), -downloads, -np.round(scores, 4)))
+    downloads, rounded = lexical.facts.downloads[rows], np.round(scores, 4)
     pinned = np.flatnonzero((lexical.facts.flags[rows] & ALWAYS) != 0).tolist()
-    best: list[int] = order[:most].tolist()
-    return best + [at for at in pinned if at not in set(best)]
+    order: list[int] = np.lexsort((-downloads, -rounded))[:most].tolist()
+    chosen = dict.fromkeys(order + pinned)
+    return sorted(chosen, key=lambda at: (-rounded[at], -downloads[at], lexical.key(int(rows[at]))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from stylus_ext.backends.retrievers.facts import Facts, joined
 from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.segment import Segment
+from stylus_ext.core.card import AdapterKey
 
 NAME, TRIGGER = 0, 1
 
@@ -75,6 +77,9 @@ class LexicalIndex:
             row -= len(segment)
         raise IndexError(row)
 
+    def keys_of(self, rows: Ints) -> list[AdapterKey]:
+        return [_parsed(self.key(row)) for row in rows.tolist()]
+
     def weigh(self, words: Sequence[str]) -> Words:
         distinct = tuple(dict.fromkeys(words))
         counts = np.zeros(len(distinct), dtype=np.float32)
@@ -136,6 +141,11 @@ class LexicalIndex:
     @staticmethod
     def _joined(parts: list[Floats]) -> Floats:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(key: str) -> AdapterKey:
+    return AdapterKey.parse(key)
 
 
 def _known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:

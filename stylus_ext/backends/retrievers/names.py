@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from stylus_ext.core.description import Entry
 from stylus_ext.core.prompt.words import content_words
@@ -19,17 +20,15 @@ _TALK = frozenset(
 
 MOST_PHRASE_WORDS = 6
 MOST_TRIGGERS = 16
+MOST_PARTS = 12
 
 
-def name_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
-    """The sets of words by which the name can be recognised: the whole of it, and each of its parts."""
-    seen: set[tuple[str, ...]] = set()
-    name = entry.card.name
-    for part in (name, *_PARTS.split(name)):
-        phrase = tuple(dict.fromkeys(_telling(content_words(part))))
-        if phrase and len(phrase) <= MOST_PHRASE_WORDS and phrase not in seen:
-            seen.add(phrase)
-            yield phrase
+@lru_cache(maxsize=16_384)
+def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
+    """The sets of words by which a name can be recognised: the whole of it, and each of its parts."""
+    parts = (name, *_PARTS.split(name)[:MOST_PARTS])
+    phrases = (tuple(dict.fromkeys(_telling(content_words(part)))) for part in parts)
+    return tuple(dict.fromkeys(phrase for phrase in phrases if 0 < len(phrase) <= MOST_PHRASE_WORDS))
 
 
 def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:

@@ -91,7 +91,7 @@ class _Builder:
             self.examples.add(self.ids(list(dict.fromkeys(content_words(prompt)))), number, row)
             number += 1
         self.example_starts.append(number)
-        for kind, phrases in enumerate((name_phrases(entry), trigger_phrases(entry))):
+        for kind, phrases in enumerate((name_phrases(card.name), trigger_phrases(entry))):
             for phrase in phrases:
                 self.phrases.add(self.ids(phrase), len(self.phrase_rows))
                 self.phrase_rows.append(row)
