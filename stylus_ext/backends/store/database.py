@@ -145,7 +145,7 @@ class Database:
             if not self.read_only and not self._closed:
                 clean = DAMAGED if self._damaged else "1"
                 with suppress(sqlite3.Error):
-                    self._writer.execute("UPDATE meta SET value = ?1 WHERE name = 'clean' AND value != ?1", (clean,))
+                    self._writer.execute("UPDATE meta SET value = ? WHERE name = 'clean' AND value != ?", (clean, clean))
             self.abandon()
 
     def abandon(self) -> None:

@@ -65,7 +65,7 @@ def test_a_kill_loses_nothing_that_was_finished(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_many_kills_lose_nothing_that_was_finished(tmp_path: Path) -> None:
-    campaign(tmp_path, rounds=100, seed=2)
+    campaign(tmp_path, rounds=50, seed=2)
 
 
 def test_edits_survive_a_kill_and_the_loss_of_the_database(tmp_path: Path) -> None:
