@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def killed(folder: Path, turn: int, after: float, between: str = "") -> list[tuple[str, dict[str, str | None]]]:
-    """What the writer had said when it died, `after` seconds from its first change on, or by its own hand."""
+    """What the writer had said when it died, by its own hand or `after` seconds from its first change on; every other
+    time that counts from when the change began, Chroma's opening included, else from when it had returned."""
     command = [sys.executable, "-m", "tests.backends.vector_index.writer", str(folder), str(turn), between]
     said = folder.parent / f"said-{turn}"
     with said.open("wb") as out, subprocess.Popen(command, stdout=out, cwd=ROOT) as writer:
-        patience = time.monotonic() + 60
-        while not said.stat().st_size and writer.poll() is None and time.monotonic() < patience:
+        patience, sign = time.monotonic() + 60, b"begin" if turn % 2 else b"done"
+        while sign not in said.read_bytes() and writer.poll() is None and time.monotonic() < patience:
             time.sleep(0.01)
         if between:
             writer.wait(60)
