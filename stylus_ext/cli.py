@@ -91,16 +91,18 @@ def _parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = ArgumentParser(add_help=False)
-    where = common.add_argument_group("where and how")
+    cli_commands.add(commands, _add_common, carry_out)
+    cli_bench.add(commands)
+    cli_serve.add(commands, _add_common, settings_for)
+    return parser
+
+
+def _add_common(parser: ArgumentParser) -> None:
+    where = parser.add_argument_group("where and how")
     where.add_argument("--data-dir", metavar="DIR", help="where Stylus keeps its catalogue (default: STYLUS_DATA_DIR, else your user's data folder)")
     where.add_argument("--wait", type=float, default=_WAIT_S, metavar="SECONDS", help="how long to wait for whoever has the data folder (default: 30)")
     where.add_argument("--verbose", action="store_true", help="log every step to standard error")
-    add_settings(common, ENGINE_SECTIONS)
-    cli_commands.add(commands, common, carry_out)
-    cli_bench.add(commands)
-    cli_serve.add(commands, common, settings_for)
-    return parser
+    add_settings(parser, ENGINE_SECTIONS)
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,34 @@ Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 CarryOut = Callable[[str, Mapping[str, Any], Namespace, Lines], int]
 
 
-def add(commands: Any, common: ArgumentParser, carry_out: CarryOut) -> None:
-    """`carry_out` gets an operation, its payload, the flags, and what makes text of the answer."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: what it is called and shown as, the operation it asks for, and its flags."""
 
-    def command(name: str, text: str, operation: str, payload: Callable[[Namespace], Mapping[str, Any]], lines: Lines) -> ArgumentParser:
-        parser: ArgumentParser = commands.add_parser(
-            name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False
+    name: str
+    usage: str
+    help: str
+    operation: str
+    lines: Lines
+    payload: Callable[[Namespace], Mapping[str, Any]]
+    flags: Callable[[ArgumentParser], None]
+
+
+def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
+    """`carry_out` gets an operation, its payload, the flags, and what makes text of the answer."""
+    for one in COMMANDS:
+        parser = commands.add_parser(
+            one.name, usage=f"python install.py {one.name} {one.usage}[--FLAG ...]", help=one.help,
+            description=one.help[0].upper() + one.help[1:] + ".", formatter_class=Help, allow_abbrev=False,
         )
         parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
-        parser.set_defaults(run=lambda arguments: carry_out(operation, payload(arguments), arguments, lines))
-        return parser
+        one.flags(parser)
+        add_common(parser)
+        parser.set_defaults(run=_runner(one, carry_out))
 
-    _plan_flags(command("plan", "choose LoRAs for a prompt", "plan", _plan_payload, cli_text.plan_lines))
-    _index_flags(command("index", "read folders of LoRAs into the catalogue", "index", _index_payload, cli_text.index_lines))
-    _search_flags(command("search", "search the catalogue", "search", _taken(_SEARCH), cli_text.entries_lines))
-    show = command("show", "show one entry of the catalogue", "show", _taken(("key",)), cli_text.entry_lines)
-    show.add_argument("key", metavar="KEY", help="its key, or the name of its file")
-    _edit_flags(command("edit", "correct an entry; your word stays for ever", "edit", _taken(_EDIT), cli_text.entry_lines))
-    command("doctor", "say what is installed, what leaves the machine, and what is wrong", "status", lambda _: {}, cli_text.status_lines)
+
+def _runner(one: Command, carry_out: CarryOut) -> Callable[[Namespace], int]:
+    return lambda arguments: carry_out(one.operation, one.payload(arguments), arguments, one.lines)
 
 
 def _plan_flags(parser: ArgumentParser) -> None:
@@ -92,6 +103,10 @@ def _search_flags(parser: ArgumentParser) -> None:
 _EDIT = ("key", "state", "text", "triggers", "weight", "kind", "undo")
 
 
+def _show_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
+
+
 def _edit_flags(parser: ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
     parser.add_argument("--state", choices=STATES, help="auto, always pick it, or never")
@@ -114,3 +129,16 @@ def _standard_input() -> str:
 def _absolute(folders: Sequence[str]) -> list[str]:
     """The engine has a working folder of its own."""
     return [str(Path(folder).expanduser().absolute()) for folder in folders]
+
+
+COMMANDS = (
+    Command("plan", "PROMPT ", "choose LoRAs for a prompt", "plan", cli_text.plan_lines, _plan_payload, _plan_flags),
+    Command("index", "[DIR ...] ", "read folders of LoRAs into the catalogue", "index", cli_text.index_lines, _index_payload, _index_flags),
+    Command("search", "[TEXT] ", "search the catalogue", "search", cli_text.entries_lines, _taken(_SEARCH), _search_flags),
+    Command("show", "KEY ", "show one entry of the catalogue", "show", cli_text.entry_lines, _taken(("key",)), _show_flags),
+    Command("edit", "KEY ", "correct an entry; your word stays for ever", "edit", cli_text.entry_lines, _taken(_EDIT), _edit_flags),
+    Command(
+        "doctor", "", "say what is installed, what leaves the machine, and what is wrong", "status", cli_text.status_lines,
+        lambda arguments: {}, lambda parser: None,  # noqa: ARG005 - it takes no more than all do
+    ),
+)

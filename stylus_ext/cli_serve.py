@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext import __version__
+from stylus_ext.cli_flags import Help
 from stylus_ext.cli_session import attach_or_hold
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment import rendezvous
@@ -23,13 +24,15 @@ TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
 SettingsFor = Callable[[Path, argparse.Namespace], Settings]
 
 
-def add(commands: Any, common: argparse.ArgumentParser, settings_for: SettingsFor) -> None:
+def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None], settings_for: SettingsFor) -> None:
     parser = commands.add_parser(
-        "serve", parents=[common], help="run the engine alone, for one or many WebUIs", allow_abbrev=False,
+        "serve", usage="python install.py serve [--FLAG ...]", help="run the engine alone, for one or many WebUIs",
+        formatter_class=Help, allow_abbrev=False,
         description="Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs its token, "
         f"which stands in engine.json in the data folder, or is the one given in the variable {TOKEN_VARIABLE}.",
     )
     parser.add_argument("--port", type=int, default=0, help="a port of this machine (default: a free one)")
+    add_common(parser)
     parser.set_defaults(run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "Tasks"
     for task in plan["tasks"]:
-        yield from _task_lines(task, picks, missing)
+        yield from _task_lines(task, picks, missing, plan["prompts"][0])
     if plan["near_misses"]:
         yield ""
         yield "Close, but not taken"
@@ -41,7 +42,7 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"Planned in {answer['elapsed_ms']:,.0f} ms for family {plan['family'] or 'any'}."
 
 
-def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any]) -> Iterator[str]:
+def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any], prompt: str) -> Iterator[str]:
     if task["taken_by"]:
         yield f"  {task['text']}: served by your own {task['taken_by']}"
     elif not task["picks"]:
@@ -50,10 +51,19 @@ def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapp
         pick = picks[key]
         where = "to be downloaded" if key in missing else "on disk"
         pinned = ", on in every picture" if pick["pinned"] else ""
-        yield f"  {task['text']}: {pick['name']}, weight {pick['weight']:g} ({pick['kind']}, {where}{pinned})"
+        yield f"  {task['text']}: {pick['name']}, {_weight(pick, prompt)} ({pick['kind']}, {where}{pinned})"
         yield f"      because {pick['reason']}"
         if pick["triggers"]:
             yield f"      adds the words {', '.join(pick['triggers'])}"
+
+
+def _weight(pick: Mapping[str, Any], prompt: str) -> str:
+    """As it stands in the first prompt; the weights of several picks in one picture are lowered."""
+    written = re.search(re.escape(f"<lora:{pick['stem']}:") + r"([^>]+)>", prompt)
+    alone = f"{pick['weight']:g}"
+    if written is None or written[1] == alone:
+        return f"weight {alone}"
+    return f"weight {written[1]}, alone {alone}"
 
 
 def _prompt_lines(plan: Mapping[str, Any]) -> Iterator[str]:

@@ -36,6 +36,14 @@ def make_folder(folder: Path, url: str) -> Path:
     return folder
 
 
+def prepared_folder(folder: Path, url: str) -> Path:
+    """A data folder with the starter catalogue in it and embedded, to be copied."""
+    make_folder(folder, url)
+    with engine_in_thread(folder, url) as link:
+        assert finished(link)["state"] == "done"
+    return folder
+
+
 @contextmanager
 def engine_in_thread(folder: Path, url: str, token: str = "") -> Iterator[EngineLink]:
     from stylus_ext.engine.serve import Door, serve

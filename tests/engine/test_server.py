@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from stylus_ext.core.plan import from_json, to_json
@@ -295,11 +295,9 @@ def test_a_job_is_cancelled_over_http(vectors: EmbeddingServer, tmp_path: Path) 
 def test_after_a_shutdown_nobody_answers(vectors: EmbeddingServer, tmp_path: Path) -> None:
     with engine_in_thread(tmp_path / "data", vectors.url) as engine:
         assert engine.call("POST", "/v1/shutdown", {}) == {"stopping": True}
-        until = time.monotonic() + 10
+        time.sleep(1)
         with pytest.raises(EngineGone):
-            while time.monotonic() < until:
-                engine.call("GET", "/v1/jobs")
-                time.sleep(0.02)
+            engine.call("GET", "/v1/jobs")
 
 
 def test_a_trivial_call_takes_a_few_milliseconds(engine: EngineLink) -> None:

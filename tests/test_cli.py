@@ -1,0 +1,202 @@
+"""The command line in this process, over a real data folder; a small server on loopback makes the vectors."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext import cli
+from stylus_ext.core.plan import from_json, to_json
+from stylus_ext.core.settings import options
+from stylus_ext.environment import commands
+from tests.embedding_server import EmbeddingServer, serving
+from tests.engine_process import Ran, prepared_folder
+from tests.lora_files import write_lora, write_sidecar
+
+PROMPT = "a graffiti of a corgi, pixel art"
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Iterator[EmbeddingServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def prepared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copied = Path(shutil.copytree(prepared, tmp_path / "user-data"))
+    monkeypatch.setenv("STYLUS_DATA_DIR", str(copied))
+    return copied
+
+
+@pytest.fixture
+def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    def run(*words: str) -> Ran:
+        capsys.readouterr()
+        code = cli.main(words)
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+def test_a_plan_as_text_shows_everything_that_matters(stylus: Cli) -> None:
+    ran = stylus("plan", PROMPT, "--batches", "2")
+    assert ran.code == 0
+    for part in (f"Prompt: {PROMPT}", "Tasks", "because", "weight", "Resulting prompts", "<lora:", "Not on disk", "MB", "Planned in"):
+        assert part in ran.out
+    assert "Batch 2" in ran.out
+
+
+def test_a_plan_as_json_is_json_and_nothing_else(stylus: Cli) -> None:
+    answer = stylus("plan", PROMPT, "--json", "--seed", "3", "--batches", "3").json
+    plan = from_json(answer)
+    assert plan.seed == 3
+    assert len(plan.prompts) == 3
+    assert to_json(plan) == {name: value for name, value in answer.items() if name != "elapsed_ms"}
+
+
+def test_the_same_question_has_the_same_answer(stylus: Cli) -> None:
+    one, other = (stylus("plan", PROMPT, "--json", "--batches", "4").json for _ in range(2))
+    assert {**one, "elapsed_ms": 0} == {**other, "elapsed_ms": 0}
+
+
+def test_what_a_noisy_environment_says_goes_to_standard_error(stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylus_ext.app.plan_prompt import PlanPrompt
+
+    quiet = PlanPrompt.__call__
+
+    def noisy(self: PlanPrompt, *arguments: Any) -> Any:
+        sys.stdout.write("A library prints.\n")
+        warnings.warn("A library warns.", stacklevel=1)
+        return quiet(self, *arguments)
+
+    monkeypatch.setattr(PlanPrompt, "__call__", noisy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ran = stylus("plan", PROMPT, "--json", "--verbose")
+    assert ran.json["prompt"] == PROMPT
+    assert "A library prints." in ran.err
+
+
+def test_the_prompt_may_come_from_standard_input(stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Typed:
+        buffer = io.BytesIO("-- a corgi\nin the r\u00e4in \udc80\r\n".encode("utf-8", "surrogateescape"))
+
+    monkeypatch.setattr(sys, "stdin", Typed)
+    assert stylus("plan", "-", "--json").json["prompt"] == "-- a corgi\nin the r\u00e4in \udc80"
+
+
+def test_flags_become_settings(stylus: Cli) -> None:
+    few = stylus("plan", PROMPT, "--json", "--max-adapters", "0").json
+    assert few["picks"] == []
+    family = stylus("plan", PROMPT, "--json", "--family", "sd1").json
+    assert family["family"] == "sd1"
+    cosine = stylus("plan", PROMPT, "--json", "--policy", "cosine").json
+    assert cosine["prompt"] == PROMPT
+
+
+def test_a_folder_is_indexed_searched_shown_and_edited(stylus: Cli, tmp_path: Path) -> None:
+    lora = write_lora(tmp_path / "loras" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy_alley"})
+    write_sidecar(lora, ".json", {"activation text": "rnyalley", "preferred weight": 0.7, "description": "A wet alley at night."})
+    indexed = stylus("index", str(tmp_path / "loras"))
+    assert indexed.code == 0
+    assert "1 new or changed" in indexed.out
+    assert "nothing changed" in stylus("index", "--lora-dir", str(tmp_path / "loras")).out
+    found = stylus("search", "alley", "--on-disk", "--json").json
+    assert found["total"] == 1
+    key = found["entries"][0]["key"]
+    shown = stylus("show", "rainy_alley")
+    assert "trigger words: rnyalley" in shown.out
+    assert "weight: 0.7" in shown.out
+    assert stylus("show", key, "--json").json["entry"]["stem"] == "rainy_alley"
+    edited = stylus("edit", key, "--weight", "0.4", "--state", "always", "--json").json["entry"]
+    assert (edited["weight"], edited["state"]) == (0.4, "always")
+    plan = stylus("plan", "a wet alley", "--lora-dir", str(tmp_path / "loras"), "--json").json
+    assert [pick["stem"] for pick in plan["picks"]] == ["rainy_alley"]
+    assert plan["picks"][0]["pinned"]
+    assert plan["missing"] == []
+    assert "<lora:rainy_alley:0.4>" in plan["prompts"][0]
+    assert stylus("edit", key, "--undo", "--json").json["entry"]["weight"] == 0.7
+
+
+def test_a_search_as_text_has_a_line_for_each(stylus: Cli) -> None:
+    ran = stylus("search", "--kind", "animal", "--limit", "2")
+    assert ran.out.splitlines()[0].endswith("the first 2 of them:")
+    assert len(ran.out.splitlines()) == 3
+    assert stylus("search", "zzzzzz").out == "0 found.\n"
+
+
+def test_the_doctor_says_what_is_there(stylus: Cli, folder: Path, vectors: EmbeddingServer) -> None:
+    text = stylus("doctor").out
+    for part in (str(folder), "adapters", "encoder:", "What leaves this machine", vectors.url):
+        assert part in text
+    answer = stylus("doctor", "--json").json
+    assert answer["catalogue"]["in_step"]
+    assert answer["environment"]["python"]
+
+
+def test_the_data_folder_can_be_named(stylus: Cli, folder: Path, tmp_path: Path) -> None:
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert stylus("doctor", "--data-dir", str(moved), "--json").json["data_folder"] == str(moved)
+
+
+def test_every_command_is_offered_by_install_py() -> None:
+    offered = set(commands.ENGINE_COMMANDS) | set(commands.OWN_COMMANDS)
+    parser_names = {"plan", "index", "search", "show", "edit", "bench", "serve", "doctor"}
+    assert parser_names <= offered
+
+
+def test_the_help_groups_every_setting_and_fits_a_terminal(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["plan", "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for option in options():
+        assert f"--{option.name.replace('_', '-')}" in text
+    for group in ("selection:", "weights:", "diversity:", "text:", "encoder:", "vectors:", "where and how:"):
+        assert f"\n{group}\n" in text
+    assert max(map(len, text.splitlines())) <= 110
+    assert text.index("--negative") < text.index("selection:") < text.index("encoder:")
+
+
+def test_an_unknown_flag_or_command_is_refused(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["plan", "x", "--no-such-flag"], ["plan", "x", "--batch", "3"], ["plant"], []):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(words)
+        assert caught.value.code == 2
+        assert "usage: python install.py" in capsys.readouterr().err
+
+
+def test_an_unforeseen_failure_is_a_sentence(stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("as the test wants it")
+
+    monkeypatch.setattr("stylus_ext.cli_session.perform", broken)
+    ran = stylus("search", "corgi")
+    assert (ran.code, ran.out) == (1, "")
+    assert "ZeroDivisionError: as the test wants it" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_what_would_steer_a_terminal_is_not_printed(stylus: Cli) -> None:
+    ran = stylus("plan", "a corgi \x1b[31m\x07 red\u009b")
+    assert "\x1b" not in ran.out
+    assert "\x07" not in ran.out
+    assert "\u009b" not in ran.out
+    assert json.loads(stylus("plan", "\x1b[31m", "--json").out)["prompt"] == "\x1b[31m"
