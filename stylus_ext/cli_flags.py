@@ -58,3 +58,13 @@ def _default(option: Option) -> str:
     if isinstance(option.default, bool):
         return f"default: {'on' if option.default else 'off'}"
     return f"default: {option.default}" if option.default != "" else "default: empty"
+
+
+def table() -> str:
+    """The options as the README shows them."""
+    lines = ["| flag | group | what it does |", "|---|---|---|"]
+    for option in options():
+        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or ("" if option.low is None else f"{option.low:g} to {option.high:g}")
+        limits = "; ".join(part for part in (_default(option), allowed) if part)
+        lines.append(f"| `{flag(option)}` | {option.section} | {option.help} ({limits}) |")
+    return "\n".join(lines)

@@ -89,15 +89,14 @@ def _inner_fault(room: str, allowed: set[str], parts: tuple[str, ...], target: t
     target_room = room_of(target)
     if target == ("__version__",):
         return None
-    if room == "core" and target_room == "core":
+    if room == target_room == "core":
         return _order_fault(parts[1], target[1]) if len(target) > 1 else None
-    if target_room == room or target_room in allowed:
-        return _sibling_fault(parts, target) if room == target_room == "backends" else None
+    if room == target_room == "backends":
+        return _sibling_fault(parts, target)
     if room == "app" and target_room == "app.wiring":
         return "imports the wiring, which stands above it"
-    if target_room == "app.wiring" and "app" in allowed:
-        return None
-    if room == "app.wiring" and target_room == "app":
+    known = {room, *allowed} | ({"app.wiring"} if "app" in allowed else set()) | ({"app"} if room == "app.wiring" else set())
+    if target_room in known:
         return None
     return f"imports {'.'.join(target)}, which {room} may not know"
 

@@ -22,7 +22,7 @@ import numpy as np
 from stylus_ext.app.plan_prompt import PlanRequest
 from stylus_ext.app.wiring import Stylus, open_stylus
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
+from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint
 from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem
 from stylus_ext.core.settings import Settings
 from stylus_ext.evaluation import invented
@@ -83,9 +83,9 @@ def private_memory_mb() -> float | None:
     return round(sum(own.values()) / 1024, 1)
 
 
-def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[str, Matrix]:
+def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[View, Matrix]:
     entries = [_entry(stylus, card) for card in invented.cards(number, seed=7)]
-    basis = {}
+    basis: dict[View, Matrix] = {}
     for view in VIEWS:
         texts = [embedded_text(entry, view) for entry in entries]
         parts = []
@@ -100,7 +100,7 @@ def _entry(stylus: Stylus, card: AdapterCard) -> Any:
     return stylus.refresh.entry(card)
 
 
-def _fill(stylus: Stylus, basis: dict[str, Matrix], number: int, progress: Progress) -> None:
+def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Progress) -> None:
     rng = np.random.default_rng(3)
     cards = invented.cards(number)
     done = 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def refresh(store: SqliteStore) -> RefreshCatalogue:
     return RefreshCatalogue(store, CardRefiner())
 
 
-def local(name: str, key: AdapterKey, sha256: str | None = None, **changes: object) -> Sighting:
+def local(name: str, key: AdapterKey, sha256: str | None = None, **changes: Any) -> Sighting:
     card = make_card(name=name, key=key, source="local", **changes)
     return Sighting(card=card, file=LocalFile(f"/loras/{name}.safetensors", name, 10, 1, sha256))
 
