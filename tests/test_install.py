@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from types import ModuleType
 
 import pytest
 
+from stylus_ext.environment.child import main_command
 from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
 from stylus_ext.environment.layout import ROOT, Home
 from stylus_ext.environment.rendezvous import process_lives
@@ -206,6 +208,13 @@ def test_the_build_outlives_the_hook(extension: Extension) -> None:
     assert not process_lives(hook.pid)
     extension.wait_until_built()
     assert extension.run("plan", "x").stderr == ""
+
+
+def test_the_commands_named_here_are_those_of_the_command_line() -> None:
+    """They are named twice, so that help and a typing error build nothing."""
+    done = subprocess.run(main_command("stylus_ext.cli", "--help"), check=True, capture_output=True, text=True)
+    there = set(re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE))
+    assert there == set(ENGINE_COMMANDS) | {"doctor"}
 
 
 def installer() -> ModuleType:
