@@ -56,6 +56,7 @@ class Stylus:
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
     changing: RLock = field(default_factory=RLock)
+    told: set[Note] = field(default_factory=set)
 
     def stock(self, progress: Progress) -> None:
         """Takes in the starter catalogue where it is new."""
@@ -79,6 +80,12 @@ class Stylus:
         """Plans something, so that the first prompt does not wait for what is loaded once. Nothing leaves the machine for it."""
         if not self.settings.encoder.endpoint:
             self.plan(PlanRequest("a photo of a cat"))
+
+    def news(self) -> list[Note]:
+        """What opening had to do, or writing since, each said once."""
+        fresh = [note for note in self.notes() if note not in self.told]
+        self.told.update(fresh)
+        return fresh
 
     def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads LoRA folders; what did not change since the last time costs nothing."""

@@ -96,7 +96,7 @@ def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
         ),
         deadline,
     )
-    plan = replace(plan, notes=(*notes, *([partial] if partial else []), *plan.notes))
+    plan = replace(plan, notes=tuple(dict.fromkeys([*stylus.news(), *notes, *([partial] if partial else []), *plan.notes])))
     return {"plan": to_json(plan), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
 
 
@@ -157,7 +157,7 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
         if request["hash"]:
             answer["hashed"] = stylus.hash_files(progress)
         answer["vectors"] = stylus.embed(progress)
-    answer["notes"] = [{"code": note.code, "text": note.text} for note in notes]
+    answer["notes"] = [{"code": note.code, "text": note.text} for note in (*stylus.news(), *notes)]
     return answer
 
 

@@ -1,0 +1,317 @@
+"""`serve` as a process of its own: how it is found, shared, interrupted and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stylus_ext import cli
+from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.settings import Settings
+from stylus_ext.engine.log import LOG_FILE
+from stylus_ext.engine.serve import serve
+from stylus_ext.environment import rendezvous
+from stylus_ext.environment.engine_link import stop
+from stylus_ext.environment.locking import hold
+from tests.embedding_server import EmbeddingServer
+from tests.engine.conftest import TOKEN
+from tests.engine_process import (
+    PATIENCE_S,
+    Ran,
+    end,
+    engine_in_thread,
+    engine_process,
+    finished,
+    prepared_folder,
+    run,
+    start,
+    wait_for_engine,
+)
+from tests.lora_files import write_lora
+
+FILES = 600
+
+
+@pytest.fixture(scope="module")
+def prepared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, prepared: Path) -> Path:
+    """With the starter catalogue in it, so that a test is not about that."""
+    return Path(shutil.copytree(prepared, tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of an engine that runs for all tests that only ask it."""
+    folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("running") / "data"))
+    with engine_process(folder, "--port", str(_free_port()), extra={"STYLUS_ENGINE_TOKEN": TOKEN}) as process:
+        finished(wait_for_engine(folder, process))
+        yield folder
+        assert process.poll() is None
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """A command in this process, over a folder."""
+
+    def run_here(folder: Path, *words: str) -> Ran:
+        monkeypatch.setenv("STYLUS_DATA_DIR", str(folder))
+        capsys.readouterr()
+        code = cli.main(words)
+        return Ran(code, *capsys.readouterr())
+
+    return run_here
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port: int = other.getsockname()[1]
+        return port
+
+
+def loras(folder: Path, count: int) -> Path:
+    for number in range(count):
+        write_lora(folder / f"adapter_{number:04}.safetensors", metadata={"ss_output_name": f"adapter {number}"}, seed=number)
+    return folder
+
+
+def count(folder: Path) -> int:
+    with sqlite3.connect(folder / "catalogue.sqlite") as connection:
+        found: int = connection.execute("SELECT count(*) FROM files").fetchone()[0]
+    connection.close()
+    return found
+
+
+def test_an_engine_is_found_by_its_user_alone_and_leaves_nothing_behind(folder: Path) -> None:
+    with engine_process(folder) as process:
+        file = folder / "engine.json"
+        assert file.stat().st_mode & 0o777 == 0o600
+        said = rendezvous.read(folder)
+        assert said is not None
+        assert said.pid == process.pid
+        link = wait_for_engine(folder, process)
+        assert finished(link)["state"] == "done"
+        link.call("POST", "/v1/plan", {"prompt": "a corgi with a secret"})
+        link.call("POST", "/v1/shutdown", {})
+        assert process.wait(PATIENCE_S) == 0
+    assert not file.exists()
+    assert rendezvous.engine_holder(folder) is None
+    log = folder / LOG_FILE
+    assert log.stat().st_mode & 0o777 == 0o600
+    text = log.read_text("utf-8")
+    assert "the engine listens" in text
+    assert "the engine ends" in text
+    assert said.token not in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long), pytest.param(signal.SIGHUP, marks=pytest.mark.long)]
+)
+def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
+    with engine_process(folder) as process:
+        told = end(process, number)
+    assert told.code == 0, told
+    assert "listens at http://127.0.0.1:" in told.out
+    assert "Traceback" not in told.err
+    assert not (folder / "engine.json").exists()
+
+
+def test_the_user_can_name_port_and_token(running: Path) -> None:
+    said = rendezvous.read(running)
+    assert said is not None
+    assert said.token == TOKEN
+    assert said.url.startswith("http://127.0.0.1:")
+
+
+def test_a_second_engine_says_where_the_first_is(running: Path, here: Callable[..., Ran]) -> None:
+    said = rendezvous.read(running)
+    assert said is not None
+    second = here(running, "serve")
+    assert second.code == 0
+    assert second.out == f"An engine (process {said.pid}) serves {running} already at {said.url}\n"
+
+
+def test_what_a_kill_leaves_is_stale_and_the_next_start_puts_it_right(folder: Path) -> None:
+    with engine_process(folder) as process:
+        finished(wait_for_engine(folder, process))
+        end(process, signal.SIGKILL)
+    assert (folder / "engine.json").exists()
+    assert rendezvous.read(folder) is None
+    with engine_process(folder) as process:
+        said = rendezvous.read(folder)
+        assert said is not None
+        assert said.pid == process.pid
+        assert wait_for_engine(folder, process).call("GET", "/v1/status")["catalogue"]["in_step"]
+
+
+@pytest.mark.long
+def test_it_is_stopped_through_the_data_folder(folder: Path) -> None:
+    with engine_process(folder) as process:
+        assert stop(folder)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_commands_attach_and_answer_the_same(
+    running: Path, folder: Path, here: Callable[..., Ran], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("plan", "a graffiti of a corgi, pixel art", "--batches", "4", "--seed", "3", "--json")
+    with caplog.at_level("INFO", logger="stylus_ext"):
+        alone = here(folder, *words).json
+        assert "attached" not in caplog.text
+        attached = here(running, *words).json
+        assert "attached to the engine at http://127.0.0.1:" in caplog.text
+    assert TOKEN not in caplog.text
+    assert alone.pop("elapsed_ms") > 0
+    assert attached.pop("elapsed_ms") > 0
+    assert alone["catalogue"] == attached["catalogue"]
+    assert alone == attached
+    assert alone["picks"]
+    for other in (("search", "corgi", "--json"), ("show", "civitai:88884", "--json"), ("search", "--kind", "animal")):
+        assert here(folder, *other) == here(running, *other)
+
+
+def test_a_refusal_of_the_engine_is_the_same_sentence(running: Path, folder: Path, here: Callable[..., Ran]) -> None:
+    for words in (("plan", "x", "--lora-dir", str(folder / "nothing")), ("plan", "x", "--strictness", "9"), ("show", "nobody")):
+        alone, attached = here(folder, *words), here(running, *words)
+        assert (alone.code, alone.out) == (1, "")
+        assert (attached.code, attached.out) == (1, "")
+        assert alone.err.strip() in attached.err
+
+
+def test_flags_that_the_engine_cannot_heed_are_named(running: Path, here: Callable[..., Ran]) -> None:
+    assert "your flags for them do not count" in here(running, "search", "corgi", "--model", "another").err
+
+
+def test_a_command_indexes_through_the_engine(running: Path, tmp_path: Path, here: Callable[..., Ran]) -> None:
+    shelf = loras(tmp_path / "loras", 3)
+    (shelf / "broken.safetensors").write_bytes(b"nothing")
+    before = count(running)
+    indexed = here(running, "index", str(shelf), "--json").json
+    assert indexed["written"] == 3
+    assert "broken.safetensors" in json.dumps(indexed["notes"])
+    plan = here(running, "plan", "adapter 2", "--lora-dir", str(shelf), "--json").json
+    assert all(pick["on_disk"] for pick in plan["picks"])
+    assert "broken.safetensors" in json.dumps(plan["notes"])
+    assert count(running) == before + 3
+
+
+def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
+    """Nobody is told that the folder is in use: whoever comes first serves the others."""
+    serving = start(folder, "serve")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(run, folder, "search", "corgi", "--json", "--verbose") for _ in range(2)]
+            answers = [one.result() for one in asked]
+        assert [answer.code for answer in answers] == [0, 0], answers
+        assert answers[0].json == answers[1].json
+        wait_for_engine(folder, serving)
+    finally:
+        assert end(serving).code == 0
+
+
+def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
+    with hold(folder, rendezvous.ENGINE_LOCK, "Stylus index"):
+        hurried = run(folder, "search", "corgi", "--wait", "0.5")
+        assert hurried.code == 1
+        assert f"Waiting for Stylus index (process {os.getpid()}, for 0 min)" in hurried.err
+        assert f"is in use by Stylus index (process {os.getpid()}" in hurried.err
+        patient = start(folder, "search", "corgi")
+        assert patient.stderr is not None
+        assert b"Waiting for Stylus index" in patient.stderr.readline()
+    out, err = patient.communicate(timeout=PATIENCE_S)
+    assert patient.returncode == 0, err
+    told = out.decode("utf-8")
+    assert "CORGI" in told
+
+
+@pytest.mark.parametrize("attached", [pytest.param(False, marks=pytest.mark.long), True])
+def test_ctrl_c_while_indexing_keeps_what_was_finished(folder: Path, tmp_path: Path, attached: bool) -> None:
+    shelf = loras(tmp_path / "loras", FILES)
+    serving = start(folder, "serve") if attached else None
+    try:
+        if serving is not None:
+            link = wait_for_engine(folder, serving)
+            finished(link)
+        indexing = start(folder, "index", str(shelf))
+        until = time.monotonic() + PATIENCE_S
+        while not _some(folder):
+            assert time.monotonic() < until
+            assert indexing.poll() is None, indexing.communicate()
+            time.sleep(0.02)
+        ended = end(indexing, signal.SIGINT)
+        assert ended.code == 130, ended
+        assert "what was finished stays" in ended.err
+        assert "Traceback" not in ended.err
+        if serving is not None:
+            job = link.call("GET", "/v1/jobs")["jobs"][-1]
+            assert finished(link, job["id"])["state"] == "cancelled"
+    finally:
+        if serving is not None:
+            assert end(serving).code == 0
+    kept = count(folder)
+    assert kept > 0
+    again = run(folder, "index", str(shelf), "--no-hash", "--json")
+    assert again.code == 0
+    assert again.json["written"] == FILES - kept
+    assert count(folder) == FILES
+
+
+def _some(folder: Path) -> bool:
+    try:
+        return count(folder) > 0
+    except sqlite3.OperationalError:
+        return False
+
+
+def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(folder: Path, tmp_path: Path) -> None:
+    shelf = loras(tmp_path / "loras", FILES)
+    with engine_process(folder) as process:
+        link = wait_for_engine(folder, process)
+        finished(link)
+        link.call("POST", "/v1/jobs/index", {"lora_dirs": [str(shelf)]})
+        until = time.monotonic() + PATIENCE_S
+        while not _some(folder) and time.monotonic() < until:
+            time.sleep(0.01)
+        end(process, signal.SIGKILL)
+    kept = count(folder)
+    assert kept > 0
+    again = run(folder, "index", str(shelf), "--no-hash", "--json")
+    assert again.json["written"] == FILES - kept
+    assert "catalogue-rebuilt" not in [note["code"] for note in again.json["notes"]]
+
+
+@pytest.mark.parametrize("token", ["short", "with a space in its middle", "with\nline\nends-and-more", "\u00fcmlaut-0123456789-0123"])
+def test_a_token_that_cannot_be_one_is_refused(tmp_path: Path, token: str) -> None:
+    with pytest.raises(InvalidInput, match="A token for the engine"):
+        serve(tmp_path, Settings(), 0, token, lambda door: None)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"Port {port} of this machine is taken"):
+            serve(tmp_path, Settings(), port, "", lambda door: None)
+    with pytest.raises(InvalidInput, match="A port is a number"):
+        serve(tmp_path, Settings(), 70_000, "", lambda door: None)
+
+
+@pytest.mark.long
+def test_two_engines_serve_two_folders(prepared: Path, vectors: EmbeddingServer, tmp_path: Path) -> None:
+    first, second = (Path(shutil.copytree(prepared, tmp_path / name)) for name in ("one", "two"))
+    with engine_in_thread(first, vectors.url) as one, engine_in_thread(second, vectors.url) as two:
+        assert one.url != two.url
+        assert one.call("GET", "/v1/status")["data_folder"] != two.call("GET", "/v1/status")["data_folder"]
