@@ -1,0 +1,104 @@
+"""The documents name everything that is sent and answered, and nothing that is not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.core.candidates import NearMiss
+from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.errors import Note
+from stylus_ext.core.masks import Mask
+from stylus_ext.core.plan import JSON_VERSION, MissingFile, Plan, to_json
+from stylus_ext.core.tags.tag import Tag
+from stylus_ext.engine.jobs import FINISHED
+from stylus_ext.engine.operations import OPERATIONS
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.rendezvous import Rendezvous
+from tests.fakes import make_card
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def sections(name: str) -> dict[str, str]:
+    """By heading what stands below it."""
+    parts = re.split(r"(?m)^#{1,3} (.*)$", (DOCS / name).read_text("utf-8"))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def listed(text: str) -> set[str]:
+    """The names in the first column of a table."""
+    cells = re.findall(r"(?m)^\| (`[^|]*) \|", text)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def everything() -> dict[str, Any]:
+    key = make_card().key
+    return to_json(
+        Plan(
+            prompt="a corgi", negative_prompt="", seed=1,
+            composition=Composition(
+                (Task("a corgi", 0, 7),), (Pick(key, 0, "Corgi", 0.8, "because"),), (NearMiss(key, "Another", "too far"),)
+            ),
+            masks=(Mask(frozenset({key})),), prompts=("a corgi <lora:corgi:0.8>",), negative_prompts=("",),
+            tags=(Tag(key, "corgi", True, (), ""),), missing=(MissingFile(key, "Corgi", "corgi.safetensors", 1),),
+            notes=(Note("empty", "It is empty."),),
+        )
+    )
+
+
+def test_every_field_of_a_plan_is_described() -> None:
+    plan, text = everything(), sections("plan.md")
+    assert listed(text["The plan"]) == {*plan, "elapsed_ms"}
+    for heading, name in (
+        ("A task", "tasks"), ("A pick", "picks"), ("A near miss", "near_misses"), ("A missing file", "missing"), ("A note", "notes")
+    ):
+        assert listed(text[heading]) == set(plan[name][0]), heading
+    assert f"`version` is {JSON_VERSION}." in text["A plan as JSON"]
+
+
+def test_every_note_of_a_plan_is_described() -> None:
+    source = DOCS.parent / "stylus_ext"
+    files = [*(source / "core").rglob("*.py"), source / "app" / "plan_prompt.py", source / "app" / "embed_catalogue.py",
+             source / "engine" / "operations.py"]
+    codes = {code for file in files for code in re.findall(r'Note\(\s*"([a-z_-]+)"', file.read_text("utf-8"))}
+    assert len(codes) > 5
+    described = set(re.findall(r"`([a-z_]+)`", sections("plan.md")["A note"]))
+    assert codes <= described, codes - described
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_and_its_fields_are_described(name: str) -> None:
+    heading = f"`{name}` (long)" if OPERATIONS[name].long else f"`{name}`"
+    assert listed(sections("engine.md")[heading]) == set(OPERATIONS[name].schema)
+
+
+def test_every_answer_is_described(engine: EngineLink) -> None:
+    text = sections("engine.md")
+    found = engine.call("POST", "/v1/search", {"limit": 1})
+    entry = engine.call("POST", "/v1/show", {"key": found["entries"][0]["key"]})["entry"]
+    status = engine.call("GET", "/v1/status")
+    named = {heading: set(re.findall(r"`([a-z0-9_]+)`", body)) for heading, body in text.items()}
+    assert set(found["entries"][0]) <= named["`search`"]
+    assert set(entry) <= named["`show`"] | named["`search`"]
+    assert {*status, *status["catalogue"], *status["capabilities"]} <= named["`status`"]
+    job = engine.call("GET", "/v1/jobs")["jobs"][0]
+    assert listed(text["A job"]) == set(job)
+    assert {"waiting", "running", *FINISHED} <= named["A job"]
+    answer = engine.call("POST", "/v1/jobs/index", {})
+    while answer["state"] not in FINISHED:
+        answer = engine.call("GET", f"/v1/jobs/{answer['id']}")
+    assert set(answer["result"]) <= named["`index` (long)"]
+    assert listed(text["Finding it"]) == set(asdict(Rendezvous("", "", 0, "", 0.0)))
+
+
+def test_every_code_of_an_error_is_described() -> None:
+    source = (DOCS.parent / "stylus_ext" / "engine" / "server.py").read_text("utf-8")
+    raised = set(re.findall(r'Refused\((\d+), "([a-z_]+)"', source)) | {("400", "invalid"), ("503", "unavailable"), ("500", "failed")}
+    table = sections("engine.md")["Asking"]
+    for status, code in raised:
+        assert re.search(rf"(?m)^\| {status} \|[^|]*`{code}`", table), (status, code)
