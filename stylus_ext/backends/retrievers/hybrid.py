@@ -84,7 +84,9 @@ class HybridRetriever:
         scores = self._scores(found, asked)
         ranked, refused = self._ranked(query, gate, lexical, asked, found, scores)
         refused += self._misfits(gate, lexical, called)
-        best = tuple(ranked[: query.limits.candidates])
+        most = query.limits.candidates
+        wanted = (candidate for candidate in ranked[most:] if candidate.entry.edits.state == "always")
+        best = (*ranked[:most], *wanted)
         return Candidates(best, asked.spans, confidence(best), tuple(refused[:MOST_REFUSED]))
 
     def _scores(self, found: Features, asked: Question) -> Floats:

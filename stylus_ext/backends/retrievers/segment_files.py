@@ -22,8 +22,9 @@ _FACTS = ("families", "flags", "models", "downloads")
 
 def save(segment: Segment, folder: Path) -> None:
     """`folder` appears whole or not at all; a killed writer leaves only a folder whose name begins with a dot."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    for left in folder.parent.glob(".lexical-*"):  # of a writer that was killed; there is one writer a folder
+        shutil.rmtree(left, ignore_errors=True)
+    part, aside = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("part", "old"))
     part.mkdir(parents=True)
     for name in _POSTINGS:
         held: Postings = getattr(segment, name)
@@ -39,8 +40,9 @@ def save(segment: Segment, folder: Path) -> None:
     }
     (part / "segment.json").write_text(json.dumps(about), encoding="ascii")
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.replace(aside)
     part.replace(folder)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def load(folder: Path) -> Segment | None:

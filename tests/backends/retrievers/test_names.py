@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from stylus_ext.backends.retrievers.names import name_phrases, trigger_phrases
+from tests.fakes import make_entry
+
+
+@pytest.mark.parametrize(
+    ("name", "phrases"),
+    [
+        ("Inkwell Manga Style LoRA v2.1", {("inkwell", "manga")}),
+        ("Mira Vanthal | Skyreach Saga", {("mira", "vanthal", "skyreach", "saga"), ("mira", "vanthal"), ("skyreach", "saga")}),
+        ("Fern (Frost Road)", {("fern", "frost", "road"), ("fern",), ("frost", "road")}),
+        ("LoRA", set()),
+        ("", set()),
+        ("【Clay】World", {("clay", "world"), ("clay",), ("world",)}),
+        ("one two three four five six seven: Moon", {("moon",)}),
+    ],
+)
+def test_parts_of_a_name(name: str, phrases: set[tuple[str, ...]]) -> None:
+    assert set(name_phrases(name)) == phrases
+
+
+def test_triggers_are_cut_at_their_commas() -> None:
+    entry = make_entry(triggers=("mira vanthal, red scarf", "red scarf, goggles", ""))
+    assert list(trigger_phrases(entry)) == [("mira", "vanthal"), ("red", "scarf"), ("goggle",)]
+
+
+def test_hostile_names_stay_small() -> None:
+    assert len(name_phrases("a|" * 5000 + "moon")) < 20
+    assert len(list(trigger_phrases(make_entry(triggers=("x,y,z" * 900,) * 900)))) < 300
