@@ -87,7 +87,9 @@ def run_tests(words: list[str]) -> int:
     chosen = [word for word in words if word != "--all"]
     marks = [] if "--all" in words else ["-m", "not long"]
     with tempfile.TemporaryDirectory(prefix="stylus-test-") as data:
-        extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data}
+        # Tests start bare interpreters of their own; those find the same packages by PYTHONPATH.
+        path = os.pathsep.join(environment.path)
+        extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data, "PYTHONPATH": path}
         where = [] if any(_is_path(word) for word in chosen) else ["tests"]
         os.chdir(ROOT)
         return launch.run_module(environment, "pytest", [*marks, *chosen, *where], extra)
