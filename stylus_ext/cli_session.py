@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from stylus_ext.app.wiring import open_stylus
 from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem, StylusError, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
@@ -110,6 +109,8 @@ class _Here:
     attached = False
 
     def __init__(self, folder: Path, settings: Settings, progress: Progress) -> None:
+        from stylus_ext.app.wiring import open_stylus
+
         self._stylus = open_stylus(folder, settings)
         self._progress = progress
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stylus_ext import cli
+from stylus_ext.environment.child import main_command
 from tests.embedding_server import EmbeddingServer, serving
-from tests.engine_process import Ran, make_folder, prepared_folder, run
+from tests.engine_process import ROOT, Ran, environment, make_folder, prepared_folder, run
 from tests.lora_files import write_lora
 
 Cli = Callable[..., Ran]
@@ -237,10 +239,6 @@ def test_any_terminal_can_show_it(vectors: EmbeddingServer, prepared: Path, tmp_
 
 
 def test_a_reader_that_goes_away_is_no_accident(prepared: Path, tmp_path: Path) -> None:
-    import subprocess
-
-    from tests.engine_process import ROOT, environment, main_command
-
     folder = Path(shutil.copytree(prepared, tmp_path / "user-data"))
     process = subprocess.Popen(
         main_command("stylus_ext.cli", "search", "--limit", "200", "--json"), cwd=ROOT, env=environment(folder),

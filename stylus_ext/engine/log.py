@@ -30,6 +30,9 @@ def logged_to(folder: Path) -> Iterator[Path]:
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS))
     root, ours = logging.getLogger(), logging.getLogger(_OURS)
     before = ours.level
+    others = [(other, other.level) for other in root.handlers]
+    for other, level in others:
+        other.setLevel(max(level, root.getEffectiveLevel()))  # they keep to what they said before
     root.addHandler(handler)
     ours.setLevel(logging.INFO)
     logging.captureWarnings(True)
@@ -38,6 +41,8 @@ def logged_to(folder: Path) -> Iterator[Path]:
     finally:
         logging.captureWarnings(False)
         ours.setLevel(before)
+        for other, level in others:
+            other.setLevel(level)
         root.removeHandler(handler)
         handler.close()
 

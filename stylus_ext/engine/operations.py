@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
 from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS, Deadline, PlanRequest
-from stylus_ext.app.wiring import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import KINDS, STATES, Edits
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
@@ -18,6 +17,9 @@ from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.entries import entry_json
 from stylus_ext.engine.schemas import Field, Schema, checked
+
+if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
+    from stylus_ext.app.wiring import Stylus
 
 PROTOCOL = 1
 LAST_SEED = 2**63 - 1

@@ -9,14 +9,16 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from stylus_ext.app.wiring import Stylus
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
 from stylus_ext.engine.operations import OPERATIONS, perform
 from stylus_ext.engine.schemas import checked, json_schema
+
+if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
+    from stylus_ext.app.wiring import Stylus
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class SentenceTransformerEmbedder:
     def __init__(self, model: str = DEFAULT_MODEL, device: str = "cpu", threads: int = 2) -> None:
         self._wanted, self._device, self._threads = model, device, threads
         self._lock = RLock()
+        self._finding = Lock()  # apart, so that whoever asks for the name does not wait for the loading
         self._recent = Recent()
         self._files: ModelFiles | None = None
         self._model: Any = None
@@ -62,7 +63,7 @@ class SentenceTransformerEmbedder:
         return vectors
 
     def _found(self) -> ModelFiles:
-        with self._lock:
+        with self._finding:
             if self._files is None:
                 self._files = model_files(self._wanted)
             return self._files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -76,3 +77,24 @@ def test_the_settings_choose() -> None:
     there = embedder_for(Encoder(model="text-embedding-3-small", endpoint="http://127.0.0.1:9/v1"), "sk-1")
     assert isinstance(there, EndpointEmbedder)
     assert there.name == "text-embedding-3-small at http://127.0.0.1:9/v1"
+
+
+def test_its_name_and_size_are_said_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks an engine how it is must not wait for the seconds that this takes."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def held(self: SentenceTransformerEmbedder, files: object) -> None:
+        began.set()
+        go_on.wait(20)
+        raise Unavailable("as the test wants it")
+
+    monkeypatch.setattr(SentenceTransformerEmbedder, "_load", held)
+    embedder = SentenceTransformerEmbedder()
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(embedder.warm)
+        assert began.wait(20)
+        assert pool.submit(lambda: embedder.name).result(20).startswith("all-MiniLM-L6-v2@")
+        assert embedder.dimensions == 384
+        go_on.set()
+        with pytest.raises(Unavailable):
+            loading.result(20)
