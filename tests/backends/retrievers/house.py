@@ -9,8 +9,8 @@ from typing import Any
 
 from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.core.card import AdapterKey, Example
 from stylus_ext.core.candidates import Candidates
+from stylus_ext.core.card import AdapterKey, Example
 from stylus_ext.core.description import Entry
 from stylus_ext.core.embedding import VIEWS, embedded_text
 from stylus_ext.core.ports import Query, VectorItem

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stylus_ext.backends.retrievers import catalogue as module
+from stylus_ext.backends.retrievers import segment
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
 from stylus_ext.core.card import AdapterKey
@@ -45,12 +46,10 @@ def test_only_what_changed_is_read_again(house: House, monkeypatch: pytest.Monke
     kept = lexical(house)
     kept.current()
     read: list[int] = []
-    build = module.build
-
     def watched(entries: object) -> object:
         listed = list(entries)  # type: ignore[call-overload]
         read.append(len(listed))
-        return build(listed)
+        return segment.build(listed)
 
     monkeypatch.setattr(module, "build", watched)
     house.add([make_entry(3, "Silver Ship", "Draws ships of silver."), make_entry(500, "Glass Heron")])
@@ -98,7 +97,7 @@ def test_deltas_score_as_if_made_in_one(house: House) -> None:
     kept.current()
     house.add([make_entry(500, "Copper Kettle", "Draws kettles.")])
     small = kept.current()
-    whole = LexicalIndex.of([module.build(change.entry for change in house.store.changes(0) if change.entry)])
+    whole = LexicalIndex.of([segment.build(change.entry for change in house.store.changes(0) if change.entry)])
     assert small.weigh(["copper"]).idf == pytest.approx(whole.weigh(["copper"]).idf)
 
 
@@ -123,7 +122,8 @@ def test_another_store_does_not_get_this_index(house: House, tmp_path: Path) -> 
     lexical(house).current()
     other = open_house(tmp_path / "other", [make_entry(1, "Glass Heron")])
     index = LexicalCatalogue(other.store, house.folder / "lexical").current()
-    assert scores(index, "heron") and not scores(index, "copper")
+    assert scores(index, "heron")
+    assert not scores(index, "copper")
     other.store.close()
 
 
