@@ -11,7 +11,7 @@ from stylus_ext.backends.composers.rules import MOST_NEAR_MISSES, RuleComposer
 from stylus_ext.core.candidates import Candidate, Candidates, Evidence, NearMiss
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.composition import Composition
-from stylus_ext.core.description import Edits
+from stylus_ext.core.description import Edits, State
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.spans import spans
@@ -202,6 +202,7 @@ def test_weights_are_the_entrys_or_unknown() -> None:
 
 
 KINDS = st.sampled_from(["style", "character", "object", "clothing"])
+_STATES: tuple[State, ...] = ("auto", "auto", "always")
 FAMILIES = st.sampled_from(["sd1", "sdxl", "pony"])
 
 
@@ -211,7 +212,7 @@ def crowds(draw: st.DrawFn) -> list[Candidate]:
     crowd = []
     for number in range(draw(st.integers(0, 8))):
         seen = Evidence(draw(st.floats(0, 1)), draw(st.floats(0, 1)), telling=draw(st.floats(0, 9)), sure=draw(st.floats(0, 1)))
-        state = draw(st.sampled_from(["auto", "auto", "always"]))
+        state: State = draw(st.sampled_from(_STATES))
         entry = make_entry(number + 1, f"A {number}", kind=draw(KINDS), family=draw(FAMILIES), edits=Edits(state=state))
         crowd.append(Candidate(entry, 1.0, seen, {start: seen for start in draw(st.lists(st.sampled_from(starts), unique=True))}))
     return crowd
