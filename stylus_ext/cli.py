@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "settings.json"
 _WAIT_S = 30.0
+_LONGEST_WAIT_S = 86_400
 _STOPPED = 130
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -100,9 +101,16 @@ def _parser() -> ArgumentParser:
 def _add_common(parser: ArgumentParser) -> None:
     where = parser.add_argument_group("where and how")
     where.add_argument("--data-dir", metavar="DIR", help="where Stylus keeps its catalogue (default: STYLUS_DATA_DIR, else your user's data folder)")
-    where.add_argument("--wait", type=float, default=_WAIT_S, metavar="SECONDS", help="how long to wait for whoever has the data folder (default: 30)")
+    where.add_argument("--wait", type=_seconds, default=_WAIT_S, metavar="SECONDS", help="how long to wait for whoever has the data folder (default: 30)")
     where.add_argument("--verbose", action="store_true", help="log every step to standard error")
     add_settings(parser, ENGINE_SECTIONS)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= _LONGEST_WAIT_S:
+        raise ArgumentTypeError(f"must lie between 0 and {_LONGEST_WAIT_S:,} seconds, not {text}")
+    return value
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -3,90 +3,104 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.cli_flags import Help
 from stylus_ext.cli_session import Line
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import POLICIES
 from stylus_ext.environment import child
+
+Measured = tuple[Mapping[str, Any], Iterable[str]]
+"""A report for programs, and the same as lines for people."""
+
+_FEWEST = 10
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("bench", help="measure selection, tasks and speed")
+    parser = commands.add_parser("bench", help="measure selection, tasks and speed", formatter_class=Help, allow_abbrev=False)
     benches = parser.add_subparsers(required=True, metavar="WHAT")
-    for add_one in (_add_selection, _add_tasks, _add_speed):
-        bench = add_one(benches)
+    for name, text, flags, measure in (
+        ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
+        ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
+        ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
+    ):
+        bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
         bench.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
-        bench.set_defaults(verbose=False, data_dir=None)
+        bench.add_argument("--verbose", action="store_true", help="log every step to standard error")
+        flags(bench)
+        bench.set_defaults(run=_runner(measure))
 
 
-def _add_selection(benches: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = benches.add_parser("selection", help="rank and select for prompts whose adapters are known")
-    parser.add_argument("--catalogue", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the ranking goes, a JSON object a line")
-    parser.add_argument("--policy", default="hybrid", help="how candidates are found")
+def _runner(measure: Callable[[argparse.Namespace, Line], Measured]) -> Callable[[argparse.Namespace], int]:
+    """Whatever a library prints meanwhile goes to standard error."""
 
     def run(arguments: argparse.Namespace) -> int:
-        from stylus_ext.evaluation import selection
-
-        _exist([arguments.catalogue, *arguments.queries])
         line = Line()
-        report = selection.run_selection(arguments.catalogue, arguments.queries, arguments.out, line, policy=arguments.policy)
-        line.clear()
-        return _print(arguments, report, selection.lines(report))
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                report, lines = measure(arguments, line)
+        finally:
+            line.clear()
+        sys.stdout.write((json.dumps(report) if arguments.json else "\n".join(lines)) + "\n")
+        return 0
 
-    parser.set_defaults(run=run)
-    return parser
+    return run
 
 
-def _add_tasks(benches: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = benches.add_parser("tasks", help="split captions whose tasks are known")
-    parser.add_argument("--tasks", type=Path, required=True, metavar="FILE")
+def _selection_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--catalogue", type=Path, required=True, metavar="FILE", help="the adapters, a JSON object a line")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the ranking goes, a JSON object a line")
+    parser.add_argument("--policy", choices=POLICIES, default="hybrid", help="how candidates are found (default: hybrid)")
+
+
+def _selection(arguments: argparse.Namespace, line: Line) -> Measured:
+    _check([arguments.catalogue, *arguments.queries], arguments.out)
+    from stylus_ext.evaluation import selection
+
+    report = selection.run_selection(arguments.catalogue, arguments.queries, arguments.out, line, policy=arguments.policy)
+    return report, selection.lines(report)
+
+
+def _tasks_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="captions with their tasks, a JSON object a line")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where our tasks go, a JSON object a line")
 
-    def run(arguments: argparse.Namespace) -> int:
-        from stylus_ext.evaluation import tasks
 
-        _exist([arguments.tasks])
-        report = tasks.run_tasks(arguments.tasks, arguments.out)
-        return _print(arguments, report, tasks.lines(report))
+def _tasks(arguments: argparse.Namespace, line: Line) -> Measured:  # noqa: ARG001 - is quick
+    _check([arguments.tasks], arguments.out)
+    from stylus_ext.evaluation import tasks
 
-    parser.set_defaults(run=run)
-    return parser
+    report = tasks.run_tasks(arguments.tasks, arguments.out)
+    return report, tasks.lines(report)
 
 
-def _add_speed(benches: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = benches.add_parser("speed", help="plan over an invented catalogue of a given size")
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--real", type=int, default=10_000, help="how many of the vectors are made from real text")
-    parser.add_argument("--plans", type=int, default=100, help="how many prompts are planned")
-
-    def run(arguments: argparse.Namespace) -> int:
-        from stylus_ext.evaluation import speed
-
-        if min(arguments.entries, arguments.real, arguments.plans) < 10:  # noqa: PLR2004 - fewer measure nothing
-            raise InvalidInput("At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything.")
-        line = Line()
-        with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
-            found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
-        line.clear()
-        return _print(arguments, found, speed.lines(found))
-
-    parser.set_defaults(run=run)
-    return parser
+def _speed_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--entries", type=int, default=100_000, metavar="NUMBER", help="how many adapters (default: 100000)")
+    parser.add_argument("--real", type=int, default=10_000, metavar="NUMBER", help="how many of the vectors are made from text (default: 10000)")
+    parser.add_argument("--plans", type=int, default=100, metavar="NUMBER", help="how many prompts are planned (default: 100)")
 
 
-def _exist(files: Iterable[Path]) -> None:
-    for file in files:
+def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
+    if min(arguments.entries, arguments.real, arguments.plans) < _FEWEST:
+        raise InvalidInput("At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything.")
+    from stylus_ext.evaluation import speed
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
+    return found, speed.lines(found)
+
+
+def _check(read: Iterable[Path], written: Path) -> None:
+    for file in read:
         if not file.is_file():
             raise InvalidInput(f"There is no file {file}.")
-
-
-def _print(arguments: argparse.Namespace, report: dict[str, Any], lines: Iterable[str]) -> int:
-    sys.stdout.write((json.dumps(report) if arguments.json else "\n".join(lines)) + "\n")
-    return 0
+    if written.is_dir() or not written.absolute().parent.is_dir():
+        raise InvalidInput(f"{written} cannot be written: it is a folder, or its folder does not exist.")

@@ -200,3 +200,43 @@ def test_what_would_steer_a_terminal_is_not_printed(stylus: Cli) -> None:
     assert "\x07" not in ran.out
     assert "\u009b" not in ran.out
     assert json.loads(stylus("plan", "\x1b[31m", "--json").out)["prompt"] == "\x1b[31m"
+
+
+def test_a_lora_folder_may_be_a_link_or_relative(stylus: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lora(tmp_path / "real" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy alley"})
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("link", "./real", str(tmp_path / "link" / ".." / "real")):
+        plan = stylus("plan", "a rainy alley", "--lora-dir", name, "--json").json
+        assert {seen["name"] for seen in (*plan["picks"], *plan["near_misses"])} == {"rainy_alley"}, name
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "soon"])
+def test_nobody_can_be_told_to_wait_for_ever(stylus: Cli, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["search", "--wait", seconds])
+    assert "--wait" in capsys.readouterr().err
+
+
+def test_the_benchmark_writes_a_ranking_and_a_table(stylus: Cli, tmp_path: Path) -> None:
+    captions = [{"row": number, "prompt": "a corgi and a castle", "tasks": {"corgi": 1, "castle": 1}} for number in range(3)]
+    (tmp_path / "tasks.jsonl").write_text("\n".join(map(json.dumps, captions)), "utf-8")
+    words = ("bench", "tasks", "--tasks", str(tmp_path / "tasks.jsonl"), "--out", str(tmp_path / "ours.jsonl"))
+    report = stylus(*words, "--json").json
+    assert report
+    assert len((tmp_path / "ours.jsonl").read_text("utf-8").splitlines()) == 3
+    assert stylus(*words).code == 0
+
+
+def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("", "utf-8")
+    there, nowhere = str(tmp_path / "there"), str(tmp_path / "nowhere" / "x")
+    for words, said in (
+        (["tasks", "--tasks", nowhere, "--out", there], "There is no file"),
+        (["tasks", "--tasks", there, "--out", nowhere], "cannot be written"),
+        (["selection", "--catalogue", there, "--queries", nowhere, "--out", there], "There is no file"),
+        (["speed", "--entries", "1"], "At least 10 entries"),
+    ):
+        ran = stylus("bench", *words)
+        assert (ran.code, ran.out) == (1, "")
+        assert said in ran.err

@@ -95,6 +95,10 @@ class Stylus:
             self.embed(progress)
         return refreshed
 
+    def reachable(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
+        """What lies on disk, in these folders or anywhere, by the stem of its file."""
+        return self.on_disk([str(checked_folder(folder)) for folder in folders])
+
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
         keys = {stem: key for key, stem in self.on_disk().items()}

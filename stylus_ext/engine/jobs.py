@@ -85,7 +85,7 @@ class Job:
             ended = {"state": "failed", "error": said}
         with self.guard:
             self._end(**ended)
-        logger.info("job %s: %s after %.1f s", self.name, self.state, time.monotonic() - self.started)
+        logger.info("job %s: %s after %.1f s. %s", self.name, self.state, time.monotonic() - self.started, self.error)
 
     def _end(self, state: str, result: dict[str, Any] | None = None, error: str = "") -> None:
         self.state, self.result, self.error = state, result, error

@@ -137,7 +137,7 @@ def _reach(stylus: Stylus, request: dict[str, Any]) -> dict[AdapterKey, str] | N
     """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue."""
     if request["reach"] == "catalogue":
         return None
-    there = stylus.on_disk(request["lora_dirs"])
+    there = stylus.reachable(request["lora_dirs"])
     if request["stems"] is not None:
         listed = frozenset(request["stems"])
         return {key: stem for key, stem in there.items() if stem in listed}
