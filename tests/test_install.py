@@ -195,7 +195,7 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     assert variables["HF_HUB_OFFLINE"] == "1"
     assert variables["STYLUS_DATA_DIR"] != str(extension.data)
     assert not Path(variables["STYLUS_DATA_DIR"]).exists(), "it goes with the run"
-    assert variables["PYTHONPATH"].split(os.pathsep) == path, "bare interpreters of the tests find the same"
+    assert variables["PYTHONPATH"].split(os.pathsep)[:3] == path, "bare interpreters of the tests find the same"
     every, _, _ = json.loads(extension.run("test", "--all").stdout)
     assert every == ["tests"]
     one, _, _ = json.loads(extension.run("test", "install.py::test_x").stdout)

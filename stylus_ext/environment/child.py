@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PATH_VARIABLE = "STYLUS_ENGINE_PATH"
+# Set when not even torch comes from the interpreter: then none of its packages is looked at.
+ALONE_VARIABLE = "STYLUS_ENGINE_ALONE"
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -38,12 +40,13 @@ def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> di
     return kept | added | ({} if gpu else {"CUDA_VISIBLE_DEVICES": ""})
 
 
-def search_path(stated: str, present: list[str], root: str) -> list[str]:
+def search_path(stated: str, present: list[str], root: str, alone: bool = False) -> list[str]:
     """The stated folders first, then the extension's root, then the rest without doubles."""
     front = [one for one in stated.split(os.pathsep) if one]
     if root not in front:
         front.append(root)
-    return front + [one for one in present if one not in front]
+    foreign = ("site-packages", "dist-packages") if alone else ()
+    return front + [one for one in present if one not in front and Path(one).name not in foreign]
 
 
 def _enter() -> list[object]:
@@ -51,7 +54,8 @@ def _enter() -> list[object]:
     here = Path(__file__).resolve()
     root = str(here.parents[2])
     present = [one for one in sys.path if one and Path(one).resolve() != here.parent]
-    sys.path[:] = search_path(os.environ.get(PATH_VARIABLE, ""), present, root)
+    alone = os.environ.get(ALONE_VARIABLE) == "1"
+    sys.path[:] = search_path(os.environ.get(PATH_VARIABLE, ""), present, root, alone)
     from stylus_ext.environment.holds import hold_folder
     from stylus_ext.environment.problems import SetupProblem
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from stylus_ext.environment.child import command, main_command, variables
+from stylus_ext.environment.child import ALONE_VARIABLE, command, main_command, variables
 from stylus_ext.environment.layout import Environment
 
 CLI = "stylus_ext.cli"
@@ -20,7 +20,8 @@ def gpu_wanted() -> bool:
 
 def environment_variables(environment: Environment) -> dict[str, str]:
     """What a child of this environment starts with; the host starts its engine with the same."""
-    return variables(environment.path, os.environ, gpu=gpu_wanted())
+    alone = {ALONE_VARIABLE: "0" if environment.torch.reused else "1"}
+    return variables(environment.path, os.environ, gpu=gpu_wanted()) | alone
 
 
 def run_cli(environment: Environment, arguments: list[str]) -> int:

@@ -168,11 +168,11 @@ def test_two_builders_build_once(shop: Workshop) -> None:
 
 
 def test_the_calling_interpreter_is_left_byte_for_byte(shop: Workshop, tmp_path: Path) -> None:
-    import pip
-
     python = bare_python(tmp_path / "venv")
     site = next((tmp_path / "venv").rglob("site-packages"))
-    shutil.copytree(Path(pip.__file__).parent, site / "pip")
+    where = [sys.executable, "-c", "import pip; print(pip.__file__)"]
+    pip = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()).parent
+    shutil.copytree(pip, site / "pip")
     before = _bytes_of(tmp_path / "venv")
     own_before = _listing(Path(sysconfig.get_paths()["purelib"]))
     code = (

@@ -24,6 +24,9 @@ def test_the_path_is_the_stated_folders_then_the_root_then_the_rest() -> None:
     assert child.search_path(stated, ["/lib", "/env", "/site"], "/root") == ["/env", "/torch", "/root", "/lib", "/site"]
     assert child.search_path("", ["/lib"], "/root") == ["/root", "/lib"]
     assert child.search_path("/root", ["/lib"], "/root") == ["/root", "/lib"]
+    present = ["/lib", "/lib/site-packages", "/usr/lib/dist-packages"]
+    assert child.search_path("/env", present, "/root", alone=True) == ["/env", "/root", "/lib"]
+    assert child.search_path("/env", present, "/root") == ["/env", "/root", *present]
 
 
 def test_the_variables_lead_nothing_else_in() -> None:
