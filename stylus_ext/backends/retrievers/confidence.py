@@ -14,15 +14,20 @@ import numpy as np
 
 from stylus_ext.backends.retrievers.features import Features
 from stylus_ext.backends.retrievers.postings import Floats
+from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.core.candidates import Candidate
 
-SIGNS = ("score", "lead", "card", "best_example", "title", "name", "trigger", "covered", "close", "both")
-"""The columns of `signs`; `lead` is the score above that of the tenth."""
+SIGNS = (
+    "score", "lead", "card", "best_example", "title", "name", "trigger", "exact", "spans", "covered", "close", "both",
+)
+"""The columns of `signs`; `lead` is the score above that of the tenth, `spans` how many there are, as a logarithm."""
 
-TAG_LINE = np.array([1.31, 0.27, 0.11, -1.87, -2.19, -1.16, -0.42, -1.69, -1.82, 2.78], dtype=np.float32)
-TAG_OFFSET = -2.03
-CAPTION_LINE = np.array([0.11, 0.72, -0.06, -0.07, -0.68, -0.73, -0.1, -0.63, 2.25, 2.98], dtype=np.float32)
-CAPTION_OFFSET = -3.4
+TAG_LINE = np.array([0.45, 0.28, 0.48, -0.78, -2.34, -0.34, 0.03, -0.24, 0.33, -2.32, -2.25, 3.78], dtype=np.float32)
+TAG_OFFSET = -1.8
+CAPTION_LINE = np.array([0.09, 0.68, 0.04, -0.21, -0.85, -0.69, -0.13, -0.02, 0.46, -0.75, 1.99, 3.08], dtype=np.float32)
+CAPTION_OFFSET = -3.83
+PENNED = -1.1
+"""Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by name. Set by hand."""
 
 LEAD_OVER = 10
 
@@ -38,6 +43,7 @@ def signs(found: Features, scores: Floats) -> Floats:
     spans = bool(len(found.coverage))
     columns = (
         scores, scores - tenth, values[:, 0], values[:, 1], values[:, 3], values[:, 5], values[:, 6],
+        values[:, 8], np.full(len(scores), np.log1p(len(found.coverage)), dtype=np.float32),
         found.coverage.max(axis=0) if spans else nothing,
         found.closeness.max(axis=0) if spans else nothing,
         (found.coverage * found.closeness).max(axis=0) if spans else nothing,
@@ -46,8 +52,9 @@ def signs(found: Features, scores: Floats) -> Floats:
     return stacked
 
 
-def sureties(found: Features, scores: Floats, is_tags: bool) -> Floats:
-    line, offset = (TAG_LINE, TAG_OFFSET) if is_tags else (CAPTION_LINE, CAPTION_OFFSET)
+def sureties(found: Features, scores: Floats, asked: Question) -> Floats:
+    line, offset = (TAG_LINE, TAG_OFFSET) if asked.is_tags else (CAPTION_LINE, CAPTION_OFFSET)
+    offset += PENNED if asked.penned and not asked.is_tags else 0.0
     sure: Floats = (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
     return sure
 

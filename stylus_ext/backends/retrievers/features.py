@@ -12,8 +12,8 @@ from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.backends.retrievers.segment import SATURATION
 from stylus_ext.core.ports import VectorIndex
 
-FEATURES = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span")
-"""The columns of `Features.values`; scores of words are divided by the root of the prompt's idf mass."""
+FEATURES = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
+"""The columns of `Features.values`; scores of words are divided by the root of the prompt's idf mass. `exact`: see there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, ro
     columns = (
         impacts.sum(axis=0) / words.scale, best / words.scale, together / words.scale, titles[0], texts[0],
         np.sqrt(name), np.sqrt(trigger), closeness.max(axis=0) if len(closeness) else np.zeros(len(rows), np.float32),
+        np.sqrt(_exact(question, lexical, rows, called)),
     )
     return Features(rows, np.stack(columns, axis=1).astype(np.float32), _coverage(question, impacts), closeness)
 
@@ -50,6 +51,19 @@ def _mass(called: Called, kind: int, rows: Ints) -> Floats:
     if len(rows) and len(called.rows):
         mine = (called.kinds == kind) & np.isin(called.rows, rows)
         np.maximum.at(out, np.searchsorted(rows, called.rows[mine]), called.masses[mine])
+    return out
+
+
+def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called) -> Floats:
+    """How much the words tell of a span that is just a name or trigger, word for word: who writes one alone means it."""
+    out = np.zeros(len(rows), dtype=np.float32)
+    if not (len(rows) and len(called.rows)):
+        return out
+    for line in {tuple(line.tolist()): line for line in question.lines}.values():
+        words = question.words.only(line)
+        alone = lexical.called(words)
+        whole = np.isclose(alone.masses, words.mass, rtol=1e-4) & np.isin(alone.rows, rows)
+        np.maximum.at(out, np.searchsorted(rows, alone.rows[whole]), alone.masses[whole])
     return out
 
 

@@ -99,7 +99,7 @@ class HybridRetriever:
         keys = lexical.keys_of(found.rows[places])
         entries = self._tools.memory.read(keys)
         said = Said.of(asked)
-        sure = sureties(found, fused(found, asked.is_tags), asked.is_tags)
+        sure = sureties(found, fused(found, asked.is_tags), asked)
         kept: list[Candidate] = []
         refused: list[NearMiss] = []
         for key, at in zip(keys, places, strict=True):

@@ -25,6 +25,9 @@ class Words:
     words: tuple[str, ...]
     idf: Floats
 
+    def only(self, places: NDArray[np.int64]) -> Words:
+        return Words(tuple(self.words[place] for place in places.tolist()), self.idf[places])
+
     @property
     def mass(self) -> float:
         return float(self.idf.sum())

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from stylus_ext.backends.retrievers.lexical import LexicalIndex, Words
 from stylus_ext.core.ports import Embedder, Matrix, Query
+from stylus_ext.core.prompt import tokens as kinds
 from stylus_ext.core.prompt.pieces import phrases, pieces
 from stylus_ext.core.prompt.spans import Span, spans
 from stylus_ext.core.prompt.words import content_words
 
 MOST_EMBEDDED_SPANS = 12
 """Encoding is the dearest part of a plan: of a long tag prompt only the spans that tell most get a vector."""
+
+_PENNED = frozenset((kinds.COMMA, kinds.ROUND_OPEN, kinds.SQUARE_OPEN, kinds.BRACE_OPEN))
 
 LONGEST = 4_000
 """Characters of a prompt that are looked at; a model sees far fewer."""
@@ -26,6 +29,7 @@ class Question:
     """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans numbered in `embedded`."""
 
     is_tags: bool
+    penned: bool  # with commas or brackets, as prompts have them and sentences seldom do
     words: Words
     spans: tuple[Span, ...]
     lines: tuple[NDArray[np.int64], ...]
@@ -48,7 +52,8 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
     chosen = _telling(found, lines, weighed)
     vector = embedder.embed([content])
     several = embedder.embed([found[number].text for number in chosen]) if chosen else np.zeros_like(vector[:0])
-    return Question(prompt.is_tags, weighed, found, lines, vector, several, chosen)
+    penned = any(token.kind in _PENNED for token in prompt.tokens)
+    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen)
 
 
 def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words) -> tuple[int, ...]:
