@@ -12,7 +12,7 @@ from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS, Deadline, 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import KINDS, STATES, Edits
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
-from stylus_ext.core.plan import to_json
+from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.entries import entry_json
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # with it come all back ends, which a command that attaches d
 
 PROTOCOL = 1
 LAST_SEED = 2**63 - 1
+LONGEST_S = 3600.0
+_SLACK_S = 0.05
 REACHES = ("auto", "disk", "catalogue")
 _FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
 
@@ -37,7 +39,7 @@ PLAN: Schema = {
     "lora_dirs": _FOLDERS,
     "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
     "reach": Field(str, "auto", choices=REACHES),
-    "deadline_s": Field(float, None, low=0.0, high=3600.0),
+    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
 }
 INDEX: Schema = {
     "lora_dirs": _FOLDERS,
@@ -79,6 +81,22 @@ def perform(stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Pro
         raise InvalidInput(f"There is no operation {name!r}; there are {', '.join(OPERATIONS)}.")
     operation = OPERATIONS[name]
     return operation.run(stylus, checked(payload, operation.schema), progress)
+
+
+def patience(name: str, payload: Any) -> float | None:
+    """How long the answer may be waited for; a payload that is wrong is told so soon enough."""
+    wanted = payload.get("deadline_s") if name == "plan" and isinstance(payload, Mapping) else None
+    return wanted + _SLACK_S if isinstance(wanted, (int, float)) and 0 <= wanted <= LONGEST_S else None
+
+
+def overdue(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """In place of a plan that is still being made, such as the first one while the encoder loads: the prompt as it was."""
+    request = checked(payload, PLAN)
+    batches = len(request["seeds"] or ()) or request["batches"]
+    seed = request["seeds"][0] if request["seeds"] else request["seed"]
+    note = Note("late", f"The prompt was left as it was: its plan was not ready within {request['deadline_s']:g} s.")
+    plan = unchanged(request["prompt"], request["negative_prompt"], seed, batches, note)
+    return {"plan": to_json(plan), "elapsed_ms": round(request["deadline_s"] * 1000, 1)}
 
 
 def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
-from stylus_ext.engine.operations import OPERATIONS, perform
+from stylus_ext.engine.operations import OPERATIONS, overdue, patience, perform
 from stylus_ext.engine.schemas import checked, json_schema
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -125,7 +125,11 @@ class Engine:
         raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}")
 
     async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(perform, self.stylus, name, payload, self)
+        work = asyncio.to_thread(perform, self.stylus, name, payload, self)
+        try:
+            return await asyncio.wait_for(work, patience(name, payload))
+        except asyncio.TimeoutError:  # of 3.10; the thread goes on to its end, and the next plan finds what it made
+            return overdue(payload)
 
 
 def _host_name(host: str) -> str | None:

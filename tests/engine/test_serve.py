@@ -294,6 +294,45 @@ def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(folder: Path, t
     assert "catalogue-rebuilt" not in [note["code"] for note in again.json["notes"]]
 
 
+@pytest.mark.long
+def test_of_two_that_start_at_once_one_serves(folder: Path) -> None:
+    both = [start(folder, "serve") for _ in range(2)]
+    try:
+        until = time.monotonic() + PATIENCE_S
+        while all(process.poll() is None for process in both) and time.monotonic() < until:
+            time.sleep(0.05)
+        second = next(process for process in both if process.poll() is not None)
+        first = next(process for process in both if process is not second)
+        assert wait_for_engine(folder, first)
+        told = end(second)
+        assert told.code == 0, told
+        assert f"An engine (process {first.pid}) serves" in told.out
+    finally:
+        assert end(first).code == 0
+
+
+@pytest.mark.long
+def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
+    """From nothing: the engine answers at once, prepares in the background, and then the first plan is quick."""
+    folder, prompt = tmp_path / "fresh", "a graffiti of a corgi on the wall, pixel art"
+    with engine_process(folder) as process:
+        link = wait_for_engine(folder, process)
+        started = time.perf_counter()
+        early = link.call("POST", "/v1/plan", {"prompt": prompt, "deadline_s": 1})["plan"]
+        assert time.perf_counter() - started < 4
+        assert early["prompts"][0].startswith(prompt)
+        assert {note["code"] for note in early["notes"]} & {"late", "partial_index"}
+        assert link.call("GET", "/v1/status")["version"]
+        assert finished(link)["state"] == "done"
+        answer = link.call("POST", "/v1/plan", {"prompt": prompt})
+        assert answer["plan"]["picks"]
+        assert answer["elapsed_ms"] < 1500
+        attached = run(folder, "plan", prompt, "--json").json
+        assert attached["prompts"] == answer["plan"]["prompts"]
+    alone = run(folder, "plan", prompt, "--json").json
+    assert alone["prompts"] == attached["prompts"]
+
+
 @pytest.mark.parametrize("token", ["short", "with a space in its middle", "with\nline\nends-and-more", "\u00fcmlaut-0123456789-0123"])
 def test_a_token_that_cannot_be_one_is_refused(tmp_path: Path, token: str) -> None:
     with pytest.raises(InvalidInput, match="A token for the engine"):

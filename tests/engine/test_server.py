@@ -191,6 +191,31 @@ def test_a_plan_without_time_leaves_the_prompt_alone(engine: EngineLink) -> None
     assert [note["code"] for note in plan["notes"]] == ["late"]
 
 
+def test_a_plan_is_not_waited_for_longer_than_it_may_take(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    """The encoder does not answer: the prompt comes back unchanged all the same, in time, one text a batch."""
+    go_on = threading.Event()
+
+    def held(body: dict[str, Any]) -> Any:
+        go_on.wait(20)
+        return 200, {}, vectors.good(body)
+
+    with engine_in_thread(tmp_path / "data", vectors.url) as engine:
+        finished(engine)
+        vectors.script.append(held)
+        started = time.perf_counter()
+        try:
+            plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi in a castle", "seeds": [7, 8], "deadline_s": 0.3})["plan"]
+            assert time.perf_counter() - started < 3
+        finally:
+            go_on.set()
+        assert plan["prompts"] == ["a corgi in a castle"] * 2
+        assert plan["seed"] == 7
+        assert [note["code"] for note in plan["notes"]] == ["late"]
+        assert to_json(from_json(plan)) == plan
+        assert engine.call("POST", "/v1/plan", {"prompt": "a corgi in a castle"})["plan"]["notes"] != plan["notes"]
+        assert refused(engine, "POST", "/v1/plan", {"prompt": 3, "deadline_s": 0})[:2] == (400, "invalid")
+
+
 def test_only_what_the_host_lists_is_picked(engine: EngineLink) -> None:
     plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi", "stems": []})["plan"]
     assert plan["picks"] == []
