@@ -12,7 +12,7 @@ from typing import Any
 from stylus_ext import cli_text
 from stylus_ext.cli_flags import PLAN_SECTIONS, Help, add_settings, settings_of
 from stylus_ext.core.description import KINDS, STATES
-from stylus_ext.engine.operations import REACHES
+from stylus_ext.engine.requests import REACHES
 
 Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 CarryOut = Callable[[str, Mapping[str, Any], Namespace, Lines], int]

@@ -8,63 +8,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
-from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS, Deadline, PlanRequest
+from stylus_ext.app.plan_prompt import Deadline, PlanRequest
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.description import KINDS, STATES, Edits
+from stylus_ext.core.description import Edits
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.entries import entry_json
-from stylus_ext.engine.schemas import Field, Schema, checked
+from stylus_ext.engine.requests import EDIT, INDEX, LONGEST_S, PLAN, SEARCH, SHOW
+from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
     from stylus_ext.app.wiring import Stylus
 
 PROTOCOL = 1
-LAST_SEED = 2**63 - 1
-LONGEST_S = 3600.0
 _SLACK_S = 0.05
-REACHES = ("auto", "disk", "catalogue")
-_FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
-
-PLAN: Schema = {
-    "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
-    "negative_prompt": Field(str, "", longest=MOST_CHARACTERS),
-    "seed": Field(int, 0, low=0, high=LAST_SEED),
-    "batches": Field(int, 1, low=1, high=MOST_BATCHES),
-    "batch_size": Field(int, 1, low=1, high=1024),
-    "seeds": Field(list, None, longest=MOST_BATCHES, items=Field(int, low=0, high=LAST_SEED)),
-    "settings": Field(dict, {}),
-    "lora_dirs": _FOLDERS,
-    "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
-    "reach": Field(str, "auto", choices=REACHES),
-    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
-}
-INDEX: Schema = {
-    "lora_dirs": _FOLDERS,
-    "learn": _FOLDERS,
-    "hash": Field(bool, True),
-}
-SEARCH: Schema = {
-    "text": Field(str, "", longest=1000),
-    "family": Field(str, None, longest=64),
-    "kind": Field(str, None, choices=KINDS),
-    "state": Field(str, None, choices=STATES),
-    "on_disk": Field(bool, None),
-    "offset": Field(int, 0, low=0, high=10_000_000),
-    "limit": Field(int, 20, low=1, high=500),
-}
-SHOW: Schema = {"key": Field(str, required=True, longest=4096)}
-EDIT: Schema = {
-    "key": Field(str, required=True, longest=4096),
-    "state": Field(str, None, choices=STATES),
-    "text": Field(str, None, longest=20_000),
-    "triggers": Field(list, None, longest=100, items=Field(str, longest=2000)),
-    "weight": Field(float, None, low=-5.0, high=5.0),
-    "kind": Field(str, None, choices=KINDS),
-    "undo": Field(bool, False),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -232,10 +233,9 @@ def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
         patient = start(folder, "search", "corgi")
         assert patient.stderr is not None
         assert b"Waiting for Stylus index" in patient.stderr.readline()
-    out, err = patient.communicate(timeout=PATIENCE_S)
-    assert patient.returncode == 0, err
-    told = out.decode("utf-8")
-    assert "CORGI" in told
+    told = end_of(patient)
+    assert told.code == 0, told
+    assert "CORGI" in told.out
 
 
 @pytest.mark.parametrize("attached", [pytest.param(False, marks=pytest.mark.long), True])
@@ -275,6 +275,27 @@ def _some(folder: Path) -> bool:
         return count(folder) > 0
     except sqlite3.OperationalError:
         return False
+
+
+@pytest.mark.long
+def test_a_command_whose_engine_dies_says_so(folder: Path, tmp_path: Path) -> None:
+    shelf = loras(tmp_path / "loras", FILES)
+    with engine_process(folder) as process:
+        finished(wait_for_engine(folder, process))
+        indexing = start(folder, "index", str(shelf))
+        until = time.monotonic() + PATIENCE_S
+        while not _some(folder) and time.monotonic() < until:
+            time.sleep(0.01)
+        end(process, signal.SIGKILL)
+        told = end_of(indexing)
+    assert (told.code, told.out) == (1, "")
+    assert "cannot be reached" in told.err
+    assert "Traceback" not in told.err
+
+
+def end_of(process: subprocess.Popen[bytes]) -> Ran:
+    out, err = process.communicate(timeout=PATIENCE_S)
+    return Ran(process.returncode, out.decode("utf-8"), err.decode("utf-8"))
 
 
 def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(folder: Path, tmp_path: Path) -> None:
