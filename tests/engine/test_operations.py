@@ -1,0 +1,260 @@
+"""The operations without a door, over a real data folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.app import wiring
+from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import Cancelled, InvalidInput, Note
+from stylus_ext.core.settings import Settings
+from stylus_ext.engine.operations import OPERATIONS, overdue, patience, perform
+from tests.fakes import BagEmbedder, Watch, make_entry
+from tests.lora_files import write_lora, write_sidecar
+
+
+@pytest.fixture
+def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
+    """A small catalogue, embedded by words."""
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    stylus = open_stylus(tmp_path / "data", Settings())
+    stylus.store.write(
+        [
+            make_entry(1, "Corgi Friend", "A small corgi dog with short legs.", triggers=("crgfrnd",), kind="animal"),
+            make_entry(2, "Pixel World", "Crisp pixel art of any scene."),
+        ]
+    )
+    stylus.embed(Watch())
+    yield stylus
+    stylus.close()
+
+
+def ask(stylus: Stylus, name: str, **payload: Any) -> dict[str, Any]:
+    return perform(stylus, name, payload, Watch())
+
+
+def plan(stylus: Stylus, prompt: str, **payload: Any) -> dict[str, Any]:
+    found: dict[str, Any] = ask(stylus, "plan", prompt=prompt, **payload)["plan"]
+    return found
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    return [note["code"] for note in answer["notes"]]
+
+
+def seen(answer: dict[str, Any]) -> set[str]:
+    """What was picked or nearly so."""
+    return {one["name"] for one in (*answer["picks"], *answer["near_misses"])}
+
+
+def is_free(stylus: Stylus) -> bool:
+    """Whether another thread may change the catalogue."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(stylus.changing.acquire, blocking=False).result(5)
+
+
+def loras(folder: Path) -> Path:
+    lora = write_lora(folder / "castle_keep.safetensors", metadata={"ss_output_name": "castle keep"})
+    write_sidecar(lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"})
+    return folder
+
+
+def test_an_unknown_operation_is_named_with_those_there_are(stylus: Stylus) -> None:
+    with pytest.raises(InvalidInput, match="no operation 'dance'; there are plan, "):
+        ask(stylus, "dance")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_refuses_a_field_it_does_not_have(stylus: Stylus, name: str) -> None:
+    with pytest.raises(InvalidInput, match="no field 'nonsense'"):
+        ask(stylus, name, nonsense=1)
+
+
+def test_seeds_may_be_named_or_counted(stylus: Stylus) -> None:
+    counted = plan(stylus, "a corgi, pixel art", seed=10, batches=3, batch_size=4)
+    named = plan(stylus, "a corgi, pixel art", seeds=[10, 14, 18], batch_size=4)
+    assert counted == named
+    assert counted["seed"] == 10
+    assert len(counted["prompts"]) == 3
+
+
+def test_where_nothing_is_on_disk_the_whole_catalogue_is_in_reach(stylus: Stylus) -> None:
+    assert seen(plan(stylus, "a corgi friend, pixel world"))
+    assert seen(plan(stylus, "a corgi friend, pixel world", reach="disk")) == set()
+
+
+def test_where_something_is_on_disk_that_alone_is_in_reach(stylus: Stylus, tmp_path: Path) -> None:
+    prompt, folder = "corgi friend in a castle keep", str(loras(tmp_path / "loras"))
+    for answer in (plan(stylus, prompt, lora_dirs=[folder]), plan(stylus, prompt)):
+        assert seen(answer) == {"castle_keep"}
+    assert "Corgi Friend" in seen(plan(stylus, prompt, reach="catalogue"))
+
+
+def test_only_this_folder_counts_when_one_is_named(stylus: Stylus, tmp_path: Path) -> None:
+    ask(stylus, "index", lora_dirs=[str(loras(tmp_path / "loras"))])
+    (tmp_path / "other").mkdir()
+    assert plan(stylus, "a castle keep", lora_dirs=[str(tmp_path / "other")], reach="disk")["picks"] == []
+
+
+def test_what_the_host_does_not_list_is_out_of_reach(stylus: Stylus, tmp_path: Path) -> None:
+    folder = str(loras(tmp_path / "loras"))
+    assert seen(plan(stylus, "a castle keep", lora_dirs=[folder], stems=["castle_keep", "another"])) == {"castle_keep"}
+    assert seen(plan(stylus, "a castle keep", lora_dirs=[folder], stems=["another"])) == set()
+
+
+def test_indexing_counts_what_it_did(stylus: Stylus, tmp_path: Path) -> None:
+    folder = loras(tmp_path / "loras")
+    first = ask(stylus, "index", lora_dirs=[str(folder)])
+    assert {name: first[name] for name in ("written", "gone", "learned", "hashed")} == {
+        "written": 1, "gone": 0, "learned": 0, "hashed": 1,
+    }
+    again = ask(stylus, "index", lora_dirs=[str(folder)])
+    assert [again[name] for name in ("written", "gone", "hashed", "vectors")] == [0, 0, 0, 0]
+    (folder / "castle_keep.safetensors").unlink()
+    assert ask(stylus, "index", lora_dirs=[str(folder)])["gone"] == 1
+    assert ask(stylus, "search", text="castle")["total"] == 0
+
+
+def test_indexing_stops_when_it_is_told_to(stylus: Stylus, tmp_path: Path) -> None:
+    with pytest.raises(Cancelled):
+        perform(stylus, "index", {"lora_dirs": [str(loras(tmp_path / "loras"))]}, Watch(patience=0))
+    assert is_free(stylus)
+
+
+def test_a_plan_does_not_wait_for_another_to_read_folders(stylus: Stylus, tmp_path: Path) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def reading() -> None:
+        with stylus.changing:
+            held.set()
+            go_on.wait(20)
+
+    thread = threading.Thread(target=reading)
+    thread.start()
+    assert held.wait(5)
+    try:
+        answer = plan(stylus, "a castle keep", lora_dirs=[str(loras(tmp_path / "loras"))])
+        assert codes(answer)[0] == "busy"
+    finally:
+        go_on.set()
+        thread.join()
+    assert "busy" not in codes(plan(stylus, "a castle keep", lora_dirs=[str(tmp_path / "loras")]))
+
+
+def test_a_deadline_that_ends_while_a_folder_is_read_leaves_the_prompt_alone(stylus: Stylus, tmp_path: Path) -> None:
+    answer = plan(stylus, "a castle keep", lora_dirs=[str(loras(tmp_path / "loras"))], deadline_s=0)
+    assert answer["prompts"] == ["a castle keep"]
+    assert set(codes(answer)) == {"late"}
+    assert is_free(stylus)
+
+
+def test_an_edit_is_in_the_index_at_once(stylus: Stylus) -> None:
+    key = AdapterKey.civitai(1)
+    before = stylus.index.fingerprints("card")
+    ask(stylus, "edit", key="civitai:1", weight=0.3, state="always", kind="object")
+    assert stylus.index.fingerprints("card") == before
+    edited = ask(stylus, "edit", key="civitai:1", text="A very large cat.", triggers=["bigcat, large"])["entry"]
+    assert (edited["text"], edited["triggers"]) == ("A very large cat.", ["bigcat, large"])
+    assert (edited["weight"], edited["state"], edited["kind"]) == (0.3, "always", "object")
+    after = stylus.index.fingerprints("card")
+    assert {changed for changed in before if before[changed] != after[changed]} == {key}
+    assert stylus.embed(Watch()) == 0
+    undone = ask(stylus, "edit", key="civitai:1", undo=True)["entry"]
+    assert (undone["weight"], undone["state"]) != (0.3, "always")
+    assert stylus.index.fingerprints("card") == before
+
+
+def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
+    ask(stylus, "edit", key="civitai:1", weight=0.3, state="never")
+    edited = ask(stylus, "edit", key="civitai:1", weight=0.5, undo=True)["entry"]
+    assert edited["edits"] == {"state": "auto", "text": None, "triggers": None, "weight": 0.5, "kind": None}
+
+
+def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
+    stylus = open_stylus(tmp_path, Settings())
+    try:
+        stylus.embed(Watch())
+        assert "catalogue-rebuilt" in codes(plan(stylus, "a corgi"))
+        assert "catalogue-rebuilt" not in codes(plan(stylus, "a corgi"))
+        for _ in range(2):
+            assert "catalogue-rebuilt" in codes(ask(stylus, "status"))
+    finally:
+        stylus.close()
+
+
+def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    stylus = open_stylus(tmp_path, Settings())
+    try:
+        stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
+        early = plan(stylus, "a corgi friend")
+        assert "partial_index" in codes(early)
+        stylus.embed(Watch())
+        later = plan(stylus, "a corgi friend")
+        assert "partial_index" not in codes(later)
+        stylus.store.write([make_entry(number, f"Another {number}") for number in range(2, 300)])
+        with pytest.raises(Cancelled):
+            stylus.embed(Watch(patience=1))
+        stopped = plan(stylus, "a corgi friend")
+        assert "256 of the 596 vectors" in next(note["text"] for note in stopped["notes"] if note["code"] == "partial_index")
+    finally:
+        stylus.close()
+
+
+def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = BagEmbedder()
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: embedder)
+    stylus = open_stylus(tmp_path, Settings())
+    try:
+        stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
+        plan(stylus, "a corgi friend")
+        stylus.embed(Watch())
+        asked = len(stylus.plan._composed)
+        plan(stylus, "a corgi friend")
+        assert len(stylus.plan._composed) == asked + 1
+    finally:
+        stylus.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "seconds"),
+    [
+        ("plan", {"prompt": "x", "deadline_s": 2}, 2.05),
+        ("plan", {"prompt": "x", "deadline_s": 0}, 0.05),
+        ("plan", {"prompt": "x"}, None),
+        ("plan", {"prompt": "x", "deadline_s": None}, None),
+        ("plan", {"prompt": "x", "deadline_s": -1}, None),
+        ("plan", {"prompt": "x", "deadline_s": float("nan")}, None),
+        ("plan", {"prompt": "x", "deadline_s": "soon"}, None),
+        ("plan", ["deadline_s"], None),
+        ("search", {"deadline_s": 2}, None),
+    ],
+)
+def test_only_a_plan_with_a_deadline_is_not_waited_for(name: str, payload: object, seconds: float | None) -> None:
+    assert patience(name, payload) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_an_overdue_plan_changes_nothing() -> None:
+    answer = overdue({"prompt": "a cat", "negative_prompt": "dog", "batches": 2, "deadline_s": 1.5})
+    assert answer["elapsed_ms"] == 1500
+    assert answer["plan"]["prompts"] == ["a cat", "a cat"]
+    assert answer["plan"]["negative_prompts"] == ["dog", "dog"]
+    assert codes(answer["plan"]) == ["late"]
+    with pytest.raises(InvalidInput):
+        overdue({"deadline_s": 1})
+
+
+def test_news_are_told_once_each(stylus: Stylus) -> None:
+    assert stylus.news() == []
+    object.__setattr__(stylus, "notes", lambda: (Note("a", "One."), Note("b", "Two.")))
+    assert [note.code for note in stylus.news()] == ["a", "b"]
+    assert stylus.news() == []
