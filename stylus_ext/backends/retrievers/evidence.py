@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from stylus_ext.backends.retrievers.features import Features
 from stylus_ext.backends.retrievers.names import name_phrases
 from stylus_ext.backends.retrievers.question import Question
@@ -42,10 +40,13 @@ def evidence(entry: Entry, at: int, found: Features, question: Question, said: S
     names, triggers = _called(entry, said) if found.values[at, 5] or found.values[at, 6] else ([], [])
     whole = _one(found.values[at, 0], found.values[at, 3], names, triggers, said)
     spans: dict[int, Evidence] = {}
-    for number in np.flatnonzero((found.coverage[:, at] > COVERED) | (found.closeness[:, at] > CLOSE)).tolist():
+    coverage, closeness = found.coverage[:, at].tolist(), found.closeness[:, at].tolist()
+    for number, span in enumerate(question.spans):
+        if coverage[number] <= COVERED and closeness[number] <= CLOSE:
+            continue
         words = said.spans[number]
-        spans[question.spans[number].start] = _one(
-            found.coverage[number, at], found.closeness[number, at],
+        spans[span.start] = _one(
+            coverage[number], closeness[number],
             [phrase for phrase in names if words.intersection(phrase)],
             [trigger for trigger in triggers if words.intersection(trigger[1])], said,
         )
@@ -55,6 +56,8 @@ def evidence(entry: Entry, at: int, found: Features, question: Question, said: S
 def _one(
     lexical: float, cosine: float, names: list[tuple[str, ...]], triggers: list[tuple[str, tuple[str, ...]]], said: Said
 ) -> Evidence:
+    if not names and not triggers:
+        return Evidence(round(float(lexical), 4), round(float(cosine), 4))
     name = max(names, key=lambda phrase: (said.mass(phrase), phrase), default=())
     trigger = max(triggers, key=lambda found: (said.mass(found[1]), found[0]), default=("", ()))
     telling = max(said.mass(name), said.mass(trigger[1]))

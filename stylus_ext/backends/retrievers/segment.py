@@ -120,7 +120,7 @@ def build(entries: Iterable[Entry]) -> Segment:
 def _fielded(found: _Triples, terms: int, size: int) -> Postings:
     """BM25F without idf: field weights times counts, by the length of the field, then saturated."""
     words, rows, marks = found.arrays()
-    lengths = np.bincount(rows * np.int64(len(FIELDS)) + marks, minlength=size * len(FIELDS)).astype(np.float32)
+    lengths = np.bincount(rows.astype(np.int64) * len(FIELDS) + marks, minlength=size * len(FIELDS)).astype(np.float32)
     lengths = lengths.reshape(-1, len(FIELDS))
     mean = np.maximum(lengths.mean(axis=0) if size else np.ones(len(FIELDS), np.float32), 1.0)
     norm = FIELD_WEIGHTS / (1.0 - LENGTH + LENGTH * lengths / mean)
@@ -145,5 +145,6 @@ def _frequency(builder: _Builder, terms: int, size: int) -> Ints:
     """In how many entries a word stands, be it in the card or in an example."""
     words, rows, _ = builder.card.arrays()
     spoken, _, owners = builder.examples.arrays()
-    pairs = np.unique(np.concatenate([words, spoken]) * np.int64(max(size, 1)) + np.concatenate([rows, owners]))
-    return np.bincount((pairs // max(size, 1)).astype(np.int64), minlength=terms).astype(np.int32)
+    # A word and an entry as one number, of more than 32 bits in a big catalogue.
+    pairs = np.concatenate([words, spoken]).astype(np.int64) * max(size, 1) + np.concatenate([rows, owners])
+    return np.bincount(np.unique(pairs) // max(size, 1), minlength=terms).astype(np.int32)
