@@ -18,7 +18,7 @@ from stylus_ext.cli_flags import ENGINE_SECTIONS, Help, add_settings, settings_o
 from stylus_ext.cli_session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.environment import doctor
+from stylus_ext.environment import doctor, rendezvous
 from stylus_ext.environment.data_folder import data_folder
 from stylus_ext.environment.problems import SetupProblem
 
@@ -77,6 +77,9 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
                 sys.stderr.write("The engine that runs on this data folder has its own encoder and vectors; your flags for them do not count.\n")
             answer = here.call(operation, payload)
+    if operation == "status":
+        running = rendezvous.read(folder)
+        answer["engine"] = {"url": running.url, "pid": running.pid} if running else None
     if arguments.json:
         if operation == "status":
             answer["environment"] = doctor.facts()  # as text, whoever started us has said it already

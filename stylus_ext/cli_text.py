@@ -130,6 +130,8 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"  catalogue: {catalogue['entries']:,} adapters, {catalogue['on_disk']:,} on disk, revision {catalogue['revision']}"
     yield f"  encoder: {answer['encoder']}"
     yield f"  vectors: {answer['vectors']}, {'in step with the catalogue' if catalogue['in_step'] else 'not yet in step with the catalogue'}"
+    engine = answer["engine"]
+    yield "  engine: " + (f"runs at {engine['url']} (process {engine['pid']})" if engine else "does not run; commands do their work themselves")
     yield "What leaves this machine"
     for sentence in answer["leaves_the_machine"] or ["nothing"]:
         yield f"  {sentence}"

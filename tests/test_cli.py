@@ -149,6 +149,8 @@ def test_the_doctor_says_what_is_there(stylus: Cli, folder: Path, vectors: Embed
     answer = stylus("doctor", "--json").json
     assert answer["catalogue"]["in_step"]
     assert answer["environment"]["python"]
+    assert answer["engine"] is None
+    assert "does not run" in text
 
 
 def test_the_data_folder_can_be_named(stylus: Cli, folder: Path, tmp_path: Path) -> None:

@@ -193,6 +193,14 @@ def test_a_refusal_of_the_engine_is_the_same_sentence(running: Path, folder: Pat
         assert alone.err.strip() in attached.err
 
 
+def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) -> None:
+    said = rendezvous.read(running)
+    assert said is not None
+    assert f"engine: runs at {said.url} (process {said.pid})" in here(running, "doctor").out
+    assert here(running, "doctor", "--json").json["engine"] == {"url": said.url, "pid": said.pid}
+    assert TOKEN not in here(running, "doctor", "--json").out
+
+
 def test_flags_that_the_engine_cannot_heed_are_named(running: Path, here: Callable[..., Ran]) -> None:
     assert "your flags for them do not count" in here(running, "search", "corgi", "--model", "another").err
 
