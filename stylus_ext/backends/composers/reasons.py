@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from stylus_ext.core.candidates import Candidate, Evidence
+from stylus_ext.core.family import ANY, Compatibility, compatibility
 
 
-def why(candidate: Candidate, task: str, local: Evidence | None) -> str:
-    """What speaks for a pick, the strongest first."""
+def why(candidate: Candidate, task: str, local: Evidence | None, family: str = ANY) -> str:
+    """What speaks for a pick, the strongest first; and that it works in part only where it was made for a relative."""
+    mine = candidate.entry.family
+    if family != ANY and compatibility(mine, family) is Compatibility.PARTIAL:
+        return f"{_why(candidate, task, local)}; it was made for {mine}, which works with {family} in part"
+    return _why(candidate, task, local)
+
+
+def _why(candidate: Candidate, task: str, local: Evidence | None) -> str:
     if candidate.entry.edits.state == "always":
         return "you said that it shall always be used"
     seen = candidate.evidence

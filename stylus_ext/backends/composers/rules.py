@@ -17,6 +17,7 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 
 MOST_NEAR_MISSES = 10
+REFUSED_AT_LEAST = 3
 LOOKED_AT = 60
 """Candidates from the top that are weighed at all."""
 
@@ -64,9 +65,15 @@ class _Work:
                 self._miss(candidate, reason)
             else:
                 self._pick(candidate)
-        misses = (*self.misses.values(), *self.candidates.refused)[:MOST_NEAR_MISSES]
+        misses = self._near_misses()
         order = tuple(self.tasks[start] for start in sorted(self.tasks))
         return Composition(order, tuple(self.picks), misses)
+
+    def _near_misses(self) -> tuple[NearMiss, ...]:
+        """The surest that were not taken, and room for some of what the retriever refused."""
+        refused = [miss for miss in self.candidates.refused if miss.key not in self.misses]
+        own = list(self.misses.values())[: MOST_NEAR_MISSES - min(len(refused), REFUSED_AT_LEAST)]
+        return tuple((own + refused)[:MOST_NEAR_MISSES])
 
     def _in_turn(self) -> list[Candidate]:
         """What the user wants always, then the surest; equals in the retriever's order."""
@@ -113,7 +120,7 @@ class _Work:
         pinned = entry.edits.state == "always" or (entry.kind in {"character", "person"} and is_called(candidate.evidence))
         self.picks.append(Pick(
             key=candidate.key, task=start, name=entry.card.name, weight=entry.weight,
-            reason=why(candidate, self.tasks[start].text, candidate.spans.get(start)),
+            reason=why(candidate, self.tasks[start].text, candidate.spans.get(start), self.query.limits.family),
             kind=entry.kind, score=candidate.evidence.sure, pinned=pinned,
         ))
         self.used[start] += 1

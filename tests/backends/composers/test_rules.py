@@ -196,6 +196,21 @@ def test_near_misses_are_few_and_hold_what_the_retriever_refused() -> None:
     assert len(compose(SCENE, *many).near_misses) == MOST_NEAR_MISSES
 
 
+def test_refusals_have_their_place_among_many() -> None:
+    many = [found(SCENE, number, f"Train {number}", "copper train", sure=0.1) for number in range(1, 40)]
+    refused = tuple(NearMiss(AdapterKey.civitai(900 + number), f"Refused {number}", "not safe") for number in range(9))
+    shown = [miss.name for miss in compose(SCENE, *many, refused=refused).near_misses]
+    assert shown[-3:] == ["Refused 0", "Refused 1", "Refused 2"]
+    assert len(shown) == MOST_NEAR_MISSES
+
+
+def test_a_relative_of_the_model_is_said() -> None:
+    train = found(SCENE, 1, "Copper Train", "copper train", kind="vehicle", family="sdxl")
+    assert "made for sdxl, which works with pony in part" in compose(SCENE, train, family="pony").picks[0].reason
+    assert "part" not in compose(SCENE, train, family="sdxl").picks[0].reason
+    assert "part" not in compose(SCENE, train).picks[0].reason
+
+
 def test_weights_are_the_entrys_or_unknown() -> None:
     pair = (found(SCENE, 1, "A", "teapot", kind="object", weight=0.65), found(SCENE, 2, "B", "copper train", kind="object"))
     assert [pick.weight for pick in compose(SCENE, *pair).picks] == [0.65, None]
