@@ -188,10 +188,10 @@ def test_a_damaged_catalogue_is_moved_aside_and_said(stylus: Cli, folder: Path) 
     assert ran.code == 0
     assert ran.json["picks"]
     assert list(folder.glob("catalogue.corrupt-*"))
-    assert "catalogue-rebuilt" in [note["code"] for note in ran.json["notes"]]
+    assert "catalogue_rebuilt" in [note["code"] for note in ran.json["notes"]]
     again = stylus("plan", "a graffiti of a corgi, pixel art", "--json").json
     assert again["picks"] == ran.json["picks"]
-    assert "catalogue-rebuilt" not in [note["code"] for note in again["notes"]]
+    assert "catalogue_rebuilt" not in [note["code"] for note in again["notes"]]
 
 
 def test_a_newer_catalogue_is_left_alone(stylus: Cli, folder: Path) -> None:
@@ -217,7 +217,7 @@ def test_vectors_that_cannot_be_read_are_made_anew(stylus: Cli, folder: Path, ho
     write_lora(tmp_path / "loras" / "new_one.safetensors")
     ran = stylus("index", str(tmp_path / "loras"), "--json")
     assert ran.code == 0, ran
-    assert "vectors-moved-aside" in [note["code"] for note in ran.json["notes"]]
+    assert "vectors_moved_aside" in [note["code"] for note in ran.json["notes"]]
     assert stylus("plan", "a graffiti of a corgi, pixel art", "--reach", "catalogue", "--json").json["picks"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ from stylus_ext.core.settings import Settings
 logger = logging.getLogger(__name__)
 
 STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
+KEY_VARIABLE = "STYLUS_ENCODER_KEY"  # the key of the embeddings endpoint; it goes nowhere else
 _STARTER_MARK = "starter.sha256"
 
 
@@ -120,7 +122,7 @@ class Stylus:
 def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:
     """`holder` names who has the data folder when it is locked."""
     store = SqliteStore(folder, holder=holder)
-    embedder = embedder_for(settings.encoder)
+    embedder = embedder_for(settings.encoder, os.environ.get(KEY_VARIABLE, ""))
 
     def fresh_index(place: Path) -> ChromaIndex:
         return ChromaIndex(

@@ -183,10 +183,10 @@ def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Pa
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.embed(Watch())
-        assert "catalogue-rebuilt" in codes(plan(stylus, "a corgi"))
-        assert "catalogue-rebuilt" not in codes(plan(stylus, "a corgi"))
+        assert "catalogue_rebuilt" in codes(plan(stylus, "a corgi"))
+        assert "catalogue_rebuilt" not in codes(plan(stylus, "a corgi"))
         for _ in range(2):
-            assert "catalogue-rebuilt" in codes(ask(stylus, "status"))
+            assert "catalogue_rebuilt" in codes(ask(stylus, "status"))
     finally:
         stylus.close()
 

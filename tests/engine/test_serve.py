@@ -320,7 +320,7 @@ def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(folder: Path, t
     assert kept > 0
     again = run(folder, "index", str(shelf), "--no-hash", "--json")
     assert again.json["written"] == FILES - kept
-    assert "catalogue-rebuilt" not in [note["code"] for note in again.json["notes"]]
+    assert "catalogue_rebuilt" not in [note["code"] for note in again.json["notes"]]
 
 
 @pytest.mark.long

@@ -10,6 +10,9 @@ from stylus_ext.core.prompt.words import content_words
 DISTINCTIVE = 4.5
 """Nats that the words of a name or trigger must tell to stand for themselves; a word that every hundredth card has tells 4.6."""
 
+RARE_NAME = 3.5
+"""Nats that each word of somebody's name must tell on average: the name of a series tells less where many cards have it."""
+
 CLOSE_ENOUGH = 0.45
 """Cosine with a span that counts as second evidence for a name that is a common word."""
 
@@ -27,7 +30,7 @@ def refusal(candidate: Candidate, said: Collection[str]) -> str:
     purpose = _purpose(candidate)
     if purpose and not (called and _ASKED_FOR[purpose].intersection(said)) and not _is_tagged(candidate, said):
         return f"it is a {purpose} adapter, which nothing in the prompt asks for"
-    if entry.kind in {"character", "person"} and not called:
+    if entry.kind in {"character", "person"} and not (called and _is_named(candidate)):
         return f"it draws a {entry.kind} whom the prompt does not name"
     if entry.card.weak and not called:
         return "little is known about it, and the prompt has neither its name nor its trigger word"
@@ -39,6 +42,19 @@ def is_called(seen: Evidence) -> bool:
     if not (seen.named or seen.trigger):
         return False
     return seen.telling >= DISTINCTIVE or len(seen.named) > 1 or seen.cosine >= CLOSE_ENOUGH
+
+
+def _is_named(candidate: Candidate) -> bool:
+    """By its first trigger, by one with a word of its name, or by a name that is no more common than names are.
+
+    What somebody wears is in the triggers too, and the series somebody comes from in the name: neither is enough.
+    """
+    entry, seen = candidate.entry, candidate.evidence
+    first = next((trigger.split(",")[0].strip() for trigger in entry.triggers), "")
+    words = content_words(seen.trigger)
+    if words and (words == content_words(first) or set(words) & set(content_words(entry.card.name))):
+        return True
+    return bool(seen.named) and seen.telling >= RARE_NAME * len(seen.named)
 
 
 def _purpose(candidate: Candidate) -> str:

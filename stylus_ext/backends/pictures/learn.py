@@ -61,14 +61,14 @@ def learn(folders: Sequence[Path], progress: Progress) -> Lessons:
         except (InvalidInput, OSError) as problem:
             skipped += 1
             if skipped <= _MOST_NOTES:
-                notes.append(Note("picture-skipped", f"The picture {path.name} was skipped: {_why(problem)}."))
+                notes.append(Note("picture_skipped", f"The picture {path.name} was skipped: {_why(problem)}."))
             continue
         if text:
             _note_down(parse_infotext(text), reading)
     progress.report(_STEP, len(paths), len(paths))
     if skipped > _MOST_NOTES:
         notes.append(
-            Note("picture-skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read.")
+            Note("picture_skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read.")
         )
     lessons = _lessons(reading)
     log.info(
@@ -87,7 +87,7 @@ def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
         if not folder.is_dir():
             notes.append(
                 Note(
-                    "no-such-folder",
+                    "no_such_folder",
                     f"The folder {folder} does not exist or cannot be read; nothing was learned from it.",
                 )
             )

@@ -33,7 +33,7 @@ class Pictures:
         if strangers:
             more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
             said = ", ".join(strangers[:_NAMED]) + more
-            yield Sighting(note=Note("unknown-in-pictures", f"Your pictures use adapters that are not in your folders: {said}."))
+            yield Sighting(note=Note("unknown_in_pictures", f"Your pictures use adapters that are not in your folders: {said}."))
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
         return []

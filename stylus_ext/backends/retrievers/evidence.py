@@ -68,5 +68,9 @@ def _called(entry: Entry, said: Said) -> tuple[list[tuple[str, ...]], list[tuple
     """The names, and the triggers as written with their words, of which every word stands in the prompt."""
     names = [phrase for phrase in name_phrases(entry.card.name) if said.words.issuperset(phrase)]
     pieces = (piece.strip() for trigger in entry.triggers for piece in trigger.split(","))
-    triggers = ((piece, tuple(content_words(piece))) for piece in pieces)
-    return names, [(piece, words) for piece, words in triggers if words and said.words.issuperset(words)]
+    triggers = [(piece, tuple(content_words(piece))) for piece in pieces]
+    present = [(piece, words) for piece, words in triggers if words and said.words.issuperset(words)]
+    # Who it is comes before what is worn: the first trigger, or one with a word of the name, is the one that is told.
+    own = set(content_words(entry.card.name))
+    naming = [trigger for trigger in present if trigger == triggers[0] or own.intersection(trigger[1])]
+    return names, naming or present

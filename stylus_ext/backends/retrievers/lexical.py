@@ -17,6 +17,9 @@ from stylus_ext.core.card import AdapterKey
 
 NAME, TRIGGER = 0, 1
 
+REFERENCE = 1500
+"""Entries of the catalogue that weights and thresholds were found with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -91,8 +94,8 @@ class LexicalIndex:
                 term = segment.vocabulary.get(word)
                 if term is not None:
                     counts[at] += segment.frequency[term]
-        total = max(len(self.rows), 1)
-        return Words(distinct, np.log1p((np.maximum(total - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
+        counts = _as_of_reference(counts, max(len(self.rows), 1))
+        return Words(distinct, np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
 
     def card_scores(self, asked: Words) -> Floats:
         """BM25F over the card's fields."""
@@ -144,6 +147,17 @@ class LexicalIndex:
     @staticmethod
     def _joined(parts: list[Floats]) -> Floats:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _as_of_reference(counts: Floats, total: int) -> Floats:
+    """How many entries would have a word if there were REFERENCE of them, so that rarity means the same in any catalogue.
+
+    In a small one a word that stands once may be coined or common: it counts as rare; the oftener, the more is believed.
+    """
+    factor = REFERENCE / total
+    trust = 1.0 if factor <= 1 else 1.0 - 1.0 / np.maximum(counts, 1.0)
+    scaled: Floats = (counts * np.power(factor, trust)).astype(np.float32)
+    return scaled
 
 
 @lru_cache(maxsize=16_384)

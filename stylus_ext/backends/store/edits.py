@@ -34,14 +34,14 @@ class CaughtUp:
         unreadable = self.unreadable - torn
         if not self.continued:
             text = "user.jsonl was not the file that this catalogue knew: edits of both are kept, the catalogue's where they differ."
-            said.append(Note("user-journal-replaced", text))
+            said.append(Note("user_journal_replaced", text))
         elif self.applied:
             text = "1 edit of yours was" if self.applied == 1 else f"{self.applied} edits of yours were"
-            said.append(Note("edits-replayed", f"{text} taken back from user.jsonl."))
+            said.append(Note("edits_replayed", f"{text} taken back from user.jsonl."))
         if unreadable > 0:
             text = "1 line" if unreadable == 1 else f"{unreadable} lines"
             text += " of user.jsonl could not be read; nothing was taken from there, and nothing removed."
-            said.append(Note("user-journal-unreadable", text))
+            said.append(Note("user_journal_unreadable", text))
         return said
 
 

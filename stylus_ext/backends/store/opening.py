@@ -53,7 +53,7 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         aside = _move_aside(opening.path)
         database, notes = _writable(opening)
         said = f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index your folders again to fill it."
-        return database, [Note("catalogue-rebuilt", said), *notes]
+        return database, [Note("catalogue_rebuilt", said), *notes]
 
 
 def _can_write(opening: Opening, exists: bool) -> bool:
@@ -127,7 +127,7 @@ def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     said = "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a slower kind of journal."
-    return [Note("catalogue-journal", said)]
+    return [Note("catalogue_journal", said)]
 
 
 def _try_log(connection: sqlite3.Connection) -> str:
@@ -177,7 +177,7 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
     if have < len(opening.steps):
         database.abandon()
         raise StoreProblem(f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date: its folder is read-only.")
-    return database, [Note("catalogue-read-only", f"{opening.folder} is read-only: the catalogue can be searched but not changed.")]
+    return database, [Note("catalogue_read_only", f"{opening.folder} is read-only: the catalogue can be searched but not changed.")]
 
 
 def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:

@@ -77,7 +77,7 @@ class SqliteStore:
             torn = self._journal.repair()
             caught = decided.catch_up(batch, self._journal)
         said = "The last line of user.jsonl was unfinished and is passed over; all before it is in place."
-        return [*([Note("user-journal-repaired", said)] if torn else []), *caught.notes(torn)]
+        return [*([Note("user_journal_repaired", said)] if torn else []), *caught.notes(torn)]
 
     def write(self, entries: Iterable[Entry]) -> None:
         """An entry whose key is by now another's alias is written under that first key."""

@@ -185,7 +185,7 @@ class ChromaIndex:
         try:
             self._settle()
         except Unavailable as problem:
-            self._notes.append(Note("vectors-unavailable", f"{problem} Until then the vectors on this machine are searched."))
+            self._notes.append(Note("vectors_unavailable", f"{problem} Until then the vectors on this machine are searched."))
 
     def _settle(self) -> None:
         """Chroma open, and the matrix in step with it."""
@@ -228,7 +228,7 @@ class ChromaIndex:
         discard(self._pending)
         left = "They are restored from the copy beside it." if any(map(len, self._rows.values())) else "They are made anew."
         self._notes.append(
-            Note("vectors-moved-aside", f"The vector database could not be read ({why}); it was moved to {aside}. {left}")
+            Note("vectors_moved_aside", f"The vector database could not be read ({why}); it was moved to {aside}. {left}")
         )
 
 

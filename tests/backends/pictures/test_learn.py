@@ -100,7 +100,7 @@ def test_what_cannot_be_read_is_skipped_with_a_note(tmp_path: Path) -> None:
     lessons = learn([tmp_path], Watch())
     assert lessons.told == 9
     assert sorted(note.text.split()[2] for note in lessons.notes) == ["bomb.png", "cut.png", "empty.jpg", "text.webp"]
-    assert {note.code for note in lessons.notes} == {"picture-skipped"}
+    assert {note.code for note in lessons.notes} == {"picture_skipped"}
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="this user may read everything")
@@ -120,7 +120,7 @@ def test_hundreds_of_broken_pictures_do_not_make_hundreds_of_notes(tmp_path: Pat
 def test_a_missing_or_empty_folder_teaches_nothing_and_is_named(tmp_path: Path) -> None:
     lessons = learn([tmp_path, tmp_path / "gone"], Watch())
     assert (lessons.lessons, lessons.pictures) == ({}, 0)
-    assert [note.code for note in lessons.notes] == ["no-such-folder"]
+    assert [note.code for note in lessons.notes] == ["no_such_folder"]
     assert str(tmp_path / "gone") in lessons.notes[0].text
 
 

@@ -33,7 +33,7 @@ def killed(folder: Path, start: int, lines: int, more_s: float) -> list[tuple[st
 def check(folder: Path, finished: list[tuple[str, int]]) -> None:
     store = SqliteStore(folder)
     try:
-        assert "catalogue-rebuilt" not in {note.code for note in store.notes}
+        assert "catalogue_rebuilt" not in {note.code for note in store.notes}
         for what, number in finished:
             keys = [AdapterKey.civitai(number * BATCH + step) for step in range(BATCH)]
             found = store.read(keys)

@@ -98,7 +98,7 @@ def test_a_damaged_catalogue_is_set_aside_and_rebuilt(tmp_path: Path, damage: ob
         damage(tmp_path / "catalogue.sqlite")  # type: ignore[operator]
         hurt = (tmp_path / "catalogue.sqlite").read_bytes()
         with opened(tmp_path) as store:
-            assert codes(store) == ["catalogue-rebuilt", "edits-replayed"]
+            assert codes(store) == ["catalogue_rebuilt", "edits_replayed"]
             assert (tmp_path / f"catalogue.corrupt-{round_}.sqlite").read_bytes() == hurt
             assert f"catalogue.corrupt-{round_}.sqlite" in store.notes[0].text
             assert store.search("", ALL).total == 0
@@ -119,7 +119,7 @@ def test_damage_inside_is_found_where_nobody_closed_the_catalogue(tmp_path: Path
     connection.close()
     garbage_inside(tmp_path / "catalogue.sqlite")
     with opened(tmp_path) as store:
-        assert codes(store) == ["catalogue-rebuilt", "edits-replayed"]
+        assert codes(store) == ["catalogue_rebuilt", "edits_replayed"]
 
 
 def use(store: SqliteStore) -> None:
@@ -156,7 +156,7 @@ def test_damage_inside_that_is_met_in_use_is_a_sentence_and_mended_next_time(tmp
     with opened(tmp_path) as store, pytest.raises(StoreProblem, match="is damaged"):
         use(store)
     with opened(tmp_path) as store:
-        assert "catalogue-rebuilt" in codes(store)
+        assert "catalogue_rebuilt" in codes(store)
 
 
 def test_a_catalogue_that_was_not_closed_but_is_sound_is_kept(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_two_stores_of_one_folder_see_each_other(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory")
 def test_without_a_write_ahead_log_another_journal_serves(tmp_path: Path) -> None:
     with opened(tmp_path, vfs="unix-dotfile") as store:
-        assert codes(store) == ["catalogue-journal"]
+        assert codes(store) == ["catalogue_journal"]
         store.write([make_entry(1)])
         for _ in store.changes(0):
             store.edit(ONE, Edits(state="never"))
@@ -298,7 +298,7 @@ def test_a_catalogue_that_moved_to_such_a_drive_with_its_log_is_opened(tmp_path:
     shutil.copytree(tmp_path / "local", tmp_path / "drive", ignore=shutil.ignore_patterns("*-shm"))
     store.close()
     with opened(tmp_path / "drive", vfs="unix-dotfile") as moved, opened(tmp_path / "drive", vfs="unix-dotfile") as second:
-        assert codes(moved) == ["catalogue-journal"]
+        assert codes(moved) == ["catalogue_journal"]
         assert moved.search("", ALL).total == 300
         moved.edit(ONE, Edits(weight=0.5))
         assert second.read([ONE])[ONE].weight == 0.5
@@ -340,7 +340,7 @@ def test_a_read_only_folder_is_searched_but_not_changed(open_folder: Path, log_l
     open_folder.chmod(0o555)
     try:
         with unprivileged(), opened(open_folder) as reader:
-            assert codes(reader) == ["catalogue-read-only"]
+            assert codes(reader) == ["catalogue_read_only"]
             assert reader.search("entry", ALL).total == 300 + log_left
             assert reader.read([ONE])[ONE].text == "mine"
             with pytest.raises(StoreProblem, match="is read-only"):

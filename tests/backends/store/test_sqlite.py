@@ -74,7 +74,7 @@ def test_edits_survive_the_database_and_the_last_word_wins(tmp_path: Path, reope
     store.edit(ONE, Edits(text="mine"))
     lose_catalogue(store, tmp_path)
     store = reopen()
-    assert [note.code for note in store.notes] == ["edits-replayed"]
+    assert [note.code for note in store.notes] == ["edits_replayed"]
     assert store.revision == 0
     store.write([make_entry(1), make_entry(2, "Two", edits=Edits(state="never"))])
     assert store.read([ONE])[ONE].edits == Edits(text="mine")
@@ -153,7 +153,7 @@ def test_another_user_jsonl_is_joined_with_what_the_catalogue_knows(
     if content is not None:
         (tmp_path / "user.jsonl").write_text(content)
     store = reopen()
-    assert [note.code for note in store.notes] == ["user-journal-replaced"]
+    assert [note.code for note in store.notes] == ["user_journal_replaced"]
     assert store.read([ONE])[ONE].weight == 0.1
     assert store.read([TWO])[TWO].edits.state == ("never" if content else "auto")
     lose_catalogue(store, tmp_path)
@@ -170,7 +170,7 @@ def test_a_torn_last_line_is_passed_over_with_a_note(tmp_path: Path, reopen: Cal
     with (tmp_path / "user.jsonl").open("ab") as file:
         file.write(b'{"v":1,"what":"edits","key":"civitai:1","ed')
     store = reopen()
-    assert [note.code for note in store.notes] == ["user-journal-repaired"]
+    assert [note.code for note in store.notes] == ["user_journal_repaired"]
     assert store.edit(ONE, Edits(weight=0.3)).weight == 0.3
     assert reopen().notes == ()
 
@@ -184,7 +184,7 @@ def test_lines_by_hand_that_make_no_sense_are_passed_over(
     (tmp_path / "user.jsonl").write_text(
         f'{line}\n{{"v":1,"what":"recipe","name":"x"}}\n{{"v":1,"what":"edits","key":"civitai:1","edits":{{"weight":0.5}}}}\n')
     store = reopen()
-    assert [note.code for note in store.notes] == ["edits-replayed", "user-journal-unreadable"]
+    assert [note.code for note in store.notes] == ["edits_replayed", "user_journal_unreadable"]
     store.write([make_entry(1)])
     assert store.read([ONE])[ONE].weight == 0.5
 

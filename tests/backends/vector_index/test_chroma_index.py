@@ -158,7 +158,7 @@ def test_a_chroma_that_cannot_be_read_is_moved_aside_and_restored(
     again = opened(tmp_path)
     assert len(again.search("card", unit("print-3"), 5)[0]) == 5
     again.write([item(31)], unit("print-31"))
-    assert [note.code for note in again.notes] == ["vectors-moved-aside"]
+    assert [note.code for note in again.notes] == ["vectors_moved_aside"]
     assert "restored" in again.notes[0].text
     assert any((tmp_path / "chroma.set-aside-1").iterdir())
     assert again.mark == "seven"
@@ -190,7 +190,7 @@ def test_with_both_lost_everything_is_made_anew_and_said(tmp_path: Path) -> None
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "chroma").write_text("a file")
     index = opened(tmp_path)
-    assert index.notes[0].code == "vectors-moved-aside"
+    assert index.notes[0].code == "vectors_moved_aside"
     fill(index, 2)
     index.close()
     assert len(agree(tmp_path)) == 2
@@ -201,7 +201,7 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
 
 def test_a_server_that_is_away_leaves_the_searching(tmp_path: Path) -> None:
     index = ChromaIndex(tmp_path, "bag", WIDE, url="http://127.0.0.1:9")
-    assert [note.code for note in index.notes] == ["vectors-unavailable"]
+    assert [note.code for note in index.notes] == ["vectors_unavailable"]
     assert index.search("card", unit("x"), 3) == [[]]
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         index.write([item(1)], unit("x"))
