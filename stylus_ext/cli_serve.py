@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
 from stylus_ext.cli_flags import Help
@@ -18,8 +18,12 @@ from stylus_ext.cli_session import attach_or_hold
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.data_folder import data_folder
+from stylus_ext.environment.rendezvous import TOKEN_VARIABLE
 
-TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
+_MOST_MINUTES = 1_000_000
+
+if TYPE_CHECKING:  # the engine is imported where it is run
+    from stylus_ext.engine.life import Life
 
 SettingsFor = Callable[[Path, argparse.Namespace], Settings]
 
@@ -32,14 +36,19 @@ def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None], se
         f"which stands in engine.json in the data folder, or is the one given in the variable {TOKEN_VARIABLE}.",
     )
     parser.add_argument("--port", type=int, default=0, help="a port of this machine (default: a free one)")
+    parser.add_argument("--idle-minutes", type=_minutes, default=0.0, metavar="MINUTES", help="end after so long without a request (default: never)")
+    parser.add_argument("--bound", action="store_true", help="end when standard input ends, that is with the program that started this one")
     add_common(parser)
     parser.set_defaults(run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for))
 
 
 def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
+    from stylus_ext.engine.life import Life
     from stylus_ext.engine.log import logged_to
 
+    life = Life(arguments.bound, arguments.idle_minutes * 60)
     _end_on_signals()
+    life.begin()
     try:
         with contextlib.ExitStack() as stack:
             link = attach_or_hold(folder, "the Stylus engine", arguments.wait, stack)
@@ -50,30 +59,42 @@ def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor)
                 return 0
             stack.enter_context(logged_to(folder))
             stack.callback(rendezvous.remove, folder)
-            ended = _serve(folder, settings_for(folder, arguments), arguments.port)
+            ended = _serve(folder, settings_for(folder, arguments), arguments.port, life)
     except KeyboardInterrupt:
         _say("The engine has ended.")
-        return 0
-    return _leave(ended)
+        return _code(life)
+    return _leave(ended, _code(life))
 
 
-def _serve(folder: Path, settings: Settings, port: int) -> bool:
+def _serve(folder: Path, settings: Settings, port: int, life: Life) -> bool:
     from stylus_ext.engine.serve import Door, serve
 
     def ready(door: Door) -> None:
         rendezvous.write(folder, door.url, door.token, __version__)
         _say(f"Stylus engine {__version__} listens at {door.url} for {folder}")
 
-    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready)
+    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready, life)
 
 
-def _leave(ended: bool) -> int:
+def _code(life: Life) -> int:
+    """Whoever bound it to himself wants it back when a stranger's signal ended it."""
+    return 1 if life.bound and not life.reason else 0
+
+
+def _leave(ended: bool, code: int) -> int:
     """A thread in the middle of something long would be torn down with the interpreter, and could crash it."""
     if not ended:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
-    return 0
+        os._exit(code)
+    return code
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= _MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and {_MOST_MINUTES:,} minutes, not {text}")
+    return value
 
 
 def _end_on_signals() -> None:

@@ -17,7 +17,8 @@ from stylus_ext.app.wiring import Stylus, open_stylus
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.jobs import Jobs
+from stylus_ext.engine.jobs import FINISHED, Jobs
+from stylus_ext.engine.life import Life
 from stylus_ext.engine.server import Engine
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class Door:
     token: str
 
 
-def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callable[[Door], None]) -> bool:
-    """Returns when the engine has ended, by /v1/shutdown or by a signal: whether its work has ended too.
+def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callable[[Door], None], life: Life | None = None) -> bool:
+    """Returns when the engine has ended, by /v1/shutdown, by a signal or as `life` wants it: whether its work has ended too.
 
     Port 0 takes a free one, an empty token a random one.
     """
@@ -47,7 +48,7 @@ def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callab
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
-            server = _server(stylus, jobs, door.token)
+            server = _server(stylus, jobs, door.token, life or Life())
             jobs.start("prepare", lambda progress: _prepare(stylus, progress))
             ready(door)  # the socket listens already: whoever calls now is answered as soon as the server runs
             logger.info("the engine listens at %s for %s", door.url, folder)
@@ -61,7 +62,7 @@ def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callab
     return ended
 
 
-def _server(stylus: Stylus, jobs: Jobs, token: str) -> Any:
+def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
     import uvicorn
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
@@ -70,12 +71,22 @@ def _server(stylus: Stylus, jobs: Jobs, token: str) -> Any:
             engine.stopping.set()
             super().handle_exit(sig, frame)
 
-    engine = Engine(stylus, jobs, token, stop=lambda: setattr(server, "should_exit", True))
+    def stop() -> None:
+        life.ended("it was asked to")
+        server.should_exit = True
+
+    engine = Engine(stylus, jobs, token, stop, life.used)
     config = uvicorn.Config(
         engine, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(config)
+
+    def leave() -> None:
+        engine.stopping.set()
+        server.should_exit = True
+
+    life.serve(leave, lambda: any(job.state not in FINISHED for job in jobs.all()))
     return server
 
 

@@ -42,12 +42,13 @@ class Refused(Exception):
 
 @dataclass
 class Engine:
-    """The application; `stop` asks the server to end."""
+    """The application; `stop` asks the server to end, `used` hears that somebody wants something."""
 
     stylus: Stylus
     jobs: Jobs
     token: str
     stop: Callable[[], None]
+    used: Callable[[], None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +85,7 @@ class Engine:
         if method == "GET":
             return await self._get(path[1:])
         if method == "POST":
+            self.used()
             return await self._post(path[1:], await _body(headers, receive))
         raise Refused(405, "method", "The engine answers GET and POST.")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
@@ -18,6 +19,9 @@ from stylus_ext.environment.layout import (
 )
 from stylus_ext.environment.locking import is_locked
 from stylus_ext.environment.problems import SetupProblem
+
+if TYPE_CHECKING:  # the WebUI waits for this hook at every start
+    import subprocess
 
 BUILD_WORD = "--build-environment"
 
@@ -34,21 +38,21 @@ def run() -> int:
     return 0
 
 
-def start_detached(environment: Environment) -> None:
-    """Starts the build in a process that outlives this one, and holds none of its pipes."""
+def start_detached(environment: Environment) -> subprocess.Popen[bytes] | None:
+    """Starts the build in a process that outlives this one, and holds none of its pipes; None where one builds already."""
     import subprocess
 
     home = environment.home
     home.folder.mkdir(parents=True, exist_ok=True)
     if is_locked(home.folder / f"{BUILD_LOCK}.lock"):
-        return
+        return None
     command = [sys.executable, "-s", "-B", str(ROOT / "install.py"), BUILD_WORD]
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with (home.folder / "detached.log").open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 from stylus_ext.environment.locking import Holder, hold, holder_of, is_locked
 
-__all__ = ["ENGINE_LOCK", "Holder", "Rendezvous", "engine_holder", "hold", "process_lives", "read", "remove", "write"]
+__all__ = ["ENGINE_LOCK", "FILE", "TOKEN_VARIABLE", "Holder", "Rendezvous", "engine_holder", "hold", "process_lives", "read", "remove", "write"]
 
 FILE = "engine.json"
 ENGINE_LOCK = "engine"
+TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECT_S = 1.0
 _STILL_ACTIVE = 259  # Windows
 

@@ -1,0 +1,104 @@
+"""The engine's private environment as the panel shows it: what is missing, how far its build is, and the build's start."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+
+from stylus_ext.environment.build import megabytes
+from stylus_ext.environment.child import main_command
+from stylus_ext.environment.hook import start_detached
+from stylus_ext.environment.launch import CLI, environment_variables
+from stylus_ext.environment.layout import BUILD_LOCK, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.locking import is_locked
+from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.progress import Progress, read_progress
+from stylus_ext.host.engine_report import EngineReport, EngineState, failed
+
+
+@dataclass
+class Setup:
+    """The private environment of this copy of the extension; planned once, looked at often."""
+
+    _environment: Environment | None = None
+    _refusal: str = ""
+    _builder: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def ready(self) -> bool:
+        environment = self._planned()
+        return environment is not None and environment.ready
+
+    def begin(self) -> None:
+        """Starts a build, or starts it again; one that runs goes on."""
+        environment = self._planned()
+        if environment is None or environment.ready or self._building(environment):
+            return
+        try:
+            self._builder = start_detached(environment)
+        except OSError as error:
+            self._refusal = f"The engine cannot be set up in {environment.home.folder}: {error}. Please check its rights."
+        else:
+            self._refusal = ""
+
+    def report(self) -> EngineReport | None:
+        """None when all is there."""
+        environment = self._planned()
+        if environment is None:
+            return failed(self._refusal)
+        if environment.ready:
+            return None
+        progress = read_progress(environment.home.progress)
+        if self._building(environment):
+            return _under_way(progress)
+        return self._missing(environment, progress)
+
+    def command(self, words: list[str]) -> list[str]:
+        """How the engine's command line is called in this environment."""
+        return main_command(CLI, *words)
+
+    def variables(self) -> dict[str, str]:
+        environment = self._planned()
+        if environment is None:
+            raise SetupProblem(self._refusal)
+        return environment_variables(environment)
+
+    def _planned(self) -> Environment | None:
+        if self._environment is None:
+            try:
+                self._environment = plan_environment(default_home(), default_locks())
+            except SetupProblem as problem:
+                self._refusal = str(problem)
+        return self._environment
+
+    def _building(self, environment: Environment) -> bool:
+        """A builder of ours counts from its first moment on, anybody's as soon as it has the lock."""
+        if self._builder is not None and self._builder.poll() is None:
+            return True
+        try:
+            return is_locked(environment.home.folder / f"{BUILD_LOCK}.lock")
+        except OSError:
+            return False
+
+    def _missing(self, environment: Environment, progress: Progress | None) -> EngineReport:
+        sizes = [megabytes(part) for part in environment.parts if not part.ready]
+        download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
+        needs = f"about {download:,} MB to download, {disk:,} MB on disk in {environment.home.folder}"
+        if self._refusal:
+            said = self._refusal
+        elif progress is not None and progress.error:
+            said = f"The set-up of the engine stopped: {progress.error}"
+        elif progress is not None and not progress.finished:
+            said = f"The set-up of the engine was interrupted. Press Retry to take it up again ({needs})."
+        else:
+            said = f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's own packages stay as they are."
+        return EngineReport(EngineState.NOT_SET_UP, said, total_mb=download + disk)
+
+
+def _under_way(progress: Progress | None) -> EngineReport:
+    if progress is None or progress.finished:
+        return EngineReport(EngineState.SETTING_UP, "The engine is being set up; this is needed once.", step="beginning")
+    left = "" if progress.eta_s is None else f", about {progress.eta_s} s left"
+    done = f" ({progress.done_mb:,} of about {progress.total_mb:,} MB{left})" if progress.total_mb else ""
+    said = f"The engine is being set up; this is needed once: {progress.step}{done}."
+    return EngineReport(EngineState.SETTING_UP, said, progress.step, progress.done_mb, progress.total_mb, progress.eta_s)
