@@ -54,6 +54,8 @@ def _is_named(candidate: Candidate) -> bool:
     words = content_words(seen.trigger)
     if words and (words == content_words(first) or set(words) & set(content_words(entry.card.name))):
         return True
+    if set(content_words(entry.card.name)) <= set(seen.named):
+        return True
     return bool(seen.named) and seen.telling >= RARE_NAME * len(seen.named)
 
 

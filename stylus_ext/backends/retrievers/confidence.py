@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stylus_ext.backends.retrievers.features import Features
+from stylus_ext.backends.retrievers.features import FEATURES, Features
 from stylus_ext.backends.retrievers.postings import Floats
 from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.core.candidates import Candidate
@@ -30,6 +30,11 @@ PENNED = -1.1
 """Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by name. Set by hand."""
 
 LEAD_OVER = 10
+
+COINED = 6.0
+SURE_OF_COINED = 0.6
+"""A span that is nothing but a name or trigger of so rare words is meant, whatever else is known of the adapter: a file from
+a folder has no examples and often no text. Set by hand; the benchmark's adapters have both."""
 
 
 def signs(found: Features, scores: Floats) -> Floats:
@@ -56,7 +61,8 @@ def sureties(found: Features, scores: Floats, asked: Question) -> Floats:
     line, offset = (TAG_LINE, TAG_OFFSET) if asked.is_tags else (CAPTION_LINE, CAPTION_OFFSET)
     offset += PENNED if asked.penned and not asked.is_tags else 0.0
     sure: Floats = (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
-    return sure
+    coined = found.values[:, FEATURES.index("exact")] ** 2 >= COINED
+    return np.where(coined, np.maximum(sure, SURE_OF_COINED), sure).astype(np.float32)
 
 
 def confidence(candidates: Sequence[Candidate]) -> float:

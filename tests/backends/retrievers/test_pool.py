@@ -24,7 +24,7 @@ def test_a_pool_finds_what_looking_at_all_finds(house: House, monkeypatch: pytes
 def test_what_is_named_is_in_the_pool_however_crowded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FEW", 0)
     house.add(filling(600, start=9000))
-    assert "Knitted Everything" in house.names("quarry, walnut, ledger, anvil, turbine, knittedthing", candidates=10)
+    assert "Knitted Everything" in house.names("quarry, walnut, ledger, anvil, turbine, knittedthing", candidates=150)
 
 
 def test_the_gate_holds_for_the_pool(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
