@@ -96,9 +96,7 @@ class Setup:
 
 
 def _under_way(progress: Progress | None) -> EngineReport:
+    said = "The engine is being set up; this is needed once."
     if progress is None or progress.finished:
-        return EngineReport(EngineState.SETTING_UP, "The engine is being set up; this is needed once.", step="beginning")
-    left = "" if progress.eta_s is None else f", about {progress.eta_s} s left"
-    done = f" ({progress.done_mb:,} of about {progress.total_mb:,} MB{left})" if progress.total_mb else ""
-    said = f"The engine is being set up; this is needed once: {progress.step}{done}."
+        return EngineReport(EngineState.SETTING_UP, said, step="beginning")
     return EngineReport(EngineState.SETTING_UP, said, progress.step, progress.done_mb, progress.total_mb, progress.eta_s)
