@@ -31,10 +31,11 @@ PENNED = -1.1
 
 LEAD_OVER = 10
 
-COINED = 6.0
+COINED = 6.6
 SURE_OF_COINED = 0.6
 """A span that is nothing but a name or trigger of so rare words is meant, whatever else is known of the adapter: a file from
-a folder has no examples and often no text. Set by hand; the benchmark's adapters have both."""
+a folder has no examples and often no text. Not in plain sentences, where nobody writes one. Set by hand, since the
+benchmark's adapters have both."""
 
 
 def signs(found: Features, scores: Floats) -> Floats:
@@ -61,6 +62,8 @@ def sureties(found: Features, scores: Floats, asked: Question) -> Floats:
     line, offset = (TAG_LINE, TAG_OFFSET) if asked.is_tags else (CAPTION_LINE, CAPTION_OFFSET)
     offset += PENNED if asked.penned and not asked.is_tags else 0.0
     sure: Floats = (1.0 / (1.0 + np.exp(-(signs(found, scores) @ line + offset)))).astype(np.float32)
+    if not (asked.is_tags or asked.penned):
+        return sure
     coined = found.values[:, FEATURES.index("exact")] ** 2 >= COINED
     return np.where(coined, np.maximum(sure, SURE_OF_COINED), sure).astype(np.float32)
 
