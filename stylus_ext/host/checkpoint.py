@@ -1,0 +1,154 @@
+"""The loaded checkpoint's family: the user's word, a sidecar, the file's own metadata, a known hash, its name, its architecture.
+
+In: what the host says of the model, never loading one. Out: a key of `core.family`, and who said so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
+
+_HASHES = {
+    "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa": "sd1",
+    "31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b": "sdxl",
+    "67ab2fd8ec439a89b3fedb15cc65f54336af163c7eb5e4f2acc98f090a29b0b3": "pony",
+}
+_NAMES = (
+    (r"noob", "noobai"), (r"illustrious|(?<![a-z])ilxl|(?<![a-z])il(?![a-z])", "illustrious"), (r"pony|pdxl", "pony"),
+    (r"flux[-_. ]?2", "flux2"), (r"flux|schnell", "flux1"), (r"(?<![a-z])sd[-_ ]?3|sd3\.?5", "sd3"),
+    (r"sdxl|(?<![a-z])xl(?![a-z])|xl(?=[-_. v\d]|$)", "sdxl"), (r"(?<![a-z])sd[-_ ]?v?2", "sd2"),
+    (r"(?<![a-z])sd[-_ ]?v?1|v1-5|(?<![a-z\d])sd15", "sd1"),
+)
+_FLAGS = (("is_sd3", "sd3"), ("is_sdxl", "sdxl"), ("is_ssd", "sdxl"), ("is_sd2", "sd2"), ("is_sd1", "sd1"))
+_CLASSES = {"flux": "flux1", "stablediffusion3": "sd3", "stablediffusionxl": "sdxl", "stablediffusion2": "sd2",
+            "stablediffusion": "sd1", "chroma": "chroma"}
+_LARGEST_SIDECAR = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the host says without loading anything; `architecture` is empty until a model is in memory."""
+
+    title: str = ""
+    file: str = ""
+    sha256: str = ""
+    metadata: Mapping[str, str] | None = None
+    architecture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    family: str
+    because: str
+
+    @property
+    def known(self) -> bool:
+        return self.family != UNKNOWN
+
+
+def checkpoint_of(info: Any | None, model: Any | None) -> Checkpoint:
+    """From the host's own objects, whose attributes come and go with its versions."""
+    metadata = getattr(info, "metadata", None)
+    return Checkpoint(
+        title=str(getattr(info, "name_for_extra", None) or getattr(info, "name", "") or ""),
+        file=str(getattr(info, "filename", "") or ""),
+        sha256=str(getattr(info, "sha256", "") or ""),
+        metadata={str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, Mapping) else None,
+        architecture=_architecture(model),
+    )
+
+
+def find_family(checkpoint: Checkpoint, remembered: str | None) -> Finding:
+    """The first of them that knows it, as long as it can be true of this architecture."""
+    for because, family in _statements(checkpoint, remembered):
+        if family == UNKNOWN or family not in known_families():
+            continue
+        if because != "you said so" and checkpoint.architecture and ecosystem(family) != ecosystem(checkpoint.architecture):
+            continue
+        return Finding(family, because)
+    return Finding(UNKNOWN, "nothing says what it is")
+
+
+def _statements(checkpoint: Checkpoint, remembered: str | None) -> Iterator[tuple[str, str]]:
+    yield "you said so", remembered or UNKNOWN
+    yield "its sidecar", _sidecar(checkpoint.file)
+    yield "its metadata", _modelspec(checkpoint.metadata or {})
+    yield "its hash", _HASHES.get(checkpoint.sha256.lower(), UNKNOWN)
+    yield "its name", _named(checkpoint.title or Path(checkpoint.file).stem)
+    yield "its architecture", checkpoint.architecture or UNKNOWN
+
+
+def _named(name: str) -> str:
+    low = name.lower()
+    return next((family for pattern, family in _NAMES if re.search(pattern, low)), UNKNOWN)
+
+
+def _modelspec(metadata: Mapping[str, str]) -> str:
+    """Fine-tunes of SDXL all state SDXL as architecture; then the name may know better, so the title is asked first."""
+    title = _named(metadata.get("modelspec.title", ""))
+    stated = family_of(metadata.get("modelspec.architecture", ""))
+    if title != UNKNOWN and (stated == UNKNOWN or ecosystem(title) == ecosystem(stated)):
+        return title
+    return UNKNOWN if stated == "sdxl" else stated
+
+
+def _sidecar(file: str) -> str:
+    if not file:
+        return UNKNOWN
+    stem = Path(file).with_suffix("")
+    for suffix, fields in ((".civitai.info", ("baseModel",)), (".json", ("sd version", "baseModel")), (".metadata.json", ("base_model",))):
+        said = _read(Path(f"{stem}{suffix}"))
+        stated = next((str(said[name]) for name in fields if said.get(name)), "")
+        if family_of(stated) in known_families():
+            return family_of(stated)
+    return UNKNOWN
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_SIDECAR:
+            return {}
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _architecture(model: Any | None) -> str:
+    """A1111 and reForge have flags; Forge's Flux has none of them true, and its class is called so."""
+    if model is None:
+        return ""
+    flagged = next((family for flag, family in _FLAGS if getattr(model, flag, False) is True), "")
+    return flagged or _CLASSES.get(type(model).__name__.lower(), "")
+
+
+class Remembered:
+    """The user's own word for a checkpoint, in a small file of the data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = data_dir / "checkpoints.json"
+
+    def get(self, checkpoint: Checkpoint) -> str | None:
+        said = _read(self._file).get(_name(checkpoint))
+        return said if isinstance(said, str) else None
+
+    def put(self, checkpoint: Checkpoint, family: str | None) -> None:
+        """None forgets."""
+        said = {**_read(self._file), _name(checkpoint): family}
+        kept = {name: value for name, value in said.items() if value is not None}
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        temporary.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
+        temporary.replace(self._file)
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return checkpoint.sha256 or checkpoint.title or Path(checkpoint.file).name

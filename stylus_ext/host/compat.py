@@ -1,0 +1,173 @@
+"""Which host this is, and how it does things: the one room that knows `modules` and gradio. Each difference names its version.
+
+In: nothing, or the host's own objects. Out: plain values, so that the rest of `host` needs no host to be understood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from modules import script_callbacks, scripts, shared
+
+__all__ = ["ALWAYS_VISIBLE", "Script", "gr", "script_callbacks"]
+
+Script = scripts.Script
+ALWAYS_VISIBLE = scripts.AlwaysVisible
+_INNER = "process_images_inner"
+
+
+def option(name: str, default: Any) -> Any:
+    """An option of the host; extensions' own do not exist before their page was made (A1111 1.8, --nowebui)."""
+    value = getattr(shared.opts, name, default)
+    return default if value is None else value
+
+
+def command_line(name: str, default: Any = None) -> Any:
+    """A flag of the host; `lora_dir` is missing where the built-in Lora extension is off."""
+    return getattr(shared.cmd_opts, name, default)
+
+
+def interrupted() -> bool:
+    """Whether the user said stop; `stopping_generation` exists from A1111 1.8 on."""
+    state = shared.state
+    return bool(getattr(state, "interrupted", False) or getattr(state, "stopping_generation", False))
+
+
+def show_progress(text: str | None) -> None:
+    """The line under the progress bar."""
+    shared.state.textinfo = text
+
+
+def comment(p: Any, text: str) -> None:
+    """A line under the pictures; `p.comment` exists from A1111 1.6 on, and in its forks."""
+    with contextlib.suppress(AttributeError):
+        p.comment(text)
+
+
+def data_path() -> Path:
+    """Where the host keeps what is the user's."""
+    from modules import paths_internal
+
+    return Path(paths_internal.data_path)
+
+
+def input_accordion() -> Any | None:
+    """An accordion that is its own checkbox: A1111 1.6, reForge and Forge have it."""
+    from modules import ui_components
+
+    return getattr(ui_components, "InputAccordion", None)
+
+
+def option_info() -> Any:
+    return shared.OptionInfo
+
+
+def add_options(section: tuple[str, str], infos: Mapping[str, Any]) -> None:
+    for name, info in infos.items():
+        info.section = section
+        shared.opts.add_option(name, info)
+
+
+def networks() -> Any | None:
+    """The built-in Lora extension's module, where it is loaded; it is called so in A1111, reForge and Forge."""
+    return sys.modules.get("networks")
+
+
+def listed_stems() -> list[str]:
+    """The names that this host finds when a tag says them: an alias of another file may stand in the way of one."""
+    module = networks()
+    files = dict(getattr(module, "available_networks", None) or {})
+    aliases = getattr(module, "available_network_aliases", None) or {}
+    forbidden = getattr(module, "forbidden_network_aliases", None) or {}
+    return sorted(
+        stem for stem, file in files.items() if stem.lower() in forbidden or aliases.get(stem, file) is file
+    )
+
+
+def listing() -> tuple[int, int]:
+    """Changes when the host has listed its LoRAs anew; cheap enough to ask at every generation."""
+    files = getattr(networks(), "available_networks", None) or {}
+    return len(files), hash(frozenset(files))
+
+
+def lora_folders() -> list[str]:
+    """`lyco_dir_backcompat` is A1111's and reForge's; Forge has one folder."""
+    stated = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
+    return [str(Path(folder).absolute()) for folder in dict.fromkeys(stated) if folder and Path(folder).is_dir()]
+
+
+def loaded_model() -> Any | None:
+    """The model in memory, if one is: `shared.sd_model` would load it (A1111, reForge)."""
+    from modules import sd_models
+
+    return getattr(getattr(sd_models, "model_data", None), "sd_model", None)
+
+
+def checkpoint_info(model: Any | None) -> Any | None:
+    """Of the model, else the one that is selected: Forge loads as late as with the first picture."""
+    from modules import sd_models
+
+    info = getattr(model, "sd_checkpoint_info", None)
+    if info is not None:
+        return info
+    aliases = getattr(sd_models, "checkpoint_aliases", None) or {}
+    return aliases.get(option("sd_model_checkpoint", ""))
+
+
+def is_nested() -> bool:
+    """Whether this generation runs inside another one, as ADetailer's face pass does: the host's loop is on the stack twice."""
+    frame, found = sys._getframe(1), 0
+    while frame is not None:
+        found += frame.f_code.co_name == _INNER
+        if found > 1:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def read_infotext(text: str) -> dict[str, Any]:
+    """`infotext_utils` is A1111 1.8's name; before, and still as an alias, it was `generation_parameters_copypaste`."""
+    try:
+        from modules import infotext_utils as reader
+    except ImportError:
+        from modules import generation_parameters_copypaste as reader
+    return dict(reader.parse_generation_parameters(text))
+
+
+def describe(image: Any) -> str:
+    """What the host's interrogator sees, if it is in memory already; loading it would download and take the GPU's memory."""
+    interrogator = getattr(shared, "interrogator", None)
+    if interrogator is None or getattr(interrogator, "blip_model", None) is None:
+        return ""
+    return str(interrogator.interrogate(image.convert("RGB")))
+
+
+def xyz_grid() -> Any | None:
+    """The host's X/Y/Z script: 'xyz_grid.py' in all three, 'scripts.xyz_grid' in older ones."""
+    names = ("xyz_grid.py", "scripts.xyz_grid")
+    return next((data.module for data in scripts.scripts_data if data.script_class.__module__ in names), None)
+
+
+def on_this_page(components: Sequence[Any]) -> bool:
+    """Whether events may be wired: `ui()` is called again outside the page, for the API's defaults."""
+    from gradio.context import Context
+
+    blocks = getattr(Context.root_block, "blocks", {})
+    return all(component is not None and getattr(component, "_id", None) in blocks for component in components)
+
+
+def flags() -> Any:
+    """The host's whole command line, for the guard."""
+    return shared.cmd_opts
+
+
+def may(kind: str, request: Any) -> str:
+    """Why the page's event is refused, or nothing: gradio's events are a way in, as the routes are."""
+    from stylus_ext.host.guard import Guard
+
+    return Guard(shared.cmd_opts).allows(kind, request) or ""

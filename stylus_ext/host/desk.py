@@ -1,0 +1,143 @@
+"""Where a generation asks for its plans: the engine, waited for as long as it may be, and what is remembered between pictures."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
+from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host.engine_report import EngineReport, EngineState
+
+_LOOK_EVERY_S = 0.1
+_READ_AGAIN_S = 300.0
+_REMEMBERED = 256
+_READY = (EngineState.READY, EngineState.REMOTE)
+_HOPELESS = (EngineState.NOT_SET_UP, EngineState.FAILED)
+
+
+class Engine(Protocol):
+    """The engine's process, as `engine_process` has it."""
+
+    def report(self) -> EngineReport: ...
+    def start(self) -> object: ...
+    def set_up(self) -> object: ...
+    def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool]) -> bool: ...
+
+
+class Client(Protocol):
+    """What it is asked, as `engine_client` does it."""
+
+    def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is waited: for an engine that is on its way, and for a plan; the first one after a start loads the encoder."""
+
+    ready_s: float = 60.0
+    cold_s: float = 20.0
+    warm_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One picture that was made: what its prompts became, and its fields."""
+
+    prompt: str
+    negative: str
+    fields: Mapping[str, str]
+
+
+@dataclass
+class Desk:
+    """One for each WebUI process; `say` shows a line while somebody waits, `interrupted` tells that he no longer does."""
+
+    engine: Engine
+    client: Client
+    remembered: Remembered
+    interrupted: Callable[[], bool]
+    say: Callable[[str | None], None]
+    notes: tuple[Note, ...] = ()
+    made: OrderedDict[tuple[int, str], Made] = field(default_factory=OrderedDict)
+    _warm: int | None = None
+    _read: tuple[Any, float] = (None, 0.0)
+
+    def ready(self, patience_s: float) -> None:
+        """Starts the engine if need be and waits for it; raises with the engine's own sentence when it does not come."""
+        if self.engine.report().state in _READY:
+            return
+        until = time.monotonic() + patience_s
+        try:
+            while not self.engine.wait_ready(min(_LOOK_EVERY_S, patience_s), self.interrupted):
+                self._look(self.engine.report(), until)
+        finally:
+            self.say(None)
+
+    def _look(self, report: EngineReport, until: float) -> None:
+        if self.interrupted():
+            raise Cancelled("It was interrupted while it waited for the engine.")
+        if report.state in _HOPELESS:
+            raise Unavailable(report.sentence)
+        if time.monotonic() >= until:
+            raise DeadlineExceeded(f"{report.sentence} That took longer than Stylus may wait.")
+        self.say(f"Stylus: {told(report)}")
+
+    def plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
+        """`waits` is for the page, where somebody sees why; the API's calls have the plan's own time for all of it."""
+        started = time.monotonic()
+        self.ready(patience.ready_s if waits else patience.cold_s)
+        report = self.engine.report()
+        spent = 0.0 if waits else time.monotonic() - started
+        deadline = patience.warm_s if self._warm == report.pid else patience.cold_s - spent
+        deadline = max(deadline, 0.1)
+        self.say("Stylus: choosing LoRAs")
+        try:
+            answer = self.client.plan({**payload, "deadline_s": deadline}, deadline, self.interrupted)
+        finally:
+            self.say(None)
+        said = {note["code"] for note in answer["plan"]["notes"]}
+        if not {"late", "failed"} & said:
+            self._warm = report.pid
+        if {"late", "failed", "busy"} & said:
+            self._read = (None, 0.0)
+        return answer
+
+    def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
+        """All of them once, and when the host lists other files; else now and then, since reading takes its time."""
+        state = (tuple(folders), listing, self.engine.report().pid)
+        now = time.monotonic()
+        if self._read[0] == state and now - self._read[1] < _READ_AGAIN_S:
+            return []
+        self._read = (state, now)
+        return list(folders)
+
+    def remember(self, seed: int, original: str, made: Made) -> None:
+        self.made[seed, original] = made
+        while len(self.made) > _REMEMBERED:
+            self.made.popitem(last=False)
+
+
+def told(report: EngineReport) -> str:
+    """A report as one line: the sentence, and how far a set-up is."""
+    if report.state is not EngineState.SETTING_UP or not report.total_mb:
+        return report.sentence
+    left = "" if report.eta_s is None else f", about {report.eta_s} s left"
+    return f"{report.sentence} {report.step}: {report.done_mb} of {report.total_mb} MB{left}."
+
+
+class Desks:
+    """The one that is in use; made when first asked for, replaced when its folder or address is another."""
+
+    def __init__(self, make: Callable[[tuple[object, ...]], Desk]) -> None:
+        self._make = make
+        self._place: tuple[object, ...] | None = None
+        self._desk: Desk | None = None
+
+    def at(self, place: tuple[object, ...]) -> Desk:
+        if self._desk is None or self._place != place:
+            self._desk, self._place = self._make(place), place
+        return self._desk

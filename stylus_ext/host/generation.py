@@ -1,0 +1,191 @@
+"""One generation: the host's `p` and the panel's values go in; its prompt lists and infotext fields are what changes.
+
+Everything is planned first and written in one go, so that whatever goes wrong leaves the prompts as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stylus_ext.core.composition import Pick
+from stylus_ext.core.errors import Cancelled, InvalidInput, Note, StylusError
+from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.plan import Plan, from_json
+from stylus_ext.core.settings import Settings
+from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.host import compat, infotext, options
+from stylus_ext.host.checkpoint import Checkpoint, Finding, checkpoint_of, find_family
+from stylus_ext.host.desk import Desk, Made
+from stylus_ext.host.rewrite import Job, Pair, Picture, Rewritten, Texts, describing, rewrite
+from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
+from stylus_ext.host.work import Work, texts_of, write
+
+logger = logging.getLogger(__name__)
+
+PLANS = "stylus_plans"
+_SCENERY = frozenset({"style", "background", "building"})
+_TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """`p` belongs to the host; `values` have been read and found right."""
+
+    p: Any
+    values: PanelValues
+    desk: Desk
+
+    def run(self, notes: Sequence[Note]) -> Work:
+        """Plans, then writes; a trouble becomes a note, and the prompts stay."""
+        told = [*notes, *self.desk.notes]
+        before = texts_of(self.p)
+        try:
+            rewritten, family = self._plan(before)
+        except Cancelled:
+            told.append(Note("cancelled", "Stylus was interrupted; the prompt was left as it was."))
+            return Work(before, (), infotext.of_generation(self.values, "", told), told)
+        except _TROUBLE as error:
+            logger.info("no plan: %s", error)
+            told.append(Note("failed", f"Stylus left the prompt as it was: {error}"))
+            return Work(before, (), infotext.of_generation(self.values, "", told), told)
+        told += rewritten.notes
+        write(self.p, rewritten.texts)
+        work = Work(rewritten.texts, rewritten.pictures, infotext.of_generation(self.values, family, told), list(dict.fromkeys(told)))
+        self._remember(work)
+        return work
+
+    def _plan(self, before: Texts) -> tuple[Rewritten, str]:
+        if self.desk.interrupted():
+            raise Cancelled("It was interrupted before it began.")
+        settings, family, notes = self._settings()
+        stems = self._stems(family)
+        if stems is None:
+            note = Note("unknown_family", "Stylus does not know for which base model this checkpoint is; choose its family in the panel.")
+            return Rewritten(before, tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True)), (note,)), UNKNOWN
+        description = self._description(before)
+        inquiry = Inquiry(self, settings, stems, description)
+        job = Job(before, self._batch_size(), self._seeds(), settings, self._allowed())
+        rewritten = rewrite(job, inquiry.ask)
+        return replace(rewritten, notes=(*notes, *rewritten.notes)), family
+
+    def _settings(self) -> tuple[Settings, str, list[Note]]:
+        settings = settings_of(self.values, options.read_settings())
+        family = self.values.family
+        if family == AUTO or not getattr(self.p, "is_api", False):  # the panel's choice is kept for its checkpoint at once
+            family = loaded_family(self.desk).family
+        if family != UNKNOWN:
+            settings = replace(settings, selection=replace(settings.selection, family=family))
+        notes = [Note("no_downloads", "This engine cannot download; only LoRAs on disk were considered.")] if self.values.downloads else []
+        return settings, family, notes
+
+    def _stems(self, family: str) -> list[str] | None:
+        """What the host lists: a tag of anything else would do nothing. None where nothing may be picked at all."""
+        return None if family == UNKNOWN else compat.listed_stems()
+
+    def _batch_size(self) -> int:
+        return max(1, int(self.p.batch_size))
+
+    def _seeds(self) -> tuple[int, ...]:
+        count = len(self.p.all_prompts)
+        if self.values.seed != FOLLOW:
+            return tuple(self.values.seed + image for image in range(count))
+        seeds = [int(seed) for seed in self.p.all_seeds]
+        return tuple((seeds + [seeds[-1]] * count)[:count])
+
+    def _allowed(self) -> Any:
+        """An inpainted spot keeps the picture's scene and style, unless they are asked for."""
+        if not is_inpainting(self.p) or options.own("inpaint_styles"):
+            return _anything
+        return _no_scenery
+
+    def _description(self, before: Texts) -> str:
+        images = getattr(self.p, "init_images", None)
+        if not images or any(text.strip() for text in before.positive) or not options.own("describe"):
+            return ""
+        return compat.describe(images[0])
+
+    def _remember(self, work: Work) -> None:
+        for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
+            made = Made(work.texts.positive[image], work.texts.negative[image], work.fields(image))
+            self.desk.remember(int(seed), work.pictures[image].prompt, made)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is asked for one prompt. Cells of a grid share the answers: their `p` are copies of one."""
+
+    generation: Generation
+    settings: Settings
+    stems: list[str]
+    description: str
+
+    def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
+        generation = self.generation
+        folders = compat.lora_folders()
+        question = {
+            "prompt": self.description or pair[0],
+            "negative_prompt": pair[1],
+            "seeds": list(seeds),
+            "batch_size": max(1, int(generation.p.batch_size)),
+            "settings": options.plan_values(self.settings),
+            "stems": self.stems,
+        }
+        known: dict[str, Mapping[str, Any]] = getattr(generation.p, PLANS, None) or {}
+        key = json.dumps(question, sort_keys=True)
+        if key not in known:
+            question["lora_dirs"] = generation.desk.folders_to_read(folders, compat.listing())
+            waits = not getattr(generation.p, "is_api", False)
+            known[key] = generation.desk.plan(question, options.patience(), waits)
+            setattr(generation.p, PLANS, known)
+        plan = self._read(known[key], seeds)
+        return describing(plan, pair) if self.description else plan
+
+    def _read(self, answer: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
+        try:
+            plan = from_json(answer["plan"])
+        except (KeyError, TypeError) as error:
+            raise InvalidInput("The engine's answer is no plan. Is it of another version? Please restart the WebUI fully.") from error
+        if not len(plan.prompts) == len(plan.negative_prompts) == len(plan.masks) == len(seeds):
+            raise InvalidInput("The engine's plan has not one prompt for each batch. Please restart the WebUI fully.")
+        return plan
+
+
+def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family, the LoRAs that it lists."""
+    settings = options.read_settings()
+    family = loaded_family(desk)
+    if family.known:
+        settings = replace(settings, selection=replace(settings.selection, family=family.family))
+    values = options.plan_values(settings)
+    said = payload.get("settings")
+    for section, leaves in (said.items() if isinstance(said, Mapping) else ()):
+        values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
+    folders = desk.folders_to_read(compat.lora_folders(), compat.listing())
+    return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders}
+
+
+def loaded_family(desk: Desk) -> Finding:
+    """Of what is in memory, or would be loaded: nothing is loaded for it."""
+    checkpoint = loaded_checkpoint()
+    return find_family(checkpoint, desk.remembered.get(checkpoint))
+
+
+def loaded_checkpoint() -> Checkpoint:
+    model = compat.loaded_model()
+    return checkpoint_of(compat.checkpoint_info(model), model)
+
+
+def is_inpainting(p: Any) -> bool:
+    return getattr(p, "image_mask", None) is not None or getattr(p, "latent_mask", None) is not None
+
+
+def _anything(pick: Pick) -> bool:  # noqa: ARG001 - nothing is asked of it
+    return True
+
+
+def _no_scenery(pick: Pick) -> bool:
+    return pick.kind not in _SCENERY

@@ -1,0 +1,169 @@
+"""The settings page, made from `core/settings.py`: options of the host out, and back from them a `Settings` tree.
+
+URLs and folders cannot be set through the API (`restrict_api`), and no secret is among them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import Option, Settings, as_values, options, with_values
+from stylus_ext.host import compat
+from stylus_ext.host.desk import Patience
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "stylus_"
+SECTION = ("stylus", "Stylus")
+ENGINE_SECTIONS = frozenset({"encoder", "vectors"})
+_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "device"})
+_TITLES = {
+    "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
+    "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostOption:
+    """One that only the WebUI's side has."""
+
+    name: str
+    default: bool | float | str
+    label: str
+    low: float = 0.0
+    high: float = 0.0
+    restricted: bool = False
+
+
+HOST_OPTIONS = (
+    HostOption("ready_s", 60.0, "Seconds for which Generate waits until the engine is there", 0.0, 600.0),
+    HostOption("cold_s", 20.0, "Seconds for the first plan after the engine's start", 0.5, 300.0),
+    HostOption("warm_s", 2.0, "Seconds for every other plan", 0.1, 60.0),
+    HostOption("inpaint_styles", False, "Inpainting: allow style and background LoRAs too"),
+    HostOption("describe", False, "img2img with an empty prompt: let the WebUI's interrogator describe the picture, if it is loaded"),
+    HostOption("engine_url", "", "Address of a shared engine; empty starts one of this WebUI's own", restricted=True),
+    HostOption("data_folder", "", "Folder for Stylus' data; empty takes `stylus` in the WebUI's data folder", restricted=True),
+)
+
+
+def name_of(option: Option) -> str:
+    return f"{PREFIX}{option.section}_{option.name}"
+
+
+def add_page() -> None:
+    """Called by the host when it makes its settings page; before that, none of these exists."""
+    infos: dict[str, Any] = {}
+    section = ""
+    for option in options():
+        title = _TITLES.get(option.section, option.section) if option.section != section else ""
+        section = option.section
+        infos[name_of(option)] = _info(option, title)
+    for own in HOST_OPTIONS:
+        infos[PREFIX + own.name] = _own_info(own)
+    compat.add_options(SECTION, infos)
+
+
+def read_settings() -> Settings:
+    """The page's values for a plan; one that cannot be used (the API checks nothing) falls back to its default."""
+    values: dict[str, dict[str, Any]] = {}
+    for option, value in _stated():
+        if option.section not in ENGINE_SECTIONS:
+            values.setdefault(option.section, {})[option.name] = value
+    return with_values(Settings(), values)
+
+
+def own(name: str) -> Any:
+    """One of HOST_OPTIONS."""
+    found = next(option for option in HOST_OPTIONS if option.name == name)
+    value = compat.option(PREFIX + name, found.default)
+    if isinstance(found.default, float) and not isinstance(found.default, bool):
+        usable = isinstance(value, (int, float)) and found.low <= value <= found.high
+        return float(value) if usable else found.default
+    return value if isinstance(value, type(found.default)) else found.default
+
+
+def patience() -> Patience:
+    return Patience(own("ready_s"), own("cold_s"), own("warm_s"))
+
+
+def data_folder() -> Path:
+    stated = own("data_folder").strip()
+    return Path(stated).expanduser().absolute() if stated else compat.data_path() / "stylus"
+
+
+def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What goes with every plan; the engine's own sections stay with the engine."""
+    return {section: leaves for section, leaves in as_values(settings).items() if section not in ENGINE_SECTIONS}
+
+
+def engine_flags() -> list[str]:
+    """The engine's own sections, as the flags of its start; what is at its default goes unsaid."""
+    flags = []
+    for option, value in _stated():
+        if option.section in ENGINE_SECTIONS and value != option.default:
+            flags += [f"--{option.name.replace('_', '-')}", str(value)]
+    return flags
+
+
+def _stated() -> Iterator[tuple[Option, Any]]:
+    for option in options():
+        value = _as(option, compat.option(name_of(option), option.default))
+        try:
+            with_values(Settings(), {option.section: {option.name: value}})
+        except InvalidInput as error:
+            logger.warning("the option %s is left at %r: %s", name_of(option), option.default, error)
+            value = option.default
+        yield option, value
+
+
+def _as(option: Option, value: Any) -> Any:
+    """The host's sliders give 1 for 1.0 and 2.0 for 2."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and isinstance(option.default, float):
+        return float(value)
+    if number and isinstance(option.default, int) and not isinstance(option.default, bool) and value == int(value):
+        return int(value)
+    return value
+
+
+def _info(option: Option, title: str) -> Any:
+    component, arguments = _component(option)
+    info = compat.option_info()(
+        option.default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
+        restrict_api=option.name in _RESTRICTED,
+    )
+    return info.info(title) if title else info
+
+
+def _component(option: Option) -> tuple[Any, Mapping[str, Any]]:
+    gr = compat.gr
+    if option.choices:
+        return gr.Dropdown, {"choices": list(option.choices)}
+    if isinstance(option.default, bool):
+        return gr.Checkbox, {}
+    if isinstance(option.default, (int, float)):
+        step = 1 if isinstance(option.default, int) else 0.05
+        return gr.Slider, {"minimum": option.low, "maximum": option.high, "step": step}
+    return gr.Textbox, {}
+
+
+def _own_info(option: HostOption) -> Any:
+    gr = compat.gr
+    if isinstance(option.default, bool):
+        component, arguments = gr.Checkbox, {}
+    elif isinstance(option.default, float):
+        component, arguments = gr.Slider, {"minimum": option.low, "maximum": option.high, "step": 0.5}
+    else:
+        component, arguments = gr.Textbox, {}
+    return compat.option_info()(option.default, option.label, component, arguments, restrict_api=option.restricted)
+
+
+def limits(leaf: str) -> tuple[float, float]:
+    """Of a number of the settings, for a slider."""
+    found = next(option for option in options() if option.name == leaf)
+    return (found.low or 0, found.high or 0)

@@ -1,0 +1,138 @@
+"""What happens in the panel: the engine's state while it changes, the set-up's buttons, the family, selecting afresh."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.core.family import known_families
+from stylus_ext.host import compat, infotext
+from stylus_ext.host.desk import Desk, told
+from stylus_ext.host.engine_report import EngineReport, EngineState
+from stylus_ext.host.generation import loaded_checkpoint, loaded_family
+from stylus_ext.host.process import desk_now, last_notes
+from stylus_ext.host.values import AUTO
+
+gr = compat.gr
+_LOOK_EVERY_S = 0.5
+_LONGEST_S = 3600.0
+_UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Wired once for each tab of the page, and not for the components that only tell the API its defaults."""
+
+    tab: str
+    made: Mapping[str, Any]
+    state: Any
+    buttons: Mapping[str, Any]
+
+    def wire(self, prompt_box: Any, on_after_component: Callable[..., None] | None) -> None:
+        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"]]
+        if not compat.on_this_page(shown):
+            return
+        self.made["enabled"].change(fn=watch, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+        for name in ("set_up", "retry"):
+            self.buttons[name].click(fn=set_up, inputs=[], outputs=shown, show_progress=False)
+        self.made["family"].input(fn=choose_family, inputs=[self.made["family"]], outputs=shown, show_progress=False)
+        self.made["replay"].change(
+            fn=offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], show_progress=False
+        )
+        if compat.on_this_page([prompt_box]):
+            both = [prompt_box, self.made["replay"]]
+            self.buttons["afresh"].click(fn=select_afresh, inputs=both, outputs=both, show_progress=False)
+        if on_after_component is not None:
+            on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
+
+    def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
+        def follow(made: Any) -> None:
+            made.component.change(fn=look, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+
+        return follow
+
+
+def watch(enabled: bool) -> Iterator[list[Any]]:
+    """Ticking the box starts the engine; the line follows until it is there, or something is to be clicked."""
+    if not enabled:
+        yield look(False)
+        return
+    desk = desk_now()
+    if desk.engine.report().state is EngineState.STOPPED:
+        desk.engine.start()
+    yield from _follow(desk)
+
+
+def set_up(request: gr.Request) -> Iterator[list[Any]]:
+    """Builds the environment, which downloads: only for who may."""
+    refusal = compat.may("download", request)
+    desk = desk_now()
+    if refusal:
+        yield [line(refusal), *[gr.update()] * 3]
+        return
+    desk.engine.set_up()
+    desk.engine.start()
+    yield from _follow(desk)
+
+
+def look(enabled: bool) -> list[Any]:
+    if not enabled:
+        return [line(""), gr.update(visible=False), gr.update(visible=False), gr.update()]
+    desk = desk_now()
+    return shown_of(desk, desk.engine.report())
+
+
+def choose_family(family: str, request: gr.Request) -> list[Any]:
+    """Kept for the loaded checkpoint; `auto` forgets."""
+    desk = desk_now()
+    refusal = compat.may("change", request)
+    if refusal:
+        return [line(refusal), *[gr.update()] * 3]
+    desk.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
+    return shown_of(desk, desk.engine.report())
+
+
+def offer_afresh(replay: str) -> Any:
+    return gr.update(visible=infotext.load_replay(replay) is not None)
+
+
+def select_afresh(prompt: str, replay: str) -> list[Any]:
+    """The prompt as it was before Stylus, and no set to play again."""
+    earlier = infotext.load_replay(replay)
+    return [prompt if earlier is None else earlier.original, ""]
+
+
+def _follow(desk: Desk) -> Iterator[list[Any]]:
+    until = time.monotonic() + _LONGEST_S
+    before: EngineReport | None = None
+    while time.monotonic() < until:
+        report = desk.engine.report()
+        if report != before:
+            yield shown_of(desk, report)
+            before = report
+        if report.state not in _UNDER_WAY and not (report.state is EngineState.STOPPED and before is None):
+            return
+        time.sleep(_LOOK_EVERY_S)
+
+
+def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
+    """The line, both buttons and the family, for one look at the engine."""
+    finding = loaded_family(desk)
+    model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
+        "Nothing says for which base model this checkpoint is; choose its family below."
+    )
+    text = " ".join([told(report), model, *last_notes()])
+    remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
+    return [
+        line(text),
+        gr.update(visible=report.state is EngineState.NOT_SET_UP),
+        gr.update(visible=report.state is EngineState.FAILED),
+        gr.update(value=remembered),
+    ]
+
+
+def line(text: str) -> str:
+    return f"<p>{html.escape(text)}</p>" if text else ""

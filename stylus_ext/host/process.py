@@ -1,0 +1,80 @@
+"""The heart of the script's `process`, once it is known that somebody wants it: always a `Work`, never an exception."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from stylus_ext.core.errors import Note
+from stylus_ext.host import compat, infotext, options
+from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host.continuing import continued
+from stylus_ext.host.desk import Desk, Desks
+from stylus_ext.host.generation import Generation
+from stylus_ext.host.values import PanelValues, Reading
+from stylus_ext.host.work import Work, texts_of
+
+logger = logging.getLogger(__name__)
+
+TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
+_last: list[str] = []
+
+
+def make_desk(place: tuple[object, ...]) -> Desk:  # noqa: ARG001 - only tells when another one is needed
+    from stylus_ext.host.engine_client import EngineClient
+    from stylus_ext.host.engine_process import current
+
+    folder = options.data_folder()
+    process = current(
+        folder, url=options.own("engine_url"), token=os.environ.get(TOKEN_VARIABLE, ""), settings=options.engine_flags
+    )
+    return Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
+
+
+desks = Desks(make_desk)
+
+
+def desk_now() -> Desk:
+    return desks.at((options.data_folder(), options.own("engine_url"), tuple(options.engine_flags())))
+
+
+def process(p: Any, reading: Reading | Note) -> Work | None:
+    """Everything that a user should know goes under the picture, into the infotext and into the panel."""
+    infotext.forget(p.extra_generation_params)
+    if isinstance(reading, Note):
+        return _only_says(p, reading)
+    if getattr(p, "disable_extra_networks", False):
+        return _only_says(p, Note("disabled", "Stylus did nothing: extra networks are switched off for this generation."))
+    try:
+        work = _worked(p, reading)
+    except Exception as error:  # the host's edge: a generation goes on unchanged whatever is wrong here
+        logger.exception("Stylus could not choose LoRAs")
+        return _only_says(p, Note("failed", f"Stylus left the prompt as it was, because of an error of its own: {error!r}"))
+    tell(p, work.notes)
+    return work
+
+
+def last_notes() -> list[str]:
+    """Of the latest generation, for the panel."""
+    return list(_last)
+
+
+def tell(p: Any, notes: list[Note]) -> None:
+    _last[:] = [note.text for note in notes]
+    for note in notes:
+        compat.comment(p, note.text if note.text.startswith("Stylus") else f"Stylus: {note.text}")
+
+
+def _worked(p: Any, reading: Reading) -> Work:
+    desk = desk_now()
+    work = continued(p, reading.values, desk)
+    if work is not None:
+        work.notes[:0] = reading.notes
+        return work
+    return Generation(p, reading.values, desk).run(reading.notes)
+
+
+def _only_says(p: Any, note: Note) -> Work:
+    tell(p, [note])
+    return Work(texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note])

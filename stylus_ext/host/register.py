@@ -1,0 +1,46 @@
+"""The callbacks, registered at every load of the script: the host clears them all before it loads scripts again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stylus_ext.host import compat
+from stylus_ext.host.axes import add_axes
+
+
+def register() -> None:
+    compat.script_callbacks.on_ui_settings(_settings_page)
+    compat.script_callbacks.on_before_ui(add_axes)
+    compat.script_callbacks.on_app_started(_app_started)
+
+
+def _settings_page() -> None:
+    from stylus_ext.host.options import add_page
+
+    add_page()
+
+
+def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes it; None with --nowebui
+    from stylus_ext.host import api
+    from stylus_ext.host.guard import Guard
+
+    api.register(app, api.Service(_process, _prepare, _deadline), Guard(compat.flags()))
+
+
+def _process() -> Any:
+    from stylus_ext.host.process import desk_now
+
+    return desk_now().engine
+
+
+def _deadline() -> float:
+    from stylus_ext.host.options import own
+
+    return float(own("cold_s"))
+
+
+def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
+    from stylus_ext.host.generation import for_caller
+    from stylus_ext.host.process import desk_now
+
+    return for_caller(desk_now(), payload)

@@ -1,0 +1,106 @@
+"""The script that the host runs for every generation: off by default, and then it looks at one value and leaves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.host import compat
+from stylus_ext.host.values import Reading, is_on, read_values
+
+logger = logging.getLogger(__name__)
+
+TITLE = "Stylus"
+AXES, WORK = "stylus_axes", "stylus_work"
+
+
+class StylusScript(compat.Script):
+    """Hooks in the host's order: ui, setup, before_process, process, before_process_batch, postprocess_image, postprocess."""
+
+    prompt_box: Any = None
+
+    def title(self) -> str:
+        return TITLE
+
+    def show(self, is_img2img: bool) -> Any:  # noqa: ARG002 - the host passes it
+        return compat.ALWAYS_VISIBLE
+
+    def after_component(self, component: Any, **kwargs: Any) -> None:
+        if kwargs.get("elem_id") in ("txt2img_prompt", "img2img_prompt"):
+            self.prompt_box = component
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        from stylus_ext.host.panel import build_panel
+
+        panel = build_panel("img2img" if is_img2img else "txt2img", self.prompt_box, self.on_after_component)
+        self.infotext_fields = panel.infotext_fields
+        self.paste_field_names = panel.paste_field_names
+        return panel.controls
+
+    def setup(self, p: Any, *args: Any) -> None:
+        """Copies of this `p`, such as the cells of a grid, share what was asked once."""
+        if is_on(args):
+            p.stylus_plans = {}
+
+    def before_process(self, p: Any, *args: Any) -> None:
+        """Before the host sets up its lists: a batch of several pictures becomes several batches of one."""
+        if not _is_wanted(p, args) or compat.is_nested():
+            return
+        reading = _read(p, args)
+        images = getattr(p, "init_images", None) or ()
+        if isinstance(reading, Reading) and reading.values.vary_inside_batch and p.batch_size > 1 and len(images) <= 1:
+            p.n_iter, p.batch_size = p.n_iter * p.batch_size, 1
+
+    def process(self, p: Any, *args: Any) -> None:
+        if not _is_wanted(p, args):
+            _tidy(p)
+            return
+        if compat.is_nested():
+            p.stylus_work = None
+            return
+        p.stylus_work = None
+        from stylus_ext.host.process import process
+
+        p.stylus_work = process(p, _read(p, args))
+
+    def before_process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the host passes them
+        work = getattr(p, WORK, None)
+        if work is None:
+            return
+        number = int(kwargs.get("batch_number", getattr(p, "iteration", 0)))
+        note = work.before_batch(p, kwargs.get("prompts") or p.prompts, number, int(p.batch_size))
+        if note is not None:
+            compat.comment(p, note.text)
+
+    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
+        work = getattr(p, WORK, None)
+        if work is not None:
+            work.of_image(p, int(getattr(p, "iteration", 0)) * int(p.batch_size) + int(getattr(p, "batch_index", 0)))
+
+    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
+        if getattr(p, WORK, None) is not None:
+            p.stylus_work = None
+
+
+def _is_wanted(p: Any, args: Sequence[Any]) -> bool:
+    axes = getattr(p, AXES, None)
+    return bool(axes["enabled"]) if axes and "enabled" in axes else is_on(args)
+
+
+def _read(p: Any, args: Sequence[Any]) -> Reading | Note:
+    axes: Mapping[str, Any] = getattr(p, AXES, None) or {}
+    try:
+        return read_values(args, axes)
+    except InvalidInput as error:
+        return Note("refused", f"Stylus did nothing: {error}")
+
+
+def _tidy(p: Any) -> None:
+    """A cell of a grid without Stylus must not say what the cell before it had."""
+    params = getattr(p, "extra_generation_params", None)
+    if params and TITLE in params:
+        from stylus_ext.host.infotext import forget
+
+        forget(params)

@@ -1,0 +1,124 @@
+"""What the panel says, as one frozen value: the host's argument list, or the API's one dict, goes in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.family import known_families, parse_family
+from stylus_ext.core.settings import COMPOSERS, SCHEMES, Settings, with_values
+
+AUTO = "auto"
+FOLLOW = -1
+LAST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PanelValues:
+    """In the order of the panel's components; `replay` is hidden and holds what was pasted."""
+
+    enabled: bool = False
+    composer: str = "rules"
+    max_adapters: int = 3
+    per_task: int = 1
+    strength: float = 1.0
+    diversity: str = "paper"
+    downloads: bool = False
+    vary_inside_batch: bool = False
+    seed: int = FOLLOW
+    family: str = AUTO
+    replay: str = ""
+
+    def __post_init__(self) -> None:
+        for name, kind in KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidInput(f"{name} must be {_CALLED[kind]}, not {getattr(self, name)!r}.")
+        for name, choices in (("composer", COMPOSERS), ("diversity", SCHEMES)):
+            if getattr(self, name) not in choices:
+                raise InvalidInput(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}.")
+        if not FOLLOW <= self.seed <= LAST_SEED:
+            raise InvalidInput(f"seed must be {FOLLOW}, to follow the picture's, or a number up to {LAST_SEED:,}, not {self.seed}.")
+        if self.family != AUTO:
+            parse_family(self.family)
+        settings_of(self, Settings())
+
+
+KINDS: Mapping[str, type] = {
+    "enabled": bool, "composer": str, "max_adapters": int, "per_task": int, "strength": float, "diversity": str,
+    "downloads": bool, "vary_inside_batch": bool, "seed": int, "family": str, "replay": str,
+}
+_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_SETTINGS = {
+    "composer": ("selection", "composer"), "max_adapters": ("selection", "max_adapters"),
+    "per_task": ("selection", "per_task"), "strength": ("weights", "strength"), "diversity": ("diversity", "scheme"),
+}
+NAMES = tuple(field.name for field in fields(PanelValues))
+SHOWN = tuple(name for name in NAMES if name != "replay")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    values: PanelValues
+    notes: tuple[Note, ...] = ()
+
+
+def is_on(args: Sequence[Any]) -> bool:
+    """Whether anything is wanted at all; asked at every generation, so it looks at one value."""
+    first = args[0] if args else False
+    return bool(first.get("enabled", False) if isinstance(first, Mapping) else first)
+
+
+def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None) -> Reading:
+    """The panel's values in their order, or the API's dict in the first place; `overrides` are the X/Y/Z cell's."""
+    given = dict(zip(NAMES, args, strict=False))
+    notes: tuple[Note, ...] = ()
+    if args and isinstance(args[0], Mapping):
+        given |= {"enabled": False, **{name: value for name, value in args[0].items() if name in NAMES}}
+        unknown = [str(name) for name in args[0] if name not in NAMES]
+        if unknown:
+            text = f"Stylus knows no {_listed(unknown)}; it knows {', '.join(SHOWN)}."
+            notes = (Note("unknown_key", text),)
+    given |= overrides or {}
+    return Reading(PanelValues(**{name: _fitting(name, value) for name, value in given.items()}), notes)
+
+
+def settings_of(values: PanelValues, base: Settings) -> Settings:
+    """The page's settings, with what the panel says in their place."""
+    tree: dict[str, dict[str, Any]] = {}
+    for name, (section, leaf) in _SETTINGS.items():
+        tree.setdefault(section, {})[leaf] = getattr(values, name)
+    return with_values(base, tree)
+
+
+def defaults_from(base: Settings) -> PanelValues:
+    """What the panel shows at first: the settings page's values."""
+    stated = {name: getattr(getattr(base, section), leaf) for name, (section, leaf) in _SETTINGS.items()}
+    return replace(PanelValues(), **{name: _fitting(name, value) for name, value in stated.items()})
+
+
+def families() -> tuple[str, ...]:
+    return (AUTO, *known_families())
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """A slider gives 3 or 3.0, and a list-like nothing where it was cleared."""
+    if value is None:
+        return getattr(_DEFAULTS, name)
+    kind = KINDS[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if kind is float and math.isfinite(value):
+        return float(value)
+    if kind is int and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and no ".join(repr(name[:40]) for name in names[:5])
+
+
+_DEFAULTS = PanelValues()

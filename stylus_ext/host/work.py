@@ -1,0 +1,90 @@
+"""What was written into one `p`: the later hooks keep its infotext true, batch by batch and picture by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stylus_ext.core.errors import Note
+from stylus_ext.host import infotext
+from stylus_ext.host.rewrite import Picture, Texts
+
+_HIRES = (("Hires prompt", "hr_positive", "positive"), ("Hires negative prompt", "hr_negative", "negative"))
+
+
+@dataclass
+class Work:
+    """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or chosen before."""
+
+    texts: Texts
+    pictures: tuple[Picture, ...]
+    shared: dict[str, str]
+    notes: list[Note] = field(default_factory=list)
+    lost: bool = False
+
+    def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
+        """The fields of the batch's first picture, and a look whether our tags are still there; a note if they are not."""
+        first = number * size
+        note = None
+        if not self.lost and not self._still_there(prompts, first):
+            self.lost = True
+            note = Note("overwritten", "Another script changed the prompts after Stylus, so its LoRAs are not in them.")
+            self.notes.append(note)
+            self.shared[infotext.NOTES] = " ".join(filter(None, (self.shared.get(infotext.NOTES, ""), note.text)))
+        infotext.forget(p.extra_generation_params)
+        self.of_image(p, first)
+        return note
+
+    def of_image(self, p: Any, image: int) -> None:
+        """What the host writes into this picture's infotext is what stands there now (HOST.md d)."""
+        params = p.extra_generation_params
+        for name in infotext.OURS:
+            params.pop(name, None)
+        params.update(self.fields(image))
+        if not self.lost:
+            self._say_hires(params, image)
+
+    def fields(self, image: int) -> dict[str, str]:
+        if image >= len(self.pictures):
+            return self.shared
+        own = infotext.of_picture(self.pictures[image], self.texts.positive[image], self.texts.negative[image])
+        return {**self.shared, **({} if self.lost else own)}
+
+    def _still_there(self, prompts: Sequence[str], first: int) -> bool:
+        """Others may add to a prompt; what counts is that each still carries its tags."""
+        for offset, prompt in enumerate(prompts):
+            if first + offset < len(self.texts.positive):
+                said = infotext.tags_of(prompt)
+                if any(tag not in said for tag in infotext.tags_of(self.texts.positive[first + offset])):
+                    return False
+        return True
+
+    def _say_hires(self, params: dict[str, Any], image: int) -> None:
+        """A1111 up to 1.9 writes the raw texts of the two boxes; from 1.10 on it is a callable that looks at the lists."""
+        for name, second, first in _HIRES:
+            texts = getattr(self.texts, second)
+            if image >= len(texts) or not isinstance(params.get(name, ""), str):
+                continue
+            params.pop(name, None)
+            if texts[image] != getattr(self.texts, first)[image]:
+                params[name] = texts[image]
+
+
+def texts_of(p: Any) -> Texts:
+    """The host's lists as they are when `process` is called: styles, wildcards and Dynamic Prompts are in them."""
+    second = bool(getattr(p, "enable_hr", False)) and bool(getattr(p, "all_hr_prompts", None))
+    return Texts(
+        tuple(p.all_prompts),
+        tuple(p.all_negative_prompts),
+        tuple(p.all_hr_prompts) if second else (),
+        tuple(p.all_hr_negative_prompts) if second else (),
+    )
+
+
+def write(p: Any, texts: Texts) -> None:
+    """All lists in one go. `main_prompt` is what the grid's infotext says (HOST.md a)."""
+    p.all_prompts, p.all_negative_prompts = list(texts.positive), list(texts.negative)
+    if texts.hr_positive:
+        p.all_hr_prompts, p.all_hr_negative_prompts = list(texts.hr_positive), list(texts.hr_negative)
+    p.main_prompt, p.main_negative_prompt = texts.positive[0], texts.negative[0]
