@@ -159,8 +159,8 @@ def test_a_folder_is_read_as_a_job(folder: Path, tmp_path: Path) -> None:
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
         client = EngineClient(process)
-        number = client.index([str(shelf)])
-        until(lambda: client.job(number)["state"] == "done")
-        assert client.job(number)["result"]["written"] == 3
+        job_id = client.index([str(shelf)])
+        until(lambda: client.job(job_id)["state"] == "done")
+        assert client.job(job_id)["result"]["written"] == 3
         assert client.status()["catalogue"]["on_disk"] == 3
-        assert client.cancel(number)["state"] == "done"
+        assert client.cancel(job_id)["state"] == "done"

@@ -15,7 +15,7 @@ import pytest
 from stylus_ext import __version__
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.problems import EngineGone
-from stylus_ext.host import engine_process
+from stylus_ext.host import engine_keeper
 from stylus_ext.host.engine_child import LOG_FILE
 from stylus_ext.host.engine_process import EngineProcess, EngineState, current
 from tests.embedding_server import EmbeddingServer
@@ -153,7 +153,7 @@ def test_a_parent_that_dies_while_it_loads_leaves_nobody(folder: Path) -> None:
 
 def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an update the WebUI's process has the old modules, and what it starts has the new."""
-    monkeypatch.setattr(engine_process, "__version__", "0.0.9")
+    monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
     setup = HereSetup()
     with engine(folder, setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -165,7 +165,7 @@ def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.Monke
 
 
 def test_an_engine_of_another_version_is_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_process, "__version__", "0.0.9")
+    monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
     setup = HereSetup()
     with engine_of_another(folder) as other, engine(folder, setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -175,7 +175,7 @@ def test_an_engine_of_another_version_is_not_asked(folder: Path, monkeypatch: py
 
 
 def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_process, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.05)
     setup = HereSetup(instead=[sys.executable, "-c", "import sys; sys.exit('there is no wood for the fire')"])
     with engine(tmp_path / "data", setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -185,7 +185,7 @@ def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(tmp_path: 
 
 
 def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_process, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.02)
     with engine(tmp_path / "data", HereSetup(instead=[str(tmp_path / "nothing")])) as process:
         assert not process.wait_ready(PATIENCE_S, never)
         assert "cannot be started" in process.report().sentence

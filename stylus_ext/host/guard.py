@@ -1,0 +1,108 @@
+"""Who may do what over the WebUI's network doors: a request goes in, None or the reason against it comes out.
+
+The WebUI's own options say who may enter (API auth, gradio auth), and how far its doors are open (--listen, --share and their like).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from stylus_ext.host.guard_names import Names, host_of, is_literal
+from stylus_ext.host.guard_people import People
+from stylus_ext.host.guard_request import Asked, asked
+
+_OPENERS = ("listen", "share", "ngrok", "cloudflared", "remotemoe", "localhostrun", "webui_is_non_local")
+_CONSENT = "enable_insecure_extension_access"
+UNAUTHORIZED, FORBIDDEN = 401, 403
+
+
+class Kind(str, Enum):
+    """What somebody wants; the last three ask for more than looking on."""
+
+    LOOK = "look"
+    PLAN = "plan"
+    DOWNLOAD = "download"
+    SPEND = "spend"
+    CHANGE = "change"
+
+
+_NAMED = {Kind.DOWNLOAD: "downloads files", Kind.SPEND: "spends money", Kind.CHANGE: "changes settings"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP status, and the reason as a sentence."""
+
+    status: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are the WebUI's `cmd_opts`."""
+
+    flags: object
+
+    def allows(self, kind: str, request: object = None) -> str | None:
+        """For an event of the page: gradio itself lets in only who is logged in. Without a request it is the WebUI's own doing."""
+        if request is None:
+            return None
+        who = asked(request)
+        known = People(self.flags).logged_in(who)
+        against = self._address(who, known) or self._open_door(Kind(kind), known)
+        return against.sentence if against else None
+
+    def refusal(self, kind: str, request: object) -> Refusal | None:
+        """For the REST routes: behind whichever auth the WebUI has."""
+        who, people = asked(request), People(self.flags)
+        known = people.logged_in(who) or people.has_password(who)
+        if people.wanted and not known:
+            return Refusal(UNAUTHORIZED, "This WebUI asks for a user and a password: give those of --api-auth or --gradio-auth.")
+        return self._address(who, known) or self._open_door(Kind(kind), known)
+
+    def _address(self, who: Asked, known: bool) -> Refusal | None:
+        """A page of another site may steer a browser here: by a name that it lets point to this machine, or across sites."""
+        names = Names(self.flags, self._open)
+        host = who.headers.get("host", "")
+        if not known and not names.is_ours(host_of(host)):
+            said = f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or name this one with --server-name."
+            return Refusal(FORBIDDEN, said)
+        origin = who.headers.get("origin")
+        if origin is not None and not names.same(origin, host):
+            return Refusal(FORBIDDEN, f"A page of {origin[:80]!r} may not use this WebUI; --cors-allow-origins can permit it.")
+        if origin is None and who.method != "GET" and who.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return Refusal(FORBIDDEN, "A page of another site may not use this WebUI; --cors-allow-origins can permit it.")
+        return None
+
+    def _open_door(self, kind: Kind, known: bool) -> Refusal | None:
+        if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
+            return None
+        said = (
+            f"This {_NAMED[kind]}, and anybody in the network can reach this WebUI without a password."
+            " Start it with --gradio-auth (and --api-auth), or with --enable-insecure-extension-access if you consent."
+        )
+        return Refusal(FORBIDDEN, said)
+
+    @property
+    def _open(self) -> bool:
+        if any(getattr(self.flags, name, None) for name in _OPENERS):
+            return True
+        name = getattr(self.flags, "server_name", None)
+        return bool(name) and not _is_loopback(str(name))
+
+
+def _is_loopback(name: str) -> bool:
+    return name.lower() == "localhost" or (is_literal(name) and name.strip("[]").startswith(("127.", "::1")))
+
+
+def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rules",)) -> Kind:
+    """What a plan's payload asks for besides planning."""
+    if request.get("downloads"):
+        return Kind.DOWNLOAD
+    settings = request.get("settings")
+    selection = settings.get("selection") if isinstance(settings, Mapping) else None
+    composer = selection.get("composer") if isinstance(selection, Mapping) else None
+    return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
