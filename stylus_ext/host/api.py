@@ -95,15 +95,13 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
     foreign = next((name for name in _NOT_FOR_CALLERS if name in said), None)
     if foreign is not None:
         raise InvalidInput(f"{foreign!r} is the WebUI's own to say; please leave it out.")
-    payload = service.prepare(said)
+    payload = await asyncio.to_thread(service.prepare, said)
     _pass(guard.refusal(kind_of(payload), request))
-    client = EngineClient(service.process())
-    return await asyncio.to_thread(client.plan, payload, service.deadline_s(), bool)
+    return await asyncio.to_thread(lambda: EngineClient(service.process()).plan(payload, service.deadline_s(), bool))
 
 
 async def _status(service: Service) -> Payload:
-    process = service.process()
-    return await asyncio.to_thread(status, process)
+    return await asyncio.to_thread(lambda: status(service.process()))
 
 
 async def _version() -> Payload:
