@@ -59,6 +59,7 @@ def test_no_proxy_is_asked(shared: EngineProcess, monkeypatch: pytest.MonkeyPatc
     assert "plan" in EngineClient(shared).plan({"prompt": "a corgi"}, 20, never)
 
 
+@pytest.mark.long
 def test_our_own_engine_is_reached_past_every_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child inherits the variables too: it may need them for what it asks of others."""
     for name in PROXIES:
@@ -125,6 +126,7 @@ def test_a_slow_start_is_a_deadline(tmp_path: Path) -> None:
         EngineClient(process).plan({"prompt": "x"}, 0.3, never)
 
 
+@pytest.mark.long
 def test_an_engine_killed_between_two_plans_is_asked_again(folder: Path) -> None:
     with engine(folder) as process:
         client = EngineClient(process)

@@ -66,7 +66,7 @@ def test_the_child_sees_no_gpu_two_threads_and_a_token_that_no_command_line_show
         assert said.token not in (folder / LOG_FILE).read_text("utf-8")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_killed_it_comes_again(folder: Path, number: int) -> None:
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
@@ -91,6 +91,7 @@ def test_idle_it_rests_and_the_next_need_wakes_it(folder: Path) -> None:
         assert process.report().pid != first
 
 
+@pytest.mark.long
 def test_one_engine_for_two_webuis_and_the_second_goes_on_alone(folder: Path) -> None:
     with engine(folder) as one, engine(folder) as two:
         assert one.wait_ready(PATIENCE_S, never)
@@ -105,6 +106,7 @@ def test_one_engine_for_two_webuis_and_the_second_goes_on_alone(folder: Path) ->
         assert two.link().call("GET", "/v1/status")["version"] == __version__
 
 
+@pytest.mark.long
 def test_an_engine_that_runs_alone_is_used_and_left_alone(folder: Path) -> None:
     with engine_of_another(folder) as other:
         with engine(folder, HereSetup(there=False)) as process:
@@ -125,7 +127,7 @@ with engine(Path(sys.argv[1])) as process:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_it_dies_with_its_parent(folder: Path, number: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -139,6 +141,7 @@ def test_it_dies_with_its_parent(folder: Path, number: int) -> None:
     assert not (folder / "engine.json").exists(), "it ended in order"
 
 
+@pytest.mark.long
 def test_a_parent_that_dies_while_it_loads_leaves_nobody(folder: Path) -> None:
     code = PARENT.replace("assert process.wait_ready(60, never)", "process.start()").replace(
         "print(process.report().pid", "from tests.host.engines import until\n    until(lambda: process.report().pid)\n    print(process.report().pid"
@@ -164,6 +167,7 @@ def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.Monke
         until(lambda: rendezvous.read(folder) is None)
 
 
+@pytest.mark.long
 def test_an_engine_of_another_version_is_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
     setup = HereSetup()
@@ -191,6 +195,7 @@ def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: 
         assert "cannot be started" in process.report().sentence
 
 
+@pytest.mark.long
 def test_without_an_environment_nothing_is_waited_for_until_a_build_ends(folder: Path) -> None:
     setup = HereSetup(there=False)
     with engine(folder, setup) as process:
@@ -256,6 +261,7 @@ def test_there_is_one_for_a_webui_until_its_settings_change(tmp_path: Path) -> N
     assert current(tmp_path, url="http://127.0.0.1:1", token="t") is not second
 
 
+@pytest.mark.long
 def test_changed_settings_take_over_what_ran(folder: Path) -> None:
     """The new engine starts when the old one has let go of the folder."""
     first, second = HereSetup(), HereSetup()
@@ -270,6 +276,7 @@ def test_changed_settings_take_over_what_ran(folder: Path) -> None:
         assert len(first.started) == len(second.started) == 1
 
 
+@pytest.mark.long
 def test_a_stale_address_is_not_believed(folder: Path) -> None:
     said = {"url": "http://127.0.0.1:9", "token": "t", "pid": 2**22 - 3, "version": __version__, "started": 1.0}
     (folder / "engine.json").write_text(json.dumps(said), "utf-8")
