@@ -90,25 +90,34 @@ class Desk:
         """`waits` is for the page, where somebody sees why; the API's calls have the plan's own time for all of it."""
         started = time.monotonic()
         self.ready(patience.ready_s if waits else patience.cold_s)
-        report = self.engine.report()
-        spent = 0.0 if waits else time.monotonic() - started
-        deadline = patience.warm_s if self._warm == report.pid else patience.cold_s - spent
-        deadline = max(deadline, 0.1)
-        self.say("Stylus: choosing LoRAs")
+        warm = self._warm == self.engine.report().pid
+        until = started + (patience.ready_s if waits and not warm else patience.warm_s if warm else patience.cold_s)
+        each = patience.warm_s if warm else patience.cold_s
         try:
-            answer = self.client.plan({**payload, "deadline_s": deadline}, deadline, self.interrupted)
+            while True:
+                self.say("Stylus: choosing LoRAs")
+                left = max(0.1, min(each, until - time.monotonic()))
+                answer = self.client.plan({**payload, "deadline_s": left}, left, self.interrupted)
+                said = {note["code"] for note in answer["plan"]["notes"]}
+                if "busy" not in said or not payload.get("lora_dirs") or time.monotonic() + _LOOK_EVERY_S >= until:
+                    break
+                self.say("Stylus: reading your LoRAs")
+                time.sleep(_LOOK_EVERY_S)
         finally:
             self.say(None)
-        said = {note["code"] for note in answer["plan"]["notes"]}
-        if not {"late", "failed"} & said:
-            self._warm = report.pid
-        if {"late", "failed", "busy"} & said:
-            self._read = (None, 0.0)
+        self._learn(said)
         return answer
+
+    def _learn(self, said: set[str]) -> None:
+        """From the codes of a plan's notes."""
+        if not {"late", "failed", "busy"} & said:
+            self._warm = self.engine.report().pid
+        else:
+            self._read = (None, 0.0)
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
         """All of them once, and when the host lists other files; else now and then, since reading takes its time."""
-        state = (tuple(folders), listing, self.engine.report().pid)
+        state = (tuple(folders), listing)
         now = time.monotonic()
         if self._read[0] == state and now - self._read[1] < _READ_AGAIN_S:
             return []

@@ -38,10 +38,10 @@ class Work:
 
     def of_image(self, p: Any, image: int) -> None:
         """What the host writes into this picture's infotext is what stands there now (HOST.md d)."""
-        params = p.extra_generation_params
-        for name in infotext.OURS:
+        params, fields = p.extra_generation_params, self.fields(image)
+        for name in set(infotext.OURS) - set(fields):
             params.pop(name, None)
-        params.update(self.fields(image))
+        params.update(fields)  # in their places: params.txt was written with these a moment before
         if not self.lost:
             self._say_hires(params, image)
 

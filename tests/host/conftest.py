@@ -8,6 +8,9 @@ import pytest
 
 from tests.embedding_server import EmbeddingServer, serving
 from tests.engine_process import prepared_folder
+from tests.host.double.fixtures import stage
+
+__all__ = ["stage"]
 
 
 @pytest.fixture(scope="package")

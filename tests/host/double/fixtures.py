@@ -1,0 +1,42 @@
+"""A started host with an engine that plans in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.double.webui import Host
+
+
+@dataclass
+class Stage:
+    """The host, and what its Stylus asks."""
+
+    host: Host
+    engine: Any
+    client: Any
+    desk: Any
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        return list(self.client.asked)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    host = Host(tmp_path, monkeypatch)
+    host.start()
+    from stylus_ext.host import compat, process
+    from stylus_ext.host.checkpoint import Remembered
+    from stylus_ext.host.desk import Desk, Desks
+    from tests.host.double.planner import SmallClient, SmallEngine
+
+    engine, client = SmallEngine(), SmallClient()
+    desk = Desk(engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress)
+    monkeypatch.setattr(process, "desks", Desks(lambda _: desk))
+    yield Stage(host, engine, client, desk)
+    assert host.errors == []

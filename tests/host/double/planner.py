@@ -1,0 +1,124 @@
+"""An engine that plans in this process: it picks every LoRA all of whose words stand in the prompt. Small, and real."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.errors import Cancelled, Note, Unavailable
+from stylus_ext.core.masks import choose_masks
+from stylus_ext.core.plan import Plan, to_json, unchanged
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.core.tags.tag import Tag
+from stylus_ext.core.tags.write import Sheet, write_tags
+from stylus_ext.host.engine_report import EngineReport, EngineState, failed, ready, starting, stopped
+
+KINDS = {"oil_painting": "style", "watercolor_style": "style", "glass_skyscraper": "building"}
+TRIGGERS = {"knight_armor": ("full plate",)}
+NEGATIVES = {"portrait_detail": "lowres"}
+
+
+class SmallEngine:
+    """Ready after so many looks; its reports are the real ones."""
+
+    def __init__(self, looks: int = 0, state: EngineState = EngineState.STOPPED) -> None:
+        self._looks, self._state = looks, state
+        self.started = self.set_ups = 0
+
+    def report(self) -> EngineReport:
+        if self._state is EngineState.FAILED:
+            return failed("The engine cannot be started: its disk is full.")
+        if self._state is EngineState.NOT_SET_UP:
+            return EngineReport(EngineState.NOT_SET_UP, "The engine is not set up yet.", total_mb=830)
+        if not self.started:
+            return stopped()
+        if self._looks > 0:
+            return starting(7)
+        return ready("http://127.0.0.1:1", 7, "0.1.0")
+
+    def start(self) -> None:
+        self.started += 1
+
+    def set_up(self) -> None:
+        self.set_ups += 1
+        self._state = EngineState.STOPPED
+
+    def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool]) -> bool:
+        if not self.started and self._state is EngineState.STOPPED:
+            self.start()
+        if self.report().state is EngineState.READY:
+            return True
+        if self.started and not interrupted():
+            self._looks -= 1
+            time.sleep(min(timeout_s, 0.001))
+        return False
+
+
+class SmallClient:
+    """Plans with the core's own parts; `asked` has every payload."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.trouble: Exception | None = None
+        self.during: Callable[[], None] | None = None
+        self.notes: tuple[Note, ...] = ()
+        self.busy = 0
+
+    def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]:
+        self.asked.append(dict(payload))
+        if self.during is not None:
+            self.during()
+        if interrupted():
+            raise Cancelled("It was interrupted while it was planned.")
+        if self.trouble is not None:
+            raise self.trouble
+        if self.busy:
+            self.busy -= 1
+            note = Note("busy", "The catalogue is just being brought up to date; this plan used what was there.")
+            plan = unchanged(payload["prompt"], payload["negative_prompt"], 0, len(payload["seeds"]), note)
+        else:
+            plan = planned(payload, self.notes)
+        return {"plan": to_json(plan), "elapsed_ms": 1.0}
+
+
+def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
+    settings = with_values(Settings(), payload["settings"])
+    prompt, negative = parse_prompt(payload["prompt"]), parse_prompt(payload["negative_prompt"])
+    own = {tag.name for tag in prompt.user_tags}
+    found = [stem for stem in payload["stems"] if stem not in own and _said(stem, prompt.text) and not _said(stem, negative.text)]
+    found = found[: settings.selection.max_adapters]
+    tasks = {stem: Task(word, at, at + len(word)) for stem in found for word, at in [_place(stem, prompt.text)]}
+    tasks = {stem: task for stem, task in tasks.items()}
+    picks = tuple(
+        Pick(AdapterKey.path(stem), tasks[stem].start, stem, 0.8, "its words stand there", KINDS.get(stem, "object")) for stem in found
+    )
+    composition = Composition(tuple(sorted(dict.fromkeys(tasks.values()), key=lambda task: task.start)), picks)
+    tags = {pick.key: Tag(pick.key, pick.name, True, TRIGGERS.get(pick.name, ()), NEGATIVES.get(pick.name, "")) for pick in picks}
+    masks = choose_masks(composition, settings.diversity.scheme, payload["seeds"], payload["batch_size"])
+    sheet = Sheet(prompt, negative, composition, tags, settings)
+    written = [write_tags(sheet, mask) for mask in masks]
+    if not picks:
+        notes = [*notes, Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")]
+    return Plan(
+        prompt.text, negative.text, payload["seeds"][0], composition, masks, tuple(one.prompt for one in written),
+        tuple(one.negative_prompt for one in written), tuple(tags.values()), notes=tuple(notes), family=settings.selection.family,
+    )
+
+
+def gone() -> Unavailable:
+    return Unavailable("The engine ended while it planned.")
+
+
+def _place(stem: str, text: str) -> tuple[str, int]:
+    word = stem.split("_")[0]
+    found = re.search(rf"\b{word}", text.lower())
+    return word, found.start() if found else 0
+
+
+def _said(stem: str, text: str) -> bool:
+    return re.search(rf"\b{stem.split('_')[0]}", text.lower()) is not None
