@@ -6,20 +6,22 @@ from collections.abc import Iterable
 
 from stylus_ext.backends.retrievers.names import name_phrases
 from stylus_ext.core.candidates import Candidate, NearMiss
+from stylus_ext.core.card import AdapterCard, series
 
 MOST_OF_ONE_NAME = 3
 
 
 def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss]]:
-    """One version of each model, and at most three adapters of the same name; `always` stays whatever it is."""
+    """One version or epoch of each model, and at most three adapters of the same name; `always` stays whatever it is."""
     kept: list[Candidate] = []
     aside: list[NearMiss] = []
-    models: dict[int, str] = {}
+    models: dict[str, str] = {}
     named: dict[tuple[str, ...], int] = {}
     for candidate in ranked:
         card = candidate.entry.card
         name = next(iter(name_phrases(card.name)), ())
-        again = models.get(card.model_id) if card.model_id else None
+        model = _model(card)
+        again = models.get(model) if model else None
         pinned = candidate.entry.edits.state == "always"
         if again is not None and not pinned:
             aside.append(NearMiss(candidate.key, card.name, f"another version of it, {again}, fits better", candidate.score))
@@ -28,6 +30,12 @@ def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss
         else:
             kept.append(candidate)
             named[name] = named.get(name, 0) + 1
-            if card.model_id:
-                models.setdefault(card.model_id, card.version or card.name)
+            if model:
+                models.setdefault(model, card.version or card.name)
     return kept, aside
+
+
+def _model(card: AdapterCard) -> str:
+    """What versions of one model have in common. Where no source knows the model, the name of the user's own file tells:
+    name, name_v2 and name-000004 are epochs of one training; the same name from two strangers is not."""
+    return series(card) if card.model_id is not None or card.source == "local" else ""

@@ -75,6 +75,16 @@ def test_three_of_one_name_and_one_of_a_model() -> None:
     assert pinned in diverse([*same, pinned])[0]
 
 
+def test_epochs_on_disk_are_one_model_without_any_number_of_it() -> None:
+    files = ("qexo", "qexo-000004", "qexo_v2", "qexo2", "another")
+    epochs = [Candidate(make_entry(number, name, source="local"), 10.0 - number) for number, name in enumerate(files, start=1)]
+    kept, aside = diverse(epochs)
+    assert [candidate.entry.card.name for candidate in kept] == ["qexo", "qexo2", "another"]
+    assert [miss.reason for miss in aside] == ["another version of it, qexo, fits better"] * 2
+    pinned = Candidate(make_entry(9, "qexo-000006", source="local", edits=Edits(state="always")), 0.0)
+    assert pinned in diverse([*epochs, pinned])[0]
+
+
 def test_nameless_adapters_are_not_one() -> None:
     kept, _ = diverse([Candidate(make_entry(number, "LoRA"), 1.0) for number in range(1, 3)])
     assert len(kept) == 2
