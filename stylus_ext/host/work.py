@@ -41,7 +41,7 @@ class Work:
         params, fields = p.extra_generation_params, self.fields(image)
         for name in set(infotext.OURS) - set(fields):
             params.pop(name, None)
-        params.update(fields)  # in their places: params.txt was written with these a moment before
+        params.update({name: fields[name] for name in infotext.OURS if name in fields})
         if not self.lost:
             self._say_hires(params, image)
 

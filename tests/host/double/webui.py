@@ -82,6 +82,8 @@ class Runner:
     def __init__(self, host: Host, is_img2img: bool) -> None:
         self.host, self.is_img2img = host, is_img2img
         self.inputs: list[Any] = [None]
+        self.fields: list[tuple[Any, Any]] = []
+        self.sent: list[str] = []
         self.scripts: list[Any] = []
         for data in host.scripts.scripts_data:
             if not issubclass(data.script_class, Script):
@@ -99,6 +101,8 @@ class Runner:
                 controls = script.ui(self.is_img2img) or []
                 script.args_from, script.args_to = len(self.inputs), len(self.inputs) + len(controls)
                 self.inputs += controls
+                self.fields += script.infotext_fields or []
+                self.sent += script.paste_field_names or []
             made = page.Textbox(elem_id=f"generation_info_{tab}", visible=False)
         for script in self.scripts:
             for elem_id, callback in script.after:
@@ -126,10 +130,6 @@ class Runner:
                 if script.ui(self.is_img2img):
                     args[script.args_from : script.args_to] = [component.value for component in script.ui(self.is_img2img)]
         return args
-
-    @property
-    def fields(self) -> list[tuple[Any, Any]]:
-        return [field for script in self.scripts for field in script.infotext_fields or []]
 
 
 class Host:
@@ -263,9 +263,8 @@ class Host:
 
     def send_to_img2img(self) -> None:
         """The host looks names up among the fields of both tabs, and copies the components' values."""
-        names = [name for script in self.txt2img.scripts for name in script.paste_field_names or []]
-        here = [component for component, target in self.txt2img.fields if target in names]
-        there = [component for component, target in self.img2img.fields if target in names]
+        here = [component for component, target in self.txt2img.fields if target in self.txt2img.sent]
+        there = [component for component, target in self.img2img.fields if target in self.txt2img.sent]
         for source, target in zip(here, there, strict=True):
             target.value = source.value
 
