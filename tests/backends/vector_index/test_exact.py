@@ -93,15 +93,15 @@ def test_a_search_takes_about_one_pass(tmp_path: Path) -> None:
     rows.append([Row(f"civitai:{number}", "sd1", "") for number in range(count)], clustered(count, 384))
     seen, asked = rows.snapshot(), clustered(10, 384, 4)
     matrix, query = seen.vectors, asked[0]
-    ratios = []
-    for _ in range(4):
-        one_pass = median_ms(lambda: matrix @ query)
-        search = median_ms(lambda: exact.nearest(seen, asked[:1], 150, None))
-        ratios.append(search / one_pass)
+    # The best of many turns each, one after the other: what else the machine does only ever adds.
+    turns = [
+        (median_ms(lambda: matrix @ query, 1), median_ms(lambda: exact.nearest(seen, asked[:1], 150, None), 1)) for _ in range(60)
+    ]
+    ratio = min(search for _, search in turns) / min(one_pass for one_pass, _ in turns)
     together = median_ms(lambda: exact.nearest(seen, asked, 150, None), 3)
     gathered = median_ms(lambda: exact.cosines(matrix, asked, np.arange(0, count, count // 400)), 5)
     sys.stdout.write(
-        f"search / pass over {count} x 384: {sorted(round(ratio, 2) for ratio in ratios)}; 10 queries {together:.1f} ms; "
+        f"search / pass over {count} x 384: {ratio:.2f}; 10 queries {together:.1f} ms; "
         f"400 cosines {gathered:.2f} ms\n"
     )
-    assert min(ratios) < 2.5
+    assert ratio < 2.5
