@@ -17,7 +17,9 @@ _LARGEST_LOG = 200_000
 _LAST_LINES = 20
 _GRACE_S = 8.0
 _THREADS = "2"
-_TORCH_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS",
+)
 
 
 class EngineChild:
@@ -35,7 +37,7 @@ class EngineChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**variables, **dict.fromkeys(_TORCH_THREADS, _THREADS), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            env={**variables, **dict.fromkeys(_THREAD_VARIABLES, _THREADS), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             start_new_session=sys.platform != "win32",  # Ctrl+C in the WebUI's terminal is not for it
             creationflags=flags,
         )

@@ -159,6 +159,7 @@ def test_gradios_login_counts_and_its_passwords_too(tmp_path: Path) -> None:
     assert guard.refusal("look", Request(tokens=tokens, cookie="access-token=other")).status == 401  # type: ignore[union-attr]
     for name in ("access-token", "access-token-unsecure", "access-token-x1y2"):
         assert guard.refusal("change", Request(tokens=tokens, cookie=f"a=b; {name}=abc")) is None
+    assert guard.refusal("change", Request(tokens=tokens, cookie='settings={"a": [1]}; x; ="; access-token="abc"')) is None
     for pair in ("ann:secret", "cid:three", "dora:four"):
         assert guard.refusal("change", Request(authorization=password(pair))) is None
     missing = Guard(flags(gradio_auth_path=str(tmp_path / "missing")))
