@@ -1,0 +1,120 @@
+"""The settings page: made from the tree, read back into it, and harmless before it exists."""
+
+from __future__ import annotations
+
+import pytest
+
+from stylus_ext.core.settings import Settings, options
+from tests.host.double.fixtures import Stage
+
+HOST_ONLY = {"ready_s", "cold_s", "warm_s", "inpaint_styles", "describe", "engine_url", "data_folder"}
+
+
+def test_every_setting_has_its_option_and_there_are_no_others(stage: Stage) -> None:
+    wanted = {f"stylus_{option.section}_{option.name}" for option in options()} | {f"stylus_{name}" for name in HOST_ONLY}
+    assert {name for name in stage.host.opts.data_labels if name.startswith("stylus")} == wanted
+
+
+def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
+    for option in options():
+        info = stage.host.opts.data_labels[f"stylus_{option.section}_{option.name}"]
+        assert info.default == option.default
+        assert option.help in info.label
+        if option.choices:
+            assert tuple(info.component_args["choices"]) == option.choices
+        elif not isinstance(option.default, (bool, str)):
+            assert (info.component_args["minimum"], info.component_args["maximum"]) == (option.low, option.high)
+
+
+def test_urls_and_folders_cannot_be_set_through_the_api(stage: Stage) -> None:
+    restricted = {name for name, info in stage.host.opts.data_labels.items() if info.restrict_api}
+    assert restricted == {
+        "stylus_encoder_endpoint", "stylus_encoder_model", "stylus_encoder_device", "stylus_vectors_chroma_url",
+        "stylus_engine_url", "stylus_data_folder",
+    }
+
+
+def test_no_secret_is_an_option(stage: Stage) -> None:
+    names = " ".join(stage.host.opts.data_labels)
+    assert not any(word in names for word in ("token", "key", "secret", "password"))
+
+
+def test_before_the_page_exists_the_defaults_hold(stage: Stage) -> None:
+    """opts.x raises AttributeError before on_ui_settings (HOST.md g)."""
+    from stylus_ext.host.options import data_folder, engine_flags, own, patience, read_settings
+
+    for name in [name for name in stage.host.opts.data if name.startswith("stylus")]:
+        del stage.host.opts.data[name]
+    assert read_settings() == Settings()
+    assert (patience().ready_s, patience().cold_s, patience().warm_s) == (60.0, 20.0, 2.0)
+    assert own("engine_url") == ""
+    assert data_folder() == stage.host.data_path / "stylus"
+    assert engine_flags() == []
+    assert "<lora:" in stage.host.api({"enabled": True}, prompt="a corgi").infotexts[0]
+
+
+def test_what_the_page_says_goes_with_every_plan(stage: Stage) -> None:
+    stage.host.opts.data |= {"stylus_text_debias": "best quality", "stylus_weights_total_cap": 1, "stylus_selection_max_styles": 1.0}
+    done = stage.host.api({"enabled": True}, prompt="a corgi")
+    settings = stage.asked[0]["settings"]
+    assert settings["text"]["debias"] == "best quality"
+    assert settings["weights"]["total_cap"] == 1.0
+    assert settings["selection"]["max_styles"] == 1
+    assert "a corgi, best quality <lora:" in done.infotexts[0]
+
+
+def test_the_panel_begins_with_the_pages_values(stage: Stage) -> None:
+    stage.host.opts.data |= {"stylus_weights_strength": 0.7, "stylus_selection_max_adapters": 2.0, "stylus_diversity_scheme": "all"}
+    stage.host.start()
+    assert stage.host.page.by_id("stylus_txt2img_strength").value == 0.7
+    assert stage.host.page.by_id("stylus_img2img_max_adapters").value == 2
+    assert stage.host.txt2img.api_defaults()[1:7] == [False, "rules", 2, 1, 0.7, "all"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights_strength", 99), ("weights_strength", "much"), ("selection_policy", "psychic"), ("selection_max_adapters", 2.5),
+        ("text_triggers", "yes"), ("text_debias", 7), ("weights_total_cap", float("nan")),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_left_at_its_default(
+    stage: Stage, name: str, value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """POST /sdapi/v1/options checks nothing."""
+    from stylus_ext.host.options import read_settings
+
+    stage.host.opts.data[f"stylus_{name}"] = value
+    assert read_settings() == Settings()
+    assert f"stylus_{name}" in caplog.text
+    assert "<lora:" in stage.host.api({"enabled": True}, prompt="a corgi").infotexts[0]
+
+
+def test_the_engines_own_sections_become_flags_of_its_start(stage: Stage) -> None:
+    from stylus_ext.host.options import engine_flags
+
+    stage.host.opts.data |= {"stylus_encoder_endpoint": "http://127.0.0.1:9", "stylus_encoder_threads": 1.0, "stylus_vectors_exact_below": 10}
+    assert engine_flags() == ["--endpoint", "http://127.0.0.1:9", "--threads", "1", "--exact-below", "10"]
+
+
+def test_the_flags_are_ones_that_the_engine_takes(stage: Stage) -> None:
+    from stylus_ext.cli_flags import ENGINE_SECTIONS, flag
+    from stylus_ext.host.options import ENGINE_SECTIONS as OURS
+
+    assert set(ENGINE_SECTIONS) == OURS
+    assert {flag(option) for option in options() if option.section in OURS} >= {"--endpoint", "--threads", "--exact-below"}
+
+
+@pytest.mark.parametrize(("said", "taken"), [(5, 5.0), ("5", 60.0), (-1, 60.0), (10_000, 60.0), (None, 60.0)])
+def test_waiting_times_outside_reason_are_not_taken(stage: Stage, said: object, taken: float) -> None:
+    from stylus_ext.host.options import patience
+
+    stage.host.opts.data["stylus_ready_s"] = said
+    assert patience().ready_s == taken
+
+
+def test_a_stated_folder_is_used(stage: Stage) -> None:
+    from stylus_ext.host.options import data_folder
+
+    stage.host.opts.data["stylus_data_folder"] = str(stage.host.data_path / "elsewhere")
+    assert data_folder() == stage.host.data_path / "elsewhere"
