@@ -70,7 +70,7 @@ class Stylus:
                     self.refresh(StarterCatalogue(STARTER), progress)
                     mark.write_text(wanted, "utf-8")
         except OSError as error:
-            raise StoreProblem(f"{mark} cannot be read or written: {error.strerror or error}. Check the data folder.") from error
+            raise StoreProblem(f"{error.filename or mark} cannot be read or written: {error.strerror or error}. Check the data folder.") from error
 
     def prepare(self, progress: Progress) -> None:
         """The starter catalogue, and the vectors in step with all that there is."""

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile, RemoteFile
+from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress, Sighting
+
+_STEP = "reading the starter catalogue"
 
 
 class StarterCatalogue:
@@ -20,12 +23,22 @@ class StarterCatalogue:
         self._path = path
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002 - has no files
-        lines = self._path.read_text("utf-8").splitlines()
+        try:
+            lines = self._path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"The starter catalogue {self._path} cannot be read: {error}. Install Stylus anew.") from error
         for number, line in enumerate(lines):
             if number % 100 == 0:
-                progress.report("reading the starter catalogue", number, len(lines))
+                progress.report(_STEP, number, len(lines))
             if line:
-                yield Sighting(card=_card(json.loads(line)))
+                yield Sighting(card=self._read(line, number + 1))
+        progress.report(_STEP, len(lines), len(lines))
+
+    def _read(self, line: str, number: int) -> AdapterCard:
+        try:
+            return _card(json.loads(line))
+        except (AttributeError, InvalidInput, KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"Line {number} of the starter catalogue {self._path} is damaged. Install Stylus anew.") from error
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
         return []

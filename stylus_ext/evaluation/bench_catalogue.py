@@ -19,15 +19,21 @@ def id_of(key: AdapterKey) -> str:
     return key.value
 
 
-def records(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The objects of a file with one JSON object a line."""
+def records(path: Path, **needed: type | tuple[type, ...]) -> Iterator[Mapping[str, Any]]:
+    """The objects of a file with one JSON object a line; each must have what is `needed`, of that type."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _record(line, path, number)
+                    record = _record(line, path, number)
+                    lacking = [name for name, kind in needed.items() if not isinstance(record.get(name), kind)]
+                    if lacking:
+                        raise InvalidInput(f"Line {number} of {path} has no {lacking[0]!r}, or it is not what the benchmark has there.")
+                    yield record
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem
+    except UnicodeDecodeError as problem:
+        raise InvalidInput(f"{path} is not text in UTF-8.") from problem
 
 
 def cards(path: Path) -> Iterator[AdapterCard]:
@@ -49,6 +55,8 @@ def _record(line: str, path: Path, number: int) -> Mapping[str, Any]:
 
 
 def _card(record: Mapping[str, Any]) -> AdapterCard:
+    if not (isinstance(record["id"], str) and isinstance(record["name"], str)):
+        raise TypeError("id or name")
     prompts = record.get("example_prompts") or ()
     weights = list(record.get("example_weights") or ()) + [None] * len(prompts)
     stats = record.get("stats") or {}

@@ -38,7 +38,7 @@ def run_selection(
 ) -> dict[str, Any]:
     """Writes the ranking and returns the table, and how well the confidence tells queries with nothing to find from others."""
     settings = with_values(Settings(), {"selection": {"policy": policy}})
-    asked = [record for path in queries for record in records(path)]
+    asked = [record for path in queries for record in records(path, id=str, prompt=str, kind=str, gold=list)]
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
         stylus = open_stylus(Path(folder), settings)
         try:

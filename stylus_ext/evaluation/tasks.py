@@ -42,7 +42,7 @@ class TaskFigures:
 
 def run_tasks(tasks: Path, out: Path) -> dict[str, float]:
     """Splits every prompt, writes `row` and `tasks` a line to `out`, and scores them."""
-    wanted = list(records(tasks))
+    wanted = list(records(tasks, row=(int, str), prompt=str, tasks=(dict, list)))
     mine = [[span.text for span in spans(parse_prompt(record["prompt"]))] for record in wanted]
     with out.open("w", encoding="utf-8") as split:
         for record, found in zip(wanted, mine, strict=True):

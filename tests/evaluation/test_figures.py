@@ -63,3 +63,54 @@ SCORES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=12)
 def test_area_is_the_share_of_won_pairs(positive: list[float], negative: list[float]) -> None:
     pairs = [(one > other) + (one == other) / 2 for one in positive for other in negative]
     assert math.isclose(area(positive, negative), sum(pairs) / len(pairs))
+
+
+def test_several_gold_adapters_by_hand() -> None:
+    """Gold a, b, c; a stands first, b twelfth, c nowhere; of three selected one is right."""
+    ranking = ("a", *(f"x{number}" for number in range(10)), "b")
+    query = asked("1", "loo", "a", "b", "c")
+    (figures,) = by_kind([query], {"1": Run("1", ranking, 0.0, ("a", "x1", "x2"))})
+    assert figures.recall == {1: pytest.approx(1 / 3), 5: pytest.approx(1 / 3), 10: pytest.approx(1 / 3), 150: pytest.approx(2 / 3)}
+    assert (figures.mrr, figures.precision, figures.selected, figures.picks) == (1.0, pytest.approx(1 / 3), pytest.approx(1 / 3), 3.0)
+
+
+def test_the_cuts_count_places_from_one() -> None:
+    query = asked("1", "loo", "z")
+    def recall(place: int) -> dict[int, float]:
+        ranking = tuple(f"x{number}" for number in range(place - 1)) + ("z",)
+        return dict(by_kind([query], {"1": Run("1", ranking, 0.0, ())})[0].recall)
+
+    assert recall(5) == {1: 0.0, 5: 1.0, 10: 1.0, 150: 1.0}
+    assert recall(6) == {1: 0.0, 5: 0.0, 10: 1.0, 150: 1.0}
+    assert recall(150)[150] == 1.0
+    assert recall(151)[150] == 0.0
+
+
+def test_a_kind_with_some_empty_gold_has_both_figures() -> None:
+    queries = [asked("1", "mixed", "a"), asked("2", "mixed"), asked("3", "mixed")]
+    (figures,) = by_kind(queries, {"1": run("1", "a", "a"), "2": run("2", "ab"), "3": run("3", "ab", "b")})
+    assert (figures.queries, figures.alone, figures.picks) == (1, 0.5, pytest.approx(2 / 3))
+    assert figures.selected == 1.0
+
+
+def test_kinds_come_in_the_order_of_their_names_with_their_own_queries() -> None:
+    queries = [asked("1", "named", "a"), asked("2", "human", "a", subkind="loo"), asked("3", "named", "b")]
+    found = by_kind(queries, {number: run(number, "a") for number in "123"})
+    assert [(each.kind, each.queries) for each in found] == [("human:loo", 1), ("human:loo, no utility", 1), ("named", 2)]
+
+
+@given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdefz"), min_size=1), st.integers(0, 6))
+def test_more_depth_never_lowers_recall_and_shares_stay_shares(order: list[str], gold: set[str], taken: int) -> None:
+    (figures,) = by_kind([asked("1", "loo", *sorted(gold))], {"1": Run("1", tuple(order), 0.0, tuple(order[:taken]))})
+    shares = [figures.recall[cut] for cut in sorted(figures.recall)]
+    assert shares == sorted(shares)
+    assert figures.recall[150] == pytest.approx(len(gold - {"z"}) / len(gold))
+    assert all(0 <= share <= 1 for share in (*shares, figures.mrr or 0, figures.precision or 0, figures.selected or 0))
+    hits = len(gold.intersection(order[:taken]))
+    assert (figures.selected or 0) * len(gold) == pytest.approx(hits)
+
+
+@given(SCORES, SCORES)
+def test_areas_of_the_two_sides_add_up_to_one(positive: list[float], negative: list[float]) -> None:
+    assert math.isclose(area(positive, negative) + area(negative, positive), 1.0)
+    assert math.isclose(area([score * 3 + 1 for score in positive], [score * 3 + 1 for score in negative]), area(positive, negative))

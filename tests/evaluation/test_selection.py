@@ -63,3 +63,43 @@ def test_a_record_without_a_name_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         list(cards(tmp_path / "nowhere.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["id", "prompt", "kind", "gold"])
+def test_a_query_that_lacks_something_is_a_sentence_before_any_work(tmp_path: Path, name: str) -> None:
+    catalogue = write(tmp_path / "catalogue.jsonl", ADAPTERS)
+    queries = write(tmp_path / "queries.jsonl", [QUERIES[0], {key: value for key, value in QUERIES[1].items() if key != name}])
+    watch = Watch()
+    with pytest.raises(InvalidInput, match=f"Line 2 of .* has no '{name}'"):
+        selection.run_selection(catalogue, [queries], tmp_path / "ranking.jsonl", watch)
+    assert watch.seen == []
+    assert not (tmp_path / "ranking.jsonl").exists()
+
+
+@pytest.mark.parametrize("change", [{"name": None}, {"id": None}, {"tags": 3}, {"trained_words": 1}])
+def test_an_adapter_of_the_wrong_shape_is_a_sentence(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        list(cards(write(tmp_path / "catalogue.jsonl", [{**ADAPTERS[0], **change}])))
+
+
+def test_more_weights_than_prompts_and_fewer(tmp_path: Path) -> None:
+    more = {**ADAPTERS[0], "example_weights": [0.7, 0.9, 1.0]}
+    fewer = {**ADAPTERS[0], "id": "x:9", "example_prompts": ["one", "two"], "example_weights": [0.5]}
+    first, second = cards(write(tmp_path / "catalogue.jsonl", [more, fewer]))
+    assert [(example.prompt, example.weight) for example in first.examples] == [("coppertrain, bridge, fog", 0.7)]
+    assert [(example.prompt, example.weight) for example in second.examples] == [("one", 0.5), ("two", None)]
+
+
+def test_the_table_leaves_empty_what_a_kind_does_not_have() -> None:
+    report = {"kinds": [
+        {"kind": "named", "queries": 3, "recall_at_1": 0.5, "recall_at_5": 1.0, "recall_at_10": 1.0, "recall_at_150": 1.0, "mrr": 0.75,
+         "precision": 0.25, "selected": 0.5, "picks": 1.5},
+        {"kind": "none:lexical", "queries": 12, "picks": 0.1, "left_alone": 0.9},
+    ], "auc": {"lexical / named": 0.987}}
+    head, named, nothing, area = selection.lines(report)
+    assert head.split() == ["kind", "n", "R@1", "R@5", "R@10", "R@150", "MRR", "sel-P", "sel-R", "picks", "alone"]
+    assert named.split() == ["named", "3", "0.500", "1.000", "1.000", "1.000", "0.750", "0.250", "0.500", "1.500"]
+    assert nothing.split() == ["none:lexical", "12", "0.100", "0.900"]
+    assert nothing.endswith("  0.900")
+    assert len({len(line) for line in (head, nothing)}) == 1
+    assert area.split() == ["AUC", "lexical", "/", "named", "0.987"]

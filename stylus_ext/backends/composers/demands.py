@@ -28,8 +28,10 @@ def refusal(candidate: Candidate, said: Collection[str]) -> str:
     entry, seen = candidate.entry, candidate.evidence
     called = is_called(seen)
     purpose = _purpose(candidate)
-    if purpose and not (called and _ASKED_FOR[purpose].intersection(said)) and not _is_tagged(candidate, said):
-        return f"it is a {purpose} adapter, which nothing in the prompt asks for"
+    asked = bool(purpose and _ASKED_FOR[purpose].intersection(said))
+    if purpose and not (called and asked) and not _is_tagged(candidate, said):
+        lacks = "which the prompt does not call by its name or trigger word" if asked else "which nothing in the prompt asks for"
+        return f"it is a {purpose} adapter, {lacks}"
     if entry.kind in {"character", "person"} and not (called and _is_named(candidate)):
         return f"it draws a {entry.kind} whom the prompt does not name"
     if entry.card.weak and not called:

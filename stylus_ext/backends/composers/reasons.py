@@ -21,7 +21,7 @@ def _why(candidate: Candidate, task: str, local: Evidence | None) -> str:
     if seen.trigger:
         return f"its trigger word {_quoted(seen.trigger)} stands in the prompt"
     if seen.named:
-        return f"the prompt names it: {_quoted(' '.join(seen.named))}"
+        return f"the prompt names it: {_quoted(' '.join(_whole(seen.named)))}"
     if local is not None and local.lexical and local.cosine:
         return f"its card speaks of {_quoted(task)} in the same words, and means something close to it"
     if local is not None and local.cosine > 0:
@@ -31,6 +31,17 @@ def _why(candidate: Candidate, task: str, local: Evidence | None) -> str:
 
 def unsure(candidate: Candidate, needed: float) -> str:
     return f"not sure enough that it is meant ({candidate.evidence.sure:.0%}, and {needed:.0%} are needed)"
+
+
+def _whole(words: tuple[str, ...]) -> list[str]:
+    """The pairs of letters into which a run of Chinese or Japanese is cut to be found, put together again."""
+    out: list[str] = []
+    for word in words:
+        if out and not word.isascii() and len(word) == 2 and out[-1][-1] == word[0]:  # noqa: PLR2004 - a pair
+            out[-1] += word[1]
+        else:
+            out.append(word)
+    return out
 
 
 def _quoted(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stylus_ext.backends.composers.demands import is_called, refusal
 from stylus_ext.backends.composers.reasons import unsure, why
@@ -44,6 +44,7 @@ class _Work:
     picks: list[Pick] = field(default_factory=list)
     used: Counter[int] = field(default_factory=Counter)
     misses: dict[AdapterKey, NearMiss] = field(default_factory=dict)
+    loose: set[AdapterKey] = field(default_factory=set)
 
     @classmethod
     def begun(cls, query: Query, candidates: Candidates) -> _Work:
@@ -67,7 +68,14 @@ class _Work:
                 self._pick(candidate)
         misses = self._near_misses()
         order = tuple(self.tasks[start] for start in sorted(self.tasks))
-        return Composition(order, tuple(self.picks), misses)
+        return Composition(order, tuple(map(self._apart, self.picks)), misses)
+
+    def _apart(self, pick: Pick) -> Pick:
+        """What nothing asked for leaves a task that another serves, since picks of one task share their weight."""
+        if pick.key not in self.loose or not self.used[pick.task]:
+            return pick
+        free = (start for start in sorted(self.tasks) if not self.used[start] and not self.tasks[start].taken_by)
+        return replace(pick, task=next(free, pick.task))
 
     def _near_misses(self) -> tuple[NearMiss, ...]:
         """The surest that were not taken, and room for some of what the retriever refused."""
@@ -94,7 +102,7 @@ class _Work:
             if reason or candidate.evidence.sure < least:
                 return reason or unsure(candidate, least)
         if len(self.picks) >= self.room:
-            return f"there is room for {limits.max_adapters} adapters, and others fit better"
+            return self._full()
         if limits.family == ANY and self.ecosystem and ecosystem(entry.family) != self.ecosystem:
             return f"it was made for {entry.family}, and the other picks for {self.ecosystem}"
         if entry.kind == "style" and self.styles >= limits.max_styles:
@@ -109,23 +117,42 @@ class _Work:
         if task.taken_by:
             return f"your own {task.taken_by} serves '{task.text}' already"
         if self.used[start] >= self.query.limits.per_task:
-            other = next((pick.name for pick in self.picks if pick.task == start), "another")
+            other = next((pick.name for pick in reversed(self.picks) if pick.task == start), "another")
             return f"{other} fits '{task.text}' better"
         return ""
 
     def _pick(self, candidate: Candidate) -> None:
         entry = candidate.entry
         start = best_span(candidate, self.tasks)
-        start = self._anywhere() if start is None else self._merge(candidate, start)
+        asked_for = self._is_asked_for(candidate)
+        if start is None:
+            start = self._anywhere()
+        elif asked_for:
+            start = self._merge(candidate, start)
+        self.used[start] += asked_for
+        if not asked_for:
+            self.loose.add(candidate.key)
         pinned = entry.edits.state == "always" or (entry.kind in {"character", "person"} and is_called(candidate.evidence))
         self.picks.append(Pick(
             key=candidate.key, task=start, name=entry.card.name, weight=entry.weight,
             reason=why(candidate, self.tasks[start].text, candidate.spans.get(start), self.query.limits.family),
             kind=entry.kind, score=candidate.evidence.sure, pinned=pinned,
         ))
-        self.used[start] += 1
         self.styles += entry.kind == "style"
         self.ecosystem = self.ecosystem or ecosystem(entry.family)
+
+    def _is_asked_for(self, candidate: Candidate) -> bool:
+        """What is there only because the user wants it always takes no other adapter's place."""
+        if candidate.entry.edits.state != "always":
+            return True
+        least = needed(self.query.limits.strictness, self.query.prompt.is_tags)
+        return candidate.evidence.sure >= least and not refusal(candidate, self.said)
+
+    def _full(self) -> str:
+        most = self.query.limits.max_adapters
+        if not self.room:
+            return f"{most} adapters are the most for one picture, and you wrote {len(self.own)} yourself" if self.own else "no adapters are wanted"
+        return f"{most} {'adapter is' if most == 1 else 'adapters are'} the most for one picture, and others fit better"
 
     def _merge(self, candidate: Candidate, start: int) -> int:
         """One adapter that spans two tasks makes them one, unless another pick stands in one of them."""

@@ -83,6 +83,8 @@ def _strength(seen: Evidence) -> float:
 
 def _by_name(name: str, tasks: dict[int, Task]) -> int | None:
     words = set(content_words(name))
+    if not words:
+        return None
     for start in sorted(tasks):
         mine = set(content_words(tasks[start].text))
         if mine and (mine <= words or words <= mine):

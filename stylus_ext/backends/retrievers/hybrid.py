@@ -27,6 +27,9 @@ from stylus_ext.core.description import Entry
 from stylus_ext.core.ports import Embedder, Query, Store, VectorIndex
 
 MOST_REFUSED = 10
+CLOSE = 0.1
+"""Surety from which something that may not be used is told of: what was never near is no near miss."""
+
 SPARE = 30
 """Entries read beyond those asked for, since some will be refused."""
 
@@ -109,7 +112,8 @@ class HybridRetriever:
             score = round(float(scores[at]) * gate.factor(entry), 5)
             reason = gate.refusal(entry)
             if reason:
-                refused.append(NearMiss(key, entry.card.name, reason, score))
+                if sure[at] >= CLOSE:
+                    refused.append(NearMiss(key, entry.card.name, reason, score))
                 continue
             whole, spans = evidence(entry, at, found, asked, said)
             kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans))

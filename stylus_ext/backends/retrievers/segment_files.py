@@ -14,7 +14,7 @@ from stylus_ext.backends.retrievers.facts import Facts
 from stylus_ext.backends.retrievers.postings import Postings
 from stylus_ext.backends.retrievers.segment import Segment
 
-FORMAT = 1
+FORMAT = 2
 _POSTINGS = ("card", "examples", "phrases")
 _ARRAYS = ("example_starts", "phrase_rows", "phrase_lengths", "phrase_kinds", "frequency")
 _FACTS = ("families", "flags", "models", "downloads")

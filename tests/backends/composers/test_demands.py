@@ -51,6 +51,11 @@ class TestRefusal:
         assert refusal(candidate(Evidence(0.9, 0.9), **{flag: True}), (word,)) != ""
         assert refusal(candidate(self.NAMED, **{flag: True}), (word,)) == ""
 
+    def test_a_tool_whose_word_is_said_but_not_its_name_is_told_what_it_lacks(self) -> None:
+        tool = candidate(Evidence(0.5, 0.1), speed=True)
+        assert refusal(tool, {"lcm"}) == "it is a speed adapter, which the prompt does not call by its name or trigger word"
+        assert refusal(tool, {"castle"}) == "it is a speed adapter, which nothing in the prompt asks for"
+
     def test_a_coined_trigger_is_as_good_as_a_name(self) -> None:
         coined = Evidence(trigger="zxcvq", telling=2 * DISTINCTIVE)
         assert refusal(candidate(coined, slider=True), ("zxcvq",)) == ""
@@ -71,6 +76,13 @@ class TestReasons:
     ])
     def test_the_strongest_evidence_is_said(self, seen: Evidence, local: Evidence | None, said: str) -> None:
         assert said in why(candidate(seen), "old bridge", local)
+
+    @pytest.mark.parametrize(("named", "said"), [
+        (("星野ミナト", "星野", "野ミ", "ミナ", "ナト"), "'星野ミナト'"), (("小雨",), "'小雨'"), (("clay", "世界樹木", "世界", "界樹", "樹木"), "'clay 世界樹木'"),
+        (("café", "noir"), "'café noir'"), (("art", "artful"), "'art artful'"),
+    ])
+    def test_names_in_runs_of_signs_are_said_once(self, named: tuple[str, ...], said: str) -> None:
+        assert said in why(candidate(Evidence(0.5, 0.5, named)), "task", None)
 
     def test_always_is_the_users_word(self) -> None:
         assert "always" in why(candidate(Evidence(trigger="x"), edits=Edits(state="always")), "", None)

@@ -157,6 +157,17 @@ class TestTheUsersOwn:
         assert "coppertrain serves" in reason(composition, "Iron Train")
         assert compose(self.PROMPT, own, other, pot, max_adapters=1).picks == ()
 
+    @pytest.mark.parametrize(("prompt", "most", "said"), [
+        ("a bee <lora:x1:1><lora:y1:1>", 2, "2 adapters are the most for one picture, and you wrote 2 yourself"),
+        ("a bee", 0, "no adapters are wanted"),
+        ("a bee, wasp", 1, "1 adapter is the most for one picture, and others fit better"),
+        ("a bee, wasp, ant", 2, "2 adapters are the most for one picture, and others fit better"),
+    ])
+    def test_what_fills_the_room_is_said_as_it_is(self, prompt: str, most: int, said: str) -> None:
+        wanted = ("ant", "bee", "wasp")
+        crowd = [found(prompt, number, word, word, kind="animal", sure=0.9 - number / 100) for number, word in enumerate(wanted) if word in prompt]
+        assert compose(prompt, *reversed(crowd), max_adapters=most).near_misses[0].reason == said
+
     def test_an_unknown_one_takes_the_task_of_its_name(self) -> None:
         prompt = "a copper train beside a teapot <lora:teapot_v3:1>"
         assert [task.taken_by for task in compose(prompt).tasks] == ["", "teapot_v3"]
@@ -171,6 +182,26 @@ class TestTheUsersOwn:
         composition = compose("a bee", found("a bee", 2, "Bee", "bee", kind="animal"), always, max_adapters=1)
         assert [(pick.name, pick.pinned) for pick in composition.picks] == [("Grainy Film", True)]
         assert "always" in composition.picks[0].reason
+
+    def test_always_takes_no_place_that_it_was_not_asked_for(self) -> None:
+        always = found("a bee", 1, "Grainy Film", "bee", sure=0.1, edits=Edits(state="always"))
+        bee, other = found("a bee", 2, "Bee", "bee", kind="animal"), found("a bee", 3, "Wasp", "bee", sure=0.8, kind="animal")
+        composition = compose("a bee", other, bee, always)
+        assert names(composition) == ["Grainy Film", "Bee"]
+        assert reason(composition, "Wasp") == "Bee fits 'bee' better"
+
+    def test_always_moves_out_of_a_task_that_another_serves(self) -> None:
+        prompt = "a bee beside a clock"
+        always = found(prompt, 1, "Grainy Film", "bee", sure=0.1, edits=Edits(state="always"))
+        composition = compose(prompt, always, found(prompt, 2, "Bee", "bee", kind="animal"))
+        task_of = {pick.name: pick.task for pick in composition.picks}
+        assert {task.start: task.text for task in composition.tasks} == {task_of["Bee"]: "bee", task_of["Grainy Film"]: "clock"}
+
+    def test_always_keeps_the_place_that_it_was_asked_for(self) -> None:
+        always = found("a bee", 1, "Honey Bee", "bee", kind="animal", edits=Edits(state="always"))
+        composition = compose("a bee", found("a bee", 2, "Bee", "bee", kind="animal"), always)
+        assert names(composition) == ["Honey Bee"]
+        assert reason(composition, "Bee") == "Honey Bee fits 'bee' better"
 
     def test_always_without_any_task_serves_the_whole(self) -> None:
         always = found("masterpiece", 1, "Grainy Film", edits=Edits(state="always"))

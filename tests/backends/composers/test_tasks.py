@@ -115,3 +115,10 @@ class TestMerging:
         assert len(found) == len(order) - len(starts) + 1
         assert all(PROMPT[task.start : task.end] == task.text for task in found)
         assert all(first.end <= second.start for first, second in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["a", " ", "the", "_", "v2"])
+def test_a_name_without_a_word_serves_no_task(name: str) -> None:
+    prompt = f"{PROMPT} <lora:{name}:1>"
+    found = taken(tasks(prompt), [], own_tags(asked(prompt)))
+    assert [task.taken_by for task in found.values() if task.taken_by] == []

@@ -9,7 +9,7 @@ from stylus_ext.backends.retrievers.diversity import MOST_OF_ONE_NAME, diverse
 from stylus_ext.backends.retrievers.filters import PARTLY, Gate, is_explicit
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
 from stylus_ext.backends.retrievers.segment import build
-from stylus_ext.backends.retrievers.segment_files import load, save
+from stylus_ext.backends.retrievers.segment_files import FORMAT, load, save
 from stylus_ext.core.candidates import Candidate
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.description import Edits, Entry
@@ -112,7 +112,7 @@ class TestFiles:
     def test_another_format_is_not_read(self, tmp_path: Path) -> None:
         save(build([make_entry()]), tmp_path / "lexical-1")
         about = tmp_path / "lexical-1" / "segment.json"
-        about.write_text(about.read_text("ascii").replace('"format": 1', '"format": 99'), "ascii")
+        about.write_text(about.read_text("ascii").replace(f'"format": {FORMAT}', '"format": 99'), "ascii")
         assert load(tmp_path / "lexical-1") is None
         assert load(tmp_path / "nowhere") is None
 

@@ -98,6 +98,12 @@ class TestFilters:
         assert "Boudoir Light" in house.names("boudoir light, nude woman")
         assert "Boudoir Light" in house.names("boudoir light, woman", nsfw=True)
 
+    def test_what_is_refused_and_was_never_near_is_no_near_miss(self, house: House) -> None:
+        house.add([make_entry(60, "Boudoir Light", nsfw=True)])
+        house.store.edit(AdapterKey.civitai(9), Edits(state="never"))
+        assert house.find("a copper train in the fog").refused == ()
+        assert "Boudoir Light" in [miss.name for miss in house.find("boudoir light, woman, bed, window").refused]
+
     def test_few_example_images_are_left_out_where_they_are_known(self, house: House) -> None:
         house.add([make_entry(70, "Glass Heron", images=2), make_entry(71, "Glass Heron Two", images=3), make_entry(72, "Glass Heron Three")])
         names = house.names("a glass heron")
