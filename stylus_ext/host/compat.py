@@ -9,12 +9,14 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import gradio as gr
+from gradio import Request
 from modules import script_callbacks, scripts, shared
 
-__all__ = ["ALWAYS_VISIBLE", "Script", "gr", "script_callbacks"]
+__all__ = ["ALWAYS_VISIBLE", "Request", "Script", "gr", "script_callbacks"]
 
 Script = scripts.Script
 ALWAYS_VISIBLE = scripts.AlwaysVisible
@@ -121,7 +123,8 @@ def checkpoint_info(model: Any | None) -> Any | None:
 
 def is_nested() -> bool:
     """Whether this generation runs inside another one, as ADetailer's face pass does: the host's loop is on the stack twice."""
-    frame, found = sys._getframe(1), 0
+    frame: FrameType | None = sys._getframe(1)
+    found = 0
     while frame is not None:
         found += frame.f_code.co_name == _INNER
         if found > 1:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 PLANS = "stylus_plans"
 _SCENERY = frozenset({"style", "background", "building"})
+_FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
 _TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 
 
@@ -134,15 +135,17 @@ class Inquiry:
             "settings": options.plan_values(self.settings),
             "stems": self.stems,
         }
-        known: dict[str, Mapping[str, Any]] = getattr(generation.p, PLANS, None) or {}
+        known: dict[str, Plan] | None = getattr(generation.p, PLANS, None)
+        known = {} if known is None else known
         key = json.dumps(question, sort_keys=True)
         if key not in known:
             question["lora_dirs"] = generation.desk.folders_to_read(folders, compat.listing())
             waits = not getattr(generation.p, "is_api", False)
-            known[key] = generation.desk.plan(question, options.patience(), waits)
-            setattr(generation.p, PLANS, known)
-        plan = self._read(known[key], seeds)
-        return describing(plan, pair) if self.description else plan
+            plan = self._read(generation.desk.plan(question, options.patience(), waits), seeds)
+            if _FLEETING & {note.code for note in plan.notes}:
+                return describing(plan, pair) if self.description else plan
+            known[key] = plan
+        return describing(known[key], pair) if self.description else known[key]
 
     def _read(self, answer: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stylus_ext.core.family import known_families
 from stylus_ext.host import compat, infotext
+from stylus_ext.host.compat import Request
 from stylus_ext.host.desk import Desk, told
 from stylus_ext.host.engine_report import EngineReport, EngineState
 from stylus_ext.host.generation import loaded_checkpoint, loaded_family
@@ -66,7 +67,7 @@ def watch(enabled: bool) -> Iterator[list[Any]]:
     yield from _follow(desk)
 
 
-def set_up(request: gr.Request) -> Iterator[list[Any]]:
+def set_up(request: Request) -> Iterator[list[Any]]:
     """Builds the environment, which downloads: only for who may."""
     refusal = compat.may("download", request)
     desk = desk_now()
@@ -85,7 +86,7 @@ def look(enabled: bool) -> list[Any]:
     return shown_of(desk, desk.engine.report())
 
 
-def choose_family(family: str, request: gr.Request) -> list[Any]:
+def choose_family(family: str, request: Request) -> list[Any]:
     """Kept for the loaded checkpoint; `auto` forgets."""
     desk = desk_now()
     refusal = compat.may("change", request)

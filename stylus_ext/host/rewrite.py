@@ -99,8 +99,8 @@ def rewrite(job: Job, ask: Ask) -> Rewritten:
         if hr_positive:
             again = _common(job, {pair: plans[pair] for pair in map(job.second, batch)}, number)
             for image in batch:
-                texts = (job.texts.hr_positive[image], job.texts.hr_negative[image])
-                hr_positive[image], hr_negative[image] = _text(job, again, job.second(image), texts)
+                own = (job.texts.hr_positive[image], job.texts.hr_negative[image])
+                hr_positive[image], hr_negative[image] = _text(job, again, job.second(image), own)
     texts = Texts(tuple(positive), tuple(negative), tuple(hr_positive), tuple(hr_negative))
     notes = [note for plan, _ in plans.values() for note in plan.notes]
     return Rewritten(texts, tuple(pictures), tuple(dict.fromkeys([*notes, *_mixed(left_out)])))

@@ -192,8 +192,9 @@ def test_a_model_is_never_loaded_to_be_looked_at(stage: Stage, tmp_path: Path) -
     import sys
 
     assert not hasattr(sys.modules["modules.shared"], "sd_model")
-    sys.modules["modules.sd_models"].model_data.sd_model = None
+    models: Any = sys.modules["modules.sd_models"]
+    models.model_data.sd_model = None
     info = SimpleNamespace(name="flux1-dev.safetensors", filename=str(tmp_path / "flux1-dev.safetensors"), sha256=None, metadata={})
-    sys.modules["modules.sd_models"].checkpoint_aliases = {"tiny": info}
+    models.checkpoint_aliases = {"tiny": info}
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked[0]["settings"]["selection"]["family"] == "flux1"

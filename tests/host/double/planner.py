@@ -115,10 +115,10 @@ def gone() -> Unavailable:
 
 
 def _place(stem: str, text: str) -> tuple[str, int]:
-    word = stem.split("_")[0]
+    word = stem.split("_", maxsplit=1)[0]
     found = re.search(rf"\b{word}", text.lower())
     return word, found.start() if found else 0
 
 
 def _said(stem: str, text: str) -> bool:
-    return re.search(rf"\b{stem.split('_')[0]}", text.lower()) is not None
+    return re.search(rf"\b{stem.split('_', maxsplit=1)[0]}", text.lower()) is not None

@@ -204,9 +204,8 @@ def parse_generation_parameters(text: str, skip_fields: list[str] | None = None)
     found: dict[str, Any] = {"Prompt": "", "Negative prompt": ""}
     name = "Prompt"
     for line in lines:
-        if line.startswith("Negative prompt:"):
-            name, line = "Negative prompt", line[16:].strip()
-        found[name] += ("\n" if found[name] else "") + line
+        name = "Negative prompt" if line.startswith("Negative prompt:") else name
+        found[name] += ("\n" if found[name] else "") + line.removeprefix("Negative prompt:").strip()
     for key, value in re.findall(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)', last):
         found[key] = json.loads(value) if value.startswith('"') and value.endswith('"') else value
     return found

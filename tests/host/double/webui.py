@@ -23,11 +23,10 @@ class OptionInfo:
     """A1111's: all that an extension says of an option."""
 
     def __init__(
-        self, default: Any = None, label: str = "", component: Any = None, component_args: Any = None, onchange: Any = None,
-        section: Any = None, restrict_api: bool = False,
+        self, default: Any = None, label: str = "", component: Any = None, component_args: Any = None, *, restrict_api: bool = False
     ) -> None:
         self.default, self.label, self.component, self.component_args = default, label, component, component_args
-        self.section, self.restrict_api, self.comment_after = section, restrict_api, ""
+        self.section, self.restrict_api, self.comment_after = None, restrict_api, ""
 
     def info(self, text: str) -> OptionInfo:
         self.comment_after += text
@@ -119,7 +118,7 @@ class Runner:
             args = p.script_args[script.args_from : script.args_to]
             try:
                 getattr(script, hook)(p, *more, *args, **kwargs)
-            except Exception:
+            except Exception:  # noqa: BLE001 - as the host does
                 self.host.errors.append(f"{hook}: {traceback.format_exc()}")
 
     def api_defaults(self) -> list[Any]:
