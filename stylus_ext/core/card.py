@@ -143,22 +143,25 @@ def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
     best = ranked[0]
     for card in ranked[1:]:
         best = _filled(best, card)
-    return best
+    # What is known only from tag frequencies gives way to anything better, from whichever source.
+    trusted = sorted(ranked, key=lambda card: card.weak)
+    return replace(
+        best,
+        name=next((card.name for card in trusted if card.name), ""),
+        tags=next((card.tags for card in trusted if card.tags), ()),
+        triggers=next((card.triggers for card in trusted if card.triggers), ()),
+    )
 
 
 def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
-    """`best`, its gaps filled from `other`. What is known only from tag frequencies gives way to anything better."""
-    trusted, spare = (other, best) if best.weak and not other.weak else (best, other)
+    """`best`, its gaps filled from `other`."""
     examples = tuple(dict.fromkeys(best.examples + other.examples))
     return replace(
         best,
-        name=trusted.name or spare.name,
         version=best.version or other.version,
         model_id=best.model_id if best.model_id is not None else other.model_id,
         base_model=best.base_model or other.base_model,
         kind=best.kind or other.kind,
-        tags=trusted.tags or spare.tags,
-        triggers=trusted.triggers or spare.triggers,
         text=best.text or other.text,
         examples=examples,
         images=best.images if best.images is not None else other.images,

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.core.card import AdapterCard, AdapterKey, series
+from stylus_ext.core.card import SOURCES, AdapterCard, AdapterKey, Example, merged, series
+from stylus_ext.core.errors import InvalidInput
 from tests.fakes import make_card
 
 
@@ -40,3 +43,104 @@ def test_a_series_is_its_own_series_and_never_empty_for_a_name(name: str, issue:
     found = series(name[:200] + issue)
     assert series(found) == found
     assert bool(found) == bool((name[:200] + issue).strip())
+
+
+class TestKeys:
+    @pytest.mark.parametrize("text", ["civitai:12", "sha256:" + "ab" * 32, "path:a/b c/狐.safetensors", "path:c:\\x:y"])
+    def test_a_key_is_its_text(self, text: str) -> None:
+        assert str(AdapterKey.parse(text)) == text
+
+    @pytest.mark.parametrize("text", [
+        "", "12", "civitai:", "civitai:-1", "civitai:٣", "civitai:1.0", "sha256:abc", "sha256:" + "g" * 64, "path:", "url:x", "CIVITAI:1",
+    ])
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(InvalidInput, match="key of an adapter"):
+            AdapterKey.parse(text)
+
+    def test_a_hash_has_one_spelling(self) -> None:
+        assert AdapterKey.parse("sha256:" + "AB" * 32) == AdapterKey.sha256("ab" * 32) == AdapterKey.sha256("AB" * 32)
+
+    @given(st.text(min_size=1))
+    def test_any_path_survives(self, path: str) -> None:
+        assert AdapterKey.parse(str(AdapterKey.path(path))) == AdapterKey.path(path)
+
+
+CARDS = st.builds(
+    AdapterCard, key=st.integers(1, 4).map(AdapterKey.civitai), name=st.sampled_from(["", "Rain", "Snow"]), source=st.sampled_from(SOURCES),
+    base_model=st.sampled_from(["", "SD 1.5", "Pony"]), tags=st.sampled_from([(), ("a",), ("b",)]), triggers=st.sampled_from([(), ("x",), ("y",)]),
+    text=st.sampled_from(["", "one", "two"]), weight=st.none() | st.sampled_from([0.0, 0.5, 1.0]), images=st.none() | st.sampled_from([0, 3]),
+    examples=st.sampled_from([(), (Example("p", 0.5),), (Example("p", 0.5), Example("q"))]), nsfw=st.booleans(), weak=st.booleans(),
+    rating=st.none() | st.sampled_from([0.0, 4.5]), negative_text=st.sampled_from(["", "blurry"]),
+)
+
+
+def by_rank(cards: list[AdapterCard]) -> list[AdapterCard]:
+    return sorted(cards, key=lambda card: SOURCES.index(card.source))
+
+
+class TestMerged:
+    def test_the_nearest_source_that_says_anything_is_believed(self) -> None:
+        local = make_card(1, "my file", source="local", base_model="", weight=0.0)
+        civitai = make_card(1, "Rain", source="civitai", base_model="Pony", weight=0.9, text="rain", nsfw=True)
+        starter = make_card(1, "Rain!", source="starter", base_model="SD 1.5", text="drops", tags=("wet",))
+        one = merged([starter, civitai, local])
+        assert (one.name, one.base_model, one.weight, one.text, one.tags, one.nsfw) == ("my file", "Pony", 0.0, "rain", ("wet",), True)
+        assert one.source == "local"
+
+    def test_what_only_tag_frequencies_say_gives_way(self) -> None:
+        weak = make_card(1, "rain-000004", source="local", weak=True, triggers=("1girl",), tags=("solo",), weight=0.6)
+        starter = make_card(1, "Rain", source="starter", triggers=("rainstyle",), tags=("rain",), weight=0.9)
+        one = merged([weak, starter])
+        assert (one.name, one.triggers, one.tags, one.weight, one.weak) == ("Rain", ("rainstyle",), ("rain",), 0.6, False)
+
+    def test_a_source_without_triggers_does_not_vouch_for_those_of_a_weak_one(self) -> None:
+        weak = make_card(1, "rain-000004", source="local", weak=True, triggers=("1girl",), tags=("solo",))
+        silent = make_card(1, "", source="civitai", base_model="SD 1.5")
+        starter = make_card(1, "Rain", source="starter", triggers=("rainstyle",), tags=("rain",))
+        one = merged([weak, silent, starter])
+        assert (one.name, one.triggers, one.tags) == ("Rain", ("rainstyle",), ("rain",))
+
+    def test_two_weak_ones_stay_weak(self) -> None:
+        pictures = make_card(1, "", source="pictures", weak=True, triggers=("rainstyle",))
+        one = merged([make_card(1, "rain", source="local", weak=True), pictures])
+        assert (one.name, one.triggers, one.weak) == ("rain", ("rainstyle",), True)
+
+    def test_other_keys_become_equivalents_and_its_own_is_none(self) -> None:
+        digest = AdapterKey.sha256("ab" * 32)
+        one = merged([make_card(1, source="local", equivalents=(digest,)), make_card(2, source="civitai", equivalents=(AdapterKey.civitai(1),))])
+        assert one.equivalents == tuple(sorted((AdapterKey.civitai(2), digest)))
+
+    def test_nothing_to_merge_is_refused(self) -> None:
+        with pytest.raises(InvalidInput, match="no card"):
+            merged([])
+
+    @given(CARDS)
+    def test_one_card_is_itself(self, card: AdapterCard) -> None:
+        assert merged([card]) == card
+
+    @given(st.lists(CARDS, min_size=1, max_size=4, unique_by=lambda card: card.source), st.randoms(use_true_random=False))
+    def test_the_order_of_asking_does_not_matter(self, cards: list[AdapterCard], rng: random.Random) -> None:
+        mixed = rng.sample(cards, len(cards))
+        assert merged(mixed) == merged(cards)
+
+    @given(st.lists(CARDS, min_size=1, max_size=4))
+    def test_nothing_is_lost_and_nothing_made_up(self, cards: list[AdapterCard]) -> None:
+        one, ranked = merged(cards), by_rank(cards)
+        for name in ("base_model", "text", "negative_text"):
+            assert getattr(one, name) == next((value for card in ranked if (value := getattr(card, name))), "")
+        for name in ("weight", "images", "rating"):
+            assert getattr(one, name) == next((value for card in ranked if (value := getattr(card, name)) is not None), None)
+        for name in ("name", "tags", "triggers"):
+            said = [getattr(card, name) for card in cards if getattr(card, name)]
+            assert getattr(one, name) in said if said else not getattr(one, name)
+        assert set(one.examples) == {example for card in cards for example in card.examples}
+        assert len(set(one.examples)) == len(one.examples)
+        assert one.nsfw == any(card.nsfw for card in cards)
+        assert one.weak == all(card.weak for card in cards)
+        assert {one.key, *one.equivalents} == {key for card in cards for key in (card.key, *card.equivalents)}
+
+    @given(st.lists(CARDS, min_size=1, max_size=4))
+    def test_a_trusted_card_with_triggers_is_never_overruled_by_a_weak_one(self, cards: list[AdapterCard]) -> None:
+        trusted = {card.triggers for card in cards if not card.weak and card.triggers}
+        if trusted:
+            assert merged(cards).triggers in trusted
