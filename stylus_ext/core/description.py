@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
@@ -49,6 +49,11 @@ class Edits:
             raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
         if self.kind is not None and self.kind not in KINDS:
             raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+
+    def filled(self, other: Edits) -> Edits:
+        """What was decided here, and where nothing was, what was decided there."""
+        gaps = {item.name: getattr(other, item.name) for item in fields(self) if getattr(self, item.name) == item.default}
+        return replace(self, **gaps)
 
 
 @dataclass(frozen=True, slots=True)

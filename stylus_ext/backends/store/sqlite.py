@@ -138,14 +138,14 @@ class SqliteStore:
     def _unite(self, batch: Batch, stays: str, goes: str) -> None:
         connection = batch.connection
         goes = aliases.owner(connection, [goes])
-        had = decided.edits_at(connection, goes)
+        mine, had = decided.edits_at(connection, stays), decided.edits_at(connection, goes)
         connection.execute("UPDATE files SET key = ? WHERE key = ?", (stays, goes))
         aliases.move(connection, goes, stays)
         if aliases.is_entry(connection, goes):
             rows.drop(batch, goes)
         if had is not None:
             # user.jsonl speaks of the other key; last there must be what counts from now on.
-            kept = decided.edits_at(connection, stays) or had
+            kept = (mine or Edits()).filled(had)
             decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
         rows.refresh(batch, [stays])
 

@@ -2,7 +2,7 @@
 
 Lower case, NFKC, no accents on Latin letters, no plural. Underscores, hyphens and brackets part words; `x-men` gives
 `x`, `man` and, because one side of the hyphen is short, `xmen` behind all others. Digits stay with their letters (`2b`).
-Chinese, Japanese and Thai runs, which have no spaces, become pairs of characters and, where short, the whole run.
+Chinese, Japanese and Thai runs, which have no spaces, become pairs of characters, so that a name is found in a sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import unicodedata
 from functools import lru_cache
 
 SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt, but not blue-eyed
-LONGEST_RUN = 12  # of a text without spaces that is also kept whole
 LONGEST_PLURAL = 32
 
 _STOP = """
@@ -101,7 +100,5 @@ def _split(text: str) -> list[str]:
         elif len(run) <= 2:  # noqa: PLR2004 - a pair is its own pair
             found.append(run)
         else:
-            if len(run) <= LONGEST_RUN:
-                found.append(run)
             found += [run[at : at + 2] for at in range(len(run) - 1)]
     return found

@@ -111,6 +111,13 @@ class TestFilters:
         assert {"Glass Heron Two", "Glass Heron Three"} <= set(names)
 
 
+def test_a_character_is_named_in_a_sentence_without_spaces(house: House) -> None:
+    house.add([make_entry(60, "初音未来", kind="character", triggers=("初音未来",))])
+    seen = house.find("一个女孩初音未来站着").found[0]
+    assert (seen.entry.card.name, seen.evidence.trigger) == ("初音未来", "初音未来")
+    assert seen.evidence.named
+
+
 class TestOrder:
     def test_one_version_of_a_model(self, house: House) -> None:
         house.add([make_entry(80, "Paper Crane", model_id=9, version="v1"), make_entry(81, "Paper Crane", model_id=9, version="v2", triggers=("papercrane",))])

@@ -113,6 +113,20 @@ def test_edits_of_the_united_survive_as_they_were_united(tmp_path: Path, reopen:
     assert store.read([PATH])[PATH].edits == Edits(weight=0.2)
 
 
+def test_no_word_of_either_is_lost_when_two_become_one(tmp_path: Path, reopen: Callable[[], SqliteStore]) -> None:
+    store = reopen()
+    store.write([make_entry(1), at_path(make_entry(2, "File"))])
+    store.edit(PATH, Edits(state="always", text="mine"))
+    store.edit(ONE, Edits(state="never", weight=0.3, triggers=()))
+    store.unite(PATH, ONE)
+    wanted = Edits(state="always", text="mine", weight=0.3, triggers=())
+    assert store.read([ONE])[ONE].edits == wanted
+    lose_catalogue(store, tmp_path)
+    store = reopen()
+    store.write([at_path(make_entry(2, "File"))])
+    assert store.read([PATH])[PATH].edits == wanted
+
+
 def test_an_older_catalogue_takes_up_what_it_does_not_know(tmp_path: Path, reopen: Callable[[], SqliteStore]) -> None:
     store = reopen()
     store.write([make_entry(1), make_entry(2, "Two")])

@@ -25,6 +25,12 @@ def test_what_the_prompt_has_already_is_not_repeated_whatever_its_case_or_number
     assert chosen("a street with neon reflections", "rainalley, neon reflection") == ("rainalley",)
 
 
+@pytest.mark.parametrize(("prompt", "trigger"), [("一个女孩初音未来站着", "初音未来"), ("桜ミクの服を着た少女", "桜ミクの服")])
+def test_what_a_sentence_without_spaces_has_already_is_not_repeated(prompt: str, trigger: str) -> None:
+    assert chosen(prompt, trigger) == ()
+    assert chosen("a cat", trigger) == (trigger,)
+
+
 def test_the_group_that_fits_the_prompt_is_taken() -> None:
     groups = ("miko outfit, red hakama", "maid outfit, white apron", "swimsuit")
     assert chosen("a girl in a maid cafe", *groups, kind="clothing")[0] == "maid outfit"
