@@ -138,8 +138,8 @@ IN_TEXT = (
     ("object", re.compile(r"\b(?:icons?|items?|weapons?|props?|assets?)\b", re.I)),
 )
 
-TITLED = re.compile(r"\S\s*[(|/\uff08\u300c\u3010-]\s*\S.*")
-"""`Somebody (Some Series)`, `Somebody | Some Series`."""
+TITLED = re.compile(r"\S\s*(?:[(\uff08\u300c\u3010]|\s[-|/]\s|[|/])\s*(?!v?[\d.]+\W*$)\S")
+"""`Somebody (Some Series)`, `Somebody | Some Series`; a hyphen inside a word, or before a version, says nothing."""
 
 BODY = re.compile(r"\b(?:1girl|1boy|(?:[a-z]+ )?(?:hair|eyes)|ponytail|twintails|ahoge|twin braids|bangs)\b", re.I)
 """What trigger words of characters spell out."""

@@ -106,3 +106,13 @@ def test_any_card_has_a_kind_whatever_the_order_of_its_tags(name: str, tags: lis
     kind = kind_of(make_card(name=name, tags=tuple(tags)), text)
     assert kind in KINDS
     assert kind_of(make_card(name=name, tags=tuple(reversed(tags))), text) == kind
+
+
+@pytest.mark.parametrize("name", ["steampunk-v2", "steampunk - v2", "steampunk (1.5)", "gloomwave-000012", "glass/v3"])
+def test_a_version_behind_a_name_makes_nobody_of_it(name: str) -> None:
+    assert kind_of(make_card(1, name), "") == "unknown"
+
+
+@pytest.mark.parametrize("name", ["Yorva (Ashen Court)", "Yorva - Ashen Court", "Yorva | Ashen Court", "Yorva（Ashen Court）"])
+def test_somebody_of_some_series_is_a_character(name: str) -> None:
+    assert kind_of(make_card(1, name), "") == "character"
