@@ -19,11 +19,11 @@ PREFIX = "stylus"
 _LABELS = {
     "enabled": "Stylus", "composer": "Composer", "max_adapters": "LoRAs in all", "per_task": "LoRAs per task",
     "strength": "Strength", "diversity": "Diversity", "downloads": "Fetch missing LoRAs",
-    "vary_inside_batch": "Vary inside a batch", "seed": "Selection seed", "family": "Base model family", "replay": "Stylus replay",
+    "vary_inside_batch": "Vary inside a batch (its size becomes a count)", "seed": "Selection seed", "family": "Base model family", "replay": "Stylus replay",
 }
 _INFO = {
-    "max_adapters": "those you wrote yourself included", "strength": "factor on every weight",
-    "diversity": "what later batches may leave out", "vary_inside_batch": "batch size becomes batch count: every picture has its own",
+    "max_adapters": "with your own", "per_task": "at most", "strength": "of all weights",
+    "diversity": "what later batches may leave out",
     "seed": f"{FOLLOW} follows the picture's", "family": "kept for the loaded checkpoint",
 }
 _SENT = ("enabled", "max_adapters", "per_task", "strength", "diversity", "vary_inside_batch", "seed")

@@ -6,12 +6,14 @@ from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.axes import add_axes
+from stylus_ext.host.script import before_grid
 
 
 def register() -> None:
     compat.script_callbacks.on_ui_settings(_settings_page)
     compat.script_callbacks.on_before_ui(add_axes)
     compat.script_callbacks.on_app_started(_app_started)
+    compat.script_callbacks.on_image_grid(before_grid)
 
 
 def _settings_page() -> None:

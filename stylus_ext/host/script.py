@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 TITLE = "Stylus"
 AXES, WORK = "stylus_axes", "stylus_work"
+_under_way: list[tuple[Any, Any]] = []
 
 
 class StylusScript(compat.Script):
@@ -77,11 +78,19 @@ class StylusScript(compat.Script):
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
         work = getattr(p, WORK, None)
         if work is not None:
-            work.of_image(p, int(getattr(p, "iteration", 0)) * int(p.batch_size) + int(getattr(p, "batch_index", 0)))
+            work.of_made_image(p, int(getattr(p, "iteration", 0)) * int(p.batch_size) + int(getattr(p, "batch_index", 0)))
+            _under_way[:] = [(p, work)]
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
         if getattr(p, WORK, None) is not None:
             p.stylus_work = None
+            _under_way.clear()
+
+
+def before_grid(params: Any) -> None:  # noqa: ARG001 - the host passes the pictures
+    """Called by the host when it puts a grid together: the last moment before the grid's infotext is written."""
+    for p, work in _under_way:
+        work.of_grid(p)
 
 
 def _is_wanted(p: Any, args: Sequence[Any]) -> bool:

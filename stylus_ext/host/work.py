@@ -22,6 +22,7 @@ class Work:
     shared: dict[str, str]
     notes: list[Note] = field(default_factory=list)
     lost: bool = False
+    first_hashes: str | None = None
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
         """The fields of the batch's first picture, and a look whether our tags are still there; a note if they are not."""
@@ -44,6 +45,19 @@ class Work:
         params.update({name: fields[name] for name in infotext.OURS if name in fields})
         if not self.lost:
             self._say_hires(params, image)
+
+    def of_made_image(self, p: Any, image: int) -> None:
+        """The host's own field was written when this batch's set was loaded; the grid will want the first one's."""
+        if image == 0:
+            self.first_hashes = p.extra_generation_params.get(infotext.HASHES)
+        self.of_image(p, image)
+
+    def of_grid(self, p: Any) -> None:
+        """A grid's infotext has the first picture's prompt, so it gets the first picture's fields too."""
+        p.extra_generation_params.pop(infotext.HASHES, None)
+        if self.first_hashes is not None:
+            p.extra_generation_params[infotext.HASHES] = self.first_hashes
+        self.of_image(p, 0)
 
     def fields(self, image: int) -> dict[str, str]:
         if image >= len(self.pictures):

@@ -62,6 +62,8 @@ def test_the_grid_and_params_txt_say_the_same(stage: Stage) -> None:
     done = stage.host.api(ON, prompt=PROMPT, n_iter=2)
     assert done.p.main_prompt == prompts(done)[0]
     assert stage.host.params_txt == done.infotexts[0]
+    assert "-corgi_dog" in done.infotexts[1] or "-watercolor_style" in done.infotexts[1]
+    assert parse_generation_parameters(done.grid) == parse_generation_parameters(done.infotexts[0])
 
 
 def test_varying_inside_a_batch_makes_batches_of_one(stage: Stage) -> None:

@@ -122,6 +122,7 @@ class Processed:
     images: list[Picture]
     infotexts: list[str]
     p: Any
+    grid: str = ""
 
 
 def process_images(p: Any) -> Processed:
@@ -146,6 +147,11 @@ def process_images_inner(p: Any) -> Processed:
     if not infotexts:
         infotexts.append(infotext(p, p.all_prompts, p.all_negative_prompts, p.all_seeds, 0))
     done = Processed(images, infotexts, p)
+    if len(images) > 1:
+        for callback in p.host.callbacks.get("on_image_grid", []):
+            callback(images)
+        p.prompts, p.negative_prompts = [p.main_prompt], [p.main_negative_prompt]
+        done.grid = infotext(p, p.prompts, p.negative_prompts, p.all_seeds, 0)
     if p.scripts is not None:
         p.scripts.call("postprocess", p, done)
     return done

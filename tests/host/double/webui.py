@@ -157,7 +157,7 @@ class Host:
 
     def _install(self, monkeypatch: Any) -> None:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {}
-        names = ("on_ui_settings", "on_before_ui", "on_app_started", "on_script_unloaded")
+        names = ("on_ui_settings", "on_before_ui", "on_app_started", "on_image_grid", "on_script_unloaded")
         registering = {name: self._register(name) for name in names}
         self.scripts = self._module("modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE, scripts_data=[])
         shared = self._module(
