@@ -63,14 +63,14 @@ class Stylus:
     def stock(self, progress: Progress) -> None:
         """Takes in the starter catalogue where it is new."""
         mark = self.folder / _STARTER_MARK
-        wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
         try:
+            wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
             with self.changing:
                 if not mark.exists() or mark.read_text("utf-8", "replace") != wanted:
                     self.refresh(StarterCatalogue(STARTER), progress)
                     mark.write_text(wanted, "utf-8")
         except OSError as error:
-            raise StoreProblem(f"{error.filename or mark} cannot be read or written: {error.strerror or error}. Check the data folder.") from error
+            raise StoreProblem(f"{error.filename or mark} cannot be read or written: {error.strerror or error}. Check that folder.") from error
 
     def prepare(self, progress: Progress) -> None:
         """The starter catalogue, and the vectors in step with all that there is."""

@@ -114,7 +114,8 @@ def test_only_what_it_was_asked_to_look_after_can_be_gone(build: Builder, tmp_pa
     source = build(tmp_path, 3)
     there = {sighting.file.path: sighting.file for sighting in look(source) if sighting.file}
     removed = LocalFile(str(tmp_path / "removed.safetensors"), "removed", 1, 1)
-    gone = source.gone({**there, removed.path: removed})
+    elsewhere = LocalFile(str(tmp_path.parent / "of another.safetensors"), "of another", 1, 1)
+    gone = source.gone({**there, removed.path: removed, elsewhere.path: elsewhere})
     assert gone == ([removed.path] if there else [])
 
 

@@ -23,7 +23,7 @@ from tests.lora_files import write_lora, write_sidecar
 @pytest.fixture
 def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
     """A small catalogue, embedded by words."""
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path / "data", Settings())
     stylus.store.write(
         [
@@ -178,7 +178,7 @@ def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
 
 
 def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
     stylus = open_stylus(tmp_path, Settings())
     try:
@@ -192,7 +192,7 @@ def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Pa
 
 
 def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: BagEmbedder())
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
@@ -212,7 +212,7 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkey
 
 def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = BagEmbedder()
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder: embedder)
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])

@@ -47,13 +47,16 @@ class LoraFolder:
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
         """The paths of known files that the host cannot load any more: removed, hidden by another, or no LoRA now.
 
-        Files in a folder that cannot be read at the moment, such as a network drive, are not called gone."""
+        Files in a folder that cannot be read at the moment, such as a network drive, are not called gone; nor is what
+        lies in other folders than these, which another source, or another WebUI, looks after."""
         listing = self._list()
+        mine = [folder.absolute() for folder in self._folders]
         seen = {file.path: file.changed_ns for file in listing.seen.values()}
         return [
             path
             for path in known
-            if (path not in seen or self._refused.get(path) == seen[path])
+            if any(Path(path).is_relative_to(folder) for folder in mine)
+            and (path not in seen or self._refused.get(path) == seen[path])
             and not any(Path(path).is_relative_to(folder) for folder in listing.unread)
         ]
 
