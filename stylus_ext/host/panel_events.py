@@ -20,6 +20,7 @@ from stylus_ext.host.values import AUTO
 gr = compat.gr
 _LOOK_EVERY_S = 0.5
 _LONGEST_S = 3600.0
+_WAKES_S = 5.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
@@ -107,14 +108,16 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
 
 
 def _follow(desk: Desk) -> Iterator[list[Any]]:
-    until = time.monotonic() + _LONGEST_S
+    """Until it is there or needs a click; right after a start it may still look as if it stood."""
+    began = time.monotonic()
     before: EngineReport | None = None
-    while time.monotonic() < until:
+    while time.monotonic() < began + _LONGEST_S:
         report = desk.engine.report()
         if report != before:
             yield shown_of(desk, report)
             before = report
-        if report.state not in _UNDER_WAY and not (report.state is EngineState.STOPPED and before is None):
+        waking = report.state is EngineState.STOPPED and time.monotonic() < began + _WAKES_S
+        if report.state not in _UNDER_WAY and not waking:
             return
         time.sleep(_LOOK_EVERY_S)
 

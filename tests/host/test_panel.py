@@ -104,6 +104,17 @@ def test_it_follows_an_engine_that_is_on_its_way(stage: Stage, monkeypatch: pyte
     assert "ready" in told[-1]
 
 
+def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylus_ext.host import panel_events
+    from stylus_ext.host.engine_report import ready, starting, stopped
+
+    stages = [stopped(), stopped(), starting(1), ready("http://127.0.0.1:1", 1, "0.1.0")]
+    monkeypatch.setattr(stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0])
+    monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
+    told = texts(list(panel_events.watch(True)))
+    assert "ready" in told[-1]
+
+
 @pytest.mark.parametrize(
     ("state", "set_up", "retry"), [(EngineState.NOT_SET_UP, True, False), (EngineState.FAILED, False, True), (EngineState.STOPPED, False, False)]
 )
