@@ -50,7 +50,7 @@ def test_of_several_files_the_same_one_gives_the_stem_whatever_their_order() -> 
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_and_kind_is_taken(state: str) -> None:
     for kind in KINDS:
-        assert Edits(state=state, kind=kind).kind == kind  # type: ignore[arg-type] - from the list of literals
+        assert Edits(state=state, kind=kind).kind == kind  # type: ignore[arg-type]
         assert Description("", kind, "card", "f").kind == kind
 
 
@@ -59,7 +59,7 @@ def test_every_state_and_kind_is_taken(state: str) -> None:
 ])
 def test_what_is_no_state_or_kind_is_refused(broken: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        Edits(**broken)  # type: ignore[arg-type] - that is what is tested
+        Edits(**broken)  # type: ignore[arg-type]
 
 
 def test_a_description_of_no_kind_is_refused_also_when_it_is_changed() -> None:

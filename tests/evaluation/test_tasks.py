@@ -114,5 +114,6 @@ def test_figures_are_shares_and_the_splitters_own_tasks_are_never_beaten(prompt:
     assert min(found.precision, found.recall) <= found.f1 + 1e-9
     assert found.f1 <= max(found.precision, found.recall) + 1e-9
     assert 0 <= found.overlapping <= len(mine)
-    whole = score([{**record, "tasks": [record["prompt"]]}], [[record["prompt"]]])
+    text = " ".join(prompt)
+    whole = score([{**record, "tasks": [text]}], [[text]])
     assert whole.f1 == 1.0

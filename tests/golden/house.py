@@ -68,7 +68,7 @@ class GoldenHouse:
     def plan(self, case: Case) -> Plan:
         keys = {entry.card.name: entry.key for entry in self.entries()}
         for name, state in case.states.items():
-            self.store.edit(keys[name], Edits(state=state))  # type: ignore[arg-type] - a Literal, checked by Edits
+            self.store.edit(keys[name], Edits(state=state))  # type: ignore[arg-type]
         on_disk = {entry.key: entry.stem for entry in self.entries() if entry.stem} if case.on_disk_only else None
         try:
             return self.planner(PlanRequest(case.prompt, case.negative, SEEDS, settings=with_values(Settings(), case.settings), on_disk=on_disk))
