@@ -32,6 +32,7 @@ class Client(Protocol):
     """What it is asked, as `engine_client` does it."""
 
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
+    def index(self, lora_dirs: Sequence[str]) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Desk:
                 left = max(0.1, min(each, until - time.monotonic()))
                 answer = self.client.plan({**payload, "deadline_s": left}, left, self.interrupted)
                 said = {note["code"] for note in answer["plan"]["notes"]}
-                if "busy" not in said or not payload.get("lora_dirs") or time.monotonic() + _LOOK_EVERY_S >= until:
+                late = time.monotonic() + _LOOK_EVERY_S >= until
+                if warm or late or "busy" not in said or not payload.get("lora_dirs"):
                     break
                 self.say("Stylus: reading your LoRAs")
                 time.sleep(_LOOK_EVERY_S)
@@ -109,11 +111,24 @@ class Desk:
         return answer
 
     def _learn(self, said: set[str]) -> None:
-        """From the codes of a plan's notes."""
-        if not {"late", "failed", "busy"} & said:
+        """From the codes of a plan's notes: whether the encoder is loaded, and whether the folders were read."""
+        if not {"late", "failed"} & said:
             self._warm = self.engine.report().pid
-        else:
+        if {"late", "failed", "busy"} & said:
             self._read = (None, 0.0)
+
+    def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
+        """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds them on its own time."""
+        wanted = self.folders_to_read(folders, listing)
+        if not wanted:
+            return
+        quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
+        question = {"prompt": "", "negative_prompt": "", "seeds": [0], "batch_size": 1, "settings": {}, "stems": [], "lora_dirs": wanted}
+        self._read = (None, 0.0)
+        quiet.plan(question, patience, waits=True)
+        quiet.folders_to_read(folders, listing)
+        self._read = quiet._read
+        self.client.index(list(folders))
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
         """All of them once, and when the host lists other files; else now and then, since reading takes its time."""

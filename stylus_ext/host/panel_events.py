@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import known_families
-from stylus_ext.host import compat, infotext
+from stylus_ext.environment.problems import EngineGone, EngineRefusal
+from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.compat import Request
 from stylus_ext.host.desk import Desk, told
 from stylus_ext.host.engine_report import EngineReport, EngineState
@@ -66,6 +68,22 @@ def watch(enabled: bool) -> Iterator[list[Any]]:
     if desk.engine.report().state is EngineState.STOPPED:
         desk.engine.start()
     yield from _follow(desk)
+    yield from _scan(desk)
+
+
+def _scan(desk: Desk) -> Iterator[list[Any]]:
+    """The LoRA folders, as soon as somebody can read them."""
+    report = desk.engine.report()
+    if report.state is not EngineState.READY:
+        return
+    yield [line("Reading your LoRAs."), *[gr.update()] * 3]
+    trouble = ""
+    try:
+        desk.scan(compat.lora_folders(), compat.listing(), options.patience())
+    except (StylusError, EngineGone, EngineRefusal) as error:
+        trouble = str(error)
+    state = shown_of(desk, desk.engine.report())
+    yield [line(trouble), *state[1:]] if trouble else state
 
 
 def set_up(request: Request) -> Iterator[list[Any]]:
@@ -78,6 +96,7 @@ def set_up(request: Request) -> Iterator[list[Any]]:
     desk.engine.set_up()
     desk.engine.start()
     yield from _follow(desk)
+    yield from _scan(desk)
 
 
 def look(enabled: bool) -> list[Any]:

@@ -88,6 +88,31 @@ def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     assert texts(list(change.fn(False))) == [""]
 
 
+def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
+    """Whatever was interrupted before: a flag of the last picture stays until the next one begins."""
+    stage.host.state.interrupted = True
+    change = part(stage, "enabled-checkbox").events["change"]
+    told = texts(list(change.fn(True)))
+    assert "<p>Reading your LoRAs.</p>" in told
+    list(change.fn(True))
+    folders = [str(stage.host.data_path)]
+    assert [question["lora_dirs"] for question in stage.asked] == [folders]
+    assert stage.client.indexed == [folders]
+    stage.host.state.interrupted = False
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    assert stage.asked[-1]["lora_dirs"] == []
+
+
+def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
+    from tests.host.double.planner import gone
+
+    stage.client.trouble = gone()
+    assert texts(list(part(stage, "enabled-checkbox").events["change"].fn(True)))[-1] == "<p>The engine ended while it planned.</p>"
+    stage.client.trouble = None
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    assert stage.asked[-1]["lora_dirs"] == [str(stage.host.data_path)]
+
+
 def test_it_follows_an_engine_that_is_on_its_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     from stylus_ext.host import panel_events
 

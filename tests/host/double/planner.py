@@ -68,6 +68,11 @@ class SmallClient:
         self.during: Callable[[], None] | None = None
         self.notes: tuple[Note, ...] = ()
         self.busy = 0
+        self.indexed: list[list[str]] = []
+
+    def index(self, lora_dirs: Sequence[str]) -> str:
+        self.indexed.append(list(lora_dirs))
+        return "1"
 
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]:
         self.asked.append(dict(payload))
