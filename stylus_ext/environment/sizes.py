@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 MEGABYTE = 1_000_000
@@ -18,7 +19,8 @@ def folder_size(folder: Path) -> int:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-                    else:
+                        continue
+                    with suppress(OSError):
                         total += entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue
