@@ -100,5 +100,8 @@ def _of_image(image: Any) -> _Earlier | None:
 
 
 def _of_memory(p: Any, desk: Desk, before: Texts) -> _Earlier | None:
-    made = desk.made.get((int(p.all_seeds[0]), before.positive[0])) if p.all_seeds else None
+    """For a page whose pictures carry no infotext; a caller of the API may send the same seed and prompt by chance."""
+    if getattr(p, "is_api", False) or not p.all_seeds:
+        return None
+    made = desk.made.get((int(p.all_seeds[0]), before.positive[0]))
     return None if made is None else _Earlier(made)

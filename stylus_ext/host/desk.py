@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine_report import EngineReport, EngineState
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
 _READ_AGAIN_S = 300.0
@@ -89,10 +92,21 @@ class Desk:
 
     def plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
         """`waits` is for the page, where somebody sees why; the API's calls have the plan's own time for all of it."""
+        pid = self._warm
+        try:
+            return self._plan(payload, patience, waits)
+        except Unavailable:
+            if pid is None or self.engine.report().pid == pid:
+                raise
+            logger.info("the engine of process %d is gone; another one is asked", pid)
+            self._warm = None
+            return self._plan(payload, patience, waits)
+
+    def _plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
         started = time.monotonic()
         self.ready(patience.ready_s if waits else patience.cold_s)
-        warm = self._warm == self.engine.report().pid
-        until = started + (patience.ready_s if waits and not warm else patience.warm_s if warm else patience.cold_s)
+        warm = self._warm is not None and self._warm == self.engine.report().pid
+        until = started + (patience.warm_s if warm else patience.ready_s if waits else patience.cold_s)
         each = patience.warm_s if warm else patience.cold_s
         try:
             while True:

@@ -148,6 +148,16 @@ def test_sending_to_img2img_carries_the_set_along(stage: Stage) -> None:
     assert len(stage.asked) == before
 
 
+def test_a_picture_without_infotext_is_known_by_seed_and_prompt_on_the_page_only(stage: Stage) -> None:
+    stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
+    stage.host.generate(prompt=PROMPT, seed=5)
+    stage.host.send_to_img2img()
+    stage.host.generate(stage.host.img2img, prompt=PROMPT, init_images=[Picture(())], seed=5)
+    assert len(stage.asked) == 1
+    stage.host.api(ON, prompt=PROMPT, init_images=[Picture(())], seed=5)
+    assert len(stage.asked) == 2
+
+
 def test_another_prompt_or_setting_in_img2img_is_planned_anew(stage: Stage) -> None:
     image, _ = made(stage)
     stage.host.api(ON, prompt="a knight", init_images=[image])

@@ -174,3 +174,29 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     desk = process.make_desk(())
     assert desk.engine.report().state in (EngineState.STOPPED, EngineState.NOT_SET_UP, EngineState.SETTING_UP, EngineState.FAILED)
     assert not (stage.host.data_path / "stylus").exists()
+
+
+def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path) -> None:
+    """With the time of a first plan: the one that comes back has to load its encoder again."""
+    engine = SmallEngine()
+    desk, client, _ = desk_with(tmp_path, engine)
+    desk.plan(QUESTION, Patience(), waits=False)
+
+    def die() -> None:
+        if len(client.asked) == 2:
+            engine.pid, engine._looks = 8, 3
+            raise gone()
+
+    client.during = die
+    answer = desk.plan(QUESTION, Patience(), waits=False)
+    assert answer["plan"]["picks"]
+    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
+
+
+def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    desk.plan(QUESTION, Patience(), waits=False)
+    client.trouble = gone()
+    with pytest.raises(Unavailable):
+        desk.plan(QUESTION, Patience(), waits=False)
+    assert len(client.asked) == 2

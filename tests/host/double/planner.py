@@ -29,6 +29,7 @@ class SmallEngine:
     def __init__(self, looks: int = 0, state: EngineState = EngineState.STOPPED) -> None:
         self._looks, self._state = looks, state
         self.started = self.set_ups = 0
+        self.pid = 7
 
     def report(self) -> EngineReport:
         if self._state is EngineState.FAILED:
@@ -38,8 +39,8 @@ class SmallEngine:
         if not self.started:
             return stopped()
         if self._looks > 0:
-            return starting(7)
-        return ready("http://127.0.0.1:1", 7, "0.1.0")
+            return starting(self.pid)
+        return ready("http://127.0.0.1:1", self.pid, "0.1.0")
 
     def start(self) -> None:
         self.started += 1
