@@ -409,3 +409,12 @@ def test_reading_cards_gives_the_type(store: Store) -> None:
     store.keep([make_card(1)])
     (card,) = store.stated([ONE])[ONE]
     assert isinstance(card, AdapterCard)
+
+
+def test_what_is_read_comes_in_the_order_in_which_it_was_asked_for(store: Store) -> None:
+    """A plan's family is that of its first pick."""
+    store.write(make_entry(number) for number in range(1, 7))
+    for numbers in ([5, 1, 3], [2, 6, 4, 1], [6]):
+        keys = [AdapterKey.civitai(number) for number in numbers]
+        assert list(store.read(keys)) == keys
+        assert list(store.read([AdapterKey.civitai(99), *keys])) == keys
