@@ -94,13 +94,22 @@ class Desk:
         """`waits` is for the page, where somebody sees why; the API's calls have the plan's own time for all of it."""
         pid = self._warm
         try:
-            return self._plan(payload, patience, waits)
+            answer = self._plan(payload, patience, waits)
         except Unavailable:
-            if pid is None or self.engine.report().pid == pid:
+            if not self._is_another(pid):
                 raise
-            logger.info("the engine of process %d is gone; another one is asked", pid)
-            self._warm = None
-            return self._plan(payload, patience, waits)
+        else:
+            if "late" not in _codes(answer) or not self._is_another(pid):
+                return answer
+        logger.info("the engine of process %s is gone; the one that came after it is asked", pid)
+        return self._plan(payload, patience, waits)
+
+    def _is_another(self, pid: int | None) -> bool:
+        """Whether an engine came or comes in the place of the one that knew how to answer fast."""
+        if pid is None or self.engine.report().pid == pid:
+            return False
+        self._warm = None
+        return True
 
     def _plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
         started = time.monotonic()
@@ -113,7 +122,7 @@ class Desk:
                 self.say("Stylus: choosing LoRAs")
                 left = max(0.1, min(each, until - time.monotonic()))
                 answer = self.client.plan({**payload, "deadline_s": left}, left, self.interrupted)
-                said = {note["code"] for note in answer["plan"]["notes"]}
+                said = _codes(answer)
                 late = time.monotonic() + _LOOK_EVERY_S >= until
                 if warm or late or "busy" not in said or not payload.get("lora_dirs"):
                     break
@@ -157,6 +166,10 @@ class Desk:
         self.made[seed, original] = made
         while len(self.made) > _REMEMBERED:
             self.made.popitem(last=False)
+
+
+def _codes(answer: Mapping[str, Any]) -> set[str]:
+    return {str(note["code"]) for note in answer["plan"]["notes"]}
 
 
 def told(report: EngineReport) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Unavailable
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.desk import Desk, Desks, Made, Patience, told
 from stylus_ext.host.engine_report import EngineReport, EngineState
@@ -190,6 +190,23 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
     client.during = die
     answer = desk.plan(QUESTION, Patience(), waits=False)
     assert answer["plan"]["picks"]
+    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
+
+
+def test_one_that_came_back_too_late_for_the_first_deadline_gets_its_own(tmp_path: Path) -> None:
+    """The client waits for the next engine by itself, and then may have no time left for a plan."""
+    engine = SmallEngine()
+    desk, client, _ = desk_with(tmp_path, engine)
+    desk.plan(QUESTION, Patience(), waits=False)
+
+    def change() -> None:
+        late = len(client.asked) == 2
+        engine.pid = 8
+        client.notes = (Note("late", "It was not ready in time."),) if late else ()
+
+    client.during = change
+    answer = desk.plan(QUESTION, Patience(), waits=False)
+    assert answer["plan"]["notes"] == []
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
 
 
