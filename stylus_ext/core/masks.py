@@ -44,6 +44,8 @@ def choose_masks(composition: Composition, scheme: str, seeds: Sequence[int], st
             seen.clear()
         position = seed // max(1, stride) % count
         combination = place(position) if number else 0
+        if combination in seen:  # most often all on, which the first batch took: its own, unused, is left for this one
+            combination = place(seeds[0] // max(1, stride) % count)
         while combination in seen:
             position = (position + 1) % count
             combination = place(position)

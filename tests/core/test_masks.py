@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
@@ -95,12 +95,13 @@ def test_no_combination_comes_again_before_all_have_been_shown(sizes: list[int],
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(2, 12))
+@example(34, 1, 4)
 def test_a_later_batch_goes_by_its_own_seed(first: int, stride: int, batches: int) -> None:
     """Two runs that share the seeds of their later batches share the masks, but where the first batch took one away."""
     composition = composed(2, 2, 2)
     long = choose_masks(composition, "paper", [first + batch * stride for batch in range(batches + 1)], stride)
     short = choose_masks(composition, "paper", [first + batch * stride for batch in range(1, batches + 1)], stride)
-    assert sum(a != b for a, b in zip(long[2:], short[1:], strict=True)) <= 2
+    assert sum(a != b for a, b in zip(long[2:], short[1:], strict=True)) <= 1
 
 
 def test_the_order_depends_on_the_composition() -> None:
