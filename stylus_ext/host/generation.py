@@ -13,13 +13,13 @@ from typing import Any
 
 from stylus_ext.core.composition import Pick
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note, StylusError
-from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.family import ANY, UNKNOWN
 from stylus_ext.core.plan import Plan, from_json
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.host import compat, infotext, options
-from stylus_ext.host.checkpoint import Checkpoint, Finding, checkpoint_of, find_family
 from stylus_ext.host.desk import Desk, Made
+from stylus_ext.host.loaded import loaded_family
 from stylus_ext.host.rewrite import Job, Pair, Picture, Rewritten, Texts, describing, rewrite
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
 from stylus_ext.host.work import Work, texts_of, write
@@ -77,7 +77,9 @@ class Generation:
         settings = settings_of(self.values, options.read_settings())
         family = self.values.family
         if family == AUTO or not getattr(self.p, "is_api", False):  # the panel's choice is kept for its checkpoint at once
-            family = loaded_family(self.desk).family
+            family = loaded_family(self.desk.remembered).family
+        if family == UNKNOWN and settings.selection.family != ANY:
+            family = settings.selection.family
         if family != UNKNOWN:
             settings = replace(settings, selection=replace(settings.selection, family=family))
         notes = [Note("no_downloads", "This engine cannot download; only LoRAs on disk were considered.")] if self.values.downloads else []
@@ -160,7 +162,7 @@ class Inquiry:
 def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
     """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family, the LoRAs that it lists."""
     settings = options.read_settings()
-    family = loaded_family(desk)
+    family = loaded_family(desk.remembered)
     if family.known:
         settings = replace(settings, selection=replace(settings.selection, family=family.family))
     values = options.plan_values(settings)
@@ -169,17 +171,6 @@ def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
         values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
     folders = desk.folders_to_read(compat.lora_folders(), compat.listing())
     return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders}
-
-
-def loaded_family(desk: Desk) -> Finding:
-    """Of what is in memory, or would be loaded: nothing is loaded for it."""
-    checkpoint = loaded_checkpoint()
-    return find_family(checkpoint, desk.remembered.get(checkpoint))
-
-
-def loaded_checkpoint() -> Checkpoint:
-    model = compat.loaded_model()
-    return checkpoint_of(compat.checkpoint_info(model), model)
 
 
 def is_inpainting(p: Any) -> bool:

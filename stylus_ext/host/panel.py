@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
-from stylus_ext.host import compat, infotext, options
+from stylus_ext.host import compat, options
 from stylus_ext.host.panel_events import Events
 from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
 
@@ -101,7 +101,7 @@ class Pasted:
         self.name = name
 
     def __call__(self, params: dict[str, Any]) -> Any:
-        return infotext.pasted(self.name, params)
+        return _pasted(self.name, params)
 
 
 class NamedPasted(str):
@@ -116,7 +116,13 @@ class NamedPasted(str):
         return made
 
     def __call__(self, params: dict[str, Any]) -> Any:
-        return infotext.pasted(self.name, params)
+        return _pasted(self.name, params)
+
+
+def _pasted(name: str, params: dict[str, Any]) -> Any:
+    from stylus_ext.host import infotext  # reads prompts, which the page does not need to stand there
+
+    return infotext.pasted(name, params)
 
 
 def _label(name: str) -> str:

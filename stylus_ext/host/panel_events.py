@@ -11,12 +11,12 @@ from typing import Any
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import known_families
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
-from stylus_ext.host import compat, infotext, options
+from stylus_ext.host import compat, options
 from stylus_ext.host.compat import Request
 from stylus_ext.host.desk import Desk, told
+from stylus_ext.host.desks import desk_now, last_notes
 from stylus_ext.host.engine_report import EngineReport, EngineState
-from stylus_ext.host.generation import loaded_checkpoint, loaded_family
-from stylus_ext.host.process import desk_now, last_notes
+from stylus_ext.host.loaded import loaded_checkpoint, loaded_family
 from stylus_ext.host.values import AUTO
 
 gr = compat.gr
@@ -117,11 +117,15 @@ def choose_family(family: str, request: Request) -> list[Any]:
 
 
 def offer_afresh(replay: str) -> Any:
+    from stylus_ext.host import infotext
+
     return gr.update(visible=infotext.load_replay(replay) is not None)
 
 
 def select_afresh(prompt: str, replay: str) -> list[Any]:
     """The prompt as it was before Stylus, and no set to play again."""
+    from stylus_ext.host import infotext
+
     earlier = infotext.load_replay(replay)
     return [prompt if earlier is None else earlier.original, ""]
 
@@ -143,7 +147,7 @@ def _follow(desk: Desk) -> Iterator[list[Any]]:
 
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
     """The line, both buttons and the family, for one look at the engine."""
-    finding = loaded_family(desk)
+    finding = loaded_family(desk.remembered)
     model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
         "Nothing says for which base model this checkpoint is; choose its family below."
     )

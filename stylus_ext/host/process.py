@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from stylus_ext.core.errors import Note
-from stylus_ext.host import compat, infotext, options
-from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host import infotext
 from stylus_ext.host.continuing import continued
-from stylus_ext.host.desk import Desk, Desks
+from stylus_ext.host.desks import desk_now, tell
 from stylus_ext.host.generation import Generation
 from stylus_ext.host.values import PanelValues, Reading
 from stylus_ext.host.work import Work, texts_of
 
 logger = logging.getLogger(__name__)
-
-TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
-_last: list[str] = []
-
-
-def make_desk(place: tuple[object, ...]) -> Desk:  # noqa: ARG001 - only tells when another one is needed
-    from stylus_ext.host.engine_client import EngineClient
-    from stylus_ext.host.engine_process import current
-
-    folder = options.data_folder()
-    process = current(
-        folder, url=options.own("engine_url"), token=os.environ.get(TOKEN_VARIABLE, ""), settings=options.engine_flags
-    )
-    return Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
-
-
-desks = Desks(make_desk)
-
-
-def desk_now() -> Desk:
-    return desks.at((options.data_folder(), options.own("engine_url"), tuple(options.engine_flags())))
-
 
 def process(p: Any, reading: Reading | Note) -> Work | None:
     """Everything that a user should know goes under the picture, into the infotext and into the panel."""
@@ -53,17 +29,6 @@ def process(p: Any, reading: Reading | Note) -> Work | None:
         return _only_says(p, Note("failed", f"Stylus left the prompt as it was, because of an error of its own: {error!r}"))
     tell(p, work.notes)
     return work
-
-
-def last_notes() -> list[str]:
-    """Of the latest generation, for the panel."""
-    return list(_last)
-
-
-def tell(p: Any, notes: list[Note]) -> None:
-    _last[:] = [note.text for note in notes]
-    for note in notes:
-        compat.comment(p, note.text if note.text.startswith("Stylus") else f"Stylus: {note.text}")
 
 
 def _worked(p: Any, reading: Reading) -> Work:

@@ -30,7 +30,7 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes
 
 
 def _process() -> Any:
-    from stylus_ext.host.process import desk_now
+    from stylus_ext.host.desks import desk_now
 
     return desk_now().engine
 
@@ -42,7 +42,7 @@ def _deadline() -> float:
 
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
+    from stylus_ext.host.desks import desk_now
     from stylus_ext.host.generation import for_caller
-    from stylus_ext.host.process import desk_now
 
     return for_caller(desk_now(), payload)

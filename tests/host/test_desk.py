@@ -169,9 +169,9 @@ def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
 
 def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     """Its data folder is the host's own `stylus`; nothing is started and nothing is written for it."""
-    from stylus_ext.host import process
+    from stylus_ext.host import desks
 
-    desk = process.make_desk(())
+    desk = desks.make_desk(())
     assert desk.engine.report().state in (EngineState.STOPPED, EngineState.NOT_SET_UP, EngineState.SETTING_UP, EngineState.FAILED)
     assert not (stage.host.data_path / "stylus").exists()
 

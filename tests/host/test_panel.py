@@ -234,3 +234,34 @@ def test_a_model_is_never_loaded_to_be_looked_at(stage: Stage, tmp_path: Path) -
     models.checkpoint_aliases = {"tiny": info}
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked[0]["settings"]["selection"]["family"] == "flux1"
+
+
+def test_the_pages_family_stands_in_where_nothing_else_says_one(stage: Stage) -> None:
+    stage.host.model.is_sd1 = False
+    stage.host.opts.data["stylus_selection_family"] = "sdxl"
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    assert stage.asked[0]["settings"]["selection"]["family"] == "sdxl"
+
+
+def test_the_page_stands_without_what_only_a_picture_needs() -> None:
+    """Start-up has 50 ms (DESIGN.md): no prompt parser, no numpy, no engine's client for it."""
+    import subprocess
+    import sys
+
+    from tests.host.double.webui import ROOT
+
+    program = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from tests.host.double.webui import Host
+host = Host(Path("."), SimpleNamespace(setitem=lambda table, name, value: table.__setitem__(name, value)))
+before = set(sys.modules)
+host.start()
+print(" ".join(sorted(set(sys.modules) - before)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    found = done.stdout.split()
+    assert "stylus_ext.host.panel" in found
+    heavy = ("numpy", "stylus_ext.core.prompt", "stylus_ext.core.plan", "stylus_ext.host.engine_process", "http.client", "httpx", "torch")
+    assert not [name for name in found if name.startswith(heavy)]

@@ -30,13 +30,13 @@ class Stage:
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     host = Host(tmp_path, monkeypatch)
     host.start()
-    from stylus_ext.host import compat, process
+    from stylus_ext.host import compat, desks
     from stylus_ext.host.checkpoint import Remembered
     from stylus_ext.host.desk import Desk, Desks
     from tests.host.double.planner import SmallClient, SmallEngine
 
     engine, client = SmallEngine(), SmallClient()
     desk = Desk(engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress)
-    monkeypatch.setattr(process, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
     yield Stage(host, engine, client, desk)
     assert host.errors == []
