@@ -36,6 +36,7 @@ class Client(Protocol):
 
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
+    def always(self) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,11 @@ class Desk:
         if {"late", "failed", "busy"} & said:
             self._read = (None, 0.0)
 
+    def always(self, patience: Patience, waits: bool) -> list[str]:
+        """What the user wants whatever the checkpoint is."""
+        self.ready(patience.ready_s if waits else patience.cold_s)
+        return self.client.always()
+
     def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
         """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds them on its own time."""
         wanted = self.folders_to_read(folders, listing)
@@ -155,6 +161,8 @@ class Desk:
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
         """All of them once, and when the host lists other files; else now and then, since reading takes its time."""
+        if self.engine.report().state is EngineState.REMOTE:
+            return []  # a shared engine does not see this machine's disk
         state = (tuple(folders), listing)
         now = time.monotonic()
         if self._read[0] == state and now - self._read[1] < _READ_AGAIN_S:

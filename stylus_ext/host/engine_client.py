@@ -50,6 +50,11 @@ class EngineClient:
     def job(self, job_id: str) -> dict[str, Any]:
         return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)
 
+    def always(self) -> list[str]:
+        """The stems of what the user marked as always wanted, as far as it is on disk."""
+        answer = self._call("POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S)
+        return [str(entry["stem"]) for entry in answer["entries"] if entry["stem"]]
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         return self._call("POST", f"/v1/jobs/{job_id}/cancel", {}, _QUICK_S)
 

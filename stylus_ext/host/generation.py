@@ -29,6 +29,11 @@ logger = logging.getLogger(__name__)
 PLANS = "stylus_plans"
 _SCENERY = frozenset({"style", "background", "building"})
 _FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
+_UNKNOWN_FAMILY = Note(
+    "unknown_family",
+    "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always wanted were considered; choose its"
+    " family in the panel.",
+)
 _TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 
 
@@ -63,10 +68,14 @@ class Generation:
         if self.desk.interrupted():
             raise Cancelled("It was interrupted before it began.")
         settings, family, notes = self._settings()
-        stems = self._stems(family)
-        if stems is None:
-            note = Note("unknown_family", "Stylus does not know for which base model this checkpoint is; choose its family in the panel.")
-            return Rewritten(before, tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True)), (note,)), UNKNOWN
+        stems = compat.listed_stems()
+        if family == UNKNOWN:
+            notes.append(_UNKNOWN_FAMILY)
+            wanted = set(self.desk.always(options.patience(), self.waits))
+            stems = [stem for stem in stems if stem in wanted]
+        if not stems and family == UNKNOWN:
+            pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
+            return Rewritten(before, pictures, tuple(notes)), family
         description = self._description(before)
         inquiry = Inquiry(self, settings, stems, description)
         job = Job(before, self._batch_size(), self._seeds(), settings, self._allowed())
@@ -85,9 +94,9 @@ class Generation:
         notes = [Note("no_downloads", "This engine cannot download; only LoRAs on disk were considered.")] if self.values.downloads else []
         return settings, family, notes
 
-    def _stems(self, family: str) -> list[str] | None:
-        """What the host lists: a tag of anything else would do nothing. None where nothing may be picked at all."""
-        return None if family == UNKNOWN else compat.listed_stems()
+    @property
+    def waits(self) -> bool:
+        return not getattr(self.p, "is_api", False)
 
     def _batch_size(self) -> int:
         return max(1, int(self.p.batch_size))
@@ -142,8 +151,7 @@ class Inquiry:
         key = json.dumps(question, sort_keys=True)
         if key not in known:
             question["lora_dirs"] = generation.desk.folders_to_read(folders, compat.listing())
-            waits = not getattr(generation.p, "is_api", False)
-            plan = self._read(generation.desk.plan(question, options.patience(), waits), seeds)
+            plan = self._read(generation.desk.plan(question, options.patience(), generation.waits), seeds)
             if _FLEETING & {note.code for note in plan.notes}:
                 return describing(plan, pair) if self.description else plan
             known[key] = plan

@@ -223,6 +223,17 @@ def test_an_unknown_checkpoint_is_said_in_the_panel(stage: Stage) -> None:
     assert any("choose its family" in text for text in done.p.comments)
 
 
+def test_what_is_always_wanted_is_used_on_an_unknown_checkpoint(stage: Stage) -> None:
+    stage.host.model.is_sd1 = False
+    stage.client.wanted = ["corgi_dog", "not_listed"]
+    done = stage.host.api({"enabled": True}, prompt="a corgi, watercolor")
+    assert stage.asked[0]["stems"] == ["corgi_dog"]
+    assert stage.asked[0]["settings"]["selection"]["family"] == "any"
+    assert "<lora:corgi_dog:0.8>" in done.infotexts[0]
+    assert "<lora:watercolor" not in done.infotexts[0]
+    assert any("always wanted" in text for text in done.p.comments)
+
+
 def test_a_model_is_never_loaded_to_be_looked_at(stage: Stage, tmp_path: Path) -> None:
     """Reading `shared.sd_model` would load one; before the first picture Forge has a stand-in without attributes."""
     import sys

@@ -70,6 +70,10 @@ class SmallClient:
         self.notes: tuple[Note, ...] = ()
         self.busy = 0
         self.indexed: list[list[str]] = []
+        self.wanted: list[str] = []
+
+    def always(self) -> list[str]:
+        return self.wanted
 
     def index(self, lora_dirs: Sequence[str]) -> str:
         self.indexed.append(list(lora_dirs))
