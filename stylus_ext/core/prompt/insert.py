@@ -88,12 +88,18 @@ def _fits(prompt: Prompt, segment: Segment, addition: str) -> bool:
     return (
         _shape(outcome) == _shape(prompt)
         and outcome.unresolved == prompt.unresolved
+        and _comments(outcome) == _comments(prompt)
         and _names(outcome.user_tags) == _names((*prompt.user_tags, *added))
     )
 
 
 def _shape(prompt: Prompt) -> list[tuple[str, float | None, bool]]:
     return [(segment.separator, segment.weight, segment.closed) for segment in prompt.segments]
+
+
+def _comments(prompt: Prompt) -> list[str]:
+    """What the host drops: where it grows, the addition has gone into it."""
+    return [token.text for token in prompt.tokens if token.kind == kinds.COMMENT]
 
 
 def _names(tags: tuple[UserTag, ...]) -> list[tuple[str, str, tuple[str, ...]]]:

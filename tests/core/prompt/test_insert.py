@@ -133,6 +133,13 @@ def test_for_the_host_only_the_addition_is_new(text: str, index: int, addition: 
     _only_the_addition_is_new(text, index, addition)
 
 
+def test_nothing_is_added_to_a_comment() -> None:
+    prompt = parse_prompt(" # why\n:1.2")
+    inserted = insert(prompt, {0: "red"})
+    assert inserted.text == prompt.text
+    assert [refusal.segment for refusal in inserted.refused] == [0]
+
+
 @pytest.mark.long
 @settings(deadline=None, max_examples=5000)
 @given(*CASES)
