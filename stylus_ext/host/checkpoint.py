@@ -141,7 +141,9 @@ class Remembered:
         return said if isinstance(said, str) else None
 
     def put(self, checkpoint: Checkpoint, family: str | None) -> None:
-        """None forgets."""
+        """None forgets. A host that names no checkpoint has nothing that a word could be kept for."""
+        if not _name(checkpoint):
+            return
         said = {**_read(self._file), _name(checkpoint): family}
         kept = {name: value for name, value in said.items() if value is not None}
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -119,3 +119,9 @@ def test_a_broken_memory_is_an_empty_one(tmp_path: Path) -> None:
     assert memory.get(Checkpoint("one")) is None
     memory.put(Checkpoint("one"), "sd1")
     assert memory.get(Checkpoint("one")) == "sd1"
+
+
+def test_nothing_is_kept_for_a_checkpoint_without_a_name(tmp_path: Path) -> None:
+    Remembered(tmp_path).put(Checkpoint(), "pony")
+    assert list(tmp_path.iterdir()) == []
+    assert Remembered(tmp_path).get(Checkpoint()) is None
