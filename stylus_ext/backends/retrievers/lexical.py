@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.backends.retrievers.facts import Facts, joined
-from stylus_ext.backends.retrievers.postings import Floats, Ints
+from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets
 from stylus_ext.backends.retrievers.segment import Segment
 from stylus_ext.core.card import AdapterKey
 
@@ -58,6 +58,8 @@ class LexicalIndex:
     alive: NDArray[np.bool_]
     facts: Facts
     rows: Mapping[str, int]
+    dead: tuple[Ints, ...]
+    """By segment the rows that do not count any more, numbered within it."""
 
     @classmethod
     def of(cls, segments: Sequence[Segment], gone: frozenset[str] = frozenset()) -> LexicalIndex:
@@ -71,7 +73,9 @@ class LexicalIndex:
             rows.pop(key, None)
         alive = np.zeros(base, dtype=bool)
         alive[np.fromiter(rows.values(), dtype=np.int64, count=len(rows))] = True
-        return cls(tuple(segments), alive, joined([segment.facts for segment in segments]), rows)
+        ends = np.cumsum([len(segment) for segment in segments])
+        dead = tuple(np.flatnonzero(~part).astype(np.int32) for part in np.split(alive, ends[:-1])) if segments else ()
+        return cls(tuple(segments), alive, joined([segment.facts for segment in segments]), rows, dead)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,11 +93,10 @@ class LexicalIndex:
     def weigh(self, words: Sequence[str]) -> Words:
         distinct = tuple(dict.fromkeys(words))
         counts = np.zeros(len(distinct), dtype=np.float32)
-        for segment in self.segments:
-            for at, word in enumerate(distinct):
-                term = segment.vocabulary.get(word)
-                if term is not None:
-                    counts[at] += segment.frequency[term]
+        for segment, dead in zip(self.segments, self.dead, strict=True):
+            held = {at: segment.vocabulary[word] for at, word in enumerate(distinct) if word in segment.vocabulary}
+            terms = list(held.values())
+            counts[list(held)] += segment.frequency[terms] - _holders(segment, terms, dead)
         counts = _as_of_reference(counts, max(len(self.rows), 1))
         return Words(distinct, np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
 
@@ -171,6 +174,20 @@ def _known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:
     return [term for term, _ in held], [idf for _, idf in held]
 
 
+def _holders(segment: Segment, terms: Sequence[int], rows: Ints) -> Ints:
+    """In how many of these rows each word stands, be it in the card or in an example."""
+    found = segment.card.at(terms, rows) > 0
+    starts = segment.example_starts[rows]
+    counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
+    some = np.flatnonzero(counts)
+    if len(some):
+        begins, numbers = _numbers(starts[some], counts[some])
+        spoken = segment.examples.at(terms, numbers) > 0
+        found[:, some] |= np.logical_or.reduceat(spoken, begins, axis=1)
+    holders: Ints = found.sum(axis=1).astype(np.int32)
+    return holders
+
+
 def _best_example(segment: Segment, asked: Words) -> Floats:
     starts = segment.example_starts
     best = np.zeros(len(segment), dtype=np.float32)
@@ -189,12 +206,17 @@ def _examples_of(segment: Segment, asked: Words, rows: Ints) -> tuple[Floats, Fl
     terms, factors = _known(segment, asked)
     some = np.flatnonzero(counts)
     if len(some) and terms:
-        begins = np.cumsum(counts[some]) - counts[some]
-        numbers = np.repeat(starts[some] - begins, counts[some]) + np.arange(int(counts.sum()))
-        found = segment.examples.at(terms, numbers.astype(np.int32)) * np.array(factors, dtype=np.float32)[:, None]
+        begins, numbers = _numbers(starts[some], counts[some])
+        found = segment.examples.at(terms, numbers) * np.array(factors, dtype=np.float32)[:, None]
         best[some] = np.maximum.reduceat(found.sum(axis=0), begins)
         together[some] = np.maximum.reduceat(found, begins, axis=1).sum(axis=0)
     return best, together
+
+
+def _numbers(starts: Offsets, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
+    """The numbers of the examples of several entries, one after the other, and where each entry's begin."""
+    begins = np.cumsum(counts) - counts
+    return begins, (np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))).astype(np.int32)
 
 
 def _called(segment: Segment, asked: Words) -> Called:

@@ -132,3 +132,14 @@ def test_few_rows_and_split_segments_say_the_same(asked: list[str], cut: int) ->
     np.testing.assert_allclose(index.card_impacts(words, rows).sum(axis=0), index.card_scores(words), rtol=1e-4, atol=1e-5)
     best, _ = index.example_features(words, rows)
     np.testing.assert_allclose(best, index.example_scores(words), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, len(ENTRIES) - 1), max_size=12, unique=True), st.lists(st.integers(0, len(ENTRIES) - 1), max_size=4, unique=True))
+def test_what_was_replaced_or_removed_makes_no_word_more_common(again: list[int], gone: list[int]) -> None:
+    """A file that is hashed is written again, word for word: nothing may be less telling for it."""
+    removed = frozenset(str(ENTRIES[at].key) for at in gone)
+    parts = [build(ENTRIES), build([ENTRIES[at] for at in again if at not in gone])]
+    index = LexicalIndex.of(parts, removed)
+    fresh = LexicalIndex.of([build([entry for at, entry in enumerate(ENTRIES) if at not in gone])])
+    np.testing.assert_allclose(index.weigh(WORDS).idf, fresh.weigh(WORDS).idf, rtol=1e-6)
