@@ -13,7 +13,7 @@ from stylus_ext.core.ports import Embedder, Progress, Store, VectorIndex, Vector
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 256
+_BATCH = 512
 
 
 class EmbedCatalogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
@@ -11,12 +12,19 @@ from stylus_ext.core.ports import Progress, Sighting, Store
 
 
 class HashFiles:
-    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop loses one file at most."""
+    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop loses one file at most.
 
-    def __init__(self, store: Store, refresh: RefreshCatalogue, digest: Callable[[LocalFile, Progress], str | None]) -> None:
+    `changing` is held only while a hash is written down, so that nobody waits for gigabytes to be read.
+    """
+
+    def __init__(
+        self, store: Store, refresh: RefreshCatalogue, digest: Callable[[LocalFile, Progress], str | None],
+        changing: AbstractContextManager[object],
+    ) -> None:
         self._store = store
         self._refresh = refresh
         self._digest = digest
+        self._changing = changing
 
     def __call__(self, progress: Progress) -> int:
         waiting = [file for file in self._store.files().values() if file.sha256 is None]
@@ -26,7 +34,8 @@ class HashFiles:
             progress.report("hashing", number, len(waiting))
             digest = self._digest(file, progress)
             if digest is not None:
-                self._learn(owners[file.path], replace(file, sha256=digest), AdapterKey.sha256(digest))
+                with self._changing:
+                    self._learn(owners[file.path], replace(file, sha256=digest), AdapterKey.sha256(digest))
                 hashed += 1
         progress.report("hashing", len(waiting), len(waiting))
         return hashed

@@ -53,11 +53,11 @@ class Stylus:
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
     hash_files: HashFiles
+    changing: RLock
     on_disk: OnDisk
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
-    changing: RLock = field(default_factory=RLock)
     told: set[Note] = field(default_factory=set)
 
     def stock(self, progress: Progress) -> None:
@@ -141,6 +141,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         close()
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
+    changing = RLock()
     retrievers = retriever_for(store, index, embedder, folder / "lexical")
     return Stylus(
         folder=folder,
@@ -153,7 +154,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         composers=_composer,
         refresh=refresh,
         embed=EmbedCatalogue(store, index, embedder),
-        hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress)),
+        hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
+        changing=changing,
         on_disk=OnDisk(store),
         fresh_index=fresh_index,
         notes=lambda: (*store.notes, *index.notes),

@@ -132,10 +132,12 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
         learned = stylus.learn(request["learn"], progress)
         answer["learned"] = learned.written
         notes += learned.notes
+    if request["hash"]:
+        answer["hashed"] = stylus.hash_files(progress)
     with stylus.changing:
-        if request["hash"]:
-            answer["hashed"] = stylus.hash_files(progress)
         answer["vectors"] = stylus.embed(progress)
+    if answer["written"] or answer["vectors"]:
+        stylus.warm()  # so that what is made anew of a large catalogue is not made while somebody waits for a plan
     answer["notes"] = [{"code": note.code, "text": note.text} for note in (*stylus.news(), *notes)]
     return answer
 

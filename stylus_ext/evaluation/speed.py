@@ -47,6 +47,7 @@ def measure(folder: Path, entries: int, real: int, plans: int, child: Child, pro
         found |= _retrieval(stylus, plans, progress)
         found["recall_at_150"] = _recall(folder, stylus, basis["card"], plans)
         found["index_ratio_to_encode"] = _indexing(stylus, progress)
+        stylus.warm()  # what an index job does last
     finally:
         stylus.close()
     return found | _in_a_fresh_process(folder, plans, child, progress)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import RLock
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_hashing_finds_out_that_a_file_is_a_known_adapter(store: SqliteStore, tm
     known = make_card(7, "Watercolor Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(digest),))
     refresh.take([Sighting(card=known)])
     assert len(store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)].files) == 0
-    hash_files = HashFiles(store, refresh, lambda each, progress: sha256_of(Path(each.path), progress))
+    hash_files = HashFiles(store, refresh, lambda each, progress: sha256_of(Path(each.path), progress), RLock())
     assert hash_files(Watch()) == 1
     entry = store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)]
     assert entry.key == AdapterKey.path("renamed.safetensors")
