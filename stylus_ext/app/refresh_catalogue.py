@@ -27,6 +27,7 @@ class Refreshed:
     written: int = 0
     gone: int = 0
     united: int = 0
+    vectors: int = 0
     notes: tuple[Note, ...] = ()
 
 

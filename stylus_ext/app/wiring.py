@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 
@@ -94,8 +94,7 @@ class Stylus:
         source: CardSource = LoraFolder([checked_folder(folder) for folder in folders])
         with self.changing:
             refreshed = self.refresh(source, progress)
-            self.embed(progress)
-        return refreshed
+            return replace(refreshed, vectors=self.embed(progress))
 
     def reachable(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """What lies on disk, in these folders or anywhere, by the stem of its file."""

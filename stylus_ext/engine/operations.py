@@ -126,7 +126,7 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
     notes: list[Note] = []
     if request["lora_dirs"]:
         refreshed = stylus.index_folders(request["lora_dirs"], progress)
-        answer |= {"written": refreshed.written, "gone": refreshed.gone, "united": refreshed.united}
+        answer |= {"written": refreshed.written, "gone": refreshed.gone, "united": refreshed.united, "vectors": refreshed.vectors}
         notes += refreshed.notes
     if request["learn"]:
         learned = stylus.learn(request["learn"], progress)
@@ -135,7 +135,7 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
     if request["hash"]:
         answer["hashed"] = stylus.hash_files(progress)
     with stylus.changing:
-        answer["vectors"] = stylus.embed(progress)
+        answer["vectors"] += stylus.embed(progress)
     if answer["written"] or answer["vectors"]:
         stylus.warm()  # so that what is made anew of a large catalogue is not made while somebody waits for a plan
     answer["notes"] = [{"code": note.code, "text": note.text} for note in (*stylus.news(), *notes)]

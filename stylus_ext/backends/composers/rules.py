@@ -12,7 +12,7 @@ from stylus_ext.backends.composers.thresholds import needed
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.family import ANY, ecosystem
+from stylus_ext.core.family import ANY, UNKNOWN, ecosystem
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 
@@ -84,11 +84,12 @@ class _Work:
         return tuple((own + refused)[:MOST_NEAR_MISSES])
 
     def _in_turn(self) -> list[Candidate]:
-        """What the user wants always, then the surest; equals in the retriever's order."""
+        """What the user wants always, then the surest; equals in the retriever's order. What was made for nobody knows what
+        comes last, so that it decides the ecosystem only where nothing else does."""
         best = self.candidates.found[:LOOKED_AT]
         wanted = [candidate for candidate in self.candidates.found if candidate.entry.edits.state == "always"]
         rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        return wanted + sorted(rest, key=lambda candidate: -candidate.evidence.sure)
+        return wanted + sorted(rest, key=lambda candidate: (candidate.entry.family == UNKNOWN, -candidate.evidence.sure))
 
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
