@@ -64,7 +64,7 @@ def settings_for(folder: Path, arguments: Namespace) -> Settings:
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError, InvalidInput) as error:
-        raise InvalidInput(f"{file} cannot be used: {error} Correct it, or move it away to have the defaults.") from error
+        raise InvalidInput(f"{file} cannot be used: {str(error).rstrip('.')}. Correct it, or move it away to have the defaults.") from error
     return with_values(settings, settings_of(arguments, ENGINE_SECTIONS))
 
 

@@ -152,6 +152,7 @@ def test_a_broken_settings_file_is_named(stylus: Cli, folder: Path, content: byt
     message = refusal(stylus("plan", "a corgi"))
     assert said in message
     assert str(folder / "settings.json") in message
+    assert ". Correct it, or move it away" in message and ".." not in message.replace("...", "")
 
 
 def test_a_settings_file_that_is_a_folder_is_named(stylus: Cli, folder: Path) -> None:
