@@ -14,7 +14,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
-from stylus_ext.core.family import ANY, parse_family
+from stylus_ext.core.family import ANY, is_partial, parse_family, partly
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.naming import safe_file_stem, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
@@ -103,6 +103,7 @@ class PlanPrompt:
         notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
         return Plan(
             prompt=request.prompt,
+        family = _family(settings, entries)
             negative_prompt=request.negative_prompt,
             seed=request.seeds[0],
             composition=composition,
@@ -111,8 +112,8 @@ class PlanPrompt:
             negative_prompts=tuple(written[mask].negative_prompt for mask in masks),
             tags=tuple(tags.values()),
             missing=tuple(_missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk),
-            notes=tuple(dict.fromkeys([*notes, *_remarks(prompt, composition)])),
-            family=_family(settings, entries),
+            notes=tuple(dict.fromkeys([*notes, *_remarks(prompt, composition), *_relatives(family, entries)])),
+            family=family,
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
         )
@@ -204,3 +205,9 @@ def _family(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
     if settings.selection.family != ANY:
         return settings.selection.family
     return next((entry.family for entry in entries.values()), ANY)
+def _relatives(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
+    for entry in entries.values():
+        if is_partial(entry.family, family):
+            yield Note("partly_compatible", f"{entry.card.name} was {partly(entry.family, family)}: it may do less there, or something else.")
+
+

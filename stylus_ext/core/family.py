@@ -100,6 +100,13 @@ _PARENTS = {
 }
 
 
+_SPOKEN = {
+    "sd1": "SD 1.5", "sd2": "SD 2", "sd3": "SD 3", "sd3.5-medium": "SD 3.5 Medium", "sdxl": "SDXL", "sdxl-distilled": "SDXL Distilled",
+    "pony": "Pony", "illustrious": "Illustrious", "noobai": "NoobAI", "auraflow": "AuraFlow", "pony-v7": "Pony V7", "flux1": "Flux.1",
+    "flux1-krea": "Flux.1 Krea", "flux1-kontext": "Flux.1 Kontext", "flux2": "Flux.2", "chroma": "Chroma",
+}
+
+
 class Compatibility(Enum):
     """How well an adapter of one family works on a model of another."""
 
@@ -149,6 +156,21 @@ def compatibility(adapter_family: str, model_family: str) -> Compatibility:
     if ecosystem(adapter_family) == ecosystem(model_family):
         return Compatibility.PARTIAL
     return Compatibility.NONE
+
+
+def is_partial(adapter_family: str, model_family: str) -> bool:
+    """Whether an adapter of the first was made for a relative of the second; no family in particular has none."""
+    return model_family != ANY and compatibility(adapter_family, model_family) is Compatibility.PARTIAL
+
+
+def spoken(family: str) -> str:
+    """As people write it: "SDXL", "Pony"."""
+    return _SPOKEN.get(family, family)
+
+
+def partly(adapter_family: str, model_family: str) -> str:
+    """The one way of saying it, in reasons and notes."""
+    return f"made for {spoken(adapter_family)}, only partly compatible with {spoken(model_family)}"
 
 
 def known_families() -> tuple[str, ...]:

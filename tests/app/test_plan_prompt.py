@@ -175,6 +175,16 @@ def test_the_family_of_the_plan_is_the_one_asked_for_or_that_of_the_picks(world:
         world.plan(PlanRequest("a fox", settings=settings(selection={"family": "crayon"})))
 
 
+def test_a_pick_made_for_a_relative_is_noted(world: World) -> None:
+    world.store.write([make_entry(1, "fox", family="sdxl"), make_entry(2, "tree", family="pony")])
+    wanted = {"family": "pony", "partial": True}
+    notes = world.plan(PlanRequest("a fox under a tree", settings=settings(selection=wanted))).notes
+    assert [(note.code, note.text.partition(":")[0]) for note in notes] == [
+        ("partly_compatible", "fox was made for SDXL, only partly compatible with Pony")
+    ]
+    assert world.plan(PlanRequest("a tree", settings=settings(selection=wanted))).notes == ()
+
+
 @pytest.mark.parametrize("broken", [{"seeds": ()}, {"seeds": tuple(range(1001))}, {"batch_size": 0}, {"prompt": "x" * 100_001}])
 def test_what_cannot_be_planned_is_refused_with_a_sentence(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):

@@ -12,8 +12,11 @@ from stylus_ext.core.family import (
     compatibility,
     ecosystem,
     family_of,
+    is_partial,
     known_families,
     parse_family,
+    partly,
+    spoken,
 )
 
 CIVITAI = {
@@ -150,3 +153,13 @@ def test_what_a_user_types(text: str, family: str) -> None:
 def test_an_unknown_family_is_refused_with_the_list(text: str) -> None:
     with pytest.raises(InvalidInput, match="sd1, sd2"):
         parse_family(text)
+
+
+def test_what_is_partial_is_said_as_people_say_it() -> None:
+    assert is_partial("sdxl", "pony")
+    assert not is_partial("pony", "pony")
+    assert not is_partial("sd1", "pony")
+    assert not is_partial("sdxl", ANY)
+    assert partly("sdxl", "pony") == "made for SDXL, only partly compatible with Pony"
+    assert spoken("a-family-of-tomorrow") == "a-family-of-tomorrow"
+    assert all(family_of(spoken(family)) == family for family in known_families())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from stylus_ext.core.candidates import Candidate, Evidence
-from stylus_ext.core.family import ANY, Compatibility, compatibility
+from stylus_ext.core.family import ANY, is_partial, partly
 
 
 def why(candidate: Candidate, task: str, local: Evidence | None, family: str = ANY) -> str:
     """What speaks for a pick, the strongest first; and that it works in part only where it was made for a relative."""
     mine = candidate.entry.family
-    if family != ANY and compatibility(mine, family) is Compatibility.PARTIAL:
-        return f"{_why(candidate, task, local)}; it was made for {mine}, which works with {family} in part"
+    if is_partial(mine, family):
+        return f"{_why(candidate, task, local)}; {partly(mine, family)}"
     return _why(candidate, task, local)
 
 

@@ -12,7 +12,7 @@ from stylus_ext.backends.composers.thresholds import needed
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.family import ANY, UNKNOWN, ecosystem
+from stylus_ext.core.family import ANY, UNKNOWN, is_partial, partly, spoken
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 
@@ -39,7 +39,7 @@ class _Work:
     own: frozenset[str]
     tasks: dict[int, Task]
     room: int
-    ecosystem: str = ""
+    kin: str = ""
     styles: int = 0
     picks: list[Pick] = field(default_factory=list)
     used: Counter[int] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class _Work:
         for candidate in candidates.found:
             if own.intersection(file.stem for file in candidate.entry.files):
                 work.styles += candidate.entry.kind == "style"
-                work.ecosystem = work.ecosystem or ecosystem(candidate.entry.family)
+                work.kin = work.kin or candidate.entry.family
         return work
 
     def done(self) -> Composition:
@@ -85,11 +85,15 @@ class _Work:
 
     def _in_turn(self) -> list[Candidate]:
         """What the user wants always, then the surest; equals in the retriever's order. What was made for nobody knows what
-        comes last, so that it decides the ecosystem only where nothing else does."""
+        comes last, so that it decides the family only where nothing else does."""
         best = self.candidates.found[:LOOKED_AT]
         wanted = [candidate for candidate in self.candidates.found if candidate.entry.edits.state == "always"]
         rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        return wanted + sorted(rest, key=lambda candidate: (candidate.entry.family == UNKNOWN, -candidate.evidence.sure))
+        return wanted + sorted(rest, key=self._turn)
+
+    def _turn(self, candidate: Candidate) -> tuple[bool, float, bool]:
+        family = candidate.entry.family
+        return family == UNKNOWN, -candidate.evidence.sure, is_partial(family, self.query.limits.family)
 
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
@@ -104,11 +108,20 @@ class _Work:
                 return reason or unsure(candidate, least)
         if len(self.picks) >= self.room:
             return self._full()
-        if limits.family == ANY and self.ecosystem and ecosystem(entry.family) != self.ecosystem:
-            return f"it was made for {entry.family}, and the other picks for {self.ecosystem}"
+        stranger = self._stranger(entry.family)
+        if stranger:
+            return stranger
         if entry.kind == "style" and self.styles >= limits.max_styles:
             return f"{limits.max_styles} styles are the most for one picture"
         return "" if wanted else self._crowded(candidate)
+    def _stranger(self, family: str) -> str:
+        """Where no family is asked for, the first pick decides; its relatives may join it where they are allowed."""
+        if self.query.limits.family != ANY or self.kin in ("", family):
+            return ""
+        if not is_partial(family, self.kin):
+            return f"it was made for {spoken(family)}, and the other picks for {spoken(self.kin)}"
+        return "" if self.query.limits.partial else f"{partly(family, self.kin)}, for which the other picks were made"
+
 
     def _crowded(self, candidate: Candidate) -> str:
         start = best_span(candidate, self.tasks)
@@ -140,7 +153,7 @@ class _Work:
             kind=entry.kind, score=candidate.evidence.sure, pinned=pinned,
         ))
         self.styles += entry.kind == "style"
-        self.ecosystem = self.ecosystem or ecosystem(entry.family)
+        self.kin = self.kin or entry.family
 
     def _is_asked_for(self, candidate: Candidate) -> bool:
         """What is there only because the user wants it always takes no other adapter's place."""

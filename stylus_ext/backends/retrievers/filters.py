@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from stylus_ext.backends.retrievers import facts as fact
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
 from stylus_ext.core.description import Entry
-from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility
+from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility, is_partial, partly, spoken
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.veto import Veto, is_vetoed, vetoed
@@ -40,7 +39,7 @@ class Gate:
     @classmethod
     def of(cls, query: Query, index: LexicalIndex) -> Gate:
         facts, limits = index.facts, query.limits
-        families = None if limits.family == ANY else _fitting(limits.family, facts.family_names)
+        families = None if limits.family == ANY else _fitting(limits.family, facts.family_names, limits.partial)
         opened = index.alive & ~facts.has(fact.FEW_IMAGES) if len(index.alive) else index.alive
         if families is not None:
             opened = opened & facts.of_families(families)
@@ -63,16 +62,16 @@ class Gate:
         return ""
 
     def factor(self, entry: Entry) -> float:
-        if self.family == ANY or compatibility(entry.family, self.family) is Compatibility.FULL:
-            return 1.0
-        return PARTLY
+        return PARTLY if is_partial(entry.family, self.family) else 1.0
 
     def misfit(self, entry: Entry) -> str:
         """Why an entry outside the gate is outside of it."""
         if self.families is not None and entry.family not in self.families:
             if entry.family == UNKNOWN:
-                return f"nobody says for which base model it was made, and you generate with {self.family}"
-            return f"it was made for {entry.family}, which does not work with {self.family}"
+                return f"nobody says for which base model it was made, and you generate with {spoken(self.family)}"
+            if is_partial(entry.family, self.family):
+                return f"{partly(entry.family, self.family)}: such adapters are left out unless the setting 'partial' allows them"
+            return f"it was made for {spoken(entry.family)}, which does not work with {spoken(self.family)}"
         return ""
 
 
@@ -80,11 +79,8 @@ def is_explicit(prompt: Prompt) -> bool:
     return not _EXPLICIT.isdisjoint(words(prompt.text))
 
 
-def _fitting(family: str, names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(_fitting_names(family, names))
-
-
-def _fitting_names(family: str, names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
-        if compatibility(name, family) is not Compatibility.NONE:
-            yield name
+def _fitting(family: str, names: tuple[str, ...], partial: bool) -> frozenset[str]:
+    return frozenset(
+        name for name in names
+        if compatibility(name, family) is Compatibility.FULL or (partial and is_partial(name, family))
+    )

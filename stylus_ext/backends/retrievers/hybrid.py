@@ -117,7 +117,7 @@ class HybridRetriever:
                 continue
             whole, spans = evidence(entry, at, found, asked, said)
             kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans))
-        ranked, aside = diverse(sorted(kept, key=lambda candidate: -candidate.score))
+        ranked, aside = diverse(sorted(kept, key=lambda candidate: (-candidate.score, gate.factor(candidate.entry) < 1)))
         return ranked, refused + aside
 
     def _misfits(self, gate: Gate, lexical: LexicalIndex, called: Called) -> list[NearMiss]:

@@ -12,6 +12,7 @@ from stylus_ext.core.candidates import Candidate, Candidates, Evidence, NearMiss
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Edits, State
+from stylus_ext.core.names import NO_NAMES, Called, Names
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.spans import spans
@@ -101,14 +102,17 @@ class TestLimits:
         assert "2 styles" in reason(compose(prompt, *styles), "woodcut")
         assert len(compose(prompt, *styles, max_styles=3).picks) == 3
 
-    def test_one_ecosystem_where_the_family_is_open(self) -> None:
+    def test_one_family_where_it_is_open_and_its_relatives_where_they_are_allowed(self) -> None:
         pair = (
             found(SCENE, 1, "Copper Train", "copper train", kind="object", family="pony"),
             found(SCENE, 2, "Teapot", "teapot", kind="object", family="sd1", sure=0.8),
             found(SCENE, 3, "Night Market", "night market", kind="object", family="sdxl", sure=0.7),
         )
-        assert names(compose(SCENE, *pair)) == ["Copper Train", "Night Market"]
-        assert "sd1" in reason(compose(SCENE, *pair), "Teapot")
+        assert names(compose(SCENE, *pair)) == ["Copper Train"]
+        assert "made for SD 1.5" in reason(compose(SCENE, *pair), "Teapot")
+        assert "made for SDXL, only partly compatible with Pony" in reason(compose(SCENE, *pair), "Night Market")
+        assert names(compose(SCENE, *pair, partial=True)) == ["Copper Train", "Night Market"]
+        assert "SD 1.5" in reason(compose(SCENE, *pair, partial=True), "Teapot")
 
     def test_what_was_made_for_nobody_knows_what_shuts_out_nothing(self) -> None:
         pair = (
@@ -164,6 +168,20 @@ class TestTheUsersOwn:
         assert "wrote it" in reason(composition, "Copper Train")
         assert "coppertrain serves" in reason(composition, "Iron Train")
         assert compose(self.PROMPT, own, other, pot, max_adapters=1).picks == ()
+
+    def test_it_is_known_by_its_alias_too(self) -> None:
+        prompt = "a copper train beside a teapot <lora:Rails of 1900:0.7>"
+        own = found(prompt, 1, "Copper Train", "copper train", kind="style", files=on_disk("coppertrain"))
+        other = found(prompt, 2, "Iron Train", "copper train", kind="vehicle", sure=0.8)
+        pot = found(prompt, 3, "Teapot", "teapot", kind="style", sure=0.7)
+        asked = replace(query(prompt, max_styles=1), names=Names.of([Called(own.key, "coppertrain", "Rails of 1900")]))
+        composition = RuleComposer().compose(asked, Candidates((own, other, pot), spans(asked.prompt), 0.9))
+        assert names(composition) == []
+        assert [task.taken_by for task in composition.tasks] == ["Rails of 1900", ""]
+        assert "wrote it" in reason(composition, "Copper Train")
+        assert "your own Rails of 1900 serves" in reason(composition, "Iron Train")
+        assert "1 styles" in reason(composition, "Teapot")
+        assert names(RuleComposer().compose(replace(asked, names=NO_NAMES), Candidates((own,), spans(asked.prompt)))) == ["Copper Train"]
 
     @pytest.mark.parametrize(("prompt", "most", "said"), [
         ("a bee <lora:x1:1><lora:y1:1>", 2, "2 adapters are the most for one picture, and you wrote 2 yourself"),
@@ -245,9 +263,15 @@ def test_refusals_have_their_place_among_many() -> None:
 
 def test_a_relative_of_the_model_is_said() -> None:
     train = found(SCENE, 1, "Copper Train", "copper train", kind="vehicle", family="sdxl")
-    assert "made for sdxl, which works with pony in part" in compose(SCENE, train, family="pony").picks[0].reason
+    assert "made for SDXL, only partly compatible with Pony" in compose(SCENE, train, family="pony", partial=True).picks[0].reason
     assert "part" not in compose(SCENE, train, family="sdxl").picks[0].reason
     assert "part" not in compose(SCENE, train).picks[0].reason
+
+
+def test_of_equals_the_one_made_for_the_model_is_taken() -> None:
+    relative = found(SCENE, 1, "Copper Train", "copper train", kind="vehicle", family="sdxl")
+    own = found(SCENE, 2, "Brass Train", "copper train", kind="vehicle", family="pony")
+    assert names(compose(SCENE, relative, own, family="pony", partial=True)) == ["Brass Train"]
 
 
 def test_weights_are_the_entrys_or_unknown() -> None:
@@ -273,14 +297,14 @@ def crowds(draw: st.DrawFn) -> list[Candidate]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(crowds(), st.integers(0, 4), st.integers(0, 3), st.floats(0, 1))
-def test_limits_hold_for_any_crowd(crowd: list[Candidate], most: int, per_task: int, strictness: float) -> None:
-    composition = compose(SCENE, *crowd, max_adapters=most, per_task=per_task, max_styles=1, strictness=strictness)
+@given(crowds(), st.integers(0, 4), st.integers(0, 3), st.floats(0, 1), st.booleans())
+def test_limits_hold_for_any_crowd(crowd: list[Candidate], most: int, per_task: int, strictness: float, partial: bool) -> None:
+    composition = compose(SCENE, *crowd, partial=partial, max_adapters=most, per_task=per_task, max_styles=1, strictness=strictness)
     entries = {candidate.key: candidate.entry for candidate in crowd}
     picked = [entries[pick.key] for pick in composition.picks]
     assert len(picked) <= most
     assert sum(entry.kind == "style" for entry in picked) <= 1
-    assert len({"sdxl" if entry.family == "pony" else entry.family for entry in picked}) <= 1
+    assert len({"sdxl" if partial and entry.family == "pony" else entry.family for entry in picked}) <= 1
     chosen = [pick for pick in composition.picks if entries[pick.key].edits.state != "always"]
     assert all(sum(pick.task == task.start for pick in chosen) <= per_task for task in composition.tasks)
     assert not {pick.key for pick in composition.picks} & {miss.key for miss in composition.near_misses}

@@ -31,11 +31,14 @@ def test_what_asks_for_nsfw(text: str, explicit: bool) -> None:
 
 def test_relatives_pass_and_strangers_do_not() -> None:
     entries = [make_entry(number, family=family) for number, family in enumerate(("pony", "sdxl", "sd1", "unknown"), 1)]
-    found = gate(*entries, family="pony")
+    closed = gate(*entries, family="pony")
+    assert closed.open.tolist() == [True, False, False, False]
+    assert closed.misfit(entries[1]).startswith("made for SDXL, only partly compatible with Pony: ")
+    found = gate(*entries, family="pony", partial=True)
     assert found.open.tolist() == [True, True, False, False]
     assert [found.factor(entry) for entry in entries[:2]] == [1.0, PARTLY]
     assert found.misfit(entries[0]) == ""
-    assert "sd1" in found.misfit(entries[2])
+    assert "SD 1.5" in found.misfit(entries[2])
     assert "nobody" in found.misfit(entries[3])
 
 

@@ -69,12 +69,27 @@ class TestFilters:
         names = [candidate.entry.card.name for candidate in found.found]
         assert "Moss Golem Home" in names
         assert "Moss Golem" not in names
-        assert any(miss.name == "Moss Golem" and "sdxl" in miss.reason for miss in found.refused)
+        assert any(miss.name == "Moss Golem" and "SDXL" in miss.reason for miss in found.refused)
 
     def test_a_relative_passes_with_a_lower_score(self, house: House) -> None:
         house.add([make_entry(50, "Moss Golem", kind="concept", family="pony"), make_entry(51, "Moss Golem", kind="concept", family="illustrious")])
-        by_family = {candidate.entry.family: candidate.score for candidate in house.find("a moss golem", family="pony").found}
+        by_family = {candidate.entry.family: candidate.score for candidate in house.find("a moss golem", family="pony", partial=True).found}
         assert by_family["pony"] > by_family["illustrious"]
+
+    def test_a_relative_that_is_not_allowed_is_a_near_miss_that_says_so(self, house: House) -> None:
+        house.add([make_entry(50, "Moss Golem", kind="concept", family="sdxl")])
+        found = house.find("a moss golem", family="pony")
+        assert "Moss Golem" not in [candidate.entry.card.name for candidate in found.found]
+        reasons = [miss.reason for miss in found.refused if miss.name == "Moss Golem"]
+        assert [reason.partition(":")[0] for reason in reasons] == ["made for SDXL, only partly compatible with Pony"]
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_a_full_one_stands_before_its_equal_that_is_partial(self, house: House, turned: bool) -> None:
+        families = ["sdxl", "pony"][:: -1 if turned else 1]
+        house.add([make_entry(50 + at, "Moss Golem", kind="concept", family=each, model_id=900 + at) for at, each in enumerate(families)])
+        found = house.find("a moss golem", family="pony", partial=True).found
+        golems = [candidate.entry.family for candidate in found if candidate.entry.card.name == "Moss Golem"]
+        assert golems == ["pony", "sdxl"]
 
     def test_nobody_knows_the_family(self, house: House) -> None:
         house.add([make_entry(50, "Moss Golem", kind="concept", family="unknown")])

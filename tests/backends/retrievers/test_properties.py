@@ -85,12 +85,14 @@ def test_small_segments_say_what_one_made_anew_says(first: list[Entry], history:
 
 class TestWhatMayBeFound:
     @pytest.mark.parametrize("family", [*FAMILIES[:-1], ANY])
-    def test_only_what_works_with_the_model_and_relatives_after_their_own(self, house: House, family: str) -> None:
+    @pytest.mark.parametrize("partial", [False, True])
+    def test_only_what_works_with_the_model_and_relatives_after_their_own(self, house: House, family: str, partial: bool) -> None:
         house.add([make_entry(600 + number, "Moss Golem", kind="concept", family=each, model_id=600 + number) for number, each in enumerate(FAMILIES)])
-        found = [each.entry for each in house.find("a moss golem", family=family).found]
+        found = [each.entry for each in house.find("a moss golem", family=family, partial=partial).found]
         assert any(entry.card.name == "Moss Golem" for entry in found)
         if family != ANY:
-            assert all(compatibility(entry.family, family) is not Compatibility.NONE for entry in found)
+            levels = {compatibility(entry.family, family) for entry in found}
+            assert levels <= {Compatibility.FULL, Compatibility.PARTIAL} if partial else levels == {Compatibility.FULL}
             assert found[0].family == family
 
     @pytest.mark.parametrize("policy", ["hybrid", "cosine", "lexical", "random"])
