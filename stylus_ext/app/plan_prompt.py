@@ -100,10 +100,10 @@ class PlanPrompt:
         masks = choose_masks(composition, settings.diversity.scheme, request.seeds, request.batch_size)
         sheet = Sheet(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
+        family = _family(settings, entries)
         notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
         return Plan(
             prompt=request.prompt,
-        family = _family(settings, entries)
             negative_prompt=request.negative_prompt,
             seed=request.seeds[0],
             composition=composition,
@@ -200,14 +200,14 @@ def _remarks(prompt: Prompt, composition: Composition) -> Iterable[Note]:
         yield Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")
 
 
-def _family(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
-    """The one asked for, else that of the strongest pick."""
-    if settings.selection.family != ANY:
-        return settings.selection.family
-    return next((entry.family for entry in entries.values()), ANY)
 def _relatives(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
     for entry in entries.values():
         if is_partial(entry.family, family):
             yield Note("partly_compatible", f"{entry.card.name} was {partly(entry.family, family)}: it may do less there, or something else.")
 
 
+def _family(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
+    """The one asked for, else that of the strongest pick."""
+    if settings.selection.family != ANY:
+        return settings.selection.family
+    return next((entry.family for entry in entries.values()), ANY)

@@ -114,6 +114,7 @@ class _Work:
         if entry.kind == "style" and self.styles >= limits.max_styles:
             return f"{limits.max_styles} styles are the most for one picture"
         return "" if wanted else self._crowded(candidate)
+
     def _stranger(self, family: str) -> str:
         """Where no family is asked for, the first pick decides; its relatives may join it where they are allowed."""
         if self.query.limits.family != ANY or self.kin in ("", family):
@@ -121,7 +122,6 @@ class _Work:
         if not is_partial(family, self.kin):
             return f"it was made for {spoken(family)}, and the other picks for {spoken(self.kin)}"
         return "" if self.query.limits.partial else f"{partly(family, self.kin)}, for which the other picks were made"
-
 
     def _crowded(self, candidate: Candidate) -> str:
         start = best_span(candidate, self.tasks)
