@@ -1,0 +1,29 @@
+"""An open answer: its status and headers at once, its bytes as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+Check = Callable[[], None]
+
+
+def free() -> None:
+    """The check of what nobody will stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` by lower-case name; `origin` is where the answer came from after all redirects, the signed address stays inside."""
+
+    status: int
+    headers: Mapping[str, str]
+    origin: str
+    pieces: Callable[[], Iterator[bytes]]
+    """The body as it was sent, piece by piece; `Unreachable` when it breaks off, stalls, or is shorter than was said."""
+
+    @property
+    def length(self) -> int | None:
+        """What `Content-Length` says of this answer's body, if it says anything usable."""
+        said = self.headers.get("content-length", "")
+        return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else None  # noqa: PLR2004 - fits any disk

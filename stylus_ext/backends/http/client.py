@@ -1,0 +1,232 @@
+"""`Http`: requests with their retries, redirects and limits; where a key goes is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import urljoin
+
+from stylus_ext import __version__
+from stylus_ext.backends.http.answers import Answer, Check, free
+from stylus_ext.backends.http.decoding import decoded, refusal_body
+from stylus_ext.backends.http.keys import Key
+from stylus_ext.backends.http.limits import MIB, Limits
+from stylus_ext.backends.http.origins import is_private, origin_of, shown, split
+from stylus_ext.backends.http.problems import BadAnswer, Refusal, Unreachable
+from stylus_ext.backends.http.waiting import Pace, Watch, pause
+from stylus_ext.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger(__name__)
+
+AGENT = f"sd-webui-stylus/{__version__}"
+_PIECE = MIB
+_MOST_OF_A_REFUSAL = 64 * 1024
+_T = TypeVar("_T")
+
+Params = Mapping[str, "str | Sequence[str]"]
+
+
+class Http:
+    """May be used from several threads. `key` goes to its own origin, whatever is asked for and wherever it redirects.
+
+    `interval_s` is the shortest time between two requests, those of a redirect apart.
+    """
+
+    def __init__(self, key: Key | None = None, *, interval_s: float = 0.0, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+        import httpx
+
+        from stylus_ext.backends.http.transport import Transport
+
+        for noisy in ("httpx", "httpcore"):  # they would write whole addresses into the log, signatures and all
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        self._key, self._limits = key, limits
+        self._pace = Pace(interval_s)
+        self._watch = Watch()
+        self._client = httpx.Client(
+            transport=Transport(self._watch), trust_env=False, follow_redirects=False,
+            timeout=httpx.Timeout(limits.stall_s, connect=limits.connect_s),
+            headers={"User-Agent": AGENT}, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def json(self, url: str, params: Params | None = None, *, body: object = None, check: Check = free) -> object:
+        """What the server answers, as plain data. With a `body` it is a POST of that JSON; such a one is not redirected."""
+        request = self._request("GET" if body is None else "POST", url, {"Accept": "application/json"}, params=params, json=body)
+
+        def read(late: Check) -> object:
+            response = self._opened(request, late)
+            with contextlib.closing(response), self._watch.over(late):
+                data = bytearray()
+                for piece in self._pieces(response):
+                    data += piece
+                    if len(data) > self._limits.largest_json:
+                        raise BadAnswer(f"{shown(url)} answered with more than anybody needs.")
+                return decoded(bytes(data), response.headers.get("content-type", ""), shown(url))
+
+        return self._tried(url, check, read)
+
+    @contextlib.contextmanager
+    def stream(self, url: str, headers: Mapping[str, str] | None = None, *, check: Check = free) -> Iterator[Answer]:
+        """A GET whose body is read piece by piece, as it was sent, in the thread that opened it.
+
+        Redirects are followed and the opening is tried again; what breaks afterwards is the caller's. What the answer is has to
+        be looked at: 200 may come where 206 was asked for, and a web page where a file was. 416 comes as a `Refusal`.
+        """
+        request = self._request("GET", url, {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
+        response = self._tried(url, check, lambda late: self._opened(request, late))
+        with contextlib.closing(response), self._watch.over(check):
+            named = {name.lower(): value for name, value in response.headers.items()}
+            yield Answer(response.status_code, named, origin_of(str(response.url)), lambda: self._pieces(response, raw=True))
+
+    def _tried(self, url: str, check: Check, work: Callable[[Check], _T]) -> _T:
+        """`work` with a check that also knows when it is late; again after a pause where that is any use."""
+        attempt = 0
+        while True:
+            attempt += 1
+            self._pace.wait(check)
+            try:
+                return work(_Late(check, self._limits.total_s, shown(url)))
+            except Refusal as refusal:
+                wanted = self._pause_after(refusal, attempt)
+                if wanted is None:
+                    raise
+                reason = f"status {refusal.status}"
+            except Unreachable:
+                if attempt >= self._limits.tries:
+                    raise
+                wanted, reason = self._back_off(attempt), "no answer"
+            logger.info("%s: %s at try %d, again in %.1f s", shown(url), reason, attempt, wanted)
+            pause(wanted, check)
+
+    def _opened(self, request: httpx.Request, late: Check) -> httpx.Response:
+        """The answer after all redirects, whose status is no refusal; to be closed."""
+        with self._watch.over(late):
+            response = self._followed(request)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                with contextlib.closing(response):
+                    self._refuse(response)
+            return response
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], **rest: Any) -> httpx.Request:
+        split(url)
+        return self._client.build_request(method, url, headers=dict(headers), **rest)
+
+    def _followed(self, request: httpx.Request) -> httpx.Response:
+        """Sent as often as it is redirected; the key is decided anew at each hop."""
+        for _ in range(self._limits.hops + 1):
+            response = self._sent(request)
+            if not response.has_redirect_location:
+                return response
+            with contextlib.closing(response):
+                request = self._redirected(request, response)
+        raise BadAnswer(f"{shown(str(request.url))} redirects in circles.")
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        import httpx
+
+        request.headers.pop("Authorization", None)
+        if self._key is not None and origin_of(str(request.url)) == self._key.origin:
+            request.headers["Authorization"] = f"Bearer {self._key.secret}"
+        try:
+            return self._client.send(request, stream=True, auth=None)
+        except httpx.HTTPError as error:
+            raise Unreachable(_unreachable(request, error)) from error
+        except UnicodeError as error:
+            raise BadAnswer(f"{shown(str(request.url))} has no name that can be looked up.") from error
+
+    def _redirected(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
+        import httpx
+
+        here, there = str(request.url), urljoin(str(request.url), response.headers["location"])
+        try:
+            split(there)
+        except InvalidInput as error:
+            raise BadAnswer(f"{shown(here)} redirects to an address that cannot be used.") from error
+        if request.method != "GET" or (here.startswith("https:") and there.startswith("http:")) or (is_private(there) and not is_private(here)):
+            raise BadAnswer(f"{shown(here)} redirects to {shown(there)}, where Stylus does not follow.")
+        headers = {name: value for name, value in request.headers.items() if name not in ("host", "authorization", "cookie")}
+        try:
+            return self._client.build_request("GET", there, headers=headers)
+        except httpx.InvalidURL as error:
+            raise BadAnswer(f"{shown(here)} redirects to an address that cannot be used.") from error
+
+    def _pieces(self, response: httpx.Response, *, raw: bool = False) -> Iterator[bytes]:
+        import httpx
+
+        read = response.iter_raw if raw else response.iter_bytes
+        try:
+            yield from read(_PIECE) if raw else read()
+        except httpx.HTTPError as error:
+            raise Unreachable(_unreachable(response.request, error)) from error
+
+    def _refuse(self, response: httpx.Response) -> NoReturn:
+        data = bytearray()
+        with contextlib.suppress(Unreachable):
+            for piece in self._pieces(response):
+                data += piece
+                if len(data) > _MOST_OF_A_REFUSAL:
+                    break
+        body, said = refusal_body(bytes(data))
+        raise Refusal(shown(str(response.url)), response.status_code, said, body, _retry_after(response.headers.get("retry-after", "")))
+
+    def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:
+        """None when asking again is no use, not now or not at all."""
+        passing = refusal.status == HTTPStatus.TOO_MANY_REQUESTS or refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if not passing or attempt == self._limits.tries:
+            return None
+        if refusal.retry_after is None:
+            return self._back_off(attempt)
+        return refusal.retry_after if refusal.retry_after <= self._limits.longest_retry_after_s else None
+
+    def _back_off(self, attempt: int) -> float:
+        longest = min(self._limits.longest_pause_s, self._limits.first_pause_s * 2 ** (attempt - 1))
+        return float(longest * random.uniform(0.75, 1.0))  # noqa: S311 - spreads retries
+
+
+class _Late:
+    """The check that also knows when it has taken too long."""
+
+    def __init__(self, check: Check, seconds: float, where: str) -> None:
+        self._check, self._until = check, time.monotonic() + seconds
+        self._said = f"{where} did not answer within {seconds:g} s. Try again later."
+
+    def __call__(self) -> None:
+        self._check()
+        if time.monotonic() > self._until:
+            raise Unreachable(self._said)
+
+
+def _unreachable(request: httpx.Request, error: Exception) -> str:
+    import httpx
+
+    where = shown(str(request.url))
+    if isinstance(error, httpx.TimeoutException):
+        return f"{where} did not answer in time. Check the network, or try again later."
+    if isinstance(error, httpx.ProxyError):
+        return f"The proxy that the environment names did not lead to {where} ({error})."
+    if isinstance(error, httpx.ConnectError):
+        return f"{where} cannot be reached ({error}). Check the network, or try again later."
+    return f"The connection to {where} broke off ({error or type(error).__name__}). Try again."
+
+
+def _retry_after(said: str) -> float | None:
+    """Seconds, or a date."""
+    said = said.strip()
+    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004 - a longer one is no time
+        return float(said)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

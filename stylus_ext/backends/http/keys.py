@@ -1,0 +1,102 @@
+"""Keys of services: from the environment, or a file of the data folder that its user alone can read; each bound to one origin."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.backends.http.origins import is_loopback, origin_of
+from stylus_ext.core.errors import InvalidInput, StoreProblem
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class KeyName:
+    """Where a service's key is looked for. `origin` is what the variable's key is for, unless `variable`_ORIGIN names another."""
+
+    service: str
+    variable: str
+    origin: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.service.lower()}.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Sent in the Authorization header to `origin` and to no other; never shown."""
+
+    origin: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.secret or len(self.secret) > _LONGEST or not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
+            raise InvalidInput("That is no key: a key is one word of letters, digits and signs.")
+        if self.origin.startswith("http:") and not is_loopback(self.origin):
+            raise InvalidInput(f"A key is sent over https alone, so it cannot be bound to {self.origin}.")
+
+
+def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
+    """The key that was entered for the origin of `url`, wherever it was entered; a key for another origin is none."""
+    origin = origin_of(url)
+    stated = os.environ.get(name.variable, "").strip()
+    if stated:
+        key = Key(origin_of(os.environ.get(f"{name.variable}_ORIGIN") or name.origin), stated)
+    else:
+        found = _kept(folder / name.file)
+        if found is None:
+            return None
+        key = found
+    if key.origin != origin:
+        logger.warning("The key for %s was entered for %s and is not sent to %s.", name.service, key.origin, origin)
+        return None
+    return key
+
+
+def keep_key(folder: Path, name: KeyName, key: Key) -> Path:
+    """Writes it where its user alone can read it; in place of the one before, whole or not at all."""
+    path = folder / name.file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=f"{name.file}.", dir=folder)  # for its user alone from the start
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"origin": key.origin, "key": key.secret}, file)
+        Path(part).replace(path)
+    except OSError as error:
+        raise StoreProblem(f"{path} cannot be written: {error.strerror or error}. Check the data folder.") from error
+    return path
+
+
+def forget_key(folder: Path, name: KeyName) -> bool:
+    """Whether there was one."""
+    path = folder / name.file
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreProblem(f"{path} cannot be deleted: {error.strerror or error}.") from error
+    return True
+
+
+def _kept(path: Path) -> Key | None:
+    try:
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+        said = json.loads(path.read_text("utf-8"))
+        return Key(origin_of(said["origin"]), said["key"])
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreProblem(f"{path} cannot be read: {error.strerror or error}. Check the data folder.") from error
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidInput) as error:
+        raise InvalidInput(f"{path} does not hold a key. Enter it again.") from error
