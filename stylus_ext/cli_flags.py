@@ -49,7 +49,7 @@ def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
     if isinstance(option.default, bool):
         parser.add_argument(flag(option), dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
-    kind = type(option.default)
+    kind = str if isinstance(option.default, tuple) else type(option.default)
     metavar = "{" + ",".join(option.choices) + "}" if option.choices else {str: "TEXT", int: "NUMBER", float: "NUMBER"}[kind]
     parser.add_argument(flag(option), dest=option.name, type=kind, default=None, metavar=metavar, help=text)
 
@@ -57,7 +57,7 @@ def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
 def _default(option: Option) -> str:
     if isinstance(option.default, bool):
         return f"default: {'on' if option.default else 'off'}"
-    return f"default: {option.default}" if option.default != "" else "default: empty"
+    return f"default: {option.default}" if option.default not in ("", ()) else "default: empty"
 
 
 def table() -> str:

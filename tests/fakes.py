@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Description, Entry
 from stylus_ext.core.embedding import View
 from stylus_ext.core.errors import Cancelled, InvalidInput
-from stylus_ext.core.ports import Hit, Matrix, VectorItem
+from stylus_ext.core.ports import Embedder, Hit, Matrix, Query, VectorItem
+from stylus_ext.core.prompt.words import content_words
 
 
 @dataclass
@@ -102,3 +104,31 @@ class MemoryIndex:
         zero = np.zeros(queries.shape[1], dtype=np.float32)
         rows = [self.rows[view, key][1] if (view, key) in self.rows else zero for key in keys]
         return (queries @ np.array(rows, dtype=np.float32).reshape(len(rows), queries.shape[1]).T).astype(np.float32)
+
+
+@dataclass
+class CosineReranker:
+    """By the cosine of the prompt with name and text of the card."""
+
+    embedder: Embedder
+
+    def rerank(self, query: Query, candidates: Candidates) -> Candidates:
+        asked = self.embedder.embed([query.prompt.text])[0]
+        texts = [f"{candidate.entry.card.name} {candidate.entry.text}" for candidate in candidates.found]
+        cosines = self.embedder.embed(texts) @ asked if texts else np.zeros(0, dtype=np.float32)
+        return _ordered(candidates, np.round(cosines, 5).tolist())
+
+
+@dataclass
+class WordReranker:
+    """By the share of the prompt's words that the card has."""
+
+    def rerank(self, query: Query, candidates: Candidates) -> Candidates:
+        said = set(content_words(query.prompt.text))
+        cards = [set(content_words(f"{candidate.entry.card.name} {candidate.entry.text}")) for candidate in candidates.found]
+        return _ordered(candidates, [len(said & card) / max(len(said), 1) for card in cards])
+
+
+def _ordered(candidates: Candidates, scores: Sequence[float]) -> Candidates:
+    scored = [replace(candidate, score=score) for candidate, score in zip(candidates.found, scores, strict=True)]
+    return replace(candidates, found=tuple(sorted(scored, key=lambda candidate: (-candidate.score, candidate.key))))

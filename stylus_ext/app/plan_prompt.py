@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -76,7 +76,7 @@ class PlanPrompt:
         self._retrievers = retrievers
         self._composers = composers
         self._vectors = vectors
-        self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float]] = OrderedDict()
+        self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]] = OrderedDict()
         self._guard = Lock()
 
     def __call__(self, request: PlanRequest, deadline: Deadline | None = None) -> Plan:
@@ -120,7 +120,7 @@ class PlanPrompt:
 
     def _compose(
         self, query: Query, on_disk: Mapping[AdapterKey, str] | None, deadline: Deadline
-    ) -> tuple[Composition, float, list[Note]]:
+    ) -> tuple[Composition, float, Sequence[Note]]:
         if not query.prompt.text.strip():
             return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
         state = (self._store.identity, self._store.revision, self._vectors())
@@ -128,17 +128,17 @@ class PlanPrompt:
         with self._guard:
             if question in self._composed:
                 self._composed.move_to_end(question)
-                return (*self._composed[question], [])
+                return self._composed[question]
         candidates = self._retrievers(query.limits.policy).find(query)
         deadline.check("the composition")
         composition, notes = self._sayable(query, candidates, on_disk)
         deadline.check("the tags were written")
         if not notes:
             with self._guard:
-                self._composed[question] = (composition, candidates.confidence)
+                self._composed[question] = (composition, candidates.confidence, candidates.notes)
                 while len(self._composed) > _CACHED:
                     self._composed.popitem(last=False)
-        return composition, candidates.confidence, notes
+        return composition, candidates.confidence, [*candidates.notes, *notes]
 
     def _sayable(
         self, query: Query, candidates: Candidates, on_disk: Mapping[AdapterKey, str] | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
+from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.spans import Span
 
 
@@ -58,3 +59,4 @@ class Candidates:
     spans: tuple[Span, ...]
     confidence: float = 1.0
     refused: tuple[NearMiss, ...] = ()
+    notes: tuple[Note, ...] = ()

@@ -219,7 +219,9 @@ class Retriever(Protocol):
 class Reranker(Protocol):
     """Orders candidates anew."""
 
-    def rerank(self, query: Query, candidates: Candidates) -> Candidates: ...
+    def rerank(self, query: Query, candidates: Candidates) -> Candidates:
+        """The same candidates, best first, with scores of its own; `evidence.sure` may change too, and nothing else."""
+        ...
 
 
 class Composer(Protocol):

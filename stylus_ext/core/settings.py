@@ -13,7 +13,7 @@ from typing import Any
 from stylus_ext.core.errors import InvalidInput
 
 SCHEMES = ("paper", "all", "subsets")
-POLICIES = ("hybrid", "cosine", "lexical", "random")
+POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
 
 
@@ -27,7 +27,7 @@ class Option:
 
     section: str
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[str, ...]
     help: str
     low: float | None = None
     high: float | None = None
@@ -55,6 +55,11 @@ class Selection(_Section):
     candidates: int = _option(150, "candidates that the composer sees", low=10, high=1000)
     strictness: float = _option(0.5, "how sure a pick must be: 0 takes nearly anything, 1 only the certain", low=0.0, high=1.0)
     nsfw: bool = _option(False, "allow not-safe-for-work adapters for any prompt, not only for prompts that ask for them")
+    prune: bool = _option(True, "leave out what is not on disk and has fewer than 3 example images or a poor rating")
+    allow_folders: tuple[str, ...] = _option((), "choose from these folders alone, such as `style, characters/*`; relative to the LoRA folder")
+    deny_folders: tuple[str, ...] = _option((), "choose nothing from these folders, nor from those inside them")
+    allow_tags: tuple[str, ...] = _option((), "choose only what has one of these tags, or is of such a kind, such as `style, anime*`")
+    deny_tags: tuple[str, ...] = _option((), "choose nothing that has one of these tags, or is of such a kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,8 @@ def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> 
         unknown = sorted(set(leaves) - {item.name for item in fields(current)})
         if unknown:
             raise InvalidInput(f"There is no setting {section}.{unknown[0]}.")
-        settings = replace(settings, **{section: replace(current, **leaves)})
+        read = {name: _read(value, getattr(current, name)) for name, value in leaves.items()}
+        settings = replace(settings, **{section: replace(current, **read)})
     return settings
 
 
@@ -150,11 +156,23 @@ def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
+def _read(value: Any, current: Any) -> Any:
+    """A list of texts, as JSON has it or as one text with commas, where several texts are wanted."""
+    if not isinstance(current, tuple):
+        return value
+    items = value.replace("\n", ",").split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        return value
+    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+
+
 def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
     wanted = type(default)
     fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
     if wanted is float:
         fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if wanted is tuple:
+        fits = fits and all(isinstance(item, str) for item in value)
     if not fits:
         raise InvalidInput(f"{name} must be {_called(wanted)}, not {value!r}.")
     if "low" in meta and not meta["low"] <= value <= meta["high"]:
@@ -164,4 +182,4 @@ def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None
 
 
 def _called(kind: type) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list of texts"}[kind]

@@ -133,8 +133,9 @@ def _as(option: Option, value: Any) -> Any:
 
 def _info(option: Option, title: str) -> Any:
     component, arguments = _component(option)
+    default = ", ".join(option.default) if isinstance(option.default, tuple) else option.default
     info = compat.option_info()(
-        option.default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
+        default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
         restrict_api=option.name in _RESTRICTED,
     )
     return info.info(title) if title else info

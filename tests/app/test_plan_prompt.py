@@ -11,7 +11,7 @@ from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.candidates import Candidate, Candidates
 from stylus_ext.core.card import AdapterKey, LocalFile, RemoteFile
 from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.core.errors import InvalidInput, Note, StylusError, Unavailable
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.spans import Span
@@ -112,6 +112,14 @@ def test_the_same_question_is_composed_once_and_a_changed_catalogue_asks_again(w
     world.store.write([make_entry(3, "owl")])
     world.plan(PlanRequest("a fox"))
     assert len(world.retriever.asked) == 3
+
+
+def test_what_the_retriever_has_to_say_is_said_every_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    note, find = Note("no_reranker", "No reranker is set up."), world.retriever.find
+    monkeypatch.setattr(world.retriever, "find", lambda query: replace(find(query), notes=(note,)))
+    plans = [world.plan(PlanRequest("a fox")), world.plan(PlanRequest("a fox"))]
+    assert len(world.retriever.asked) == 1
+    assert [plan.notes for plan in plans] == [(note,), (note,)]
 
 
 def test_the_same_request_gives_the_same_plan(world: World) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.settings import Option, Settings, as_values, options, with_values
+from stylus_ext.core.settings import Option, Selection, Settings, as_values, options, with_values
 
 
 def test_every_option_has_a_help_text_and_a_default_of_its_own_kind() -> None:
@@ -39,6 +39,10 @@ def test_the_tree_survives_being_plain_data() -> None:
         ({"weights": {"strength": math.nan}}, "a number"),
         ({"weights": {"strength": "1"}}, "a number"),
         ({"text": {"debias": 5}}, "text"),
+        ({"selection": {"deny_tags": 5}}, "a list of texts"),
+        ({"selection": {"deny_tags": ["a", 5]}}, "a list of texts"),
+        ({"selection": {"deny_tags": [["a"]]}}, "a list of texts"),
+        ({"selection": {"deny_tags": {"a": 1}}}, "a list of texts"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(values: Any, sentence: str) -> None:
@@ -51,6 +55,8 @@ def _inside(option: Option) -> st.SearchStrategy[Any]:
         return st.sampled_from(option.choices)
     if isinstance(option.default, bool):
         return st.booleans()
+    if isinstance(option.default, tuple):
+        return st.lists(st.text("ab/* ", min_size=1, max_size=5).map(str.strip).filter(bool), max_size=3, unique=True).map(tuple)
     if isinstance(option.default, str):
         return st.text(max_size=10)
     if isinstance(option.default, int):
@@ -64,3 +70,17 @@ def test_every_value_inside_its_limits_is_taken(data: st.DataObject) -> None:
     value = data.draw(_inside(option))
     settings = with_values(Settings(), {option.section: {option.name: value}})
     assert as_values(settings)[option.section][option.name] == value
+
+
+@pytest.mark.parametrize("written", ["style, characters/*", "style\ncharacters/*", ["style", "characters/*"], ("style", " characters/* "), " style ,, characters/*,style"])
+def test_a_list_is_taken_as_one_text_too(written: Any) -> None:
+    assert with_values(Settings(), {"selection": {"allow_folders": written}}).selection.allow_folders == ("style", "characters/*")
+
+
+def test_an_empty_list_is_none_at_all() -> None:
+    assert with_values(Settings(), {"selection": {"allow_folders": ""}}) == with_values(Settings(), {"selection": {"allow_folders": []}}) == Settings()
+
+
+def test_a_frozen_leaf_wants_the_right_type_too() -> None:
+    with pytest.raises(InvalidInput, match="a list of texts"):
+        Selection(deny_tags="nude")  # type: ignore[arg-type]

@@ -18,11 +18,11 @@ def test_every_setting_has_its_option_and_there_are_no_others(stage: Stage) -> N
 def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
     for option in options():
         info = stage.host.opts.data_labels[f"stylus_{option.section}_{option.name}"]
-        assert info.default == option.default
+        assert info.default == (", ".join(option.default) if isinstance(option.default, tuple) else option.default)
         assert option.help in info.label
         if option.choices:
             assert tuple(info.component_args["choices"]) == option.choices
-        elif not isinstance(option.default, (bool, str)):
+        elif not isinstance(option.default, (bool, str, tuple)):
             assert (info.component_args["minimum"], info.component_args["maximum"]) == (option.low, option.high)
 
 
@@ -61,6 +61,14 @@ def test_what_the_page_says_goes_with_every_plan(stage: Stage) -> None:
     assert settings["weights"]["total_cap"] == 1.0
     assert settings["selection"]["max_styles"] == 1
     assert "a corgi, best quality <lora:" in done.infotexts[0]
+
+
+def test_a_list_is_one_text_on_the_page_and_several_in_the_plan(stage: Stage) -> None:
+    stage.host.opts.data |= {"stylus_selection_deny_folders": "old, characters/nsfw", "stylus_selection_deny_tags": ""}
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    settings = stage.asked[0]["settings"]["selection"]
+    assert list(settings["deny_folders"]) == ["old", "characters/nsfw"]
+    assert list(settings["deny_tags"]) == []
 
 
 def test_the_panel_begins_with_the_pages_values(stage: Stage) -> None:

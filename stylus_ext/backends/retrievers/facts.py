@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stylus_ext.backends.retrievers.quality import poor
 from stylus_ext.core.description import Entry
 
-NEVER, ALWAYS, NSFW, SLIDER, SPEED, UTILITY, WEAK, FEW_IMAGES, STYLE, SOMEBODY = (1 << bit for bit in range(10))
+NEVER, ALWAYS, NSFW, SLIDER, SPEED, UTILITY, WEAK, POOR, STYLE, SOMEBODY = (1 << bit for bit in range(10))
 """Flags of an entry. SOMEBODY: a character or a person."""
-
-FEWEST_IMAGES = 3
-"""Cards with fewer example images, where images are known, are left out, as the paper does; a file on disk is the user's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +72,9 @@ def joined(parts: Sequence[Facts]) -> Facts:
 
 def flags_of(entry: Entry) -> int:
     card, said, state = entry.card, entry.description, entry.edits.state
-    few = card.images is not None and card.images < FEWEST_IMAGES and not entry.files
     marks = (
         (NEVER, state == "never"), (ALWAYS, state == "always"), (NSFW, card.nsfw),
         (SLIDER, said.slider), (SPEED, said.speed), (UTILITY, said.utility), (WEAK, card.weak),
-        (FEW_IMAGES, few), (STYLE, entry.kind == "style"), (SOMEBODY, entry.kind in {"character", "person"}),
+        (POOR, bool(poor(entry))), (STYLE, entry.kind == "style"), (SOMEBODY, entry.kind in {"character", "person"}),
     )
     return sum(flag for flag, holds in marks if holds)

@@ -30,6 +30,9 @@ MOST_REFUSED = 10
 CLOSE = 0.1
 """Surety from which something that may not be used is told of: what was never near is no near miss."""
 
+TELLING = 4.5
+"""Nats that the words of a name or trigger must tell, all told, to call an adapter; the composer's measure too."""
+
 SPARE = 30
 """Entries read beyond those asked for, since some will be refused."""
 
@@ -110,7 +113,7 @@ class HybridRetriever:
             if entry is None:
                 continue
             score = round(float(scores[at]) * gate.factor(entry), 5)
-            reason = gate.refusal(entry)
+            reason = gate.refusal(entry, bool(found.values[at, 5:7].max() ** 2 >= TELLING))
             if reason:
                 if sure[at] >= CLOSE:
                     refused.append(NearMiss(key, entry.card.name, reason, score))
@@ -121,12 +124,13 @@ class HybridRetriever:
         return ranked, refused + aside
 
     def _misfits(self, gate: Gate, lexical: LexicalIndex, called: Called) -> list[NearMiss]:
-        """Adapters that the prompt calls by name or trigger, but that do not fit the base model."""
-        if gate.families is None:
-            return []
-        outside = called.rows[~gate.open[called.rows] & lexical.alive[called.rows]]
-        keys = lexical.keys_of(np.unique(outside)[:MOST_REFUSED])
-        return list(_reasons(gate, self._tools.memory.read(keys).values()))
+        """Adapters that the prompt calls by name or trigger, or that the user wants always, but that the gate keeps out."""
+        kept_out = ~gate.open & lexical.alive
+        pinned = np.flatnonzero(kept_out & lexical.facts.has(ALWAYS))
+        outside = np.flatnonzero(kept_out[called.rows] & (called.masses >= TELLING))
+        ranked = called.rows[outside[np.argsort(-called.masses[outside], kind="stable")]]
+        rows = np.array(list(dict.fromkeys([*pinned.tolist(), *ranked.tolist()]))[:MOST_REFUSED], dtype=np.int32)
+        return list(_reasons(gate, self._tools.memory.read(lexical.keys_of(rows)).values()))
 
 
 def _reasons(gate: Gate, entries: Iterable[Entry]) -> Iterable[NearMiss]:

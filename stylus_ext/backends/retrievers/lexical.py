@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.backends.retrievers.facts import Facts, joined
+from stylus_ext.backends.retrievers.labels import Labels
+from stylus_ext.backends.retrievers.labels import joined as joined_labels
 from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets
 from stylus_ext.backends.retrievers.segment import Segment
 from stylus_ext.core.card import AdapterKey
@@ -58,6 +60,7 @@ class LexicalIndex:
     alive: NDArray[np.bool_]
     facts: Facts
     rows: Mapping[str, int]
+    labels: Labels
     dead: tuple[Ints, ...]
     """By segment the rows that do not count any more, numbered within it."""
 
@@ -75,7 +78,8 @@ class LexicalIndex:
         alive[np.fromiter(rows.values(), dtype=np.int64, count=len(rows))] = True
         ends = np.cumsum([len(segment) for segment in segments])
         dead = tuple(np.flatnonzero(~part).astype(np.int32) for part in np.split(alive, ends[:-1])) if segments else ()
-        return cls(tuple(segments), alive, joined([segment.facts for segment in segments]), rows, dead)
+        facts, labels = joined([segment.facts for segment in segments]), joined_labels([segment.labels for segment in segments])
+        return cls(tuple(segments), alive, facts, rows, labels, dead)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,4 @@
-"""The other ways to find candidates, for comparison: the paper's cosine, words alone, and by lot."""
+"""The ways to find candidates, by name: the default, one for a reranker, and for comparison the paper's cosine, words alone, and by lot."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from stylus_ext.backends.retrievers.features import Features
 from stylus_ext.backends.retrievers.hybrid import EntryMemory, HybridRetriever, Tools
 from stylus_ext.backends.retrievers.postings import Floats
 from stylus_ext.backends.retrievers.question import Question
+from stylus_ext.backends.retrievers.reranked import RerankedRetriever
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ports import Embedder, Retriever, Store, VectorIndex
+from stylus_ext.core.ports import Embedder, Reranker, Retriever, Store, VectorIndex
 
 
 class CosineRetriever(HybridRetriever):
@@ -40,19 +41,24 @@ class RandomRetriever(HybridRetriever):
         return np.random.default_rng(list(seed)).random(len(found.rows), dtype=np.float32)
 
 
+RERANK = "rerank"
 _POLICIES = {
     "hybrid": HybridRetriever, "cosine": CosineRetriever, "lexical": LexicalRetriever, "random": RandomRetriever,
 }
 
 
-def retriever_for(store: Store, index: VectorIndex, embedder: Embedder, folder: Path) -> Callable[[str], Retriever]:
+def retriever_for(
+    store: Store, index: VectorIndex, embedder: Embedder, folder: Path, reranker: Reranker | None = None
+) -> Callable[[str], Retriever]:
     """From the name of a policy to its retriever; all share one lexical index, which lives in `folder`."""
     tools = Tools(LexicalCatalogue(store, folder), EntryMemory(store), index, embedder)
 
     @cache
     def named(policy: str) -> Retriever:
+        if policy == RERANK:
+            return RerankedRetriever(tools, reranker)
         if policy not in _POLICIES:
-            raise InvalidInput(f"There is no way of finding candidates called {policy!r}; there are {', '.join(_POLICIES)}.")
+            raise InvalidInput(f"There is no way of finding candidates called {policy!r}; there are {', '.join((*_POLICIES, RERANK))}.")
         return _POLICIES[policy](tools)
 
     return named

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stylus_ext.backends.retrievers.facts import Facts, FactsBuilder
+from stylus_ext.backends.retrievers.labels import Labels, LabelsBuilder
 from stylus_ext.backends.retrievers.names import name_phrases, trigger_phrases
 from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets, Postings, postings
 from stylus_ext.core.description import Entry
@@ -43,6 +44,7 @@ class Segment:
     phrase_kinds: Ints
     frequency: Ints
     facts: Facts
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -74,6 +76,7 @@ class _Builder:
         self.phrase_rows, self.phrase_lengths, self.phrase_kinds = array("i"), array("i"), array("i")
         self.keys: list[str] = []
         self.facts = FactsBuilder()
+        self.labels = LabelsBuilder()
 
     def ids(self, words: Sequence[str]) -> list[int]:
         known = self.vocabulary
@@ -83,6 +86,7 @@ class _Builder:
         card, row = entry.card, len(self.keys)
         self.keys.append(str(entry.key))
         self.facts.add(entry)
+        self.labels.add(entry)
         texts = (card.name, ", ".join(entry.triggers), ", ".join(card.tags), entry.text)
         for mark, text in enumerate(texts):
             self.card.add(self.ids(content_words(text)), row, mark)
@@ -113,7 +117,7 @@ def build(entries: Iterable[Entry]) -> Segment:
         phrases=called, phrase_rows=np.array(builder.phrase_rows, dtype=np.int32),
         phrase_lengths=np.array(builder.phrase_lengths, dtype=np.int32),
         phrase_kinds=np.array(builder.phrase_kinds, dtype=np.int32),
-        frequency=_frequency(builder, terms, size), facts=builder.facts.facts(),
+        frequency=_frequency(builder, terms, size), facts=builder.facts.facts(), labels=builder.labels.labels(),
     )
 
 

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from stylus_ext.backends.retrievers.facts import Facts
+from stylus_ext.backends.retrievers.labels import Labels
 from stylus_ext.backends.retrievers.postings import Postings
 from stylus_ext.backends.retrievers.segment import Segment
 
-FORMAT = 2
+FORMAT = 3
 _POSTINGS = ("card", "examples", "phrases")
 _ARRAYS = ("example_starts", "phrase_rows", "phrase_lengths", "phrase_kinds", "frequency")
 _FACTS = ("families", "flags", "models", "downloads")
+_LABELS = ("codes", "starts")
 
 
 def save(segment: Segment, folder: Path) -> None:
@@ -34,9 +36,12 @@ def save(segment: Segment, folder: Path) -> None:
         np.save(part / f"{name}.npy", getattr(segment, name))
     for name in _FACTS:
         np.save(part / f"facts.{name}.npy", getattr(segment.facts, name))
+    for name in _LABELS:
+        np.save(part / f"labels.{name}.npy", getattr(segment.labels, name))
     about = {
         "format": FORMAT, "keys": segment.keys, "vocabulary": list(segment.vocabulary),
         "sizes": {name: getattr(segment, name).size for name in _POSTINGS}, "families": segment.facts.family_names,
+        "labels": segment.labels.names,
     }
     (part / "segment.json").write_text(json.dumps(about), encoding="ascii")
     if folder.exists():
@@ -54,9 +59,11 @@ def load(folder: Path) -> Segment | None:
         parts: dict[str, Any] = {name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS}
         parts |= {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
         facts: dict[str, Any] = {name: np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS}
+        labels: dict[str, Any] = {name: np.array(_mapped(folder / f"labels.{name}.npy")) for name in _LABELS}
         segment = Segment(
             keys=tuple(about["keys"]), vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
-            facts=Facts(**facts, family_names=tuple(about["families"])), **parts,
+            facts=Facts(**facts, family_names=tuple(about["families"])),
+            labels=Labels(**labels, names=tuple(about["labels"])), **parts,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -84,4 +91,6 @@ def _sound(segment: Segment) -> bool:
         and all(len(getattr(segment, name).offsets) == terms + 1 for name in _POSTINGS)
         and len(segment.phrase_rows) == len(segment.phrase_lengths) == len(segment.phrase_kinds)
         and len(segment.frequency) == terms
+        and len(segment.labels.starts) == count + 1
+        and segment.labels.starts[-1] == len(segment.labels.codes)
     )

@@ -1,8 +1,6 @@
-"""The negative prompt in, what must not be picked out: a candidate of that name, trigger word or tag is refused."""
+"""The negative prompt in, the phrases that forbid something out."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.pieces import pieces
@@ -21,8 +19,3 @@ def vetoed(negative: Prompt) -> Veto:
         for piece in pieces(negative)
         if piece.role == "content" and piece.weight >= FAINT and not is_fault(piece.text)
     )
-
-
-def is_vetoed(veto: Veto, names: Iterable[str]) -> bool:
-    """Whether one of a candidate's names, triggers or tags is exactly a phrase of the negative prompt."""
-    return bool(veto) and any(tuple(content_words(name)) in veto for name in names)

@@ -7,6 +7,7 @@ import pytest
 from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.core.embedding import embedded_text
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import POLICIES
 from tests.backends.retrievers.house import House, query
 
 PROMPT = "a teapot in a night market, mira vanthal, fog, rain"
@@ -38,7 +39,7 @@ def test_an_unknown_policy_is_refused(house: House, tmp_path: Path) -> None:
 
 def test_all_share_one_lexical_index(house: House, tmp_path: Path) -> None:
     policies = retriever_for(house.store, house.index, house.embedder, tmp_path / "shared")
-    for policy in ("hybrid", "cosine", "lexical", "random"):
+    for policy in POLICIES:
         assert policies(policy).find(query(PROMPT)).found
     assert len(list((tmp_path / "shared").iterdir())) == 1
     assert policies("hybrid") is policies("hybrid")
