@@ -11,6 +11,9 @@ from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.errors import InvalidInput
 
 
+MOST_STARS, FEWEST_VOTES = 5, 10
+
+
 def key_of(adapter_id: str) -> AdapterKey:
     return AdapterKey.path(adapter_id)
 
@@ -44,6 +47,11 @@ def cards(path: Path) -> Iterator[AdapterCard]:
             raise InvalidInput(f"{path} holds a record that is no adapter of the benchmark: {problem!r} is missing or wrong.") from problem
 
 
+def _rating(stats: Mapping[str, Any]) -> float | None:
+    """Stars as the share of those who are for it, as cards have it."""
+    return stats["rating"] / MOST_STARS if (stats.get("ratingCount") or 0) >= FEWEST_VOTES else None
+
+
 def _record(line: str, path: Path, number: int) -> Mapping[str, Any]:
     try:
         record = json.loads(line)
@@ -65,6 +73,6 @@ def _card(record: Mapping[str, Any]) -> AdapterCard:
         base_model=record.get("base_model") or "", tags=tuple(record.get("tags") or ()),
         triggers=tuple(record.get("trained_words") or ()), text=record.get("description") or "",
         examples=tuple(Example(prompt, weight) for prompt, weight in zip(prompts, weights)),  # noqa: B905 - weights are padded
-        downloads=stats.get("downloadCount"), rating=stats.get("rating") if stats.get("ratingCount") else None,
+        downloads=stats.get("downloadCount"), rating=_rating(stats),
         creator=record.get("creator") or "",
     )

@@ -55,6 +55,12 @@ def test_cards_are_read_as_they_are(tmp_path: Path) -> None:
     assert key_of("x:1") == AdapterKey.path("x:1")
 
 
+@pytest.mark.parametrize(("votes", "rating"), [(None, None), (9, None), (10, 0.8)])
+def test_stars_become_a_share_where_enough_people_gave_them(tmp_path: Path, votes: int | None, rating: float | None) -> None:
+    (card,) = cards(write(tmp_path / "catalogue.jsonl", [{"id": "x:1", "name": "A", "stats": {"rating": 4, "ratingCount": votes}}]))
+    assert card.rating == rating
+
+
 def test_a_record_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no adapter of the benchmark"):
         list(cards(write(tmp_path / "catalogue.jsonl", [{"id": "x:1"}])))

@@ -28,6 +28,7 @@ _LONGEST_PROMPT = 2_000
 _KIB = 1024
 _LORA_TAG = re.compile(r"<lora:([^:<>]+):([0-9.]+)")
 _AUTO_V2 = 10
+FEWEST_VOTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: 
 
 
 def _rating(stats: Mapping[str, object]) -> float | None:
-    """The share of thumbs that point up."""
+    """The share of thumbs that point up, where there are enough of them to say anything."""
     up, down = number(stats.get("thumbsUpCount")) or 0.0, number(stats.get("thumbsDownCount")) or 0.0
-    return up / (up + down) if min(up, down) >= 0 and up + down > 0 else None
+    return up / (up + down) if min(up, down) >= 0 and up + down >= FEWEST_VOTES else None
 
 
 def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:

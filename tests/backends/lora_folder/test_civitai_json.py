@@ -148,3 +148,8 @@ def test_any_json_states_something_clean(content: object) -> None:
     json.dumps([facts.name, facts.text, facts.tags, facts.triggers], ensure_ascii=False).encode()
     assert facts.rating is None or 0 <= facts.rating <= 1
     assert facts.version_id is None or facts.version_id > 0
+
+
+@pytest.mark.parametrize(("up", "down", "rating"), [(1, 0, None), (0, 9, None), (5, 5, 0.5), (0, 10, 0.0), (99, 1, 0.99), (-5, 50, None)])
+def test_a_few_votes_say_nothing(up: int, down: int, rating: float | None) -> None:
+    assert civitai_facts(version(stats={"thumbsUpCount": up, "thumbsDownCount": down}), SUBJECT).rating == rating
