@@ -97,6 +97,7 @@ def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for label, value in (
         ("key", entry["key"]),
         ("also known as", ", ".join(entry["equivalents"])),
+        ("name in the file", entry["alias"]),
         ("kind", ", ".join([entry["kind"], *entry["flags"]])),
         ("family", f"{entry['family']} ({entry['base_model'] or 'the source does not say'})"),
         ("state", entry["state"]),

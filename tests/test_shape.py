@@ -14,7 +14,7 @@ PACKAGE = "stylus_ext"
 MOST_LINES = 250
 
 CORE_ORDER = (
-    "errors", "naming", "settings", "card", "family", "description", "embedding", "prompt", "candidates", "composition",
+    "errors", "naming", "settings", "card", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
     "masks", "tags", "plan", "ports",
 )
 MAY_IMPORT = {

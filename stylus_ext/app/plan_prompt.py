@@ -16,6 +16,7 @@ from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, is_partial, parse_family, partly
 from stylus_ext.core.masks import choose_masks
+from stylus_ext.core.names import NO_NAMES, Names
 from stylus_ext.core.naming import safe_file_stem, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
 from stylus_ext.core.ports import Composer, Query, Retriever, Store
@@ -66,16 +67,18 @@ class Deadline:
 
 
 class PlanPrompt:
-    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors` names the state of the index."""
+    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors` names the state of the index,
+    `names` tells how tags may call these adapters, or all that are on disk."""
 
     def __init__(
         self, store: Store, retrievers: Callable[[str], Retriever], composers: Callable[[str], Composer],
-        vectors: Callable[[], str] = lambda: "",
+        vectors: Callable[[], str] = lambda: "", names: Callable[[frozenset[AdapterKey] | None], Names] = lambda _: NO_NAMES,
     ) -> None:
         self._store = store
         self._retrievers = retrievers
         self._composers = composers
         self._vectors = vectors
+        self._names = names
         self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]] = OrderedDict()
         self._guard = Lock()
 
@@ -129,6 +132,8 @@ class PlanPrompt:
             if question in self._composed:
                 self._composed.move_to_end(question)
                 return self._composed[question]
+        if query.prompt.user_tags:
+            query = replace(query, names=self._names(query.only))
         candidates = self._retrievers(query.limits.policy).find(query)
         deadline.check("the composition")
         composition, notes = self._sayable(query, candidates, on_disk)

@@ -12,7 +12,7 @@ from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.hash_files import HashFiles
-from stylus_ext.app.library import OnDisk
+from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.backends.composers.rules import RuleComposer
@@ -55,6 +55,7 @@ class Stylus:
     hash_files: HashFiles
     changing: RLock
     on_disk: OnDisk
+    names: NamesOnDisk
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
@@ -82,6 +83,7 @@ class Stylus:
         """Plans something, so that the first prompt does not wait for what is loaded once. Nothing leaves the machine for it."""
         if not self.settings.encoder.endpoint:
             self.plan(PlanRequest("a photo of a cat"))
+            self.names()
 
     def news(self) -> list[Note]:
         """What opening had to do, or writing since, each said once."""
@@ -102,16 +104,15 @@ class Stylus:
 
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
-        keys = {stem: key for key, stem in self.on_disk().items()}
         with self.changing:
-            return self.refresh(Pictures([checked_folder(folder) for folder in folders], keys), progress)
+            return self.refresh(Pictures([checked_folder(folder) for folder in folders], self.names()), progress)
 
     def entry(self, text: str) -> Entry:
-        """By key, by alias, or by the stem of its file."""
+        """By any of its keys, by the stem of its file, or by the alias in it."""
         try:
             key = AdapterKey.parse(text)
         except InvalidInput:
-            key = next((key for key, stem in self.on_disk().items() if stem == text), AdapterKey.path(text))
+            key = self.names().key(text) or AdapterKey.path(text)
         found = self.store.read([key])
         if key not in found:
             raise InvalidInput(f"The catalogue has no adapter {text!r}. `search` lists what it has, with their keys.")
@@ -141,6 +142,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
     changing = RLock()
+    names = NamesOnDisk(store)
     retrievers = retriever_for(store, index, embedder, folder / "lexical")
     return Stylus(
         folder=folder,
@@ -148,7 +150,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         store=store,
         index=index,
         embedder=embedder,
-        plan=PlanPrompt(store, retrievers, _composer, lambda: index.mark),
+        plan=PlanPrompt(store, retrievers, _composer, lambda: index.mark, names),
         retrievers=retrievers,
         composers=_composer,
         refresh=refresh,
@@ -156,6 +158,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
         changing=changing,
         on_disk=OnDisk(store),
+        names=names,
         fresh_index=fresh_index,
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: _in_turn(index.close, close),

@@ -21,6 +21,9 @@ _RIGHT: dict[str, Callable[[str], bool]] = {
     "path": bool,
 }
 
+AUTO_V3 = 12
+"""Characters of the tensors' hash that the host and Civitai show."""
+
 _LONGEST_NAME = 255
 
 _ISSUE = re.compile(
@@ -131,6 +134,10 @@ class AdapterCard:
     creator: str = ""
     licence: str = ""
     remote: RemoteFile | None = None
+    alias: str = ""
+    """The name that the trainer wrote into the file, letter by letter: the host takes it in tags as it takes the stem."""
+    auto_v3: str = ""
+    """The beginning of the hash of the tensors, which the host writes into infotexts."""
     equivalents: tuple[AdapterKey, ...] = ()
     """Other keys under which the same adapter version is known."""
 
@@ -175,6 +182,8 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
         creator=best.creator or other.creator,
         licence=best.licence or other.licence,
         remote=best.remote or other.remote,
+        alias=best.alias or other.alias,
+        auto_v3=best.auto_v3 or other.auto_v3,
         equivalents=tuple(sorted({*best.equivalents, *other.equivalents, other.key} - {best.key})),
     )
 

@@ -15,6 +15,7 @@ from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Description, Edits, Entry
 from stylus_ext.core.embedding import View
 from stylus_ext.core.errors import Note
+from stylus_ext.core.names import NO_NAMES, Names
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
 
@@ -202,12 +203,13 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for, and what may be found: `only` limits it to these keys, such as those on disk; None is no limit."""
+    """What is looked for; `only` these keys may be found, such as those on disk, None is no limit; `names` say whose the user's tags are."""
 
     prompt: Prompt
     negative: Prompt
     limits: Selection
     only: frozenset[AdapterKey] | None = None
+    names: Names = NO_NAMES
 
 
 class Retriever(Protocol):

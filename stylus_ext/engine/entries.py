@@ -38,6 +38,8 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         "creator": card.creator,
         "downloads": card.downloads,
         "negative_text": card.negative_text,
+        "alias": card.alias,
+        "auto_v3": card.auto_v3,
         "examples": [asdict(example) for example in card.examples],
         "equivalents": [str(key) for key in card.equivalents],
         "files": [asdict(file) for file in entry.files],

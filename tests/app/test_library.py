@@ -1,20 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import RLock
 
 import pytest
 
 from stylus_ext.app.hash_files import HashFiles
-from stylus_ext.app.library import OnDisk
+from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.backends.lora_folder.scan import LoraFolder
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
-from stylus_ext.core.ports import Sighting
+from stylus_ext.core.description import Entry
+from stylus_ext.core.ports import Change, Sighting
 from tests.fakes import Watch, make_card, make_entry
 from tests.lora_files import write_lora
 
@@ -70,3 +71,69 @@ def test_hashing_finds_out_that_a_file_is_a_known_adapter(store: SqliteStore, tm
     assert "foxes" in entry.text
     assert hash_files(Watch()) == 0
     assert refresh(LoraFolder([folder]), Watch()).written == 0
+
+
+class Counting(SqliteStore):
+    """A store that counts the entries which it reads."""
+
+    read_so_far = 0
+
+    def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
+        found = super().read(keys)
+        self.read_so_far += len(found)
+        return found
+
+    def changes(self, since: int) -> Iterator[Change]:
+        for change in super().changes(since):
+            self.read_so_far += 1
+            yield change
+
+
+class TestNamesOnDisk:
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Counting]:
+        store = Counting(tmp_path / "data")
+        store.write([
+            make_entry(1, files=(at("/l/fox.safetensors"), at("/l/fox copy.safetensors")), alias="foxes", auto_v3="0123456789ab"),
+            make_entry(2, files=(at("/l/owl.safetensors"),), alias="birds"),
+            make_entry(3, alias="bees"),
+        ])
+        yield store
+        store.close()
+
+    def test_stems_aliases_and_hashes_of_what_is_on_disk(self, store: Counting) -> None:
+        names = NamesOnDisk(store)()
+        assert {name: names.key(name) for name in ("fox", "fox copy", "owl", "birds", "foxes", "bees")} == {
+            "fox": AdapterKey.civitai(1), "fox copy": AdapterKey.civitai(1), "owl": AdapterKey.civitai(2),
+            "birds": AdapterKey.civitai(2), "foxes": None, "bees": None,
+        }
+        assert names.key("foxes", "0123456789ab") == AdapterKey.civitai(1)
+
+    def test_only_those_that_are_asked_for(self, store: Counting) -> None:
+        on_disk = NamesOnDisk(store)
+        assert on_disk(frozenset({AdapterKey.civitai(1), AdapterKey.civitai(9)})).key("birds") is None
+        assert on_disk(frozenset({AdapterKey.civitai(2)})).key("birds") == AdapterKey.civitai(2)
+        assert on_disk(frozenset()).key("birds") is None
+        assert on_disk(frozenset(map(AdapterKey.civitai, range(9)))) is on_disk()
+
+    def test_what_changed_is_read_and_nothing_else(self, store: Counting) -> None:
+        on_disk = NamesOnDisk(store)
+        assert on_disk() is on_disk()
+        assert store.read_so_far == 2
+        store.write([make_entry(2, files=(at("/l/owl.safetensors"),), alias="owls"), make_entry(3, files=(at("/l/bee.safetensors"),), alias="bees")])
+        names = on_disk()
+        assert (names.key("birds"), names.key("owls"), names.key("bees")) == (None, AdapterKey.civitai(2), AdapterKey.civitai(3))
+        assert store.read_so_far == 4
+        store.remove([AdapterKey.civitai(2)])
+        store.write([make_entry(3, alias="bees")])
+        names = on_disk()
+        assert (names.key("owl"), names.key("owls"), names.key("bees"), names.key("fox")) == (None, None, None, AdapterKey.civitai(1))
+
+    def test_a_store_that_was_made_anew_is_read_anew(self, store: Counting, tmp_path: Path) -> None:
+        on_disk = NamesOnDisk(store)
+        on_disk()
+        other = Counting(tmp_path / "other")
+        other.write([make_entry(5, files=(at("/l/cat.safetensors"),), alias="cats")])
+        on_disk._store = other
+        assert (on_disk().key("cats"), on_disk().key("fox")) == (AdapterKey.civitai(5), None)
+        other.close()

@@ -16,6 +16,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits
 from stylus_ext.core.embedding import VIEWS
 from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem
+from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Settings
 from tests.fakes import Watch
@@ -118,6 +119,26 @@ def test_an_entry_is_found_by_key_alias_and_stem(stylus: Stylus, tmp_path: Path)
     for unknown in ("civitai:1", "nobody", "sha256:zz", ""):
         with pytest.raises(InvalidInput):
             stylus.entry(unknown)
+
+
+def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path: Path) -> None:
+    loras = tmp_path / "loras"
+    for seed, (stem, alias, word) in enumerate((("moss_golem_v2", "mossy one", "mossgolem"), ("x1", "twice", "redkite"), ("x2", "twice", "bluekite"))):
+        lora = write_lora(loras / f"{stem}.safetensors", metadata={"ss_output_name": alias}, seed=seed)
+        write_sidecar(lora, ".json", {"activation text": word, "description": f"Pictures of {word}."})
+    stylus.index_folders([str(loras)], Watch())
+    assert stylus.entry("mossy one").stem == "moss_golem_v2"
+    reach = stylus.reachable([str(loras)])
+
+    def planned(prompt: str) -> Plan:
+        return stylus.plan(PlanRequest(prompt, on_disk=reach))
+
+    assert planned("mossgolem, bridge, river, fog").prompts[0].endswith(" <lora:moss_golem_v2:0.8>")
+    plan = planned("mossgolem, bridge, river, fog <lora:mossy one:0.5>")
+    assert plan.prompts == (plan.prompt,)
+    assert [task.taken_by for task in plan.composition.tasks if task.text == "mossgolem"] == ["mossy one"]
+    # Two files have this alias, so the host finds neither.
+    assert [pick.name for pick in planned("redkite, bridge, river, fog <lora:twice:0.5>").composition.picks] == ["x1"]
 
 
 def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(stylus: Stylus, starter: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from stylus_ext.core.card import SOURCES as NAMES
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.family import family_of
+from stylus_ext.core.names import Called, Names
 from stylus_ext.core.ports import CardSource, Sighting
 from tests.fakes import Watch
 from tests.lora_files import write_lora, write_sidecar
@@ -51,7 +52,7 @@ def pictures(folder: Path, count: int) -> CardSource:
         text = f"word{number} thing, a fox in place {number} <lora:adapter{number}:0.{number + 1}>\nNegative prompt: blurry\nSteps: 20, Seed: {number}"
         info.add_text("parameters", text)
         Image.new("RGB", (8, 8)).save(folder / f"{number}.png", pnginfo=info)
-    return Pictures([folder], {f"adapter{number}": AdapterKey.civitai(number + 1) for number in range(count)})
+    return Pictures([folder], Names.of(Called(AdapterKey.civitai(number + 1), f"adapter{number}") for number in range(count)))
 
 
 SOURCES: dict[str, Builder] = {"lora_folder": lora_folder, "starter": starter, "pictures": pictures}

@@ -71,6 +71,7 @@ CARDS = st.builds(
     text=st.sampled_from(["", "one", "two"]), weight=st.none() | st.sampled_from([0.0, 0.5, 1.0]), images=st.none() | st.sampled_from([0, 3]),
     examples=st.sampled_from([(), (Example("p", 0.5),), (Example("p", 0.5), Example("q"))]), nsfw=st.booleans(), weak=st.booleans(),
     rating=st.none() | st.sampled_from([0.0, 4.5]), negative_text=st.sampled_from(["", "blurry"]),
+    alias=st.sampled_from(["", "rain", "snow"]), auto_v3=st.sampled_from(["", "0123456789ab"]),
 )
 
 
@@ -126,7 +127,7 @@ class TestMerged:
     @given(st.lists(CARDS, min_size=1, max_size=4))
     def test_nothing_is_lost_and_nothing_made_up(self, cards: list[AdapterCard]) -> None:
         one, ranked = merged(cards), by_rank(cards)
-        for name in ("base_model", "text", "negative_text"):
+        for name in ("base_model", "text", "negative_text", "alias", "auto_v3"):
             assert getattr(one, name) == next((value for card in ranked if (value := getattr(card, name))), "")
         for name in ("weight", "images", "rating"):
             assert getattr(one, name) == next((value for card in ranked if (value := getattr(card, name)) is not None), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from stylus_ext.backends.composers.demands import is_called, refusal
 from stylus_ext.backends.composers.reasons import unsure, why
-from stylus_ext.backends.composers.tasks import best_span, merged, own_tags, spanned, taken, tasks_of
+from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, taken, tasks_of
 from stylus_ext.backends.composers.thresholds import needed
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
@@ -36,7 +36,7 @@ class _Work:
     query: Query
     candidates: Candidates
     said: frozenset[str]
-    own: frozenset[str]
+    own: Own
     tasks: dict[int, Task]
     room: int
     kin: str = ""
@@ -48,13 +48,12 @@ class _Work:
 
     @classmethod
     def begun(cls, query: Query, candidates: Candidates) -> _Work:
-        tags = own_tags(query)
-        tasks = taken(tasks_of(candidates.spans), candidates.found, tags)
-        own = frozenset(tag.name for tag in tags)
-        room = max(0, query.limits.max_adapters - len(own))
+        own = Own.of(query)
+        tasks = taken(tasks_of(candidates.spans), candidates.found, own_tags(query), query.names)
+        room = max(0, query.limits.max_adapters - len(own.names))
         work = cls(query, candidates, frozenset(words(query.prompt.text)), own, tasks, room)
         for candidate in candidates.found:
-            if own.intersection(file.stem for file in candidate.entry.files):
+            if own.has(candidate.entry):
                 work.styles += candidate.entry.kind == "style"
                 work.kin = work.kin or candidate.entry.family
         return work
@@ -98,7 +97,7 @@ class _Work:
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
         entry, limits = candidate.entry, self.query.limits
-        if self.own.intersection(file.stem for file in entry.files):
+        if self.own.has(entry):
             return "you wrote it into the prompt yourself"
         wanted = entry.edits.state == "always"
         if not wanted:
@@ -165,7 +164,7 @@ class _Work:
     def _full(self) -> str:
         most = self.query.limits.max_adapters
         if not self.room:
-            return f"{most} adapters are the most for one picture, and you wrote {len(self.own)} yourself" if self.own else "no adapters are wanted"
+            return f"{most} adapters are the most for one picture, and you wrote {len(self.own.names)} yourself" if self.own.names else "no adapters are wanted"
         return f"{most} {'adapter is' if most == 1 else 'adapters are'} the most for one picture, and others fit better"
 
     def _merge(self, candidate: Candidate, start: int) -> int:

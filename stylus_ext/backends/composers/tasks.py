@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from stylus_ext.core.candidates import Candidate, Evidence
+from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Task
+from stylus_ext.core.description import Entry
+from stylus_ext.core.names import NO_NAMES, Names
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.spans import Span
 from stylus_ext.core.prompt.user_tags import UserTag
@@ -26,12 +29,31 @@ def own_tags(query: Query) -> tuple[UserTag, ...]:
     return tuple({tag.name: tag for tag in query.prompt.user_tags if tag.kind in ADAPTER_TAGS}.values())
 
 
-def taken(tasks: dict[int, Task], candidates: Iterable[Candidate], tags: Sequence[UserTag]) -> dict[int, Task]:
-    """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of its file name else."""
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the user wrote: the names in the tags, and the keys of those whose names they are."""
+
+    names: frozenset[str]
+    keys: frozenset[AdapterKey | None]
+
+    @classmethod
+    def of(cls, query: Query) -> Own:
+        names = frozenset(tag.name for tag in own_tags(query))
+        return cls(names, frozenset(map(query.names.key, names)))
+
+    def has(self, entry: Entry) -> bool:
+        return entry.key in self.keys or not self.names.isdisjoint(file.stem for file in entry.files)
+
+
+def taken(
+    tasks: dict[int, Task], candidates: Sequence[Candidate], tags: Sequence[UserTag], names: Names = NO_NAMES
+) -> dict[int, Task]:
+    """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of its name else."""
     by_stem = {file.stem: candidate for candidate in candidates for file in candidate.entry.files}
+    by_key: dict[AdapterKey | None, Candidate] = {candidate.key: candidate for candidate in candidates}
     out = dict(tasks)
     for tag in tags:
-        candidate = by_stem.get(tag.name)
+        candidate = by_stem.get(tag.name) or by_key.get(names.key(tag.name))
         start = best_span(candidate, out) if candidate is not None else _by_name(tag.name, out)
         if start is not None and not out[start].taken_by:
             out[start] = replace(out[start], taken_by=tag.name)

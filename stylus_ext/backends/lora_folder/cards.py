@@ -25,7 +25,8 @@ def card_of(found: Found, header: Header, stated: Sequence[Facts], sha256: str |
             "which belong in folders of their own.",
         )
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
-    facts = joined([*stated, header_facts(header), replace(sorted_into, tags=())])
+    said = header_facts(header)
+    facts = joined([*stated, said, replace(sorted_into, tags=())])
     weak = False
     if not (facts.triggers or facts.tags or facts.text):
         guessed = training_facts(header.metadata)
@@ -53,6 +54,8 @@ def card_of(found: Found, header: Header, stated: Sequence[Facts], sha256: str |
         weak=weak,
         creator=facts.creator,
         licence=facts.licence,
+        alias=facts.alias,
+        auto_v3=said.auto_v3 or facts.auto_v3,  # the host believes the file before all else
         equivalents=tuple(keys[1:]),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from stylus_ext.backends.lora_folder.facts import Facts
 from stylus_ext.backends.lora_folder.values import (
+    auto_v3,
     digest,
     groups,
     identity,
@@ -33,10 +34,15 @@ FEWEST_VOTES = 10
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The LoRA file beside which the sidecar lies."""
+    """The LoRA file beside which the sidecar lies, and what itself says it is called."""
 
     stem: str
     size: int
+    alias: str = ""
+    auto_v3: str = ""
+
+    def is_called(self, name: str) -> bool:
+        return name.casefold() in {self.stem.casefold(), self.alias.casefold()} - {""}
 
 
 def civitai_facts(content: object, subject: Subject) -> Facts:
@@ -62,7 +68,9 @@ def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mappi
 def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: Subject) -> Facts:
     images = [table(image) for image in rows(version.get("images"))][:_MOST_IMAGES]
     version_id = identity(version.get("id"))
-    sha256 = _sha256(version, subject)
+    hashes = _hashes(version, subject)
+    sha256 = digest(hashes.get("SHA256"))
+    short = auto_v3(hashes.get("AutoV3"))
     stats = table(version.get("stats")) or table(model.get("stats"))
     creator = table(model.get("creator")) or table(version.get("creator"))
     about = filter(None, (text(model.get("description")), text(version.get("description"))))
@@ -75,13 +83,14 @@ def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: 
         tags=tags(rows(model.get("tags"))),
         triggers=groups(rows(version.get("trainedWords"))),
         text="\n".join(dict.fromkeys(about)),
-        examples=tuple(_examples(images, subject.stem, version_id, sha256)),
+        examples=tuple(_examples(images, replace(subject, auto_v3=subject.auto_v3 or short), version_id, sha256)),
         images=len(images) or None,
         downloads=identity(stats.get("downloadCount")),
         rating=_rating(stats),
         nsfw=model.get("nsfw") is True,
         creator=name(creator.get("username")),
         sha256=sha256,
+        auto_v3=short,
     )
 
 
@@ -95,43 +104,45 @@ def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [table(file) for file in rows(version.get("files"))]
 
 
-def _sha256(version: Mapping[str, object], subject: Subject) -> str:
-    """The hash of our file: of the listed file with its name or of the only model, if its size is right."""
+def _hashes(version: Mapping[str, object], subject: Subject) -> Mapping[str, object]:
+    """The hashes of our file: of the listed file with its name or of the only model, if its size is right."""
     models = [file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")]
     named = [file for file in models if PurePath(name(file.get("name"))).stem == subject.stem]
     likely = named or models
     if len(likely) != 1:
-        return ""
+        return {}
     size = number(likely[0].get("sizeKB"))
     if size is not None and abs(size * _KIB - subject.size) > _KIB:
-        return ""
-    return digest(table(likely[0].get("hashes")).get("SHA256"))
+        return {}
+    return table(likely[0].get("hashes"))
 
 
 def _examples(
-    images: list[Mapping[str, object]], stem: str, version_id: int | None, sha256: str
+    images: list[Mapping[str, object]], subject: Subject, version_id: int | None, sha256: str
 ) -> Iterator[Example]:
     for image in images:
         meta = table(image.get("meta")) or image
         meta = table(meta.get("meta")) or meta
         prompt = text(meta.get("prompt") or meta.get("positive"), _LONGEST_PROMPT)
         if without_tags(prompt):
-            used = _used_weight(meta, prompt, stem, version_id, sha256)
+            used = _used_weight(meta, prompt, subject, version_id, sha256)
             yield Example(without_tags(prompt), used)
 
 
-def _used_weight(meta: Mapping[str, object], prompt: str, stem: str, version_id: int | None, sha256: str) -> float | None:
+def _used_weight(
+    meta: Mapping[str, object], prompt: str, subject: Subject, version_id: int | None, sha256: str
+) -> float | None:
     """The weight at which the picture used this LoRA, if it says so."""
     for one in map(table, rows(meta.get("civitaiResources"))):
         if version_id is not None and identity(one.get("modelVersionId")) == version_id:
             return weight(one.get("weight"))
     for one in map(table, rows(meta.get("resources"))):
         hashed = text(one.get("hash")).lower()
-        ours = len(hashed) >= _AUTO_V2 and sha256.startswith(hashed)
-        if one.get("type") == "lora" and (ours or name(one.get("name")).casefold() == stem.casefold()):
+        ours = len(hashed) >= _AUTO_V2 and (sha256.startswith(hashed) or subject.auto_v3 == hashed)
+        if one.get("type") == "lora" and (ours or subject.is_called(name(one.get("name")))):
             return weight(one.get("weight"))
     tagged = _LORA_TAG.findall(prompt)
-    fitting = [number for named, number in tagged if named.casefold() == stem.casefold()]
+    fitting = [number for named, number in tagged if subject.is_called(named)]
     if fitting or len(tagged) == 1:
         return weight((fitting or [tagged[0][1]])[0])
     return None

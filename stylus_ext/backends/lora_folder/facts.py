@@ -34,6 +34,8 @@ class Facts:
     creator: str = ""
     licence: str = ""
     sha256: str = ""
+    alias: str = ""
+    auto_v3: str = ""
 
 
 def joined(statements: Sequence[Facts]) -> Facts:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.backends.lora_folder.header import read_header
-from stylus_ext.core.card import LocalFile
+from stylus_ext.core.card import AUTO_V3, LocalFile
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Progress
 
 _CHUNK = 4 * 1024 * 1024
-_AUTO_V3 = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def digests_of(path: Path, progress: Progress) -> Digests:
         raise Unavailable(f"{path.name} could not be hashed: {error.strerror}. It will be tried again.") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Unavailable(f"{path.name} changed while it was hashed. It will be tried again.")
-    return Digests(whole.hexdigest(), tensors.hexdigest()[:_AUTO_V3])
+    return Digests(whole.hexdigest(), tensors.hexdigest()[:AUTO_V3])
 
 
 def sha256_of(path: Path, progress: Progress) -> str:

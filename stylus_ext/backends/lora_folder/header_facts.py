@@ -14,7 +14,18 @@ from stylus_ext.backends.lora_folder.bounded_json import NotJson, parsed
 from stylus_ext.backends.lora_folder.facts import Facts
 from stylus_ext.backends.lora_folder.header import Header
 from stylus_ext.backends.lora_folder.tensors import family_of_tensors
-from stylus_ext.backends.lora_folder.values import groups, listed, name, number, table, tags, text, without_tags
+from stylus_ext.backends.lora_folder.values import (
+    auto_v3,
+    groups,
+    listed,
+    name,
+    number,
+    table,
+    tags,
+    text,
+    verbatim,
+    without_tags,
+)
 from stylus_ext.core.family import UNKNOWN, family_of, known_families
 
 _MADE_UP_TITLE = re.compile(r".*@\d{8,}")
@@ -46,6 +57,8 @@ def header_facts(header: Header) -> Facts:
         text="\n".join(hints),
         creator=name(said.get("modelspec.author")),
         licence=name(said.get("modelspec.license")),
+        alias=verbatim(said.get("ss_output_name")),
+        auto_v3=auto_v3(said.get("sshs_model_hash")),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from stylus_ext.backends.lora_folder.cards import card_of
 from stylus_ext.backends.lora_folder.civitai_json import Subject
 from stylus_ext.backends.lora_folder.header import BadFile, read_header
+from stylus_ext.backends.lora_folder.header_facts import header_facts
 from stylus_ext.backends.lora_folder.listing import Found, Listing, list_folders
 from stylus_ext.backends.lora_folder.sidecars import read_sidecars
 from stylus_ext.core.card import LocalFile
@@ -74,7 +75,9 @@ class LoraFolder:
         sha256 = _still(file, before)
         try:
             header = read_header(path)
-            stated, notes = read_sidecars(path.parent, file.sidecars, Subject(file.stem, file.size))
+            said = header_facts(header)
+            subject = Subject(file.stem, file.size, said.alias, said.auto_v3)
+            stated, notes = read_sidecars(path.parent, file.sidecars, subject)
             card = card_of(file, header, stated, sha256)
         except BadFile as error:
             self._refused[file.path] = file.changed_ns

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from stylus_ext.core.card import AUTO_V3
+
 LONGEST_NAME = 255
 LONGEST_TEXT = 20_000
 _MOST_WORDS = 200
@@ -26,6 +28,12 @@ def text(value: object, longest: int = LONGEST_TEXT) -> str:
 def name(value: object) -> str:
     """A text on one line."""
     return " ".join(text(value, LONGEST_NAME).split())
+
+
+def verbatim(value: object) -> str:
+    """A text on one line that is what it was, letter by letter; what would have to be cleaned is none."""
+    found = text(value, LONGEST_NAME)
+    return found if found == value and not re.search(r"[\n\t]", found) else ""
 
 
 def number(value: object) -> float | None:
@@ -55,6 +63,12 @@ def digest(value: object) -> str:
     """A SHA256 in lower case, or nothing."""
     found = value.strip().lower() if isinstance(value, str) else ""
     return found if re.fullmatch(r"[0-9a-f]{64}", found) else ""
+
+
+def auto_v3(value: object) -> str:
+    """The beginning of a hash of tensors, in lower case, or nothing; trainers write all of it."""
+    found = value.strip().lower() if isinstance(value, str) else ""
+    return found[:AUTO_V3] if re.fullmatch(rf"[0-9a-f]{{{AUTO_V3},64}}", found) else ""
 
 
 def table(value: object) -> Mapping[str, object]:

@@ -60,6 +60,11 @@ def parse_infotext(text: str) -> Infotext:
     )
 
 
+def written_with_hash(name: str) -> str:
+    """A name as the WebUI writes it among the hashes."""
+    return name.replace(":", "").replace(",", "").strip()
+
+
 def without_tags(prompt: str) -> tuple[str, tuple[UserTag, ...]]:
     """The prompt as it reads without its LoRA tags, and these."""
     tokens = tokenise(prompt)

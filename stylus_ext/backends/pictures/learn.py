@@ -6,12 +6,12 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylus_ext.backends.pictures.containers import SUFFIXES, infotext_of
-from stylus_ext.backends.pictures.infotext import Infotext, parse_infotext, without_tags
+from stylus_ext.backends.pictures.infotext import Infotext, parse_infotext, without_tags, written_with_hash
 from stylus_ext.backends.pictures.lessons import Lesson, Lessons
 from stylus_ext.backends.pictures.triggers import pieces_of, triggers_of
 from stylus_ext.core.errors import InvalidInput, Note
@@ -27,6 +27,12 @@ _REPORT_EVERY = 50
 _MOST_COMPARED = 200
 _STEP = "reading pictures"
 
+Stem = Callable[[str, str], str]
+
+
+def _as_written(name: str, auto_v3: str) -> str:  # noqa: ARG001 - nobody knows whose it is
+    return name
+
 
 @dataclass(slots=True)
 class _Uses:
@@ -35,7 +41,6 @@ class _Uses:
     pictures: int = 0
     weights: list[float] = field(default_factory=list)
     prompts: dict[str, int] = field(default_factory=dict)
-    hashes: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,8 +51,10 @@ class _Reading:
     """Every different prompt without its tags, numbered."""
 
 
-def learn(folders: Sequence[Path], progress: Progress) -> Lessons:
-    """Reads every picture below `folders`; what cannot be read is skipped with a note. Nothing is written."""
+def learn(folders: Sequence[Path], progress: Progress, stem: Stem = _as_written) -> Lessons:
+    """Reads every picture below `folders`; what cannot be read is skipped with a note. Nothing is written.
+
+    `stem` is told the name in a tag and the hash that the picture has of it, and says which file that was."""
     started = time.monotonic()
     notes: list[Note] = []
     paths = list(_pictures(folders, notes))
@@ -64,7 +71,7 @@ def learn(folders: Sequence[Path], progress: Progress) -> Lessons:
                 notes.append(Note("picture_skipped", f"The picture {path.name} was skipped: {_why(problem)}."))
             continue
         if text:
-            _note_down(parse_infotext(text), reading)
+            _note_down(parse_infotext(text), reading, stem)
     progress.report(_STEP, len(paths), len(paths))
     if skipped > _MOST_NOTES:
         notes.append(
@@ -105,18 +112,17 @@ def _why(problem: Exception) -> str:
     return (problem.strerror or "it cannot be opened") if isinstance(problem, OSError) else str(problem)
 
 
-def _note_down(infotext: Infotext, reading: _Reading) -> None:
+def _note_down(infotext: Infotext, reading: _Reading, stem_of: Stem) -> None:
     prompt, tags = without_tags(infotext.prompt)
     hashes = infotext.lora_hashes
+    stems = {tag.name: stem_of(tag.name, hashes.get(written_with_hash(tag.name), "")) for tag in tags}
     reading.told += 1
     number = reading.prompts.setdefault(prompt, len(reading.prompts))
-    for stem in dict.fromkeys(tag.name for tag in tags):
+    for stem in dict.fromkeys(stems.values()):
         uses = reading.uses.setdefault(stem, _Uses())
         uses.pictures += 1
         uses.prompts.setdefault(prompt, number)
-        uses.weights += [tag.weight for tag in tags if tag.name == stem and tag.weight is not None][:1]
-        if hashes.get(stem):
-            uses.hashes[hashes[stem]] = None
+        uses.weights += [tag.weight for tag in tags if stems[tag.name] == stem and tag.weight is not None][:1]
 
 
 def _lessons(reading: _Reading) -> list[Lesson]:
@@ -129,7 +135,6 @@ def _lessons(reading: _Reading) -> list[Lesson]:
             round(statistics.median(found.weights), 3) if found.weights else None,
             tuple(_different([prompt for prompt in found.prompts if prompt])),
             triggers[stem],
-            tuple(found.hashes),
         )
         for stem, found in sorted(reading.uses.items())
     ]

@@ -13,10 +13,10 @@ SOURCE = "pictures"
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`stem` is the name as the tags write it: the file's stem, or the alias that the WebUI also understands.
+    """`stem` is that of the file where it is known, else the name as the tags write it.
 
     `weight` is the median of the weights in the tags; `prompts` are different ones, without their tags, the most telling
-    first; `triggers` are probable ones, empty where the pictures do not tell; `hashes` are the shortened tensor hashes.
+    first; `triggers` are probable ones, empty where the pictures do not tell.
     """
 
     stem: str
@@ -24,7 +24,6 @@ class Lesson:
     weight: float | None = None
     prompts: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

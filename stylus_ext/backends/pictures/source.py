@@ -7,29 +7,34 @@ from pathlib import Path
 
 from stylus_ext.backends.pictures.learn import learn
 from stylus_ext.backends.pictures.lessons import card_of
-from stylus_ext.core.card import AdapterKey, LocalFile
+from stylus_ext.core.card import LocalFile
 from stylus_ext.core.errors import Note
+from stylus_ext.core.names import Names
 from stylus_ext.core.ports import Progress, Sighting
 
 _NAMED = 5
 
 
 class Pictures:
-    """`keys` says whose stem is whose: pictures name an adapter by its stem alone."""
+    """`names` say whose is which: pictures name an adapter by its stem or alias, and a renamed one by its hash alone."""
 
     name = "your pictures"
 
-    def __init__(self, folders: Sequence[Path], keys: Mapping[str, AdapterKey]) -> None:
+    def __init__(self, folders: Sequence[Path], names: Names) -> None:
         self._folders = folders
-        self._keys = keys
+        self._names = names
+        self._stems = {key: stem for stem, key in names.stems.items()}
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002 - has no files
-        lessons = learn(self._folders, progress)
+        lessons = learn(self._folders, progress, self._stem)
         yield from (Sighting(note=note) for note in lessons.notes)
-        strangers = [stem for stem in lessons.lessons if stem not in self._keys]
+        strangers: list[str] = []
         for stem, lesson in lessons.lessons.items():
-            if stem in self._keys:
-                yield Sighting(card=card_of(lesson, self._keys[stem]))
+            key = self._names.key(stem)
+            if key is None:
+                strangers.append(stem)
+            else:
+                yield Sighting(card=card_of(lesson, key))
         if strangers:
             more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
             said = ", ".join(strangers[:_NAMED]) + more
@@ -37,3 +42,8 @@ class Pictures:
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
         return []
+
+    def _stem(self, name: str, auto_v3: str) -> str:
+        """One for all names of an adapter, also where it lies on disk more than once."""
+        key = self._names.key(name, auto_v3)
+        return name if key is None else self._stems.get(key, name)

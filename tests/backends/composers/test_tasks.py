@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.composers.tasks import best_span, merged, own_tags, spanned, taken, tasks_of
+from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, taken, tasks_of
 from stylus_ext.core.candidates import Candidate, Evidence
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Task
+from stylus_ext.core.names import Called, Names
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.spans import spans
@@ -51,6 +53,23 @@ class TestOwnTags:
         known = candidate({at("sky"): Evidence(0.1, 0.3), at("fog"): Evidence(0.5, 0.5)}, "my file")
         found = taken(tasks(prompt), [known], own_tags(asked(prompt)))
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"fog": "my file"}
+
+    def test_so_does_an_alias_and_a_stem_goes_before_it(self) -> None:
+        prompt = f"{PROMPT} <lora:Weather:1>"
+        known = candidate({at("fog"): Evidence(0.5, 0.5)}, "my file")
+        names = Names.of([Called(known.key, "my file", "Weather")])
+        found = taken(tasks(prompt), [known], own_tags(asked(prompt)), names)
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"fog": "Weather"}
+        namesake = replace(candidate({at("sky"): Evidence(0.5, 0.5)}, "Weather"), entry=make_entry(2, files=(LocalFile("W", "Weather", 1, 1),)))
+        found = taken(tasks(prompt), [known, namesake], own_tags(asked(prompt)), names)
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"sky": "Weather"}
+
+    def test_what_is_own_is_known_by_any_of_its_names(self) -> None:
+        known = make_entry(1, files=(LocalFile("a/x", "x", 1, 1), LocalFile("b/y", "y", 1, 1)))
+        for name, own in (("x", True), ("y", True), ("z", True), ("w", False)):
+            query = replace(asked(f"sky <lora:{name}:1>"), names=Names.of([Called(known.key, "x", "z")]))
+            assert Own.of(query).has(known) is own
+        assert not Own.of(asked("sky")).has(known)
 
     def test_an_unknown_one_goes_by_its_words(self) -> None:
         prompt = f"{PROMPT} <lora:Copper_Train_v2:1> <lora:zorblax:1>"

@@ -76,3 +76,10 @@ def test_what_is_no_lora_has_no_card(kind: str) -> None:
     with pytest.raises(BadFile, match=r"x\.safetensors is no LoRA") as problem:
         card_of(found(), Header({}, NOT_LORAS[kind], 100), ())
     assert problem.value.code == "not_a_lora"
+
+
+def test_what_the_host_calls_it_stands_in_the_file() -> None:
+    named = card(Facts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32)
+    assert (named.name, named.alias, named.auto_v3) == ("x", "rain alley", "cd" * 6)
+    assert card(Facts(auto_v3="0123456789ab")).auto_v3 == "0123456789ab"
+    assert (card().alias, card().auto_v3) == ("", "")

@@ -12,7 +12,8 @@ from stylus_ext.backends.lora_folder.facts import Facts
 from stylus_ext.core.card import Example
 
 SHA = "9f8e7d6c5b" + "0" * 54
-SUBJECT = Subject("rain_alley", 36_987 * 1024)
+SHORT = "0a1b2c3d4e5f"
+SUBJECT = Subject("rain_alley", 36_987 * 1024, "rainAlley_v1")
 
 
 def version(**changes: Any) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def version(**changes: Any) -> dict[str, Any]:
         "stats": {"downloadCount": 1200, "thumbsUpCount": 30, "thumbsDownCount": 10},
         "creator": {"username": "example_maker"},
         "files": [
-            {"name": "rain_alley.safetensors", "type": "Model", "sizeKB": 36987.4, "hashes": {"SHA256": SHA.upper()}},
+            {"name": "rain_alley.safetensors", "type": "Model", "sizeKB": 36987.4, "hashes": {"SHA256": SHA.upper(), "AutoV3": SHORT.upper()}},
             {"name": "pictures.zip", "type": "Training Data", "sizeKB": 4.0, "hashes": {"SHA256": "1" * 64}},
         ],
         "images": [
@@ -55,6 +56,7 @@ def test_a_version() -> None:
         rating=0.75,
         creator="example_maker",
         sha256=SHA,
+        auto_v3=SHORT,
     )
 
 
@@ -96,7 +98,8 @@ def test_not_found_states_nothing(nothing: object) -> None:
     ],
 )
 def test_a_hash_that_may_be_another_files_is_not_taken(files: object) -> None:
-    assert civitai_facts(version(files=files), SUBJECT).sha256 == ""
+    facts = civitai_facts(version(files=files), SUBJECT)
+    assert (facts.sha256, facts.auto_v3) == ("", "")
 
 
 def test_the_only_model_is_ours_even_if_the_user_renamed_it() -> None:
@@ -110,7 +113,11 @@ def test_the_only_model_is_ours_even_if_the_user_renamed_it() -> None:
         ({"prompt": "a", "resources": [{"type": "lora", "name": "Rain_Alley", "weight": 0.5}]}, Example("a", 0.5)),
         ({"prompt": "a", "resources": [{"type": "lora", "name": "x", "hash": "9F8E7D6C5B", "weight": 0.4}]}, Example("a", 0.4)),
         ({"prompt": "a", "resources": [{"type": "model", "name": "rain_alley", "weight": 0.4}]}, Example("a")),
+        ({"prompt": "a", "resources": [{"type": "lora", "name": "x", "hash": "0A1B2C3D4E5F", "weight": 0.4}]}, Example("a", 0.4)),
+        ({"prompt": "a", "resources": [{"type": "lora", "name": "x", "hash": "0a1b2c3d", "weight": 0.4}]}, Example("a")),
+        ({"prompt": "a", "resources": [{"type": "lora", "name": "rainalley_v1", "weight": 0.5}]}, Example("a", 0.5)),
         ({"prompt": "a <lora:other:0.3> <lora:rain_alley:0.9>"}, Example("a", 0.9)),
+        ({"prompt": "a <lora:other:0.3> <lora:rainAlley_v1:0.9>"}, Example("a", 0.9)),
         ({"prompt": "a <lora:renamed:0.3>"}, Example("a", 0.3)),
         ({"prompt": "a <lora:x:0.3>, <lora:y:0.4>, b"}, Example("a , b")),
         ({"meta": {"prompt": "nested", "resources": None}}, Example("nested")),
@@ -132,7 +139,7 @@ SCRAMBLED = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["id", "modelId", "model", "modelVersions", "items", "name", "tags", "trainedWords", "images", "meta", "prompt"]
-            + ["resources", "civitaiResources", "weight", "hash", "files", "hashes", "SHA256", "sizeKB", "stats"]
+            + ["resources", "civitaiResources", "weight", "hash", "files", "hashes", "SHA256", "AutoV3", "sizeKB", "stats"]
             + ["thumbsUpCount", "thumbsDownCount", "downloadCount", "creator", "username", "description", "nsfw", "type"]
         ),
         inner,

@@ -28,6 +28,9 @@ def test_the_trainers_words() -> None:
             modelspec__license="MIT",
             modelspec__architecture="stable-diffusion-v1/lora",
             modelspec__hash_sha256="0x" + "ab" * 32,
+            ss_output_name="Rainy Alley v1",
+            sshs_model_hash="CDEF" * 16,
+            sshs_legacy_hash="cdefcdef",
         )
     )
     assert facts == Facts(
@@ -38,6 +41,8 @@ def test_the_trainers_words() -> None:
         text="Wet streets at night.\nUse at 0.7.",
         creator="someone",
         licence="MIT",
+        alias="Rainy Alley v1",
+        auto_v3="cdefcdefcdef",
     )
 
 

@@ -52,6 +52,21 @@ def test_digests() -> None:
     assert values.digest("AB" * 31) == values.digest("zz" * 32) == values.digest(None) == ""
 
 
+def test_the_beginning_of_a_hash_of_tensors() -> None:
+    assert values.auto_v3("AB" * 32) == values.auto_v3(" ABABABABABAB ") == "ab" * 6
+    assert values.auto_v3("AB" * 5) == values.auto_v3("zz" * 6) == values.auto_v3("ab" * 33) == values.auto_v3(12) == ""
+
+
+@pytest.mark.parametrize("kept", ["my lora", "my  lora", "\u96e8 \u591c\u00e9", "x" * values.LONGEST_NAME])
+def test_a_name_of_a_file_is_kept_letter_by_letter(kept: str) -> None:
+    assert values.verbatim(kept) == kept
+
+
+@pytest.mark.parametrize("unclean", ["", " a", "a\n", "a\nb", "a\tb", "a\0b", "a\ud800", "x" * (values.LONGEST_NAME + 1), None, 7, ["a"]])
+def test_one_that_would_have_to_be_cleaned_is_none(unclean: object) -> None:
+    assert values.verbatim(unclean) == ""
+
+
 @pytest.mark.parametrize(
     ("entries", "groups"),
     [
@@ -93,4 +108,6 @@ def test_anything_gives_clean_values(value: object) -> None:
     assert isinstance(values.rows(value), list)
     values.identity(value)
     values.digest(value)
+    values.auto_v3(value)
+    assert values.verbatim(value) in ("", value)
     values.tags(values.listed(value))

@@ -37,7 +37,6 @@ def test_what_the_pictures_tell_about_a_lora(tmp_path: Path) -> None:
     assert (lessons.pictures, lessons.told, lessons.notes) == (9, 9, ())
     alley = lessons.lessons["alley"]
     assert (alley.stem, alley.pictures, alley.weight, alley.triggers) == ("alley", 4, 0.7, ("rainalley",))
-    assert alley.hashes == ("0123456789ab",)
     assert set(alley.prompts) == {"rainalley, cat", "dog, rainalley", "(rainalley:1.1), horse", "rainalley, barn"}
     assert lessons.lessons["detail"] == Lesson("detail", 1, 0.3, ("(rainalley:1.1), horse",))
 
@@ -83,6 +82,21 @@ def test_a_prompt_written_by_stylus_and_one_with_everything(tmp_path: Path) -> N
         "corgi": (2, 0.9),
     }
     assert lessons["graffiti"].prompts[0] == "A corgi on the wall, graffiti \\(style\\)"
+
+
+def test_all_names_of_one_file_teach_about_that_file(tmp_path: Path) -> None:
+    write_png(tmp_path / "1.png", infotext("cat, <lora:Alley, by night:0.6>", **{"Lora hashes": '"Alley by night: 0123456789ab"'}))
+    write_png(tmp_path / "2.png", infotext("dog, <lora:alley:0.8>"))
+    write_png(tmp_path / "3.png", infotext("horse, <lora:alley:0.7> <lora:the alley:0.1>"))
+    asked: dict[str, str] = {}
+
+    def stem(name: str, auto_v3: str) -> str:
+        asked.setdefault(name, auto_v3)
+        return "alley"
+
+    lessons = learn([tmp_path], Watch(), stem).lessons
+    assert asked == {"Alley, by night": "0123456789ab", "alley": "", "the alley": ""}
+    assert (list(lessons), lessons["alley"].pictures, lessons["alley"].weight) == (["alley"], 3, 0.7)
 
 
 def test_tags_without_a_number_teach_no_weight(tmp_path: Path) -> None:
@@ -144,7 +158,7 @@ def test_progress_is_told_and_stop_is_heard(tmp_path: Path) -> None:
 
 
 def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
-    lesson = Lesson("alley", 4, 0.7, ("rainalley, cat",), ("rainalley",), ("0123456789ab",))
+    lesson = Lesson("alley", 4, 0.7, ("rainalley, cat",), ("rainalley",))
     key = AdapterKey.path("alley.safetensors")
     card = card_of(lesson, key)
     assert (card.key, card.source, card.weight, card.triggers, card.weak) == (

@@ -29,7 +29,7 @@ CARD = st.builds(
     AdapterCard, KEY, ANY, ANY, version=ANY, model_id=COUNT, base_model=ANY, kind=ANY, tags=TEXTS, triggers=TEXTS, text=ANY,
     examples=st.lists(st.builds(Example, ANY, WEIGHT), max_size=3).map(tuple), images=COUNT, preview=ANY, weight=WEIGHT,
     negative_text=ANY, downloads=COUNT, rating=WEIGHT, nsfw=st.booleans(), weak=st.booleans(), creator=ANY, licence=ANY,
-    remote=st.none() | REMOTE, equivalents=st.lists(KEY, max_size=3).map(tuple),
+    remote=st.none() | REMOTE, alias=ANY, auto_v3=ANY, equivalents=st.lists(KEY, max_size=3).map(tuple),
 )
 DESCRIPTION = st.builds(
     Description, ANY, st.sampled_from(KINDS), ANY, ANY, weight=WEIGHT, slider=st.booleans(), speed=st.booleans(),
@@ -75,11 +75,13 @@ def test_edits_come_back(edits: Edits) -> None:
 def test_every_field_of_the_types_is_stored() -> None:
     """A field added to a card must not be lost on disk: converters know all that are not plain."""
     card = make_card(
-        1, tags=("a",), triggers=("b",), examples=(Example("p", 0.5),), remote=RemoteFile("n", 1), equivalents=(AdapterKey.path("x"),))
+        1, tags=("a",), triggers=("b",), examples=(Example("p", 0.5),), remote=RemoteFile("n", 1), alias="rain",
+        auto_v3="0123456789ab", equivalents=(AdapterKey.path("x"),))
     raw = codec.load(codec.card_text(card))
     assert raw == {
         "key": "civitai:1", "name": "Rainy Alley", "source": "starter", "base_model": "SD 1.5", "tags": ["a"], "triggers": ["b"],
-        "examples": [["p", 0.5]], "remote": {"name": "n", "size": 1}, "equivalents": ["path:x"]}
+        "examples": [["p", 0.5]], "remote": {"name": "n", "size": 1}, "alias": "rain", "auto_v3": "0123456789ab",
+        "equivalents": ["path:x"]}
 
 
 def test_fields_that_are_not_known_are_passed_over() -> None:
