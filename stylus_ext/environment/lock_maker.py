@@ -70,6 +70,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """One lock for all platforms: a dependency group of pyproject.toml, and the sizes to announce."""
+
+    name: str
+    title: str
+    pythons: tuple[str, ...]
+    download_mb: int
+    disk_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pinned:
     """One package at one version, with the hashes of the wheels that fit."""
 
@@ -85,6 +96,12 @@ TARGETS = (
     Target("macos-arm64", "aarch64-apple-darwin"),
     Target("macos-x86_64", "x86_64-apple-darwin", PYTHONS[:3]),  # no torch for Python 3.13 was made there
 )
+# numpy 1 and the audio module that these two gradios need are not there for Python 3.13.
+GROUPS = (
+    Group("test", "test tools", PYTHONS, 90, 260),
+    Group("gradio-3", "gradio of A1111 and reForge, for the browser's tests", PYTHONS[:3], 90, 330),
+    Group("gradio-4", "gradio of Forge, for the browser's tests", PYTHONS[:3], 90, 330),
+)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -94,10 +111,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     return content
 
 
-def requirements(pyproject: Path) -> tuple[list[str], list[str]]:
-    """The engine's and the tests' requirements, as pyproject.toml lists them."""
+def requirements(pyproject: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """The engine's requirements and those of each group (tests, and each gradio), as pyproject.toml lists them."""
     content = read_toml(pyproject)
-    return list(content["project"]["dependencies"]), list(content["dependency-groups"]["test"])
+    return list(content["project"]["dependencies"]), dict(content["dependency-groups"])
 
 
 def resolve(wanted: Sequence[str], python: str, platform: str) -> list[Pinned]:
@@ -163,11 +180,11 @@ def make(target: Target, wanted: Sequence[str]) -> Path:
     return path
 
 
-def make_test_lock(wanted: Sequence[str]) -> Path:
-    """Writes the test tools' lock: one file for every platform, each hash of any of them."""
+def make_group(group: Group, wanted: Sequence[str]) -> Path:
+    """Writes a group's lock: one file for every platform, each hash of any of them."""
     every: dict[str, dict[tuple[str, str], set[str]]] = {}
     for target in TARGETS:
-        for python in PYTHONS:
+        for python in group.pythons:
             pins = every.setdefault(python, {})
             for pin in resolve(wanted, python, target.platform):
                 pins.setdefault((pin.name, pin.version), set()).update(pin.hashes)
@@ -175,8 +192,8 @@ def make_test_lock(wanted: Sequence[str]) -> Path:
         python: [Pinned(name, version, frozenset(hashes)) for (name, version), hashes in pins.items()]
         for python, pins in every.items()
     }
-    path = LOCKS / "test.txt"
-    lines = header("test tools", PYTHONS, 40, 110) + merged(by_python)
+    path = LOCKS / f"{group.name}.txt"
+    lines = header(group.title, group.pythons, group.download_mb, group.disk_mb) + merged(by_python)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return path
 
@@ -184,11 +201,12 @@ def make_test_lock(wanted: Sequence[str]) -> Path:
 def main() -> int:
     """Makes every lock anew."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    engine, test = requirements(ROOT / "pyproject.toml")
+    engine, groups = requirements(ROOT / "pyproject.toml")
     LOCKS.mkdir(exist_ok=True)
     for target in TARGETS:
         make(target, [*engine, *SEEN_RUNNING, *TORCH_NEEDS])
-    make_test_lock(test)
+    for group in GROUPS:
+        make_group(group, groups[group.name])
     return 0
 
 

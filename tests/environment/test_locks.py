@@ -10,10 +10,11 @@ from packaging.requirements import Requirement
 
 from stylus_ext.environment.layout import ROOT, default_locks, read_lock
 from stylus_ext.environment.lock_maker import (
-    PYTHONS,
+    GROUPS,
     SEEN_RUNNING,
     TARGETS,
     TORCH_NEEDS,
+    Group,
     Pinned,
     merged,
     requirements,
@@ -22,7 +23,7 @@ from stylus_ext.environment.lock_maker import (
 GT_WHEEL = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 PINNED = re.compile(r"^([a-z0-9.\-]+)==([^\s;]+)(?: ; (.*?))? \\$")
 ENGINE_LOCKS = [default_locks() / f"{target.name}.txt" for target in TARGETS]
-EVERY_LOCK = [*ENGINE_LOCKS, default_locks() / "test.txt"]
+EVERY_LOCK = [*ENGINE_LOCKS, *(default_locks() / f"{group.name}.txt" for group in GROUPS)]
 SYSTEMS = {"linux": "linux", "windows": "win32", "macos": "darwin"}
 
 
@@ -65,11 +66,14 @@ def test_every_lock_is_what_pyproject_asks_for(path: Path) -> None:
         assert len(chosen) > 80
 
 
-def test_the_test_lock_is_what_pyproject_asks_for() -> None:
-    _, test = requirements(ROOT / "pyproject.toml")
-    for python in PYTHONS:
-        chosen = pins(default_locks() / "test.txt", python)
-        assert [one for one in test if not satisfied(one, chosen, python, "linux")] == []
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_every_groups_lock_is_what_pyproject_asks_for(group: Group) -> None:
+    _, groups = requirements(ROOT / "pyproject.toml")
+    lock = read_lock(default_locks() / f"{group.name}.txt")
+    assert lock.pythons == group.pythons
+    for python in group.pythons:
+        chosen = pins(lock.path, python)
+        assert [one for one in groups[group.name] if not satisfied(one, chosen, python, "linux")] == []
 
 
 @pytest.mark.parametrize("path", EVERY_LOCK, ids=lambda path: path.stem)

@@ -204,6 +204,9 @@ class Host:
         for name in ("on_before_ui", "on_ui_settings"):
             for callback in self.callbacks.get(name, []):
                 callback()
+        self.make_page()
+
+    def make_page(self) -> None:
         self.page = page.Blocks()
         self.txt2img, self.img2img = Runner(self, False), Runner(self, True)
         self.txt2img.make_ui(self.page, "txt2img")

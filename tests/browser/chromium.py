@@ -1,0 +1,92 @@
+"""A Chromium without a window, and a page in it that keeps what it complained of and whom it wanted to reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, Route
+
+PROGRAM_VARIABLE, PICTURES_VARIABLE = "STYLUS_CHROMIUM", "STYLUS_SCREENSHOTS"
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-proxy-server", "--disable-dev-shm-usage",
+)
+PATIENCE_MS = 30_000.0
+
+
+def find_chromium() -> str | None:
+    stated = os.environ.get(PROGRAM_VARIABLE)
+    return stated or next((found for found in map(shutil.which, _NAMES) if found), None)
+
+
+def start(playwright: Playwright, program: str) -> Browser:
+    """A new process with an empty profile."""
+    return playwright.chromium.launch(executable_path=program, headless=True, args=list(_FLAGS))
+
+
+@dataclass
+class Visit:
+    """One page, and what it said: `complaints` of its scripts and of answers that failed, `outside` the hosts beyond loopback."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    outside: set[str] = field(default_factory=set)
+
+    def open(self, url: str) -> None:
+        self.page.route(lambda _: True, self._meet)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("response", self._look)
+        self.page.goto(url, wait_until="load")
+        self.page.wait_for_selector("#txt2img_prompt textarea")
+        self.page.wait_for_timeout(1000)
+
+    def picture(self, name: str) -> None:
+        folder = os.environ.get(PICTURES_VARIABLE)
+        if folder:
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    def _meet(self, route: Route) -> None:
+        host = urlsplit(route.request.url).hostname
+        if host in ("127.0.0.1", "localhost", None):
+            route.continue_()
+            return
+        self.outside.add(host)
+        route.abort()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text}")
+
+    def _look(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status} {urlsplit(response.url).path}")
+
+
+@contextmanager
+def visit(browser: Browser, url: str) -> Iterator[Visit]:
+    """In a profile of its own: what one page keeps, no other sees."""
+    with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        made = Visit(page)
+        made.open(url)
+        yield made
+
+
+def eventually(true: Callable[[], object], page: Page, patience_ms: float = PATIENCE_MS) -> None:
+    """Lets the page go on until something holds outside it."""
+    waited = 0
+    while not true():
+        assert waited < patience_ms, "it did not happen"
+        page.wait_for_timeout(50)
+        waited += 50

@@ -1,0 +1,100 @@
+"""Runs inside a gradio's environment: a file with orders goes in; a page at an address, and one without Stylus, come out.
+
+Orders: `folder`, `loras` (a folder), `flags` of the host, and `engine`: variables of the tests' own environment, in which
+the real engine runs; without them the real set-up is asked, over the environment of the copy that this program is part of.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tests.browser.webui import WebUI
+
+
+def main(words: list[str]) -> int:
+    orders = json.loads(Path(words[0]).read_text("utf-8"))
+    began = time.perf_counter()
+    host = WebUI(Path(orders["folder"]), _put)
+    for name, value in orders.get("flags", {}).items():
+        setattr(host.cmd_opts, name, value)
+    _take_loras(host, Path(orders["loras"]))
+    host.opts.data |= orders.get("options", {})
+    host.start()
+    process = _engine(Path(orders["folder"]) / "stylus", orders.get("engine"))
+    spent = round(1000 * (time.perf_counter() - began), 1)
+    said = {
+        "url": _serve(host.blocks, host), "bare": _serve(host.bare, None), "gradio": gr.__version__,
+        "built_in_ms": host.built_in_ms, "started_in_ms": spent,
+    }
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()  # until the tests are done, or gone
+    process.stop()
+    return 0
+
+
+def _put(name: str, value: Any) -> None:
+    if name.split(".")[0] != "gradio":  # the double's own; here it is the real one
+        sys.modules[name] = value
+
+
+def _take_loras(host: WebUI, folder: Path) -> None:
+    host.cmd_opts.lora_dir = str(folder)
+    files = {path.stem: str(path) for path in folder.glob("*.safetensors")}
+    for table in (host.loras.available_networks, host.loras.available_network_aliases):
+        table.clear()
+        table.update(files)
+
+
+def _engine(folder: Path, variables: dict[str, str] | None) -> Any:
+    """The desk that the script will find, over an engine's process as the product has it."""
+    from stylus_ext.host import compat, desks
+    from stylus_ext.host.checkpoint import Remembered
+    from stylus_ext.host.desk import Desk, Desks
+    from stylus_ext.host.engine_client import EngineClient
+    from stylus_ext.host.engine_process import EngineProcess
+    from stylus_ext.host.engine_setup import Setup
+    from tests.host.engines import HereSetup
+
+    setup = Setup() if variables is None else HereSetup(extra=variables)
+    process = EngineProcess(folder, setup=setup)
+    desk = Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
+    desks.desks = Desks(lambda _: desk)
+    return process
+
+
+def _serve(blocks: Any, host: WebUI | None) -> str:
+    blocks.queue(64)  # as the hosts do: of old the number of threads, in gradio 4 no more than how often a place in it is told
+    port = _free_port()
+    app, _, _ = blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, show_api=False)
+    if host is not None:
+        app.add_api_route("/told", lambda: _told(host), methods=["GET"])
+        app.router.routes.insert(0, app.router.routes.pop())  # before gradio's own, which take every path
+    return f"http://127.0.0.1:{port}/"
+
+
+def _told(host: WebUI) -> dict[str, Any]:
+    """What happened on this side, for the tests to look at."""
+    from stylus_ext.host.desks import desk_now
+
+    report = desk_now().engine.report()
+    threads = sorted(thread.name for thread in threading.enumerate())
+    return {"calls": host.calls, "errors": host.errors, "engine": report.state.value, "pid": report.pid, "threads": threads}
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
