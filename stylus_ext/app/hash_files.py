@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
-from stylus_ext.core.card import AdapterKey, LocalFile
+from stylus_ext.app.voices import local_card, names
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.ports import Progress, Sighting, Store
 
 
@@ -35,13 +36,23 @@ class HashFiles:
             digest = self._digest(file, progress)
             if digest is not None:
                 with self._changing:
-                    self._learn(owners[file.path], replace(file, sha256=digest), AdapterKey.sha256(digest))
-                hashed += 1
+                    hashed += self._learn(owners[file.path], file, AdapterKey.sha256(digest))
         progress.report("hashing", len(waiting), len(waiting))
         return hashed
 
-    def _learn(self, owner: AdapterKey, file: LocalFile, name: AdapterKey) -> None:
-        """The hash becomes one more name of the entry, which unites it with what another source knows under that name."""
-        for card in self._store.stated([owner]).get(owner, ())[:1]:
-            named = replace(card, equivalents=tuple(sorted({*card.equivalents, name} - {card.key})))
-            self._refresh.take([Sighting(card=named, file=file)])
+    def _learn(self, owner: AdapterKey, file: LocalFile, name: AdapterKey) -> bool:
+        """The hash becomes one more name of the entry, which unites it with what another source knows under that name;
+        not where the file changed or left while it was read, and waits to be hashed again."""
+        entry = self._store.read([owner]).get(owner)
+        card = local_card(self._store.stated([owner]).get(entry.key, ()), file.path) if entry and file in entry.files else None
+        if card is None:
+            return False
+        self._refresh.take([Sighting(card=_hashed(card, name), file=replace(file, sha256=name.value))])
+        return True
+
+
+def _hashed(card: AdapterCard, name: AdapterKey) -> AdapterCard:
+    """What was computed takes the place of any hash that was believed before."""
+    others = [key for key in names(card) if key.scheme != "sha256"]
+    first, *rest = [*others, name]
+    return replace(card, key=first, equivalents=tuple(sorted([*rest])))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
+from stylus_ext.app.replaced_files import ReplacedFiles
+from stylus_ext.app.voices import groups, names, speaking, under
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile, merged
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Note
@@ -37,6 +39,7 @@ class RefreshCatalogue:
     def __init__(self, store: Store, refiner: Refiner) -> None:
         self._store = store
         self._refiner = refiner
+        self._replaced = ReplacedFiles(store, lambda card, files: self.entry(card, None, files))
 
     def __call__(self, source: CardSource, progress: Progress) -> Refreshed:
         known = self._store.files()
@@ -54,19 +57,19 @@ class RefreshCatalogue:
 
     def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
         """Puts cards, and the files they were read from, into the catalogue; says how many, and how many entries became one."""
+        sightings = self._replaced.settle(sightings)
         cards = [sighting.card for sighting in sightings if sighting.card is not None]
+        united = self._unite(cards)
         owners = self._store.owners() if any(sighting.file for sighting in sightings) else {}
-        homes, united = self._homes(cards)
-        kept = [_moved(card, homes[card.key]) for card in cards]
-        self._store.keep(kept)
+        homes = self._store.keep(cards)
         files: dict[AdapterKey, list[LocalFile]] = {}
         for sighting in sightings:
             if sighting.card is not None and sighting.file is not None:
                 files.setdefault(homes[sighting.card.key], []).append(sighting.file)
-        self._renew({card.key for card in kept}, files)
+        self._renew(set(homes.values()), files)
         moved = [file.path for home, found in files.items() for file in found if owners.get(file.path, home) != home]
         self._drop({owners[path] for path in moved}, frozenset(moved))
-        return len(kept), united
+        return len(cards), united
 
     def forget(self, paths: Sequence[str]) -> None:
         """These files are not there any more; an entry that nothing but such a file spoke of goes with it."""
@@ -79,7 +82,9 @@ class RefreshCatalogue:
         left = {key: tuple(file for file in entry.files if file.path not in paths) for key, entry in entries.items()}
         orphans = [key for key, files in left.items() if not files and all(card.source == "local" for card in stated.get(key, ()))]
         self._store.remove(orphans)
-        self._store.write(replace(entry, files=left[key]) for key, entry in entries.items() if key not in orphans)
+        others = [replace(entry, files=left[key]) for key, entry in entries.items() if key not in orphans]
+        self._store.write(others)
+        self._renew({entry.key for entry in others}, {})
 
     def _renew(self, keys: Iterable[AdapterKey], files: Mapping[AdapterKey, Sequence[LocalFile]]) -> None:
         """Writes entries anew from what the sources state; `files` come beside those that are known."""
@@ -91,7 +96,8 @@ class RefreshCatalogue:
                 continue
             old = before.get(key)
             found = {file.path: file for file in (*(old.files if old else ()), *files.get(key, ()))}
-            entries.append(self.entry(merged(cards), old, tuple(found.values())))
+            card = under(key, merged(speaking(cards, found.values())))
+            entries.append(self.entry(card, old, tuple(found.values())))
         self._store.write(entries)
 
     def entry(self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()) -> Entry:
@@ -102,29 +108,16 @@ class RefreshCatalogue:
             return Entry(card=card, description=description, family=family, files=files)
         return replace(old, card=card, description=description, family=family, files=files)
 
-    def _homes(self, cards: Sequence[AdapterCard]) -> tuple[dict[AdapterKey, AdapterKey], int]:
-        """The first key of each card: the one under which the catalogue, or this very batch, knows it by any of its keys."""
-        known = self._store.resolve({key for card in cards for key in (card.key, *card.equivalents)})
-        homes: dict[AdapterKey, AdapterKey] = {}
+    def _unite(self, cards: Sequence[AdapterCard]) -> int:
+        """Cards that speak of one adapter make one of all the entries that have any of its names; says how many went."""
+        known = self._store.resolve({name for card in cards for name in names(card)})
         united = 0
-        for card in cards:
-            names = (card.key, *card.equivalents)
-            firsts = list(dict.fromkeys(known[name] for name in names if name in known))
-            home = firsts[0] if firsts else card.key
+        for group in groups(cards):
+            firsts = list(dict.fromkeys(known[name] for card in group for name in names(card) if name in known))
             for other in firsts[1:]:
-                self._store.unite(home, other)
-                known.update({name: home for name, first in known.items() if first == other})
+                self._store.unite(firsts[0], other)
                 united += 1
-            known.update(dict.fromkeys(names, home))
-            homes[card.key] = home
-        return homes, united
-
-
-def _moved(card: AdapterCard, home: AdapterKey) -> AdapterCard:
-    """The card under its first key; the key it came with becomes an equivalent."""
-    if card.key == home:
-        return card
-    return replace(card, key=home, equivalents=tuple(sorted({card.key, *card.equivalents} - {home})))
+        return united
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

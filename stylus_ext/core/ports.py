@@ -162,8 +162,10 @@ class Store(Protocol):
         """By any key or alias; the result is keyed by what was asked for; unknown keys are left out."""
         ...
 
-    def keep(self, cards: Iterable[AdapterCard]) -> None:
-        """Keeps what each source states, one card per key and source, beside the entries."""
+    def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
+        """Keeps what each source states, one card for each file or version it speaks of, beside the entries.
+
+        A card is kept as it is, with its names, under the first key that any of them leads to; returns these by the cards' keys."""
         ...
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
@@ -176,6 +178,11 @@ class Store(Protocol):
 
     def unite(self, first: AdapterKey, other: AdapterKey) -> None:
         """`other` turned out to be `first`: its cards, files, aliases and, where `first` has none, edits move over."""
+        ...
+
+    def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
+        """The entry turned out to be several things: it goes with its cards, files and aliases, and these cards and entries come
+        in its place, in one transaction. Edits stay with its first key."""
         ...
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:

@@ -62,6 +62,11 @@ def adopt(connection: sqlite3.Connection, first: str, others: Iterable[str]) -> 
         move(connection, before, first)
 
 
+def forget(connection: sqlite3.Connection, first: str, keys: Sequence[str]) -> None:
+    """These do not lead there any more."""
+    connection.executemany("DELETE FROM aliases WHERE first = ? AND key = ?", ((first, key) for key in keys))
+
+
 def move(connection: sqlite3.Connection, other: str, first: str) -> None:
     """What is kept under `other` goes over to `first`, which keeps its own where both have something."""
     for table in ("edits", "cards"):

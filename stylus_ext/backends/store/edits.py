@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stylus_ext.backends.store import aliases, codec
+from stylus_ext.backends.store.cards import names_stated
 from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch, refresh
 from stylus_ext.backends.store.journal import Reading, UserJournal
@@ -50,10 +51,12 @@ def edits_at(connection: sqlite3.Connection, first: str) -> Edits | None:
     return None if row is None else codec.edits_of(codec.load(row[0]))
 
 
-def edit_record(connection: sqlite3.Connection, first: str, edits: Edits) -> dict[str, Any]:
-    """With every name of the adapter, so that the edits find it again in a catalogue that knows it by another."""
+def edit_record(connection: sqlite3.Connection, first: str, edits: Edits, parted: Sequence[str] = ()) -> dict[str, Any]:
+    """With every name of the adapter, so that the edits find it again in a catalogue that knows it by another; `parted` are
+    those that turned out to be something else's."""
     others = [from_column(name) for name in aliases.names(connection, first)]
-    return {"key": from_column(first), "equivalents": others, "edits": codec.edits_plain(edits)}
+    said: dict[str, Any] = {"key": from_column(first), "equivalents": others, "edits": codec.edits_plain(edits)}
+    return {**said, "parted": [from_column(name) for name in parted]} if parted else said
 
 
 def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
@@ -97,16 +100,25 @@ def _apply_all(batch: Batch, reading: Reading, continued: bool) -> CaughtUp:
 
 
 def _apply(batch: Batch, said: Mapping[str, Any]) -> None:
-    others = said.get("equivalents")
-    named = [said.get("key"), *(others if isinstance(others, list) else ())]
-    keys = [to_column(str(AdapterKey.parse(name))) for name in named if isinstance(name, str)]
+    connection = batch.connection
+    parted = _columns(said.get("parted"))
+    keys = [*_columns([said.get("key")]), *_columns(said.get("equivalents"))]
     edits = codec.edits_of(said.get("edits"))
     if not keys:
         raise InvalidInput("An edit without a key says nothing about any adapter.")
-    first = aliases.owner(batch.connection, keys)
-    put_edits(batch.connection, first, edits)
-    aliases.adopt(batch.connection, first, keys)
+    # Where there is no entry yet, the record's own key is the first: whatever was said before is older.
+    firsts = aliases.firsts(connection, (key for key in keys if key not in parted))
+    first = next((firsts[key] for key in keys if key in firsts), keys[0])
+    put_edits(connection, first, edits)
+    aliases.adopt(connection, first, keys)
+    if parted:
+        vouched = names_stated(connection, first)
+        aliases.forget(connection, first, [name for name in parted if name not in vouched])
     refresh(batch, [first])
+
+
+def _columns(names: Any) -> list[str]:
+    return [to_column(str(AdapterKey.parse(name))) for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def put_edits(connection: sqlite3.Connection, first: str, edits: Edits) -> None:

@@ -30,7 +30,18 @@ CREATE TABLE edits (key TEXT PRIMARY KEY, edits TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5 (
     name, triggers, tags, body, files, tokenize = "unicode61 remove_diacritics 2", prefix = '1 2');
 """
-STEPS: tuple[str, ...] = (_FIRST,)
+# Of the files or versions that are one adapter each has its own card, so that they can be told apart again.
+_CARDS = """
+CREATE TABLE kept (
+    key TEXT NOT NULL, source TEXT NOT NULL, about TEXT NOT NULL, card TEXT NOT NULL, PRIMARY KEY (key, source, about)) WITHOUT ROWID;
+INSERT INTO kept SELECT key, source, CASE source WHEN 'pictures' THEN '' ELSE coalesce(
+    (SELECT value FROM json_each(card, '$.equivalents')
+     WHERE value LIKE CASE source WHEN 'local' THEN 'path:%' ELSE 'civitai:%' END LIMIT 1), json_extract(card, '$.key'), key) END, card
+    FROM cards;
+DROP TABLE cards;
+ALTER TABLE kept RENAME TO cards
+"""
+STEPS: tuple[str, ...] = (_FIRST, _CARDS)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never changed."""
 
 

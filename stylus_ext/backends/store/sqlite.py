@@ -9,7 +9,8 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.backends.store import aliases, codec, search
+from stylus_ext.backends.store import aliases, search
+from stylus_ext.backends.store import cards as said
 from stylus_ext.backends.store import edits as decided
 from stylus_ext.backends.store import entries as rows
 from stylus_ext.backends.store.codec import from_column, to_column
@@ -96,28 +97,19 @@ class SqliteStore:
         asked.update(firsts)
         return {key: found[column] for key, column in asked.items() if column in found}
 
-    def keep(self, cards: Iterable[AdapterCard]) -> None:
+    def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
         kept = list(cards)
         with self._database.writing() as connection:
-            for card in kept:
-                connection.execute(
-                    "INSERT OR REPLACE INTO cards (key, source, card) VALUES (?, ?, ?)",
-                    (aliases.owner(connection, [_column(card.key)]), to_column(card.source), codec.card_text(card)))
+            said.keep(connection, kept)
+            with rows.sound():
+                return {card.key: rows.key_of(aliases.owner(connection, [_column(card.key)])) for card in kept}
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
         """A key that has no entry yet finds what was kept under it, too."""
-        found: dict[AdapterKey, tuple[AdapterCard, ...]] = {}
         asked = list(map(_column, keys))
         with self._database.snapshot() as connection:
             owners = [aliases.owner(connection, [column]) for column in asked]
-            for some, marks in aliases.chunks(owners):
-                held = connection.execute(
-                    f"SELECT key, card FROM cards WHERE key IN ({marks}) ORDER BY key, source", some).fetchall()  # noqa: S608
-                with rows.sound():
-                    for column, card in held:
-                        first = rows.key_of(column)
-                        found[first] = (*found.get(first, ()), codec.card_of(codec.load(card)))
-        return found
+            return {rows.key_of(first): cards for first, cards in said.stated(connection, owners).items()}
 
     def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
         asked = list(keys)
@@ -149,6 +141,23 @@ class SqliteStore:
             decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
         rows.refresh(batch, [stays])
 
+    def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
+        kept, written = list(cards), list(entries)
+        with self._changing() as batch:
+            connection = batch.connection
+            first = aliases.owner(connection, [_column(key)])
+            staying = {_column(name) for entry in written if _column(entry.key) == first for name in entry.card.equivalents}
+            gone = [name for name in aliases.names(connection, first) if name not in staying]
+            if (decision := decided.edits_at(connection, first)) is not None:
+                # Else user.jsonl would give the edits these names again.
+                decided.record(batch, self._journal, [decided.edit_record(connection, first, decision, gone)])
+            if aliases.is_entry(connection, first):
+                rows.drop(batch, first)
+            aliases.forget(connection, first, aliases.names(connection, first))
+            said.keep(connection, kept)
+            for entry in written:
+                _write_one(batch, entry)
+
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
         with self._database.reading() as connection:
             held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608 - a View
@@ -176,11 +185,13 @@ class SqliteStore:
             since = page[-1][0]
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
-        """The user's edits stay on record, for the day when the adapter comes back."""
+        """The user's edits stay on record, for the day when the adapter comes back; so do its names, which lead to them."""
         asked = list(keys)
         with self._changing() as batch:
             for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
                 rows.drop(batch, first)
+                if decided.edits_at(batch.connection, first) is None:
+                    aliases.forget(batch.connection, first, aliases.names(batch.connection, first))
 
     def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
         """With a text, no more than `search.MOST` are found and counted."""
