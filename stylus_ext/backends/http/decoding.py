@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from stylus_ext.backends.http.problems import BadAnswer
+from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 
 _LONGEST_SAID = 200
-_LONGEST_NUMBER = 25
+_MOST_VALUES = 10_000_000
 
 
 def decoded(data: bytes, content_type: str, where: str) -> object:
     try:
-        return _plain(data)
-    except (ValueError, RecursionError) as error:
+        return parsed(data, _MOST_VALUES)
+    except NotJson as error:
         page = "html" in content_type.lower() or data.lstrip()[:1] == b"<"
         came = "a web page" if page else "something else"
         raise BadAnswer(f"{where} answered with {came} in place of data. It may be blocked here, or changed; try again later.") from error
@@ -23,8 +23,8 @@ def decoded(data: bytes, content_type: str, where: str) -> object:
 def refusal_body(data: bytes) -> tuple[object, str]:
     """The JSON of a refusal, and the sentence in it, cleaned; a web page says nothing to a user."""
     try:
-        body = _plain(data)
-    except (ValueError, RecursionError):
+        body = parsed(data, _MOST_VALUES)
+    except NotJson:
         return None, ""
     if not isinstance(body, dict):
         return body, ""
@@ -33,13 +33,3 @@ def refusal_body(data: bytes) -> tuple[object, str]:
     said = next((one for one in candidates if isinstance(one, str) and one.strip()), "")
     clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", said).split())
     return body, clean[:_LONGEST_SAID].rstrip(".")
-
-
-def _plain(data: bytes) -> object:
-    return json.loads(data.decode("utf-8-sig"), parse_int=_whole)
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > _LONGEST_NUMBER:
-        raise ValueError("too many digits")
-    return int(digits)

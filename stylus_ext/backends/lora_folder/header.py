@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
-from stylus_ext.backends.lora_folder.bounded_json import NotJson, parsed
+from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 from stylus_ext.core.errors import InvalidInput, Note
 
 LONGEST_HEADER = 64 * 1024 * 1024

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from stylus_ext.backends.lora_folder.bounded_json import NotJson, parsed
-from stylus_ext.backends.lora_folder.civitai_json import Subject, civitai_facts
-from stylus_ext.backends.lora_folder.facts import Facts, joined
-from stylus_ext.backends.lora_folder.values import (
+from stylus_ext.backends.statements.bounded_json import NotJson, parsed
+from stylus_ext.backends.statements.civitai_json import Subject, civitai_facts
+from stylus_ext.backends.statements.facts import Facts, joined
+from stylus_ext.backends.statements.values import (
     digest,
     groups,
     identity,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.civitai_json import Subject
-from stylus_ext.backends.lora_folder.facts import Facts, joined
 from stylus_ext.backends.lora_folder.sidecars import PREVIEWS, SIDECARS, read_sidecars
+from stylus_ext.backends.statements.civitai_json import Subject
+from stylus_ext.backends.statements.facts import Facts, joined
 
 SHA = "ab" * 32
 SUBJECT = Subject("x", 1000)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.civitai_json import Subject, civitai_facts
-from stylus_ext.backends.lora_folder.facts import Facts
+from stylus_ext.backends.statements.civitai_json import Subject, civitai_facts
+from stylus_ext.backends.statements.facts import Facts
 from stylus_ext.core.card import Example
 
 SHA = "9f8e7d6c5b" + "0" * 54

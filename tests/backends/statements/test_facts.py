@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.facts import Facts, joined
+from stylus_ext.backends.statements.facts import Facts, joined
 from stylus_ext.core.card import Example
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from stylus_ext.backends.lora_folder.facts import Facts
-from stylus_ext.backends.lora_folder.values import (
+from stylus_ext.backends.statements.facts import Facts
+from stylus_ext.backends.statements.values import (
     auto_v3,
     digest,
     groups,

@@ -16,10 +16,10 @@ class NotJson(InvalidInput):
     """The text is not JSON, or more of it than anybody needs."""
 
 
-def parsed(data: bytes | str) -> JsonValue:
+def parsed(data: bytes | str, most: int = _MOST_VALUES) -> JsonValue:
     """The value, or `NotJson`. Too deep, too many values and numbers of a thousand digits are refused."""
     text = _decoded(data) if isinstance(data, bytes) else data
-    if sum(map(text.count, ",[{")) > _MOST_VALUES:
+    if sum(map(text.count, ",[{")) > most:
         raise NotJson("it has more values than anybody needs")
     try:
         return json.loads(text, parse_int=_whole)

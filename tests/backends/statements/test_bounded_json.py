@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.bounded_json import NotJson, parsed
+from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
