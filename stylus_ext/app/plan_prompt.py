@@ -133,7 +133,7 @@ class PlanPrompt:
                 self._composed.move_to_end(question)
                 return self._composed[question]
         if query.prompt.user_tags:
-            query = replace(query, names=self._names(query.only))
+            query = replace(query, names=self._names(query.only).called_by(on_disk or {}))
         candidates = self._retrievers(query.limits.policy).find(query)
         deadline.check("the composition")
         composition, notes = self._sayable(query, candidates, on_disk)

@@ -12,6 +12,7 @@ from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.hash_files import HashFiles
+from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
@@ -55,6 +56,7 @@ class Stylus:
     hash_files: HashFiles
     changing: RLock
     on_disk: OnDisk
+    inventories: Inventories
     names: NamesOnDisk
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
@@ -142,7 +144,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
     changing = RLock()
-    names = NamesOnDisk(store)
+    names, on_disk = NamesOnDisk(store), OnDisk(store)
     retrievers = retriever_for(store, index, embedder, folder / "lexical")
     return Stylus(
         folder=folder,
@@ -157,7 +159,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         embed=EmbedCatalogue(store, index, embedder),
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
         changing=changing,
-        on_disk=OnDisk(store),
+        on_disk=on_disk,
+        inventories=Inventories(store, on_disk, names),
         names=names,
         fresh_index=fresh_index,
         notes=lambda: (*store.notes, *index.notes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stylus_ext.core.card import AUTO_V3, AdapterKey
 
@@ -43,6 +43,10 @@ class Names:
             {file.alias: file.key for file in known if file.alias and file.alias.lower() not in forbidden},
             {file.auto_v3: file.key for file in known if file.auto_v3},
         )
+
+    def called_by(self, host: Mapping[AdapterKey, str]) -> Names:
+        """Where a host elsewhere has other names for its files, those count."""
+        return replace(self, stems={**self.stems, **{stem: key for key, stem in host.items()}})
 
     def key(self, name: str, auto_v3: str = "") -> AdapterKey | None:
         """Whose it is by its stem, else by its alias, else by the hash, of which others may know more characters."""

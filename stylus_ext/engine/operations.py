@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
+from stylus_ext.app.inventory import Listed
 from stylus_ext.app.plan_prompt import Deadline, PlanRequest
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits
@@ -16,7 +17,7 @@ from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.entries import entry_json
-from stylus_ext.engine.requests import EDIT, INDEX, LONGEST_S, PLAN, SEARCH, SHOW
+from stylus_ext.engine.requests import EDIT, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # with it come all back ends, which a command that attaches d
 
 PROTOCOL = 1
 _SLACK_S = 0.05
+_MOST_PINNED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,31 @@ def _reach(stylus: Stylus, request: dict[str, Any]) -> dict[AdapterKey, str] | N
     """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue."""
     if request["reach"] == "catalogue":
         return None
+    if request["inventory"] is not None:
+        theirs = stylus.inventories.reach(request["inventory"])
+        return dict(theirs) if request["stems"] is None else _among(theirs, request["stems"])
     there = stylus.reachable(request["lora_dirs"])
     if request["stems"] is not None:
-        listed = frozenset(request["stems"])
-        return {key: stem for key, stem in there.items() if stem in listed}
+        return _among(there, request["stems"])
     return there if there or request["reach"] == "disk" else None
+
+
+def _among(there: Mapping[AdapterKey, str], stems: Sequence[str]) -> dict[AdapterKey, str]:
+    listed = frozenset(stems)
+    return {key: stem for key, stem in there.items() if stem in listed}
+
+
+def _inventory(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+    """Takes what a host elsewhere lists, or says what is known of what it sent before."""
+    if (request["items"] is None) == (request["inventory"] is None):
+        raise InvalidInput("An inventory is sent as 'items', or named by the number it was given as 'inventory'; one of the two.")
+    number = request["inventory"] or stylus.inventories.take([Listed(**item) for item in request["items"] or ()])
+    theirs = stylus.inventories.reach(number)
+    pinned = stylus.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries
+    return {
+        "inventory": number, "matched": len(theirs),
+        "always": sorted(theirs[entry.key] for entry in pinned if entry.key in theirs),
+    }
 
 
 def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -202,5 +224,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "show": Operation(SHOW, _show),
     "edit": Operation(EDIT, _edit),
     "status": Operation({}, _status),
+    "inventory": Operation(INVENTORY, _inventory),
     "index": Operation(INDEX, _index, long=True),
 }

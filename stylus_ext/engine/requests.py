@@ -21,8 +21,19 @@ PLAN: Schema = {
     "settings": Field(dict, {}),
     "lora_dirs": _FOLDERS,
     "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
+    "inventory": Field(str, None, longest=64),
     "reach": Field(str, "auto", choices=REACHES),
     "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
+}
+LISTED: Schema = {
+    "stem": Field(str, required=True, longest=1024),
+    "sha256": Field(str, "", longest=64),
+    "auto_v3": Field(str, "", longest=64),
+    "family": Field(str, "", longest=64),
+}
+INVENTORY: Schema = {
+    "items": Field(list, None, longest=100_000, items=Field(dict, fields=LISTED)),
+    "inventory": Field(str, None, longest=64),
 }
 INDEX: Schema = {
     "lora_dirs": _FOLDERS,

@@ -16,7 +16,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a payload. `longest` counts characters or items, `items` is what a list holds."""
+    """One field of a payload. `longest` counts characters or items, `items` is what a list holds, `fields` what an object has."""
 
     kind: type
     default: Any = None
@@ -26,25 +26,26 @@ class Field:
     longest: int | None = None
     items: Field | None = None
     choices: tuple[str, ...] = ()
+    fields: Mapping[str, Field] | None = None
 
 
 Schema = Mapping[str, Field]
 
 
-def checked(payload: Any, schema: Schema) -> dict[str, Any]:
+def checked(payload: Any, schema: Schema, what: str = "") -> dict[str, Any]:
     """Unknown fields are refused: a misspelt one would be ignored in silence otherwise. null means the default."""
     if not isinstance(payload, Mapping):
         raise InvalidInput("A request is a JSON object.")
     unknown = next((name for name in payload if name not in schema), None)
     if unknown is not None:
         has = f"it has {', '.join(schema)}" if schema else "it has none"
-        raise InvalidInput(f"This request has no field {_shown(unknown)}; {has}.")
+        raise InvalidInput(f"{repr(what) if what else 'This request'} has no field {_shown(unknown)}; {has}.")
     values = {}
     for name, field in schema.items():
         value = payload.get(name)
         if value is None:
             if field.required:
-                raise InvalidInput(f"The field {name!r} is missing.")
+                raise InvalidInput(f"The field {name!r} is missing{f' in {what!r}' if what else ''}.")
             values[name] = field.default
         else:
             values[name] = _value(name, value, field)
@@ -70,6 +71,8 @@ def _value(name: str, value: Any, field: Field) -> Any:
         raise InvalidInput(f"{name!r} must lie between {low:,} and {high:,}, not {_shown(value)}.")
     if field.choices and value not in field.choices:
         raise InvalidInput(f"{name!r} must be one of {', '.join(field.choices)}, not {_shown(value)}.")
+    if field.fields is not None:
+        return checked(value, field.fields, name)
     if field.items is not None:
         return [_value(f"{name}[{place}]", item, field.items) for place, item in enumerate(value)]
     return value
@@ -101,6 +104,8 @@ def _shown(value: Any) -> str:
 
 
 def _described(field: Field, *, optional: bool = False) -> dict[str, Any]:
+    if field.fields is not None:
+        return json_schema(field.fields)
     name = _JSON_NAMES[field.kind]
     limits = {
         "maxLength" if field.kind is str else "maxItems": field.longest if field.kind in (str, list) else None,

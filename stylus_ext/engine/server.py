@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
+from stylus_ext.app.inventory import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
 from stylus_ext.engine.operations import OPERATIONS, overdue, patience, perform
@@ -59,6 +60,8 @@ class Engine:
             status = 200
         except Refused as refused:
             status, answer = refused.status, _error(refused.code, refused)
+        except UnknownInventory as error:
+            status, answer = 409, _error("inventory", error)
         except InvalidInput as error:
             status, answer = 400, _error("invalid", error)
         except (Unavailable, Cancelled) as error:

@@ -97,6 +97,22 @@ def listing() -> tuple[int, int]:
     return len(files), hash(frozenset(files))
 
 
+def listed_files() -> dict[str, Any]:
+    """By name the built-in Lora extension's own objects, as far as a tag finds them."""
+    files = getattr(networks(), "available_networks", None) or {}
+    return {stem: files[stem] for stem in listed_stems()}
+
+
+def cached_sha256(path: str, stem: str) -> str:
+    """The sum of the whole file, where some extension has had it made; nothing is hashed. `sha256_from_cache` is in all three."""
+    try:
+        from modules import hashes
+    except ImportError:
+        return ""
+    asked = getattr(hashes, "sha256_from_cache", None)
+    return str(asked(path, f"lora/{stem}") or "").lower() if asked is not None and path else ""
+
+
 def lora_folders() -> list[str]:
     """`lyco_dir_backcompat` is A1111's and reForge's; Forge has one folder."""
     stated = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]

@@ -18,11 +18,14 @@ _last: list[str] = []
 def make_desk(place: tuple[object, ...]) -> Desk:  # noqa: ARG001 - only tells when another one is needed
     from stylus_ext.host.engine_client import EngineClient
     from stylus_ext.host.engine_process import current
+    from stylus_ext.host.inventory import Shelf
 
     folder = options.data_folder()
     process = current(
         folder, url=options.own("engine_url"), token=os.environ.get(TOKEN_VARIABLE, ""), settings=options.engine_flags
     )
+    if process.remote:
+        process.shelf = process.shelf or Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
     return Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
 
 

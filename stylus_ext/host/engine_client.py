@@ -11,10 +11,18 @@ from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, St
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host.engine_process import EngineProcess, EngineState
+from stylus_ext.host.inventory import Inventory, Shelf
 
 _SLICE_S = 0.02
 _SLACK_S = 0.5  # the engine keeps to the deadline itself, and its answer has a note
 _QUICK_S = 10.0
+_SENDING_S = 60.0
+
+Sent = tuple[Inventory, str]
+
+
+class _NotThere(Unavailable):
+    """The engine has forgotten, or never had, what we list."""
 
 
 class NoEngine(Unavailable, EngineGone):
@@ -51,7 +59,11 @@ class EngineClient:
         return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)
 
     def always(self) -> list[str]:
-        """The stems of what the user marked as always wanted, as far as it is on disk."""
+        """The stems of what the user marked as always wanted, as far as it is on disk: on the engine's, or on ours where it is shared."""
+        link, shelf = self._link(), self._process.shelf
+        if shelf is not None:
+            said = _told(link, shelf, lambda known: _ask(link, "POST", "/v1/inventory", {"inventory": known[1]}, _QUICK_S))
+            return [str(stem) for stem in said["always"]]
         answer = self._call("POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S)
         return [str(entry["stem"]) for entry in answer["entries"] if entry["stem"]]
 
@@ -68,7 +80,10 @@ class EngineClient:
         left = wait.left()
         request = {**payload, "deadline_s": left}
         link = self._link()
-        return wait.through(lambda: _ask(link, "POST", "/v1/plan", request, left + _SLACK_S))
+        shelf = self._process.shelf
+        if shelf is None or request.get("stems") is None:
+            return wait.through(lambda: _ask(link, "POST", "/v1/plan", request, left + _SLACK_S))
+        return wait.through(lambda: _told(link, shelf, lambda known: _ask(link, "POST", "/v1/plan", _by_number(request, known), left + _SLACK_S)))
 
     def _call(self, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
         return _ask(self._link(), method, path, payload, timeout_s)
@@ -126,12 +141,34 @@ class _Task:
             self.done.set()
 
 
+def _told(link: EngineLink, shelf: Shelf, ask: Callable[[Sent], dict[str, Any]]) -> dict[str, Any]:
+    """Asks an engine that knows what we list: the list goes there when it is new, and once more when the engine is."""
+    inventory = shelf.now()
+    if shelf.sent is not None and shelf.sent[0] is inventory:
+        try:
+            return ask(shelf.sent)
+        except _NotThere:
+            shelf.sent = None
+    taken = _ask(link, "POST", "/v1/inventory", {"items": inventory.items}, _SENDING_S)
+    shelf.sent = sent = (inventory, str(taken["inventory"]))
+    return ask(sent)
+
+
+def _by_number(request: Mapping[str, Any], known: Sent) -> dict[str, Any]:
+    """The number stands for all stems; some of them alone are still said."""
+    inventory, number = known
+    some = {} if inventory.stems <= set(request["stems"]) else {"stems": request["stems"]}
+    return {**{name: value for name, value in request.items() if name != "stems"}, **some, "inventory": number}
+
+
 def _ask(link: EngineLink, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
     try:
         return link.call(method, path, payload, timeout_s)
     except EngineGone as gone:
         raise NoEngine(str(gone)) from gone
     except EngineRefusal as refusal:
+        if refusal.code == "inventory":
+            raise _NotThere(str(refusal)) from refusal
         raise (InvalidInput if refusal.code == "invalid" else Unavailable)(str(refusal)) from refusal
 
 

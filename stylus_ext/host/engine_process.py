@@ -18,6 +18,7 @@ from stylus_ext.host.engine_board import Board
 from stylus_ext.host.engine_keeper import Keeper, Orders
 from stylus_ext.host.engine_report import EngineReport, EngineState
 from stylus_ext.host.engine_setup import Setup
+from stylus_ext.host.inventory import Shelf
 
 __all__ = ["EngineProcess", "EngineReport", "EngineState", "current"]
 
@@ -46,6 +47,8 @@ class EngineProcess:
         self._keeper: Keeper | None = None
         self._thread: threading.Thread | None = None
         self._before: EngineProcess | None = None
+        self.shelf: Shelf | None = None
+        """What is listed here, for a shared engine, which does not see this machine's disk."""
         if url:
             self._connect(url, token)
 
