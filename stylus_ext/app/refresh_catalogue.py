@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
@@ -76,7 +76,9 @@ class RefreshCatalogue:
         owners = self._store.owners()
         self._drop({owners[path] for path in paths if path in owners}, frozenset(paths))
 
-    def _drop(self, keys: Iterable[AdapterKey], paths: frozenset[str]) -> None:
+    def _drop(self, keys: Collection[AdapterKey], paths: frozenset[str]) -> None:
+        if not keys:
+            return
         entries = self._store.read(keys)
         stated = self._store.stated(entries)
         left = {key: tuple(file for file in entry.files if file.path not in paths) for key, entry in entries.items()}

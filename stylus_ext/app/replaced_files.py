@@ -27,6 +27,15 @@ class _Known:
     file: LocalFile | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A file that holds something else now, as it was and as it is."""
+
+    before: _Known
+    card: AdapterCard
+    file: LocalFile
+
+
 class ReplacedFiles:
     """`entry` makes an entry of a card and its files."""
 
@@ -39,13 +48,13 @@ class ReplacedFiles:
         which the one that is computed later confirms or contradicts."""
         settled = list(sightings)
         known = self._known(settled)
-        leaving: dict[AdapterKey, list[tuple[AdapterCard, _Known]]] = {}
+        leaving: dict[AdapterKey, list[_Gone]] = {}
         for place, (sighting, before) in enumerate(zip(sightings, known, strict=True)):
             if before is None or sighting.card is None or sighting.file is None:
                 continue
             other = _is_other(before, sighting.card, sighting.file)
             if other:
-                leaving.setdefault(before.home, []).append((sighting.card, before))
+                leaving.setdefault(before.home, []).append(_Gone(before, sighting.card, sighting.file))
             elif other is None:
                 settled[place] = replace(sighting, card=_with_hashes(sighting.card, before))
         for home, gone in leaving.items():
@@ -74,17 +83,16 @@ class ReplacedFiles:
                 found.append(_Known(home, card, files.get(path)))
         return found
 
-    def _part(self, home: AdapterKey, gone: Sequence[tuple[AdapterCard, _Known]]) -> None:
-        """The entry without these files: as many entries as its other cards tell of, each under its own key."""
+    def _part(self, home: AdapterKey, gone: Sequence[_Gone]) -> None:
+        """The files under their paths, and as many entries as the other cards tell of, each under its own key."""
         entry = self._store.read([home])[home]
-        old = [before.card for _, before in gone if before.card is not None]
-        left = {path for card in (*old, *(card for card, _ in gone)) if (path := path_name(card)) is not None}
-        paths = {before.file.path for _, before in gone if before.file is not None}
+        old = [one.before.card for one in gone if one.before.card is not None]
+        left = {path for card in (*old, *(one.card for one in gone)) if (path := path_name(card)) is not None}
+        paths = {one.file.path for one in gone}
         stated = [card for card in self._store.stated([home]).get(home, ()) if card not in old]
         cards = _at_home(stated, left, _content_keys(old, () if home in left else (home,)))
         files = [(file, local_card(cards, file.path)) for file in entry.files if file.path not in paths]
-        kept: list[AdapterCard] = []
-        entries: list[Entry] = []
+        kept, entries = self._anew(gone)
         for together in groups(cards):
             mine = tuple(file for file, card in files if card in together)
             group = sorted(speaking(together, mine), key=lambda card: _RANK.index(card.key.scheme))
@@ -94,7 +102,13 @@ class ReplacedFiles:
             first = home if any(home in names(card) for card in group) else group[0].key
             entries.append(self._entry(under(first, merged(group)), mine))
         self._store.part(home, kept, entries)
-        logger.info("%s: %d files hold something else now; %d entries come of what was said of it", home, len(gone), len(entries))
+        logger.info("%s: %d files hold something else now; %d entries come of it", home, len(gone), len(entries))
+
+    def _anew(self, gone: Sequence[_Gone]) -> tuple[list[AdapterCard], list[Entry]]:
+        """Each file under its path alone; what else it is called by is taken in as of any file, after a stop by the next refresh."""
+        cards = [(replace(one.card, key=path, equivalents=()), one.file) for one in gone if (path := path_name(one.card)) is not None]
+        entries = [self._entry(card, (replace(file, mtime_ns=0, sha256=None),)) for card, file in cards]
+        return [card for card, _ in cards], entries
 
 
 def _is_other(before: _Known, card: AdapterCard, file: LocalFile) -> bool | None:

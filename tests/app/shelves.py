@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ class Shelf:
 
     home: Path
     files: dict[str, Put] = field(default_factory=dict)
-    lost: Sequence[str] = ()
+    time: int = 0
     name: str = "a shelf"
 
     def __post_init__(self) -> None:
@@ -89,6 +89,10 @@ class Shelf:
         card = make_card(name=name, key=keys[0], source="local", base_model="", triggers=triggers, equivalents=tuple(keys[1:]))
         file = LocalFile(place(name), name, SIZES[put.content], put.time, sha(put.content).value if put.stated else None)
         return Sighting(card=AdapterCard(**{**{f: getattr(card, f) for f in card.__slots__}, **changes}), file=file)
+
+    def put(self, name: str, content: int, *, stated: bool = False) -> None:
+        self.time += 1
+        self.files[name] = Put(content, self.time, stated)
 
     def index(self) -> None:
         self.refresh(self, Watch())

@@ -268,6 +268,19 @@ def test_what_was_kept_before_the_entry_came_is_found_with_it(store: Store) -> N
     assert store.stated([ONE]) == {ONE: (card,)}
 
 
+def test_each_file_of_an_entry_has_its_own_card_and_a_listed_version_too(store: Store) -> None:
+    here, there = (make_card(key=AdapterKey.path(name), source="local", equivalents=(SHA,)) for name in ("here", "there"))
+    listed = make_card(1, equivalents=(SHA,))
+    taught = make_card(key=AdapterKey.path("here"), source="pictures")
+    again = replace(taught, key=ONE)
+    assert store.keep([here, there, listed, taught, again]) == {
+        here.key: here.key, there.key: here.key, ONE: here.key}
+    store.write([make_entry(9, key=here.key)])
+    assert set(store.stated([ONE])[here.key]) == {here, there, listed, again}
+    assert store.keep([replace(there, text="newer")]) == {there.key: here.key}
+    assert set(store.stated([SHA])[here.key]) == {here, replace(there, text="newer"), listed, again}
+
+
 # --- aliases
 
 
@@ -322,6 +335,57 @@ def test_uniting_with_a_key_that_has_no_entry_makes_an_alias(store: Store) -> No
     assert store.resolve([SHA]) == {SHA: ONE}
     with pytest.raises(InvalidInput, match="civitai:3 is not in the catalogue"):
         store.unite(THREE, ONE)
+
+
+def test_parting_puts_others_in_the_place_of_an_entry(store: Store) -> None:
+    old = make_card(key=PATH, source="local", equivalents=(SHA,))
+    listed = make_card(1, equivalents=(SHA,))
+    store.keep([old, listed])
+    store.write([make_entry(1, "Both", key=PATH, equivalents=(SHA, ONE), files=(file(), file("b/copy.safetensors")))])
+    store.edit(ONE, Edits(state="never"))
+    since = store.revision
+    new, copy = make_card(key=PATH, source="local"), make_card(key=AdapterKey.path("b/copy"), source="local", equivalents=(SHA,))
+    store.part(ONE, [new, copy, listed], [
+        make_entry(1, "File", key=PATH, files=(file(),)),
+        make_entry(1, "Listed", equivalents=(SHA, copy.key), files=(file("b/copy.safetensors"),))])
+    assert store.resolve([PATH, SHA, ONE, copy.key]) == {PATH: PATH, SHA: ONE, ONE: ONE, copy.key: ONE}
+    entries = store.read([PATH, ONE])
+    assert [(entry.card.name, entry.edits.state, entry.files) for entry in entries.values()] == [
+        ("File", "never", (file(),)), ("Listed", "auto", (file("b/copy.safetensors"),))]
+    assert {key: set(cards) for key, cards in store.stated([PATH, SHA]).items()} == {PATH: {new}, ONE: {copy, listed}}
+    assert {change.key for change in store.changes(since)} == {PATH, ONE}
+    assert found(store, "", Filter(state="never")) == ["File"]
+    store.part(PATH, [], [])
+    assert store.resolve([PATH, ONE]) == {ONE: ONE}
+    assert list(store.files()) == ["b/copy.safetensors"]
+
+
+def test_parting_fails_whole(store: Store) -> None:
+    store.keep([make_card(1, source="local")])
+    store.write([full_entry()])
+    before = store.read([ONE])
+
+    def broken() -> Iterator[Entry]:
+        yield make_entry(2)
+        raise InvalidInput("No more.")
+
+    with pytest.raises(InvalidInput, match="No more"):
+        store.part(ONE, [], broken())
+    assert store.read([ONE, TWO]) == before
+    assert store.stated([ONE]) != {}
+
+
+def test_names_of_what_was_removed_are_forgotten_unless_edits_wait_under_them(store: Store) -> None:
+    for state, left in (("auto", {THREE: THREE}), ("never", {THREE: PATH, PATH: PATH})):
+        store.write([make_entry(3, key=PATH, equivalents=(THREE,))])
+        if state == "never":
+            store.edit(PATH, Edits(state="never"))
+        store.remove([PATH])
+        store.write([make_entry(3)])
+        assert set(store.resolve([THREE])) == {THREE}
+        assert (store.resolve([PATH]) == {}) == (PATH not in left)
+        assert store.read([THREE])[THREE].edits.state == state
+        store.remove([THREE])
 
 
 def test_removing_by_an_alias_removes_the_entry(store: Store) -> None:

@@ -16,13 +16,15 @@ from stylus_ext.backends.lora_folder.sidecars import PREVIEWS, SIDECARS
 from stylus_ext.core.errors import Note
 
 SUFFIX = ".safetensors"
-_LOW_BITS = (1 << 20) - 1
+_LOW_BITS = (1 << 24) - 1
+_OWN_BITS = 0xFFF << 12
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A file as the file system shows it. `changed_ns` is the newest time of the file and what belongs to it; its last
-    20 bits (a thousandth of a second) are a checksum of all of them, so that an old sidecar that comes or goes shows."""
+    24 bits (a sixtieth of a second) are two checksums, of the file's own time and of all, so that an old sidecar that comes or
+    goes shows, and an old file that takes the place of a newer one."""
 
     path: str
     relative: str
@@ -117,7 +119,7 @@ def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root
     about = entry.stat()
     stem = entry.name[: -len(SUFFIX)]
     newest = about.st_mtime_ns
-    check = zlib.crc32(b"%d" % about.st_mtime_ns)
+    own = check = zlib.crc32(b"%d" % about.st_mtime_ns)
     present = []
     for suffix in (*SIDECARS, *PREVIEWS):
         beside = _regular(inside.get(stem + suffix))
@@ -132,10 +134,15 @@ def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root
         stem=stem,
         size=about.st_size,
         mtime_ns=about.st_mtime_ns,
-        changed_ns=(newest & ~_LOW_BITS) | (check & _LOW_BITS),
+        changed_ns=(newest & ~_LOW_BITS) | (own << 12 & _OWN_BITS) | (check & 0xFFF),
         sidecars=tuple(suffix for suffix in present if suffix in SIDECARS),
         preview="" if preview is None else inside[stem + preview].path,
     )
+
+
+def same_time(one_ns: int, other_ns: int) -> bool:
+    """Whether the file itself, not what lies beside it, has the same time in two of `changed_ns`."""
+    return (one_ns ^ other_ns) & _OWN_BITS == 0
 
 
 def _regular(entry: os.DirEntry[str] | None) -> os.stat_result | None:

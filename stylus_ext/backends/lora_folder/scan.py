@@ -10,7 +10,7 @@ from pathlib import Path
 from stylus_ext.backends.lora_folder.cards import card_of
 from stylus_ext.backends.lora_folder.header import BadFile, read_header
 from stylus_ext.backends.lora_folder.header_facts import header_facts
-from stylus_ext.backends.lora_folder.listing import Found, Listing, list_folders
+from stylus_ext.backends.lora_folder.listing import Found, Listing, list_folders, same_time
 from stylus_ext.backends.lora_folder.sidecars import read_sidecars
 from stylus_ext.backends.statements.civitai_json import Subject
 from stylus_ext.core.card import LocalFile
@@ -106,7 +106,7 @@ def _same(file: Found, before: LocalFile | None) -> bool:
 
 def _still(file: Found, before: LocalFile | None) -> str | None:
     """The hash computed before, if only something beside the file has changed since."""
-    if before is None or before.size != file.size or file.mtime_ns >> 20 > before.mtime_ns >> 20:
+    if before is None or before.size != file.size or not same_time(file.changed_ns, before.mtime_ns):
         return None
     return before.sha256
 

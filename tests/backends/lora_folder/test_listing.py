@@ -56,7 +56,7 @@ def test_every_change_of_what_belongs_to_a_file_shows(tmp_path: Path, suffix: st
     assert len(set(states)) == 4
     beside.unlink()
     assert only(tmp_path).changed_ns == states[0]
-    assert abs(states[0] - path.stat().st_mtime_ns) < 2_000_000
+    assert abs(states[0] - path.stat().st_mtime_ns) < 20_000_000
 
 
 def test_of_two_with_one_stem_the_host_takes_the_later(tmp_path: Path) -> None:

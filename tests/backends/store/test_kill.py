@@ -43,6 +43,10 @@ def check(folder: Path, finished: list[tuple[str, int]]) -> None:
             if what == "unite":
                 assert store.resolve([AdapterKey.path(f"file {number}")]) == {AdapterKey.path(f"file {number}"): keys[1]}
                 assert found[keys[1]].edits.state == "never"
+            if what == "part":
+                copy = AdapterKey.path(f"copy {number}")
+                assert store.resolve([copy, keys[2]]) == {copy: copy, keys[2]: keys[2]}
+                assert [entry.edits.weight for entry in store.read([keys[2], copy]).values()] == [0.5, None]
         # Half a transaction is never seen: entries come in whole batches, apart from files that still wait to be united.
         assert sum(key.scheme == "civitai" for key in store.text_fingerprints("card")) % BATCH == 0
     finally:
@@ -56,7 +60,7 @@ def campaign(folder: Path, rounds: int, seed: int) -> None:
         start = max((number for _, number in finished), default=-1) + 2
         finished += killed(folder, start, rng.randrange(1, 40), rng.random() * 0.05)
         check(folder, finished)
-    assert {what for what, _ in finished} == {"write", "edit", "unite"}
+    assert {what for what, _ in finished} == {"write", "edit", "unite", "part"}
 
 
 def test_a_kill_loses_nothing_that_was_finished(tmp_path: Path) -> None:

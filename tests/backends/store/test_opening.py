@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -214,6 +215,29 @@ def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StoreProblem, match="newer Stylus"):
         SqliteStore(tmp_path)
+
+
+def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> None:
+    first, _ = open_catalogue(Opening(tmp_path, steps=STEPS[:1]))
+    sha = "sha256:" + "a" * 64
+    old = [
+        ("path:fox", "local", {"key": "path:fox", "name": "fox", "source": "local", "equivalents": [sha]}),
+        ("path:fox", "starter", {"key": "path:fox", "name": "Fox", "source": "starter", "equivalents": ["civitai:70", sha]}),
+        ("path:fox", "pictures", {"key": "path:fox", "name": "fox", "source": "pictures"}),
+        ("civitai:71", "local", {"key": "civitai:71", "name": "owl", "source": "local", "equivalents": [sha, "path:a/owl"]}),
+        ("civitai:72", "starter", {"key": "civitai:72", "name": "Elk", "source": "starter"}),
+    ]
+    with first.writing() as connection:
+        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", [(key, source, json.dumps(card)) for key, source, card in old])
+    first.close()
+    database, _ = open_catalogue(Opening(tmp_path))
+    with database.reading() as connection:
+        told = connection.execute("SELECT key, source, about FROM cards ORDER BY key, source").fetchall()
+        assert sorted(json.loads(card)["name"] for (card,) in connection.execute("SELECT card FROM cards")) == ["Elk", "Fox", "fox", "fox", "owl"]
+    database.close()
+    assert told == [
+        ("civitai:71", "local", "path:a/owl"), ("civitai:72", "starter", "civitai:72"), ("path:fox", "local", "path:fox"),
+        ("path:fox", "pictures", ""), ("path:fox", "starter", "civitai:70")]
 
 
 def test_a_step_that_fails_leaves_the_older_schema(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from stylus_ext.core.description import Edits
 from tests.fakes import make_entry
 
 KEYS = [AdapterKey.civitai(number) for number in range(4)]
-WHAT = st.sampled_from(["write", "edit", "unite", "remove", "rob", "read"])
+WHAT = st.sampled_from(["write", "edit", "unite", "remove", "rob", "part", "read"])
 STEPS = st.lists(st.tuples(WHAT, st.integers(0, 3), st.integers(0, 3)), max_size=14)
 
 
@@ -70,6 +70,8 @@ def take(store: SqliteStore, what: str, one: AdapterKey, two: AdapterKey, turn: 
         store.write([replace(entry, files=(LocalFile("a/only.safetensors", "only", 1, turn),))])
     if what == "remove":
         store.remove([one])
+    if what == "part":
+        store.part(one, [], [entry])
     known = store.resolve([one, two])
     if what == "edit" and one in known:
         store.edit(one, Edits(weight=turn / 10))

@@ -18,7 +18,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.errors import StoreProblem
 from stylus_ext.core.ports import Filter
-from tests.fakes import make_entry
+from tests.fakes import make_card, make_entry
 
 ONE, TWO = AdapterKey.civitai(1), AdapterKey.civitai(2)
 SHA, PATH = AdapterKey.sha256("a" * 64), AdapterKey.path("alley")
@@ -111,6 +111,46 @@ def test_edits_of_the_united_survive_as_they_were_united(tmp_path: Path, reopen:
     store = reopen()
     store.write([at_path(make_entry(2, "File"))])
     assert store.read([PATH])[PATH].edits == Edits(weight=0.2)
+
+
+def test_what_was_parted_is_not_tied_together_again(tmp_path: Path, reopen: Callable[[], SqliteStore]) -> None:
+    store = reopen()
+    store.write([replace(at_path(make_entry(2, "File")), card=replace(make_entry(2, "File").card, key=PATH, equivalents=(ONE, SHA)))])
+    store.edit(PATH, Edits(weight=0.2))
+    store.part(PATH, [], [at_path(make_entry(2, "File")), make_entry(1, equivalents=(SHA,))])
+    assert lines(tmp_path)[-1] == {
+        "v": 1, "what": "edits", "key": "path:alley", "equivalents": ["civitai:1", str(SHA)], "edits": {"weight": 0.2},
+        "parted": ["civitai:1", str(SHA)]}
+    store.edit(ONE, Edits(weight=0.9))
+    lose_catalogue(store, tmp_path)
+    store = reopen()
+    store.write([make_entry(1, equivalents=(SHA,)), at_path(make_entry(2, "File"))])
+    assert {key: entry.edits.weight for key, entry in store.read([ONE, PATH, SHA]).items()} == {ONE: 0.9, SHA: 0.9, PATH: 0.2}
+    assert store.resolve([SHA, PATH]) == {SHA: ONE, PATH: PATH}
+
+
+def test_parting_without_edits_leaves_user_jsonl_alone(tmp_path: Path, reopen: Callable[[], SqliteStore]) -> None:
+    store = reopen()
+    store.write([make_entry(1, equivalents=(PATH,))])
+    store.part(ONE, [], [make_entry(1)])
+    assert not (tmp_path / "user.jsonl").exists()
+
+
+def test_a_catalogue_that_did_not_come_to_part_still_vouches_for_its_names(
+    tmp_path: Path, reopen: Callable[[], SqliteStore]
+) -> None:
+    """user.jsonl is written first: a kill right after it leaves the entry whole, for the next refresh to part."""
+    store = reopen()
+    listed = make_card(1, equivalents=(SHA,))
+    store.keep([make_card(key=PATH, source="local"), listed])
+    store.write([make_entry(2, "File", key=PATH)])
+    store.unite(PATH, ONE)
+    store.edit(PATH, Edits(weight=0.2))
+    store.keep([make_card(key=PATH, source="local", equivalents=(SHA,)), listed])
+    UserJournal(tmp_path).append("edits", [{
+        "key": str(PATH), "equivalents": [str(ONE), str(SHA), str(TWO)], "edits": {"weight": 0.2}, "parted": [str(ONE), str(SHA), str(TWO)]}])
+    store = reopen()
+    assert store.resolve([ONE, SHA, TWO]) == {ONE: PATH, SHA: PATH}
 
 
 def test_no_word_of_either_is_lost_when_two_become_one(tmp_path: Path, reopen: Callable[[], SqliteStore]) -> None:

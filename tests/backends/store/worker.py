@@ -32,6 +32,12 @@ def work(folder: Path, start: int) -> None:
         store.write([replace(entry, card=replace(entry.card, key=path))])
         store.unite(AdapterKey.civitai(first + 1), path)
         say(f"unite {number}")
+        copy = AdapterKey.path(f"copy {number}")
+        apart = [make_entry(first + 2, f"Entry {first + 2}"), make_entry(1, f"Copy {number}", key=copy)]
+        store.unite(AdapterKey.civitai(first + 2), copy)
+        store.edit(copy, Edits(weight=0.5))
+        store.part(copy, [], apart)
+        say(f"part {number}")
         number += 1
 
 
