@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import PurePath
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
@@ -41,15 +42,9 @@ def groups(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
     """Cards that have a name in common, or are joined by others that have, belong together."""
     found: dict[AdapterKey, list[AdapterCard]] = {}
     for card in cards:
-        together = [card]
-        for key in names(card):
-            others = found.get(key)
-            if others is not None and others is not together:
-                others += together
-                for one in together:
-                    found.update(dict.fromkeys(names(one), others))
-                together = others
-        found.update(dict.fromkeys(names(card), together))
+        known = {id(group): group for key in names(card) if (group := found.get(key)) is not None}
+        together = [*chain.from_iterable(known.values()), card]
+        found.update((key, together) for one in together for key in names(one))
     return list({id(group): group for group in found.values()}.values())
 
 

@@ -163,9 +163,7 @@ class Store(Protocol):
         ...
 
     def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
-        """Keeps what each source states, one card for each file or version it speaks of, beside the entries.
-
-        A card is kept as it is, with its names, under the first key that any of them leads to; returns these by the cards' keys."""
+        """Keeps what sources state, a card for each file or version they speak of, under first keys: returned, by the cards' keys."""
         ...
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
@@ -181,8 +179,7 @@ class Store(Protocol):
         ...
 
     def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
-        """The entry turned out to be several things: it goes with its cards, files and aliases, and these cards and entries come
-        in its place, in one transaction. Edits stay with its first key."""
+        """In the place of an entry, its cards, files and aliases come these, in one transaction; edits stay with its first key."""
         ...
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
