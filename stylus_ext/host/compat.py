@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -97,6 +97,13 @@ def listing() -> tuple[int, int]:
     return len(files), hash(frozenset(files))
 
 
+def gone_stems(stems: Iterable[str]) -> set[str]:
+    """Listed still, but the file was taken away since: reForge and Forge load none of a picture's LoRAs where one is missing."""
+    files = getattr(networks(), "available_networks", None) or {}
+    paths = {stem: getattr(files.get(stem), "filename", None) for stem in stems}
+    return {stem for stem, path in paths.items() if path and not Path(path).is_file()}
+
+
 def listed_files() -> dict[str, Any]:
     """By name the built-in Lora extension's own objects, as far as a tag finds them."""
     files = getattr(networks(), "available_networks", None) or {}
@@ -147,6 +154,27 @@ def is_nested() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _comments() -> Any | None:
+    """reForge's own reader of comments, which its infotexts go through; A1111 and Forge have none there."""
+    return getattr(sys.modules.get("modules.processing"), "comments_parser", None)
+
+
+def without_comments(text: str) -> str:
+    """reForge takes away `// ...` and `/* ... */` as well, after our hook: a tag behind such a sign would go with it."""
+    reader = _comments()
+    return str(reader.strip_comments(text)) if reader is not None and any(sign in text for sign in ("//", "/*", "*/")) else text
+
+
+def tells_boxes() -> bool:
+    """reForge's "Save comments": its infotexts then have the two boxes' texts, whatever the pictures' own were."""
+    return _comments() is not None and bool(option("enable_prompt_comments_def", False))
+
+
+def told_by_grid(latest: int, batch_size: int) -> int:
+    """Which picture a grid's infotext is of: the first one, but on reForge the first of the last batch."""
+    return 0 if _comments() is None else latest - latest % max(1, batch_size)
 
 
 def read_infotext(text: str) -> dict[str, Any]:

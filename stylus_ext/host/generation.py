@@ -136,6 +136,14 @@ class Inquiry:
     description: str
 
     def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
+        """Asked once more without those whose files are gone since the host listed them."""
+        plan = self._ask(pair, seeds)
+        gone = compat.gone_stems(tag.stem for tag in plan.tags).intersection(self.stems)
+        if not gone:
+            return plan
+        return replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
+
+    def _ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
         generation = self.generation
         folders = compat.lora_folders()
         question = {

@@ -82,7 +82,9 @@ class StylusScript(compat.Script):
             _under_way[:] = [(p, work)]
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
-        if getattr(p, WORK, None) is not None:
+        work = getattr(p, WORK, None)
+        if work is not None:
+            work.finish(p)
             p.stylus_work = None
             _under_way.clear()
 

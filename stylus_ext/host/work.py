@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stylus_ext.core.errors import Note
-from stylus_ext.host import infotext
+from stylus_ext.host import compat, infotext
 from stylus_ext.host.rewrite import Picture, Texts
 
 _HIRES = (("Hires prompt", "hr_positive", "positive"), ("Hires negative prompt", "hr_negative", "negative"))
@@ -23,6 +23,8 @@ class Work:
     notes: list[Note] = field(default_factory=list)
     lost: bool = False
     first_hashes: str | None = None
+    latest: int = 0
+    boxes: tuple[Any, Any] | None = None
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
         """The fields of the batch's first picture, and a look whether our tags are still there; a note if they are not."""
@@ -47,17 +49,34 @@ class Work:
             self._say_hires(params, image)
 
     def of_made_image(self, p: Any, image: int) -> None:
-        """The host's own field was written when this batch's set was loaded; the grid will want the first one's."""
+        """The host's own field was written when this batch's set was loaded; the grid may want the first one's."""
         if image == 0:
             self.first_hashes = p.extra_generation_params.get(infotext.HASHES)
+        self.latest = image
         self.of_image(p, image)
+        self._into_boxes(p, image)
 
     def of_grid(self, p: Any) -> None:
-        """A grid's infotext has the first picture's prompt, so it gets the first picture's fields too."""
-        p.extra_generation_params.pop(infotext.HASHES, None)
-        if self.first_hashes is not None:
-            p.extra_generation_params[infotext.HASHES] = self.first_hashes
-        self.of_image(p, 0)
+        """A grid's infotext has one picture's prompt, so it gets that picture's fields too."""
+        image = compat.told_by_grid(self.latest, int(p.batch_size))
+        if image == 0:
+            p.extra_generation_params.pop(infotext.HASHES, None)
+            if self.first_hashes is not None:
+                p.extra_generation_params[infotext.HASHES] = self.first_hashes
+        self.of_image(p, image)
+        self._into_boxes(p, image)
+
+    def _into_boxes(self, p: Any, image: int) -> None:
+        """Where the host's infotext has the boxes' texts, they say for that long what this picture's were."""
+        if not compat.tells_boxes() or image >= len(self.texts.positive):
+            return
+        self.boxes = self.boxes or (p.prompt, p.negative_prompt)
+        p.prompt, p.negative_prompt = self.texts.positive[image], self.texts.negative[image]
+
+    def finish(self, p: Any) -> None:
+        """The boxes as the user left them."""
+        if self.boxes is not None:
+            p.prompt, p.negative_prompt = self.boxes
 
     def fields(self, image: int) -> dict[str, str]:
         if image >= len(self.pictures):
@@ -89,11 +108,15 @@ def texts_of(p: Any) -> Texts:
     """The host's lists as they are when `process` is called: styles, wildcards and Dynamic Prompts are in them."""
     second = bool(getattr(p, "enable_hr", False)) and bool(getattr(p, "all_hr_prompts", None))
     return Texts(
-        tuple(p.all_prompts),
-        tuple(p.all_negative_prompts),
-        tuple(p.all_hr_prompts) if second else (),
-        tuple(p.all_hr_negative_prompts) if second else (),
+        _read(p.all_prompts),
+        _read(p.all_negative_prompts),
+        _read(p.all_hr_prompts) if second else (),
+        _read(p.all_hr_negative_prompts) if second else (),
     )
+
+
+def _read(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(compat.without_comments, texts))
 
 
 def write(p: Any, texts: Texts) -> None:

@@ -28,7 +28,10 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    host = Host(tmp_path, monkeypatch)
+    yield from staged(Host(tmp_path, monkeypatch), tmp_path, monkeypatch)
+
+
+def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     host.start()
     from stylus_ext.host import compat, desks
     from stylus_ext.host.checkpoint import Remembered

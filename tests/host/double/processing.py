@@ -42,6 +42,7 @@ class Loras:
         self.available_network_aliases = dict(self.available_networks)
         self.forbidden_network_aliases: dict[str, int] = {}
         self.loaded: list[tuple[str, float]] = []
+        self.all_or_none = False  # reForge's and Forge's way with a name that is missing
 
     def activate(self, p: Any, networks: list[str]) -> None:
         self.loaded = []
@@ -49,6 +50,8 @@ class Loras:
         try:
             weights = [float(parts[1]) if len(parts) > 1 else 1.0 for parts in said]
         except ValueError:
+            return
+        if self.all_or_none and any(parts[0] not in self.available_networks for parts in said):
             return
         self.loaded = [(parts[0], weight) for parts, weight in zip(said, weights, strict=True) if parts[0] in self.available_networks]
         if self.loaded:
@@ -150,8 +153,7 @@ def process_images_inner(p: Any) -> Processed:
     if len(images) > 1:
         for callback in p.host.callbacks.get("on_image_grid", []):
             callback(images)
-        p.prompts, p.negative_prompts = [p.main_prompt], [p.main_negative_prompt]
-        done.grid = infotext(p, p.prompts, p.negative_prompts, p.all_seeds, 0)
+        done.grid = p.host.grid_told(p)
     if p.scripts is not None:
         p.scripts.call("postprocess", p, done)
     return done
@@ -178,7 +180,7 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
         made = Picture((p.seeds[index], given, *(texts[min(index, len(texts) - 1)] for texts in passes)))
         if p.scripts is not None:
             p.scripts.call("postprocess_image", p, made)
-        text = infotext(p, p.prompts, p.negative_prompts, p.seeds, index)
+        text = p.host.told(p, index)
         made.info["parameters"] = text
         images.append(made)
         infotexts.append(text)

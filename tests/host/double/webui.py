@@ -227,6 +227,14 @@ class Host:
             text = self.style_texts[style].replace("{prompt}", text)
         return text
 
+    def told(self, p: Any, index: int) -> str:
+        """One picture's infotext."""
+        return way.infotext(p, p.prompts, p.negative_prompts, p.seeds, index)
+
+    def grid_told(self, p: Any) -> str:
+        """A grid's: the main prompt."""
+        return way.infotext(p, [p.main_prompt], [p.main_negative_prompt], p.all_seeds, 0)
+
     def api(self, stylus: Any = None, runner: Runner | None = None, infotext: str = "", **fields: Any) -> Processed:
         """A request: defaults, then the infotext's fields, then the caller's arguments by place."""
         tab = runner or (self.img2img if fields.get("init_images") else self.txt2img)
