@@ -1,14 +1,20 @@
-"""What holds for every test: no socket leaves this machine, and nothing of the user's is touched."""
+"""What holds for every test: no socket leaves this machine, and nothing of the user's is touched. And data folders to work in."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:  # imported where they are used, since most tests do without
+    from tests.embedding_server import EmbeddingServer
+    from tests.engine_process import Cli, Ran
 
 # A busy machine is not a bug: no property fails for being slow. CI tries the same examples each time; people try new ones.
 settings.register_profile(
@@ -44,3 +50,41 @@ def _own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes see it too."""
     monkeypatch.setenv("STYLUS_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "1"))
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Iterator[EmbeddingServer]:
+    from tests.embedding_server import serving
+
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prepared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """To be copied, as `folder` does."""
+    from tests.engine_process import prepared_folder
+
+    return prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, prepared: Path) -> Path:
+    """The test's own data folder, with the starter catalogue in it."""
+    return Path(shutil.copytree(prepared, tmp_path / "data"))
+
+
+@pytest.fixture
+def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """A command in this process, over `folder`."""
+    from stylus_ext import cli
+    from tests.engine_process import Ran
+
+    def run(*words: str) -> Ran:
+        capsys.readouterr()
+        code = cli.main(words)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Ran(code, out, err)
+
+    return run

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,9 @@ class Ran:
     def json(self) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self.out)
         return answer
+
+
+Cli = Callable[..., Ran]
 
 
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:

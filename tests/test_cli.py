@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,11 @@ from stylus_ext import cli
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.settings import options
 from stylus_ext.environment import commands
-from tests.embedding_server import EmbeddingServer, serving
-from tests.engine_process import Ran, prepared_folder
+from tests.embedding_server import EmbeddingServer
+from tests.engine_process import Cli
 from tests.lora_files import write_lora, write_sidecar
 
 PROMPT = "a graffiti of a corgi, pixel art"
-
-Cli = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def vectors() -> Iterator[EmbeddingServer]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copied = Path(shutil.copytree(prepared, tmp_path / "user-data"))
-    monkeypatch.setenv("STYLUS_DATA_DIR", str(copied))
-    return copied
-
-
-@pytest.fixture
-def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*words: str) -> Ran:
-        capsys.readouterr()
-        code = cli.main(words)
-        out, err = capsys.readouterr()
-        return Ran(code, out, err)
-
-    return run
 
 
 def test_a_plan_as_text_shows_everything_that_matters(stylus: Cli) -> None:

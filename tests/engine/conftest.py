@@ -6,16 +6,10 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.environment.engine_link import EngineLink
-from tests.embedding_server import EmbeddingServer, serving
+from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 
 TOKEN = "the-token-of-the-tests-0123456789"
-
-
-@pytest.fixture(scope="package")
-def vectors() -> Iterator[EmbeddingServer]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture(scope="package")

@@ -33,7 +33,6 @@ from tests.engine_process import (
     engine_in_thread,
     engine_process,
     finished,
-    prepared_folder,
     run,
     start,
     wait_for_engine,
@@ -41,17 +40,6 @@ from tests.engine_process import (
 from tests.lora_files import write_lora
 
 FILES = 600
-
-
-@pytest.fixture(scope="module")
-def prepared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, prepared: Path) -> Path:
-    """With the starter catalogue in it, so that a test is not about that."""
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
 
 
 @pytest.fixture(scope="module")

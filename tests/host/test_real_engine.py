@@ -59,6 +59,15 @@ def test_from_an_empty_folder_of_data_to_true_infotexts(real: tuple[Stage, Engin
         assert stage.host.without_stylus(text, enable_hr=True).pixels == image.pixels
 
 
+def test_what_the_user_wrote_by_the_name_in_the_file_is_not_added_again(real: tuple[Stage, EngineProcess]) -> None:
+    stage, _ = real
+    assert "<lora:corgi_dog:" in prompt_of(stage.host.api(ON, prompt=PROMPT))
+    own = f"{PROMPT} <lora:corgi dog:0.5>"
+    added = prompt_of(stage.host.api(ON, prompt=own)).removeprefix(own)
+    assert added.startswith(" <lora:watercolor_painting:")
+    assert "corgi" not in added
+
+
 def test_always_is_asked_for_an_unknown_checkpoint(real: tuple[Stage, EngineProcess]) -> None:
     stage, process = real
     stage.host.api(ON, prompt=PROMPT)
