@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,8 @@ def _serve(blocks: Any, host: WebUI | None) -> str:
     app, _, _ = blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, show_api=False)
     if host is not None:
         app.add_api_route("/told", lambda: _told(host), methods=["GET"])
-        app.router.routes.insert(0, app.router.routes.pop())  # before gradio's own, which take every path
+        app.add_api_route("/flag/{name}/{value}", lambda name, value: _set_flag(host, name, value), methods=["POST"])
+        app.router.routes[:0] = [app.router.routes.pop(), app.router.routes.pop()]  # before gradio's, which take every path
     return f"http://127.0.0.1:{port}/"
 
 
@@ -86,8 +86,12 @@ def _told(host: WebUI) -> dict[str, Any]:
     from stylus_ext.host.desks import desk_now
 
     report = desk_now().engine.report()
-    threads = sorted(thread.name for thread in threading.enumerate())
-    return {"calls": host.calls, "errors": host.errors, "engine": report.state.value, "pid": report.pid, "threads": threads}
+    return {"calls": host.calls, "infotexts": host.infotexts, "errors": host.errors, "engine": report.state.value, "pid": report.pid}
+
+
+def _set_flag(host: WebUI, name: str, value: str) -> None:
+    """As if the host had been started so; the guard asks each time."""
+    setattr(host.cmd_opts, name, value == "on")
 
 
 def _free_port() -> int:

@@ -25,8 +25,9 @@ from tests.host.double.webui import Host, Runner
 TABS = ("txt2img", "img2img")
 GRADIO_4 = int(gr.__version__.split(".", maxsplit=1)[0]) >= 4
 _JS = "js" if GRADIO_4 else "_js"
-if GRADIO_4:  # it would write a .pyi file beside this one, as it would beside the host's
+if GRADIO_4:  # as Forge does: no .pyi files beside the sources, and what is made anew on an update is the box alone
     gr.component_meta.create_or_modify_pyi = lambda *_: None
+    gr.component_meta.updateable = lambda made: made
 # What stands beside an accordion in the host's page: a box in its head that opens it, follows it, and is the hidden one's.
 LINK_ACCORDIONS = """() => {
     window.inputAccordionChecked = (id, checked) => {
@@ -57,18 +58,21 @@ LINK_ACCORDIONS = """() => {
 STYLE = "input[type=checkbox].input-accordion-checkbox { vertical-align: sub; margin-right: .5em; }"
 
 
-class InputAccordion(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where mypy runs
+class HeadBox(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where mypy runs
     """As the hosts have it: a hidden checkbox, and an accordion whose head shows and sets it."""
 
     @functools.wraps(gr.Checkbox.__init__)  # gradio 4 reads from the signature what the page is told
-    def __init__(self, value: bool, **kwargs: Any) -> None:
+    def __init__(self, value: bool = False, makes: bool = False, **kwargs: Any) -> None:
+        if not makes:  # gradio 4 makes one for itself when it is updated
+            super().__init__(value, **kwargs)
+            return
         name = kwargs["elem_id"]
         super().__init__(value, **{**kwargs, "elem_id": f"{name}-checkbox", "visible": False})
         script = f"checked => {{ inputAccordionChecked('{name}', checked); }}"
         self.change(fn=None, inputs=[self], **{_JS: script})
         self.accordion = gr.Accordion(kwargs["label"], open=value, elem_id=name, elem_classes=["input-accordion"])
 
-    def __enter__(self) -> InputAccordion:
+    def __enter__(self) -> HeadBox:
         self.accordion.__enter__()
         return self
 
@@ -77,6 +81,10 @@ class InputAccordion(gr.Checkbox):  # type: ignore[misc]  # gradio is not there 
 
     def get_block_name(self) -> str:
         return "checkbox"
+
+
+def input_accordion(value: bool, **kwargs: Any) -> HeadBox:
+    return HeadBox(value, makes=True, **kwargs)
 
 
 class Tab(Runner):
@@ -135,6 +143,7 @@ class Tab(Runner):
             p = Processing(self.host, prompt, negative, n_iter=2, **more)
             p.give_scripts(self, (0, *args))
             done = way.process_images(p)
+        self.host.infotexts += done.infotexts
         pictures = [Image.new("RGB", (64, 64), _colour(picture.pixels)) for picture in done.images]
         comments = "".join(f"<p>{text}</p>" for text in p.comments)
         said = f"<p>{done.infotexts[0].replace('<', '&lt;')}</p>{comments}"
@@ -152,13 +161,14 @@ class WebUI(Host):
 
     def __init__(self, data_path: Path, put: Callable[[str, Any], None]) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.infotexts: list[str] = []
         self.built_in_ms: dict[str, float] = {}
         self.one_at_a_time = threading.Lock()
         super().__init__(data_path, SimpleNamespace(setitem=lambda _, name, value: put(name, value)))
 
     def _install(self, monkeypatch: Any) -> None:
         super()._install(monkeypatch)
-        self._module("modules.ui_components", InputAccordion=InputAccordion)
+        self._module("modules.ui_components", InputAccordion=input_accordion)
 
     def make_page(self) -> None:
         self.blocks, self.tabs = _page([Tab(self, False), Tab(self, True)])

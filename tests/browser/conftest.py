@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from stylus_ext.environment.layout import Environment
+from stylus_ext.environment.problems import SetupProblem
+from tests.browser.chromium import PROGRAM_VARIABLE, find_chromium, start
+from tests.browser.environments import VERSIONS, built
+from tests.browser.running import Running, here, running
+from tests.embedding_server import serving
+from tests.engine_process import prepared_folder
+from tests.lora_files import write_lora
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+REQUIRED_VARIABLE = "STYLUS_BROWSER"
+LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get(REQUIRED_VARIABLE) == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    found = find_chromium()
+    if found is None:
+        _without(f"There is no Chromium here; install one, or name one in {PROGRAM_VARIABLE}.")
+    return found
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    made = start(playwright, chromium)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="package", params=sorted(VERSIONS))
+def environment(request: pytest.FixtureRequest, chromium: str) -> Environment:
+    """Built where it is missing; whoever runs one test waits for one gradio."""
+    try:
+        return built(request.param)
+    except SetupProblem as problem:
+        _without(f"gradio {VERSIONS[request.param]} is not here: {problem}")
+
+
+@pytest.fixture(scope="package")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder whose starter catalogue has its vectors from a small server, which goes on."""
+    with serving() as vectors:
+        yield prepared_folder(tmp_path_factory.mktemp("prepared") / "data", vectors.url)
+
+
+def write_loras(folder: Path) -> Path:
+    for seed, (stem, model) in enumerate(LORAS.items()):
+        words = {"ss_output_name": stem.replace("_", " "), "ss_base_model_version": model}
+        write_lora(folder / f"{stem}.safetensors", metadata=words, seed=seed)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def server(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("webui")
+    shutil.copytree(prepared, folder / "stylus")
+    orders = {
+        "folder": str(folder), "loras": str(write_loras(folder / "loras")), "engine": here(),
+        "options": {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0},
+    }
+    with running(environment, orders) as made:
+        yield made
+        assert made.told()["errors"] == []
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """Figures for whoever runs the tests."""
+    lines: list[str] = []
+    yield lines
+    with capsys.disabled():
+        sys.stdout.write("".join(f"\n{line}\n" for line in lines))
