@@ -192,6 +192,25 @@ def test_edits_of_a_listed_adapter_stay_with_it_and_meet_the_file_again_when_it_
     assert shelf.at(path_key("fox")).triggers == ("starter0",)
 
 
+def test_edits_of_both_meet_when_what_nobody_lists_is_put_back(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put("fox", 2, stated=True)
+    shelf.index()
+    shelf.store.edit(path_key("fox"), Edits(weight=0.3, state="always"))
+    settled(shelf, "fox", 1)
+    assert shelf.at(path_key("fox")).edits == Edits()
+    shelf.store.edit(path_key("fox"), Edits(weight=0.9, text="mine"))
+    shelf.put("fox", 2, stated=True)
+    shelf.settle()
+    together = Edits(weight=0.9, text="mine", state="always")
+    assert shelf.at(path_key("fox")).edits == together
+    shelf.store.close()
+    for path in tmp_path.glob("catalogue.sqlite*"):
+        path.unlink()
+    shelf.open()
+    shelf.settle()
+    assert shelf.at(path_key("fox")).edits == together
+
+
 def test_of_two_files_of_one_content_the_other_keeps_all(shelf: Shelf) -> None:
     for name in NAMES:
         shelf.put(name, 0)

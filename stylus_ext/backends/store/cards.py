@@ -11,15 +11,15 @@ from stylus_ext.backends.store.entries import sound
 from stylus_ext.core.card import AdapterCard
 
 
-def keep(connection: sqlite3.Connection, cards: Iterable[AdapterCard]) -> None:
-    """Each as it is, under the first key of its names, which from now on lead there with all that waited under them."""
-    for card in cards:
-        names = _names(card)
-        first = aliases.owner(connection, names)
-        aliases.adopt(connection, first, names)
-        connection.execute(
-            "INSERT OR REPLACE INTO cards (key, source, about, card) VALUES (?, ?, ?, ?)",
-            (first, to_column(card.source), _about(card), codec.card_text(card)))
+def keep(connection: sqlite3.Connection, card: AdapterCard) -> str:
+    """As it is, under the first key of its names, which from now on lead there with all that waited under them."""
+    names = names_of(card)
+    first = aliases.owner(connection, names)
+    aliases.adopt(connection, first, names)
+    connection.execute(
+        "INSERT OR REPLACE INTO cards (key, source, about, card) VALUES (?, ?, ?, ?)",
+        (first, to_column(card.source), _about(card), codec.card_text(card)))
+    return first
 
 
 def stated(connection: sqlite3.Connection, firsts: Iterable[str]) -> dict[str, tuple[AdapterCard, ...]]:
@@ -35,10 +35,10 @@ def stated(connection: sqlite3.Connection, firsts: Iterable[str]) -> dict[str, t
 
 def names_stated(connection: sqlite3.Connection, first: str) -> set[str]:
     """Every name that what is kept under a first key vouches for."""
-    return {name for card in stated(connection, [first]).get(first, ()) for name in _names(card)}
+    return {name for card in stated(connection, [first]).get(first, ()) for name in names_of(card)}
 
 
-def _names(card: AdapterCard) -> list[str]:
+def names_of(card: AdapterCard) -> list[str]:
     return [to_column(str(key)) for key in (card.key, *card.equivalents)]
 
 
@@ -46,5 +46,5 @@ def _about(card: AdapterCard) -> str:
     """One source may speak of several files, or listed versions, that are one adapter; the user's pictures speak once."""
     if card.source == "pictures":
         return ""
-    names = _names(card)
+    names = names_of(card)
     return next((name for name in names if name.startswith("path:")), names[0])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from stylus_ext.backends.store import aliases, codec
-from stylus_ext.backends.store.cards import names_stated
+from stylus_ext.backends.store.cards import keep as keep_card
+from stylus_ext.backends.store.cards import names_of, names_stated
 from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch, refresh
 from stylus_ext.backends.store.journal import Reading, UserJournal
 from stylus_ext.backends.store.schema import read_meta, write_meta
-from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Edits
 from stylus_ext.core.errors import InvalidInput, Note
 
@@ -57,6 +59,22 @@ def edit_record(connection: sqlite3.Connection, first: str, edits: Edits, parted
     others = [from_column(name) for name in aliases.names(connection, first)]
     said: dict[str, Any] = {"key": from_column(first), "equivalents": others, "edits": codec.edits_plain(edits)}
     return {**said, "parted": [from_column(name) for name in parted]} if parted else said
+
+
+def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
+    """A card may tell that edits which waited under several names are of one adapter: none of them is lost."""
+    held = _waiting(batch.connection, names_of(card))
+    first = keep_card(batch.connection, card)
+    if len(held) > 1:
+        record(batch, journal, [edit_record(batch.connection, first, reduce(Edits.filled, held))])
+
+
+def _waiting(connection: sqlite3.Connection, names: Sequence[str]) -> list[Edits]:
+    """What was decided under these names, where the adapter stands first; not of others that have an entry of their own."""
+    first = aliases.owner(connection, names)
+    owners = dict.fromkeys([first, *(aliases.owner(connection, [name]) for name in names)])
+    held = (edits_at(connection, key) for key in owners if key == first or not aliases.is_entry(connection, key))
+    return [edits for edits in held if edits is not None]
 
 
 def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:

@@ -99,10 +99,11 @@ class SqliteStore:
 
     def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
         kept = list(cards)
-        with self._database.writing() as connection:
-            said.keep(connection, kept)
+        with self._changing() as batch:
+            for card in kept:
+                decided.keep(batch, self._journal, card)
             with rows.sound():
-                return {card.key: rows.key_of(aliases.owner(connection, [_column(card.key)])) for card in kept}
+                return {card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)])) for card in kept}
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
         """A key that has no entry yet finds what was kept under it, too."""
@@ -154,7 +155,8 @@ class SqliteStore:
             if aliases.is_entry(connection, first):
                 rows.drop(batch, first)
             aliases.forget(connection, first, aliases.names(connection, first))
-            said.keep(connection, kept)
+            for card in kept:
+                said.keep(connection, card)
             for entry in written:
                 _write_one(batch, entry)
 
