@@ -66,7 +66,7 @@ def act(shelf: Shelf, step: tuple[object, ...]) -> None:
         case (_, target, int(tenths)):
             key = path_key(target) if isinstance(target, str) else civitai(int(str(target)))
             if shelf.store.resolve([key]):
-                shelf.store.edit(key, Edits(weight=tenths / 10))
+                shelf.store.edit(key, Edits(weight=tenths / 10) if tenths < 6 else Edits(state="never", text=f"mine {tenths}"))
 
 
 def check(folder: Path, steps: list[tuple[object, ...]]) -> None:
