@@ -10,7 +10,7 @@ from stylus_ext.core.errors import Note
 from stylus_ext.host import compat, infotext
 from stylus_ext.host.rewrite import Picture, Texts
 
-_HIRES = (("Hires prompt", "hr_positive", "positive"), ("Hires negative prompt", "hr_negative", "negative"))
+_HIRES = (("Hires prompt", "all_hr_prompts", "all_prompts"), ("Hires negative prompt", "all_hr_negative_prompts", "all_negative_prompts"))
 
 
 @dataclass
@@ -45,8 +45,7 @@ class Work:
         for name in set(infotext.OURS) - set(fields):
             params.pop(name, None)
         params.update({name: fields[name] for name in infotext.OURS if name in fields})
-        if not self.lost:
-            self._say_hires(params, image)
+        _say_hires(p, image)
 
     def of_made_image(self, p: Any, image: int) -> None:
         """The host's own field was written when this batch's set was loaded; the grid may want the first one's."""
@@ -93,15 +92,22 @@ class Work:
                     return False
         return True
 
-    def _say_hires(self, params: dict[str, Any], image: int) -> None:
-        """A1111 up to 1.9 writes the raw texts of the two boxes; from 1.10 on it is a callable that looks at the lists."""
-        for name, second, first in _HIRES:
-            texts = getattr(self.texts, second)
-            if image >= len(texts) or not isinstance(params.get(name, ""), str):
-                continue
-            params.pop(name, None)
-            if texts[image] != getattr(self.texts, first)[image]:
-                params[name] = texts[image]
+
+def _say_hires(p: Any, image: int) -> None:
+    """What the second pass of this picture has, where it is not the first one's.
+
+    A1111 up to 1.9 writes the raw texts of the two boxes; from 1.10 on, and in reForge and Forge, a function looks into the
+    lists, but with the picture's place in its own batch: all batches would tell of the first one's set.
+    """
+    if not getattr(p, "enable_hr", False):
+        return
+    for name, second, first in _HIRES:
+        texts, before = getattr(p, second, None) or (), getattr(p, first, None) or ()
+        if image >= min(len(texts), len(before)):
+            continue
+        p.extra_generation_params.pop(name, None)
+        if texts[image] != before[image]:
+            p.extra_generation_params[name] = texts[image]
 
 
 def texts_of(p: Any) -> Texts:

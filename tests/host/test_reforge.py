@@ -26,9 +26,14 @@ def holds(stage: Stage, done: Any, **fields: Any) -> None:
     """Every picture again, with Stylus off and the host's own script for comments on, from its own infotext."""
     for image, text in zip(done.images, done.infotexts, strict=True):
         said = parse_generation_parameters(text)
-        more = {"prompt": said["Prompt"], "negative_prompt": said["Negative prompt"], "seed": int(said["Seed"]), **fields}
+        more = {"prompt": said["Prompt"], "negative_prompt": said["Negative prompt"], "seed": int(said["Seed"]), **hires(text), **fields}
         assert stage.host.api(**more).images[0].pixels == image.pixels
         assert ("Lora hashes" in text) == ("<lora:" in text)
+
+
+def hires(text: str) -> dict[str, str]:
+    said = parse_generation_parameters(text)
+    return {"hr_prompt": said.get("Hires prompt", ""), "hr_negative_prompt": said.get("Hires negative prompt", "")}
 
 
 def prompts(done: Any) -> list[str]:
@@ -36,11 +41,18 @@ def prompts(done: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 1), (3, 1), (2, 3), (4, 2)])
-@pytest.mark.parametrize("hires", [False, True])
-def test_every_picture_is_made_again(reforge: Stage, count: int, size: int, hires: bool) -> None:
-    done = reforge.host.api(ON, prompt=PROMPT, n_iter=count, batch_size=size, enable_hr=hires)
+@pytest.mark.parametrize("second", [{}, {"enable_hr": True}, {"enable_hr": True, "hr_prompt": "a knight, oil"}])
+def test_every_picture_is_made_again(reforge: Stage, count: int, size: int, second: dict[str, Any]) -> None:
+    done = reforge.host.api(ON, prompt=PROMPT, n_iter=count, batch_size=size, **second)
     assert len(done.images) == count * size
-    holds(reforge, done, enable_hr=hires)
+    holds(reforge, done, **({"enable_hr": True} if second else {}))
+
+
+def test_a_later_batch_tells_of_its_own_second_pass(reforge: Stage) -> None:
+    """The host's function looks at the first batch's: "Hires prompt" appeared where both passes had the same set."""
+    done = reforge.host.api(ON, prompt=PROMPT, n_iter=3, enable_hr=True)
+    assert len(set(prompts(done))) == 3
+    assert all("Hires prompt" not in text for text in [*done.infotexts, done.grid])
 
 
 @pytest.mark.parametrize("size", [1, 2])

@@ -96,15 +96,19 @@ def test_the_same_hires_prompt_is_not_told_twice(stage: Stage) -> None:
     assert done.p.all_hr_prompts == done.p.all_prompts
 
 
-def test_a_callable_hires_prompt_is_left_to_the_host(stage: Stage) -> None:
-    """A1111 1.10, reForge and Forge look at the lists themselves."""
+def test_a_callable_hires_prompt_is_replaced_by_what_it_should_say(stage: Stage) -> None:
+    """A1111 1.10, reForge and Forge look into the lists at the picture's place in its own batch."""
     from stylus_ext.host.rewrite import Texts
     from stylus_ext.host.work import Work
 
-    own = lambda **_: "theirs"  # noqa: E731 - as the host has it
-    p = Processing(stage.host, extra_generation_params={"Hires prompt": own})
-    Work(Texts(("a",), ("",), ("b",), ("",)), (), {}).of_image(p, 0)
-    assert p.extra_generation_params["Hires prompt"] is own
+    params: dict[str, Any] = {"Hires prompt": lambda **_: "theirs", "Hires negative prompt": lambda **_: "theirs"}
+    p = Processing(stage.host, enable_hr=True, extra_generation_params=params)
+    p.all_prompts, p.all_hr_prompts, p.all_negative_prompts, p.all_hr_negative_prompts = ["a", "b"], ["a", "c"], ["", ""], ["", ""]
+    work = Work(Texts(("a", "b"), ("", ""), ("a", "c"), ("", "")), (), {})
+    work.of_image(p, 0)
+    assert params == {}
+    work.of_image(p, 1)
+    assert params == {"Hires prompt": "c"}
 
 
 def test_negative_text_of_a_pick_reaches_both_passes(stage: Stage) -> None:

@@ -113,11 +113,8 @@ class Processing:
             self.all_hr_negative_prompts = [self.hr_negative_prompt] * count
 
     def init(self) -> None:
-        """A1111 1.8 compares the two boxes, not the lists."""
-        if self.enable_hr and tuple(self.hr_prompt) != tuple(self.prompt):
-            self.extra_generation_params["Hires prompt"] = self.hr_prompt
-        if self.enable_hr and tuple(self.hr_negative_prompt) != tuple(self.negative_prompt):
-            self.extra_generation_params["Hires negative prompt"] = self.hr_negative_prompt
+        if self.enable_hr:
+            self.host.say_hires(self)
 
 
 @dataclass
@@ -198,6 +195,7 @@ def _pass(p: Any, prompts: list[str], negatives: list[str]) -> list[Any]:
 
 def infotext(p: Any, prompts: list[str], negatives: list[str], seeds: list[int], index: int) -> str:
     params = {"Steps": p.steps, "Sampler": "Euler", "CFG scale": 7.0, "Seed": seeds[index], **p.extra_generation_params, "Version": "v1.8.0"}
+    params = {name: value(p, index, prompts[index], negatives[index]) if callable(value) else value for name, value in params.items()}
     last = ", ".join(f"{name}: {quote(value)}" for name, value in params.items() if value is not None)
     negative = f"\nNegative prompt: {negatives[index]}" if negatives[index] else ""
     return f"{prompts[index]}{negative}\n{last}".strip()

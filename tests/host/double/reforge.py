@@ -48,6 +48,14 @@ class ReForge(Host):
         self.loras.all_or_none = True
         self.others = [Comments]
 
+    def say_hires(self, p: Any) -> None:
+        """As in A1111 1.10: it looks into the lists, at the picture's place in its own batch."""
+        params = p.extra_generation_params
+        params["Hires prompt"] = lambda p, index, text, _: None if p.all_hr_prompts[index] == text else p.all_hr_prompts[index]
+        params["Hires negative prompt"] = lambda p, index, _, text: (
+            None if p.all_hr_negative_prompts[index] == text else p.all_hr_negative_prompts[index]
+        )
+
     def told(self, p: Any, index: int) -> str:
         """With "Save comments" the boxes' texts, written into the lists themselves."""
         if self.opts.data[SAVE_COMMENTS]:

@@ -227,6 +227,13 @@ class Host:
             text = self.style_texts[style].replace("{prompt}", text)
         return text
 
+    def say_hires(self, p: Any) -> None:
+        """A1111 1.8 compares the two boxes, not the lists."""
+        if tuple(p.hr_prompt) != tuple(p.prompt):
+            p.extra_generation_params["Hires prompt"] = p.hr_prompt
+        if tuple(p.hr_negative_prompt) != tuple(p.negative_prompt):
+            p.extra_generation_params["Hires negative prompt"] = p.hr_negative_prompt
+
     def told(self, p: Any, index: int) -> str:
         """One picture's infotext."""
         return way.infotext(p, p.prompts, p.negative_prompts, p.seeds, index)
