@@ -1,4 +1,5 @@
-"""`bench`: how well Stylus selects on real prompts, how it splits them into tasks, and how fast it is."""
+"""`bench`: how well Stylus selects on real prompts, how it splits them into tasks, how fast it is,
+and what it costs the WebUI."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ def add(commands: Any) -> None:
         ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
+        ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
     ):
         bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
         bench.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
@@ -96,6 +98,20 @@ def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
     with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
         found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
     return found, speed.lines(found)
+
+
+def _host_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plans", type=int, default=50, metavar="NUMBER", help="how many pictures are planned (default: 50)")
+
+
+def _host(arguments: argparse.Namespace, line: Line) -> Measured:
+    if arguments.plans < _FEWEST:
+        raise InvalidInput("At least 10 plans are needed to measure anything.")
+    from stylus_ext.evaluation import host_side
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = host_side.measure(Path(folder), arguments.plans, child.main_command, line)
+    return found, host_side.lines(found)
 
 
 def _check(read: Iterable[Path], written: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.host import routes
 from stylus_ext.host.engine_client import EngineClient, answers
 from stylus_ext.host.engine_process import EngineProcess
 from stylus_ext.host.guard import UNAUTHORIZED, Guard, Kind, Refusal, kind_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "/stylus/v1"
+PREFIX = routes.PREFIX
 _LARGEST_BODY = 2 * 1024 * 1024
 _STATUS_S = 2.0
 _TOO_LARGE = 413
@@ -58,17 +59,17 @@ class BadRequest(Exception):
         self.refusal = refusal
 
 
-def register(app: Any, service: Service, guard: Guard) -> None:
-    """Exactly one of each on this app, however often the UI is reloaded; before what else the app may answer with."""
-    from starlette.routing import Route
+def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
+    """What answers at each of the routes."""
+    return {
+        "plan": _guarded(guard, Kind.PLAN, lambda request: _plan(request, service, guard)),
+        "status": _guarded(guard, Kind.LOOK, lambda _: _status(service)),
+        "version": _guarded(guard, Kind.LOOK, lambda _: _version()),
+    }
 
-    routes = app.router.routes
-    routes[:] = [route for route in routes if not str(getattr(route, "path", "")).startswith(f"{PREFIX}/")]
-    routes[:0] = [
-        Route(f"{PREFIX}/plan", _guarded(guard, Kind.PLAN, lambda request: _plan(request, service, guard)), methods=["POST"]),
-        Route(f"{PREFIX}/status", _guarded(guard, Kind.LOOK, lambda _: _status(service)), methods=["GET"]),
-        Route(f"{PREFIX}/version", _guarded(guard, Kind.LOOK, lambda _: _version()), methods=["GET"]),
-    ]
+
+def register(app: Any, service: Service, guard: Guard) -> None:
+    routes.add(app, lambda: endpoints(service, guard))
 
 
 def _guarded(guard: Guard, kind: Kind, answer: Callable[[Request], Awaitable[Payload]]) -> Handler:

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine_report import EngineReport, EngineState
+from stylus_ext.host.patience import Patience
+
+__all__ = ["Client", "Desk", "Desks", "Engine", "Made", "Patience", "told"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +40,6 @@ class Client(Protocol):
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
     def always(self) -> list[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited: for an engine that is on its way, and for a plan; the first one after a start loads the encoder."""
-
-    ready_s: float = 60.0
-    cold_s: float = 20.0
-    warm_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Option, Settings, as_values, options, with_values
 from stylus_ext.host import compat
-from stylus_ext.host.desk import Patience
+from stylus_ext.host.patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,9 @@ def engine_flags() -> list[str]:
 def _stated() -> Iterator[tuple[Option, Any]]:
     for option in options():
         value = _as(option, compat.option(name_of(option), option.default))
+        if value is option.default:  # as nearly all are: there is nothing to look at
+            yield option, value
+            continue
         try:
             with_values(Settings(), {option.section: {option.name: value}})
         except InvalidInput as error:

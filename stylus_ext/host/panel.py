@@ -11,7 +11,7 @@ from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
-from stylus_ext.host.panel_events import Events
+from stylus_ext.host.panel_wiring import Events
 from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
 
 gr = compat.gr

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from stylus_ext.core.errors import StylusError
@@ -24,39 +23,6 @@ _LOOK_EVERY_S = 0.5
 _LONGEST_S = 3600.0
 _WAKES_S = 5.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """Wired once for each tab of the page, and not for the components that only tell the API its defaults."""
-
-    tab: str
-    made: Mapping[str, Any]
-    state: Any
-    buttons: Mapping[str, Any]
-
-    def wire(self, prompt_box: Any, on_after_component: Callable[..., None] | None) -> None:
-        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"]]
-        if not compat.on_this_page(shown):
-            return
-        self.made["enabled"].change(fn=watch, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
-        for name in ("set_up", "retry"):
-            self.buttons[name].click(fn=set_up, inputs=[], outputs=shown, show_progress=False)
-        self.made["family"].input(fn=choose_family, inputs=[self.made["family"]], outputs=shown, show_progress=False)
-        self.made["replay"].change(
-            fn=offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], show_progress=False
-        )
-        if compat.on_this_page([prompt_box]):
-            both = [prompt_box, self.made["replay"]]
-            self.buttons["afresh"].click(fn=select_afresh, inputs=both, outputs=both, show_progress=False)
-        if on_after_component is not None:
-            on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
-
-    def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
-        def follow(made: Any) -> None:
-            made.component.change(fn=look, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
-
-        return follow
 
 
 def watch(enabled: bool) -> Iterator[list[Any]]:

@@ -23,10 +23,16 @@ def _settings_page() -> None:
 
 
 def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes it; None with --nowebui
+    from stylus_ext.host.routes import add
+
+    add(app, _endpoints)
+
+
+def _endpoints() -> dict[str, Any]:
     from stylus_ext.host import api
     from stylus_ext.host.guard import Guard
 
-    api.register(app, api.Service(_process, _prepare, _deadline), Guard(compat.flags()))
+    return api.endpoints(api.Service(_process, _prepare, _deadline), Guard(compat.flags()))
 
 
 def _process() -> Any:

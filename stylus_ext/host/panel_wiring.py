@@ -1,0 +1,82 @@
+"""Which control of the panel does what. What is done stands in `panel_events`, which is loaded when somebody first does it.
+
+Gradio looks at a function's kind and at its annotations, so each has one of its own here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.host import compat
+from stylus_ext.host.compat import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Wired once for each tab of the page, and not for the components that only tell the API its defaults."""
+
+    tab: str
+    made: Mapping[str, Any]
+    state: Any
+    buttons: Mapping[str, Any]
+
+    def wire(self, prompt_box: Any, on_after_component: Callable[..., None] | None) -> None:
+        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"]]
+        if not compat.on_this_page(shown):
+            return
+        self.made["enabled"].change(fn=_watch, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+        for name in ("set_up", "retry"):
+            self.buttons[name].click(fn=_set_up, inputs=[], outputs=shown, show_progress=False)
+        self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, show_progress=False)
+        self.made["replay"].change(
+            fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], show_progress=False
+        )
+        if compat.on_this_page([prompt_box]):
+            both = [prompt_box, self.made["replay"]]
+            self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, show_progress=False)
+        if on_after_component is not None:
+            on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
+
+    def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
+        def follow(made: Any) -> None:
+            made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+
+        return follow
+
+
+def _watch(enabled: bool) -> Iterator[list[Any]]:
+    from stylus_ext.host.panel_events import watch
+
+    yield from watch(enabled)
+
+
+def _set_up(request: Request) -> Iterator[list[Any]]:
+    from stylus_ext.host.panel_events import set_up
+
+    yield from set_up(request)
+
+
+def _look(enabled: bool) -> list[Any]:
+    from stylus_ext.host.panel_events import look
+
+    return look(enabled)
+
+
+def _choose_family(family: str, request: Request) -> list[Any]:
+    from stylus_ext.host.panel_events import choose_family
+
+    return choose_family(family, request)
+
+
+def _offer_afresh(replay: str) -> Any:
+    from stylus_ext.host.panel_events import offer_afresh
+
+    return offer_afresh(replay)
+
+
+def _select_afresh(prompt: str, replay: str) -> list[Any]:
+    from stylus_ext.host.panel_events import select_afresh
+
+    return select_afresh(prompt, replay)
