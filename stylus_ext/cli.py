@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylus_ext import cli_bench, cli_commands, cli_serve
-from stylus_ext.cli_flags import ENGINE_SECTIONS, Help, add_settings, settings_of
+from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_serve
+from stylus_ext.cli_flags import Help, add_settings, settings_of
 from stylus_ext.cli_session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
-from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.environment import doctor, rendezvous
 from stylus_ext.environment.data_folder import data_folder
 from stylus_ext.environment.problems import SetupProblem
@@ -75,7 +75,7 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
         settings = settings_for(folder, arguments)
         with session(folder, settings, f"Stylus {operation}", arguments.wait) as here:
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
-                sys.stderr.write("The engine that runs on this data folder has its own encoder and vectors; your flags for them do not count.\n")
+                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors and Civitai do not count.\n")
             answer = here.call(operation, payload)
     if operation == "status":
         running = rendezvous.read(folder)
@@ -96,6 +96,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_commands.add(commands, _add_common, carry_out)
+    cli_catalogue.add(commands, _add_common, carry_out, settings_for)
     cli_bench.add(commands)
     cli_serve.add(commands, _add_common, settings_for)
     return parser

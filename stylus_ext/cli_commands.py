@@ -34,14 +34,21 @@ class Command:
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
     """`carry_out` gets an operation, its payload, the flags, and what makes text of the answer."""
     for one in COMMANDS:
-        parser = commands.add_parser(
-            one.name, usage=f"python install.py {one.name} {one.usage}[--FLAG ...]", help=one.help,
-            description=one.help[0].upper() + one.help[1:] + ".", formatter_class=Help, allow_abbrev=False,
-        )
-        parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
-        one.flags(parser)
-        add_common(parser)
-        parser.set_defaults(run=_runner(one, carry_out))
+        add_command(commands, one, "", add_common, carry_out)
+
+
+def add_command(
+    commands: Any, one: Command, below: str, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut
+) -> None:
+    """`below` is the command that it belongs to."""
+    parser = commands.add_parser(
+        one.name, usage=f"python install.py {below}{one.name} {one.usage}[--FLAG ...]", help=one.help,
+        description=one.help[0].upper() + one.help[1:] + ".", formatter_class=Help, allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
+    one.flags(parser)
+    add_common(parser)
+    parser.set_defaults(run=_runner(one, carry_out))
 
 
 def _runner(one: Command, carry_out: CarryOut) -> Callable[[Namespace], int]:

@@ -10,7 +10,6 @@ from typing import Any
 from stylus_ext.core.settings import Option, Settings, options
 
 PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
-ENGINE_SECTIONS = ("encoder", "vectors")
 
 
 class Help(argparse.RawDescriptionHelpFormatter):

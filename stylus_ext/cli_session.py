@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.2
 _PLAN_S = 600.0
 _MOST_MISSES = 2
+_SOON_S = 2.0
+_MINUTES_FROM_S = 100.0
 
 
 class Session(Protocol):
@@ -43,12 +45,15 @@ class Line:
         self._shown = 0.0
         self._width = 0
         self._step = ""
+        self._began, self._first = 0.0, 0
 
     def report(self, step: str, done: int, total: int | None = None) -> None:
         now = time.monotonic()
         if step == self._step and now - self._shown < _POLL_S and done != total:
             return
-        text = f"{step}: {done:,} of {total:,}" if total else f"{step}: {done:,}"
+        if step != self._step:
+            self._began, self._first = now, done
+        text = f"{step}: {done:,} of {total:,}{self._left(now, done, total)}" if total else f"{step}: {done:,}"
         if self._live:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
@@ -56,6 +61,13 @@ class Line:
         elif step != self._step:
             sys.stderr.write(f"{step}\n")
         self._shown, self._step = now, step
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        """How long it will still take, once that can be said."""
+        if now - self._began < _SOON_S or not self._first < done < total:
+            return ""
+        seconds = (now - self._began) * (total - done) / (done - self._first)
+        return f", {seconds:.0f} s left" if seconds < _MINUTES_FROM_S else f", {seconds / 60:,.0f} min left"
 
     def clear(self) -> None:
         if self._live and self._width:

@@ -121,7 +121,7 @@ def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     )
     parts = [f"{answer[name]:,} {text}" for name, text in counted if answer[name]]
     yield "Index: " + (", ".join(parts) or "nothing changed") + "."
-    yield from _notes(answer["notes"])
+    yield from notes_lines(answer["notes"])
 
 
 def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -136,10 +136,13 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield "What leaves this machine"
     for sentence in answer["leaves_the_machine"] or ["nothing"]:
         yield f"  {sentence}"
-    yield from _notes(answer["notes"])
+    yield "Only when you give the command"
+    for sentence in answer["leaves_on_request"]:
+        yield f"  {sentence}"
+    yield from notes_lines(answer["notes"])
 
 
-def _notes(notes: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def notes_lines(notes: Sequence[Mapping[str, str]]) -> Iterator[str]:
     if notes:
         yield "Notes"
         for note in notes:

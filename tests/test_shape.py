@@ -15,7 +15,7 @@ MOST_LINES = 250
 
 CORE_ORDER = (
     "errors", "naming", "settings", "card", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
-    "masks", "tags", "plan", "ports",
+    "masks", "tags", "plan", "ports", "sources",
 )
 MAY_IMPORT = {
     "environment": set(),
@@ -58,7 +58,7 @@ def imports(source: str) -> Iterator[Import]:
 
 def room_of(parts: tuple[str, ...]) -> str:
     """The room of a module of the package, given its path below it without suffix: ("app", "wiring") -> "app.wiring"."""
-    if parts[:2] == ("app", "wiring"):
+    if parts[0] == "app" and parts[1:] and parts[1].startswith("wiring"):
         return "app.wiring"
     return "cli" if parts[0].startswith("cli") else parts[0]
 

@@ -71,6 +71,10 @@ class RefreshCatalogue:
         self._drop({owners[path] for path in moved}, frozenset(moved))
         return len(cards), united
 
+    def renew(self, keys: Iterable[AdapterKey]) -> None:
+        """Makes entries anew of what is kept about them: after a kill between the keeping and the making."""
+        self._renew(set(self._store.stated(keys)), {})
+
     def forget(self, paths: Sequence[str]) -> None:
         """These files are not there any more; an entry that nothing but such a file spoke of goes with it."""
         owners = self._store.owners()

@@ -16,6 +16,8 @@ from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
+from stylus_ext.app.wiring_civitai import CivitaiAccess
+from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.embedders import EndpointEmbedder, embedder_for
 from stylus_ext.backends.lora_folder.hashing import sha256_of
@@ -61,6 +63,8 @@ class Stylus:
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
+    shop: Workshop
+    civitai: CivitaiAccess
     told: set[Note] = field(default_factory=set)
 
     def stock(self, progress: Progress) -> None:
@@ -100,9 +104,13 @@ class Stylus:
             refreshed = self.refresh(source, progress)
             return replace(refreshed, vectors=self.embed(progress))
 
+    def folders(self, folders: Sequence[str]) -> list[str]:
+        """As the catalogue writes them; one that is not there is named."""
+        return [str(checked_folder(folder)) for folder in folders]
+
     def reachable(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """What lies on disk, in these folders or anywhere, by the stem of its file."""
-        return self.on_disk([str(checked_folder(folder)) for folder in folders])
+        return self.on_disk(self.folders(folders))
 
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
@@ -143,6 +151,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         close()
         raise
     refresh = RefreshCatalogue(store, CardRefiner())
+    embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
     names, on_disk = NamesOnDisk(store), OnDisk(store)
     retrievers = retriever_for(store, index, embedder, folder / "lexical")
@@ -156,13 +165,15 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         retrievers=retrievers,
         composers=_composer,
         refresh=refresh,
-        embed=EmbedCatalogue(store, index, embedder),
+        embed=embed,
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
         changing=changing,
         on_disk=on_disk,
         inventories=Inventories(store, on_disk, names),
         names=names,
         fresh_index=fresh_index,
+        shop=Workshop(store, refresh, embed, changing, store.memory),
+        civitai=CivitaiAccess(folder, settings),
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: _in_turn(index.close, close),
     )

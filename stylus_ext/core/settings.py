@@ -15,6 +15,8 @@ from stylus_ext.core.errors import InvalidInput
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
+ENGINE_SECTIONS = ("encoder", "vectors", "civitai")
+"""Those that belong to an engine and not to a plan."""
 
 
 def _option(default: Any, help_text: str, **limits: Any) -> Any:
@@ -108,6 +110,14 @@ class Vectors(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Civitai(_Section):
+    """Whom to ask for adapters when you say so; a key goes to the address that it was entered for, whatever stands here."""
+
+    civitai_url: str = _option("https://civitai.com", "address of Civitai, or of a mirror of it")
+    request_interval: float = _option(1.0, "seconds between two requests to it", low=0.0, high=60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole tree."""
 
@@ -117,6 +127,7 @@ class Settings:
     text: Text = field(default_factory=Text)
     encoder: Encoder = field(default_factory=Encoder)
     vectors: Vectors = field(default_factory=Vectors)
+    civitai: Civitai = field(default_factory=Civitai)
 
 
 def options() -> Iterator[Option]:

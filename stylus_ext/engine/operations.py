@@ -15,9 +15,10 @@ from stylus_ext.core.description import Edits
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
-from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings, with_values
+from stylus_ext.core.settings import COMPOSERS, ENGINE_SECTIONS, POLICIES, SCHEMES, Settings, with_values
+from stylus_ext.engine.civitai import identify, on_request, sync
 from stylus_ext.engine.entries import entry_json
-from stylus_ext.engine.requests import EDIT, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW
+from stylus_ext.engine.requests import EDIT, IDENTIFY, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW, SYNC
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -106,7 +107,7 @@ def _read_folders(stylus: Stylus, folders: Sequence[str], progress: Progress) ->
 
 
 def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:
-    for section in ("encoder", "vectors"):
+    for section in ENGINE_SECTIONS:
         if section in values:
             raise InvalidInput(f"The settings of {section!r} belong to the engine; they cannot change from plan to plan.")
     return with_values(base, values)
@@ -201,6 +202,7 @@ def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "leaves_the_machine": _leaves(stylus.settings),
+        "leaves_on_request": on_request(stylus),
         "capabilities": {
             "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": False,
             "operations": sorted(OPERATIONS),
@@ -226,4 +228,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "status": Operation({}, _status),
     "inventory": Operation(INVENTORY, _inventory),
     "index": Operation(INDEX, _index, long=True),
+    "sync": Operation(SYNC, sync, long=True),
+    "identify": Operation(IDENTIFY, identify, long=True),
 }

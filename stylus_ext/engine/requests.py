@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS
 from stylus_ext.core.description import KINDS, STATES
+from stylus_ext.core.sources import MOST_MODELS
 from stylus_ext.engine.schemas import Field, Schema
 
 LAST_SEED = 2**63 - 1
@@ -58,4 +59,17 @@ EDIT: Schema = {
     "weight": Field(float, None, low=-5.0, high=5.0),
     "kind": Field(str, None, choices=KINDS),
     "undo": Field(bool, False),
+}
+SYNC: Schema = {
+    "query": Field(str, "", longest=200),
+    "tag": Field(str, "", longest=100),
+    "base_models": Field(list, (), longest=50, items=Field(str, longest=100)),
+    "top": Field(int, 0, low=0, high=MOST_MODELS),
+    "nsfw": Field(bool, False),
+    "examples": Field(bool, False),
+    "afresh": Field(bool, False),
+}
+IDENTIFY: Schema = {
+    "lora_dirs": Field(list, (), required=True, longest=64, items=Field(str, longest=4096)),
+    "again": Field(bool, False),
 }

@@ -20,6 +20,7 @@ ENGINE_COMMANDS = {
     "search": "search the catalogue",
     "show": "show one entry of the catalogue",
     "edit": "correct an entry; your word stays for ever",
+    "catalogue": "read Civitai's catalogue into yours, have your files identified, enter a key",
     "bench": "measure selection and speed",
     "serve": "run the engine alone, for one or many WebUIs",
 }
@@ -34,7 +35,7 @@ OWN_COMMANDS = {
 def help_text() -> str:
     """The list of commands."""
     lines = ["python install.py COMMAND ...   (python install.py COMMAND --help says more)", ""]
-    lines += [f"  {name:<8} {text}" for name, text in (ENGINE_COMMANDS | OWN_COMMANDS).items()]
+    lines += [f"  {name:<9} {text}" for name, text in (ENGINE_COMMANDS | OWN_COMMANDS).items()]
     lines += ["", "Without a command this is the WebUI's install hook: it prepares the environment beside the WebUI."]
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.settings import Option, Settings, as_values, options, with_values
+from stylus_ext.core.settings import ENGINE_SECTIONS, Option, Settings, as_values, options, with_values
 from stylus_ext.host import compat
 from stylus_ext.host.patience import Patience
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "stylus_"
 SECTION = ("stylus", "Stylus")
-ENGINE_SECTIONS = frozenset({"encoder", "vectors"})
-_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "device"})
+_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "device", "civitai_url"})
 _TITLES = {
     "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
     "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
+    "civitai": "Civitai (from the engine's next start)",
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Pick
 from stylus_ext.core.plan import Plan
-from stylus_ext.core.settings import Settings, Weights, as_values
+from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, Weights, as_values
 from stylus_ext.host.infotext import tags_of
 from stylus_ext.host.rewrite import Job, Pair, Texts, describing, rewrite
 from tests.host.double.planner import planned
@@ -29,7 +29,7 @@ class Asking:
 
     def __call__(self, pair: Pair, seeds: Sequence[int]) -> Plan:
         self.pairs.append(pair)
-        values = {name: leaves for name, leaves in as_values(self.tree).items() if name not in ("encoder", "vectors")}
+        values = {name: leaves for name, leaves in as_values(self.tree).items() if name not in ENGINE_SECTIONS}
         return planned({
             "prompt": pair[0], "negative_prompt": pair[1], "seeds": list(seeds), "batch_size": 1, "settings": values, "stems": STEMS,
         })

@@ -20,8 +20,9 @@ from stylus_ext.backends.http.keys import Key, KeyName, forget_key, keep_key, ke
 from stylus_ext.backends.http.limits import Limits
 from stylus_ext.backends.http.origins import is_loopback, origin_of, shown
 from stylus_ext.backends.http.problems import BadAnswer, Refusal, Unreachable
+from stylus_ext.backends.http.waiting import Pace
 
 __all__ = [
-    "Answer", "BadAnswer", "Http", "Key", "KeyName", "Limits", "Refusal", "Unreachable", "forget_key", "free", "is_loopback", "keep_key",
+    "Answer", "BadAnswer", "Http", "Key", "KeyName", "Limits", "Pace", "Refusal", "Unreachable", "forget_key", "free", "is_loopback", "keep_key",
     "key_for", "origin_of", "shown",
 ]

@@ -39,10 +39,12 @@ Params = Mapping[str, "str | Sequence[str]"]
 class Http:
     """May be used from several threads. `key` goes to its own origin, whatever is asked for and wherever it redirects.
 
-    `interval_s` is the shortest time between two requests, those of a redirect apart.
+    `interval_s` is the shortest time between two requests, those of a redirect apart; several may share a `pace` instead.
     """
 
-    def __init__(self, key: Key | None = None, *, interval_s: float = 0.0, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self, key: Key | None = None, *, interval_s: float = 0.0, pace: Pace | None = None, limits: Limits = Limits(),  # noqa: B008
+    ) -> None:
         import httpx
 
         from stylus_ext.backends.http.transport import Transport
@@ -50,7 +52,7 @@ class Http:
         for noisy in ("httpx", "httpcore"):  # they would write whole addresses into the log, signatures and all
             logging.getLogger(noisy).setLevel(logging.WARNING)
         self._key, self._limits = key, limits
-        self._pace = Pace(interval_s)
+        self._pace = pace or Pace(interval_s)
         self._watch = Watch()
         self._client = httpx.Client(
             transport=Transport(self._watch), trust_env=False, follow_redirects=False,

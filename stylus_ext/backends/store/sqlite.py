@@ -16,6 +16,7 @@ from stylus_ext.backends.store import entries as rows
 from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch
 from stylus_ext.backends.store.journal import UserJournal
+from stylus_ext.backends.store.memory import Memory
 from stylus_ext.backends.store.opening import Opening, open_catalogue
 from stylus_ext.backends.store.recent import Recent
 from stylus_ext.backends.store.schema import read_meta, write_meta
@@ -40,6 +41,7 @@ class SqliteStore:
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
         self._recent = Recent()
+        self.memory = Memory(self._database)
         try:
             if not self._database.read_only:
                 notes += self._replay()

@@ -1,0 +1,115 @@
+"""Read a catalogue on the network into ours, page by page: resumed after any end, incremental afterwards, embedded as it comes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from stylus_ext.app.crawl_state import CrawlState
+from stylus_ext.app.read_ahead import ReadAhead
+from stylus_ext.app.workshop import Workshop
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import Note
+from stylus_ext.core.ports import Progress
+from stylus_ext.core.sources import CataloguePage, CursorLost, RemoteCatalogue, Wanted
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a crawl did in all, the parts before an interruption included: `unchanged` is what was kept and known as it is."""
+
+    models: int = 0
+    kept: int = 0
+    written: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    vectors: int = 0
+    resumed: bool = False
+    incremental: bool = False
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def unchanged(self) -> int:
+        return self.kept - self.written
+
+
+class SyncCatalogue:
+    """The use case. After each page its place is written down behind its cards, so that a kill costs one page at most."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def __call__(self, catalogue: RemoteCatalogue, wanted: Wanted, progress: Progress, *, afresh: bool = False) -> Synced:
+        self._shop.mend()
+        step = f"reading {catalogue.name}"
+        progress.report(step, 0, wanted.top or None)
+        wanted = catalogue.checked(wanted, lambda: progress.report(step, 0, wanted.top or None))
+        name = f"crawl.{catalogue.name}.{wanted.fingerprint}"
+        before = None if afresh else CrawlState.of_text(self._shop.memory.remembered(name))
+        state = CrawlState() if before is None else before.again(wanted) if before.ended else before
+        crawl = _Crawl(self._shop, catalogue, wanted, name, _Meter(step, state, wanted, progress))
+        resumed = before is not None and not before.ended
+        try:
+            state = crawl.run(state)
+            notes: tuple[Note, ...] = ()
+        except CursorLost:
+            state = crawl.run(state.afresh())
+            notes = (Note("crawl_restarted", f"{catalogue.name} had forgotten the place where the last reading stopped, so it began anew."),)
+        with self._shop.changing:
+            made = crawl.vectors + self._shop.embed(progress)
+        done = Synced(state.models, state.kept, state.written, state.skipped, made, resumed, bool(state.until), notes)
+        logger.info("%s: %d models, %d kept, %d written, skipped %s", catalogue.name, done.models, done.kept, done.written, dict(done.skipped))
+        return done
+
+
+class _Crawl:
+    def __init__(self, shop: Workshop, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter) -> None:
+        self._shop, self._catalogue, self._wanted, self._name, self._meter = shop, catalogue, wanted, name, meter
+        self.vectors = 0
+
+    def run(self, state: CrawlState) -> CrawlState:
+        with ReadAhead[CataloguePage]() as ahead:
+            self._fetch(ahead, state)
+            while True:
+                page = ahead.result(partial(self._meter.tell, state))
+                after = state.after(page, 0, self._wanted)
+                if not after.ended:
+                    self._fetch(ahead, after)
+                written = self._take(page)
+                state = replace(after, written=state.written + written)
+                self._shop.memory.remember(self._name, state.to_text())
+                self._meter.tell(state)
+                if state.ended:
+                    return state
+
+    def _fetch(self, ahead: ReadAhead[CataloguePage], state: CrawlState) -> None:
+        ahead.begin(lambda check: self._catalogue.page(self._wanted, state.cursor, state.left(self._wanted), check))
+
+    def _take(self, page: CataloguePage) -> int:
+        """What is new or changed goes into the catalogue and is embedded; how many that were."""
+        with self._shop.changing:
+            known = self._stated(page)
+            fresh = [card for card in page.cards if card not in known]
+            if fresh:
+                self.vectors += self._shop.take(fresh)
+        return len(fresh)
+
+    def _stated(self, page: CataloguePage) -> set[AdapterCard]:
+        """What was said before of the adapters on this page."""
+        homes = set(self._shop.store.resolve(card.key for card in page.cards).values())
+        return {card for cards in self._shop.store.stated(homes).values() for card in cards}
+
+
+class _Meter:
+    """Progress of this run alone, so that what is left of the time can be told: what came before an interruption took none."""
+
+    def __init__(self, step: str, began: CrawlState, wanted: Wanted, progress: Progress) -> None:
+        self._step, self._progress, self._before = step, progress, began.models
+        self._total = began.left(wanted)
+
+    def tell(self, state: CrawlState) -> None:
+        done = max(0, state.models - self._before)
+        self._progress.report(self._step, min(done, self._total) if self._total is not None else done, self._total)

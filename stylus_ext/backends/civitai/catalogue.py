@@ -1,0 +1,152 @@
+"""`RemoteCatalogue` over Civitai: what is wanted goes in, pages of cards come out, and cards of files by their hashes."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TypeVar
+
+from stylus_ext.backends.civitai.availability import NOT_A_LORA
+from stylus_ext.backends.civitai.cards import Sieve, card_of, versions_of, with_examples
+from stylus_ext.backends.civitai.client import MOST_HASHES, MOST_HASHES_FOR_IDS, MOST_ON_A_PAGE, TYPES, Civitai
+from stylus_ext.backends.civitai.refusals import Missing, NotGiven
+from stylus_ext.backends.statements.values import digest, identity, rows, table, text
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
+
+logger = logging.getLogger(__name__)
+
+_ON_A_PAGE_WITH_EXAMPLES = 10
+"""So that a kill costs few requests."""
+_PICTURES = 20
+Json = Mapping[str, object]
+_T = TypeVar("_T")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class CivitaiCatalogue:
+    name = "Civitai"
+
+    def __init__(self, civitai: Civitai, now: Callable[[], datetime] = _now) -> None:
+        self._civitai = civitai
+        self._now = now
+
+    def checked(self, wanted: Wanted, check: Check) -> Wanted:
+        """Base models in Civitai's own spelling; its list is asked for, since it grows."""
+        if not wanted.base_models:
+            return wanted
+        known = {one.casefold(): one for one in self._civitai.base_models(check)}
+        if not known:
+            return wanted
+        return replace(wanted, base_models=tuple(dict.fromkeys(_spelled(one, known) for one in wanted.base_models)))
+
+    def page(self, wanted: Wanted, cursor: str | None, left: int | None, check: Check) -> CataloguePage:
+        found = self._civitai.models(_params(wanted, left), cursor, check)
+        sieve = Sieve(self._now(), wanted.nsfw, wanted.base_models)
+        cards: list[AdapterCard] = []
+        skipped: Counter[str] = Counter()
+        for model in found.items[:left]:
+            for one in versions_of(model, sieve):
+                if isinstance(one, AdapterCard):
+                    cards.append(self._with_examples(one, check) if wanted.examples else one)
+                else:
+                    skipped[one] += 1
+            check()
+        return CataloguePage(
+            cards=tuple({card.key: card for card in cards}.values()),
+            models=len(found.items[:left]),
+            skipped=dict(skipped),
+            cursor=found.cursor if found.items else None,
+            newest=max((_published(model) for model in found.items), default=""),
+        )
+
+    def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
+        known: dict[str, int] = {}
+        for some in _parts(sha256s, MOST_HASHES_FOR_IDS):
+            known.update(self._ids(some, check))
+        wanted = [one for one in sha256s if one in known]
+        cards: dict[str, AdapterCard] = {}
+        skipped: Counter[str] = Counter()
+        for some in _parts(wanted, MOST_HASHES):
+            versions = self._civitai.versions_by_hash(some, check)
+            models = self._models([identity(version.get("modelId")) for version in versions], check)
+            for sha256, version in _paired(some, versions):
+                one = card_of(models.get(identity(version.get("modelId")), _own_model(version)), version, Sieve(self._now(), own=True), sha256)
+                if isinstance(one, AdapterCard):
+                    cards[sha256] = self._with_examples(one, check)
+                else:
+                    skipped[one] += 1
+        return Identified(tuple(cards.values()), dict(skipped))
+
+    def _ids(self, sha256s: Sequence[str], check: Check) -> dict[str, int]:
+        try:
+            return self._civitai.ids_by_hash(sha256s, check)
+        except Missing:  # a mirror that does not have this path
+            return dict.fromkeys(sha256s, 0)
+
+    def _models(self, ids: Sequence[int | None], check: Check) -> dict[int | None, Json]:
+        """With what versions do not say of them: tags, creator, description. Those that are not listed have been taken away."""
+        wanted = sorted({one for one in ids if one is not None})
+        found = [model for some in _parts(wanted, MOST_ON_A_PAGE) for model in self._civitai.models_by_id(some, check)]
+        return {identity(model.get("id")): model for model in found}
+
+    def _with_examples(self, card: AdapterCard, check: Check) -> AdapterCard:
+        """Without them where they are not given: a card is worth having all the same."""
+        try:
+            return with_examples(card, self._civitai.pictures(int(card.key.value), _PICTURES, check))
+        except NotGiven as refused:
+            logger.info("no example pictures of %s: %s", card.key, refused)
+            return card
+
+
+def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
+    most = _ON_A_PAGE_WITH_EXAMPLES if wanted.examples else MOST_ON_A_PAGE
+    params: dict[str, str | Sequence[str]] = {
+        "types": TYPES, "limit": str(most if left is None else min(most, left)), "sort": "Most Downloaded" if wanted.top else "Newest",
+        "nsfw": "true" if wanted.nsfw else "false",
+    }
+    if wanted.top:
+        params["period"] = "AllTime"
+    if wanted.query:
+        params["query"] = wanted.query
+    if wanted.tag:
+        params["tag"] = wanted.tag
+    if wanted.base_models:
+        params["baseModels"] = wanted.base_models
+    return params
+
+
+def _spelled(stated: str, known: Mapping[str, str]) -> str:
+    found = known.get(stated.casefold())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(stated.casefold(), known, n=5, cutoff=0.4) or list(known)[:10]
+    raise InvalidInput(f"Civitai has no base model {stated!r}. It has, for example, {', '.join(known[one] for one in near)}.")
+
+
+def _published(model: Json) -> str:
+    return max((text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions"))), default="")
+
+
+def _own_model(version: Json) -> Json:
+    """What a version says of its model."""
+    return {"type": NOT_A_LORA, **table(version.get("model")), "id": version.get("modelId")}
+
+
+def _paired(sha256s: Sequence[str], versions: Sequence[Json]) -> Iterator[tuple[str, Json]]:
+    """Each hash with the version that has such a file; the answer comes in any order and may leave some out."""
+    of = {digest(table(table(file).get("hashes")).get("SHA256")): version for version in versions for file in rows(version.get("files"))}
+    yield from ((one, of[one]) for one in sha256s if one in of)
+
+
+def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

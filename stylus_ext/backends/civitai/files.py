@@ -1,0 +1,62 @@
+"""The files of a version: the one that counts is chosen, with its size, hash and what the scanners said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stylus_ext.backends.statements.values import auto_v3, digest, name, number, rows, table
+
+_KIB = 1024
+_LARGEST = 2**50
+_MODELS = ("", "model", "pruned model")
+NOTHING_HASHED = "e3b0c44298fc"
+"""The beginning of the SHA256 of nothing, which some uploads got as AutoV3."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedFile:
+    """`scans` are what the service's scanners said, such as ("Success", "Success"); empty where they said nothing."""
+
+    name: str
+    size: int
+    sha256: str
+    auto_v3: str
+    scans: tuple[str, ...]
+
+    @property
+    def dangerous(self) -> bool:
+        return any(said.casefold() == "danger" for said in self.scans)
+
+
+def chosen(version: Mapping[str, object], sha256: str = "") -> OfferedFile | None:
+    """The safetensors file with this hash; else the primary one; else the first. None where there is none."""
+    usable = [file for file in map(table, rows(version.get("files"))) if _usable(file)]
+    ranked = sorted(usable, key=lambda file: (not sha256 or _sha256(file) != sha256, file.get("primary") is not True))
+    return _offered(ranked[0]) if ranked else None
+
+
+def _usable(file: Mapping[str, object]) -> bool:
+    """By what it is called and what it is said to be; where one is missing, by the other."""
+    kind, form = name(file.get("type")).casefold(), name(table(file.get("metadata")).get("format")).casefold()
+    called = name(file.get("name")).casefold()
+    if kind not in _MODELS or form not in ("", "safetensor", "safetensors"):
+        return False
+    return called.endswith(".safetensors") if called else bool(form)
+
+
+def _offered(file: Mapping[str, object]) -> OfferedFile:
+    hashes = table(file.get("hashes"))
+    size = number(file.get("sizeKB"))
+    short = auto_v3(hashes.get("AutoV3"))
+    return OfferedFile(
+        name=name(file.get("name")),
+        size=round(size * _KIB) if size is not None and 0 < size < _LARGEST else 0,
+        sha256=_sha256(file),
+        auto_v3="" if short == NOTHING_HASHED else short,
+        scans=tuple(filter(None, (name(file.get("pickleScanResult")), name(file.get("virusScanResult"))))),
+    )
+
+
+def _sha256(file: Mapping[str, object]) -> str:
+    return digest(table(file.get("hashes")).get("SHA256"))

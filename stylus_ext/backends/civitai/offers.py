@@ -1,0 +1,56 @@
+"""What Civitai offers for download of one version, asked just before: the newest size, hash, scans, and who may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from stylus_ext.backends.civitai.availability import early_until
+from stylus_ext.backends.civitai.client import Civitai
+from stylus_ext.backends.civitai.files import OfferedFile, chosen
+from stylus_ext.backends.statements.values import digest, name, number, rows, table
+from stylus_ext.core.sources import Check
+
+_KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`sha256` is empty where Civitai has none; `scanned` is true where both scanners said Success, false where one did not,
+
+    None where they said nothing. `url` leads to the file, with the key if `needs_key`.
+    """
+
+    version_id: int
+    file: str
+    size: int
+    sha256: str
+    scanned: bool | None
+    needs_key: bool
+    early_until: datetime | None
+    url: str
+
+
+def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True) -> Offer:
+    """`mini` says most of it; the scans are asked for apart, unless the caller knows them."""
+    mini = civitai.mini(version_id, check)
+    whole: Mapping[str, object] = civitai.version(version_id, check) if scans else {}
+    file = chosen(whole, digest(table(mini.get("hashes")).get("SHA256")))
+    size = number(mini.get("size"))
+    return Offer(
+        version_id=version_id,
+        file=name(mini.get("fileName")) or (file.name if file else ""),
+        size=round(size * _KIB) if size is not None and size > 0 else file.size if file else 0,
+        sha256=digest(table(mini.get("hashes")).get("SHA256")) or (file.sha256 if file else ""),
+        scanned=_scanned(file, whole),
+        needs_key=mini.get("requireAuth") is True,
+        early_until=early_until(mini, now) or early_until(whole, now),
+        url=civitai.download_url(version_id),
+    )
+
+
+def _scanned(file: OfferedFile | None, whole: Mapping[str, object]) -> bool | None:
+    if file is None or not rows(whole.get("files")) or not file.scans:
+        return None
+    return all(said.casefold() == "success" for said in file.scans)

@@ -1,0 +1,47 @@
+"""The operations that ask Civitai: a checked payload goes in, counts of what was kept, and why the rest was not, come out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext.core.ports import Progress
+from stylus_ext.core.sources import Wanted
+
+if TYPE_CHECKING:
+    from stylus_ext.app.wiring import Stylus
+
+
+def sync(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    wanted = Wanted(
+        query=request["query"].strip(), tag=request["tag"].strip(), base_models=tuple(request["base_models"]), top=request["top"],
+        nsfw=request["nsfw"], examples=request["examples"],
+    )
+    synced = stylus.civitai.sync(stylus.shop, wanted, progress, afresh=request["afresh"])
+    if synced.vectors:
+        stylus.warm()  # so that what is made anew of a large catalogue is not made while somebody waits for a plan
+    notes = [*stylus.news(), *synced.notes]
+    return {**asdict(synced), "unchanged": synced.unchanged, "notes": [asdict(note) for note in notes]}
+
+
+def identify(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Reads the folders first, and hashes what has no hash: those are what is sent."""
+    refreshed = stylus.index_folders(request["lora_dirs"], progress)
+    hashed = stylus.hash_files(progress)
+    folders = stylus.folders(request["lora_dirs"])
+    found = stylus.civitai.identify(stylus.shop, folders, progress, again=request["again"])
+    vectors = refreshed.vectors + found.vectors
+    if vectors:
+        stylus.warm()
+    notes = [*stylus.news(), *refreshed.notes]
+    return {**asdict(found), "written": refreshed.written, "hashed": hashed, "vectors": vectors, "notes": [asdict(note) for note in notes]}
+
+
+def on_request(stylus: Stylus) -> list[str]:
+    """What a command sends when the user gives it, and never by itself."""
+    there = stylus.civitai.url
+    key = ", with your key" if stylus.civitai.has_key() else ""
+    return [
+        f"`catalogue sync`: the words, tag and base models that you search for, to {there}{key}",
+        f"`catalogue identify`: the SHA256 of your files that nobody has named yet, to {there}{key}",
+    ]
