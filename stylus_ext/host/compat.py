@@ -208,6 +208,17 @@ def on_this_page(components: Sequence[Any]) -> bool:
     return all(component is not None and getattr(component, "_id", None) in blocks for component in components)
 
 
+def long_event() -> Mapping[str, Any]:
+    """For one that goes on for minutes: gradio 4 (Forge) runs it once at a time for all browsers unless it is told otherwise."""
+    parallel = {"concurrency_limit": None} if str(getattr(gr, "__version__", "")).startswith("4.") else {}
+    return {"show_progress": "hidden", **parallel}
+
+
+def has_queue() -> bool:
+    """Without one (--no-gradio-queue) gradio 3 refuses events that answer more than once."""
+    return not command_line("no_gradio_queue", False)
+
+
 def flags() -> Any:
     """The host's whole command line, for the guard."""
     return shared.cmd_opts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+AGAIN = "again"  # the step of a set-up that was begun and did not come to its end
 
 class EngineState(str, Enum):
     """Where the engine is on its way from nothing to answering."""

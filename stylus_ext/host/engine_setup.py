@@ -13,7 +13,7 @@ from stylus_ext.environment.layout import BUILD_LOCK, Environment, default_home,
 from stylus_ext.environment.locking import is_locked
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, read_progress
-from stylus_ext.host.engine_report import EngineReport, EngineState, failed
+from stylus_ext.host.engine_report import AGAIN, EngineReport, EngineState, failed
 
 
 @dataclass
@@ -84,6 +84,7 @@ class Setup:
         sizes = [megabytes(part) for part in environment.parts if not part.ready]
         download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         needs = f"about {download:,} MB to download, {disk:,} MB on disk in {environment.home.folder}"
+        begun = bool(self._refusal) or (progress is not None and (bool(progress.error) or not progress.finished))
         if self._refusal:
             said = self._refusal
         elif progress is not None and progress.error:
@@ -92,7 +93,7 @@ class Setup:
             said = f"The set-up of the engine was interrupted. Press Retry to take it up again ({needs})."
         else:
             said = f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's own packages stay as they are."
-        return EngineReport(EngineState.NOT_SET_UP, said, total_mb=download + disk)
+        return EngineReport(EngineState.NOT_SET_UP, said, AGAIN if begun else "", total_mb=download + disk)
 
 
 def _under_way(progress: Progress | None) -> EngineReport:

@@ -17,12 +17,11 @@ from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaul
 gr = compat.gr
 PREFIX = "stylus"
 _LABELS = {
-    "enabled": "Stylus", "composer": "Composer", "max_adapters": "LoRAs in all", "per_task": "LoRAs per task",
+    "enabled": "Stylus", "composer": "Composer", "max_adapters": "LoRAs", "per_task": "Per task",
     "strength": "Strength", "diversity": "Diversity", "downloads": "Fetch missing LoRAs",
     "vary_inside_batch": "Vary inside a batch (its size becomes a count)", "seed": "Selection seed", "family": "Base model family", "replay": "Stylus replay",
 }
 _INFO = {
-    "max_adapters": "with your own", "per_task": "at most", "strength": "of all weights",
     "diversity": "what later batches may leave out",
     "seed": f"{FOLLOW} follows the picture's", "family": "kept for the loaded checkpoint",
 }

@@ -14,7 +14,7 @@ from stylus_ext.host import compat, options
 from stylus_ext.host.compat import Request
 from stylus_ext.host.desk import Desk, told
 from stylus_ext.host.desks import desk_now, last_notes
-from stylus_ext.host.engine_report import EngineReport, EngineState
+from stylus_ext.host.engine_report import AGAIN, EngineReport, EngineState
 from stylus_ext.host.loaded import loaded_checkpoint, loaded_family
 from stylus_ext.host.values import AUTO
 
@@ -22,6 +22,7 @@ gr = compat.gr
 _LOOK_EVERY_S = 0.5
 _LONGEST_S = 3600.0
 _WAKES_S = 5.0
+_SOON_S = 10.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
@@ -31,7 +32,7 @@ def watch(enabled: bool) -> Iterator[list[Any]]:
         yield look(False)
         return
     desk = desk_now()
-    if desk.engine.report().state is EngineState.STOPPED:
+    if desk.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         desk.engine.start()
     yield from _follow(desk)
     yield from _scan(desk)
@@ -97,18 +98,29 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
 
 
 def _follow(desk: Desk) -> Iterator[list[Any]]:
-    """Until it is there or needs a click; right after a start it may still look as if it stood."""
-    began = time.monotonic()
+    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if it stood."""
+    began = moved = time.monotonic()
     before: EngineReport | None = None
     while time.monotonic() < began + _LONGEST_S:
         report = desk.engine.report()
         if report != before:
             yield shown_of(desk, report)
             before = report
-        waking = report.state is EngineState.STOPPED and time.monotonic() < began + _WAKES_S
-        if report.state not in _UNDER_WAY and not waking:
+        if report.state in _UNDER_WAY:
+            moved = time.monotonic()
+        elif report.state is not EngineState.STOPPED or time.monotonic() >= moved + _WAKES_S:
             return
         time.sleep(_LOOK_EVERY_S)
+
+
+def last_soon(states: Iterator[list[Any]]) -> list[Any]:
+    """For a page that can be told but one: the last, or the one that stands after a while."""
+    began = time.monotonic()
+    shown: list[Any] = []
+    for shown in states:
+        if time.monotonic() >= began + _SOON_S:
+            break
+    return shown
 
 
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
@@ -117,15 +129,15 @@ def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
     model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
         "Nothing says for which base model this checkpoint is; choose its family below."
     )
-    text = " ".join([told(report), model, *last_notes()])
     remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
     return [
-        line(text),
-        gr.update(visible=report.state is EngineState.NOT_SET_UP),
-        gr.update(visible=report.state is EngineState.FAILED),
+        line(told(report), model, *last_notes()),
+        gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
+        gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),
     ]
 
 
-def line(text: str) -> str:
-    return f"<p>{html.escape(text)}</p>" if text else ""
+def line(*texts: str) -> str:
+    said = "<br>".join(html.escape(text) for text in texts if text)
+    return f"<p>{said}</p>" if said else ""

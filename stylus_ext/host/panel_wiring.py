@@ -12,6 +12,9 @@ from typing import Any
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
 
+# Past the host's queue, in which pictures wait.
+_QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -26,22 +29,21 @@ class Events:
         shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"]]
         if not compat.on_this_page(shown):
             return
-        self.made["enabled"].change(fn=_watch, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+        watch, set_up, long = (_watch, _set_up, compat.long_event()) if compat.has_queue() else (_watch_once, _set_up_once, _QUICK)
+        self.made["enabled"].change(fn=watch, inputs=[self.made["enabled"]], outputs=shown, **long)
         for name in ("set_up", "retry"):
-            self.buttons[name].click(fn=_set_up, inputs=[], outputs=shown, show_progress=False)
-        self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, show_progress=False)
-        self.made["replay"].change(
-            fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], show_progress=False
-        )
+            self.buttons[name].click(fn=set_up, inputs=[], outputs=shown, **long)
+        self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK)
+        self.made["replay"].change(fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], **_QUICK)
         if compat.on_this_page([prompt_box]):
             both = [prompt_box, self.made["replay"]]
-            self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, show_progress=False)
+            self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, **_QUICK)
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
-            made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, show_progress=False)
+            made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
 
         return follow
 
@@ -56,6 +58,18 @@ def _set_up(request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel_events import set_up
 
     yield from set_up(request)
+
+
+def _watch_once(enabled: bool) -> list[Any]:
+    from stylus_ext.host.panel_events import last_soon, watch
+
+    return last_soon(watch(enabled))
+
+
+def _set_up_once(request: Request) -> list[Any]:
+    from stylus_ext.host.panel_events import last_soon, set_up
+
+    return last_soon(set_up(request))
 
 
 def _look(enabled: bool) -> list[Any]:

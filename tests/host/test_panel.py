@@ -83,7 +83,7 @@ def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.Mo
 
 def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     change = part(stage, "enabled-checkbox").events["change"]
-    assert texts(list(change.fn(True)))[-1].startswith("<p>The engine is ready. Base model: sd1 (its architecture).")
+    assert texts(list(change.fn(True)))[-1].startswith("<p>The engine is ready.<br>Base model: sd1 (its architecture).")
     assert stage.engine.started == 1
     assert texts(list(change.fn(False))) == [""]
 
