@@ -116,11 +116,12 @@ def _follow(desk: Desk) -> Iterator[list[Any]]:
 def last_soon(states: Iterator[list[Any]]) -> list[Any]:
     """For a page that can be told but one: the last, or the one that stands after a while."""
     began = time.monotonic()
-    shown: list[Any] = []
-    for shown in states:
+    last: list[Any] = []
+    for state in states:
+        last = state
         if time.monotonic() >= began + _SOON_S:
             break
-    return shown
+    return last
 
 
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:

@@ -48,7 +48,7 @@ class Visit:
         self.page.on("response", self._look)
         self.page.goto(url, wait_until="load")
         self.page.wait_for_selector("#txt2img_prompt textarea")
-        self.page.wait_for_timeout(1000)
+        self.page.wait_for_selector(".accordions-are-linked", state="attached")
 
     def picture(self, name: str) -> None:
         folder = os.environ.get(PICTURES_VARIABLE)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -83,15 +83,18 @@ def write_loras(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
-def server(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("webui")
+def orders(folder: Path, prepared: Path, flags: Mapping[str, bool]) -> dict[str, Any]:
+    """For a WebUI in this folder, with an engine that has what it needs."""
     shutil.copytree(prepared, folder / "stylus")
-    orders = {
-        "folder": str(folder), "loras": str(write_loras(folder / "loras")), "engine": here(),
+    return {
+        "folder": str(folder), "loras": str(write_loras(folder / "loras")), "engine": here(), "flags": dict(flags),
         "options": {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0},
     }
-    with running(environment, orders) as made:
+
+
+@pytest.fixture(scope="package")
+def server(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(environment, orders(tmp_path_factory.mktemp("webui"), prepared, {})) as made:
         yield made
         assert made.told()["errors"] == []
 

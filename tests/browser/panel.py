@@ -43,6 +43,9 @@ class Panel:
         eventually(lambda: words in self.line(), self.page)
         return self.line()
 
+    def wait_for_empty_line(self) -> None:
+        eventually(lambda: self.line() == "", self.page)
+
     def set(self, name: str, value: Any) -> None:
         if name in SLIDERS:
             box = self.part(name).locator("input[type=number]")
@@ -65,6 +68,10 @@ class Panel:
         """What stands under the pictures: the infotext of the first."""
         return self.page.locator(f"#html_info_{self.tab}").first.inner_text()
 
+    def wait_for_pictures(self) -> str:
+        eventually(lambda: "Steps:" in self.shown(), self.page)
+        return self.shown()
+
     def press_generate(self, prompt: str) -> None:
         self.prompt().fill(prompt)
         self.page.locator(f"#{self.tab}_generate").click()
@@ -74,5 +81,5 @@ class Panel:
         known = len(server.told()["infotexts"])
         self.press_generate(prompt)
         eventually(lambda: len(server.told()["infotexts"]) > known, self.page)
-        eventually(lambda: "Steps:" in self.shown(), self.page)
+        self.wait_for_pictures()
         return dict(next(call for call in reversed(server.told()["calls"]) if call["prompt"] == prompt))

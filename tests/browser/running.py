@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from stylus_ext.environment.child import ALONE_VARIABLE, PATH_VARIABLE, command
-from stylus_ext.environment.layout import Environment
+from stylus_ext.environment.layout import ROOT, Environment
 from tests.browser.environments import variables
 
 PROGRAM = "tests.browser.server"
@@ -31,15 +32,19 @@ class Running:
     built_in_ms: Mapping[str, float]
 
     def told(self) -> dict[str, Any]:
-        return dict(self._ask(urllib.request.Request(f"{self.url}told")))
+        return dict(json.loads(self.ask("GET", "/told")[1]))
 
     def flag(self, name: str, on: bool) -> None:
-        self._ask(urllib.request.Request(f"{self.url}flag/{name}/{'on' if on else 'off'}", method="POST"))
+        self.ask("POST", f"/flag/{name}/{'on' if on else 'off'}")
 
-    def _ask(self, request: urllib.request.Request) -> Any:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_PATIENCE_S) as answer:
-            return json.load(answer)
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        """Status and text, as anybody on this machine would get them."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=_PATIENCE_S)
+        with closing(connection):
+            sent = None if body is None else json.dumps(body).encode()
+            connection.request(method, path, sent, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
 
 
 def here() -> dict[str, str]:
@@ -48,15 +53,17 @@ def here() -> dict[str, str]:
 
 
 @contextmanager
-def running(environment: Environment, orders: Mapping[str, Any], words: list[str] | None = None) -> Iterator[Running]:
-    """`orders` are those of `server.py`; `words` start it from another copy of the extension."""
+def running(environment: Environment, orders: Mapping[str, Any], root: Path = ROOT) -> Iterator[Running]:
+    """`orders` are those of `server.py`; `root` may be another copy of the extension."""
     folder = Path(orders["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "orders.json").write_text(json.dumps(orders), "utf-8")
     said = variables(environment) | dict(orders.get("variables", {}))
+    said[PATH_VARIABLE] = os.pathsep.join([*(str(part.folder) for part in environment.parts), str(root)])
+    words = [word.replace(str(ROOT), str(root)) for word in command(PROGRAM)]
     log = folder / "server.log"
     with log.open("wb") as errors, subprocess.Popen(
-        [*(words or command(PROGRAM)), str(folder / "orders.json")], env=said, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [*words, str(folder / "orders.json")], env=said, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=errors, cwd=folder,
     ) as process:
         try:

@@ -1,7 +1,8 @@
 """Runs inside a gradio's environment: a file with orders goes in; a page at an address, and one without Stylus, come out.
 
 Orders: `folder`, `loras` (a folder), `flags` of the host, and `engine`: variables of the tests' own environment, in which
-the real engine runs; without them the real set-up is asked, over the environment of the copy that this program is part of.
+the real engine runs; without them the real set-up is asked, over the environment of the copy that this program is part of,
+with the `torch` that its builder will find.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(words: list[str]) -> int:
     _take_loras(host, Path(orders["loras"]))
     host.opts.data |= orders.get("options", {})
     host.start()
-    process = _engine(Path(orders["folder"]) / "stylus", orders.get("engine"))
+    process = _engine(Path(orders["folder"]) / "stylus", orders)
     spent = round(1000 * (time.perf_counter() - began), 1)
     said = {
         "url": _serve(host.blocks, host), "bare": _serve(host.bare, None), "gradio": gr.__version__,
@@ -41,7 +42,7 @@ def main(words: list[str]) -> int:
 
 
 def _put(name: str, value: Any) -> None:
-    if name.split(".")[0] != "gradio":  # the double's own; here it is the real one
+    if name.split(".", maxsplit=1)[0] != "gradio":  # the double's own; here it is the real one
         sys.modules[name] = value
 
 
@@ -53,25 +54,34 @@ def _take_loras(host: WebUI, folder: Path) -> None:
         table.update(files)
 
 
-def _engine(folder: Path, variables: dict[str, str] | None) -> Any:
+def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     """The desk that the script will find, over an engine's process as the product has it."""
     from stylus_ext.host import compat, desks
     from stylus_ext.host.checkpoint import Remembered
     from stylus_ext.host.desk import Desk, Desks
     from stylus_ext.host.engine_client import EngineClient
     from stylus_ext.host.engine_process import EngineProcess
-    from stylus_ext.host.engine_setup import Setup
     from tests.host.engines import HereSetup
 
-    setup = Setup() if variables is None else HereSetup(extra=variables)
+    setup = HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
     process = EngineProcess(folder, setup=setup)
     desk = Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
     desks.desks = Desks(lambda _: desk)
     return process
 
 
+def _real_setup(version: str, reused: bool) -> Any:
+    """This program sees no other packages than gradio's, so it has to be told of a torch."""
+    from stylus_ext.environment.layout import default_home, default_locks, plan_environment
+    from stylus_ext.environment.torch_choice import Torch
+    from stylus_ext.host.engine_setup import Setup
+
+    return Setup(plan_environment(default_home(), default_locks(), torch=Torch(version, reused)))
+
+
 def _serve(blocks: Any, host: WebUI | None) -> str:
-    blocks.queue(64)  # as the hosts do: of old the number of threads, in gradio 4 no more than how often a place in it is told
+    if host is None or not getattr(host.cmd_opts, "no_gradio_queue", False):
+        blocks.queue(64)  # as the hosts do: of old a number of threads, in gradio 4 no more than how often a place is told
     port = _free_port()
     app, _, _ = blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, show_api=False)
     if host is not None:

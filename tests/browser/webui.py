@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.host.double import processing as way
 from tests.host.double.processing import Processing
-from tests.host.double.webui import Host, Runner
+from tests.host.double.webui import ROOT, Host, Runner
 
 TABS = ("txt2img", "img2img")
 GRADIO_4 = int(gr.__version__.split(".", maxsplit=1)[0]) >= 4
@@ -54,14 +54,15 @@ LINK_ACCORDIONS = """() => {
         new MutationObserver(() => { if (follows) { box.checked = isOpen(); tell(); } })
             .observe(head, {attributes: true, attributeFilter: ['class']});
     }
+    document.body.classList.add('accordions-are-linked');
 }"""
-STYLE = "input[type=checkbox].input-accordion-checkbox { vertical-align: sub; margin-right: .5em; }"
+STYLE = "input[type=checkbox].input-accordion-checkbox { vertical-align: sub; margin-right: .5em; }\n"
 
 
 class HeadBox(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where mypy runs
     """As the hosts have it: a hidden checkbox, and an accordion whose head shows and sets it."""
 
-    @functools.wraps(gr.Checkbox.__init__)  # gradio 4 reads from the signature what the page is told
+    @functools.wraps(gr.Checkbox.__init__)  # type: ignore[misc]  # gradio 4 reads from the signature what the page is told
     def __init__(self, value: bool = False, makes: bool = False, **kwargs: Any) -> None:
         if not makes:  # gradio 4 makes one for itself when it is updated
             super().__init__(value, **kwargs)
@@ -83,12 +84,14 @@ class HeadBox(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where m
         return "checkbox"
 
 
-def input_accordion(value: bool, **kwargs: Any) -> HeadBox:
+def input_accordion(value: bool, **kwargs: Any) -> Any:
     return HeadBox(value, makes=True, **kwargs)
 
 
 class Tab(Runner):
     """One tab's scripts on the real page; what reaches `process` is kept."""
+
+    host: WebUI
 
     @property
     def name(self) -> str:
@@ -138,9 +141,9 @@ class Tab(Runner):
         super().call(hook, p, *more, **kwargs)
 
     def generate(self, prompt: str, negative: str, *args: Any) -> list[Any]:
-        more = {"init_images": ["picture"]} if self.is_img2img else {}
+        given: list[Any] | None = ["picture"] if self.is_img2img else None
         with self.host.one_at_a_time:
-            p = Processing(self.host, prompt, negative, n_iter=2, **more)
+            p = Processing(self.host, prompt, negative, n_iter=2, init_images=given)
             p.give_scripts(self, (0, *args))
             done = way.process_images(p)
         self.host.infotexts += done.infotexts
@@ -182,7 +185,7 @@ class WebUI(Host):
 
 
 def _page(tabs: list[Tab]) -> tuple[Any, list[Tab]]:
-    with gr.Blocks(title="Stylus in gradio", css=STYLE, analytics_enabled=False) as blocks:
+    with gr.Blocks(title="Stylus in gradio", css=STYLE + (ROOT / "style.css").read_text("utf-8"), analytics_enabled=False) as blocks:
         with gr.Tabs(elem_id="tabs"):
             for tab in tabs:
                 with gr.Tab(tab.name, elem_id=f"tab_{tab.name}"):
