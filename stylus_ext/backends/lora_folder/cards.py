@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stylus_ext.backends.lora_folder.header import BadFile, Header
 from stylus_ext.backends.lora_folder.header_facts import folder_facts, header_facts, training_facts
 from stylus_ext.backends.lora_folder.listing import Found
 from stylus_ext.backends.lora_folder.tensors import is_lora
 from stylus_ext.backends.statements.facts import Facts, joined
+from stylus_ext.backends.statements.header import BadFile, Header
 from stylus_ext.core.card import AdapterCard, AdapterKey
 
 SOURCE = "local"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.backends.lora_folder.header import read_header
+from stylus_ext.backends.statements.header import read_header
 from stylus_ext.core.card import AUTO_V3, LocalFile
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Progress

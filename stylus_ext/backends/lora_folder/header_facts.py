@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 
-from stylus_ext.backends.lora_folder.header import Header
 from stylus_ext.backends.lora_folder.tensors import family_of_tensors
 from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 from stylus_ext.backends.statements.facts import Facts
+from stylus_ext.backends.statements.header import Header
 from stylus_ext.backends.statements.values import (
     auto_v3,
     groups,

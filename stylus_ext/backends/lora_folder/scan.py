@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stylus_ext.backends.lora_folder.cards import card_of
-from stylus_ext.backends.lora_folder.header import BadFile, read_header
 from stylus_ext.backends.lora_folder.header_facts import header_facts
 from stylus_ext.backends.lora_folder.listing import Found, Listing, list_folders, same_time
 from stylus_ext.backends.lora_folder.sidecars import read_sidecars
 from stylus_ext.backends.statements.civitai_json import Subject
+from stylus_ext.backends.statements.header import BadFile, read_header
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.ports import Progress, Sighting
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from stylus_ext.backends.lora_folder.cards import card_of
-from stylus_ext.backends.lora_folder.header import BadFile, Header
 from stylus_ext.backends.lora_folder.listing import Found
 from stylus_ext.backends.statements.facts import Facts
+from stylus_ext.backends.statements.header import BadFile, Header
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.family import family_of
 from tests.lora_files import LORAS, NOT_LORAS

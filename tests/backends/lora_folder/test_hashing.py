@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.backends.lora_folder.hashing import digests_of, sha256_of, unhashed
-from stylus_ext.backends.lora_folder.header import BadFile, read_header
+from stylus_ext.backends.statements.header import BadFile, read_header
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.errors import Cancelled, Unavailable
 from tests.fakes import Watch

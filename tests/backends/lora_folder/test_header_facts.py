@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.header import Header
 from stylus_ext.backends.lora_folder.header_facts import folder_facts, header_facts, training_facts
 from stylus_ext.backends.statements.facts import Facts
+from stylus_ext.backends.statements.header import Header
 from tests.lora_files import LORAS
 
 

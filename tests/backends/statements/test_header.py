@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.lora_folder.header import BadFile, read_header
+from stylus_ext.backends.statements.header import BadFile, read_header
 from tests.lora_files import LORAS, NOT_LORAS, safetensors_bytes, write_lora
 
 GOOD = safetensors_bytes({"a.lora_up.weight": (2, 1), "b.lora_down.weight": (1, 3)}, {"ss_output_name": "good"})

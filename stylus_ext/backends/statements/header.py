@@ -22,11 +22,12 @@ _METADATA = "__metadata__"
 
 
 class BadFile(InvalidInput):
-    """A file in the LoRA folder that cannot be used; `code` says why without English."""
+    """A file in the LoRA folder that cannot be used; `code` says why without English, `why` without the file's name."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, why: str = "") -> None:
         super().__init__(sentence)
         self.code = code
+        self.why = why
 
     def note(self) -> Note:
         return Note(self.code, str(self))
@@ -102,7 +103,7 @@ def _texts(metadata: object) -> dict[str, str]:
 
 
 def _damaged(name: str, why: str) -> BadFile:
-    return BadFile("file_damaged", f"{name} is damaged and was skipped: {why}. Download it again.")
+    return BadFile("file_damaged", f"{name} is damaged and was skipped: {why}. Download it again.", why)
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> BadFile:
