@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from stylus_ext.environment.layout import Environment
+from stylus_ext.environment.layout import Environment, default_locks, read_lock
+from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.problems import SetupProblem
 from tests.browser.chromium import PROGRAM_VARIABLE, find_chromium, start
 from tests.browser.environments import VERSIONS, built
@@ -63,6 +64,9 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="package", params=sorted(VERSIONS))
 def environment(request: pytest.FixtureRequest, chromium: str) -> Environment:
     """Built where it is missing; whoever runs one test waits for one gradio."""
+    pythons = read_lock(default_locks() / f"{request.param}.txt").pythons
+    if python_version() not in pythons:
+        pytest.skip(f"gradio {VERSIONS[request.param]} is for Python {', '.join(pythons)}; this is {python_version()}.")
     try:
         return built(request.param)
     except SetupProblem as problem:

@@ -10,7 +10,6 @@ from stylus_ext.environment.child import ALONE_VARIABLE
 from stylus_ext.environment.launch import environment_variables
 from stylus_ext.environment.layout import Environment, Home, Part, default_home, default_locks, read_lock, short_key
 from stylus_ext.environment.machine import lock_name, python_version
-from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.torch_choice import Torch
 
 VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
@@ -19,11 +18,8 @@ VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
 def gradio_environment(name: str, below: Path | None = None) -> Environment:
     """A home of its own below the engine's, so that neither build takes the other's folders for replaced ones."""
     lock = read_lock(default_locks() / f"{name}.txt")
-    python = python_version()
-    if python not in lock.pythons:
-        raise SetupProblem(f"{name} is for Python {', '.join(lock.pythons)}; this is {python}.")
     home = Home((below or default_home().folder) / name)
-    key = short_key(lock.text, python, lock_name())
+    key = short_key(lock.text, python_version(), lock_name())
     return Environment(
         home, key, (Part(home.folder / key, lock),), Torch("", reused=True), frozenset({key}), frozenset({short_key(lock.text)})
     )
