@@ -1,4 +1,4 @@
-"""Runs the engine: listens on loopback at once, brings the catalogue in order in the background, ends cleanly when told to."""
+"""Runs the engine: loads its encoder, listens on loopback, brings the catalogue in order in the background, ends cleanly."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callab
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
+            _awake(stylus)
             server = _server(stylus, jobs, door.token, life or Life())
             jobs.start("prepare", lambda progress: _prepare(stylus, progress))
             ready(door)  # the socket listens already: whoever calls now is answered as soon as the server runs
@@ -88,6 +89,19 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
 
     life.serve(leave, lambda: any(job.state not in FINISHED for job in jobs.all()))
     return server
+
+
+def _awake(stylus: Stylus) -> None:
+    """Who is told where the engine is finds its encoder loaded; and all else that a first plan waits for, as after a kill, unless
+    there is something to be made first."""
+    if stylus.settings.encoder.endpoint:
+        return  # nothing is loaded here, and nothing leaves the machine before somebody asks for a plan
+    try:
+        stylus.embedder.embed(["a first text"])
+        if stylus.embed.in_step():
+            stylus.warm()
+    except Unavailable as problem:
+        logger.warning("the engine starts without its encoder: %s", problem)
 
 
 def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
