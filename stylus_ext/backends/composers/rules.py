@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from stylus_ext.backends.composers.demands import is_called, refusal
+from stylus_ext.backends.composers.calls import is_called, is_coined
+from stylus_ext.backends.composers.demands import refusal
+from stylus_ext.backends.composers.fit import misfit
 from stylus_ext.backends.composers.reasons import unsure, why
-from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, taken, tasks_of
+from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, strength, taken, tasks_of
 from stylus_ext.backends.composers.thresholds import needed
+from stylus_ext.backends.composers.tools import is_wanted
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
@@ -18,6 +21,13 @@ from stylus_ext.core.prompt.words import words
 
 MOST_NEAR_MISSES = 10
 REFUSED_AT_LEAST = 3
+SURE_OF_TOOLS = 0.6
+AS_GOOD = 0.6
+"""Share of the strongest evidence that another task must have to be taken for one that asks for such a thing."""
+
+FAR, FARTHEST = 0.2, 0.1
+"""Sureties below which it is not told why something was not taken; the first where it could not have been in any case."""
+
 LOOKED_AT = 60
 """Candidates from the top that are weighed at all."""
 
@@ -61,13 +71,19 @@ class _Work:
     def done(self) -> Composition:
         for candidate in self._in_turn():
             reason = self._against(candidate)
-            if reason:
-                self._miss(candidate, reason)
-            else:
+            if not reason:
                 self._pick(candidate)
+            elif self._is_near(candidate):
+                self._miss(candidate, reason)
         misses = self._near_misses()
         order = tuple(self.tasks[start] for start in sorted(self.tasks))
         return Composition(order, tuple(map(self._apart, self.picks)), misses)
+
+    def _is_near(self, candidate: Candidate) -> bool:
+        """What was never near is no near miss: in a small folder everything is found."""
+        seen = candidate.evidence
+        least = FAR if refusal(candidate, self.said) else FARTHEST
+        return bool(seen.named or seen.trigger) or seen.sure >= least or self.own.has(candidate.entry)
 
     def _apart(self, pick: Pick) -> Pick:
         """What nothing asked for leaves a task that another serves, since picks of one task share their weight."""
@@ -83,16 +99,23 @@ class _Work:
         return tuple((own + refused)[:MOST_NEAR_MISSES])
 
     def _in_turn(self) -> list[Candidate]:
-        """What the user wants always, then the surest; equals in the retriever's order. What was made for nobody knows what
-        comes last, so that it decides the family only where nothing else does."""
+        """What the user wants always, then the surest; equals in the retriever's order. Where no family is asked for, the surest of
+        all decides it, and what was made for nobody knows what only where nothing else does. Within the family, what fits where
+        the prompt has a word that is one adapter's alone goes first."""
         best = self.candidates.found[:LOOKED_AT]
+        coined = {self._place(candidate) for candidate in best if is_coined(candidate.evidence)} - {None}
         wanted = [candidate for candidate in self.candidates.found if candidate.entry.edits.state == "always"]
         rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        return wanted + sorted(rest, key=self._turn)
+        surest = sorted(rest, key=lambda candidate: (candidate.entry.family == UNKNOWN, -candidate.evidence.sure))
+        leader = next((candidate.entry.family for candidate in surest if not self._doubt(candidate)), "")
 
-    def _turn(self, candidate: Candidate) -> tuple[bool, float, bool]:
-        family = candidate.entry.family
-        return family == UNKNOWN, -candidate.evidence.sure, is_partial(family, self.query.limits.family)
+        def turn(candidate: Candidate) -> tuple[bool, bool, bool, float, bool]:
+            family = candidate.entry.family
+            partial = is_partial(family, self.query.limits.family)
+            stranger = self.query.limits.family == ANY and family != leader
+            return family == UNKNOWN, stranger, self._place(candidate) not in coined, -candidate.evidence.sure, partial
+
+        return wanted + sorted(rest, key=turn)
 
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
@@ -100,11 +123,9 @@ class _Work:
         if self.own.has(entry):
             return "you wrote it into the prompt yourself"
         wanted = entry.edits.state == "always"
-        if not wanted:
-            least = needed(limits.strictness, self.query.prompt.is_tags)
-            reason = refusal(candidate, self.said)
-            if reason or candidate.evidence.sure < least:
-                return reason or unsure(candidate, least)
+        doubt = "" if wanted else self._doubt(candidate)
+        if doubt:
+            return doubt
         if len(self.picks) >= self.room:
             return self._full()
         stranger = self._stranger(entry.family)
@@ -122,11 +143,25 @@ class _Work:
             return f"it was made for {spoken(family)}, and the other picks for {spoken(self.kin)}"
         return "" if self.query.limits.partial else f"{partly(family, self.kin)}, for which the other picks were made"
 
+    def _doubt(self, candidate: Candidate) -> str:
+        """What speaks against the candidate by itself, whatever else is picked."""
+        least = needed(self.query.limits.strictness, self.query.prompt.is_tags)
+        reason = refusal(candidate, self.said)
+        return reason or (unsure(candidate, least) if self._sure(candidate) < least else "")
+
+    def _sure(self, candidate: Candidate) -> float:
+        """A tool that is asked for as such is meant, however little the card has in common with the rest of the prompt."""
+        sure = candidate.evidence.sure
+        return max(sure, SURE_OF_TOOLS) if is_wanted(candidate, self.said) else sure
+
     def _crowded(self, candidate: Candidate) -> str:
-        start = best_span(candidate, self.tasks)
+        start = self._place(candidate)
         if start is None:
             return "" if is_called(candidate.evidence) and self.tasks else "no part of the prompt asks for it"
         task = self.tasks[start]
+        reason = misfit(candidate, task.text, self.said)
+        if reason and not is_called(candidate.evidence):
+            return reason
         if task.taken_by:
             return f"your own {task.taken_by} serves '{task.text}' already"
         if self.used[start] >= self.query.limits.per_task:
@@ -134,9 +169,18 @@ class _Work:
             return f"{other} fits '{task.text}' better"
         return ""
 
+    def _place(self, candidate: Candidate) -> int | None:
+        """The task for which most speaks, of those that ask for just such a thing; else of all."""
+        fitting = {start: task for start, task in self.tasks.items() if not misfit(candidate, task.text, self.said)}
+        best, found = best_span(candidate, self.tasks), best_span(candidate, fitting)
+        if best is None or found is None:
+            return best
+        seen = candidate.spans
+        return found if strength(seen[found]) >= AS_GOOD * strength(seen[best]) else best
+
     def _pick(self, candidate: Candidate) -> None:
         entry = candidate.entry
-        start = best_span(candidate, self.tasks)
+        start = self._place(candidate)
         asked_for = self._is_asked_for(candidate)
         if start is None:
             start = self._anywhere()
@@ -156,10 +200,7 @@ class _Work:
 
     def _is_asked_for(self, candidate: Candidate) -> bool:
         """What is there only because the user wants it always takes no other adapter's place."""
-        if candidate.entry.edits.state != "always":
-            return True
-        least = needed(self.query.limits.strictness, self.query.prompt.is_tags)
-        return candidate.evidence.sure >= least and not refusal(candidate, self.said)
+        return candidate.entry.edits.state != "always" or not self._doubt(candidate)
 
     def _full(self) -> str:
         most = self.query.limits.max_adapters

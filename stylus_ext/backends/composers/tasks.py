@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stylus_ext.backends.composers.everyday import ATTRIBUTES
 from stylus_ext.core.candidates import Candidate, Evidence
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Task
@@ -54,15 +55,15 @@ def taken(
     out = dict(tasks)
     for tag in tags:
         candidate = by_stem.get(tag.name) or by_key.get(names.key(tag.name))
-        start = best_span(candidate, out) if candidate is not None else _by_name(tag.name, out)
-        if start is not None and not out[start].taken_by:
-            out[start] = replace(out[start], taken_by=tag.name)
+        start = best_span(candidate, out) if candidate is not None else None
+        starts = _by_name(tag.name, out) if candidate is None else [] if start is None else [start]
+        out.update((at, replace(out[at], taken_by=tag.name)) for at in starts if not out[at].taken_by)
     return out
 
 
 def best_span(candidate: Candidate, tasks: dict[int, Task]) -> int | None:
     """Where the evidence for a candidate is strongest; the first of equals."""
-    scored = [(_strength(seen), -start) for start, seen in candidate.spans.items() if start in tasks]
+    scored = [(strength(seen), -start) for start, seen in candidate.spans.items() if start in tasks]
     return -max(scored)[1] if scored else None
 
 
@@ -98,17 +99,17 @@ def _shares(task: Task, words: set[str], seen: Evidence | None) -> bool:
     return seen is not None and not task.taken_by and bool(mine) and mine <= words
 
 
-def _strength(seen: Evidence) -> float:
+def strength(seen: Evidence) -> float:
     called = seen.telling if seen.named or seen.trigger else 0.0
     return called + 2.0 * seen.lexical + seen.cosine + 2.0 * seen.lexical * seen.cosine
 
 
-def _by_name(name: str, tasks: dict[int, Task]) -> int | None:
+def _by_name(name: str, tasks: dict[int, Task]) -> list[int]:
+    """All that has to do with it: the words of one are in the other, or the thing that a task ends with is in the name."""
     words = set(content_words(name))
-    if not words:
-        return None
+    found = []
     for start in sorted(tasks):
-        mine = set(content_words(tasks[start].text))
-        if mine and (mine <= words or words <= mine):
-            return start
-    return None
+        mine = content_words(tasks[start].text)
+        if words and mine and (words.issuperset(mine) or words.issubset(mine) or (mine[-1] in words and mine[-1] not in ATTRIBUTES)):
+            found.append(start)
+    return found

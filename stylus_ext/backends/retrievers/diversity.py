@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stylus_ext.backends.retrievers.names import name_phrases
 from stylus_ext.core.candidates import Candidate, NearMiss
 from stylus_ext.core.card import AdapterCard, series
+from stylus_ext.core.prompt.calling import name_phrases
 
 MOST_OF_ONE_NAME = 3
 

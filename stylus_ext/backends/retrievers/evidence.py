@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stylus_ext.backends.retrievers.features import Features
-from stylus_ext.backends.retrievers.names import name_phrases
 from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.core.candidates import Evidence
 from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.calling import name_phrases
+from stylus_ext.core.prompt.stock import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words
 
 CLOSE = 0.3
@@ -64,12 +65,17 @@ def _one(
     return Evidence(round(float(lexical), 4), round(float(cosine), 4), name, trigger[0], round(telling, 3))
 
 
+def _is_stock(piece: str) -> bool:
+    """1girl and masterpiece call nobody, whoever has them among the trigger words."""
+    return is_count(piece) or is_quality(piece)
+
+
 def _called(entry: Entry, said: Said) -> tuple[list[tuple[str, ...]], list[tuple[str, tuple[str, ...]]]]:
     """The names, and the triggers as written with their words, of which every word stands in the prompt."""
     names = [phrase for phrase in name_phrases(entry.card.name) if said.words.issuperset(phrase)]
     pieces = (piece.strip() for trigger in entry.triggers for piece in trigger.split(","))
     triggers = [(piece, tuple(content_words(piece))) for piece in pieces]
-    present = [(piece, words) for piece, words in triggers if words and said.words.issuperset(words)]
+    present = [(piece, words) for piece, words in triggers if words and said.words.issuperset(words) and not _is_stock(piece)]
     # Who it is comes before what is worn: the first trigger, or one with a word of the name, is the one that is told.
     own = set(content_words(entry.card.name))
     naming = [trigger for trigger in present if trigger == triggers[0] or own.intersection(trigger[1])]

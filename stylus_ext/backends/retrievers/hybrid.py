@@ -27,7 +27,7 @@ from stylus_ext.core.description import Entry
 from stylus_ext.core.ports import Embedder, Query, Store, VectorIndex
 
 MOST_REFUSED = 10
-CLOSE = 0.1
+CLOSE = 0.2
 """Surety from which something that may not be used is told of: what was never near is no near miss."""
 
 TELLING = 4.5

@@ -14,9 +14,9 @@ import numpy as np
 
 from stylus_ext.backends.retrievers.facts import Facts, FactsBuilder
 from stylus_ext.backends.retrievers.labels import Labels, LabelsBuilder
-from stylus_ext.backends.retrievers.names import name_phrases, trigger_phrases
 from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets, Postings, postings
 from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.calling import name_phrases, trigger_phrases
 from stylus_ext.core.prompt.words import content_words
 
 FIELDS = ("name", "triggers", "tags", "text")

@@ -6,8 +6,8 @@ unless the prompt calls it by name: who writes a character and forbids the look 
 
 from __future__ import annotations
 
-from stylus_ext.backends.retrievers.names import name_phrases
 from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.calling import name_phrases
 from stylus_ext.core.prompt.veto import Veto
 from stylus_ext.core.prompt.words import content_words
 

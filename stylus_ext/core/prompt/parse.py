@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stylus_ext.core.prompt.brackets import structure
 from stylus_ext.core.prompt.segments import Segment, split
-from stylus_ext.core.prompt.tokens import COMMA, COMMENT, NETWORK, NEWLINE, WILDCARD, Token, tokenise
+from stylus_ext.core.prompt.tokens import COMMA, NETWORK, NEWLINE, TEXT, WILDCARD, Token, tokenise
 from stylus_ext.core.prompt.user_tags import UserTag, user_tags
 
 COMMAS_OF_A_TAG_PROMPT = 3
@@ -53,7 +53,7 @@ def _is_tags(tokens: Sequence[Token]) -> bool:
         if token.kind in {COMMA, NEWLINE}:
             commas += token.kind == COMMA
             phrases.append(0)
-        elif token.kind not in {COMMENT, NETWORK}:
-            phrases[-1] += len(token.text.split())
+        elif token.kind in {TEXT, WILDCARD}:  # brackets and weights make no phrase longer
+            phrases[-1] += sum(any(sign.isalnum() for sign in word) for word in token.text.split())
     lengths = sorted(length for length in phrases if length)
     return commas >= COMMAS_OF_A_TAG_PROMPT and bool(lengths) and lengths[len(lengths) // 2] <= WORDS_OF_A_TAG

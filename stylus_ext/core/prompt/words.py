@@ -1,6 +1,6 @@
 """Text in, the words that two texts can be matched by out: of a prompt, a name, a trigger word or a card.
 
-Lower case, NFKC, no accents on Latin letters, no plural. Underscores, hyphens and brackets part words; `x-men` gives
+Lower case, NFKC, no accents on Latin letters, no plural, American spelling. Underscores, hyphens and brackets part words; `x-men` gives
 `x`, `man` and, because one side of the hyphen is short, `xmen` behind all others. Digits stay with their letters (`2b`).
 Chinese, Japanese and Thai runs, which have no spaces, become pairs of characters, so that a name is found in a sentence.
 """
@@ -41,9 +41,21 @@ _PLURALS = """
     rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe horseshoes:horseshoe
     headaches:headache buses:bus lenses:lens viruses:virus series:series species:species canvas:canvas atlas:atlas
     christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james always:always
-    does:does aries:aries pegasus:pegasus mars:mars news:news
+    does:does aries:aries pegasus:pegasus mars:mars news:news glasses:glasses eyeglasses:glasses sunglasses:sunglasses
 """
-_IRREGULAR = {plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())}
+_SPELLINGS = """
+    colour:color coloured:colored colouring:coloring colourful:colorful watercolour:watercolor armour:armor armoured:armored
+    harbour:harbor neighbour:neighbor neighbourhood:neighborhood favourite:favorite grey:gray greyscale:grayscale centre:center
+    theatre:theater fibre:fiber sceptre:scepter sombre:somber lustre:luster jewellery:jewelry moustache:mustache pyjama:pajama
+    pyjamas:pajama pajamas:pajama aluminium:aluminum plough:plow tyre:tire cosy:cozy mould:mold smoulder:smolder sabre:saber calibre:caliber
+    catalogue:catalog aeroplane:airplane doughnut:donut yoghurt:yogurt whisky:whiskey axe:ax storey:story kerb:curb manoeuvre:maneuver
+    traveller:traveler jeweller:jeweler marvellous:marvelous woollen:woolen sulphur:sulfur vapour:vapor parlour:parlor
+    splendour:splendor glamour:glamor behaviour:behavior labour:labor rumour:rumor humour:humor honour:honor odour:odor
+"""
+"""British and American: one word."""
+
+_SPELLED = {one: other for one, _, other in (pair.partition(":") for pair in _SPELLINGS.split())}
+_IRREGULAR = {plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())} | _SPELLED
 _ENDINGS = (
     (("ss", "us", "is"), 0, ""),  # dress, virus, tennis: not a plural
     (("sses", "shes", "ches", "xes", "oes"), 2, ""),
@@ -79,7 +91,8 @@ def singular(word: str) -> str:
         return word
     for endings, cut, instead in _ENDINGS:
         if word.endswith(endings):
-            return word[: len(word) - cut] + instead
+            one = word[: len(word) - cut] + instead
+            return _SPELLED.get(one, one)
     return word
 
 

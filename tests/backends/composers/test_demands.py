@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.composers.demands import CLOSE_ENOUGH, DISTINCTIVE, is_called, refusal
+from stylus_ext.backends.composers.calls import CLOSE_ENOUGH, DISTINCTIVE, is_called
+from stylus_ext.backends.composers.demands import refusal
 from stylus_ext.backends.composers.reasons import unsure, why
 from stylus_ext.backends.composers.thresholds import CAPTION_AT_HALF, LOOSEST, SUREST, TAGS_AT_HALF, needed
 from stylus_ext.core.candidates import Candidate, Evidence
@@ -39,7 +40,7 @@ class TestRefusal:
     @pytest.mark.parametrize("kind", ["character", "person"])
     def test_somebody_must_be_named(self, kind: str) -> None:
         assert kind in refusal(candidate(Evidence(0.9, 0.9), kind=kind), ())
-        assert refusal(candidate(self.NAMED, kind=kind), ()) == ""
+        assert refusal(candidate(self.NAMED, kind=kind), ("some", "adapter")) == ""
 
     @pytest.mark.parametrize("kind", ["style", "object", "clothing", "unknown"])
     def test_things_need_no_name(self, kind: str) -> None:
@@ -63,6 +64,8 @@ class TestRefusal:
 
     def test_weak_cards_want_a_name(self) -> None:
         assert "little is known" in refusal(candidate(Evidence(0.9, 0.9), weak=True), ())
+        everyday = Evidence(0.9, 0.9, named=("forest",), telling=7.0)
+        assert "an everyday word" in refusal(candidate(everyday, weak=True, kind="background"), ("forest",))
         assert refusal(candidate(self.NAMED, weak=True), ()) == ""
 
 

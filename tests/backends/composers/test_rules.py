@@ -135,9 +135,10 @@ class TestDemands:
     def test_a_common_word_is_no_name_by_itself(self) -> None:
         prompt = "a fern beside a mossy rock"
         fern = found(prompt, 1, "Fern", "fern", kind="character", named=("fern",), telling=3.0)
-        faint = replace(fern, evidence=replace(fern.evidence, cosine=0.1))
-        assert compose(prompt, faint).picks == ()
-        assert len(compose(prompt, fern).picks) == 1
+        assert compose(prompt, fern).picks == ()
+        prompt = "fern, purple hair, staff, forest"
+        mage = found(prompt, 1, "Fern", "fern", kind="character", named=("fern",), telling=3.0, triggers=("fern, purple hair",))
+        assert names(compose(prompt, mage)) == ["Fern"]
 
     @pytest.mark.parametrize("flag", ["slider", "speed", "utility"])
     def test_tools_only_when_they_are_asked_for(self, flag: str) -> None:

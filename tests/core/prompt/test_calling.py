@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylus_ext.backends.retrievers.names import name_phrases, trigger_phrases
+from stylus_ext.core.prompt.calling import name_phrases, trigger_phrases
 from tests.fakes import make_entry
 
 
