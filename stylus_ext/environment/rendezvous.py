@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stylus_ext.environment.locking import Holder, hold, holder_of, is_locked
+from stylus_ext.environment.problems import SetupProblem
 
 __all__ = ["ENGINE_LOCK", "FILE", "TOKEN_VARIABLE", "Holder", "Rendezvous", "engine_holder", "hold", "process_lives", "read", "remove", "write"]
 
@@ -71,7 +72,13 @@ def remove(data_dir: Path) -> bool:
 def engine_holder(data_dir: Path) -> Holder | None:
     """Who holds the data folder now."""
     path = data_dir / f"{ENGINE_LOCK}.lock"
-    return holder_of(path) if is_locked(path) else None
+    try:
+        return holder_of(path) if is_locked(path) else None
+    except OSError as error:
+        raise SetupProblem(
+            f"{path} cannot be opened ({error.strerror or error}), so nobody can tell whether an engine has that folder."
+            " Please check the rights of the file, or name another data folder."
+        ) from error
 
 
 def _stated(data_dir: Path) -> Rendezvous | None:

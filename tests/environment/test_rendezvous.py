@@ -14,6 +14,7 @@ import pytest
 
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.locking import hold
+from stylus_ext.environment.problems import SetupProblem
 from tests.environment.wheels import closed_port
 
 
@@ -83,6 +84,12 @@ def test_the_folders_holder_is_known(tmp_path: Path) -> None:
         assert holder is not None
         assert holder.what == "the engine"
     assert rendezvous.engine_holder(tmp_path) is None
+
+
+def test_a_lock_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "engine.lock").mkdir()
+    with pytest.raises(SetupProblem, match=r"engine.lock cannot be opened \(.*directory.*check the rights"):
+        rendezvous.engine_holder(tmp_path)
 
 
 def test_a_process_lives() -> None:
