@@ -21,7 +21,7 @@ SettingsFor = Callable[[Path, Namespace], Settings]
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut, settings_for: SettingsFor) -> None:
     text = "read Civitai's catalogue into yours, have your own files identified, enter a key"
     parser = commands.add_parser(
-        "catalogue", help=text, description=text[0].upper() + text[1:] + ". Nothing is asked of Civitai unless you say so here.",
+        "catalogue", help=text, description=text[0].upper() + text[1:] + ".\nNothing is asked of Civitai unless you say so here.",
         formatter_class=Help, allow_abbrev=False,
     )
     these = parser.add_subparsers(required=True, metavar="WHAT")
@@ -29,8 +29,8 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
         add_command(these, one, "catalogue ", add_common, carry_out)
     key = these.add_parser(
         "key", help="enter your Civitai key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
-        description="Enter your Civitai key. It is read from standard input, kept in a file that only you can read, and sent to the"
-        " address that is set now (--civitai-url) and to no other.",
+        description="Enter your Civitai key. It is read from standard input, kept in a file that only you can read,\n"
+        "and sent to the address that is set now (--civitai-url) and to no other.",
     )
     key.add_argument("--forget", action="store_true", help="delete the key instead")
     key.add_argument("--check", action="store_true", help="ask Civitai whose it is")
@@ -110,7 +110,7 @@ def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
 
 COMMANDS = (
     Command(
-        "sync", "", "read Civitai's catalogue into yours, politely: one request a second; stopped, it goes on where it was", "sync",
+        "sync", "", "read Civitai's catalogue into yours; stopped, it goes on where it was", "sync",
         sync_lines, lambda arguments: {name: getattr(arguments, name) for name in _SYNC}, _sync_flags,
     ),
     Command(

@@ -111,7 +111,7 @@ class Vectors(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Civitai(_Section):
-    """Whom to ask for adapters when you say so; a key goes to the address that it was entered for, whatever stands here."""
+    """Whom to ask about adapters, when you say so; a key goes to the address that it was entered for."""
 
     civitai_url: str = _option("https://civitai.com", "address of Civitai, or of a mirror of it")
     request_interval: float = _option(1.0, "seconds between two requests to it", low=0.0, high=60.0)
