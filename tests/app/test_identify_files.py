@@ -1,0 +1,157 @@
+"""Own files are named by their hashes, over a real folder, a real store and the local Civitai."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app import wiring
+from stylus_ext.app.identify_files import IdentifiedFiles, IdentifyFiles
+from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.backends.civitai import CivitaiCatalogue
+from stylus_ext.core.errors import Cancelled
+from stylus_ext.core.settings import Settings, with_values
+from tests.civitai_service import CivitaiService, Fault, a_file, a_made_picture, a_model, a_version, serving
+from tests.fakes import BagEmbedder, Watch
+from tests.lora_files import write_lora, write_sidecar
+
+DAY_S = 86_400.0
+
+
+@dataclass
+class House:
+    service: CivitaiService
+    stylus: Stylus
+    loras: Path
+    now: float = 1_000_000_000.0
+
+    def file(self, name: str, seed: int) -> Path:
+        return write_lora(self.loras / f"{name}.safetensors", "sd1", seed=seed)
+
+    def known(self, path: Path, model_id: int, **changes: object) -> None:
+        """Civitai has this file, under another name."""
+        version_id = model_id + 1000
+        file = a_file(version_id, f"upload_{model_id}.safetensors", path.read_bytes())
+        self.service.add(a_model(model_id, a_version(version_id, files=[file]), name=f"Known {model_id}", **changes))
+
+    def read(self) -> None:
+        self.stylus.index_folders([str(self.loras)], Watch())
+        self.stylus.hash_files(Watch())
+
+    def identify(self, folders: tuple[str, ...] = (), *, again: bool = False, watch: Watch | None = None) -> IdentifiedFiles:
+        use = IdentifyFiles(self.stylus.shop, lambda: self.now)
+        with self.stylus.civitai.service() as civitai:
+            return use(CivitaiCatalogue(civitai), folders, watch or Watch(), again=again)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    (tmp_path / "loras").mkdir()
+    with serving() as service:
+        settings = with_values(Settings(), {"civitai": {"civitai_url": service.api, "request_interval": 0.0}})
+        stylus = open_stylus(tmp_path / "data", settings)
+        yield House(service, stylus, (tmp_path / "loras").resolve())
+        stylus.close()
+
+
+def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
+    path = house.file("epoch_12", 1)
+    house.known(path, 7)
+    house.service.pictures[1007] = [a_made_picture(1007, "a known thing", 0.6)]
+    house.read()
+    found = house.identify()
+    assert (found.asked, found.found, found.unknown) == (1, 1, 0)
+    entry = house.stylus.entry("epoch_12")
+    assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == ("epoch_12", ("word1007",), 0.6, 7)
+    assert house.stylus.entry("civitai:1007") == entry
+    assert house.stylus.embed.in_step()
+
+
+def test_nothing_but_hashes_is_sent(house: House) -> None:
+    path = house.file("my secret project", 1)
+    house.read()
+    house.identify()
+    (asked,) = house.service.seen
+    assert asked.body == [hashlib.sha256(path.read_bytes()).hexdigest().upper()]
+    assert "secret" not in str(asked)
+
+
+def test_what_is_known_is_not_asked_for(house: House) -> None:
+    path = house.file("named", 1)
+    write_sidecar(path, ".civitai.info", {"id": 5, "modelId": 6, "name": "v1"})
+    house.read()
+    assert house.identify() == IdentifiedFiles()
+    assert house.service.seen == []
+
+
+def test_what_civitai_does_not_know_is_not_asked_day_by_day(house: House) -> None:
+    house.file("mine alone", 1)
+    house.read()
+    assert house.identify().unknown == 1
+    again = house.identify()
+    assert (again.asked, again.remembered) == (0, 1)
+    assert house.identify(again=True).asked == 1
+    house.now += 31 * DAY_S
+    assert house.identify().asked == 1
+    assert len(house.service.asked("/by-hash/ids")) == 3
+
+
+def test_a_file_that_civitai_learned_of_is_named_then(house: House) -> None:
+    path = house.file("early", 1)
+    house.read()
+    house.identify()
+    house.known(path, 7)
+    assert house.identify(again=True).found == 1
+    assert (house.identify().asked, house.identify().remembered) == (0, 0)
+
+
+def test_only_the_named_folder_counts(house: House) -> None:
+    (house.loras / "a").mkdir()
+    (house.loras / "b").mkdir()
+    for number, name in enumerate(("a/one", "b/two", "b/three")):
+        house.known(house.file(name, number), number + 1)
+    house.read()
+    assert house.identify((str(house.loras / "b"),)).found == 2
+    assert house.identify().found == 1
+
+
+def test_real_persons_and_what_is_no_lora_stay_unnamed(house: House) -> None:
+    house.known(house.file("one", 1), 1, poi=True)
+    house.known(house.file("two", 2), 2, type="Checkpoint")
+    house.known(house.file("three", 3), 3, mode="Archived")
+    house.read()
+    found = house.identify()
+    assert (found.found, found.unknown, found.skipped) == (1, 0, {"of a real person": 1, "not a LoRA": 1})
+
+
+def test_files_without_a_hash_wait(house: House) -> None:
+    house.file("fresh", 1)
+    house.stylus.index_folders([str(house.loras)], Watch())
+    found = house.identify()
+    assert (found.asked, found.waiting) == (0, 1)
+
+
+def test_two_files_of_one_version_are_asked_for_once(house: House) -> None:
+    path = house.file("one", 1)
+    (house.loras / "copy.safetensors").write_bytes(path.read_bytes())
+    house.known(path, 7)
+    house.read()
+    assert house.identify().found == 1
+    assert {house.stylus.entry(stem).card.model_id for stem in ("one", "copy")} == {7}
+
+
+def test_a_stop_keeps_what_was_found_and_trouble_forgets_nothing(house: House) -> None:
+    house.known(house.file("one", 1), 7)
+    house.read()
+    with pytest.raises(Cancelled):
+        house.identify(watch=Watch(patience=0))
+    house.service.faults.add(Fault("/by-hash$", status=401, times=-1))
+    with pytest.raises(Exception, match="refuses your key"):
+        house.identify()
+    house.service.faults.clear()
+    assert house.identify().found == 1, "neither stop nor trouble is an answer"
