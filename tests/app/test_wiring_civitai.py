@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app.wiring_civitai import CivitaiAccess
+from stylus_ext.backends.civitai.refusals import KeyRefused
+from stylus_ext.backends.http import free
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import Settings, with_values
+from tests.civitai_service import CivitaiService, serving
+
+SECRET = "the-right-key"
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STYLUS_CIVITAI_KEY", "STYLUS_CIVITAI_KEY_ORIGIN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def service() -> Iterator[CivitaiService]:
+    with serving() as service:
+        yield service
+
+
+def access_to(folder: Path, url: str, interval_s: float = 0.0) -> CivitaiAccess:
+    return CivitaiAccess(folder, with_values(Settings(), {"civitai": {"civitai_url": url, "request_interval": interval_s}}))
+
+
+def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api)
+    assert not access.has_key()
+    assert access.enter_key(SECRET) == service.api
+    assert access.has_key()
+    assert access.account() == "somebody"
+    assert access.drop_key()
+    assert not access.has_key()
+    with pytest.raises(KeyRefused):
+        access.account()
+
+
+def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_path: Path) -> None:
+    access_to(tmp_path, "http://127.0.0.1:1").enter_key(SECRET)
+    elsewhere = access_to(tmp_path, service.api)
+    assert not elsewhere.has_key()
+    with pytest.raises(KeyRefused):
+        elsewhere.account()
+    assert SECRET not in str(service.seen[0])
+
+
+def test_a_key_of_the_environment_is_for_civitai_itself(service: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLUS_CIVITAI_KEY", SECRET)
+    assert access_to(tmp_path, "https://civitai.com").has_key()
+    assert not access_to(tmp_path, service.api).has_key()
+    monkeypatch.setenv("STYLUS_CIVITAI_KEY_ORIGIN", service.api)
+    assert access_to(tmp_path, service.api).account() == "somebody"
+
+
+def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api)
+    with access.service() as civitai:
+        civitai.base_models(free)
+    access_to(tmp_path, service.api).enter_key(SECRET)
+    with access.service() as civitai:
+        civitai.base_models(free)
+    assert [SECRET in str(one) for one in service.seen] == [False, True]
+
+
+def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api, 0.3)
+    with access.service() as one, access.service() as other:
+        one.base_models(free)
+        other.base_models(free)
+    assert service.seen[1].at - service.seen[0].at > 0.2
+
+
+def test_one_request_a_second_unless_it_is_set_otherwise() -> None:
+    assert Settings().civitai.request_interval == 1.0
+    assert Settings().civitai.civitai_url == "https://civitai.com"
+
+
+@pytest.mark.parametrize("url", ["civitai.com", "https://me:word@civitai.com", "file:///etc"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidInput, match="must look like https://host"):
+        access_to(tmp_path, url).account()
