@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 MOST_BATCHES = 1000
 MOST_CHARACTERS = 100_000
 _CACHED = 256
+_PASSING = frozenset({"no_encoder"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class PlanPrompt:
         deadline.check("the composition")
         composition, notes = self._sayable(query, candidates, on_disk)
         deadline.check("the tags were written")
-        if not notes:
+        if not notes and not any(note.code in _PASSING for note in candidates.notes):
             with self._guard:
                 self._composed[question] = (composition, candidates.confidence, candidates.notes)
                 while len(self._composed) > _CACHED:

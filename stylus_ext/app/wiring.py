@@ -19,7 +19,7 @@ from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
-from stylus_ext.backends.embedders import EndpointEmbedder, embedder_for
+from stylus_ext.backends.embedders import EndpointEmbedder, Noting, QuestionEmbedder, embedder_for
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.backends.lora_folder.scan import LoraFolder
 from stylus_ext.backends.pictures.source import Pictures
@@ -27,10 +27,10 @@ from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.starter import StarterCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.backends.vector_index import ChromaIndex
+from stylus_ext.backends.vector_index import ChromaIndex, LateIndex, remembered_dimensions
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
-from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Retriever, Store, VectorIndex
 from stylus_ext.core.settings import Settings
 
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
 KEY_VARIABLE = "STYLUS_ENCODER_KEY"  # the key of the embeddings endpoint; it goes nowhere else
 _STARTER_MARK = "starter.sha256"
+_FIRST_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Stylus:
     store: Store
     index: VectorIndex
     embedder: Embedder
+    questions: QuestionEmbedder
     plan: PlanPrompt
     retrievers: Callable[[str], Retriever]
     composers: Callable[[str], Composer]
@@ -83,7 +85,20 @@ class Stylus:
         """The starter catalogue, and the vectors in step with all that there is."""
         with self.changing:
             self.stock(progress)
-            self.embed(progress)
+            self.bring_in_step(progress)
+
+    def bring_in_step(self, progress: Progress) -> tuple[int, tuple[Note, ...]]:
+        """How many vectors were made. What an encoder that does not answer leaves undone is made the next time."""
+        why = "" if self.embed.in_step() else self.questions.away()
+        if not why:
+            try:
+                return self.embed(progress), ()
+            except DeadlineExceeded:
+                raise
+            except Unavailable as problem:
+                why = str(problem)
+        logger.warning("no vectors: %s", why)
+        return 0, (Note("no_encoder", f"What is new is found by its words alone for now: {why}"),)
 
     def warm(self) -> None:
         """Plans something, so that the first prompt does not wait for what is loaded once. Nothing leaves the machine for it."""
@@ -102,7 +117,8 @@ class Stylus:
         source: CardSource = LoraFolder([checked_folder(folder) for folder in folders])
         with self.changing:
             refreshed = self.refresh(source, progress)
-            return replace(refreshed, vectors=self.embed(progress))
+            vectors, notes = self.bring_in_step(progress)
+            return replace(refreshed, vectors=vectors, notes=(*refreshed.notes, *notes))
 
     def folders(self, folders: Sequence[str]) -> list[str]:
         """As the catalogue writes them; one that is not there is named."""
@@ -146,7 +162,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
             embedder.close()
 
     try:
-        index = fresh_index(folder / "vectors")
+        questions, index = _encoding(embedder, folder / "vectors", fresh_index)
     except BaseException:
         close()
         raise
@@ -154,13 +170,18 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
     names, on_disk = NamesOnDisk(store), OnDisk(store)
-    retrievers = retriever_for(store, index, embedder, folder / "lexical")
+    found = retriever_for(store, index, questions, folder / "lexical")
+
+    def retrievers(policy: str) -> Retriever:
+        return Noting(found(policy), questions)
+
     return Stylus(
         folder=folder,
         settings=settings,
         store=store,
         index=index,
         embedder=embedder,
+        questions=questions,
         plan=PlanPrompt(store, retrievers, _composer, lambda: index.mark, names),
         retrievers=retrievers,
         composers=_composer,
@@ -177,6 +198,23 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: _in_turn(index.close, close),
     )
+
+
+def _encoding(
+    embedder: Embedder, place: Path, fresh_index: Callable[[Path], ChromaIndex]
+) -> tuple[QuestionEmbedder, ChromaIndex | LateIndex]:
+    """What makes vectors of prompts, and what they are compared with; a server that does not answer shuts nobody out."""
+    if not isinstance(embedder, EndpointEmbedder):
+        return QuestionEmbedder(embedder, lambda: embedder.dimensions, lambda: None), fresh_index(place)
+    questions = QuestionEmbedder(embedder, lambda: embedder.known, embedder.look)
+    try:
+        embedder.look(_FIRST_LOOK_S)
+    except Unavailable as problem:
+        embedder.remember(remembered_dimensions(place, embedder.name))
+        questions.gone(str(problem))
+    if embedder.known:
+        return questions, fresh_index(place)
+    return questions, LateIndex(lambda: embedder.known, lambda: fresh_index(place))
 
 
 def checked_folder(folder: str) -> Path:

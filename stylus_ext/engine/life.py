@@ -27,7 +27,7 @@ class Life:
         self._used = time.monotonic()
         self._parent = os.getppid()
         self._end: Callable[[], None] = _interrupt
-        self._busy: Callable[[], bool] = bool
+        self._busy: Callable[[], bool] = _loading
 
     def begin(self) -> None:
         """From the first moment on: a starter that dies while we load leaves nobody behind."""
@@ -78,6 +78,11 @@ class Life:
                 self._finish("its starter has gone")
             elif self.idle_s and time.monotonic() - self._used > self.idle_s:
                 self._finish("it was idle")
+
+
+def _loading() -> bool:
+    """Until there is a server nobody can ask for anything, so that is no idleness."""
+    return True
 
 
 def _interrupt() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from stylus_ext.app.inventory import Listed
 from stylus_ext.app.plan_prompt import Deadline, PlanRequest
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits
-from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, Unavailable
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, ENGINE_SECTIONS, POLICIES, SCHEMES, Settings, with_values
@@ -158,10 +159,11 @@ def _index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
     if request["hash"]:
         answer["hashed"] = stylus.hash_files(progress)
     with stylus.changing:
-        answer["vectors"] += stylus.embed(progress)
+        vectors, lacking = stylus.bring_in_step(progress)
+    answer["vectors"] += vectors
     if answer["written"] or answer["vectors"]:
         stylus.warm()  # so that what is made anew of a large catalogue is not made while somebody waits for a plan
-    answer["notes"] = [{"code": note.code, "text": note.text} for note in (*stylus.news(), *notes)]
+    answer["notes"] = [{"code": note.code, "text": note.text} for note in dict.fromkeys((*stylus.news(), *notes, *lacking))]
     return answer
 
 
@@ -184,7 +186,8 @@ def _edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     edited = stylus.store.edit(entry.key, edits)
     if said.keys() & {"text", "triggers"} or request["undo"]:
         progress.report("embedding", 0, 1)
-        stylus.embed.these([edited.key])
+        with contextlib.suppress(Unavailable):  # then the vector is made when the next ones are
+            stylus.embed.these([edited.key])
     return {"entry": entry_json(edited)}
 
 

@@ -44,6 +44,18 @@ def test_one_that_is_used_or_busy_does_not_tire() -> None:
     assert life.reason == "it was idle"
 
 
+def test_one_that_still_loads_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr("stylus_ext.engine.life._interrupt", ended.set)
+    life = Life(idle_s=0.1)
+    life.begin()
+    assert not ended.wait(1.4)
+    assert life.reason == ""
+    life.serve(ended.set, bool)
+    assert ended.wait(3)
+    assert life.reason == "it was idle"
+
+
 def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
     ended = threading.Event()
     life = Life()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from stylus_ext.backends.embedders.endpoint import EndpointEmbedder
+from stylus_ext.backends.embedders.questions import Noting, QuestionEmbedder
 from stylus_ext.backends.embedders.sentence_transformer import SentenceTransformerEmbedder
 from stylus_ext.core.ports import Embedder
 from stylus_ext.core.settings import Encoder
 
-__all__ = ["EndpointEmbedder", "SentenceTransformerEmbedder", "embedder_for"]
+__all__ = ["EndpointEmbedder", "Noting", "QuestionEmbedder", "SentenceTransformerEmbedder", "embedder_for"]
 
 
 def embedder_for(encoder: Encoder, key: str = "") -> Embedder:

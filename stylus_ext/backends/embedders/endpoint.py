@@ -50,6 +50,20 @@ class EndpointEmbedder:
             self.embed(["a first text"])
         return self._dimensions
 
+    @property
+    def known(self) -> int:
+        """The dimensions as far as somebody said them, 0 before: nobody is asked."""
+        return self._dimensions
+
+    def remember(self, dimensions: int) -> None:
+        """What they were when it last answered."""
+        with self._lock:
+            self._dimensions = self._dimensions or dimensions
+
+    def look(self, seconds: float = 1.0) -> None:
+        """Raises when it does not answer, asked with one text and not for long."""
+        self._fetch(["a first text"], time.monotonic() + seconds)
+
     def embed(self, texts: Sequence[str]) -> Matrix:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
