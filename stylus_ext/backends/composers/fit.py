@@ -24,7 +24,7 @@ MUCH_NARROWER = 2
 def misfit(candidate: Candidate, task: str, said: Collection[str]) -> str:
     """Why it is not what the task asks for; empty where nothing speaks against it. `said` are the words of the prompt."""
     entry = candidate.entry
-    shared = set(content_words(task)) & identity(entry)
+    shared = _words((task,)) & identity(entry)
     if not shared:
         return ""
     if entry.kind in THINGS and shared <= ATTRIBUTES:

@@ -20,6 +20,7 @@ from stylus_ext.core.prompt.words import content_words
 SOMEBODY = frozenset(("character", "person"))
 
 _MOST_TRIGGERS = 16
+_SHORTEST_BEGINNING = 4
 _BRACKETED = re.compile(r"[(\[（【]([^()\[\]（）【】]*)[)\]）】]")
 _GENERIC = frozenset("anime character game solo video movie series female male celebrity actor actress breast bang blush".split())
 
@@ -27,6 +28,8 @@ _GENERIC = frozenset("anime character game solo video movie series female male c
 def is_named(candidate: Candidate, said: Collection[str]) -> bool:
     """By a part of its name that is no series, or by the trigger that says who it is. `said` are the words of the prompt."""
     entry, seen = candidate.entry, candidate.evidence
+    if not (seen.named or seen.trigger):
+        return False
     words = frozenset(said)
     phrases = (*name_phrases(entry.card.name), *trigger_phrases(entry), tuple(content_words(seen.trigger)))
     matched = {word for phrase in phrases if words.issuperset(phrase) for word in phrase}
@@ -41,7 +44,7 @@ def own_words(entry: Entry) -> frozenset[str]:
     """The words that are somebody's own: of the name without its series, and of the triggers that have a word of that."""
     parts, pieces, asides = _parts(entry), _trigger_pieces(entry), _asides(entry)
     spoken = [part for part in parts if any(_share(piece, part) for piece in pieces)]
-    mine = [part for part in spoken if part not in asides] or spoken or [part for part in parts if part not in asides] or list(parts)
+    mine = [part for part in spoken if part not in asides] or spoken or [part for part in parts if part not in asides][:1] or list(parts)
     foreign = [part for part in parts if not any(word.isascii() for word in part)]  # the same name in another script
     words = {word for part in (*mine, *foreign) for word in part}
     series = {word for part in parts if part not in mine for word in part} - words
@@ -49,8 +52,9 @@ def own_words(entry: Entry) -> frozenset[str]:
 
 
 def _share(piece: tuple[str, ...], part: tuple[str, ...]) -> bool:
-    """They have a word in common, or are one but for the spaces."""
-    return not set(piece).isdisjoint(part) or "".join(piece) == "".join(part)
+    """They have a word in common, or are one but for the spaces, or a coined word begins with one of the name: mira, mirastyle."""
+    begun = any(coined.startswith(word) for word in part if len(word) >= _SHORTEST_BEGINNING for coined in piece)
+    return begun or not set(piece).isdisjoint(part) or "".join(piece) == "".join(part)
 
 
 def _parts(entry: Entry) -> tuple[tuple[str, ...], ...]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from stylus_ext.backends.composers.calls import is_called, is_coined
+from stylus_ext.backends.composers.calls import is_called
 from stylus_ext.backends.composers.demands import refusal
 from stylus_ext.backends.composers.fit import misfit
 from stylus_ext.backends.composers.reasons import unsure, why
 from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, strength, taken, tasks_of
 from stylus_ext.backends.composers.thresholds import needed
 from stylus_ext.backends.composers.tools import is_wanted
+from stylus_ext.backends.composers.turns import LOOKED_AT, Weighing, in_turn
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.family import ANY, UNKNOWN, is_partial, partly, spoken
+from stylus_ext.core.family import ANY, is_partial, partly, spoken
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 
@@ -27,9 +28,6 @@ AS_GOOD = 0.6
 
 FAR, FARTHEST = 0.2, 0.1
 """Sureties below which it is not told why something was not taken; the first where it could not have been in any case."""
-
-LOOKED_AT = 60
-"""Candidates from the top that are weighed at all."""
 
 
 class RuleComposer:
@@ -55,6 +53,7 @@ class _Work:
     used: Counter[int] = field(default_factory=Counter)
     misses: dict[AdapterKey, NearMiss] = field(default_factory=dict)
     loose: set[AdapterKey] = field(default_factory=set)
+    refused: dict[AdapterKey, str] = field(default_factory=dict)
 
     @classmethod
     def begun(cls, query: Query, candidates: Candidates) -> _Work:
@@ -82,7 +81,7 @@ class _Work:
     def _is_near(self, candidate: Candidate) -> bool:
         """What was never near is no near miss: in a small folder everything is found."""
         seen = candidate.evidence
-        least = FAR if refusal(candidate, self.said) else FARTHEST
+        least = FAR if self._refusal(candidate) else FARTHEST
         return bool(seen.named or seen.trigger) or seen.sure >= least or self.own.has(candidate.entry)
 
     def _apart(self, pick: Pick) -> Pick:
@@ -99,23 +98,8 @@ class _Work:
         return tuple((own + refused)[:MOST_NEAR_MISSES])
 
     def _in_turn(self) -> list[Candidate]:
-        """What the user wants always, then the surest; equals in the retriever's order. Where no family is asked for, the surest of
-        all decides it, and what was made for nobody knows what only where nothing else does. Within the family, what fits where
-        the prompt has a word that is one adapter's alone goes first."""
-        best = self.candidates.found[:LOOKED_AT]
-        coined = {self._place(candidate) for candidate in best if is_coined(candidate.evidence)} - {None}
-        wanted = [candidate for candidate in self.candidates.found if candidate.entry.edits.state == "always"]
-        rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        surest = sorted(rest, key=lambda candidate: (candidate.entry.family == UNKNOWN, -candidate.evidence.sure))
-        leader = next((candidate.entry.family for candidate in surest if not self._doubt(candidate)), "")
-
-        def turn(candidate: Candidate) -> tuple[bool, bool, bool, float, bool]:
-            family = candidate.entry.family
-            partial = is_partial(family, self.query.limits.family)
-            stranger = self.query.limits.family == ANY and family != leader
-            return family == UNKNOWN, stranger, self._place(candidate) not in coined, -candidate.evidence.sure, partial
-
-        return wanted + sorted(rest, key=turn)
+        places = {candidate.key: self._place(candidate) for candidate in self.candidates.found[:LOOKED_AT]}
+        return in_turn(self.candidates.found, Weighing(places, self._doubt, self.query.limits, self.room))
 
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
@@ -146,8 +130,13 @@ class _Work:
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate by itself, whatever else is picked."""
         least = needed(self.query.limits.strictness, self.query.prompt.is_tags)
-        reason = refusal(candidate, self.said)
+        reason = self._refusal(candidate)
         return reason or (unsure(candidate, least) if self._sure(candidate) < least else "")
+
+    def _refusal(self, candidate: Candidate) -> str:
+        if candidate.key not in self.refused:
+            self.refused[candidate.key] = refusal(candidate, self.said)
+        return self.refused[candidate.key]
 
     def _sure(self, candidate: Candidate) -> float:
         """A tool that is asked for as such is meant, however little the card has in common with the rest of the prompt."""
@@ -171,7 +160,8 @@ class _Work:
 
     def _place(self, candidate: Candidate) -> int | None:
         """The task for which most speaks, of those that ask for just such a thing; else of all."""
-        fitting = {start: task for start, task in self.tasks.items() if not misfit(candidate, task.text, self.said)}
+        asked = {start: self.tasks[start] for start in candidate.spans if start in self.tasks}
+        fitting = {start: task for start, task in asked.items() if not misfit(candidate, task.text, self.said)}
         best, found = best_span(candidate, self.tasks), best_span(candidate, fitting)
         if best is None or found is None:
             return best

@@ -11,6 +11,9 @@ from stylus_ext.core.prompt.words import content_words
 
 _PARTS = re.compile(r"[|/\\()\[\]{}【】（）「」:：;,，、+~]|\s[-–—]\s|--+")
 _VERSION = re.compile(r"v?\d+(\.\d+)*[a-z]?|epoch\d*|e\d+|ver\d*|rev\d*|sd\d*|xl|sdxl|il|noob", re.IGNORECASE)
+_OTHER_SCRIPT = re.compile(r"[^\W\x00-\u024f]{2,}")
+"""A name in another script beside the Latin one: カラオケ karaokeroom."""
+
 _TALK = frozenset(
     """lora locon lyco lycori lycoris loha dora loras style styles character characters concept embedding model checkpoint version
     ver update updated new by from the of for trained training pony illustrious flux pdxl noobai sdxl beta alpha final test
@@ -26,7 +29,7 @@ MOST_PARTS = 12
 @lru_cache(maxsize=16_384)
 def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
     """The sets of words by which a name can be recognised: the whole of it, and each of its parts."""
-    parts = (name, *_PARTS.split(name)[:MOST_PARTS])
+    parts = (name, *_PARTS.split(name)[:MOST_PARTS], *_OTHER_SCRIPT.findall(name)[:MOST_PARTS])
     phrases = (tuple(dict.fromkeys(_telling(content_words(part)))) for part in parts)
     return tuple(dict.fromkeys(phrase for phrase in phrases if 0 < len(phrase) <= MOST_PHRASE_WORDS))
 

@@ -37,7 +37,9 @@ def named(facts: dict[str, Any], prompt: str, *, name: tuple[str, ...] = (), tri
     ({"name": "Kyra + Miso | Harbour Girls", "triggers": ("kyra", "miso")}, {"kyra", "miso"}),
     ({"name": "星野ミナト (Hoshino Minato)", "triggers": ("hoshino minato, black twintails",)}, {"hoshino", "minato", "星野", "野ミ", "ミナ", "ナト"}),
     ({"name": "Dark Rock Archer", "triggers": ("darkrockarcher",)}, {"dark", "rock", "archer", "darkrockarcher"}),
-    ({"name": "Grumble the Goblin", "triggers": ("grumblegob",)}, {"grumble", "goblin"}),
+    ({"name": "Grumble the Goblin", "triggers": ("grumblegob",)}, {"grumble", "goblin", "grumblegob"}),
+    ({"name": "Midra | The Saga of Zilda: Dusk Princess", "triggers": ("midratrue", "long hair"), "tags": ("game",)}, {"midra", "midratrue"}),
+    ({"name": "Midra | The Saga of Zilda"}, {"midra"}),
     ({"name": "Skyreach Saga"}, {"skyreach", "saga"}),
     ({"name": ""}, set()),
 ])
