@@ -18,6 +18,9 @@ _PATH_OR_SYNTAX = re.compile(r"[<>:\"/\\|?*#=,{}$%']")
 _CONTROLS = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _UNSPEAKABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _HOST_SYNTAX = re.compile(r"[<>:#]")
+_SAYS_NOTHING = frozenset(
+    "lora locon lycoris dora adapter model weights file download pytorch safetensors untitled output final last v v1 v2 v3".split()
+)
 _EATEN = re.compile(r"__|[{}|]|\$\$")
 
 
@@ -50,6 +53,13 @@ def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM)
         return base
     numbered = (_within(base, limit - len(suffix)) + suffix for suffix in (f"-{number}" for number in count(2)))
     return next(stem for stem in numbered if _same(stem) not in used)
+
+
+def stem_for(file: str, title: str, taken: Collection[str]) -> str:
+    """The stem under which a server's file is kept: as it is called there, or after its adapter where that says nothing."""
+    stem = re.sub(r"(?i)\.safetensors$", "", file)
+    words = re.findall(r"[^\W_]+", stem.casefold())
+    return safe_file_stem(title if all(word in _SAYS_NOTHING or word.isdecimal() for word in words) else stem, taken)
 
 
 def _unreadable(stem: str) -> str | None:

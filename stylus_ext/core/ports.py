@@ -15,6 +15,7 @@ from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Description, Edits, Entry
 from stylus_ext.core.embedding import View
 from stylus_ext.core.errors import Note
+from stylus_ext.core.fetching import Fetched
 from stylus_ext.core.names import NO_NAMES, Names
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
@@ -114,9 +115,7 @@ class VectorIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search of the catalogue, and how many there are in all.
-
-    With a text, a store may stop finding and counting at some thousands; that is then the total."""
+    """One page of a search of the catalogue, and how many there are in all: with a text, a store may stop counting at some thousands."""
 
     entries: tuple[Entry, ...]
     total: int
@@ -247,4 +246,4 @@ class Library(Protocol):
 class Downloader(Protocol):
     """Fetches the file of a card into the models folder and says where it lies."""
 
-    def fetch(self, card: AdapterCard, progress: Progress) -> LocalFile: ...
+    def fetch(self, card: AdapterCard, progress: Progress) -> Fetched: ...

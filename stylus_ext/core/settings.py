@@ -15,7 +15,7 @@ from stylus_ext.core.errors import InvalidInput
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
-ENGINE_SECTIONS = ("encoder", "vectors", "civitai")
+ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "downloads")
 """Those that belong to an engine and not to a plan."""
 
 
@@ -118,6 +118,19 @@ class Civitai(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Downloads(_Section):
+    """Whether files may be fetched into your LoRA folder, and how much."""
+
+    download: bool = _option(False, "fetch LoRAs that you ask for by name, or that a plan wants where you let it")
+    largest_mb: int = _option(2048, "largest file that is fetched, in MB", low=1, high=100_000)
+    quota_gb: float = _option(20.0, "most that all fetched files may take together, in GB", low=0.0, high=10_000.0)
+    keep_free_gb: float = _option(2.0, "what stays free on the disk, in GB", low=0.0, high=1000.0)
+    at_once: int = _option(2, "files that are fetched at the same time", low=1, high=8)
+    by_family: bool = _option(False, "put fetched files in subfolders by base model family, such as sdxl")
+    unhashed: bool = _option(False, "also fetch files of which the source states no hash to check them by")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole tree."""
 
@@ -128,6 +141,7 @@ class Settings:
     encoder: Encoder = field(default_factory=Encoder)
     vectors: Vectors = field(default_factory=Vectors)
     civitai: Civitai = field(default_factory=Civitai)
+    downloads: Downloads = field(default_factory=Downloads)
 
 
 def options() -> Iterator[Option]:

@@ -1,6 +1,6 @@
 """The settings page, made from `core/settings.py`: options of the host out, and back from them a `Settings` tree.
 
-URLs and folders cannot be set through the API (`restrict_api`), and no secret is among them.
+URLs, folders and what may be downloaded cannot be set through the API (`restrict_api`), and no secret is among them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "device", "civitai_u
 _TITLES = {
     "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
     "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
-    "civitai": "Civitai (from the engine's next start)",
+    "civitai": "Civitai (from the engine's next start)", "downloads": "Downloads (from the engine's next start)",
 }
 
 
@@ -106,7 +106,8 @@ def engine_flags() -> list[str]:
     flags = []
     for option, value in _stated():
         if option.section in ENGINE_SECTIONS and value != option.default:
-            flags += [f"--{option.name.replace('_', '-')}", str(value)]
+            name = option.name.replace("_", "-")
+            flags += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
     return flags
 
 
@@ -139,7 +140,7 @@ def _info(option: Option, title: str) -> Any:
     default = ", ".join(option.default) if isinstance(option.default, tuple) else option.default
     info = compat.option_info()(
         default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
-        restrict_api=option.name in _RESTRICTED,
+        restrict_api=option.name in _RESTRICTED or option.section == "downloads",
     )
     return info.info(title) if title else info
 

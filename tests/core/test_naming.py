@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.naming import LONGEST_STEM, safe_file_stem, tag_safe, why_not
+from stylus_ext.core.naming import LONGEST_STEM, safe_file_stem, stem_for, tag_safe, why_not
 from stylus_ext.core.prompt.parse import parse_prompt
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -149,3 +149,25 @@ def test_a_stem_is_a_file(tmp_path: Path) -> None:
     for name in ("a/b", "..", "x" * 400, "con", "猫" * 200, "a\x00b"):
         (tmp_path / f"{safe_file_stem(name, ())}.safetensors").write_bytes(b"x")
     assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    ("file", "title", "stem"),
+    [
+        ("rain_alley.safetensors", "Rainy Alley", "rain_alley"),
+        ("rain_alley.SAFETENSORS", "Rainy Alley", "rain_alley"),
+        ("lora.safetensors", "Rainy Alley", "Rainy Alley"),
+        ("pytorch_lora_weights.safetensors", "Rainy Alley", "Rainy Alley"),
+        ("LoRA_v2-000010.safetensors", "Rainy Alley", "Rainy Alley"),
+        ("", "Rainy Alley", "Rainy Alley"),
+        ("../..", "../..", "lora"),
+        ("1" * 200, "Rainy Alley", "Rainy Alley"),
+        ("model of a lora.safetensors", "x", "model of a lora"),
+    ],
+)
+def test_a_fetched_file_is_called_as_at_its_source_unless_that_says_nothing(file: str, title: str, stem: str) -> None:
+    assert stem_for(file, title, ()) == stem
+
+
+def test_a_fetched_files_name_is_not_anothers() -> None:
+    assert stem_for("rain.safetensors", "x", ("RAIN", "rain-2")) == "rain-3"

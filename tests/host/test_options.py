@@ -31,6 +31,7 @@ def test_urls_and_folders_cannot_be_set_through_the_api(stage: Stage) -> None:
     assert restricted == {
         "stylus_encoder_endpoint", "stylus_encoder_model", "stylus_encoder_device", "stylus_vectors_chroma_url",
         "stylus_civitai_civitai_url", "stylus_engine_url", "stylus_data_folder",
+        *(f"stylus_downloads_{option.name}" for option in options() if option.section == "downloads"),
     }
 
 
@@ -125,3 +126,10 @@ def test_a_stated_folder_is_used(stage: Stage) -> None:
 
     stage.host.opts.data["stylus_data_folder"] = str(stage.host.data_path / "elsewhere")
     assert data_folder() == stage.host.data_path / "elsewhere"
+
+
+def test_switches_of_the_engine_become_its_flags(stage: Stage) -> None:
+    from stylus_ext.host.options import engine_flags
+
+    stage.host.opts.data |= {"stylus_downloads_download": True, "stylus_downloads_quota_gb": 5}
+    assert engine_flags() == ["--download", "--quota-gb", "5.0"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from stylus_ext.backends.civitai.availability import early_until
@@ -30,6 +30,8 @@ class Offer:
     needs_key: bool
     early_until: datetime | None
     url: str
+    stated: Mapping[str, object] = field(default_factory=dict)
+    """The version as Civitai's API has it, where it was asked for."""
 
 
 def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True) -> Offer:
@@ -47,6 +49,7 @@ def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, 
         needs_key=mini.get("requireAuth") is True,
         early_until=early_until(mini, now) or early_until(whole, now),
         url=civitai.download_url(version_id),
+        stated=whole,
     )
 
 

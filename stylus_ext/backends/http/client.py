@@ -17,7 +17,7 @@ from stylus_ext import __version__
 from stylus_ext.backends.http.answers import Answer, Check, free
 from stylus_ext.backends.http.decoding import decoded, refusal_body
 from stylus_ext.backends.http.keys import Key
-from stylus_ext.backends.http.limits import MIB, Limits
+from stylus_ext.backends.http.limits import Limits
 from stylus_ext.backends.http.origins import is_private, origin_of, shown, split
 from stylus_ext.backends.http.problems import BadAnswer, Refusal, Unreachable
 from stylus_ext.backends.http.waiting import Pace, Watch, pause
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AGENT = f"sd-webui-stylus/{__version__}"
-_PIECE = MIB
 _MOST_OF_A_REFUSAL = 64 * 1024
 _T = TypeVar("_T")
 
@@ -169,7 +168,7 @@ class Http:
 
         read = response.iter_raw if raw else response.iter_bytes
         try:
-            yield from read(_PIECE) if raw else read()
+            yield from read()  # as it comes: what has come before a connection breaks is not lost
         except httpx.HTTPError as error:
             raise Unreachable(_unreachable(response.request, error)) from error
 

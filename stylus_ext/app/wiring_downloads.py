@@ -1,0 +1,91 @@
+"""Downloads are wired here: Civitai as a source of files, a LoRA folder, the user's limits; a downloader comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from stylus_ext.app.wiring_civitai import CivitaiAccess
+from stylus_ext.backends.civitai import Civitai, download_refusal, offer_of
+from stylus_ext.backends.download import Budget, FileDownloader, Ledger, Receiver, Shelf, write_preview
+from stylus_ext.backends.http import Http, Limits, Refusal
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import StylusError
+from stylus_ext.core.fetching import MB, Caps, NotFetched, Offer, called
+from stylus_ext.core.settings import Downloads as Rules
+from stylus_ext.core.sources import Check
+
+_GB = 1024 * MB
+_PICTURES = Limits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class CivitaiSource:
+    """`Source` over Civitai: asked for each file just before it is fetched."""
+
+    civitai: Civitai
+    has_key: bool
+    now: Callable[[], datetime] = _now
+    name: str = "Civitai"
+
+    def offer(self, card: AdapterCard, check: Check) -> Offer:
+        if card.key.scheme != "civitai":
+            raise NotFetched("no_source", f"{called(card)} is not known to Civitai, so there is nowhere to fetch it from.")
+        found = offer_of(self.civitai, int(card.key.value), self.now(), check)
+        if found.early_until is not None:
+            until = found.early_until.date().isoformat()
+            raise NotFetched("early_access", f"{called(card)} is in early access until {until}: whoever wants it sooner pays for it on Civitai.")
+        return Offer(found.file, found.size, found.sha256, found.url, found.scanned, found.stated)
+
+    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
+        return download_refusal(refusal, called(card), has_key=self.has_key)
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What an engine knows of downloads: the rules of its owner, and how much its own have taken."""
+
+    folder: Path
+    rules: Rules
+    access: CivitaiAccess
+    budget: Budget = field(init=False)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ledger", Ledger(self.folder))
+        budget = Budget(
+            largest=self.rules.largest_mb * MB, quota=round(self.rules.quota_gb * _GB), keep_free=round(self.rules.keep_free_gb * _GB),
+            ledger=self.ledger, unhashed=self.rules.unhashed,
+        )
+        object.__setattr__(self, "budget", budget)
+
+    @property
+    def on(self) -> bool:
+        return self.rules.download
+
+    def caps(self) -> Caps:
+        return self.budget.caps()
+
+    @contextmanager
+    def into(
+        self, folders: Sequence[str], names: Callable[[], Collection[str]], hashes: Callable[[], Mapping[str, str]]
+    ) -> Iterator[FileDownloader]:
+        """A downloader into the first of these folders, which lie in one host. Open while files are fetched."""
+        first, *others = map(Path, folders)
+        with self.access.http() as http:
+            pictures = Http(limits=_PICTURES)
+            try:
+                yield FileDownloader(
+                    CivitaiSource(Civitai(http, self.access.url), self.access.has_key()), Receiver(http),
+                    Shelf(first, tuple(others), names, hashes), self.budget, self.ledger, self.rules.by_family,
+                    lambda url, file, check: write_preview(pictures, url, file, check),
+                )
+            finally:
+                pictures.close()

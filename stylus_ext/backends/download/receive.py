@@ -1,0 +1,118 @@
+"""Bytes from an address into a part: broken connections are gone on with, from where they broke; whole or an error comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from stylus_ext.backends.download.contents import ENOUGH, check_beginning
+from stylus_ext.backends.download.parts import Part
+from stylus_ext.backends.http import Answer, BadAnswer, Http, Refusal, Unreachable, origin_of
+from stylus_ext.backends.http.waiting import pause
+from stylus_ext.core.fetching import NotFetched
+
+Check = Callable[[], None]
+
+ROUNDED = 1024
+"""Sources state sizes in KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is fetched into a part: `size` and `sha256` as the source says, 0 and empty if it does not; `room` hears how much there
+    will be, and may refuse."""
+
+    url: str
+    what: str
+    size: int
+    sha256: str
+    room: Callable[[int], None]
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """`tries` is how often in a row it may break without a byte more, `most` how often at all."""
+
+    http: Http
+    tries: int = 4
+    most: int = 60
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 8.0
+
+    def __call__(self, order: Order, part: Part) -> None:
+        """A signed address holds only for a while: each try asks anew for one."""
+        fruitless = 0
+        for _ in range(self.most):
+            before = part.size
+            try:
+                self._once(order, part)
+                return  # noqa: TRY300 - it is whole
+            except Unreachable:
+                if order.sha256 and part.sha256 == order.sha256:
+                    return  # whatever length was stated
+                fruitless = 0 if part.size > before else fruitless + 1
+                if fruitless >= self.tries:
+                    raise
+            except Refusal as refusal:
+                fruitless += 1
+                self._judged(refusal, order, part, fruitless)
+            if part.cleared > self.tries:
+                raise NotFetched("unsteady", f"What comes for {order.what} is another file at each try; nothing was kept. Try again later.")
+            pause(min(self.longest_pause_s, self.first_pause_s * 2**fruitless), order.check)
+        raise Unreachable(f"The connection for {order.what} broke {self.most} times. Try again later; what has come is kept to go on with.")
+
+    def _judged(self, refusal: Refusal, order: Order, part: Part, fruitless: int) -> None:
+        """The source's own no is its; the storage's may be that an address no longer holds, or that it has another file now."""
+        if refusal.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
+            part.clear()
+        elif refusal.where.startswith(origin_of(order.url) + "/"):
+            raise refusal
+        elif fruitless >= self.tries - 1:
+            raise NotFetched(
+                "storage", f"The storage to which downloads are sent refused {order.what} with the status {refusal.status}. Try again later."
+            ) from refusal
+
+    def _once(self, order: Order, part: Part) -> None:
+        asked = {"Range": f"bytes={part.size}-"} if part.size else {}
+        with self.http.stream(order.url, asked, check=order.check) as answer:
+            if answer.headers.get("content-encoding", "identity") != "identity":
+                raise BadAnswer(f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again later.")
+            if part.size and not part.continued_by(answer):
+                part.clear()
+                if answer.status == HTTPStatus.PARTIAL_CONTENT:
+                    raise Unreachable(f"{answer.origin} sent another part of {order.what} than was asked for.")
+            if not part.size:
+                self._begun(order, part, answer)
+            self._read(order, part, answer)
+        self._is_whole(order, part)
+
+    @staticmethod
+    def _begun(order: Order, part: Part, answer: Answer) -> None:
+        if answer.status == HTTPStatus.PARTIAL_CONTENT:
+            raise BadAnswer(f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try again later.")
+        part.learn(answer)
+        if answer.length is not None:
+            order.room(answer.length)
+
+    @staticmethod
+    def _read(order: Order, part: Part, answer: Answer) -> None:
+        beginning = b"" if part.size < ENOUGH else None
+        for piece in answer.pieces():
+            if beginning is not None:
+                beginning += piece[:ENOUGH]
+                if not part.size or len(beginning) >= ENOUGH:
+                    check_beginning(beginning, order.what, part.state.total)
+                    beginning = None if len(beginning) >= ENOUGH else beginning
+            order.room(part.size + len(piece))
+            part.write(piece)
+            order.check()
+
+    @staticmethod
+    def _is_whole(order: Order, part: Part) -> None:
+        """Without a stated length, a connection that ends looks like the end of the file."""
+        total = part.state.total
+        short = part.size < total if total is not None else bool(order.size) and part.size < order.size - ROUNDED
+        if short:
+            raise Unreachable(f"The connection for {order.what} ended before all of it had come. Try again.")
