@@ -131,6 +131,19 @@ def test_every_command_is_offered_by_install_py() -> None:
     assert parser_names <= offered
 
 
+def test_lists_are_flags_with_commas_and_lists_in_the_settings_file(stylus: Cli, folder: Path) -> None:
+    def picked(*flags: str) -> set[str]:
+        return {pick["name"] for pick in json.loads(stylus("plan", PROMPT, "--json", *flags).out)["picks"]}
+
+    assert picked()
+    assert picked("--allow-tags", "no such tag, nor this") == set()
+    assert picked("--allow-folders", "no/such/folder") == set()
+    assert picked("--deny-tags", "style, animal, object, concept, background, clothing, character, building, pose, action, vehicle") == set()
+    (folder / "settings.json").write_text(json.dumps({"selection": {"allow_tags": ["no such tag"]}}), "utf-8")
+    assert picked() == set()
+    assert picked("--allow-tags", "") == picked("--allow-tags", "*") != set()
+
+
 def test_the_help_groups_every_setting_and_fits_a_terminal(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["plan", "--help"])

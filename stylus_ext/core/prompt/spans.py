@@ -1,7 +1,7 @@
 """A Prompt in, its spans out: the pieces that an adapter could serve, disjoint, in order, with their places in the text.
 
 Of tag prompts the commas rule, and only what is as long as a sentence is cut further; captions fall into runs of telling
-words. Head counts and quality talk are no spans.
+words. Head counts, quality talk and ratings are no spans.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.pieces import Piece, pieces
 from stylus_ext.core.prompt.words import content_words
+
+_RATINGS = frozenset(("nsfw", "not safe for work"))
+"""Ask for a kind of picture, and no adapter; a negative prompt may still forbid them."""
 
 LONGEST_TAG = 4
 """Words up to which a piece of a tag prompt stays whole."""
@@ -32,7 +35,7 @@ def spans(prompt: Prompt) -> tuple[Span, ...]:
     return tuple(
         span
         for piece in pieces(prompt)
-        if piece.role == "content"
+        if piece.role == "content" and piece.text.casefold() not in _RATINGS
         for span in _of(prompt, piece)
         if content_words(span.text)
     )
