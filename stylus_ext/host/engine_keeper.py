@@ -44,11 +44,14 @@ class Keeper:
         self._up = threading.Event()
         self._guard = threading.Lock()
         self._child: EngineChild | None = None
+        self.looked = False
+        """Whether it is known that no engine runs on the folder; before, a missing environment is no obstacle."""
 
     def run(self) -> None:
         pause = FIRST_PAUSE_S
         while not self._stopping.is_set():
             if not self._orders.setup.ready and rendezvous.read(self._orders.data_dir) is None:
+                self.looked = True
                 self._stopping.wait(_LOOK_S)
                 continue
             began = time.monotonic()

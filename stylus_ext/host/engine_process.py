@@ -62,6 +62,9 @@ class EngineProcess:
         now = self._board.now
         if self.remote or now.state in (EngineState.READY, EngineState.STARTING):
             return now
+        keeper = self._keeper
+        if keeper is not None and not keeper.looked and not self._setup.ready:
+            return engine_report.starting()
         return self._setup.report() or now
 
     def set_up(self) -> None:

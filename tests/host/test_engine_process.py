@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -114,6 +115,25 @@ def test_an_engine_that_runs_alone_is_used_and_left_alone(folder: Path) -> None:
             assert process.report().pid == other.pid
         assert other.poll() is None
         assert end(other).code == 0
+
+
+def test_before_it_is_known_whether_one_runs_a_missing_environment_is_no_obstacle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread may get its turn late where a machine is busy."""
+    look, turn = rendezvous.read, threading.Event()
+
+    def late(data_dir: Path) -> rendezvous.Rendezvous | None:
+        turn.wait(PATIENCE_S)
+        return look(data_dir)
+
+    with engine_of_another(folder) as other:
+        monkeypatch.setattr(rendezvous, "read", late)
+        with engine(folder, HereSetup(there=False)) as process:
+            assert process.report().state is EngineState.NOT_SET_UP
+            process.start()
+            assert process.report().state is EngineState.STARTING
+            turn.set()
+            assert process.wait_ready(PATIENCE_S, never)
+            assert process.report().pid == other.pid
 
 
 PARENT = """
