@@ -50,8 +50,9 @@ def codes(answer: dict[str, Any]) -> list[str]:
 
 
 def seen(answer: dict[str, Any]) -> set[str]:
-    """What was picked or nearly so."""
-    return {one["name"] for one in (*answer["picks"], *answer["near_misses"])}
+    """What was picked or nearly so; that something would have been, if there were a file of it, is said of what is out of reach."""
+    misses = [miss for miss in answer["near_misses"] if "no file of it" not in miss["reason"]]
+    return {one["name"] for one in (*answer["picks"], *misses)}
 
 
 def is_free(stylus: Stylus) -> bool:
