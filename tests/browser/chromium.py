@@ -20,7 +20,7 @@ _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-proxy-server", "--disable-dev-shm-usage",
 )
-PATIENCE_MS = 15_000.0
+PATIENCE_MS = 60_000.0  # a busy machine is not a bug
 
 
 def find_chromium() -> str | None:
