@@ -61,7 +61,8 @@ class StylusScript(compat.Script):
         if compat.is_nested():
             p.stylus_work = None
             return
-        p.stylus_work = None
+        if getattr(p, WORK, None) is not None:  # between two pictures ADetailer calls the hooks again, on a copy
+            return
         from stylus_ext.host.process import process
 
         p.stylus_work = process(p, _read(p, args))
@@ -86,7 +87,7 @@ class StylusScript(compat.Script):
         if work is not None:
             work.finish(p)
             p.stylus_work = None
-            _under_way.clear()
+            _under_way[:] = [pair for pair in _under_way if pair[0] is not p]
 
 
 def before_grid(params: Any) -> None:  # noqa: ARG001 - the host passes the pictures

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.host.double.fixtures import Stage
-from tests.host.double.processing import Processing, parse_generation_parameters, process_images, xyz
+from tests.host.double.processing import Processed, Processing, parse_generation_parameters, process_images, xyz
 from tests.host.double.webui import ALWAYS_VISIBLE, Script
 
 ON = {"enabled": True}
@@ -60,6 +60,20 @@ class CopiedPass(Company):
             self.seen.append(process_images(inner))
 
 
+class HooksAgain(Company):
+    """ADetailer lets the others end on a copy before its pass, and begin again on another one after a batch's last picture."""
+
+    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
+        if p.batch_index == 0:
+            p.scripts.call("postprocess", copy.copy(p), Processed([], [], p))
+        prompts = list(p.all_prompts)
+        if p.batch_index == p.batch_size - 1:
+            other = copy.copy(p)
+            p.scripts.call("before_process", other)
+            p.scripts.call("process", other)
+        self.seen.append((prompts, p.all_prompts))
+
+
 class Wildcards(Company):
     """Makes prompts of its own in `process`; the host's order says whether it comes before us or after."""
 
@@ -103,6 +117,20 @@ def test_a_run_inside_a_run_never_plans(stage: Stage, kind: type[Company]) -> No
     inner = parse_generation_parameters(kind.seen[0].infotexts[0])["Prompt"]
     assert inner == parse_generation_parameters(done.infotexts[0])["Prompt"]
     assert inner.count("<lora:corgi_dog:") == 1
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_hooks_that_are_called_again_between_two_pictures_change_nothing(stage: Stage, first: bool) -> None:
+    before = stage.host.api(ON, prompt=PROMPT, n_iter=2, batch_size=2)
+    asked = len(stage.asked)
+    restarted(stage, HooksAgain, first=first)
+    done = stage.host.api(ON, prompt=PROMPT, n_iter=2, batch_size=2)
+    assert len(stage.asked) - asked <= asked
+    assert done.infotexts == before.infotexts
+    assert done.grid == before.grid
+    assert [image.pixels for image in done.images] == [image.pixels for image in before.images]
+    assert done.p.comments == before.p.comments
+    assert all(prompts == still for prompts, still in HooksAgain.seen)
 
 
 def test_cells_of_a_grid_ask_once_as_long_as_nothing_of_ours_changes(stage: Stage) -> None:
