@@ -25,9 +25,21 @@ settings.load_profile("steady")
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - compared with, not bound to
 
 
+_LIVE = os.environ.get("STYLUS_TEST_NETWORK") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nobody's service is asked because somebody ran the tests."""
+    for item in items:
+        if item.get_closest_marker("network") and not _LIVE:
+            item.add_marker(pytest.mark.skip(reason="asks a real service; STYLUS_TEST_NETWORK=1 runs it"))
+
+
 @pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def _loopback_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real sockets, on loopback alone. Names of other machines are not even looked up."""
+    if _LIVE and request.node.get_closest_marker("network"):
+        return
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
     def guarded(self: socket.socket, address: Any) -> None:

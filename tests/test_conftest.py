@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +19,12 @@ def test_a_socket_outside_loopback_is_refused() -> None:
 def test_loopback_works() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert client.getpeername() == server.getsockname()
+
+
+def test_nobodys_service_is_asked_because_somebody_ran_the_tests() -> None:
+    """Its tests are there and are skipped, also where everything else is run."""
+    variables = {name: value for name, value in os.environ.items() if name not in ("STYLUS_TEST_NETWORK", "PYTEST_ADDOPTS")}
+    command = [sys.executable, "-m", "pytest", "-q", "tests/backends/civitai/test_live.py"]
+    ran = subprocess.run(command, cwd=Path(__file__).resolve().parents[1], env=variables, capture_output=True, text=True, timeout=120)
+    assert "3 skipped" in ran.stdout
+    assert "passed" not in ran.stdout
