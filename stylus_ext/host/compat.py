@@ -97,6 +97,15 @@ def listing() -> tuple[int, int]:
     return len(files), hash(frozenset(files))
 
 
+def unlisted(names: Iterable[str]) -> list[str]:
+    """Those that the host knows neither as a file's name nor as an alias."""
+    module = networks()
+    if module is None:
+        return []
+    known = {*(getattr(module, "available_networks", None) or {}), *(getattr(module, "available_network_aliases", None) or {})}
+    return sorted(name for name in set(names) if name not in known)
+
+
 def gone_stems(stems: Iterable[str]) -> set[str]:
     """Listed still, but the file was taken away since: reForge and Forge load none of a picture's LoRAs where one is missing."""
     files = getattr(networks(), "available_networks", None) or {}

@@ -15,7 +15,9 @@ from stylus_ext.core.composition import Pick
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, UNKNOWN
 from stylus_ext.core.plan import Plan, from_json
+from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
+from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.desk import Desk, Made
@@ -68,6 +70,7 @@ class Generation:
         if self.desk.interrupted():
             raise Cancelled("It was interrupted before it began.")
         settings, family, notes = self._settings()
+        notes += _unlisted(before)
         stems = compat.listed_stems()
         if family == UNKNOWN:
             notes.append(_UNKNOWN_FAMILY)
@@ -187,6 +190,22 @@ def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
         values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
     folders = desk.folders_to_read(compat.lora_folders(), compat.listing())
     return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders}
+
+
+def _unlisted(texts: Texts) -> list[Note]:
+    """A name of the user's own that may cost the picture every LoRA, ours as well."""
+    written = [text for text in dict.fromkeys((*texts.positive, *texts.hr_positive)) if "<" in text]
+    names = compat.unlisted(tag.name for text in written for tag in parse_prompt(text).user_tags if tag.kind in ADAPTER_KINDS)
+    if not names:
+        return []
+    said = ", ".join(names)
+    return [
+        Note(
+            "unlisted",
+            f"The prompt names {said}, which this WebUI does not list among its LoRAs; if there is no such file, reForge and Forge"
+            " load none of the picture's LoRAs.",
+        )
+    ]
 
 
 def is_inpainting(p: Any) -> bool:

@@ -129,3 +129,10 @@ def test_a_name_that_nobody_lists_costs_all_of_them(reforge: Stage) -> None:
     """The double's rule, and the live host's: why no such name may be written."""
     done = reforge.host.api(prompt="a corgi <lora:corgi_dog:1> <lora:nope:1>")
     assert done.images[0].pixels[2][2] == ()
+
+
+def test_a_name_of_the_users_own_that_is_not_listed_is_said(reforge: Stage) -> None:
+    done = reforge.host.api(ON, prompt="a corgi <lora:nope:1> <lora:oil_painting:1> <hypernet:other:1>", n_iter=2, batch_size=2)
+    assert "The prompt names nope, which this WebUI does not list" in done.infotexts[0]
+    assert "Lora hashes" not in done.infotexts[0]
+    assert "does not list" not in reforge.host.api(ON, prompt="a corgi <lora:oil_painting:1>").infotexts[0]
