@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -31,12 +32,15 @@ class Transport(httpx.BaseTransport):
         self._watch = watch
         self._ways: dict[str, httpx.BaseTransport] = {}
         self._context: ssl.SSLContext | None = None
+        self._guard = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         proxy = proxy_for(str(request.url))
-        if proxy not in self._ways:
-            self._ways[proxy] = self._way(proxy)
-        return self._ways[proxy].handle_request(request)
+        with self._guard:  # of two threads that come first, one makes it
+            if proxy not in self._ways:
+                self._ways[proxy] = self._way(proxy)
+            way = self._ways[proxy]
+        return way.handle_request(request)
 
     def close(self) -> None:
         for way in self._ways.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import ssl
@@ -9,13 +10,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from stylus_ext.backends.http import Http, Key, Limits, Unreachable
-from stylus_ext.backends.http.transport import certificates, proxy_for
+from stylus_ext.backends.http.transport import Transport, certificates, proxy_for
+from stylus_ext.backends.http.waiting import Watch
 from stylus_ext.core.errors import Cancelled, InvalidInput
 from tests.civitai_service import CivitaiService
 
@@ -102,6 +106,20 @@ def test_a_proxy_sees_no_key(make_http: MakeHttp, monkeypatch: pytest.MonkeyPatc
 def test_this_machine_is_reached_without_a_proxy(civitai: CivitaiService, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert http.json(f"{civitai.api}/api/v1/enums")
+
+
+def test_threads_that_begin_at_once_share_one_way(civitai: CivitaiService) -> None:
+    transport = Transport(Watch())
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> None:
+        together.wait(5)
+        transport.handle_request(httpx.Request("GET", f"{civitai.api}/api/v1/enums")).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+    transport.close()
+    gc.collect()  # a connection that nobody closed would be a warning, and so an error
 
 
 def test_hosts_may_be_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
