@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_serve
+from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_downloads, cli_serve
 from stylus_ext.cli_flags import Help, add_settings, settings_of
 from stylus_ext.cli_session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
@@ -75,8 +75,10 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
         settings = settings_for(folder, arguments)
         with session(folder, settings, f"Stylus {operation}", arguments.wait) as here:
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
-                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors and Civitai do not count.\n")
+                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors, Civitai and downloads do not count.\n")
             answer = here.call(operation, payload)
+            if operation == "plan":
+                answer = cli_downloads.completed(here, payload, answer)
     if operation == "status":
         running = rendezvous.read(folder)
         answer["engine"] = {"url": running.url, "pid": running.pid} if running else None
@@ -96,6 +98,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_commands.add(commands, _add_common, carry_out)
+    cli_downloads.add(commands, _add_common, carry_out)
     cli_catalogue.add(commands, _add_common, carry_out, settings_for)
     cli_bench.add(commands)
     cli_serve.add(commands, _add_common, settings_for)

@@ -66,6 +66,9 @@ def _plan_flags(parser: ArgumentParser) -> None:
         "--reach", choices=REACHES, default="auto",
         help="pick from what is on disk, or from the whole catalogue (default: auto, from what is on disk if anything is)",
     )
+    parser.add_argument(
+        "--fetch", action="store_true", help="pick from the whole catalogue, and fetch what is not on disk into the first --lora-dir (wants --download)"
+    )
     add_settings(parser, PLAN_SECTIONS)
 
 
@@ -78,6 +81,7 @@ def _plan_payload(arguments: Namespace) -> dict[str, Any]:
         "batch_size": arguments.batch_size,
         "lora_dirs": _absolute(arguments.lora_dir),
         "reach": arguments.reach,
+        "downloads": arguments.fetch,
         "settings": settings_of(arguments, PLAN_SECTIONS),
     }
 

@@ -33,6 +33,8 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"Not on disk ({_size(total)} in all)"
         for file in missing.values():
             yield f"  {file['file']}  {_size(file['size'])}  {file['key']}"
+    for file in answer.get("fetched", ()):
+        yield f"Fetched {file['stem']}, to {file['path']}" if file["new"] else f"Already there: {file['path']}"
     if plan["notes"]:
         yield ""
         yield "Notes"

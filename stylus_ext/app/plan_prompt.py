@@ -15,9 +15,10 @@ from stylus_ext.core.composition import Composition
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, is_partial, parse_family, partly
+from stylus_ext.core.fetching import Reach
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.names import NO_NAMES, Names
-from stylus_ext.core.naming import safe_file_stem, why_not
+from stylus_ext.core.naming import stem_for, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
 from stylus_ext.core.ports import Composer, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
@@ -31,13 +32,14 @@ logger = logging.getLogger(__name__)
 MOST_BATCHES = 1000
 MOST_CHARACTERS = 100_000
 _CACHED = 256
+_MOST_TOLD = 3
 _PASSING = frozenset({"no_encoder"})
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """What is to be planned. `seeds` are the first image seeds of the batches; `on_disk` None takes the whole catalogue,
-    else these adapters alone, by the stem under which the host knows each."""
+    else these adapters alone, by the stem under which the host knows each; with `reach` also what may be fetched."""
 
     prompt: str
     negative_prompt: str = ""
@@ -45,6 +47,7 @@ class PlanRequest:
     batch_size: int = 1
     settings: Settings = field(default_factory=Settings)
     on_disk: Mapping[AdapterKey, str] | None = None
+    reach: Reach | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MOST_BATCHES:
@@ -96,8 +99,8 @@ class PlanPrompt:
     def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
         settings = replace(request.settings, selection=_checked(request.settings))
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
-        query = Query(prompt, negative, settings.selection, None if request.on_disk is None else frozenset(request.on_disk))
-        composition, confidence, notes = self._compose(query, request.on_disk, deadline)
+        only = None if request.on_disk is None or request.reach is not None else frozenset(request.on_disk)
+        composition, confidence, notes = self._compose(Query(prompt, negative, settings.selection, only), request, deadline)
         entries = self._store.read(pick.key for pick in composition.picks)
         tags = {pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk) for pick in composition.picks}
         composition = _weighted(composition, settings.weights.default_weight)
@@ -122,22 +125,21 @@ class PlanPrompt:
             catalogue=f"{self._store.identity}:{self._store.revision}",
         )
 
-    def _compose(
-        self, query: Query, on_disk: Mapping[AdapterKey, str] | None, deadline: Deadline
-    ) -> tuple[Composition, float, Sequence[Note]]:
+    def _compose(self, query: Query, request: PlanRequest, deadline: Deadline) -> tuple[Composition, float, Sequence[Note]]:
         if not query.prompt.text.strip():
             return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
         state = (self._store.identity, self._store.revision, self._vectors())
-        question = (query.prompt.text, query.negative.text, query.limits, query.only, *state)
+        known = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
+        question = (query.prompt.text, query.negative.text, query.limits, query.only, known, *state)
         with self._guard:
             if question in self._composed:
                 self._composed.move_to_end(question)
                 return self._composed[question]
         if query.prompt.user_tags:
-            query = replace(query, names=self._names(query.only).called_by(on_disk or {}))
-        candidates = self._retrievers(query.limits.policy).find(query)
+            query = replace(query, names=self._names(query.only).called_by(request.on_disk or {}))
+        candidates = _reachable(self._retrievers(query.limits.policy).find(query), request)
         deadline.check("the composition")
-        composition, notes = self._sayable(query, candidates, on_disk)
+        composition, notes = self._sayable(query, candidates, request.on_disk)
         deadline.check("the tags were written")
         if not notes and not any(note.code in _PASSING for note in candidates.notes):
             with self._guard:
@@ -167,6 +169,21 @@ class PlanPrompt:
             )
 
 
+def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
+    """Without those that are not on disk and cannot be fetched; the best of them are told."""
+    reach, on_disk = request.reach, request.on_disk
+    if reach is None or on_disk is None:
+        return candidates
+    away = [one for one in candidates.found if one.key not in on_disk]
+    reasons = {one.key: reason for one in away if (reason := reach.why_not(one.key, one.entry.card.remote))}
+    told = [one for one in away if one.key in reasons][:_MOST_TOLD]
+    return replace(
+        candidates,
+        found=tuple(one for one in candidates.found if one.key not in reasons),
+        refused=(*(NearMiss(one.key, one.entry.card.name, reasons[one.key], one.score) for one in told), *candidates.refused),
+    )
+
+
 def _checked(settings: Settings) -> Selection:
     return replace(settings.selection, family=parse_family(settings.selection.family))
 
@@ -178,7 +195,7 @@ def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
     if entry.stem is not None:
         return entry.stem
     remote = entry.card.remote
-    return safe_file_stem(remote.name.removesuffix(".safetensors") if remote else entry.card.name, ())
+    return stem_for(remote.name if remote else "", entry.card.name, ())
 
 
 def _tag(entry: Entry, kind: str, prompt: Prompt, settings: Settings, on_disk: Mapping[AdapterKey, str] | None) -> Tag:

@@ -11,12 +11,14 @@ from pathlib import Path
 from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
+from stylus_ext.app.fetch_missing import FetchMissing, FetchReport
 from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.app.wiring_civitai import CivitaiAccess
+from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.embedders import EndpointEmbedder, Noting, QuestionEmbedder, embedder_for
@@ -67,6 +69,7 @@ class Stylus:
     close: Callable[[], None]
     shop: Workshop
     civitai: CivitaiAccess
+    downloads: Downloads
     told: set[Note] = field(default_factory=set)
 
     def stock(self, progress: Progress) -> None:
@@ -124,6 +127,12 @@ class Stylus:
         """As the catalogue writes them; one that is not there is named."""
         return [str(checked_folder(folder)) for folder in folders]
 
+    def fetch(self, entries: Sequence[Entry], folders: Sequence[str], progress: Progress) -> FetchReport:
+        """Fetches their files into the first of these folders; what lies in any of them is not fetched again."""
+        hashes = {file.path: file.sha256 for file in self.store.files().values() if file.sha256}
+        with self.downloads.into(folders, self.names().aliases.keys, lambda: hashes) as downloader:
+            return FetchMissing(downloader, self.downloads.rules.at_once)([entry.card for entry in entries], progress)
+
     def reachable(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """What lies on disk, in these folders or anywhere, by the stem of its file."""
         return self.on_disk(self.folders(folders))
@@ -166,7 +175,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     except BaseException:
         close()
         raise
-    refresh = RefreshCatalogue(store, CardRefiner())
+    refresh, access = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings)
     embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
     names, on_disk = NamesOnDisk(store), OnDisk(store)
@@ -194,7 +203,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         names=names,
         fresh_index=fresh_index,
         shop=Workshop(store, refresh, embed, changing, store.memory),
-        civitai=CivitaiAccess(folder, settings),
+        civitai=access,
+        downloads=Downloads(folder, settings.downloads, access),
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: _in_turn(index.close, close),
     )

@@ -14,7 +14,7 @@ from stylus_ext.backends.download import Budget, FileDownloader, Ledger, Receive
 from stylus_ext.backends.http import Http, Limits, Refusal
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StylusError
-from stylus_ext.core.fetching import MB, Caps, NotFetched, Offer, called
+from stylus_ext.core.fetching import MB, Caps, NotFetched, Offer, called, version_of
 from stylus_ext.core.settings import Downloads as Rules
 from stylus_ext.core.sources import Check
 
@@ -36,9 +36,10 @@ class CivitaiSource:
     name: str = "Civitai"
 
     def offer(self, card: AdapterCard, check: Check) -> Offer:
-        if card.key.scheme != "civitai":
+        version = version_of(card)
+        if version is None:
             raise NotFetched("no_source", f"{called(card)} is not known to Civitai, so there is nowhere to fetch it from.")
-        found = offer_of(self.civitai, int(card.key.value), self.now(), check)
+        found = offer_of(self.civitai, version, self.now(), check)
         if found.early_until is not None:
             until = found.early_until.date().isoformat()
             raise NotFetched("early_access", f"{called(card)} is in early access until {until}: whoever wants it sooner pays for it on Civitai.")

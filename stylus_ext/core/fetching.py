@@ -63,6 +63,20 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What a plan may pick besides what is on disk: what fits the caps, or nothing more where fetching is over (None)."""
+
+    caps: Caps | None
+    failed: frozenset[AdapterKey] = frozenset()
+
+    def why_not(self, key: AdapterKey, remote: RemoteFile | None) -> str:
+        """The end of a sentence; empty where it may be fetched."""
+        if key in self.failed:
+            return "it could not be fetched"
+        return "it is not on disk" if self.caps is None else self.caps.why_not(remote)
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Where the file of a card lies now; `size` of it was fetched, or none where the user had it already."""
 
@@ -82,6 +96,11 @@ class Failed:
     name: str
     code: str
     text: str
+
+
+def version_of(card: AdapterCard) -> int | None:
+    """Civitai's number of this adapter version, under whichever key it is known first."""
+    return next((int(key.value) for key in (card.key, *card.equivalents) if key.scheme == "civitai"), None)
 
 
 def called(card: AdapterCard) -> str:

@@ -101,17 +101,21 @@ class Job:
 
 
 class Jobs:
-    """One worker: jobs change the catalogue, so they run one after another, in the order in which they were asked for."""
+    """One worker: jobs change the catalogue, so they run one after another, in the order in which they were asked for.
+
+    What somebody waits for in front of a picture runs beside them, in a thread of its own.
+    """
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._guard = threading.Lock()
         self._closed = False
+        self._beside: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name="stylus-jobs", daemon=True)
         self._thread.start()
 
-    def start(self, name: str, work: Work) -> Job:
+    def start(self, name: str, work: Work, *, beside: bool = False) -> Job:
         job = Job(secrets.token_hex(8), name, work)
         with self._guard:
             if self._closed:
@@ -122,7 +126,12 @@ class Jobs:
             for old in finished[: max(0, len(self._jobs) + 1 - _REMEMBERED)]:
                 del self._jobs[old]
             self._jobs[job.id] = job
-            self._queue.put(job)
+            if beside:
+                self._beside = [thread for thread in self._beside if thread.is_alive()]
+                self._beside.append(threading.Thread(target=job.run, name=f"stylus-{name}", daemon=True))
+                self._beside[-1].start()
+            else:
+                self._queue.put(job)
         return job
 
     def get(self, job_id: str) -> Job:
@@ -147,8 +156,11 @@ class Jobs:
         for job in self.all():
             job.cancel()
         self._queue.put(None)
-        self._thread.join(wait_s)
-        return not self._thread.is_alive()
+        until = time.monotonic() + wait_s
+        threads = [self._thread, *self._beside]
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:

@@ -18,8 +18,9 @@ from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, ENGINE_SECTIONS, POLICIES, SCHEMES, Settings, with_values
 from stylus_ext.engine.civitai import identify, on_request, sync
+from stylus_ext.engine.downloads import fetch, leaves, reach_of
 from stylus_ext.engine.entries import entry_json
-from stylus_ext.engine.requests import EDIT, IDENTIFY, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW, SYNC
+from stylus_ext.engine.requests import EDIT, FETCH, IDENTIFY, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW, SYNC
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -32,11 +33,12 @@ _MOST_PINNED = 500
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`long` ones are run as jobs, with progress and cancel."""
+    """`long` ones are run as jobs, with progress and cancel; those `beside` wait for no other job."""
 
     schema: Schema
     run: Callable[[Stylus, dict[str, Any], Progress], dict[str, Any]]
     long: bool = False
+    beside: bool = False
 
 
 def perform(stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     deadline = Deadline(request["deadline_s"])
     notes = _read_folders(stylus, request["lora_dirs"], _Hurried(progress, deadline)) if request["lora_dirs"] else []
     partial = stylus.embed.note()
+    reach, told = reach_of(stylus, request)
     seeds = request["seeds"] or [request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])]
     plan = stylus.plan(
         PlanRequest(
@@ -75,11 +78,12 @@ def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
             seeds=tuple(seeds),
             batch_size=request["batch_size"],
             settings=_settings(stylus.settings, request["settings"]),
-            on_disk=_reach(stylus, request),
+            on_disk=_reach(stylus, request, empty=reach is not None),
+            reach=reach,
         ),
         deadline,
     )
-    plan = replace(plan, notes=tuple(dict.fromkeys([*stylus.news(), *notes, *([partial] if partial else []), *plan.notes])))
+    plan = replace(plan, notes=tuple(dict.fromkeys([*stylus.news(), *told, *notes, *([partial] if partial else []), *plan.notes])))
     return {"plan": to_json(plan), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
 
 
@@ -114,8 +118,8 @@ def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:
     return with_values(base, values)
 
 
-def _reach(stylus: Stylus, request: dict[str, Any]) -> dict[AdapterKey, str] | None:
-    """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue."""
+def _reach(stylus: Stylus, request: dict[str, Any], *, empty: bool) -> dict[AdapterKey, str] | None:
+    """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue, or `empty`."""
     if request["reach"] == "catalogue":
         return None
     if request["inventory"] is not None:
@@ -124,7 +128,7 @@ def _reach(stylus: Stylus, request: dict[str, Any]) -> dict[AdapterKey, str] | N
     there = stylus.reachable(request["lora_dirs"])
     if request["stems"] is not None:
         return _among(there, request["stems"])
-    return there if there or request["reach"] == "disk" else None
+    return there if there or empty or request["reach"] == "disk" else None
 
 
 def _among(there: Mapping[AdapterKey, str], stems: Sequence[str]) -> dict[AdapterKey, str]:
@@ -205,9 +209,9 @@ def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "leaves_the_machine": _leaves(stylus.settings),
-        "leaves_on_request": on_request(stylus),
+        "leaves_on_request": [*on_request(stylus), *leaves(stylus)],
         "capabilities": {
-            "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": False,
+            "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(OPERATIONS),
         },
         "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],
@@ -233,4 +237,5 @@ OPERATIONS: Mapping[str, Operation] = {
     "index": Operation(INDEX, _index, long=True),
     "sync": Operation(SYNC, sync, long=True),
     "identify": Operation(IDENTIFY, identify, long=True),
+    "fetch": Operation(FETCH, fetch, long=True, beside=True),
 }

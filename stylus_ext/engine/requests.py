@@ -12,6 +12,10 @@ LONGEST_S = 3600.0
 REACHES = ("auto", "disk", "catalogue")
 _FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
 
+NOT_FETCHED: Schema = {
+    "key": Field(str, required=True, longest=4096),
+    "text": Field(str, required=True, longest=2000),
+}
 PLAN: Schema = {
     "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
     "negative_prompt": Field(str, "", longest=MOST_CHARACTERS),
@@ -25,6 +29,8 @@ PLAN: Schema = {
     "inventory": Field(str, None, longest=64),
     "reach": Field(str, "auto", choices=REACHES),
     "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
+    "downloads": Field(bool, False),
+    "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
 }
 LISTED: Schema = {
     "stem": Field(str, required=True, longest=1024),
@@ -72,4 +78,9 @@ SYNC: Schema = {
 IDENTIFY: Schema = {
     "lora_dirs": Field(list, (), required=True, longest=64, items=Field(str, longest=4096)),
     "again": Field(bool, False),
+}
+FETCH: Schema = {
+    "keys": Field(list, (), required=True, longest=100, items=Field(str, longest=4096)),
+    "lora_dirs": _FOLDERS,
+    "dry_run": Field(bool, False),
 }

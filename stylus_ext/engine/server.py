@@ -122,7 +122,7 @@ class Engine:
                 return self.jobs.cancel(job_id).as_json()
             case ["jobs", name] if name in OPERATIONS:
                 checked(payload, OPERATIONS[name].schema)
-                return self.jobs.start(name, lambda progress: perform(self.stylus, name, payload, progress)).as_json()
+                return self.jobs.start(name, lambda progress: perform(self.stylus, name, payload, progress), beside=OPERATIONS[name].beside).as_json()
             case [name] if name in OPERATIONS and not OPERATIONS[name].long:
                 return await self._perform(name, payload)
             case [name] if name in OPERATIONS:

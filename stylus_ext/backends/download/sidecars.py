@@ -14,6 +14,7 @@ from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 from stylus_ext.backends.statements.values import digest, identity, table
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StoreProblem
+from stylus_ext.core.fetching import version_of
 
 _LARGEST = 8 * 1024 * 1024
 _VERSIONS = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL", "pony": "SDXL", "illustrious": "SDXL", "noobai": "SDXL", "flux1": "Flux"}
@@ -32,7 +33,7 @@ def write_sidecars(file: Path, card: AdapterCard, family: str, sha256: str, abou
 
 def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
     """Whether a sidecar that was left without its file is another file's: then the stem is no good name for this one."""
-    version = int(card.key.value) if card.key.scheme == "civitai" else None
+    version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
         said = _read(file.with_suffix(suffix))
         stated_id, stated_sum = identity(said.get(id_name)), digest(said.get("sha256"))
@@ -52,10 +53,11 @@ def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
         "notes": "",
         "sha256": sha256.upper(),
     }
-    if card.key.scheme == "civitai":
-        said |= {"modelVersionId": int(card.key.value)}
-    if card.model_id is not None:
-        said |= {"modelId": card.model_id, "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={card.key.value}"}
+    version = version_of(card)
+    if version is not None:
+        said |= {"modelVersionId": version}
+    if version is not None and card.model_id is not None:
+        said |= {"modelId": card.model_id, "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={version}"}
     return said
 
 

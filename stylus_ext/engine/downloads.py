@@ -1,0 +1,77 @@
+"""The operation that fetches files, and what a plan may fetch: a checked payload goes in; files, and sentences for the others, come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.description import Entry
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.fetching import Reach
+from stylus_ext.core.ports import Progress
+
+if TYPE_CHECKING:
+    from stylus_ext.app.wiring import Stylus
+
+OFF = "Downloads are off. Switch them on with --download, in settings.json ({\"downloads\": {\"download\": true}}) or on the WebUI's settings page."
+
+
+def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Reads the folders before, so that what the user has already is known, and afterwards, so that the next plan knows the new."""
+    entries = list({entry.key: entry for entry in map(stylus.entry, request["keys"])}.values())
+    if request["dry_run"]:
+        return _answer(stylus, would=[_would(stylus, entry) for entry in entries])
+    if not stylus.downloads.on:
+        raise InvalidInput(OFF)
+    if not request["lora_dirs"]:
+        raise InvalidInput("Say into which folder files are to be fetched, such as models/Lora: --lora-dir, or 'lora_dirs'.")
+    folders = stylus.folders(request["lora_dirs"])
+    stylus.index_folders(folders, progress)
+    report = stylus.fetch(entries, folders, progress)
+    notes = list(stylus.index_folders(folders, progress).notes) if report.fetched else []
+    return _answer(stylus, report.fetched, report.failed, notes=[*stylus.news(), *notes])
+
+
+def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, list[Note]]:
+    """What the plan may pick that is not on disk; `without` says that fetching is over, and what did not come."""
+    if not request["downloads"]:
+        return None, []
+    if not stylus.downloads.on:
+        return None, [Note("downloads_off", f"Only LoRAs on disk were considered. {OFF}")]
+    if request["inventory"] is not None or not request["lora_dirs"]:
+        return None, [Note("downloads_off", "Only LoRAs on disk were considered: this engine does not see the folder to fetch into.")]
+    if request["without"] is None:
+        return Reach(stylus.downloads.caps()), []
+    failed = frozenset(AdapterKey.parse(one["key"]) for one in request["without"])
+    return Reach(None, failed), [Note("not_fetched", one["text"]) for one in request["without"]]
+
+
+def leaves(stylus: Stylus) -> list[str]:
+    """What a command sends when the user gives it."""
+    if not stylus.downloads.on:
+        return []
+    key = ", with your key" if stylus.civitai.has_key() else ""
+    return [f"`fetch`, and a plan that you let fetch: the numbers of the adapters that are fetched, to {stylus.civitai.url}{key}"]
+
+
+def _would(stylus: Stylus, entry: Entry) -> dict[str, Any]:
+    """Nothing is asked of anybody for this."""
+    remote = entry.card.remote
+    why = "it is on disk already" if entry.files else stylus.downloads.caps().why_not(remote)
+    return {
+        "key": str(entry.key), "name": entry.card.name, "file": remote.name if remote else "", "size": remote.size if remote else 0,
+        "sha256": remote.sha256 if remote else None, "why_not": why,
+    }
+
+
+def _answer(
+    stylus: Stylus, fetched: Sequence[Any] = (), failed: Sequence[Any] = (), would: Sequence[dict[str, Any]] = (), notes: Sequence[Note] = ()
+) -> dict[str, Any]:
+    caps = stylus.downloads.caps()
+    return {
+        "fetched": [{**asdict(one), "key": str(one.key)} for one in fetched],
+        "failed": [{**asdict(one), "key": str(one.key)} for one in failed],
+        "would": list(would), "used": stylus.downloads.ledger.total(), "left": caps.left, "notes": [asdict(note) for note in notes],
+    }
