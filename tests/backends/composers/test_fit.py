@@ -19,6 +19,8 @@ SKYSHIP: dict[str, Any] = {"name": "Zeppelin Skyship", "kind": "vehicle", "tags"
 CORGI: dict[str, Any] = {"name": "Fluffy Corgi", "kind": "animal"}
 SERIES: dict[str, Any] = {"name": "Eastern 205 series / train interior", "kind": "background"}
 PLATES: dict[str, Any] = {"name": "Old Storybook Plates", "kind": "style", "tags": ("style", "storybook")}
+WINDOW: dict[str, Any] = {"name": "Stained Glass Window", "kind": "style", "tags": ("style", "stained glass")}
+LCM: dict[str, Any] = {"name": "LCM Quick Steps", "kind": "concept", "tags": ("lcm",), "speed": True}
 GRAFFITI: dict[str, Any] = {"name": "Wall Graffiti Paint", "kind": "style", "tags": ("graffiti",)}
 
 
@@ -37,6 +39,9 @@ GRAFFITI: dict[str, Any] = {"name": "Wall Graffiti Paint", "kind": "style", "tag
     (PLATES, "plate", "a plate of spaghetti", "no more than a word of its name"),
     (PLATES, "storybook", "a storybook", ""),
     (GRAFFITI, "graffiti", "a graffiti of a corgi", ""),
+    (WINDOW, "glass", "a glass of wine", "no more than a word of its name"),
+    (WINDOW, "stained glass", "a castle in stained glass", ""),
+    (LCM, "lcm", "lcm, a castle", ""),
 ])
 def test_neither_broader_nor_narrower(facts: dict[str, Any], task: str, prompt: str, said: str) -> None:
     made = dict(facts)

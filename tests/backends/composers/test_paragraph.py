@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -96,7 +97,7 @@ def test_at_most_two_styles() -> None:
     ("a plate of spaghetti", "plate", {"name": "Old Storybook Plates", "kind": "style", "tags": ("storybook",)}, False),
     ("a storybook about spaghetti", "storybook", {"name": "Old Storybook Plates", "kind": "style", "tags": ("storybook",)}, True),
 ])
-def test_nothing_much_narrower_than_its_task(prompt: str, at: str, facts: dict[str, str], picked: bool) -> None:
+def test_nothing_much_narrower_than_its_task(prompt: str, at: str, facts: dict[str, Any], picked: bool) -> None:
     made = dict(facts)
     composition = compose(prompt, found(prompt, 1, made.pop("name"), at, **made))
     assert bool(composition.picks) is picked
@@ -107,7 +108,7 @@ def test_nothing_much_narrower_than_its_task(prompt: str, at: str, facts: dict[s
     ({}, False), ({"named": ("forest",), "telling": 6.9}, False), ({"named": ("zqxforest",), "telling": 6.9}, True),
     ({"trigger": "zqx", "telling": 6.9}, True), ({"named": ("forest", "spirit"), "telling": 8.0}, True),
 ])
-def test_a_card_known_from_tag_frequencies_needs_its_name_or_a_distinctive_trigger(evidence: dict[str, object], picked: bool) -> None:
+def test_a_card_known_from_tag_frequencies_needs_its_name_or_a_distinctive_trigger(evidence: dict[str, Any], picked: bool) -> None:
     prompt = "misty forest, tall trees, path"
     weak = found(prompt, 1, "forest_test", "misty forest", weak=True, kind="background", **evidence)
     assert bool(compose(prompt, weak).picks) is picked
