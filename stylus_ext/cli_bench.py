@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     benches = parser.add_subparsers(required=True, metavar="WHAT")
     for name, text, flags, measure in (
         ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
+        ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
@@ -68,6 +69,23 @@ def _selection(arguments: argparse.Namespace, line: Line) -> Measured:
     from stylus_ext.evaluation import selection
 
     report = selection.run_selection(arguments.catalogue, arguments.queries, arguments.out, line, policy=arguments.policy)
+    return report, selection.lines(report)
+
+
+def _ranker_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--catalogue", type=Path, required=True, metavar="FILE", help="the adapters, a JSON object a line")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the weights go; those in use are stylus_ext/data/ranker.json")
+    parser.add_argument("--ranking", type=Path, metavar="FILE", help="where the ranking out of fold goes, a JSON object a line")
+
+
+def _ranker(arguments: argparse.Namespace, line: Line) -> Measured:
+    _check([arguments.catalogue, *arguments.queries], arguments.out)
+    if arguments.ranking is not None:
+        _check([], arguments.ranking)
+    from stylus_ext.evaluation import selection, training
+
+    report = training.run_training(arguments.catalogue, arguments.queries, arguments.out, line, arguments.ranking)
     return report, selection.lines(report)
 
 

@@ -29,12 +29,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for it."""
+    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for it; `signs` are the
+    numbers that score and surety were made of, from which a ranker is trained."""
 
     entry: Entry
     score: float
     evidence: Evidence = Evidence()
     spans: Mapping[int, Evidence] = field(default_factory=dict)
+    signs: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> AdapterKey:

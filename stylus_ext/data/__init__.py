@@ -1,1 +1,1 @@
-"""Files that come with Stylus: `starter.jsonl`, facts about popular adapters, one JSON object per line (see README.md)."""
+"""Files that come with Stylus (see README.md): facts about popular adapters, the weights of the ranker, common words."""

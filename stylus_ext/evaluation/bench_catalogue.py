@@ -10,7 +10,6 @@ from typing import Any
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.errors import InvalidInput
 
-
 MOST_STARS, FEWEST_VOTES = 5, 10
 
 

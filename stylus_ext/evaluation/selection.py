@@ -17,7 +17,7 @@ from typing import Any
 from stylus_ext.app.wiring import Stylus, open_stylus
 from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.core.settings import Selection, Settings, with_values
 from stylus_ext.evaluation.bench_catalogue import cards, id_of, records
 from stylus_ext.evaluation.figures import CUTS, Run, by_kind, separations
 
@@ -38,11 +38,11 @@ def run_selection(
 ) -> dict[str, Any]:
     """Writes the ranking and returns the table, and how well the confidence tells queries with nothing to find from others."""
     settings = with_values(Settings(), {"selection": {"policy": policy}})
-    asked = [record for path in queries for record in records(path, id=str, prompt=str, kind=str, gold=list)]
+    asked = read_queries(queries)
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
         stylus = open_stylus(Path(folder), settings)
         try:
-            _fill(stylus, catalogue, progress)
+            fill(stylus, catalogue, progress)
             runs = list(_runs(stylus, settings, asked, progress))
         finally:
             stylus.close()
@@ -50,6 +50,14 @@ def run_selection(
     known = {run.query: run for run in runs}
     kinds = [kind.as_values() for kind in by_kind(asked, known)]
     return {"policy": policy, "queries": len(asked), "kinds": kinds, "auc": separations(asked, known)}
+
+
+def read_queries(paths: Sequence[Path]) -> list[Mapping[str, Any]]:
+    return [record for path in paths for record in records(path, id=str, prompt=str, kind=str, gold=list)]
+
+
+def asking(record: Mapping[str, Any], limits: Selection) -> Query:
+    return Query(parse_prompt(record["prompt"]), parse_prompt(""), limits)
 
 
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -68,7 +76,7 @@ def write_ranking(runs: Sequence[Run], out: Path) -> None:
             ranking.write(json.dumps(line) + "\n")
 
 
-def _fill(stylus: Stylus, catalogue: Path, progress: Progress) -> None:
+def fill(stylus: Stylus, catalogue: Path, progress: Progress) -> None:
     every = cards(catalogue)
     done = 0
     while batch := list(islice(every, _BATCH)):
@@ -83,10 +91,9 @@ def _runs(
 ) -> Iterator[Run]:
     limits = settings.selection
     retriever, composer = stylus.retrievers(limits.policy), stylus.composers(limits.composer)
-    negative = parse_prompt("")
     for number, asked in enumerate(queries):
         progress.report("asking", number, len(queries))
-        query = Query(parse_prompt(asked["prompt"]), negative, replace(limits, candidates=max(RANKED, limits.candidates)))
+        query = asking(asked, replace(limits, candidates=max(RANKED, limits.candidates)))
         found = retriever.find(query)
         picked = composer.compose(query, found).picks
         ranking = tuple(id_of(candidate.key) for candidate in found.found)

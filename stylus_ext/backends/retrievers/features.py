@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from stylus_ext.backends.retrievers import facts as fact
+from stylus_ext.backends.retrievers.fusion import fused
 from stylus_ext.backends.retrievers.lexical import NAME, TRIGGER, Called, LexicalIndex
 from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.question import Question
+from stylus_ext.backends.retrievers.relations import SPAN_SIGNS, compared, of_spans
 from stylus_ext.backends.retrievers.segment import SATURATION
+from stylus_ext.backends.retrievers.spoken import spoken
 from stylus_ext.core.ports import VectorIndex
 
-FEATURES = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
-"""The columns of `Features.values`; scores of words are divided by the root of the prompt's idf mass. `exact`: see there."""
+FIRST = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
+"""What the fixed weights are for; scores of words are divided by the root of the prompt's idf mass. `exact`: see there."""
+
+_WORDS = ("card_share", "card_rarest", "card_count", "card_strongest", "example_share", "example_rarest", "example_count",
+          "example_second", "example_mean", "either_share", "example_number")
+_FACTS = {"somebody": fact.SOMEBODY, "style": fact.STYLE, "helper": fact.UTILITY | fact.SLIDER | fact.SPEED, "weak": fact.WEAK}
+_CALLS = ("name_rarity", "name_words", "trigger_rarity")
+_USUAL = ("title_usual", "text_usual")
+_PROMPT = ("words", "mass", "spans", "penned")
+COMPARED = (*FIRST[:8], "card_share", "example_share")
+"""What counts also by how far it lies below the best of all rows."""
+
+FEATURES = (
+    *FIRST, *_WORDS, *_FACTS, *_CALLS, *SPAN_SIGNS, *_USUAL, *_PROMPT, *(f"{name}_below" for name in COMPARED), "score", "lead",
+)
+"""The columns of `Features.values`; `score` is that of the fixed weights, `lead` how far it lies above that of the tenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +44,65 @@ class Features:
     coverage: Floats
     closeness: Floats
 
+    def column(self, name: str) -> Floats:
+        values: Floats = self.values[:, FEATURES.index(name)]
+        return values
+
 
 def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, rows: Ints, called: Called) -> Features:
     words = question.words
     keys = lexical.keys_of(rows)
     impacts = lexical.card_impacts(words, rows)
-    best, together = lexical.example_features(words, rows)
-    asked = np.concatenate([question.vector, question.span_vectors])
-    titles = vectors.cosines("title", asked, keys)
-    texts = vectors.cosines("card", question.vector, keys)
-    closeness = np.zeros((len(question.spans), len(rows)), dtype=np.float32)
-    closeness[list(question.embedded)] = titles[1:]
-    name, trigger = (_mass(called, kind, rows) for kind in (NAME, TRIGGER))
-    columns = (
-        impacts.sum(axis=0) / words.scale, best / words.scale, together / words.scale, titles[0], texts[0],
-        np.sqrt(name), np.sqrt(trigger), closeness.max(axis=0) if len(closeness) else np.zeros(len(rows), np.float32),
-        np.sqrt(_exact(question, lexical, rows, called)),
+    said = spoken(lexical.segments, words, rows)
+    asked = np.concatenate([question.vector, question.usual, question.span_vectors])
+    titles, texts = vectors.cosines("title", asked, keys), vectors.cosines("card", asked, keys)
+    closeness, meaning = np.zeros((2, len(question.spans), len(rows)), dtype=np.float32)
+    closeness[list(question.embedded)], meaning[list(question.embedded)] = titles[2:], texts[2:]
+    coverage = _coverage(question, impacts)
+    first = np.stack((
+        impacts.sum(axis=0) / words.scale, said.best / words.scale, said.together / words.scale, titles[0], texts[0],
+        np.sqrt(_most(called, NAME, rows, called.masses)), np.sqrt(_most(called, TRIGGER, rows, called.masses)),
+        closeness.max(axis=0, initial=0.0), np.sqrt(_exact(question, lexical, rows, called)),
+    ), axis=1).astype(np.float32)
+    hit, mass = impacts > 0, words.mass or 1.0
+    telling = hit * words.idf[:, None]
+    more = (
+        telling.sum(axis=0) / mass, telling.max(axis=0, initial=0.0), hit.sum(axis=0), impacts.max(axis=0, initial=0.0), said.mass / mass,
+        said.rarest, said.count, said.second / words.scale, said.mean / words.scale,
+        ((hit | said.words) * words.idf[:, None]).sum(axis=0) / mass, said.number,
+        *(np.not_equal(lexical.facts.flags[rows] & flag, 0) for flag in _FACTS.values()), *_rarities(called, rows),
+        *of_spans(coverage, closeness, meaning, question.embedded), titles[1], texts[1],
+        *(np.full(len(rows), value) for value in (len(words.words), words.mass, len(question.spans), question.penned)),
     )
-    return Features(rows, np.stack(columns, axis=1).astype(np.float32), _coverage(question, impacts), closeness)
+    known = np.concatenate([first, np.stack(more, axis=1).astype(np.float32)], axis=1)
+    below = compared(known[:, [FEATURES.index(name) for name in COMPARED]])
+    score = fused(first, question.is_tags)
+    values = np.concatenate([known, below, np.stack((score, score - tenth(score)), axis=1)], axis=1)
+    return Features(rows, values, coverage, closeness)
 
 
-def _mass(called: Called, kind: int, rows: Ints) -> Floats:
-    """How much the words of the longest name or trigger tell that stands in the text."""
+LEAD_OVER = 10
+
+
+def tenth(scores: Floats) -> float:
+    """The tenth best: what is best by chance lies not far above it, however many there are."""
+    ahead = min(LEAD_OVER, len(scores))
+    return float(np.partition(scores, len(scores) - ahead)[len(scores) - ahead]) if ahead else 0.0
+
+
+def _rarities(called: Called, rows: Ints) -> Iterator[Floats]:
+    rarity = called.masses / np.maximum(called.lengths, 1)
+    yield _most(called, NAME, rows, rarity)
+    yield _most(called, NAME, rows, called.lengths.astype(np.float32))
+    yield _most(called, TRIGGER, rows, rarity)
+
+
+def _most(called: Called, kind: int, rows: Ints, values: Floats) -> Floats:
+    """The most of a value over the names, or the triggers, that stand in the text."""
     out = np.zeros(len(rows), dtype=np.float32)
     if len(rows) and len(called.rows):
         mine = (called.kinds == kind) & np.isin(called.rows, rows)
-        np.maximum.at(out, np.searchsorted(rows, called.rows[mine]), called.masses[mine])
+        np.maximum.at(out, np.searchsorted(rows, called.rows[mine]), values[mine])
     return out
 
 

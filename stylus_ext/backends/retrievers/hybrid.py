@@ -10,17 +10,17 @@ from threading import Lock
 import numpy as np
 
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
-from stylus_ext.backends.retrievers.confidence import confidence, sureties
+from stylus_ext.backends.retrievers.confidence import confidence
 from stylus_ext.backends.retrievers.diversity import diverse
 from stylus_ext.backends.retrievers.evidence import Said, evidence
 from stylus_ext.backends.retrievers.facts import ALWAYS
 from stylus_ext.backends.retrievers.features import Features, features
 from stylus_ext.backends.retrievers.filters import Gate
-from stylus_ext.backends.retrievers.fusion import fused
 from stylus_ext.backends.retrievers.lexical import Called, LexicalIndex
 from stylus_ext.backends.retrievers.pool import pool
 from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.question import Question, question
+from stylus_ext.backends.retrievers.weights import ranker
 from stylus_ext.core.candidates import Candidate, Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
@@ -96,7 +96,7 @@ class HybridRetriever:
         return Candidates(best, asked.spans, confidence(best), tuple(refused[:MOST_REFUSED]))
 
     def _scores(self, found: Features, asked: Question) -> Floats:
-        return fused(found, asked.is_tags)
+        return ranker().scores(found.values, asked.is_tags)
 
     def _ranked(
         self, query: Query, gate: Gate, lexical: LexicalIndex, asked: Question, found: Features, scores: Floats
@@ -105,7 +105,7 @@ class HybridRetriever:
         keys = lexical.keys_of(found.rows[places])
         entries = self._tools.memory.read(keys)
         said = Said.of(asked)
-        sure = sureties(found, fused(found, asked.is_tags), asked)
+        sure = ranker().sureties(found.values, asked.is_tags)
         kept: list[Candidate] = []
         refused: list[NearMiss] = []
         for key, at in zip(keys, places, strict=True):
@@ -119,7 +119,7 @@ class HybridRetriever:
                     refused.append(NearMiss(key, entry.card.name, reason, score))
                 continue
             whole, spans = evidence(entry, at, found, asked, said)
-            kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans))
+            kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans, tuple(found.values[at].tolist())))
         ranked, aside = diverse(sorted(kept, key=lambda candidate: (-candidate.score, gate.factor(candidate.entry) < 1)))
         return ranked, refused + aside
 

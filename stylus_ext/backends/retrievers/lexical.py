@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,11 +9,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stylus_ext.backends.retrievers.common import expected
 from stylus_ext.backends.retrievers.facts import Facts, joined
 from stylus_ext.backends.retrievers.labels import Labels
 from stylus_ext.backends.retrievers.labels import joined as joined_labels
-from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets
+from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.segment import Segment
+from stylus_ext.backends.retrievers.weighed import Words, known, numbers_of
 from stylus_ext.core.card import AdapterKey
 
 NAME, TRIGGER = 0, 1
@@ -24,32 +25,17 @@ REFERENCE = 1500
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Distinct words of a text, with what each tells in this catalogue."""
-
-    words: tuple[str, ...]
-    idf: Floats
-
-    def only(self, places: NDArray[np.int64]) -> Words:
-        return Words(tuple(self.words[place] for place in places.tolist()), self.idf[places])
-
-    @property
-    def mass(self) -> float:
-        return float(self.idf.sum())
-
-    @property
-    def scale(self) -> float:
-        """What a score is divided by, so that long and short prompts compare."""
-        return math.sqrt(self.mass) or 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Called:
-    """Whose name or trigger stands wholly in the text, and how much its words tell."""
+    """Whose name or trigger stands wholly in the text, how much its words tell, and how many they are."""
 
     rows: Ints
     kinds: Ints
     masses: Floats
+    lengths: Ints
+
+    @classmethod
+    def nobody(cls) -> Called:
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +87,12 @@ class LexicalIndex:
             held = {at: segment.vocabulary[word] for at, word in enumerate(distinct) if word in segment.vocabulary}
             terms = list(held.values())
             counts[list(held)] += segment.frequency[terms] - _holders(segment, terms, dead)
-        counts = _as_of_reference(counts, max(len(self.rows), 1))
+        counts = _as_of_reference(distinct, counts, max(len(self.rows), 1))
         return Words(distinct, np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
 
     def card_scores(self, asked: Words) -> Floats:
         """BM25F over the card's fields."""
-        return self._joined([segment.card.scores(*_known(segment, asked)) for segment in self.segments])
+        return self._joined([segment.card.scores(*known(segment, asked)) for segment in self.segments])
 
     def example_scores(self, asked: Words) -> Floats:
         """BM25 of the best of an entry's example prompts."""
@@ -126,29 +112,19 @@ class LexicalIndex:
             base += len(segment)
         return out
 
-    def example_features(self, asked: Words, rows: Ints) -> tuple[Floats, Floats]:
-        """For a few rows: the score of the best example, and of all examples read as one."""
-        best, together = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
-        base = 0
-        for segment in self.segments:
-            inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
-            best[inside], together[inside] = _examples_of(segment, asked, rows[inside] - base)
-            base += len(segment)
-        return best, together
-
     def called(self, asked: Words) -> Called:
         """The names and triggers of which every word stands in the text."""
         parts: list[Called] = []
         base = 0
         for segment in self.segments:
             found = _called(segment, asked)
-            parts.append(Called((found.rows + base).astype(np.int32), found.kinds, found.masses))
+            parts.append(Called((found.rows + base).astype(np.int32), found.kinds, found.masses, found.lengths))
             base += len(segment)
         if not parts:
-            return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+            return Called.nobody()
         return Called(
             np.concatenate([part.rows for part in parts]), np.concatenate([part.kinds for part in parts]),
-            np.concatenate([part.masses for part in parts]),
+            np.concatenate([part.masses for part in parts]), np.concatenate([part.lengths for part in parts]),
         )
 
     @staticmethod
@@ -156,26 +132,24 @@ class LexicalIndex:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
-def _as_of_reference(counts: Floats, total: int) -> Floats:
+def _as_of_reference(words: Sequence[str], counts: Floats, total: int) -> Floats:
     """How many entries would have a word if there were REFERENCE of them, so that rarity means the same in any catalogue.
 
-    In a small one a word that stands once may be coined or common: it counts as rare; the oftener, the more is believed.
+    In a small one a word that stands once may be coined or common: the oftener, the more is believed; and the cards that are
+    lacking are imagined to have the common words of English as often as cards have them.
     """
     factor = REFERENCE / total
     trust = 1.0 if factor <= 1 else 1.0 - 1.0 / np.maximum(counts, 1.0)
     scaled: Floats = (counts * np.power(factor, trust)).astype(np.float32)
-    return scaled
+    if factor <= 1:
+        return scaled
+    imagined = np.array([expected(word) for word in words], dtype=np.float32) * np.float32(1.0 - 1.0 / factor)
+    return np.maximum(scaled, counts + imagined)
 
 
 @lru_cache(maxsize=16_384)
 def _parsed(key: str) -> AdapterKey:
     return AdapterKey.parse(key)
-
-
-def _known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:
-    held = [(segment.vocabulary[word], float(idf)) for word, idf in zip(asked.words, asked.idf, strict=True)
-            if word in segment.vocabulary]
-    return [term for term, _ in held], [idf for _, idf in held]
 
 
 def _holders(segment: Segment, terms: Sequence[int], rows: Ints) -> Ints:
@@ -185,7 +159,7 @@ def _holders(segment: Segment, terms: Sequence[int], rows: Ints) -> Ints:
     counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
     some = np.flatnonzero(counts)
     if len(some):
-        begins, numbers = _numbers(starts[some], counts[some])
+        begins, numbers = numbers_of(starts[some], counts[some])
         spoken = segment.examples.at(terms, numbers) > 0
         found[:, some] |= np.logical_or.reduceat(spoken, begins, axis=1)
     holders: Ints = found.sum(axis=1).astype(np.int32)
@@ -198,43 +172,23 @@ def _best_example(segment: Segment, asked: Words) -> Floats:
     counts = np.diff(starts)
     some = np.flatnonzero(counts)
     if len(some):
-        single = segment.examples.scores(*_known(segment, asked))
+        single = segment.examples.scores(*known(segment, asked))
         best[some] = np.maximum.reduceat(single, starts[:-1][some])
     return best
 
 
-def _examples_of(segment: Segment, asked: Words, rows: Ints) -> tuple[Floats, Floats]:
-    starts = segment.example_starts[rows]
-    counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
-    best, together = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
-    terms, factors = _known(segment, asked)
-    some = np.flatnonzero(counts)
-    if len(some) and terms:
-        begins, numbers = _numbers(starts[some], counts[some])
-        found = segment.examples.at(terms, numbers) * np.array(factors, dtype=np.float32)[:, None]
-        best[some] = np.maximum.reduceat(found.sum(axis=0), begins)
-        together[some] = np.maximum.reduceat(found, begins, axis=1).sum(axis=0)
-    return best, together
-
-
-def _numbers(starts: Offsets, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
-    """The numbers of the examples of several entries, one after the other, and where each entry's begin."""
-    begins = np.cumsum(counts) - counts
-    return begins, (np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))).astype(np.int32)
-
-
 def _called(segment: Segment, asked: Words) -> Called:
-    terms, factors = _known(segment, asked)
+    terms, factors = known(segment, asked)
     held = [segment.phrases.of(term)[0] for term in terms]
     if not held:
-        return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return Called.nobody()
     numbers = np.concatenate(held)
     masses = np.repeat(np.array(factors, dtype=np.float32), [len(part) for part in held])
     order = np.argsort(numbers, kind="stable")
     phrases, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
     if not len(phrases):
-        return Called(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return Called.nobody()
     sums = np.add.reduceat(masses[order], starts).astype(np.float32)
     whole = counts == segment.phrase_lengths[phrases]
     full = phrases[whole]
-    return Called(segment.phrase_rows[full], segment.phrase_kinds[full], sums[whole])
+    return Called(segment.phrase_rows[full], segment.phrase_kinds[full], sums[whole], segment.phrase_lengths[full])

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.backends.retrievers.filters import Gate
-from stylus_ext.backends.retrievers.lexical import Called, LexicalIndex, Words
+from stylus_ext.backends.retrievers.lexical import Called, LexicalIndex
 from stylus_ext.backends.retrievers.postings import Floats, Ints
 from stylus_ext.backends.retrievers.question import Question
+from stylus_ext.backends.retrievers.weighed import Words
 from stylus_ext.core.ports import Hit, Query, VectorIndex
 
 PER_SPAN = 30

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stylus_ext.backends.retrievers.lexical import LexicalIndex, Words
+from stylus_ext.backends.retrievers.lexical import LexicalIndex
+from stylus_ext.backends.retrievers.weighed import Words
 from stylus_ext.core.ports import Embedder, Matrix, Query
 from stylus_ext.core.prompt import tokens as kinds
 from stylus_ext.core.prompt.pieces import phrases, pieces
@@ -24,9 +25,21 @@ LONGEST = 4_000
 """Characters of a prompt that are looked at; a model sees far fewer."""
 
 
+_USUAL = (
+    "a man standing in a room", "a dog sitting on the grass", "a plate of food on a table", "people walking down a city street",
+    "a woman holding an umbrella", "a bus parked on the side of the road", "1girl, solo, long hair, looking at viewer, smile",
+    "a bathroom with a sink and a mirror", "masterpiece, best quality, 1girl, dress, outdoors",
+    "a group of people playing a game in a field", "two birds on a branch", "portrait of a young woman, detailed face",
+)
+_KNOWN: dict[str, Matrix] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans numbered in `embedded`."""
+    """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans numbered in `embedded`.
+
+    `usual` is the middle of prompts that ask for nothing in particular: what is near to it is near to everything.
+    """
 
     is_tags: bool
     penned: bool  # with commas or brackets, as prompts have them and sentences seldom do
@@ -36,6 +49,7 @@ class Question:
     vector: Matrix
     span_vectors: Matrix
     embedded: tuple[int, ...]
+    usual: Matrix
 
 
 def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
@@ -53,7 +67,7 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
     vector = embedder.embed([content])
     several = embedder.embed([found[number].text for number in chosen]) if chosen else np.zeros_like(vector[:0])
     penned = any(token.kind in _PENNED for token in prompt.tokens)
-    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen)
+    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen, _usual(embedder))
 
 
 def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words) -> tuple[int, ...]:
@@ -63,3 +77,15 @@ def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed:
         first.setdefault(span.text, number)
     ranked = sorted(first.values(), key=lambda number: (-float(weighed.idf[lines[number]].sum()), number))
     return tuple(sorted(ranked[:MOST_EMBEDDED_SPANS]))
+
+
+def _usual(embedder: Embedder) -> Matrix:
+    """Found once an encoder; at worst two threads find the same. Nothing is kept from an encoder that does not answer."""
+    if embedder.name in _KNOWN:
+        return _KNOWN[embedder.name]
+    middle = embedder.embed(_USUAL).mean(axis=0, keepdims=True)
+    length = float(np.linalg.norm(middle))
+    found: Matrix = (middle / (length or 1.0)).astype(np.float32)
+    if length:
+        _KNOWN[embedder.name] = found
+    return found

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
-from stylus_ext.backends.retrievers.confidence import SIGNS, confidence, signs, sureties
-from stylus_ext.backends.retrievers.features import FEATURES, Features, features
-from stylus_ext.backends.retrievers.fusion import CAPTION_WEIGHTS, TAG_WEIGHTS, fused
+from stylus_ext.backends.retrievers.confidence import confidence
+from stylus_ext.backends.retrievers.features import FEATURES, FIRST, Features, features
+from stylus_ext.backends.retrievers.fusion import CAPTION_WEIGHTS, TAG_WEIGHTS
 from stylus_ext.backends.retrievers.question import MOST_EMBEDDED_SPANS, Question, question
+from stylus_ext.backends.retrievers.weights import ranker
+from stylus_ext.core.signs import SIGNS
 from tests.backends.retrievers.house import House, query
 
 
@@ -25,8 +27,21 @@ def column(found: Features, name: str) -> np.ndarray:  # type: ignore[type-arg]
 class TestFeatures:
     def test_each_weight_has_its_column(self, house: House) -> None:
         put, found, _ = asked(house, "a copper train")
-        assert found.values.shape[1] == len(FEATURES) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
-        assert signs(found, fused(found, put.is_tags)).shape[1] == len(SIGNS)
+        assert FEATURES == SIGNS
+        assert found.values.shape[1] == len(SIGNS)
+        assert len(FIRST) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
+        assert column(found, "score") == pytest.approx(found.values[:, : len(FIRST)] @ CAPTION_WEIGHTS, rel=1e-5)
+
+    def test_a_lead_is_over_the_tenth(self, house: House) -> None:
+        _, found, _ = asked(house, "a copper train")
+        ranked = np.sort(column(found, "score"))[::-1]
+        assert column(found, "lead").max() == pytest.approx(ranked[0] - ranked[9], abs=1e-5)
+
+    def test_below_is_how_far_a_row_lies_under_the_best(self, house: House) -> None:
+        _, found, _ = asked(house, "a copper train")
+        for name in ("card", "title", "example_share"):
+            assert column(found, f"{name}_below").max() == 0
+            assert np.ptp(column(found, f"{name}_below")) == pytest.approx(np.ptp(column(found, name)), abs=1e-5)
 
     def test_exact_wants_the_whole_span(self, house: House) -> None:
         put, found, rows = asked(house, "mira vanthal, goggles, castle, fog")
@@ -52,7 +67,7 @@ class TestFeatures:
         put, found, _ = asked(house, "masterpiece, best quality")
         assert put.spans == ()
         assert np.isfinite(found.values).all()
-        assert np.isfinite(sureties(found, fused(found, put.is_tags), put)).all()
+        assert np.isfinite(ranker().sureties(found.values, put.is_tags)).all()
 
 
 class TestQuestion:
@@ -80,17 +95,23 @@ class TestQuestion:
 class TestSurety:
     def test_between_nothing_and_certainty(self, house: House) -> None:
         put, found, _ = asked(house, "mira vanthal, goggles, castle, fog")
-        sure = sureties(found, fused(found, put.is_tags), put)
+        sure = ranker().sureties(found.values, put.is_tags)
         assert 0 <= sure.min() <= sure.max() <= 1
 
     def test_a_penned_caption_must_be_surer(self, house: House) -> None:
-        plain, found, _ = asked(house, "a copper train in the fog")
-        penned = asked(house, "a copper train, in the fog")[0]
-        scores = fused(found, False)
-        assert (sureties(found, scores, plain) > sureties(found, scores, penned)).all()
+        _, found, rows = asked(house, "a copper train in the fog")
+        penned = found.values.copy()
+        penned[:, FEATURES.index("penned")] = 1
+        train = rows["civitai:3"]
+        assert ranker().sureties(found.values, False)[train] > ranker().sureties(penned, False)[train]
 
     def test_nothing_found_nothing_sure(self, house: House) -> None:
-        put, found, _ = asked(house, "a fox")
-        none = Features(found.rows[:0], found.values[:0], found.coverage[:, :0], found.closeness[:, :0])
-        assert sureties(none, fused(none, False), put).shape == (0,)
+        _, found, _ = asked(house, "a fox")
+        assert ranker().sureties(found.values[:0], False).shape == (0,)
         assert confidence(()) == 0.0
+
+    def test_nobody_to_look_at_has_no_features(self, house: House) -> None:
+        lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
+        put = question(query("mira vanthal, fog, rain, castle"), lexical, house.embedder)
+        none = features(put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.called(put.words))
+        assert none.values.shape == (0, len(SIGNS))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.backends.retrievers.lexical import NAME, TRIGGER, LexicalIndex
 from stylus_ext.backends.retrievers.segment import FIELD_WEIGHTS, SATURATION, build
+from stylus_ext.backends.retrievers.spoken import spoken
 from stylus_ext.core.card import Example
 from stylus_ext.core.description import Entry
 from stylus_ext.core.prompt.words import content_words
@@ -66,10 +67,31 @@ def test_the_best_example_and_all_together() -> None:
     index = index_of(entry, make_entry(2, "plain"))
     asked = index.weigh(["fox", "snow", "owl", "night"])
     rows = np.array([0, 1], dtype=np.int32)
-    best, together = index.example_features(asked, rows)
-    assert best[0] == pytest.approx(index.example_scores(asked)[0])
-    assert together[0] == pytest.approx(2 * best[0], rel=0.01)
-    assert best[1] == together[1] == 0
+    said = spoken(index.segments, asked, rows)
+    assert said.best[0] == pytest.approx(index.example_scores(asked)[0])
+    assert 0.9 * said.best[0] < said.second[0] <= said.best[0]
+    assert said.second[0] <= said.mean[0] <= said.best[0]
+    assert said.together[0] == pytest.approx(2 * said.best[0], rel=0.1)
+    assert said.count.tolist() == [2, 0]
+    assert said.number.tolist() == [2, 0]
+    assert said.mass[0] == pytest.approx(asked.mass / 2)
+    assert said.rarest[0] == pytest.approx(float(asked.idf.max()))
+    assert said.words.tolist() == [[True, False]] * 4
+    assert said.best[1] == said.together[1] == 0
+
+
+def test_common_words_of_english_are_no_rarity_in_a_small_catalogue() -> None:
+    """Ten files of somebody's own do not tell that power and glass are words like others; a coined one is rare anywhere."""
+    index = index_of(*(make_entry(number, name) for number, name in enumerate(("Power", "Glass", "Vanthal", *"abcdefg"), 1)))
+    power, glass, coined = index.weigh(["power", "glass", "vanthal"]).idf
+    assert power < 4.5 < coined
+    assert glass < coined - 1.5
+
+
+def test_in_a_big_catalogue_only_its_own_cards_tell_what_is_rare() -> None:
+    index = index_of(*(make_entry(number, f"thing{number}") for number in range(1600)), make_entry(5000, "Power"), make_entry(5001, "Vanthal"))
+    power, coined = index.weigh(["power", "vanthal"]).idf
+    assert power == pytest.approx(coined)
 
 
 class TestCalled:
@@ -130,7 +152,7 @@ def test_few_rows_and_split_segments_say_the_same(asked: list[str], cut: int) ->
     words = index.weigh(asked)
     rows = np.arange(len(ENTRIES), dtype=np.int32)
     np.testing.assert_allclose(index.card_impacts(words, rows).sum(axis=0), index.card_scores(words), rtol=1e-4, atol=1e-5)
-    best, _ = index.example_features(words, rows)
+    best = spoken(index.segments, words, rows).best
     np.testing.assert_allclose(best, index.example_scores(words), rtol=1e-4, atol=1e-5)
 
 

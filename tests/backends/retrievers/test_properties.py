@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
-from stylus_ext.backends.retrievers.confidence import signs, sureties
-from stylus_ext.backends.retrievers.features import FEATURES, Features
-from stylus_ext.backends.retrievers.fusion import CAPTION_WEIGHTS, TAG_WEIGHTS, fused
+from stylus_ext.backends.retrievers.fusion import CAPTION_WEIGHTS, TAG_WEIGHTS
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
-from stylus_ext.backends.retrievers.question import question
+from stylus_ext.backends.retrievers.relations import of_spans
 from stylus_ext.backends.retrievers.segment import build
+from stylus_ext.backends.retrievers.weights import ranker
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, Example
 from stylus_ext.core.description import STATES, Edits, Entry
 from stylus_ext.core.family import ANY, Compatibility, compatibility
 from stylus_ext.core.prompt.words import content_words
-from tests.backends.retrievers.house import House, query
+from stylus_ext.core.signs import SIGNS
+from tests.backends.retrievers.house import House
 from tests.fakes import make_entry
 
 WORDS = "heron copper train teapot velvet gown lantern market fox snow 狐狸 Brücke".split()
@@ -128,18 +128,20 @@ class TestSurety:
         assert (TAG_WEIGHTS >= 0).all()
         assert (CAPTION_WEIGHTS >= 0).all()
 
-    @pytest.mark.parametrize(("prompt", "less"), [("a copper train in the fog", 0.0), ("coppertrain, fog, rain, bridge", 0.7)])
-    def test_it_grows_with_a_span_that_is_covered_and_close(self, house: House, prompt: str, less: float) -> None:
-        lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
-        asked = question(query(prompt), lexical, house.embedder)
-        spans = len(asked.spans)
-        def sure(both: float) -> float:
-            value = np.full((1, spans), both, dtype=np.float32).T
-            found = Features(np.zeros(1, np.int32), np.zeros((1, len(FEATURES)), np.float32), value, value)
-            assert np.isfinite(signs(found, fused(found, asked.is_tags))).all()
-            return float(sureties(found, fused(found, asked.is_tags), asked)[0])
-
-        assert sure(1.0) > sure(0.9) > sure(less)
+    @pytest.mark.parametrize("is_tags", [True, False])
+    def test_the_lines_rise_with_coverage_and_with_closeness(self, is_tags: bool) -> None:
+        """The surety is monotone: everything that a line looks at, spans included, grows with what speaks for a row."""
+        rng = np.random.default_rng(3)
+        line = ranker().of(is_tags).line
+        looked_at = {name for name, weight in zip(SIGNS, line.weights, strict=True) if weight > 0}
+        assert (line.weights >= 0).all()
+        assert not looked_at & {"words", "mass", "spans", "penned", "title_usual", "text_usual", "somebody", "style", "helper", "weak"}
+        for _ in range(50):
+            coverage, closeness, meaning = rng.random((3, 4, 30)).astype(np.float32)
+            more = [part.copy() for part in (coverage, closeness, meaning)]
+            more[rng.integers(3)][rng.integers(4), 7] += np.float32(rng.random())
+            before, after = of_spans(coverage, closeness, meaning, (0, 2, 3)), of_spans(more[0], more[1], more[2], (0, 2, 3))
+            assert all(new[7] >= old[7] - 1e-6 for old, new in zip(before, after, strict=True))
 
     def test_a_name_makes_surer_than_a_neighbouring_word(self, house: House) -> None:
         def sure(prompt: str, name: str) -> float:

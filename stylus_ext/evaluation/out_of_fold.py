@@ -1,0 +1,142 @@
+"""The table as it is for adapters that nothing was trained on: each prompt is asked with weights found without its fold.
+
+Retriever and composer are the product's own; only the score and the surety of what was found are worked out anew, with the
+weights of the fold. The same run finds the weights that the product gets, from all folds together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylus_ext.core.candidates import Candidates
+from stylus_ext.core.ports import Composer, Progress, Query, Retriever
+from stylus_ext.core.ranker import Ranker, Weights, values_of
+from stylus_ext.core.settings import Selection
+from stylus_ext.core.signs import SIGNS
+from stylus_ext.evaluation.bench_catalogue import cards, id_of
+from stylus_ext.evaluation.figures import Run, kind_of
+from stylus_ext.evaluation.lessons import FOLDS, Lesson, folds_of, lesson, without
+from stylus_ext.evaluation.ranker_training import trained
+
+DEPTH = 400
+"""Candidates a prompt that the ranker may put in another order."""
+
+RANKED, COMPOSED = 160, 60
+ALONE = {"captions": 0.952, "tags": 0.946}
+"""Share of prompts for which nothing fits that are left alone at half sure; a hair above what is promised."""
+
+FOR_NOTHING = {"captions": ("none:lexical", "none:composer-none"), "tags": ("none:human-no-lora",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One prompt of the benchmark, put once, and what the ranker of its fold made of it."""
+
+    record: Mapping[str, Any]
+    query: Query
+    ranking: tuple[str, ...]
+    found: Candidates
+
+
+def lessons_of(
+    queries: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any], Selection], Query], limits: Selection, retriever: Retriever,
+    creators: Mapping[str, str], progress: Progress,
+) -> Iterator[Lesson]:
+    for number, record in enumerate(queries):
+        progress.report("looking", number, len(queries))
+        query = ask(record, replace(limits, candidates=DEPTH))
+        yield lesson(record, query.prompt.is_tags, retriever.find(query), creators)
+
+
+def rescored(found: Candidates, ranker: Ranker, is_tags: bool) -> Candidates:
+    """The same candidates with the scores and sureties of these weights, best first."""
+    if not found.found:
+        return found
+    signs = np.array([candidate.signs for candidate in found.found], dtype=np.float32)
+    scores, sure = ranker.scores(signs, is_tags), ranker.sureties(signs, is_tags)
+    again = [
+        replace(candidate, score=round(float(score), 5), evidence=replace(candidate.evidence, sure=round(float(surety), 5)))
+        for candidate, score, surety in zip(found.found, scores, sure, strict=True)
+    ]
+    again.sort(key=lambda candidate: -candidate.score)
+    return replace(found, found=tuple(again), confidence=max(candidate.evidence.sure for candidate in again))
+
+
+def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
+    """With the half of each line moved up."""
+    tags, captions = (
+        Weights(held.net, replace(held.line, half=held.line.half + shift[name]))
+        for name, held in (("tags", ranker.tags), ("captions", ranker.captions))
+    )
+    return replace(ranker, tags=tags, captions=captions)
+
+
+def shifts(asked: Sequence[Asked], composer: Composer) -> dict[str, float]:
+    """How far the halves must move so that the wanted share of prompts for which nothing fits is left alone by the composer."""
+    best: dict[str, list[float]] = {"captions": [], "tags": []}
+    for each in asked:
+        regime = "tags" if each.query.prompt.is_tags else "captions"
+        if kind_of(each.record) in FOR_NOTHING[regime]:
+            loose = replace(each.query, limits=replace(each.query.limits, strictness=0.0))
+            sure = max((pick.score for pick in composer.compose(loose, each.found).picks), default=0.0)
+            best[regime].append(_logit(sure))
+    return {name: float(np.quantile(values, ALONE[name])) if values else 0.0 for name, values in best.items()}
+
+
+def _logit(sure: float) -> float:
+    near = min(max(sure, 1e-4), 1 - 1e-4)
+    return float(np.log(near / (1 - near)))
+
+
+def write(ranker: Ranker, path: Path) -> None:
+    path.write_text(json.dumps(values_of(ranker), separators=(",", ":")) + "\n", "utf-8")
+
+
+def creators_of(catalogue: Path) -> dict[str, str]:
+    return {id_of(card.key): card.creator for card in cards(catalogue)}
+
+
+def rankers_of(lessons: Sequence[Lesson], progress: Progress) -> tuple[Ranker, list[Ranker]]:
+    """That of all lessons, and for each fold the one that has not seen it."""
+    found: list[Ranker] = []
+    for fold in (None, *range(FOLDS)):
+        progress.report("training", len(found), FOLDS + 1)
+        found.append(trained(list(without(lessons, fold)), SIGNS))
+    return found[0], found[1:]
+
+
+def runs_of(asked: Sequence[Asked], composer: Composer) -> Iterator[Run]:
+    for each in asked:
+        picked = composer.compose(each.query, each.found).picks
+        yield Run(str(each.record["id"]), each.ranking, each.found.confidence, tuple(id_of(pick.key) for pick in picked))
+
+
+def shifted(each: Asked, shift: Mapping[str, float]) -> Asked:
+    """With the sureties that the moved halves give."""
+    move = shift["tags" if each.query.prompt.is_tags else "captions"]
+    again = tuple(
+        replace(candidate, evidence=replace(candidate.evidence, sure=_moved(candidate.evidence.sure, move))) for candidate in each.found.found
+    )
+    return replace(each, found=replace(each.found, found=again, confidence=_moved(each.found.confidence, move)))
+
+
+def _moved(sure: float, move: float) -> float:
+    return float(1 / (1 + np.exp(move - _logit(sure))))
+
+
+def asked_anew(
+    records: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any], Selection], Query], limits: Selection, retriever: Retriever,
+    rankers: Mapping[int, Ranker], creators: Mapping[str, str],
+) -> Iterator[Asked]:
+    for record in records:
+        query = ask(record, replace(limits, candidates=DEPTH))
+        fold, _ = folds_of(record, creators)
+        found = rescored(retriever.find(query), rankers[fold], query.prompt.is_tags)
+        ranking = tuple(id_of(candidate.key) for candidate in found.found[:RANKED])
+        yield Asked(record, replace(query, limits=limits), ranking, replace(found, found=found.found[:COMPOSED]))
