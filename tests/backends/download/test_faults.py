@@ -169,10 +169,10 @@ CASES = (
     Case("a name of nothing", card=(("file", ""), ("name", "\u202e/.."))),
     Case("a name of nine hundred letters", card=(("file", "\u00e9" * 900 + ".safetensors"),)),
     Case("a hostile Content-Disposition", (storage(headers={"Content-Disposition": 'attachment; filename="../../evil.safetensors"'}),)),
-    Case("a name that is taken", before=taken("adapter_11.safetensors")),
-    Case("a name that is taken in other letters", before=taken("ADAPTER_11.safetensors")),
-    Case("a name that is taken by another kind of file", before=taken("adapter_11.pt")),
-    Case("a link that hangs where the file would lie", before=lambda bench: (bench.root / "adapter_11.safetensors").symlink_to("/nowhere/at/all")),
+    Case("a name that is taken", before=taken("rain_11.safetensors")),
+    Case("a name that is taken in other letters", before=taken("RAIN_11.safetensors")),
+    Case("a name that is taken by another kind of file", before=taken("rain_11.pt")),
+    Case("a link that hangs where the file would lie", before=lambda bench: (bench.root / "rain_11.safetensors").symlink_to("/nowhere/at/all")),
 )
 
 

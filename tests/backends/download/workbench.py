@@ -48,7 +48,7 @@ class Bench:
         return body
 
     def card(self, version: int = 11, **changes: Any) -> AdapterCard:
-        name = changes.pop("file", f"adapter_{version}.safetensors")
+        name = changes.pop("file", f"rain_{version}.safetensors")
         remote = RemoteFile(name, len(self.civitai.files.get(version, b"")), None)
         return make_card(version, changes.pop("name", f"Adapter {version}"), remote=remote, source="civitai", **changes)
 
