@@ -95,6 +95,8 @@ class _Crawl:
             fresh = [card for card in page.cards if card not in known]
             if fresh:
                 self.vectors += self._shop.take(fresh)
+            if page.banned and self._shop.withdraw(page.banned):
+                logger.info("%s: entries were withdrawn", self._catalogue.name)
         return len(fresh)
 
     def _stated(self, page: CataloguePage) -> set[AdapterCard]:

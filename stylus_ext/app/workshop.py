@@ -38,6 +38,13 @@ class Workshop:
         self.embed.these(changed)
         return len(VIEWS) * len(changed)
 
+    def withdraw(self, keys: Sequence[AdapterKey]) -> int:
+        """Entries that are not to be offered any longer; a file that the user has keeps its own. While `changing` is held."""
+        found = self.store.read(self.store.resolve(keys).values())
+        gone = [key for key, entry in found.items() if not entry.files]
+        self.store.remove(gone)
+        return len(gone)
+
     def mend(self) -> None:
         """Cards that were kept when we were killed, and are no entries yet."""
         left = self.memory.remembered(_TAKING)

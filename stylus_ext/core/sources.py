@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
-from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import InvalidInput
 
 MOST_MODELS = 10_000_000
@@ -49,6 +49,8 @@ class CataloguePage:
     skipped: Mapping[str, int] = field(default_factory=dict)
     cursor: str | None = None
     """Where the next page begins; None is the end."""
+    banned: tuple[AdapterKey, ...] = ()
+    """Versions that nobody is to have, whatever was said of them before."""
     newest: str = ""
     """When the newest version on this page came out, as the source writes it; such texts can be compared."""
 

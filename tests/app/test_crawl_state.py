@@ -11,7 +11,7 @@ ALL = Wanted()
 
 
 def page(models: int = 100, cursor: str | None = "next", newest: str = "2026-05", **skipped: int) -> CataloguePage:
-    return CataloguePage((), models, skipped, cursor, newest)
+    return CataloguePage((), models, skipped, cursor, newest=newest)
 
 
 def test_counts_add_up() -> None:

@@ -114,6 +114,17 @@ def test_afresh_reads_all_and_makes_nothing_anew(house: House) -> None:
     assert not again.incremental
 
 
+def test_what_turns_out_to_be_of_a_real_person_goes(house: House) -> None:
+    house.service.add(*models(1, 5))
+    house.sync()
+    house.service.models[2]["poi"] = True
+    house.service.models[3]["minor"] = True
+    again = house.sync(afresh=True)
+    assert again.skipped == {"of a real person": 1, "of a minor": 1}
+    assert house.total() == 3
+    assert len(house.stylus.index.fingerprints("card")) == 3
+
+
 def test_the_most_downloaded_are_read_and_no_more(house: House) -> None:
     for model in models(1, 300):
         model["stats"]["downloadCount"] = model["id"]

@@ -12,7 +12,7 @@ from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.embedding import VIEWS
 from tests.fakes import BagEmbedder, MemoryIndex, Watch, make_card
 
@@ -42,6 +42,17 @@ def test_only_other_texts_get_other_vectors(shop: Workshop) -> None:
     assert shop.store.read([first.key])[first.key].card.downloads == 7
     assert shop.take([replace(first, base_model="Pony")]) == len(VIEWS), "a vector is searched by family"
     assert shop.embed(Watch()) == 0
+
+
+def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Workshop) -> None:
+    mine, other = cards(2)
+    shop.take([mine, other])
+    entry = shop.store.read([mine.key])[mine.key]
+    shop.store.write([replace(entry, files=(LocalFile("mine.safetensors", "mine", 5, 5),))])
+    assert shop.withdraw([mine.key, other.key, AdapterKey.civitai(99)]) == 1
+    assert list(shop.store.read([mine.key, other.key])) == [mine.key]
+    shop.embed(Watch())
+    assert shop.embed.in_step()
 
 
 def test_the_vectors_that_a_kill_prevented_are_made_afterwards(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,15 @@ def versions_of(model: Json, sieve: Sieve) -> Iterator[AdapterCard | str]:
         yield reason or card_of(model, version, sieve)
 
 
+def banned(model: Json) -> Iterator[AdapterKey]:
+    """The versions of what shows real persons or minors."""
+    if why.never(model) in (why.PERSON, why.MINOR):
+        for version in map(table, rows(model.get("modelVersions"))):
+            version_id = identity(version.get("id"))
+            if version_id is not None:
+                yield AdapterKey.civitai(version_id)
+
+
 def card_of(model: Json, version: Json, sieve: Sieve, sha256: str = "") -> AdapterCard | str:
     """`sha256` is that of the user's own file, where the card is to be of that one."""
     version_id = identity(version.get("id"))

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from stylus_ext.backends.civitai.availability import NOT_A_LORA
-from stylus_ext.backends.civitai.cards import Sieve, card_of, versions_of, with_examples
+from stylus_ext.backends.civitai.cards import Sieve, banned, card_of, versions_of, with_examples
 from stylus_ext.backends.civitai.client import MOST_HASHES, MOST_HASHES_FOR_IDS, MOST_ON_A_PAGE, TYPES, Civitai
 from stylus_ext.backends.civitai.refusals import Missing, NotGiven
 from stylus_ext.backends.statements.values import digest, identity, rows, table, text
@@ -65,6 +65,7 @@ class CivitaiCatalogue:
             models=len(found.items[:left]),
             skipped=dict(skipped),
             cursor=found.cursor if found.items else None,
+            banned=tuple(key for model in found.items for key in banned(model)),
             newest=max((_published(model) for model in found.items), default=""),
         )
 

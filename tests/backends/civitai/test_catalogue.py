@@ -35,6 +35,7 @@ def test_a_page_has_cards_and_the_reasons_for_what_it_has_not(service: CivitaiSe
     assert ids(page.cards) == [11]
     assert (page.models, page.cursor, page.newest) == (3, None, "2026-01-02T03:04:05.000Z")
     assert page.skipped == {why.NO_FILE: 1, why.PERSON: 1, why.MINOR: 1}
+    assert page.banned == (AdapterKey.civitai(1_000_002), AdapterKey.civitai(31))
 
 
 def test_what_is_wanted_is_asked_for(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
