@@ -12,9 +12,11 @@ from typing import Any
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
+from stylus_ext.app.wiring import STARTER
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.retrievers import retriever_for
+from stylus_ext.backends.starter import StarterCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile, RemoteFile
 from stylus_ext.core.description import Edits
@@ -81,10 +83,14 @@ class GoldenHouse:
 
 
 @contextmanager
-def open_house(folder: Path) -> Iterator[GoldenHouse]:
+def open_house(folder: Path, starter: bool = False) -> Iterator[GoldenHouse]:
+    """Over the invented catalogue, or over that and the one that the project comes with."""
     store, index, embedder = SqliteStore(folder), MemoryIndex(), real_embedder()
     try:
-        RefreshCatalogue(store, CardRefiner()).take(list(sightings()))
+        refresh = RefreshCatalogue(store, CardRefiner())
+        refresh.take(list(sightings()))
+        if starter:
+            refresh(StarterCatalogue(STARTER), Watch())
         embed = EmbedCatalogue(store, index, embedder)
         embed(Watch())
         yield GoldenHouse(store, embed, PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), lambda _: RuleComposer()))
