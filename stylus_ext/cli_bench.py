@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
         ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
+        ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
     ):
         bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
@@ -116,6 +117,20 @@ def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
     with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
         found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
     return found, speed.lines(found)
+
+
+def _download_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size-mb", type=int, default=1024, metavar="NUMBER", help="how large the file is (default: 1024)")
+
+
+def _download(arguments: argparse.Namespace, line: Line) -> Measured:
+    if arguments.size_mb < _FEWEST:
+        raise InvalidInput("A file of at least 10 MB is needed to measure anything.")
+    from stylus_ext.evaluation import bench_download
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = bench_download.measure(Path(folder), arguments.size_mb, child.main_command, line)
+    return found, bench_download.lines(found)
 
 
 def _host_flags(parser: argparse.ArgumentParser) -> None:

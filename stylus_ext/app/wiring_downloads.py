@@ -90,3 +90,29 @@ class Downloads:
                 )
             finally:
                 pictures.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _OneAddress:
+    """A source of one file, whichever card is asked for."""
+
+    url: str
+    size: int
+    sha256: str
+    name: str = "the address"
+
+    def offer(self, card: AdapterCard, check: Check) -> Offer:  # noqa: ARG002 - has one file
+        return Offer("", self.size, self.sha256, self.url, scanned=True)
+
+    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:  # noqa: ARG002 - says no in its own words
+        return refusal
+
+
+@contextmanager
+def one_address(url: str, size: int, sha256: str, folder: Path) -> Iterator[FileDownloader]:
+    """A downloader of what lies at one address, such as a measured one, into `folder`."""
+    ledger, http = Ledger(folder), Http()
+    try:
+        yield FileDownloader(_OneAddress(url, size, sha256), Receiver(http), Shelf(folder), Budget(size + MB, size + MB, 0, ledger), ledger)
+    finally:
+        http.close()

@@ -17,15 +17,18 @@ _SHORTEST = _LENGTH + 2
 
 def check_beginning(beginning: bytes, what: str, whole_size: int | None) -> None:
     """As soon as the first bytes are there, so that nobody waits for a gigabyte of something else."""
+    if len(beginning) <= _LENGTH:
+        return
+    length = struct.unpack("<Q", beginning[:_LENGTH])[0]  # which may begin with the same byte as a page or a message
+    fits = length <= LONGEST_HEADER and (whole_size is None or length <= whole_size - _LENGTH)
+    if fits and beginning[_LENGTH : _LENGTH + 1] == b"{":
+        return
     text = beginning.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] == b"<":
         raise NotFetched("web_page", f"A web page came in place of {what}. A login page or a firewall may stand in between; nothing was kept.")
     if text[:1] in (b"{", b"["):
         raise NotFetched("not_a_file", f"A message came in place of {what}, and nothing was kept. Try again later.")
-    length = struct.unpack("<Q", beginning[:_LENGTH])[0] if len(beginning) >= _LENGTH else 0
-    too_long = length > LONGEST_HEADER or (whole_size is not None and length > whole_size - _LENGTH)
-    if len(beginning) > _LENGTH and (too_long or beginning[_LENGTH : _LENGTH + 1] != b"{"):
-        raise NotFetched("no_safetensors", f"What came for {what} is no safetensors file; nothing was kept.")
+    raise NotFetched("no_safetensors", f"What came for {what} is no safetensors file; nothing was kept.")
 
 
 def check_whole(path: Path, size: int, what: str) -> None:

@@ -285,7 +285,7 @@ def test_the_ledger_knows_ours_alone_and_survives_a_cut_line(bench: Bench) -> No
 
 def test_what_stands_beside_a_file(bench: Bench) -> None:
     bench.publish()
-    card = {"triggers": ("rainalley, neon", "night"), "text": "Wet streets.", "model_id": 111, "weight": 0.7, "negative_text": "blurry"}
+    card: dict[str, Any] = {"triggers": ("rainalley, neon", "night"), "text": "Wet streets.", "model_id": 111, "weight": 0.7, "negative_text": "blurry"}
     path = Path(bench.fetch(**card).path)
     said = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert (said["description"], said["preferred weight"], said["negative text"]) == ("Wet streets.", 0.7, "blurry")
