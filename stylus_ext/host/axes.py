@@ -13,16 +13,17 @@ ATTRIBUTE = "stylus_axes"
 _YES = ("True", "False")
 
 
-def add_axes() -> None:
-    """Called before the UI is made; the host's list is new after every reload, and never gets an axis twice."""
+def add_axes() -> bool:
+    """Called before the UI is made; the host's list is new after every reload, and never gets an axis twice. False without a list."""
     module = compat.xyz_grid()
     if module is None:
-        return
+        return False
     there = {option.label for option in module.axis_options}
     for label, kind, name, choices in _axes():
         if PREFIX + label not in there:
             extra = {} if choices is None else {"choices": choices}
             module.axis_options.append(module.AxisOption(PREFIX + label, kind, apply(name), **extra))
+    return True
 
 
 def apply(name: str) -> Callable[[Any, Any, Any], None]:

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 TITLE = "Stylus"
 AXES, WORK = "stylus_axes", "stylus_work"
 _under_way: list[tuple[Any, Any]] = []
+_hears_of_grids: list[bool] = []
 
 
 class StylusScript(compat.Script):
@@ -81,6 +82,7 @@ class StylusScript(compat.Script):
         if work is not None:
             work.of_made_image(p, int(getattr(p, "iteration", 0)) * int(p.batch_size) + int(getattr(p, "batch_index", 0)))
             _under_way[:] = [(p, work)]
+            _hear_of_grids()
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
         work = getattr(p, WORK, None)
@@ -88,6 +90,18 @@ class StylusScript(compat.Script):
             work.finish(p)
             p.stylus_work = None
             _under_way[:] = [pair for pair in _under_way if pair[0] is not p]
+
+
+def loaded_anew() -> None:
+    """The host has cleared its callbacks."""
+    _hears_of_grids.clear()
+
+
+def _hear_of_grids() -> None:
+    """Not before a picture of ours is made: with each callback the host walks its whole stack, some 10 ms of its start."""
+    if not _hears_of_grids:
+        _hears_of_grids.append(True)
+        compat.script_callbacks.on_image_grid(before_grid)
 
 
 def before_grid(params: Any) -> None:  # noqa: ARG001 - the host passes the pictures

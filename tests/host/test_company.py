@@ -172,7 +172,35 @@ def test_a_host_without_its_grid_has_no_axes(stage: Stage) -> None:
     from stylus_ext.host.axes import add_axes
 
     stage.host.scripts.scripts_data.clear()
-    add_axes()
+    assert not add_axes()
+
+
+def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylus_ext.host import compat
+
+    later = [None, stage.host.xyz_module]
+    monkeypatch.setattr(compat, "xyz_grid", lambda: later.pop(0))
+    stage.host.xyz_module.axis_options.clear()
+    from stylus_ext.host.register import register
+
+    stage.host.callbacks.clear()
+    register()
+    assert not stage.host.xyz_module.axis_options
+    for callback in stage.host.callbacks["on_before_ui"]:
+        callback()
+    assert len(stage.host.xyz_module.axis_options) == 6
+
+
+def test_the_hosts_start_pays_for_two_callbacks_and_a_picture_for_the_third(stage: Stage) -> None:
+    """With each the host walks its whole stack, and reload upon reload there is one of each."""
+    for _ in range(2):
+        stage.host.start()
+        assert {name: len(found) for name, found in stage.host.callbacks.items()} == {"on_ui_settings": 1, "on_app_started": 1}
+        stage.host.api({"enabled": False}, prompt=PROMPT, n_iter=2)
+        assert "on_image_grid" not in stage.host.callbacks
+        for _ in range(2):
+            stage.host.api(ON, prompt=PROMPT, n_iter=2)
+        assert len(stage.host.callbacks["on_image_grid"]) == 1
 
 
 def test_an_axis_over_strengths(stage: Stage) -> None:
