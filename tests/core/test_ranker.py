@@ -65,6 +65,14 @@ def test_a_coined_word_that_stands_alone_is_sure_in_tags_and_in_penned_captions(
     assert plain < SURE_OF_COINED <= penned + 1e-6
 
 
+@given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_among_more_nobody_is_surer(line: tuple[float, ...], is_tags: bool, few: int, many: int) -> None:
+    """What does not fit looks the better by chance the more of it there is."""
+    values, made = np.array([line], dtype=np.float32), ranker()
+    assert made.sureties(values, is_tags, max(few, many))[0] <= made.sureties(values, is_tags, min(few, many))[0]
+    assert np.array_equal(made.sureties(values, is_tags, 10), made.sureties(values, is_tags))
+
+
 def test_nobody_gets_no_score() -> None:
     assert ranker().scores(np.zeros((0, 4), dtype=np.float32), True).shape == (0,)
     assert ranker().sureties(np.zeros((0, 4), dtype=np.float32), False).shape == (0,)

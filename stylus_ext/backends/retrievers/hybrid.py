@@ -105,7 +105,7 @@ class HybridRetriever:
         keys = lexical.keys_of(found.rows[places])
         entries = self._tools.memory.read(keys)
         said = Said.of(asked)
-        sure = ranker().sureties(found.values, asked.is_tags)
+        sure = ranker().sureties(found.values, asked.is_tags, int(np.count_nonzero(gate.open)))
         kept: list[Candidate] = []
         refused: list[NearMiss] = []
         for key, at in zip(keys, places, strict=True):
