@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.app.plan_prompt import Deadline, PlanPrompt, PlanRequest
+from stylus_ext.app.plan_prompt import Deadline, PlanPrompt, PlanRequest, _reachable
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.candidates import Candidate, Candidates
 from stylus_ext.core.card import AdapterKey, LocalFile, RemoteFile
 from stylus_ext.core.composition import Composition, Pick, Task
 from stylus_ext.core.errors import InvalidInput, Note, StylusError, Unavailable
+from stylus_ext.core.fetching import Caps, Reach
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.spans import Span
@@ -197,3 +198,42 @@ def test_a_pick_made_for_a_relative_is_noted(world: World) -> None:
 def test_what_cannot_be_planned_is_refused_with_a_sentence(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         replace(PlanRequest("a fox"), **broken)  # type: ignore[arg-type]
+
+
+MB = 2**20
+HOST = {FOX: "host_fox"}
+
+
+def test_what_may_be_fetched_is_picked_and_listed_as_missing(world: World) -> None:
+    plan = world.plan(PlanRequest("a fox and a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB))))
+    assert plan.prompts[0] == "a fox and a tree, foxy <lora:host_fox:0.6> <lora:oak tree:0.8>"
+    assert [(file.key, file.size) for file in plan.missing] == [(TREE, 4_000_000)]
+
+
+@pytest.mark.parametrize(
+    ("reach", "reason"),
+    [
+        (Reach(Caps(MB, 10 * MB)), "you allow 1 MB a file"),
+        (Reach(Caps(10 * MB, MB)), "1 MB are left"),
+        (Reach(None), "it is not on disk"),
+        (Reach(None, frozenset({TREE})), "it could not be fetched"),
+        (Reach(Caps(10 * MB, 10 * MB), frozenset({TREE})), "it could not be fetched"),
+    ],
+    ids=str,
+)
+def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(world: World, reach: Reach, reason: str) -> None:
+    plan = world.plan(PlanRequest("a fox and a tree", on_disk=HOST, reach=reach))
+    assert plan.prompts == ("a fox and a tree, foxy <lora:host_fox:0.6>",)
+    assert plan.missing == ()
+    found = world.retriever.asked[-1]
+    assert found.only is None
+    told = _reachable(world.retriever.find(found), PlanRequest("x", on_disk=HOST, reach=reach)).refused
+    assert [(miss.key, reason in miss.reason) for miss in told] == [(TREE, True)]
+
+
+def test_the_same_question_with_another_reach_is_composed_anew(world: World) -> None:
+    wide = world.plan(PlanRequest("a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB))))
+    narrow = world.plan(PlanRequest("a tree", on_disk=HOST, reach=Reach(None)))
+    assert (len(wide.missing), len(narrow.missing)) == (1, 0)
+    now = world.plan(PlanRequest("a tree", on_disk={**HOST, TREE: "oak tree-2"}, reach=Reach(None)))
+    assert now.prompts == ("a tree <lora:oak tree-2:0.8>",)

@@ -197,3 +197,19 @@ def test_closing_tells_when_something_would_not_stop() -> None:
     assert not jobs.close(wait_s=0.05)
     go_on.set()
     assert jobs.close()
+
+
+def test_what_runs_beside_waits_for_no_other_and_is_stopped_with_them(jobs: Jobs) -> None:
+    long, short = Gate(), Gate()
+    first = jobs.start("sync", long)
+    assert long.begun.wait(5)
+    beside = jobs.start("fetch", short, beside=True)
+    assert short.begun.wait(5), "though the worker is busy"
+    short.open.set()
+    assert ended(beside)["state"] == "done"
+    assert first.as_json()["state"] == "running"
+    endless = Gate()
+    again = jobs.start("fetch", endless, beside=True)
+    assert endless.begun.wait(5)
+    assert jobs.close(5)
+    assert (ended(first)["state"], ended(again)["state"]) == ("cancelled", "cancelled")

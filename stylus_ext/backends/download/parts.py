@@ -170,7 +170,7 @@ def _left_state(part: Path) -> State | None:
 
 def _sweep(folder: Path) -> None:
     oldest = time.time() - _OLD_S
-    for path in folder.glob(f"{PREFIX}*.part*"):
+    for path in (*folder.glob(f"{PREFIX}*.part*"), *folder.glob(f"{PREFIX}*.lock")):  # what kills have left
         with contextlib.suppress(OSError):
             if path.lstat().st_mtime < oldest:
                 path.unlink()

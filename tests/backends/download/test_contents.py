@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,9 @@ def test_no_length_of_a_header_looks_like_something_else(length: int) -> None:
 
 @given(st.binary(max_size=40))
 def test_whatever_comes_is_taken_or_refused_with_a_sentence(beginning: bytes) -> None:
-    try:
+    fits = len(beginning) <= 8 or (beginning[8:9] == b"{" and struct.unpack("<Q", beginning[:8])[0] <= 32)
+    with nullcontext() if fits else pytest.raises(NotFetched, match="Rain"):
         check_beginning(beginning, "Rain", 40)
-    except NotFetched as error:
-        assert "Rain" in str(error)
-    else:
-        assert len(beginning) <= 8 or beginning[8:9] == b"{"
 
 
 @pytest.mark.parametrize("family", LORAS)
