@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
 from stylus_ext.core.card import AdapterKey
@@ -59,13 +59,20 @@ class EmbedCatalogue:
     def _bring_in_step(self, progress: Progress) -> int:
         stale = {view: self._stale(view) for view in VIEWS}
         self._made, self._total, self._asked = 0, sum(map(len, stale.values())), True
-        for view, keys in stale.items():
+        for view, keys in self._own_first(stale):
             for start in range(0, len(keys), _BATCH):
                 progress.report("embedding", self._made, self._total)
                 self._made += self._embed(view, keys[start : start + _BATCH])
         made, self._total = self._made, self._made  # what went meanwhile is not waited for
         progress.report("embedding", made, made)
         return made
+
+    def _own_first(self, stale: Mapping[View, Sequence[AdapterKey]]) -> Iterator[tuple[View, list[AdapterKey]]]:
+        """What is on disk goes before what could be fetched: plans that do not wait for the end shall know it."""
+        own = set(self._store.owners().values())
+        for on_disk in (True, False):
+            for view, keys in stale.items():
+                yield view, [key for key in keys if (key in own) is on_disk]
 
     def _stale(self, view: View) -> list[AdapterKey]:
         """Keys whose vector is missing or was made from something else; vectors of entries that are gone are removed."""

@@ -8,7 +8,7 @@ import pytest
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.description import Edits
 from stylus_ext.core.embedding import VIEWS
 from stylus_ext.core.errors import Cancelled
@@ -82,5 +82,19 @@ def test_a_stop_keeps_what_was_embedded_and_the_next_run_goes_on(tmp_path: Path)
         assert 0 < done < 600 * len(VIEWS)
         assert not embed.in_step()
         assert embed(Watch()) == 600 * len(VIEWS) - done
+    finally:
+        store.close()
+
+
+def test_what_is_on_disk_gets_its_vectors_before_what_is_not(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    try:
+        store.write(make_entry(number, f"Fox number {number}") for number in range(1, 601))
+        mine = [replace(make_entry(number, f"Own fox {number}"), files=(LocalFile(f"own{number}.st", f"own{number}", 9, 9),)) for number in (601, 602)]
+        store.write(mine)
+        index = MemoryIndex()
+        with pytest.raises(Cancelled):
+            EmbedCatalogue(store, index, BagEmbedder())(Watch(patience=len(VIEWS)))
+        assert {(view, entry.key) for entry in mine for view in VIEWS} == set(index.rows)
     finally:
         store.close()

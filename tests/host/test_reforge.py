@@ -64,13 +64,16 @@ def test_a_grid_tells_of_the_last_batch_alone(reforge: Stage, size: int) -> None
     assert said != parse_generation_parameters(done.infotexts[0])
 
 
-def test_a_grid_of_an_interrupted_generation_tells_of_what_was_made(reforge: Stage) -> None:
+def test_a_grid_of_an_interrupted_generation_tells_of_what_was_made(reforge: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     host = reforge.host
 
-    def stop(images: Any) -> None:
-        host.state.interrupted = True
+    told = host.told
 
-    host.told, told = lambda p, index: (stop(None) if p.iteration == 1 else None) or told(p, index), host.told
+    def stop_in_the_second(p: Any, index: int) -> str:
+        host.state.interrupted = host.state.interrupted or p.iteration == 1
+        return told(p, index)
+
+    monkeypatch.setattr(host, "told", stop_in_the_second)
     done = host.api(ON, prompt=PROMPT, n_iter=4)
     assert len(done.images) == 2
     assert parse_generation_parameters(done.grid) == parse_generation_parameters(done.infotexts[1])
@@ -110,13 +113,13 @@ def test_saved_comments_without_stylus_are_the_hosts_own(reforge: Stage) -> None
     assert prompts(reforge.host.api(prompt=f"{PROMPT} # of mine", n_iter=2)) == [f"{PROMPT} # of mine"] * 2
 
 
-def test_a_file_that_is_gone_costs_the_others_nothing(reforge: Stage, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_costs_the_others_nothing(reforge: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host still lists it; one missing name, and it loads none of the picture's LoRAs."""
     loras = reforge.host.loras
     for stem in ("corgi_dog", "watercolor_style"):
         (tmp_path / f"{stem}.safetensors").touch()
-        loras.available_networks[stem] = SimpleNamespace(filename=str(tmp_path / f"{stem}.safetensors"))
-        loras.available_network_aliases[stem] = loras.available_networks[stem]
+        monkeypatch.setitem(loras.available_networks, stem, SimpleNamespace(filename=str(tmp_path / f"{stem}.safetensors")))
+        monkeypatch.setitem(loras.available_network_aliases, stem, loras.available_networks[stem])
     assert "corgi_dog" in prompts(reforge.host.api(ON, prompt=PROMPT))[0]
     (tmp_path / "corgi_dog.safetensors").unlink()
     done = reforge.host.api(ON, prompt=PROMPT, n_iter=2)

@@ -98,8 +98,8 @@ def test_at_most_two_styles() -> None:
     ("a storybook about spaghetti", "storybook", {"name": "Old Storybook Plates", "kind": "style", "tags": ("storybook",)}, True),
 ])
 def test_nothing_much_narrower_than_its_task(prompt: str, at: str, facts: dict[str, Any], picked: bool) -> None:
-    made = dict(facts)
-    composition = compose(prompt, found(prompt, 1, made.pop("name"), at, **made))
+    name, more = facts["name"], {fact: value for fact, value in facts.items() if fact != "name"}
+    composition = compose(prompt, found(prompt, 1, name, at, **more))
     assert bool(composition.picks) is picked
     assert picked or composition.near_misses[0].reason.startswith(("it is narrower", "it is a style"))
 
@@ -110,7 +110,7 @@ def test_nothing_much_narrower_than_its_task(prompt: str, at: str, facts: dict[s
 ])
 def test_a_card_known_from_tag_frequencies_needs_its_name_or_a_distinctive_trigger(evidence: dict[str, Any], picked: bool) -> None:
     prompt = "misty forest, tall trees, path"
-    weak = found(prompt, 1, "forest_test", "misty forest", weak=True, kind="background", **evidence)
+    weak = found(prompt, 1, "forest_test", "misty forest", **{"weak": True, "kind": "background", **evidence})
     assert bool(compose(prompt, weak).picks) is picked
 
 
