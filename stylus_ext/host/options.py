@@ -56,7 +56,7 @@ def name_of(option: Option) -> str:
 
 
 def add_page() -> None:
-    """Called by the host when it makes its settings page; before that, none of these exists."""
+    """Called when the script is loaded, before the host makes its settings page; until then, none of these exists."""
     infos: dict[str, Any] = {}
     section = ""
     for option in options():

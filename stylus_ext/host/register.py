@@ -1,6 +1,7 @@
 """The callbacks, registered at every load of the script: the host clears them all before it loads scripts again.
 
-Each costs the host's start some 10 ms, since it walks its whole stack to learn who asks: so there are no more than needed.
+Each costs the host's start some 10 ms, since it walks its whole stack to learn who asks: so the settings are added at once and the
+axes too, if the host's grid is there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from stylus_ext.host.script import loaded_anew
 
 
 def register() -> None:
-    compat.script_callbacks.on_ui_settings(_settings_page)
+    _settings_page()
     compat.script_callbacks.on_app_started(_app_started)
     if not add_axes():
         compat.script_callbacks.on_before_ui(add_axes)
