@@ -15,7 +15,8 @@ _MIB = 1024 * 1024
 
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
-    add_command(commands, FETCH, "", add_common, carry_out)
+    for one in (FETCH, DISCARD):
+        add_command(commands, one, "", add_common, carry_out)
 
 
 def completed(session: Session, payload: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +56,20 @@ def fetch_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from notes_lines(answer["notes"])
 
 
+def _discard_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("keys", nargs="*", metavar="KEY", help="only these adapters")
+    parser.add_argument("--days", type=int, default=30, metavar="NUMBER", help="only what no plan has picked for so many days (default: 30)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+
+
+def discard_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    for one in answer["discarded"]:
+        yield f"{one['path']}: {_size(one['size'])}"
+    for one in answer["kept"]:
+        yield f"{one['path']} stays: {one['why_not']}"
+    yield f"{len(answer['discarded'])} files, {_size(sum(one['size'] for one in answer['discarded']))}. Their side files stay."
+
+
 def _size(size: int) -> str:
     return f"{size / _MIB:,.1f} MB"
 
@@ -62,4 +77,9 @@ def _size(size: int) -> str:
 FETCH = Command(
     "fetch", "KEY [KEY ...] --lora-dir DIR ", "fetch adapters of the catalogue into a LoRA folder, verified; downloads have to be on", "fetch",
     fetch_lines, _payload, _flags,
+)
+
+DISCARD = Command(
+    "discard", "[KEY ...] ", "delete what was fetched and long unused; never what is marked always, never a file of your own", "discard",
+    discard_lines, lambda arguments: {"keys": arguments.keys or None, "days": arguments.days, "dry_run": arguments.dry_run}, _discard_flags,
 )

@@ -132,3 +132,21 @@ def test_a_folder_has_to_be_named_and_to_be_there(ready: Cli, tmp_path: Path) ->
     assert "into which folder" in ready("fetch", "civitai:11").err
     assert "There is no folder" in ready("fetch", "civitai:11", "--lora-dir", str(tmp_path / "nowhere")).err
     assert "has no adapter" in ready("fetch", "civitai:5", "--lora-dir", str(tmp_path)).err
+
+
+def test_what_was_fetched_is_deleted_only_when_asked_and_long_unused(ready: Cli, folder: Path, loras: Path) -> None:
+    assert ready("fetch", "civitai:11", "civitai:12", "--lora-dir", str(loras)).code == 0
+    assert "0 files" in ready("discard").out
+    ledger = folder / "downloads.jsonl"
+    lines = [json.loads(line) for line in ledger.read_text("utf-8").splitlines() if line]
+    ledger.write_text("".join(json.dumps({**line, "at": 0}) + "\n" for line in lines), "utf-8")
+    assert ready("edit", "civitai:12", "--state", "always").code == 0
+    assert len(ready("discard", "--dry-run", "--json").json["discarded"]) == 1
+    plan = ready("plan", "zebrastripe crossing", "--lora-dir", str(loras), "--json").json
+    assert any(pick["key"] == "civitai:11" for pick in plan["picks"])
+    answer = ready("discard", "--json").json
+    assert {one["why_not"] for one in answer["kept"]} == {"it was used within the last 30 days", "you marked it as always"}
+    ledger.write_text("".join(json.dumps({**line, "at": 0}) + "\n" for line in lines), "utf-8")
+    assert "zebrastripe.safetensors" in ready("discard").out
+    assert {path.name for path in loras.glob("*.safetensors")} == {"mine.safetensors", "quokkaville.safetensors"}
+    assert ready("show", "civitai:11", "--json").json["entry"]["stem"] is None, "the adapter stays known"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,13 +12,15 @@ from pathlib import Path
 
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.backends.civitai import Civitai, download_refusal, offer_of
-from stylus_ext.backends.download import Budget, FileDownloader, Ledger, Receiver, Shelf, write_preview
+from stylus_ext.backends.download import DAY_S, Budget, FileDownloader, Ledger, Receiver, Shelf, discard, write_preview
 from stylus_ext.backends.http import Http, Limits, Refusal
 from stylus_ext.core.card import AdapterCard
-from stylus_ext.core.errors import StylusError
-from stylus_ext.core.fetching import MB, Caps, NotFetched, Offer, called, version_of
+from stylus_ext.core.errors import StoreProblem, StylusError
+from stylus_ext.core.fetching import MB, Caps, Discarded, NotFetched, Offer, called, version_of
 from stylus_ext.core.settings import Downloads as Rules
 from stylus_ext.core.sources import Check
+
+logger = logging.getLogger(__name__)
 
 _GB = 1024 * MB
 _PICTURES = Limits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
@@ -58,6 +62,7 @@ class Downloads:
     access: CivitaiAccess
     budget: Budget = field(init=False)
     ledger: Ledger = field(init=False)
+    noted: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ledger", Ledger(self.folder))
@@ -73,6 +78,22 @@ class Downloads:
 
     def caps(self) -> Caps:
         return self.budget.caps()
+
+    def note_use(self, keys: Iterable[str]) -> None:
+        """What a plan has picked; asked of the ledger once a day for each, and no reason for a plan to fail."""
+        now = time.monotonic()
+        fresh = [key for key in keys if now - self.noted.get(key, -DAY_S) >= DAY_S]
+        if fresh:
+            self.noted.update(dict.fromkeys(fresh, now))
+            try:
+                self.ledger.used(fresh)
+            except StoreProblem as error:
+                logger.warning("it was not written down which fetched files are in use: %s", error)
+
+    def discard(
+        self, favourites: Collection[str], days: int, check: Check, *, dry_run: bool = False, only: Collection[str] | None = None
+    ) -> list[Discarded]:
+        return list(discard(self.ledger, favourites, days, check, dry_run=dry_run, only=only))
 
     @contextmanager
     def into(

@@ -98,6 +98,16 @@ class Failed:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A fetched file that was deleted, or the reason why it was not."""
+
+    key: str
+    path: str
+    size: int
+    why_not: str
+
+
 def version_of(card: AdapterCard) -> int | None:
     """Civitai's number of this adapter version, under whichever key it is known first."""
     return next((int(key.value) for key in (card.key, *card.equivalents) if key.scheme == "civitai"), None)

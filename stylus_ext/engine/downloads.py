@@ -10,11 +10,12 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.fetching import Reach
-from stylus_ext.core.ports import Progress
+from stylus_ext.core.ports import Filter, Progress
 
 if TYPE_CHECKING:
     from stylus_ext.app.wiring import Stylus
 
+_MOST = 100_000
 OFF = "Downloads are off. Switch them on with --download, in settings.json ({\"downloads\": {\"download\": true}}) or on the WebUI's settings page."
 
 
@@ -32,6 +33,23 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     report = stylus.fetch(entries, folders, progress)
     notes = list(stylus.index_folders(folders, progress).notes) if report.fetched else []
     return _answer(stylus, report.fetched, report.failed, notes=[*stylus.news(), *notes])
+
+
+def discard(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Only what was fetched, long ago unused, and not marked `always`; the catalogue forgets the files, not the adapters."""
+    favourites = {str(entry.key) for entry in stylus.store.search("", Filter(state="always", on_disk=True), limit=_MOST).entries}
+    only = None if request["keys"] is None else {str(stylus.entry(key).key) for key in request["keys"]}
+    found = stylus.downloads.discard(
+        favourites, request["days"], lambda: progress.report("Deleting", 0), dry_run=request["dry_run"], only=only
+    )
+    gone = [one for one in found if not one.why_not]
+    if not request["dry_run"] and gone:
+        with stylus.changing:
+            stylus.refresh.forget([one.path for one in gone])
+    return {
+        "discarded": [asdict(one) for one in gone], "kept": [asdict(one) for one in found if one.why_not],
+        "used": stylus.downloads.ledger.total(), "left": stylus.downloads.caps().left,
+    }
 
 
 def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, list[Note]]:

@@ -17,10 +17,11 @@ from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, Unavail
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import COMPOSERS, ENGINE_SECTIONS, POLICIES, SCHEMES, Settings, with_values
+from stylus_ext.engine import requests
 from stylus_ext.engine.civitai import identify, on_request, sync
-from stylus_ext.engine.downloads import fetch, leaves, reach_of
+from stylus_ext.engine.downloads import discard, fetch, leaves, reach_of
 from stylus_ext.engine.entries import entry_json
-from stylus_ext.engine.requests import EDIT, FETCH, IDENTIFY, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW, SYNC
+from stylus_ext.engine.requests import EDIT, IDENTIFY, INDEX, INVENTORY, LONGEST_S, PLAN, SEARCH, SHOW, SYNC
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -83,6 +84,7 @@ def _plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
         ),
         deadline,
     )
+    stylus.downloads.note_use(str(tag.key) for tag in plan.tags if tag.on_disk)
     plan = replace(plan, notes=tuple(dict.fromkeys([*stylus.news(), *told, *notes, *([partial] if partial else []), *plan.notes])))
     return {"plan": to_json(plan), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
 
@@ -237,5 +239,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "index": Operation(INDEX, _index, long=True),
     "sync": Operation(SYNC, sync, long=True),
     "identify": Operation(IDENTIFY, identify, long=True),
-    "fetch": Operation(FETCH, fetch, long=True, beside=True),
+    "fetch": Operation(requests.FETCH, fetch, long=True, beside=True),
+    "discard": Operation(requests.DISCARD, discard, long=True, beside=True),
 }

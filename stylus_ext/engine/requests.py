@@ -84,3 +84,8 @@ FETCH: Schema = {
     "lora_dirs": _FOLDERS,
     "dry_run": Field(bool, False),
 }
+DISCARD: Schema = {
+    "keys": Field(list, None, longest=1000, items=Field(str, longest=4096)),
+    "days": Field(int, 30, low=1, high=3650),
+    "dry_run": Field(bool, False),
+}

@@ -22,6 +22,7 @@ ENGINE_COMMANDS = {
     "edit": "correct an entry; your word stays for ever",
     "catalogue": "read Civitai's catalogue into yours, have your files identified, enter a key",
     "fetch": "fetch adapters into your LoRA folder, once downloads are switched on (--dry-run)",
+    "discard": "delete what was fetched and long unused (--dry-run)",
     "bench": "measure selection and speed",
     "serve": "run the engine alone, for one or many WebUIs",
 }

@@ -111,9 +111,11 @@ def _listed(folder: str, waiting: list[str]) -> Iterable[tuple[Path, int]]:
 
 
 def _sha256(path: Path, known: Mapping[str, str], check: Check) -> str:
-    said = known.get(str(path))
-    if said:
-        return said
+    return known.get(str(path)) or sha256_of(path, check)
+
+
+def sha256_of(path: Path, check: Check) -> str:
+    """Empty for what cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
