@@ -26,10 +26,10 @@ DIGITS = 5
 PENNED = -3.3
 """Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by name. Set by hand, out of fold."""
 
-REFERENCE, RISE = 1_500, 1.7
+REFERENCE, RISE, FEWEST = 1_500, 1.7, 50
 """The more there are, the better the best of what does not fit looks by chance: how much further along the line half sure lies
-for every tenfold of the catalogue that the weights were found with. Measured from a third of it to the whole, since with
-parts of it the best that does not fit grows in step with the logarithm. In a smaller one nothing is made easier."""
+for every tenfold of the catalogue that the weights were found with, and how much nearer in a smaller one of at least FEWEST.
+Measured from a third of it to the whole; the best that does not fit grows about with the logarithm."""
 
 COINED = 6.6
 SURE_OF_COINED = 0.6
@@ -102,7 +102,7 @@ class Ranker:
 
     def sureties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
         """In 0..1, for each row how sure it is that it is meant, where it was found `among` so many."""
-        line = self.of(is_tags).line(values) - np.float32(RISE * max(0.0, math.log10(max(among, 1) / REFERENCE)))
+        line = self.of(is_tags).line(values) - np.float32(_further(among))
         if is_tags:
             return _with_coined(_logistic(line), self._column(values, "exact"))
         penned = self._column(values, "penned") > 0
@@ -112,6 +112,10 @@ class Ranker:
     def _column(self, values: Floats, name: str) -> Floats:
         column: Floats = values[:, self.signs.index(name)]
         return column
+
+
+def _further(among: int) -> float:
+    return RISE * math.log10(max(among, FEWEST) / REFERENCE)
 
 
 def _logistic(line: Floats) -> Floats:
