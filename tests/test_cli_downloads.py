@@ -88,6 +88,14 @@ def test_a_file_that_the_user_has_under_another_name_is_not_fetched(ready: Cli, 
     (loras / "deep" / "my zebra.safetensors").write_bytes(civitai.files[11])
     answer = ready("fetch", "civitai:11", "--lora-dir", str(loras), "--json").json
     assert [(one["stem"], one["new"]) for one in answer["fetched"]] == [("my zebra", False)]
+    assert ready("show", "civitai:11", "--json").json["entry"]["stem"] == "my zebra", "now it is known for what it is"
+    assert not civitai.asked("/api/download/models/11")
+
+
+def test_a_plan_finds_that_the_user_has_it_already(ready: Cli, civitai: CivitaiService, loras: Path) -> None:
+    (loras / "my zebra.safetensors").write_bytes(civitai.files[11])
+    plan = ready("plan", "zebrastripe crossing", "--lora-dir", str(loras), "--fetch", "--json").json
+    assert "<lora:my zebra:" in plan["prompts"][0]
     assert not civitai.asked("/api/download/models/11")
 
 

@@ -214,7 +214,7 @@ def test_the_build_outlives_the_hook(extension: Extension) -> None:
 def test_the_commands_named_here_are_those_of_the_command_line() -> None:
     """They are named twice, so that help and a typing error build nothing."""
     done = subprocess.run(main_command("stylus_ext.cli", "--help"), check=True, capture_output=True, text=True)
-    there = set(re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE))
+    there = set(re.findall(r"^    (\w+)(?: |$)", done.stdout, re.MULTILINE))
     assert there == set(ENGINE_COMMANDS) | {"doctor"}
 
 

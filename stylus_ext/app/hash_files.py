@@ -40,6 +40,14 @@ class HashFiles:
         progress.report("hashing", len(waiting), len(waiting))
         return hashed
 
+    def know(self, path: str, sha256: str) -> bool:
+        """The hash of one file that somebody else has computed; whether that was news."""
+        with self._changing:
+            file = self._store.files().get(path)
+            if file is None or file.sha256 is not None:
+                return False
+            return self._learn(self._store.owners()[path], file, AdapterKey.sha256(sha256))
+
     def _learn(self, owner: AdapterKey, file: LocalFile, name: AdapterKey) -> bool:
         """The hash becomes one more name of the entry, which unites it with what another source knows under that name;
         not where the file changed or left while it was read, and waits to be hashed again."""

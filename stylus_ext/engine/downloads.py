@@ -31,6 +31,9 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     folders = stylus.folders(request["lora_dirs"])
     stylus.index_folders(folders, progress)
     report = stylus.fetch(entries, folders, progress)
+    for one in report.fetched:
+        if not one.new:  # the user had it under another name, and nobody had hashed it yet
+            stylus.hash_files.know(one.path, one.sha256)
     notes = list(stylus.index_folders(folders, progress).notes) if report.fetched else []
     return _answer(stylus, report.fetched, report.failed, notes=[*stylus.news(), *notes])
 
