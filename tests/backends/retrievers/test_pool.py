@@ -12,13 +12,12 @@ PROMPTS = [
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_a_pool_finds_what_looking_at_all_finds(house: House, monkeypatch: pytest.MonkeyPatch, prompt: str) -> None:
+def test_a_pool_finds_the_best_of_all_and_is_as_sure_of_it(house: House, monkeypatch: pytest.MonkeyPatch, prompt: str) -> None:
     house.add(filling(600, start=9000))
     whole = house.find(prompt, candidates=10)
     monkeypatch.setattr(module, "FEW", 0)
     pooled = house.find(prompt, candidates=10)
     assert pooled.found[0].key == whole.found[0].key
-    assert {found.key for found in pooled.found[:3]} <= {found.key for found in whole.found}
     assert pooled.confidence == pytest.approx(whole.confidence, abs=0.02)
 
 
