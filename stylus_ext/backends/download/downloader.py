@@ -58,7 +58,8 @@ class _Errand:
     def __init__(self, owner: FileDownloader, card: AdapterCard, progress: Progress) -> None:
         self._of, self._card, self._progress = owner, card, progress
         self._what = called(card)
-        self._step, self._done, self._total = f"Asking for {card.name}", 0, 0
+        self._step, self._total = f"Asking for {card.name}", 0
+        self._part: Part | None = None
 
     def run(self) -> Fetched:
         offer = self._offered()
@@ -70,7 +71,7 @@ class _Errand:
             return here or self._fetched(offer)
 
     def _check(self) -> None:
-        self._progress.report(self._step, self._done, self._total or None)
+        self._progress.report(self._step, self._part.size if self._part else 0, self._total or None)
 
     def _waits(self) -> None:
         self._step = f"Waiting for another WebUI that fetches {self._card.name}"
@@ -101,10 +102,9 @@ class _Errand:
         folder = self._of.shelf.inside(family if self._of.by_family else "")
         with self._of.budget.room(folder, offer.size, self._what) as room:
             part = part_for(folder, self._identity(offer), offer.sha256, self._check)
-            self._step, self._total = f"Fetching {self._card.name}", offer.size
+            self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
 
             def follow(size: int) -> None:
-                self._done = part.size
                 self._of.budget.follow(room, folder, size, self._what)
 
             order = Order(offer.url, self._what, offer.size, offer.sha256, follow, self._check)

@@ -140,7 +140,7 @@ def test_a_stop_is_heard_at_once_and_what_came_is_kept(bench: Bench, fault: dict
     stopping = Stopping(0.5)
     with pytest.raises(Cancelled):
         bench.fetch(progress=stopping)
-    assert time.monotonic() - stopping.at < 0.6, "on a machine that does other things, too"
+    assert time.monotonic() - stopping.at < 1.5, "on a machine that does other things, too; `bench download` measures it"
     bench.check()
     before = storage_requests(bench)
     assert bench.fetch().sha256 == sha256(body)
