@@ -37,6 +37,7 @@ QUERIES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.long
 def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
     catalogue, queries = write(tmp_path / "catalogue.jsonl", ADAPTERS), write(tmp_path / "queries.jsonl", QUERIES)
     report = training.run_training(catalogue, [queries], tmp_path / "ranker.json", Watch(), tmp_path / "ranking.jsonl")
@@ -52,7 +53,7 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
 
 
 def made_lesson(kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0) -> Lesson:
-    rng = np.random.default_rng(fold * 100 + right)
+    rng = np.random.default_rng(fold * 100 + right + 1)
     signs = rng.normal(size=(len(owners), len(SIGNS))).astype(np.float32)
     marks = np.zeros(len(owners), dtype=bool)
     if right >= 0:
