@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Description, Entry
 from stylus_ext.core.embedding import View
 from stylus_ext.core.errors import Cancelled, InvalidInput
-from stylus_ext.core.ports import Embedder, Hit, Matrix, Query, VectorItem
+from stylus_ext.core.fetching import Fetched, NotFetched
+from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
 from stylus_ext.core.prompt.words import content_words
 
 
@@ -132,3 +135,22 @@ class WordReranker:
 def _ordered(candidates: Candidates, scores: Sequence[float]) -> Candidates:
     scored = [replace(candidate, score=score) for candidate, score in zip(candidates.found, scores, strict=True)]
     return replace(candidates, found=tuple(sorted(scored, key=lambda candidate: (-candidate.score, candidate.key))))
+
+
+@dataclass
+class FolderDownloader:
+    """Has some files in memory, by version, and writes them into a folder."""
+
+    folder: Path
+    files: dict[int, bytes]
+
+    def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
+        progress.report(f"Fetching {card.name}", 0)
+        body = self.files.get(int(card.key.value))
+        if body is None:
+            raise NotFetched("missing", f"{card.name} is not here.")
+        stem = safe_file_stem(card.name, ())
+        path = self.folder / f"{stem}.safetensors"
+        new = not path.exists()
+        path.write_bytes(body)
+        return Fetched(card.key, str(path), stem, hashlib.sha256(body).hexdigest(), len(body) if new else 0, new)
