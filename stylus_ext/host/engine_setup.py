@@ -83,7 +83,7 @@ class Setup:
     def _missing(self, environment: Environment, progress: Progress | None) -> EngineReport:
         sizes = [megabytes(part) for part in environment.parts if not part.ready]
         download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
-        needs = f"about {download:,} MB to download, {disk:,} MB on disk in {environment.home.folder}"
+        needs = f"about {download:,} MB to download, {disk:,} MB on disk"
         begun = bool(self._refusal) or (progress is not None and (bool(progress.error) or not progress.finished))
         if self._refusal:
             said = self._refusal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -40,9 +41,18 @@ def settings_text(values: PanelValues) -> str:
     return " ".join(f"{name}={_word(getattr(values, name))}" for name in changed)
 
 
+_PATH = re.compile(r"""(?<![\w/:.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s,;]""")
+
+
+def _without_paths(text: str) -> str:
+    """Pictures are shown to strangers, and a path often has its owner's name; where it ends cannot be told, so the rest goes too."""
+    found = _PATH.search(text)
+    return text if found is None else f"{text[: found.start()].rstrip()} ..."
+
+
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
     """The fields that all pictures of a generation share."""
-    told = " ".join(dict.fromkeys(note.text for note in notes if note.code in _TOLD))
+    told = " ".join(dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _TOLD))
     return _filled({VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: told})
 
 

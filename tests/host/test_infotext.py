@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,21 @@ def test_what_is_at_its_default_goes_unsaid() -> None:
 def test_only_notes_about_the_picture_are_written() -> None:
     notes = [Note("nothing_fits", "Nothing fits."), Note("replayed", "Again."), Note("nothing_fits", "Nothing fits.")]
     assert of_generation(PanelValues(), "sd1", notes)["Stylus notes"] == "Nothing fits."
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/jane doe/webui/.engine", "C:\\Users\\Jane Doe\\x", "D:/jane/x", "\\\\nas\\jane\\x", "~/jane/x", "'/home/jane/x'"]
+)
+def test_a_picture_names_no_folder_of_its_maker(path: str) -> None:
+    said = of_generation(PanelValues(), "", [Note("failed", f"The engine cannot be set up in {path}: no space left."), Note("late", "Too late.")])
+    assert "jane" not in said["Stylus notes"].lower()
+    assert said["Stylus notes"].startswith("The engine cannot be set up in")
+    assert said["Stylus notes"].endswith("Too late.")
+
+
+@pytest.mark.parametrize("text", ["Use 1/2 and/or a/b.", "See https://example.org/a/b now.", "at http://127.0.0.1:7870/x.", "a: b / c."])
+def test_what_only_looks_like_a_folder_stays(text: str) -> None:
+    assert of_generation(PanelValues(), "", [Note("failed", text)])["Stylus notes"] == text
 
 
 def test_a_picture_says_what_changed_and_no_more() -> None:
