@@ -1,4 +1,4 @@
-"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular) and patterns."""
+"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular, American) and patterns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PERSON_TAGS = frozenset(
 _WORDS = {
     "style": """
         style artstyle styled stylized art artist mangaka illustrator illustration painting painterly watercolor
-        watercolour oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography photographic
+        oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography photographic
         render retro vaporwave synthwave aesthetic cartoon manga comic ukiyo impressionist impressionism
         surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat graffiti papercut
         claymation toon niji midjourney storybook engraving woodcut poster
@@ -45,7 +45,7 @@ _WORDS = {
     """,
     "person": "likeness dolllikeness celebrity actress actor singer politician president celeb",
     "clothing": """
-        clothing clothe cloth outfit costume uniform dress armor armour skirt shirt tshirt jacket coat hoodie
+        clothing clothe cloth outfit costume uniform dress armor skirt shirt tshirt jacket coat hoodie
         sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard bodysuit suit gown robe cape
         cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear underwear corset apron jean
         pant trouser lolita maid bridal wedding latex fashion jewelry earring necklace choker headdress sailor
@@ -74,7 +74,7 @@ _WORDS = {
         snake rabbit bunny bear lion tiger panda monkey pet mammal reptile bestiary unicorn
     """,
     "object": """
-        object item weapon sword gun rifle axe food fruit cake icon asset prop furniture chair wheelchair umbrella toy
+        object item weapon sword gun rifle ax food fruit cake icon asset prop furniture chair wheelchair umbrella toy
         figurine figure doll bottle flag sign logo emblem badge book card tarot plant flower tree crystal gem mecha mech
         robot texture material headset display syringe jewel sticker frame sprite sheet stamp artifact
     """,

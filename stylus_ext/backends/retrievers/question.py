@@ -31,7 +31,7 @@ _USUAL = (
     "a bathroom with a sink and a mirror", "masterpiece, best quality, 1girl, dress, outdoors",
     "a group of people playing a game in a field", "two birds on a branch", "portrait of a young woman, detailed face",
 )
-_KNOWN: dict[str, Matrix] = {}
+_KNOWN: dict[tuple[str, int], Matrix] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
     vector = embedder.embed([content])
     several = embedder.embed([found[number].text for number in chosen]) if chosen else np.zeros_like(vector[:0])
     penned = any(token.kind in _PENNED for token in prompt.tokens)
-    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen, _usual(embedder))
+    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen, _usual(embedder, vector.shape[1]))
 
 
 def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words) -> tuple[int, ...]:
@@ -79,13 +79,14 @@ def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed:
     return tuple(sorted(ranked[:MOST_EMBEDDED_SPANS]))
 
 
-def _usual(embedder: Embedder) -> Matrix:
-    """Found once an encoder; at worst two threads find the same. Nothing is kept from an encoder that does not answer."""
-    if embedder.name in _KNOWN:
-        return _KNOWN[embedder.name]
+def _usual(embedder: Embedder, length_of_vectors: int) -> Matrix:
+    """Found once an encoder and length, since a server may change what stands behind a name; at worst two threads find the same. Nothing is kept from an encoder that does not answer."""
+    known = embedder.name, length_of_vectors
+    if known in _KNOWN:
+        return _KNOWN[known]
     middle = embedder.embed(_USUAL).mean(axis=0, keepdims=True)
     length = float(np.linalg.norm(middle))
     found: Matrix = (middle / (length or 1.0)).astype(np.float32)
     if length:
-        _KNOWN[embedder.name] = found
+        _KNOWN[known] = found
     return found
