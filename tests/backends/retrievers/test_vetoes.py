@@ -71,7 +71,7 @@ def test_only_a_phrase_of_the_negative_prompt_forbids(negative: str, name: str, 
 class TestInTheRetriever:
     def test_one_word_of_the_negative_prompt_is_enough(self, house: House) -> None:
         house.add([make_entry(60, "Soft Watercolor Washes", triggers=("softwash",))])
-        found = house.find("a fox in the snow, watercolor", negative="blurry, watercolor")
+        found = house.find("a fox in the snow, soft watercolor", negative="blurry, watercolor")
         assert "Soft Watercolor Washes" not in [candidate.entry.card.name for candidate in found.found]
         assert [miss.reason for miss in found.refused if miss.name == "Soft Watercolor Washes"] == ["the negative prompt forbids it: 'watercolor'"]
 
