@@ -156,6 +156,19 @@ def test_remove_takes_the_environment_and_names_what_stays(extension: Extension)
     assert "Nothing else stays" in again.stdout
 
 
+def test_remove_names_the_data_of_the_webui_too(extension: Extension, tmp_path: Path) -> None:
+    (tmp_path / "webui" / "extensions").mkdir(parents=True)
+    extension.root = extension.root.rename(tmp_path / "webui" / "extensions" / "stylus")
+    theirs = tmp_path / "webui" / "stylus"
+    theirs.mkdir()
+    (theirs / "user.jsonl").write_bytes(b"x" * 1_000_000)
+    done = extension.run("remove")
+    assert done.returncode == 0, done.stderr
+    assert f"your data in {theirs} (1.0 MB)" in done.stdout
+    assert (theirs / "user.jsonl").exists()
+    assert str(theirs) not in extension.run("remove", "--data-dir", str(extension.data)).stdout, "who names one means that alone"
+
+
 @POSIX
 def test_remove_does_not_pull_the_floor_from_under_an_engine(extension: Extension) -> None:
     with subprocess.Popen(

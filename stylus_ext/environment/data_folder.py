@@ -27,6 +27,12 @@ def data_folder(argument: str | None = None) -> Path:
         ) from error
 
 
+def webui_folder(extension: Path) -> Path | None:
+    """Where a WebUI into whose `extensions` this was installed keeps its own; None where it is in none."""
+    folder = extension.parent
+    return folder.parent / "stylus" if folder.name == "extensions" else None
+
+
 def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Path:
     """Each system's own place for what a program keeps for one user."""
     if system == "win32":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from stylus_ext.environment.data_folder import data_folder
+from stylus_ext.environment.data_folder import data_folder, webui_folder
 from stylus_ext.environment.engine_link import stop
 from stylus_ext.environment.holds import users
 from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Home, default_home
@@ -17,21 +17,26 @@ from stylus_ext.environment.sizes import MEGABYTE, folder_size
 def run(words: list[str]) -> int:
     """`remove [--data-dir DIR]`."""
     stated = words[words.index("--data-dir") + 1] if "--data-dir" in words[:-1] else None
-    data = data_folder(stated)
+    folders = [data_folder(stated)]
     home = default_home()
-    if stop(data):
-        sys.stdout.write("The engine was stopped.\n")
+    of_webui = None if stated else webui_folder(home.folder.parent)
+    if of_webui is not None:
+        folders.append(of_webui)
+    for data in folders:
+        if stop(data):
+            sys.stdout.write("The engine was stopped.\n")
     if home.folder.is_dir():
         size = folder_size(home.folder)
         remove_home(home)
         sys.stdout.write(f"Deleted: {home.folder} ({size // MEGABYTE} MB).\n")
     else:
         sys.stdout.write(f"There was no environment in {home.folder}.\n")
-    if data.is_dir():
+    kept = [data for data in folders if data.is_dir()]
+    for data in kept:
         megabytes = folder_size(data) / MEGABYTE
         sys.stdout.write(f"What stays: your data in {data} ({megabytes:.1f} MB). Delete it yourself if you want.\n")
-    else:
-        sys.stdout.write(f"Nothing else stays; there is no data folder at {data}.\n")
+    if not kept:
+        sys.stdout.write(f"Nothing else stays; there is no data folder at {' or '.join(map(str, folders))}.\n")
     return 0
 
 

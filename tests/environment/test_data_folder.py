@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.data_folder import data_folder, platform_folder
+from stylus_ext.environment.data_folder import data_folder, platform_folder, webui_folder
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.sizes import folder_size, free_bytes
 
@@ -18,6 +18,11 @@ def test_the_argument_comes_first_then_the_variable(monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "variable").exists(), "asking makes nothing"
     monkeypatch.delenv("STYLUS_DATA_DIR")
     assert data_folder().name == "stylus-webui"
+
+
+def test_a_webui_keeps_its_own_beside_its_extensions(tmp_path: Path) -> None:
+    assert webui_folder(tmp_path / "extensions" / "sd-webui-stylus") == tmp_path / "stylus"
+    assert webui_folder(tmp_path / "src" / "sd-webui-stylus") is None
 
 
 def test_a_relative_path_and_a_tilde_are_made_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class _Work:
         if stranger:
             return stranger
         if entry.kind == "style" and self.styles >= limits.max_styles:
-            return f"{limits.max_styles} styles are the most for one picture"
+            return f"{limits.max_styles} {'style is' if limits.max_styles == 1 else 'styles are'} the most for one picture"
         return "" if wanted else self._crowded(candidate)
 
     def _stranger(self, family: str) -> str:

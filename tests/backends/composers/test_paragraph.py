@@ -88,6 +88,7 @@ def test_at_most_two_styles() -> None:
     composition = compose(prompt, *styles)
     assert names(composition) == ["papercut", "woodcut"]
     assert reason(composition, "claymation") == "2 styles are the most for one picture"
+    assert reason(compose(prompt, *styles, max_styles=1), "woodcut") == "1 style is the most for one picture"
 
 
 @pytest.mark.parametrize(("prompt", "at", "facts", "picked"), [
