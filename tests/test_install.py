@@ -215,6 +215,17 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     assert one == ["-m", "not long", "install.py::test_x"]
 
 
+def test_the_types_of_the_test_tools_are_found(extension: Extension) -> None:
+    """mypy passes over the first folder of its path; what it needs must not be there alone, as it was on a bare machine."""
+    done = extension.run("lint")
+    assert done.returncode == 0, done.stderr
+    (_, by_ruff, _), (argv, by_mypy, _) = map(json.loads, done.stdout.splitlines())
+    assert argv == []
+    assert Path(by_mypy[0]) == extension.root
+    assert by_mypy[1] == by_ruff[0]
+    assert Path(by_mypy[1]).parent == extension.home.folder
+
+
 @POSIX
 def test_the_build_outlives_the_hook(extension: Extension) -> None:
     with subprocess.Popen(extension.words(), env=extension.variables, stdout=subprocess.DEVNULL) as hook:

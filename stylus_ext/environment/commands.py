@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stylus_ext.environment import doctor, ensure, hook, launch, remove
 from stylus_ext.environment.build import BuildOptions, build
+from stylus_ext.environment.child import PATH_VARIABLE
 from stylus_ext.environment.layout import ROOT, Environment, default_home, default_locks, plan_environment
 from stylus_ext.environment.problems import SetupProblem
 
@@ -108,5 +109,7 @@ def run_lint(words: list[str]) -> int:
     ensure.ensure(environment, sys.stderr)
     os.chdir(ROOT)
     ruff = launch.run_module(environment, "ruff", ["check", *(words or ["."])], {})
-    mypy = launch.run_module(environment, "mypy", words, {})
+    # mypy takes the first folder of sys.path for a script's own and looks for no packages there.
+    path = launch.environment_variables(environment)[PATH_VARIABLE]
+    mypy = launch.run_module(environment, "mypy", words, {PATH_VARIABLE: os.pathsep.join((str(ROOT), path))})
     return ruff or mypy

@@ -82,9 +82,10 @@ class Workshop:
         return path
 
     def test_lock(self, version: str = "1.0") -> Path:
-        """The same for the test tools; the package takes pytest's name, so that `test` has something to run."""
+        """The same for the test tools; one package stands for all of them, so that `test` and `lint` have something to run."""
         code = "import json, os, sys\nprint(json.dumps([sys.argv[1:], sys.path[:3], dict(os.environ)]))\n"
-        digest = make_wheel(self.wheels, "pytest", version, {"pytest/__init__.py": "", "pytest/__main__.py": code})
+        files = {f"{tool}/{name}.py": text for tool in ("pytest", "ruff", "mypy") for name, text in (("__init__", ""), ("__main__", code))}
+        digest = make_wheel(self.wheels, "pytest", version, files)
         path = self.locks / "test.txt"
         path.write_text(lock_text({f"pytest=={version}": digest}), encoding="utf-8")
         return path
