@@ -181,7 +181,7 @@ class TestTheUsersOwn:
         assert [task.taken_by for task in composition.tasks] == ["Rails of 1900", ""]
         assert "wrote it" in reason(composition, "Copper Train")
         assert "your own Rails of 1900 serves" in reason(composition, "Iron Train")
-        assert "1 styles" in reason(composition, "Teapot")
+        assert "1 style is" in reason(composition, "Teapot")
         assert names(RuleComposer().compose(replace(asked, names=NO_NAMES), Candidates((own,), spans(asked.prompt)))) == ["Copper Train"]
 
     @pytest.mark.parametrize(("prompt", "most", "said"), [
