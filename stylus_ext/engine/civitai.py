@@ -9,7 +9,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import Wanted
 
 if TYPE_CHECKING:
-    from stylus_ext.app.wiring import Stylus
+    from stylus_ext.app.wiring_stylus import Stylus
 
 
 def sync(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stylus_ext.core.fetching import Reach
 from stylus_ext.core.ports import Filter, Progress
 
 if TYPE_CHECKING:
-    from stylus_ext.app.wiring import Stylus
+    from stylus_ext.app.wiring_stylus import Stylus
 
 _MOST = 100_000
 OFF = "Downloads are off. Switch them on with --download, in settings.json ({\"downloads\": {\"download\": true}}) or on the WebUI's settings page."

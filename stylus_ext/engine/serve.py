@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings

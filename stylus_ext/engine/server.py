@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from stylus_ext.app.inventory import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
-from stylus_ext.engine.operations import OPERATIONS, overdue, patience, perform
+from stylus_ext.engine.operations import OPERATIONS, perform
+from stylus_ext.engine.planning import overdue, patience
 from stylus_ext.engine.schemas import checked, json_schema
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
-    from stylus_ext.app.wiring import Stylus
+    from stylus_ext.app.wiring_stylus import Stylus
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from stylus_ext.app.plan_prompt import PlanRequest
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint
 from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.app.plan_prompt import PlanRequest
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.backends.embedders import endpoint, questions
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.settings import Settings, with_values

@@ -11,7 +11,8 @@ import pytest
 
 from stylus_ext.app import wiring
 from stylus_ext.app.identify_files import IdentifiedFiles, IdentifyFiles
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.backends.civitai import CivitaiCatalogue
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.settings import Settings, with_values

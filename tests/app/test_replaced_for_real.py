@@ -13,7 +13,8 @@ import pytest
 
 from stylus_ext.app import wiring
 from stylus_ext.app.plan_prompt import PlanRequest
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits

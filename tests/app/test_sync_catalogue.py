@@ -13,7 +13,8 @@ import pytest
 
 from stylus_ext.app import wiring
 from stylus_ext.app.sync_catalogue import Synced
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.embedding import VIEWS
 from stylus_ext.core.errors import Cancelled, InvalidInput

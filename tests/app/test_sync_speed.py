@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.embedding import VIEWS, embedded_text
 from stylus_ext.core.ports import Filter

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from stylus_ext.app import wiring
+from stylus_ext.app import wiring, wiring_stylus
 from stylus_ext.app.plan_prompt import PlanRequest
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Edits
 from stylus_ext.core.embedding import VIEWS
@@ -37,7 +38,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     owl = {**FACTS, "model_id": 8, "version_id": 80, "name": "Glass Owl", "file": "glass_owl.safetensors", "sha256": "cd" * 32,
            "triggers": ["glassowl"], "tags": ["owl"], "description": "Owls blown of glass."}
     path.write_text(json.dumps(FACTS) + "\n" + json.dumps(owl) + "\n", "utf-8")
-    monkeypatch.setattr(wiring, "STARTER", path)
+    monkeypatch.setattr(wiring_stylus, "STARTER", path)
     monkeypatch.setattr(wiring, "embedder_for", lambda settings, key: real_embedder())
     return path
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app.wiring import STARTER
+from stylus_ext.app.wiring_stylus import STARTER
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.starter import StarterCatalogue
 from stylus_ext.core.card import AdapterCard, AdapterKey

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from stylus_ext.app import wiring
-from stylus_ext.app.wiring import Stylus, open_stylus
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.operations import OPERATIONS, overdue, patience, perform
+from stylus_ext.engine.operations import OPERATIONS, perform
+from stylus_ext.engine.planning import overdue, patience
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
 

@@ -12,7 +12,7 @@ from typing import Any
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
-from stylus_ext.app.wiring import STARTER
+from stylus_ext.app.wiring_stylus import STARTER
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.retrievers import retriever_for

@@ -1,0 +1,49 @@
+"""What the engine says of itself: version, catalogue, capabilities, and what leaves the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext import __version__
+from stylus_ext.core.ports import Filter
+from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings
+from stylus_ext.engine.civitai import on_request
+from stylus_ext.engine.downloads import leaves
+
+if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
+    from stylus_ext.app.wiring_stylus import Stylus
+
+PROTOCOL = 1
+
+
+def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "protocol": PROTOCOL,
+        "data_folder": str(stylus.folder),
+        "catalogue": {
+            "entries": stylus.store.search("", Filter(), limit=1).total,
+            "on_disk": len(stylus.on_disk()),
+            "revision": stylus.store.revision,
+            "in_step": stylus.embed.in_step(),
+        },
+        "encoder": stylus.embedder.name,
+        "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
+        "leaves_the_machine": _leaves(stylus.settings),
+        "leaves_on_request": [*on_request(stylus), *leaves(stylus)],
+        "capabilities": {
+            "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
+            "operations": sorted(operations),
+        },
+        "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],
+    }
+
+
+def _leaves(settings: Settings) -> list[str]:
+    found = []
+    if settings.encoder.endpoint:
+        found.append(f"prompts and card texts go to {settings.encoder.endpoint} to be embedded")
+    if settings.vectors.chroma_url:
+        found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
+    return found
