@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "scripts": {"host"},
     "install": {"environment"},
 }
-SHARED_BACKENDS = {"http", "chat", "statements"}
+SHARED_BACKENDS = {"http", "chat", "statements", "thumbnails"}
 HOST_ONLY = {"modules", "gradio", "launch", "fastapi"}
 STDLIB_ONLY = {"environment", "install"}
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.backends.civitai import Civitai, download_refusal, offer_of
 from stylus_ext.backends.download import DAY_S, Budget, FileDownloader, Ledger, Receiver, Shelf, discard, write_preview
-from stylus_ext.backends.http import Http, Limits, Refusal
+from stylus_ext.backends.download.previews import EDGE
+from stylus_ext.backends.http import Http, Refusal
+from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StoreProblem, StylusError
 from stylus_ext.core.fetching import MB, Caps, Discarded, NotFetched, Offer, called, version_of
@@ -23,7 +25,6 @@ from stylus_ext.core.sources import Check
 logger = logging.getLogger(__name__)
 
 _GB = 1024 * MB
-_PICTURES = Limits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
 
 
 def _now() -> datetime:
@@ -102,7 +103,7 @@ class Downloads:
         """A downloader into the first of these folders, which lie in one host. Open while files are fetched."""
         first, *others = map(Path, folders)
         with self.access.http() as http:
-            pictures = Http(limits=_PICTURES)
+            pictures = RemotePictures(Thumbnails(edge=EDGE))
             try:
                 yield FileDownloader(
                     CivitaiSource(Civitai(http, self.access.url), self.access.has_key()), Receiver(http),

@@ -7,7 +7,7 @@ import email.utils
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -39,10 +39,12 @@ class Http:
     """May be used from several threads. `key` goes to its own origin, whatever is asked for and wherever it redirects.
 
     `interval_s` is the shortest time between two requests, those of a redirect apart; several may share a `pace` instead.
+    With `within` only these origins are asked and followed to, and none of them where its name leads into a private network.
     """
 
     def __init__(
         self, key: Key | None = None, *, interval_s: float = 0.0, pace: Pace | None = None, limits: Limits = Limits(),  # noqa: B008
+        within: Collection[str] | None = None,
     ) -> None:
         import httpx
 
@@ -50,11 +52,11 @@ class Http:
 
         for noisy in ("httpx", "httpcore"):  # they would write whole addresses into the log, signatures and all
             logging.getLogger(noisy).setLevel(logging.WARNING)
-        self._key, self._limits = key, limits
+        self._key, self._limits, self._within = key, limits, within
         self._pace = pace or Pace(interval_s)
         self._watch = Watch()
         self._client = httpx.Client(
-            transport=Transport(self._watch), trust_env=False, follow_redirects=False,
+            transport=Transport(self._watch, public=within is not None), trust_env=False, follow_redirects=False,
             timeout=httpx.Timeout(limits.stall_s, connect=limits.connect_s),
             headers={"User-Agent": AGENT}, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
@@ -122,7 +124,12 @@ class Http:
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], **rest: Any) -> httpx.Request:
         split(url)
+        if not self._allows(url):
+            raise InvalidInput(f"{shown(url)} is not asked for this.")
         return self._client.build_request(method, url, headers=dict(headers), **rest)
+
+    def _allows(self, url: str) -> bool:
+        return self._within is None or origin_of(url) in self._within
 
     def _followed(self, request: httpx.Request) -> httpx.Response:
         """Sent as often as it is redirected; the key is decided anew at each hop."""
@@ -155,7 +162,8 @@ class Http:
             split(there)
         except InvalidInput as error:
             raise BadAnswer(f"{shown(here)} redirects to an address that cannot be used.") from error
-        if request.method != "GET" or (here.startswith("https:") and there.startswith("http:")) or (is_private(there) and not is_private(here)):
+        leads_away = (here.startswith("https:") and there.startswith("http:")) or (is_private(there) and not is_private(here))
+        if request.method != "GET" or leads_away or not self._allows(there):
             raise BadAnswer(f"{shown(here)} redirects to {shown(there)}, where Stylus does not follow.")
         headers = {name: value for name, value in request.headers.items() if name not in ("host", "authorization", "cookie")}
         try:

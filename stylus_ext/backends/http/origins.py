@@ -49,8 +49,17 @@ def is_loopback(url: str) -> bool:
 def is_private(url: str) -> bool:
     """An address inside somebody's network, stated as a number; what a name leads to is the resolver's."""
     host = split(url).hostname or ""
+    return host == "localhost" or host.endswith(".localhost") or is_inside(host)
+
+
+def is_inside(host: str) -> bool:
+    """Whether a number is that of a machine in somebody's own network."""
     address = _address(host)
-    return host == "localhost" or host.endswith(".localhost") or (address is not None and not address.is_global)
+    return address is not None and not address.is_global
+
+
+def is_number(host: str) -> bool:
+    return _address(host) is not None
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

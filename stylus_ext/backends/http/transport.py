@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from stylus_ext.backends.http.origins import is_loopback
+from stylus_ext.backends.http.origins import is_inside, is_loopback, is_number
 from stylus_ext.backends.http.waiting import Watch, in_thread
 from stylus_ext.core.errors import InvalidInput
 
@@ -26,10 +26,13 @@ _POLL_S = 0.1
 
 
 class Transport(httpx.BaseTransport):
-    """Direct, or through the proxy that the environment names for this host; never through one to this machine itself."""
+    """Direct, or through the proxy that the environment names for this host; never through one to this machine itself.
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    With `public` a name that leads to a private address is not talked to; a proxy looks names up itself.
+    """
+
+    def __init__(self, watch: Watch, *, public: bool = False) -> None:
+        self._watch, self._public = watch, public
         self._ways: dict[str, httpx.BaseTransport] = {}
         self._context: ssl.SSLContext | None = None
         self._guard = threading.Lock()
@@ -57,7 +60,7 @@ class Transport(httpx.BaseTransport):
             ) from error
         except ValueError as error:
             raise InvalidInput("The proxy that the environment names cannot be used; it looks like http://host:port.") from error
-        way._pool._network_backend = _Sockets(self._watch)
+        way._pool._network_backend = _Sockets(self._watch, public=self._public and not proxy)
         return way
 
 
@@ -92,8 +95,8 @@ def certificates() -> ssl.SSLContext:
 
 
 class _Sockets(httpcore.NetworkBackend):
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, watch: Watch, *, public: bool) -> None:
+        self._watch, self._public = watch, public
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -101,7 +104,11 @@ class _Sockets(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         connect = _bound(self._plain.connect_tcp, host, port, timeout, local_address, socket_options)
-        return _Stream(in_thread(connect, self._watch.check, _close), self._watch)
+        stream = in_thread(connect, self._watch.check, _close)
+        if self._public and _led_astray(host, stream):
+            stream.close()
+            raise httpcore.ConnectError("its name leads to a private address")
+        return _Stream(stream, self._watch)
 
 
 class _Stream(httpcore.NetworkStream):
@@ -134,6 +141,14 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def _led_astray(host: str, stream: httpcore.NetworkStream) -> bool:
+    """A number is what somebody meant; a name is what a resolver makes of it."""
+    if is_number(host):
+        return False
+    there = stream.get_extra_info("server_addr")
+    return bool(there) and is_inside(str(there[0]))
 
 
 def _bound(work: Callable[..., httpcore.NetworkStream], *arguments: Any) -> Callable[[], httpcore.NetworkStream]:
