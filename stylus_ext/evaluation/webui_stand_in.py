@@ -95,7 +95,7 @@ class Host:
 
     def _install(self, data: Path, loras: str) -> None:
         model = SimpleNamespace(is_sd1=True, sd_checkpoint_info=SimpleNamespace(name_for_extra="tiny", filename="", sha256="", metadata={}))
-        names = ("on_ui_settings", "on_before_ui", "on_app_started", "on_image_grid", "on_script_unloaded", "on_infotext_pasted")
+        names = ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded", "on_infotext_pasted")
         parts: dict[str, dict[str, Any]] = {
             "scripts": {"Script": Script, "AlwaysVisible": object(), "scripts_data": []},
             "shared": {"opts": self.options, "cmd_opts": SimpleNamespace(lora_dir=loras), "state": self.state, "OptionInfo": Info, "interrogator": None},
@@ -137,6 +137,7 @@ class Host:
             script.after_component(Part(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"), elem_id="txt2img_prompt")
             script.controls = script.ui(is_img2img)
         Context.root_block = None
+        self._call("on_ui_tabs")
         self._call("on_app_started", None, SimpleNamespace(router=SimpleNamespace(routes=[])))
         return found
 

@@ -223,6 +223,11 @@ def long_event() -> Mapping[str, Any]:
     return {"show_progress": "hidden", **parallel}
 
 
+def browser_script(code: str) -> Mapping[str, Any]:
+    """For an event's part that runs in the page: gradio 3 calls it `_js`, gradio 4 (Forge) `js`."""
+    return {"js" if str(getattr(gr, "__version__", "")).startswith("4.") else "_js": code}
+
+
 def has_queue() -> bool:
     """Without one (--no-gradio-queue) gradio 3 refuses events that answer more than once."""
     return not command_line("no_gradio_queue", False)

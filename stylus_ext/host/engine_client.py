@@ -50,6 +50,11 @@ class EngineClient:
         """What the engine says of itself, its catalogue and what its index still lacks; never starts one."""
         return self._call("GET", "/v1/status", None, timeout_s)
 
+    def ask(self, method: str, path: str, payload: object = None, timeout_s: float = _QUICK_S) -> dict[str, Any]:
+        """For the page: what the engine answers at a path of its own; one that rests is started first."""
+        self._make_ready(_Wait(timeout_s, bool), after=-1)
+        return self._call(method, path, payload, timeout_s)
+
     def index(self, lora_dirs: Sequence[str]) -> str:
         """Begins to read folders; the job's number."""
         job = self._call("POST", "/v1/jobs/index", {"lora_dirs": [str(folder) for folder in lora_dirs]}, _QUICK_S)

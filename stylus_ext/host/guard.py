@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext.host.guard_names import Names, host_of, is_literal
 from stylus_ext.host.guard_people import People
 from stylus_ext.host.guard_request import Asked, asked
 
+if TYPE_CHECKING:
+    from stylus_ext.host.page_tokens import PageTokens
+
 _OPENERS = ("listen", "share", "ngrok", "cloudflared", "remotemoe", "localhostrun", "webui_is_non_local")
 _CONSENT = "enable_insecure_extension_access"
 UNAUTHORIZED, FORBIDDEN = 401, 403
+PAGE_HEADER = "x-stylus-page"
 
 
 class Kind(str, Enum):
@@ -42,9 +46,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Guard:
-    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are the WebUI's `cmd_opts`."""
+    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are the WebUI's `cmd_opts`,
+
+    `pages` the tokens of its own pages, each of which stands where the page's events stand.
+    """
 
     flags: object
+    pages: PageTokens | None = None
 
     def allows(self, kind: str, request: object = None) -> str | None:
         """For an event of the page: gradio itself lets in only who is logged in. Without a request it is the WebUI's own doing."""
@@ -59,9 +67,13 @@ class Guard:
         """For the REST routes: behind whichever auth the WebUI has."""
         who, people = asked(request), People(self.flags)
         known = people.logged_in(who) or people.has_password(who)
-        if people.wanted and not known:
+        if people.wanted and not known and not self._is_page(who, people):
             return Refusal(UNAUTHORIZED, "This WebUI asks for a user and a password: give those of --api-auth or --gradio-auth.")
         return self._address(who, known) or self._open_door(Kind(kind), known)
+
+    def _is_page(self, who: Asked, people: People) -> bool:
+        """Where gradio has a login, its cookie is what counts: a token alone may have been overheard."""
+        return self.pages is not None and not people.log_in and self.pages.knows(who.headers.get(PAGE_HEADER, ""))
 
     def _address(self, who: Asked, known: bool) -> Refusal | None:
         """A page of another site may steer a browser here: by a name that it lets point to this machine, or across sites."""

@@ -24,9 +24,14 @@ class People:
     def wanted(self) -> bool:
         return any(getattr(self.flags, name, None) for name in ("api_auth", "gradio_auth", "gradio_auth_path"))
 
+    @property
+    def log_in(self) -> bool:
+        """Whether the page itself is behind gradio's login."""
+        return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
+
     def logged_in(self, who: Asked) -> bool:
         """By gradio's login: its cookie, or the user whom gradio itself names in an event."""
-        if not (getattr(self.flags, "gradio_auth", None) or getattr(self.flags, "gradio_auth_path", None)):
+        if not self.log_in:
             return False
         given = [value for name, value in who.cookies.items() if name.startswith(_COOKIE)]
         return bool(who.user) or any(who.tokens.get(value) for value in given)

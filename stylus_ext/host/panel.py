@@ -11,6 +11,7 @@ from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
+from stylus_ext.host.page_door import place
 from stylus_ext.host.panel_wiring import Events
 from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
 
@@ -68,6 +69,7 @@ def build_panel(tab: str, prompt_box: Any, on_after_component: Callable[..., Non
         buttons["afresh"] = gr.Button(
             "Restore my prompt and select afresh", elem_id=element(tab, "afresh"), visible=False, size="sm"
         )
+        place(tab)
     Events(tab, made, state, buttons).wire(prompt_box, on_after_component)
     names = [_label(name) for name in _SENT]
     return Panel([made[name] for name in NAMES], list(_fields(made)), names)

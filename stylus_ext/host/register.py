@@ -16,6 +16,7 @@ from stylus_ext.host.script import loaded_anew
 def register() -> None:
     _settings_page()
     compat.script_callbacks.on_app_started(_app_started)
+    compat.script_callbacks.on_ui_tabs(_tab)
     if not add_axes():
         compat.script_callbacks.on_before_ui(add_axes)
     loaded_anew()
@@ -27,6 +28,12 @@ def _settings_page() -> None:
     add_page()
 
 
+def _tab() -> list[Any]:
+    from stylus_ext.host.tab import make_tab
+
+    return make_tab()
+
+
 def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes it; None with --nowebui
     from stylus_ext.host.routes import add
 
@@ -36,8 +43,9 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes
 def _endpoints() -> dict[str, Any]:
     from stylus_ext.host import api
     from stylus_ext.host.guard import Guard
+    from stylus_ext.host.page_tokens import PAGES
 
-    return api.endpoints(api.Service(_process, _prepare, _deadline), Guard(compat.flags()))
+    return api.endpoints(api.Service(_process, _prepare, _deadline), Guard(compat.flags(), PAGES))
 
 
 def _process() -> Any:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PREFIX = "/stylus/v1"
-_METHODS = {"plan": "POST", "status": "GET", "version": "GET"}
+_METHODS = {"plan": "POST", "status": "GET", "version": "GET", "ui/{name}": "POST"}
 
 Handler = Callable[["Request"], Awaitable["Response"]]
 

@@ -58,7 +58,7 @@ def copied(folder: Path) -> Copied:
     package, ignored = made.root / "stylus_ext", shutil.ignore_patterns("__pycache__")
     for name in ("core", "host"):
         shutil.copytree(ROOT / "stylus_ext" / name, package / name, ignore=ignored)
-    for name in ("scripts", "tests"):
+    for name in ("scripts", "javascript", "tests"):
         shutil.copytree(ROOT / name, made.root / name, ignore=ignored, dirs_exist_ok=True)
     shutil.copy(ROOT / "style.css", made.root / "style.css")
     (package / "cli.py").write_text(_WAITING_CLI, encoding="utf-8")

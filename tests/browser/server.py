@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from tests.browser.own_files import add_own_files
 from tests.browser.webui import WebUI
 
 
@@ -88,6 +89,9 @@ def _serve(blocks: Any, host: WebUI | None) -> str:
         app.add_api_route("/told", lambda: _told(host), methods=["GET"])
         app.add_api_route("/flag/{name}/{value}", lambda name, value: _set_flag(host, name, value), methods=["POST"])
         app.router.routes[:0] = [app.router.routes.pop(), app.router.routes.pop()]  # before gradio's, which take every path
+        add_own_files(app)
+        for callback in host.callbacks["on_app_started"]:
+            callback(blocks, app)
     return f"http://127.0.0.1:{port}/"
 
 

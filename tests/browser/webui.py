@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.host.double import processing as way
 from tests.host.double.processing import Processing
-from tests.host.double.webui import ROOT, Host, Runner
+from tests.host.double.webui import Host, Runner
 
 TABS = ("txt2img", "img2img")
 GRADIO_4 = int(gr.__version__.split(".", maxsplit=1)[0]) >= 4
@@ -174,8 +174,11 @@ class WebUI(Host):
         self._module("modules.ui_components", InputAccordion=input_accordion)
 
     def make_page(self) -> None:
-        self.blocks, self.tabs = _page([Tab(self, False), Tab(self, True)])
-        self.bare, _ = _page(self._bare())
+        self.blocks, self.tabs = _page([Tab(self, False), Tab(self, True)], self._own_tabs())
+        self.bare, _ = _page(self._bare(), [])
+
+    def _own_tabs(self) -> list[Any]:
+        return [made for callback in self.callbacks.get("on_ui_tabs", []) for made in callback()]
 
     def _bare(self) -> list[Tab]:
         tabs = [Tab(self, False), Tab(self, True)]
@@ -184,12 +187,16 @@ class WebUI(Host):
         return tabs
 
 
-def _page(tabs: list[Tab]) -> tuple[Any, list[Tab]]:
-    with gr.Blocks(title="Stylus in gradio", css=STYLE + (ROOT / "style.css").read_text("utf-8"), analytics_enabled=False) as blocks:
+def _page(tabs: list[Tab], own: list[Any]) -> tuple[Any, list[Tab]]:
+    """`own` are the tabs that extensions add, as `on_ui_tabs` brings them."""
+    with gr.Blocks(title="Stylus in gradio", css=STYLE, analytics_enabled=False) as blocks:
         with gr.Tabs(elem_id="tabs"):
             for tab in tabs:
                 with gr.Tab(tab.name, elem_id=f"tab_{tab.name}"):
                     tab.make()
+            for made, label, name in own:
+                with gr.Tab(label, id=name, elem_id=f"tab_{name}"):
+                    made.render()
         blocks.load(fn=None, **{_JS: LINK_ACCORDIONS})
     return blocks, tabs
 

@@ -70,11 +70,11 @@ def app_of_the_host() -> Any:
 
 
 @contextlib.contextmanager
-def webui(service: Service, **flags: object) -> Iterator[WebUI]:
+def webui(service: Service, pages: Any = None, **flags: Any) -> Iterator[WebUI]:
     import uvicorn
 
     app = app_of_the_host()
-    register(app, service, Guard(Namespace(**flags)))
+    register(app, service, Guard(Namespace(**flags), pages))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -191,11 +191,11 @@ def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(stage: Stage
     assert len(stage.host.xyz_module.axis_options) == 6
 
 
-def test_the_hosts_start_pays_for_one_callback_and_a_picture_for_another(stage: Stage) -> None:
+def test_the_hosts_start_pays_for_two_callbacks_and_a_picture_for_another(stage: Stage) -> None:
     """With each the host walks its whole stack, and reload upon reload there is one of each."""
     for _ in range(2):
         stage.host.start()
-        assert {name: len(found) for name, found in stage.host.callbacks.items()} == {"on_app_started": 1}
+        assert {name: len(found) for name, found in stage.host.callbacks.items()} == {"on_app_started": 1, "on_ui_tabs": 1}
         assert stage.host.opts.stylus_engine_url == ""
         stage.host.api({"enabled": False}, prompt=PROMPT, n_iter=2)
         assert "on_image_grid" not in stage.host.callbacks

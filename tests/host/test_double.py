@@ -135,7 +135,7 @@ def test_hashes_are_written_and_never_taken_away(source: Path) -> None:
 
 def test_callbacks_options_and_the_grid(source: Path) -> None:
     callbacks = functions(tree(source, "modules/script_callbacks.py"))
-    for name in ("on_ui_settings", "on_before_ui", "on_app_started", "on_image_grid", "on_script_unloaded"):
+    for name in ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded"):
         assert name in callbacks
     made = functions(class_of(tree(source, "modules/options.py"), "OptionInfo"))["__init__"]
     names = [argument.arg for argument in made.args.args]

@@ -39,7 +39,7 @@ class Block:
 
 
 class Blocks(Block):
-    def __init__(self) -> None:
+    def __init__(self, analytics_enabled: bool = True) -> None:
         self.blocks: dict[int, Any] = {}
         self.hooks: list[Callable[[Any], None]] = []
         self._outer: Any = None

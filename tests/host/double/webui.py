@@ -157,7 +157,7 @@ class Host:
 
     def _install(self, monkeypatch: Any) -> None:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {}
-        names = ("on_ui_settings", "on_before_ui", "on_app_started", "on_image_grid", "on_script_unloaded")
+        names = ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded")
         registering = {name: self._register(name) for name in names}
         self.scripts = self._module("modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE, scripts_data=[])
         shared = self._module(
@@ -211,6 +211,7 @@ class Host:
         self.txt2img, self.img2img = Runner(self, False), Runner(self, True)
         self.txt2img.make_ui(self.page, "txt2img")
         self.img2img.make_ui(self.page, "img2img")
+        self.own_tabs = [made for callback in self.callbacks.get("on_ui_tabs", []) for made in callback()]
 
     def _load(self, path: Path) -> None:
         spec = importlib.util.spec_from_file_location("stylus.py", path)

@@ -1,0 +1,43 @@
+"""The Stylus tab in each gradio: its script is loaded as the hosts load it, gets its token through gradio, and is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.browser.chromium import eventually, visit
+from tests.browser.running import Running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CALL = "name => stylus.call(name).then(said => said.version, problem => problem.message)"
+
+
+def test_a_token_comes_through_gradio_and_opens_the_routes(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        here.page.wait_for_function("stylus.page.token()")
+        token = here.page.evaluate("stylus.page._token")
+        assert len(token) > 30
+        assert here.page.evaluate(CALL, "status") == here.page.evaluate(CALL, "status") != ""
+        assert "nothing to ask for" in here.page.evaluate(CALL, "nonsense")
+        for tab in ("tab", "txt2img", "img2img"):
+            assert here.page.locator(f"#stylus_{tab}_mount").count() == 1
+            assert not here.page.locator(f"#stylus_{tab}_page").is_visible()
+
+
+def test_every_page_has_a_token_of_its_own_and_gets_another_when_it_is_lost(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as first, visit(browser, server.url) as second:
+        tokens = [here.page.evaluate("stylus.page.token()") for here in (first, second)]
+        assert tokens[0] != tokens[1]
+        assert first.page.evaluate("stylus.page.token(true)") not in tokens
+
+
+def test_the_tab_shows_what_the_engine_says(server: Running, browser: Browser) -> None:
+    with visit(browser, server.bare) as bare:
+        pass
+    with visit(browser, server.url) as here:
+        here.page.locator("#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')").first.click()
+        place = here.page.locator("#stylus_tab_mount")
+        eventually(lambda: "Stylus" in place.inner_text(), here.page)
+    assert set(here.complaints) <= set(bare.complaints)
+    assert here.outside <= bare.outside
