@@ -14,7 +14,7 @@ PACKAGE = "stylus_ext"
 MOST_LINES = 250
 
 CORE_ORDER = (
-    "errors", "signs", "ranker", "naming", "settings", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
+    "errors", "signs", "ranker", "naming", "settings", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition", "corrections",
     "masks", "tags", "plan", "ports", "sources",
 )
 MAY_IMPORT = {

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
+from stylus_ext.app.correct_plan import Around, correct
+from stylus_ext.app.plan_remarks import family_of_plan, relatives, remarks
 from stylus_ext.core.candidates import Candidates, NearMiss
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition
+from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
-from stylus_ext.core.family import ANY, is_partial, parse_family, partly
+from stylus_ext.core.family import parse_family
 from stylus_ext.core.fetching import Reach
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.names import NO_NAMES, Names
@@ -48,6 +51,7 @@ class PlanRequest:
     settings: Settings = field(default_factory=Settings)
     on_disk: Mapping[AdapterKey, str] | None = None
     reach: Reach | None = None
+    corrections: Corrections = NO_CORRECTIONS
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MOST_BATCHES:
@@ -100,14 +104,18 @@ class PlanPrompt:
         settings = replace(request.settings, selection=_checked(request.settings))
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
         only = None if request.on_disk is None or request.reach is not None else frozenset(request.on_disk)
-        composition, confidence, notes = self._compose(Query(prompt, negative, settings.selection, only), request, deadline)
+        query = Query(prompt, negative, settings.selection, only)
+        composition, confidence, notes = self._compose(query, request, deadline)
+        if request.corrections and request.prompt.strip():
+            composition, told = correct(self._store, self._around(query, request), composition, request.corrections)
+            notes = [*notes, *told]
         entries = self._store.read(pick.key for pick in composition.picks)
         tags = {pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk) for pick in composition.picks}
         composition = _weighted(composition, settings.weights.default_weight)
         masks = choose_masks(composition, settings.diversity.scheme, request.seeds, request.batch_size)
         sheet = Sheet(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
-        family = _family(settings, entries)
+        family = family_of_plan(settings, entries)
         notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
         return Plan(
             prompt=request.prompt,
@@ -119,7 +127,7 @@ class PlanPrompt:
             negative_prompts=tuple(written[mask].negative_prompt for mask in masks),
             tags=tuple(tags.values()),
             missing=tuple(_missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk),
-            notes=tuple(dict.fromkeys([*notes, *_remarks(prompt, composition), *_relatives(family, entries)])),
+            notes=tuple(dict.fromkeys([*notes, *remarks(prompt, composition, bool(request.corrections)), *relatives(family, entries)])),
             family=family,
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
@@ -147,6 +155,19 @@ class PlanPrompt:
                 while len(self._composed) > _CACHED:
                     self._composed.popitem(last=False)
         return composition, candidates.confidence, [*candidates.notes, *notes]
+
+    def _around(self, query: Query, request: PlanRequest) -> Around:
+        on_disk, reach = request.on_disk, request.reach
+
+        def away(entry: Entry) -> str:
+            if on_disk is None or entry.key in on_disk:
+                return ""
+            return "no file of it is in your LoRA folder" if reach is None else reach.why_not(entry.key, entry.card.remote)
+
+        return Around(
+            query, lambda entry: _stem(entry, on_disk), away,
+            lambda: _reachable(self._retrievers(query.limits.policy).find(query), request), self._composers(query.limits.composer),
+        )
 
     def _sayable(
         self, query: Query, candidates: Candidates, on_disk: Mapping[AdapterKey, str] | None
@@ -214,23 +235,3 @@ def _missing(entry: Entry, tag: Tag) -> MissingFile:
     return MissingFile(
         entry.key, entry.card.name, f"{tag.stem}.safetensors", remote.size if remote else 0, remote.sha256 if remote else None
     )
-
-
-def _remarks(prompt: Prompt, composition: Composition) -> Iterable[Note]:
-    if prompt.unresolved:
-        yield Note("unresolved", "The prompt has wildcards or variants in it; they were not resolved for this plan.")
-    if prompt.text.strip() and not composition.picks:
-        yield Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")
-
-
-def _relatives(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
-    for entry in entries.values():
-        if is_partial(entry.family, family):
-            yield Note("partly_compatible", f"{entry.card.name} was {partly(entry.family, family)}: it may do less there, or something else.")
-
-
-def _family(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
-    """The one asked for, else that of the strongest pick."""
-    if settings.selection.family != ANY:
-        return settings.selection.family
-    return next((entry.family for entry in entries.values()), ANY)

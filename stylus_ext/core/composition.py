@@ -22,7 +22,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask; weight None is not known."""
+    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask; weight None is not known.
+
+    Of a `said` one the weight is the user's own word for this plan: it is written as it is, as far as the cap allows.
+    """
 
     key: AdapterKey
     task: int
@@ -32,6 +35,7 @@ class Pick:
     kind: str = "unknown"
     score: float = 0.0
     pinned: bool = False
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

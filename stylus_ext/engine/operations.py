@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.engine import catalogue, planning, requests, status
+from stylus_ext.engine.cards import cards
 from stylus_ext.engine.civitai import identify, sync
 from stylus_ext.engine.downloads import discard, fetch
 from stylus_ext.engine.schemas import Schema, checked
@@ -42,6 +43,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "plan": Operation(requests.PLAN, planning.plan),
     "search": Operation(requests.SEARCH, catalogue.search),
     "show": Operation(requests.SHOW, catalogue.show),
+    "cards": Operation(requests.CARDS, cards),
     "edit": Operation(requests.EDIT, catalogue.edit),
     "status": Operation({}, _status),
     "inventory": Operation(requests.INVENTORY, planning.inventory),

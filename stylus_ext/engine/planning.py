@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.app.inventory import Listed
 from stylus_ext.app.plan_prompt import Deadline, PlanRequest
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, Kept
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
@@ -57,6 +58,7 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
             settings=_settings(stylus.settings, request["settings"]),
             on_disk=_reach(stylus, request, empty=reach is not None),
             reach=reach,
+            corrections=_corrections(request["corrections"]),
         ),
         deadline,
     )
@@ -87,6 +89,14 @@ def _read_folders(stylus: Stylus, folders: Sequence[str], progress: Progress) ->
         return [Note("late", f"The LoRA folder was not read to its end: {error}")]
     finally:
         stylus.changing.release()
+
+
+def _corrections(said: Mapping[str, Any] | None) -> Corrections:
+    if said is None:
+        return NO_CORRECTIONS
+    keys = {name: frozenset(map(AdapterKey.parse, said[name])) for name in ("reject", "swap")}
+    kept = tuple(Kept(**{**one, "key": AdapterKey.parse(one["key"])}) for one in said["keep"])
+    return Corrections(keys["reject"], keys["swap"], kept, said["only"])
 
 
 def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:

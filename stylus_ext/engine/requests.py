@@ -16,6 +16,19 @@ NOT_FETCHED: Schema = {
     "key": Field(str, required=True, longest=4096),
     "text": Field(str, required=True, longest=2000),
 }
+KEPT: Schema = {
+    "key": Field(str, required=True, longest=4096),
+    "weight": Field(float, None, low=-5.0, high=5.0),
+    "task": Field(int, None, low=0, high=MOST_CHARACTERS),
+    "pinned": Field(bool, False),
+}
+_KEYS = Field(list, (), longest=200, items=Field(str, longest=4096))
+CORRECTIONS: Schema = {
+    "reject": _KEYS,
+    "swap": _KEYS,
+    "keep": Field(list, (), longest=50, items=Field(dict, fields=KEPT)),
+    "only": Field(bool, False),
+}
 PLAN: Schema = {
     "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
     "negative_prompt": Field(str, "", longest=MOST_CHARACTERS),
@@ -31,6 +44,7 @@ PLAN: Schema = {
     "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
     "downloads": Field(bool, False),
     "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
+    "corrections": Field(dict, None, fields=CORRECTIONS),
 }
 LISTED: Schema = {
     "stem": Field(str, required=True, longest=1024),
@@ -56,6 +70,7 @@ SEARCH: Schema = {
     "offset": Field(int, 0, low=0, high=10_000_000),
     "limit": Field(int, 20, low=1, high=500),
 }
+CARDS: Schema = {"keys": Field(list, (), required=True, longest=500, items=Field(str, longest=4096))}
 SHOW: Schema = {"key": Field(str, required=True, longest=4096)}
 EDIT: Schema = {
     "key": Field(str, required=True, longest=4096),

@@ -63,7 +63,7 @@ def test_every_field_of_a_plan_is_described() -> None:
 
 def test_every_note_of_a_plan_is_described() -> None:
     source = DOCS.parent / "stylus_ext"
-    files = [*(source / "core").rglob("*.py"), source / "app" / "plan_prompt.py", source / "app" / "embed_catalogue.py",
+    files = [*(source / "core").rglob("*.py"), *(source / "app").glob("*plan*.py"), source / "app" / "embed_catalogue.py",
              source / "engine" / "operations.py"]
     codes = {code for file in files for code in re.findall(r'Note\(\s*"([a-z_-]+)"', file.read_text("utf-8"))}
     assert len(codes) > 5

@@ -19,13 +19,16 @@ ADAPTER_KINDS = frozenset({"lora", "lyco"})
 def weigh(composition: Composition, mask: Mask, settings: Weights, own: float = 0.0) -> dict[AdapterKey, float]:
     """PAPER.md 1.5: a pick's weight is divided by the picks of its task that are on; then all together keep to the cap.
 
+    A weight that the user said for this plan is neither divided nor scaled.
+
     `own` is what the user's own adapters weigh: it counts towards the cap and is never changed.
     """
     on = [pick for pick in composition.picks if pick.key in mask.on]
     sharing = Counter(pick.task for pick in on)
     factor = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
     weights = {
-        pick.key: (settings.default_weight if pick.weight is None else pick.weight) * factor / sharing[pick.task] for pick in on
+        pick.key: (settings.default_weight if pick.weight is None else pick.weight) * (1.0 if pick.said else factor / sharing[pick.task])
+        for pick in on
     }
     total = sum(abs(weight) for weight in weights.values())
     room = max(0.0, settings.total_cap - own)
