@@ -15,7 +15,7 @@ from stylus_ext.core.errors import InvalidInput
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
-ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "downloads")
+ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "downloads", "chat")
 """Those that belong to an engine and not to a plan."""
 
 
@@ -131,6 +131,20 @@ class Downloads(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Chat(_Section):
+    """A language model that may be asked, on this machine or elsewhere; its key goes to the address that it was entered for."""
+
+    chat_url: str = _option("", "base URL of an OpenAI-compatible chat server; empty asks nobody")
+    chat_model: str = _option("", "the model that is asked there, such as `gpt-4o-mini` or `qwen3:8b`")
+    temperature: float = _option(0.0, "how freely it answers; above 0 each selection seed may give another composition", low=0.0, high=2.0)
+    chat_deadline: float = _option(20.0, "seconds that one composition may take; after that the rules compose", low=0.5, high=600.0)
+    cards: int = _option(24, "cards that it sees, the best and most different of the candidates", low=5, high=60)
+    prune_again: bool = _option(False, "ask a second time what of its own picks should rather be left out, as the paper's published code does")
+    price_in: float = _option(-1.0, "US dollars per million tokens read; -1 takes the known list price", low=-1.0, high=1000.0)
+    price_out: float = _option(-1.0, "US dollars per million tokens written; -1 takes the known list price", low=-1.0, high=1000.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole tree."""
 
@@ -142,6 +156,7 @@ class Settings:
     vectors: Vectors = field(default_factory=Vectors)
     civitai: Civitai = field(default_factory=Civitai)
     downloads: Downloads = field(default_factory=Downloads)
+    chat: Chat = field(default_factory=Chat)
 
 
 def options() -> Iterator[Option]:

@@ -21,10 +21,12 @@ logger = logging.getLogger(__name__)
 PREFIX = "stylus_"
 SECTION = ("stylus", "Stylus")
 _RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "device", "civitai_url"})
+_WHOLLY_RESTRICTED = frozenset({"downloads", "chat"})  # what is fetched, and what is spent
 _TITLES = {
     "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
     "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
     "civitai": "Civitai (from the engine's next start)", "downloads": "Downloads (from the engine's next start)",
+    "chat": "Language model (from the engine's next start)",
 }
 
 
@@ -140,7 +142,7 @@ def _info(option: Option, title: str) -> Any:
     default = ", ".join(option.default) if isinstance(option.default, tuple) else option.default
     info = compat.option_info()(
         default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
-        restrict_api=option.name in _RESTRICTED or option.section == "downloads",
+        restrict_api=option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED,
     )
     return info.info(title) if title else info
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import logging
 import random
 import time
@@ -20,7 +19,7 @@ from stylus_ext.backends.http.keys import Key
 from stylus_ext.backends.http.limits import Limits
 from stylus_ext.backends.http.origins import is_private, origin_of, shown, split
 from stylus_ext.backends.http.problems import BadAnswer, Refusal, Unreachable
-from stylus_ext.backends.http.waiting import Pace, Watch, pause
+from stylus_ext.backends.http.waiting import Pace, Watch, pause, retry_after
 from stylus_ext.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ class Http:
                 if len(data) > _MOST_OF_A_REFUSAL:
                     break
         body, said = refusal_body(bytes(data))
-        raise Refusal(shown(str(response.url)), response.status_code, said, body, _retry_after(response.headers.get("retry-after", "")))
+        raise Refusal(shown(str(response.url)), response.status_code, said, body, retry_after(response.headers.get("retry-after", "")))
 
     def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:
         """None when asking again is no use, not now or not at all."""
@@ -228,14 +227,3 @@ def _unreachable(request: httpx.Request, error: Exception) -> str:
     if isinstance(error, httpx.ConnectError):
         return f"{where} cannot be reached ({error}). Check the network, or try again later."
     return f"The connection to {where} broke off ({error or type(error).__name__}). Try again."
-
-
-def _retry_after(said: str) -> float | None:
-    """Seconds, or a date."""
-    said = said.strip()
-    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004 - a longer one is no time
-        return float(said)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,3 +88,14 @@ class Pace:
             mine = max(now, self._next)
             self._next = mine + self._interval_s
         pause(mine - now, check)
+
+
+def retry_after(said: str) -> float | None:
+    """The seconds that a server wants to be left alone: it says so many, or until when."""
+    said = said.strip()
+    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004 - a longer one is no time
+        return float(said)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,78 @@
+"""What is wired to a chat server: a data folder and settings go in; the one client, its key, and what is said of both come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from stylus_ext.backends.chat import ChatClient, ChatEndpoint, Place, Price, chat_key, place_of
+from stylus_ext.backends.chat.endpoint import CHAT_KEY, base_url
+from stylus_ext.backends.http import Key, forget_key, keep_key, origin_of
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import Chat
+
+
+@dataclass(slots=True)
+class ChatAccess:
+    """One for a data folder: whoever asks shares the client, and with it what was learned of the server."""
+
+    folder: Path
+    settings: Chat
+    _client: ChatClient | None = field(default=None, repr=False)
+    _guard: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def on(self) -> bool:
+        return bool(self.settings.chat_url)
+
+    @property
+    def place(self) -> Place:
+        return place_of(base_url(self.settings.chat_url))
+
+    @property
+    def free(self) -> bool:
+        """On a machine of one's own, where nothing is paid."""
+        return self.on and self.place != "elsewhere"
+
+    def client(self) -> ChatClient:
+        """The key is looked for each time, since it may have been entered meanwhile."""
+        endpoint = self.endpoint()
+        with self._guard:
+            if self._client is None or self._client.endpoint != endpoint:
+                if self._client is not None:
+                    self._client.close()
+                self._client = ChatClient(endpoint)
+            return self._client
+
+    def endpoint(self) -> ChatEndpoint:
+        said = self.settings
+        if not said.chat_url:
+            raise InvalidInput("No chat server is set. Name one with --chat-url and --chat-model, or in chat.chat_url of settings.json.")
+        return ChatEndpoint(said.chat_url, said.chat_model, chat_key(self.folder, said.chat_url), said.temperature, _price(said))
+
+    def has_key(self) -> bool:
+        return self.on and chat_key(self.folder, self.settings.chat_url) is not None
+
+    def enter_key(self, secret: str) -> str:
+        """Keeps a key for the address that the settings name now; says for which origin that is."""
+        if not self.on:
+            raise InvalidInput("No chat server is set, so there is nothing to enter a key for. Name it with --chat-url.")
+        key = Key(origin_of(base_url(self.settings.chat_url)), secret)
+        keep_key(self.folder, CHAT_KEY, key)
+        return key.origin
+
+    def drop_key(self) -> bool:
+        return forget_key(self.folder, CHAT_KEY)
+
+    def close(self) -> None:
+        with self._guard:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _price(said: Chat) -> Price | None:
+    if said.price_in < 0 or said.price_out < 0:
+        return None
+    return Price(said.price_in, said.price_out)

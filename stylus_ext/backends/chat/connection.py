@@ -1,0 +1,104 @@
+"""The openai package over our own sockets: a request's body goes in, the bytes of the answer come out.
+
+The library adds what it finds (organisation and headers from the environment, what machine this is); only what was entered is sent.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from stylus_ext.backends.chat.endpoint import ChatEndpoint
+from stylus_ext.backends.http import BadAnswer, Key, origin_of, shown
+from stylus_ext.backends.http.answers import Check
+from stylus_ext.backends.http.transport import Transport
+from stylus_ext.backends.http.waiting import Watch
+
+MOST_BYTES = 4 * 1024 * 1024
+AGENT = "sd-webui-stylus"
+_CONNECT_S = 5.0
+_KEPT_HEADERS = frozenset(("host", "accept", "connection", "content-type", "content-length", "transfer-encoding"))
+_AUTO = zlib.MAX_WBITS | 32  # gzip or zlib, whichever it is
+
+
+class Connection:
+    """May be used from several threads; each asks its own check while it waits."""
+
+    def __init__(self, endpoint: ChatEndpoint) -> None:
+        from openai import OpenAI
+
+        self._watch = Watch()
+        self._http = httpx.Client(
+            transport=_Narrow(Transport(self._watch), endpoint.key), trust_env=False, follow_redirects=False,
+        )
+        self._openai: Any = OpenAI(base_url=endpoint.base, api_key="none", http_client=self._http, max_retries=0)  # type: ignore[arg-type]
+
+    def post(self, body: dict[str, Any], seconds: float, check: Check) -> bytes:
+        """Raises what the package raises, and what `check` raises."""
+        timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
+        with self._watch.over(check):
+            raw = self._openai.chat.completions.with_raw_response.create(**body, timeout=timeout)
+            content: bytes = raw.http_response.content
+            return content
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class _Narrow(httpx.BaseTransport):
+    """Out goes what was entered and nothing else; in comes no more than anybody needs, packed or not."""
+
+    def __init__(self, inner: httpx.BaseTransport, key: Key | None) -> None:
+        self._inner = inner
+        self._key = key
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(self._bare(request))
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("", "identity", "gzip", "deflate"):
+            response.close()
+            raise BadAnswer(f"{shown(str(request.url))} packed its answer in a way that was not asked for.")
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in ("content-encoding", "content-length")]
+        stream = _Measured(response, shown(str(request.url)), packed in ("gzip", "deflate"))
+        return httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
+
+    def _bare(self, request: httpx.Request) -> httpx.Request:
+        """A copy, so that the library never sees the key."""
+        headers = {name: value for name, value in request.headers.items() if name.lower() in _KEPT_HEADERS}
+        headers |= {"accept-encoding": "gzip, deflate", "user-agent": AGENT}
+        if self._key is not None and origin_of(str(request.url)) == self._key.origin:
+            headers["authorization"] = f"Bearer {self._key.secret}"
+        return httpx.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Measured(httpx.SyncByteStream):
+    def __init__(self, response: httpx.Response, where: str, packed: bool) -> None:
+        self._response = response
+        self._where = where
+        self._unpacker = zlib.decompressobj(_AUTO) if packed else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        total = 0
+        for piece in self._response.iter_raw():
+            unpacked = self._unpacked(piece, MOST_BYTES + 1 - total)
+            total += len(unpacked)
+            if total > MOST_BYTES:
+                raise BadAnswer(f"{self._where} answered with more than anybody needs.")
+            yield unpacked
+
+    def close(self) -> None:
+        self._response.close()
+
+    def _unpacked(self, piece: bytes, most: int) -> bytes:
+        if self._unpacker is None:
+            return piece
+        try:
+            return self._unpacker.decompress(piece, most)
+        except zlib.error as error:
+            raise BadAnswer(f"{self._where} answered with packed bytes that cannot be unpacked.") from error
