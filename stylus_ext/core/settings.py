@@ -132,7 +132,7 @@ class Downloads(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Chat(_Section):
-    """A language model that may be asked, on this machine or elsewhere; its key goes to the address that it was entered for."""
+    """A language model that may be asked, when you name one; its key goes to its address alone."""
 
     chat_url: str = _option("", "base URL of an OpenAI-compatible chat server; empty asks nobody")
     chat_model: str = _option("", "the model that is asked there, such as `gpt-4o-mini` or `qwen3:8b`")

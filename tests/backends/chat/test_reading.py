@@ -101,9 +101,10 @@ def test_tokens_that_nobody_counted(usage: Any) -> None:
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     try:
-        read(answered(body), SCHEMA)
-    except Unusable as problem:
-        assert problem.fault in ("server", "empty", "unreadable")
+        found, _ = read(answered(body), SCHEMA)
+    except Unusable:
+        return
+    assert "tasks" in found
 
 
 @given(st.text(max_size=300), st.sampled_from(["stop", "length", "content_filter"]))
