@@ -75,7 +75,7 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
         settings = settings_for(folder, arguments)
         with session(folder, settings, f"Stylus {operation}", arguments.wait) as here:
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
-                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors, Civitai, downloads and chat do not count.\n")
+                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors, Civitai, Hugging Face, downloads and chat do not count.\n")
             answer = here.call(operation, payload)
             if operation == "plan":
                 answer = cli_downloads.completed(here, payload, answer)

@@ -1,4 +1,4 @@
-"""`catalogue`: read Civitai's into ours, have one's own files identified, enter the key."""
+"""`catalogue`: read Civitai's or Hugging Face's into ours, have one's own files identified, enter a key."""
 
 from __future__ import annotations
 
@@ -13,32 +13,39 @@ from stylus_ext.cli_commands import CarryOut, Command, add_command
 from stylus_ext.cli_flags import Help
 from stylus_ext.cli_text import notes_lines
 from stylus_ext.core.settings import Settings
+from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
 from stylus_ext.environment.data_folder import data_folder
 
 SettingsFor = Callable[[Path, Namespace], Settings]
 
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut, settings_for: SettingsFor) -> None:
-    text = "read Civitai's catalogue into yours, have your own files identified, enter a key"
+    text = "read Civitai's catalogue into yours, or Hugging Face's, have your own files identified, enter a key"
     parser = commands.add_parser(
-        "catalogue", help=text, description=text[0].upper() + text[1:] + ".\nNothing is asked of Civitai unless you say so here.",
+        "catalogue", help=text, description=text[0].upper() + text[1:] + ".\nNothing is asked of either unless you say so here.",
         formatter_class=Help, allow_abbrev=False,
     )
     these = parser.add_subparsers(required=True, metavar="WHAT")
     for one in COMMANDS:
         add_command(these, one, "catalogue ", add_common, carry_out)
     key = these.add_parser(
-        "key", help="enter your Civitai key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
-        description="Enter your Civitai key. It is read from standard input, kept in a file that only you can read,\n"
-        "and sent to the address that is set now (--civitai-url) and to no other.",
+        "key", help="enter your key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
+        description="Enter your key of Civitai or Hugging Face. It is read from standard input, kept in a file that only you can read,\n"
+        "and sent to the address that is set now (--civitai-url, --hugging-face-url) and to no other.",
     )
+    _from(key, "whose key it is")
     key.add_argument("--forget", action="store_true", help="delete the key instead")
-    key.add_argument("--check", action="store_true", help="ask Civitai whose it is")
+    key.add_argument("--check", action="store_true", help="ask the service whose it is")
     add_common(key)
     key.set_defaults(run=lambda arguments: _key(arguments, settings_for))
 
 
+def _from(parser: ArgumentParser, text: str) -> None:
+    parser.add_argument("--from", dest="source", choices=SERVICES, default=CIVITAI, help=f"{text} (default: {CIVITAI})")
+
+
 def _sync_flags(parser: ArgumentParser) -> None:
+    _from(parser, "whose catalogue")
     parser.add_argument("--top", type=int, default=0, metavar="NUMBER", help="the models that were downloaded most; 0 is all (default: 0)")
     parser.add_argument("--query", default="", metavar="TEXT", help="those that a search for these words finds")
     parser.add_argument("--tag", default="", metavar="TEXT", help="those with this tag")
@@ -49,7 +56,7 @@ def _sync_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--nsfw", action=BooleanOptionalAction, default=False, help="what is not safe for work, too (default: off)")
     parser.add_argument(
         "--examples", action=BooleanOptionalAction, default=False,
-        help="the prompts and weights of example pictures, too: one request more for each adapter, a second each (default: off)",
+        help="Civitai's example pictures' prompts and weights, too: one request more for each adapter, a second each (default: off)",
     )
     parser.add_argument("--afresh", action="store_true", help="all of it again, not only what is new since the last time")
 
@@ -63,12 +70,12 @@ def _identify_payload(arguments: Namespace) -> dict[str, Any]:
     return {"lora_dirs": [str(Path(folder).expanduser().absolute()) for folder in arguments.folders], "again": arguments.again}
 
 
-_SYNC = ("query", "tag", "base_models", "top", "nsfw", "examples", "afresh")
+_SYNC = ("source", "query", "tag", "base_models", "top", "nsfw", "examples", "afresh")
 
 
 def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     how = "what is new since the last time" if answer["incremental"] else "taken up where it had stopped" if answer["resumed"] else "all"
-    yield f"Read {answer['models']:,} models of Civitai ({how})."
+    yield f"Read {answer['models']:,} models of {answer['source']} ({how})."
     yield f"  kept: {answer['kept']:,} adapters, {answer['written']:,} of them new or changed, {answer['unchanged']:,} known"
     yield f"  vectors made: {answer['vectors']:,}"
     yield from _skipped(answer["skipped"])
@@ -94,15 +101,17 @@ def _skipped(skipped: Mapping[str, int]) -> Iterator[str]:
 
 def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
     from stylus_ext.app.wiring_civitai import CivitaiAccess
+    from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 
-    folder = data_folder(arguments.data_dir)
-    access = CivitaiAccess(folder, settings_for(folder, arguments))
+    folder, hub = data_folder(arguments.data_dir), arguments.source == HUGGING_FACE
+    access = (HuggingFaceAccess if hub else CivitaiAccess)(folder, settings_for(folder, arguments))
+    service = "Hugging Face" if hub else "Civitai"
     if arguments.forget:
         said = "The key is deleted." if access.drop_key() else "There was no key."
     elif arguments.check:
-        said = f"Civitai knows the key: it is {access.account()}'s."
+        said = f"{service} knows the key: it is {access.account()}'s."
     else:
-        typed = getpass.getpass("Civitai key (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
+        typed = getpass.getpass(f"{service} key (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
         said = f"The key is kept, for {access.enter_key(typed.strip())} alone."
     sys.stdout.write(f"{said}\n")
     return 0
@@ -110,7 +119,7 @@ def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
 
 COMMANDS = (
     Command(
-        "sync", "", "read Civitai's catalogue into yours; stopped, it goes on where it was", "sync",
+        "sync", "", "read Civitai's catalogue into yours, or Hugging Face's; stopped, it goes on where it was", "sync",
         sync_lines, lambda arguments: {name: getattr(arguments, name) for name in _SYNC}, _sync_flags,
     ),
     Command(

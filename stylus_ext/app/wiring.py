@@ -15,6 +15,7 @@ from stylus_ext.app.plan_prompt import PlanPrompt
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
+from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
@@ -53,7 +54,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     except BaseException:
         close()
         raise
-    refresh, access = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings)
+    refresh, access, hub = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings), HuggingFaceAccess(folder, settings)
     embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
     names, on_disk = NamesOnDisk(store), OnDisk(store)
@@ -82,7 +83,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         fresh_index=fresh_index,
         shop=Workshop(store, refresh, embed, changing, store.memory),
         civitai=access,
-        downloads=Downloads(folder, settings.downloads, access),
+        hugging_face=hub,
+        downloads=Downloads(folder, settings.downloads, access, hub),
         notes=lambda: (*store.notes, *index.notes),
         close=lambda: _in_turn(index.close, close),
     )

@@ -1,24 +1,37 @@
-"""Downloads are wired here: Civitai as a source of files, a LoRA folder, the user's limits; a downloader comes out."""
+"""Downloads are wired here: Civitai and Hugging Face as sources of files, a LoRA folder, the user's limits; a downloader comes out."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from stylus_ext.app.wiring_civitai import CivitaiAccess
+from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.backends.civitai import Civitai, download_refusal, offer_of
-from stylus_ext.backends.download import DAY_S, Budget, FileDownloader, Ledger, Receiver, Shelf, discard, write_preview
+from stylus_ext.backends.download import (
+    DAY_S,
+    Budget,
+    FileDownloader,
+    Ledger,
+    Receiver,
+    Shelf,
+    Source,
+    discard,
+    write_preview,
+)
 from stylus_ext.backends.download.previews import EDGE
 from stylus_ext.backends.http import Http, Refusal
+from stylus_ext.backends.hugging_face import Hub, HubSource
 from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StoreProblem, StylusError
-from stylus_ext.core.fetching import MB, Caps, Discarded, NotFetched, Offer, called, version_of
+from stylus_ext.core.fetching import MB, Caps, Discarded, Fetched, NotFetched, Offer, called, version_of
+from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Downloads as Rules
 from stylus_ext.core.sources import Check
 
@@ -54,6 +67,17 @@ class CivitaiSource:
         return download_refusal(refusal, called(card), has_key=self.has_key)
 
 
+@dataclass(frozen=True, slots=True)
+class FromWhereItIs:
+    """A downloader for each card: Hugging Face's where the card names a file there, else Civitai's."""
+
+    civitai: FileDownloader
+    hugging_face: FileDownloader
+
+    def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
+        return (self.hugging_face if HubSource.has(card) else self.civitai).fetch(card, progress)
+
+
 @dataclass(frozen=True)
 class Downloads:
     """What an engine knows of downloads: the rules of its owner, and how much its own have taken."""
@@ -61,6 +85,7 @@ class Downloads:
     folder: Path
     rules: Rules
     access: CivitaiAccess
+    hub: HuggingFaceAccess
     budget: Budget = field(init=False)
     ledger: Ledger = field(init=False)
     noted: dict[str, float] = field(default_factory=dict)
@@ -99,19 +124,20 @@ class Downloads:
     @contextmanager
     def into(
         self, folders: Sequence[str], names: Callable[[], Collection[str]], hashes: Callable[[], Mapping[str, str]]
-    ) -> Iterator[FileDownloader]:
+    ) -> Iterator[FromWhereItIs]:
         """A downloader into the first of these folders, which lie in one host. Open while files are fetched."""
         first, *others = map(Path, folders)
-        with self.access.http() as http:
-            pictures = RemotePictures(Thumbnails(edge=EDGE))
-            try:
-                yield FileDownloader(
-                    CivitaiSource(Civitai(http, self.access.url), self.access.has_key()), Receiver(http),
-                    Shelf(first, tuple(others), names, hashes), self.budget, self.ledger, self.rules.by_family,
-                    lambda url, file, check: write_preview(pictures, url, file, check),
-                )
-            finally:
-                pictures.close()
+        shelf, pictures = Shelf(first, tuple(others), names, hashes), RemotePictures(Thumbnails(edge=EDGE))
+
+        def over(source: Source, http: Http) -> FileDownloader:
+            return FileDownloader(
+                source, Receiver(http), shelf, self.budget, self.ledger, self.rules.by_family,
+                lambda url, file, check: write_preview(pictures, url, file, check),
+            )
+
+        with closing(pictures), self.access.http() as http, self.hub.http() as hub:
+            civitai = CivitaiSource(Civitai(http, self.access.url), self.access.has_key())
+            yield FromWhereItIs(over(civitai, http), over(HubSource(Hub(hub, self.hub.url, has_key=self.hub.has_key())), hub))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
+from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.embedders import QuestionEmbedder
 from stylus_ext.backends.lora_folder.scan import LoraFolder
@@ -62,6 +63,7 @@ class Stylus:
     close: Callable[[], None]
     shop: Workshop
     civitai: CivitaiAccess
+    hugging_face: HuggingFaceAccess
     downloads: Downloads
     told: set[Note] = field(default_factory=set)
 

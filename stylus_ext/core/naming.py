@@ -58,8 +58,12 @@ def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM)
 def stem_for(file: str, title: str, taken: Collection[str]) -> str:
     """The stem under which a server's file is kept: as it is called there, or after its adapter where that says nothing."""
     stem = re.sub(r"(?i)\.safetensors$", "", file)
-    words = re.findall(r"[^\W_]+", stem.casefold())
-    return safe_file_stem(title if all(word in _SAYS_NOTHING or word.isdecimal() for word in words) else stem, taken)
+    return safe_file_stem(title if says_nothing(stem) else stem, taken)
+
+
+def says_nothing(stem: str) -> bool:
+    """Whether no word of a name tells one adapter from another: "pytorch_lora_weights", "v2"."""
+    return all(word in _SAYS_NOTHING or word.isdecimal() for word in re.findall(r"[^\W_]+", stem.casefold()))
 
 
 def _unreadable(stem: str) -> str | None:

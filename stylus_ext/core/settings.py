@@ -15,7 +15,7 @@ from stylus_ext.core.errors import InvalidInput
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
-ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "downloads", "chat")
+ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "hugging_face", "downloads", "chat")
 """Those that belong to an engine and not to a plan."""
 
 
@@ -118,6 +118,14 @@ class Civitai(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class HuggingFace(_Section):
+    """The second whom to ask, when you say so; it has a key of its own."""
+
+    hugging_face_url: str = _option("https://huggingface.co", "address of Hugging Face, or of a mirror of it")
+    hugging_face_interval: float = _option(1.0, "seconds between two requests to Hugging Face", low=0.0, high=60.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Downloads(_Section):
     """Whether files may be fetched into your LoRA folder, and how much."""
 
@@ -155,6 +163,7 @@ class Settings:
     encoder: Encoder = field(default_factory=Encoder)
     vectors: Vectors = field(default_factory=Vectors)
     civitai: Civitai = field(default_factory=Civitai)
+    hugging_face: HuggingFace = field(default_factory=HuggingFace)
     downloads: Downloads = field(default_factory=Downloads)
     chat: Chat = field(default_factory=Chat)
 

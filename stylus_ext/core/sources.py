@@ -12,6 +12,8 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import InvalidInput
 
 MOST_MODELS = 10_000_000
+CIVITAI, HUGGING_FACE = "civitai", "huggingface"
+SERVICES = (CIVITAI, HUGGING_FACE)
 Check = Callable[[], None]
 """Asked all the time while something is waited for; raises `Cancelled` to end it."""
 

@@ -1,4 +1,4 @@
-"""The operations that ask Civitai: a checked payload goes in, counts of what was kept, and why the rest was not, come out."""
+"""The operations that ask Civitai, or Hugging Face: a checked payload goes in, counts of what was kept, and why the rest was not, come out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.ports import Progress
-from stylus_ext.core.sources import Wanted
+from stylus_ext.core.sources import HUGGING_FACE, Wanted
 
 if TYPE_CHECKING:
     from stylus_ext.app.wiring_stylus import Stylus
@@ -17,11 +17,12 @@ def sync(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         query=request["query"].strip(), tag=request["tag"].strip(), base_models=tuple(request["base_models"]), top=request["top"],
         nsfw=request["nsfw"], examples=request["examples"],
     )
-    synced = stylus.civitai.sync(stylus.shop, wanted, progress, afresh=request["afresh"])
+    source = stylus.hugging_face if request["source"] == HUGGING_FACE else stylus.civitai
+    synced = source.sync(stylus.shop, wanted, progress, afresh=request["afresh"])
     if synced.vectors:
         stylus.warm()  # so that what is made anew of a large catalogue is not made while somebody waits for a plan
     notes = [*stylus.news(), *synced.notes]
-    return {**asdict(synced), "unchanged": synced.unchanged, "notes": [asdict(note) for note in notes]}
+    return {**asdict(synced), "source": source.key_name.service, "unchanged": synced.unchanged, "notes": [asdict(note) for note in notes]}
 
 
 def identify(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def on_request(stylus: Stylus) -> list[str]:
     """What a command sends when the user gives it, and never by itself."""
     there = stylus.civitai.url
     key = ", with your key" if stylus.civitai.has_key() else ""
+    hub = f"{stylus.hugging_face.url}{', with your key' if stylus.hugging_face.has_key() else ''}"
     return [
-        f"`catalogue sync`: the words, tag and base models that you search for, to {there}{key}",
+        f"`catalogue sync`: the words, tag and base models that you search for, to {there}{key}; with `--from huggingface` to {hub}",
         f"`catalogue identify`: the SHA256 of your files that nobody has named yet, to {there}{key}",
     ]

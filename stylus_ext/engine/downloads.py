@@ -73,8 +73,8 @@ def leaves(stylus: Stylus) -> list[str]:
     """What a command sends when the user gives it."""
     if not stylus.downloads.on:
         return []
-    key = ", with your key" if stylus.civitai.has_key() else ""
-    return [f"`fetch`, and a plan that you let fetch: the numbers of the adapters that are fetched, to {stylus.civitai.url}{key}"]
+    there = " or ".join(f"{one.url}{', with your key' if one.has_key() else ''}" for one in (stylus.civitai, stylus.hugging_face))
+    return [f"`fetch`, and a plan that you let fetch: the numbers or names of the adapters that are fetched, to where they are, {there}"]
 
 
 def _would(stylus: Stylus, entry: Entry) -> dict[str, Any]:

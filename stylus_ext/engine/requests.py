@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stylus_ext.app.plan_prompt import MOST_BATCHES, MOST_CHARACTERS
 from stylus_ext.core.description import KINDS, STATES
-from stylus_ext.core.sources import MOST_MODELS
+from stylus_ext.core.sources import CIVITAI, MOST_MODELS, SERVICES
 from stylus_ext.engine.schemas import Field, Schema
 
 LAST_SEED = 2**63 - 1
@@ -82,6 +82,7 @@ EDIT: Schema = {
     "undo": Field(bool, False),
 }
 SYNC: Schema = {
+    "source": Field(str, CIVITAI, choices=SERVICES),
     "query": Field(str, "", longest=200),
     "tag": Field(str, "", longest=100),
     "base_models": Field(list, (), longest=50, items=Field(str, longest=100)),

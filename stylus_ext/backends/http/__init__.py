@@ -14,7 +14,7 @@ Errors: `Refusal` (the server said no: `status` and `said`), `Unreachable` (nobo
 
 from __future__ import annotations
 
-from stylus_ext.backends.http.answers import Answer, free
+from stylus_ext.backends.http.answers import Answer, Told, free
 from stylus_ext.backends.http.client import Http
 from stylus_ext.backends.http.keys import Key, KeyName, forget_key, keep_key, key_for
 from stylus_ext.backends.http.limits import Limits
@@ -23,6 +23,6 @@ from stylus_ext.backends.http.problems import BadAnswer, Refusal, Unreachable
 from stylus_ext.backends.http.waiting import Pace
 
 __all__ = [
-    "Answer", "BadAnswer", "Http", "Key", "KeyName", "Limits", "Pace", "Refusal", "Unreachable", "forget_key", "free", "is_loopback", "keep_key",
+    "Answer", "BadAnswer", "Http", "Key", "KeyName", "Limits", "Pace", "Refusal", "Told", "Unreachable", "forget_key", "free", "is_loopback", "keep_key",
     "key_for", "origin_of", "shown",
 ]

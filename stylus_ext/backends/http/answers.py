@@ -1,4 +1,4 @@
-"""An open answer: its status and headers at once, its bytes as they come."""
+"""An answer: its status and headers at once, its bytes as they come, or all of it as plain data."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ class Answer:
         """What `Content-Length` says of this answer's body, if it says anything usable."""
         said = self.headers.get("content-length", "")
         return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else None  # noqa: PLR2004 - fits any disk
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Plain data, and the headers that came with it, by lower-case name."""
+
+    data: object
+    headers: Mapping[str, str]
+
+
+def named(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urljoin
 
 from stylus_ext import __version__
-from stylus_ext.backends.http.answers import Answer, Check, free
+from stylus_ext.backends.http.answers import Answer, Check, Told, free, named
 from stylus_ext.backends.http.decoding import decoded, refusal_body
 from stylus_ext.backends.http.keys import Key
 from stylus_ext.backends.http.limits import Limits
@@ -65,9 +65,13 @@ class Http:
 
     def json(self, url: str, params: Params | None = None, *, body: object = None, check: Check = free) -> object:
         """What the server answers, as plain data. With a `body` it is a POST of that JSON; such a one is not redirected."""
+        return self.told(url, params, body=body, check=check).data
+
+    def told(self, url: str, params: Params | None = None, *, body: object = None, check: Check = free) -> Told:
+        """The same, with the headers beside it."""
         request = self._request("GET" if body is None else "POST", url, {"Accept": "application/json"}, params=params, json=body)
 
-        def read(late: Check) -> object:
+        def read(late: Check) -> Told:
             response = self._opened(request, late)
             with contextlib.closing(response), self._watch.over(late):
                 data = bytearray()
@@ -75,7 +79,7 @@ class Http:
                     data += piece
                     if len(data) > self._limits.largest_json:
                         raise BadAnswer(f"{shown(url)} answered with more than anybody needs.")
-                return decoded(bytes(data), response.headers.get("content-type", ""), shown(url))
+                return Told(decoded(bytes(data), response.headers.get("content-type", ""), shown(url)), named(response.headers))
 
         return self._tried(url, check, read)
 
@@ -89,8 +93,7 @@ class Http:
         request = self._request("GET", url, {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
         response = self._tried(url, check, lambda late: self._opened(request, late))
         with contextlib.closing(response), self._watch.over(check):
-            named = {name.lower(): value for name, value in response.headers.items()}
-            yield Answer(response.status_code, named, origin_of(str(response.url)), lambda: self._pieces(response, raw=True))
+            yield Answer(response.status_code, named(response.headers), origin_of(str(response.url)), lambda: self._pieces(response, raw=True))
 
     def _tried(self, url: str, check: Check, work: Callable[[Check], _T]) -> _T:
         """`work` with a check that also knows when it is late; again after a pause where that is any use."""
@@ -187,7 +190,7 @@ class Http:
                 if len(data) > _MOST_OF_A_REFUSAL:
                     break
         body, said = refusal_body(bytes(data))
-        raise Refusal(shown(str(response.url)), response.status_code, said, body, retry_after(response.headers.get("retry-after", "")))
+        raise Refusal(shown(str(response.url)), response.status_code, said, body, retry_after(response.headers.get("retry-after", ""))).named(response.headers)
 
     def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:
         """None when asking again is no use, not now or not at all."""

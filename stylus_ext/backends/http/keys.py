@@ -28,7 +28,7 @@ class KeyName:
 
     @property
     def file(self) -> str:
-        return f"{self.service.lower()}.key"
+        return f"{self.service.lower().replace(' ', '')}.key"
 
 
 @dataclass(frozen=True, slots=True)

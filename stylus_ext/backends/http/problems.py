@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stylus_ext.core.errors import StylusError, Unavailable
 
 
@@ -16,6 +18,12 @@ class Refusal(StylusError):
         self.said = said
         self.body = body
         self.retry_after = retry_after
+        self.reason = ""
+        """The word by which some servers name the reason in a header."""
+
+    def named(self, headers: Mapping[str, str]) -> Refusal:
+        self.reason = headers.get("x-error-code", "")[:80]
+        return self
 
 
 class Unreachable(Unavailable):

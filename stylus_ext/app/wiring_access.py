@@ -1,0 +1,61 @@
+"""How a service on the network is reached: its address, its pace and its key go in; a client that keeps to them comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.backends.http import Http, Key, KeyName, Pace, forget_key, keep_key, key_for, origin_of
+from stylus_ext.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One for a data folder: however many ask at once, they keep one distance between their requests. Each service has its own."""
+
+    folder: Path
+    settings: Settings
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pace", Pace(self.interval))
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def interval(self) -> float:
+        raise NotImplementedError
+
+    @property
+    def key_name(self) -> KeyName:
+        raise NotImplementedError
+
+    def account(self) -> str:
+        """Asks whose the key is."""
+        raise NotImplementedError
+
+    @contextmanager
+    def http(self) -> Iterator[Http]:
+        """Open while something is asked; the key is looked for each time, since it may have been entered meanwhile."""
+        http = Http(key_for(self.folder, self.url, self.key_name), pace=self.pace)
+        try:
+            yield http
+        finally:
+            http.close()
+
+    def has_key(self) -> bool:
+        """Whether requests go with a key."""
+        return key_for(self.folder, self.url, self.key_name) is not None
+
+    def enter_key(self, secret: str) -> str:
+        """Keeps a key for the address that the settings name now; says for which origin that is."""
+        key = Key(origin_of(self.url), secret)
+        keep_key(self.folder, self.key_name, key)
+        return key.origin
+
+    def drop_key(self) -> bool:
+        return forget_key(self.folder, self.key_name)
