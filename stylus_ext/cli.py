@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_downloads, cli_serve
+from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_downloads, cli_import, cli_serve
 from stylus_ext.cli_flags import Help, add_settings, settings_of
 from stylus_ext.cli_session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
@@ -100,6 +100,7 @@ def _parser() -> ArgumentParser:
     cli_commands.add(commands, _add_common, carry_out)
     cli_downloads.add(commands, _add_common, carry_out)
     cli_catalogue.add(commands, _add_common, carry_out, settings_for)
+    cli_import.add(commands, _add_common, carry_out)
     cli_bench.add(commands)
     cli_serve.add(commands, _add_common, settings_for)
     return parser

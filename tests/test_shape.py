@@ -15,7 +15,7 @@ MOST_LINES = 250
 
 CORE_ORDER = (
     "errors", "signs", "ranker", "naming", "settings", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition", "corrections",
-    "masks", "tags", "plan", "ports", "sources",
+    "masks", "tags", "plan", "ports", "sources", "importing", "refining",
 )
 MAY_IMPORT = {
     "environment": set(),

@@ -11,7 +11,7 @@ from typing import TypeVar
 from stylus_ext.app.replaced_files import ReplacedFiles
 from stylus_ext.app.voices import groups, names, speaking, under
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile, merged
-from stylus_ext.core.description import Entry
+from stylus_ext.core.description import Entry, preferred
 from stylus_ext.core.errors import Note
 from stylus_ext.core.family import family_of
 from stylus_ext.core.ports import CardSource, Progress, Refiner, Sighting, Store
@@ -112,7 +112,7 @@ class RefreshCatalogue:
         family = family_of(card.base_model)
         if old is None:
             return Entry(card=card, description=description, family=family, files=files)
-        return replace(old, card=card, description=description, family=family, files=files)
+        return replace(old, card=card, description=preferred(description, old.description), family=family, files=files)
 
     def _unite(self, cards: Sequence[AdapterCard]) -> int:
         """Cards that speak of one adapter make one of all the entries that have any of its names; says how many went."""
@@ -121,9 +121,18 @@ class RefreshCatalogue:
         for group in groups(cards):
             firsts = list(dict.fromkeys(known[name] for card in group for name in names(card) if name in known))
             for other in firsts[1:]:
-                self._store.unite(firsts[0], other)
+                self._unite_two(firsts[0], other)
                 united += 1
         return united
+
+    def _unite_two(self, first: AdapterKey, other: AdapterKey) -> None:
+        """The better description of the two stays."""
+        before = self._store.read([first, other])
+        self._store.unite(first, other)
+        if first in before and other in before:
+            best = preferred(before[first].description, before[other].description)
+            if best != before[first].description:
+                self._store.write([replace(entry, description=best) for entry in self._store.read([first]).values()])
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -16,6 +16,7 @@ from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
+from stylus_ext.app.wiring_imports import with_lent
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
@@ -50,7 +51,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
             embedder.close()
 
     try:
-        questions, index = _encoding(embedder, folder / "vectors", fresh_index)
+        questions, own = _encoding(embedder, folder / "vectors", fresh_index)
+        index = with_lent(settings.encoder, own, folder / "vectors")
     except BaseException:
         close()
         raise

@@ -11,7 +11,7 @@ from stylus_ext.core.errors import InvalidInput
 
 Scheme = Literal["civitai", "sha256", "path"]
 
-SOURCES = ("local", "civitai", "huggingface", "pictures", "starter")
+SOURCES = ("local", "civitai", "huggingface", "pictures", "stylusdocs", "starter")
 """Whose word counts first where several sources speak of one adapter."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -34,6 +34,20 @@ class Description:
             raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
 
 
+_ELOQUENCE = ("card", "stylusdocs", "chat")
+"""Who describes, by the first part of `source`; whoever stands further right looked at more."""
+
+
+def preferred(new: Description, old: Description) -> Description:
+    """Of two descriptions of one adapter that of whoever looked at more; of equals the new one."""
+    return old if _eloquence(old) > _eloquence(new) else new
+
+
+def _eloquence(description: Description) -> int:
+    who = description.source.partition(":")[0]
+    return _ELOQUENCE.index(who) if who in _ELOQUENCE else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What the user decided; None means untouched. Kept for ever, whatever the sources say later."""

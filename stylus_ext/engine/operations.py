@@ -12,6 +12,7 @@ from stylus_ext.engine import catalogue, planning, requests, status
 from stylus_ext.engine.cards import cards
 from stylus_ext.engine.civitai import identify, sync
 from stylus_ext.engine.downloads import discard, fetch
+from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -50,6 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "index": Operation(requests.INDEX, catalogue.index, long=True),
     "sync": Operation(requests.SYNC, sync, long=True),
     "identify": Operation(requests.IDENTIFY, identify, long=True),
+    "import": Operation(IMPORT, take_in, long=True),
     "fetch": Operation(requests.FETCH, fetch, long=True, beside=True),
     "discard": Operation(requests.DISCARD, discard, long=True, beside=True),
 }

@@ -22,6 +22,7 @@ ENGINE_COMMANDS = {
     "show": "show one entry of the catalogue",
     "edit": "correct an entry; your word stays for ever",
     "catalogue": "read Civitai's catalogue into yours, or Hugging Face's, have your files identified, enter a key",
+    "import": "take a published catalogue into yours: stylusdocs DIR",
     "fetch": "fetch adapters into your LoRA folder, once downloads are switched on (--dry-run)",
     "discard": "delete what was fetched and long unused (--dry-run)",
     "bench": "measure selection and speed",
@@ -33,8 +34,6 @@ OWN_COMMANDS = {
     "test": "run the tests (--all: with the long campaigns; other words go to pytest)",
     "lint": "run ruff and mypy",
 }
-
-_MOST_WORKERS = 4
 
 
 def help_text() -> str:
@@ -92,19 +91,13 @@ def run_tests(words: list[str]) -> int:
     ensure.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
     marks = [] if "--all" in words else ["-m", "not long"]
-    whole = not any(_is_path(word) for word in chosen)
     with tempfile.TemporaryDirectory(prefix="stylus-test-") as data:
         # Tests start bare interpreters of their own; those find the same packages by PYTHONPATH.
         path = os.pathsep.join(environment.path)
         extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data, "PYTHONPATH": path}
-        where = [*_side_by_side(), *chosen, "tests"] if whole else chosen
+        where = [] if any(_is_path(word) for word in chosen) else ["tests"]
         os.chdir(ROOT)
-        return launch.run_module(environment, "pytest", [*marks, *where], extra)
-
-
-def _side_by_side() -> list[str]:
-    """Half of the suite's time is waiting for processes and sockets; files stay whole, since their tests share what is dear to make."""
-    return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
+        return launch.run_module(environment, "pytest", [*marks, *chosen, *where], extra)
 
 
 def _is_path(word: str) -> bool:

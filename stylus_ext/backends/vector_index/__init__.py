@@ -2,5 +2,6 @@
 
 from stylus_ext.backends.vector_index.chroma_index import ChromaIndex
 from stylus_ext.backends.vector_index.late import LateIndex, remembered_dimensions
+from stylus_ext.backends.vector_index.lent import LentIndex
 
-__all__ = ["ChromaIndex", "LateIndex", "remembered_dimensions"]
+__all__ = ["ChromaIndex", "LateIndex", "LentIndex", "remembered_dimensions"]

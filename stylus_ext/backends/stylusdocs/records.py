@@ -1,0 +1,110 @@
+"""One published record as a card and, where the paper's refiner wrote one, a description; any value of a record may be of any type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
+from stylus_ext.core.naming import safe_file_stem
+
+SOURCE = "stylusdocs"
+NO_VERSION = "no Civitai version in its address"
+_VERSION = re.compile(r"https?://(?:www\.)?civitai\.com/api/download/models/(\d{1,12})(?:[/?#].*)?", re.DOTALL)
+_MOST_EXAMPLES = 8
+_LONGEST_PROMPT = 600
+_MOST_WORDS = 40
+_LONGEST_WORD = 200
+_LONGEST_TEXT = 6000
+_LONGEST_DESCRIPTION = 4000
+_HEAVIEST = 2.0
+_STARS = 5
+_ANSWER = re.compile(r"^\s*-\s+(?P<text>.*?)(?:^|\s)-\s*(?:\[?recommended weight\]?:?)?\s*(?P<weight>\d+(?:\.\d*)?|\.\d+)\s*$", re.DOTALL | re.IGNORECASE)
+_URL = re.compile(r"https?://\S+")
+
+
+def card_of(record: Mapping[str, Any]) -> AdapterCard | None:
+    """None where no version can be told: a model's number alone names no file."""
+    url = _text(record, "download_url", 2000)
+    found = _VERSION.fullmatch(url)
+    if found is None:
+        return None
+    stats = record.get("stats")
+    stats = stats if isinstance(stats, dict) else {}
+    alias = _text(record, "alias", _LONGEST_WORD)
+    return AdapterCard(
+        key=AdapterKey.civitai(int(found[1])), name=_text(record, "title", _LONGEST_WORD) or alias, source=SOURCE,
+        model_id=model_id(record), base_model=_text(record, "base_model", _LONGEST_WORD) or "SD 1.5",
+        tags=_texts(record, "tags", _MOST_WORDS, _LONGEST_WORD), triggers=_texts(record, "trigger_words", _MOST_WORDS, _LONGEST_PROMPT),
+        text=_text(record, "description", _LONGEST_TEXT), examples=_examples(record), images=_images(record),
+        downloads=_count(stats.get("downloadCount")), rating=_rating(stats),
+        remote=RemoteFile(f"{safe_file_stem(alias, ())}.safetensors", 0, None, found[0].partition("?")[0]) if alias else None,
+    )
+
+
+def model_id(record: Mapping[str, Any]) -> int | None:
+    """By which the text of a record is filed, too."""
+    said = record.get("adapter_id")
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 13:  # noqa: PLR2004 - as version ids are
+        return int(said)
+    return said if type(said) is int and 0 < said < 10**12 else None
+
+
+def refined(answer: str) -> tuple[str, float | None] | None:
+    """Text and weight of an answer of the paper's refiner, which are two points of a list; None where it failed."""
+    answer = answer.strip().lstrip("\ufeff")
+    found = _ANSWER.match(answer)
+    text = found["text"] if found else answer.removeprefix("- ")
+    text = " ".join(_URL.sub("", text).replace("**", "").split())[:_LONGEST_DESCRIPTION]
+    text = "".join(sign if sign.isprintable() else " " for sign in text).strip(" -")
+    if not text or text.lower() in ("failed", "none", "none."):
+        return None
+    return text, _weight(float(found["weight"])) if found else None
+
+
+def stated_description(record: Mapping[str, Any]) -> tuple[str, float | None] | None:
+    """What the record itself holds of the refiner's answer."""
+    text = _text(record, "llm_description", _LONGEST_DESCRIPTION)
+    weight = record.get("weight")
+    found = refined(text) if text else None
+    return None if found is None else (found[0], found[1] or _weight(weight))
+
+
+def _weight(said: Any) -> float | None:
+    right = isinstance(said, (int, float)) and not isinstance(said, bool) and 0 < said <= _HEAVIEST
+    return round(float(said), 3) if right else None
+
+
+def _text(record: Mapping[str, Any], name: str, longest: int) -> str:
+    said = record.get(name)
+    return said[:longest].strip() if isinstance(said, str) else ""
+
+
+def _texts(record: Mapping[str, Any], name: str, most: int, longest: int) -> tuple[str, ...]:
+    said = record.get(name)
+    items = said[:most] if isinstance(said, (list, tuple)) else ()
+    return tuple(dict.fromkeys(text for item in items if isinstance(item, str) and (text := item[:longest].strip())))
+
+
+def _examples(record: Mapping[str, Any]) -> tuple[Example, ...]:
+    """A missing prompt was written down as "None"."""
+    prompts = _texts(record, "image_prompts", 4 * _MOST_EXAMPLES, _LONGEST_PROMPT)
+    return tuple(Example(prompt) for prompt in prompts if prompt != "None")[:_MOST_EXAMPLES]
+
+
+def _images(record: Mapping[str, Any]) -> int | None:
+    said = record.get("image_urls")
+    return len(said) if isinstance(said, list) else None
+
+
+def _count(said: Any) -> int | None:
+    return said if type(said) is int and 0 <= said < 10**12 else None
+
+
+def _rating(stats: Mapping[str, Any]) -> float | None:
+    """Stars of five as the share of those who like it; without a vote it says nothing."""
+    said = stats.get("rating")
+    if not isinstance(said, (int, float)) or isinstance(said, bool) or not 0 <= said <= _STARS:
+        return None
+    return round(said / _STARS, 3) if _count(stats.get("ratingCount")) else None

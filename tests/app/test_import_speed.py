@@ -1,0 +1,49 @@
+"""The whole of StylusDocs, invented: 75,000 records are read and stored in under two minutes, in little memory."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_imports import ImportRequest, import_stylusdocs
+from stylus_ext.backends.stylusdocs.plain_pickle import records
+from stylus_ext.core.settings import Settings, with_values
+from tests.embedding_server import EmbeddingServer
+from tests.fakes import Watch
+from tests.published import OLD, many, pickled
+
+RECORDS = 75_000
+_MIB = 1024
+
+
+@pytest.mark.long
+def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    folder = tmp_path / "docs"
+    (folder / "ultra_model").mkdir(parents=True)
+    (folder / "sd_adapters.pkl").write_bytes(pickled(many(RECORDS, pictures=10), OLD))
+    for number in range(1, RECORDS + 1):
+        (folder / "ultra_model" / f"{number}.txt").write_text(f"- Draws subject {number} in soft light.\n- 0.8", "utf-8")
+    settings = with_values(Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}})
+    stylus = open_stylus(tmp_path / "data", settings)
+    try:
+        began = time.monotonic()
+        done, _, _ = import_stylusdocs(stylus, ImportRequest(str(folder)), Watch())
+        took = time.monotonic() - began
+    finally:
+        stylus.close()
+    assert (done.kept, done.described) == (RECORDS, RECORDS)
+    assert took < 120, f"{took:.0f} s"
+
+
+@pytest.mark.long
+def test_reading_takes_the_memory_of_one_record(tmp_path: Path) -> None:
+    """Reading costs the memory of one record, not of the file."""
+    path = tmp_path / "sd_adapters.pkl"
+    path.write_bytes(pickled(many(20_000), OLD))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert sum(1 for _ in records(path)) == 20_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * _MIB
