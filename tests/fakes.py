@@ -20,6 +20,7 @@ from stylus_ext.core.fetching import Fetched, NotFetched
 from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
 from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.verdicts import Verdict
 
 
 @dataclass
@@ -154,3 +155,25 @@ class FolderDownloader:
         new = not path.exists()
         path.write_bytes(body)
         return Fetched(card.key, str(path), stem, hashlib.sha256(body).hexdigest(), len(body) if new else 0, new)
+
+
+@dataclass
+class MemoryVerdicts:
+    """Counts in a dictionary."""
+
+    said: dict[tuple[AdapterKey, str], int] = field(default_factory=dict)
+    changes: int = 0
+
+    @property
+    def mark(self) -> str:
+        return str(self.changes)
+
+    def tell(self, key: AdapterKey, prompt: str, *, wrong: bool) -> None:
+        self.changes += 1
+        if wrong:
+            self.said[key, prompt] = self.said.get((key, prompt), 0) + 1
+        else:
+            self.said.pop((key, prompt), None)
+
+    def all(self) -> tuple[Verdict, ...]:
+        return tuple(Verdict(key, prompt, times) for (key, prompt), times in self.said.items())

@@ -14,8 +14,8 @@ PACKAGE = "stylus_ext"
 MOST_LINES = 250
 
 CORE_ORDER = (
-    "errors", "signs", "ranker", "naming", "settings", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition", "corrections",
-    "masks", "tags", "plan", "ports", "sources", "importing", "refining",
+    "errors", "signs", "ranker", "naming", "settings", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
+    "corrections", "verdicts", "masks", "tags", "plan", "ports", "sources", "importing", "refining",
 )
 MAY_IMPORT = {
     "environment": set(),

@@ -9,6 +9,7 @@ from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.hash_files import HashFiles
+from stylus_ext.app.heed_verdicts import Heeding
 from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt
@@ -65,6 +66,9 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     def retrievers(policy: str) -> Retriever:
         return Noting(found(policy), questions)
 
+    def heeding(name: str) -> Composer:
+        return Heeding(_composer(name), store, store.verdicts)
+
     return Stylus(
         folder=folder,
         settings=settings,
@@ -72,9 +76,10 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         index=index,
         embedder=embedder,
         questions=questions,
-        plan=PlanPrompt(store, retrievers, _composer, lambda: index.mark, names),
+        plan=PlanPrompt(store, retrievers, heeding, lambda: f"{index.mark} {store.verdicts.mark}", names),
         retrievers=retrievers,
-        composers=_composer,
+        composers=heeding,
+        verdicts=store.verdicts,
         refresh=refresh,
         embed=embed,
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),

@@ -30,6 +30,7 @@ from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Retriever, Store, VectorIndex
 from stylus_ext.core.settings import Settings
+from stylus_ext.core.verdicts import Verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Stylus:
     plan: PlanPrompt
     retrievers: Callable[[str], Retriever]
     composers: Callable[[str], Composer]
+    verdicts: Verdicts
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
     hash_files: HashFiles

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -14,6 +15,7 @@ from stylus_ext.backends.store.cards import names_of, names_stated
 from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch, refresh
 from stylus_ext.backends.store.journal import Reading, UserJournal
+from stylus_ext.backends.store.remarks import KINDS
 from stylus_ext.backends.store.schema import read_meta, write_meta
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Edits
@@ -83,6 +85,13 @@ def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, An
     catch_up(batch, journal)
 
 
+def remark(changing: Callable[[], AbstractContextManager[Batch]], journal: UserJournal, what: str, said: Mapping[str, Any]) -> None:
+    """The same for what is no edit."""
+    with changing() as batch:
+        journal.append(what, [said])
+        catch_up(batch, journal)
+
+
 def is_behind(connection: sqlite3.Connection, journal: UserJournal) -> bool:
     mark = read_meta(connection, _MARK)
     reading = journal.since(mark)
@@ -94,6 +103,8 @@ def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
     continued = reading.continued
     if not continued:
         journal.append(WHAT, _all_records(batch.connection))
+        for what, kind in KINDS.items():
+            journal.append(what, kind.take_all(batch.connection))
         reading = journal.since("")
     caught = _apply_all(batch, reading, continued)
     write_meta(batch.connection, _MARK, reading.mark)
@@ -108,13 +119,22 @@ def _all_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 def _apply_all(batch: Batch, reading: Reading, continued: bool) -> CaughtUp:
     applied, unreadable = 0, reading.unreadable
     for said in reading.records:
-        if said["what"] == WHAT:
-            try:
-                _apply(batch, said)
-                applied += 1
-            except InvalidInput:
-                unreadable += 1
+        try:
+            applied += _take(batch, said)
+        except InvalidInput:
+            unreadable += 1
     return CaughtUp(applied, unreadable, continued)
+
+
+def _take(batch: Batch, said: Mapping[str, Any]) -> bool:
+    """Whether this version knows what is said there."""
+    if said["what"] == WHAT:
+        _apply(batch, said)
+    elif said["what"] in KINDS:
+        KINDS[said["what"]].apply(batch.connection, said)
+    else:
+        return False
+    return True
 
 
 def _apply(batch: Batch, said: Mapping[str, Any]) -> None:

@@ -41,7 +41,8 @@ INSERT INTO kept SELECT key, source, CASE source WHEN 'pictures' THEN '' ELSE co
 DROP TABLE cards;
 ALTER TABLE kept RENAME TO cards
 """
-STEPS: tuple[str, ...] = (_FIRST, _CARDS)
+_VERDICTS = "CREATE TABLE verdicts (key TEXT NOT NULL, prompt TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (key, prompt))"
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never changed."""
 
 

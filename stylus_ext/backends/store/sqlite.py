@@ -20,6 +20,7 @@ from stylus_ext.backends.store.memory import Memory
 from stylus_ext.backends.store.opening import Opening, open_catalogue
 from stylus_ext.backends.store.recent import Recent
 from stylus_ext.backends.store.schema import read_meta, write_meta
+from stylus_ext.backends.store.verdicts import KeptVerdicts
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.embedding import View
@@ -34,14 +35,13 @@ def _column(key: AdapterKey) -> str:
 class SqliteStore:
     """Implements `Store`. May be used from several threads; `notes` tell what opening had to do."""
 
-    def __init__(
-        self, folder: Path, *, wait_s: float = 10, holder: Callable[[], str] | None = None, vfs: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, *, wait_s: float = 10, holder: Callable[[], str] | None = None, vfs: str = "") -> None:
         """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's file systems."""
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
         self._recent = Recent()
         self.memory = Memory(self._database)
+        self.verdicts = KeptVerdicts(self._database, lambda *said: decided.remark(self._changing, self._journal, *said))
         try:
             if not self._database.read_only:
                 notes += self._replay()
@@ -108,7 +108,6 @@ class SqliteStore:
                 return {card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)])) for card in kept}
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
-        """A key that has no entry yet finds what was kept under it, too."""
         asked = list(map(_column, keys))
         with self._database.snapshot() as connection:
             owners = [aliases.owner(connection, [column]) for column in asked]
@@ -198,7 +197,6 @@ class SqliteStore:
                     aliases.forget(batch.connection, first, aliases.names(batch.connection, first))
 
     def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
-        """With a text, no more than `search.MOST` are found and counted."""
         with self._database.snapshot() as connection:
             keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit))
             found = rows.entries_at(connection, keys)

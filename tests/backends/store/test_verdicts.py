@@ -1,0 +1,80 @@
+"""Verdicts in SQLite and user.jsonl: a kill, a lost database, a replaced journal."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.verdicts import Verdict
+
+ROOT = Path(__file__).parents[3]
+KEY = AdapterKey.civitai(1)
+
+
+def killed(folder: Path, start: int, lines: int, more_s: float) -> list[tuple[str, int]]:
+    command = [sys.executable, "-m", "tests.backends.store.judge", str(folder), str(start)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as child:
+        assert child.stdout is not None
+        said = [child.stdout.readline() for _ in range(lines)]
+        time.sleep(more_s)
+        child.kill()
+        said += child.stdout.readlines()
+    return [(words[0], int(words[1])) for line in said if line.endswith("\n") and (words := line.split())]
+
+
+def check(folder: Path, finished: list[tuple[str, int]]) -> None:
+    with closing(SqliteStore(folder)) as store:
+        there = {verdict.prompt for verdict in store.verdicts.all()}
+    back = {number for what, number in finished if what == "back"}
+    wrong = {number for what, number in finished if what == "wrong"}
+    last = max(wrong)  # of the last one the taking back may have been done and not yet said
+    assert {f"prompt {number}" for number in wrong - back - {last}} <= there
+    assert not {f"prompt {number}" for number in back} & there
+
+
+def test_a_kill_loses_no_verdict_nor_does_the_loss_of_the_database(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    finished: list[tuple[str, int]] = []
+    for _ in range(3):
+        start = max((number for _, number in finished), default=-1) + 2
+        finished += killed(tmp_path, start, rng.randrange(3, 30), rng.random() * 0.05)
+        check(tmp_path, finished)
+    for path in tmp_path.glob("catalogue.sqlite*"):
+        path.unlink()
+    check(tmp_path, finished)
+
+
+def test_the_record_is_plain_text(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        store.verdicts.tell(KEY, "a fox", wrong=True)
+    said = [json.loads(line) for line in (tmp_path / "user.jsonl").read_text("utf-8").splitlines()]
+    assert said == [{"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a fox", "wrong": True}]
+
+
+def test_another_user_jsonl_adds_its_verdicts_to_those_known(tmp_path: Path) -> None:
+    for name, prompt in (("one", "a fox"), ("two", "rain")):
+        with closing(SqliteStore(tmp_path / name)) as store:
+            store.verdicts.tell(KEY, prompt, wrong=True)
+            store.verdicts.tell(KEY, prompt, wrong=True)
+    (tmp_path / "one" / "user.jsonl").write_bytes((tmp_path / "two" / "user.jsonl").read_bytes())
+    with closing(SqliteStore(tmp_path / "one")) as store:
+        assert set(store.verdicts.all()) == {Verdict(KEY, "a fox", 2), Verdict(KEY, "rain", 2)}
+        assert "user_journal_replaced" in {note.code for note in store.notes}
+    with closing(SqliteStore(tmp_path / "one")) as store:
+        assert len(store.verdicts.all()) == 2
+
+
+def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
+    lines = [{"v": 1, "what": "verdict"}, {"v": 1, "what": "verdict", "key": "x", "prompt": "a", "wrong": True},
+             {"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a", "wrong": True}, {"v": 1, "what": "of a newer Stylus"}]
+    (tmp_path / "user.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    with closing(SqliteStore(tmp_path)) as store:
+        assert store.verdicts.all() == (Verdict(KEY, "a"),)
+        assert any("2 lines of user.jsonl could not be read" in note.text for note in store.notes)
