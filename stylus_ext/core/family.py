@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 
 from stylus_ext.core.errors import InvalidInput
 
@@ -129,7 +130,10 @@ def _spelled() -> Iterator[tuple[str, str]]:
             yield _squashed(spelling), family
 
 
-_FAMILIES = dict(_spelled())
+@cache
+def _families() -> dict[str, str]:
+    """Made when it is first asked: the WebUI's start needs the names alone."""
+    return dict(_spelled())
 
 
 def family_of(base_model: str) -> str:
@@ -138,7 +142,7 @@ def family_of(base_model: str) -> str:
     A spelling that nobody has listed yet is its own family, "" and "Unknown" are `UNKNOWN`.
     """
     words = _words(base_model.partition("/")[0])
-    known = _FAMILIES.get("".join(words))
+    known = _families().get("".join(words))
     return known or "-".join(words)[:_LONGEST].strip("-") or UNKNOWN
 
 

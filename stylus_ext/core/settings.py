@@ -6,8 +6,9 @@ In: nothing, or a plain mapping such as parsed JSON. Out: `Settings`, or `Invali
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
@@ -168,16 +169,19 @@ class Settings:
     chat: Chat = field(default_factory=Chat)
 
 
-def options() -> Iterator[Option]:
+@cache
+def options() -> tuple[Option, ...]:
     """Every leaf, in the order of the tree."""
     tree = Settings()
-    for section in fields(tree):
-        for leaf in fields(getattr(tree, section.name)):
-            meta = leaf.metadata
-            yield Option(
-                section=section.name, name=leaf.name, default=getattr(getattr(tree, section.name), leaf.name), help=meta["help"],
-                low=meta.get("low"), high=meta.get("high"), choices=tuple(meta.get("choices", ())),
-            )
+    return tuple(_option_of(section.name, getattr(tree, section.name), leaf) for section in fields(tree) for leaf in fields(getattr(tree, section.name)))
+
+
+def _option_of(section: str, values: Any, leaf: Field[Any]) -> Option:
+    meta = leaf.metadata
+    return Option(
+        section=section, name=leaf.name, default=getattr(values, leaf.name), help=meta["help"],
+        low=meta.get("low"), high=meta.get("high"), choices=tuple(meta.get("choices", ())),
+    )
 
 
 def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> Settings:

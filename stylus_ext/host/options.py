@@ -75,7 +75,7 @@ def read_settings() -> Settings:
     """The page's values for a plan; one that cannot be used (the API checks nothing) falls back to its default."""
     values: dict[str, dict[str, Any]] = {}
     for option, value in _stated():
-        if option.section not in ENGINE_SECTIONS:
+        if option.section not in ENGINE_SECTIONS and value != option.default:
             values.setdefault(option.section, {})[option.name] = value
     return with_values(Settings(), values)
 

@@ -1,24 +1,24 @@
 """The callbacks, registered at every load of the script: the host clears them all before it loads scripts again.
 
-Each costs the host's start some 10 ms, since it walks its whole stack to learn who asks: so the settings are added at once and the
-axes too, if the host's grid is there.
+Each costs the host's start something, since it walks the stack to learn who asks (see `short_stack`): so the settings are added at
+once and the axes too, if the host's grid is there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from stylus_ext.host import compat
+from stylus_ext.host import compat, short_stack
 from stylus_ext.host.axes import add_axes
 from stylus_ext.host.script import loaded_anew
 
 
 def register() -> None:
     _settings_page()
-    compat.script_callbacks.on_app_started(_app_started)
-    compat.script_callbacks.on_ui_tabs(_tab)
+    callbacks = compat.script_callbacks
+    short_stack.register((callbacks.on_app_started, _app_started), (callbacks.on_ui_tabs, _tab))
     if not add_axes():
-        compat.script_callbacks.on_before_ui(add_axes)
+        short_stack.register((callbacks.on_before_ui, add_axes))
     loaded_anew()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.host import compat
+from stylus_ext.host import compat, short_stack
 from stylus_ext.host.values import Reading, is_on, read_values
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,11 @@ class StylusScript(compat.Script):
             self.prompt_box = component
 
     def ui(self, is_img2img: bool) -> list[Any]:
+        """Called again for the API's defaults, of which the host reads nothing but the values: then no page's parts are made."""
+        if self.prompt_box is not None and not compat.on_this_page([self.prompt_box]):
+            from stylus_ext.host.api_defaults import api_defaults
+
+            return api_defaults()
         from stylus_ext.host.panel import build_panel
 
         panel = build_panel("img2img" if is_img2img else "txt2img", self.prompt_box, self.on_after_component)
@@ -98,10 +103,10 @@ def loaded_anew() -> None:
 
 
 def _hear_of_grids() -> None:
-    """Not before a picture of ours is made: with each callback the host walks its whole stack, some 10 ms of its start."""
+    """Not before a picture of ours is made: each callback costs something of the host's start."""
     if not _hears_of_grids:
         _hears_of_grids.append(True)
-        compat.script_callbacks.on_image_grid(before_grid)
+        short_stack.register((compat.script_callbacks.on_image_grid, before_grid))
 
 
 def before_grid(params: Any) -> None:  # noqa: ARG001 - the host passes the pictures
