@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from stylus_ext.environment.compiled import compile_extension
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     ROOT,
@@ -28,6 +29,7 @@ BUILD_WORD = "--build-environment"
 
 def run() -> int:
     """Always 0: the WebUI takes every other exit code for a broken extension."""
+    compile_extension(ROOT)
     try:
         environment = plan_environment(default_home(), default_locks())
         if not environment.ready:

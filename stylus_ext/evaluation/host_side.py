@@ -42,7 +42,7 @@ def measure(folder: Path, plans: int, command: Command, progress: Progress) -> d
     starts = [stand_in(folder, {**order, "off": True}) for _ in range(STARTS)]
     found: dict[str, Any] = {
         "startup_ms": _least(starts, "startup_ms"), "startup_cpu_ms": _least(starts, "startup_cpu_ms"),
-        "first_startup_ms": round(first["startup_ms"], 1), "also_imported": starts[0]["also_imported"],
+        "first_startup_ms": round(first["startup_ms"], 1), "components": starts[0]["components"], "also_imported": starts[0]["also_imported"],
         "off_ms": _least(starts, "off_ms", 4), "off_p99_ms": _least(starts, "off_p99_ms", 4),
     }
     progress.report("planning with an engine", 0, plans)

@@ -1,13 +1,14 @@
 """A WebUI reduced to what a script sees of it, run as a program in a plain Python: it times the real script and prints JSON.
 
 In: the extension's folder, and for the plans a data folder with a running engine, a LoRA folder and prompts, all as JSON on standard
-input. Components of gradio cost nothing here, and the standard library that every WebUI has loaded long before is loaded first.
+input. Components of gradio cost nothing here and are only counted, and the standard library that every WebUI has loaded long before is loaded first.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import sys
 import time
@@ -17,8 +18,9 @@ from statistics import median, quantiles
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-_LOADED_LONG_AGO = "argparse asyncio concurrent.futures dataclasses email http.client http.server inspect logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
+_LOADED_LONG_AGO = "argparse asyncio concurrent.futures.thread dataclasses email http.client http.server inspect logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
 _TIMES = 2000
+_MODULES = 6000  # as many as A1111 1.8 has by then
 _HOOKS = ("setup", "before_process", "process", "before_process_batch", "postprocess_image", "postprocess")
 
 
@@ -118,7 +120,11 @@ class Host:
         })
 
     def _register(self, name: str) -> Callable[[Callable[..., Any]], None]:
-        return lambda callback: self.callbacks.append((name, callback))
+        def add(callback: Callable[..., Any]) -> None:
+            inspect.stack()  # A1111 1.8 asks it who registers, and it asks every module for its file
+            self.callbacks.append((name, callback))
+
+        return add
 
     def start(self, root: Path) -> list[Any]:
         """As at the WebUI's start, until its page stands and its app runs: one script a tab."""
@@ -138,6 +144,10 @@ class Host:
             script.controls = script.ui(is_img2img)
         Context.root_block = None
         self._call("on_ui_tabs")
+        Context.root_block = SimpleNamespace(blocks={})
+        for script in found * 2:  # the API asks twice for what stands there at first
+            script.ui(script is found[1])
+        Context.root_block = None
         self._call("on_app_started", None, SimpleNamespace(router=SimpleNamespace(routes=[])))
         return found
 
@@ -177,14 +187,17 @@ def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     for name in _LOADED_LONG_AGO.split():
         importlib.import_module(name)
     host = Host(order)
+    for number in range(_MODULES):
+        sys.modules[f"loaded_before_{number}"] = _module(f"loaded_before_{number}", {"__file__": f"/loaded/before/{number}.py"})
+    inspect.stack()  # other scripts came first
     before = set(sys.modules)
-    started, busy = time.perf_counter(), time.thread_time()
+    started, busy = time.perf_counter(), time.process_time()
     scripts = host.start(Path(order["root"]))
-    took, busy = time.perf_counter() - started, time.thread_time() - busy
+    took, busy = time.perf_counter() - started, time.process_time() - busy
     new = sorted(set(sys.modules) - before)
     ours = [name for name in new if name.startswith("stylus_ext")]
     return scripts, {
-        "startup_ms": took * 1000, "startup_cpu_ms": busy * 1000, "modules": ours, "also_imported": [name for name in new if name not in ours],
+        "startup_ms": took * 1000, "startup_cpu_ms": busy * 1000, "modules": ours, "components": Part.count, "also_imported": [name for name in new if name not in ours],
     }
 
 

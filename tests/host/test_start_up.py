@@ -1,0 +1,70 @@
+"""What the script does at the WebUI's start: callbacks from a short stack, and defaults for the API without a page."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import Any
+
+import pytest
+
+from stylus_ext.host import short_stack
+from tests.host.double import page
+from tests.host.double.fixtures import Stage
+
+
+def deep(levels: int, work: Any) -> Any:
+    return work() if levels == 0 else deep(levels - 1, work)
+
+
+def test_a_callback_is_registered_from_a_short_stack_by_a_frame_of_ours() -> None:
+    seen: list[list[str]] = []
+    kept: list[Any] = []
+
+    def hook(callback: Any) -> None:
+        seen.append([frame.filename for frame in inspect.stack(0)])
+        kept.append(callback)
+
+    deep(40, lambda: short_stack.register((hook, len), (hook, repr)))
+    assert kept == [len, repr]
+    assert all(len(files) <= 10 for files in seen)
+    assert all(files[1] == short_stack.__file__ for files in seen)
+
+
+def test_what_goes_wrong_there_is_raised_here_and_no_thread_stays() -> None:
+    def refuse(callback: Any) -> None:
+        raise RuntimeError(f"no {callback.__name__} today")
+
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="no len today"):
+        short_stack.register((refuse, len))
+    assert threading.active_count() == before
+
+
+def test_the_api_gets_its_defaults_without_a_single_component(stage: Stage) -> None:
+    before = page.Block.count
+    for runner in (stage.host.txt2img, stage.host.img2img):
+        shown = [component.value for component in runner.inputs[1:]]
+        assert runner.api_defaults()[1:] == shown
+    assert page.Block.count == before
+
+
+def test_the_defaults_do_not_follow_what_the_page_shows(stage: Stage) -> None:
+    """A value that somebody saved for the page (ui-config.json) must not switch every API call on."""
+    stage.host.txt2img.inputs[1].value = True
+    assert stage.host.txt2img.api_defaults()[1] is False
+
+
+def test_fields_of_the_page_stay_when_the_defaults_are_asked(stage: Stage) -> None:
+    script = next(script for script in stage.host.txt2img.scripts if script.title() == "Stylus")
+    fields = script.infotext_fields
+    stage.host.txt2img.api_defaults()
+    assert script.infotext_fields is fields
+
+
+def test_a_host_that_never_told_of_its_prompt_gets_the_whole_panel(stage: Stage) -> None:
+    script = next(script for script in stage.host.txt2img.scripts if script.title() == "Stylus")
+    script.prompt_box = None
+    with page.Blocks():
+        made = script.ui(False)
+    assert [type(component) for component in made] == [type(component) for component in stage.host.txt2img.inputs[1:]]
