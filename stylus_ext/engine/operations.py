@@ -12,11 +12,8 @@ from stylus_ext.engine import catalogue, planning, requests, status
 from stylus_ext.engine.cards import cards
 from stylus_ext.engine.civitai import identify, sync
 from stylus_ext.engine.downloads import discard, fetch
-<<<<<<< HEAD
 from stylus_ext.engine.imports import IMPORT, take_in
-=======
 from stylus_ext.engine.judging import VERDICT, verdict
->>>>>>> 52948d8 (What the user found wrong for a prompt is remembered: doubted for prompts like it, refused for the same one, with the reason)
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
