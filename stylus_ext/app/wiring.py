@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -18,6 +17,7 @@ from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.wiring_imports import with_lent
+from stylus_ext.app.wiring_reranker import encoder_key, reranker_of
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.composers.rules import RuleComposer
@@ -31,14 +31,13 @@ from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Composer, Embedder, Retriever
 from stylus_ext.core.settings import Settings
 
-KEY_VARIABLE = "STYLUS_ENCODER_KEY"  # the key of the embeddings endpoint; it goes nowhere else
 _FIRST_LOOK_S = 5.0
 
 
 def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:
     """`holder` names who has the data folder when it is locked."""
     store = SqliteStore(folder, holder=holder)
-    embedder = embedder_for(settings.encoder, os.environ.get(KEY_VARIABLE, ""))
+    embedder = embedder_for(settings.encoder, encoder_key(settings.encoder))
 
     def fresh_index(place: Path) -> ChromaIndex:
         return ChromaIndex(
@@ -61,7 +60,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
     names, on_disk = NamesOnDisk(store), OnDisk(store)
-    found = retriever_for(store, index, questions, folder / "lexical")
+    found = retriever_for(store, index, questions, folder / "lexical", reranker_of(folder, settings))
 
     def retrievers(policy: str) -> Retriever:
         return Noting(found(policy), questions)

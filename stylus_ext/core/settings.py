@@ -16,7 +16,7 @@ from stylus_ext.core.errors import InvalidInput
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules",)
-ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "hugging_face", "downloads", "chat")
+ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "hugging_face", "downloads", "chat", "reranking")
 """Those that belong to an engine and not to a plan."""
 
 
@@ -154,6 +154,16 @@ class Chat(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Reranking(_Section):
+    """What puts candidates in order anew, for the policy `rerank`; a key goes to the address that it was entered for."""
+
+    rerank_model: str = _option("", "a sentence-transformers cross-encoder, or the model name of the server; empty is none")
+    rerank_url: str = _option("", "base URL of a server with a rerank route (Cohere, Jina, vLLM, TEI); empty ranks on this machine")
+    rerank_most: int = _option(50, "candidates that are put in order anew", low=5, high=1000)
+    rerank_deadline: float = _option(5.0, "seconds that it may take; after that the order stays", low=0.1, high=600.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole tree."""
 
@@ -167,6 +177,7 @@ class Settings:
     hugging_face: HuggingFace = field(default_factory=HuggingFace)
     downloads: Downloads = field(default_factory=Downloads)
     chat: Chat = field(default_factory=Chat)
+    reranking: Reranking = field(default_factory=Reranking)
 
 
 @cache

@@ -31,7 +31,7 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "leaves_the_machine": _leaves(stylus.settings),
-        "leaves_on_request": [*on_request(stylus), *leaves(stylus)],
+        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings)],
         "capabilities": {
             "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(operations),
@@ -47,3 +47,8 @@ def _leaves(settings: Settings) -> list[str]:
     if settings.vectors.chroma_url:
         found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
     return found
+
+
+def _reranking(settings: Settings) -> list[str]:
+    said = settings.reranking
+    return [f"plans with the policy `rerank`: the prompt and the texts of {said.rerank_most} cards, to {said.rerank_url}"] if said.rerank_url else []

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.backends.rerankers import EndpointReranker
 from stylus_ext.core.ports import Reranker
 from tests.backends.retrievers.house import House, catalogue, filling, open_house, query
 from tests.fakes import BagEmbedder, CosineReranker, WordReranker
+from tests.rerank_server import serving
 
 RERANKERS: dict[str, Callable[[], Reranker]] = {"cosine": lambda: CosineReranker(BagEmbedder(dimensions=256)), "words": WordReranker}
+SERVED = ("cohere", "tei")
 PROMPTS = ("a copper train at a night market", "mira vanthal, goggles, sky, fog", "", "\x00((", "夜の市場")
 
 
@@ -23,9 +26,13 @@ def house(tmp_path: Path) -> Iterator[House]:
     opened.store.close()
 
 
-@pytest.fixture(params=RERANKERS)
-def reranker(request: pytest.FixtureRequest) -> Reranker:
-    return RERANKERS[request.param]()
+@pytest.fixture(params=[*RERANKERS, *SERVED])
+def reranker(request: pytest.FixtureRequest) -> Iterator[Reranker]:
+    if request.param not in SERVED:
+        yield RERANKERS[request.param]()
+        return
+    with serving(request.param) as server:
+        yield EndpointReranker(server.url, "words", lambda: None, most=100, deadline_s=30.0)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
