@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host.downloads import Downloads
 from stylus_ext.host.engine_report import EngineReport, EngineState
 from stylus_ext.host.patience import Patience
 
@@ -40,6 +41,10 @@ class Client(Protocol):
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
     def always(self) -> list[str]: ...
+    def status(self) -> dict[str, Any]: ...
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
+    def job(self, job_id: str) -> dict[str, Any]: ...
+    def cancel(self, job_id: str) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,12 @@ class Desk:
     say: Callable[[str | None], None]
     notes: tuple[Note, ...] = ()
     made: OrderedDict[tuple[int, str], Made] = field(default_factory=OrderedDict)
+    downloads: Downloads = field(init=False)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
+
+    def __post_init__(self) -> None:
+        self.downloads = Downloads(self)
 
     def ready(self, patience_s: float) -> None:
         """Starts the engine if need be and waits for it; raises with the engine's own sentence when it does not come."""

@@ -57,8 +57,11 @@ class EngineClient:
 
     def index(self, lora_dirs: Sequence[str]) -> str:
         """Begins to read folders; the job's number."""
-        job = self._call("POST", "/v1/jobs/index", {"lora_dirs": [str(folder) for folder in lora_dirs]}, _QUICK_S)
-        return str(job["id"])
+        return self.begin("index", {"lora_dirs": [str(folder) for folder in lora_dirs]})
+
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str:
+        """Starts a job; its number."""
+        return str(self._call("POST", f"/v1/jobs/{name}", payload, _QUICK_S)["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)

@@ -5,30 +5,30 @@ Everything is planned first and written in one go, so that whatever goes wrong l
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stylus_ext.core.composition import Pick
-from stylus_ext.core.errors import Cancelled, InvalidInput, Note, StylusError
+from stylus_ext.core.errors import Cancelled, Note, StylusError
 from stylus_ext.core.family import ANY, UNKNOWN
-from stylus_ext.core.plan import Plan, from_json
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.desk import Desk, Made
+from stylus_ext.host.fetching import FetchStopped
+from stylus_ext.host.inquiry import Inquiry, waits
 from stylus_ext.host.loaded import loaded_family
-from stylus_ext.host.rewrite import Job, Pair, Picture, Rewritten, Texts, describing, rewrite
+from stylus_ext.host.missing import Reaching
+from stylus_ext.host.rewrite import Ask, Job, Picture, Rewritten, Texts, rewrite
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
 from stylus_ext.host.work import Work, texts_of, write
 
 logger = logging.getLogger(__name__)
 
-PLANS = "stylus_plans"
 _SCENERY = frozenset({"style", "background", "building"})
 _FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
 _UNKNOWN_FAMILY = Note(
@@ -36,6 +36,8 @@ _UNKNOWN_FAMILY = Note(
     "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always wanted were considered; choose its"
     " family in the panel.",
 )
+_NO_FAMILY = "Nothing is fetched for a checkpoint of which nothing says for which base model it is."
+_INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
 _TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 
 
@@ -53,8 +55,9 @@ class Generation:
         before = texts_of(self.p)
         try:
             rewritten, family = self._plan(before)
-        except Cancelled:
-            told.append(Note("cancelled", "Stylus was interrupted; the prompt was left as it was."))
+        except Cancelled as stop:
+            said = f"{stop} The prompt was left as it was." if isinstance(stop, FetchStopped) else _INTERRUPTED
+            told.append(Note("cancelled", said))
             return Work(before, (), infotext.of_generation(self.values, "", told), told)
         except _TROUBLE as error:
             logger.info("no plan: %s", error)
@@ -69,23 +72,34 @@ class Generation:
     def _plan(self, before: Texts) -> tuple[Rewritten, str]:
         if self.desk.interrupted():
             raise Cancelled("It was interrupted before it began.")
-        settings, family, notes = self._settings()
-        notes += _unlisted(before)
+        settings, family = self._settings()
+        notes = _unlisted(before)
+        self.desk.downloads.take_in()
         stems = compat.listed_stems()
         if family == UNKNOWN:
             notes.append(_UNKNOWN_FAMILY)
-            wanted = set(self.desk.always(options.patience(), self.waits))
+            wanted = set(self.desk.always(options.patience(), waits(self.p)))
             stems = [stem for stem in stems if stem in wanted]
         if not stems and family == UNKNOWN:
             pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
             return Rewritten(before, pictures, tuple(notes)), family
         description = self._description(before)
-        inquiry = Inquiry(self, settings, stems, description)
+        inquiry = Inquiry(self.p, self.desk, settings, stems, description)
         job = Job(before, self._batch_size(), self._seeds(), settings, self._allowed())
-        rewritten = rewrite(job, inquiry.ask)
-        return replace(rewritten, notes=(*notes, *rewritten.notes)), family
+        ask, more = self._reach(inquiry, job, family)
+        rewritten = rewrite(job, ask)
+        return replace(rewritten, notes=(*notes, *more, *rewritten.notes)), family
 
-    def _settings(self) -> tuple[Settings, str, list[Note]]:
+    def _reach(self, inquiry: Inquiry, job: Job, family: str) -> tuple[Ask, list[Note]]:
+        """How a prompt's plan is had: with what may be fetched where that is wanted, else with what is on disk."""
+        if not self.values.downloads:
+            return inquiry.ask, []
+        why = _NO_FAMILY if family == UNKNOWN else self.desk.downloads.why_not(self.p, inquiry.waits)
+        if why:
+            return inquiry.ask, [Note("no_downloads", f"Only LoRAs on disk were considered. {why}")]
+        return Reaching(inquiry, job).completed()
+
+    def _settings(self) -> tuple[Settings, str]:
         settings = settings_of(self.values, options.read_settings())
         family = self.values.family
         if family == AUTO or not getattr(self.p, "is_api", False):  # the panel's choice is kept for its checkpoint at once
@@ -94,12 +108,7 @@ class Generation:
             family = settings.selection.family
         if family != UNKNOWN:
             settings = replace(settings, selection=replace(settings.selection, family=family))
-        notes = [Note("no_downloads", "This engine cannot download; only LoRAs on disk were considered.")] if self.values.downloads else []
-        return settings, family, notes
-
-    @property
-    def waits(self) -> bool:
-        return not getattr(self.p, "is_api", False)
+        return settings, family
 
     def _batch_size(self) -> int:
         return max(1, int(self.p.batch_size))
@@ -127,69 +136,6 @@ class Generation:
         for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
             made = Made(work.texts.positive[image], work.texts.negative[image], work.fields(image))
             self.desk.remember(int(seed), work.pictures[image].prompt, made)
-
-
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """What is asked for one prompt. Cells of a grid share the answers: their `p` are copies of one."""
-
-    generation: Generation
-    settings: Settings
-    stems: list[str]
-    description: str
-
-    def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
-        """Asked once more without those whose files are gone since the host listed them."""
-        plan = self._ask(pair, seeds)
-        gone = compat.gone_stems(tag.stem for tag in plan.tags).intersection(self.stems)
-        if not gone:
-            return plan
-        return replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
-
-    def _ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
-        generation = self.generation
-        folders = compat.lora_folders()
-        question = {
-            "prompt": self.description or pair[0],
-            "negative_prompt": pair[1],
-            "seeds": list(seeds),
-            "batch_size": max(1, int(generation.p.batch_size)),
-            "settings": options.plan_values(self.settings),
-            "stems": self.stems,
-        }
-        known: dict[str, Plan] | None = getattr(generation.p, PLANS, None)
-        known = {} if known is None else known
-        key = json.dumps(question, sort_keys=True)
-        if key not in known:
-            question["lora_dirs"] = generation.desk.folders_to_read(folders, compat.listing())
-            plan = self._read(generation.desk.plan(question, options.patience(), generation.waits), seeds)
-            if _FLEETING & {note.code for note in plan.notes}:
-                return describing(plan, pair) if self.description else plan
-            known[key] = plan
-        return describing(known[key], pair) if self.description else known[key]
-
-    def _read(self, answer: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
-        try:
-            plan = from_json(answer["plan"])
-        except (KeyError, TypeError) as error:
-            raise InvalidInput("The engine's answer is no plan. Is it of another version? Please restart the WebUI fully.") from error
-        if not len(plan.prompts) == len(plan.negative_prompts) == len(plan.masks) == len(seeds):
-            raise InvalidInput("The engine's plan has not one prompt for each batch. Please restart the WebUI fully.")
-        return plan
-
-
-def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family, the LoRAs that it lists."""
-    settings = options.read_settings()
-    family = loaded_family(desk.remembered)
-    if family.known:
-        settings = replace(settings, selection=replace(settings.selection, family=family.family))
-    values = options.plan_values(settings)
-    said = payload.get("settings")
-    for section, leaves in (said.items() if isinstance(said, Mapping) else ()):
-        values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
-    folders = desk.folders_to_read(compat.lora_folders(), compat.listing())
-    return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders}
 
 
 def _unlisted(texts: Texts) -> list[Note]:

@@ -63,6 +63,12 @@ class Guard:
         against = self._address(who, known) or self._open_door(Kind(kind), known)
         return against.sentence if against else None
 
+    def at_door(self, kind: str, over_api: bool) -> str | None:
+        """For a generation whose request nobody passes on: whoever came through a door with a password is known."""
+        locks = ("api_auth",) if over_api else ("gradio_auth", "gradio_auth_path")
+        against = self._open_door(Kind(kind), any(getattr(self.flags, lock, None) for lock in locks))
+        return against.sentence if against else None
+
     def refusal(self, kind: str, request: object) -> Refusal | None:
         """For the REST routes: behind whichever auth the WebUI has."""
         who, people = asked(request), People(self.flags)

@@ -41,7 +41,8 @@ def element(tab: str, name: str) -> str:
     return f"{PREFIX}_{tab}_{name}"
 
 
-def build_panel(tab: str, prompt_box: Any, on_after_component: Callable[..., None] | None) -> Panel:
+def build_panel(tab: str, hosts: tuple[Any, Any], on_after_component: Callable[..., None] | None) -> Panel:
+    """`hosts` are its prompt and its Generate button, where there is a page."""
     defaults = defaults_from(options.read_settings())
     made: dict[str, Any] = {}
     with _accordion(tab, made):
@@ -70,7 +71,7 @@ def build_panel(tab: str, prompt_box: Any, on_after_component: Callable[..., Non
             "Restore my prompt and select afresh", elem_id=element(tab, "afresh"), visible=False, size="sm"
         )
         place(tab)
-    Events(tab, made, state, buttons).wire(prompt_box, on_after_component)
+    Events(tab, made, state, buttons).wire(*hosts, on_after_component)
     names = [_label(name) for name in _SENT]
     return Panel([made[name] for name in NAMES], list(_fields(made)), names)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import known_families
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
-from stylus_ext.host import compat, options
+from stylus_ext.host import compat, compat_downloads, options
 from stylus_ext.host.compat import Request
 from stylus_ext.host.desk import Desk, told
 from stylus_ext.host.desks import desk_now, last_notes
@@ -23,6 +24,7 @@ _LOOK_EVERY_S = 0.5
 _LONGEST_S = 3600.0
 _WAKES_S = 5.0
 _SOON_S = 10.0
+_IDLE_S = 10.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
@@ -43,7 +45,7 @@ def _scan(desk: Desk) -> Iterator[list[Any]]:
     report = desk.engine.report()
     if report.state is not EngineState.READY:
         return
-    yield [line("Reading your LoRAs."), *[gr.update()] * 3]
+    yield [line("Reading your LoRAs."), *_same()]
     trouble = ""
     try:
         desk.scan(compat.lora_folders(), compat.listing(), options.patience())
@@ -58,7 +60,7 @@ def set_up(request: Request) -> Iterator[list[Any]]:
     refusal = compat.may("download", request)
     desk = desk_now()
     if refusal:
-        yield [line(refusal), *[gr.update()] * 3]
+        yield [line(refusal), *_same()]
         return
     desk.engine.set_up()
     desk.engine.start()
@@ -68,7 +70,7 @@ def set_up(request: Request) -> Iterator[list[Any]]:
 
 def look(enabled: bool) -> list[Any]:
     if not enabled:
-        return [line(""), gr.update(visible=False), gr.update(visible=False), gr.update()]
+        return [line(""), gr.update(visible=False), gr.update(visible=False), gr.update(), gr.update()]
     desk = desk_now()
     return shown_of(desk, desk.engine.report())
 
@@ -78,7 +80,7 @@ def choose_family(family: str, request: Request) -> list[Any]:
     desk = desk_now()
     refusal = compat.may("change", request)
     if refusal:
-        return [line(refusal), *[gr.update()] * 3]
+        return [line(refusal), *_same()]
     desk.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
     return shown_of(desk, desk.engine.report())
 
@@ -124,19 +126,53 @@ def last_soon(states: Iterator[list[Any]]) -> list[Any]:
     return last
 
 
+async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
+    """The line while a picture's LoRAs come. It takes no thread: the host may be at work for long, or have others' pictures before this one."""
+    if not (enabled and downloads):
+        return
+    desk = desk_now()
+    before, idle_since = "", time.monotonic()
+    while time.monotonic() < idle_since + _IDLE_S:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        said = desk.downloads.line
+        if said != before:
+            yield line(said) if said else shown_of(desk, desk.engine.report())[0]
+            before = said
+        if said or compat_downloads.at_work():
+            idle_since = time.monotonic()
+
+
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
-    """The line, both buttons and the family, for one look at the engine."""
+    """The line, both buttons, the family and the switch for downloads, for one look at the engine."""
     finding = loaded_family(desk.remembered)
     model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
         "Nothing says for which base model this checkpoint is; choose its family below."
     )
     remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
     return [
-        line(told(report), model, *last_notes()),
+        line(told(report), model, *(_without(note, report.sentence) for note in last_notes())),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),
+        _switch(desk.downloads.shown()),
     ]
+
+
+def _switch(shown: bool | None) -> Any:
+    """It keeps what the user said while the engine starts again; where nothing can be fetched it is off."""
+    if shown is None:
+        return gr.update()
+    return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
+
+
+def _same() -> list[Any]:
+    """All but the line as it is."""
+    return [gr.update() for _ in range(4)]
+
+
+def _without(note: str, sentence: str) -> str:
+    """A note without what the line says already."""
+    return f"{note.replace(sentence, '').rstrip(' :')}." if sentence and sentence in note else note
 
 
 def line(*texts: str) -> str:

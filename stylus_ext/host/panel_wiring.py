@@ -5,7 +5,7 @@ Gradio looks at a function's kind and at its annotations, so each has one of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,8 @@ class Events:
     state: Any
     buttons: Mapping[str, Any]
 
-    def wire(self, prompt_box: Any, on_after_component: Callable[..., None] | None) -> None:
-        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"]]
+    def wire(self, prompt_box: Any, generate: Any, on_after_component: Callable[..., None] | None) -> None:
+        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"], self.made["downloads"]]
         if not compat.on_this_page(shown):
             return
         watch, set_up, long = (_watch, _set_up, compat.long_event()) if compat.has_queue() else (_watch_once, _set_up_once, _QUICK)
@@ -38,6 +38,9 @@ class Events:
         if compat.on_this_page([prompt_box]):
             both = [prompt_box, self.made["replay"]]
             self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, **_QUICK)
+        if compat.has_queue() and compat.on_this_page([generate]):
+            wanted = [self.made["enabled"], self.made["downloads"]]
+            generate.click(fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event())
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
@@ -58,6 +61,16 @@ def _set_up(request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel_events import set_up
 
     yield from set_up(request)
+
+
+async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
+    if not (enabled and downloads):
+        yield compat.gr.update()
+        return
+    from stylus_ext.host.panel_events import follow_fetch
+
+    async for said in follow_fetch(enabled, downloads):
+        yield said
 
 
 def _watch_once(enabled: bool) -> list[Any]:

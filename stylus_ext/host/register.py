@@ -62,6 +62,6 @@ def _deadline() -> float:
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
     from stylus_ext.host.desks import desk_now
-    from stylus_ext.host.generation import for_caller
+    from stylus_ext.host.inquiry import for_caller
 
     return for_caller(desk_now(), payload)

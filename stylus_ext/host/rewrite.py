@@ -17,6 +17,7 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags.weights import own_weight, weigh, written
 from stylus_ext.core.tags.write import Sheet, write_tags
+from stylus_ext.host.fetching import listed
 
 Pair = tuple[str, str]
 Ask = Callable[[Pair, Sequence[int]], Plan]
@@ -72,6 +73,20 @@ class Job:
         positive = self.texts.hr_positive[image]
         return self.first(image) if positive == self.texts.positive[image] else (positive, self.texts.hr_negative[image])
 
+    def questions(self) -> dict[Pair, tuple[int, ...]]:
+        """Each different prompt, with the batches in which it stands."""
+        where: dict[Pair, list[int]] = {}
+        for number, batch in enumerate(self.batches()):
+            pairs = [*map(self.first, batch), *(map(self.second, batch) if self.texts.hr_positive else ())]
+            for pair in dict.fromkeys(pairs):
+                where.setdefault(pair, []).append(number)
+        return {pair: tuple(numbers) for pair, numbers in where.items()}
+
+    def starts(self, numbers: Sequence[int]) -> list[int]:
+        """The first seeds of these batches."""
+        batches = self.batches()
+        return [self.seeds[batches[number].start] for number in numbers]
+
 
 @dataclass(frozen=True, slots=True)
 class _Set:
@@ -108,13 +123,7 @@ def rewrite(job: Job, ask: Ask) -> Rewritten:
 
 def _plans(job: Job, ask: Ask) -> dict[Pair, tuple[Plan, tuple[int, ...]]]:
     """One plan for each different prompt, for the batches in which it stands."""
-    where: dict[Pair, list[int]] = {}
-    for number, batch in enumerate(job.batches()):
-        pairs = [*map(job.first, batch), *(map(job.second, batch) if job.texts.hr_positive else ())]
-        for pair in dict.fromkeys(pairs):
-            where.setdefault(pair, []).append(number)
-    starts = [job.seeds[batch.start] for batch in job.batches()]
-    return {pair: (ask(pair, [starts[number] for number in numbers]), tuple(numbers)) for pair, numbers in where.items()}
+    return {pair: (ask(pair, job.starts(numbers)), numbers) for pair, numbers in job.questions().items()}
 
 
 def _common(job: Job, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number: int) -> _Set:
@@ -194,11 +203,12 @@ def _dropped(job: Job, chosen: _Set) -> set[str]:
 def _mixed(left_out: set[str]) -> list[Note]:
     if not left_out:
         return []
-    names = ", ".join(sorted(left_out))
+    names = sorted(left_out)
+    said = f"{listed(names)} {'was' if len(names) == 1 else 'were'}"
     return [
         Note(
             "mixed_batch",
-            f"The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of them, so {names} was left out."
+            f"The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of them, so {said} left out."
             ' Tick "Vary inside a batch" to give every picture its own.',
         )
     ]

@@ -22,6 +22,7 @@ class StylusScript(compat.Script):
     """Hooks in the host's order: ui, setup, before_process, process, before_process_batch, postprocess_image, postprocess."""
 
     prompt_box: Any = None
+    button: Any = None
 
     def title(self) -> str:
         return TITLE
@@ -32,6 +33,8 @@ class StylusScript(compat.Script):
     def after_component(self, component: Any, **kwargs: Any) -> None:
         if kwargs.get("elem_id") in ("txt2img_prompt", "img2img_prompt"):
             self.prompt_box = component
+        elif kwargs.get("elem_id") in ("txt2img_generate", "img2img_generate"):
+            self.button = component
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """Called again for the API's defaults, of which the host reads nothing but the values: then no page's parts are made."""
@@ -41,7 +44,7 @@ class StylusScript(compat.Script):
             return api_defaults()
         from stylus_ext.host.panel import build_panel
 
-        panel = build_panel("img2img" if is_img2img else "txt2img", self.prompt_box, self.on_after_component)
+        panel = build_panel("img2img" if is_img2img else "txt2img", (self.prompt_box, self.button), self.on_after_component)
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.controls
@@ -49,7 +52,7 @@ class StylusScript(compat.Script):
     def setup(self, p: Any, *args: Any) -> None:
         """Copies of this `p`, such as the cells of a grid, share what was asked once."""
         if is_on(args):
-            p.stylus_plans = {}
+            p.stylus_plans, p.stylus_without = {}, {}
 
     def before_process(self, p: Any, *args: Any) -> None:
         """Before the host sets up its lists: a batch of several pictures becomes several batches of one."""

@@ -79,6 +79,18 @@ class SmallClient:
         self.indexed.append(list(lora_dirs))
         return "1"
 
+    def status(self) -> dict[str, Any]:
+        """Of a time before downloads."""
+        return {"capabilities": {"operations": ["plan"]}}
+
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str:
+        raise Unavailable("There is no such job.")
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        raise Unavailable(f"There is no job {job_id}.")
+
+    cancel = job
+
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]:
         self.asked.append(dict(payload))
         if self.during is not None:

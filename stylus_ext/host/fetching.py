@@ -1,0 +1,147 @@
+"""Fetches what a plan lacks while somebody waits for the picture: files and folders go in, what did not come and why comes out.
+
+The engine fetches; here it is followed, told to the user, and stopped as soon as nobody waits any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stylus_ext.core.errors import Cancelled, StylusError
+from stylus_ext.core.fetching import MB, in_mb
+from stylus_ext.core.plan import MissingFile
+from stylus_ext.environment.problems import EngineGone, EngineRefusal
+
+logger = logging.getLogger(__name__)
+
+_SLICE_S = 0.02
+_LOOK_EVERY_S = 0.1
+_LONGEST_TEXT = 2000
+FINISHED = frozenset({"done", "failed", "cancelled"})
+_TROUBLE = (StylusError, EngineGone, EngineRefusal)
+
+
+class Client(Protocol):
+    """The engine's jobs, as `engine_client` asks for them."""
+
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
+    def job(self, job_id: str) -> dict[str, Any]: ...
+    def cancel(self, job_id: str) -> dict[str, Any]: ...
+
+
+class FetchStopped(Cancelled):
+    """The user stopped the generation while its files came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """By key the stem of what lies in the folders now, what of it is new as sentences, and by key why the others do not."""
+
+    stems: Mapping[str, str] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """Where the user waits: what is shown to him, and his buttons. `longest_s` 0 waits until it is there."""
+
+    say: Callable[[str | None], None]
+    interrupted: Callable[[], bool]
+    skipped: Callable[[], bool]
+    longest_s: float = 0.0
+
+
+def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], hall: Hall) -> Came:
+    """What does not come is in the answer; only the end of the whole generation is raised."""
+    errand = _Errand(client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)})
+    named = _named(files)
+    began = time.monotonic()
+    logger.info("fetching %s", named)
+    hall.say(f"Stylus: fetching {named}")
+    threading.Thread(target=errand.run, name="stylus-fetch", daemon=True).start()
+    try:
+        while not errand.over.wait(_SLICE_S):
+            if hall.interrupted():
+                raise FetchStopped(f"Stylus was interrupted while it fetched {named}; what had come is kept to go on with.")
+            if hall.skipped():
+                return _none(files, "was not fetched, since you skipped it; what had come is kept to go on with")
+            if hall.longest_s and time.monotonic() >= began + hall.longest_s:
+                return _none(files, f"was not there within {hall.longest_s / 60:g} minutes; what has come is kept to go on with")
+            hall.say(f"Stylus: fetching {named}{_how_far(errand.job)}")
+    finally:
+        errand.leave()
+        hall.say(None)
+    return _came(errand, files)
+
+
+class _Errand:
+    """One job of the engine, in a thread of its own: an engine that does not answer keeps nobody from pressing Interrupt."""
+
+    def __init__(self, client: Client, payload: Mapping[str, Any]) -> None:
+        self._client, self._payload = client, payload
+        self._left = threading.Event()
+        self.over = threading.Event()
+        self.job: Mapping[str, Any] = {}
+        self.problem = ""
+
+    def leave(self) -> None:
+        """Nobody waits any more: a job that still runs is stopped, and that is waited for by nobody either."""
+        self._left.set()
+
+    def run(self) -> None:
+        try:
+            self._follow(self._client.begin("fetch", self._payload))
+        except _TROUBLE as error:
+            logger.warning("a fetch was not followed to its end: %s", error)
+            self.problem = str(error)
+        finally:
+            self.over.set()
+
+    def _follow(self, job_id: str) -> None:
+        while self.job.get("state") not in FINISHED:
+            if self._left.wait(_LOOK_EVERY_S if self.job else 0.0):
+                self._client.cancel(job_id)
+                return
+            self.job = self._client.job(job_id)
+
+
+def _came(errand: _Errand, files: Sequence[MissingFile]) -> Came:
+    result = errand.job.get("result")
+    if errand.problem or errand.job.get("state") != "done" or not isinstance(result, Mapping):
+        why = errand.problem or str(errand.job.get("error") or "the engine did not say why")
+        return _none(files, f"was not fetched: {why}")
+    failed = {str(one["key"]): str(one["text"])[:_LONGEST_TEXT] for one in result["failed"]}
+    told = tuple(f"{one['stem']} was fetched ({in_mb(one['size'])})." for one in result["fetched"] if one["new"])
+    return Came({str(one["key"]): str(one["stem"]) for one in result["fetched"]}, told, failed)
+
+
+def _none(files: Sequence[MissingFile], why: str) -> Came:
+    ends = "" if why.endswith(".") else "."
+    return Came(failed={str(file.key): f"{file.name} {why}{ends}"[:_LONGEST_TEXT] for file in files})
+
+
+def _named(files: Sequence[MissingFile]) -> str:
+    """What is missing, and how large it is."""
+    return listed([f"{file.name} ({in_mb(file.size)})" for file in files])
+
+
+def listed(names: Sequence[str]) -> str:
+    """As a sentence lists them."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _how_far(job: Mapping[str, Any]) -> str:
+    """Of the bytes of all files; what comes before and after has no length."""
+    step, done, total = str(job.get("step") or ""), job.get("done") or 0, job.get("total") or 0
+    if not step.startswith("Fetching") or not total:
+        return f": {step[0].lower()}{step[1:]}" if step else ""
+    eta = job.get("eta_s")
+    left = "" if eta is None else f", about {max(1, round(eta))} s left"
+    return f": {done / MB:,.1f} of {total / MB:,.1f} MB{left}"

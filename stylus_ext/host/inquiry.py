@@ -1,0 +1,106 @@
+"""What is asked of the engine for one prompt: the host's listing, its checkpoint and its settings go along; a plan comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.plan import Plan, from_json
+from stylus_ext.core.settings import Settings
+from stylus_ext.host import compat, options
+from stylus_ext.host.desk import Desk
+from stylus_ext.host.loaded import loaded_family
+from stylus_ext.host.rewrite import Pair, describing
+
+PLANS = "stylus_plans"
+_FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Cells of a grid share the answers: their `p` are copies of one. `downloads` lets plans pick what is not on disk; with
+    `without`, by key the reasons, that is over: what could be fetched lies there now, and these did not come."""
+
+    p: Any
+    desk: Desk
+    settings: Settings
+    stems: list[str]
+    description: str = ""
+    downloads: bool = False
+    without: Mapping[str, str] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return waits(self.p)
+
+    def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
+        """Asked once more without those whose files are gone since the host listed them."""
+        plan = self._ask(pair, seeds)
+        gone = compat.gone_stems(tag.stem for tag in plan.tags if tag.on_disk).intersection(self.stems)
+        if not gone:
+            return plan
+        return replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
+
+    def _ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
+        folders = compat.lora_folders()
+        question = {
+            "prompt": self.description or pair[0],
+            "negative_prompt": pair[1],
+            "seeds": list(seeds),
+            "batch_size": max(1, int(self.p.batch_size)),
+            "settings": options.plan_values(self.settings),
+            "stems": self.stems,
+            **self._reach(),
+        }
+        known: dict[str, Plan] | None = getattr(self.p, PLANS, None)
+        known = {} if known is None else known
+        key = json.dumps(question, sort_keys=True)
+        if key not in known:
+            read = self.desk.folders_to_read(folders, compat.listing())
+            question["lora_dirs"] = folders if self.downloads else read
+            plan = self._read(self.desk.plan(question, options.patience(), self.waits), seeds)
+            if _FLEETING & {note.code for note in plan.notes}:
+                return describing(plan, pair) if self.description else plan
+            known[key] = plan
+        return describing(known[key], pair) if self.description else known[key]
+
+    def _reach(self) -> dict[str, Any]:
+        if not self.downloads:
+            return {}
+        if self.without is None:
+            return {"downloads": True}
+        return {"downloads": True, "without": [{"key": key, "text": text} for key, text in self.without.items()]}
+
+    def _read(self, answer: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
+        try:
+            plan = from_json(answer["plan"])
+        except (KeyError, TypeError) as error:
+            raise InvalidInput("The engine's answer is no plan. Is it of another version? Please restart the WebUI fully.") from error
+        if not len(plan.prompts) == len(plan.negative_prompts) == len(plan.masks) == len(seeds):
+            raise InvalidInput("The engine's plan has not one prompt for each batch. Please restart the WebUI fully.")
+        if plan.missing and (not self.downloads or self.without is not None):
+            raise InvalidInput("The engine's plan has LoRAs that are not on disk. Please restart the WebUI fully.")
+        return plan
+
+
+def waits(p: Any) -> bool:
+    """Whether somebody sits in front of it and sees why it takes so long."""
+    return not getattr(p, "is_api", False)
+
+
+def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family, the LoRAs that it lists."""
+    settings = options.read_settings()
+    family = loaded_family(desk.remembered)
+    if family.known:
+        settings = replace(settings, selection=replace(settings.selection, family=family.family))
+    values = options.plan_values(settings)
+    said = payload.get("settings")
+    for section, leaves in (said.items() if isinstance(said, Mapping) else ()):
+        values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
+    folders = compat.lora_folders()
+    read = desk.folders_to_read(folders, compat.listing())
+    return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders if payload.get("downloads") else read}
