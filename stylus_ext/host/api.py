@@ -31,20 +31,24 @@ _NOT_FOR_CALLERS = ("lora_dirs", "stems", "deadline_s")
 class Service:
     """What the routes need from the host, asked at each request, since settings change: the engine in use, how a caller's
 
-    payload becomes the engine's (settings, LoRA folders, listed files), and how long a plan may take.
+    payload becomes the engine's (settings, LoRA folders, listed files), how long a plan may take, where its LoRAs are, and who hears
+    of a fetch that was begun.
     """
 
     process: Callable[[], EngineProcess]
     prepare: Callable[[Payload], Payload] = dict
     deadline_s: Callable[[], float] = lambda: 20.0
+    folders: Callable[[], list[str]] = list
+    begun: Callable[[str], object] = str
 
 
 def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
     """What answers at each of the routes, the page's own among them."""
-    from stylus_ext.host import ui_routes
+    from stylus_ext.host import api_jobs, ui_routes
 
     return {
         **ui_routes.endpoints(service.process, guard),
+        **api_jobs.endpoints(service, guard),
         "plan": guarded(guard, Kind.PLAN, lambda request: _plan(request, service, guard)),
         "status": guarded(guard, Kind.LOOK, lambda _: _status(service)),
         "version": guarded(guard, Kind.LOOK, lambda _: _version()),

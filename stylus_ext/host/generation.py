@@ -36,7 +36,7 @@ _UNKNOWN_FAMILY = Note(
     "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always wanted were considered; choose its"
     " family in the panel.",
 )
-_NO_FAMILY = "Nothing is fetched for a checkpoint of which nothing says for which base model it is."
+_NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
 _INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
 _TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 
@@ -77,7 +77,7 @@ class Generation:
         self.desk.downloads.take_in()
         stems = compat.listed_stems()
         if family == UNKNOWN:
-            notes.append(_UNKNOWN_FAMILY)
+            notes += [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
             wanted = set(self.desk.always(options.patience(), waits(self.p)))
             stems = [stem for stem in stems if stem in wanted]
         if not stems and family == UNKNOWN:
@@ -92,9 +92,9 @@ class Generation:
 
     def _reach(self, inquiry: Inquiry, job: Job, family: str) -> tuple[Ask, list[Note]]:
         """How a prompt's plan is had: with what may be fetched where that is wanted, else with what is on disk."""
-        if not self.values.downloads:
+        if not self.values.downloads or family == UNKNOWN:
             return inquiry.ask, []
-        why = _NO_FAMILY if family == UNKNOWN else self.desk.downloads.why_not(self.p, inquiry.waits)
+        why = self.desk.downloads.why_not(self.p, inquiry.waits)
         if why:
             return inquiry.ask, [Note("no_downloads", f"Only LoRAs on disk were considered. {why}")]
         return Reaching(inquiry, job).completed()

@@ -45,7 +45,7 @@ def _endpoints() -> dict[str, Any]:
     from stylus_ext.host.guard import Guard
     from stylus_ext.host.page_tokens import PAGES
 
-    return api.endpoints(api.Service(_process, _prepare, _deadline), Guard(compat.flags(), PAGES))
+    return api.endpoints(api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun), Guard(compat.flags(), PAGES))
 
 
 def _process() -> Any:
@@ -65,3 +65,9 @@ def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
     from stylus_ext.host.inquiry import for_caller
 
     return for_caller(desk_now(), payload)
+
+
+def _begun(job_id: str) -> None:
+    from stylus_ext.host.desks import desk_now
+
+    desk_now().downloads.begun(job_id)

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PREFIX = "/stylus/v1"
-_METHODS = {"plan": "POST", "status": "GET", "version": "GET", "ui/{name}": "POST"}
+_METHODS = {
+    "plan": "POST", "status": "GET", "version": "GET", "ui/{name}": "POST",
+    "fetch": "POST", "catalogue/sync": "POST", "catalogue/identify": "POST",
+    "jobs": "GET", "jobs/{job}": "GET", "jobs/{job}/cancel": "POST",
+}
 
 Handler = Callable[["Request"], Awaitable["Response"]]
 

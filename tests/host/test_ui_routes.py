@@ -14,8 +14,10 @@ from stylus_ext.host.guard import PAGE_HEADER
 from stylus_ext.host.page_tokens import PageTokens
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, finished, make_folder
+from tests.host.door import WebUI, webui
 from tests.host.engines import HereSetup, engine, never
-from tests.host.test_api import WebUI, webui
+
+pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_the_panels_values_reach_the_engine(stage: Stage) -> None:
 def test_a_wish_for_downloads_is_answered(stage: Stage) -> None:
     done = stage.host.api({"enabled": True, "downloads": True}, prompt=PROMPT)
     assert "<lora:" in done.infotexts[0]
-    assert any("cannot download" in text for text in done.p.comments)
+    assert any("too old to fetch" in text for text in done.p.comments)
 
 
 def test_overrides_of_a_cell_win(stage: Stage) -> None:
