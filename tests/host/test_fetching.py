@@ -85,7 +85,7 @@ def test_all_prompts_are_asked_before_anything_is_fetched_and_each_file_comes_on
 def test_what_is_refused_is_left_out_and_said(scene: Scene) -> None:
     scene.civitai.rules[number_of("zebrastripe")] = "archived"
     done = scene.make("zebrastripe and quokkaville")
-    assert "<lora:quokkaville" in scene.prompts(done)[0]
+    assert "<lora:quokkaville" in scene.prompts(done)[0], scene.told(done)
     assert "<lora:zebrastripe" not in scene.prompts(done)[0]
     assert "archived on Civitai" in scene.told(done)
     assert "archived on Civitai" in done.infotexts[0]

@@ -16,9 +16,9 @@ from stylus_ext.core.fetching import MB, Caps, NotFetched, in_mb
 _STEP = 64 * MB
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Room:
-    """What one file may have; it grows as long as there is more."""
+    """What one file may have; it grows as long as there is more. Two of the same size are two."""
 
     size: int
     done: int = 0
