@@ -16,6 +16,7 @@ from pathlib import Path
 from stylus_ext.environment import machine, sizes, torch_choice
 from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Home, Part, current_keys, short_key
 from stylus_ext.environment.locking import Holder, hold
+from stylus_ext.environment.meter import Meter, megabytes
 from stylus_ext.environment.pip_run import Pip, compile_folder
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, write_progress
@@ -23,9 +24,8 @@ from stylus_ext.environment.sweep import remove_leftovers, remove_replaced
 
 logger = logging.getLogger(__name__)
 
-TORCH_MB = (195, 700)
-# Byte code comes on top of what pip unpacks.
-_COMPILED = 1.4
+# Something to breathe: what is guessed, and pip's own copies.
+_SPARE = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +76,19 @@ def _build(environment: Environment, options: BuildOptions) -> None:
     scratch = home.folder / "tmp"
     scratch.mkdir()
     with home.log.open("w", encoding="utf-8", errors="replace") as log:
+        meter = Meter(home.progress, missing, options.show)
+        pip = Pip(log, scratch, meter.tell, options.pip_extra)
         for part in missing:
-            meter = _Meter(environment, part, options.show)
-            _fill(environment, part, Pip(log, scratch, meter.tell, options.pip_extra), options)
+            _fill(environment, part, Workplace(pip, meter, options))
     _check_torch(environment)
     _switch(environment)
     shutil.rmtree(scratch, ignore_errors=True)
     remove_replaced(environment)
 
 
-class _Meter:
-    """Turns a folder's size into progress with the time that is left."""
-
-    def __init__(self, environment: Environment, part: Part, show: Callable[[Progress], None]) -> None:
-        self._path, self._show, self._total = environment.home.progress, show, sum(megabytes(part))
-        self._began = time.monotonic()
-
-    def tell(self, step: str, done_mb: int | None) -> None:
-        """Writes and shows one state; a step without megabytes is only named."""
-        if done_mb is None:
-            self._put(Progress(step))
-            return
-        spent = time.monotonic() - self._began
-        rate = done_mb / spent if spent > 1 else 0.0
-        eta = int(max(0, self._total - done_mb) / rate) if rate > 0 else None
-        self._put(Progress(step, done_mb, self._total, eta))
-
-    def _put(self, progress: Progress) -> None:
-        write_progress(self._path, progress)
-        self._show(progress)
-
-
-def megabytes(part: Part) -> tuple[int, int]:
-    """About how much a part needs: to download, and unpacked."""
-    return TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
-
-
 def _check_space(environment: Environment, missing: list[Part], options: BuildOptions) -> None:
     pairs = [megabytes(part) for part in missing]
-    needed = int(sum(download + disk * _COMPILED for download, disk in pairs))
+    needed = int(sum(download + disk for download, disk in pairs) * _SPARE)
     free = options.free_bytes(environment.home.folder) // sizes.MEGABYTE
     if free < needed:
         raise SetupProblem(
@@ -123,14 +97,25 @@ def _check_space(environment: Environment, missing: list[Part], options: BuildOp
         )
 
 
-def _fill(environment: Environment, part: Part, pip: Pip, options: BuildOptions) -> None:
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a part is filled with."""
+
+    pip: Pip
+    meter: Meter
+    options: BuildOptions
+
+
+def _fill(environment: Environment, part: Part, at: Workplace) -> None:
     new = part.folder.with_name(f"new-{part.folder.name}")
     began = time.monotonic()
+    at.meter.begin(part)
     if part.lock is not None:
-        pip.install(new, ("--require-hashes", "-r", str(part.lock.path)), "fetching and unpacking packages")
+        at.pip.install(new, ("--require-hashes", "-r", str(part.lock.path)), "fetching and unpacking packages")
     else:
-        _fill_torch(environment.torch.version, new, pip, options)
-    compile_folder(new, pip.tell)
+        _fill_torch(environment.torch.version, new, at.pip, at.options)
+    at.meter.fetched(part)
+    compile_folder(new, at.meter.tell)
     _write_manifest(environment, part, new, time.monotonic() - began)
     if part.folder.exists():
         part.folder.rename(part.folder.with_name(f"old-{part.folder.name}"))

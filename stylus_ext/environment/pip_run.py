@@ -16,6 +16,9 @@ from typing import TextIO
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.sizes import MEGABYTE, folder_size
 
+Tell = Callable[[str, int], None]
+"""Takes a step's name, and how many megabytes lie there by now."""
+
 # Looking at a folder's size may cost this share of the time, no more.
 _LOOK_SHARE = 10
 
@@ -26,7 +29,7 @@ class Pip:
 
     log: TextIO
     scratch: Path
-    tell: Callable[[str, int | None], None]
+    tell: Tell
     extra: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,7 +69,7 @@ class Pip:
             env=pip_environment(self.scratch) | dict(self.environment),
         ) as pip:
             try:
-                self._watch(pip, step, into)
+                watch(pip, tuple({into, self.scratch}), step, self.tell)
             except BaseException:
                 pip.kill()
                 raise
@@ -77,18 +80,20 @@ class Pip:
             text.seek(began)
             return text.read()[-20000:]
 
-    def _watch(self, pip: subprocess.Popen[bytes], step: str, into: Path) -> None:
-        pause = 0.3
-        while True:
-            try:
-                pip.wait(timeout=pause)
-            except subprocess.TimeoutExpired:
-                began = time.monotonic()
-                size = folder_size(into) + (folder_size(self.scratch) if into != self.scratch else 0)
-                pause = max(0.3, _LOOK_SHARE * (time.monotonic() - began))
-                self.tell(step, size // MEGABYTE)
-            else:
-                return
+
+def watch(process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str, tell: Tell) -> None:
+    """Until the process ends, tells how large the folders are."""
+    pause = 0.3
+    while True:
+        try:
+            process.wait(timeout=pause)
+        except subprocess.TimeoutExpired:
+            began = time.monotonic()
+            size = sum(folder_size(folder) for folder in folders)
+            pause = max(0.3, _LOOK_SHARE * (time.monotonic() - began))
+            tell(step, size // MEGABYTE)
+        else:
+            return
 
 
 def pip_environment(scratch: Path) -> dict[str, str]:
@@ -150,11 +155,17 @@ _NOT_COMPILED = (
 )
 
 
-def compile_folder(folder: Path, tell: Callable[[str, int | None], None]) -> None:
+def compile_folder(folder: Path, tell: Tell) -> None:
     """Makes the byte code now, on all processors: the engine writes none later."""
-    tell("compiling", None)
+    step = "compiling"
+    tell(step, folder_size(folder) // MEGABYTE)
     command = [sys.executable, "-s", "-m", "compileall", "-q", "-q", "-j", "0", "-x", _NOT_COMPILED, str(folder)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # what compileall itself imports leaves nothing behind
     # Some packages carry files for older Pythons, which do not compile: that harms nothing.
-    subprocess.run(command, check=False, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            watch(process, (folder,), step, tell)
+        except BaseException:
+            process.kill()
+            raise

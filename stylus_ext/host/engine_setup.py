@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, field
 
-from stylus_ext.environment.build import megabytes
 from stylus_ext.environment.child import main_command
 from stylus_ext.environment.hook import start_detached
 from stylus_ext.environment.launch import CLI, environment_variables
 from stylus_ext.environment.layout import BUILD_LOCK, Environment, default_home, default_locks, plan_environment
 from stylus_ext.environment.locking import is_locked
+from stylus_ext.environment.meter import megabytes
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, read_progress
 from stylus_ext.host.engine_report import AGAIN, EngineReport, EngineState, failed

@@ -37,11 +37,25 @@ def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
     assert manifest["packages"] == {"stylus_tiny": "1.0"}
     assert current_keys(shop.home) == {python_version(): environment.key}
     assert [one.step for one in seen][-1] == "compiling"
+    assert all(one.total_mb == 2 for one in seen)
     assert list(folder.glob("__pycache__/stylus_tiny*.pyc")), "the engine writes no byte code itself"
     finished = read_progress(shop.home.progress)
     assert finished is not None
     assert finished.finished
     assert finished.error is None
+
+
+def test_the_megabytes_of_all_parts_never_go_back(shop: Workshop) -> None:
+    """torch comes after the packages, and pip's folders shrink when it is done with what it fetched."""
+    shop.engine_lock(megabytes="30 to download, 100 unpacked")
+    seen: list[Progress] = []
+    build(shop.plan(torch=OWN), options(shop, show=seen.append))
+    done = [one.done_mb for one in seen]
+    assert done == sorted(done)
+    assert {one.total_mb for one in seen} == {30 + 118 + sum((195, 755))}
+    assert [one.step for one in seen].count("compiling") >= 2
+    second = next(one for one in seen if "torch" in one.step.lower() or "PyTorch" in one.step)
+    assert second.done_mb >= 30
 
 
 def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: Workshop) -> None:

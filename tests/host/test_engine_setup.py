@@ -43,8 +43,8 @@ def test_what_is_missing_is_said_with_its_size(setup: Setup) -> None:
     report = setup.report()
     assert report is not None
     assert report.state is EngineState.NOT_SET_UP
-    assert "12 MB to download, 34 MB on disk" in report.sentence
-    assert report.total_mb == 46
+    assert "12 MB to download, 40 MB on disk" in report.sentence
+    assert report.total_mb == 52
     assert not setup.ready
 
 
