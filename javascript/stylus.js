@@ -171,27 +171,590 @@ window.stylus = (() => {
 
     setInterval(look, 300);
 
-    return {TEXTS, text, el, fill, button, field, later, size, link, Refused, page, call, mount};
+    /** Calls `act` when the place is first in sight: its tab may never be opened. */
+    function whenSeen(place, act) {
+        const watch = new IntersectionObserver((found) => {
+            if (!found.some((one) => one.isIntersecting)) return;
+            watch.disconnect();
+            act();
+        });
+        watch.observe(place.firstElementChild || place);
+    }
+
+    // ---------------------------------------------------------------- pictures of adapters: asked for when they come into sight
+    const pictures = {
+        _made: new WeakMap(),
+        _watch: null,
+
+        /** A frame of a fixed size for one entry; what is not safe for work is blurred by the style. */
+        frame(entry) {
+            const place = el("span", {class: entry.nsfw ? "stylus-picture stylus-blurred" : "stylus-picture", "aria-hidden": "true"});
+            if (!entry.picture) return place;
+            place.dataset.stem = entry.stem;
+            pictures._watch = pictures._watch || new IntersectionObserver(pictures._seen);
+            pictures._watch.observe(place);
+            return place;
+        },
+
+        _seen(found) {
+            for (const one of found) {
+                if (!one.isIntersecting) continue;
+                pictures._watch.unobserve(one.target);
+                pictures._load(one.target);
+            }
+        },
+
+        async _load(place) {
+            const blob = await call("picture", {stem: place.dataset.stem}, {file: true}).catch(() => null);
+            if (!blob || !place.isConnected) return;
+            const address = URL.createObjectURL(blob);
+            pictures._made.set(place, address);
+            place.append(el("img", {src: address, alt: "", on: {error: () => place.replaceChildren()}}));
+        },
+
+        /** What the frames below a place hold is let go of. */
+        forget(below) {
+            for (const place of below.querySelectorAll(".stylus-picture")) {
+                if (pictures._watch) pictures._watch.unobserve(place);
+                const address = pictures._made.get(place);
+                if (address) URL.revokeObjectURL(address);
+            }
+        },
+    };
+
+    return {TEXTS, text, el, fill, button, field, later, size, link, whenSeen, pictures, Refused, page, call, mount};
 })();
 
-// ==================================================================== the Stylus tab
+// ==================================================================== the Stylus tab: its parts, one at a time
 ((stylus) => {
-    const {el, fill, text, call} = stylus;
+    const {el, fill, text, call, button} = stylus;
 
     Object.assign(stylus.TEXTS, {
-        version: "Stylus {version}",
+        parts: "Parts of Stylus",
     });
 
-    async function draw(place) {
-        const line = el("p", {role: "status"}, text("working"));
-        fill(place, line);
+    const parts = [];
+
+    /** A part of the tab: `draw(place)` is called when it is first looked at, `seen(place)` every time. */
+    function part(name, label, draw, seen) {
+        parts.push({name, label, draw, seen});
+    }
+
+    function drawTab(place) {
+        const tabs = el("div", {role: "tablist", class: "stylus-parts", aria: {label: text("parts")}});
+        const heads = parts.map((one, index) => {
+            const panel = el("section", {role: "tabpanel", id: `stylus_part_${one.name}`, class: "stylus-part", hidden: true, tabindex: "-1",
+                aria: {labelledby: `stylus_head_${one.name}`}});
+            const head = el("button", {type: "button", role: "tab", id: `stylus_head_${one.name}`, class: "stylus-head", tabindex: index ? "-1" : "0",
+                aria: {selected: "false", controls: panel.id}, on: {click: () => show(index), keydown: (event) => move(event, index)}}, text(one.label));
+            return {...one, head, panel, drawn: false};
+        });
+        function show(index) {
+            heads.forEach((one, at) => {
+                one.head.setAttribute("aria-selected", String(at === index));
+                one.head.tabIndex = at === index ? 0 : -1;
+                one.panel.hidden = at !== index;
+            });
+            const chosen = heads[index];
+            if (!chosen.drawn) {
+                chosen.drawn = true;
+                chosen.draw(chosen.panel);
+            } else if (chosen.seen) {
+                chosen.seen(chosen.panel);
+            }
+        }
+        function move(event, index) {
+            const to = {ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: heads.length - 1}[event.key];
+            if (to === undefined) return;
+            event.preventDefault();
+            const next = (to + heads.length) % heads.length;
+            show(next);
+            heads[next].head.focus();
+        }
+        tabs.append(...heads.map((one) => one.head));
+        fill(place, tabs, heads.map((one) => one.panel));
+        stylus.whenSeen(place, () => show(0));
+    }
+
+    /** Asks, and says in `line` what went wrong; gives back undefined then. */
+    async function tried(line, work) {
         try {
-            const said = await call("status");
-            fill(line, text("version", {version: said.version}), " ", said.engine.sentence);
+            const said = await work();
+            line.classList.remove("stylus-wrong");
+            return said;
         } catch (problem) {
-            fill(line, problem.message);
+            if (problem.name !== "AbortError") {
+                line.classList.add("stylus-wrong");
+                fill(line, problem.message);
+            }
+            return undefined;
         }
     }
 
-    stylus.mount("tab", draw);
+    function status(props = {}) {
+        return el("p", {role: "status", class: "stylus-line", aria: {live: "polite"}, ...props});
+    }
+
+    function select(options, chosen) {
+        return el("select", {class: "stylus-input"}, options.map(([value, label]) => el("option", {value, selected: value === chosen}, label)));
+    }
+
+    Object.assign(stylus, {part, tried, status, select});
+    stylus.mount("tab", drawTab);
+})(window.stylus);
+
+// ==================================================================== Catalogue
+((stylus) => {
+    const {el, fill, text, call, button, field, tried, select} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        catalogue: "Catalogue",
+        search: "Search",
+        searchHint: "name, trigger word, tag, description",
+        family: "Base model", kind: "Kind", state: "State", place: "Place", described: "Description", metadata: "Metadata",
+        any: "any",
+        onDisk: "on disk", notOnDisk: "not on disk",
+        refined: "refined", notRefined: "from the card",
+        bare: "missing", notBare: "there",
+        showPictures: "Show not-safe-for-work pictures",
+        found: "{total} found, {from} to {to} shown", foundOne: "1 found", foundNone: "Nothing fits. Fewer words or filters find more.",
+        foundMany: "more than {total} found, {from} to {to} shown",
+        previous: "Previous", next: "Next", pages: "Pages",
+        noPicture: "no picture",
+        nsfw: "NSFW",
+        auto: "auto", always: "always", never: "never",
+        details: "Details of {name}", close: "Close", save: "Save", undo: "Undo", forget: "Forget my edits",
+        text: "Description", triggers: "Trigger words", triggersHint: "one group in a line", weight: "Weight", weightHint: "empty: what the card says",
+        saved: "Saved.", unchanged: "Nothing was changed.", undone: "As it was before.", forgotten: "Your edits are forgotten.",
+        version: "Version", creator: "By", baseModel: "Made for", tag: "Tag", size: "Size", describedBy: "Described by", source: "From",
+        licence: "Licence", tags: "Tags", files: "Files", examples: "Prompts it was used with", negative: "Negative text", downloads: "Downloads",
+        atSource: "Show where it comes from", key: "Key",
+        stateHint: "always: whatever the prompt; never: not even if it fits",
+    });
+
+    const PAGE = 40;
+
+    function draw(place) {
+        const seen = {offset: 0, asked: 0, stop: null};
+        const search = el("input", {type: "search", class: "stylus-input", id: "stylus_search", placeholder: text("searchHint"), autocomplete: "off", spellcheck: "false"});
+        const filters = {
+            family: select([["", text("any")]]),
+            kind: select([["", text("any")]]),
+            state: select([["", text("any")], ...["auto", "always", "never"].map((one) => [one, text(one)])]),
+            on_disk: select([["", text("any")], ["true", text("onDisk")], ["false", text("notOnDisk")]]),
+            refined: select([["", text("any")], ["true", text("refined")], ["false", text("notRefined")]]),
+            bare: select([["", text("any")], ["true", text("bare")], ["false", text("notBare")]]),
+        };
+        for (const [name, control] of Object.entries(filters)) control.id = `stylus_filter_${name}`;
+        const blurred = el("input", {type: "checkbox", id: "stylus_show_pictures", on: {change: () => grid.classList.toggle("stylus-bold", blurred.checked)}});
+        const line = stylus.status({id: "stylus_found"});
+        const grid = el("ul", {class: "stylus-cards", id: "stylus_cards", "aria-label": text("catalogue")});
+        const back = button(text("previous"), () => turn(-PAGE), {id: "stylus_previous"});
+        const on = button(text("next"), () => turn(PAGE), {id: "stylus_next"});
+        const detail = el("section", {class: "stylus-detail", id: "stylus_detail", hidden: true});
+        const soon = stylus.later(() => begin(), 60);
+        search.addEventListener("input", soon);
+        for (const control of Object.values(filters)) control.addEventListener("change", () => begin());
+
+        fill(place,
+            el("div", {class: "stylus-tools", role: "search"},
+                field(text("search"), search),
+                field(text("family"), filters.family), field(text("kind"), filters.kind), field(text("state"), filters.state),
+                field(text("place"), filters.on_disk), field(text("described"), filters.refined), field(text("metadata"), filters.bare),
+                el("div", {class: "stylus-check"}, blurred, el("label", {for: blurred.id}, text("showPictures")))),
+            line,
+            el("div", {class: "stylus-split"}, grid, detail),
+            el("div", {class: "stylus-row", role: "group", "aria-label": text("pages")}, back, on));
+
+        function wanted() {
+            const payload = {text: search.value, offset: seen.offset, limit: PAGE};
+            for (const [name, control] of Object.entries(filters)) {
+                if (control.value !== "") payload[name] = ["on_disk", "refined", "bare"].includes(name) ? control.value === "true" : control.value;
+            }
+            return payload;
+        }
+
+        function begin() {
+            seen.offset = 0;
+            return list();
+        }
+
+        function turn(by) {
+            seen.offset = Math.max(0, seen.offset + by);
+            return list();
+        }
+
+        /** Answers that were overtaken are thrown away. */
+        async function list() {
+            const number = ++seen.asked;
+            if (seen.stop) seen.stop.abort();
+            seen.stop = new AbortController();
+            const said = await tried(line, () => call("browse", wanted(), {signal: seen.stop.signal}));
+            if (said === undefined || number !== seen.asked) return;
+            show(said);
+        }
+
+        function show(said) {
+            const from = seen.offset + 1;
+            const to = seen.offset + said.entries.length;
+            const many = said.total >= 5000 && search.value.trim();
+            fill(line, !said.total ? text("foundNone") : said.total === 1 ? text("foundOne")
+                : text(many ? "foundMany" : "found", {total: said.total.toLocaleString(), from, to}));
+            back.disabled = seen.offset === 0;
+            on.disabled = to >= said.total;
+            stylus.pictures.forget(grid);
+            fill(grid, said.entries.map((entry) => card(entry, () => open(entry.key))));
+            grid.dataset.asked = String(seen.asked);
+        }
+
+        async function facets() {
+            const said = await tried(line, () => call("overview"));
+            if (!said) return;
+            options(filters.family, said.families.map((one) => [one.family, `${one.name} (${one.entries.toLocaleString()})`]));
+            options(filters.kind, Object.entries(said.kinds).map(([kind, number]) => [kind, `${kind} (${number.toLocaleString()})`]));
+        }
+
+        function options(control, found) {
+            const chosen = control.value;
+            fill(control, el("option", {value: ""}, text("any")), found.map(([value, label]) => el("option", {value, selected: value === chosen}, label)));
+        }
+
+        async function open(key) {
+            const said = await tried(line, () => call("show", {key}));
+            if (!said) return;
+            drawDetail(detail, said.entry, {
+                kinds: [...filters.kind.options].map((one) => one.value).filter(Boolean),
+                changed: () => list(),
+                closed: () => (grid.querySelector(`[data-key="${CSS.escape(key)}"]`) || search).focus(),
+            });
+        }
+
+        facets();
+        list();
+        place.stylusSeen = () => { facets(); list(); };
+    }
+
+    function card(entry, open) {
+        const mark = (label, kind) => el("span", {class: `stylus-badge stylus-${kind}`}, label);
+        return el("li", {class: "stylus-card"},
+            el("button", {type: "button", class: "stylus-open", data: {key: entry.key, stem: entry.stem || ""}, on: {click: open}},
+                stylus.pictures.frame(entry),
+                el("span", {class: "stylus-name"}, entry.name),
+                el("span", {class: "stylus-badges"},
+                    mark(entry.family_name || entry.family, "family"), mark(entry.kind, "kind"),
+                    entry.state !== "auto" && mark(text(entry.state), entry.state),
+                    entry.stem ? mark(text("onDisk"), "here") : mark(stylus.size(entry.size) || text("notOnDisk"), "away"),
+                    entry.nsfw && mark(text("nsfw"), "nsfw"))));
+    }
+
+    // ---------------------------------------------------------------- one adapter
+    function drawDetail(place, entry, {kinds, changed, closed}) {
+        const head = el("h3", {tabindex: "-1", class: "stylus-title"}, entry.name);
+        const line = stylus.status({id: "stylus_detail_line"});
+        const inputs = {
+            text: el("textarea", {rows: "5", class: "stylus-input", id: "stylus_edit_text", value: entry.text}),
+            triggers: el("textarea", {rows: "3", class: "stylus-input", id: "stylus_edit_triggers", value: entry.triggers.join("\n")}),
+            weight: el("input", {type: "number", step: "0.05", min: "-5", max: "5", class: "stylus-input", id: "stylus_edit_weight", value: entry.weight ?? ""}),
+            kind: select([...new Set([...stylus.KINDS, ...kinds, entry.kind])].map((one) => [one, one]), entry.kind),
+            state: select(["auto", "always", "never"].map((one) => [one, text(one)]), entry.state),
+        };
+        inputs.kind.id = "stylus_edit_kind";
+        inputs.state.id = "stylus_edit_state";
+        const shown = read();
+        const undo = button(text("undo"), () => restore(entry.before, text("undone")), {id: "stylus_undo", hidden: !entry.before});
+
+        function read() {
+            return {
+                text: inputs.text.value, triggers: inputs.triggers.value.split("\n").map((one) => one.trim()).filter(Boolean),
+                weight: inputs.weight.value === "" ? null : Number(inputs.weight.value), kind: inputs.kind.value, state: inputs.state.value,
+            };
+        }
+
+        async function save() {
+            const now = read();
+            const said = {};
+            for (const name of Object.keys(now)) {
+                if (JSON.stringify(now[name]) !== JSON.stringify(shown[name]) && now[name] !== null) said[name] = now[name];
+            }
+            if (!Object.keys(said).length) {
+                fill(line, text("unchanged"));
+                return;
+            }
+            await send({key: entry.key, ...said}, entry.edits, text("saved"));
+        }
+
+        /** What was decided before, field by field; nothing of it is kept here longer than this view. */
+        function restore(edits, words) {
+            const said = Object.fromEntries(Object.entries(edits || {}).filter(([, value]) => value !== null));
+            return send({key: entry.key, undo: true, ...said}, entry.edits, words);
+        }
+
+        async function send(payload, before, words) {
+            const said = await tried(line, () => call("edit", payload));
+            if (!said) return;
+            drawDetail(place, {...said.entry, picture: entry.picture, before}, {kinds, changed, closed});
+            fill(place.querySelector("#stylus_detail_line"), words);
+            changed();
+        }
+
+        const facts = [
+            ["version", entry.version], ["creator", entry.creator], ["family", entry.family], ["baseModel", entry.base_model], ["tag", entry.stem && `<lora:${entry.stem}:${entry.weight ?? 1}>`],
+            ["size", stylus.size(entry.size)], ["source", entry.source], ["describedBy", entry.described_by], ["downloads", entry.downloads],
+            ["tags", entry.tags.join(", ")], ["negative", entry.negative_text], ["licence", entry.licence], ["files", entry.files.map((one) => one.path).join("\n")], ["key", entry.key],
+        ].filter(([, value]) => value !== undefined && value !== null && value !== "");
+
+        place.hidden = false;
+        place.setAttribute("aria-label", text("details", {name: entry.name}));
+        fill(place,
+            el("div", {class: "stylus-row"}, head, button(text("close"), () => { place.hidden = true; fill(place); closed(); }, {id: "stylus_close"})),
+            entry.picture && stylus.pictures.frame(entry),
+            field(text("state"), inputs.state, text("stateHint")), field(text("text"), inputs.text), field(text("triggers"), inputs.triggers, text("triggersHint")),
+            field(text("weight"), inputs.weight, text("weightHint")), field(text("kind"), inputs.kind),
+            el("div", {class: "stylus-row"}, button(text("save"), save, {id: "stylus_save", class: "stylus-button stylus-primary"}), undo,
+                button(text("forget"), () => restore(null, text("forgotten")), {id: "stylus_forget"})),
+            line,
+            el("dl", {class: "stylus-facts"}, facts.map(([name, value]) => [el("dt", {}, text(name)), el("dd", {}, value)])),
+            entry.link && stylus.link(entry.link, text("atSource")),
+            entry.examples.length > 0 && el("details", {}, el("summary", {}, text("examples")), el("ul", {}, entry.examples.map((one) => el("li", {}, one.prompt)))));
+        head.focus();
+    }
+
+    stylus.KINDS = ["style", "character", "person", "clothing", "pose", "action", "background", "building", "vehicle", "animal", "object", "concept", "unknown"];
+    stylus.part("catalogue", "catalogue", draw, (place) => place.stylusSeen());
+})(window.stylus);
+
+// ==================================================================== Jobs
+((stylus) => {
+    const {el, fill, text, call, button, field, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        jobs: "Jobs",
+        startOne: "Start",
+        index: "Read my LoRAs", indexHint: "Looks through the WebUI's LoRA folders. Nothing leaves this machine.",
+        learn: "Learn from my pictures", learnHint: "Reads the prompts of the pictures in the WebUI's output folders. Nothing leaves this machine.",
+        identify: "Identify by hash", identifyHint: "Sends the SHA256 of your files that nobody has named to Civitai, and takes in what it knows of them.",
+        sync: "Look for LoRAs", syncHint: "Sends the words below to the service, and takes in the cards that it has; no file is fetched.",
+        refine: "Describe better", refineHint: "Sends cards to the chat server that the settings name, and takes in what it says of them.",
+        words: "Words", tagName: "Tag", most: "At most", from: "From",
+        noJobs: "Nothing was started yet.",
+        waiting: "waits", running: "runs", done: "is done", failed: "failed", cancelled: "was stopped",
+        cancel: "Stop", log: "Log", left: "about {seconds} s left", of: "{done} of {total}", progressOf: "Progress of {name}",
+        started: "Started: {name}.", stopping: "Asked to stop.",
+        prepare: "Prepare", fetch: "Fetch", discard: "Clean up", rehearse: "Dry run",
+    });
+
+    const UNDER_WAY = ["waiting", "running"];
+
+    /** What a part shows of the engine's jobs, for as long as it is in sight; the engine alone knows them. */
+    function watch(place, line, list, ended = () => undefined) {
+        const known = new Map();
+        let timer = 0;
+        async function look() {
+            clearTimeout(timer);
+            if (!place.isConnected) return;
+            let wait = 2000;
+            if (place.offsetParent !== null) {
+                const said = await call("jobs").catch(() => null);
+                if (said) {
+                    wait = said.jobs.some((job) => UNDER_WAY.includes(job.state)) ? 400 : 2000;
+                    draw(said.jobs);
+                }
+            }
+            clearTimeout(timer);
+            timer = setTimeout(look, wait);
+        }
+        function draw(jobs) {
+            for (const job of jobs) {
+                if (known.has(job.id) && UNDER_WAY.includes(known.get(job.id)) && !UNDER_WAY.includes(job.state)) ended(job);
+                known.set(job.id, job.state);
+            }
+            const shown = [...jobs].reverse();
+            const rows = new Map([...list.children].map((one) => [one.dataset.job, one]));
+            if (!shown.length) {
+                fill(list, el("li", {}, text("noJobs")));
+                return;
+            }
+            shown.forEach((job, at) => {
+                let row = rows.get(job.id);
+                if (!row) row = makeRow(job, line, look);
+                row.stylusUpdate(job);
+                if (list.children[at] !== row) list.insertBefore(row, list.children[at] || null);
+            });
+            const ids = new Set(shown.map((job) => job.id));
+            for (const one of [...list.children]) if (!ids.has(one.dataset.job)) one.remove();
+        }
+        look();
+        return look;
+    }
+
+    /** Kept while the job goes on, so that a button that is about to be pressed stays where it is. */
+    function makeRow(job, line, look) {
+        const title = text(job.name);
+        const state = el("span", {class: "stylus-job-state"});
+        const step = el("span", {class: "stylus-hint"});
+        const bar = el("progress", {class: "stylus-bar", "aria-label": text("progressOf", {name: title})});
+        const stop = button(text("cancel"), async () => {
+            stop.disabled = true;
+            const said = await tried(line, () => call("cancel", {id: job.id}));
+            if (said) fill(line, text("stopping"));
+            look();
+        }, {aria: {label: `${text("cancel")}: ${title}`}});
+        const log = el("ol", {class: "stylus-log"});
+        const more = el("details", {}, el("summary", {}, text("log")), log);
+        const row = el("li", {class: "stylus-job", data: {job: job.id, name: job.name}},
+            el("div", {class: "stylus-row"}, el("strong", {}, title), state, bar, step, stop), more);
+        row.stylusUpdate = (now) => {
+            row.dataset.state = now.state;
+            fill(state, text(now.state));
+            const active = UNDER_WAY.includes(now.state);
+            bar.hidden = stop.hidden = !active;
+            if (now.total) {
+                bar.max = now.total;
+                bar.value = now.done;
+            } else bar.removeAttribute("value");
+            const parts = [now.step, now.total && active && text("of", {done: now.done.toLocaleString(), total: now.total.toLocaleString()}),
+                now.eta_s !== null && active && text("left", {seconds: Math.round(now.eta_s)}), now.error].filter(Boolean);
+            if (step.textContent !== parts.join(" · ")) fill(step, parts.join(" · "));
+            const told = [...(now.log || []).map((one) => `${one.after_s} s: ${one.text}`), ...(now.result ? outcome(now.result) : [])];
+            if (log.childElementCount !== told.length) fill(log, told.map((one) => el("li", {}, one)));
+        };
+        return row;
+    }
+
+    /** What a job's answer says, as lines: numbers by their names, notes and reasons as they are. */
+    function outcome(result) {
+        const lines = [];
+        for (const [name, value] of Object.entries(result)) {
+            if (name === "notes") lines.push(...value.map((note) => note.text));
+            else if (name === "skipped" && value) lines.push(...Object.entries(value).map(([reason, number]) => `${reason}: ${number}`));
+            else if (name === "failed") lines.push(...value.map((one) => one.text || JSON.stringify(one)));
+            else if (["number", "string", "boolean"].includes(typeof value) && value !== "") lines.push(`${name}: ${value}`);
+        }
+        return lines;
+    }
+
+    async function start(line, name, payload = {}) {
+        const said = await tried(line, () => call("start", {name, payload}));
+        if (said) fill(line, text("started", {name: text(name)}));
+        return said;
+    }
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_jobs_line"});
+        const list = el("ul", {class: "stylus-list", id: "stylus_jobs", "aria-label": text("jobs")});
+        const look = watch(place, line, list);
+        const words = el("input", {type: "text", class: "stylus-input", id: "stylus_sync_words", maxlength: "200"});
+        const tag = el("input", {type: "text", class: "stylus-input", id: "stylus_sync_tag", maxlength: "100"});
+        const most = el("input", {type: "number", class: "stylus-input", id: "stylus_sync_most", min: "1", max: "10000", value: "200"});
+        const source = stylus.select([["civitai", "Civitai"], ["huggingface", "Hugging Face"]]);
+        source.id = "stylus_sync_source";
+        const offer = (name, label, hint, payload, ...more) => el("fieldset", {class: "stylus-offer"}, el("legend", {}, text(label)), el("p", {class: "stylus-hint"}, text(hint)), more,
+            button(text("startOne"), async () => { await start(line, name, payload()); look(); }, {id: `stylus_start_${label}`, aria: {label: `${text("startOne")}: ${text(label)}`}}));
+        const refine = offer("refine", "refine", "refineHint", () => ({}));
+        refine.hidden = true;
+        call("status").then((said) => { refine.hidden = !(said.told && said.told.capabilities.operations.includes("refine")); }, () => undefined);
+        fill(place,
+            el("div", {class: "stylus-offers"},
+                offer("index", "index", "indexHint", () => ({})),
+                offer("index", "learn", "learnHint", () => ({learn: true})),
+                offer("identify", "identify", "identifyHint", () => ({})),
+                offer("sync", "sync", "syncHint", () => ({source: source.value, query: words.value, tag: tag.value, top: Number(most.value) || 200}),
+                    field(text("from"), source), field(text("words"), words), field(text("tagName"), tag), field(text("most"), most)),
+                refine),
+            line, list);
+        place.stylusSeen = look;
+    }
+
+    Object.assign(stylus, {jobs: {watch, start, outcome}});
+    stylus.part("jobs", "jobs", draw, (place) => place.stylusSeen());
+})(window.stylus);
+
+// ==================================================================== Keys
+((stylus) => {
+    const {el, fill, text, call, button, field, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        keys: "Keys",
+        keysHint: "A key is kept in a file that you alone can read, is sent to its own address and nowhere else, and is never shown again.",
+        keyFor: "Key for {title}", keyThere: "There is a key for {url}.", keyNone: "There is no key for {url}.", keyNowhere: "No address is set for it.",
+        enter: "Keep", forgetKey: "Delete", check: "Try",
+    });
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_keys_line"});
+        const rows = el("div", {class: "stylus-offers", id: "stylus_keys"});
+        fill(place, el("p", {class: "stylus-hint"}, text("keysHint")), line, rows);
+
+        async function ask(payload) {
+            if (payload.check) fill(line, text("working"));
+            const said = await tried(line, () => call("keys", payload));
+            if (!said) return;
+            fill(line, said.said);
+            show(said.keys);
+        }
+
+        function show(keys) {
+            fill(rows, keys.map((one) => {
+                const secret = el("input", {type: "password", class: "stylus-input", id: `stylus_key_${one.service}`, autocomplete: "off", spellcheck: "false"});
+                const named = (label) => ({aria: {label: `${text(label)}: ${one.title}`}});
+                const state = !one.url ? text("keyNowhere") : text(one.has_key ? "keyThere" : "keyNone", {url: one.url});
+                return el("fieldset", {class: "stylus-offer", data: {service: one.service}}, el("legend", {}, one.title), el("p", {class: "stylus-hint"}, state),
+                    field(text("keyFor", {title: one.title}), secret),
+                    el("div", {class: "stylus-row"},
+                        button(text("enter"), () => { const said = secret.value; secret.value = ""; return said && ask({service: one.service, enter: said}); }, {id: `stylus_key_enter_${one.service}`, disabled: !one.url, ...named("enter")}),
+                        button(text("check"), () => ask({service: one.service, check: true}), {id: `stylus_key_check_${one.service}`, disabled: !one.url, ...named("check")}),
+                        button(text("forgetKey"), () => ask({service: one.service, forget: true}), {id: `stylus_key_forget_${one.service}`, disabled: !one.has_key, ...named("forgetKey")})));
+            }));
+        }
+
+        ask({});
+    }
+
+    stylus.part("keys", "keys", draw);
+})(window.stylus);
+
+// ==================================================================== Status
+((stylus) => {
+    const {el, fill, text, call, button, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        status: "Status", again: "Look again", wake: "Start the engine",
+        stylusVersion: "Stylus", engine: "Engine", address: "Address", process: "Process", dataFolder: "Data folder", entries: "Catalogue",
+        entriesOf: "{entries} adapters, {on_disk} of them on disk", inStep: "Vectors", inStepYes: "up to date", inStepNo: "some are still to be made",
+        encoder: "Encoder", vectors: "Vectors are kept", composers: "Composers", fetching: "Downloads", fetchingOn: "allowed", fetchingOff: "off",
+        loraFolders: "LoRA folders", leaves: "What leaves this machine", leavesNothing: "Nothing, unless you ask for it below.",
+        onRequest: "What is sent when you ask for it", notes: "Notes", shared: "a shared engine",
+    });
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_status_line"});
+        const facts = el("dl", {class: "stylus-facts", id: "stylus_status"});
+        const sent = el("div", {id: "stylus_leaves"});
+        const wake = button(text("wake"), () => look("wake"), {id: "stylus_wake", hidden: true});
+        fill(place, el("div", {class: "stylus-row"}, button(text("again"), () => look("status"), {id: "stylus_look_again"}), wake), line, facts, sent);
+
+        async function look(name) {
+            const said = await tried(line, () => call(name));
+            if (!said) return;
+            fill(line, said.engine.sentence, said.trouble && ` ${said.trouble}`);
+            wake.hidden = said.engine.state !== "stopped";
+            const told = said.told;
+            const rows = [["stylusVersion", said.version], ["engine", `${said.engine.state}${said.engine.shared ? `, ${text("shared")}` : ""}`],
+                ["address", said.engine.url], ["process", said.engine.pid || ""], ["loraFolders", said.lora_folders.join("\n")]];
+            if (told) {
+                rows.push(["dataFolder", told.data_folder], ["entries", text("entriesOf", {entries: told.catalogue.entries.toLocaleString(), on_disk: told.catalogue.on_disk.toLocaleString()})],
+                    ["inStep", text(told.catalogue.in_step ? "inStepYes" : "inStepNo")], ["encoder", told.encoder], ["vectors", told.vectors],
+                    ["composers", told.capabilities.composers.join(", ")], ["fetching", text(told.capabilities.downloads ? "fetchingOn" : "fetchingOff")]);
+            }
+            fill(facts, rows.filter(([, value]) => value !== "").map(([name_, value]) => [el("dt", {}, text(name_)), el("dd", {}, value)]));
+            const section = (label, lines, none) => [el("h4", {}, text(label)), lines.length ? el("ul", {}, lines.map((one) => el("li", {}, one))) : el("p", {}, text(none))];
+            fill(sent, told ? [section("leaves", told.leaves_the_machine, "leavesNothing"), told.leaves_on_request.length ? section("onRequest", told.leaves_on_request, "") : [],
+                told.notes.length ? section("notes", told.notes.map((note) => note.text), "") : []] : []);
+        }
+
+        look("status");
+        place.stylusSeen = () => look("status");
+    }
+
+    stylus.part("status", "status", draw, (place) => place.stylusSeen());
 })(window.stylus);

@@ -17,6 +17,7 @@ from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.wiring_imports import with_lent
+from stylus_ext.app.wiring_keys import Keys
 from stylus_ext.app.wiring_reranker import encoder_key, reranker_of
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
@@ -87,6 +88,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         inventories=Inventories(store, on_disk, names),
         names=names,
         fresh_index=fresh_index,
+        keys=Keys(folder, settings),
+        tallies=store.beside.tallies,
         shop=Workshop(store, refresh, embed, changing, store.memory),
         civitai=access,
         hugging_face=hub,

@@ -19,12 +19,14 @@ from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
+from stylus_ext.app.wiring_keys import Keys
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.embedders import QuestionEmbedder
 from stylus_ext.backends.lora_folder.scan import LoraFolder
 from stylus_ext.backends.pictures.source import Pictures
 from stylus_ext.backends.starter import StarterCatalogue
 from stylus_ext.backends.vector_index import ChromaIndex
+from stylus_ext.core.browsing import Tallies
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
@@ -63,6 +65,8 @@ class Stylus:
     fresh_index: Callable[[Path], ChromaIndex]
     notes: Callable[[], tuple[Note, ...]]
     close: Callable[[], None]
+    keys: Keys
+    tallies: Tallies
     shop: Workshop
     civitai: CivitaiAccess
     hugging_face: HuggingFaceAccess

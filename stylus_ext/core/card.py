@@ -141,6 +141,11 @@ class AdapterCard:
     equivalents: tuple[AdapterKey, ...] = ()
     """Other keys under which the same adapter version is known."""
 
+    @property
+    def bare(self) -> bool:
+        """Whether no source has a word about it, or only what the trainer counted."""
+        return self.weak or not (self.text or self.triggers or self.tags or self.examples)
+
 
 def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
     """One card from what several sources state: for each field the first source that says anything, examples of all."""

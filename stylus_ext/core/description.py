@@ -12,6 +12,8 @@ KINDS = (
     "style", "character", "person", "clothing", "pose", "action", "background", "building", "vehicle", "animal", "object",
     "concept", "unknown",
 )
+BY_RULES = "card"
+"""The source of a description that the rules made."""
 State = Literal["auto", "always", "never"]
 STATES: tuple[State, ...] = ("auto", "always", "never")
 
@@ -32,6 +34,11 @@ class Description:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+
+    @property
+    def refined(self) -> bool:
+        """Whether somebody said more than what the rules make of the card."""
+        return self.source != BY_RULES
 
 
 _ELOQUENCE = ("card", "stylusdocs", "chat")

@@ -47,7 +47,6 @@ class CardSource(Protocol):
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
         """Which of the known files this source was asked to look after and does not find any more."""
-        ...
 
 
 class Refiner(Protocol):
@@ -123,12 +122,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a search of the catalogue keeps; None keeps all."""
+    """What a search of the catalogue keeps; None keeps all. `refined`: described by more than the rules; `bare`: hardly anything is stated."""
 
     family: str | None = None
     kind: str | None = None
     state: str | None = None
     on_disk: bool | None = None
+    refined: bool | None = None
+    bare: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,6 @@ class Store(Protocol):
     @property
     def identity(self) -> str:
         """Changes when the store is made anew; with `revision` it names a state of the catalogue."""
-        ...
 
     @property
     def revision(self) -> int:

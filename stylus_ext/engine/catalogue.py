@@ -6,9 +6,10 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.core.description import Edits
+from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.ports import Filter, Progress
+from stylus_ext.engine.cards import link_of
 from stylus_ext.engine.entries import entry_json
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -44,7 +45,7 @@ def search(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
 
 
 def show(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
-    return {"entry": entry_json(stylus.entry(request["key"]))}
+    return {"entry": _told(stylus.entry(request["key"]))}
 
 
 def edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -58,4 +59,8 @@ def edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         progress.report("embedding", 0, 1)
         with contextlib.suppress(Unavailable):  # then the vector is made when the next ones are
             stylus.embed.these([edited.key])
-    return {"entry": entry_json(edited)}
+    return {"entry": _told(edited)}
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    return entry_json(entry) | {"link": link_of(entry)}

@@ -36,6 +36,7 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         "weak": card.weak,
         "nsfw": card.nsfw,
         "creator": card.creator,
+        "licence": card.licence,
         "downloads": card.downloads,
         "negative_text": card.negative_text,
         "alias": card.alias,

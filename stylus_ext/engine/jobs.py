@@ -21,6 +21,7 @@ Work = Callable[[Progress], dict[str, Any]]
 FINISHED = frozenset({"done", "failed", "cancelled"})
 _REMEMBERED = 100
 _MOST_WAITING = 100
+_LOGGED = 100
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Job:
     error: str = ""
     started: float = 0.0
     step_started: float = 0.0
+    log: list[dict[str, Any]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,14 +50,20 @@ class Job:
         with self.guard:
             if step != self.step:
                 self.step_started = time.monotonic()
+                self._note(step)
             self.step, self.done, self.total = step, done, total
 
     def as_json(self) -> dict[str, Any]:
         with self.guard:
             return {
                 "id": self.id, "name": self.name, "state": self.state, "step": self.step, "done": self.done, "total": self.total,
-                "eta_s": self._eta(), "result": self.result, "error": self.error,
+                "eta_s": self._eta(), "result": self.result, "error": self.error, "log": list(self.log),
             }
+
+    def _note(self, text: str) -> None:
+        """What it came to, and when; of very many the latest."""
+        self.log.append({"after_s": round(self.step_started - self.started, 1), "text": text})
+        del self.log[:-_LOGGED]
 
     def cancel(self) -> None:
         """One that waits ends here and now, one that runs at its next report."""

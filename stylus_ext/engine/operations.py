@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.engine import catalogue, planning, requests, status
+from stylus_ext.engine.browse import BROWSE, browse, overview
 from stylus_ext.engine.cards import cards
 from stylus_ext.engine.civitai import identify, sync
 from stylus_ext.engine.downloads import discard, fetch
 from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.judging import VERDICT, verdict
+from stylus_ext.engine.keys import KEYS, keys
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -44,10 +46,13 @@ def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
 OPERATIONS: Mapping[str, Operation] = {
     "plan": Operation(requests.PLAN, planning.plan),
     "search": Operation(requests.SEARCH, catalogue.search),
+    "browse": Operation(BROWSE, browse),
+    "overview": Operation({}, overview),
     "show": Operation(requests.SHOW, catalogue.show),
     "cards": Operation(requests.CARDS, cards),
     "edit": Operation(requests.EDIT, catalogue.edit),
     "verdict": Operation(VERDICT, verdict),
+    "keys": Operation(KEYS, keys),
     "status": Operation({}, _status),
     "inventory": Operation(requests.INVENTORY, planning.inventory),
     "index": Operation(requests.INDEX, catalogue.index, long=True),

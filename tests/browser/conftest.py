@@ -22,6 +22,8 @@ from tests.lora_files import write_lora
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
+    from tests.browser.own_tab import Desk
+
 REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
@@ -110,3 +112,13 @@ def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
     yield lines
     with capsys.disabled():
         sys.stdout.write("".join(f"\n{line}\n" for line in lines))
+
+
+@pytest.fixture(scope="package")
+def desk(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A WebUI whose engine has read its LoRAs, for the Stylus tab."""
+    from tests.browser.own_tab import desk_at
+
+    with desk_at(environment, prepared, tmp_path_factory.mktemp("desk")) as made:
+        yield made
+        assert made.server.told()["errors"] == []

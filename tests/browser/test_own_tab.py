@@ -38,6 +38,6 @@ def test_the_tab_shows_what_the_engine_says(server: Running, browser: Browser) -
     with visit(browser, server.url) as here:
         here.page.locator("#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')").first.click()
         place = here.page.locator("#stylus_tab_mount")
-        eventually(lambda: "Stylus" in place.inner_text(), here.page)
+        eventually(lambda: "Catalogue" in place.inner_text(), here.page)
     assert set(here.complaints) <= set(bare.complaints)
     assert here.outside <= bare.outside

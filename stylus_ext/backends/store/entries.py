@@ -122,10 +122,10 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     connection, key = batch.connection, to_column(str(entry.key))
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
-        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name, title_print, card_print) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name, title_print, card_print, refined, bare) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (number, key, batch.next_revision(), to_column(entry.family), entry.kind, entry.edits.state, bool(entry.files),
-         listed_name(entry.card.name), *prints))
+         listed_name(entry.card.name), *prints, entry.description.refined, entry.card.bare))
     connection.execute("DELETE FROM gone WHERE key = ?", (key,))
     texts = (
         entry.card.name, "\n".join(entry.triggers), "\n".join(entry.card.tags), entry.text[:_MOST_TEXT],

@@ -42,7 +42,20 @@ DROP TABLE cards;
 ALTER TABLE kept RENAME TO cards
 """
 _VERDICTS = "CREATE TABLE verdicts (key TEXT NOT NULL, prompt TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (key, prompt))"
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS)
+# The Catalogue tab filters by both; listing stays a walk along one index.
+_MARKS = """
+ALTER TABLE entries ADD COLUMN refined INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN bare INTEGER NOT NULL DEFAULT 0;
+UPDATE entries SET (refined, bare) = (
+    SELECT json_extract(body, '$[1].source') <> 'card', coalesce(json_extract(body, '$[0].weak'), 0)
+        OR coalesce(json_extract(body, '$[0].text'), json_extract(body, '$[0].triggers'), json_extract(body, '$[0].tags'),
+            json_extract(body, '$[0].examples')) IS NULL
+    FROM bodies WHERE bodies.id = entries.id)
+    WHERE id IN (SELECT id FROM bodies);
+DROP INDEX entries_by_name;
+CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare)
+"""
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never changed."""
 
 

@@ -31,7 +31,8 @@ def find(connection: sqlite3.Connection, text: str, keep: Filter, offset: int, l
 def _kept(keep: Filter) -> tuple[str, list[str | int]]:
     parts: list[str] = []
     values: list[str | int] = []
-    for column, value in (("family", keep.family), ("kind", keep.kind), ("state", keep.state), ("on_disk", keep.on_disk)):
+    for column in ("family", "kind", "state", "on_disk", "refined", "bare"):
+        value: str | bool | None = getattr(keep, column)
         if value is not None:
             parts.append(f"AND e.{column} = ?")
             values.append(to_column(value) if isinstance(value, str) else int(value))

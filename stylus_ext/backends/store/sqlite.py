@@ -13,6 +13,7 @@ from stylus_ext.backends.store import aliases, search
 from stylus_ext.backends.store import cards as said
 from stylus_ext.backends.store import edits as decided
 from stylus_ext.backends.store import entries as rows
+from stylus_ext.backends.store.beside import Beside
 from stylus_ext.backends.store.codec import from_column, to_column
 from stylus_ext.backends.store.entries import Batch
 from stylus_ext.backends.store.journal import UserJournal
@@ -42,6 +43,7 @@ class SqliteStore:
         self._recent = Recent()
         self.memory = Memory(self._database)
         self.verdicts = KeptVerdicts(self._database, lambda *said: decided.remark(self._changing, self._journal, *said))
+        self.beside = Beside(self._database)
         try:
             if not self._database.read_only:
                 notes += self._replay()

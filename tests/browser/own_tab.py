@@ -1,0 +1,137 @@
+"""The Stylus tab as somebody in front of it has it; and the engine behind it, asked past the page."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext.environment import rendezvous
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.layout import Environment
+from tests.browser.chromium import Visit, eventually, visit
+from tests.browser.conftest import orders
+from tests.browser.hostile import HOSTILE
+from tests.browser.running import Running, running
+from tests.engine_process import PATIENCE_S, finished
+from tests.lora_files import write_lora, write_sidecar
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+NSFW = "shady_figure"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A WebUI with its engine at work, and how to reach that one."""
+
+    server: Running
+    folder: Path
+
+    @property
+    def link(self) -> EngineLink:
+        said = rendezvous.read(self.folder / "stylus")
+        assert said is not None
+        return EngineLink(said.url, said.token)
+
+    def entry(self, key: str) -> dict[str, Any]:
+        """As the store has it."""
+        return dict(self.link.call("POST", "/v1/show", {"key": key})["entry"])
+
+    def journal(self) -> str:
+        return (self.folder / "stylus" / "user.jsonl").read_text("utf-8")
+
+    def page_asks(self, name: str, payload: object) -> dict[str, Any]:
+        status, text = self.server.ask("POST", f"/stylus/v1/ui/{name}", payload)
+        assert status == 200, text
+        return dict(json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTab:
+    page: Page
+
+    def open(self) -> OwnTab:
+        self.page.locator("#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')").first.click()
+        self.head("catalogue").wait_for(state="visible")
+        return self
+
+    def head(self, name: str) -> Locator:
+        return self.page.locator(f"#stylus_head_{name}")
+
+    def turn_to(self, name: str) -> Locator:
+        self.head(name).click()
+        return self.page.locator(f"#stylus_part_{name}")
+
+    def part(self, name: str) -> Locator:
+        return self.page.locator(f"#stylus_{name}")
+
+    def names(self) -> list[str]:
+        return self.page.locator("#stylus_cards .stylus-name").all_inner_texts()
+
+    def search(self, words: str) -> None:
+        """Typed key by key; until the list is that of the last of them."""
+        self.part("search").fill("")
+        self.part("search").press_sequentially(words, delay=15)
+
+    def wait_for_names(self, *names: str) -> None:
+        eventually(lambda: self.names() == list(names), self.page)
+
+    def wait_for(self, name: str, words: str) -> str:
+        eventually(lambda: words in self.part(name).inner_text(), self.page)
+        return self.part(name).inner_text()
+
+
+@contextmanager
+def own_tab(desk: Desk, browser: Browser) -> Iterator[tuple[OwnTab, Visit]]:
+    with visit(browser, desk.server.url) as here:
+        yield OwnTab(here.page).open(), here
+
+
+@contextmanager
+def desk_at(environment: Environment, prepared: Path, folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Desk]:
+    """Its LoRAs are read; some come from strangers, one has a picture, one is not safe for work. `settings` are the engine's."""
+    said = orders(folder, prepared, {})
+    stated = folder / "stylus" / "settings.json"
+    stated.write_text(json.dumps(json.loads(stated.read_text("utf-8")) | dict(settings or {})), "utf-8")
+    write_strange_loras(Path(said["loras"]))
+    with running(environment, said) as server:
+        desk = Desk(server, folder)
+        desk.page_asks("wake", {})
+        until = time.monotonic() + PATIENCE_S
+        while desk.page_asks("status", {})["told"] is None:
+            assert time.monotonic() < until, "the engine did not come"
+            time.sleep(0.1)
+        finished(desk.link)
+        finished(desk.link, str(desk.page_asks("start", {"name": "index"})["id"]))
+        yield desk
+
+
+def write_strange_loras(folder: Path) -> None:
+    (folder / "corgi_dog.png").write_bytes(png(8, 8))
+    lora = write_lora(folder / f"{NSFW}.safetensors", metadata={"ss_output_name": NSFW}, seed=90)
+    write_sidecar(lora, ".civitai.info", {"id": 9001, "modelId": 900, "name": "v1", "model": {"name": "Shady Figure", "nsfw": True, "type": "LORA"}})
+    (folder / f"{NSFW}.preview.png").write_bytes(png(8, 8))
+    for number, words in enumerate(HOSTILE):
+        lora = write_lora(folder / f"hostile_{number:02}.safetensors", seed=100 + number)
+        write_sidecar(lora, ".civitai.info", {
+            "id": 70_000 + number, "modelId": 7_000 + number, "name": words, "trainedWords": [words], "baseModel": words, "description": words,
+            "model": {"name": f"hostile {number:02} {words}", "type": "LORA", "tags": [words], "description": words},
+            "images": [{"meta": {"prompt": words}}],
+        })
+
+
+def png(width: int, height: int) -> bytes:
+    rows = b"".join(b"\0" + b"\x30\x80\xc0" * width for _ in range(height))
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,0 +1,227 @@
+"""The Catalogue of the Stylus tab in each gradio: what is typed, filtered and edited there is what the engine's store has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.browser.chromium import eventually, visit
+from tests.browser.hostile import HOSTILE
+from tests.browser.own_tab import Desk, OwnTab, own_tab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+def test_it_is_searched_as_one_types(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, here):
+        tab.wait_for("found", "found")
+        tab.search("corgi")
+        eventually(lambda: tab.names() and "corgi" in tab.names()[0].lower(), tab.page)
+        shown = tab.names()
+        told = desk.link.call("POST", "/v1/browse", {"text": "corgi"})
+        assert shown == [entry["name"] for entry in told["entries"]]
+        tab.search("no such thing at all")
+        tab.wait_for("found", "Nothing fits")
+        assert tab.names() == []
+        here.picture(f"{desk.server.gradio}-catalogue")
+
+
+def test_answers_that_were_overtaken_are_not_shown(desk: Desk, browser: Browser) -> None:
+    """The first answer comes last."""
+    with own_tab(desk, browser) as (tab, _):
+        tab.wait_for("found", "found")
+        tab.page.evaluate("""() => {
+            const real = window.fetch;
+            let first = true;
+            window.fetch = async (...given) => {
+                const late = first && String(given[0]).endsWith("/browse");
+                if (late) first = false;
+                const answer = await real(...given.slice(0, 1), {...given[1], signal: undefined});
+                if (late) await new Promise((go) => setTimeout(go, 700));
+                return answer;
+            };
+        }""")
+        tab.part("search").fill("watercolor")
+        tab.page.wait_for_timeout(150)
+        tab.part("search").fill("skyscraper")
+        eventually(lambda: tab.names() and "skyscraper" in tab.names()[0].lower(), tab.page)
+        tab.page.wait_for_timeout(900)
+        assert "skyscraper" in tab.names()[0].lower()
+
+
+def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, _):
+        tab.wait_for("found", "found")
+        for name, value, payload in (
+            ("on_disk", "true", {"on_disk": True}), ("family", "sdxl", {"family": "sdxl"}), ("kind", "style", {"kind": "style"}),
+            ("bare", "true", {"bare": True}), ("refined", "true", {"refined": True}), ("state", "never", {"state": "never"}),
+        ):
+            told = desk.link.call("POST", "/v1/browse", payload)
+            tab.page.locator(f"#stylus_filter_{name} option[value='{value}']").wait_for(state="attached")
+            tab.part(f"filter_{name}").select_option(value)
+            tab.wait_for_names(*[" ".join(entry["name"].split()) for entry in told["entries"]])
+            tab.part(f"filter_{name}").select_option("")
+        first = desk.link.call("POST", "/v1/browse", {})
+        assert first["total"] > 80
+        eventually(lambda: len(tab.names()) == 40, tab.page)
+        tab.part("next").click()
+        tab.wait_for("found", "41 to 80")
+        second = desk.link.call("POST", "/v1/browse", {"offset": 40})
+        eventually(lambda: tab.page.locator("#stylus_cards [data-key]").first.get_attribute("data-key") == second["entries"][0]["key"], tab.page)
+        tab.part("previous").click()
+        tab.wait_for("found", "1 to 40")
+        assert tab.part("previous").is_disabled()
+
+
+def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, here):
+        key = _open(tab, "watercolor_painting")
+        before = desk.entry(key)
+        tab.part("edit_text").fill("Soft washes of colour")
+        tab.part("edit_triggers").fill("wtrclr, wet paper\n second  \n\n")
+        tab.part("edit_weight").fill("0.65")
+        tab.part("edit_kind").select_option("style")
+        tab.part("edit_state").select_option("always")
+        tab.part("save").click()
+        tab.wait_for("detail_line", "Saved.")
+        edits = desk.entry(key)["edits"]
+        assert edits == {
+            "state": "always", "text": "Soft washes of colour", "triggers": ["wtrclr, wet paper", "second"], "weight": 0.65, "kind": edits["kind"],
+        }
+        assert "Soft washes of colour" in desk.journal()
+        here.picture(f"{desk.server.gradio}-detail")
+        tab.part("edit_state").select_option("never")
+        tab.part("save").click()
+        eventually(lambda: desk.entry(key)["state"] == "never", tab.page)
+        tab.wait_for("detail_line", "Saved.")
+        tab.part("undo").click()
+        tab.wait_for("detail_line", "As it was before.")
+        assert desk.entry(key)["edits"] == edits
+        tab.part("forget").click()
+        tab.wait_for("detail_line", "forgotten")
+        assert desk.entry(key)["edits"] == before["edits"]
+        assert desk.entry(key)["text"] == before["text"]
+        tab.part("close").click()
+        tab.part("detail").wait_for(state="hidden")
+
+
+def test_what_is_not_changed_is_not_sent(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, _):
+        key = _open(tab, "glass_skyscraper")
+        written = desk.journal()
+        tab.part("save").click()
+        tab.wait_for("detail_line", "Nothing was changed")
+        assert desk.journal() == written
+        tab.part("edit_weight").fill("9")
+        tab.part("save").click()
+        tab.wait_for("detail_line", "must lie between")
+        assert desk.entry(key)["edits"]["weight"] is None
+
+
+def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, here):
+        tab.search("shady")
+        tab.wait_for_names("Shady Figure")
+        blurred = tab.page.locator("#stylus_cards .stylus-blurred img")
+        blurred.wait_for(state="visible")
+        assert "blur" in blurred.evaluate("picture => getComputedStyle(picture).filter")
+        tab.part("show_pictures").check()
+        assert blurred.evaluate("picture => getComputedStyle(picture).filter") == "none"
+        tab.search("corgi dog")
+        tab.page.locator("#stylus_cards .stylus-picture:not(.stylus-blurred) img").first.wait_for(state="visible")
+        status, _ = desk.server.ask("POST", "/stylus/v1/ui/picture", {"stem": "../../secret"})
+        assert status == 400
+    assert not [one for one in here.complaints if "stylus" in one]
+
+
+def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, here):
+        for number, words in enumerate(HOSTILE):
+            name = f"hostile {number:02}"
+            tab.part("search").fill(name)
+            eventually(lambda name=name: len(tab.names()) == 1 and tab.names()[0].startswith(name), tab.page)  # type: ignore[misc]
+            tab.page.locator("#stylus_cards .stylus-open").click()
+            head = tab.page.locator("#stylus_detail .stylus-title")
+            eventually(lambda head=head, name=name: head.count() and head.text_content().startswith(name), tab.page)  # type: ignore[misc]
+            shown = "".join(head.text_content() or "")
+            assert shown == desk.entry(f"hostile_{number:02}")["name"], words
+        inside = "() => document.querySelectorAll('#stylus_tab_mount :is(script, style, iframe, img:not([src^=blob]), svg, form, base, link, math)').length"
+        assert tab.page.evaluate(inside) == 0
+        assert tab.page.evaluate("() => window.hacked === undefined")
+        overflow = tab.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0
+    assert "evil.example" not in here.outside
+
+
+def test_a_stranger_may_look_and_not_change(desk: Desk, browser: Browser) -> None:
+    """--listen without a password: the page of anybody in the network."""
+    desk.server.flag("listen", True)
+    try:
+        with own_tab(desk, browser) as (tab, _):
+            key = _open(tab, "corgi_dog")
+            tab.part("edit_state").select_option("never")
+            tab.part("save").click()
+            assert "without a password" in tab.wait_for("detail_line", "This changes settings")
+            assert desk.entry(key)["state"] == "auto"
+            assert desk.server.ask("POST", "/stylus/v1/ui/edit", {"key": key, "state": "never"})[0] == 403
+    finally:
+        desk.server.flag("listen", False)
+
+
+def test_the_keyboard_is_enough(desk: Desk, browser: Browser) -> None:
+    with own_tab(desk, browser) as (tab, _):
+        tab.wait_for("found", "found")
+        tab.part("search").focus()
+        tab.page.keyboard.type("skyscraper")
+        eventually(lambda: tab.names() and "skyscraper" in tab.names()[0].lower(), tab.page)
+        for _ in range(30):
+            tab.page.keyboard.press("Tab")
+            if tab.page.evaluate("document.activeElement.classList.contains('stylus-open')"):
+                break
+        tab.page.keyboard.press("Enter")
+        tab.part("edit_text").wait_for(state="visible")
+        assert tab.page.evaluate("document.activeElement.className") == "stylus-title"
+        tab.part("close").focus()
+        tab.page.keyboard.press("Enter")
+        eventually(lambda: tab.page.evaluate("document.activeElement.classList.contains('stylus-open')"), tab.page)
+        tab.head("catalogue").focus()
+        assert tab.page.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"
+
+
+def test_five_browsers_do_not_mix(desk: Desk, browser: Browser) -> None:
+    from contextlib import ExitStack
+
+    words = ["corgi", "watercolor", "skyscraper", "shady", "hostile 07"]
+    with ExitStack() as stack:
+        tabs = [stack.enter_context(own_tab(desk, browser))[0] for _ in words]
+        for tab, word in zip(tabs, words, strict=True):
+            tab.part("search").fill(word)
+        for tab, word in zip(tabs, words, strict=True):
+            eventually(lambda tab=tab, word=word: tab.names() and word in tab.names()[0].lower(), tab.page)  # type: ignore[misc]
+        tokens = {tab.page.evaluate("stylus.page._token") for tab in tabs}
+        assert len(tokens) == len(words)
+
+
+def test_nothing_complains_and_nothing_is_fetched_from_outside(desk: Desk, browser: Browser) -> None:
+    with visit(browser, desk.server.bare) as bare:
+        pass
+    with own_tab(desk, browser) as (tab, here):
+        _open(tab, "corgi_dog")
+        for head in tab.page.locator("#stylus_tab_mount [role=tab]").all():
+            head.click()
+            tab.page.wait_for_timeout(300)
+    assert set(here.complaints) <= set(bare.complaints)
+    assert here.outside <= bare.outside
+
+
+def _open(tab: OwnTab, stem: str) -> str:
+    """Of the LoRAs on disk; its key."""
+    tab.part("filter_on_disk").select_option("true")
+    tab.search(stem.replace("_", " "))
+    card = tab.page.locator(f"#stylus_cards .stylus-open[data-stem='{stem}']")
+    card.wait_for(state="visible")
+    tab.page.wait_for_timeout(200)  # a last answer may draw the list anew
+    key = card.get_attribute("data-key") or ""
+    card.click()
+    tab.part("edit_text").wait_for(state="visible")
+    return key
