@@ -29,6 +29,7 @@ from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.core.tags.tag import Tag
 from stylus_ext.core.tags.triggers import fitting_triggers
 from stylus_ext.core.tags.write import Sheet, write_tags
+from stylus_ext.core.terms import Terms
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ MOST_BATCHES = 1000
 MOST_CHARACTERS = 100_000
 _CACHED = 256
 _MOST_TOLD = 3
-_PASSING = frozenset({"no_encoder"})
+_PASSING = frozenset({"no_encoder", "chat_failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ class Deadline:
     def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._end = None if seconds is None else clock() + seconds
+
+    def left(self) -> float | None:
+        return None if self._end is None else max(0.0, self._end - self._clock())
 
     def check(self, step: str) -> None:
         if self._end is not None and self._clock() > self._end:
@@ -104,7 +108,7 @@ class PlanPrompt:
         settings = replace(request.settings, selection=_checked(request.settings))
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
         only = None if request.on_disk is None or request.reach is not None else frozenset(request.on_disk)
-        query = Query(prompt, negative, settings.selection, only)
+        query = Query(prompt, negative, settings.selection, only, terms=Terms(request.seeds[0], deadline.left))
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
             composition, told = correct(self._store, self._around(query, request), composition, request.corrections)
@@ -138,7 +142,7 @@ class PlanPrompt:
             return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
         state = (self._store.identity, self._store.revision, self._vectors())
         known = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
-        question = (query.prompt.text, query.negative.text, query.limits, query.only, known, *state)
+        question = (query.prompt.text, query.negative.text, query.limits, query.only, known, _seed_of(query), *state)
         with self._guard:
             if question in self._composed:
                 self._composed.move_to_end(question)
@@ -148,13 +152,15 @@ class PlanPrompt:
         candidates = _reachable(self._retrievers(query.limits.policy).find(query), request)
         deadline.check("the composition")
         composition, notes = self._sayable(query, candidates, request.on_disk)
+        told = (*candidates.notes, *composition.notes)
+        composition = replace(composition, notes=())
         deadline.check("the tags were written")
-        if not notes and not any(note.code in _PASSING for note in candidates.notes):
+        if not notes and not any(note.code in _PASSING for note in told):
             with self._guard:
-                self._composed[question] = (composition, candidates.confidence, candidates.notes)
+                self._composed[question] = (composition, candidates.confidence, told)
                 while len(self._composed) > _CACHED:
                     self._composed.popitem(last=False)
-        return composition, candidates.confidence, [*candidates.notes, *notes]
+        return composition, candidates.confidence, [*told, *notes]
 
     def _around(self, query: Query, request: PlanRequest) -> Around:
         on_disk, reach = request.on_disk, request.reach
@@ -203,6 +209,11 @@ def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
         found=tuple(one for one in candidates.found if one.key not in reasons),
         refused=(*(NearMiss(one.key, one.entry.card.name, reasons[one.key], one.score) for one in told), *candidates.refused),
     )
+
+
+def _seed_of(query: Query) -> int | None:
+    """The rules do not look at it."""
+    return None if query.limits.composer == "rules" else query.terms.seed
 
 
 def _checked(settings: Settings) -> Selection:

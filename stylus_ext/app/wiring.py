@@ -13,6 +13,7 @@ from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
+from stylus_ext.app.wiring_chat import ChatAccess
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
@@ -21,7 +22,6 @@ from stylus_ext.app.wiring_keys import Keys
 from stylus_ext.app.wiring_reranker import encoder_key, reranker_of
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
-from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.embedders import EndpointEmbedder, Noting, QuestionEmbedder, embedder_for
 from stylus_ext.backends.lora_folder.hashing import sha256_of
 from stylus_ext.backends.refiners.card import CardRefiner
@@ -29,7 +29,7 @@ from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.backends.vector_index import ChromaIndex, LateIndex, remembered_dimensions
 from stylus_ext.core.errors import Unavailable
-from stylus_ext.core.ports import Composer, Embedder, Retriever
+from stylus_ext.core.ports import Embedder, Retriever
 from stylus_ext.core.settings import Settings
 
 _FIRST_LOOK_S = 5.0
@@ -57,6 +57,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     except BaseException:
         close()
         raise
+    chat = ChatAccess(folder, settings.chat)
     refresh, access, hub = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings), HuggingFaceAccess(folder, settings)
     embed = EmbedCatalogue(store, index, embedder)
     changing = RLock()
@@ -67,7 +68,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         return Noting(found(policy), questions)
 
     def heeding(name: str) -> Composer:
-        return Heeding(_composer(name), store, store.verdicts)
+        return Heeding(chat.composer(name), store, store.verdicts)
 
     return Stylus(
         folder=folder,
@@ -80,6 +81,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         retrievers=retrievers,
         composers=heeding,
         verdicts=store.verdicts,
+        chat=chat,
         refresh=refresh,
         embed=embed,
         hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
@@ -95,7 +97,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         hugging_face=hub,
         downloads=Downloads(folder, settings.downloads, access, hub),
         notes=lambda: (*store.notes, *index.notes),
-        close=lambda: _in_turn(index.close, close),
+        close=lambda: _in_turn(index.close, chat.close, close),
     )
 
 
@@ -119,8 +121,3 @@ def _encoding(
 def _in_turn(*steps: Callable[[], None]) -> None:
     for step in steps:
         step()
-
-
-def _composer(name: str) -> Composer:
-    composers: dict[str, Callable[[], Composer]] = {"rules": RuleComposer}
-    return composers[name]()

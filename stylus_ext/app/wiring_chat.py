@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
 from stylus_ext.backends.chat import ChatClient, ChatEndpoint, Place, Price, chat_key, place_of
 from stylus_ext.backends.chat.endpoint import CHAT_KEY, base_url
+from stylus_ext.backends.composers.chat import FAILED, ChatComposer, ChatRules
+from stylus_ext.backends.composers.chat_answers import Answers
+from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.http import Key, forget_key, keep_key, origin_of
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.candidates import Candidates
+from stylus_ext.core.composition import Composition
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
+
+_ANSWERS = "chat_answers.json"
+
+
+@dataclass(slots=True)
+class NoChat:
+    """In place of the `Composer` that asks a model, where none can be asked: the rules, and why."""
+
+    why: str
+    name: str = "chat"
+
+    def compose(self, query: Query, candidates: Candidates) -> Composition:
+        made = RuleComposer().compose(query, candidates)
+        return replace(made, notes=(*made.notes, Note(FAILED, f"The rules composed this plan in place of a language model: {self.why}")))
 
 
 @dataclass(slots=True)
@@ -19,8 +39,12 @@ class ChatAccess:
 
     folder: Path
     settings: Chat
+    _answers: Answers = field(init=False, repr=False)
     _client: ChatClient | None = field(default=None, repr=False)
     _guard: Lock = field(default_factory=Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._answers = Answers(self.folder / _ANSWERS)
 
     @property
     def on(self) -> bool:
@@ -34,6 +58,27 @@ class ChatAccess:
     def free(self) -> bool:
         """On a machine of one's own, where nothing is paid."""
         return self.on and self.place != "elsewhere"
+
+    @property
+    def composers(self) -> tuple[str, ...]:
+        """Those that can compose here, by name."""
+        return ("rules", "chat") if self.on else ("rules",)
+
+    @property
+    def free_composers(self) -> tuple[str, ...]:
+        """Those for which nobody pays."""
+        return ("rules", "chat") if self.free else ("rules",)
+
+    def composer(self, name: str) -> Composer:
+        if name != "chat":
+            return RuleComposer()
+        try:
+            client = self.client()
+        except InvalidInput as problem:
+            return NoChat(str(problem))
+        said = self.settings
+        rules = ChatRules(said.chat_deadline, said.cards, said.prune_again, said.chat_release)
+        return ChatComposer(client, rules, self._answers)
 
     def client(self) -> ChatClient:
         """The key is looked for each time, since it may have been entered meanwhile."""

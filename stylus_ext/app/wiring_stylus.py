@@ -16,6 +16,7 @@ from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
+from stylus_ext.app.wiring_chat import ChatAccess
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
@@ -55,6 +56,7 @@ class Stylus:
     retrievers: Callable[[str], Retriever]
     composers: Callable[[str], Composer]
     verdicts: Verdicts
+    chat: ChatAccess
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
     hash_files: HashFiles

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,12 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Tasks in the order of the prompt, picks best first, and what was close."""
+    """Tasks in the order of the prompt, picks best first, what was close, and what had to be done otherwise than asked for."""
 
     tasks: tuple[Task, ...] = ()
     picks: tuple[Pick, ...] = ()
     near_misses: tuple[NearMiss, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         keys = [pick.key for pick in self.picks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from stylus_ext.core.fetching import Fetched
 from stylus_ext.core.names import NO_NAMES, Names
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
+from stylus_ext.core.terms import NO_TERMS, Terms
 
 Matrix = NDArray[np.float32]
 
@@ -213,6 +214,7 @@ class Query:
     limits: Selection
     only: frozenset[AdapterKey] | None = None
     names: Names = NO_NAMES
+    terms: Terms = field(default=NO_TERMS, compare=False)
 
 
 class Retriever(Protocol):

@@ -15,7 +15,7 @@ from stylus_ext.core.errors import InvalidInput
 
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
-COMPOSERS = ("rules",)
+COMPOSERS = ("rules", "chat")
 ENGINE_SECTIONS = ("encoder", "vectors", "civitai", "hugging_face", "downloads", "chat", "reranking")
 """Those that belong to an engine and not to a plan."""
 
@@ -149,6 +149,7 @@ class Chat(_Section):
     chat_deadline: float = _option(20.0, "seconds that one composition may take; after that the rules compose", low=0.5, high=600.0)
     cards: int = _option(24, "cards that it sees, the best and most different of the candidates", low=5, high=60)
     prune_again: bool = _option(False, "ask a second time what of its own picks should rather be left out, as the paper's published code does")
+    chat_release: bool = _option(True, "have Ollama free the graphics memory as soon as the answer is there")
     price_in: float = _option(-1.0, "US dollars per million tokens read; -1 takes the known list price", low=-1.0, high=1000.0)
     price_out: float = _option(-1.0, "US dollars per million tokens written; -1 takes the known list price", low=-1.0, high=1000.0)
 

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.backends.chat import ChatClient, ChatEndpoint
+from stylus_ext.backends.composers.chat import ChatComposer
 from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.core.ports import Composer
 from tests.backends.retrievers.house import House, catalogue, filling, open_house, query
+from tests.chat_service import ChatService, serving
+from tests.chat_service.composing import answers, sensible
 
-COMPOSERS: dict[str, Callable[[], Composer]] = {"rules": RuleComposer}
+COMPOSERS: dict[str, Callable[[str], Composer]] = {"rules": lambda _: RuleComposer(), "chat": lambda url: ChatComposer(ChatClient(ChatEndpoint(url, "m")))}
 PROMPTS = (
     "a copper train at a night market", "mira vanthal, goggles, sky, fog", "inkwellstyle, castle, rain <lora:rain:0.4>", "", "((",
     "knittedthing, teapot, velvet gown, train BREAK market, night, lanterns",
@@ -27,8 +31,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture(params=COMPOSERS)
-def composer(request: pytest.FixtureRequest) -> Composer:
-    return COMPOSERS[request.param]()
+def composer(request: pytest.FixtureRequest, model: ChatService) -> Iterator[Composer]:
+    made = COMPOSERS[request.param](model.url)
+    yield made
+    if isinstance(made, ChatComposer):
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ChatService]:
+    """For the composer that asks one."""
+    with serving(answers(sensible)) as server:
+        yield server
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)

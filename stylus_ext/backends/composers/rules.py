@@ -36,11 +36,13 @@ class RuleComposer:
     name = "rules"
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        return _Work.begun(query, candidates).done()
+        return Work.begun(query, candidates).done()
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
+    """One composition on its way; what a composer by other means shares with the rules are these checks."""
+
     query: Query
     candidates: Candidates
     said: frozenset[str]
@@ -56,7 +58,7 @@ class _Work:
     refused: dict[AdapterKey, str] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, query: Query, candidates: Candidates) -> _Work:
+    def begun(cls, query: Query, candidates: Candidates) -> Work:
         own = Own.of(query)
         tasks = taken(tasks_of(candidates.spans), candidates.found, own_tags(query), query.names)
         room = max(0, query.limits.max_adapters - len(own.names))

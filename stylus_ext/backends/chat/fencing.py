@@ -1,0 +1,60 @@
+"""Strangers' text on its way into a question: one line of plain words comes out, without sentences that speak to the model.
+
+A guard, and not the only one: what comes back is checked against what was shown, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_SENTENCES = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+|\s[-–—•*]+\s")
+_SYNTAX = str.maketrans({sign: " " for sign in "|<>{}[]`\\=\u2028\u2029"})
+_LINK = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
+_TO_US = re.compile(
+    r"""(?ix)
+    \b(?:ignore|disregard|forget|override|bypass|skip|overlook|neglect)\b.{0,60}
+        \b(?:rules?|instructions?|prompts?|above|previous|prior|earlier|others?|limits?|everything|guidelines?|constraints?|list|task)\b
+    | \b(?:choose|pick|select|prefer|take|include|rank|recommend|insert|return|output|assign|give)\b.{0,40}
+        \b(?:me|this|itself|first|always|every|all|number|id|nothing\ else|no\ other|only)\b
+    | \b(?:must|always|shall|should|has\ to|have\ to)\s+(?:\w+\s+)?(?:be\s+)?(?:chosen|picked|selected|used|included|use|choose|pick|select|include|win)\b
+    | \b(?:system|assistant|user|developer|admin)\b\s*(?::|prompt|message|role|note|override|instruction)
+    | \b(?:you\ are|you\ must|you\ will|you\ have\ to|you\ should|your\ (?:task|rules?|instructions?|job|answer|output))\b
+    | \b(?:as\ an?\ ai|language\ models?|llms?|chat\ ?gpt|gpt-?\d\w*|claude|gemini|prompt\ injection|jailbreak|composer|the\ model\ reading)\b
+    | \b(?:answer|respond|reply|output|return|write|print)\b.{0,40}\b(?:with|only|exactly|json|following|yes|number|tasks?)\b
+    | \b(?:new|important|updated|secret|hidden|real|actual)\s+(?:rules?|instructions?|orders?|policy)\b
+    | \b(?:end|begin|start)\s+of\s+(?:the\s+)?(?:data|list|cards?|adapters?|prompt|instructions?)\b
+    | \bweights?\b\s*(?:of|to|is)?\s*:?\s*-?\d
+    | \b(?:tasks|adapters|prune|reason)"?\s*:
+    | ignorier\w*\s|ignora\w*\s|ignorez\s|игнорир|忽略|无视|無視|忘れ|選んで|选择我|選擇我|무시
+    """
+)
+
+
+def plain(text: str, most: int) -> str:
+    """At most so many characters of one line; what speaks to the model is left out, sentence by sentence."""
+    said = unicodedata.normalize("NFKC", text[: 20 * most])
+    said = "".join(sign for sign in said if unicodedata.category(sign) not in ("Cf", "Cc", "Co", "Cs", "Cn") or sign.isspace())
+    kept = [one for one in _SENTENCES.split(_LINK.sub(" ", said)) if not speaks_to_us(one)]
+    line = " ".join(" ".join(kept).translate(_SYNTAX).split())
+    return line if len(line) <= most else line[:most].rsplit(" ", 1)[0]
+
+
+def speaks_to_us(text: str) -> bool:
+    """Whether a sentence seems to be meant for whoever reads the card, and not for who uses the adapter."""
+    spaced = " ".join(re.sub(r"[_\-*~.]+", " ", text).split())
+    return any(_TO_US.search(one) is not None for one in (text, spaced, _joined(spaced)))
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Between two marks that the lines cannot hold, since they are made from them."""
+    text = "\n".join(lines)
+    mark = f"=== data {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]} ==="
+    return f"{mark}\n{text}\n{mark}"
+
+
+def _joined(text: str) -> str:
+    """I g n o r e, written apart, is one word again."""
+    return re.sub(r"\b(?:\w ){3,}\w\b", lambda found: found.group().replace(" ", ""), text)
