@@ -16,6 +16,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
 from stylus_ext.environment.data_folder import data_folder
 
+CHAT = "chat"
 SettingsFor = Callable[[Path, Namespace], Settings]
 
 
@@ -30,10 +31,11 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
         add_command(these, one, "catalogue ", add_common, carry_out)
     key = these.add_parser(
         "key", help="enter your key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
-        description="Enter your key of Civitai or Hugging Face. It is read from standard input, kept in a file that only you can read,\n"
-        "and sent to the address that is set now (--civitai-url, --hugging-face-url) and to no other.",
+        description="Enter your key of Civitai, Hugging Face or a chat server. It is read from standard input, kept in a file\n"
+        "that only you can read, and sent to the address that is set now (--civitai-url, --hugging-face-url, --chat-url)\n"
+        "and to no other.",
     )
-    _from(key, "whose key it is")
+    key.add_argument("--from", dest="source", choices=(*SERVICES, CHAT), default=CIVITAI, help=f"whose key it is (default: {CIVITAI})")
     key.add_argument("--forget", action="store_true", help="delete the key instead")
     key.add_argument("--check", action="store_true", help="ask the service whose it is")
     add_common(key)
@@ -99,17 +101,24 @@ def _skipped(skipped: Mapping[str, int]) -> Iterator[str]:
             yield f"    {reason}: {count:,}"
 
 
-def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
+def _access(source: str, folder: Path, settings: Settings) -> tuple[str, Any]:
+    from stylus_ext.app.wiring_chat import ChatAccess
     from stylus_ext.app.wiring_civitai import CivitaiAccess
     from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 
-    folder, hub = data_folder(arguments.data_dir), arguments.source == HUGGING_FACE
-    access = (HuggingFaceAccess if hub else CivitaiAccess)(folder, settings_for(folder, arguments))
-    service = "Hugging Face" if hub else "Civitai"
+    if source == CHAT:
+        return "The chat server", ChatAccess(folder, settings.chat)
+    return ("Hugging Face", HuggingFaceAccess(folder, settings)) if source == HUGGING_FACE else ("Civitai", CivitaiAccess(folder, settings))
+
+
+def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
+    folder = data_folder(arguments.data_dir)
+    service, access = _access(arguments.source, folder, settings_for(folder, arguments))
     if arguments.forget:
         said = "The key is deleted." if access.drop_key() else "There was no key."
     elif arguments.check:
-        said = f"{service} knows the key: it is {access.account()}'s."
+        account = access.account()
+        said = f"{account} answers." if arguments.source == CHAT else f"{service} knows the key: it is {account}'s."
     else:
         typed = getpass.getpass(f"{service} key (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
         said = f"The key is kept, for {access.enter_key(typed.strip())} alone."

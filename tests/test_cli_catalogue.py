@@ -143,3 +143,12 @@ def test_no_key_reaches_a_log_or_a_terminal(folder: Path, service: CivitaiServic
     assert "again in" in said
     assert SECRET not in said
     assert all(one.headers.get("authorization") == f"Bearer {SECRET}" and SECRET not in one.target for one in service.seen)
+
+
+def test_the_key_of_a_chat_server_is_entered_for_its_address(stylus: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://generativelanguage.googleapis.com/v1beta/openai"
+    monkeypatch.setattr("sys.stdin", io.StringIO("AIza-very-hidden\n"))
+    done = stylus("catalogue", "key", "--from", "chat", "--chat-url", url, "--chat-model", "gemini-2.5-flash", "--data-dir", str(folder))
+    assert done.out == "The key is kept, for https://generativelanguage.googleapis.com alone.\n"
+    assert (folder / "chat.key").stat().st_mode & 0o077 == 0
+    assert stylus("catalogue", "key", "--from", "chat", "--forget", "--data-dir", str(folder)).out == "The key is deleted.\n"

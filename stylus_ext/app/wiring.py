@@ -29,7 +29,7 @@ from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.backends.vector_index import ChromaIndex, LateIndex, remembered_dimensions
 from stylus_ext.core.errors import Unavailable
-from stylus_ext.core.ports import Embedder, Retriever
+from stylus_ext.core.ports import Composer, Embedder, Retriever
 from stylus_ext.core.settings import Settings
 
 _FIRST_LOOK_S = 5.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
-from stylus_ext.backends.chat import ChatClient, ChatEndpoint, Place, Price, chat_key, place_of
+from stylus_ext.backends.chat import ChatClient, ChatEndpoint, Place, Price, Question, chat_key, place_of
 from stylus_ext.backends.chat.endpoint import CHAT_KEY, base_url
 from stylus_ext.backends.composers.chat import FAILED, ChatComposer, ChatRules
 from stylus_ext.backends.composers.chat_answers import Answers
@@ -19,6 +19,7 @@ from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
 
 _ANSWERS = "chat_answers.json"
+_CHECK = {"type": "object", "additionalProperties": False, "required": ["answer"], "properties": {"answer": {"type": "string"}}}
 
 
 @dataclass(slots=True)
@@ -109,6 +110,12 @@ class ChatAccess:
 
     def drop_key(self) -> bool:
         return forget_key(self.folder, CHAT_KEY)
+
+    def account(self) -> str:
+        """Asks the model for one word, which shows that address, model and key are right; says where that is."""
+        client = self.client()
+        client.ask(Question("Answer briefly.", "Say yes.", schema=_CHECK, schema_name="check", max_tokens=50), self.settings.chat_deadline)
+        return client.name
 
     def close(self) -> None:
         with self._guard:

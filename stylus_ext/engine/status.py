@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
 from stylus_ext.core.ports import Filter
-from stylus_ext.core.settings import COMPOSERS, POLICIES, SCHEMES, Settings
+from stylus_ext.core.settings import POLICIES, SCHEMES, Settings
+from stylus_ext.engine import chat
 from stylus_ext.engine.civitai import on_request
 from stylus_ext.engine.downloads import leaves
 
@@ -30,10 +31,11 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         },
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
-        "leaves_the_machine": _leaves(stylus.settings),
-        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings)],
+        "chat": chat.about(stylus),
+        "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus)],
+        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings), *chat.on_request(stylus)],
         "capabilities": {
-            "composers": list(COMPOSERS), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
+            **chat.capabilities(stylus), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(operations),
         },
         "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],

@@ -64,7 +64,7 @@ def build_panel(tab: str, hosts: tuple[Any, Any], on_after_component: Callable[.
                 elem_id=element(tab, "seed"),
             )
             made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
-        made["composer"] = _dropdown(tab, "composer", list(COMPOSERS), defaults, visible=len(COMPOSERS) > 1)
+        made["composer"] = _dropdown(tab, "composer", list(COMPOSERS), defaults, visible=False)  # until an engine says that it has several
         made["downloads"] = _checkbox(tab, "downloads", False)
         made["replay"] = gr.Textbox(label=_LABELS["replay"], value="", visible=False, elem_id=element(tab, "replay"))
         buttons["afresh"] = gr.Button(

@@ -117,7 +117,10 @@ def test_a_server_that_never_answers_costs_no_more_than_the_deadline(world: Worl
 def _wrong_types(rng: random.Random) -> Any:
     """Something of the schema's shape, with anything in it."""
     leaf: list[Any] = [None, True, -1, 0, 1, 2, 3, 10**30, 1.5, float("nan"), "", "1", "copper train", "teapot", "x" * 3000, [], {}, "\ud83d", "\0", "night\nmarket"]
-    thing = lambda: rng.choice(leaf)  # noqa: E731
+
+    def thing() -> Any:
+        return rng.choice(leaf)
+
     row = {"number": thing(), "reason": thing()}
     task = {"task": thing(), "adapters": rng.choice([[row], row, [row, row], thing(), [thing()]])}
     return rng.choice([{"tasks": [task, task, {"task": "teapot", "adapters": [row]}], "prune": [row]}, {"tasks": task, "prune": thing()}, [task], task, thing()])
@@ -140,7 +143,10 @@ def _mangled(body: bytes, rng: random.Random) -> bytes:
 
 def _kinds(rng: random.Random) -> list[Callable[[Asked], Sent]]:
     """Every way in which a server is known to misbehave, and any bytes at all."""
-    good = lambda asked: completion(json.dumps(sensible(asked)))  # noqa: E731
+
+    def good(asked: Asked) -> bytes:
+        return completion(json.dumps(sensible(asked)))
+
     text = json.dumps(_wrong_types(rng))
     status = rng.choice([301, 400, 401, 403, 404, 408, 413, 418, 422, 429, 500, 502, 503, 529, 599])
     return [

@@ -10,6 +10,7 @@ from stylus_ext.app.wiring_chat import ChatAccess
 from stylus_ext.backends.chat import Price
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Chat
+from tests.chat_service import says, serving
 
 
 def test_nobody_is_asked_unless_a_server_is_named(tmp_path: Path) -> None:
@@ -47,3 +48,10 @@ def test_prices_of_ones_own_count(tmp_path: Path) -> None:
     said = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
     assert ChatAccess(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
     assert ChatAccess(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0)).endpoint().pays is None
+
+
+def test_a_server_can_be_tried(tmp_path: Path) -> None:
+    with serving(says({"answer": "yes"})) as server:
+        access = ChatAccess(tmp_path, Chat(chat_url=server.url, chat_model="m"))
+        assert access.account() == f"m at {server.url}/v1"
+        access.close()

@@ -142,7 +142,7 @@ class Asking:
             raise ChatRefused(f"The model {self.client.endpoint.model} refused to answer: {problem}.")
         if self.tries >= TRIES:
             self._give_up(problem)
-        logger.info("%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem)
+        logger.info("%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem.fault)
         if problem.fault in ("cut", "empty"):  # a model that thinks aloud used them up
             self.max_tokens *= _MORE_TOKENS
         if problem.fault in ("empty", "unreadable"):

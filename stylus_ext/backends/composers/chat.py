@@ -68,6 +68,7 @@ class ChatComposer:
         try:
             choice = self._chosen(query, cards, room, seconds)
         except ChatProblem as problem:
+            logger.warning("composed by the rules: %s", type(problem).__name__)  # what a server says may hold the prompt
             return _by_rules(query, candidates, str(problem))
         if not choice.tasks:
             return _by_rules(query, candidates, "its answer named no part of the prompt.")
@@ -143,6 +144,5 @@ def _look_again(query: Query, cards: Shown, choice: Choice, asking: _Asking, see
 
 
 def _by_rules(query: Query, candidates: Candidates, why: str) -> Composition:
-    logger.warning("composed by the rules: %s", why)
     made = RuleComposer().compose(query, candidates)
     return replace(made, notes=(*made.notes, Note(FAILED, f"The rules composed this plan in place of the language model: {why}")))

@@ -1,0 +1,74 @@
+"""What the engine says of a language model: none, one at home, one elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.operations import perform
+from tests.chat_service import serving
+from tests.chat_service.composing import answers, sensible
+from tests.embedding_server import EmbeddingServer
+from tests.fakes import Watch
+
+
+def report(folder: Path, vectors: EmbeddingServer, composer: str = "rules", **chat: Any) -> dict[str, Any]:
+    values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": chat, "selection": {"composer": composer}}
+    stylus = open_stylus(folder, with_values(Settings(), values))
+    try:
+        return perform(stylus, "status", {}, Watch())
+    finally:
+        stylus.close()
+
+
+def test_without_a_model_the_rules_alone_compose(folder: Path, vectors: EmbeddingServer) -> None:
+    status = report(folder, vectors)
+    assert status["chat"] is None
+    assert (status["capabilities"]["composers"], status["capabilities"]["free_composers"]) == (["rules"], ["rules"])
+    assert "--composer chat" not in str(status)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:11434", "http://127.0.0.1:1234/v1"])
+def test_what_is_on_this_machine_leaves_nothing(folder: Path, vectors: EmbeddingServer, url: str) -> None:
+    status = report(folder, vectors, "chat", chat_url=url, chat_model="m")
+    assert status["chat"] == {"url": url, "model": "m", "place": "machine", "key": False}
+    assert status["capabilities"]["free_composers"] == ["rules", "chat"]
+    assert url not in str([status["leaves_the_machine"], status["leaves_on_request"]])
+
+
+def test_what_goes_elsewhere_is_said_and_is_not_free(folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    said = {"chat_url": "https://api.openai.com", "chat_model": "gpt-4o-mini"}
+    status = report(folder, vectors, **said)
+    assert status["capabilities"]["composers"] == ["rules", "chat"]
+    assert status["capabilities"]["free_composers"] == ["rules"]
+    assert not [line for line in status["leaves_the_machine"] if "openai" in line]
+    assert [line for line in status["leaves_on_request"] if "openai" in line] == [
+        "`plan --composer chat`: prompts and the short cards of up to 24 candidates go to https://api.openai.com (elsewhere), with your key"
+    ]
+    assert "sk-secret" not in str(status)
+    by_itself = report(folder, vectors, "chat", **said)
+    assert [line for line in by_itself["leaves_the_machine"] if "openai" in line]
+
+
+def test_one_in_the_own_network_is_free_and_said(folder: Path, vectors: EmbeddingServer) -> None:
+    status = report(folder, vectors, chat_url="http://192.168.7.7:1234", chat_model="m")
+    assert "chat" in status["capabilities"]["free_composers"]
+    assert "(in your own network)" in str(status["leaves_on_request"])
+
+
+def test_a_plan_asks_the_model_only_where_it_is_asked_for(folder: Path, vectors: EmbeddingServer) -> None:
+    with serving(answers(sensible)) as server:
+        values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": {"chat_url": server.url, "chat_model": "m"}}
+        stylus = open_stylus(folder, with_values(Settings(), values))
+        perform(stylus, "plan", {"prompt": "a watercolor fox"}, Watch())
+        stylus.warm()
+        assert server.seen == []
+        answer = perform(stylus, "plan", {"prompt": "a watercolor fox", "settings": {"selection": {"composer": "chat"}}}, Watch())
+        assert len(server.seen) == 1
+        assert not [note for note in answer["plan"]["notes"] if note["code"] in ("chat_failed", "failed")]
+        stylus.close()
