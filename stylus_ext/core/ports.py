@@ -98,7 +98,6 @@ class VectorIndex(Protocol):
     @property
     def mark(self) -> str:
         """What `set_mark` kept: which state of the catalogue the vectors stand for."""
-        ...
 
     def set_mark(self, mark: str) -> None: ...
 
