@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stylus_ext import cli_refine
 from stylus_ext.cli_commands import CarryOut, Command, add_command
 from stylus_ext.cli_flags import Help
 from stylus_ext.cli_text import notes_lines
@@ -27,7 +28,7 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
         formatter_class=Help, allow_abbrev=False,
     )
     these = parser.add_subparsers(required=True, metavar="WHAT")
-    for one in COMMANDS:
+    for one in (*COMMANDS, *cli_refine.COMMANDS):
         add_command(these, one, "catalogue ", add_common, carry_out)
     key = these.add_parser(
         "key", help="enter your key, for downloads that need one", formatter_class=Help, allow_abbrev=False,

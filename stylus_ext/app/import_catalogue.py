@@ -32,10 +32,10 @@ class Quoting:
     said: Mapping[AdapterKey, PublishedText] = field(default_factory=dict)
 
     def refine(self, card: AdapterCard) -> Description:
-        base = self.rules.refine(card)
         said = next((self.said[key] for key in (card.key, *card.equivalents) if key in self.said), None)
         if said is None:
-            return base
+            return self.rules.refine(card)
+        base = self.rules.refine(replace(card, text=said.text))
         made_of = f"{self.name}\0{said.text}\0{said.weight}".encode("utf-8", "surrogatepass")
         weight = base.weight if said.weight is None else said.weight
         return replace(base, text=said.text, weight=weight, source=self.name, fingerprint=hashlib.sha256(made_of).hexdigest()[:32])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from stylus_ext.core.errors import InvalidInput
@@ -85,6 +85,8 @@ class Example:
 
     prompt: str
     weight: float | None = None
+    image: str = field(default="", compare=False)
+    """Where the picture is that the prompt made; the same prompt is the same example, whatever was drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from stylus_ext.engine.downloads import discard, fetch
 from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.judging import VERDICT, verdict
 from stylus_ext.engine.keys import KEYS, keys
+from stylus_ext.engine.refining import REFINE, refine
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -58,6 +59,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "index": Operation(requests.INDEX, catalogue.index, long=True),
     "sync": Operation(requests.SYNC, sync, long=True),
     "identify": Operation(requests.IDENTIFY, identify, long=True),
+    "refine": Operation(REFINE, refine, long=True, beside=True),
     "import": Operation(IMPORT, take_in, long=True),
     "fetch": Operation(requests.FETCH, fetch, long=True, beside=True),
     "discard": Operation(requests.DISCARD, discard, long=True, beside=True),

@@ -26,6 +26,7 @@ from stylus_ext.core.card import Example
 
 _MOST_IMAGES = 100
 _LONGEST_PROMPT = 2_000
+_LONGEST_URL = 500
 _KIB = 1024
 _LORA_TAG = re.compile(r"<lora:([^:<>]+):([0-9.]+)")
 _AUTO_V2 = 10
@@ -126,7 +127,8 @@ def _examples(
         prompt = text(meta.get("prompt") or meta.get("positive"), _LONGEST_PROMPT)
         if without_tags(prompt):
             used = _used_weight(meta, prompt, subject, version_id, sha256)
-            yield Example(without_tags(prompt), used)
+            url = text(image.get("url"), _LONGEST_URL)
+            yield Example(without_tags(prompt), used, url if url.startswith("https://") and " " not in url else "")
 
 
 def _used_weight(

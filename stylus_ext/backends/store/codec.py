@@ -47,7 +47,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Example):
-        return [value.prompt] if value.weight is None else [value.prompt, value.weight]
+        said = [value.prompt, value.weight, value.image]
+        return said if value.image else said[: 1 + (value.weight is not None)]
     if isinstance(value, RemoteFile):
         return _said(value, _REMOTE_DEFAULTS)
     return value
@@ -77,7 +78,7 @@ def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
 
 
 def _examples(values: list[list[Any]]) -> tuple[Example, ...]:
-    return tuple([Example(*value[:2]) for value in values])
+    return tuple([Example(*value[:3]) for value in values])
 
 
 def _remote(value: dict[str, Any] | None) -> RemoteFile | None:

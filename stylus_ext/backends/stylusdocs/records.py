@@ -13,6 +13,7 @@ SOURCE = "stylusdocs"
 NO_VERSION = "no Civitai version in its address"
 _VERSION = re.compile(r"https?://(?:www\.)?civitai\.com/api/download/models/(\d{1,12})(?:[/?#].*)?", re.DOTALL)
 _MOST_EXAMPLES = 8
+_LONGEST_URL = 500
 _LONGEST_PROMPT = 600
 _MOST_WORDS = 40
 _LONGEST_WORD = 200
@@ -89,8 +90,20 @@ def _texts(record: Mapping[str, Any], name: str, most: int, longest: int) -> tup
 
 def _examples(record: Mapping[str, Any]) -> tuple[Example, ...]:
     """A missing prompt was written down as "None"."""
-    prompts = _texts(record, "image_prompts", 4 * _MOST_EXAMPLES, _LONGEST_PROMPT)
-    return tuple(Example(prompt) for prompt in prompts if prompt != "None")[:_MOST_EXAMPLES]
+    prompts, urls = record.get("image_prompts"), record.get("image_urls")
+    if not isinstance(prompts, (list, tuple)):
+        return ()
+    found: dict[str, Example] = {}
+    for place, said in enumerate(prompts[: 4 * _MOST_EXAMPLES]):
+        prompt = said[:_LONGEST_PROMPT].strip() if isinstance(said, str) else ""
+        if prompt and prompt != "None":
+            found.setdefault(prompt, Example(prompt, None, _picture(urls, place)))
+    return tuple(found.values())[:_MOST_EXAMPLES]
+
+
+def _picture(urls: Any, place: int) -> str:
+    url = urls[place] if isinstance(urls, list) and place < len(urls) else ""
+    return url if isinstance(url, str) and url.startswith("https://") and len(url) <= _LONGEST_URL and " " not in url else ""
 
 
 def _images(record: Mapping[str, Any]) -> int | None:

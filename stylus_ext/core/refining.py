@@ -1,0 +1,115 @@
+"""A refiner that asks somebody else, at a price: what it says of a card, what it costs, and how much of that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.description import Description
+from stylus_ext.core.errors import InvalidInput, StylusError
+
+Check = Callable[[], None]
+MOST_AT_ONCE = 64
+MOST_PICTURES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """Tokens, and US dollars; None where nobody knows the price."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_in + self.tokens_out
+
+    def __add__(self, other: Expense) -> Expense:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Expense(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, cost)
+
+
+class NotRefined(StylusError):
+    """This card got no description, and asking the same again is not likely to give one; what was spent is lost."""
+
+    def __init__(self, sentence: str, spent: Expense = Expense()) -> None:
+        super().__init__(sentence)
+        self.spent = spent
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A description, and what it cost."""
+
+    description: Description
+    spent: Expense = Expense()
+
+
+class CostlyRefiner(Protocol):
+    """May be asked from several threads."""
+
+    @property
+    def source(self) -> str:
+        """As its descriptions name it."""
+        ...
+
+    def fingerprint(self, card: AdapterCard) -> str:
+        """Another one when the card says something else."""
+        ...
+
+    def estimate(self, card: AdapterCard) -> Expense:
+        """What asking about it will cost, about; nobody is asked."""
+        ...
+
+    def describe(self, card: AdapterCard, check: Check) -> Refined:
+        """`NotRefined` where this card is the trouble, `Unavailable` where the server is."""
+        ...
+
+    def release(self) -> None:
+        """When a job is over: what it took of the picture's card is given back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefineLimits:
+    """What may be refined, how fast and for how much; None is no limit."""
+
+    at_once: int = 4
+    most: int | None = None
+    dollars: float | None = None
+    tokens: int | None = None
+    on_disk: bool = False
+    again: bool = False
+    """Also what this refiner's kind has described before, by another model."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_once <= MOST_AT_ONCE:
+            raise InvalidInput(f"Between 1 and {MOST_AT_ONCE} cards can be refined at once, not {self.at_once}.")
+        if any(limit is not None and limit < 0 for limit in (self.most, self.dollars, self.tokens)):
+            raise InvalidInput("A limit of refining cannot be less than nothing.")
+
+    def affords(self, expense: Expense) -> bool:
+        if self.tokens is not None and expense.tokens > self.tokens:
+            return False
+        return self.dollars is None or (expense.cost is not None and expense.cost <= self.dollars)
+
+
+@dataclass(frozen=True, slots=True)
+class RefineReport:
+    """What a job did, or would do. `known` were described before, `edited` have a text of the user's, `waiting` failed lately."""
+
+    wanted: int = 0
+    refined: int = 0
+    failed: int = 0
+    left: int = 0
+    known: int = 0
+    edited: int = 0
+    waiting: int = 0
+    estimate: Expense = Expense()
+    spent: Expense = Expense()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    stopped: str = ""
+    """Why the job ended before all was done."""
