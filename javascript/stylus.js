@@ -758,3 +758,279 @@ window.stylus = (() => {
 
     stylus.part("status", "status", draw, (place) => place.stylusSeen());
 })(window.stylus);
+
+// ==================================================================== the accordion: preview, corrections, what was used
+((stylus) => {
+    const {el, fill, text, call, link, size} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        planning: "Choosing LoRAs ...",
+        noSeat: "The page did not introduce itself yet; press Preview once more.",
+        lock: "Lock",
+        lockHint: "Keep this set for the next generations",
+        unlock: "Take the lock off",
+        locked: "Locked for the next generations: {names}.",
+        send: "Send to prompt",
+        sendHint: "Write trigger words and tags into the prompt, where they can be seen and changed",
+        takeBack: "Take back",
+        takeBackHint: "Remove from the prompt exactly what was written into it",
+        undo: "Undo my corrections",
+        plannedIn: "Planned in {ms} ms for {family}.",
+        anyFamily: "any base model",
+        wholePrompt: "The prompt, its parts and what is not resolved yet",
+        unresolved: "not resolved yet",
+        yours: "your own {name}",
+        nobody: "nothing",
+        noPicks: "Nothing was chosen.",
+        accept: "Accept",
+        accepted: "Accepted",
+        acceptHint: "Keep {name} in this plan",
+        reject: "Reject",
+        rejectHint: "Leave {name} out of this plan",
+        swap: "Swap",
+        swapHint: "Take the next candidate in the place of {name}",
+        always: "Always",
+        alwaysHint: "Use {name} for every prompt, until you take that back",
+        never: "Never",
+        neverHint: "Never choose {name} again, until you take that back",
+        useIt: "Use it",
+        useItHint: "Put {name} into this plan",
+        restore: "Restore",
+        restoreHint: "Let {name} be chosen again",
+        weight: "Weight",
+        weightOf: "Weight of {name}",
+        triggers: "Trigger words: {words}",
+        onDisk: "on disk",
+        toDownload: "to download, {size}",
+        notHere: "not on disk",
+        pinned: "in every batch",
+        shows: "Show on {site}",
+        batches: "What the next {count} batches would use",
+        example: " (for example: the seed is not fixed)",
+        batch: "Batch {number}: {names}",
+        whyNot: "Why not? {count} near misses",
+        used: "What the last pictures were made with",
+        usedPicture: "Picture {number} (seed {seed}): {names}",
+        leftOut: "left out: {names}",
+        useSet: "Use this set",
+        useSetHint: "Lock what picture {number} was made with",
+        wrong: "Wrong here",
+        wrongHint: "Remember that {name} was wrong for prompts like this",
+        remembered: "Remembered: {name} was wrong for this prompt.",
+    });
+
+    let alone = "";
+    /** By which the WebUI finds this window's tray again, after a reload too; a name, nothing more. */
+    function seat(tab) {
+        const name = "stylus-seat";
+        try {
+            alone = sessionStorage.getItem(name) || alone;
+            alone = alone || Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
+            sessionStorage.setItem(name, alone);
+        } catch (problem) {
+            alone = alone || Array.from({length: 32}, () => Math.floor(16 * Math.random()).toString(16)).join("");
+        }
+        return `${alone}.${tab}`;
+    }
+
+    const panels = {};
+
+    /** The part of one tab's accordion that the script draws. */
+    class Panel {
+        constructor(place, tab) {
+            this.tab = tab;
+            this.line = el("p", {class: "stylus-line", role: "status", aria: {live: "polite"}});
+            this.plan = el("div", {class: "stylus-plan"});
+            this.used = el("div", {class: "stylus-used"});
+            fill(place, this.line, this.plan, this.used);
+            const button = document.getElementById(`stylus_${tab}_preview`);
+            if (button) button.addEventListener("click", () => this.say(text("planning")));
+            this.sit();
+            for (const wait of [1000, 3000]) setTimeout(() => this.sit(), wait);
+            this.ask("preview");
+        }
+
+        sit() {
+            const button = document.getElementById(`stylus_${this.tab}_sit`);
+            if (button) button.click();
+        }
+
+        box() {
+            return document.querySelector(`#${this.tab}_prompt textarea`);
+        }
+
+        say(words) {
+            fill(this.line, words);
+        }
+
+        /** Asks, and shows the answer; another click meanwhile counts more. */
+        async ask(name, payload = {}) {
+            const number = this.number = (this.number || 0) + 1;
+            try {
+                const said = await call(name, {seat: seat(this.tab), ...payload});
+                if (number === this.number) this.show(said);
+                return said;
+            } catch (problem) {
+                this.say(problem.message);
+                return null;
+            }
+        }
+
+        correct(act, key, more = {}) {
+            this.say(text("planning"));
+            return this.ask("correct", {act, key, ...more});
+        }
+
+        /** What came through gradio from the Preview button. */
+        take(words) {
+            const said = JSON.parse(words || "{}");
+            this.number = (this.number || 0) + 1;
+            if (said.error) {
+                this.say(said.error);
+                this.sit();
+            } else this.show(said);
+        }
+
+        async write(name) {
+            const box = this.box();
+            if (!box) return;
+            const said = await this.ask(name, {text: box.value});
+            if (!said) return;
+            box.value = said.text;
+            box.dispatchEvent(new Event("input", {bubbles: true}));
+        }
+
+        show(said) {
+            const focus = document.activeElement && this.plan.contains(document.activeElement) ? document.activeElement.dataset.focus : "";
+            const view = said.view;
+            this.said = said;
+            const notes = view ? view.notes.map((note) => el("li", {}, note)) : [];
+            this.say(view ? text("plannedIn", {ms: view.took_ms, family: view.family || text("anyFamily")}) : "");
+            fill(this.plan,
+                this.tools(said),
+                said.lock && el("p", {class: "stylus-lock"}, text("locked", {names: said.lock.map((one) => `${one.name} ${one.weight}`).join(", ")})),
+                notes.length ? el("ul", {class: "stylus-notes"}, notes) : null,
+                view && this.prompt(view), view && this.tasks(view), view && this.combinations(view), view && this.near(view));
+            fill(this.used, said.used.length ? this.pictures(said.used) : null);
+            if (focus) for (const one of this.plan.querySelectorAll("[data-focus]")) if (one.dataset.focus === focus) one.focus();
+        }
+
+        button(label, hint, focus, act, more = {}) {
+            return el("button", {type: "button", class: "stylus-button", title: hint, aria: {label: hint}, data: {focus}, ...more, on: {click: act}}, label);
+        }
+
+        tools(said) {
+            const view = said.view;
+            const found = [];
+            if (said.lock) found.push(this.button(text("unlock"), text("unlock"), "lock", () => this.ask("lock", {on: false})));
+            else if (view && view.picks.length) found.push(this.button(text("lock"), text("lockHint"), "lock", () => this.ask("lock", {on: true})));
+            if (said.sent) found.push(this.button(text("takeBack"), text("takeBackHint"), "sent", () => this.write("take_back")));
+            else if (view && view.picks.length) found.push(this.button(text("send"), text("sendHint"), "sent", () => this.write("send")));
+            if (said.corrected) found.push(this.button(text("undo"), text("undo"), "undo", () => this.correct("afresh", "")));
+            return found.length ? el("div", {class: "stylus-buttons"}, found) : null;
+        }
+
+        prompt(view) {
+            const parts = view.pieces.map((piece) => {
+                const words = piece.task === null ? piece.text : el("mark", {class: "stylus-task"}, piece.text);
+                return piece.unresolved ? el("span", {class: "stylus-unresolved", title: text("unresolved")}, words) : words;
+            });
+            return el("p", {class: "stylus-prompt", dir: "auto", aria: {label: text("wholePrompt")}}, parts);
+        }
+
+        tasks(view) {
+            const groups = view.tasks.map((task) => {
+                const cards = view.picks.filter((pick) => pick.task === task.start).map((pick) => this.card(pick));
+                if (!cards.length && !task.taken_by) return null;
+                return el("section", {class: "stylus-group"}, el("h4", {dir: "auto"}, task.text.trim()),
+                    task.taken_by && el("p", {}, text("yours", {name: task.taken_by})), el("div", {class: "stylus-cards"}, cards));
+            }).filter(Boolean);
+            return groups.length ? el("div", {}, groups) : el("p", {}, text("noPicks"));
+        }
+
+        face(card, name) {
+            const shown = card && stylus.pictures && stylus.pictures.frame({picture: card.preview && card.stem, stem: card.stem, nsfw: card.nsfw});
+            return shown || el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
+        }
+
+        site(card) {
+            if (!card || !card.link) return null;
+            const site = card.link.includes("huggingface.co") ? "Hugging Face" : "Civitai";
+            return link(card.link, text("shows", {site}));
+        }
+
+        states(key, name, state) {
+            const marked = (wanted) => this.ask("mark", {key, state: state === wanted ? "auto" : wanted});
+            return ["always", "never"].map((wanted) => this.button(text(wanted), text(`${wanted}Hint`, {name}), `${wanted} ${key}`,
+                () => marked(wanted), {"aria-pressed": String(state === wanted)}));
+        }
+
+        card(pick) {
+            const {key, name} = pick;
+            const card = pick.card || {};
+            const where = pick.on_disk ? text("onDisk") : pick.to_download ? text("toDownload", {size: size(pick.to_download)}) : text("notHere");
+            const weight = el("input", {
+                type: "number", step: "0.05", min: "-5", max: "5", class: "stylus-weight", value: String(pick.weight), data: {focus: `weight ${key}`},
+                aria: {label: text("weightOf", {name})},
+                on: {change: (event) => event.target.checkValidity() && event.target.value !== "" && this.correct("weight", key, {weight: Number(event.target.value)})},
+            });
+            const act = (kind, pressed) => this.button(pressed ? text("accepted") : text(kind), text(`${kind}Hint`, {name}), `${kind} ${key}`,
+                () => this.correct(pressed ? "restore" : kind, key), kind === "accept" ? {"aria-pressed": String(Boolean(pressed))} : {});
+            return el("article", {class: "stylus-card", data: {key}, aria: {label: name}}, this.face(pick.card, name),
+                el("div", {class: "stylus-card-text"},
+                    el("strong", {dir: "auto"}, name), " ",
+                    card.family_name && el("span", {class: "stylus-badge"}, card.family_name), " ",
+                    el("span", {class: "stylus-badge"}, where), " ", pick.pinned && el("span", {class: "stylus-badge"}, text("pinned")),
+                    el("p", {class: "stylus-reason", dir: "auto"}, pick.reason),
+                    pick.triggers.length ? el("p", {class: "stylus-triggers", dir: "auto"}, text("triggers", {words: pick.triggers.join(", ")})) : null,
+                    el("label", {class: "stylus-weigh"}, text("weight"), " ", weight), " ", this.site(pick.card)),
+                el("div", {class: "stylus-buttons"}, act("accept", pick.kept), act("reject"), act("swap"), this.states(key, name, card.state)));
+        }
+
+        combinations(view) {
+            if (view.batches < 2) return null;
+            const lines = view.combinations.map((names, place) => el("li", {dir: "auto"},
+                text("batch", {number: place + 1, names: names.join(", ") || text("nobody")})));
+            return el("details", {class: "stylus-combinations"},
+                el("summary", {}, text("batches", {count: view.batches}) + (view.exact ? "" : text("example"))), el("ul", {}, lines));
+        }
+
+        near(view) {
+            if (!view.near.length) return null;
+            const lines = view.near.map((miss) => el("li", {data: {key: miss.key}}, el("strong", {dir: "auto"}, miss.name), ": ", el("span", {dir: "auto"}, miss.reason), " ",
+                miss.mine
+                    ? this.button(text("restore"), text("restoreHint", {name: miss.name}), `restore ${miss.key}`, () => this.correct("restore", miss.key))
+                    : this.button(text("useIt"), text("useItHint", {name: miss.name}), `use ${miss.key}`, () => this.correct("accept", miss.key)),
+                " ", this.states(miss.key, miss.name, miss.card && miss.card.state), " ", this.site(miss.card)));
+            const open = Boolean(this.open);
+            return el("details", {class: "stylus-near", open, on: {toggle: (event) => { this.open = event.target.open; }}},
+                el("summary", {}, text("whyNot", {count: view.near.length})), el("ul", {}, lines));
+        }
+
+        pictures(used) {
+            const lines = used.map((picture, image) => {
+                const number = image + 1;
+                const names = picture.tags.map((tag) => `${tag.name || tag.stem} ${tag.weight}`).join(", ") || text("nobody");
+                const own = picture.tags.filter((tag) => tag.key);
+                return el("li", {}, el("span", {dir: "auto"}, text("usedPicture", {number, seed: picture.seed, names})),
+                    picture.off.length ? el("span", {dir: "auto"}, "; ", text("leftOut", {names: picture.off.join(", ")})) : null, " ",
+                    own.length ? this.button(text("useSet"), text("useSetHint", {number}), `set ${image}`, () => this.ask("use_set", {image})) : null,
+                    own.map((tag) => el("span", {class: "stylus-buttons", data: {key: tag.key}}, el("span", {dir: "auto"}, tag.name),
+                        this.button(text("wrong"), text("wrongHint", {name: tag.name}), `wrong ${image} ${tag.key}`, async () => {
+                            const said = await this.ask("wrong", {image, key: tag.key});
+                            if (said) this.say(text("remembered", {name: tag.name}));
+                        }),
+                        this.states(tag.key, tag.name, tag.card && tag.card.state))));
+            });
+            return el("section", {aria: {label: text("used")}}, el("h4", {}, text("used")), el("ol", {}, lines));
+        }
+    }
+
+    stylus.accordion = {
+        seat,
+        take: (tab, words) => panels[tab] && panels[tab].take(words),
+        made: (tab) => panels[tab] && panels[tab].ask("preview"),
+        panels,
+    };
+    for (const tab of ["txt2img", "img2img"]) stylus.mount(tab, (place) => { panels[tab] = new Panel(place, tab); });
+})(window.stylus);

@@ -17,6 +17,7 @@ from stylus_ext.core.ports import Composer, Query, Store
 from stylus_ext.core.tags.weights import ADAPTER_KINDS
 
 KEPT = "you keep it"
+_OWN = "you wrote it into the prompt yourself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def correct(store: Store, around: Around, composition: Composition, wanted: Corr
     own = {tag.name for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS}
     limits = Limits.of(query.limits, len(own))
     now = corrected(composition, said, found, _others(around, composition, said), limits, query.prompt.text)
-    notes = [_left_out(entries.get(key), key, reason) for key, reason in reasons.items() if reason]
+    notes = [_left_out(entries.get(key), key, reason) for key, reason in reasons.items() if reason not in ("", _OWN)]
     return now, [*notes, *_crowded_out(found, now), *_nothing_else(composition, said, now)]
 
 
@@ -55,7 +56,7 @@ def _against(around: Around, entry: Entry | None) -> str:
     stem = around.stem(entry)
     names = {tag.name for tag in around.query.prompt.user_tags}
     if stem in names or not names.isdisjoint(file.stem for file in entry.files):
-        return "you wrote it into the prompt yourself"
+        return _OWN
     return around.away(entry) or why_not(stem) or ""
 
 

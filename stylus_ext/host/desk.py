@@ -14,6 +14,7 @@ from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.downloads import Downloads
 from stylus_ext.host.engine_report import EngineReport, EngineState
 from stylus_ext.host.patience import Patience
+from stylus_ext.host.trays import Trays
 
 __all__ = ["Client", "Desk", "Desks", "Engine", "Made", "Patience", "told"]
 
@@ -41,6 +42,7 @@ class Client(Protocol):
     def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
     def always(self) -> list[str]: ...
+    def ask(self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0) -> dict[str, Any]: ...
     def status(self) -> dict[str, Any]: ...
     def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
     def job(self, job_id: str) -> dict[str, Any]: ...
@@ -68,6 +70,7 @@ class Desk:
     notes: tuple[Note, ...] = ()
     made: OrderedDict[tuple[int, str], Made] = field(default_factory=OrderedDict)
     downloads: Downloads = field(init=False)
+    trays: Trays = field(default_factory=Trays)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
 

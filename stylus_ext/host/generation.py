@@ -6,7 +6,7 @@ Everything is planned first and written in one go, so that whatever goes wrong l
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.host import compat, infotext, options
+from stylus_ext.host.comparing import make_room, with_base
 from stylus_ext.host.desk import Desk, Made
 from stylus_ext.host.fetching import FetchStopped
 from stylus_ext.host.inquiry import Inquiry, waits
@@ -66,29 +67,49 @@ class Generation:
         told += rewritten.notes
         write(self.p, rewritten.texts)
         work = Work(rewritten.texts, rewritten.pictures, infotext.of_generation(self.values, family, told), list(dict.fromkeys(told)))
+        work.named = rewritten.named
         self._remember(work)
         return work
 
     def _plan(self, before: Texts) -> tuple[Rewritten, str]:
         if self.desk.interrupted():
             raise Cancelled("It was interrupted before it began.")
-        settings, family = self._settings()
-        notes = _unlisted(before)
         self.desk.downloads.take_in()
+        inquiry, family, notes = self.inquiry()
+        notes = [*_unlisted(before), *notes]
+        if not inquiry.stems and family == UNKNOWN:
+            pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
+            return Rewritten(before, pictures, tuple(notes)), family
+        corrections, said = self._corrections(family)
+        inquiry = replace(inquiry, description=self._description(before), corrections=corrections)
+        job = Job(before, self._batch_size(), self._seeds(), inquiry.settings, self._allowed())
+        ask, more = self._reach(inquiry, job, family)
+        rewritten = rewrite(job, ask)
+        if self.values.compare and any(picture.on for picture in rewritten.pictures):
+            rewritten = with_base(job, rewritten, ask)
+            make_room(self.p, job.batch_size)
+        return replace(rewritten, notes=(*notes, *said, *more, *rewritten.notes)), family
+
+    def inquiry(self) -> tuple[Inquiry, str, list[Note]]:
+        """How the engine is asked for this checkpoint, with these values; for a preview as well."""
+        settings, family = self._settings()
+        notes: list[Note] = []
         stems = compat.listed_stems()
         if family == UNKNOWN:
             notes += [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
             wanted = set(self.desk.always(options.patience(), waits(self.p)))
             stems = [stem for stem in stems if stem in wanted]
-        if not stems and family == UNKNOWN:
-            pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
-            return Rewritten(before, pictures, tuple(notes)), family
-        description = self._description(before)
-        inquiry = Inquiry(self.p, self.desk, settings, stems, description)
-        job = Job(before, self._batch_size(), self._seeds(), settings, self._allowed())
-        ask, more = self._reach(inquiry, job, family)
-        rewritten = rewrite(job, ask)
-        return replace(rewritten, notes=(*notes, *more, *rewritten.notes)), family
+        return Inquiry(self.p, self.desk, settings, stems), family, notes
+
+    def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
+        """What the user said of a preview for just this, or the set that he locked."""
+        tray = self.desk.trays.of(self.values.seat)
+        prompt = getattr(self.p, "prompt", "")
+        if tray is None or not isinstance(prompt, str):
+            return None, []
+        tray.family = family
+        negative = getattr(self.p, "negative_prompt", "")
+        return tray.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
     def _reach(self, inquiry: Inquiry, job: Job, family: str) -> tuple[Ask, list[Note]]:
         """How a prompt's plan is had: with what may be fetched where that is wanted, else with what is on disk."""

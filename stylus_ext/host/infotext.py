@@ -140,6 +140,8 @@ def pasted(name: str, params: Mapping[str, Any]) -> Any:
     if name == "replay":
         replay = replay_of(params)
         return "" if replay is None else replay.dump()
+    if name == "seat":
+        return None  # a page keeps its own
     return getattr(pasted_values(params), name)
 
 

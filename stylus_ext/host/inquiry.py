@@ -31,6 +31,7 @@ class Inquiry:
     description: str = ""
     downloads: bool = False
     without: Mapping[str, str] | None = None
+    corrections: Mapping[str, Any] | None = None
 
     @property
     def waits(self) -> bool:
@@ -54,6 +55,7 @@ class Inquiry:
             "settings": options.plan_values(self.settings),
             "stems": self.stems,
             **self._reach(),
+            **({} if self.corrections is None else {"corrections": self.corrections}),
         }
         known: dict[str, Plan] | None = getattr(self.p, PLANS, None)
         known = {} if known is None else known

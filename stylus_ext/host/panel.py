@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
 from stylus_ext.host.page_door import place
+from stylus_ext.host.panel_preview import make_preview, wire_preview
 from stylus_ext.host.panel_wiring import Events
 from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
 
@@ -41,8 +42,8 @@ def element(tab: str, name: str) -> str:
     return f"{PREFIX}_{tab}_{name}"
 
 
-def build_panel(tab: str, hosts: tuple[Any, Any], on_after_component: Callable[..., None] | None) -> Panel:
-    """`hosts` are its prompt and its Generate button, where there is a page."""
+def build_panel(tab: str, hosts: Mapping[str, Any], on_after_component: Callable[..., None] | None) -> Panel:
+    """`hosts` are the host's own parts of this tab, such as its prompt, as far as the page has them."""
     defaults = defaults_from(options.read_settings())
     made: dict[str, Any] = {}
     with _accordion(tab, made):
@@ -70,8 +71,10 @@ def build_panel(tab: str, hosts: tuple[Any, Any], on_after_component: Callable[.
         buttons["afresh"] = gr.Button(
             "Restore my prompt and select afresh", elem_id=element(tab, "afresh"), visible=False, size="sm"
         )
+        preview = make_preview(tab, made)
         place(tab)
-    Events(tab, made, state, buttons).wire(*hosts, on_after_component)
+    Events(tab, made, state, buttons).wire(hosts.get("prompt"), hosts.get("generate"), on_after_component)
+    wire_preview(tab, preview, made, hosts)
     names = [_label(name) for name in _SENT]
     return Panel([made[name] for name in NAMES], list(_fields(made)), names)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
+from stylus_ext.host.panel_preview import tell_of_pictures
 
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
@@ -47,6 +48,7 @@ class Events:
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
             made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
+            tell_of_pictures(self.tab, made.component)
 
         return follow
 

@@ -34,10 +34,14 @@ def process(p: Any, reading: Reading | Note) -> Work | None:
 def _worked(p: Any, reading: Reading) -> Work:
     desk = desk_now()
     work = continued(p, reading.values, desk)
-    if work is not None:
+    if work is None:
+        work = Generation(p, reading.values, desk).run(reading.notes)
+    else:
         work.notes[:0] = reading.notes
-        return work
-    return Generation(p, reading.values, desk).run(reading.notes)
+    tray = desk.trays.of(reading.values.seat)
+    if tray is not None:
+        tray.made = work, tuple(map(int, p.all_seeds))
+    return work
 
 
 def _only_says(p: Any, note: Note) -> Work:

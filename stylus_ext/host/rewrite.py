@@ -5,8 +5,8 @@ The host loads what the first prompt of a batch says, for all of them (HOST.md b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Pick
@@ -49,6 +49,7 @@ class Rewritten:
     texts: Texts
     pictures: tuple[Picture, ...]
     notes: tuple[Note, ...] = ()
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,16 @@ def rewrite(job: Job, ask: Ask) -> Rewritten:
                 hr_positive[image], hr_negative[image] = _text(job, again, job.second(image), own)
     texts = Texts(tuple(positive), tuple(negative), tuple(hr_positive), tuple(hr_negative))
     notes = [note for plan, _ in plans.values() for note in plan.notes]
-    return Rewritten(texts, tuple(pictures), tuple(dict.fromkeys([*notes, *_mixed(left_out)])))
+    return Rewritten(texts, tuple(pictures), tuple(dict.fromkeys([*notes, *_mixed(left_out)])), _named(plan for plan, _ in plans.values()))
+
+
+def _named(plans: Iterable[Plan]) -> dict[str, tuple[str, str]]:
+    """By stem key and name of what was chosen."""
+    found: dict[str, tuple[str, str]] = {}
+    for plan in plans:
+        names = {pick.key: pick.name for pick in plan.composition.picks}
+        found.update((tag.stem, (str(tag.key), names[tag.key])) for tag in plan.tags if tag.key in names)
+    return found
 
 
 def _plans(job: Job, ask: Ask) -> dict[Pair, tuple[Plan, tuple[int, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
@@ -13,6 +14,8 @@ from stylus_ext.host.values import Reading, is_on, read_values
 logger = logging.getLogger(__name__)
 
 TITLE = "Stylus"
+TABS = ("txt2img", "img2img")
+WATCHED = frozenset({"prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "generate"})
 AXES, WORK = "stylus_axes", "stylus_work"
 _under_way: list[tuple[Any, Any]] = []
 _hears_of_grids: list[bool] = []
@@ -21,8 +24,7 @@ _hears_of_grids: list[bool] = []
 class StylusScript(compat.Script):
     """Hooks in the host's order: ui, setup, before_process, process, before_process_batch, postprocess_image, postprocess."""
 
-    prompt_box: Any = None
-    button: Any = None
+    boxes: Mapping[str, Any] = MappingProxyType({})
 
     def title(self) -> str:
         return TITLE
@@ -31,20 +33,19 @@ class StylusScript(compat.Script):
         return compat.ALWAYS_VISIBLE
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        if kwargs.get("elem_id") in ("txt2img_prompt", "img2img_prompt"):
-            self.prompt_box = component
-        elif kwargs.get("elem_id") in ("txt2img_generate", "img2img_generate"):
-            self.button = component
+        tab, _, name = str(kwargs.get("elem_id") or "").partition("_")
+        if tab in TABS and name in WATCHED:
+            self.boxes = {**self.boxes, name: component}
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """Called again for the API's defaults, of which the host reads nothing but the values: then no page's parts are made."""
-        if self.prompt_box is not None and not compat.on_this_page([self.prompt_box]):
+        if "prompt" in self.boxes and not compat.on_this_page([self.boxes["prompt"]]):
             from stylus_ext.host.api_defaults import api_defaults
 
             return api_defaults()
         from stylus_ext.host.panel import build_panel
 
-        panel = build_panel("img2img" if is_img2img else "txt2img", (self.prompt_box, self.button), self.on_after_component)
+        panel = build_panel("img2img" if is_img2img else "txt2img", self.boxes, self.on_after_component)
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.controls

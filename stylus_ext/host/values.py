@@ -18,7 +18,7 @@ LAST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class PanelValues:
-    """In the order of the panel's components; `replay` is hidden and holds what was pasted."""
+    """In the order of the panel's components; `replay` is hidden and holds what was pasted, `seat` names the page's tray."""
 
     enabled: bool = False
     composer: str = "rules"
@@ -31,6 +31,8 @@ class PanelValues:
     seed: int = FOLLOW
     family: str = AUTO
     replay: str = ""
+    compare: bool = False
+    seat: str = ""
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -49,6 +51,7 @@ class PanelValues:
 KINDS: Mapping[str, type] = {
     "enabled": bool, "composer": str, "max_adapters": int, "per_task": int, "strength": float, "diversity": str,
     "downloads": bool, "vary_inside_batch": bool, "seed": int, "family": str, "replay": str,
+    "compare": bool, "seat": str,
 }
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _SETTINGS = {
@@ -56,7 +59,8 @@ _SETTINGS = {
     "per_task": ("selection", "per_task"), "strength": ("weights", "strength"), "diversity": ("diversity", "scheme"),
 }
 NAMES = tuple(field.name for field in fields(PanelValues))
-SHOWN = tuple(name for name in NAMES if name != "replay")
+HIDDEN = ("replay", "seat")
+SHOWN = tuple(name for name in NAMES if name not in HIDDEN)
 
 
 @dataclass(frozen=True, slots=True)

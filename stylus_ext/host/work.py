@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ _HIRES = (("Hires prompt", "all_hr_prompts", "all_prompts"), ("Hires negative pr
 
 @dataclass
 class Work:
-    """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or chosen before."""
+    """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or chosen before; `named` has keys
+    and names of what was chosen, by the stems in the tags."""
 
     texts: Texts
     pictures: tuple[Picture, ...]
@@ -25,6 +26,7 @@ class Work:
     first_hashes: str | None = None
     latest: int = 0
     boxes: tuple[Any, Any] | None = None
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
         """The fields of the batch's first picture, and a look whether our tags are still there; a note if they are not."""

@@ -78,12 +78,17 @@ def test_nothing_is_left_when_all_is_rejected_and_that_is_said(store: SqliteStor
         (AdapterKey.civitai(99), PROMPT, "civitai:99 was left out though you keep it: it is not in the catalogue any more."),
         (AdapterKey.civitai(5), PROMPT, "whale was left out though you keep it: no file of it is in your LoRA folder."),
         (FAR, PROMPT, "zeppelin was left out though you keep it: it was made for SDXL, which does not work with SD 1.5."),
-        (FOX, f"{PROMPT} <lora:fox_one:1>", "fox was left out though you keep it: you wrote it into the prompt yourself."),
     ],
 )
 def test_what_cannot_be_kept_is_told_with_its_reason(store: SqliteStore, key: AdapterKey, prompt: str, reason: str) -> None:
     _, notes = prompt_of(store, Corrections(keep=(Kept(key),)), prompt, selection={"family": "sd1"})
     assert reason in notes
+
+
+def test_a_kept_one_that_stands_in_the_prompt_is_not_written_twice_and_nothing_is_said(store: SqliteStore) -> None:
+    text, notes = prompt_of(store, Corrections(keep=(Kept(FOX), Kept(TREE)), only=True), "a fox and a tree <lora:fox_one:1>")
+    assert text == "a fox and a tree <lora:fox_one:1> <lora:oak:0.5>"
+    assert notes == []
 
 
 def test_a_banned_one_and_one_too_many_are_left_out(store: SqliteStore) -> None:

@@ -68,7 +68,7 @@ def test_making_it_again_for_the_api_wires_nothing(stage: Stage) -> None:
 
 
 def test_the_api_has_defaults_that_json_can_say(stage: Stage) -> None:
-    assert stage.host.txt2img.api_defaults()[1:] == [False, "rules", 3, 1, 1.0, "paper", False, False, -1, "auto", ""]
+    assert stage.host.txt2img.api_defaults()[1:] == [False, "rules", 3, 1, 1.0, "paper", False, False, -1, "auto", "", False, ""]
 
 
 def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

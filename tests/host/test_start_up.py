@@ -64,7 +64,7 @@ def test_fields_of_the_page_stay_when_the_defaults_are_asked(stage: Stage) -> No
 
 def test_a_host_that_never_told_of_its_prompt_gets_the_whole_panel(stage: Stage) -> None:
     script = next(script for script in stage.host.txt2img.scripts if script.title() == "Stylus")
-    script.prompt_box = None
+    script.boxes = {}
     with page.Blocks():
         made = script.ui(False)
     assert [type(component) for component in made] == [type(component) for component in stage.host.txt2img.inputs[1:]]

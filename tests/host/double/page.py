@@ -82,6 +82,8 @@ class Component(Block):
         super().__init__(**kwargs)
 
     def _listen(self, name: str, fn: Any, inputs: Any, outputs: Any) -> None:
+        if fn is None and name in self.events:  # something that the page's script alone does, besides
+            return
         self.events[name] = Event(fn, list(inputs or ()), list(outputs or ()))
 
     def change(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:

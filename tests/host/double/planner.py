@@ -9,7 +9,8 @@ from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.errors import Cancelled, Note, Unavailable
+from stylus_ext.core.corrections import Corrections, Kept, Limits, corrected
+from stylus_ext.core.errors import Cancelled, InvalidInput, Note, Unavailable
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan, to_json, unchanged
 from stylus_ext.core.prompt.parse import parse_prompt
@@ -71,9 +72,23 @@ class SmallClient:
         self.busy = 0
         self.indexed: list[list[str]] = []
         self.wanted: list[str] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.states: dict[str, str] = {}
 
     def always(self) -> list[str]:
         return self.wanted
+
+    def ask(self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0) -> dict[str, Any]:
+        """The catalogue's part: cards by key, states, verdicts."""
+        self.told.append((path, dict(payload)))
+        if path == "/v1/cards":
+            return {"cards": {key: {"key": key, "name": key, "state": self.states.get(key, "auto")} for key in payload["keys"]}}
+        if path == "/v1/edit":
+            self.states[payload["key"]] = payload["state"]
+            return {"entry": {"key": payload["key"]}}
+        if path == "/v1/verdict":
+            return {"key": payload["key"], "times": sum(where == path for where, _ in self.told)}
+        raise InvalidInput(f"This small engine has nothing at {path}.")
 
     def index(self, lora_dirs: Sequence[str]) -> str:
         self.indexed.append(list(lora_dirs))
@@ -120,6 +135,8 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
         Pick(AdapterKey.path(stem), tasks[stem].start, stem, 0.8, "its words stand there", KINDS.get(stem, "object")) for stem in found
     )
     composition = Composition(tuple(sorted(dict.fromkeys(tasks.values()), key=lambda task: task.start)), picks)
+    composition, said = _corrected(composition, payload, prompt.text, settings)
+    notes, picks = [*notes, *said], composition.picks
     tags = {pick.key: Tag(pick.key, pick.name, True, TRIGGERS.get(pick.name, ()), NEGATIVES.get(pick.name, "")) for pick in picks}
     masks = choose_masks(composition, settings.diversity.scheme, payload["seeds"], payload["batch_size"])
     sheet = Sheet(prompt, negative, composition, tags, settings)
@@ -130,6 +147,17 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
         prompt.text, negative.text, payload["seeds"][0], composition, masks, tuple(one.prompt for one in written),
         tuple(one.negative_prompt for one in written), tuple(tags.values()), notes=tuple(notes), family=settings.selection.family,
     )
+
+
+def _corrected(composition: Composition, payload: Mapping[str, Any], text: str, settings: Settings) -> tuple[Composition, list[Note]]:
+    words = payload.get("corrections")
+    if not words:
+        return composition, []
+    keys = {name: frozenset(map(AdapterKey.parse, words[name])) for name in ("reject", "swap")}
+    kept = tuple(Kept(**{**one, "key": AdapterKey.parse(one["key"])}) for one in words["keep"])
+    said = Corrections(keys["reject"], keys["swap"], kept, words["only"])
+    found = {one.key: Pick(one.key, -1, one.key.value, 0.8, "you keep it", KINDS.get(one.key.value, "object")) for one in kept}
+    return corrected(composition, said, found, (), Limits.of(settings.selection, 0), text), []
 
 
 def gone() -> Unavailable:

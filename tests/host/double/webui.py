@@ -160,8 +160,9 @@ class Host:
         names = ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded")
         registering = {name: self._register(name) for name in names}
         self.scripts = self._module("modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE, scripts_data=[])
+        table = SimpleNamespace(apply_styles_to_prompt=self.styled, apply_negative_styles_to_prompt=lambda text, _: text)
         shared = self._module(
-            "modules.shared", opts=self.opts, cmd_opts=self.cmd_opts, state=self.state, OptionInfo=OptionInfo, interrogator=None
+            "modules.shared", prompt_styles=table, opts=self.opts, cmd_opts=self.cmd_opts, state=self.state, OptionInfo=OptionInfo, interrogator=None
         )
         parts = {
             "scripts": self.scripts, "shared": shared,

@@ -1,0 +1,214 @@
+"""The accordion's preview in each gradio: every click is looked for in the engine's store, in the next picture, or in the prompt's box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.chromium import eventually, visit
+from tests.browser.panel import TABS, Panel
+from tests.browser.running import Running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+PROMPT = "corgi dog, watercolor painting"
+
+
+class Accordion(Panel):
+    """What the script drew below the panel's controls."""
+
+    @property
+    def place(self) -> Locator:
+        return self.page.locator(f"#stylus_{self.tab}_mount")
+
+    def open(self) -> Accordion:
+        self.turn_to()
+        self.turn()
+        self.wait_for_line("The engine is ready.")
+        return self
+
+    def preview(self, prompt: str = PROMPT) -> Accordion:
+        self.prompt().fill(prompt)
+        self.part("preview").click()
+        eventually(lambda: "Planned in" in self.said() and self.shown_prompt() == prompt, self.page)
+        return self
+
+    def said(self) -> str:
+        return self.place.locator(".stylus-line").inner_text()
+
+    def shown_prompt(self) -> str:
+        found = self.place.locator(".stylus-prompt")
+        return found.inner_text() if found.count() else ""
+
+    def names(self) -> list[str]:
+        return self.place.locator(".stylus-card strong").all_inner_texts()
+
+    def card(self, name: str) -> Locator:
+        return self.place.locator(f".stylus-card:has(strong:text-is('{name}'))")
+
+    def press(self, name: str, within: Locator | None = None) -> None:
+        (within or self.place).get_by_role("button", name=name, exact=False).first.click()
+
+    def wait_for_names(self, *names: str) -> None:
+        eventually(lambda: self.names() == list(names), self.page)
+
+    def wait_for(self, selector: str) -> None:
+        eventually(lambda: self.place.locator(selector).count() > 0, self.page)
+
+
+def asked(page: Page, name: str, payload: dict[str, Any]) -> Any:
+    """The engine's own word, through the page's door."""
+    return page.evaluate("([name, payload]) => stylus.call(name, payload)", [name, payload])
+
+
+def state_of(panel: Accordion, name: str) -> str:
+    """What the store says, asked for by another way than the preview's."""
+    seat = panel.page.evaluate(f"stylus.accordion.seat('{panel.tab}')")
+    picks = asked(panel.page, "preview", {"seat": seat})["view"]
+    entries = [*picks["picks"], *picks["near"]]
+    return str(next(one["card"]["state"] for one in entries if one["name"] == name))
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_a_preview_shows_the_tasks_and_cards_and_makes_no_picture(server: Running, browser: Browser, tab: str) -> None:
+    with visit(browser, server.bare) as bare:
+        pass
+    with visit(browser, server.url) as here:
+        known = len(server.told()["calls"])
+        panel = Accordion(here.page, tab).open()
+        top = panel.prompt().bounding_box()
+        panel.preview()
+        assert panel.names() == ["corgi_dog", "watercolor_painting"]
+        assert panel.place.locator("mark").all_inner_texts() == ["corgi dog", "watercolor painting"]
+        assert "SD 1.5" in panel.card("corgi_dog").inner_text()
+        assert panel.prompt().bounding_box() == top
+        assert len(server.told()["calls"]) == known
+        here.picture(f"{server.gradio}-{tab}-preview")
+    assert [one for one in here.complaints if one not in bare.complaints] == []
+    assert here.outside <= bare.outside
+
+
+def test_corrections_reach_the_picture(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.press("Leave corgi_dog out", panel.card("corgi_dog"))
+        panel.wait_for_names("watercolor_painting")
+        weight = panel.card("watercolor_painting").locator("input[type=number]")
+        weight.fill("0.35")
+        weight.blur()
+        panel.wait_for("[aria-pressed=true]")
+        here.picture(f"{server.gradio}-corrected")
+        panel.generate(server, PROMPT)
+        told = server.told()["infotexts"][-2]
+        assert told.startswith(f"{PROMPT} <lora:watercolor_painting:0.35>")
+        assert "used your corrected preview" in here.page.locator("#html_info_txt2img").inner_text()
+        panel.press("Undo my corrections")
+        panel.wait_for_names("corgi_dog", "watercolor_painting")
+        panel.generate(server, PROMPT)
+        assert "<lora:corgi_dog:" in server.told()["infotexts"][-2]
+
+
+def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.press("Never choose corgi_dog", panel.card("corgi_dog"))
+        panel.wait_for_names("watercolor_painting")
+        panel.place.locator("summary:has-text('Why not')").click()
+        near = panel.place.locator(".stylus-near li:has(strong:text-is('corgi_dog'))")
+        assert "you said that it shall never be used" in near.inner_text()
+        assert state_of(panel, "corgi_dog") == "never"
+        here.picture(f"{server.gradio}-never")
+        panel.press("Never choose corgi_dog", near)
+        panel.wait_for_names("corgi_dog", "watercolor_painting")
+        assert state_of(panel, "corgi_dog") == "auto"
+        panel.press("Use watercolor_painting for every prompt", panel.card("watercolor_painting"))
+        eventually(lambda: state_of(panel, "watercolor_painting") == "always", here.page)
+        panel.preview("a ship")
+        assert panel.names() == ["watercolor_painting"]
+        panel.press("Use watercolor_painting for every prompt", panel.card("watercolor_painting"))
+        eventually(lambda: panel.names() == [], here.page)
+
+
+def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here, visit(browser, server.url) as another:
+        panel = Accordion(here.page).open().preview()
+        panel.press("Keep this set")
+        panel.wait_for(".stylus-lock")
+        here.page.reload()
+        panel = Accordion(here.page)
+        eventually(lambda: here.page.locator(".stylus-lock").count() > 0, here.page)
+        panel.open()
+        here.picture(f"{server.gradio}-locked")
+        panel.generate(server, "a ship at sea")
+        assert all("<lora:corgi_dog:" in told and "<lora:watercolor_painting:" in told for told in server.told()["infotexts"][-2:])
+        other = Accordion(another.page).open()
+        other.generate(server, "a ship at sea")
+        assert "<lora:" not in server.told()["infotexts"][-1]
+        panel.press("Take the lock off")
+        eventually(lambda: here.page.locator(".stylus-lock").count() == 0, here.page)
+
+
+def test_tags_are_sent_to_the_prompt_and_taken_back(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.press("Write trigger words and tags")
+        eventually(lambda: "<lora:corgi_dog:" in panel.prompt().input_value(), here.page)
+        sent = panel.prompt().input_value()
+        assert sent.startswith(PROMPT)
+        here.picture(f"{server.gradio}-sent")
+        panel.prompt().fill(f"{sent}, at night")
+        panel.press("Remove from the prompt exactly")
+        eventually(lambda: panel.prompt().input_value() == f"{PROMPT}, at night", here.page)
+        known = len(server.told()["calls"])
+        here.page.locator("#txt2img_generate").click()
+        eventually(lambda: len(server.told()["calls"]) > known, here.page)
+        assert server.told()["calls"][-1]["prompt"] == f"{PROMPT}, at night"
+
+
+def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        prompt = "corgi dog, glass skyscraper"
+        panel.generate(server, prompt)
+        panel.wait_for(".stylus-used li")
+        assert panel.place.locator(".stylus-used li").count() == 2
+        assert "corgi_dog" in panel.place.locator(".stylus-used li").first.inner_text()
+        here.picture(f"{server.gradio}-used")
+        panel.press("Remember that corgi_dog was wrong", panel.place.locator(".stylus-used"))
+        eventually(lambda: "Remembered" in panel.said(), here.page)
+        panel.preview(prompt)
+        assert panel.names() == ["glass_skyscraper"]
+        panel.place.locator("summary:has-text('Why not')").click()
+        assert "you said that it was wrong for this prompt" in panel.place.locator(".stylus-near").inner_text()
+        panel.press("Lock what picture 1", panel.place.locator(".stylus-used"))
+        panel.wait_for(".stylus-lock")
+        panel.press("Take the lock off")
+        eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
+
+
+def test_a_picture_to_compare_with(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        panel.part("compare").locator("input").set_checked(True)
+        panel.generate(server, PROMPT)
+        told = server.told()["infotexts"][-3:]
+        assert "<lora:" in told[0]
+        assert "<lora:" not in told[2]
+        assert "Stylus mask: -" in told[2]
+        panel.wait_for(".stylus-used li >> nth=2")
+
+
+def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview("corgi dog in __place__")
+        assert panel.place.locator(".stylus-unresolved").all_inner_texts() == ["__place__"]
+        button = panel.card("corgi_dog").get_by_role("button", name="Keep corgi_dog in this plan")
+        button.focus()
+        here.page.keyboard.press("Enter")
+        panel.wait_for(".stylus-card [aria-pressed=true]")
+        assert here.page.evaluate("document.activeElement.dataset.focus").startswith("accept ")
+        unnamed = "[...document.querySelectorAll('.stylus-plan button, .stylus-plan input, .stylus-used button')]" \
+            ".filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
+        assert here.page.evaluate(unnamed) == 0

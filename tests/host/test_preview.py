@@ -1,0 +1,366 @@
+"""Previews and what is done with them, through the real script and the page's own doors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import InvalidInput
+from tests.host.double import page
+from tests.host.double.fixtures import Stage
+from tests.host.double.planner import gone
+
+PROMPT = "a corgi on the glass roof, watercolor"
+SEAT = "0123456789abcdef0123456789abcdef.txt2img"
+CORGI, GLASS, WATER, OIL = (str(AdapterKey.path(stem)) for stem in ("corgi_dog", "glass_skyscraper", "watercolor_style", "oil_painting"))
+
+
+def part(stage: Stage, name: str) -> Any:
+    return stage.host.page.by_id(f"stylus_txt2img_{name}")
+
+
+def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any) -> dict[str, Any]:
+    """Presses the button: the host's boxes and the panel's values as they stand."""
+    stage.host.page.by_id("txt2img_prompt").value = prompt
+    for name, value in {"seat": seat, **values}.items():
+        part(stage, name).value = value
+    event = part(stage, "preview").events["click"]
+    said: dict[str, Any] = json.loads(event.fn(page.Request(), *(component.value for component in event.inputs)))
+    return said
+
+
+def do(stage: Stage, name: str, seat: str = SEAT, **payload: Any) -> dict[str, Any]:
+    from stylus_ext.host.ui_actions import Asked, actions
+
+    answer = actions()[name].run(Asked({"seat": seat, **payload}, stage.engine))
+    assert isinstance(answer, dict)
+    json.dumps(answer)
+    return answer
+
+
+def keys(said: dict[str, Any]) -> list[str]:
+    return [pick["key"] for pick in said["view"]["picks"]]
+
+
+def made(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **fields: Any) -> Any:
+    """Presses Generate in the page of that seat."""
+    part(stage, "enabled-checkbox").value = True
+    part(stage, "seat").value = seat
+    return stage.host.generate(prompt=prompt, **fields)
+
+
+def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage: Stage) -> None:
+    said = preview(stage)
+    view = said["view"]
+    assert keys(said) == [CORGI, GLASS, WATER]
+    assert "".join(piece["text"] for piece in view["pieces"]) == PROMPT
+    assert [piece["text"] for piece in view["pieces"] if piece["task"] is not None] == ["corgi", "glass", "watercolor"]
+    assert view["picks"][0] | {"card": None} == {
+        "key": CORGI, "name": "corgi_dog", "task": 2, "kind": "object", "reason": "its words stand there", "pinned": False, "said": False,
+        "kept": False, "weight": 0.5, "triggers": [], "stem": "corgi_dog", "on_disk": True, "to_download": 0, "card": None,
+    }
+    assert view["picks"][0]["card"]["key"] == CORGI
+    assert view["took_ms"] >= 0
+    assert not stage.host.errors
+    assert made(stage).infotexts[0].startswith(view["prompt"])
+
+
+def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
+    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.values import PanelValues
+
+    question = question_of(["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues())
+    view = look(desk_now(), desk_now().trays.at(SEAT), question)
+    assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
+    assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == ["__place__", "{red|blue}"]
+    assert len(view["combinations"]) == view["batches"] == 2
+    assert view["exact"] is False
+
+
+def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
+    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.values import PanelValues
+
+    question = question_of([PROMPT, "", None, 7, 4, 1], PanelValues(seat=SEAT))
+    view = look(desk_now(), desk_now().trays.at(SEAT), question)
+    assert view["exact"] is True
+    done = made(stage, seed=7, n_iter=4)
+    stems = [{name.split(":")[1] for name in text.split("<")[1:] if name.startswith("lora")} for text in done.infotexts]
+    assert stems == [set(names) for names in view["combinations"]]
+
+
+@pytest.mark.parametrize("odd", ["", "abc", None, "1e400", -5, 2**80])
+def test_odd_boxes_are_read_all_the_same(odd: Any, stage: Stage) -> None:
+    from stylus_ext.host.preview import question_of
+    from stylus_ext.host.values import PanelValues
+
+    question = question_of([None, None, odd, odd, odd, odd], PanelValues())
+    assert question.prompt == ""
+    assert question.batches >= 1
+    assert all(0 <= seed < 2**63 for seed in question.seeds())
+
+
+def test_a_rejected_one_stays_away_from_the_picture_too_and_that_is_said(stage: Stage) -> None:
+    preview(stage)
+    said = do(stage, "correct", act="reject", key=CORGI)
+    assert keys(said) == [GLASS, WATER]
+    assert said["corrected"] is True
+    assert [miss["mine"] for miss in said["view"]["near"] if miss["key"] == CORGI] == [True]
+    done = made(stage)
+    assert "corgi_dog" not in done.infotexts[0].replace("Stylus mask", "")
+    assert "Stylus used your corrected preview." in " ".join(done.p.comments)
+    assert keys(do(stage, "correct", act="restore", key=CORGI)) == [CORGI, GLASS, WATER]
+
+
+def test_corrections_are_dropped_for_another_prompt_and_that_is_said(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    done = made(stage, "a corgi")
+    assert "<lora:corgi_dog" in done.infotexts[0]
+    assert "Your corrections were for another prompt, so they were dropped." in " ".join(done.p.comments)
+    assert "dropped" not in " ".join(made(stage, "a corgi").p.comments)
+    assert do(stage, "preview")["corrected"] is False
+
+
+def test_corrections_are_dropped_for_another_base_model(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
+    done = made(stage)
+    assert "Your corrections were for another base model, so they were dropped." in " ".join(done.p.comments)
+
+
+def test_a_weight_is_written_as_it_was_said(stage: Stage) -> None:
+    preview(stage, strength=0.5)
+    said = do(stage, "correct", act="weight", key=WATER, weight=0.35)
+    assert {pick["key"]: pick["weight"] for pick in said["view"]["picks"]}[WATER] == 0.35
+    assert "<lora:watercolor_style:0.35>" in made(stage).infotexts[0]
+
+
+def test_a_near_one_is_put_in_and_kept(stage: Stage) -> None:
+    preview(stage, max_adapters=4)
+    said = do(stage, "correct", act="accept", key=OIL)
+    assert OIL in keys(said)
+    assert [pick["kept"] for pick in said["view"]["picks"] if pick["key"] == OIL] == [True]
+    assert "<lora:oil_painting:" in made(stage).infotexts[0]
+    assert keys(do(stage, "correct", act="afresh")) == [CORGI, GLASS, WATER]
+
+
+def test_swaps_are_sent_as_such_and_any_word_takes_the_place_of_the_one_before(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    do(stage, "correct", act="swap", key=CORGI)
+    words = stage.asked[-1]["corrections"]
+    assert (words["reject"], words["swap"], words["keep"]) == ([], [CORGI], [])
+    do(stage, "correct", act="accept", key=CORGI)
+    assert stage.asked[-1]["corrections"] == {"reject": [], "swap": [], "keep": [{"key": CORGI}], "only": False}
+
+
+def test_a_locked_set_is_used_for_any_prompt_until_it_is_taken_off(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="reject", key=GLASS)
+    said = do(stage, "lock", on=True)
+    assert [one["key"] for one in said["lock"]] == [CORGI, WATER]
+    done = made(stage, "a ship", n_iter=3)
+    assert all("<lora:corgi_dog:0.75> <lora:watercolor_style:0.75>" in text for text in done.infotexts)
+    assert "Stylus used the locked set." in " ".join(done.p.comments)
+    assert do(stage, "lock", on=False)["lock"] is None
+    assert "<lora:" not in made(stage, "a ship").infotexts[0]
+
+
+def test_a_lock_is_weighed_and_emptied_and_nothing_else(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "lock", on=True)
+    said = do(stage, "correct", act="weight", key=CORGI, weight=0.2)
+    assert [(one["key"], one["weight"]) for one in said["lock"]] == [(CORGI, 0.2), (GLASS, 0.5), (WATER, 0.5)]
+    with pytest.raises(InvalidInput, match="locked"):
+        do(stage, "correct", act="swap", key=CORGI)
+    for key in (CORGI, GLASS):
+        do(stage, "correct", act="reject", key=key)
+    assert do(stage, "correct", act="reject", key=WATER)["lock"] is None
+
+
+def test_a_lock_goes_off_by_itself_with_another_base_model(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "lock", on=True)
+    stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
+    done = made(stage, "a ship")
+    assert "The locked set was made for another base model, so the lock was taken off." in " ".join(done.p.comments)
+    assert do(stage, "preview")["lock"] is None
+
+
+def test_a_page_that_is_loaded_again_finds_all_of_it_and_another_page_none(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "lock", on=True)
+    stage.host.start()
+    again = do(stage, "preview")
+    assert keys(again) == [CORGI, GLASS, WATER]
+    assert again["lock"]
+    other = do(stage, "preview", seat="f" * 32 + ".txt2img")
+    assert (other["view"], other["lock"], other["used"]) == (None, None, [])
+    assert "<lora:" not in made(stage, "a ship", seat="f" * 32 + ".txt2img").infotexts[0]
+
+
+@pytest.mark.parametrize("seat", ["", "short.txt2img", "0" * 32, "0" * 32 + ".other", "0" * 99 + ".txt2img", "../" + "0" * 32 + ".txt2img"])
+def test_who_does_not_say_which_page_it_is_gets_nothing(stage: Stage, seat: str) -> None:
+    with pytest.raises(InvalidInput, match="reload"):
+        do(stage, "preview", seat=seat)
+    assert "reload" in preview(stage, seat=seat)["error"]
+
+
+def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: Stage) -> None:
+    preview(stage, "a knight on the roof")
+    said = do(stage, "send", text="a knight on the roof")
+    assert said["text"] == "a knight on the roof, full plate <lora:knight_armor:0.8>"
+    assert said["sent"] is True
+    assert do(stage, "take_back", text=said["text"])["text"] == "a knight on the roof"
+    with pytest.raises(InvalidInput, match="Nothing was written"):
+        do(stage, "take_back", text="x")
+    do(stage, "send", text="a knight on the roof")
+    mine = "two of: a knight on the roof, full plate <lora:knight_armor:0.8>, at night <lora:mine:1>"
+    assert do(stage, "take_back", text=mine)["text"] == "two of: a knight on the roof, at night <lora:mine:1>"
+
+
+def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
+    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.values import PanelValues
+
+    look(desk_now(), desk_now().trays.at(SEAT), question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()))
+    assert do(stage, "send", text="a corgi")["text"] == "a corgi <lora:corgi_dog:0.75> <lora:oil_painting:0.75>"
+
+
+def test_a_prompt_that_was_changed_since_is_not_written_into(stage: Stage) -> None:
+    preview(stage)
+    with pytest.raises(InvalidInput, match="changed since"):
+        do(stage, "send", text="something else")
+    preview(stage, "a ship")
+    with pytest.raises(InvalidInput, match="adds nothing"):
+        do(stage, "send", text="a ship")
+
+
+def test_what_was_sent_is_not_added_once_more_and_rejections_go_on(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    text = do(stage, "send", text=PROMPT)["text"]
+    done = made(stage, text)
+    assert done.infotexts[0].count("<lora:") == 2
+    assert "corgi_dog" not in done.infotexts[0].replace("Stylus mask", "")
+
+
+def test_after_a_generation_each_picture_says_what_it_was_made_with(stage: Stage) -> None:
+    done = made(stage, seed=5, n_iter=3)
+    used = do(stage, "preview")["used"]
+    assert [one["seed"] for one in used] == [5, 6, 7]
+    for one, text in zip(used, done.infotexts, strict=True):
+        assert [f"<lora:{tag['stem']}:{tag['weight']:g}>" in text for tag in one["tags"]] == [True] * len(one["tags"])
+        assert len(one["tags"]) + len(one["off"]) == 3
+        assert all(tag["card"]["key"] == tag["key"] for tag in one["tags"])
+
+
+def test_a_used_set_is_locked(stage: Stage) -> None:
+    made(stage, seed=5, n_iter=3)
+    used = do(stage, "preview")["used"]
+    image = next(place for place, one in enumerate(used) if 0 < len(one["tags"]) < 3)
+    locked = do(stage, "use_set", image=image)["lock"]
+    assert [(one["key"], one["weight"]) for one in locked] == [(tag["key"], tag["weight"]) for tag in used[image]["tags"]]
+    again = made(stage, "a ship")
+    assert [tag["stem"] for tag in do(stage, "preview")["used"][0]["tags"]] == [tag["stem"] for tag in used[image]["tags"]]
+    assert "locked" in " ".join(again.p.comments)
+
+
+def test_what_was_wrong_is_told_to_the_engine_with_the_prompt_before_stylus(stage: Stage) -> None:
+    made(stage)
+    said = do(stage, "wrong", image=0, key=CORGI)
+    assert ("/v1/verdict", {"key": CORGI, "prompt": PROMPT, "wrong": True}) in stage.client.told
+    assert said["times"] == 1
+    for image in (9, -1, None, "0"):
+        with pytest.raises(InvalidInput, match="no such picture"):
+            do(stage, "wrong", image=image, key=CORGI)
+
+
+def test_what_another_script_overwrote_was_not_used(stage: Stage) -> None:
+    made(stage)
+    work, _ = stage.desk.trays.at(SEAT).made
+    assert do(stage, "preview")["used"]
+    work.lost = True
+    assert do(stage, "preview")["used"] == []
+
+
+def test_pinning_and_banning_are_the_catalogues_own_states(stage: Stage) -> None:
+    preview(stage)
+    said = do(stage, "mark", key=CORGI, state="never")
+    assert ("/v1/edit", {"key": CORGI, "state": "never"}) in stage.client.told
+    assert said["view"]["picks"][0]["card"]["state"] == "never"
+    with pytest.raises(InvalidInput):
+        do(stage, "mark", key=CORGI, state="sometimes")
+
+
+def test_a_picture_to_compare_with_has_the_first_ones_seed_and_none_of_the_set(stage: Stage) -> None:
+    part(stage, "compare").value = True
+    done = made(stage, seed=5, n_iter=2)
+    assert len(done.images) == 3
+    base = done.images[2]
+    assert base.pixels[0] == done.images[0].pixels[0] == 5
+    assert "<lora:" not in done.infotexts[2]
+    assert "Lora hashes" not in done.infotexts[2]
+    assert "Stylus mask: -corgi_dog -glass_skyscraper -watercolor_style" in done.infotexts[2]
+    assert any("to compare with" in text for text in done.p.comments)
+    assert stage.host.without_stylus(done.infotexts[2]).pixels == base.pixels
+    assert do(stage, "preview")["used"][2]["tags"] == []
+
+
+def test_comparing_goes_with_hires_and_batches_of_several(stage: Stage) -> None:
+    part(stage, "compare").value = True
+    done = made(stage, seed=5, n_iter=2, batch_size=2, enable_hr=True)
+    assert len(done.images) == 6
+    assert [image.pixels[0] for image in done.images] == [5, 6, 7, 8, 5, 6]
+    assert all("<lora:" not in text for text in done.infotexts[4:])
+    assert all("<lora:" in text for text in done.infotexts[:2])
+
+
+def test_where_nothing_is_chosen_there_is_nothing_to_compare(stage: Stage) -> None:
+    part(stage, "compare").value = True
+    assert len(made(stage, "a ship", n_iter=2).images) == 2
+
+
+def test_trouble_is_said_and_nothing_is_lost(stage: Stage) -> None:
+    preview(stage)
+    stage.client.trouble = gone()
+    assert preview(stage)["error"] == "The engine ended while it planned."
+    stage.client.trouble = None
+    assert keys(do(stage, "preview")) == [CORGI, GLASS, WATER]
+    with pytest.raises(InvalidInput, match="knows no"):
+        do(stage, "correct", act="sing", key=CORGI)
+    for weight in ("much", 9, True, None):
+        with pytest.raises(InvalidInput, match="number between"):
+            do(stage, "correct", act="weight", key=CORGI, weight=weight)
+
+
+def test_before_a_preview_there_is_nothing_to_correct_or_lock(stage: Stage) -> None:
+    with pytest.raises(InvalidInput, match="press Preview"):
+        do(stage, "correct", act="reject", key=CORGI)
+    with pytest.raises(InvalidInput, match="press Preview"):
+        do(stage, "lock", on=True)
+
+
+def test_a_paste_leaves_the_page_its_seat(stage: Stage) -> None:
+    done = made(stage)
+    stage.host.paste(done.infotexts[0])
+    assert part(stage, "seat").value == SEAT
+
+
+def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
+    from stylus_ext.host.trays import Trays
+
+    trays = Trays(most=3)
+    seats = [f"{number:032x}.txt2img" for number in range(5)]
+    first = [trays.at(seat) for seat in seats]
+    assert trays.at(seats[4]) is first[4]
+    assert trays.at(seats[0]) is not first[0]
+    assert trays.of("nonsense") is None
