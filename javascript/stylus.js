@@ -816,6 +816,8 @@ window.stylus = (() => {
         useSetHint: "Lock what picture {number} was made with",
         wrong: "Wrong here",
         wrongHint: "Remember that {name} was wrong for prompts like this",
+        forget: "Forget that",
+        forgetHint: "Take back that {name} was wrong for this prompt",
         remembered: "Remembered: {name} was wrong for this prompt.",
     });
 
@@ -1018,7 +1020,10 @@ window.stylus = (() => {
                     own.map((tag) => el("span", {class: "stylus-buttons", data: {key: tag.key}}, el("span", {dir: "auto"}, tag.name),
                         this.button(text("wrong"), text("wrongHint", {name: tag.name}), `wrong ${image} ${tag.key}`, async () => {
                             const said = await this.ask("wrong", {image, key: tag.key});
-                            if (said) this.say(text("remembered", {name: tag.name}));
+                            if (!said) return;
+                            const undo = this.button(text("forget"), text("forgetHint", {name: tag.name}), `forget ${image} ${tag.key}`,
+                                () => this.ask("wrong", {image, key: tag.key, wrong: false}));
+                            fill(this.line, text("remembered", {name: tag.name}), " ", undo);
                         }),
                         this.states(tag.key, tag.name, tag.card && tag.card.state))));
             });

@@ -17,6 +17,7 @@ from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.judging import VERDICT, verdict
 from stylus_ext.engine.keys import KEYS, keys
 from stylus_ext.engine.refining import REFINE, refine
+from stylus_ext.engine.rehearsal import REHEARSE, rehearse
 from stylus_ext.engine.schemas import Schema, checked
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
@@ -54,6 +55,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "edit": Operation(requests.EDIT, catalogue.edit),
     "verdict": Operation(VERDICT, verdict),
     "keys": Operation(KEYS, keys),
+    "rehearse": Operation(REHEARSE, rehearse, long=True, beside=True),
     "status": Operation({}, _status),
     "inventory": Operation(requests.INVENTORY, planning.inventory),
     "index": Operation(requests.INDEX, catalogue.index, long=True),

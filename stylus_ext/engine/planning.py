@@ -55,8 +55,8 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
             negative_prompt=request["negative_prompt"],
             seeds=tuple(seeds),
             batch_size=request["batch_size"],
-            settings=_settings(stylus.settings, request["settings"]),
-            on_disk=_reach(stylus, request, empty=reach is not None),
+            settings=settings_for(stylus.settings, request["settings"]),
+            on_disk=reach_on_disk(stylus, request, empty=reach is not None),
             reach=reach,
             corrections=_corrections(request["corrections"]),
         ),
@@ -99,14 +99,14 @@ def _corrections(said: Mapping[str, Any] | None) -> Corrections:
     return Corrections(keys["reject"], keys["swap"], kept, said["only"])
 
 
-def _settings(base: Settings, values: Mapping[str, Any]) -> Settings:
+def settings_for(base: Settings, values: Mapping[str, Any]) -> Settings:
     for section in ENGINE_SECTIONS:
         if section in values:
             raise InvalidInput(f"The settings of {section!r} belong to the engine; they cannot change from plan to plan.")
     return with_values(base, values)
 
 
-def _reach(stylus: Stylus, request: dict[str, Any], *, empty: bool) -> dict[AdapterKey, str] | None:
+def reach_on_disk(stylus: Stylus, request: dict[str, Any], *, empty: bool) -> dict[AdapterKey, str] | None:
     """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue, or `empty`."""
     if request["reach"] == "catalogue":
         return None

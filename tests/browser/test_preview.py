@@ -103,7 +103,7 @@ def test_corrections_reach_the_picture(server: Running, browser: Browser) -> Non
         panel.generate(server, PROMPT)
         told = server.told()["infotexts"][-2]
         assert told.startswith(f"{PROMPT} <lora:watercolor_painting:0.35>")
-        assert "used your corrected preview" in here.page.locator("#html_info_txt2img").inner_text()
+        assert "used your corrected preview" in panel.shown()
         panel.press("Undo my corrections")
         panel.wait_for_names("corgi_dog", "watercolor_painting")
         panel.generate(server, PROMPT)
@@ -182,6 +182,10 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         assert panel.names() == ["glass_skyscraper"]
         panel.place.locator("summary:has-text('Why not')").click()
         assert "you said that it was wrong for this prompt" in panel.place.locator(".stylus-near").inner_text()
+        panel.press("Remember that corgi_dog was wrong", panel.place.locator(".stylus-used"))
+        eventually(lambda: "Remembered" in panel.said(), here.page)
+        panel.press("Take back that corgi_dog was wrong")
+        panel.wait_for_names("corgi_dog", "glass_skyscraper")
         panel.press("Lock what picture 1", panel.place.locator(".stylus-used"))
         panel.wait_for(".stylus-lock")
         panel.press("Take the lock off")
