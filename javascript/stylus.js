@@ -816,6 +816,14 @@ window.stylus = (() => {
         useSetHint: "Lock what picture {number} was made with",
         wrong: "Wrong here",
         wrongHint: "Remember that {name} was wrong for prompts like this",
+        dryRun: "Dry run",
+        rehearse: "Rehearse my last prompts",
+        rehearseHint: "What would be chosen for the last 50 prompts of your pictures, without making one",
+        rehearsing: "Planning {done} of {total} ...",
+        rehearsed: "{count} prompts: something is chosen for {chosen}, the same as then for {same}.",
+        rehearsedPrompt: "Prompt",
+        rehearsedUsed: "Used then",
+        rehearsedNow: "Chosen now",
         forget: "Forget that",
         forgetHint: "Take back that {name} was wrong for this prompt",
         remembered: "Remembered: {name} was wrong for this prompt.",
@@ -844,7 +852,7 @@ window.stylus = (() => {
             this.line = el("p", {class: "stylus-line", role: "status", aria: {live: "polite"}});
             this.plan = el("div", {class: "stylus-plan"});
             this.used = el("div", {class: "stylus-used"});
-            fill(place, this.line, this.plan, this.used);
+            fill(place, this.line, this.plan, this.used, this.rehearsal());
             const button = document.getElementById(`stylus_${tab}_preview`);
             if (button) button.addEventListener("click", () => this.say(text("planning")));
             this.sit();
@@ -952,7 +960,7 @@ window.stylus = (() => {
 
         face(card, name) {
             const shown = card && stylus.pictures && stylus.pictures.frame({picture: card.preview && card.stem, stem: card.stem, nsfw: card.nsfw});
-            return shown || el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
+            return shown && card.preview ? shown : el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
         }
 
         site(card) {
@@ -1007,6 +1015,38 @@ window.stylus = (() => {
             const open = Boolean(this.open);
             return el("details", {class: "stylus-near", open, on: {toggle: (event) => { this.open = event.target.open; }}},
                 el("summary", {}, text("whyNot", {count: view.near.length})), el("ul", {}, lines));
+        }
+
+        /** Over the last pictures: what would be chosen now, without making one. */
+        rehearsal() {
+            const line = el("p", {role: "status", class: "stylus-line"});
+            const table = el("div", {class: "stylus-scroll"});
+            const press = this.button(text("rehearse"), text("rehearseHint"), "rehearse", async () => {
+                press.disabled = true;
+                try {
+                    let job = await call("rehearse");
+                    while (["waiting", "running"].includes(job.state)) {
+                        fill(line, text("rehearsing", {done: job.done, total: job.total === null ? "?" : job.total}));
+                        await new Promise((resolve) => setTimeout(resolve, 400));
+                        job = await call("job", {id: job.id});
+                    }
+                    fill(line, job.result ? text("rehearsed", {count: job.result.rows.length, chosen: job.result.chosen, same: job.result.same}) : job.error);
+                    fill(table, job.result && job.result.rows.length ? this.rows(job.result.rows) : null);
+                } catch (problem) {
+                    fill(line, problem.message);
+                } finally {
+                    press.disabled = false;
+                }
+            });
+            return el("details", {class: "stylus-rehearsal"}, el("summary", {}, text("dryRun")), press, line, table);
+        }
+
+        rows(rows) {
+            const names = (list) => list.map((one) => `${one.name} ${one.weight === null ? "" : one.weight}`.trim()).join(", ") || text("nobody");
+            return el("table", {}, el("thead", {}, el("tr", {}, ["rehearsedPrompt", "rehearsedUsed", "rehearsedNow"].map((name) => el("th", {scope: "col"}, text(name))))),
+                el("tbody", {}, rows.map((row) => el("tr", {class: row.same ? "stylus-same" : ""},
+                    el("td", {dir: "auto", title: row.picture}, row.prompt), el("td", {dir: "auto"}, names(row.used)),
+                    el("td", {dir: "auto", title: row.picks.map((pick) => `${pick.name}: ${pick.reason}`).join("\n")}, names(row.picks))))));
         }
 
         pictures(used) {

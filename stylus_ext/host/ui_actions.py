@@ -40,6 +40,6 @@ class Action:
 
 
 def actions() -> Mapping[str, Action]:
-    from stylus_ext.host import ui_catalogue, ui_engine, ui_jobs, ui_keys, ui_preview
+    from stylus_ext.host import ui_catalogue, ui_engine, ui_jobs, ui_keys, ui_preview, ui_rehearsal
 
-    return {**ui_engine.ACTIONS, **ui_catalogue.ACTIONS, **ui_jobs.ACTIONS, **ui_keys.ACTIONS, **ui_preview.ACTIONS}
+    return {**ui_engine.ACTIONS, **ui_catalogue.ACTIONS, **ui_jobs.ACTIONS, **ui_keys.ACTIONS, **ui_preview.ACTIONS, **ui_rehearsal.ACTIONS}

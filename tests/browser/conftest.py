@@ -12,6 +12,7 @@ import pytest
 from stylus_ext.environment.layout import Environment, default_locks, read_lock
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.problems import SetupProblem
+from tests.backends.pictures.making import infotext, write_png
 from tests.browser.chromium import PROGRAM_VARIABLE, find_chromium, start
 from tests.browser.environments import VERSIONS, built
 from tests.browser.running import Running, here, running
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.browser.own_tab import Desk
 
+PICTURES = ("qqq zzz", "corgi dog in the garden")
 REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
@@ -92,9 +94,13 @@ def write_loras(folder: Path) -> Path:
 def orders(folder: Path, prepared: Path, flags: Mapping[str, bool]) -> dict[str, Any]:
     """For a WebUI in this folder, with an engine that has what it needs."""
     shutil.copytree(prepared, folder / "stylus")
+    outputs = folder / "outputs"
+    outputs.mkdir()
+    for number, prompt in enumerate(PICTURES):
+        write_png(outputs / f"{number}.png", infotext(prompt))
     return {
         "folder": str(folder), "loras": str(write_loras(folder / "loras")), "engine": here(), "flags": dict(flags),
-        "options": {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0},
+        "options": {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0, "outdir_samples": str(outputs)},
     }
 
 

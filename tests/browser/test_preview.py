@@ -216,3 +216,16 @@ def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(serv
         unnamed = "[...document.querySelectorAll('.stylus-plan button, .stylus-plan input, .stylus-used button')]" \
             ".filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
         assert here.page.evaluate(unnamed) == 0
+
+
+def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        panel.place.locator("summary:has-text('Dry run')").click()
+        panel.press("What would be chosen for the last 50 prompts")
+        eventually(lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
+        told = panel.place.locator(".stylus-rehearsal").inner_text()
+        assert "2 prompts: something is chosen for 1, the same as then for 1." in told
+        row = panel.place.locator(".stylus-rehearsal tbody tr", has_text="corgi dog in the garden").inner_text()
+        assert "corgi_dog" in row
+        here.picture(f"{server.gradio}-rehearsed")
