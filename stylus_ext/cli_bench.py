@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
         ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
+        ("ui", "time what somebody in front of the Stylus tab waits for", _ui_flags, _ui),
     ):
         bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
         bench.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
@@ -145,6 +146,21 @@ def _host(arguments: argparse.Namespace, line: Line) -> Measured:
     with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
         found = host_side.measure(Path(folder), arguments.plans, child.main_command, line)
     return found, host_side.lines(found)
+
+
+def _ui_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--entries", type=int, default=100_000, metavar="NUMBER", help="how many adapters (default: 100000)")
+    parser.add_argument("--keys", type=int, default=400, metavar="NUMBER", help="how many keys are typed (default: 400)")
+
+
+def _ui(arguments: argparse.Namespace, line: Line) -> Measured:
+    if min(arguments.entries, arguments.keys) < _FEWEST:
+        raise InvalidInput("At least 10 entries and 10 keys are needed to measure anything.")
+    from stylus_ext.evaluation import ui_speed
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = ui_speed.measure(Path(folder), arguments.entries, arguments.keys, child.main_command, line)
+    return found, ui_speed.lines(found)
 
 
 def _check(read: Iterable[Path], written: Path) -> None:

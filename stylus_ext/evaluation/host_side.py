@@ -48,7 +48,7 @@ def measure(folder: Path, plans: int, command: Command, progress: Progress) -> d
     progress.report("planning with an engine", 0, plans)
     data = folder / "data"
     data.mkdir()
-    with _engine(data, command):
+    with engine_beside(data, command):
         options = {**_UNHURRIED, "stylus_data_folder": str(data)}
         on = stand_in(folder, {**order, "options": options, "prompts": list(invented.prompts(plans, seed=3))})
     return found | {name: round(on[name], 1) for name in ("on_warm_ms", "on_warm_p95_ms", "on_first_ms")} | {"plans": plans, "changed": on["changed"]}
@@ -81,7 +81,7 @@ def write_lora(path: Path, name: str) -> None:
 
 
 @contextmanager
-def _engine(data: Path, command: Command) -> Iterator[None]:
+def engine_beside(data: Path, command: Command) -> Iterator[None]:
     """As the WebUI starts it; it ends with its standard input."""
     with (data / "said.log").open("wb") as log:
         process = subprocess.Popen(

@@ -41,10 +41,7 @@ def measure(folder: Path, entries: int, real: int, plans: int, child: Child, pro
     stylus = open_stylus(folder, Settings())
     try:
         found: dict[str, Any] = {"entries": entries, "real_embeddings": real}
-        basis = _embedded(stylus, real, progress)
-        started = time.perf_counter()
-        _fill(stylus, basis, entries, progress)
-        found["build_s"] = round(time.perf_counter() - started, 1)
+        basis, found["build_s"] = build(stylus, real, entries, progress)
         found |= _retrieval(stylus, plans, progress)
         found["recall_at_150"] = _recall(folder, stylus, basis["card"], plans)
         found["index_ratio_to_encode"] = _indexing(stylus, progress)
@@ -52,6 +49,14 @@ def measure(folder: Path, entries: int, real: int, plans: int, child: Child, pro
     finally:
         stylus.close()
     return found | _in_a_fresh_process(folder, plans, child, progress)
+
+
+def build(stylus: Stylus, real: int, entries: int, progress: Progress) -> tuple[dict[View, Matrix], float]:
+    """A catalogue of invented cards, its vectors mixed of real ones: those, and the seconds that the mixing and writing took."""
+    basis = _embedded(stylus, real, progress)
+    started = time.perf_counter()
+    _fill(stylus, basis, entries, progress)
+    return basis, round(time.perf_counter() - started, 1)
 
 
 def planning(folder: Path, plans: int) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_what_civitai_has_is_in_the_catalogue_afterwards(busy: Desk, civitai: Ci
         tab.turn_to("catalogue")
         tab.search("adapter")
         eventually(lambda: len(tab.names()) > 10, tab.page)
-    assert civitai.asked("/model-versions/by-hash")
+    assert civitai.asked("/model-versions/by-hash/ids")
 
 
 def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser: Browser) -> None:
