@@ -322,9 +322,9 @@ window.stylus = (() => {
         previous: "Previous", next: "Next", pages: "Pages",
         noPicture: "no picture",
         nsfw: "NSFW",
-        auto: "auto", always: "always", never: "never",
-        details: "Details of {name}", close: "Close", save: "Save", undo: "Undo", forget: "Forget my edits",
-        text: "Description", triggers: "Trigger words", triggersHint: "one group in a line", weight: "Weight", weightHint: "empty: what the card says",
+        state_auto: "auto", state_always: "always", state_never: "never",
+        details: "Details of {name}", close: "Close", save: "Save", undoEdit: "Undo", forgetEdits: "Forget my edits",
+        text: "Description", triggerWords: "Trigger words", triggersHint: "one group in a line", weight: "Weight", weightHint: "empty: what the card says",
         saved: "Saved.", unchanged: "Nothing was changed.", undone: "As it was before.", forgotten: "Your edits are forgotten.",
         version: "Version", creator: "By", baseModel: "Made for", tag: "Tag", size: "Size", describedBy: "Described by", source: "From",
         licence: "Licence", tags: "Tags", files: "Files", examples: "Prompts it was used with", negative: "Negative text", downloads: "Downloads",
@@ -340,7 +340,7 @@ window.stylus = (() => {
         const filters = {
             family: select([["", text("any")]]),
             kind: select([["", text("any")]]),
-            state: select([["", text("any")], ...["auto", "always", "never"].map((one) => [one, text(one)])]),
+            state: select([["", text("any")], ...["auto", "always", "never"].map((one) => [one, text(`state_${one}`)])]),
             on_disk: select([["", text("any")], ["true", text("onDisk")], ["false", text("notOnDisk")]]),
             refined: select([["", text("any")], ["true", text("refined")], ["false", text("notRefined")]]),
             bare: select([["", text("any")], ["true", text("bare")], ["false", text("notBare")]]),
@@ -348,7 +348,7 @@ window.stylus = (() => {
         for (const [name, control] of Object.entries(filters)) control.id = `stylus_filter_${name}`;
         const blurred = el("input", {type: "checkbox", id: "stylus_show_pictures", on: {change: () => grid.classList.toggle("stylus-bold", blurred.checked)}});
         const line = stylus.status({id: "stylus_found"});
-        const grid = el("ul", {class: "stylus-cards", id: "stylus_cards", "aria-label": text("catalogue")});
+        const grid = el("ul", {class: "stylus-shelf", id: "stylus_cards", "aria-label": text("catalogue")});
         const back = button(text("previous"), () => turn(-PAGE), {id: "stylus_previous"});
         const on = button(text("next"), () => turn(PAGE), {id: "stylus_next"});
         const detail = el("section", {class: "stylus-detail", id: "stylus_detail", hidden: true});
@@ -436,13 +436,13 @@ window.stylus = (() => {
 
     function card(entry, open) {
         const mark = (label, kind) => el("span", {class: `stylus-badge stylus-${kind}`}, label);
-        return el("li", {class: "stylus-card"},
+        return el("li", {class: "stylus-item"},
             el("button", {type: "button", class: "stylus-open", data: {key: entry.key, stem: entry.stem || ""}, on: {click: open}},
                 stylus.pictures.frame(entry),
                 el("span", {class: "stylus-name"}, entry.name),
                 el("span", {class: "stylus-badges"},
                     mark(entry.family_name || entry.family, "family"), mark(entry.kind, "kind"),
-                    entry.state !== "auto" && mark(text(entry.state), entry.state),
+                    entry.state !== "auto" && mark(text(`state_${entry.state}`), entry.state),
                     entry.stem ? mark(text("onDisk"), "here") : mark(stylus.size(entry.size) || text("notOnDisk"), "away"),
                     entry.nsfw && mark(text("nsfw"), "nsfw"))));
     }
@@ -456,12 +456,12 @@ window.stylus = (() => {
             triggers: el("textarea", {rows: "3", class: "stylus-input", id: "stylus_edit_triggers", value: entry.triggers.join("\n")}),
             weight: el("input", {type: "number", step: "0.05", min: "-5", max: "5", class: "stylus-input", id: "stylus_edit_weight", value: entry.weight ?? ""}),
             kind: select([...new Set([...stylus.KINDS, ...kinds, entry.kind])].map((one) => [one, one]), entry.kind),
-            state: select(["auto", "always", "never"].map((one) => [one, text(one)]), entry.state),
+            state: select(["auto", "always", "never"].map((one) => [one, text(`state_${one}`)]), entry.state),
         };
         inputs.kind.id = "stylus_edit_kind";
         inputs.state.id = "stylus_edit_state";
         const shown = read();
-        const undo = button(text("undo"), () => restore(entry.before, text("undone")), {id: "stylus_undo", hidden: !entry.before});
+        const undo = button(text("undoEdit"), () => restore(entry.before, text("undone")), {id: "stylus_undo", hidden: !entry.before});
 
         function read() {
             return {
@@ -508,10 +508,10 @@ window.stylus = (() => {
         fill(place,
             el("div", {class: "stylus-row"}, head, button(text("close"), () => { place.hidden = true; fill(place); closed(); }, {id: "stylus_close"})),
             entry.picture && stylus.pictures.frame(entry),
-            field(text("state"), inputs.state, text("stateHint")), field(text("text"), inputs.text), field(text("triggers"), inputs.triggers, text("triggersHint")),
+            field(text("state"), inputs.state, text("stateHint")), field(text("text"), inputs.text), field(text("triggerWords"), inputs.triggers, text("triggersHint")),
             field(text("weight"), inputs.weight, text("weightHint")), field(text("kind"), inputs.kind),
             el("div", {class: "stylus-row"}, button(text("save"), save, {id: "stylus_save", class: "stylus-button stylus-primary"}), undo,
-                button(text("forget"), () => restore(null, text("forgotten")), {id: "stylus_forget"})),
+                button(text("forgetEdits"), () => restore(null, text("forgotten")), {id: "stylus_forget"})),
             line,
             el("dl", {class: "stylus-facts"}, facts.map(([name, value]) => [el("dt", {}, text(name)), el("dd", {}, value)])),
             entry.link && stylus.link(entry.link, text("atSource")),
@@ -540,7 +540,8 @@ window.stylus = (() => {
         waiting: "waits", running: "runs", done: "is done", failed: "failed", cancelled: "was stopped",
         cancel: "Stop", log: "Log", left: "about {seconds} s left", of: "{done} of {total}", progressOf: "Progress of {name}",
         started: "Started: {name}.", stopping: "Asked to stop.",
-        prepare: "Prepare", fetch: "Fetch", discard: "Clean up", rehearse: "Dry run",
+        job_index: "Read my LoRAs", job_identify: "Identify by hash", job_sync: "Look for LoRAs", job_refine: "Describe better", job_prepare: "Prepare",
+        job_fetch: "Fetch", job_discard: "Clean up", job_rehearse: "Dry run", job_import: "Import",
     });
 
     const UNDER_WAY = ["waiting", "running"];
@@ -589,7 +590,7 @@ window.stylus = (() => {
 
     /** Kept while the job goes on, so that a button that is about to be pressed stays where it is. */
     function makeRow(job, line, look) {
-        const title = text(job.name);
+        const title = stylus.TEXTS[`job_${job.name}`] ? text(`job_${job.name}`) : job.name;
         const state = el("span", {class: "stylus-job-state"});
         const step = el("span", {class: "stylus-hint"});
         const bar = el("progress", {class: "stylus-bar", "aria-label": text("progressOf", {name: title})});
@@ -635,7 +636,7 @@ window.stylus = (() => {
 
     async function start(line, name, payload = {}) {
         const said = await tried(line, () => call("start", {name, payload}));
-        if (said) fill(line, text("started", {name: text(name)}));
+        if (said) fill(line, text("started", {name: text(`job_${name}`)}));
         return said;
     }
 
@@ -667,6 +668,249 @@ window.stylus = (() => {
 
     Object.assign(stylus, {jobs: {watch, start, outcome}});
     stylus.part("jobs", "jobs", draw, (place) => place.stylusSeen());
+})(window.stylus);
+
+// ==================================================================== Overview: the first run, and how things stand
+((stylus) => {
+    const {el, fill, text, call, button, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        overview: "Overview",
+        yoursHead: "Your LoRAs", byFamily: "By base model", familyName: "Base model", onDiskCount: "On disk", inCatalogue: "In the catalogue",
+        nothingHere: "The catalogue knows none of your LoRAs yet. Read them first.",
+        haveNames: "Every file of yours is named by a service.",
+        unnamedFiles: "{number} files that no service has named", bareOnes: "{number} LoRAs on disk about which nothing is known", duplicateFiles: "{number} files that lie there twice",
+        refinedOnes: "{number} of {all} descriptions are better than the card's",
+        identifyAsk: "Identify {number} by hash", identifyConsent: "This sends the SHA256 of {number} files to Civitai, and nothing else of them. Go on?",
+        learnAsk: "Learn from my pictures", readAsk: "Read my LoRAs", yes: "Yes, send them", no: "No",
+    });
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_overview_line"});
+        const facts = el("div", {id: "stylus_overview"});
+        const list = el("ul", {class: "stylus-list", "aria-label": text("jobs")});
+        fill(place, line, facts, list);
+        const look = stylus.jobs.watch(place, line, list, () => show());
+
+        async function begin(name, payload) {
+            if (await stylus.jobs.start(line, name, payload)) look();
+        }
+
+        async function show() {
+            const said = await tried(line, () => call("overview"));
+            if (!said) return;
+            const number = said.unnamed;
+            const consent = el("div", {class: "stylus-row", role: "alertdialog", hidden: true, id: "stylus_consent", "aria-label": text("identifyAsk", {number})}, text("identifyConsent", {number}),
+                button(text("yes"), () => { consent.hidden = true; begin("identify"); }, {id: "stylus_consent_yes"}), button(text("no"), () => { consent.hidden = true; }));
+            const ask = () => { consent.hidden = false; consent.querySelector("button").focus(); };
+            const here = said.families.filter((one) => one.on_disk > 0);
+            fill(facts,
+                el("h4", {}, text("yoursHead")),
+                here.length === 0 && el("p", {}, text("nothingHere")),
+                el("ul", {}, [number ? text("unnamedFiles", {number}) : text("haveNames"), text("bareOnes", {number: said.bare}), text("duplicateFiles", {number: said.duplicates}),
+                    text("refinedOnes", {number: said.refined, all: said.entries})].map((one) => el("li", {}, one))),
+                el("div", {class: "stylus-row"}, button(text("readAsk"), () => begin("index"), {id: "stylus_first_read"}),
+                    button(text("identifyAsk", {number}), ask, {id: "stylus_first_identify", disabled: number === 0}),
+                    button(text("learnAsk"), () => begin("index", {learn: true}), {id: "stylus_first_learn"})),
+                consent,
+                el("table", {class: "stylus-table", id: "stylus_families"}, el("caption", {}, text("byFamily")),
+                    el("thead", {}, el("tr", {}, ["familyName", "onDiskCount", "inCatalogue"].map((one) => el("th", {scope: "col"}, text(one))))),
+                    el("tbody", {}, said.families.map((one) => el("tr", {}, el("th", {scope: "row"}, one.name), el("td", {}, one.on_disk.toLocaleString()), el("td", {}, one.entries.toLocaleString()))))));
+        }
+
+        show();
+        place.stylusSeen = () => { show(); look(); };
+    }
+
+    stylus.part("overview", "overview", draw, (place) => place.stylusSeen());
+})(window.stylus);
+
+// ==================================================================== Recipes
+((stylus) => {
+    const {el, fill, text, call, button, field, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        recipes: "Recipes",
+        recipeName: "Name", recipePrompt: "Prompt", recipeNegative: "Negative prompt",
+        fromPrompt: "Take the prompt of txt2img", keepRecipe: "Save what is chosen for it",
+        choosing: "Choosing ...", nothingChosen: "Nothing in the catalogue fits this prompt, so there is nothing to save.",
+        like: "Find by prompt", likeHint: "those for prompts most like it come first", alike: "{share} % alike",
+        use: "Use in {tab}", usedIn: "The prompt of {tab} has it now.", usedNot: "Not used, since it is not here or does not fit: {names}.",
+        exportOne: "Export", exportAll: "Export all", importSome: "Import", importFile: "A file with recipes", notJson: "This file is no JSON.", deleteRecipe: "Delete", noRecipes: "No recipe is saved yet.",
+        missingHere: "not on disk", recipesFound: "{number} recipes",
+    });
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_recipes_line"});
+        const name = el("input", {type: "text", class: "stylus-input", id: "stylus_recipe_name", maxlength: "120"});
+        const prompt = el("textarea", {rows: "3", class: "stylus-input", id: "stylus_recipe_prompt"});
+        const negative = el("textarea", {rows: "1", class: "stylus-input", id: "stylus_recipe_negative"});
+        const like = el("input", {type: "search", class: "stylus-input", id: "stylus_recipe_like", autocomplete: "off"});
+        const file = el("input", {type: "file", accept: ".json,application/json", class: "stylus-input", id: "stylus_recipe_file", on: {change: () => take()}});
+        const list = el("ul", {class: "stylus-list", id: "stylus_recipes", "aria-label": text("recipes")});
+        let asked = 0;
+        like.addEventListener("input", stylus.later(() => show(), 200));
+
+        function box(tab, which) {
+            return document.querySelector(`#${tab}_${which} textarea`);
+        }
+
+        async function ask(payload) {
+            const number = ++asked;
+            const said = await tried(line, () => call("recipes", payload));
+            if (!said || number !== asked) return undefined;
+            if (said.said) fill(line, said.said);
+            fill(list, said.recipes.length ? said.recipes.map(row) : el("li", {}, text("noRecipes")));
+            list.dataset.asked = String(number);
+            place.stylusRecipes = said.recipes;
+            return said;
+        }
+
+        const show = () => ask(like.value.trim() ? {like: like.value} : {});
+
+        async function save() {
+            fill(line, text("choosing"));
+            const chosen = await tried(line, () => call("choose", {prompt: prompt.value, negative: negative.value}));
+            if (!chosen) return;
+            if (!chosen.adapters.length) {
+                fill(line, text("nothingChosen"));
+                return;
+            }
+            await ask({keep: [{version: 1, name: name.value, prompt: prompt.value, negative: negative.value, family: chosen.family, adapters: chosen.adapters}]});
+        }
+
+        async function use(recipe, tab) {
+            const said = await tried(line, () => call("cook", {prompt: recipe.prompt, negative: recipe.negative, adapters: recipe.adapters}));
+            if (!said) return;
+            stylus.write(box(tab, "prompt"), said.prompt);
+            stylus.write(box(tab, "neg_prompt"), said.negative);
+            const left = recipe.adapters.filter((one) => !said.used.includes(one.key)).map((one) => one.name || one.stem || one.key);
+            fill(line, text("usedIn", {tab}), left.length > 0 && ` ${text("usedNot", {names: left.join(", ")})}`);
+        }
+
+        function plain(recipe) {
+            const {on_disk: _, alike: __, ...rest} = recipe;
+            return rest;
+        }
+
+        async function take() {
+            const chosen = file.files[0];
+            if (!chosen) return;
+            let said = null;
+            try {
+                said = JSON.parse(await chosen.text());
+            } catch (problem) {
+                line.classList.add("stylus-wrong");
+                fill(line, text("notJson"));
+                return;
+            } finally {
+                file.value = "";
+            }
+            await ask({keep: Array.isArray(said) ? said : [said]});
+        }
+
+        function row(recipe) {
+            const labelled = (label, values) => ({aria: {label: `${text(label, values)}: ${recipe.name}`}});
+            return el("li", {class: "stylus-job", data: {recipe: recipe.name}},
+                el("div", {class: "stylus-row"}, el("strong", {class: "stylus-name"}, recipe.name), recipe.family && el("span", {class: "stylus-badge"}, recipe.family),
+                    recipe.alike !== null && el("span", {class: "stylus-hint"}, text("alike", {share: Math.round(100 * recipe.alike)}))),
+                el("p", {class: "stylus-wrap"}, recipe.prompt),
+                el("ul", {}, recipe.adapters.map((one) => el("li", {}, `${one.name || one.stem || one.key} · ${one.weight}`, !recipe.on_disk.includes(one.key) && ` · ${text("missingHere")}`))),
+                el("div", {class: "stylus-row"}, ["txt2img", "img2img"].map((tab) => button(text("use", {tab}), () => use(recipe, tab), {class: `stylus-button stylus-use-${tab}`, ...labelled("use", {tab})})),
+                    button(text("exportOne"), () => stylus.download(`${recipe.name}.json`, plain(recipe)), labelled("exportOne")),
+                    button(text("deleteRecipe"), () => ask({forget: recipe.name}), {class: "stylus-button stylus-delete", ...labelled("deleteRecipe")})));
+        }
+
+        fill(place,
+            el("div", {class: "stylus-offers"},
+                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("keepRecipe")), field(text("recipeName"), name), field(text("recipePrompt"), prompt), field(text("recipeNegative"), negative),
+                    el("div", {class: "stylus-row"}, button(text("fromPrompt"), () => { prompt.value = (box("txt2img", "prompt") || {}).value || ""; negative.value = (box("txt2img", "neg_prompt") || {}).value || ""; }, {id: "stylus_recipe_take"}),
+                        button(text("save"), save, {id: "stylus_recipe_save", class: "stylus-button stylus-primary"}))),
+                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("importSome")), field(text("importFile"), file),
+                    button(text("exportAll"), () => stylus.download("stylus-recipes.json", (place.stylusRecipes || []).map(plain)), {id: "stylus_recipe_export"}))),
+            field(text("like"), like, text("likeHint")), line, list);
+        show();
+        place.stylusSeen = show;
+    }
+
+    /** Into a box of the WebUI's, as if it had been typed there. */
+    function write(box, words) {
+        if (!box) return;
+        box.value = words;
+        box.dispatchEvent(new Event("input", {bubbles: true}));
+    }
+
+    /** Saved by the browser, under a name that any disk takes. */
+    function download(name, content) {
+        const address = URL.createObjectURL(new Blob([`${JSON.stringify(content, null, 2)}\n`], {type: "application/json"}));
+        const link = el("a", {href: address, download: name.replace(/[^\p{L}\p{N} ._-]/gu, "_")});
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    }
+
+    Object.assign(stylus, {write, download});
+    stylus.part("recipes", "recipes", draw, (place) => place.stylusSeen());
+})(window.stylus);
+
+// ==================================================================== Storage
+((stylus) => {
+    const {el, fill, text, call, button, field, tried} = stylus;
+
+    Object.assign(stylus.TEXTS, {
+        storage: "Storage",
+        storageUsed: "{used} fetched, of {quota}; {left} may still come.", storageOff: "Downloads are off; the WebUI's settings page has the switch.", noneFetched: "Nothing was fetched yet.",
+        fileName: "LoRA", fileSize: "Size", fetchedAt: "Fetched", usedAt: "Last used", filePath: "File",
+        unusedDays: "Unused for days", whatWouldGo: "What would go", cleanUp: "Clean up", wouldGo: "These would be deleted: {names} ({size}).", nothingGoes: "Nothing would be deleted.", gone: "{number} files were deleted, {size}.",
+        cleanHint: "Only files that Stylus fetched, that no picture used for so long, and that you have not marked as always.",
+    });
+
+    function draw(place) {
+        const line = stylus.status({id: "stylus_storage_line"});
+        const days = el("input", {type: "number", class: "stylus-input", id: "stylus_storage_days", min: "1", max: "3650", value: "30"});
+        const sum = el("p", {id: "stylus_storage_sum"});
+        const table = el("div", {id: "stylus_storage", class: "stylus-wide"});
+        const clean = button(text("cleanUp"), () => discard(false), {id: "stylus_storage_clean", disabled: true});
+        fill(place, sum, table, el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("cleanUp")), el("p", {class: "stylus-hint"}, text("cleanHint")), field(text("unusedDays"), days),
+            el("div", {class: "stylus-row"}, button(text("whatWouldGo"), () => discard(true), {id: "stylus_storage_try"}), clean)), line);
+        days.addEventListener("input", () => { clean.disabled = true; });
+
+        async function show() {
+            const said = await tried(line, () => call("storage"));
+            if (!said) return;
+            fill(sum, said.on ? text("storageUsed", {used: stylus.size(said.used) || "0 B", quota: stylus.size(said.quota), left: stylus.size(said.left) || "0 B"}) : text("storageOff"));
+            const day = (seconds) => new Date(seconds * 1000).toLocaleDateString();
+            fill(table, said.files.length ? el("table", {class: "stylus-table"},
+                el("thead", {}, el("tr", {}, ["fileName", "fileSize", "fetchedAt", "usedAt", "filePath"].map((one) => el("th", {scope: "col"}, text(one))))),
+                el("tbody", {}, said.files.map((one) => el("tr", {}, el("th", {scope: "row"}, one.name || one.key), el("td", {}, stylus.size(one.size)), el("td", {}, day(one.fetched)), el("td", {}, day(one.used)), el("td", {}, one.path))))) : el("p", {}, text("noneFetched")));
+        }
+
+        /** First what would go; deleting is the second click, and for the same number of days. */
+        async function discard(dry) {
+            clean.disabled = true;
+            const begun = await tried(line, () => call("start", {name: "discard", payload: {days: Number(days.value) || 30, dry_run: dry}}));
+            if (!begun) return;
+            let job = begun;
+            while (["waiting", "running"].includes(job.state)) {
+                await new Promise((go) => setTimeout(go, 200));
+                job = await tried(line, () => call("job", {id: begun.id}));
+                if (!job) return;
+            }
+            if (!job.result) {
+                fill(line, job.error);
+                return;
+            }
+            const gone = job.result.discarded;
+            const bytes = stylus.size(gone.reduce((sum_, one) => sum_ + one.size, 0));
+            fill(line, !gone.length ? text("nothingGoes") : dry ? text("wouldGo", {names: gone.map((one) => one.path.split(/[\\/]/).pop()).join(", "), size: bytes}) : text("gone", {number: gone.length, size: bytes}));
+            clean.disabled = !dry || !gone.length;
+            show();
+        }
+
+        show();
+        place.stylusSeen = show;
+    }
+
+    stylus.part("storage", "storage", draw, (place) => place.stylusSeen());
 })(window.stylus);
 
 // ==================================================================== Keys

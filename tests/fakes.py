@@ -20,6 +20,7 @@ from stylus_ext.core.fetching import Fetched, NotFetched
 from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
 from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.recipes import Recipe
 from stylus_ext.core.verdicts import Verdict
 
 
@@ -177,3 +178,19 @@ class MemoryVerdicts:
 
     def all(self) -> tuple[Verdict, ...]:
         return tuple(Verdict(key, prompt, times) for (key, prompt), times in self.said.items())
+
+
+@dataclass
+class MemoryRecipes:
+    """Keeps them in a dictionary."""
+
+    kept: dict[str, Recipe] = field(default_factory=dict)
+
+    def keep(self, recipe: Recipe) -> None:
+        self.kept[recipe.name] = recipe
+
+    def forget(self, name: str) -> bool:
+        return self.kept.pop(name, None) is not None
+
+    def all(self) -> tuple[Recipe, ...]:
+        return tuple(self.kept[name] for name in sorted(self.kept))

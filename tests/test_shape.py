@@ -15,7 +15,7 @@ MOST_LINES = 250
 
 CORE_ORDER = (
     "errors", "signs", "ranker", "naming", "settings", "terms", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
-    "corrections", "verdicts", "masks", "tags", "plan", "ports", "browsing", "sources", "rehearsal", "importing", "refining",
+    "corrections", "verdicts", "masks", "tags", "plan", "ports", "browsing", "recipes", "sources", "rehearsal", "importing", "refining",
 )
 MAY_IMPORT = {
     "environment": set(),

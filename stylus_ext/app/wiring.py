@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
+from stylus_ext.app.find_recipes import FindRecipes
 from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.heed_verdicts import Heeding
 from stylus_ext.app.inventory import Inventories
@@ -92,6 +93,8 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         fresh_index=fresh_index,
         keys=Keys(folder, settings),
         tallies=store.beside.tallies,
+        recipes=store.beside.recipes,
+        find_recipes=FindRecipes(questions),
         shop=Workshop(store, refresh, embed, changing, store.memory),
         civitai=access,
         hugging_face=hub,

@@ -11,6 +11,7 @@ from threading import RLock
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.app.fetch_missing import FetchMissing, FetchReport
+from stylus_ext.app.find_recipes import FindRecipes
 from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
@@ -32,6 +33,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
 from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Retriever, Store, VectorIndex
+from stylus_ext.core.recipes import Recipes
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.verdicts import Verdicts
 
@@ -69,6 +71,8 @@ class Stylus:
     close: Callable[[], None]
     keys: Keys
     tallies: Tallies
+    recipes: Recipes
+    find_recipes: FindRecipes
     shop: Workshop
     civitai: CivitaiAccess
     hugging_face: HuggingFaceAccess

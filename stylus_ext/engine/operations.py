@@ -16,9 +16,11 @@ from stylus_ext.engine.downloads import discard, fetch
 from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.judging import VERDICT, verdict
 from stylus_ext.engine.keys import KEYS, keys
+from stylus_ext.engine.recipes import RECIPES, recipes
 from stylus_ext.engine.refining import REFINE, refine
 from stylus_ext.engine.rehearsal import REHEARSE, rehearse
 from stylus_ext.engine.schemas import Schema, checked
+from stylus_ext.engine.storage import storage
 
 if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
     from stylus_ext.app.wiring_stylus import Stylus
@@ -54,6 +56,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "cards": Operation(requests.CARDS, cards),
     "edit": Operation(requests.EDIT, catalogue.edit),
     "verdict": Operation(VERDICT, verdict),
+    "recipes": Operation(RECIPES, recipes),
+    "storage": Operation({}, storage),
     "keys": Operation(KEYS, keys),
     "rehearse": Operation(REHEARSE, rehearse, long=True, beside=True),
     "status": Operation({}, _status),

@@ -40,6 +40,7 @@ class Action:
 
 
 def actions() -> Mapping[str, Action]:
-    from stylus_ext.host import ui_catalogue, ui_engine, ui_jobs, ui_keys, ui_preview, ui_rehearsal
+    from stylus_ext.host import ui_catalogue, ui_engine, ui_jobs, ui_keys, ui_preview, ui_recipes, ui_rehearsal
 
-    return {**ui_engine.ACTIONS, **ui_catalogue.ACTIONS, **ui_jobs.ACTIONS, **ui_keys.ACTIONS, **ui_preview.ACTIONS, **ui_rehearsal.ACTIONS}
+    rooms = (ui_engine, ui_catalogue, ui_jobs, ui_keys, ui_recipes, ui_preview, ui_rehearsal)
+    return {name: action for room in rooms for name, action in room.ACTIONS.items()}

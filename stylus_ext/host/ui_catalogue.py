@@ -75,6 +75,7 @@ def _passed(path: str) -> Any:
 ACTIONS: Mapping[str, Action] = {
     "browse": Action(_browse),
     "overview": Action(_passed("overview")),
+    "storage": Action(_passed("storage")),
     "show": Action(_show),
     "edit": Action(_passed("edit"), Kind.CHANGE),
     "picture": Action(_picture),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stylus_ext.backends.store import verdicts
+from stylus_ext.backends.store import recipes, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +18,6 @@ class Kind:
     take_all: Callable[[sqlite3.Connection], list[dict[str, Any]]]
 
 
-KINDS: Mapping[str, Kind] = {verdicts.WHAT: Kind(verdicts.apply, verdicts.take_all)}
+KINDS: Mapping[str, Kind] = {
+    verdicts.WHAT: Kind(verdicts.apply, verdicts.take_all), recipes.WHAT: Kind(recipes.apply, recipes.take_all),
+}

@@ -55,7 +55,8 @@ UPDATE entries SET (refined, bare) = (
 DROP INDEX entries_by_name;
 CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare)
 """
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS)
+_RECIPES = "CREATE TABLE recipes (name TEXT PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID"
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never changed."""
 
 

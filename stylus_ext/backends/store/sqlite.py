@@ -21,7 +21,6 @@ from stylus_ext.backends.store.memory import Memory
 from stylus_ext.backends.store.opening import Opening, open_catalogue
 from stylus_ext.backends.store.recent import Recent
 from stylus_ext.backends.store.schema import read_meta, write_meta
-from stylus_ext.backends.store.verdicts import KeptVerdicts
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.description import Edits, Entry
 from stylus_ext.core.embedding import View
@@ -42,8 +41,8 @@ class SqliteStore:
         self._journal = UserJournal(folder)
         self._recent = Recent()
         self.memory = Memory(self._database)
-        self.verdicts = KeptVerdicts(self._database, lambda *said: decided.remark(self._changing, self._journal, *said))
-        self.beside = Beside(self._database)
+        self.beside = Beside(self._database, lambda *said: decided.remark(self._changing, self._journal, *said))
+        self.verdicts = self.beside.verdicts
         try:
             if not self._database.read_only:
                 notes += self._replay()

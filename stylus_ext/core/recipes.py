@@ -1,0 +1,100 @@
+"""Recipes: a selection with its prompt, under a name of the user's. Plain JSON in, recipes out, or a sentence what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import InvalidInput
+
+LONGEST_NAME = 120
+LONGEST_PROMPT = 20_000
+MOST_ADAPTERS = 50
+HEAVIEST = 5.0
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """An adapter of a recipe; `name` and `stem` are for people, and for a catalogue that does not know the key."""
+
+    key: AdapterKey
+    weight: float
+    name: str = ""
+    stem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    prompt: str
+    negative: str = ""
+    family: str = ""
+    adapters: tuple[Ingredient, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.strip() or len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            raise InvalidInput(f"A recipe has a name of at most {LONGEST_NAME} characters, in one line.")
+        if max(len(self.prompt), len(self.negative)) > LONGEST_PROMPT:
+            raise InvalidInput(f"A recipe's prompt has at most {LONGEST_PROMPT:,} characters.")
+        if len(self.adapters) > MOST_ADAPTERS:
+            raise InvalidInput(f"A recipe has at most {MOST_ADAPTERS} adapters.")
+        if len({one.key for one in self.adapters}) < len(self.adapters):
+            raise InvalidInput(f"The recipe {self.name!r} names an adapter twice.")
+        if not all(math.isfinite(one.weight) and abs(one.weight) <= HEAVIEST for one in self.adapters):
+            raise InvalidInput(f"A weight in the recipe {self.name!r} is larger than {HEAVIEST:g}, or none at all.")
+
+
+class Recipes(Protocol):
+    """Keeps recipes for ever, whatever becomes of the catalogue."""
+
+    def keep(self, recipe: Recipe) -> None:
+        """In the place of the one of that name."""
+
+    def forget(self, name: str) -> bool:
+        """Whether there was one."""
+
+    def all(self) -> tuple[Recipe, ...]:
+        """By name."""
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """`recipe_of(recipe_json(recipe)) == recipe`; a file that is shared holds a list of these."""
+    return {
+        "version": FORMAT, "name": recipe.name, "prompt": recipe.prompt, "negative": recipe.negative, "family": recipe.family,
+        "adapters": [{"key": str(one.key), "weight": one.weight, "name": one.name, "stem": one.stem} for one in recipe.adapters],
+    }
+
+
+def recipe_of(said: Any) -> Recipe:
+    """Read as something that a stranger may have written; fields that are not known are passed over."""
+    if not isinstance(said, Mapping):
+        raise InvalidInput("A recipe is a JSON object.")
+    if said.get("version", FORMAT) != FORMAT:
+        raise InvalidInput("This recipe was made by a newer Stylus.")
+    adapters = said.get("adapters", [])
+    if not isinstance(adapters, Sequence) or isinstance(adapters, str):
+        raise InvalidInput("The adapters of a recipe are a list.")
+    return Recipe(
+        _text(said, "name").strip(), _text(said, "prompt"), _text(said, "negative"), _text(said, "family")[:64],
+        tuple(map(_ingredient, adapters[: MOST_ADAPTERS + 1])),
+    )
+
+
+def _ingredient(said: Any) -> Ingredient:
+    if not isinstance(said, Mapping):
+        raise InvalidInput("An adapter of a recipe is a JSON object.")
+    weight = said.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or abs(weight) > HEAVIEST:
+        raise InvalidInput(f"The weight of an adapter of a recipe is a number up to {HEAVIEST:g}.")
+    return Ingredient(AdapterKey.parse(_text(said, "key")), float(weight), _text(said, "name")[:1000], _text(said, "stem")[:1000])
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    value = said.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInput(f"The {name} of a recipe is a text.")
+    return value

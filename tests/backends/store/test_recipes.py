@@ -1,0 +1,67 @@
+"""Recipes in SQLite and user.jsonl: a kill, a lost database, a replaced journal, lines that nobody can read."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.core.recipes import Recipe
+
+ROOT = Path(__file__).parents[3]
+
+
+def killed(folder: Path, start: int, lines: int, more_s: float) -> list[tuple[str, int]]:
+    command = [sys.executable, "-m", "tests.backends.store.cook", str(folder), str(start)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as child:
+        assert child.stdout is not None
+        said = [child.stdout.readline() for _ in range(lines)]
+        time.sleep(more_s)
+        child.kill()
+        said += child.stdout.readlines()
+    return [(words[0], int(words[1])) for line in said if line.endswith("\n") and (words := line.split())]
+
+
+def check(folder: Path, finished: list[tuple[str, int]]) -> None:
+    with closing(SqliteStore(folder)) as store:
+        there = {recipe.name for recipe in store.beside.recipes.all()}
+    forgot = {number for what, number in finished if what == "forgot"}
+    kept = {number for what, number in finished if what == "kept"}
+    unsure = {number for number in kept - forgot if number % 3 == 0}  # it may have been forgotten and not yet said so
+    assert {f"recipe {number}" for number in kept - forgot - unsure} <= there
+    assert not {f"recipe {number}" for number in forgot} & there
+
+
+def test_a_kill_loses_no_recipe_nor_does_the_loss_of_the_database(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    finished: list[tuple[str, int]] = []
+    for _ in range(3):
+        start = max((number for _, number in finished), default=-1) + 2
+        finished += killed(tmp_path, start, rng.randrange(3, 30), rng.random() * 0.05)
+        check(tmp_path, finished)
+    for path in tmp_path.glob("catalogue.sqlite*"):
+        path.unlink()
+    check(tmp_path, finished)
+
+
+def test_another_user_jsonl_adds_its_recipes_to_those_known(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with closing(SqliteStore(tmp_path / name)) as store:
+            store.beside.recipes.keep(Recipe(f"of {name}", "a fox"))
+    (tmp_path / "one" / "user.jsonl").write_bytes((tmp_path / "two" / "user.jsonl").read_bytes())
+    for _ in range(2):
+        with closing(SqliteStore(tmp_path / "one")) as store:
+            assert [recipe.name for recipe in store.beside.recipes.all()] == ["of one", "of two"]
+
+
+def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
+    lines = [{"v": 1, "what": "recipe"}, {"v": 1, "what": "recipe", "recipe": {"name": ""}}, {"v": 1, "what": "recipe", "recipe": {"name": "good", "prompt": "p"}}]
+    (tmp_path / "user.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    with closing(SqliteStore(tmp_path)) as store:
+        assert [recipe.name for recipe in store.beside.recipes.all()] == ["good"]
+        assert any("2 lines of user.jsonl could not be read" in note.text for note in store.notes)

@@ -1,0 +1,166 @@
+"""Overview, Recipes and Storage of the Stylus tab in each gradio: what is kept and cleaned up there is so in the engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stylus_ext.environment.layout import Environment
+from tests.browser.chromium import eventually
+from tests.browser.hostile import HOSTILE
+from tests.browser.own_tab import Desk, desk_at, own_tab
+from tests.browser.panel import Panel
+from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
+from tests.engine_process import finished
+from tests.lora_files import LORAS, safetensors_bytes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+PROMPT = "corgi dog, watercolor painting"
+DAY_S = 86_400
+
+
+@pytest.fixture(scope="module")
+def civitai() -> Iterator[CivitaiService]:
+    with serving() as service:
+        body = safetensors_bytes(LORAS["sd1"], seed=11)
+        service.add(a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])), files={11: body})
+        yield service
+
+
+@pytest.fixture(scope="module")
+def kept(environment: Environment, prepared: Path, civitai: CivitaiService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    said = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True}}
+    with desk_at(environment, prepared, tmp_path_factory.mktemp("kept"), settings=said) as made:
+        finished(made.link, str(made.page_asks("start", {"name": "sync"})["id"]))
+        yield made
+
+
+def recipes(desk: Desk) -> list[dict[str, Any]]:
+    return list(desk.link.call("POST", "/v1/recipes", {})["recipes"])
+
+
+def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: Desk, civitai: CivitaiService, browser: Browser) -> None:
+    told = kept.link.call("POST", "/v1/overview", {})
+    with own_tab(kept, browser) as (tab, here):
+        tab.turn_to("overview")
+        assert f"{told['unnamed']} files that no service has named" in tab.wait_for("overview", "By base model")
+        rows = tab.page.locator("#stylus_families tbody tr")
+        assert rows.count() == len(told["families"])
+        here.picture(f"{kept.server.gradio}-overview")
+        before = len(civitai.asked("/model-versions/by-hash/ids"))
+        tab.part("first_identify").click()
+        tab.part("consent").wait_for(state="visible")
+        assert f"SHA256 of {told['unnamed']} files" in tab.part("consent").inner_text()
+        assert len(civitai.asked("/model-versions/by-hash/ids")) == before
+        tab.part("consent_yes").click()
+        eventually(lambda: len(civitai.asked("/model-versions/by-hash/ids")) > before, tab.page)
+        tab.part("first_learn").click()
+        tab.wait_for("overview_line", "Started")
+    jobs = kept.link.call("GET", "/v1/jobs")["jobs"]
+    assert {"identify", "index"} <= {job["name"] for job in jobs}
+
+
+def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Browser, tmp_path: Path) -> None:
+    with own_tab(kept, browser) as (tab, here):
+        prompt = Panel(tab.page).prompt()
+        tab.page.evaluate("words => stylus.write(document.querySelector('#txt2img_prompt textarea'), words)", PROMPT)
+        tab.turn_to("recipes")
+        tab.part("recipe_take").click()
+        assert tab.part("recipe_prompt").input_value() == PROMPT
+        tab.part("recipe_name").fill("Corgi in colours")
+        tab.part("recipe_save").click()
+        tab.wait_for("recipes_line", "1 recipe is kept.")
+        saved = recipes(kept)[0]
+        assert (saved["name"], saved["prompt"]) == ("Corgi in colours", PROMPT)
+        stems = {one["stem"] for one in saved["adapters"]}
+        assert "corgi_dog" in stems
+        assert "Corgi in colours" in kept.journal()
+        here.picture(f"{kept.server.gradio}-recipes")
+
+        row = tab.page.locator("[data-recipe='Corgi in colours']")
+        row.locator(".stylus-use-txt2img").click()
+        tab.wait_for("recipes_line", "The prompt of txt2img has it now.")
+        written = prompt.input_value()
+        assert written.startswith(PROMPT)
+        for one in saved["adapters"]:
+            assert f"<lora:{one['stem']}:{one['weight']:g}>" in written
+
+        with tab.page.expect_download() as got:
+            tab.part("recipe_export").click()
+        file = tmp_path / "recipes.json"
+        got.value.save_as(file)
+        assert json.loads(file.read_text("utf-8")) == [{name: value for name, value in saved.items() if name not in ("on_disk", "alike")}]
+        row.locator(".stylus-delete").click()
+        tab.wait_for("recipes_line", "deleted")
+        assert recipes(kept) == []
+        tab.part("recipe_file").set_input_files(file)
+        tab.wait_for("recipes_line", "1 recipe is kept.")
+        assert recipes(kept) == [saved]
+        file.write_text("no json", "utf-8")
+        tab.part("recipe_file").set_input_files(file)
+        tab.wait_for("recipes_line", "no JSON")
+
+
+def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(kept: Desk, browser: Browser) -> None:
+    said = [{"name": f"strange {number}", "prompt": words[:19_000], "adapters": [{"key": f"civitai:{number + 1}", "name": words[:1000]}]} for number, words in enumerate(HOSTILE)]
+    kept.link.call("POST", "/v1/recipes", {"keep": [*said, {"name": "Harbour", "prompt": "fishing boats in a foggy harbour"}]})
+    with own_tab(kept, browser) as (tab, _):
+        tab.turn_to("recipes")
+        tab.part("recipe_like").fill("a foggy harbour with boats")
+        eventually(lambda: tab.page.locator("#stylus_recipes > li").first.get_attribute("data-recipe") == "Harbour", tab.page)
+        assert "% alike" in tab.page.locator("#stylus_recipes > li").first.inner_text()
+        shown = tab.page.locator("#stylus_recipes .stylus-wrap").all_text_contents()
+        assert {one["prompt"] for one in said} <= set(shown)
+        assert tab.page.evaluate("() => window.hacked === undefined")
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    for one in said:
+        kept.link.call("POST", "/v1/recipes", {"forget": one["name"]})
+
+
+def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(kept: Desk, browser: Browser) -> None:
+    done = finished(kept.link, str(kept.page_asks("start", {"name": "fetch", "payload": {"keys": ["civitai:11"]}})["id"]))
+    assert done["state"] == "done", done
+    file = kept.folder / "loras" / "zebra.safetensors"
+    assert file.exists()
+    with own_tab(kept, browser) as (tab, here):
+        tab.turn_to("storage")
+        tab.wait_for("storage", "zebra.safetensors")
+        here.picture(f"{kept.server.gradio}-storage")
+        assert tab.part("storage_clean").is_disabled()
+        tab.part("storage_try").click()
+        tab.wait_for("storage_line", "Nothing would be deleted")
+        _age(kept.folder / "stylus" / "downloads.jsonl", 40 * DAY_S)
+        tab.part("storage_try").click()
+        tab.wait_for("storage_line", "These would be deleted: zebra.safetensors")
+        assert file.exists()
+        tab.part("storage_clean").click()
+        tab.wait_for("storage_line", "1 files were deleted")
+        assert not file.exists()
+        tab.wait_for("storage", "Nothing was fetched yet.")
+    assert kept.link.call("POST", "/v1/storage", {})["files"] == []
+    assert (kept.folder / "loras" / "corgi_dog.safetensors").exists()
+
+
+def test_strangers_keep_and_delete_nothing(kept: Desk) -> None:
+    kept.server.flag("listen", True)
+    try:
+        for name, payload in (("recipes", {"keep": [{"name": "x", "prompt": ""}]}), ("recipes", {"forget": "Harbour"}), ("start", {"name": "discard", "payload": {"dry_run": False}})):
+            status, text = kept.server.ask("POST", f"/stylus/v1/ui/{name}", payload)
+            assert (status, "without a password" in text) == (403, True)
+        assert kept.server.ask("POST", "/stylus/v1/ui/recipes", {})[0] == 200
+    finally:
+        kept.server.flag("listen", False)
+
+
+def _age(ledger: Path, by_s: float) -> None:
+    """As if it had all been so much earlier."""
+    lines = [json.loads(line) for line in ledger.read_text("utf-8").splitlines() if line.strip()]
+    assert all(line["at"] <= time.time() for line in lines)
+    ledger.write_text("".join(json.dumps(line | {"at": line["at"] - by_s}) + "\n" for line in lines), "utf-8")

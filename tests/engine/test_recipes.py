@@ -1,0 +1,59 @@
+"""Recipes and storage as operations, over a real data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app.wiring_stylus import Stylus
+from stylus_ext.core.errors import InvalidInput
+from tests.engine.test_operations import ask, stylus
+from tests.lora_files import write_lora
+
+__all__ = ["stylus"]
+CORGI = {"name": "Corgi", "prompt": "a corgi on a hill", "adapters": [{"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend"}]}
+PIXELS = {"name": "Pixels", "prompt": "pixel art of a castle", "adapters": [{"key": "civitai:2", "weight": 1}]}
+
+
+def test_recipes_are_kept_found_and_forgotten(stylus: Stylus) -> None:
+    assert ask(stylus, "recipes", keep=[CORGI, PIXELS])["said"] == "2 recipes are kept."
+    listed = ask(stylus, "recipes")["recipes"]
+    assert [one["name"] for one in listed] == ["Corgi", "Pixels"]
+    assert listed[0]["adapters"] == [{"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend", "stem": ""}]
+    assert (listed[0]["alike"], listed[0]["on_disk"]) == (None, [])
+    like = ask(stylus, "recipes", like="a castle in pixel art")["recipes"]
+    assert [one["name"] for one in like] == ["Pixels", "Corgi"]
+    assert like[0]["alike"] > like[1]["alike"]
+    assert [one["name"] for one in ask(stylus, "recipes", forget="Corgi")["recipes"]] == ["Pixels"]
+    with pytest.raises(InvalidInput, match="no recipe called 'Corgi'"):
+        ask(stylus, "recipes", forget="Corgi")
+
+
+def test_of_several_none_is_kept_where_one_is_wrong(stylus: Stylus) -> None:
+    with pytest.raises(InvalidInput):
+        ask(stylus, "recipes", keep=[CORGI, {"name": ""}])
+    assert ask(stylus, "recipes")["recipes"] == []
+
+
+def test_it_says_which_of_its_adapters_are_here(stylus: Stylus, tmp_path: Path) -> None:
+    write_lora(tmp_path / "loras" / "zz17.safetensors")
+    ask(stylus, "index", lora_dirs=[str(tmp_path / "loras")])
+    key = ask(stylus, "show", key="zz17")["entry"]["key"]
+    recipe = ask(stylus, "recipes", keep=[{"name": "Here", "prompt": "x", "adapters": [{"key": key}, {"key": "civitai:1"}]}])["recipes"][0]
+    assert recipe["on_disk"] == [key]
+
+
+def test_the_storage_has_what_was_fetched_and_still_lies_there(stylus: Stylus, tmp_path: Path) -> None:
+    empty = ask(stylus, "storage")
+    assert (empty["on"], empty["files"], empty["used"]) == (False, [], 0)
+    for number, name in enumerate(("older", "newer", "gone"), 1):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(b"x" * 10 * number)
+        stylus.downloads.ledger.write(path, f"civitai:{number}", 10 * number, "0" * 64)
+    (tmp_path / "gone.safetensors").unlink()
+    told = ask(stylus, "storage")
+    assert [Path(one["path"]).stem for one in told["files"]] == ["older", "newer"]
+    assert [one["name"] for one in told["files"]] == ["Corgi Friend", "Pixel World"]
+    assert told["used"] == 30
+    assert told["left"] == told["quota"] - 30
