@@ -1095,13 +1095,20 @@ window.stylus = (() => {
             this.tab = tab;
             this.line = el("p", {class: "stylus-line", role: "status", aria: {live: "polite"}});
             this.plan = el("div", {class: "stylus-plan"});
-            this.used = el("div", {class: "stylus-used"});
+            this.used = el("div", {class: "stylus-used stylus-mount"});
             fill(place, this.line, this.plan, this.used, this.rehearsal());
+            this.below();
             const button = document.getElementById(`stylus_${tab}_preview`);
             if (button) button.addEventListener("click", () => this.say(text("planning")));
             this.sit();
             for (const wait of [1000, 3000]) setTimeout(() => this.sit(), wait);
             this.ask("preview");
+        }
+
+        /** Under the pictures, where the host has such a place; else it stays in the accordion. */
+        below() {
+            const results = document.getElementById(`${this.tab}_results`);
+            if (results && this.used.parentNode !== results) results.append(this.used);
         }
 
         sit() {
@@ -1165,6 +1172,7 @@ window.stylus = (() => {
                 said.lock && el("p", {class: "stylus-lock"}, text("locked", {names: said.lock.map((one) => `${one.name} ${one.weight}`).join(", ")})),
                 notes.length ? el("ul", {class: "stylus-notes"}, notes) : null,
                 view && this.prompt(view), view && this.tasks(view), view && this.combinations(view), view && this.near(view));
+            this.below();
             fill(this.used, said.used.length ? this.pictures(said.used) : null);
             if (focus) for (const one of this.plan.querySelectorAll("[data-focus]")) if (one.dataset.focus === focus) one.focus();
         }
@@ -1263,7 +1271,7 @@ window.stylus = (() => {
 
         /** Over the last pictures: what would be chosen now, without making one. */
         rehearsal() {
-            const line = el("p", {role: "status", class: "stylus-line"});
+            const line = el("p", {role: "status", class: "stylus-rehearsed"});
             const table = el("div", {class: "stylus-scroll"});
             const press = this.button(text("rehearse"), text("rehearseHint"), "rehearse", async () => {
                 press.disabled = true;

@@ -34,7 +34,7 @@ class StylusScript(compat.Script):
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
         tab, _, name = str(kwargs.get("elem_id") or "").partition("_")
-        if tab in TABS and name in WATCHED:
+        if tab == TABS[self.is_img2img] and name in WATCHED:
             self.boxes = {**self.boxes, name: component}
 
     def ui(self, is_img2img: bool) -> list[Any]:

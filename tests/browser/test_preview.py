@@ -36,11 +36,18 @@ class Accordion(Panel):
         return self
 
     def said(self) -> str:
-        return self.place.locator(".stylus-line").inner_text()
+        return self.place.locator("> .stylus-line").inner_text()
 
     def shown_prompt(self) -> str:
         found = self.place.locator(".stylus-prompt")
         return found.inner_text() if found.count() else ""
+
+    @property
+    def used(self) -> Locator:
+        return self.page.locator(f"#{self.tab}_results .stylus-used")
+
+    def wait_for_used(self, count: int) -> None:
+        eventually(lambda: self.used.locator("li").count() == count, self.page)
 
     def names(self) -> list[str]:
         return self.place.locator(".stylus-card strong").all_inner_texts()
@@ -172,21 +179,20 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         panel = Accordion(here.page).open()
         prompt = "corgi dog, glass skyscraper"
         panel.generate(server, prompt)
-        panel.wait_for(".stylus-used li")
-        assert panel.place.locator(".stylus-used li").count() == 2
-        assert "corgi_dog" in panel.place.locator(".stylus-used li").first.inner_text()
+        panel.wait_for_used(2)
+        assert "corgi_dog" in panel.used.locator("li").first.inner_text()
         here.picture(f"{server.gradio}-used")
-        panel.press("Remember that corgi_dog was wrong", panel.place.locator(".stylus-used"))
+        panel.press("Remember that corgi_dog was wrong", panel.used)
         eventually(lambda: "Remembered" in panel.said(), here.page)
         panel.preview(prompt)
         assert panel.names() == ["glass_skyscraper"]
         panel.place.locator("summary:has-text('Why not')").click()
         assert "you said that it was wrong for this prompt" in panel.place.locator(".stylus-near").inner_text()
-        panel.press("Remember that corgi_dog was wrong", panel.place.locator(".stylus-used"))
+        panel.press("Remember that corgi_dog was wrong", panel.used)
         eventually(lambda: "Remembered" in panel.said(), here.page)
         panel.press("Take back that corgi_dog was wrong")
         panel.wait_for_names("corgi_dog", "glass_skyscraper")
-        panel.press("Lock what picture 1", panel.place.locator(".stylus-used"))
+        panel.press("Lock what picture 1", panel.used)
         panel.wait_for(".stylus-lock")
         panel.press("Take the lock off")
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
@@ -201,7 +207,84 @@ def test_a_picture_to_compare_with(server: Running, browser: Browser) -> None:
         assert "<lora:" in told[0]
         assert "<lora:" not in told[2]
         assert "Stylus mask: -" in told[2]
-        panel.wait_for(".stylus-used li >> nth=2")
+        panel.wait_for_used(3)
+
+
+def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.press("Take the next candidate in the place of corgi_dog", panel.card("corgi_dog"))
+        eventually(lambda: "corgi_dog" not in panel.names(), here.page)
+        panel.place.locator("summary:has-text('Why not')").click()
+        panel.press("Let corgi_dog be chosen again")
+        panel.wait_for_names("corgi_dog", "watercolor_painting")
+
+
+def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.generate(server, PROMPT)
+        panel.wait_for_used(2)
+        panel.press("Never choose corgi_dog", panel.used)
+        eventually(lambda: state_of(panel, "corgi_dog") == "never", here.page)
+        panel.press("Never choose corgi_dog", panel.used)
+        eventually(lambda: state_of(panel, "corgi_dog") == "auto", here.page)
+        panel.press("Use corgi_dog for every prompt", panel.used)
+        eventually(lambda: state_of(panel, "corgi_dog") == "always", here.page)
+        panel.press("Use corgi_dog for every prompt", panel.used)
+        eventually(lambda: state_of(panel, "corgi_dog") == "auto", here.page)
+
+
+HOSTILE = (
+    "<script>document.title='gone'</script>", "<img src=x onerror=\"document.title='gone'\">", "<svg/onload=document.title='gone'>",
+    "<b>bold</b>", "</p></div><h1>out</h1>", "javascript:alert(1)", "&lt;i&gt;", "&#60;u&#62;", "' onmouseover='document.title=1'",
+    '" autofocus onfocus="document.title=1"', "`${document.title=1}`", "{{7*7}}", "${7*7}", "%3Cscript%3E", "\u202eesrever", "\u200b\u200b", "שלום עולם",
+    "مرحبا", "😀" * 40, "👩‍👩‍👧‍👦 family", "a" * 10_000, "a b " * 2_500, "\n\n\t", "\x00\x01\x7f", "\ufeffmark", "\ud83d", "<!-- -->", "<![CDATA[x]]>",
+    "]]>", "--><x>", "<iframe src=//evil.test>", "<style>*{display:none}</style>", "<a href=//evil.test>here</a>", "__proto__", "constructor", "null",
+)
+
+
+def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        title, links = here.page.title(), "#stylus_txt2img_mount"
+        for text in HOSTILE:
+            here.page.evaluate(_FEED, [panel.tab, text, f"https://evil.test/{text[:20]}"])
+            assert panel.place.locator("script, img, svg, h1, iframe, style, b, i, u").count() == 0
+            assert panel.place.locator(".stylus-card strong").evaluate("one => one.textContent") == text.replace("\ud83d", "\ud83d")
+            assert here.page.locator(f"{links} a").count() == 0
+        assert here.page.title() == title
+        here.page.evaluate(_FEED, [panel.tab, "kind", "https://civitai.com/models/1"])
+        link = here.page.locator(f"{links} a").first
+        assert (link.get_attribute("href"), link.get_attribute("rel")) == ("https://civitai.com/models/1", "noopener noreferrer")
+        wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        here.page.evaluate(_FEED, [panel.tab, "w" * 10_000, ""])
+        assert here.page.evaluate(wide)
+    assert "evil.test" not in here.outside
+
+
+# A view of the page's own making, with one text in all of its places.
+_FEED = """([tab, text, link]) => {
+    const card = {key: text, name: text, family_name: text, state: text, link, stem: text};
+    const pick = {key: text, name: text, task: 0, kind: text, reason: text, pinned: true, said: false, kept: false, weight: 1, triggers: [text], stem: text,
+        on_disk: true, to_download: 0, card};
+    const view = {pieces: [{text, task: 0, unresolved: true}], tasks: [{text, start: 0, taken_by: text}], picks: [pick],
+        near: [{key: text, name: text, reason: text, mine: false, card}], combinations: [[text], []], batches: 2, exact: false, prompt: text, family: text,
+        took_ms: 1, notes: [text]};
+    const used = [{seed: 1, off: [text], tags: [{stem: text, weight: 1, key: text, name: text, card}]}];
+    stylus.accordion.take(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
+}"""
+
+
+def test_it_fits_a_narrow_window_and_the_dark_theme(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        here.page.set_viewport_size({"width": 420, "height": 900})
+        panel = Accordion(here.page).open().preview()
+        here.page.evaluate("document.body.classList.add('dark')")
+        here.picture(f"{server.gradio}-narrow-dark")
+        fits = "one => one.scrollWidth <= one.clientWidth + 1"
+        assert panel.place.evaluate(fits)
+        assert all(card.evaluate(fits) for card in panel.place.locator(".stylus-card").all())
 
 
 def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(server: Running, browser: Browser) -> None:
