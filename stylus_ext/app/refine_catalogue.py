@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 STEP = "refining"
 _PUBLISHED = "stylusdocs"  # described by a model that had seen pictures, too
 _TICK_S = 0.1
+_AHEAD = 2
 _MOST_IN_VAIN = 5
 """Failures in a row, with nothing between them, after which it is not the cards: the job ends instead of paying on."""
 
@@ -150,11 +151,13 @@ class _Run:
                     self.progress.report(STEP, self.refined + self.failed + self.passed, len(self.wanted))
             finally:
                 self._stop.set()
+                for future in self._open:
+                    future.cancel()
                 self._take(wait(self._open).done)
 
     def _more(self, pool: ThreadPoolExecutor) -> bool:
-        """Sends out as many as may be under way and can be paid."""
-        while not self.stopped and self._asked < len(self.wanted) and len(self._open) < self.limits.at_once:
+        """Lines up as many as can be paid; the pool asks about as many of them at once as may be, also while answers are stored."""
+        while not self.stopped and self._asked < len(self.wanted) and len(self._open) < _AHEAD * self.limits.at_once:
             one = self.wanted[self._asked]
             under_way = sum((each.estimate for each in self._open.values()), one.estimate)
             if not self.limits.affords(self.spent + under_way):
@@ -178,6 +181,8 @@ class _Run:
         made: list[tuple[Wanted, Refined]] = []
         for future in done:
             one = self._open.pop(future)
+            if future.cancelled():
+                continue
             try:
                 refined = future.result()
             except Cancelled:
@@ -213,4 +218,6 @@ class _Run:
     def _count_in_vain(self, why: str) -> None:
         self._in_vain += 1
         if self._in_vain >= _MOST_IN_VAIN and not self.stopped:
+            for future in self._open:
+                future.cancel()  # those that wait in line; who is asked already may answer
             self.stopped = f"{self._in_vain} questions in a row came to nothing, the last one for this reason: {why}"

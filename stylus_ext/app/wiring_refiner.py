@@ -45,12 +45,8 @@ def chat_refiner(chat: ChatAccess, pictures: int, fetch: bool) -> Iterator[ChatR
 
 def refine(stylus: Stylus, wish: RefineWish, progress: Progress) -> RefineReport:
     """What was refined is embedded by whoever asked."""
-    chat = ChatAccess(stylus.folder, stylus.settings.chat)
-    try:
-        with chat_refiner(chat, wish.pictures, wish.fetch_pictures) as refiner:
-            pace = Pace(_MINUTE_S / wish.per_minute if wish.per_minute else 0.0)
-            attempts = Attempts(stylus.shop.memory, _ATTEMPTS)
-            work = RefineCatalogue(stylus.store, refiner, attempts, stylus.changing, pace.wait)
-            return work.estimate(wish.limits) if wish.dry_run else work(wish.limits, progress)
-    finally:
-        chat.close()
+    with chat_refiner(stylus.chat, wish.pictures, wish.fetch_pictures) as refiner:
+        pace = Pace(_MINUTE_S / wish.per_minute if wish.per_minute else 0.0)
+        attempts = Attempts(stylus.shop.memory, _ATTEMPTS)
+        work = RefineCatalogue(stylus.store, refiner, attempts, stylus.changing, pace.wait)
+        return work.estimate(wish.limits) if wish.dry_run else work(wish.limits, progress)

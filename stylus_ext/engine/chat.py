@@ -29,8 +29,16 @@ def leaves(stylus: Stylus) -> list[str]:
 
 
 def on_request(stylus: Stylus) -> list[str]:
-    """What goes there when a plan asks for that composer."""
-    return [f"`plan --composer chat`: {_sentence(stylus)}"] if _goes_out(stylus) and stylus.settings.selection.composer != "chat" else []
+    """What goes there when a plan asks for that composer, or a command for descriptions."""
+    if not _goes_out(stylus):
+        return []
+    there = f"{stylus.chat.settings.chat_url} ({_WHERE[stylus.chat.place]})"
+    refining = f"`catalogue refine`: cards, example pictures and their prompts, to {there}; the pictures are asked of Civitai and Hugging Face"
+    return [refining, *_planning(stylus)]
+
+
+def _planning(stylus: Stylus) -> list[str]:
+    return [f"`plan --composer chat`: {_sentence(stylus)}"] if stylus.settings.selection.composer != "chat" else []
 
 
 def _goes_out(stylus: Stylus) -> bool:

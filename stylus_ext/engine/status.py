@@ -33,7 +33,7 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "chat": chat.about(stylus),
         "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus)],
-        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_models(stylus.settings), *chat.on_request(stylus)],
+        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings), *chat.on_request(stylus)],
         "capabilities": {
             **chat.capabilities(stylus), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(operations),
@@ -51,9 +51,6 @@ def _leaves(settings: Settings) -> list[str]:
     return found
 
 
-def _models(settings: Settings) -> list[str]:
-    said, there = settings.reranking, settings.chat.chat_url
-    found = [f"`catalogue refine`: cards, example pictures and their prompts, to {there}"] if there else []
-    if said.rerank_url:
-        found.append(f"plans with the policy `rerank`: the prompt and the texts of {said.rerank_most} cards, to {said.rerank_url}")
-    return found
+def _reranking(settings: Settings) -> list[str]:
+    said = settings.reranking
+    return [f"plans with the policy `rerank`: the prompt and the texts of {said.rerank_most} cards, to {said.rerank_url}"] if said.rerank_url else []

@@ -40,7 +40,10 @@ class Connection:
         """Raises what the package raises, and what `check` raises."""
         timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
         with self._watch.over(check):
-            raw = self._openai.chat.completions.with_raw_response.create(**body, timeout=timeout)
+            raw = self._openai.chat.completions.with_raw_response.create(
+                model=body["model"], messages=body["messages"], timeout=timeout,
+                extra_body={name: value for name, value in body.items() if name not in ("model", "messages")},
+            )  # what is extra goes as it is: walking through a schema takes the package longer than all the rest
             content: bytes = raw.http_response.content
             return content
 

@@ -51,7 +51,7 @@ class Transport(httpx.BaseTransport):
 
     def _way(self, proxy: str) -> httpx.BaseTransport:
         self._context = self._context or certificates()
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=15.0)
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=64, keepalive_expiry=15.0)
         try:
             way = httpx.HTTPTransport(verify=self._context, proxy=proxy or None, limits=limits, trust_env=False)
         except ImportError as error:

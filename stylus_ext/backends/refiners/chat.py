@@ -20,7 +20,7 @@ from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.refiners.card import fingerprint as card_print
 from stylus_ext.backends.refiners.chat_answer import description_of
 from stylus_ext.backends.refiners.chat_pictures import Pictures, Shown
-from stylus_ext.backends.refiners.chat_question import SCHEMA, SYSTEM, VERSION, user_text
+from stylus_ext.backends.refiners.chat_question import SCHEMA, SYSTEM, VERSION, about_letters, user_text
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined
@@ -61,7 +61,7 @@ class ChatRefiner:
         return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def estimate(self, card: AdapterCard) -> Expense:
-        letters = len(SYSTEM) + len(user_text(card, (), "0" * 12))
+        letters = len(SYSTEM) + about_letters(card)
         pictures = self._pictures.expected(card) if self._sees else 0
         tokens_in = letters // _LETTERS_PER_TOKEN + _SHAPE_TOKENS + pictures * _TOKENS_PER_PICTURE
         price = self._client.endpoint.pays

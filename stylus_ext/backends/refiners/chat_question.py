@@ -19,6 +19,7 @@ _MOST_CARD = 2500
 _MOST_PROMPTS = 6
 _LONGEST_PROMPT = 400
 _LONGEST_WORDS = 400
+_AROUND = 160
 
 SYSTEM = f"""You describe adapters (LoRAs) of image generators for a search index.
 You get the card that an adapter's author wrote and, if there are any, pictures made with it and their prompts.
@@ -59,6 +60,13 @@ def user_text(card: AdapterCard, prompts_of_pictures: Sequence[str], fence: str 
     said = "\n".join(re.sub(r"\s+", " ", line) for line in lines).replace(fence, "")
     told = f" and {len(prompts_of_pictures)} pictures" if prompts_of_pictures else ""
     return f"The card{told} of one adapter:\n<<<{fence}\n{said}\n{fence}>>>\nDescribe it."
+
+
+def about_letters(card: AdapterCard) -> int:
+    """How long `user_text` will be, without making it: markup counts as if it were text."""
+    lists = sum(min(len(", ".join(words)), _LONGEST_WORDS) for words in (card.tags, card.triggers))
+    prompts = sum(min(len(example.prompt), _LONGEST_PROMPT) + 20 for example in card.examples[:_MOST_PROMPTS])
+    return _AROUND + len(card.name) + lists + min(len(card.text), _MOST_CARD) + prompts
 
 
 def _used(weight: float | None) -> str:

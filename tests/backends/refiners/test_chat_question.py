@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.refiners.chat_question import SYSTEM, user_text
+from stylus_ext.backends.refiners.chat_question import SYSTEM, about_letters, user_text
 from stylus_ext.core.card import Example
 from stylus_ext.core.description import KINDS
 from tests.fakes import make_card
@@ -48,6 +48,14 @@ def test_no_card_gets_out_of_its_fences(name: str, text: str, prompts: list[str]
 def test_an_endless_card_is_cut() -> None:
     card = make_card(1, "x", text="word " * 100_000, tags=("t" * 500,) * 50, triggers=("y" * 2000,) * 50, examples=(Example("z" * 9000),) * 3)
     assert len(user_text(card, ())) < 8000
+
+
+def test_its_length_is_known_beforehand() -> None:
+    for card in (
+        make_card(1), make_card(2, "Rainy", text="Wet streets. " * 100, tags=("a", "b"), examples=(Example("p" * 300, 0.5),) * 3),
+        make_card(3, text="x" * 9000, triggers=("t" * 900,), examples=(Example("z" * 9000),)),
+    ):
+        assert abs(about_letters(card) - len(user_text(card, ()))) < 200
 
 
 def test_the_rules_name_every_kind() -> None:

@@ -1,0 +1,59 @@
+"""The refiner's figures: a real server in another process, the real package, the real catalogue; and what 1,000 adapters cost."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from stylus_ext.evaluation import refiner_speed
+from stylus_ext.evaluation.refiner_speed import cost_of_1000, measure, serving
+from tests.fakes import Watch
+
+
+def test_the_server_takes_its_time_and_answers_in_the_protocol() -> None:
+    with serving(0.05) as url:
+        where = urlsplit(url)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port)
+        for _ in range(2):
+            began = time.monotonic()
+            connection.request("POST", "/v1/chat/completions", b"{}" * 50)
+            answer = json.loads(connection.getresponse().read())
+            assert time.monotonic() - began >= 0.045
+            assert json.loads(answer["choices"][0]["message"]["content"])["kind"] == "background"
+        connection.close()
+
+
+def test_the_figures(tmp_path: Path) -> None:
+    found = measure(tmp_path, Watch(), cards=48)
+    assert found["refiner_cards"] == 48
+    assert found["refiner_ideal_s"] == pytest.approx(0.3)
+    assert 0 < found["refiner_efficiency"] <= 1.0
+    assert 0 < found["refiner_bare_efficiency"] <= 1.0
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.long
+def test_refining_comes_near_the_servers_own_time(tmp_path: Path) -> None:
+    """On a machine that is busy with something else the bare questions are late, too, and nothing can be said."""
+    found = measure(tmp_path, Watch(), refiner_speed.CARDS)
+    if found["refiner_bare_efficiency"] < 0.97:
+        pytest.skip(f"the machine is busy: bare questions reach {found['refiner_bare_efficiency']:.0%} of the ideal")
+    assert found["refiner_efficiency"] >= 0.9, found
+
+
+def test_what_1000_adapters_cost_follows_from_their_tokens(tmp_path: Path) -> None:
+    found = cost_of_1000(tmp_path, ["gpt-4o-mini", "gpt-4o", "nobody-knows"])
+    mini, large, unknown = found["gpt-4o-mini"], found["gpt-4o"], found["nobody-knows"]
+    assert mini.tokens_in == large.tokens_in > 500_000
+    assert mini.cost == pytest.approx((mini.tokens_in * 0.15 + mini.tokens_out * 0.60) / 1e6, abs=0.01)
+    assert large.cost is not None
+    assert mini.cost is not None
+    assert large.cost > 10 * mini.cost
+    assert unknown.cost is None
+    text_alone = cost_of_1000(tmp_path, ["gpt-4o-mini"], pictures=0)["gpt-4o-mini"]
+    assert text_alone.tokens_in < mini.tokens_in
