@@ -23,7 +23,7 @@ _SLICE_S = 0.02
 _LOOK_EVERY_S = 0.1
 _LONGEST_TEXT = 2000
 FINISHED = frozenset({"done", "failed", "cancelled"})
-_TROUBLE = (StylusError, EngineGone, EngineRefusal)
+_TROUBLE = (StylusError, EngineRefusal)
 
 
 class Client(Protocol):
@@ -97,6 +97,9 @@ class _Errand:
     def run(self) -> None:
         try:
             self._follow(self._client.begin("fetch", self._payload))
+        except EngineGone as error:
+            logger.warning("the engine that fetched is gone: %s", error)
+            self.problem = "the engine does not answer any more; what had come is kept to go on with"
         except _TROUBLE as error:
             logger.warning("a fetch was not followed to its end: %s", error)
             self.problem = str(error)
@@ -122,7 +125,7 @@ def _came(errand: _Errand, files: Sequence[MissingFile]) -> Came:
 
 
 def _none(files: Sequence[MissingFile], why: str) -> Came:
-    ends = "" if why.endswith(".") else "."
+    ends = "" if why.endswith((".", "?", "!")) else "."
     return Came(failed={str(file.key): f"{file.name} {why}{ends}"[:_LONGEST_TEXT] for file in files})
 
 

@@ -24,7 +24,7 @@ from tests.embedding_server import EmbeddingServer
 from tests.engine_process import endpoint_settings, finished
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
-from tests.host.engines import engine, never
+from tests.host.engines import HereSetup, never
 from tests.lora_files import LORAS, safetensors_bytes
 
 ON = {"enabled": True, "downloads": True}
@@ -57,13 +57,23 @@ def write_settings(folder: Path, civitai: CivitaiService, vectors: EmbeddingServ
 
 
 @contextmanager
+def beside(folder: Path) -> Iterator[EngineProcess]:
+    """One more engine: others may run."""
+    process = EngineProcess(folder, setup=HereSetup())
+    try:
+        assert process.wait_ready(PATIENCE_S, never)
+        assert finished(process.link())["state"] == "done"
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
 def fetching_engine(folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, **downloads: Any) -> Iterator[EngineProcess]:
     """A real one, which has read the local Civitai's catalogue."""
     write_settings(folder, civitai, vectors, **downloads)
-    with engine(folder) as process:
-        assert process.wait_ready(PATIENCE_S, never)
+    with beside(folder) as process:
         link = process.link()
-        assert finished(link)["state"] == "done"
         assert finished(link, link.call("POST", "/v1/jobs/sync", {})["id"])["state"] == "done"
         yield process
 
