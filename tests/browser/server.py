@@ -27,6 +27,7 @@ def main(words: list[str]) -> int:
     for name, value in orders.get("flags", {}).items():
         setattr(host.cmd_opts, name, value)
     _take_loras(host, Path(orders["loras"]))
+    vars(sys.modules["networks"])["list_available_networks"] = lambda: _take_loras(host, Path(orders["loras"]))
     host.opts.data |= orders.get("options", {})
     host.start()
     process = _engine(Path(orders["folder"]) / "stylus", orders)

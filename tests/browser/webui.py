@@ -100,6 +100,7 @@ class Tab(Runner):
     def make(self) -> None:
         prompt = self._tell_of(gr.Textbox(label="Prompt", elem_id=f"{self.name}_prompt", lines=3))
         negative = self._tell_of(gr.Textbox(label="Negative prompt", elem_id=f"{self.name}_neg_prompt", lines=2))
+        button = self._tell_of(gr.Button("Generate", variant="primary", elem_id=f"{self.name}_generate"))
         with gr.Row():
             with gr.Column(variant="compact", elem_id=f"{self.name}_settings"):
                 gr.Slider(label="Batch count", minimum=1, maximum=8, value=2, step=1, elem_id=f"{self.name}_batch_count")
@@ -107,7 +108,6 @@ class Tab(Runner):
                     with gr.Group():
                         self._make_script(script)
             with gr.Column(elem_id=f"{self.name}_results"):
-                button = gr.Button("Generate", variant="primary", elem_id=f"{self.name}_generate")
                 gallery = gr.Gallery(label="Output", elem_id=f"{self.name}_gallery", show_label=False, height=180)
                 shown = gr.HTML(elem_id=f"html_info_{self.name}")
                 info = self._tell_of(gr.Textbox(visible=False, elem_id=f"generation_info_{self.name}"))

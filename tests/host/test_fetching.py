@@ -1,252 +1,141 @@
-"""Pictures whose LoRAs are not there yet: the script in the double, a real engine, and a local Civitai that behaves as it likes."""
+"""The wait for files itself, over a small engine whose job does as a test says: what is shown, what ends it, and how fast."""
 
 from __future__ import annotations
 
-import os
-import signal
+import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, Fault, serving
-from tests.embedding_server import EmbeddingServer
-from tests.host.double import page
-from tests.host.double.fixtures import Stage
-from tests.host.double.processing import Processing, process_images, xyz
-from tests.host.downloads import BUCKET, ON, Scene, add_adapters, at, fetching_engine, number_of
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.fetching import MB
+from stylus_ext.core.plan import MissingFile
+from stylus_ext.environment.problems import EngineGone
+from stylus_ext.host.fetching import Came, FetchStopped, Hall, fetch, listed
+
+FILES = [
+    MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB), MissingFile(AdapterKey("civitai", "2"), "Owl", "owl.safetensors", 36 * MB),
+]
+ONE = FILES[:1]
 
 
-@pytest.fixture(scope="module")
-def civitai() -> Iterator[CivitaiService]:
-    with serving() as service:
-        add_adapters(service)
-        yield service
+@dataclass
+class Jobs:
+    """An engine with one job, which goes through `states`; `slow_s` is how long each answer takes."""
+
+    states: list[Mapping[str, Any] | Exception]
+    slow_s: float = 0.0
+    begun: list[Mapping[str, Any]] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str:
+        time.sleep(self.slow_s)
+        assert name == "fetch"
+        self.begun.append(payload)
+        return "00ff"
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        time.sleep(self.slow_s)
+        state = self.states[0] if len(self.states) == 1 else self.states.pop(0)
+        if isinstance(state, Exception):
+            raise state
+        return {"id": job_id, "name": "fetch", "step": "", "done": 0, "total": None, "eta_s": None, "result": None, "error": "", **state}
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        self.cancelled.set()
+        return {}
 
 
-@pytest.fixture(scope="module")
-def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with fetching_engine(tmp_path_factory.mktemp("fetching") / "data", civitai, vectors) as process:
-        yield process
+RUNNING: Mapping[str, Any] = {"state": "running", "step": "Fetching Fox", "done": 12 * MB, "total": 150 * MB, "eta_s": 46.4}
 
 
-@pytest.fixture
-def scene(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scene]:
-    civitai.seen.clear()
-    with at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:
-        yield scene
+@dataclass
+class Watched:
+    said: list[str | None] = field(default_factory=list)
+    interrupted: Callable[[], bool] = lambda: False
+    skipped: Callable[[], bool] = lambda: False
+
+    def hall(self, longest_s: float = 0.0) -> Hall:
+        return Hall(self.said.append, self.interrupted, self.skipped, longest_s)
 
 
-def test_a_picture_gets_a_lora_that_was_not_there(scene: Scene) -> None:
-    assert "<lora:" not in scene.prompts(scene.make("zebrastripe at night", {"enabled": True}))[0]
-    done = scene.make("zebrastripe at night", n_iter=2, batch_size=2, enable_hr=True)
-    assert all("<lora:zebrastripe" in prompt for prompt in scene.prompts(done)[:2])
-    assert (scene.folder / "zebrastripe.safetensors").read_bytes() == scene.civitai.files[number_of("zebrastripe")]
-    assert "zebrastripe was fetched (" in scene.told(done)
-    assert scene.true(done, enable_hr=True)
-    assert scene.downloads_of("zebrastripe") == 1
-    again = scene.make("zebrastripe at night", {"enabled": True})
-    assert "<lora:zebrastripe" in scene.prompts(again)[0], "what is on disk now needs no switch"
-    assert scene.downloads_of("zebrastripe") == 1
+def done(fetched: list[dict[str, Any]], failed: list[dict[str, Any]] | None = None) -> Mapping[str, Any]:
+    return {"state": "done", "result": {"fetched": fetched, "failed": failed or []}}
 
 
-def test_what_comes_is_shown_with_its_size(scene: Scene) -> None:
-    body = scene.civitai.files[number_of("zebrastripe")]
-    scene.civitai.faults.add(Fault(BUCKET % number_of("zebrastripe"), on="storage", pace=len(body) / 1.5))
-    lines = list[str]()
-    with scene.meanwhile(lambda: lines.append(scene.desk.downloads.line), lambda: None):
-        scene.make("zebrastripe at night")
-    texts = [text for text in scene.stage.host.state.texts if "fetching" in text]
-    assert texts[0].startswith("Stylus: fetching Zebrastripe (")
-    assert any(" of " in text and " MB" in text and "s left" in text for text in texts), texts[-3:]
-    assert any(line in texts for line in lines if line), "the panel's line is the same"
-    assert scene.stage.host.state.textinfo is None
-    assert scene.desk.downloads.line == ""
+def test_what_came_and_what_did_not() -> None:
+    jobs = Jobs([RUNNING, done([{"key": "civitai:1", "stem": "fox", "size": 150 * MB, "new": True}], [{"key": "civitai:2", "text": "Owl is archived."}])])
+    watched = Watched()
+    came = fetch(jobs, FILES, ["/loras"], watched.hall())
+    assert came == Came({"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."})
+    assert jobs.begun == [{"keys": ["civitai:1", "civitai:2"], "lora_dirs": ["/loras"]}]
+    assert not jobs.cancelled.is_set()
+    assert watched.said[0] == "Stylus: fetching Fox (150 MB) and Owl (36 MB)"
+    assert watched.said[-1] is None
 
 
-def test_all_prompts_are_asked_before_anything_is_fetched_and_each_file_comes_once(scene: Scene) -> None:
-    prompts = ["zebrastripe", "quokkaville", "a zebrastripe"]
-    p = Processing(scene.stage.host, prompts, is_api=True, n_iter=3)
-    p.give_scripts(scene.stage.host.txt2img, (0, dict(ON)))
-    done = process_images(p)
-    assert scene.fetched() == [["civitai:11", "civitai:12"]]
-    said = scene.prompts(done)
-    assert ["<lora:zebrastripe" in text for text in said] == [True, False, True]
-    assert ["<lora:quokkaville" in text for text in said] == [False, True, False]
-    assert scene.true(done)
-    assert (scene.downloads_of("zebrastripe"), scene.downloads_of("quokkaville")) == (1, 1)
+def test_the_line_has_megabytes_and_the_time_that_is_left() -> None:
+    waits = {"state": "running", "step": "Waiting for another WebUI that fetches Fox", "done": 0}
+    watched = Watched()
+    fetch(Jobs([waits, RUNNING, RUNNING, {**RUNNING, "eta_s": None}, {**RUNNING, "eta_s": 0.2}, done([])]), ONE, [], watched.hall())
+    lines = list(dict.fromkeys(watched.said))
+    assert "Stylus: fetching Fox (150 MB): waiting for another WebUI that fetches Fox" in lines
+    assert "Stylus: fetching Fox (150 MB): 12.0 of 150.0 MB, about 46 s left" in lines
+    assert "Stylus: fetching Fox (150 MB): 12.0 of 150.0 MB" in lines
+    assert "Stylus: fetching Fox (150 MB): 12.0 of 150.0 MB, about 1 s left" in lines
 
 
-def test_what_is_refused_is_left_out_and_said(scene: Scene) -> None:
-    scene.civitai.rules[number_of("zebrastripe")] = "archived"
-    done = scene.make("zebrastripe and quokkaville")
-    assert "<lora:quokkaville" in scene.prompts(done)[0], scene.told(done)
-    assert "<lora:zebrastripe" not in scene.prompts(done)[0]
-    assert "archived on Civitai" in scene.told(done)
-    assert "archived on Civitai" in done.infotexts[0]
-    assert scene.true(done)
-    assert not list(scene.folder.glob("zebra*"))
+@pytest.mark.parametrize("slow_s", [0.0, 1.5])
+def test_interrupt_is_heeded_within_200_ms_even_by_an_engine_that_is_slow(slow_s: float) -> None:
+    pressed_at = time.monotonic() + 0.3
+    jobs, watched = Jobs([RUNNING], slow_s), Watched(interrupted=lambda: time.monotonic() >= pressed_at)
+    with pytest.raises(FetchStopped, match="while it fetched Fox .150 MB.; what had come is kept"):
+        fetch(jobs, ONE, [], watched.hall())
+    assert time.monotonic() - pressed_at < 0.2
+    assert watched.said[-1] is None
+    assert jobs.cancelled.wait(10), "the engine is told, whenever it can hear it"
 
 
-def test_a_file_with_another_hash_is_not_kept(scene: Scene) -> None:
-    scene.civitai.faults.add(Fault(BUCKET % number_of("zebrastripe"), on="storage", times=-1, alter=lambda body: body[:-8] + b"deadbeef"))
-    done = scene.make("zebrastripe at night")
-    assert "<lora:" not in scene.prompts(done)[0]
-    assert "SHA256" in scene.told(done)
-    assert not list(scene.folder.glob("*.safetensors"))
-    assert scene.true(done)
+def test_skip_ends_the_wait_and_not_the_picture() -> None:
+    jobs, watched = Jobs([RUNNING]), Watched(skipped=lambda: True)
+    came = fetch(jobs, FILES, [], watched.hall())
+    assert set(came.failed) == {"civitai:1", "civitai:2"}
+    assert came.failed["civitai:2"] == "Owl was not fetched, since you skipped it; what had come is kept to go on with."
+    assert jobs.cancelled.wait(10)
 
 
-def test_cells_of_a_grid_share_what_came_and_what_did_not(scene: Scene) -> None:
-    from stylus_ext.host.axes import apply
-
-    scene.civitai.rules[number_of("quokkaville")] = "missing"
-    p = Processing(scene.stage.host, "zebrastripe and quokkaville", is_api=True, n_iter=2)
-    p.give_scripts(scene.stage.host.txt2img, (0, dict(ON)))
-    cells = xyz(p, apply("strength"), [0.5, 1.0, 1.5])
-    assert all("<lora:zebrastripe" in text for done in cells for text in scene.prompts(done)[:1])
-    assert all("Quokkaville (v1.0)" in done.infotexts[0] for done in cells)
-    assert all(scene.true(done) for done in cells)
-    assert scene.downloads_of("zebrastripe") == 1
-    asked = [seen for seen in scene.civitai.seen if seen.path == f"/api/download/models/{number_of('quokkaville')}"]
-    assert len(scene.fetched()) == 1
-    assert len(asked) <= 2
-
-
-def test_interrupt_stops_a_download_at_once_and_says_so(scene: Scene) -> None:
-    number, state = number_of("zebrastripe"), scene.stage.host.state
-    body = scene.civitai.files[number]
-    scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=len(body) // 2))
-    came = f"{len(body) / 2 / 2**20:,.1f} of"
-    with scene.meanwhile(lambda: came in scene.desk.downloads.line, lambda: setattr(state, "interrupted", True)) as pressed:
-        done = scene.make("zebrastripe at night")
-    ms = (time.monotonic() - pressed[0]) * 1000
-    assert done.images == []
-    assert "interrupted while it fetched Zebrastripe" in scene.told(done)
-    assert "<lora" not in done.infotexts[0]
-    assert ms < 1000, f"{ms:.0f} ms"
-    until = time.monotonic() + 20
-    while scene.process.link().call("GET", "/v1/jobs")["jobs"][-1]["state"] != "cancelled":
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    state.interrupted = False
-    done = scene.make("zebrastripe at night")
-    assert "<lora:zebrastripe" in scene.prompts(done)[0]
-    ranges = [seen.headers.get("range") for seen in scene.civitai.seen if seen.on == "storage"]
-    assert ranges == [None, f"bytes={len(body) // 2}-"], "what had come was gone on with"
-
-
-def test_skip_goes_on_without_the_lora(scene: Scene) -> None:
-    number, state = number_of("zebrastripe"), scene.stage.host.state
-    state.skipped = True  # of an earlier cell, and not meant for this
-    scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
-    with scene.meanwhile(lambda: " of " in scene.desk.downloads.line, lambda: setattr(state, "skipped", True)):
-        done = scene.make("zebrastripe and quokkaville")
-    assert len(done.images) == 1
-    assert "<lora:zebrastripe" not in scene.prompts(done)[0]
-    assert "since you skipped it" in scene.told(done)
-    assert scene.true(done)
-
-
-def test_the_wait_for_a_download_has_its_own_end(scene: Scene) -> None:
-    """Not the plan's: that one is far shorter here than the download."""
-    number = number_of("zebrastripe")
-    body = scene.civitai.files[number]
-    scene.stage.host.opts.data |= {"stylus_warm_s": 1.0, "stylus_fetch_minutes": 0.0}
-    scene.make("the sea")
-    scene.civitai.faults.add(Fault(BUCKET % number, on="storage", pace=len(body) / 2.5))
+def test_the_wait_ends_when_it_may_not_go_on() -> None:
     began = time.monotonic()
-    assert "<lora:zebrastripe" in scene.prompts(scene.make("zebrastripe at night"))[0]
-    assert time.monotonic() - began > 2.0
-    scene.stage.host.opts.data["stylus_fetch_minutes"] = 0.01
-    scene.civitai.faults.add(Fault(BUCKET % number_of("quokkaville"), on="storage", stall_at=1000))
-    done = scene.make("quokkaville at night")
-    assert "was not there within 0.01 minutes" in scene.told(done)
-    assert "<lora:" not in scene.prompts(done)[0]
+    came = fetch(Jobs([RUNNING]), ONE, [], Watched().hall(longest_s=0.3))
+    assert 0.3 <= time.monotonic() - began < 5.0
+    assert "was not there within 0.005 minutes" in came.failed["civitai:1"]
 
 
-def test_an_engine_that_is_killed_while_it_fetches_costs_the_lora_and_not_the_picture(scene: Scene) -> None:
-    number = number_of("narwhalheim")
-    scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
-    pid = scene.process.report().pid
-    with scene.meanwhile(lambda: " of " in scene.desk.downloads.line, lambda: os.kill(pid, signal.SIGKILL)) as killed:
-        done = scene.make("narwhalheim at night")
-    assert killed
-    assert len(done.images) == 1
-    assert "<lora:" not in scene.prompts(done)[0]
-    assert "Narwhalheim was not fetched: " in scene.told(done)
-    assert scene.true(done)
-    assert "<lora:narwhalheim" in scene.prompts(scene.make("narwhalheim at night"))[0], "the engine that came after it goes on"
-
-
-def test_a_file_that_is_there_and_not_listed_is_found_and_listed(scene: Scene) -> None:
-    """Put there since the host looked; nothing is fetched for it."""
-    (scene.folder / "my axolotl.safetensors").write_bytes(scene.civitai.files[number_of("axolotlbay")])
-    done = scene.make("axolotlbay at night")
-    assert "<lora:my axolotl:" in scene.prompts(done)[0]
-    assert scene.downloads_of("axolotlbay") == 0
-    assert scene.true(done)
-
-
-def test_a_file_in_a_folder_into_which_the_host_does_not_look_is_not_tagged(scene: Scene, tmp_path: Path) -> None:
-    """reForge lists no LyCORIS folder, and loads none of a picture's LoRAs where one is missing."""
-    other = tmp_path / "LyCORIS"
-    other.mkdir()
-    (other / "elsewhere.safetensors").write_bytes(scene.civitai.files[number_of("okapiwood")])
-    scene.stage.host.cmd_opts.lyco_dir_backcompat = str(other)
-    scene.stage.host.loras.all_or_none = True
-    done = scene.make("okapiwood at night")
-    assert "<lora:" not in scene.prompts(done)[0]
-    assert "does not list it" in scene.told(done)
-    assert scene.true(done)
-
-
-def test_an_unknown_checkpoint_gets_nothing_fetched(scene: Scene) -> None:
-    scene.stage.host.model.is_sd1 = False
-    done = scene.make("zebrastripe at night")
-    assert "Nothing is fetched for such a checkpoint" in scene.told(done)
-    assert scene.fetched() == []
-
-
-@pytest.mark.parametrize(("flags", "api", "allowed"), [
-    ({"listen": True}, True, False),
-    ({"listen": True, "gradio_auth": "a:b"}, True, False),
-    ({"listen": True, "api_auth": "a:b"}, True, True),
-    ({"listen": True, "enable_insecure_extension_access": True}, True, True),
-    ({"listen": True, "api_auth": "a:b"}, False, False),
-    ({"listen": True, "gradio_auth": "a:b"}, False, True),
-    ({}, False, True),
+@pytest.mark.parametrize(("end", "said"), [
+    ({"state": "failed", "error": "The disk is full."}, "Fox was not fetched: The disk is full."),
+    ({"state": "cancelled", "error": "fetch was stopped, as you asked; what was finished stays."}, "was stopped, as you asked"),
+    ({"state": "failed"}, "Fox was not fetched: the engine did not say why."),
+    (EngineGone("Nobody answers."), "does not answer any more; what had come is kept to go on with."),
+    (Unavailable("The engine is stopping."), "Fox was not fetched: The engine is stopping."),
+    (InvalidInput("There is no job '00ff' any more."), "There is no job '00ff' any more."),
+    ({"state": "failed", "error": "Is it running?"}, "Fox was not fetched: Is it running?"),
 ])
-def test_who_may_have_something_fetched(scene: Scene, flags: dict[str, object], api: bool, allowed: bool) -> None:
-    vars(scene.stage.host.cmd_opts).update(flags)
-    if api:
-        done = scene.make("zebrastripe at night")
-    else:
-        user = SimpleNamespace(username="a") if "gradio_auth" in flags else SimpleNamespace()
-        request = page.Request({"host": "127.0.0.1:7860"})
-        vars(request).update(vars(user))
-        for name in ("enabled-checkbox", "downloads"):
-            scene.stage.host.page.by_id(f"stylus_txt2img_{name}").value = True
-        done = txt2img(scene, request)
-    assert len(done.images) == 1, "the generation goes on"
-    assert ("<lora:zebrastripe" in scene.prompts(done)[0]) is allowed
-    assert ("anybody in the network" in scene.told(done)) is not allowed
-    assert (scene.downloads_of("zebrastripe") == 1) is allowed
+def test_however_it_ends_there_is_a_sentence(end: Mapping[str, Any] | Exception, said: str) -> None:
+    came = fetch(Jobs([RUNNING, end]), ONE, [], Watched().hall())
+    assert said in came.failed["civitai:1"]
+    assert not came.stems
+    assert "?." not in came.failed["civitai:1"]
 
 
-def txt2img(scene: Scene, request: page.Request) -> object:
-    """As the host's own function: the page's request is one of its arguments, and goes no further."""
-    return scene.stage.host.generate(prompt="zebrastripe at night")
+def test_a_long_sentence_is_cut_to_what_the_engine_reads() -> None:
+    came = fetch(Jobs([{"state": "failed", "error": "x" * 5000}]), ONE, [], Watched().hall())
+    assert len(came.failed["civitai:1"]) <= 2000
 
 
-def test_a_page_of_another_site_has_nothing_fetched(scene: Scene) -> None:
-    for name in ("enabled-checkbox", "downloads"):
-        scene.stage.host.page.by_id(f"stylus_txt2img_{name}").value = True
-    done = txt2img(scene, page.Request({"host": "127.0.0.1:7860", "origin": "http://evil.example"}))
-    assert "evil.example" in scene.told(done)
-    assert scene.downloads_of("zebrastripe") == 0
+@pytest.mark.parametrize(("names", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_names_are_listed_as_in_a_sentence(names: list[str], said: str) -> None:
+    assert listed(names) == said

@@ -276,3 +276,11 @@ print(" ".join(sorted(set(sys.modules) - before)))
     assert "stylus_ext.host.panel" in found
     heavy = ("numpy", "stylus_ext.core.prompt", "stylus_ext.core.plan", "stylus_ext.host.engine_process", "http.client", "httpx", "torch")
     assert not [name for name in found if name.startswith(heavy)]
+
+
+def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
+    stage.engine._state = EngineState.NOT_SET_UP
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    shown = stage.host.page.by_id("generation_info_txt2img").events["change"].fn(True)[0]
+    assert shown.count("The engine is not set up yet.") == 1
+    assert "Stylus left the prompt as it was." in shown

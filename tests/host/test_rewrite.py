@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +158,13 @@ def test_a_description_gives_its_tags_to_the_users_own_texts() -> None:
     assert said.prompts == ("<lora:knight_armor:0.75> <lora:watercolor_style:0.75>",)
     assert said.negative_prompts == ("blurry",)
     assert describing(plan, ("mine", "")).prompts[0].startswith("mine <lora:knight_armor:")
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    ({"a"}, "so a was left out."), ({"b", "a"}, "so a and b were left out."), ({"c", "a", "b"}, "so a, b and c were left out."),
+])
+def test_what_is_left_out_is_named_in_its_number(names: set[str], said: str) -> None:
+    from stylus_ext.host.rewrite import _mixed
+
+    (note,) = _mixed(names)
+    assert said in note.text
