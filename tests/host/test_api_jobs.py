@@ -12,6 +12,7 @@ import pytest
 from tests.civitai_service import CivitaiService, Fault, serving
 
 pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 from stylus_ext.host.api import Service
 from stylus_ext.host.engine_process import EngineProcess

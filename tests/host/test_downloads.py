@@ -169,16 +169,16 @@ def test_generate_is_listened_to(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
         stage.host.cmd_opts.no_gradio_queue = without_queue
         with page.Blocks() as blocks:
             button = page.Button("Generate", elem_id="txt2img_generate")
-            build_panel("txt2img", (None, button), None)
+            build_panel("txt2img", {"generate": button}, None)
         assert ("click" in button.events) is not without_queue
         del blocks
 
 
 def test_the_host_gives_its_button(stage: Stage) -> None:
     script = stage.host.txt2img.scripts[0]
-    assert script.button is None
+    assert "generate" not in script.boxes
     script.after_component("the button", elem_id="txt2img_generate")
-    assert script.button == "the button"
+    assert script.boxes["generate"] == "the button"
 
 
 def test_files_beyond_the_users_limits_are_not_fetched(

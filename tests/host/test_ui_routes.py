@@ -18,6 +18,7 @@ from tests.host.door import WebUI, webui
 from tests.host.engines import HereSetup, engine, never
 
 pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 
 @pytest.fixture(scope="module")
