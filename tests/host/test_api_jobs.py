@@ -9,18 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.civitai_service import CivitaiService, Fault, serving
-
-pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
-pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
-
 from stylus_ext.host.api import Service
 from stylus_ext.host.engine_process import EngineProcess
+from tests.civitai_service import CivitaiService, Fault, serving
 from tests.embedding_server import EmbeddingServer
 from tests.host.door import WebUI, webui
 from tests.host.double.fixtures import Stage
 from tests.host.downloads import BUCKET, PATIENCE_S, Scene, add_adapters, at, fetching_engine, number_of
 from tests.lora_files import write_lora
+
+pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 
 @pytest.fixture(scope="module")
