@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from stylus_ext.core.errors import StylusError
@@ -17,10 +17,12 @@ from stylus_ext.host.desk import Desk, told
 from stylus_ext.host.desks import desk_now, last_notes
 from stylus_ext.host.engine_report import AGAIN, EngineReport, EngineState
 from stylus_ext.host.loaded import loaded_checkpoint, loaded_family
+from stylus_ext.host.switch import Switch
 from stylus_ext.host.values import AUTO
 
 gr = compat.gr
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.25
+_SAYS_EVERY_S = 1.0
 _LONGEST_S = 3600.0
 _WAKES_S = 5.0
 _SOON_S = 10.0
@@ -28,16 +30,27 @@ _IDLE_S = 10.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
-def watch(enabled: bool) -> Iterator[list[Any]]:
-    """Ticking the box starts the engine; the line follows until it is there, or something is to be clicked."""
-    if not enabled:
-        yield look(False)
+def watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
+    """Ticking the box starts the engine; the line follows until it is there, or something is to be clicked, or it is unticked."""
+    refusal = compat.may("look", request)
+    if refusal or not enabled:
+        yield [line(refusal), *_same()] if refusal else look(False, request)
         return
     desk = desk_now()
     if desk.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         desk.engine.start()
-    yield from _follow(desk)
-    yield from _scan(desk)
+    yield from _until_read(desk, switch)
+
+
+def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
+    before = switch.unticked
+
+    def wanted() -> bool:
+        return switch.unticked == before
+
+    yield from _follow(desk, wanted)
+    if wanted():
+        yield from _scan(desk)
 
 
 def _scan(desk: Desk) -> Iterator[list[Any]]:
@@ -55,7 +68,7 @@ def _scan(desk: Desk) -> Iterator[list[Any]]:
     yield [line(trouble), *state[1:]] if trouble else state
 
 
-def set_up(request: Request) -> Iterator[list[Any]]:
+def set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
     """Builds the environment, which downloads: only for who may."""
     refusal = compat.may("download", request)
     desk = desk_now()
@@ -64,11 +77,13 @@ def set_up(request: Request) -> Iterator[list[Any]]:
         return
     desk.engine.set_up()
     desk.engine.start()
-    yield from _follow(desk)
-    yield from _scan(desk)
+    yield from _until_read(desk, switch)
 
 
-def look(enabled: bool) -> list[Any]:
+def look(enabled: bool, request: Request) -> list[Any]:
+    refusal = compat.may("look", request)
+    if refusal:
+        return [line(refusal), *_same()]
     if not enabled:
         return [line(""), gr.update(visible=False), gr.update(visible=False), gr.update(), gr.update()]
     desk = desk_now()
@@ -99,15 +114,18 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
     return [prompt if earlier is None else earlier.original, ""]
 
 
-def _follow(desk: Desk) -> Iterator[list[Any]]:
-    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if it stood."""
-    began = moved = time.monotonic()
+def _follow(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if it stood.
+
+    gradio learns that a page is gone when it has something to say to it: so something is said every second, if only that all is as it was.
+    """
+    began = moved = said = time.monotonic()
     before: EngineReport | None = None
-    while time.monotonic() < began + _LONGEST_S:
+    while wanted() and time.monotonic() < began + _LONGEST_S:
         report = desk.engine.report()
-        if report != before:
-            yield shown_of(desk, report)
-            before = report
+        if report != before or time.monotonic() >= said + _SAYS_EVERY_S:
+            yield shown_of(desk, report) if report != before else [gr.update(), *_same()]
+            before, said = report, time.monotonic()
         if report.state in _UNDER_WAY:
             moved = time.monotonic()
         elif report.state is not EngineState.STOPPED or time.monotonic() >= moved + _WAKES_S:
@@ -120,7 +138,7 @@ def last_soon(states: Iterator[list[Any]]) -> list[Any]:
     began = time.monotonic()
     last: list[Any] = []
     for state in states:
-        last = state
+        last = state if isinstance(state[0], str) else last
         if time.monotonic() >= began + _SOON_S:
             break
     return last

@@ -12,6 +12,7 @@ from typing import Any
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
 from stylus_ext.host.panel_preview import tell_of_pictures
+from stylus_ext.host.switch import Switch
 
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
@@ -31,9 +32,13 @@ class Events:
         if not compat.on_this_page(shown):
             return
         watch, set_up, long = (_watch, _set_up, compat.long_event()) if compat.has_queue() else (_watch_once, _set_up_once, _QUICK)
-        self.made["enabled"].change(fn=watch, inputs=[self.made["enabled"]], outputs=shown, **long)
+        switch = compat.gr.State(Switch())  # each page has a copy of its own
+        both = [self.made["enabled"], switch]
+        # gradio sends the next change of one event when the last one has been answered: so somebody else hears of it at once.
+        self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
+        self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long)
         for name in ("set_up", "retry"):
-            self.buttons[name].click(fn=set_up, inputs=[], outputs=shown, **long)
+            self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long)
         self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK)
         self.made["replay"].change(fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], **_QUICK)
         if compat.on_this_page([prompt_box]):
@@ -53,16 +58,21 @@ class Events:
         return follow
 
 
-def _watch(enabled: bool) -> Iterator[list[Any]]:
+def _heed(enabled: bool, switch: Switch) -> None:
+    if not enabled:
+        switch.unticked += 1
+
+
+def _watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel_events import watch
 
-    yield from watch(enabled)
+    yield from watch(enabled, switch, request)
 
 
-def _set_up(request: Request) -> Iterator[list[Any]]:
+def _set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel_events import set_up
 
-    yield from set_up(request)
+    yield from set_up(switch, request)
 
 
 async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
@@ -75,22 +85,22 @@ async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
         yield said
 
 
-def _watch_once(enabled: bool) -> list[Any]:
+def _watch_once(enabled: bool, switch: Switch, request: Request) -> list[Any]:
     from stylus_ext.host.panel_events import last_soon, watch
 
-    return last_soon(watch(enabled))
+    return last_soon(watch(enabled, switch, request))
 
 
-def _set_up_once(request: Request) -> list[Any]:
+def _set_up_once(switch: Switch, request: Request) -> list[Any]:
     from stylus_ext.host.panel_events import last_soon, set_up
 
-    return last_soon(set_up(request))
+    return last_soon(set_up(switch, request))
 
 
-def _look(enabled: bool) -> list[Any]:
+def _look(enabled: bool, request: Request) -> list[Any]:
     from stylus_ext.host.panel_events import look
 
-    return look(enabled)
+    return look(enabled, request)
 
 
 def _choose_family(family: str, request: Request) -> list[Any]:

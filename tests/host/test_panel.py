@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.engine_report import EngineReport, EngineState
+from stylus_ext.host.switch import Switch
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -83,18 +84,18 @@ def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.Mo
 
 def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     change = part(stage, "enabled-checkbox").events["change"]
-    assert texts(list(change.fn(True)))[-1].startswith("<p>The engine is ready.<br>Base model: sd1 (its architecture).")
+    assert texts(list(change.fn(True, Switch(), page.Request())))[-1].startswith("<p>The engine is ready.<br>Base model: sd1 (its architecture).")
     assert stage.engine.started == 1
-    assert texts(list(change.fn(False))) == [""]
+    assert texts(list(change.fn(False, Switch(), page.Request()))) == [""]
 
 
 def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
     """Whatever was interrupted before: a flag of the last picture stays until the next one begins."""
     stage.host.state.interrupted = True
     change = part(stage, "enabled-checkbox").events["change"]
-    told = texts(list(change.fn(True)))
+    told = texts(list(change.fn(True, Switch(), page.Request())))
     assert "<p>Reading your LoRAs.</p>" in told
-    list(change.fn(True))
+    list(change.fn(True, Switch(), page.Request()))
     folders = [str(stage.host.data_path)]
     assert [question["lora_dirs"] for question in stage.asked] == [folders]
     assert stage.client.indexed == [folders]
@@ -107,7 +108,7 @@ def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
     from tests.host.double.planner import gone
 
     stage.client.trouble = gone()
-    assert texts(list(part(stage, "enabled-checkbox").events["change"].fn(True)))[-1] == "<p>The engine ended while it planned.</p>"
+    assert texts(list(part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())))[-1] == "<p>The engine ended while it planned.</p>"
     stage.client.trouble = None
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked[-1]["lora_dirs"] == [str(stage.host.data_path)]
@@ -124,7 +125,7 @@ def test_it_follows_an_engine_that_is_on_its_way(stage: Stage, monkeypatch: pyte
     ]
     monkeypatch.setattr(stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0])
     monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(panel_events.watch(True)))
+    told = texts(list(panel_events.watch(True, Switch(), page.Request())))
     assert "packages: 400 of 830 MB, about 20 s left." in told[0]
     assert "ready" in told[-1]
 
@@ -136,7 +137,7 @@ def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(stage: 
     stages = [stopped(), stopped(), starting(1), ready("http://127.0.0.1:1", 1, "0.1.0")]
     monkeypatch.setattr(stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0])
     monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(panel_events.watch(True)))
+    told = texts(list(panel_events.watch(True, Switch(), page.Request())))
     assert "ready" in told[-1]
 
 
@@ -152,7 +153,7 @@ def test_buttons_are_there_when_they_are_needed(stage: Stage, state: EngineState
 def test_set_up_builds_and_starts(stage: Stage) -> None:
     stage.engine._state = EngineState.NOT_SET_UP
     click = part(stage, "set_up").events["click"]
-    assert "ready" in texts(list(click.fn(page.Request())))[-1]
+    assert "ready" in texts(list(click.fn(Switch(), page.Request())))[-1]
     assert (stage.engine.set_ups, stage.engine.started) == (1, 1)
     assert part(stage, "retry").events["click"].fn is click.fn
 
@@ -160,7 +161,7 @@ def test_set_up_builds_and_starts(stage: Stage) -> None:
 def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
     """With --listen and without a password; gradio's events are a way in too."""
     stage.host.cmd_opts.listen = True
-    shown = list(part(stage, "set_up").events["click"].fn(page.Request({"host": "192.168.1.5:7860"})))
+    shown = list(part(stage, "set_up").events["click"].fn(Switch(), page.Request({"host": "192.168.1.5:7860"})))
     assert stage.engine.set_ups == 0
     assert "password" in texts(shown)[0]
     refused = part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
@@ -186,8 +187,8 @@ def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:
 def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:
     stage.host.api({"enabled": True}, prompt="the sea")
     made = stage.host.page.by_id("generation_info_txt2img")
-    assert "Nothing in the catalogue fits this prompt" in made.events["change"].fn(True)[0]
-    assert made.events["change"].fn(False)[0] == ""
+    assert "Nothing in the catalogue fits this prompt" in made.events["change"].fn(True, page.Request())[0]
+    assert made.events["change"].fn(False, page.Request())[0] == ""
 
 
 def test_what_is_shown_is_escaped(stage: Stage) -> None:
@@ -201,7 +202,7 @@ def test_events_that_look_at_the_request_say_so_to_gradio(stage: Stage) -> None:
     """gradio hands it over where the annotation is its own Request."""
     from typing import get_type_hints
 
-    for name, event in (("set_up", "click"), ("family", "input")):
+    for name, event in (("set_up", "click"), ("family", "input"), ("enabled-checkbox", "change")):
         fn = part(stage, name).events[event].fn
         assert get_type_hints(fn)["request"] is page.Request
         assert "request" in inspect.signature(fn).parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -79,12 +80,14 @@ class Component(Block):
         self.choices = kwargs.get("choices")
         self.minimum, self.maximum, self.step = (kwargs.get(name) for name in ("minimum", "maximum", "step"))
         self.events: dict[str, Event] = {}
+        self.all_events: list[Event] = []
         super().__init__(**kwargs)
 
     def _listen(self, name: str, fn: Any, inputs: Any, outputs: Any) -> None:
         if fn is None and name in self.events:  # something that the page's script alone does, besides
             return
         self.events[name] = Event(fn, list(inputs or ()), list(outputs or ()))
+        self.all_events.append(self.events[name])
 
     def change(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
         self._listen("change", fn, inputs, outputs)
@@ -115,6 +118,14 @@ class HTML(Component): ...
 
 
 class Button(Component): ...
+
+
+class State(Block):
+    """As gradio's: invisible, and every page has a copy of its value."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = copy.deepcopy(value)
+        super().__init__()
 
 
 class Row(Block): ...
@@ -148,7 +159,7 @@ def as_modules() -> dict[str, ModuleType]:
     gradio, context = ModuleType("gradio"), ModuleType("gradio.context")
     vars(gradio).update({
         name: globals()[name] for name in
-        ("Blocks", "Checkbox", "Slider", "Dropdown", "Number", "Textbox", "HTML", "Button", "Row", "Group", "Accordion", "Request", "update")
+        ("Blocks", "Checkbox", "Slider", "Dropdown", "Number", "Textbox", "HTML", "Button", "State", "Row", "Group", "Accordion", "Request", "update")
     })
     vars(context)["Context"] = Context
     return {"gradio": gradio, "gradio.context": context}

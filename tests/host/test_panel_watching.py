@@ -1,0 +1,106 @@
+"""Following an engine for minutes: it ends as soon as the box is unticked, it lets gradio see that a page is gone, and it knows strangers."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from stylus_ext.host.engine_report import EngineReport, EngineState
+from stylus_ext.host.switch import Switch
+from tests.host.double import page
+from tests.host.double.fixtures import Stage
+
+BUILDING = EngineReport(EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 945, 40)
+
+
+@pytest.fixture
+def building(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A set-up that does not end."""
+    monkeypatch.setattr(stage.engine, "report", lambda: BUILDING)
+    return stage
+
+
+def heed(stage: Stage) -> Any:
+    """What hears of the box past gradio's queue."""
+    box = stage.host.page.by_id("stylus_txt2img_enabled-checkbox")
+    (found,) = [event.fn for event in box.all_events if event.fn is not None and event.fn.__name__ == "_heed"]
+    return found
+
+
+def event(stage: Stage, name: str, kind: str) -> Any:
+    return stage.host.page.by_id(f"stylus_txt2img_{name}").events[kind].fn
+
+
+@pytest.mark.parametrize("by_button", [False, True])
+def test_unticking_ends_it_within_a_second(building: Stage, by_button: bool) -> None:
+    switch = Switch()
+    states = (
+        event(building, "set_up", "click")(switch, page.Request()) if by_button
+        else event(building, "enabled-checkbox", "change")(True, switch, page.Request())
+    )
+    ended: list[float] = []
+
+    def follow() -> None:
+        for _ in states:
+            pass
+        ended.append(time.monotonic())
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    time.sleep(0.3)
+    assert not ended
+    unticked = time.monotonic()
+    heed(building)(False, switch)
+    thread.join(10)
+    assert ended[0] - unticked < 1.0
+    assert building.client.indexed == [], "what nobody wants any more is not read either"
+
+
+def test_ticking_ends_nothing(building: Stage) -> None:
+    switch = Switch()
+    states = event(building, "enabled-checkbox", "change")(True, switch, page.Request())
+    next(states)
+    heed(building)(True, switch)
+    assert next(states)
+    heed(building)(False, switch)
+    assert list(states) == []
+
+
+def test_a_page_has_a_switch_of_its_own() -> None:
+    """gradio copies the value for each page; whoever unticks there is heard nowhere else."""
+    kept = Switch()
+    one, other = copy.deepcopy(kept), copy.deepcopy(kept)
+    one.unticked += 1
+    assert (kept.unticked, other.unticked) == (0, 0)
+
+
+def test_something_is_said_every_second_without_changing_anything(building: Stage) -> None:
+    """gradio learns that a page is gone only when it sends it something."""
+    states = event(building, "enabled-checkbox", "change")(True, Switch(), page.Request())
+    assert "10 of 945 MB" in next(states)[0]
+    began = time.monotonic()
+    assert next(states) == [page.update()] * 5
+    assert time.monotonic() - began < 1.6
+
+
+def test_one_that_can_be_told_once_is_told_what_stands(building: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylus_ext.host import panel_events
+
+    monkeypatch.setattr(panel_events, "_SOON_S", 1.5)
+    assert "10 of 945 MB" in panel_events.last_soon(panel_events.watch(True, Switch(), page.Request()))[0]
+
+
+def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:
+    stranger = page.Request({"host": "evil.example:7860"})
+    made = stage.host.page.by_id("generation_info_txt2img")
+    for shown in (
+        list(event(stage, "enabled-checkbox", "change")(True, Switch(), stranger))[-1], made.events["change"].fn(True, stranger),
+        made.events["change"].fn(False, stranger),
+    ):
+        assert "not known as" in shown[0]
+        assert shown[1:] == [page.update()] * 4
+    assert stage.engine.started == 0
