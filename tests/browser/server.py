@@ -63,10 +63,20 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     from stylus_ext.host.desk import Desk, Desks
     from stylus_ext.host.engine_client import EngineClient
     from stylus_ext.host.engine_process import EngineProcess
+    from stylus_ext.host.engine_report import EngineReport
     from tests.host.engines import HereSetup
 
+    class Watched(EngineProcess):
+        """Counts who asks how it is."""
+
+        looked = 0
+
+        def report(self) -> EngineReport:
+            self.looked += 1
+            return super().report()
+
     setup = HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
-    process = EngineProcess(folder, setup=setup)
+    process = Watched(folder, setup=setup)
     desk = Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
     desks.desks = Desks(lambda _: desk)
     return process
@@ -100,8 +110,12 @@ def _told(host: WebUI) -> dict[str, Any]:
     """What happened on this side, for the tests to look at."""
     from stylus_ext.host.desks import desk_now
 
-    report = desk_now().engine.report()
-    return {"calls": host.calls, "infotexts": host.infotexts, "errors": host.errors, "engine": report.state.value, "pid": report.pid}
+    engine: Any = desk_now().engine
+    looked, report = engine.looked, engine.report()
+    return {
+        "calls": host.calls, "infotexts": host.infotexts, "errors": host.errors, "engine": report.state.value, "pid": report.pid,
+        "looked": looked,
+    }
 
 
 def _set_flag(host: WebUI, name: str, value: str) -> None:

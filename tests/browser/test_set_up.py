@@ -62,7 +62,7 @@ def test_strangers_are_refused_before_anything_happens(open_door: Running, copy:
         assert "without a password" in panel.wait_for_line("This changes settings")
     forgery = {"request": {"headers": {"host": "localhost"}}}
     for forged in ({}, forgery):
-        for name, data in (("set_up", []), ("family", ["pony"])):
+        for name, data in (("set_up", [None]), ("family", ["pony"])):
             said = _call(open_door, name, data, forged)
             assert "without a password" in said or said.startswith("4"), said
     assert not copy.home.folder.exists()
