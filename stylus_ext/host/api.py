@@ -14,9 +14,10 @@ from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.host import routes
 from stylus_ext.host.answering import Handler, Payload, admit, body, guarded
+from stylus_ext.host.composing import RULES, read
 from stylus_ext.host.engine_client import EngineClient, answers
 from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.guard import Guard, Kind, kind_of
+from stylus_ext.host.guard import Guard, Kind, composer_of, kind_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,6 +41,7 @@ class Service:
     deadline_s: Callable[[], float] = lambda: 20.0
     folders: Callable[[], list[str]] = list
     begun: Callable[[str], object] = str
+    chat_s: Callable[[], float] = lambda: 20.0
 
 
 def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
@@ -65,8 +67,16 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
     if foreign is not None:
         raise InvalidInput(f"{foreign!r} is the WebUI's own to say; please leave it out.")
     payload = await asyncio.to_thread(service.prepare, said)
-    admit(guard.refusal(kind_of(payload), request))
-    return await asyncio.to_thread(lambda: EngineClient(service.process()).plan(payload, service.deadline_s(), bool))
+    admit(guard.refusal(await asyncio.to_thread(lambda: _kind(payload, service)), request))
+    seconds = service.deadline_s() + (service.chat_s() if composer_of(payload) not in (None, RULES) else 0.0)
+    return await asyncio.to_thread(lambda: EngineClient(service.process()).plan(payload, seconds, bool))
+
+
+def _kind(payload: Payload, service: Service) -> Kind:
+    """What a plan costs, only the engine knows; it is not asked for the rules' plans."""
+    if composer_of(payload) in (None, RULES):
+        return kind_of(payload)
+    return kind_of(payload, read(EngineClient(service.process()).status(_STATUS_S)).free)
 
 
 async def _status(service: Service) -> Payload:

@@ -52,14 +52,14 @@ def at_work() -> bool:
     return bool(getattr(shared.state, "job", ""))
 
 
-def refusal(p: Any) -> str:
-    """Why this generation may fetch nothing, or nothing: the guard stands before the page and before the API."""
+def refusal(p: Any, kind: str = "download") -> str:
+    """Why this generation may not do that (fetch, or spend), or nothing: the guard stands before the page and before the API."""
     from stylus_ext.host.guard import Guard
 
     over_api = bool(getattr(p, "is_api", False))
     request = None if over_api else asked_by()
     guard = Guard(compat.flags())
-    return (guard.at_door("download", over_api) if request is None else guard.allows("download", request)) or ""
+    return (guard.at_door(kind, over_api) if request is None else guard.allows(kind, request)) or ""
 
 
 def asked_by() -> Any | None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host.composing import Composing
 from stylus_ext.host.downloads import Downloads
 from stylus_ext.host.engine_report import EngineReport, EngineState
 from stylus_ext.host.patience import Patience
@@ -70,12 +71,13 @@ class Desk:
     notes: tuple[Note, ...] = ()
     made: OrderedDict[tuple[int, str], Made] = field(default_factory=OrderedDict)
     downloads: Downloads = field(init=False)
+    composing: Composing = field(init=False)
     trays: Trays = field(default_factory=Trays)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
 
     def __post_init__(self) -> None:
-        self.downloads = Downloads(self)
+        self.downloads, self.composing = Downloads(self), Composing(self)
 
     def ready(self, patience_s: float) -> None:
         """Starts the engine if need be and waits for it; raises with the engine's own sentence when it does not come."""

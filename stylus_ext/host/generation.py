@@ -76,7 +76,8 @@ class Generation:
             raise Cancelled("It was interrupted before it began.")
         self.desk.downloads.take_in()
         inquiry, family, notes = self.inquiry()
-        notes = [*_unlisted(before), *notes]
+        settings, told = self.desk.composing.allowed(self.p, inquiry.settings, options.patience().ready_s)
+        inquiry, notes = replace(inquiry, settings=settings), [*_unlisted(before), *notes, *told]
         if not inquiry.stems and family == UNKNOWN:
             pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
             return Rewritten(before, pictures, tuple(notes)), family

@@ -120,7 +120,12 @@ def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rule
     """What a plan's payload asks for besides planning."""
     if request.get("downloads"):
         return Kind.DOWNLOAD
+    composer = composer_of(request)
+    return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
+
+
+def composer_of(request: Mapping[str, Any]) -> Any:
+    """Whoever a plan's payload names, whatever it is; None where it names nobody."""
     settings = request.get("settings")
     selection = settings.get("selection") if isinstance(settings, Mapping) else None
-    composer = selection.get("composer") if isinstance(selection, Mapping) else None
-    return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
+    return selection.get("composer") if isinstance(selection, Mapping) else None

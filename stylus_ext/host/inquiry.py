@@ -63,7 +63,7 @@ class Inquiry:
         if key not in known:
             read = self.desk.folders_to_read(folders, compat.listing())
             question["lora_dirs"] = folders if self.downloads else read
-            plan = self._read(self.desk.plan(question, options.patience(), self.waits), seeds)
+            plan = self._read(self.desk.plan(question, options.patience(self.settings.selection.composer), self.waits), seeds)
             if _FLEETING & {note.code for note in plan.notes}:
                 return describing(plan, pair) if self.description else plan
             known[key] = plan

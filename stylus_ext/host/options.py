@@ -47,6 +47,7 @@ HOST_OPTIONS = (
     HostOption("ready_s", 60.0, "Seconds for which Generate waits until the engine is there", 0.0, 600.0),
     HostOption("cold_s", 20.0, "Seconds for the first plan after the engine's start", 0.5, 300.0),
     HostOption("warm_s", 2.0, "Seconds for every other plan", 0.1, 60.0),
+    HostOption("chat_s", 20.0, "Seconds more for a plan that a language model composes", 1.0, 300.0),
     HostOption("fetch_minutes", 0.0, "Minutes for which a picture waits for LoRAs that are fetched; 0 waits until they are there", 0.0, 600.0),
     HostOption("inpaint_styles", False, "Inpainting: allow style and background LoRAs too"),
     HostOption("describe", False, "img2img with an empty prompt: let the WebUI's interrogator describe the picture, if it is loaded"),
@@ -91,8 +92,9 @@ def own(name: str) -> Any:
     return value if isinstance(value, type(found.default)) else found.default
 
 
-def patience() -> Patience:
-    return Patience(own("ready_s"), own("cold_s"), own("warm_s"))
+def patience(composer: str = "rules") -> Patience:
+    more = 0.0 if composer == "rules" else own("chat_s")
+    return Patience(own("ready_s"), own("cold_s") + more, own("warm_s") + more)
 
 
 def data_folder() -> Path:

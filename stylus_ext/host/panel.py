@@ -24,6 +24,7 @@ _LABELS = {
     "vary_inside_batch": "Vary inside a batch (its size becomes a count)", "seed": "Selection seed", "family": "Base model family", "replay": "Stylus replay",
 }
 _INFO = {
+    "composer": "rules: offline; chat: asks the language model that is set",
     "diversity": "what later batches may leave out",
     "seed": f"{FOLLOW} follows the picture's", "family": "kept for the loaded checkpoint",
 }

@@ -85,7 +85,7 @@ def look(enabled: bool, request: Request) -> list[Any]:
     if refusal:
         return [line(refusal), *_same()]
     if not enabled:
-        return [line(""), gr.update(visible=False), gr.update(visible=False), gr.update(), gr.update()]
+        return [line(""), gr.update(visible=False), gr.update(visible=False), *_same()[2:]]
     desk = desk_now()
     return shown_of(desk, desk.engine.report())
 
@@ -161,7 +161,7 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
 
 
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
-    """The line, both buttons, the family and the switch for downloads, for one look at the engine."""
+    """The line, both buttons, the family, the switch for downloads and the choice of composer, for one look at the engine."""
     finding = loaded_family(desk.remembered)
     model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
         "Nothing says for which base model this checkpoint is; choose its family below."
@@ -173,6 +173,7 @@ def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),
         _switch(desk.downloads.shown()),
+        _composers(desk.composing.shown()),
     ]
 
 
@@ -183,9 +184,16 @@ def _switch(shown: bool | None) -> Any:
     return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
 
 
+def _composers(shown: tuple[str, ...] | None) -> Any:
+    """The choice is there as soon as there is one."""
+    if shown is None:
+        return gr.update()
+    return gr.update(visible=True, choices=list(shown)) if len(shown) > 1 else gr.update(visible=False, value=shown[0])
+
+
 def _same() -> list[Any]:
     """All but the line as it is."""
-    return [gr.update() for _ in range(4)]
+    return [gr.update() for _ in range(5)]
 
 
 def _without(note: str, sentence: str) -> str:

@@ -28,7 +28,7 @@ class Events:
     buttons: Mapping[str, Any]
 
     def wire(self, prompt_box: Any, generate: Any, on_after_component: Callable[..., None] | None) -> None:
-        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], self.made["family"], self.made["downloads"]]
+        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], *(self.made[name] for name in ("family", "downloads", "composer"))]
         if not compat.on_this_page(shown):
             return
         watch, set_up, long = (_watch, _set_up, compat.long_event()) if compat.has_queue() else (_watch_once, _set_up_once, _QUICK)

@@ -12,7 +12,6 @@ from stylus_ext.core.errors import StylusError
 from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.host import compat
 from stylus_ext.host.desks import desk_now
-from stylus_ext.host.guard import kind_of
 from stylus_ext.host.panel_preview import BOXES
 from stylus_ext.host.preview import look, question_of
 from stylus_ext.host.preview_view import standing
@@ -35,10 +34,10 @@ def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -
 
 
 def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dict[str, Any]:
-    refusal = compat.may(kind_of({"settings": {"selection": {"composer": values.composer}}}), request)
+    desk = desk_now()
+    refusal = compat.may(desk.composing.kind(values.composer), request)
     if refusal:
         return {"error": refusal}
-    desk = desk_now()
     tray = desk.trays.at(values.seat)
     look(desk, tray, question_of([boxes.get(name) for name in BOXES], values))
     return standing(desk, tray)

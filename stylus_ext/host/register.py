@@ -45,7 +45,7 @@ def _endpoints() -> dict[str, Any]:
     from stylus_ext.host.guard import Guard
     from stylus_ext.host.page_tokens import PAGES
 
-    return api.endpoints(api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun), Guard(compat.flags(), PAGES))
+    return api.endpoints(api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _chat), Guard(compat.flags(), PAGES))
 
 
 def _process() -> Any:
@@ -58,6 +58,12 @@ def _deadline() -> float:
     from stylus_ext.host.options import own
 
     return float(own("cold_s"))
+
+
+def _chat() -> float:
+    from stylus_ext.host.options import own
+
+    return float(own("chat_s"))
 
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stylus_ext.core.prompt.sent import without
 from stylus_ext.host.answering import Payload
 from stylus_ext.host.desk import Desk
 from stylus_ext.host.desks import desk_now
-from stylus_ext.host.guard import Kind, kind_of
+from stylus_ext.host.guard import Kind
 from stylus_ext.host.preview import look, words_for
 from stylus_ext.host.preview_view import standing, written_weights
 from stylus_ext.host.trays import Lock, Sent, Tray, Words
@@ -217,7 +217,7 @@ def _plans(payload: Payload) -> Kind:
     """What planning this again asks for: a composer may cost money."""
     tray = desk_now().trays.of(str(payload.get("seat") or ""))
     question = None if tray is None else tray.question
-    return Kind.PLAN if question is None else kind_of({"settings": {"selection": {"composer": question.values.composer}}})
+    return Kind.PLAN if question is None else desk_now().composing.kind(question.values.composer)
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host import inquiry
+from stylus_ext.host import inquiry, options
 from stylus_ext.host.answering import Payload
 from stylus_ext.host.desks import desk_now
 from stylus_ext.host.engine_report import EngineState
@@ -27,4 +27,9 @@ def _rehearse(asked: Asked) -> Payload:
     return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
 
 
-ACTIONS: Mapping[str, Action] = {"rehearse": Action(_rehearse, Kind.PLAN)}
+def _kind(_: Payload) -> Kind:
+    """Who composes on the settings page may cost money, fifty times."""
+    return desk_now().composing.kind(options.read_settings().selection.composer)
+
+
+ACTIONS: Mapping[str, Action] = {"rehearse": Action(_rehearse, kind_of=_kind)}
