@@ -21,7 +21,7 @@ MASK, NOTES, FAMILY = "Stylus mask", "Stylus notes", "Stylus family"
 OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, NOTES)
 HASHES = "Lora hashes"
 _SAID = ("composer", "max_adapters", "per_task", "strength", "diversity", "vary_inside_batch", "seed")
-_TOLD = frozenset({"refused", "disabled", "nothing_fits", "mixed_batch", "late", "failed", "unresolved", "partial_index", "busy", "overwritten", "unknown_family", "unlisted", "no_downloads", "not_fetched"})
+_TOLD = frozenset({"refused", "disabled", "nothing_fits", "mixed_batch", "late", "failed", "unresolved", "partial_index", "busy", "overwritten", "unknown_family", "unlisted", "no_downloads", "not_fetched", "no_spending", "chat_failed"})
 
 
 def forget(params: MutableMapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from stylus_ext.host.loaded import loaded_family
 from stylus_ext.host.rewrite import Pair, describing
 
 PLANS = "stylus_plans"
-_FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
+_FLEETING = frozenset({"late", "failed", "busy", "partial_index", "chat_failed"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from stylus_ext.core.settings import Settings, options
 from tests.host.double.fixtures import Stage
 
-HOST_ONLY = {"ready_s", "cold_s", "warm_s", "fetch_minutes", "inpaint_styles", "describe", "engine_url", "data_folder"}
+HOST_ONLY = {"ready_s", "cold_s", "warm_s", "chat_s", "fetch_minutes", "inpaint_styles", "describe", "engine_url", "data_folder"}
 
 
 def test_every_setting_has_its_option_and_there_are_no_others(stage: Stage) -> None:
