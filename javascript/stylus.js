@@ -613,7 +613,7 @@ window.stylus = (() => {
                 bar.max = now.total;
                 bar.value = now.done;
             } else bar.removeAttribute("value");
-            const parts = [now.step, now.total && active && text("of", {done: now.done.toLocaleString(), total: now.total.toLocaleString()}),
+            const parts = [active && now.step, now.total && active && text("of", {done: now.done.toLocaleString(), total: now.total.toLocaleString()}),
                 now.eta_s !== null && active && text("left", {seconds: Math.round(now.eta_s)}), now.error].filter(Boolean);
             if (step.textContent !== parts.join(" · ")) fill(step, parts.join(" · "));
             const told = [...(now.log || []).map((one) => `${one.after_s} s: ${one.text}`), ...(now.result ? outcome(now.result) : [])];
@@ -653,7 +653,7 @@ window.stylus = (() => {
             button(text("startOne"), async () => { await start(line, name, payload()); look(); }, {id: `stylus_start_${label}`, aria: {label: `${text("startOne")}: ${text(label)}`}}));
         const refine = offer("refine", "refine", "refineHint", () => ({}));
         refine.hidden = true;
-        call("status").then((said) => { refine.hidden = !(said.told && said.told.capabilities.operations.includes("refine")); }, () => undefined);
+        call("status").then((said) => { refine.hidden = !(said.told && said.told.capabilities.operations.includes("refine") && said.told.capabilities.composers.includes("chat")); }, () => undefined);
         fill(place,
             el("div", {class: "stylus-offers"},
                 offer("index", "index", "indexHint", () => ({})),
@@ -732,7 +732,7 @@ window.stylus = (() => {
     Object.assign(stylus.TEXTS, {
         recipes: "Recipes",
         recipeName: "Name", recipePrompt: "Prompt", recipeNegative: "Negative prompt",
-        fromPrompt: "Take the prompt of txt2img", keepRecipe: "Save what is chosen for it",
+        fromPrompt: "Take the prompt of txt2img", newRecipe: "Save a recipe: a prompt, and what Stylus chooses for it",
         choosing: "Choosing ...", nothingChosen: "Nothing in the catalogue fits this prompt, so there is nothing to save.",
         like: "Find by prompt", likeHint: "those for prompts most like it come first", alike: "{share} % alike",
         use: "Use in {tab}", usedIn: "The prompt of {tab} has it now.", usedNot: "Not used, since it is not here or does not fit: {names}.",
@@ -823,7 +823,7 @@ window.stylus = (() => {
 
         fill(place,
             el("div", {class: "stylus-offers"},
-                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("keepRecipe")), field(text("recipeName"), name), field(text("recipePrompt"), prompt), field(text("recipeNegative"), negative),
+                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("newRecipe")), field(text("recipeName"), name), field(text("recipePrompt"), prompt), field(text("recipeNegative"), negative),
                     el("div", {class: "stylus-row"}, button(text("fromPrompt"), () => { prompt.value = (box("txt2img", "prompt") || {}).value || ""; negative.value = (box("txt2img", "neg_prompt") || {}).value || ""; }, {id: "stylus_recipe_take"}),
                         button(text("save"), save, {id: "stylus_recipe_save", class: "stylus-button stylus-primary"}))),
                 el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("importSome")), field(text("importFile"), file),
