@@ -14,7 +14,7 @@ from stylus_ext.host import compat, compat_prompt, options
 from stylus_ext.host.desk import Desk
 from stylus_ext.host.generation import Generation
 from stylus_ext.host.preview_view import Seen, view_of
-from stylus_ext.host.trays import Tray, Words
+from stylus_ext.host.trays import CORRECTED, LOCKED, Tray, Words
 from stylus_ext.host.values import LAST_SEED, PanelValues
 
 MOST_BATCHES = 100
@@ -94,6 +94,7 @@ def _planned(desk: Desk, tray: Tray, asked: Question) -> tuple[Plan, str, list[N
     inquiry, family, notes = Generation(Standing(asked.size), asked.values, desk).inquiry()
     downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(desk)
     corrections, said = tray.corrections(asked.prompt, asked.negative, family)
+    said = [note for note in said if note not in (CORRECTED, LOCKED)]  # the page shows both as they are
     return replace(inquiry, corrections=corrections, downloads=downloads).ask(pair, asked.seeds()), family, [*notes, *said]
 
 
