@@ -8,6 +8,7 @@ import pytest
 
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.settings import Settings, with_values
+from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, process_images
 
@@ -57,7 +58,7 @@ def test_while_nobody_can_tell_it_stays_as_it_is(stage: Stage) -> None:
     from stylus_ext.host.panel_events import look, shown_of
 
     assert "visible" not in shown_of(stage.desk, stage.engine.report())[5]
-    assert len(look(False)) == len(look(True)) == 6
+    assert len(look(False, page.Request())) == len(look(True, page.Request())) == 6
 
 
 def test_an_engine_that_does_not_answer_offers_the_rules(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -364,3 +364,16 @@ def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
     assert trays.at(seats[4]) is first[4]
     assert trays.at(seats[0]) is not first[0]
     assert trays.of("nonsense") is None
+
+
+def test_what_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylus_ext.host.guard import Kind
+    from stylus_ext.host.ui_actions import actions
+
+    preview(stage)
+    monkeypatch.setattr(type(stage.desk.composing), "kind", lambda self, composer: Kind.SPEND)
+    for name in ("correct", "lock", "use_set"):
+        assert actions()[name].wants({"seat": SEAT}) is Kind.SPEND
+    assert actions()["mark"].wants({"seat": SEAT}) is Kind.CHANGE
+    stage.host.cmd_opts.listen = True
+    assert "spends money" in preview(stage)["error"]
