@@ -43,9 +43,11 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
 
 
 def _leaves(settings: Settings) -> list[str]:
+    from stylus_ext.app.wiring_reranker import embedding_cost
+
     found = []
     if settings.encoder.endpoint:
-        found.append(f"prompts and card texts go to {settings.encoder.endpoint} to be embedded")
+        found.append(f"prompts and card texts go to {settings.encoder.endpoint} to be embedded{embedding_cost(settings.encoder)}")
     if settings.vectors.chroma_url:
         found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
     return found

@@ -1,0 +1,88 @@
+"""Keys of encoders go where they were entered for; the policy `rerank` works through the whole house, and fails gently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.app.plan_prompt import PlanRequest
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_reranker import embedding_cost, encoder_key, reranker_of
+from stylus_ext.core.ports import Filter
+from stylus_ext.core.settings import Encoder, Settings, with_values
+from tests.embedding_server import EmbeddingServer
+from tests.fakes import Watch
+from tests.rerank_server import serving
+from tests.tiny_models import cross_encoder
+
+OPENAI = "https://api.openai.com/v1"
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STYLUS_ENCODER_KEY", "STYLUS_ENCODER_KEY_ORIGIN", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(("endpoint", "key"), [
+    (OPENAI, "theirs"), ("https://api.openai.com", "theirs"), ("https://api.openai.com.evil.example/v1", ""), ("http://api.openai.com/v1", ""),
+    ("https://api.openai.com:8443/v1", ""), ("https://other.example/v1", ""), ("http://127.0.0.1:1/v1", ""), ("", ""), ("junk", ""),
+])
+def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, endpoint: str, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "theirs")
+    assert encoder_key(Encoder(endpoint=endpoint)) == key
+
+
+def test_the_key_that_was_entered_goes_first_and_to_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "theirs")
+    monkeypatch.setenv("STYLUS_ENCODER_KEY", "mine")
+    assert encoder_key(Encoder(endpoint=OPENAI)) == "mine"
+    monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "https://mine.example")
+    assert encoder_key(Encoder(endpoint="https://mine.example/v1")) == "mine"
+    assert encoder_key(Encoder(endpoint="https://other.example/v1")) == ""
+
+
+@pytest.mark.parametrize(("encoder", "said"), [
+    (Encoder(), ""), (Encoder(endpoint="http://127.0.0.1:1/v1", model="text-embedding-3-large"), ""),
+    (Encoder(endpoint=OPENAI, model="text-embedding-3-large"), ", at about $0.13 for a million tokens ($0.02 for 1,000 adapters)"),
+    (Encoder(endpoint="https://proxy.example", model="openai/text-embedding-3-small"), ", at about $0.02 for a million tokens ($0.00 for 1,000 adapters)"),
+    (Encoder(endpoint="https://proxy.example", model="mystery"), ", at its price, which Stylus does not know"),
+])
+def test_what_embedding_costs_is_said(encoder: Encoder, said: str) -> None:
+    assert embedding_cost(encoder) == said
+
+
+def planned(folder: Path, vectors: EmbeddingServer, **reranking: Any) -> list[str]:
+    """The codes of the notes of a plan with the policy."""
+    settings = with_values(Settings(), {
+        "encoder": {"endpoint": vectors.url, "model": "bag"}, "reranking": reranking, "selection": {"policy": "rerank"},
+    })
+    stylus = open_stylus(folder, settings)
+    try:
+        stylus.stock(Watch())
+        assert stylus.store.search("", Filter(), limit=1).total
+        plan = stylus.plan(PlanRequest("a graffiti of a corgi on the wall", settings=settings))
+        return [note.code for note in plan.notes]
+    finally:
+        stylus.close()
+
+
+def test_a_server_ranks_for_a_plan(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    with serving() as server:
+        notes = planned(tmp_path, vectors, rerank_url=server.url, rerank_model="r")
+        assert server.seen[0][2]["query"] == "a graffiti of a corgi on the wall"
+    assert not {"no_reranker", "not_reranked"} & set(notes)
+
+
+def test_one_that_is_away_leaves_the_order_and_a_note(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    assert "not_reranked" in planned(tmp_path, vectors, rerank_url="http://127.0.0.1:9")
+    assert "no_reranker" in planned(tmp_path, vectors)
+
+
+@pytest.mark.long
+def test_a_model_on_this_machine_ranks_for_a_plan(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    model = cross_encoder(tmp_path / "tiny")
+    assert "not_reranked" not in planned(tmp_path / "data", vectors, rerank_model=str(model), rerank_deadline=120.0)
+    assert reranker_of(tmp_path, Settings()) is None

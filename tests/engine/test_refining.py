@@ -1,0 +1,86 @@
+"""`refine` and `import` as the engine's jobs: progress with what is left of the time, a stop, and answers that say what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.cli_import import import_lines
+from stylus_ext.cli_refine import refine_lines
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.problems import EngineRefusal
+from tests import engine_process
+from tests.chat_service import ChatService
+from tests.embedding_server import EmbeddingServer
+from tests.engine_process import engine_in_thread, finished
+from tests.published import adapter, publish
+from tests.refining import model, titles
+
+
+@pytest.fixture
+def seer() -> Iterator[ChatService]:
+    with model(first_s=0.05) as service:
+        yield service
+
+
+@pytest.fixture
+def link(seer: ChatService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineLink]:
+    settings = engine_process.endpoint_settings(vectors.url) | {"chat": {"chat_url": seer.url, "chat_model": "seer-1"}}
+    monkeypatch.setattr(engine_process, "endpoint_settings", lambda url: settings)
+    with engine_in_thread(tmp_path / "data", vectors.url) as link:
+        finished(link)
+        yield link
+
+
+def job(link: EngineLink, name: str, **payload: Any) -> dict[str, Any]:
+    return finished(link, link.call("POST", f"/v1/jobs/{name}", payload)["id"])
+
+
+def test_refining_is_a_job_that_can_be_stopped_and_gone_on_with(link: EngineLink, seer: ChatService) -> None:
+    started = link.call("POST", "/v1/jobs/refine", {"at_once": 2, "pictures": 0})
+    until = time.monotonic() + 60
+    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 8 and told["state"] == "running" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert (told["step"], told["total"]) == ("refining", 219)
+    assert told["eta_s"] is not None
+    link.call("POST", f"/v1/jobs/{started['id']}/cancel", {})
+    assert finished(link, started["id"])["state"] == "cancelled"
+    asked = len(titles(seer))
+    assert asked < 219
+    done = job(link, "refine", at_once=8, pictures=0, most=5)["result"]
+    assert (done["wanted"], done["refined"]) == (5, 5)
+    assert done["known"] >= 8
+    assert done["vectors"] >= 5
+    lines = "\n".join(refine_lines(done))
+    assert "Refined 5 of 5 adapters" in lines
+    assert "described before" in lines
+
+
+def test_an_estimate_asks_nobody(link: EngineLink, seer: ChatService) -> None:
+    answer = job(link, "refine", dry_run=True, most=10)["result"]
+    assert (answer["wanted"], answer["refined"], titles(seer)) == (10, 0, [])
+    assert answer["estimate"]["tokens_in"] > 1000
+    assert "10 adapters would be refined, for " in "\n".join(refine_lines(answer))
+
+
+@pytest.mark.parametrize("payload", [{"at_once": 0}, {"at_once": 1000}, {"dollars": -1}, {"pictures": 99}, {"per_minute": -1}, {"other": 1}])
+def test_requests_that_are_none(link: EngineLink, payload: dict[str, Any]) -> None:
+    with pytest.raises(EngineRefusal, match="must lie|has no field"):
+        job(link, "refine", **payload)
+
+
+def test_an_import_is_a_job(link: EngineLink, tmp_path: Path) -> None:
+    publish(tmp_path / "docs", [adapter(1), adapter(2), adapter(3, download_url="")], texts={1: "- Ink washes on rice paper.\n- 0.65"})
+    done = job(link, "import", format="stylusdocs", folder=str(tmp_path / "docs"))["result"]
+    assert (done["kept"], done["described"], done["lent"]) == (2, 1, 0)
+    assert done["vectors"] >= 4
+    assert [note["code"] for note in done["notes"]] == ["vectors_left"]
+    assert link.call("POST", "/v1/show", {"key": "civitai:1000001"})["entry"]["text"] == "Ink washes on rice paper."
+    lines = "\n".join(import_lines(done))
+    assert "no Civitai version in its address: 1" in lines
+    failed = job(link, "import", format="stylusdocs", folder=str(tmp_path))
+    assert (failed["state"], "holds no sd_adapters.pkl" in failed["error"]) == ("failed", True)
