@@ -12,7 +12,7 @@ from stylus_ext.backends.http import key_for, origin_of
 from stylus_ext.backends.rerankers import RERANK_KEY, reranker_for
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Reranker
-from stylus_ext.core.settings import Encoder, Settings
+from stylus_ext.core.settings import Encoder, Reranking, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,14 @@ def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
     return reranker_for(
         settings.reranking, settings.encoder.device, lambda model: model_files(model).folder, lambda url: key_for(folder, url, RERANK_KEY)
     )
+
+
+def reranks_for_free(said: Reranking) -> bool:
+    """On a machine of one's own; an address that cannot be used costs nothing either."""
+    try:
+        return not said.rerank_url or place_of(origin_of(said.rerank_url)) != "elsewhere"
+    except InvalidInput:
+        return True
 
 
 def encoder_key(encoder: Encoder) -> str:

@@ -35,7 +35,7 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus)],
         "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings), *chat.on_request(stylus)],
         "capabilities": {
-            **chat.capabilities(stylus), "policies": list(POLICIES), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
+            **chat.capabilities(stylus), "policies": list(POLICIES), "free_policies": free_policies(stylus.settings), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(operations),
         },
         "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],
@@ -56,3 +56,10 @@ def _leaves(settings: Settings) -> list[str]:
 def _reranking(settings: Settings) -> list[str]:
     said = settings.reranking
     return [f"plans with the policy `rerank`: the prompt and the texts of {said.rerank_most} cards, to {said.rerank_url}"] if said.rerank_url else []
+
+
+def free_policies(settings: Settings) -> list[str]:
+    """Those for which nobody pays: all, unless candidates go to somebody else's reranker."""
+    from stylus_ext.app.wiring_reranker import reranks_for_free
+
+    return [policy for policy in POLICIES if policy != "rerank" or reranks_for_free(settings.reranking)]

@@ -17,7 +17,7 @@ from stylus_ext.host.answering import Handler, Payload, admit, body, guarded
 from stylus_ext.host.composing import RULES, read
 from stylus_ext.host.engine_client import EngineClient, answers
 from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.guard import Guard, Kind, composer_of, kind_of
+from stylus_ext.host.guard import RERANK, Guard, Kind, composer_of, kind_of, named
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -74,9 +74,10 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
 
 def _kind(payload: Payload, service: Service) -> Kind:
     """What a plan costs, only the engine knows; it is not asked for the rules' plans."""
-    if composer_of(payload) in (None, RULES):
+    if composer_of(payload) in (None, RULES) and named(payload, "policy") != RERANK:
         return kind_of(payload)
-    return kind_of(payload, read(EngineClient(service.process()).status(_STATUS_S)).free)
+    offer = read(EngineClient(service.process()).status(_STATUS_S))
+    return kind_of(payload, offer.free, offer.rerank_free)
 
 
 async def _status(service: Service) -> Payload:

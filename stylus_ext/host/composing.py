@@ -10,12 +10,12 @@ from stylus_ext.core.errors import Note, StylusError
 from stylus_ext.core.settings import COMPOSERS, Settings
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host.engine_report import EngineState
-from stylus_ext.host.guard import Kind
+from stylus_ext.host.guard import RERANK, Kind
 
 if TYPE_CHECKING:
     from stylus_ext.host.desk import Desk
 
-RULES = "rules"
+RULES, HYBRID = "rules", "hybrid"
 _TROUBLE = (StylusError, EngineGone, EngineRefusal)
 
 
@@ -25,6 +25,7 @@ class Offer:
 
     composers: tuple[str, ...] = (RULES,)
     free: tuple[str, ...] = (RULES,)
+    rerank_free: bool = False
 
 
 class Composing:
@@ -55,26 +56,32 @@ class Composing:
         return Kind.PLAN if composer == RULES or composer in self.offer().free else Kind.SPEND
 
     def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
-        """As they are, or with the rules, where whoever wants this picture may spend nothing. Waits for the engine, which alone knows."""
-        if settings.selection.composer == RULES:
+        """As they are, or with what is free, where whoever wants this picture may spend nothing. Waits for the engine, which alone knows."""
+        selection = settings.selection
+        if selection.composer == RULES and selection.policy != RERANK:
             return settings, []
         self._desk.ready(ready_s)
-        if settings.selection.composer in self.offer().free:
+        offer = self.offer()
+        composes, ranks = selection.composer in offer.free, selection.policy != RERANK or offer.rerank_free
+        if composes and ranks:
             return settings, []
         from stylus_ext.host import compat_downloads
 
         refusal = compat_downloads.refusal(p, "spend")
         if not refusal:
             return settings, []
-        note = Note("no_spending", f"The rules compose in place of the language model. {refusal}")
-        return replace(settings, selection=replace(settings.selection, composer=RULES)), [note]
+        free = replace(selection, composer=selection.composer if composes else RULES, policy=selection.policy if ranks else HYBRID)
+        said = [] if composes else ["The rules compose in place of the language model."]
+        said += [] if ranks else ["The candidates were not reranked."]
+        return replace(settings, selection=free), [Note("no_spending", f"{' '.join(said)} {refusal}")]
 
 
 def read(status: Mapping[str, Any]) -> Offer:
     """What an engine's status says; one that says nothing of prices has no composer but the rules for free."""
     said = status.get("capabilities")
     known = said if isinstance(said, Mapping) else {}
-    return Offer(_named(known.get("composers")), _named(known.get("free_composers")))
+    policies = known.get("free_policies")
+    return Offer(_named(known.get("composers")), _named(known.get("free_composers")), isinstance(policies, list) and RERANK in policies)
 
 
 def _named(said: object) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ UNAUTHORIZED, FORBIDDEN = 401, 403
 PAGE_HEADER = "x-stylus-page"
 
 
+RERANK = "rerank"
+
+
 class Kind(str, Enum):
     """What somebody wants; the last three ask for more than looking on."""
 
@@ -116,16 +119,23 @@ def _is_loopback(name: str) -> bool:
     return name.lower() == "localhost" or (is_literal(name) and name.strip("[]").startswith(("127.", "::1")))
 
 
-def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rules",)) -> Kind:
+def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rules",), rerank_free: bool = False) -> Kind:
     """What a plan's payload asks for besides planning."""
     if request.get("downloads"):
         return Kind.DOWNLOAD
     composer = composer_of(request)
+    if named(request, "policy") == RERANK and not rerank_free:
+        return Kind.SPEND
     return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
 
 
 def composer_of(request: Mapping[str, Any]) -> Any:
     """Whoever a plan's payload names, whatever it is; None where it names nobody."""
+    return named(request, "composer")
+
+
+def named(request: Mapping[str, Any], leaf: str) -> Any:
+    """What a plan's payload says of one setting of the selection."""
     settings = request.get("settings")
     selection = settings.get("selection") if isinstance(settings, Mapping) else None
-    return selection.get("composer") if isinstance(selection, Mapping) else None
+    return selection.get(leaf) if isinstance(selection, Mapping) else None

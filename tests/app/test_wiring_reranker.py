@@ -9,9 +9,10 @@ import pytest
 
 from stylus_ext.app.plan_prompt import PlanRequest
 from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_reranker import embedding_cost, encoder_key, reranker_of
+from stylus_ext.app.wiring_reranker import embedding_cost, encoder_key, reranker_of, reranks_for_free
 from stylus_ext.core.ports import Filter
-from stylus_ext.core.settings import Encoder, Settings, with_values
+from stylus_ext.core.settings import Encoder, Reranking, Settings, with_values
+from stylus_ext.engine.status import free_policies
 from tests.embedding_server import EmbeddingServer
 from tests.fakes import Watch
 from tests.rerank_server import serving
@@ -86,3 +87,13 @@ def test_a_model_on_this_machine_ranks_for_a_plan(tmp_path: Path, vectors: Embed
     model = cross_encoder(tmp_path / "tiny")
     assert "not_reranked" not in planned(tmp_path / "data", vectors, rerank_model=str(model), rerank_deadline=120.0)
     assert reranker_of(tmp_path, Settings()) is None
+
+
+@pytest.mark.parametrize(("url", "free"), [
+    ("", True), ("http://127.0.0.1:8080", True), ("http://192.168.1.5:8080/v1", True), ("https://api.cohere.com", False), ("junk", True),
+])
+def test_for_which_rerankers_somebody_pays(url: str, free: bool) -> None:
+    assert reranks_for_free(Reranking(rerank_url=url)) is free
+    settings = with_values(Settings(), {"reranking": {"rerank_url": url}})
+    assert ("rerank" in free_policies(settings)) is free
+    assert {"hybrid", "cosine", "lexical", "random"} <= set(free_policies(settings))

@@ -133,3 +133,17 @@ def test_what_a_plan_asks_of_the_guard(stage: Stage, monkeypatch: pytest.MonkeyP
 def test_settings_of_the_page_are_taken_as_they_are(stage: Stage) -> None:
     settings = with_values(Settings(), {"selection": {"composer": "rules"}})
     assert stage.desk.composing.allowed(object(), settings, 1.0) == (settings, [])
+
+
+@pytest.mark.parametrize(("free", "policy"), [(False, "hybrid"), (True, "rerank")])
+def test_a_reranker_that_costs_money_is_behind_the_guard_too(stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool, policy: str) -> None:
+    from stylus_ext.host import compat
+
+    offers(stage, monkeypatch, "rules")
+    told_by_engine = {"capabilities": {"composers": ["rules"], "free_composers": ["rules"], "free_policies": ["rerank"] if free else ["hybrid"]}}
+    monkeypatch.setattr(stage.client, "status", lambda: told_by_engine)
+    monkeypatch.setattr(compat.flags(), "listen", True, raising=False)
+    stage.host.opts.data["stylus_selection_policy"] = "rerank"
+    done = make(stage, composer="rules")
+    assert stage.asked[-1]["settings"]["selection"]["policy"] == policy
+    assert ("not reranked" in told(done)) is not free

@@ -191,6 +191,10 @@ def test_what_a_plan_asks_for_besides() -> None:
     assert kind_of({"prompt": "x", "settings": {"selection": {"composer": "rules"}}}) is Kind.PLAN
     assert kind_of({"prompt": "x", "settings": {"selection": {"composer": "chat"}}}) is Kind.SPEND
     assert kind_of({"prompt": "x", "downloads": True}) is Kind.DOWNLOAD
+    assert kind_of({"prompt": "x", "settings": {"selection": {"policy": "hybrid"}}}) is Kind.PLAN
+    assert kind_of({"prompt": "x", "settings": {"selection": {"policy": "rerank"}}}) is Kind.SPEND
+    assert kind_of({"prompt": "x", "settings": {"selection": {"policy": "rerank"}}}, rerank_free=True) is Kind.PLAN
+    assert kind_of({"settings": {"selection": {"policy": "rerank", "composer": "chat"}}}, rerank_free=True) is Kind.SPEND
     odd: tuple[object, ...] = ([], {"selection": "x"}, None)
     assert {kind_of({"settings": one}) for one in odd} == {Kind.PLAN}
 
