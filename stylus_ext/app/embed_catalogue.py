@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from threading import Lock
 
+from stylus_ext.app.write_behind import WriteBehind
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint, vector_fingerprint
 from stylus_ext.core.errors import Note
-from stylus_ext.core.ports import Embedder, Progress, Store, VectorIndex, VectorItem
+from stylus_ext.core.ports import Embedder, Matrix, Progress, Store, VectorIndex, VectorItem
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 512
+_READ = 2048
+"""Entries whose texts are put in order together."""
 
 
 class EmbedCatalogue:
@@ -43,8 +47,9 @@ class EmbedCatalogue:
 
     def these(self, keys: Sequence[AdapterKey]) -> None:
         """A few entries at once, while others may still wait for their turn."""
-        for view in VIEWS:
-            self._embed(view, keys)
+        items, texts = self._texts({key: VIEWS for key in keys})
+        if items:
+            self._index.write(items, self._embedder.embed(texts))
 
     def note(self) -> Note | None:
         """While vectors are still to be made: how many are there."""
@@ -59,20 +64,31 @@ class EmbedCatalogue:
     def _bring_in_step(self, progress: Progress) -> int:
         stale = {view: self._stale(view) for view in VIEWS}
         self._made, self._total, self._asked = 0, sum(map(len, stale.values())), True
-        for view, keys in self._own_first(stale):
-            for start in range(0, len(keys), _BATCH):
-                progress.report("embedding", self._made, self._total)
-                self._made += self._embed(view, keys[start : start + _BATCH])
+        with WriteBehind() as behind:
+            for wanted in self._own_first(stale):
+                items, texts = self._texts(wanted)
+                for start in range(0, len(items), _BATCH):
+                    progress.report("embedding", self._made, self._total)
+                    part = slice(start, start + _BATCH)
+                    behind.give(partial(self._write, items[part], self._embedder.embed(texts[part])))
         made, self._total = self._made, self._made  # what went meanwhile is not waited for
         progress.report("embedding", made, made)
         return made
 
-    def _own_first(self, stale: Mapping[View, Sequence[AdapterKey]]) -> Iterator[tuple[View, list[AdapterKey]]]:
+    def _write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
+        self._index.write(items, vectors)
+        self._made += len(items)
+
+    def _own_first(self, stale: Mapping[View, Sequence[AdapterKey]]) -> Iterator[dict[AdapterKey, tuple[View, ...]]]:
         """What is on disk goes before what could be fetched: plans that do not wait for the end shall know it."""
         own = set(self._store.owners().values())
+        views: dict[AdapterKey, tuple[View, ...]] = {}
+        for view, keys in stale.items():
+            views.update({key: (*views.get(key, ()), view) for key in keys})
         for on_disk in (True, False):
-            for view, keys in stale.items():
-                yield view, [key for key in keys if (key in own) is on_disk]
+            keys_of = [key for key in views if (key in own) is on_disk]
+            for start in range(0, len(keys_of), _READ):
+                yield {key: views[key] for key in keys_of[start : start + _READ]}
 
     def _stale(self, view: View) -> list[AdapterKey]:
         """Keys whose vector is missing or was made from something else; vectors of entries that are gone are removed."""
@@ -85,18 +101,13 @@ class EmbedCatalogue:
         """The family is searched by, so a vector with another family is another vector."""
         return vector_fingerprint(f"{self._embedder.name}/{family}", text_print)
 
-    def _embed(self, view: View, keys: Sequence[AdapterKey]) -> int:
-        entries = self._store.read(keys)
-        texts = [embedded_text(entry, view) for entry in entries.values()]
-        if not texts:
-            return 0
-        vectors = self._embedder.embed(texts)
-        items = [
-            VectorItem(key, view, entry.family, self.made_from(entry.family, text_fingerprint(text)))
-            for (key, entry), text in zip(entries.items(), texts, strict=True)
-        ]
-        self._index.write(items, vectors)
-        return len(items)
+    def _texts(self, wanted: Mapping[AdapterKey, Sequence[View]]) -> tuple[list[VectorItem], list[str]]:
+        """What is to be made, the longest first: an encoder takes as long for a short text as for the longest beside it."""
+        entries = self._store.read(wanted)
+        found = [(embedded_text(entry, view), entry, view) for key, entry in entries.items() for view in wanted.get(key, VIEWS)]
+        found.sort(key=lambda one: -len(one[0]))
+        items = [VectorItem(entry.key, view, entry.family, self.made_from(entry.family, text_fingerprint(text))) for text, entry, view in found]
+        return items, [text for text, _, _ in found]
 
     def _mark(self) -> str:
         return f"{self._store.identity}:{self._store.revision}:{self._embedder.name}"

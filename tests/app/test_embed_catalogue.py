@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.description import Edits
-from stylus_ext.core.embedding import VIEWS
-from stylus_ext.core.errors import Cancelled
+from stylus_ext.core.embedding import VIEWS, embedded_text
+from stylus_ext.core.errors import Cancelled, StoreProblem
+from stylus_ext.core.ports import Matrix, VectorItem
 from tests.fakes import BagEmbedder, MemoryIndex, Watch, make_entry
 
 
@@ -94,7 +95,62 @@ def test_what_is_on_disk_gets_its_vectors_before_what_is_not(tmp_path: Path) -> 
         store.write(mine)
         index = MemoryIndex()
         with pytest.raises(Cancelled):
-            EmbedCatalogue(store, index, BagEmbedder())(Watch(patience=len(VIEWS)))
+            EmbedCatalogue(store, index, BagEmbedder())(Watch(patience=1))
         assert {(view, entry.key) for entry in mine for view in VIEWS} == set(index.rows)
     finally:
         store.close()
+
+
+def many(tmp_path: Path, number: int) -> SqliteStore:
+    store = SqliteStore(tmp_path)
+    store.write(make_entry(place, f"Fox {place}", "word " * (place % 40)) for place in range(1, number + 1))
+    return store
+
+
+def test_what_was_written_before_a_stop_stays_and_is_not_made_again(tmp_path: Path) -> None:
+    store, index, embedder = many(tmp_path, 700), MemoryIndex(), BagEmbedder()
+    with pytest.raises(Cancelled):
+        EmbedCatalogue(store, index, embedder)(Watch(patience=2))
+    kept = len(index.rows)
+    assert kept == 1024
+    embedder.texts.clear()
+    assert EmbedCatalogue(store, index, embedder)(Watch()) == 1400 - kept
+    assert len(embedder.texts) == 1400 - kept
+    assert {key for _, key in index.rows} == {AdapterKey.civitai(place) for place in range(1, 701)}
+    store.close()
+
+
+def test_the_longest_go_together_and_each_vector_is_its_texts(tmp_path: Path) -> None:
+    store, index, embedder = many(tmp_path, 700), MemoryIndex(), BagEmbedder()
+    EmbedCatalogue(store, index, embedder)(Watch())
+    lengths = list(map(len, embedder.texts))
+    assert lengths == sorted(lengths, reverse=True)
+    for (view, key), (item, vector) in list(index.rows.items())[::97]:
+        text = embedded_text(store.read([key])[key], view)
+        assert (item.view, item.key) == (view, key)
+        assert (BagEmbedder().embed([text])[0] == vector).all()
+    store.close()
+
+
+def test_an_index_that_cannot_write_is_told_and_nothing_is_marked(tmp_path: Path) -> None:
+    class Full(MemoryIndex):
+        def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
+            if len(self.rows) >= 512:
+                raise StoreProblem("The disk is full.")
+            super().write(items, vectors)
+
+    store, index = many(tmp_path, 700), Full()
+    embed = EmbedCatalogue(store, index, BagEmbedder())
+    with pytest.raises(StoreProblem, match="full"):
+        embed(Watch())
+    assert len(index.rows) == 512
+    assert not embed.in_step()
+    store.close()
+
+
+def test_files_on_disk_go_before_the_longest(tmp_path: Path) -> None:
+    store, embedder = many(tmp_path, 30), BagEmbedder()
+    store.write([make_entry(99, "Mine", files=(LocalFile("/loras/mine.safetensors", "mine", 5, 1),))])
+    EmbedCatalogue(store, MemoryIndex(), embedder)(Watch())
+    assert all(text.startswith("Mine") for text in embedder.texts[:2])
+    store.close()
