@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from stylus_ext.backends.download.contents import ENOUGH, check_beginning
 from stylus_ext.backends.download.parts import Part
+from stylus_ext.backends.download.pulse import Pulse, Trickle
 from stylus_ext.backends.http import Answer, BadAnswer, Http, Refusal, Unreachable, origin_of
 from stylus_ext.backends.http.waiting import pause
 from stylus_ext.core.fetching import NotFetched
@@ -33,13 +35,18 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """`tries` is how often in a row it may break without a byte more, `most` how often at all."""
+    """`tries` is how often in a row it may break without a byte more, `most` how often at all.
+
+    What comes slower than `slowest` bytes a second for `window_s` is a break, too, and no more counts as progress than silence does.
+    """
 
     http: Http
     tries: int = 4
     most: int = 60
     first_pause_s: float = 0.5
     longest_pause_s: float = 8.0
+    slowest: int = 4096
+    window_s: float = 60.0
 
     def __call__(self, order: Order, part: Part) -> None:
         """A signed address holds only for a while: each try asks anew for one."""
@@ -49,10 +56,10 @@ class Receiver:
             try:
                 self._once(order, part)
                 return  # noqa: TRY300 - it is whole
-            except Unreachable:
+            except Unreachable as broken:
                 if order.sha256 and part.sha256 == order.sha256:
                     return  # whatever length was stated
-                fruitless = 0 if part.size > before else fruitless + 1
+                fruitless = 0 if part.size > before and not isinstance(broken, Trickle) else fruitless + 1
                 if fruitless >= self.tries:
                     raise
             except Refusal as refusal:
@@ -96,9 +103,9 @@ class Receiver:
         if answer.length is not None:
             order.room(answer.length)
 
-    @staticmethod
-    def _read(order: Order, part: Part, answer: Answer) -> None:
+    def _read(self, order: Order, part: Part, answer: Answer) -> None:
         beginning = b"" if part.size < ENOUGH else None
+        pulse = Pulse(self.slowest, self.window_s, time.monotonic(), part.size)
         for piece in answer.pieces():
             if beginning is not None:
                 beginning += piece[:ENOUGH]
@@ -108,6 +115,7 @@ class Receiver:
             order.room(part.size + len(piece))
             part.write(piece)
             order.check()
+            pulse = pulse.after(part.size, time.monotonic(), order.what)
 
     @staticmethod
     def _is_whole(order: Order, part: Part) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+
+from stylus_ext.backends.http.problems import Unreachable
 
 Check = Callable[[], None]
 
@@ -27,6 +30,18 @@ class Answer:
         """What `Content-Length` says of this answer's body, if it says anything usable."""
         said = self.headers.get("content-length", "")
         return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else None  # noqa: PLR2004 - fits any disk
+
+    def beginning(self, most: int, within_s: float) -> bytes:
+        """Of something small: all of it, or so many bytes and some; `Unreachable` where even that does not come in time."""
+        until = time.monotonic() + within_s
+        data = bytearray()
+        for piece in self.pieces():
+            data += piece
+            if len(data) > most:
+                break
+            if time.monotonic() > until:
+                raise Unreachable(f"{self.origin} sends so slowly that it was not waited for. Try again later.")
+        return bytes(data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from stylus_ext.core.sources import Check, CursorLost
 
 HUB_KEY = KeyName("Hugging Face", "STYLUS_HUGGINGFACE_KEY", HOME)
 LONGEST_README = 200_000
+_README_S = 60.0
 _MOST_PAGES = 20
 _LONGEST_CURSOR = 2000
 _LINK = re.compile(r"<([^<>]+)>\s*;([^,<]*)")
@@ -72,13 +73,9 @@ class Hub:
 
     def readme(self, repository: str, revision: str, check: Check) -> str:
         """Empty where there is none, or where it does not come: a card is worth having all the same."""
-        data = bytearray()
         try:
             with self._http.stream(Place(repository, revision, "README.md").url(self.origin), check=check) as answer:
-                for piece in answer.pieces():
-                    data += piece
-                    if len(data) > LONGEST_README:
-                        break
+                data = answer.beginning(LONGEST_README, _README_S)
         except Unreachable:
             return ""
         except Refusal as refusal:
@@ -86,7 +83,7 @@ class Hub:
             if isinstance(error, Missing):
                 return ""
             raise error from refusal
-        return bytes(data[:LONGEST_README]).decode("utf-8", "replace")
+        return data[:LONGEST_README].decode("utf-8", "replace")
 
     def me(self, check: Check) -> str:
         """The user's name, which says that the key holds; a refusal says that it does not."""

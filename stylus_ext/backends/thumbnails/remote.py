@@ -26,6 +26,7 @@ class RemotePictures:
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     origins: Collection[str] = ORIGINS
     limits: Limits = LIMITS
+    patience_s: float = 30.0
     http: Http = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,11 +45,7 @@ class RemotePictures:
         """A `StylusError` says why there is none."""
         if not self.allows(url):
             raise NotAPicture(f"Pictures are not fetched from {shown(url)}.")
-        data = bytearray()
         with self.http.stream(url, check=check) as answer:
-            for piece in answer.pieces():
-                data += piece
-                if len(data) > self.thumbnails.largest:
-                    break
+            data = answer.beginning(self.thumbnails.largest, self.patience_s)
             stated = answer.headers.get("content-type", "")
-        return self.thumbnails.small(bytes(data), stated)
+        return self.thumbnails.small(data, stated)
