@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.app.voices import local_card, names
-from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
+from stylus_ext.core.card import AdapterCard, AdapterKey, Digests, LocalFile
 from stylus_ext.core.ports import Progress, Sighting, Store
 
 
@@ -19,7 +19,7 @@ class HashFiles:
     """
 
     def __init__(
-        self, store: Store, refresh: RefreshCatalogue, digest: Callable[[LocalFile, Progress], str | None],
+        self, store: Store, refresh: RefreshCatalogue, digest: Callable[[LocalFile, Progress], Digests | None],
         changing: AbstractContextManager[object],
     ) -> None:
         self._store = store
@@ -33,10 +33,10 @@ class HashFiles:
         hashed = 0
         for number, file in enumerate(waiting):
             progress.report("hashing", number, len(waiting))
-            digest = self._digest(file, progress)
-            if digest is not None:
+            digests = self._digest(file, progress)
+            if digests is not None:
                 with self._changing:
-                    hashed += self._learn(owners[file.path], file, AdapterKey.sha256(digest))
+                    hashed += self._learn(owners[file.path], file, digests)
         progress.report("hashing", len(waiting), len(waiting))
         return hashed
 
@@ -46,21 +46,22 @@ class HashFiles:
             file = self._store.files().get(path)
             if file is None or file.sha256 is not None:
                 return False
-            return self._learn(self._store.owners()[path], file, AdapterKey.sha256(sha256))
+            return self._learn(self._store.owners()[path], file, Digests(sha256.lower(), ""))
 
-    def _learn(self, owner: AdapterKey, file: LocalFile, name: AdapterKey) -> bool:
+    def _learn(self, owner: AdapterKey, file: LocalFile, digests: Digests) -> bool:
         """The hash becomes one more name of the entry, which unites it with what another source knows under that name;
         not where the file changed or left while it was read, and waits to be hashed again."""
         entry = self._store.read([owner]).get(owner)
         card = local_card(self._store.stated([owner]).get(entry.key, ()), file.path) if entry and file in entry.files else None
         if card is None:
             return False
-        self._refresh.take([Sighting(card=_hashed(card, name), file=replace(file, sha256=name.value))])
+        self._refresh.take([Sighting(card=_hashed(card, digests), file=replace(file, sha256=digests.sha256))])
         return True
 
 
-def _hashed(card: AdapterCard, name: AdapterKey) -> AdapterCard:
-    """What was computed takes the place of any hash that was believed before."""
+def _hashed(card: AdapterCard, digests: Digests) -> AdapterCard:
+    """What was computed takes the place of any hash that was believed before; of the tensors' the host believes the header's first."""
+    name = AdapterKey.sha256(digests.sha256)
     others = [key for key in names(card) if key.scheme != "sha256"]
     first, *rest = [*others, name]
-    return replace(card, key=first, equivalents=tuple(sorted([*rest])))
+    return replace(card, key=first, equivalents=tuple(sorted([*rest])), auto_v3=card.auto_v3 or digests.auto_v3)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.core.ports import Progress
-from stylus_ext.core.sources import RemoteCatalogue
+from stylus_ext.core.sources import Identified, RemoteCatalogue
 
 logger = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _ASKED_ANEW_AFTER_S = 30 * _DAY_S
 _PART = 500
+
+Tensors = Callable[[str, Progress], str]
+"""Reads the file at a path; empty where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,11 @@ class IdentifiedFiles:
 class IdentifyFiles:
     """The use case. What the service does not know is remembered for a month, so that the same is not asked day by day."""
 
-    def __init__(self, shop: Workshop, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, shop: Workshop, clock: Callable[[], float] = time.time, tensors: Tensors | None = None) -> None:
+        """`tensors` is asked for the hash of a file's tensors where nobody has computed it."""
         self._shop = shop
         self._clock = clock
+        self._tensors = tensors
 
     def __call__(
         self, catalogue: RemoteCatalogue, folders: Sequence[str], progress: Progress, *, again: bool = False
@@ -46,7 +52,8 @@ class IdentifyFiles:
         """Files below these folders; none are all. `again` asks for those, too, that the service did not know."""
         self._shop.mend()
         step, name = f"asking {catalogue.name} about files", f"unknown.{catalogue.name}"
-        unknown, waiting = self._unknown(folders)
+        files, waiting = self._unknown(folders)
+        unknown = list(files)
         missed = self._missed(name)
         asked = [one for one in unknown if again or one not in missed]
         found = vectors = 0
@@ -55,10 +62,13 @@ class IdentifyFiles:
             some = asked[start : start + _PART]
             tell = _teller(progress, step, start, len(asked))
             tell()
-            told = catalogue.identify(some, tell)
+            by_file = catalogue.identify(some, tell)
+            left = {one: files[one] for one in some if one not in by_file.recognised}
+            by_tensors = catalogue.identify_tensors(self._shorts(left, progress), tell)
+            told = Identified((*by_file.cards, *by_tensors.cards), Counter(by_file.skipped) + Counter(by_tensors.skipped))
             with self._shop.changing:
                 vectors += self._shop.take(told.cards)
-            known = {name.value for card in told.cards for name in card.equivalents if name.scheme == "sha256"}
+            known = _known(told)
             missed = {one: at for one, at in missed.items() if one not in known} | {one: self._clock() for one in some if one not in known}
             self._shop.memory.remember(name, json.dumps(missed))
             found += len(known & set(some))
@@ -70,8 +80,13 @@ class IdentifyFiles:
         rest = len(asked) - found - sum(skipped.values())
         return IdentifiedFiles(len(asked), found, max(0, rest), len(unknown) - len(asked), waiting, skipped, vectors)
 
-    def _unknown(self, folders: Sequence[str]) -> tuple[list[str], int]:
-        """The hashes of files whose adapter no service has named yet, and how many files have none."""
+    def _shorts(self, files: Mapping[str, tuple[str, str]], progress: Progress) -> dict[str, str]:
+        """The hashes of their tensors: of merges and of files whose header was rewritten, these are what a service may know."""
+        shorts = {sha256: short or (self._tensors(path, progress) if self._tensors else "") for sha256, (path, short) in files.items()}
+        return {sha256: short for sha256, short in shorts.items() if short}
+
+    def _unknown(self, folders: Sequence[str]) -> tuple[dict[str, tuple[str, str]], int]:
+        """By SHA256 the files whose adapter no service has named yet, with the hash of their tensors if it is known; how many have no SHA256."""
         roots = [Path(folder) for folder in folders]
         owners = self._shop.store.owners()
         files = [
@@ -81,7 +96,9 @@ class IdentifyFiles:
         entries = self._shop.store.read({owners[file.path] for file in files if file.path in owners})
         named = {key for key, entry in entries.items() if any(one.scheme == "civitai" for one in (entry.key, *entry.card.equivalents))}
         open_ = [file for file in files if owners.get(file.path) not in named]
-        return list(dict.fromkeys(file.sha256 for file in open_ if file.sha256)), sum(file.sha256 is None for file in open_)
+        shorts = {file.path: entries[owners[file.path]].card.auto_v3 for file in open_ if owners.get(file.path) in entries}
+        found = {file.sha256: (file.path, shorts.get(file.path, "")) for file in reversed(open_) if file.sha256}
+        return dict(sorted(found.items(), key=lambda one: one[1])), sum(file.sha256 is None for file in open_)
 
     def _missed(self, name: str) -> dict[str, float]:
         try:
@@ -90,6 +107,10 @@ class IdentifyFiles:
             return {one: float(at) for one, at in said.items() if 0 <= now - float(at) < _ASKED_ANEW_AFTER_S}
         except (ValueError, TypeError, AttributeError):
             return {}
+
+
+def _known(told: Identified) -> set[str]:
+    return {name.value for card in told.cards for name in card.equivalents if name.scheme == "sha256"}
 
 
 def _teller(progress: Progress, step: str, done: int, total: int) -> Callable[[], None]:

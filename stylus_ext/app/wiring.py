@@ -24,7 +24,7 @@ from stylus_ext.app.wiring_reranker import encoder_key, reranker_of
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.embedders import EndpointEmbedder, Noting, QuestionEmbedder, embedder_for
-from stylus_ext.backends.lora_folder.hashing import sha256_of
+from stylus_ext.backends.lora_folder.hashing import digests_of
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.retrievers import retriever_for
 from stylus_ext.backends.store.sqlite import SqliteStore
@@ -85,7 +85,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         chat=chat,
         refresh=refresh,
         embed=embed,
-        hash_files=HashFiles(store, refresh, lambda file, progress: sha256_of(Path(file.path), progress), changing),
+        hash_files=HashFiles(store, refresh, lambda file, progress: digests_of(Path(file.path), progress), changing),
         changing=changing,
         on_disk=on_disk,
         inventories=Inventories(store, on_disk, names),

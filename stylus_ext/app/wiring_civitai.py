@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from stylus_ext.app.identify_files import IdentifiedFiles, IdentifyFiles
 from stylus_ext.app.sync_catalogue import SyncCatalogue, Synced
@@ -11,6 +12,8 @@ from stylus_ext.app.wiring_access import Access
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.civitai import CIVITAI_KEY, Civitai, CivitaiCatalogue
 from stylus_ext.backends.http import KeyName
+from stylus_ext.backends.lora_folder.hashing import digests_of
+from stylus_ext.core.errors import Cancelled, StylusError
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import Wanted
 
@@ -42,8 +45,18 @@ class CivitaiAccess(Access):
     def identify(self, shop: Workshop, folders: Sequence[str], progress: Progress, *, again: bool = False) -> IdentifiedFiles:
         """Files that were read and hashed before."""
         with self.service() as civitai:
-            return IdentifyFiles(shop)(CivitaiCatalogue(civitai), folders, progress, again=again)
+            return IdentifyFiles(shop, tensors=_tensors)(CivitaiCatalogue(civitai), folders, progress, again=again)
 
     def account(self) -> str:
         with self.service() as civitai:
             return civitai.me(lambda: None)
+
+
+def _tensors(path: str, progress: Progress) -> str:
+    """A file that cannot be read now is asked about another time."""
+    try:
+        return digests_of(Path(path), progress).auto_v3
+    except Cancelled:
+        raise
+    except StylusError:
+        return ""

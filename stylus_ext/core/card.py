@@ -111,6 +111,14 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Digests:
+    """The hash of a whole file, by which services know it, and that of its tensors (AutoV3), which a rewritten header leaves as it was."""
+
+    sha256: str
+    auto_v3: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterCard:
     """One adapter version, as its source states it."""
 
@@ -161,10 +169,18 @@ def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
     trusted = sorted(ranked, key=lambda card: card.weak)
     return replace(
         best,
-        name=next((card.name for card in trusted if card.name), ""),
+        name=next((card.name for card in sorted(trusted, key=_after_its_file) if card.name), ""),
         tags=next((card.tags for card in trusted if card.tags), ()),
         triggers=next((card.triggers for card in trusted if card.triggers), ()),
     )
+
+
+def _after_its_file(card: AdapterCard) -> bool:
+    """Whether it is called as its file is, or as its trainer called the file: a name that a catalogue states says more."""
+    if card.source not in ("local", "pictures"):
+        return False
+    stems = [re.sub(r"\.[^./]*$", "", key.value).rpartition("/")[2] for key in (card.key, *card.equivalents) if key.scheme == "path"]
+    return card.source == "pictures" or card.name in (*stems, card.alias)
 
 
 def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:

@@ -59,10 +59,14 @@ class CataloguePage:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The cards of the files that the source knows, with their SHA256 among the equivalents; `skipped` as above."""
+    """The cards of the files that the source knows, with their SHA256 among the equivalents; `skipped` as above.
+
+    `recognised` are all the hashes that it knows, those of what was skipped, too.
+    """
 
     cards: tuple[AdapterCard, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    recognised: frozenset[str] = frozenset()
 
 
 class Memory(Protocol):
@@ -94,4 +98,8 @@ class RemoteCatalogue(Protocol):
 
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
         """What the source knows of files with these hashes, whatever it says about whether they may be fetched."""
+        ...
+
+    def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
+        """The same by the hash of their tensors, for files by SHA256 that it does not know by that: one request for each."""
         ...

@@ -45,5 +45,5 @@ def on_request(stylus: Stylus) -> list[str]:
     hub = f"{stylus.hugging_face.url}{', with your key' if stylus.hugging_face.has_key() else ''}"
     return [
         f"`catalogue sync`: the words, tag and base models that you search for, to {there}{key}; with `--from huggingface` to {hub}",
-        f"`catalogue identify`: the SHA256 of your files that nobody has named yet, to {there}{key}",
+        f"`catalogue identify`: the SHA256 of your files that nobody has named yet, and what it does not know by that, by its tensors' hash, to {there}{key}",
     ]

@@ -12,7 +12,7 @@ from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
+from stylus_ext.core.card import AdapterCard, AdapterKey, Digests, LocalFile
 from stylus_ext.core.description import Entry
 from stylus_ext.core.ports import Progress, Sighting
 from tests.fakes import Watch, make_card
@@ -108,9 +108,9 @@ class Shelf:
         self.stock()
         self.learn_hashes()
 
-    def _digest(self, file: LocalFile, progress: Progress) -> str | None:
+    def _digest(self, file: LocalFile, progress: Progress) -> Digests | None:
         put = self.files.get(file.stem)
-        return None if put is None else sha(put.content).value
+        return None if put is None else Digests(sha(put.content).value, "")
 
     def at(self, key: AdapterKey) -> Entry:
         return self.store.read([key])[key]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,9 @@ from stylus_ext.app.identify_files import IdentifiedFiles, IdentifyFiles
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.backends.civitai import CivitaiCatalogue
+from stylus_ext.backends.lora_folder.hashing import digests_of
 from stylus_ext.core.errors import Cancelled
+from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings, with_values
 from tests.civitai_service import CivitaiService, Fault, a_file, a_made_picture, a_model, a_version, serving
 from tests.fakes import BagEmbedder, Watch
@@ -69,6 +73,7 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
     assert (found.asked, found.found, found.unknown) == (1, 1, 0)
     entry = house.stylus.entry("epoch_12")
     assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == ("epoch_12", ("word1007",), 0.6, 7)
+    assert entry.card.name == "Known 7", "what is shown; the file's name stays the tag"
     assert house.stylus.entry("civitai:1007") == entry
     assert house.stylus.embed.in_step()
 
@@ -77,9 +82,91 @@ def test_nothing_but_hashes_is_sent(house: House) -> None:
     path = house.file("my secret project", 1)
     house.read()
     house.identify()
-    (asked,) = house.service.seen
+    asked, by_tensors = house.service.seen
     assert asked.body == [hashlib.sha256(path.read_bytes()).hexdigest().upper()]
-    assert "secret" not in str(asked)
+    assert by_tensors.path == f"/api/v1/model-versions/by-hash/{tensors_of(path)}"
+    assert "secret" not in f"{asked} {by_tensors}"
+
+
+def tensors_of(path: Path) -> str:
+    return digests_of(path, Watch()).auto_v3
+
+
+def rewritten(house: House, name: str, path: Path) -> Path:
+    """The same tensors under another header, as merges and editors of metadata leave them."""
+    body = path.read_bytes()
+    start = 8 + struct.unpack("<Q", body[:8])[0]
+    header = json.loads(body[8:start])
+    header.setdefault("__metadata__", {})["edited"] = "by hand"
+    text = json.dumps(header).encode()
+    made = house.loras / f"{name}.safetensors"
+    made.write_bytes(struct.pack("<Q", len(text)) + text + body[start:])
+    return made
+
+
+def test_a_rewritten_file_is_known_by_its_tensors(house: House, tmp_path: Path) -> None:
+    original = write_lora(tmp_path / "original.safetensors", "sd1", seed=1)
+    mine = rewritten(house, "epoch_12", original)
+    house.known(original, 7)
+    file = house.service.models[0]["modelVersions"][0]["files"][0]
+    file["hashes"]["AutoV3"] = tensors_of(original).upper()
+    assert tensors_of(mine) == tensors_of(original)
+    house.read()
+    found = house.identify()
+    assert (found.asked, found.found, found.unknown) == (1, 1, 0)
+    entry = house.stylus.entry("epoch_12")
+    assert house.stylus.entry("civitai:1007") == entry
+    assert {f"sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}" for one in (mine, original)} <= set(map(str, entry.card.equivalents))
+    assert (entry.card.name, entry.stem) == ("Known 7", "epoch_12")
+    assert (house.identify().asked, house.identify().remembered) == (0, 0)
+
+
+@pytest.mark.parametrize("short", ["e3b0c44298fc", "", "0123456789ab"])
+def test_an_answer_that_has_not_these_tensors_is_no_answer(house: House, short: str) -> None:
+    house.known(house.file("other", 5), 7)
+    house.service.models[0]["modelVersions"][0]["files"][0]["hashes"] = {"AutoV3": short}
+    house.file("mine", 1)
+    house.service.faults.add(Fault("/by-hash/[0-9a-f]+$", status=200, body={**house.service.models[0]["modelVersions"][0], "modelId": 7}, times=-1))
+    house.read()
+    found = house.identify((str(house.loras),))
+    assert (found.found, found.unknown) == (0, 2)
+
+
+def test_tensors_that_nobody_hashed_are_hashed_for_it(house: House) -> None:
+    """A sidecar has told the SHA256, so the file itself was not read until now."""
+    path = house.file("told", 1)
+    write_sidecar(path, ".json", {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    house.read()
+    assert house.stylus.entry("told").card.auto_v3 == ""
+    asked = list[str]()
+
+    def tensors(path: str, progress: Progress) -> str:
+        asked.append(Path(path).name)
+        return "0123456789ab"
+
+    with house.stylus.civitai.service() as civitai:
+        IdentifyFiles(house.stylus.shop, lambda: house.now, tensors)(CivitaiCatalogue(civitai), (), Watch())
+    assert asked == ["told.safetensors"]
+    assert house.service.asked("/by-hash/0123456789ab")
+
+
+def test_the_wiring_reads_them_from_the_file(house: House) -> None:
+    path = house.file("told", 1)
+    write_sidecar(path, ".json", {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    house.read()
+    assert house.stylus.civitai.identify(house.stylus.shop, (), Watch()).unknown == 1
+    assert house.service.asked(f"/by-hash/{tensors_of(path)}")
+    path.write_bytes(b"damaged")
+    assert house.stylus.civitai.identify(house.stylus.shop, (), Watch(), again=True).asked == 1
+
+
+def test_a_name_of_ones_own_stays(house: House) -> None:
+    path = house.file("epoch_12", 1)
+    write_sidecar(path, ".metadata.json", {"model_name": "My best fox", "sha256": "", "base_model": "SD 1.5"})
+    house.known(path, 7)
+    house.read()
+    house.identify()
+    assert house.stylus.entry("epoch_12").card.name == "My best fox"
 
 
 def test_what_is_known_is_not_asked_for(house: House) -> None:

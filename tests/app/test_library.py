@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.app.hash_files import HashFiles
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue
-from stylus_ext.backends.lora_folder.hashing import sha256_of
+from stylus_ext.backends.lora_folder.hashing import digests_of, sha256_of
 from stylus_ext.backends.lora_folder.scan import LoraFolder
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.store.sqlite import SqliteStore
@@ -63,7 +63,7 @@ def test_hashing_finds_out_that_a_file_is_a_known_adapter(store: SqliteStore, tm
     known = make_card(7, "Watercolor Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(digest),))
     refresh.take([Sighting(card=known)])
     assert len(store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)].files) == 0
-    hash_files = HashFiles(store, refresh, lambda each, progress: sha256_of(Path(each.path), progress), RLock())
+    hash_files = HashFiles(store, refresh, lambda each, progress: digests_of(Path(each.path), progress), RLock())
     assert hash_files(Watch()) == 1
     entry = store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)]
     assert entry.key == AdapterKey.path("renamed.safetensors")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.backends.store.sqlite import SqliteStore
-from stylus_ext.core.card import LocalFile
+from stylus_ext.core.card import Digests, LocalFile
 from stylus_ext.core.description import Edits
 from stylus_ext.core.ports import Progress, Sighting
 from tests.app.shelves import SIZES, STARTED, Shelf, civitai, path_key, place, sha
@@ -222,7 +222,7 @@ def test_of_two_files_of_one_content_the_other_keeps_all(shelf: Shelf) -> None:
         assert shelf.at(path_key(name)).triggers == ("own2",)
         other = next(one for one in NAMES if one != name)
         assert shelf.at(civitai(0)) == shelf.at(path_key(other))
-        assert (shelf.at(path_key(other)).triggers, shelf.at(path_key(other)).card.name) == (("starter0",), other)
+        assert (shelf.at(path_key(other)).triggers, shelf.at(path_key(other)).card.name) == (("starter0",), "Starter 0")
         settled(shelf, name, 0)
     assert first in {path_key(name) for name in NAMES}
 
@@ -257,7 +257,7 @@ def test_a_file_that_changed_while_it_was_hashed_waits(shelf: Shelf) -> None:
     shelf.index()
     before = shelf.hash._digest
 
-    def meanwhile(file: LocalFile, progress: Progress) -> str | None:
+    def meanwhile(file: LocalFile, progress: Progress) -> Digests | None:
         shelf.put("fox", 3)
         shelf.index()
         return before(file, progress)

@@ -88,6 +88,21 @@ class TestMerged:
         assert (one.name, one.base_model, one.weight, one.text, one.tags, one.nsfw) == ("my file", "Pony", 0.0, "rain", ("wet",), True)
         assert one.source == "local"
 
+    @pytest.mark.parametrize(
+        ("mine", "changes", "shown"),
+        [
+            ("epoch_12", {}, "Rain"), ("epoch_12", {"source": "pictures"}, "Rain"), ("rnstl", {"alias": "rnstl"}, "Rain"), ("My best rain", {}, "My best rain"),
+            ("", {}, "Rain"),
+        ],
+    )
+    def test_a_name_that_is_only_the_files_gives_way_to_a_catalogues(self, mine: str, changes: dict[str, str], shown: str) -> None:
+        path = AdapterKey.path("style/epoch_12.safetensors")
+        local = AdapterCard(**{"key": path, "name": mine, "source": "local", **changes})  # type: ignore[arg-type]
+        civitai = make_card(1, "Rain", source="civitai")
+        assert merged([civitai, local]).name == shown
+        assert merged([local]).name == mine
+        assert merged([local, make_card(1, "", source="civitai")]).name == mine
+
     def test_what_only_tag_frequencies_say_gives_way(self) -> None:
         weak = make_card(1, "rain-000004", source="local", weak=True, triggers=("1girl",), tags=("solo",), weight=0.6)
         starter = make_card(1, "Rain", source="starter", triggers=("rainstyle",), tags=("rain",), weight=0.9)

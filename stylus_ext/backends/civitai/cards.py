@@ -50,15 +50,15 @@ def banned(model: Json) -> Iterator[AdapterKey]:
                 yield AdapterKey.civitai(version_id)
 
 
-def card_of(model: Json, version: Json, sieve: Sieve, sha256: str = "") -> AdapterCard | str:
-    """`sha256` is that of the user's own file, where the card is to be of that one."""
+def card_of(model: Json, version: Json, sieve: Sieve, sha256: str = "", short: str = "") -> AdapterCard | str:
+    """`sha256` is that of the user's own file, where the card is to be of that one; `short` that of its tensors, where it has only those."""
     version_id = identity(version.get("id"))
     if version_id is None:
         return why.UNREADABLE
     reason = why.never(model) or _withheld(model, version, sieve)
     if reason is not None:
         return reason
-    file = chosen(version, sha256)
+    file = chosen(version, sha256, short)
     if file is None or file.dangerous:
         if not sieve.own:
             return why.NO_FILE if file is None else why.DANGER

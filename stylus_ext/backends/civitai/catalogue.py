@@ -13,6 +13,7 @@ from typing import TypeVar
 from stylus_ext.backends.civitai.availability import NOT_A_LORA
 from stylus_ext.backends.civitai.cards import Sieve, banned, card_of, versions_of, with_examples
 from stylus_ext.backends.civitai.client import MOST_HASHES, MOST_HASHES_FOR_IDS, MOST_ON_A_PAGE, TYPES, Civitai
+from stylus_ext.backends.civitai.files import NOTHING_HASHED, has_tensors
 from stylus_ext.backends.civitai.refusals import Missing, NotGiven
 from stylus_ext.backends.statements.values import digest, identity, rows, table, text
 from stylus_ext.core.card import AdapterCard
@@ -74,18 +75,38 @@ class CivitaiCatalogue:
         for some in _parts(sha256s, MOST_HASHES_FOR_IDS):
             known.update(self._ids(some, check))
         wanted = [one for one in sha256s if one in known]
+        recognised: set[str] = set()
         cards: dict[str, AdapterCard] = {}
         skipped: Counter[str] = Counter()
         for some in _parts(wanted, MOST_HASHES):
             versions = self._civitai.versions_by_hash(some, check)
             models = self._models([identity(version.get("modelId")) for version in versions], check)
             for sha256, version in _paired(some, versions):
+                recognised.add(sha256)
                 one = card_of(models.get(identity(version.get("modelId")), _own_model(version)), version, Sieve(self._now(), own=True), sha256)
                 if isinstance(one, AdapterCard):
                     cards[sha256] = self._with_examples(one, check)
                 else:
                     skipped[one] += 1
-        return Identified(tuple(cards.values()), dict(skipped))
+        return Identified(tuple(cards.values()), dict(skipped), frozenset(recognised))
+
+    def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
+        versions: dict[str, Json] = {}
+        for sha256, short in auto_v3s.items():
+            found = self._civitai.version_by_hash(short, check) if short and short != NOTHING_HASHED else None
+            if found is not None and has_tensors(found, short):
+                versions[sha256] = found
+        models = self._models([identity(version.get("modelId")) for version in versions.values()], check)
+        cards: list[AdapterCard] = []
+        skipped: Counter[str] = Counter()
+        for sha256, version in versions.items():
+            model = models.get(identity(version.get("modelId")), _own_model(version))
+            one = card_of(model, version, Sieve(self._now(), own=True), sha256, auto_v3s[sha256])
+            if isinstance(one, AdapterCard):
+                cards.append(self._with_examples(one, check))
+            else:
+                skipped[one] += 1
+        return Identified(tuple(cards), dict(skipped), frozenset(versions))
 
     def _ids(self, sha256s: Sequence[str], check: Check) -> dict[str, int]:
         try:

@@ -29,10 +29,10 @@ class OfferedFile:
         return any(said.casefold() == "danger" for said in self.scans)
 
 
-def chosen(version: Mapping[str, object], sha256: str = "") -> OfferedFile | None:
-    """The safetensors file with this hash; else the primary one; else the first. None where there is none."""
+def chosen(version: Mapping[str, object], sha256: str = "", short: str = "") -> OfferedFile | None:
+    """The safetensors file with this hash, of itself or of its tensors; else the primary one; else the first. None where there is none."""
     usable = [file for file in map(table, rows(version.get("files"))) if _usable(file)]
-    ranked = sorted(usable, key=lambda file: (not sha256 or _sha256(file) != sha256, file.get("primary") is not True))
+    ranked = sorted(usable, key=lambda file: (not sha256 or _sha256(file) != sha256, not short or _short(file) != short, file.get("primary") is not True))
     return _offered(ranked[0]) if ranked else None
 
 
@@ -46,16 +46,24 @@ def _usable(file: Mapping[str, object]) -> bool:
 
 
 def _offered(file: Mapping[str, object]) -> OfferedFile:
-    hashes = table(file.get("hashes"))
     size = number(file.get("sizeKB"))
-    short = auto_v3(hashes.get("AutoV3"))
     return OfferedFile(
         name=name(file.get("name")),
         size=round(size * _KIB) if size is not None and 0 < size < _LARGEST else 0,
         sha256=_sha256(file),
-        auto_v3="" if short == NOTHING_HASHED else short,
+        auto_v3=_short(file),
         scans=tuple(filter(None, (name(file.get("pickleScanResult")), name(file.get("virusScanResult"))))),
     )
+
+
+def has_tensors(version: Mapping[str, object], short: str) -> bool:
+    """Whether any of its files has these tensors."""
+    return bool(short) and any(_usable(file) and _short(file) == short for file in map(table, rows(version.get("files"))))
+
+
+def _short(file: Mapping[str, object]) -> str:
+    short = auto_v3(table(file.get("hashes")).get("AutoV3"))
+    return "" if short == NOTHING_HASHED else short
 
 
 def _sha256(file: Mapping[str, object]) -> str:

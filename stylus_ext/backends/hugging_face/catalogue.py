@@ -53,6 +53,9 @@ class HubCatalogue:
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:  # noqa: ARG002 - it cannot be asked that
         return Identified(())
 
+    def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:  # noqa: ARG002 - nor that
+        return Identified(())
+
     def _read(self, item: Json, wanted: Wanted, check: Check) -> Iterable[AdapterCard | str]:
         repository = repository_of(item)
         reason = withheld(item, nsfw=wanted.nsfw, has_key=self._hub.has_key)

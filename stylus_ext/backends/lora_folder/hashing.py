@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.backends.statements.header import read_header
-from stylus_ext.core.card import AUTO_V3, LocalFile
+from stylus_ext.core.card import AUTO_V3, Digests, LocalFile
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Progress
 
 _CHUNK = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """The hash of the whole file, by which Civitai knows it, and that of its tensors, which the host shows (AutoV3)."""
-
-    sha256: str
-    auto_v3: str
 
 
 def digests_of(path: Path, progress: Progress) -> Digests:
