@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
         ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
+        ("sync", "read a catalogue on loopback into an empty one, beside the encoder alone", _sync_flags, _sync),
         ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
         ("ui", "time what somebody in front of the Stylus tab waits for", _ui_flags, _ui),
@@ -118,6 +119,20 @@ def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
     with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
         found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
     return found, speed.lines(found)
+
+
+def _sync_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cards", type=int, default=10_000, metavar="NUMBER", help="how many cards (default: 10000)")
+
+
+def _sync(arguments: argparse.Namespace, line: Line) -> Measured:
+    if arguments.cards < _FEWEST:
+        raise InvalidInput("At least 10 cards are needed to measure anything.")
+    from stylus_ext.evaluation import bench_sync
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = bench_sync.measure(Path(folder), arguments.cards, child.main_command, line)
+    return found, bench_sync.lines(found)
 
 
 def _download_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,69 @@
+"""The measure of crawls, in small: what it reports, what its server sends, and that it sees what is wrong."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext import cli
+from stylus_ext.backends.civitai.cards import Sieve, versions_of
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import Unavailable
+from stylus_ext.environment.child import main_command
+from stylus_ext.evaluation import bench_sync, catalogue_server, invented
+from tests.backends.civitai.test_cards import NOW
+from tests.fakes import Watch
+
+
+def test_its_models_make_the_cards_that_they_were_made_from() -> None:
+    for place, card in enumerate(invented.cards(20, seed=21), 1):
+        (made,) = versions_of(catalogue_server.as_model(place, card), Sieve(NOW))
+        assert isinstance(made, AdapterCard)
+        assert (made.name, made.base_model, made.triggers, made.downloads) == (card.name, card.base_model, card.triggers, card.downloads)
+        assert len(made.examples) == len(card.examples)
+        assert card.text.partition(". ")[0] in made.text
+
+
+def test_pages_lead_from_one_to_the_next_and_parts_hold_all() -> None:
+    found = catalogue_server.pages(530, 2)
+    assert [len(found[catalogue_server.part(number)]) for number in range(2)] == [3, 3]
+    read = [json.loads(page) for pages in found.values() for page in pages]
+    assert len({model["id"] for page in read for model in page["items"]}) == 530
+    assert [page["metadata"].get("nextCursor") for page in read] == ["1", "2", None] * 2
+
+
+def test_it_serves_what_it_was_told_to() -> None:
+    with bench_sync._serving(30, main_command) as url:
+        with urllib.request.urlopen(f"{url}/api/v1/models?tag=part0") as answer:  # noqa: S310 - loopback
+            assert len(json.load(answer)["items"]) == 6
+        for query in ("tag=part9", "tag=part0&cursor=5", "tag=part0&cursor=x"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"{url}/api/v1/models?{query}")  # noqa: S310
+            caught.value.close()
+
+
+def test_a_small_measure_reports_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "sync", "--json", "--cards", "60"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert found["cards"] == 60
+    assert len(found["shares"]) == bench_sync.PARTS
+    assert min(found["shares"]) <= found["share_of_encoder_speed"] <= max(found["shares"])
+    assert found["seconds"] > 0
+    assert "share_of_encoder_speed" in next(iter(bench_sync.lines(found)))
+
+
+def test_too_few_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "sync", "--cards", "3"]) == 1
+    assert "At least 10 cards" in capsys.readouterr().err
+
+
+def test_what_was_not_all_read_is_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_sync, "PARTS", 2)
+    monkeypatch.setattr(catalogue_server, "part", lambda number: "part0")
+    with pytest.raises(Unavailable, match="no figure"):
+        bench_sync.measure(tmp_path, 20, main_command, Watch())
