@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.app import wiring
+from stylus_ext.app import wiring, wiring_stylus
 from stylus_ext.app.plan_prompt import PlanRequest
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_stylus import Stylus
@@ -71,7 +71,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(wiring, "STARTER", tmp_path / "starter.jsonl")
+    monkeypatch.setattr(wiring_stylus, "STARTER", tmp_path / "starter.jsonl")
     monkeypatch.setattr(wiring, "embedder_for", lambda settings, key: real_embedder())
     made = House(tmp_path)
     yield made
