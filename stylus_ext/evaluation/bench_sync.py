@@ -42,7 +42,7 @@ def measure(folder: Path, cards: int, command: Command, progress: Progress) -> d
 
 
 def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
-    texts = _texts(stylus, min(_SAMPLE, cards))
+    texts = _texts(stylus, max(1, min(_SAMPLE, cards // PARTS)))
     stylus.embedder.embed(texts[:64])
     shares, whole, bare, before = [], 0.0, 0.0, _timed(lambda: stylus.embedder.embed(texts))
     for number in range(PARTS):

@@ -90,7 +90,7 @@ def test_a_plan_after_the_replacement_knows_the_new_one_only(house: House, away:
         house.refresh()
         entry = house.stylus.entry("mine")
         assert entry.triggers == (word,)
-        assert [pick.name for pick in house.plan(word).composition.picks] == ["mine"]
+        assert [pick.name for pick in house.plan(word).composition.picks] == [{"paperfox": "Paper Fox", "glassowl": "Glass Owl"}[word]]
         assert house.plan(other).composition.picks == ()
         assert house.plan(other).prompts == (PROMPT.format(other),)
         left = house.stylus.store.read([FOX, OWL])
