@@ -329,6 +329,7 @@ window.stylus = (() => {
         version: "Version", creator: "By", baseModel: "Made for", tag: "Tag", size: "Size", describedBy: "Described by", source: "From",
         licence: "Licence", tags: "Tags", files: "Files", examples: "Prompts it was used with", negative: "Negative text", downloads: "Downloads",
         atSource: "Show where it comes from", key: "Key",
+        fetchIt: "Fetch it ({size})", begun: "Begun; Jobs shows how far it is.",
         stateHint: "always: whatever the prompt; never: not even if it fits",
     });
 
@@ -463,6 +464,18 @@ window.stylus = (() => {
         const shown = read();
         const undo = button(text("undoEdit"), () => restore(entry.before, text("undone")), {id: "stylus_undo", hidden: !entry.before});
 
+        const fetching = button(text("fetchIt", {size: stylus.size(entry.size)}), () => begin("fetch"), {id: "stylus_fetch", hidden: true});
+        call("status").then((said) => {
+            const can = said.told ? said.told.capabilities : {};
+            fetching.hidden = !can.downloads || Boolean(entry.stem) || !entry.remote;
+        }, () => undefined);
+
+        /** The work itself is one of the engine's jobs, and shown among them. */
+        async function begin(name) {
+            const said = await tried(line, () => call("start", {name, payload: {keys: [entry.key]}}));
+            if (said) fill(line, text("begun"));
+        }
+
         function read() {
             return {
                 text: inputs.text.value, triggers: inputs.triggers.value.split("\n").map((one) => one.trim()).filter(Boolean),
@@ -511,7 +524,7 @@ window.stylus = (() => {
             field(text("state"), inputs.state, text("stateHint")), field(text("text"), inputs.text), field(text("triggerWords"), inputs.triggers, text("triggersHint")),
             field(text("weight"), inputs.weight, text("weightHint")), field(text("kind"), inputs.kind),
             el("div", {class: "stylus-row"}, button(text("save"), save, {id: "stylus_save", class: "stylus-button stylus-primary"}), undo,
-                button(text("forgetEdits"), () => restore(null, text("forgotten")), {id: "stylus_forget"})),
+                button(text("forgetEdits"), () => restore(null, text("forgotten")), {id: "stylus_forget"}), fetching),
             line,
             el("dl", {class: "stylus-facts"}, facts.map(([name, value]) => [el("dt", {}, text(name)), el("dd", {}, value)])),
             entry.link && stylus.link(entry.link, text("atSource")),
@@ -535,6 +548,7 @@ window.stylus = (() => {
         identify: "Identify by hash", identifyHint: "Sends the SHA256 of your files that nobody has named to Civitai, and takes in what it knows of them.",
         sync: "Look for LoRAs", syncHint: "Sends the words below to the service, and takes in the cards that it has; no file is fetched.",
         refine: "Describe better", refineHint: "Sends cards to the chat server that the settings name, and takes in what it says of them.",
+        budget: "Dollars at most", onlyHere: "only what is on disk", estimate: "Say what it would cost",
         words: "Words", tagName: "Tag", most: "At most", from: "From",
         noJobs: "Nothing was started yet.",
         waiting: "waits", running: "runs", done: "is done", failed: "failed", cancelled: "was stopped",
@@ -651,7 +665,13 @@ window.stylus = (() => {
         source.id = "stylus_sync_source";
         const offer = (name, label, hint, payload, ...more) => el("fieldset", {class: "stylus-offer"}, el("legend", {}, text(label)), el("p", {class: "stylus-hint"}, text(hint)), more,
             button(text("startOne"), async () => { await start(line, name, payload()); look(); }, {id: `stylus_start_${label}`, aria: {label: `${text("startOne")}: ${text(label)}`}}));
-        const refine = offer("refine", "refine", "refineHint", () => ({}));
+        const some = el("input", {type: "number", class: "stylus-input", id: "stylus_refine_most", min: "1", max: "100000", value: "50"});
+        const dollars = el("input", {type: "number", class: "stylus-input", id: "stylus_refine_dollars", min: "0", max: "1000", step: "0.1", value: "1"});
+        const here = el("input", {type: "checkbox", id: "stylus_refine_here", checked: true});
+        const wish = (dry) => ({most: Number(some.value) || 50, dollars: Number(dollars.value) || 0, on_disk: here.checked, dry_run: dry});
+        const refine = offer("refine", "refine", "refineHint", () => wish(false), field(text("most"), some), field(text("budget"), dollars),
+            el("div", {class: "stylus-check"}, here, el("label", {for: here.id}, text("onlyHere"))),
+            button(text("estimate"), async () => { await start(line, "refine", wish(true)); look(); }, {id: "stylus_estimate"}));
         refine.hidden = true;
         call("status").then((said) => { refine.hidden = !(said.told && said.told.capabilities.operations.includes("refine") && said.told.capabilities.composers.includes("chat")); }, () => undefined);
         fill(place,

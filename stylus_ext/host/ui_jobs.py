@@ -9,13 +9,14 @@ from pathlib import Path
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import compat
 from stylus_ext.host.answering import Payload
+from stylus_ext.host.downloads import SHARED
 from stylus_ext.host.guard import Kind
 from stylus_ext.host.ui_actions import Action, Asked
 
 _ID = re.compile("[0-9a-f]{1,64}")
-_PICTURES = (
-    "outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_save",
-)
+_PICTURES = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_save")
+_HERE = ("index", "identify", "fetch")
+NOT_SEEN = "This engine is shared and does not see this machine's files. Run `python install.py index` where the engine runs."
 
 
 def _index(said: Payload) -> Payload:
@@ -64,7 +65,14 @@ def _start(asked: Asked) -> Payload:
     said = asked.payload.get("payload") or {}
     if not isinstance(said, Mapping):
         raise InvalidInput("What a job is given is an object.")
-    return asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name][1](dict(said)))
+    if asked.process.remote and name in _HERE:
+        raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
+    job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name][1](dict(said)))
+    if name == "fetch":
+        from stylus_ext.host.desks import desk_now
+
+        desk_now().downloads.begun(str(job["id"]))  # the host is told of the new file when it is there
+    return job
 
 
 def _kind(payload: Payload) -> Kind:

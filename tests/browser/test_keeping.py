@@ -125,11 +125,16 @@ def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(kept: Desk, brows
 
 
 def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(kept: Desk, browser: Browser) -> None:
-    done = finished(kept.link, str(kept.page_asks("start", {"name": "fetch", "payload": {"keys": ["civitai:11"]}})["id"]))
-    assert done["state"] == "done", done
     file = kept.folder / "loras" / "zebra.safetensors"
-    assert file.exists()
     with own_tab(kept, browser) as (tab, here):
+        tab.search("adapter 111")
+        eventually(lambda: len(tab.names()) == 1, tab.page)
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        tab.part("fetch").click()
+        tab.wait_for("detail_line", "Begun")
+        eventually(file.exists, tab.page)
+        done = finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
+        assert (done["name"], done["state"]) == ("fetch", "done"), done
         tab.turn_to("storage")
         tab.wait_for("storage", "zebra.safetensors")
         here.picture(f"{kept.server.gradio}-storage")

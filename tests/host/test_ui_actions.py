@@ -1,0 +1,116 @@
+"""What the page may ask for: which kind of leave each action wants, which pictures it gets, which folders it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.host.guard import Kind
+from tests.browser.own_tab import png
+from tests.host.double.fixtures import Stage
+
+
+def wants(action: str, /, **payload: Any) -> Kind:
+    from stylus_ext.host.ui_actions import actions
+
+    return actions()[action].wants(payload)
+
+
+def run(action: str, process: Any = None, /, **payload: Any) -> Any:
+    from stylus_ext.host.ui_actions import Asked, actions
+
+    return actions()[action].run(Asked(payload, process))
+
+
+class Recorder:
+    """A process whose engine keeps what it is asked."""
+
+    def __init__(self, remote: bool = False) -> None:
+        self.remote, self.asked = remote, list[tuple[str, str, Any]]()
+
+    def wait_ready(self, *_: Any, **__: Any) -> bool:
+        return True
+
+    def link(self) -> Any:
+        return SimpleNamespace(call=self._call)
+
+    def _call(self, method: str, path: str, payload: Any = None, timeout_s: float = 0.0) -> dict[str, Any]:
+        self.asked.append((method, path, payload))
+        return {"id": "00ff"}
+
+
+@pytest.mark.parametrize(("name", "payload", "kind"), [
+    ("browse", {}, Kind.LOOK), ("show", {}, Kind.LOOK), ("picture", {}, Kind.LOOK), ("edit", {}, Kind.CHANGE), ("jobs", {}, Kind.LOOK),
+    ("cancel", {"id": "0"}, Kind.CHANGE), ("start", {"name": "index"}, Kind.CHANGE), ("start", {"name": "sync"}, Kind.DOWNLOAD),
+    ("start", {"name": "identify"}, Kind.DOWNLOAD), ("start", {"name": "fetch"}, Kind.DOWNLOAD), ("start", {"name": "refine"}, Kind.SPEND),
+    ("start", {"name": "discard"}, Kind.CHANGE), ("keys", {}, Kind.LOOK), ("keys", {"enter": "x"}, Kind.CHANGE), ("keys", {"forget": True}, Kind.CHANGE),
+    ("keys", {"check": True, "service": "civitai"}, Kind.DOWNLOAD), ("keys", {"check": True, "service": "chat"}, Kind.SPEND),
+    ("recipes", {}, Kind.LOOK), ("recipes", {"keep": []}, Kind.CHANGE), ("recipes", {"forget": ""}, Kind.CHANGE), ("choose", {}, Kind.PLAN), ("storage", {}, Kind.LOOK),
+])
+def test_every_action_wants_the_right_leave(stage: Stage, name: str, payload: dict[str, Any], kind: Kind) -> None:
+    assert wants(name, **payload) is kind
+
+
+def test_folders_are_the_hosts_and_never_the_pages(stage: Stage, tmp_path: Path) -> None:
+    process, output = Recorder(), tmp_path / "out"
+    output.mkdir()
+    stage.host.opts.data |= {"outdir_txt2img_samples": str(output), "outdir_img2img_samples": str(output), "outdir_save": str(tmp_path / "none"), "outdir_samples": ""}
+    loras = [str(Path(stage.host.cmd_opts.lora_dir).absolute())]
+    for payload in ({"lora_dirs": ["/etc"]}, {"lora_dirs": ["/etc"], "learn": ["/etc"]}):
+        run("start", process, name="index", payload=payload)
+    assert [said for _, _, said in process.asked] == [
+        {"lora_dirs": loras, "learn": []}, {"lora_dirs": loras, "learn": [str(output)]},
+    ]
+    run("start", process, name="identify", payload={"lora_dirs": ["/etc"], "again": True})
+    run("start", process, name="sync", payload={"lora_dirs": ["/etc"], "query": "fox"})
+    assert [said for _, _, said in process.asked[2:]] == [{"again": True, "lora_dirs": loras}, {"query": "fox"}]
+
+
+def test_what_a_shared_engine_cannot_see_is_not_asked_of_it(stage: Stage) -> None:
+    process = Recorder(remote=True)
+    for name in ("index", "identify", "fetch"):
+        with pytest.raises(InvalidInput, match="shared"):
+            run("start", process, name=name)
+    assert process.asked == []
+    run("start", process, name="sync")
+    assert process.asked == [("POST", "/v1/jobs/sync", {})]
+
+
+@pytest.mark.parametrize("job", ["", "..", "../status", "AB", "0" * 65, None, 7])
+def test_a_jobs_number_is_checked_before_it_becomes_part_of_an_address(stage: Stage, job: Any) -> None:
+    process = Recorder()
+    for name in ("job", "cancel"):
+        with pytest.raises(InvalidInput):
+            run(name, process, id=job)
+    assert process.asked == []
+
+
+def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stage, tmp_path: Path) -> None:
+    from stylus_ext.host.answering import File
+
+    folder = tmp_path / "loras"
+    folder.mkdir()
+    stage.host.loras.available_networks.clear()
+    stage.host.loras.available_network_aliases.clear()
+    contents = {
+        "good": ("good.png", png(2, 2), "image/png"), "jpeg": ("jpeg.preview.jpg", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        "webp": ("webp.webp", b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"), "page": ("page.png", b"<html><script>1</script>", ""),
+        "drawing": ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", ""), "none": ("other.png", png(2, 2), ""),
+    }
+    for stem, (name, data, _) in contents.items():
+        (folder / name).write_bytes(data)
+        path = SimpleNamespace(filename=str(folder / f"{stem}.safetensors"), name=stem)
+        stage.host.loras.available_networks[stem] = stage.host.loras.available_network_aliases[stem] = path
+    for stem, (_, data, kind) in contents.items():
+        if kind:
+            assert run("picture", stem=stem) == File(data, kind)
+        else:
+            with pytest.raises(InvalidInput):
+                run("picture", stem=stem)
+    for stem in ("other", "../loras/good", str(folder / "good"), "", None, ["good"]):
+        with pytest.raises(InvalidInput):
+            run("picture", stem=stem)
