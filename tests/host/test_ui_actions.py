@@ -103,7 +103,7 @@ def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stag
     }
     for stem, (name, data, _) in contents.items():
         (folder / name).write_bytes(data)
-        path = SimpleNamespace(filename=str(folder / f"{stem}.safetensors"), name=stem)
+        path: Any = SimpleNamespace(filename=str(folder / f"{stem}.safetensors"), name=stem)
         stage.host.loras.available_networks[stem] = stage.host.loras.available_network_aliases[stem] = path
     for stem, (_, data, kind) in contents.items():
         if kind:
@@ -111,6 +111,7 @@ def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stag
         else:
             with pytest.raises(InvalidInput):
                 run("picture", stem=stem)
-    for stem in ("other", "../loras/good", str(folder / "good"), "", None, ["good"]):
+    wrong: list[Any] = ["other", "../loras/good", str(folder / "good"), "", None, ["good"]]
+    for one in wrong:
         with pytest.raises(InvalidInput):
-            run("picture", stem=stem)
+            run("picture", stem=one)
