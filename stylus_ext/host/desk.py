@@ -122,6 +122,7 @@ class Desk:
 
     def _plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
         started = time.monotonic()
+        read, self._read = self._read, (None, 0.0)  # until there is an answer, nobody has read what was to be read
         self.ready(patience.ready_s if waits else patience.cold_s)
         warm = self._warm is not None and self._warm == self.engine.report().pid
         until = started + (patience.warm_s if warm else patience.ready_s if waits else patience.cold_s)
@@ -139,6 +140,7 @@ class Desk:
                 time.sleep(_LOOK_EVERY_S)
         finally:
             self.say(None)
+        self._read = read
         self._learn(said)
         return answer
 

@@ -117,6 +117,18 @@ def test_a_folder_that_was_not_read_is_read_the_next_time(tmp_path: Path) -> Non
     assert desk.folders_to_read(["/loras"], 2) == ["/loras"]
 
 
+def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage: Stage) -> None:
+    """A cold engine on a slow machine: the first call has no answer, so nobody has read anything yet."""
+    stage.engine._looks = 10**9
+    stage.host.opts.data |= {"stylus_cold_s": 0.5}
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    assert stage.asked == []
+    stage.engine._looks = 0
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    stage.host.api({"enabled": True}, prompt="a vintage car")
+    assert [question["lora_dirs"] for question in stage.asked] == [[str(stage.host.data_path)], []]
+
+
 def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
     desk, client, said = desk_with(tmp_path, SmallEngine())
     client.trouble = gone()
@@ -160,7 +172,7 @@ def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
     stage.host.opts.data |= {"stylus_cold_s": 0.5, "stylus_ready_s": 1.0}
     done = stage.host.api({"enabled": True}, prompt="a corgi")
     assert any("longer than Stylus may wait" in text for text in done.p.comments)
-    stage.engine._looks = 300
+    stage.engine._looks = 50
     stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
     assert "<lora:" in stage.host.generate(prompt="a corgi").infotexts[0]
     assert any("starting" in text for text in stage.host.state.texts)

@@ -282,6 +282,6 @@ print(" ".join(sorted(set(sys.modules) - before)))
 def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
     stage.engine._state = EngineState.NOT_SET_UP
     stage.host.api({"enabled": True}, prompt="a corgi")
-    shown = stage.host.page.by_id("generation_info_txt2img").events["change"].fn(True)[0]
+    shown = stage.host.page.by_id("generation_info_txt2img").events["change"].fn(True, page.Request())[0]
     assert shown.count("The engine is not set up yet.") == 1
     assert "Stylus left the prompt as it was." in shown
