@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from stylus_ext.backends.chat import ChatClient, ChatEndpoint
 from stylus_ext.backends.refiners.card import CardRefiner
+from stylus_ext.backends.refiners.chat import ChatRefiner
+from stylus_ext.backends.refiners.chat_pictures import Pictures
+from stylus_ext.backends.thumbnails import Thumbnails
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.description import KINDS
 from stylus_ext.core.ports import Refiner
+from tests.chat_service import says, serving
 from tests.fakes import make_card
+from tests.refining import GOOD
 
-REFINERS = [CardRefiner()]
+REFINERS = ("card", "chat")
 CARDS = [
     make_card(name=""),
     make_card(
@@ -22,10 +30,15 @@ CARDS = [
 ]
 
 
-@pytest.fixture(params=REFINERS, ids=lambda refiner: refiner.name)
-def refiner(request: pytest.FixtureRequest) -> Refiner:
-    found: Refiner = request.param
-    return found
+@pytest.fixture(params=REFINERS)
+def refiner(request: pytest.FixtureRequest) -> Iterator[Refiner]:
+    if request.param == "card":
+        yield CardRefiner()
+        return
+    with serving(says(GOOD)) as service:
+        client = ChatClient(ChatEndpoint(service.url, "seer-1"))
+        yield ChatRefiner(client, Pictures(0, Thumbnails()))
+        client.close()
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name[:10] or "empty")

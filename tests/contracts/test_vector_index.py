@@ -1,4 +1,4 @@
-"""What every VectorIndex does: the fake, Chroma with exact search, and Chroma with its own index."""
+"""What every VectorIndex does: the fake, Chroma with exact search, Chroma with its own index, and beside lent vectors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.backends.vector_index import ChromaIndex
+from stylus_ext.backends.vector_index import ChromaIndex, LentIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.importing import LentItem
 from stylus_ext.core.ports import VectorIndex
 from tests.fakes import MemoryIndex
 from tests.vectors import WIDE, item, made, unit
@@ -18,12 +19,20 @@ from tests.vectors import WIDE, item, made, unit
 FAMILIES = ("sd1", "sdxl", "flux")
 
 
-@pytest.fixture(params=["memory", "exact", "by chroma"])
+@pytest.fixture(params=["memory", "exact", "by chroma", "lent"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorIndex]:
     if request.param == "memory":
         yield MemoryIndex()
         return
-    opened = ChromaIndex(tmp_path, "bag", WIDE, exact_below=0 if request.param == "by chroma" else 500_000)
+    chroma = ChromaIndex(tmp_path, "bag", WIDE, exact_below=0 if request.param == "by chroma" else 500_000)
+    if request.param != "lent":
+        yield chroma
+        chroma.close()
+        return
+    opened = LentIndex(chroma, tmp_path / "lent", WIDE)
+    strangers = [LentItem(AdapterKey.civitai(9000 + at), "strange", ("t", "c")) for at in range(5)]
+    opened.lend(strangers, unit(*(f"stranger {at}" for at in range(5))))
+    opened.remove([one.key for one in strangers])  # what was lent once leaves nothing behind
     yield opened
     opened.close()
 

@@ -40,10 +40,9 @@ class Connection:
         """Raises what the package raises, and what `check` raises."""
         timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
         with self._watch.over(check):
-            raw = self._openai.chat.completions.with_raw_response.create(
-                model=body["model"], messages=body["messages"], timeout=timeout,
-                extra_body={name: value for name, value in body.items() if name not in ("model", "messages")},
-            )  # what is extra goes as it is: walking through a schema takes the package longer than all the rest
+            # What is extra goes as it is, in the place of what is not: walking through a question and its schema would take the
+            # package longer than all the rest.
+            raw = self._openai.chat.completions.with_raw_response.create(model=body["model"], messages=[], timeout=timeout, extra_body=body)
             content: bytes = raw.http_response.content
             return content
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from threading import Lock
 
 from stylus_ext.backends.chat import (
@@ -77,10 +78,15 @@ class ChatRefiner:
             logger.warning("%s cannot see; cards are refined by their texts alone: %s", self._client.name, problem)
             reply, spent = self._asked(card, (), check)
         try:
-            description = description_of(reply.data, self._rules.refine(card), self.source, self.fingerprint(card))
+            description = description_of(reply.data, self._by_rule(card, reply), self.source, self.fingerprint(card))
         except NotRefined as problem:
             raise NotRefined(str(problem), spent) from problem
         return Refined(description, spent)
+
+    def _by_rule(self, card: AdapterCard, reply: Reply) -> Description:
+        """The page is read only where the model left something open; title and tags always are."""
+        answered = reply.data.get("weight") and reply.data.get("kind") != "unknown"
+        return self._rules.refine(replace(card, text="") if answered else card)
 
     def release(self) -> None:
         self._client.release()
