@@ -13,6 +13,7 @@ import pytest
 
 from stylus_ext.host import downloads
 from stylus_ext.host.engine_process import EngineProcess
+from stylus_ext.host.switch import Switch
 from tests.civitai_service import CivitaiService, Fault, serving
 from tests.embedding_server import EmbeddingServer
 from tests.host.double import page
@@ -49,15 +50,15 @@ def part(stage: Stage, name: str) -> Any:
 
 def ticked(stage: Stage) -> list[dict[str, Any]]:
     """What the switch was told while the box was ticked."""
-    return [state[4] for state in part(stage, "enabled-checkbox").events["change"].fn(True)]
+    return [state[4] for state in part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())]
 
 
 def test_it_appears_when_the_engine_says_that_it_may(scene: Scene) -> None:
     assert part(scene.stage, "downloads").visible is False
     assert {"visible": True}.items() <= ticked(scene.stage)[-1].items()
-    assert "value" not in ticked(scene.stage)[-1], "what the user said stays"
     asked = [path for path, _ in scene.asked if path == "/v1/status"]
-    assert len(asked) == 1, "it is asked once for each engine"
+    assert "value" not in ticked(scene.stage)[-1], "what the user said stays"
+    assert [path for path, _ in scene.asked if path == "/v1/status"] == asked, "whoever asks it asks once for each engine"
 
 
 def test_it_goes_when_the_engine_may_not(

@@ -14,6 +14,8 @@ from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.desk import Desk
 from stylus_ext.host.engine_client import EngineClient
 from stylus_ext.host.engine_process import EngineProcess
+from stylus_ext.host.switch import Switch
+from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
 from tests.host.engines import engine, until
@@ -94,7 +96,7 @@ def test_a_killed_engine_is_waited_for(real: tuple[Stage, EngineProcess]) -> Non
 def test_the_panel_reads_the_folders_and_has_them_hashed(real: tuple[Stage, EngineProcess]) -> None:
     stage, process = real
     change = stage.host.page.by_id("stylus_txt2img_enabled-checkbox").events["change"]
-    states = [state[0] for state in change.fn(True)]
+    states = [state[0] for state in change.fn(True, Switch(), page.Request())]
     assert "<p>Reading your LoRAs.</p>" in states
     assert "The engine is ready." in states[-1]
     client = EngineClient(process)
