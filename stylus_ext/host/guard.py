@@ -36,7 +36,7 @@ class Kind(str, Enum):
     CHANGE = "change"
 
 
-_NAMED = {Kind.DOWNLOAD: "downloads files", Kind.SPEND: "spends money", Kind.CHANGE: "changes settings"}
+_NAMED = {Kind.DOWNLOAD: "downloads files", Kind.SPEND: "spends money", Kind.CHANGE: "changes settings or the catalogue"}
 
 
 @dataclass(frozen=True, slots=True)
