@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.browser.chromium import eventually, visit
+from tests.browser.own_tab import OwnTab
 from tests.browser.running import Running
 
 if TYPE_CHECKING:
@@ -41,3 +42,19 @@ def test_the_tab_shows_what_the_engine_says(server: Running, browser: Browser) -
         eventually(lambda: "Catalogue" in place.inner_text(), here.page)
     assert set(here.complaints) <= set(bare.complaints)
     assert here.outside <= bare.outside
+
+
+def test_its_parts_are_turned_by_arrows_and_its_texts_may_be_in_another_language(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        tab = OwnTab(here.page).open()
+        tab.head("catalogue").focus()
+        for key, name in (("ArrowRight", "jobs"), ("End", "status"), ("ArrowRight", "catalogue"), ("ArrowLeft", "status"), ("Home", "catalogue")):
+            here.page.keyboard.press(key)
+            assert here.page.evaluate("document.activeElement.id") == f"stylus_head_{name}"
+            assert tab.head(name).get_attribute("aria-selected") == "true"
+            assert here.page.locator("#stylus_tab_mount [role=tab][tabindex='0']").count() == 1
+            assert tab.part(f"part_{name}").is_visible()
+        here.page.evaluate("window.localization = {'Search': 'Suche', '{total} found, {from} to {to} shown': '{total} gefunden ({from}-{to})'}")
+        assert here.page.evaluate("stylus.text('search')") == "Suche"
+        assert here.page.evaluate("stylus.text('found', {total: '<b>', from: 1, to: 2})") == "<b> gefunden (1-2)"
+        assert here.page.evaluate("stylus.text('no such text')") == "no such text"
