@@ -1231,8 +1231,8 @@ window.stylus = (() => {
         }
 
         face(card, name) {
-            const shown = card && stylus.pictures && stylus.pictures.frame({picture: card.preview && card.stem, stem: card.stem, nsfw: card.nsfw});
-            return shown && card.preview ? shown : el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
+            const shown = card && stylus.pictures && stylus.pictures.frame(card);
+            return shown && card.picture ? shown : el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
         }
 
         site(card) {

@@ -14,6 +14,8 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.tokens import BRACE_CLOSE, BRACE_OPEN, WILDCARD
 from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
+from stylus_ext.host import compat
+from stylus_ext.host.ui_catalogue import picture_of
 
 if TYPE_CHECKING:
     from stylus_ext.host.desk import Desk
@@ -75,9 +77,11 @@ def cards_of(desk: Desk, keys: Sequence[str]) -> dict[str, Any]:
     if not keys:
         return {}
     try:
-        return dict(desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"])
+        cards = dict(desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"])
     except (StylusError, EngineGone, EngineRefusal, KeyError):
         return {}
+    files = compat.listed_files()
+    return {key: {**card, "picture": picture_of(files, card.get("stem")) is not None} for key, card in cards.items()}
 
 
 def _pick(plan: Plan, pick: Pick, tray: Tray, cards: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,19 +22,19 @@ def _browse(asked: Asked) -> Payload:
     answer = asked.engine("POST", "/v1/browse", asked.payload)
     files = compat.listed_files()
     for entry in answer["entries"]:
-        entry["picture"] = _picture_of(files, entry["stem"]) is not None
+        entry["picture"] = picture_of(files, entry["stem"]) is not None
     return answer
 
 
 def _show(asked: Asked) -> Payload:
     answer = asked.engine("POST", "/v1/show", asked.payload)
-    answer["entry"]["picture"] = _picture_of(compat.listed_files(), answer["entry"]["stem"]) is not None
+    answer["entry"]["picture"] = picture_of(compat.listed_files(), answer["entry"]["stem"]) is not None
     return answer
 
 
 def _picture(asked: Asked) -> File:
     """Of what this host lists, by its name; the kind of file is read from the file, not from its name."""
-    path = _picture_of(compat.listed_files(), asked.payload.get("stem"))
+    path = picture_of(compat.listed_files(), asked.payload.get("stem"))
     try:
         data = path.read_bytes() if path is not None and path.stat().st_size <= _LARGEST_PICTURE else b""
     except OSError:
@@ -45,7 +45,7 @@ def _picture(asked: Asked) -> File:
     return File(data, kind)
 
 
-def _picture_of(files: Mapping[str, Any], stem: object) -> Path | None:
+def picture_of(files: Mapping[str, Any], stem: object) -> Path | None:
     if not isinstance(stem, str) or stem not in files:
         return None
     path = Path(str(getattr(files[stem], "filename", files[stem])))

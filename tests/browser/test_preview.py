@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser.chromium import eventually, visit
+from tests.browser.hostile import HOSTILE as STRANGE
+from tests.browser.own_tab import Desk
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running
 
@@ -248,12 +251,13 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         title, links = here.page.title(), "#stylus_txt2img_mount"
-        for text in HOSTILE:
+        for text in (*HOSTILE, *STRANGE):
             here.page.evaluate(_FEED, [panel.tab, text, f"https://evil.test/{text[:20]}"])
             assert panel.place.locator("script, img, svg, h1, iframe, style, b, i, u").count() == 0
-            assert panel.place.locator(".stylus-card strong").evaluate("one => one.textContent") == text.replace("\ud83d", "\ud83d")
+            assert panel.place.locator(".stylus-card strong").evaluate("one => one.textContent") == text
             assert here.page.locator(f"{links} a").count() == 0
         assert here.page.title() == title
+        assert here.page.evaluate("window.hacked") is None
         here.page.evaluate(_FEED, [panel.tab, "kind", "https://civitai.com/models/1"])
         link = here.page.locator(f"{links} a").first
         assert (link.get_attribute("href"), link.get_attribute("rel")) == ("https://civitai.com/models/1", "noopener noreferrer")
@@ -312,3 +316,33 @@ def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> 
         row = panel.place.locator(".stylus-rehearsal tbody tr", has_text="corgi dog in the garden").inner_text()
         assert "corgi_dog" in row
         here.picture(f"{server.gradio}-rehearsed")
+
+
+def test_a_card_has_the_picture_that_lies_beside_its_file(desk: Desk, browser: Browser) -> None:
+    with visit(browser, desk.server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        panel.card("corgi_dog").locator(".stylus-picture img").wait_for(state="visible")
+        assert panel.card("watercolor_painting").locator("img").count() == 0
+        here.picture(f"{desk.server.gradio}-pictured")
+    assert not [one for one in here.complaints if "stylus" in one]
+
+
+def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
+    prompts = ["corgi dog", "watercolor painting", "glass skyscraper", "corgi dog, watercolor painting", "a ship"]
+    with ExitStack() as stack:
+        panels = [Accordion(stack.enter_context(visit(browser, server.url)).page).open() for _ in prompts]
+        for panel, prompt in zip(panels, prompts, strict=True):
+            panel.preview(prompt)
+        for panel in panels[:4]:
+            panel.press("Keep this set")
+        for panel, prompt in zip(panels, prompts, strict=True):
+            wanted = [name.replace(" ", "_") for name in prompt.split(", ")] if prompt != "a ship" else []
+            if wanted:
+                panel.wait_for(".stylus-lock")
+            assert panel.names() == wanted
+            panel.generate(server, f"{prompt} again")
+            eventually(lambda panel=panel: panel.used.locator("li").count() > 0, panel.page)  # type: ignore[misc]
+            used = panel.used.locator("li").first.inner_text()
+            assert [name for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper") if name in used] == wanted
+        for panel in panels[:4]:
+            panel.press("Take the lock off")

@@ -377,3 +377,41 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, mo
     assert actions()["mark"].wants({"seat": SEAT}) is Kind.CHANGE
     stage.host.cmd_opts.listen = True
     assert "spends money" in preview(stage)["error"]
+
+
+def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from stylus_ext.core.plan import MissingFile, from_json, to_json
+
+    plain = stage.client.plan
+
+    def plan(payload: Any, deadline_s: float, interrupted: Any) -> Any:
+        made = from_json(plain(payload, deadline_s, interrupted)["plan"])
+        tags = tuple(replace(tag, on_disk=tag.stem != "corgi_dog") for tag in made.tags)
+        missing = (MissingFile(made.tags[0].key, "Corgi", "corgi.safetensors", 150_000_000),)
+        return {"plan": to_json(replace(made, tags=tags, missing=missing)), "elapsed_ms": 1.0}
+
+    monkeypatch.setattr(stage.client, "plan", plan)
+    monkeypatch.setattr(type(stage.desk.downloads), "barred", lambda self: "")
+    picks = preview(stage, downloads=True)["view"]["picks"]
+    assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [(False, 150_000_000), (True, 0), (True, 0)]
+    assert stage.asked[-1]["downloads"] is True
+    assert "fetch" not in str(stage.client.told)
+
+
+def test_a_picture_beside_the_file_is_told_of(stage: Stage, tmp_path: Any) -> None:
+    (tmp_path / "corgi_dog.png").write_bytes(b"x")
+    file = str(tmp_path / "corgi_dog.safetensors")
+    for table in (stage.host.loras.available_networks, stage.host.loras.available_network_aliases):
+        table["corgi_dog"] = file
+    answers = stage.client.ask
+
+    def ask(method: str, path: str, payload: Any = None, timeout_s: float = 10.0) -> Any:
+        said = answers(method, path, payload, timeout_s)
+        for key, card in said.get("cards", {}).items():
+            card["stem"] = AdapterKey.parse(key).value
+        return said
+
+    stage.client.ask = ask
+    assert [pick["card"]["picture"] for pick in preview(stage)["view"]["picks"]] == [True, False, False]
