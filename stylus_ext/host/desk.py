@@ -156,6 +156,17 @@ class Desk:
         self.ready(patience.ready_s if waits else patience.cold_s)
         return self.client.always()
 
+    def aside(self) -> Desk:
+        """The same for what is no picture: nothing under the progress bar, and a stop that was meant for the last picture stops nothing."""
+        quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None, self.notes, self.made, self.trays)
+        quiet.downloads, quiet.composing = self.downloads, self.composing
+        quiet._warm, quiet._read = self._warm, self._read
+        return quiet
+
+    def learned(self, other: Desk) -> None:
+        """What one that stood aside found out."""
+        self._warm, self._read = other._warm, other._read
+
     def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
         """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds them on its own time."""
         wanted = self.folders_to_read(folders, listing)

@@ -91,11 +91,14 @@ def look(desk: Desk, tray: Tray, question: Question | None = None) -> dict[str, 
 def _planned(desk: Desk, tray: Tray, asked: Question) -> tuple[Plan, str, list[Note]]:
     positive, negative = compat_prompt.styled(asked.prompt, asked.negative, asked.styles)
     pair = compat.without_comments(positive), compat.without_comments(negative)
-    inquiry, family, notes = Generation(Standing(asked.size), asked.values, desk).inquiry()
-    downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(desk)
+    quiet = desk.aside()
+    inquiry, family, notes = Generation(Standing(asked.size), asked.values, quiet).inquiry()
+    downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(quiet)
     corrections, said = tray.corrections(asked.prompt, asked.negative, family)
     said = [note for note in said if note not in (CORRECTED, LOCKED)]  # the page shows both as they are
-    return replace(inquiry, corrections=corrections, downloads=downloads).ask(pair, asked.seeds()), family, [*notes, *said]
+    plan = replace(inquiry, corrections=corrections, downloads=downloads).ask(pair, asked.seeds())
+    desk.learned(quiet)
+    return plan, family, [*notes, *said]
 
 
 def _may_fetch(desk: Desk) -> bool:

@@ -415,3 +415,12 @@ def test_a_picture_beside_the_file_is_told_of(stage: Stage, tmp_path: Any) -> No
 
     stage.client.ask = ask
     assert [pick["card"]["picture"] for pick in preview(stage)["view"]["picks"]] == [True, False, False]
+
+
+def test_a_stop_that_was_meant_for_the_last_picture_stops_no_preview(stage: Stage) -> None:
+    stage.host.state.interrupted = True
+    assert keys(preview(stage)) == [CORGI, GLASS, WATER]
+    assert stage.host.state.texts == []
+    assert stage.asked[-1]["lora_dirs"]
+    preview(stage, "a corgi")
+    assert stage.asked[-1]["lora_dirs"] == []
