@@ -21,7 +21,7 @@ ENGINE_COMMANDS = {
     "search": "search the catalogue",
     "show": "show one entry of the catalogue",
     "edit": "correct an entry; your word stays for ever",
-    "catalogue": "read Civitai's catalogue into yours, or Hugging Face's, have your files identified, enter a key",
+    "catalogue": "read Civitai's catalogue into yours, or Hugging Face's, have your files identified and cards described, enter a key",
     "import": "take a published catalogue into yours: stylusdocs DIR",
     "fetch": "fetch adapters into your LoRA folder, once downloads are switched on (--dry-run)",
     "discard": "delete what was fetched and long unused (--dry-run)",
