@@ -545,7 +545,7 @@ window.stylus = (() => {
         startOne: "Start",
         index: "Read my LoRAs", indexHint: "Looks through the WebUI's LoRA folders. Nothing leaves this machine.",
         learn: "Learn from my pictures", learnHint: "Reads the prompts of the pictures in the WebUI's output folders. Nothing leaves this machine.",
-        identify: "Identify by hash", identifyHint: "Sends the SHA256 of your files that nobody has named to Civitai, and takes in what it knows of them.",
+        identify: "Identify by hash", identifyHint: "Sends the SHA256 of your files that nobody has named to Civitai (and the hash of their tensors, where it does not know that), and takes in what it knows of them.",
         sync: "Look for LoRAs", syncHint: "Sends the words below to the service, and takes in the cards that it has; no file is fetched.",
         refine: "Describe better", refineHint: "Sends cards to the chat server that the settings name, and takes in what it says of them.",
         budget: "Dollars at most", onlyHere: "only what is on disk", estimate: "Say what it would cost",
@@ -701,7 +701,7 @@ window.stylus = (() => {
         haveNames: "Every file of yours is named by a service.",
         unnamedFiles: "{number} files that no service has named", bareOnes: "{number} LoRAs on disk about which nothing is known", duplicateFiles: "{number} files that lie there twice",
         refinedOnes: "{number} of {all} descriptions are better than the card's",
-        identifyAsk: "Identify {number} by hash", identifyConsent: "This sends the SHA256 of {number} files to Civitai, and nothing else of them. Go on?",
+        identifyAsk: "Identify {number} by hash", identifyConsent: "This sends the SHA256 of {number} files to Civitai, the hash of their tensors where it does not know that, and nothing else of them. Go on?",
         learnAsk: "Learn from my pictures", readAsk: "Read my LoRAs", yes: "Yes, send them", no: "No",
     });
 
