@@ -209,7 +209,7 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkey
         with pytest.raises(Cancelled):
             stylus.embed(Watch(patience=1))
         stopped = plan(stylus, "a corgi friend")
-        assert "298 of the 596 vectors" in next(note["text"] for note in stopped["notes"] if note["code"] == "partial_index")
+        assert "512 of the 596 vectors" in next(note["text"] for note in stopped["notes"] if note["code"] == "partial_index")
     finally:
         stylus.close()
 
