@@ -12,6 +12,7 @@ from stylus_ext.environment.layout import Environment
 from tests.browser.chromium import eventually
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
 from tests.civitai_service import CivitaiService, Fault, a_model, serving
+from tests.engine_process import finished
 from tests.lora_files import write_lora
 
 if TYPE_CHECKING:
@@ -43,13 +44,16 @@ def test_reading_the_loras_is_a_job_with_a_log(busy: Desk, browser: Browser) -> 
     write_lora(busy.folder / "loras" / "late_comer.safetensors", seed=77)
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("jobs")
+        known = len(busy.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("start_index").click()
         tab.wait_for("jobs_line", "Started")
-        eventually(lambda: job(tab, "index").get_attribute("data-state") == "done", tab.page)
-        told = busy.link.call("GET", "/v1/jobs")["jobs"][-1]
-        assert (told["name"], told["state"]) == ("index", "done")
-        job(tab, "index").locator("summary").click()
-        assert "written: 1" in job(tab, "index").inner_text()
+        eventually(lambda: len(busy.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
+        number = str(busy.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
+        assert finished(busy.link, number)["state"] == "done"
+        row = tab.page.locator(f"#stylus_jobs [data-job='{number}'][data-state='done']")
+        row.locator("summary").click()
+        eventually(lambda: "written: 1" in row.inner_text(), tab.page)
+        assert "reading your LoRA folders" in row.inner_text()
         here.picture(f"{busy.server.gradio}-jobs")
     assert busy.entry("late_comer")["stem"] == "late_comer"
 
