@@ -1187,6 +1187,7 @@ window.stylus = (() => {
             this.said = said;
             const notes = view ? view.notes.map((note) => el("li", {}, note)) : [];
             this.say(view ? text("plannedIn", {ms: view.took_ms, family: view.family || text("anyFamily")}) : "");
+            if (stylus.pictures) stylus.pictures.forget(this.plan);
             fill(this.plan,
                 this.tools(said),
                 said.lock && el("p", {class: "stylus-lock"}, text("locked", {names: said.lock.map((one) => `${one.name} ${one.weight}`).join(", ")})),
