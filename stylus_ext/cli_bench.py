@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
         ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
         ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
+        ("cutter", "train what cuts captions into tasks, and show what it is worth for captions that it has not seen", _cutter_flags, _cutter),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
         ("sync", "read a catalogue on loopback into an empty one, beside the encoder alone", _sync_flags, _sync),
         ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
@@ -99,9 +100,23 @@ def _tasks_flags(parser: argparse.ArgumentParser) -> None:
 
 def _tasks(arguments: argparse.Namespace, line: Line) -> Measured:  # noqa: ARG001 - is quick
     _check([arguments.tasks], arguments.out)
+    from stylus_ext.app.wiring_captions import caption_cutter
     from stylus_ext.evaluation import tasks
 
-    report = tasks.run_tasks(arguments.tasks, arguments.out)
+    report = tasks.run_tasks(arguments.tasks, arguments.out, caption_cutter())
+    return report, tasks.lines(report)
+
+
+def _cutter_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="captions with their tasks, a JSON object a line")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the weights go; those in use are stylus_ext/data/cutter.json")
+
+
+def _cutter(arguments: argparse.Namespace, line: Line) -> Measured:
+    _check([arguments.tasks], arguments.out)
+    from stylus_ext.evaluation import cutter_bench, tasks
+
+    report = cutter_bench.run_cutter(arguments.tasks, arguments.out, line)
     return report, tasks.lines(report)
 
 

@@ -16,18 +16,18 @@ import numpy as np
 
 from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
-from stylus_ext.core.ranker import Ranker, Weights, values_of
+from stylus_ext.core.ranker import Floats, Ranker, Weights, values_of
 from stylus_ext.core.settings import Selection
 from stylus_ext.core.signs import SIGNS
 from stylus_ext.evaluation.bench_catalogue import cards, id_of
 from stylus_ext.evaluation.figures import Run, kind_of
-from stylus_ext.evaluation.lessons import FOLDS, Lesson, folds_of, lesson, without
+from stylus_ext.evaluation.lessons import FOLDS, Lesson, lesson, without
 from stylus_ext.evaluation.ranker_training import trained
 
 DEPTH = 400
 """Candidates a prompt that the ranker may put in another order."""
 
-RANKED, COMPOSED = 160, 60
+KEPT, RANKED, COMPOSED = 100, 160, 60
 ALONE = {"captions": 0.956, "tags": 0.97}
 """Share of prompts for which nothing fits that are left alone at half sure; a hair above what is promised."""
 
@@ -44,28 +44,55 @@ class Asked:
     found: Candidates
 
 
-def lessons_of(
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One prompt of the benchmark and what was found for it: all of it as a lesson, and the first of it as candidates.
+
+    The numbers are in the lesson alone, since those of all prompts fill the memory else.
+    """
+
+    record: Mapping[str, Any]
+    query: Query
+    lesson: Lesson
+    ids: tuple[str, ...]
+    found: Candidates
+
+
+def kept_of(
     queries: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any], Selection], Query], limits: Selection, retriever: Retriever,
     creators: Mapping[str, str], progress: Progress,
-) -> Iterator[Lesson]:
+) -> Iterator[Kept]:
     for number, record in enumerate(queries):
         progress.report("looking", number, len(queries))
         query = ask(record, replace(limits, candidates=DEPTH))
-        yield lesson(record, query.prompt.is_tags, retriever.find(query), creators)
+        found = retriever.find(query)
+        first = tuple(replace(candidate, signs=()) for candidate in found.found[:KEPT])
+        yield Kept(
+            record, replace(query, limits=limits), lesson(record, query.prompt.is_tags, found, creators),
+            tuple(id_of(candidate.key) for candidate in found.found), replace(found, found=first),
+        )
 
 
-def rescored(found: Candidates, ranker: Ranker, is_tags: bool) -> Candidates:
-    """The same candidates with the scores and sureties of these weights, best first."""
-    if not found.found:
-        return found
-    signs = np.array([candidate.signs for candidate in found.found], dtype=np.float32)
-    scores, sure = ranker.scores(signs, is_tags), ranker.sureties(signs, is_tags)
+def asked_anew(kept: Sequence[Kept], rankers: Mapping[int, Ranker]) -> Iterator[Asked]:
+    for each in kept:
+        if not each.ids:
+            yield Asked(each.record, each.query, (), each.found)
+            continue
+        ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
+        scores = ranker.scores(signs, is_tags)
+        ranking = tuple(each.ids[place] for place in np.argsort(-scores, kind="stable")[:RANKED])
+        found = rescored(each.found, scores, ranker.sureties(signs, is_tags))
+        yield Asked(each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED]))
+
+
+def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
+    """The same candidates with these scores and sureties, best first; there may be more of both than candidates."""
     again = [
         replace(candidate, score=round(float(score), 5), evidence=replace(candidate.evidence, sure=round(float(surety), 5)))
-        for candidate, score, surety in zip(found.found, scores, sure, strict=True)
+        for candidate, score, surety in zip(found.found, scores, sure, strict=False)
     ]
     again.sort(key=lambda candidate: -candidate.score)
-    return replace(found, found=tuple(again), confidence=max(candidate.evidence.sure for candidate in again))
+    return replace(found, found=tuple(again), confidence=max((candidate.evidence.sure for candidate in again), default=0.0))
 
 
 def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
@@ -128,15 +155,3 @@ def shifted(each: Asked, shift: Mapping[str, float]) -> Asked:
 
 def _moved(sure: float, move: float) -> float:
     return float(1 / (1 + np.exp(move - _logit(sure))))
-
-
-def asked_anew(
-    records: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any], Selection], Query], limits: Selection, retriever: Retriever,
-    rankers: Mapping[int, Ranker], creators: Mapping[str, str],
-) -> Iterator[Asked]:
-    for record in records:
-        query = ask(record, replace(limits, candidates=DEPTH))
-        fold, _ = folds_of(record, creators)
-        found = rescored(retriever.find(query), rankers[fold], query.prompt.is_tags)
-        ranking = tuple(id_of(candidate.key) for candidate in found.found[:RANKED])
-        yield Asked(record, replace(query, limits=limits), ranking, replace(found, found=found.found[:COMPOSED]))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.spans import spans
+from stylus_ext.core.prompt.spans import Cut, spans
 from stylus_ext.evaluation.bench_catalogue import records
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -40,14 +41,18 @@ class TaskFigures:
         }
 
 
-def run_tasks(tasks: Path, out: Path) -> dict[str, float]:
+def run_tasks(tasks: Path, out: Path, cut: Cut = runs) -> dict[str, float]:
     """Splits every prompt, writes `row` and `tasks` a line to `out`, and scores them."""
-    wanted = list(records(tasks, row=(int, str), prompt=str, tasks=(dict, list)))
-    mine = [[span.text for span in spans(parse_prompt(record["prompt"]))] for record in wanted]
+    wanted = read_tasks(tasks)
+    mine = [[span.text for span in spans(parse_prompt(record["prompt"]), cut)] for record in wanted]
     with out.open("w", encoding="utf-8") as split:
         for record, found in zip(wanted, mine, strict=True):
             split.write(json.dumps({"row": record["row"], "tasks": found}) + "\n")
     return score(wanted, mine).as_values()
+
+
+def read_tasks(tasks: Path) -> list[Mapping[str, Any]]:
+    return list(records(tasks, row=(int, str), prompt=str, tasks=(dict, list)))
 
 
 def lines(report: Mapping[str, float]) -> Iterator[str]:
@@ -73,21 +78,26 @@ def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) ->
 
 def _disjoint(prompt: str, found: Sequence[str]) -> Iterator[frozenset[str]]:
     """The tasks whose words no earlier task has used up."""
-    left = Counter(_listed(prompt))
+    left = Counter(listed(prompt))
     for task in found:
-        need = Counter(_listed(task))
+        need = Counter(listed(task))
         if need and need <= left:
             left -= need
             yield frozenset(need)
 
 
 def _best(task: frozenset[str], others: Sequence[frozenset[str]]) -> float:
-    return max((2 * len(task & other) / (len(task) + len(other)) for other in others if task & other), default=0.0)
+    return max((share(task, other) for other in others), default=0.0)
 
 
-def _listed(text: str) -> list[str]:
+def share(task: frozenset[str], other: frozenset[str]) -> float:
+    """The F1 of their words."""
+    return 2 * len(task & other) / (len(task) + len(other)) if task & other else 0.0
+
+
+def listed(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower()) if word not in _SMALL]
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_listed(text))
+    return frozenset(listed(text))

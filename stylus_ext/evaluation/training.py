@@ -17,7 +17,7 @@ from stylus_ext.evaluation.out_of_fold import (
     asked_anew,
     creators_of,
     halved,
-    lessons_of,
+    kept_of,
     rankers_of,
     runs_of,
     shifted,
@@ -36,9 +36,9 @@ def run_training(catalogue: Path, queries: Sequence[Path], out: Path, progress: 
             fill(stylus, catalogue, progress)
             retriever, composer = stylus.retrievers("hybrid"), stylus.composers("rules")
             creators, limits = creators_of(catalogue), Selection()
-            lessons = list(lessons_of(records, asking, limits, retriever, creators, progress))
-            whole, parts = rankers_of(lessons, progress)
-            asked = list(asked_anew(records, asking, limits, retriever, dict(enumerate(parts)), creators))
+            kept = list(kept_of(records, asking, limits, retriever, creators, progress))
+            whole, parts = rankers_of([each.lesson for each in kept], progress)
+            asked = list(asked_anew(kept, dict(enumerate(parts))))
             return _finished(whole, asked, composer, out, ranking)
         finally:
             stylus.close()

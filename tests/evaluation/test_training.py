@@ -108,12 +108,14 @@ def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
 def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
     made = trained(lessons(), SIGNS)
     signs = lessons()[0].signs
-    found = Candidates(tuple(Candidate(make_entry(number), 1.0, Evidence(), {}, tuple(line.tolist())) for number, line in enumerate(signs, 1)), ())
-    again = rescored(found, made, True)
+    found = Candidates(tuple(Candidate(make_entry(number), 1.0, Evidence(), {}) for number, _ in enumerate(signs, 1)), ())
+    scores, sure = made.scores(signs, True), made.sureties(signs, True)
+    again = rescored(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
     assert [each.score for each in again.found] == sorted((each.score for each in again.found), reverse=True)
     assert again.confidence == max(each.evidence.sure for each in again.found)
-    assert rescored(Candidates((), ()), made, True) == Candidates((), ())
+    assert again.found[0].key == found.found[int(scores.argmax())].key
+    assert rescored(Candidates((), ()), scores[:0], sure[:0]) == Candidates((), ())
 
 
 def test_a_moved_half_makes_less_sure() -> None:

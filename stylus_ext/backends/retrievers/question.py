@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
 from stylus_ext.backends.retrievers.weighed import Words
+from stylus_ext.backends.retrievers.weights import cutter
 from stylus_ext.core.ports import Embedder, Matrix, Query
 from stylus_ext.core.prompt import tokens as kinds
 from stylus_ext.core.prompt.pieces import phrases, pieces
@@ -58,7 +59,7 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
     content = ", ".join(piece.text for piece in pieces(prompt))[:LONGEST] or said
     weighed = index.weigh(content_words(said))
     place = {word: at for at, word in enumerate(weighed.words)}
-    found = spans(prompt)
+    found = spans(prompt, cutter())
     lines = tuple(
         np.array([place[word] for word in dict.fromkeys(content_words(span.text)) if word in place], dtype=np.int64)
         for span in found

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from stylus_ext.core.prompt.caption_words import STOP, WEAK, WEAK_VERBS
 
-_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-_ONLY_SPACE = re.compile(r"[^\S\r\n]*")
+WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+ONLY_SPACE = re.compile(r"[^\S\r\n]*")
 _BREAKS = STOP | WEAK | WEAK_VERBS
 MOST_WORDS = 5
 
@@ -17,9 +17,9 @@ def runs(text: str) -> Iterator[tuple[int, int]]:
     """Words that follow each other with nothing between them but space and no weak word."""
     start = end = -1
     count = 0
-    for match in _WORD.finditer(text):
-        weak = _is_weak(match.group())
-        joined = start >= 0 and not weak and count < MOST_WORDS and _ONLY_SPACE.fullmatch(text, end, match.start())
+    for match in WORD.finditer(text):
+        weak = is_weak(match.group())
+        joined = start >= 0 and not weak and count < MOST_WORDS and ONLY_SPACE.fullmatch(text, end, match.start())
         if start >= 0 and not joined:
             yield start, end
             start = -1
@@ -33,6 +33,10 @@ def runs(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _is_weak(word: str) -> bool:
-    folded = word.lower().replace("’", "'").removesuffix("'s")
-    return folded in _BREAKS or folded.isdigit() or not folded
+def is_weak(word: str) -> bool:
+    plain = folded(word)
+    return plain in _BREAKS or plain.isdigit() or not plain
+
+
+def folded(word: str) -> str:
+    return word.lower().replace("’", "'").removesuffix("'s")

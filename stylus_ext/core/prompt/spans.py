@@ -6,13 +6,16 @@ words. Head counts, quality talk and ratings are no spans.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.pieces import Piece, pieces
 from stylus_ext.core.prompt.words import content_words
+
+Cut = Callable[[str], Iterator[tuple[int, int]]]
+"""Finds the tasks of a sentence, as offsets."""
 
 _RATINGS = frozenset(("nsfw", "not safe for work"))
 """Ask for a kind of picture, and no adapter; a negative prompt may still forbid them."""
@@ -31,20 +34,21 @@ class Span:
     segment: int = 0
 
 
-def spans(prompt: Prompt) -> tuple[Span, ...]:
+def spans(prompt: Prompt, cut: Cut = runs) -> tuple[Span, ...]:
+    """`cut` is for sentences; a long tag falls into runs by the rules alone."""
     return tuple(
         span
         for piece in pieces(prompt)
         if piece.role == "content" and piece.text.casefold() not in _RATINGS
-        for span in _of(prompt, piece)
+        for span in _of(prompt, piece, cut)
         if content_words(span.text)
     )
 
 
-def _of(prompt: Prompt, piece: Piece) -> Iterator[Span]:
+def _of(prompt: Prompt, piece: Piece, cut: Cut) -> Iterator[Span]:
     if prompt.is_tags and len(piece.text.split()) <= LONGEST_TAG:
         yield Span(piece.text, piece.start, piece.end, piece.segment)
         return
     written = prompt.text[piece.start : piece.end]
-    for start, end in runs(written):
+    for start, end in (runs if prompt.is_tags else cut)(written):
         yield Span(written[start:end], piece.start + start, piece.start + end, piece.segment)
