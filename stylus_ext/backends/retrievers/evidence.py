@@ -37,12 +37,13 @@ class Said:
 
 
 def evidence(entry: Entry, at: int, found: Features, question: Question, said: Said) -> tuple[Evidence, dict[int, Evidence]]:
-    """For the whole prompt, and for each span that says something, by the span's start."""
+    """For the whole prompt, and for each task of which it says something, by the task's start."""
     names, triggers = _called(entry, said) if found.values[at, 5] or found.values[at, 6] else ([], [])
     whole = _one(found.values[at, 0], found.values[at, 3], names, triggers, said)
     spans: dict[int, Evidence] = {}
     coverage, closeness = found.coverage[:, at].tolist(), found.closeness[:, at].tolist()
-    for number, span in enumerate(question.spans):
+    for number in question.tasks:
+        span = question.spans[number]
         if coverage[number] <= COVERED and closeness[number] <= CLOSE:
             continue
         words = said.spans[number]

@@ -58,11 +58,11 @@ def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, ro
     titles, texts = vectors.cosines("title", asked, keys), vectors.cosines("card", asked, keys)
     closeness, meaning = np.zeros((2, len(question.spans), len(rows)), dtype=np.float32)
     closeness[list(question.embedded)], meaning[list(question.embedded)] = titles[2:], texts[2:]
-    coverage = _coverage(question, impacts)
+    coverage, most = _coverage(question, impacts), question.weighed
     first = np.stack((
         impacts.sum(axis=0) / words.scale, said.best / words.scale, said.together / words.scale, titles[0], texts[0],
         np.sqrt(_most(called, NAME, rows, called.masses)), np.sqrt(_most(called, TRIGGER, rows, called.masses)),
-        closeness.max(axis=0, initial=0.0), np.sqrt(_exact(question, lexical, rows, called)),
+        closeness[:most].max(axis=0, initial=0.0), np.sqrt(_exact(question, lexical, rows, called)),
     ), axis=1).astype(np.float32)
     hit, mass = impacts > 0, words.mass or 1.0
     telling = hit * words.idf[:, None]
@@ -71,8 +71,8 @@ def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, ro
         said.rarest, said.count, said.second / words.scale, said.mean / words.scale,
         ((hit | said.words) * words.idf[:, None]).sum(axis=0) / mass, said.number,
         *(np.not_equal(lexical.facts.flags[rows] & flag, 0) for flag in _FACTS.values()), *_rarities(called, rows),
-        *of_spans(coverage, closeness, meaning, question.embedded), titles[1], texts[1],
-        *(np.full(len(rows), value) for value in (len(words.words), words.mass, len(question.spans), question.penned)),
+        *of_spans(coverage[:most], closeness[:most], meaning[:most], question.weighed_embedded), titles[1], texts[1],
+        *(np.full(len(rows), value) for value in (len(words.words), words.mass, most, question.penned)),
     )
     known = np.concatenate([first, np.stack(more, axis=1).astype(np.float32)], axis=1)
     below = compared(known[:, [FEATURES.index(name) for name in COMPARED]])
@@ -111,7 +111,7 @@ def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called
     out = np.zeros(len(rows), dtype=np.float32)
     if not (len(rows) and len(called.rows)):
         return out
-    for line in {tuple(line.tolist()): line for line in question.lines}.values():
+    for line in {tuple(line.tolist()): line for line in question.lines[: question.weighed]}.values():
         words = question.words.only(line)
         alone = lexical.called(words)
         whole = np.isclose(alone.masses, words.mass, rtol=1e-4) & np.isin(alone.rows, rows)

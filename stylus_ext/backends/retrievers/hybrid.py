@@ -93,7 +93,7 @@ class HybridRetriever:
         most = query.limits.candidates
         wanted = (candidate for candidate in ranked[most:] if candidate.entry.edits.state == "always")
         best = (*ranked[:most], *wanted)
-        return Candidates(best, asked.spans, confidence(best), tuple(refused[:MOST_REFUSED]))
+        return Candidates(best, tuple(asked.spans[number] for number in asked.tasks), confidence(best), tuple(refused[:MOST_REFUSED]))
 
     def _scores(self, found: Features, asked: Question) -> Floats:
         return ranker().scores(found.values, asked.is_tags)

@@ -63,7 +63,8 @@ def _by_vectors(
     question: Question, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate, most: int
 ) -> Iterator[NDArray[np.int64]]:
     """Spans of captions search by themselves; of tag prompts only the whole, since their tags are words."""
-    alone = np.concatenate([question.vector, question.span_vectors]) if not question.is_tags else question.vector
+    rough = question.span_vectors[: len(question.weighed_embedded)]
+    alone = np.concatenate([question.vector, rough]) if not question.is_tags else question.vector
     yield _rows(vectors.search("card", question.vector, most, gate.families)[0], lexical)
     for number, hits in enumerate(vectors.search("title", alone, most, gate.families)):
         yield _rows(hits if number == 0 else hits[:PER_SPAN], lexical)

@@ -20,6 +20,9 @@ from stylus_ext.core.prompt.words import content_words
 MOST_EMBEDDED_SPANS = 12
 """Encoding is the dearest part of a plan: of a long tag prompt only the spans that tell most get a vector."""
 
+MOST_EMBEDDED_TASKS = 6
+"""Of the tasks that are no spans already."""
+
 _PENNED = frozenset((kinds.COMMA, kinds.ROUND_OPEN, kinds.SQUARE_OPEN, kinds.BRACE_OPEN))
 
 LONGEST = 4_000
@@ -39,6 +42,9 @@ _KNOWN: dict[tuple[str, int], Matrix] = {}
 class Question:
     """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans numbered in `embedded`.
 
+    The first `weighed` spans are those that the rules find: the ranker learnt from them. `tasks` numbers those that an adapter may
+    serve, which in captions are partly others.
+
     `usual` is the middle of prompts that ask for nothing in particular: what is near to it is near to everything.
     """
 
@@ -51,6 +57,12 @@ class Question:
     span_vectors: Matrix
     embedded: tuple[int, ...]
     usual: Matrix
+    weighed: int
+    tasks: tuple[int, ...]
+
+    @property
+    def weighed_embedded(self) -> tuple[int, ...]:
+        return tuple(number for number in self.embedded if number < self.weighed)
 
 
 def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
@@ -59,25 +71,32 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
     content = ", ".join(piece.text for piece in pieces(prompt))[:LONGEST] or said
     weighed = index.weigh(content_words(said))
     place = {word: at for at, word in enumerate(weighed.words)}
-    found = spans(prompt, cutter())
+    rough, tasks = spans(prompt), spans(prompt, cutter())
+    found = tuple(dict.fromkeys((*rough, *tasks)))
     lines = tuple(
         np.array([place[word] for word in dict.fromkeys(content_words(span.text)) if word in place], dtype=np.int64)
         for span in found
     )
-    chosen = _telling(found, lines, weighed)
+    chosen = _telling(found, lines, weighed, range(len(rough)), MOST_EMBEDDED_SPANS)
+    chosen += _telling(found, lines, weighed, range(len(rough), len(found)), MOST_EMBEDDED_TASKS)
     vector = embedder.embed([content])
     several = embedder.embed([found[number].text for number in chosen]) if chosen else np.zeros_like(vector[:0])
     penned = any(token.kind in _PENNED for token in prompt.tokens)
-    return Question(prompt.is_tags, penned, weighed, found, lines, vector, several, chosen, _usual(embedder, vector.shape[1]))
+    usual, numbers = _usual(embedder, vector.shape[1]), {span: number for number, span in enumerate(found)}
+    return Question(
+        prompt.is_tags, penned, weighed, found, lines, vector, several, chosen, usual, len(rough), tuple(numbers[task] for task in tasks)
+    )
 
 
-def _telling(found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words) -> tuple[int, ...]:
+def _telling(
+    found: Sequence[Span], lines: Sequence[NDArray[np.int64]], weighed: Words, among: range, most: int
+) -> tuple[int, ...]:
     """The spans that get a vector: each text once, those with the rarest words first, in the order of the prompt."""
     first: dict[str, int] = {}
-    for number, span in enumerate(found):
-        first.setdefault(span.text, number)
+    for number in among:
+        first.setdefault(found[number].text, number)
     ranked = sorted(first.values(), key=lambda number: (-float(weighed.idf[lines[number]].sum()), number))
-    return tuple(sorted(ranked[:MOST_EMBEDDED_SPANS]))
+    return tuple(sorted(ranked[:most]))
 
 
 def _usual(embedder: Embedder, length_of_vectors: int) -> Matrix:
