@@ -75,7 +75,7 @@ def kept_of(
 
 def asked_anew(kept: Sequence[Kept], rankers: Mapping[int, Ranker]) -> Iterator[Asked]:
     for each in kept:
-        if not each.ids:
+        if not each.ids:  # no numbers, no columns
             yield Asked(each.record, each.query, (), each.found)
             continue
         ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
@@ -87,12 +87,14 @@ def asked_anew(kept: Sequence[Kept], rankers: Mapping[int, Ranker]) -> Iterator[
 
 def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
     """The same candidates with these scores and sureties, best first; there may be more of both than candidates."""
+    if not found.found:
+        return found
     again = [
         replace(candidate, score=round(float(score), 5), evidence=replace(candidate.evidence, sure=round(float(surety), 5)))
         for candidate, score, surety in zip(found.found, scores, sure, strict=False)
     ]
     again.sort(key=lambda candidate: -candidate.score)
-    return replace(found, found=tuple(again), confidence=max((candidate.evidence.sure for candidate in again), default=0.0))
+    return replace(found, found=tuple(again), confidence=max(candidate.evidence.sure for candidate in again))
 
 
 def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
