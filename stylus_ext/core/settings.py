@@ -156,7 +156,7 @@ class Chat(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Reranking(_Section):
-    """What puts candidates in order anew, for the policy `rerank`; a key goes to the address that it was entered for."""
+    """What puts candidates in order anew, for the policy `rerank`; a key goes where it was entered for."""
 
     rerank_model: str = _option("", "a sentence-transformers cross-encoder, or the model name of the server; empty is none")
     rerank_url: str = _option("", "base URL of a server with a rerank route (Cohere, Jina, vLLM, TEI); empty ranks on this machine")
