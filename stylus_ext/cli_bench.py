@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
         ("sync", "read a catalogue on loopback into an empty one, beside the encoder alone", _sync_flags, _sync),
         ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
+        ("composer", "time a composition by a language model beside the model's own time, and count its tokens", _composer_flags, _composer),
         ("ui", "time what somebody in front of the Stylus tab waits for", _ui_flags, _ui),
     ):
         bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
@@ -191,6 +192,24 @@ def _ui(arguments: argparse.Namespace, line: Line) -> Measured:
     with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
         found = ui_speed.measure(Path(folder), arguments.entries, arguments.keys, child.main_command, line)
     return found, ui_speed.lines(found)
+
+
+def _composer_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--catalogue", type=Path, metavar="FILE", help="the adapters, a JSON object a line; else those of the starter catalogue")
+    parser.add_argument("--compositions", type=int, default=60, metavar="NUMBER", help="how many are measured (default: 60)")
+
+
+def _composer(arguments: argparse.Namespace, line: Line) -> Measured:
+    if arguments.compositions < _FEWEST:
+        raise InvalidInput("At least 10 compositions are needed to measure anything.")
+    if arguments.catalogue is not None and not arguments.catalogue.is_file():
+        raise InvalidInput(f"There is no file {arguments.catalogue}.")
+    from stylus_ext.evaluation import composer, refiner_speed
+
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True) as folder:
+        found = composer.measure(Path(folder) / "composer", arguments.catalogue, line, arguments.compositions)
+        found |= refiner_speed.measure(Path(folder) / "refiner", line)
+    return found, composer.lines(found)
 
 
 def _check(read: Iterable[Path], written: Path) -> None:

@@ -81,6 +81,11 @@ class ChatAccess:
         rules = ChatRules(said.chat_deadline, said.cards, said.prune_again, said.chat_release)
         return ChatComposer(client, rules, self._answers)
 
+    def text_of(self, query: Query, candidates: Candidates) -> str:
+        """What would be sent for a composition; for whoever counts its tokens."""
+        composer = self.composer("chat")
+        return composer.text_of(query, candidates) if isinstance(composer, ChatComposer) else ""
+
     def client(self) -> ChatClient:
         """The key is looked for each time, since it may have been entered meanwhile."""
         endpoint = self.endpoint()

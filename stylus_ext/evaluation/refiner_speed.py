@@ -98,9 +98,9 @@ def _bare(url: str, questions: int) -> float:
 
 
 @contextmanager
-def serving(latency_s: float) -> Iterator[str]:
+def serving(latency_s: float, *said: str) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, str(Path(chat_server.__file__)), str(latency_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(Path(chat_server.__file__)), str(latency_s), *said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         port = int(process.stdout.readline()) if process.stdout else 0

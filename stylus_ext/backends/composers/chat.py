@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -75,6 +76,11 @@ class ChatComposer:
         made = ChatWork.of(query, candidates, choice).done()
         logger.info("%s: %d tasks, %d picks of %d cards.", self._client.endpoint.model, len(made.tasks), len(made.picks), len(cards.candidates))
         return made
+
+    def text_of(self, query: Query, candidates: Candidates) -> str:
+        """All that is sent for a composition, the schema as well."""
+        room = query.limits.max_adapters - len(Own.of(query).names)
+        return "\n".join((rules(query.limits, room), shown(query, candidates, self._rules.cards).text, json.dumps(COMPOSITION)))
 
     def close(self) -> None:
         """Gives its connections back; the next question opens new ones."""

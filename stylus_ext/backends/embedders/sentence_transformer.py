@@ -51,6 +51,10 @@ class SentenceTransformerEmbedder:
             return np.empty((0, self.dimensions), dtype=np.float32)
         return self._recent.embed([_plain(text) for text in texts], self._encode)
 
+    def tokens(self, text: str) -> int:
+        """How many its own tokenizer counts, however many it would read."""
+        return len(self._loaded().tokenizer(_plain(text), add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
     def _encode(self, texts: Sequence[str]) -> Matrix:
         model = self._loaded()
         with self._lock:
