@@ -40,7 +40,7 @@ _ANSWER = {
 def measure(folder: Path, catalogue: Path | None, progress: Progress, compositions: int = 60) -> dict[str, Any]:
     """`folder` is empty; without a catalogue of its own, the starter catalogue is what is chosen from."""
     with serving(LATENCY_S, json.dumps(_ANSWER)) as url:
-        values = {"chat": {"chat_url": url, "chat_model": "measured"}, "selection": {"composer": "chat"}}
+        values: dict[str, dict[str, Any]] = {"chat": {"chat_url": url, "chat_model": "measured", "chat_release": False}, "selection": {"composer": "chat"}}
         stylus = open_stylus(folder, with_values(Settings(), values))
         try:
             if catalogue is None:
@@ -54,12 +54,13 @@ def measure(folder: Path, catalogue: Path | None, progress: Progress, compositio
 
 
 def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
-    composer, took, ours, theirs, by_rules = stylus.composers("chat"), list[float](), list[int](), list[int](), 0
+    composer, took, spent, ours, theirs, by_rules = stylus.composers("chat"), list[float](), list[float](), list[int](), list[int](), 0
     asked = [(query, stylus.retrievers("hybrid").find(query)) for query in _queries(stylus, compositions + WARM)]
     for query, candidates in asked:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         made = composer.compose(query, candidates)
         took.append(1000 * (time.perf_counter() - began - LATENCY_S))
+        spent.append(1000 * (time.thread_time() - worked))
         by_rules += any(note.code == "chat_failed" for note in made.notes)
     for query, candidates in asked[WARM:]:
         ours.append(tokens_of(stylus.embedder, stylus.chat.text_of(query, candidates)))
@@ -67,6 +68,7 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
     took = took[WARM:]  # the library is loaded, the connection is there
     return {
         "overhead_p50_ms": round(statistics.median(took), 1), "overhead_p95_ms": round(sorted(took)[int(0.95 * len(took))], 1),
+        "overhead_cpu_p50_ms": round(statistics.median(spent[WARM:]), 1),
         "tokens_ratio": round(sum(theirs) / sum(ours), 2), "tokens": round(statistics.mean(ours)), "tokens_published": round(statistics.mean(theirs)),
         "cards_published": round(statistics.mean(min(CARDS, len(candidates.found)) for _, candidates in asked)),
         "compositions": len(took), "composed_by_rules": by_rules,
@@ -90,7 +92,7 @@ def _queries(stylus: Stylus, number: int) -> Iterator[Query]:
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"Our side of a composition: p50 {found['overhead_p50_ms']} ms, p95 {found['overhead_p95_ms']} ms, over {found['compositions']} of them"
+    yield f"Our side of a composition: p50 {found['overhead_p50_ms']} ms, p95 {found['overhead_p95_ms']} ms, {found['overhead_cpu_p50_ms']} ms of them at work, over {found['compositions']} of them"
     yield f"Tokens of a question: {found['tokens']:,}; the published composer's, with {found['cards_published']} cards: {found['tokens_published']:,} ({found['tokens_ratio']} times)"
     if "refiner_efficiency" in found:
         yield f"Refining: {found['refiner_efficiency']:.0%} of what a server with 100 ms allows at {found['refiner_at_once']} at once (bare requests: {found['refiner_bare_efficiency']:.0%})"

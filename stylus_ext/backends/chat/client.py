@@ -11,7 +11,8 @@ from stylus_ext.backends.chat.asking import Asking
 from stylus_ext.backends.chat.endpoint import OPENAI, ChatEndpoint
 from stylus_ext.backends.chat.manners import Manners
 from stylus_ext.backends.chat.question import Question, Reply
-from stylus_ext.backends.chat.release import release
+from stylus_ext.backends.chat.release import LIMITS, release
+from stylus_ext.backends.http import Http
 from stylus_ext.backends.http.answers import Check, free
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ChatClient:
         self.manners = Manners(limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens")
         self._guard = Lock()
         self._connection: Connection | None = None
+        self._native: Http | None = None
         self._releases = True
 
     @property
@@ -53,7 +55,9 @@ class ChatClient:
         """Has the server free the memory of the picture's card, where it is one of one's own that knows how; whether it did."""
         if not self.local or not self._releases:
             return False
-        freed = release(self.endpoint)
+        with self._guard:
+            self._native = self._native or Http(self.endpoint.key, limits=LIMITS)
+        freed = release(self.endpoint, self._native)
         self._releases = freed is not None
         return bool(freed)
 
@@ -72,5 +76,8 @@ class ChatClient:
     def close(self) -> None:
         with self._guard:
             connection, self._connection = self._connection, None
+            native, self._native = self._native, None
+        if native is not None:
+            native.close()
         if connection is not None:
             connection.close()

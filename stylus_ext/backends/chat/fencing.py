@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 _SENTENCES = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+|\s[-–—•*]+\s")
 _SYNTAX = str.maketrans({sign: " " for sign in "|<>{}[]`\\=\u2028\u2029"})
@@ -33,6 +34,7 @@ _TO_US = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def plain(text: str, most: int) -> str:
     """At most so many characters of one line; what speaks to the model is left out, sentence by sentence."""
     said = unicodedata.normalize("NFKC", text[: 20 * most])

@@ -9,12 +9,11 @@ from stylus_ext.backends.http import BadAnswer, Http, Limits, Refusal, Unreachab
 
 logger = logging.getLogger(__name__)
 
-_LIMITS = Limits(connect_s=1.0, stall_s=3.0, total_s=3.0, tries=1)
+LIMITS = Limits(connect_s=1.0, stall_s=3.0, total_s=3.0, tries=1)
 
 
-def release(endpoint: ChatEndpoint) -> bool | None:
+def release(endpoint: ChatEndpoint, http: Http) -> bool | None:
     """Ollama's own route, since it ignores `keep_alive` on /v1. None where the server has no such route."""
-    http = Http(endpoint.key, limits=_LIMITS)
     try:
         http.json(f"{endpoint.base.removesuffix('/v1')}/api/generate", body={"model": endpoint.model, "keep_alive": 0, "stream": False})
     except Refusal as problem:
@@ -23,7 +22,5 @@ def release(endpoint: ChatEndpoint) -> bool | None:
     except (Unreachable, BadAnswer) as problem:
         logger.info("%s was not freed: %s", endpoint.model, problem)
         return False
-    finally:
-        http.close()
     logger.info("%s left the memory of %s.", endpoint.model, endpoint.origin)
     return True
