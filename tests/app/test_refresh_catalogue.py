@@ -99,7 +99,8 @@ def test_the_hash_found_later_unites_a_file_with_what_civitai_knows_and_the_firs
     assert {entry.key for entry in found.values()} == {path}
     assert len(found) == 3
     assert found[civitai].weight == 0.3
-    assert found[civitai].card.name == "fox"
+    assert found[civitai].card.name == "Foxes", "the stem alone is no name where somebody gave one"
+    assert found[civitai].stem == "fox"
     assert "Draws foxes" in found[civitai].card.text
 
 

@@ -14,6 +14,7 @@ from stylus_ext.host.switch import Switch
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
+SHOWN = 6  # the line, both buttons, the family, the switch for downloads, the choice of composer
 BUILDING = EngineReport(EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 945, 40)
 
 
@@ -83,7 +84,7 @@ def test_something_is_said_every_second_without_changing_anything(building: Stag
     states = event(building, "enabled-checkbox", "change")(True, Switch(), page.Request())
     assert "10 of 945 MB" in next(states)[0]
     began = time.monotonic()
-    assert next(states) == [page.update()] * 5
+    assert next(states) == [page.update()] * SHOWN
     assert time.monotonic() - began < 1.6
 
 
@@ -102,5 +103,5 @@ def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage)
         made.events["change"].fn(False, stranger),
     ):
         assert "not known as" in shown[0]
-        assert shown[1:] == [page.update()] * 4
+        assert shown[1:] == [page.update()] * (SHOWN - 1)
     assert stage.engine.started == 0
