@@ -117,6 +117,14 @@ def test_whatever_happened_for_long_the_catalogue_is_that_of_the_final_state(
     check(tmp_path_factory.mktemp("shelf"), steps)
 
 
+@pytest.mark.parametrize("settled_before", [False, True])
+@pytest.mark.parametrize("stated", [False, True])
+def test_words_about_a_file_are_found_again_when_it_is_gone(tmp_path: Path, stated: bool, settled_before: bool) -> None:
+    """By the names that it got after they were said."""
+    steps = [("put", "owl", 1, stated), ("settle",), ("put", "owl", 0, stated), ("edit file", "owl", 3), ("remove", "owl")]
+    check(tmp_path, [*steps[:4], ("settle",), steps[4]] if settled_before else list(steps))
+
+
 # --- one by one
 
 

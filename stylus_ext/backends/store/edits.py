@@ -64,10 +64,12 @@ def edit_record(connection: sqlite3.Connection, first: str, edits: Edits, parted
 
 
 def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
-    """A card may tell that edits which waited under several names are of one adapter: none of them is lost."""
+    """A card may tell that edits which waited under several names are of one adapter, or of which more: none of them is lost."""
     held = _waiting(batch.connection, names_of(card))
+    before = set(aliases.names(batch.connection, aliases.owner(batch.connection, names_of(card)))) if held else set()
     first = keep_card(batch.connection, card)
-    if len(held) > 1:
+    # user.jsonl shall find the adapter by every name that it has, or the words would be lost with the one that they were said of.
+    if len(held) > 1 or (held and not before.issuperset(aliases.names(batch.connection, first))):
         record(batch, journal, [edit_record(batch.connection, first, reduce(Edits.filled, held))])
 
 

@@ -138,9 +138,9 @@ class SqliteStore:
         aliases.move(connection, goes, stays)
         if aliases.is_entry(connection, goes):
             rows.drop(batch, goes)
-        if had is not None:
-            # user.jsonl speaks of the other key; last there must be what counts from now on.
-            kept = (mine or Edits()).filled(had)
+        if mine is not None or had is not None:
+            # user.jsonl speaks of the other key, or knows the first by fewer names; last there must be what counts from now on.
+            kept = (mine or Edits()).filled(had or Edits())
             decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
         rows.refresh(batch, [stays])
 
