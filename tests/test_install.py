@@ -202,7 +202,9 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     done = extension.run("test", "-x", "-k", "masks")
     assert done.returncode == 0, done.stderr
     argv, path, variables = json.loads(done.stdout)
-    assert argv == ["-m", "not long", "-x", "-k", "masks", "tests"]
+    assert argv[:3] == ["-m", "not long", "-n"], "side by side"
+    assert argv[3].isdigit()
+    assert argv[4:] == ["--dist", "loadfile", "-x", "-k", "masks", "tests"]
     assert Path(path[0]).name.startswith("t")
     assert Path(path[0]).parent == extension.home.folder
     assert variables["HF_HUB_OFFLINE"] == "1"
@@ -210,7 +212,8 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     assert not Path(variables["STYLUS_DATA_DIR"]).exists(), "it goes with the run"
     assert variables["PYTHONPATH"].split(os.pathsep)[:3] == path, "bare interpreters of the tests find the same"
     every, _, _ = json.loads(extension.run("test", "--all").stdout)
-    assert every == ["tests"]
+    assert every[0] == "-n"
+    assert every[2:] == ["--dist", "loadfile", "tests"]
     one, _, _ = json.loads(extension.run("test", "install.py::test_x").stdout)
     assert one == ["-m", "not long", "install.py::test_x"]
 

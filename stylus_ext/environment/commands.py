@@ -35,6 +35,8 @@ OWN_COMMANDS = {
     "lint": "run ruff and mypy",
 }
 
+_MOST_WORKERS = 4
+
 
 def help_text() -> str:
     """The list of commands."""
@@ -91,13 +93,19 @@ def run_tests(words: list[str]) -> int:
     ensure.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
     marks = [] if "--all" in words else ["-m", "not long"]
+    whole = not any(_is_path(word) for word in chosen)
     with tempfile.TemporaryDirectory(prefix="stylus-test-") as data:
         # Tests start bare interpreters of their own; those find the same packages by PYTHONPATH.
         path = os.pathsep.join(environment.path)
         extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data, "PYTHONPATH": path}
-        where = [] if any(_is_path(word) for word in chosen) else ["tests"]
+        where = [*_side_by_side(), *chosen, "tests"] if whole else chosen
         os.chdir(ROOT)
-        return launch.run_module(environment, "pytest", [*marks, *chosen, *where], extra)
+        return launch.run_module(environment, "pytest", [*marks, *where], extra)
+
+
+def _side_by_side() -> list[str]:
+    """Half of the suite's time is waiting for processes and sockets; files stay whole, since their tests share what is dear to make."""
+    return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
 
 
 def _is_path(word: str) -> bool:

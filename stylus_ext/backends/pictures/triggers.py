@@ -47,7 +47,7 @@ def pieces_of(prompt: str) -> Pieces:
     single: dict[str, str] = {}
     for part in _PIECE_ENDS.split(prompt)[:_MOST_PIECES]:
         piece = _SPACES.sub(" ", _EMPHASIS.sub("", part)).strip(" .;:")
-        if not piece:
+        if not _folded(piece).strip():
             continue
         if len(piece) <= _LONGEST_PIECE:
             whole.setdefault(_folded(piece), piece)

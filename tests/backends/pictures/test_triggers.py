@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.backends.pictures.triggers import FEWEST_OTHERS, FEWEST_PROMPTS, MOST_TRIGGERS, pieces_of, triggers_of
@@ -127,6 +127,7 @@ def test_any_prompts_teach_the_same_in_any_order(prompts: list[str], first: list
 
 
 @given(st.text())
+@example("\\")
 def test_any_prompt_has_pieces(prompt: str) -> None:
     pieces = pieces_of(prompt)
     assert all(pieces.whole) or not pieces.whole
