@@ -32,7 +32,8 @@ def on_request(stylus: Stylus) -> list[str]:
     """What goes there when a plan asks for that composer, or a command for descriptions."""
     if not _goes_out(stylus):
         return []
-    there = f"{stylus.chat.settings.chat_url} ({_WHERE[stylus.chat.place]})"
+    key = ", with your key" if stylus.chat.has_key() else ""
+    there = f"{stylus.chat.settings.chat_url} ({_WHERE[stylus.chat.place]}){key}"
     refining = f"`catalogue refine`: cards, example pictures and their prompts, to {there}; the pictures are asked of Civitai and Hugging Face"
     return [refining, *_planning(stylus)]
 
