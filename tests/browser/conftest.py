@@ -30,10 +30,19 @@ REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
 
+# What is asked of both gradios by everybody who runs the tests; the whole page, action by action, is for `test --all` and for CI.
+BOTH = frozenset({"test_panel", "test_own_tab", "test_queue", "test_set_up"})
+ONCE = frozenset({"test_catalogue", "test_work", "test_keeping", "test_downloads"})
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("browser")
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker("browser")
+        name = item.path.stem
+        if name not in BOTH and (name not in ONCE or "gradio-4" in item.nodeid):
+            item.add_marker("long")
 
 
 def _without(reason: str) -> NoReturn:

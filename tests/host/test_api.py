@@ -148,7 +148,7 @@ def test_gradios_login_opens(process: EngineProcess) -> None:
 
 
 def test_an_open_webui_plans_but_spends_nothing(process: EngineProcess) -> None:
-    costly = {"prompt": "x", "settings": {"selection": {"composer": "oracle"}}}
+    costly = {"prompt": "x", "settings": {"selection": {"composer": "chat"}}}
     with webui(Service(lambda: process), listen=True) as door:
         assert door.ask("POST", "/plan", {"prompt": "x"}).status == 200
         answer = door.ask("POST", "/plan", costly)
