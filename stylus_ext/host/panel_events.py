@@ -50,11 +50,14 @@ def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
 
     yield from _follow(desk, wanted)
     if wanted():
-        yield from _scan(desk)
+        yield from _scan(desk, wanted)
 
 
-def _scan(desk: Desk) -> Iterator[list[Any]]:
-    """The LoRA folders, as soon as somebody can read them."""
+def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+    """The LoRA folders, as soon as somebody can read them.
+
+    gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last: so nothing is, once nobody wants it.
+    """
     report = desk.engine.report()
     if report.state is not EngineState.READY:
         return
@@ -64,6 +67,8 @@ def _scan(desk: Desk) -> Iterator[list[Any]]:
         desk.scan(compat.lora_folders(), compat.listing(), options.patience())
     except (StylusError, EngineGone, EngineRefusal) as error:
         trouble = str(error)
+    if not wanted():
+        return
     state = shown_of(desk, desk.engine.report())
     yield [line(trouble), *state[1:]] if trouble else state
 

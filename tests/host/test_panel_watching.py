@@ -71,6 +71,18 @@ def test_ticking_ends_nothing(building: Stage) -> None:
     assert list(states) == []
 
 
+def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> None:
+    """What came after it stood in the line of a box that nobody had ticked."""
+    stage.engine.start()
+    switch = Switch()
+    states = event(stage, "enabled-checkbox", "change")(True, switch, page.Request())
+    said = [str(next(states)[0])]
+    while "Reading your LoRAs" not in said[-1]:
+        said.append(str(next(states)[0]))
+    heed(stage)(False, switch)
+    assert list(states) == []
+
+
 def test_a_page_has_a_switch_of_its_own() -> None:
     """gradio copies the value for each page; whoever unticks there is heard nowhere else."""
     kept = Switch()
