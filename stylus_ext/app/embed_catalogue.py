@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
+from typing import TypeAlias
 
 from stylus_ext.app.write_behind import WriteBehind
 from stylus_ext.core.card import AdapterKey
@@ -14,6 +15,9 @@ from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Embedder, Matrix, Progress, Store, VectorIndex, VectorItem
 
 logger = logging.getLogger(__name__)
+
+_Wanted: TypeAlias = "dict[View, dict[AdapterKey, tuple[str, str] | None]]"
+"""Family and text fingerprint of what is to have a vector; None for what is gone."""
 
 _BATCH = 512
 _READ = 2048
@@ -29,19 +33,22 @@ class EmbedCatalogue:
         self._embedder = embedder
         self._one = Lock()
         self._made, self._total, self._asked = 0, 0, False
+        self._seen_in_step = 0
 
     def in_step(self) -> bool:
-        return self._index.mark == self._mark()
+        return self._index.mark == self._mark(self._store.revision)
 
     def __call__(self, progress: Progress) -> int:
         """How many vectors were made. Two threads that ask at once do the work once."""
         with self._one:
-            mark = self._mark()
+            revision = self._store.revision
+            mark = self._mark(revision)
             if self._index.mark == mark:
                 self._asked = True
                 return 0
             made = self._bring_in_step(progress)
             self._index.set_mark(mark)
+            self._seen_in_step = revision
         logger.info("%d vectors made", made)
         return made
 
@@ -62,7 +69,7 @@ class EmbedCatalogue:
         return Note("partial_index", said)
 
     def _bring_in_step(self, progress: Progress) -> int:
-        stale = {view: self._stale(view) for view in VIEWS}
+        stale = self._stale()
         self._made, self._total, self._asked = 0, sum(map(len, stale.values())), True
         with WriteBehind() as behind:
             for wanted in self._own_first(stale):
@@ -90,12 +97,29 @@ class EmbedCatalogue:
             for start in range(0, len(keys_of), _READ):
                 yield {key: views[key] for key in keys_of[start : start + _READ]}
 
-    def _stale(self, view: View) -> list[AdapterKey]:
+    def _stale(self) -> dict[View, list[AdapterKey]]:
         """Keys whose vector is missing or was made from something else; vectors of entries that are gone are removed."""
-        wanted = self._store.text_fingerprints(view)
-        have = self._index.fingerprints(view)
-        self._index.remove([key for key in have if key not in wanted])
-        return [key for key, (family, text) in wanted.items() if have.get(key) != self.made_from(family, text)]
+        have = {view: self._index.fingerprints(view) for view in VIEWS}
+        since = self._seen_in_step if self._index.mark == self._mark(self._seen_in_step) else 0
+        wanted = self._changed(since) if since else self._all(have)
+        self._index.remove([key for view in VIEWS for key, made in wanted[view].items() if made is None])
+        return {
+            view: [key for key, made in wanted[view].items() if made is not None and have[view].get(key) != self.made_from(*made)]
+            for view in VIEWS
+        }
+
+    def _all(self, have: Mapping[View, Mapping[AdapterKey, str]]) -> _Wanted:
+        """Once for each process: to look at 100,000 takes a second."""
+        return {view: {**dict.fromkeys(have[view]), **self._store.text_fingerprints(view)} for view in VIEWS}
+
+    def _changed(self, since: int) -> _Wanted:
+        """What changed since this process saw everything in step."""
+        wanted: _Wanted = {view: {} for view in VIEWS}
+        for change in self._store.changes(since):
+            for view in VIEWS:
+                entry = change.entry
+                wanted[view][change.key] = None if entry is None else (entry.family, text_fingerprint(embedded_text(entry, view)))
+        return wanted
 
     def made_from(self, family: str, text_print: str) -> str:
         """The family is searched by, so a vector with another family is another vector."""
@@ -109,6 +133,6 @@ class EmbedCatalogue:
         items = [VectorItem(entry.key, view, entry.family, self.made_from(entry.family, text_fingerprint(text))) for text, entry, view in found]
         return items, [text for text, _, _ in found]
 
-    def _mark(self) -> str:
-        return f"{self._store.identity}:{self._store.revision}:{self._embedder.name}"
+    def _mark(self, revision: int) -> str:
+        return f"{self._store.identity}:{revision}:{self._embedder.name}"
 

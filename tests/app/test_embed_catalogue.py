@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stylus_ext.app.embed_catalogue import EmbedCatalogue
 from stylus_ext.backends.store.sqlite import SqliteStore
@@ -68,6 +72,44 @@ def test_vectors_of_entries_that_are_gone_go_too(store: SqliteStore) -> None:
     store.remove([AdapterKey.civitai(1)])
     embed(Watch())
     assert AdapterKey.civitai(1) not in index.fingerprints("card")
+    assert embed.in_step()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.sampled_from("write family edit state remove".split()), st.integers(1, 6)), max_size=4), max_size=6))
+def test_one_that_goes_on_ends_as_one_that_begins(rounds: list[list[tuple[str, int]]]) -> None:
+    """From the second round on only what changed is looked at; what stands in the end is the same."""
+    with TemporaryDirectory() as folder, closing(SqliteStore(Path(folder))) as store:
+        index, embedder = MemoryIndex(), BagEmbedder()
+        embed = EmbedCatalogue(store, index, embedder)
+        embed(Watch())
+        for number, steps in enumerate(rounds):
+            for step, place in steps:
+                changed(store, step, place, number)
+            embed(Watch())
+            fresh = MemoryIndex()
+            EmbedCatalogue(store, fresh, embedder)(Watch())
+            assert {view: index.fingerprints(view) for view in VIEWS} == {view: fresh.fingerprints(view) for view in VIEWS}
+
+
+def changed(store: SqliteStore, step: str, place: int, number: int) -> None:
+    key = AdapterKey.civitai(place)
+    if step == "write":
+        store.write([make_entry(place, f"Fox {place}", f"round {number}")])
+    elif step == "family":
+        store.write([make_entry(place, f"Fox {place}", family="sdxl")])
+    elif step == "remove":
+        store.remove([key])
+    elif key in store.read([key]):
+        store.edit(key, Edits(text=f"said in {number}") if step == "edit" else Edits(state="never"))
+
+
+def test_a_second_round_does_not_look_at_everything(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed = EmbedCatalogue(store, MemoryIndex(), BagEmbedder())
+    embed(Watch())
+    monkeypatch.delattr(SqliteStore, "text_fingerprints")
+    store.write([make_entry(9, "Fox number 9")])
+    assert embed(Watch()) == len(VIEWS)
     assert embed.in_step()
 
 
