@@ -23,6 +23,8 @@ STEP = "refining"
 _PUBLISHED = "stylusdocs"  # described by a model that had seen pictures, too
 _TICK_S = 0.1
 _AHEAD = 2
+_GATHER_S = 0.02
+"""Answers that come within this are stored together; meanwhile others stand in line to be asked about."""
 _MOST_IN_VAIN = 5
 """Failures in a row, with nothing between them, after which it is not the cards: the job ends instead of paying on."""
 
@@ -147,7 +149,9 @@ class _Run:
         with ThreadPoolExecutor(self.limits.at_once, thread_name_prefix="stylus-refine") as pool:
             try:
                 while self._more(pool) or self._open:
-                    self._take(wait(self._open, _TICK_S, FIRST_COMPLETED).done)
+                    if wait(self._open, _TICK_S, FIRST_COMPLETED).not_done:
+                        self._stop.wait(_GATHER_S)
+                    self._take({future for future in self._open if future.done()})
                     self.progress.report(STEP, self.refined + self.failed + self.passed, len(self.wanted))
             finally:
                 self._stop.set()
