@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
+from stylus_ext.host.small_json import object_at
 
 _HASHES = {
     "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa": "sd1",
@@ -30,7 +31,6 @@ _NAMES = (
 _FLAGS = (("is_sd3", "sd3"), ("is_sdxl", "sdxl"), ("is_ssd", "sdxl"), ("is_sd2", "sd2"), ("is_sd1", "sd1"))
 _CLASSES = {"flux": "flux1", "stablediffusion3": "sd3", "stablediffusionxl": "sdxl", "stablediffusion2": "sd2",
             "stablediffusion": "sd1", "chroma": "chroma"}
-_LARGEST_SIDECAR = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +105,11 @@ def _sidecar(file: str) -> str:
         return UNKNOWN
     stem = Path(file).with_suffix("")
     for suffix, fields in ((".civitai.info", ("baseModel",)), (".json", ("sd version", "baseModel")), (".metadata.json", ("base_model",))):
-        said = _read(Path(f"{stem}{suffix}"))
+        said = object_at(Path(f"{stem}{suffix}"))
         stated = next((str(said[name]) for name in fields if said.get(name)), "")
         if family_of(stated) in known_families():
             return family_of(stated)
     return UNKNOWN
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_SIDECAR:
-            return {}
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _architecture(model: Any | None) -> str:
@@ -137,14 +127,14 @@ class Remembered:
         self._file = data_dir / "checkpoints.json"
 
     def get(self, checkpoint: Checkpoint) -> str | None:
-        said = _read(self._file).get(_name(checkpoint))
+        said = object_at(self._file).get(_name(checkpoint))
         return said if isinstance(said, str) else None
 
     def put(self, checkpoint: Checkpoint, family: str | None) -> None:
         """None forgets. A host that names no checkpoint has nothing that a word could be kept for."""
         if not _name(checkpoint):
             return
-        said = {**_read(self._file), _name(checkpoint): family}
+        said = {**object_at(self._file), _name(checkpoint): family}
         kept = {name: value for name, value in said.items() if value is not None}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")

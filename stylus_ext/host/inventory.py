@@ -5,7 +5,6 @@ Nothing is hashed for it: SHA256 sums come from the host's cache or from sidecar
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import family_of, known_families
+from stylus_ext.host.small_json import object_at
 
 MOST = 100_000
 _SHA256 = 64
-_LARGEST_SIDECAR = 4 * 1024 * 1024
 _KIB = 1024
 _LOOK_AGAIN_S = 300.0
 _VERSIONS = {"sdxl": "sdxl", "sd2": "sd2", "sd3": "sd3", "flux": "flux1"}
@@ -89,10 +88,10 @@ def family(file: Any) -> str:
 
 def sidecar_sum(path: Path, size: int) -> str:
     """What Civitai's or LoRA Manager's file beside it states, as long as it speaks of a file of this size."""
-    manager = _read(path.with_suffix(".metadata.json"))
+    manager = object_at(path.with_suffix(".metadata.json"))
     if manager.get("size") == size and _is_sum(manager.get("sha256")):
         return str(manager["sha256"]).lower()
-    files = _read(path.with_suffix(".civitai.info")).get("files")
+    files = object_at(path.with_suffix(".civitai.info")).get("files")
     for one in files if isinstance(files, list) else ():
         hashes = one.get("hashes") if isinstance(one, Mapping) else None
         stated = hashes.get("SHA256") if isinstance(hashes, Mapping) else None
@@ -104,13 +103,3 @@ def sidecar_sum(path: Path, size: int) -> str:
 
 def _is_sum(text: object) -> bool:
     return isinstance(text, str) and len(text) == _SHA256 and all(letter in "0123456789abcdefABCDEF" for letter in text)
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_SIDECAR:
-            return {}
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
+from tests.backends.store.killing import Finished, campaign, killed
 from tests.backends.store.worker import BATCH, key_of
 from tests.fakes import make_entry
 
-ROOT = Path(__file__).parents[3]
 
-
-def killed(folder: Path, start: int, lines: int, more_s: float) -> list[tuple[str, int]]:
-    """What a worker said before it was killed: some lines, and a moment more."""
-    command = [sys.executable, "-m", "tests.backends.store.worker", str(folder), str(start)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as child:
-        assert child.stdout is not None
-        said = [child.stdout.readline() for _ in range(lines)]
-        time.sleep(more_s)
-        child.kill()
-        said += child.stdout.readlines()
-    return [(words[0], int(words[1])) for line in said if line.endswith("\n") and (words := line.split())]
-
-
-def check(folder: Path, finished: list[tuple[str, int]]) -> None:
+def check(folder: Path, finished: Finished) -> None:
     store = SqliteStore(folder)
     try:
         assert "catalogue_rebuilt" not in {note.code for note in store.notes}
@@ -53,27 +36,22 @@ def check(folder: Path, finished: list[tuple[str, int]]) -> None:
         store.close()
 
 
-def campaign(folder: Path, rounds: int, seed: int) -> None:
-    rng = random.Random(seed)
-    finished: list[tuple[str, int]] = []
-    for _ in range(rounds):
-        start = max((number for _, number in finished), default=-1) + 2
-        finished += killed(folder, start, rng.randrange(1, 40), rng.random() * 0.05)
-        check(folder, finished)
+def kills(folder: Path, rounds: int, seed: int) -> None:
+    finished = campaign("worker", folder, check, rounds, seed)
     assert {what for what, _ in finished} == {"write", "edit", "unite", "part"}
 
 
 def test_a_kill_loses_nothing_that_was_finished(tmp_path: Path) -> None:
-    campaign(tmp_path, rounds=6, seed=1)
+    kills(tmp_path, rounds=6, seed=1)
 
 
 @pytest.mark.long
 def test_many_kills_lose_nothing_that_was_finished(tmp_path: Path) -> None:
-    campaign(tmp_path, rounds=50, seed=2)
+    kills(tmp_path, rounds=50, seed=2)
 
 
 def test_edits_survive_a_kill_and_the_loss_of_the_database(tmp_path: Path) -> None:
-    finished = killed(tmp_path, 0, 30, 0)
+    finished = killed("worker", tmp_path, 0, 30, 0)
     for path in tmp_path.glob("catalogue.sqlite*"):
         path.unlink()
     edited = [number for what, number in finished if what == "edit"]

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import json
-import random
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 from stylus_ext.backends.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.verdicts import Verdict
+from tests.backends.store.killing import Finished, campaign
 
-ROOT = Path(__file__).parents[3]
 KEY = AdapterKey.civitai(1)
 
 
-def killed(folder: Path, start: int, lines: int, more_s: float) -> list[tuple[str, int]]:
-    command = [sys.executable, "-m", "tests.backends.store.judge", str(folder), str(start)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as child:
-        assert child.stdout is not None
-        said = [child.stdout.readline() for _ in range(lines)]
-        time.sleep(more_s)
-        child.kill()
-        said += child.stdout.readlines()
-    return [(words[0], int(words[1])) for line in said if line.endswith("\n") and (words := line.split())]
-
-
-def check(folder: Path, finished: list[tuple[str, int]]) -> None:
+def check(folder: Path, finished: Finished) -> None:
     with closing(SqliteStore(folder)) as store:
         there = {verdict.prompt for verdict in store.verdicts.all()}
     back = {number for what, number in finished if what == "back"}
@@ -40,12 +25,7 @@ def check(folder: Path, finished: list[tuple[str, int]]) -> None:
 
 
 def test_a_kill_loses_no_verdict_nor_does_the_loss_of_the_database(tmp_path: Path) -> None:
-    rng = random.Random(3)
-    finished: list[tuple[str, int]] = []
-    for _ in range(3):
-        start = max((number for _, number in finished), default=-1) + 2
-        finished += killed(tmp_path, start, rng.randrange(3, 30), rng.random() * 0.05)
-        check(tmp_path, finished)
+    finished = campaign("judge", tmp_path, check, rounds=3, seed=3)
     for path in tmp_path.glob("catalogue.sqlite*"):
         path.unlink()
     check(tmp_path, finished)
