@@ -14,6 +14,9 @@ def main():  # type: () -> int
         # The WebUI calls this without arguments, and takes another exit code for a broken extension.
         return 1 if len(sys.argv) > 1 else 0
     sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from stylus_ext.environment.speech import speak_with_what_there_is
+
+    speak_with_what_there_is()
     if len(sys.argv) == 1:
         from stylus_ext.environment import hook
 

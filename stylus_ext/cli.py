@@ -21,6 +21,7 @@ from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.environment import doctor, rendezvous
 from stylus_ext.environment.data_folder import data_folder
 from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.speech import speak_with_what_there_is
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 
 
 def main(words: Sequence[str]) -> int:
+    speak_with_what_there_is()
     arguments = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
@@ -60,7 +62,7 @@ def settings_for(folder: Path, arguments: Namespace) -> Settings:
     file = folder / SETTINGS_FILE
     try:
         if file.exists():
-            settings = with_values(settings, _object(file.read_text("utf-8")))
+            settings = with_values(settings, _object(file.read_text("utf-8-sig")))
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError, InvalidInput) as error:

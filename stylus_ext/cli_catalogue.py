@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stylus_ext import cli_refine
 from stylus_ext.cli_commands import CarryOut, Command, add_command
-from stylus_ext.cli_flags import Help
+from stylus_ext.cli_flags import Help, Switch
 from stylus_ext.cli_text import notes_lines
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
@@ -56,9 +56,9 @@ def _sync_flags(parser: ArgumentParser) -> None:
         "--base-model", dest="base_models", action="append", default=[], metavar="NAME",
         help="those for this base model, such as 'SDXL 1.0'; may be given again",
     )
-    parser.add_argument("--nsfw", action=BooleanOptionalAction, default=False, help="what is not safe for work, too (default: off)")
+    parser.add_argument("--nsfw", action=Switch, default=False, help="what is not safe for work, too (default: off)")
     parser.add_argument(
-        "--examples", action=BooleanOptionalAction, default=False,
+        "--examples", action=Switch, default=False,
         help="Civitai's example pictures' prompts and weights, too: one request more for each adapter, a second each (default: off)",
     )
     parser.add_argument("--afresh", action="store_true", help="all of it again, not only what is new since the last time")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylus_ext import cli_text
-from stylus_ext.cli_flags import PLAN_SECTIONS, Help, add_settings, settings_of
+from stylus_ext.cli_flags import PLAN_SECTIONS, Help, Switch, add_settings, settings_of
 from stylus_ext.core.description import KINDS, STATES
 from stylus_ext.engine.requests import REACHES
 
@@ -90,7 +90,7 @@ def _index_flags(parser: ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", metavar="DIR", help="folders of LoRAs")
     parser.add_argument("--lora-dir", action="append", default=[], metavar="DIR", help="the same")
     parser.add_argument("--learn", action="append", default=[], metavar="DIR", help="learn from your own pictures in this folder; may be given again")
-    parser.add_argument("--hash", action=BooleanOptionalAction, default=True, help="hash files whose SHA256 no sidecar states (default: on)")
+    parser.add_argument("--hash", action=Switch, default=True, help="hash files whose SHA256 no sidecar states (default: on)")
 
 
 def _index_payload(arguments: Namespace) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _search_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--family", metavar="NAME", help="of this base model family alone, such as sdxl")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"of this kind alone: {', '.join(KINDS)}")
     parser.add_argument("--state", choices=STATES, help="in this state alone")
-    parser.add_argument("--on-disk", action=BooleanOptionalAction, default=None, help="on disk, or not on disk, alone")
+    parser.add_argument("--on-disk", action=Switch, default=None, help="on disk, or not on disk, alone")
     parser.add_argument("--offset", type=int, default=0, metavar="NUMBER", help="pass over so many")
     parser.add_argument("--limit", type=int, default=20, metavar="NUMBER", help="show so many (default: 20)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -17,6 +17,14 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
+
+
+class Switch(argparse.BooleanOptionalAction):
+    """On by one flag, off by another. What its default is stands in our own sentence; older Pythons say it once more."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **named: Any) -> None:
+        super().__init__(option_strings, dest, **named)
+        self.help = named.get("help")
 
 
 def add_settings(parser: argparse.ArgumentParser, sections: Iterable[str]) -> None:
@@ -46,7 +54,7 @@ def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
     limits = "" if option.low is None else f"; {option.low:g} to {option.high:g}"
     text = f"{option.help} ({_default(option)}{limits})".replace("%", "%%")
     if isinstance(option.default, bool):
-        parser.add_argument(flag(option), dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
+        parser.add_argument(flag(option), dest=option.name, action=Switch, default=None, help=text)
         return
     kind = str if isinstance(option.default, tuple) else type(option.default)
     metavar = "{" + ",".join(option.choices) + "}" if option.choices else {str: "TEXT", int: "NUMBER", float: "NUMBER"}[kind]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli_commands import CarryOut, Command, add_command
-from stylus_ext.cli_flags import Help
+from stylus_ext.cli_flags import Help, Switch
 from stylus_ext.cli_text import notes_lines
 
 
@@ -23,11 +23,11 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
 def _flags(parser: ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="the folder into which you unpacked sd_adapters.pkl, sd_embeddings.npy and ultra_model/")
     parser.add_argument(
-        "--vectors", action=BooleanOptionalAction, default=True,
+        "--vectors", action=Switch, default=True,
         help="use the published vectors where your encoder is text-embedding-3-large (default: on)",
     )
     parser.add_argument("--chroma", action="store_true", help="put these vectors into Chroma, instead of a mapped file beside it")
-    parser.add_argument("--embed", action=BooleanOptionalAction, default=True, help="make the vectors that are missing now (default: on)")
+    parser.add_argument("--embed", action=Switch, default=True, help="make the vectors that are missing now (default: on)")
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:

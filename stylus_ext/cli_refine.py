@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stylus_ext.cli_commands import Command
+from stylus_ext.cli_flags import Switch
 from stylus_ext.cli_text import notes_lines
 
 _MOST_REASONS = 10
@@ -21,7 +22,7 @@ def _flags(parser: ArgumentParser) -> None:
     parser.add_argument("--per-minute", type=float, default=0.0, metavar="NUMBER", help="questions a minute; 0 is no limit (default: 0)")
     parser.add_argument("--pictures", type=int, default=3, metavar="NUMBER", help="example pictures that are shown for each; 0 asks by text alone (default: 3)")
     parser.add_argument(
-        "--fetch-pictures", action=BooleanOptionalAction, default=True,
+        "--fetch-pictures", action=Switch, default=True,
         help="fetch example pictures from Civitai and Hugging Face; off shows only those on this machine (default: on)",
     )
     parser.add_argument("--on-disk", action="store_true", help="only what is on disk")

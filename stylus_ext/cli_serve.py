@@ -19,6 +19,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.data_folder import data_folder
 from stylus_ext.environment.rendezvous import TOKEN_VARIABLE
+from stylus_ext.environment.standard_input import wait_for_its_end
 
 _MOST_MINUTES = 1_000_000
 
@@ -46,7 +47,7 @@ def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor)
     from stylus_ext.engine.life import Life
     from stylus_ext.engine.log import logged_to
 
-    life = Life(arguments.bound, arguments.idle_minutes * 60)
+    life = Life(wait_for_its_end if arguments.bound else None, arguments.idle_minutes * 60)
     _end_on_signals()
     life.begin()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -155,6 +156,16 @@ def test_the_help_groups_every_setting_and_fits_a_terminal(stylus: Cli, capsys: 
         assert f"\n{group}\n" in text
     assert max(map(len, text.splitlines())) <= 110
     assert text.index("--negative") < text.index("selection:") < text.index("encoder:")
+
+
+@pytest.mark.parametrize("words", [["index"], ["catalogue", "sync"], ["catalogue", "refine"], ["import", "stylusdocs"], ["plan"], ["search"]])
+def test_a_default_is_said_once(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Pythons before 3.13 say the default of a switch themselves, in their own words."""
+    with pytest.raises(SystemExit):
+        cli.main([*words, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(default: " in said
+    assert not re.search(r"\) \(default|default: (True|False|None)", said)
 
 
 def test_an_unknown_flag_or_command_is_refused(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:

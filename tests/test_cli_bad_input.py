@@ -122,6 +122,12 @@ def test_a_broken_settings_file_is_named(stylus: Cli, folder: Path, content: byt
     assert ".." not in message.replace("...", "")
 
 
+def test_a_settings_file_of_an_editor_that_marks_its_files_is_read(stylus: Cli, folder: Path) -> None:
+    before = (folder / "settings.json").read_bytes()
+    (folder / "settings.json").write_bytes(b"\xef\xbb\xbf" + before.replace(b"\n", b"\r\n"))
+    assert stylus("plan", "a corgi").code == 0
+
+
 def test_a_settings_file_that_is_a_folder_is_named(stylus: Cli, folder: Path) -> None:
     (folder / "settings.json").unlink()
     (folder / "settings.json").mkdir()

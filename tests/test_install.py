@@ -140,6 +140,21 @@ def test_the_doctor_speaks_before_and_after(extension: Extension) -> None:
     assert json.loads(extension.run("doctor", "--json").stdout)["argv"] == ["doctor", "--json"]
 
 
+def test_a_folder_whose_name_the_output_cannot_spell_stops_nobody(tmp_path: Path) -> None:
+    """As on Windows, where what goes into a pipe or a file is in the letters of one country."""
+    extension = Extension(tmp_path / "日本✿")
+    extension.variables["PYTHONIOENCODING"] = "cp1252"
+    before = extension.run("doctor")
+    assert (before.returncode, before.stderr) == (0, "")
+    assert "???" in before.stdout
+    hook = extension.run()
+    assert (hook.returncode, hook.stderr) == (0, "")
+    assert "???" in hook.stdout
+    extension.wait_until_built()
+    gone = extension.run("remove")
+    assert (gone.returncode, gone.stderr) == (0, "")
+
+
 def test_remove_takes_the_environment_and_names_what_stays(extension: Extension) -> None:
     assert extension.run("plan", "x").returncode == 0
     extension.data.mkdir()

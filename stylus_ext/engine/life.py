@@ -18,21 +18,22 @@ _GRACE_S = 20.0
 
 
 class Life:
-    """`bound` ends with the process at the other end of standard input; `idle_s` of 0 never tires. `reason` says why it ended."""
+    """With `wait_for_starter`, which returns when the starter has gone, it ends with that one; `idle_s` of 0 never tires. `reason` says why it ended."""
 
-    def __init__(self, bound: bool = False, idle_s: float = 0.0) -> None:
-        self.bound = bound
+    def __init__(self, wait_for_starter: Callable[[], None] | None = None, idle_s: float = 0.0) -> None:
+        self.bound = wait_for_starter is not None
         self.idle_s = idle_s
         self.reason = ""
         self._used = time.monotonic()
         self._parent = os.getppid()
+        self._wait_for_starter = wait_for_starter
         self._end: Callable[[], None] = _interrupt
         self._busy: Callable[[], bool] = _loading
 
     def begin(self) -> None:
         """From the first moment on: a starter that dies while we load leaves nobody behind."""
-        if self.bound:
-            threading.Thread(target=self._listen, name="stylus-starter", daemon=True).start()
+        if self._wait_for_starter is not None:
+            threading.Thread(target=self._listen, args=(self._wait_for_starter,), name="stylus-starter", daemon=True).start()
         if self.bound or self.idle_s:
             threading.Thread(target=self._look, name="stylus-life", daemon=True).start()
 
@@ -57,11 +58,9 @@ class Life:
         logger.info("the engine is to end: %s", reason)
         self._end()
 
-    def _listen(self) -> None:
-        """Not through sys.stdin, whose lock a thread that waits would still have when the interpreter ends."""
+    def _listen(self, wait: Callable[[], None]) -> None:
         try:
-            while os.read(0, 4096):
-                pass
+            wait()
         except OSError as error:
             logger.info("standard input cannot be read (%s)", error)
         self._finish("its starter has gone")

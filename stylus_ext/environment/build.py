@@ -18,6 +18,7 @@ from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Hom
 from stylus_ext.environment.locking import Holder, hold
 from stylus_ext.environment.meter import Meter, megabytes
 from stylus_ext.environment.pip_run import Pip, compile_folder
+from stylus_ext.environment.placing import give_name, put_in_place
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, write_progress
 from stylus_ext.environment.sweep import remove_leftovers, remove_replaced
@@ -118,8 +119,8 @@ def _fill(environment: Environment, part: Part, at: Workplace) -> None:
     compile_folder(new, at.meter.tell)
     _write_manifest(environment, part, new, time.monotonic() - began)
     if part.folder.exists():
-        part.folder.rename(part.folder.with_name(f"old-{part.folder.name}"))
-    new.rename(part.folder)
+        give_name(part.folder, part.folder.with_name(f"old-{part.folder.name}"))
+    give_name(new, part.folder)
 
 
 def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> None:
@@ -167,7 +168,7 @@ def _check_torch(environment: Environment) -> None:
         return
     front = [str(part.folder) for part in environment.parts]
     code = f"import sys; sys.path[:0] = {front!r}; import torch; torch.zeros(2).sum()"
-    done = subprocess.run([sys.executable, "-s", "-B", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-s", "-B", "-c", code], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         with environment.home.log.open("a", encoding="utf-8") as log:
             log.write(done.stderr)
@@ -185,4 +186,4 @@ def _switch(environment: Environment) -> None:
     said = current_keys(environment.home) | {machine.python_version(): environment.key}
     temporary = current.with_name("current.new")
     temporary.write_text(json.dumps(said), encoding="utf-8")
-    temporary.replace(current)
+    put_in_place(temporary, current)

@@ -88,7 +88,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
     # The number in the file may by now be somebody else's: only who still holds the folder is ended.
     holder = rendezvous.engine_holder(data_dir)
     if holder is not None and holder.pid == said.pid:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # it has just gone, or is another user's
             os.kill(said.pid, signal.SIGTERM)
         if _ended(said.pid, wait_s):
             return True

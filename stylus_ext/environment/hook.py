@@ -51,7 +51,8 @@ def start_detached(environment: Environment) -> subprocess.Popen[bytes] | None:
     command = [sys.executable, "-s", "-B", str(ROOT / "install.py"), BUILD_WORD]
     flags = 0
     if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        # A console without a window, which pip inherits; with none at all, Windows would open a window for each child.
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with (home.folder / "detached.log").open("ab") as log:
         return subprocess.Popen(

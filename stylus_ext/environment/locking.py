@@ -57,7 +57,7 @@ class FileLock:
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, 0)
-            os.close(self._handle)
+            _let_go(self._handle)
             self._handle = None
 
     @property
@@ -82,16 +82,28 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def _let_go(handle: int) -> None:
+    """Windows takes its time over a lock that merely went with its file."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        with contextlib.suppress(OSError):
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+    os.close(handle)
+
+
 def is_locked(path: Path) -> bool:
     """Whether some process holds the lock on this file."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    try:
-        return not _lock(handle)
-    finally:
-        os.close(handle)
+    if _lock(handle):
+        _let_go(handle)
+        return False
+    os.close(handle)
+    return True
 
 
 def holder_of(path: Path) -> Holder | None:

@@ -109,6 +109,7 @@ def pip_environment(scratch: Path) -> dict[str, str]:
         "PIP_ROOT_USER_ACTION": "ignore",
         "PIP_PROGRESS_BAR": "off",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONIOENCODING": "utf-8",  # so is the log read
         # pip unpacks in the temporary folder and then moves: on one disk that is a rename.
         "TMPDIR": str(scratch),
         "TEMP": str(scratch),
@@ -124,11 +125,13 @@ _REASONS = (
      " that changes files."),
     (r"No space left on device|\[Errno 28\]|WinError 112", "The disk is full, so the environment could not be built."
      " Please make room and start again."),
+    (r"Long Path support", "A path in the extension's folder would become longer than Windows allows. Please move the WebUI to a"
+     " shorter one, such as C:\\webui, or allow long paths in Windows, and start again."),
     (r"NewConnectionError|Failed to establish|Name or service|name resolution|Max retries|ConnectTimeout"
      r"|ReadTimeout|ProxyError|SSLError|ConnectionReset|Connection broken|connection broken|timed out",
      "The packages could not be fetched: the package index does not answer. Please check the network (or pip's proxy"
      " settings) and start again."),
-    (r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]", "A folder cannot be written. Please check the"
+    (r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]|WinError 5\b", "A folder cannot be written. Please check the"
      " rights of the extension's folder and start again."),
     (r"No matching distribution found|Could not find a version", "pip found no file{name}: either the package index"
      " does not answer, or it has none for this Python and this system. Please check the network (or pip's index and"

@@ -6,18 +6,28 @@ import os
 import runpy
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 
-def _end_with_parent() -> None:
-    # Not sys.stdin: a thread that waits in its buffer would stop the interpreter from ending.
-    while os.read(0, 1):
-        pass
+def _made_way() -> Callable[[], None]:
+    """What waits for the parent's end is found now: later nothing of ours stands on the path, before everybody's or at all."""
+    here = Path(__file__).resolve()
+    # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's folder first.
+    others = [one for one in sys.path if Path(one).resolve() != here.parent]
+    sys.path[:] = [str(here.parents[2]), *others]
+    from stylus_ext.environment.standard_input import wait_for_its_end
+
+    sys.path[:] = others
+    return wait_for_its_end
+
+
+def _end_with_parent(wait: Callable[[], None]) -> None:
+    wait()
     os._exit(1)
 
 
 if __name__ == "__main__":
-    # Otherwise this folder stands first on the path, and its module names in front of everybody's.
-    sys.path.pop(0)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(_made_way(),), daemon=True).start()
     sys.argv[0] = "pip"
     runpy.run_module("pip", run_name="__main__", alter_sys=True)

@@ -8,6 +8,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stylus_ext.environment.placing import put_in_place
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -37,7 +39,7 @@ def write_progress(path: Path, progress: Progress) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     said = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
     temporary.write_text(json.dumps(said), encoding="utf-8")
-    temporary.replace(path)
+    put_in_place(temporary, path)  # who shows it may be reading it just now
 
 
 def read_progress(path: Path) -> Progress | None:

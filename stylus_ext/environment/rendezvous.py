@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stylus_ext.environment.locking import Holder, hold, holder_of, is_locked
+from stylus_ext.environment.placing import put_in_place
 from stylus_ext.environment.problems import SetupProblem
 
 __all__ = ["ENGINE_LOCK", "FILE", "TOKEN_VARIABLE", "Holder", "Rendezvous", "engine_holder", "hold", "process_lives", "read", "remove", "write"]
@@ -22,7 +23,7 @@ FILE = "engine.json"
 ENGINE_LOCK = "engine"
 TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECT_S = 1.0
-_STILL_ACTIVE = 259  # Windows
+_STILL_ACTIVE, _ACCESS_DENIED = 259, 5  # Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(said), file)
-        temporary.replace(data_dir / FILE)
+        put_in_place(temporary, data_dir / FILE)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
@@ -98,10 +99,10 @@ def process_lives(pid: int) -> bool:
     if sys.platform == "win32":
         import ctypes
 
-        kernel = ctypes.windll.kernel32
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         handle = kernel.OpenProcess(0x1000, False, pid)
         if not handle:
-            return False
+            return ctypes.get_last_error() == _ACCESS_DENIED
         code = ctypes.c_ulong()
         kernel.GetExitCodeProcess(handle, ctypes.byref(code))
         kernel.CloseHandle(handle)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from stylus_ext.environment import pip_run
 from stylus_ext.environment.pip_run import compile_folder, pip_environment, reason
 
 SAID = [
@@ -23,6 +27,9 @@ SAID = [
     ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
      "    a-b==1.2 from https://x/y.whl:\n        Expected sha256 00\n", "package (a-b==1.2) is not the one"),
     ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'", "cannot be written"),
+    ("ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory: 'C:\\\\x'\nHINT: This error might have"
+     " occurred since this system does not have Windows Long Path support enabled.", "longer than Windows allows. Please move the WebUI"),
+    ("ERROR: Could not install packages due to an OSError: [WinError 5] Access is denied: 'C:\\\\x'", "cannot be written"),
     ("Traceback: something new", "does not know. Please read the.log"),
 ]
 
@@ -46,6 +53,29 @@ def test_settings_that_lead_packages_elsewhere_are_dropped(monkeypatch: pytest.M
     assert said["PIP_INDEX_URL"] == "stated", "the user's own index stays"
     assert said["TMPDIR"] == str(tmp_path)
     assert said["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+SHOWING = "import sys\nprint(sys.path)\n"
+
+
+@pytest.mark.parametrize("folder_first", [True, False], ids=["as usual", "as the embeddable Python of Windows"])
+def test_pip_sees_the_path_without_what_is_ours(tmp_path: Path, folder_first: bool) -> None:
+    """Nor without what is Python's: where no script's folder stands first, the first is the standard library."""
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").write_text("")
+    (tmp_path / "pip" / "__main__.py").write_text(SHOWING)
+    script = Path(pip_run.__file__).with_name("pip_watch.py")
+    first = [str(script.parent)] if folder_first else []
+    code = (
+        f"import runpy, sys\nsys.path[:] = {[*first, str(tmp_path)]!r} + sys.path[1:]\n"
+        f"sys.argv[:] = [{str(script)!r}]\nrunpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    with subprocess.Popen([sys.executable, "-s", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        path = ast.literal_eval(child.stdout.readline())
+    assert path[0] == str(tmp_path)
+    assert str(script.parent) not in path
+    assert str(script.parents[2]) not in path
 
 
 def test_byte_code_is_made_for_what_an_engine_imports(tmp_path: Path) -> None:

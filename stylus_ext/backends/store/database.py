@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from stylus_ext.core.errors import StoreProblem, StylusError, Unavailable
 
@@ -28,13 +28,19 @@ class Damaged(StoreProblem):
     """The database cannot be read any more; opening it anew moves it aside and builds another."""
 
 
+def address(path: PurePath) -> str:
+    """A URI as SQLite reads it: a network drive's server belongs to the path there."""
+    uri = path.as_uri()
+    return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
+
+
 class Database:
     """One connection for writing, behind a lock; for reading as many as there are readers at once."""
 
     def __init__(self, path: Path, *, wait_s: float, holder: Callable[[], str] | None = None, options: str = "mode=rwc") -> None:
         self.path = path
         self.read_only = "mode=ro" in options
-        self._address = f"{path.resolve().as_uri()}?{options}"
+        self._address = f"{address(path.resolve())}?{options}"
         self._wait_s = wait_s
         self._holder = holder
         self._lock = threading.RLock()

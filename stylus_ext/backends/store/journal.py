@@ -108,7 +108,7 @@ def _mark(place: int, before: bytes) -> str:
 
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
-        record = load(line.decode("utf-8"))
+        record = load(line.decode("utf-8-sig"))  # some editors begin a file with a mark
     except (ValueError, RecursionError):
         return None
     right = isinstance(record, dict) and isinstance(record.get("what"), str) and record.get("v") == VERSION

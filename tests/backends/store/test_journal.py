@@ -51,6 +51,13 @@ def test_another_file_is_read_from_its_beginning(tmp_path: Path, other: str) -> 
     assert not journal.since(mark).continued
 
 
+def test_an_editor_that_begins_files_with_a_mark_takes_no_record_away(tmp_path: Path) -> None:
+    journal = UserJournal(tmp_path)
+    journal.append("edits", [{"n": 1}, {"n": 2}])
+    journal.path.write_bytes(b"\xef\xbb\xbf" + journal.path.read_bytes().replace(b"\n", b"\r\n"))
+    assert (told(journal), journal.since("").unreadable) == ([1, 2], 0)
+
+
 @given(st.integers(1, 60))
 def test_a_torn_line_harms_nothing_but_itself(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     journal = UserJournal(tmp_path_factory.mktemp("torn"))

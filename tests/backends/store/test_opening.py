@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,10 +13,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from stylus_ext.backends.store.database import address
 from stylus_ext.backends.store.opening import Opening, open_catalogue
 from stylus_ext.backends.store.schema import STEPS
 from stylus_ext.backends.store.sqlite import SqliteStore
@@ -27,6 +29,18 @@ from tests.fakes import make_entry
 
 ONE = AdapterKey.civitai(1)
 ALL = Filter()
+
+
+def test_a_folder_on_a_network_drive_is_named_as_sqlite_reads_it(tmp_path: Path) -> None:
+    """Windows resolves a drive letter of the network to its server, which SQLite refuses in the place of a host."""
+    shared = address(PureWindowsPath(r"\\nas\my models\stylus\catalogue.sqlite"))
+    assert shared == "file:////nas/my%20models/stylus/catalogue.sqlite"
+    assert address(PureWindowsPath(r"C:\webui\stylus\catalogue.sqlite")) == "file:///C:/webui/stylus/catalogue.sqlite"
+    with pytest.raises(sqlite3.OperationalError, match="authority"):
+        sqlite3.connect("file://nas/my%20models/catalogue.sqlite", uri=True)
+    with contextlib.closing(sqlite3.connect(f"file:///{tmp_path.as_posix()}/a.sqlite", uri=True)) as connection:
+        connection.execute("CREATE TABLE a (b)")
+    assert (tmp_path / "a.sqlite").exists(), "two slashes at the beginning of a path are as good"
 
 
 @contextmanager
