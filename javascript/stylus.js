@@ -330,6 +330,8 @@ window.stylus = (() => {
         licence: "Licence", tags: "Tags", files: "Files", examples: "Prompts it was used with", negative: "Negative text", downloads: "Downloads",
         atSource: "Show where it comes from", key: "Key",
         fetchIt: "Fetch it ({size})", begun: "Begun; Jobs shows how far it is.",
+        describeIt: "Describe better", describeHint: "Sends its card, and pictures of it, to the chat server that the settings name.",
+        asking: "The chat server is asked ...", describedAnew: "Described anew.", notDescribed: "It was not described: {why}",
         stateHint: "always: whatever the prompt; never: not even if it fits",
     });
 
@@ -465,15 +467,40 @@ window.stylus = (() => {
         const undo = button(text("undoEdit"), () => restore(entry.before, text("undone")), {id: "stylus_undo", hidden: !entry.before});
 
         const fetching = button(text("fetchIt", {size: stylus.size(entry.size)}), () => begin("fetch"), {id: "stylus_fetch", hidden: true});
+        const better = button(text("describeIt"), describe, {id: "stylus_describe", title: text("describeHint"), hidden: true});
         call("status").then((said) => {
             const can = said.told ? said.told.capabilities : {};
             fetching.hidden = !can.downloads || Boolean(entry.stem) || !entry.remote;
+            better.hidden = !can.operations || !can.operations.includes("refine") || !can.composers.includes("chat") || entry.edits.text !== null;
         }, () => undefined);
 
         /** The work itself is one of the engine's jobs, and shown among them. */
         async function begin(name) {
             const said = await tried(line, () => call("start", {name, payload: {keys: [entry.key]}}));
             if (said) fill(line, text("begun"));
+        }
+
+        /** Asks for this one alone, and shows what came of it as long as it is still this one that is shown. */
+        async function describe() {
+            better.disabled = true;
+            fill(line, text("asking"));
+            let job = await tried(line, () => call("start", {name: "refine", payload: {keys: [entry.key]}}));
+            while (job && ["waiting", "running"].includes(job.state) && line.isConnected) {
+                await new Promise((resolve) => setTimeout(resolve, 400));
+                job = await tried(line, () => call("job", {id: job.id}));
+            }
+            better.disabled = false;
+            if (!job || !line.isConnected) return;
+            const result = job.result || {};
+            if (!result.refined) {
+                fill(line, text("notDescribed", {why: job.error || result.stopped || Object.keys(result.reasons || {})[0] || text(job.state)}));
+                return;
+            }
+            const said = await tried(line, () => call("show", {key: entry.key}));
+            if (!said || !line.isConnected) return;
+            drawDetail(place, {...said.entry, before: entry.before}, {kinds, changed, closed});
+            fill(place.querySelector("#stylus_detail_line"), text("describedAnew"));
+            changed();
         }
 
         function read() {
@@ -524,7 +551,7 @@ window.stylus = (() => {
             field(text("state"), inputs.state, text("stateHint")), field(text("text"), inputs.text), field(text("triggerWords"), inputs.triggers, text("triggersHint")),
             field(text("weight"), inputs.weight, text("weightHint")), field(text("kind"), inputs.kind),
             el("div", {class: "stylus-row"}, button(text("save"), save, {id: "stylus_save", class: "stylus-button stylus-primary"}), undo,
-                button(text("forgetEdits"), () => restore(null, text("forgotten")), {id: "stylus_forget"}), fetching),
+                button(text("forgetEdits"), () => restore(null, text("forgotten")), {id: "stylus_forget"}), fetching, better),
             line,
             el("dl", {class: "stylus-facts"}, facts.map(([name, value]) => [el("dt", {}, text(name)), el("dd", {}, value)])),
             entry.link && stylus.link(entry.link, text("atSource")),
@@ -548,6 +575,9 @@ window.stylus = (() => {
         identify: "Identify by hash", identifyHint: "Sends the SHA256 of your files that nobody has named to Civitai (and the hash of their tensors, where it does not know that), and takes in what it knows of them.",
         sync: "Look for LoRAs", syncHint: "Sends the words below to the service, and takes in the cards that it has; no file is fetched.",
         refine: "Describe better", refineHint: "Sends cards to the chat server that the settings name, and takes in what it says of them.",
+        estimated: "about", spent: "spent",
+        expense: "{name}: {tokens_in} tokens read, {tokens_out} written", expensePaid: "{name}: {tokens_in} tokens read, {tokens_out} written, ${dollars}",
+        expenseUnknown: "{name}: {tokens_in} tokens read, {tokens_out} written, at a price that nobody knows",
         budget: "Dollars at most", onlyHere: "only what is on disk", estimate: "Say what it would cost",
         words: "Words", tagName: "Tag", most: "At most", from: "From",
         noJobs: "Nothing was started yet.",
@@ -641,11 +671,19 @@ window.stylus = (() => {
         const lines = [];
         for (const [name, value] of Object.entries(result)) {
             if (name === "notes") lines.push(...value.map((note) => note.text));
-            else if (name === "skipped" && value) lines.push(...Object.entries(value).map(([reason, number]) => `${reason}: ${number}`));
-            else if (name === "failed") lines.push(...value.map((one) => one.text || JSON.stringify(one)));
+            else if (["skipped", "reasons"].includes(name) && value) lines.push(...Object.entries(value).map(([reason, number]) => `${reason}: ${number}`));
+            else if (name === "failed" && Array.isArray(value)) lines.push(...value.map((one) => one.text || JSON.stringify(one)));
+            else if (["estimate", "spent"].includes(name) && value && value.tokens_in + value.tokens_out > 0) lines.push(expense(name === "estimate" ? "estimated" : name, value));
             else if (["number", "string", "boolean"].includes(typeof value) && value !== "") lines.push(`${name}: ${value}`);
         }
         return lines;
+    }
+
+    /** What a language model takes for it. */
+    function expense(name, said) {
+        const tokens = {name: text(name), tokens_in: said.tokens_in.toLocaleString(), tokens_out: said.tokens_out.toLocaleString()};
+        if (said.cost === null) return text("expenseUnknown", tokens);
+        return said.cost > 0 ? text("expensePaid", {...tokens, dollars: said.cost.toFixed(said.cost < 0.1 ? 4 : 2)}) : text("expense", tokens);
     }
 
     async function start(line, name, payload = {}) {

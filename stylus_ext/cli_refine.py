@@ -14,6 +14,9 @@ _MOST_REASONS = 10
 
 
 def _flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "keys", nargs="*", metavar="KEY", help="these alone, by their keys or the names of their files, whatever was said of them before; none is all"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say how many, and about what it would cost; nobody is asked")
     parser.add_argument("--budget", dest="dollars", type=float, metavar="DOLLARS", help="spend no more than this")
     parser.add_argument("--token-budget", dest="tokens", type=int, metavar="NUMBER", help="use no more tokens than this, read and written")
@@ -62,12 +65,12 @@ def _expense(said: Mapping[str, Any]) -> str:
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in _PAYLOAD}
+    return {name: getattr(arguments, name) for name in _PAYLOAD} | {"keys": arguments.keys or None}
 
 
 COMMANDS = (
     Command(
-        "refine", "", "have your chat model describe adapters from their cards and pictures; stopped, it goes on where it was", "refine",
+        "refine", "[KEY ...] ", "have your chat model describe adapters from their cards and pictures; stopped, it goes on where it was", "refine",
         refine_lines, _payload, _flags,
     ),
 )

@@ -14,7 +14,7 @@ PACKAGE = "stylus_ext"
 MOST_LINES = 250
 
 CORE_ORDER = (
-    "errors", "signs", "ranker", "naming", "settings", "terms", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
+    "errors", "signs", "ranker", "naming", "leaves", "settings", "terms", "card", "fetching", "names", "family", "description", "embedding", "prompt", "candidates", "composition",
     "corrections", "verdicts", "masks", "tags", "plan", "ports", "browsing", "recipes", "sources", "rehearsal", "importing", "refining",
 )
 MAY_IMPORT = {

@@ -109,14 +109,18 @@ class RefineCatalogue:
         return report, wanted
 
     def _entries(self, limits: RefineLimits) -> Iterator[Entry]:
-        for change in self._store.changes(0):
-            if change.entry is not None and (change.entry.files or not limits.on_disk):
-                yield change.entry
+        everything = (change.entry for change in self._store.changes(0))
+        named = None if limits.keys is None else self._store.read(limits.keys).values()
+        for entry in everything if named is None else named:
+            if entry is not None and (entry.files or not limits.on_disk):
+                yield entry
 
     def _not_wanted(self, entry: Entry, print_: str, limits: RefineLimits) -> str:
         said = entry.description
         if entry.edits.text is not None:
             return "edited"
+        if limits.keys is not None:
+            return ""
         if said.source == _PUBLISHED and not limits.again:
             return "known"
         alike = said.source.partition(":")[0] == self._refiner.source.partition(":")[0] and said.fingerprint == print_

@@ -39,7 +39,7 @@ _FIRST_LOOK_S = 5.0
 def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:
     """`holder` names who has the data folder when it is locked."""
     store = SqliteStore(folder, holder=holder)
-    embedder = embedder_for(settings.encoder, encoder_key(settings.encoder))
+    embedder = embedder_for(settings.encoder, encoder_key(folder, settings.encoder))
 
     def fresh_index(place: Path) -> ChromaIndex:
         return ChromaIndex(

@@ -19,6 +19,7 @@ from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
 
 _ANSWERS = "chat_answers.json"
+_CHECK_TOKENS = 300  # a model may think before it says yes
 _CHECK = {"type": "object", "additionalProperties": False, "required": ["answer"], "properties": {"answer": {"type": "string"}}}
 
 
@@ -119,7 +120,7 @@ class ChatAccess:
     def account(self) -> str:
         """Asks the model for one word, which shows that address, model and key are right; says where that is."""
         client = self.client()
-        client.ask(Question("Answer briefly.", "Say yes.", schema=_CHECK, schema_name="check", max_tokens=50), self.settings.chat_deadline)
+        client.ask(Question("Answer briefly.", "Say yes.", schema=_CHECK, schema_name="check", max_tokens=_CHECK_TOKENS), self.settings.chat_deadline)
         return client.name
 
     def close(self) -> None:

@@ -29,8 +29,8 @@ class ImportRequest:
 
 
 def fits(encoder: Encoder) -> bool:
-    """Whether prompts are embedded by what made the published vectors."""
-    return bool(encoder.endpoint) and encoder.model.rpartition("/")[2] == MODEL
+    """Whether prompts are embedded by what made the published vectors, and as long as those are."""
+    return bool(encoder.endpoint) and encoder.model.rpartition("/")[2] == MODEL and encoder.dimensions in (0, DIMENSIONS)
 
 
 def with_lent(encoder: Encoder, index: ChromaIndex | LateIndex, folder: Path) -> ChromaIndex | LateIndex | LentIndex:
@@ -61,7 +61,7 @@ def _why_not(stylus: Stylus, vectors: PublishedVectors, done: Imported) -> str:
         return ""
     return (
         f"The published vectors were made by {vectors.model} and stay where they are: prompts are embedded by "
-        f"{stylus.settings.encoder.model}. They are used with an encoder.endpoint that has {MODEL}; import again then."
+        f"{stylus.settings.encoder.model}. They are used with an encoder.endpoint that has {MODEL}, at all of its {DIMENSIONS:,} dimensions; import again then."
     )
 
 

@@ -11,11 +11,8 @@ from typing import Protocol
 from stylus_ext.app.wiring_chat import ChatAccess
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
-from stylus_ext.backends.chat import Question
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Settings
-
-_PATIENCE_S = 30.0
 
 
 class Keeper(Protocol):
@@ -58,9 +55,7 @@ class Keys:
         title, _, keeper = self._services()[service]
         if isinstance(keeper, ChatAccess):
             with closing(keeper):
-                client = keeper.client()
-                client.ask(Question("You answer in one word.", "Say: ready", max_tokens=200), _PATIENCE_S)
-                return f"{client.name} answers."
+                return f"{keeper.account()} answers."
         if not keeper.has_key():
             raise InvalidInput(f"There is no key for {title} that could be tried.")
         return f"{title} knows the key: it is {self._accesses()[service].account()}'s."

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
-from stylus_ext.backends.chat.endpoint import OPENAI, place_of
+from stylus_ext.backends.chat.endpoint import OPENAI, OPENAI_KEY, place_of
 from stylus_ext.backends.embedders.model_files import model_files
-from stylus_ext.backends.http import key_for, origin_of
+from stylus_ext.backends.http import Key, KeyName, key_for, origin_of
 from stylus_ext.backends.rerankers import RERANK_KEY, reranker_for
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Reranker
@@ -21,8 +20,7 @@ EMBEDDING_PRICES = {
 }
 """US dollars per million tokens, as their makers published them as of August 2025."""
 _TOKENS_PER_ENTRY = 180  # both texts of a card that are embedded, of the usual length
-ENCODER_KEY = "STYLUS_ENCODER_KEY"  # the key of the embeddings endpoint; it goes nowhere else
-OPENAI_KEY = "OPENAI_API_KEY"  # the key that OpenAI's own tools read; it goes to OpenAI alone
+ENCODER_KEY = KeyName("encoder", "STYLUS_ENCODER_KEY", OPENAI)
 
 
 def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
@@ -39,17 +37,16 @@ def reranks_for_free(said: Reranking) -> bool:
         return True
 
 
-def encoder_key(encoder: Encoder) -> str:
-    """What was entered for embeddings, for the address that was entered with it if one was; OpenAI's own only for OpenAI."""
+def encoder_key(folder: Path, encoder: Encoder) -> Key | None:
+    """What was entered for embeddings, for the address that was entered with it; OpenAI's own only for OpenAI."""
+    if not encoder.endpoint:
+        return None
     try:
-        origin = origin_of(encoder.endpoint) if encoder.endpoint else ""
-    except InvalidInput:  # the encoder itself says what is wrong with its address
-        return ""
-    stated, bound = os.environ.get(ENCODER_KEY, ""), os.environ.get(f"{ENCODER_KEY}_ORIGIN", "")
-    if stated and bound and origin_of(bound) != origin:
-        logger.warning("The key in %s was entered for %s and is not sent to %s.", ENCODER_KEY, origin_of(bound), origin)
-        return ""
-    return stated or (os.environ.get(OPENAI_KEY, "") if origin == OPENAI else "")
+        found = key_for(folder, encoder.endpoint, ENCODER_KEY)
+        return found or (key_for(folder, encoder.endpoint, OPENAI_KEY) if origin_of(encoder.endpoint) == OPENAI else None)
+    except InvalidInput as problem:  # the encoder itself says what is wrong with its address
+        logger.warning("The embeddings server is asked without a key: %s", problem)
+        return None
 
 
 def embedding_cost(encoder: Encoder) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.description import Description
 from stylus_ext.core.errors import InvalidInput, StylusError
 
@@ -84,6 +84,8 @@ class RefineLimits:
     on_disk: bool = False
     again: bool = False
     """Also what this refiner's kind has described before, by another model."""
+    keys: tuple[AdapterKey, ...] | None = None
+    """These alone, whatever was said of them before and however often that failed; the user's own texts stay all the same."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_once <= MOST_AT_ONCE:

@@ -5,13 +5,13 @@ In: nothing, or a plain mapping such as parsed JSON. Out: `Settings`, or `Invali
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.leaves import checked, listed
 
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
@@ -41,7 +41,7 @@ class Option:
 class _Section:
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(item.name, getattr(self, item.name), item.default, item.metadata)
+            checked(item.name, getattr(self, item.name), item.default, item.metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Encoder(_Section):
 
     model: str = _option("all-MiniLM-L6-v2", "a sentence-transformers model, or the model name of the endpoint")
     endpoint: str = _option("", "base URL of an OpenAI-compatible embeddings server; empty encodes on this machine")
+    dimensions: int = _option(0, "numbers in a vector of the endpoint's model, where it lets one choose, such as 1024; 0 takes its own", low=0, high=8192)
     device: str = _option("cpu", "where to encode; the picture needs the GPU")
     threads: int = _option(2, "threads while a picture is made", low=1, high=64)
 
@@ -208,7 +209,7 @@ def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> 
         unknown = sorted(set(leaves) - {item.name for item in fields(current)})
         if unknown:
             raise InvalidInput(f"There is no setting {section}.{unknown[0]}.")
-        read = {name: _read(value, getattr(current, name)) for name, value in leaves.items()}
+        read = {name: listed(value, getattr(current, name)) for name, value in leaves.items()}
         settings = replace(settings, **{section: replace(current, **read)})
     return settings
 
@@ -219,32 +220,3 @@ def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
         section.name: {leaf.name: getattr(getattr(settings, section.name), leaf.name) for leaf in fields(getattr(settings, section.name))}
         for section in fields(settings)
     }
-
-
-def _read(value: Any, current: Any) -> Any:
-    """A list of texts, as JSON has it or as one text with commas, where several texts are wanted."""
-    if not isinstance(current, tuple):
-        return value
-    items = value.replace("\n", ",").split(",") if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-        return value
-    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
-
-
-def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
-    wanted = type(default)
-    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-    if wanted is float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if wanted is tuple:
-        fits = fits and all(isinstance(item, str) for item in value)
-    if not fits:
-        raise InvalidInput(f"{name} must be {_called(wanted)}, not {value!r}.")
-    if "low" in meta and not meta["low"] <= value <= meta["high"]:
-        raise InvalidInput(f"{name} must lie between {meta['low']} and {meta['high']}, not {value!r}.")
-    if "choices" in meta and value not in meta["choices"]:
-        raise InvalidInput(f"{name} must be one of {', '.join(meta['choices'])}, not {value!r}.")
-
-
-def _called(kind: type) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list of texts"}[kind]

@@ -24,6 +24,7 @@ REFINE: Schema = {
     "fetch_pictures": Field(bool, True),
     "on_disk": Field(bool, False),
     "again": Field(bool, False),
+    "keys": Field(list, None, longest=10_000, items=Field(str, longest=4096)),
     "dry_run": Field(bool, False),
 }
 
@@ -32,7 +33,8 @@ def refine(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
     """Texts that are others now get their vectors at once."""
     from stylus_ext.app import wiring_refiner
 
-    limits = RefineLimits(**{name: request[name] for name in ("at_once", "most", "dollars", "tokens", "on_disk", "again")})
+    named = None if request["keys"] is None else tuple(dict.fromkeys(stylus.entry(text).key for text in request["keys"]))
+    limits = RefineLimits(**{name: request[name] for name in ("at_once", "most", "dollars", "tokens", "on_disk", "again")}, keys=named)
     wish = wiring_refiner.RefineWish(limits, request["pictures"], request["fetch_pictures"], request["per_minute"], request["dry_run"])
     report = wiring_refiner.refine(stylus, wish, progress)
     made, lacking = 0, tuple[Note, ...]()

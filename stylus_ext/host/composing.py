@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.errors import Note, StylusError
 from stylus_ext.core.settings import COMPOSERS, Settings
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
+from stylus_ext.host import options
 from stylus_ext.host.engine_report import EngineState
 from stylus_ext.host.guard import RERANK, Kind
 
@@ -52,8 +53,12 @@ class Composing:
         return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
 
     def kind(self, composer: str) -> Kind:
-        """What planning with it asks of the guard; the engine is asked only where it is not the rules."""
-        return Kind.PLAN if composer == RULES or composer in self.offer().free else Kind.SPEND
+        """What planning with it, and with the policy of the settings page, asks of the guard; the engine is asked only where either may cost."""
+        reranks = options.read_settings().selection.policy == RERANK
+        if composer == RULES and not reranks:
+            return Kind.PLAN
+        offer = self.offer()
+        return Kind.PLAN if composer in offer.free and (offer.rerank_free or not reranks) else Kind.SPEND
 
     def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
         """As they are, or with what is free, where whoever wants this picture may spend nothing. Waits for the engine, which alone knows."""

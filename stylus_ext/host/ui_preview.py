@@ -214,7 +214,7 @@ def _tray(asked: Asked) -> Tray:
 
 
 def _plans(payload: Payload) -> Kind:
-    """What planning this again asks for: a composer may cost money."""
+    """What planning this again asks for: who composes, or ranks, may cost money."""
     tray = desk_now().trays.of(str(payload.get("seat") or ""))
     question = None if tray is None else tray.question
     return Kind.PLAN if question is None else desk_now().composing.kind(question.values.composer)

@@ -8,16 +8,17 @@ from typing import Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import options
 from stylus_ext.host.answering import Payload
+from stylus_ext.host.composing import HYBRID, RULES
 from stylus_ext.host.desks import desk_now
 from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.guard import Kind
+from stylus_ext.host.guard import RERANK, Kind
 from stylus_ext.host.inquiry import for_caller
 from stylus_ext.host.ui_actions import Action, Asked
 
 _MOST = 10
 # A recipe is used as it was written: no cap of today's settings takes anything from it.
 _AS_WRITTEN: Mapping[str, Any] = {
-    "selection": {"per_task": 5, "max_styles": 5, "max_adapters": _MOST, "composer": "rules"}, "weights": {"total_cap": 0.0, "strength": 1.0},
+    "selection": {"per_task": 5, "max_styles": 5, "max_adapters": _MOST, "composer": RULES, "policy": HYBRID}, "weights": {"total_cap": 0.0, "strength": 1.0},
 }
 
 
@@ -31,7 +32,9 @@ def _kind(payload: Payload) -> Kind:
 
 def _choose(asked: Asked) -> Payload:
     """As the engine would for the first batch; nothing that costs anything is asked."""
-    plan = _planned(asked, {"prompt": _text(asked, "prompt"), "negative_prompt": _text(asked, "negative"), "settings": {"selection": {"composer": "rules"}}})
+    policy = options.read_settings().selection.policy
+    free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
+    plan = _planned(asked, {"prompt": _text(asked, "prompt"), "negative_prompt": _text(asked, "negative"), "settings": {"selection": free}})
     names = {pick["key"]: {name: pick[name] for name in ("key", "weight", "name")} | {"stem": pick["stem"] or ""} for pick in plan["picks"]}
     return {"family": plan["family"], "adapters": [names[key] for key in (plan["masks"] or [[]])[0]], "notes": plan["notes"]}
 

@@ -28,7 +28,7 @@ def _rehearse(asked: Asked) -> Payload:
 
 
 def _kind(_: Payload) -> Kind:
-    """Who composes on the settings page may cost money, fifty times."""
+    """Who composes and ranks by the settings page may cost money, fifty times."""
     return desk_now().composing.kind(options.read_settings().selection.composer)
 
 

@@ -1,11 +1,13 @@
 """The whole of StylusDocs, invented: 75,000 records are read and stored in under two minutes, in little memory.
 
-The time is that of this process on the processor: a machine that is busy with something else is not the import's slowness.
+What counts is the time of this process on the processor, since a machine that is busy with something else is not the import's slowness;
+the clock's time is said beside it.
 """
 
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -24,7 +26,7 @@ _MIB = 1024
 
 
 @pytest.mark.long
-def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "docs"
     (folder / "ultra_model").mkdir(parents=True)
     (folder / "sd_adapters.pkl").write_bytes(pickled(many(RECORDS, pictures=10), OLD))
@@ -33,12 +35,14 @@ def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer)
     settings = with_values(Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}})
     stylus = open_stylus(tmp_path / "data", settings)
     try:
-        began = time.process_time()
+        began, on_the_wall = time.process_time(), time.perf_counter()
         done, _, _ = import_stylusdocs(stylus, ImportRequest(str(folder)), Watch())
-        took = time.process_time() - began
+        took, waited = time.process_time() - began, time.perf_counter() - on_the_wall
     finally:
         stylus.close()
     assert (done.kept, done.described) == (RECORDS, RECORDS)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{RECORDS:,} records: {waited:.1f} s by the clock, {took:.1f} s on the processor\n")
     assert took < 120, f"{took:.0f} s"
 
 

@@ -264,6 +264,21 @@ def test_a_stop_keeps_what_came(home: Home) -> None:
     assert not set(rest.seen) & set(kept)
 
 
+def test_those_that_are_named_are_asked_about_whatever_was_said_before(home: Home) -> None:
+    home.add(1, 2, 3, 4)
+    home.refine(Reader())
+    home.store.edit(AdapterKey.civitai(2), Edits(text="Mine."))
+    for _ in range(3):
+        home.refine(Reader(trouble=lambda title: NotRefined("It says nothing.")), keys=(AdapterKey.civitai(3),))
+    reader = Reader()
+    named = tuple(AdapterKey.civitai(number) for number in (1, 2, 3, 99))
+    report = home.refine(reader, keys=named)
+    assert (sorted(reader.seen), report.wanted, report.refined, report.edited) == (["A1", "A3"], 2, 2, 1)
+    assert home.store.read([AdapterKey.civitai(2)])[AdapterKey.civitai(2)].text == "Mine."
+    assert home.refine(Reader(), keys=()).wanted == 0
+    assert home.refine(Reader(), keys=named, on_disk=True).wanted == 0
+
+
 @pytest.mark.parametrize("limits", [{"at_once": 0}, {"at_once": 1000}, {"most": -1}, {"dollars": -0.1}, {"tokens": -5}])
 def test_limits_that_are_none(limits: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
@@ -321,6 +336,17 @@ def test_the_command_says_what_it_would_cost(tmp_path: Path, vectors: EmbeddingS
         assert ran["wanted"] >= 3
         assert ran["estimate"]["cost"] == pytest.approx((ran["estimate"]["tokens_in"] * 2 + ran["estimate"]["tokens_out"] * 8) / 1e6)
         assert titles(seer) == []
+
+
+def test_the_command_takes_names(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    with model() as seer:
+        folder = prepared(tmp_path / "data", seer.url, vectors.url, 3)
+        ran = run(folder, "catalogue", "refine", "civitai:2", "--pictures", "0")
+        assert "Refined 1 of 1 adapters" in ran.out
+        assert titles(seer) == ["A2"]
+        ran = run(folder, "catalogue", "refine", "nobody")
+        assert ran.code == 1
+        assert "no adapter 'nobody'" in ran.err
 
 
 def test_without_a_chat_server_it_says_how_to_set_one(tmp_path: Path, vectors: EmbeddingServer) -> None:

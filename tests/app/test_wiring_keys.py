@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from stylus_ext.app.wiring_keys import Keys
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.settings import Settings, with_values
+from tests.chat_service import Asked, Sent, completion, serving
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,16 @@ def test_a_key_for_another_address_is_none(tmp_path: Path) -> None:
 def test_a_chat_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StylusError):
         ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small").check("chat")
+
+
+def test_a_chat_server_that_talks_is_asked_for_what_it_can_say(tmp_path: Path) -> None:
+    """One that answers in prose where no form is asked for, as all do, and thinks before it answers."""
+    def talks(asked: Asked) -> Sent:
+        thinks = asked.body["max_tokens"] < 200
+        said = "" if thinks else json.dumps({"answer": "yes"}) if "response_format" in asked.body else "ready"
+        return Sent(completion(said, "length" if thinks else "stop"))
+
+    with serving(talks) as server:
+        keys = ring(tmp_path, chat_url=server.url, chat_model="small")
+        assert keys.check("chat") == f"small at {server.url}/v1 answers."
+        assert len(server.seen) == 1

@@ -21,6 +21,11 @@ from tests.tiny_models import cross_encoder
 OPENAI = "https://api.openai.com/v1"
 
 
+def secret(folder: Path, endpoint: str) -> str:
+    key = encoder_key(folder, Encoder(endpoint=endpoint))
+    return "" if key is None else key.secret
+
+
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STYLUS_ENCODER_KEY", "STYLUS_ENCODER_KEY_ORIGIN", "OPENAI_API_KEY"):
@@ -31,18 +36,30 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     (OPENAI, "theirs"), ("https://api.openai.com", "theirs"), ("https://api.openai.com.evil.example/v1", ""), ("http://api.openai.com/v1", ""),
     ("https://api.openai.com:8443/v1", ""), ("https://other.example/v1", ""), ("http://127.0.0.1:1/v1", ""), ("", ""), ("junk", ""),
 ])
-def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, endpoint: str, key: str) -> None:
+def test_openais_key_goes_to_openai_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
-    assert encoder_key(Encoder(endpoint=endpoint)) == key
+    assert secret(tmp_path, endpoint) == key
 
 
-def test_the_key_that_was_entered_goes_first_and_to_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_that_was_entered_goes_first_and_to_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
     monkeypatch.setenv("STYLUS_ENCODER_KEY", "mine")
-    assert encoder_key(Encoder(endpoint=OPENAI)) == "mine"
+    assert secret(tmp_path, OPENAI) == "mine"
     monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "https://mine.example")
-    assert encoder_key(Encoder(endpoint="https://mine.example/v1")) == "mine"
-    assert encoder_key(Encoder(endpoint="https://other.example/v1")) == ""
+    assert secret(tmp_path, "https://mine.example/v1") == "mine"
+    assert secret(tmp_path, "https://other.example/v1") == ""
+
+
+def test_whoever_changes_the_address_does_not_get_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("STYLUS_ENCODER_KEY", "mine")
+    assert secret(tmp_path, "https://evil.example/v1") == ""
+    assert "STYLUS_ENCODER_KEY_ORIGIN" in caplog.text
+    monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "http://evil.example")
+    assert secret(tmp_path, "http://evil.example/v1") == ""
+    assert "https alone" in caplog.text
+    assert "mine" not in caplog.text
+    monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "http://192.168.1.20:8000")
+    assert secret(tmp_path, "http://192.168.1.20:8000") == "mine"
 
 
 @pytest.mark.parametrize(("encoder", "said"), [

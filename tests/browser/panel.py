@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TABS = ("txt2img", "img2img")
 SLIDERS = ("max_adapters", "per_task", "strength")
-DROPDOWNS = ("diversity", "family")
+DROPDOWNS = ("diversity", "family", "composer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,3 +84,18 @@ def test_an_import_is_a_job(link: EngineLink, tmp_path: Path) -> None:
     assert "no Civitai version in its address: 1" in lines
     failed = job(link, "import", format="stylusdocs", folder=str(tmp_path))
     assert (failed["state"], "holds no sd_adapters.pkl" in failed["error"]) == ("failed", True)
+
+
+def test_one_that_is_named_is_described_anew_and_no_other(link: EngineLink, seer: ChatService) -> None:
+    keys = [entry["key"] for entry in link.call("POST", "/v1/search", {"limit": 3})["entries"]]
+    done = job(link, "refine", keys=[keys[0], keys[0]], pictures=0)["result"]
+    assert (done["wanted"], done["refined"], len(titles(seer))) == (1, 1, 1)
+    assert link.call("POST", "/v1/show", {"key": keys[0]})["entry"]["described_by"] == "chat:seer-1"
+    assert job(link, "refine", keys=[keys[0]], pictures=0)["result"]["refined"] == 1
+    link.call("POST", "/v1/edit", {"key": keys[1], "text": "Mine."})
+    done = job(link, "refine", keys=keys[:2], pictures=0)["result"]
+    assert (done["wanted"], done["refined"], done["edited"]) == (1, 1, 1)
+    assert link.call("POST", "/v1/show", {"key": keys[1]})["entry"]["text"] == "Mine."
+    assert job(link, "refine", keys=[], pictures=0)["result"]["wanted"] == 0
+    failed = job(link, "refine", keys=["civitai:404404"])
+    assert (failed["state"], "no adapter 'civitai:404404'" in failed["error"]) == ("failed", True)

@@ -379,6 +379,26 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, mo
     assert "spends money" in preview(stage)["error"]
 
 
+@pytest.mark.parametrize("free", [False, True])
+def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool) -> None:
+    from stylus_ext.host.guard import Kind
+    from stylus_ext.host.ui_actions import actions
+
+    preview(stage)
+    policies = ["hybrid", "rerank"] if free else ["hybrid"]
+    monkeypatch.setattr(stage.client, "status", lambda: {"capabilities": {"composers": ["rules"], "free_composers": ["rules"], "free_policies": policies}})
+    stage.host.opts.data["stylus_selection_policy"] = "rerank"
+    for name in ("correct", "lock", "use_set", "rehearse"):
+        assert actions()[name].wants({"seat": SEAT}) is (Kind.PLAN if free else Kind.SPEND), name
+    stage.host.cmd_opts.listen = True
+    asked = len(stage.asked)
+    said = preview(stage)
+    assert ("error" in said) is not free
+    assert len(stage.asked) == asked + free
+    if not free:
+        assert "spends money" in said["error"]
+
+
 def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 

@@ -14,7 +14,7 @@ from stylus_ext.backends.chat.manners import Manners
 from stylus_ext.backends.chat.problems import ChatLate, ChatProblem, ChatRefused, ChatUnavailable, ChatUnreadable
 from stylus_ext.backends.chat.question import Question, Reply, Spent
 from stylus_ext.backends.chat.reading import Unusable, answered, read
-from stylus_ext.backends.chat.refusals import Refused, is_passing, refused, sentence
+from stylus_ext.backends.chat.refusals import Refused, is_passing, refused, sentence, without_keys
 from stylus_ext.backends.http.answers import Check
 from stylus_ext.backends.http.problems import BadAnswer
 from stylus_ext.backends.http.waiting import pause
@@ -87,9 +87,9 @@ class Asking:
         endpoint = self.client.endpoint
         body = self.manners.body(endpoint.model, endpoint.temperature, self.question, self.max_tokens, self.again)
         try:
-            return self.client.connected().post(body, max(_SHORTEST_S, self.until - time.monotonic()), self._late)
+            return self.client.connected().chat(body, max(_SHORTEST_S, self.until - time.monotonic()), self._late)
         except APIStatusError as problem:
-            self._after(refused(problem.status_code, problem.response.headers, problem.response.content))
+            self._after(refused(problem.status_code, problem.response.headers, problem.response.content, endpoint.key))
         except APIConnectionError as problem:
             self._late()
             self._once_more(f"cannot be reached ({problem.__cause__ or problem}). Check that it runs, or empty the setting chat.chat_url")
@@ -139,7 +139,7 @@ class Asking:
     def _mend(self, problem: Unusable) -> None:
         """What to change before the next try."""
         if problem.fault == "refusal":
-            raise ChatRefused(f"The model {self.client.endpoint.model} refused to answer: {problem}.")
+            raise ChatRefused(f"The model {self.client.endpoint.model} refused to answer: {self._plainly(problem)}.")
         if self.tries >= TRIES:
             self._give_up(problem)
         logger.info("%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem.fault)
@@ -152,7 +152,11 @@ class Asking:
             pause(min(_back_off(self.tries), max(0.0, self.until - time.monotonic())), self._late)
 
     def _give_up(self, problem: Unusable) -> NoReturn:
-        raise ChatUnreadable(f"The model {self.client.endpoint.model} did not answer as it was asked to: {problem}.")
+        raise ChatUnreadable(f"The model {self.client.endpoint.model} did not answer as it was asked to: {self._plainly(problem)}.")
+
+    def _plainly(self, problem: Unusable) -> str:
+        """Its words may be the server's."""
+        return without_keys(str(problem), self.client.endpoint.key)
 
     def _length(self) -> int:
         schema = 0 if self.question.schema is None else len(json.dumps(self.question.schema))

@@ -70,7 +70,7 @@ class ChatClient:
             if self._connection is None:
                 from stylus_ext.backends.chat.connection import Connection
 
-                self._connection = Connection(self.endpoint)
+                self._connection = Connection(self.endpoint.base, self.endpoint.key)
             return self._connection
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The openai package over our own sockets: a request's body goes in, the bytes of the answer come out.
+"""The openai package over our own sockets: a request goes in, the bytes of the answer come out.
 
 The library adds what it finds (organisation and headers from the environment, what machine this is); only what was entered is sent.
 """
@@ -6,12 +6,11 @@ The library adds what it finds (organisation and headers from the environment, w
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 
-from stylus_ext.backends.chat.endpoint import ChatEndpoint
 from stylus_ext.backends.http import BadAnswer, Key, origin_of, shown
 from stylus_ext.backends.http.answers import Check
 from stylus_ext.backends.http.transport import Transport
@@ -25,25 +24,33 @@ _AUTO = zlib.MAX_WBITS | 32  # gzip or zlib, whichever it is
 
 
 class Connection:
-    """May be used from several threads; each asks its own check while it waits."""
+    """To a base address, with the key that was entered for it; answers of more than `most` bytes are refused.
 
-    def __init__(self, endpoint: ChatEndpoint) -> None:
+    May be used from several threads; each asks its own check while it waits. Both questions raise what the package raises, and
+    what `check` raises.
+    """
+
+    def __init__(self, base: str, key: Key | None, most: int = MOST_BYTES) -> None:
         from openai import OpenAI
 
         self._watch = Watch()
-        self._http = httpx.Client(
-            transport=_Narrow(Transport(self._watch), endpoint.key), trust_env=False, follow_redirects=False,
-        )
-        self._openai: Any = OpenAI(base_url=endpoint.base, api_key="none", http_client=self._http, max_retries=0)  # type: ignore[arg-type]
+        self._http = httpx.Client(transport=_Narrow(Transport(self._watch), key, most), trust_env=False, follow_redirects=False)
+        self._openai: Any = OpenAI(base_url=base, api_key="none", http_client=self._http, max_retries=0)  # type: ignore[arg-type]
 
-    def post(self, body: dict[str, Any], seconds: float, check: Check) -> bytes:
-        """Raises what the package raises, and what `check` raises."""
+    def chat(self, body: dict[str, Any], seconds: float, check: Check) -> bytes:
+        # What is extra goes as it is, in the place of what is not: walking through a question and its schema would take the
+        # package longer than all the rest.
+        create = self._openai.chat.completions.with_raw_response.create
+        return self._sent(lambda timeout: create(model=body["model"], messages=[], timeout=timeout, extra_body=body), seconds, check)
+
+    def embeddings(self, body: dict[str, Any], seconds: float, check: Check) -> bytes:
+        create = self._openai.embeddings.with_raw_response.create
+        return self._sent(lambda timeout: create(**body, timeout=timeout), seconds, check)
+
+    def _sent(self, post: Callable[[httpx.Timeout], Any], seconds: float, check: Check) -> bytes:
         timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
         with self._watch.over(check):
-            # What is extra goes as it is, in the place of what is not: walking through a question and its schema would take the
-            # package longer than all the rest.
-            raw = self._openai.chat.completions.with_raw_response.create(model=body["model"], messages=[], timeout=timeout, extra_body=body)
-            content: bytes = raw.http_response.content
+            content: bytes = post(timeout).http_response.content
             return content
 
     def close(self) -> None:
@@ -53,9 +60,8 @@ class Connection:
 class _Narrow(httpx.BaseTransport):
     """Out goes what was entered and nothing else; in comes no more than anybody needs, packed or not."""
 
-    def __init__(self, inner: httpx.BaseTransport, key: Key | None) -> None:
-        self._inner = inner
-        self._key = key
+    def __init__(self, inner: httpx.BaseTransport, key: Key | None, most: int) -> None:
+        self._inner, self._key, self._most = inner, key, most
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._inner.handle_request(self._bare(request))
@@ -64,7 +70,7 @@ class _Narrow(httpx.BaseTransport):
             response.close()
             raise BadAnswer(f"{shown(str(request.url))} packed its answer in a way that was not asked for.")
         headers = [(name, value) for name, value in response.headers.multi_items() if name not in ("content-encoding", "content-length")]
-        stream = _Measured(response, shown(str(request.url)), packed in ("gzip", "deflate"))
+        stream = _Measured(response, shown(str(request.url)), packed in ("gzip", "deflate"), self._most)
         return httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
 
     def _bare(self, request: httpx.Request) -> httpx.Request:
@@ -80,17 +86,16 @@ class _Narrow(httpx.BaseTransport):
 
 
 class _Measured(httpx.SyncByteStream):
-    def __init__(self, response: httpx.Response, where: str, packed: bool) -> None:
-        self._response = response
-        self._where = where
+    def __init__(self, response: httpx.Response, where: str, packed: bool, most: int) -> None:
+        self._response, self._where, self._most = response, where, most
         self._unpacker = zlib.decompressobj(_AUTO) if packed else None
 
     def __iter__(self) -> Iterator[bytes]:
         total = 0
         for piece in self._response.iter_raw():
-            unpacked = self._unpacked(piece, MOST_BYTES + 1 - total)
+            unpacked = self._unpacked(piece, self._most + 1 - total)
             total += len(unpacked)
-            if total > MOST_BYTES:
+            if total > self._most:
                 raise BadAnswer(f"{self._where} answered with more than anybody needs.")
             yield unpacked
 

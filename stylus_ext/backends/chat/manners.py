@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stylus_ext.backends.chat.question import Question
+from stylus_ext.backends.chat.schemas import shape_of
 
 Form = Literal["schema", "object", "text"]
 _NEXT: dict[Form, Form] = {"schema": "object", "object": "text"}
@@ -95,7 +96,8 @@ class Manners:
     def _format(self, question: Question) -> dict[str, Any]:
         if self.form == "object":
             return {"type": "json_object"}
-        return {"type": "json_schema", "json_schema": {"name": question.schema_name, "strict": True, "schema": question.schema}}
+        shape = shape_of(question.schema or {})
+        return {"type": "json_schema", "json_schema": {"name": question.schema_name, "strict": True, "schema": shape}}
 
 
 def _sendable(text: str) -> str:

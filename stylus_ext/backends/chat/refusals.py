@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stylus_ext.backends.chat.endpoint import ChatEndpoint
 from stylus_ext.backends.chat.problems import ChatBlind, ChatRefused
+from stylus_ext.backends.http import Key
 from stylus_ext.backends.http.waiting import retry_after
 from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 
@@ -40,8 +41,8 @@ class Refused:
         return ChatRefused(f"The chat server at {endpoint.base} {sentence(self, endpoint.model)}.")
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
-    return Refused(status, _said(body), retry_after(headers.get("retry-after", "")))
+def refused(status: int, headers: Mapping[str, str], body: bytes, key: Key | None = None) -> Refused:
+    return Refused(status, _said(body, key), retry_after(headers.get("retry-after", "")))
 
 
 def is_passing(refusal: Refused) -> bool:
@@ -66,7 +67,12 @@ def sentence(refusal: Refused, model: str) -> str:
     return f"{why} ({refusal.said})" if refusal.said else why
 
 
-def _said(body: bytes) -> str:
+def without_keys(text: str, key: Key | None) -> str:
+    """A server may repeat what it was sent, and what it says is shown, logged and written beside pictures."""
+    return _SECRET.sub("(a key)", text if key is None else text.replace(key.secret, "(a key)"))
+
+
+def _said(body: bytes, key: Key | None) -> str:
     try:
         top = parsed(body[:65_536])
     except NotJson:
@@ -77,4 +83,4 @@ def _said(body: bytes) -> str:
     parts = [inner] if isinstance(inner, str) else [inner.get(name) for name in ("message", "param", "code", "detail")] if isinstance(inner, dict) else []
     told = " ".join(part for part in parts if isinstance(part, str))
     printable = "".join(sign if sign.isprintable() else " " for sign in told)
-    return _SECRET.sub("(a key)", " ".join(printable.split()))[:_LONGEST].rstrip(" .")
+    return without_keys(" ".join(printable.split()), key)[:_LONGEST].rstrip(" .")

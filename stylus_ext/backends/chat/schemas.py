@@ -6,10 +6,13 @@ Knows what our own schemas use: type, properties, required, items, enum, minimum
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 _LONGEST = 20_000
+_MOST = sys.float_info.max
+_SENT = ("type", "properties", "required", "items", "enum", "additionalProperties")
 
 
 class Misfit(ValueError):
@@ -28,6 +31,16 @@ def fitted(value: Any, schema: Mapping[str, Any], where: str = "the answer", dro
     if allowed is not None and value not in allowed:
         raise Misfit(f"{where} must be one of {', '.join(map(str, allowed))}")
     return value
+
+
+def shape_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without its limits, as a server gets it: strict ones refuse some of them, others make grammars of them that are too large."""
+    shape = {name: schema[name] for name in _SENT if name in schema}
+    if "properties" in shape:
+        shape["properties"] = {name: shape_of(inner) for name, inner in shape["properties"].items()}
+    if "items" in shape:
+        shape["items"] = shape_of(shape["items"])
+    return shape
 
 
 def _object(value: Any, schema: Mapping[str, Any], where: str, dropped: list[str]) -> dict[str, Any]:
@@ -64,7 +77,7 @@ def _number(value: Any, schema: Mapping[str, Any], where: str, _: list[str]) -> 
             value = float(value.strip().removesuffix("%"))
         except ValueError as error:
             raise Misfit(f"{where} must be a number") from error
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST <= value <= _MOST:
         raise Misfit(f"{where} must be a number")
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     if not low <= value <= high:

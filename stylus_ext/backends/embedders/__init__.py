@@ -5,14 +5,15 @@ from __future__ import annotations
 from stylus_ext.backends.embedders.endpoint import EndpointEmbedder
 from stylus_ext.backends.embedders.questions import Noting, QuestionEmbedder
 from stylus_ext.backends.embedders.sentence_transformer import SentenceTransformerEmbedder
+from stylus_ext.backends.http import Key
 from stylus_ext.core.ports import Embedder
 from stylus_ext.core.settings import Encoder
 
 __all__ = ["EndpointEmbedder", "Noting", "QuestionEmbedder", "SentenceTransformerEmbedder", "embedder_for"]
 
 
-def embedder_for(encoder: Encoder, key: str = "") -> Embedder:
+def embedder_for(encoder: Encoder, key: Key | None = None) -> Embedder:
     """`key` is the one entered for the endpoint's origin; it goes nowhere else."""
     if encoder.endpoint:
-        return EndpointEmbedder(encoder.endpoint, encoder.model, key)
+        return EndpointEmbedder(encoder.endpoint, encoder.model, key, dimensions=encoder.dimensions)
     return SentenceTransformerEmbedder(encoder.model, device=encoder.device, threads=encoder.threads)

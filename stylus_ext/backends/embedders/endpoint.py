@@ -1,6 +1,7 @@
 """The `Embedder` of a server that speaks OpenAI's embeddings API: texts go there, unit vectors come back.
 
-The key and the texts go to the one origin that was entered, whatever it answers and whatever the environment says.
+The key goes to the one origin that it was entered for, the texts to the one that is set, whatever they answer and whatever the
+environment says; an answer that trickles, or has no end, ends with the deadline.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import random
 import time
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from stylus_ext.backends.embedders.recent import Recent
+from stylus_ext.backends.http import Key
+from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
 from stylus_ext.core.ports import Matrix
+
+if TYPE_CHECKING:
+    from stylus_ext.backends.chat.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +34,25 @@ _CHARACTERS = 2000
 _TRIES = 3
 _PASSING = (408, 429)
 _SERVER_ERROR = 500
-_KEPT_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
+_MOST_BYTES = 32 * 1024 * 1024
+"""Twice what a batch of the longest vectors takes."""
 
 
 class EndpointEmbedder:
-    def __init__(self, url: str, model: str, key: str = "", *, deadline: float = 60.0) -> None:
+    """`dimensions` are asked for where the model lets one choose; 0 takes its own."""
+
+    def __init__(self, url: str, model: str, key: Key | None = None, *, dimensions: int = 0, deadline: float = 60.0) -> None:
         self._base, self._model, self._key, self._deadline = base_url(url), model, key, deadline
         self._recent = Recent()
         self._lock = Lock()
-        self._client: Any = None
-        self._dimensions = 0
+        self._client: Connection | None = None
+        self._wanted = self._dimensions = dimensions
 
     @property
     def name(self) -> str:
-        return f"{self._model} at {self._base}"
+        """Vectors of another length are another encoder's: by this name they are told apart."""
+        shortened = f" with {self._wanted} dimensions" if self._wanted else ""
+        return f"{self._model}{shortened} at {self._base}"
 
     @property
     def dimensions(self) -> int:
@@ -83,14 +94,14 @@ class EndpointEmbedder:
     def _fetch(self, texts: Sequence[str], until: float) -> Matrix:
         from openai import APIConnectionError, APIStatusError, OpenAIError
 
-        for attempt in range(1, _TRIES + 1):
-            left = until - time.monotonic()
-            if left <= 0:
+        def in_time() -> None:
+            if time.monotonic() >= until:
                 raise DeadlineExceeded(f"The embeddings server at {self._base} did not answer in time. Try again later.")
+
+        for attempt in range(1, _TRIES + 1):
+            in_time()
             try:
-                answer = self._connected().with_options(timeout=left, max_retries=0).embeddings.create(
-                    model=self._model, input=list(texts), encoding_format="float"
-                )
+                answer = self._connected().embeddings(self._question(texts), until - time.monotonic(), in_time)
             except APIStatusError as problem:
                 status = problem.status_code
                 pause = _pause(attempt, problem.response.headers.get("retry-after", ""))
@@ -98,6 +109,7 @@ class EndpointEmbedder:
                 if not passing or attempt == _TRIES or pause >= until - time.monotonic():
                     raise Unavailable(self._refusal(status)) from problem
             except APIConnectionError as problem:
+                in_time()
                 pause = _pause(attempt, "")
                 if attempt == _TRIES or pause >= until - time.monotonic():
                     raise Unavailable(
@@ -112,27 +124,39 @@ class EndpointEmbedder:
             time.sleep(pause)
         raise AssertionError(attempt)
 
+    def _question(self, texts: Sequence[str]) -> dict[str, Any]:
+        shortened = {"dimensions": self._wanted} if self._wanted else {}
+        return {"model": self._model, "input": list(texts), "encoding_format": "float", **shortened}
+
     def _refusal(self, status: int) -> str:
+        key = "refuses the key, or wants one; put the right one into STYLUS_ENCODER_KEY, and its address into STYLUS_ENCODER_KEY_ORIGIN"
         why = {
-            401: "refuses the key; enter the right one",
-            403: "refuses the key; enter the right one",
+            400: "refuses the request (status 400); see whether it knows the model" + (" and the dimensions that are set" if self._wanted else ""),
+            401: key,
+            403: key,
             404: f"does not know the model {self._model!r} or has no embeddings there; check both",
             429: "has had too many requests; try again later",
         }.get(status, f"answered with the status {status}")
         return f"The embeddings server at {self._base} {why}."
 
-    def _checked(self, answer: Any, wanted: int) -> Matrix:
+    def _checked(self, body: bytes, wanted: int) -> Matrix:
         try:
-            data = sorted(answer.data, key=lambda item: item.index)
-            places = [item.index for item in data]
-            vectors = np.array([item.embedding for item in data], dtype=np.float64)
-        except (TypeError, ValueError, AttributeError) as problem:
+            answer: Any = parsed(body)
+            data = sorted(answer["data"], key=lambda item: item["index"])
+            places = [item["index"] for item in data]
+            vectors = np.array([item["embedding"] for item in data], dtype=np.float64)
+        except (NotJson, TypeError, ValueError, KeyError) as problem:
             raise Unavailable(f"The server at {self._base} did not answer like an embeddings server: {problem}.") from problem
         if places != list(range(wanted)):
             raise Unavailable(f"The server at {self._base} answered {wanted} texts with the vectors number {places[:8]}.")
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim > 1 else np.zeros(1)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise Unavailable(f"The server at {self._base} answered with vectors that point nowhere.")
+        if self._wanted and vectors.shape[1] != self._wanted:
+            raise Unavailable(
+                f"The server at {self._base} answers with {vectors.shape[1]} numbers a text, though {self._wanted} were asked for: its model cannot be "
+                "shortened so. Set encoder.dimensions to 0."
+            )
         with self._lock:
             self._dimensions = self._dimensions or vectors.shape[1]
             if vectors.shape[1] != self._dimensions:
@@ -142,28 +166,13 @@ class EndpointEmbedder:
                 )
         return (vectors / lengths).astype(np.float32)
 
-    def _connected(self) -> Any:
+    def _connected(self) -> Connection:
         with self._lock:
             if self._client is None:
-                from openai import DefaultHttpxClient, OpenAI
+                from stylus_ext.backends.chat.connection import Connection
 
-                secure = self._base.startswith("https:")
-                self._client = OpenAI(
-                    base_url=self._base,
-                    api_key=self._key or "none",
-                    http_client=DefaultHttpxClient(
-                        follow_redirects=False, trust_env=secure, event_hooks={"request": [self._only_what_was_entered]}
-                    ),
-                )
+                self._client = Connection(self._base, self._key, _MOST_BYTES)
             return self._client
-
-    def _only_what_was_entered(self, request: Any) -> None:
-        """The library adds what it finds: organisation, project and headers from the environment, what machine this is."""
-        for header in [name for name in request.headers if name.lower() not in _KEPT_HEADERS]:
-            del request.headers[header]
-        request.headers["user-agent"] = "sd-webui-stylus"
-        if self._key:
-            request.headers["authorization"] = f"Bearer {self._key}"
 
 
 def base_url(url: str) -> str:

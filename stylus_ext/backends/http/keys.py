@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylus_ext.backends.http.origins import is_loopback, origin_of
+from stylus_ext.backends.http.origins import is_at_home, is_loopback, origin_of
 from stylus_ext.core.errors import InvalidInput, StoreProblem
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,11 @@ class Key:
     def __post_init__(self) -> None:
         if not self.secret or len(self.secret) > _LONGEST or not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
             raise InvalidInput("That is no key: a key is one word of letters, digits and signs.")
-        if self.origin.startswith("http:") and not is_loopback(self.origin):
-            raise InvalidInput(f"A key is sent over https alone, so it cannot be bound to {self.origin}.")
+        if self.origin.startswith("http:") and not (is_loopback(self.origin) or is_at_home(self.origin)):
+            raise InvalidInput(
+                f"A key is sent over https alone, so it cannot be bound to {self.origin}. Only this machine, and one in your own network that is "
+                "named by its number, such as http://192.168.1.20:8000, get theirs without."
+            )
 
 
 def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
@@ -57,7 +60,8 @@ def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
             return None
         key = found
     if key.origin != origin:
-        logger.warning("The key for %s was entered for %s and is not sent to %s.", name.service, key.origin, origin)
+        hint = f" {name.variable}_ORIGIN says for which address it is." if stated else ""
+        logger.warning("The key for %s was entered for %s and is not sent to %s.%s", name.service, key.origin, origin, hint)
         return None
     return key
 

@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from stylus_ext.core.errors import InvalidInput
 
 _PORTS = {"http": 80, "https": 443}
+_HOME = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+"""Numbers that no router of the world's net passes on."""
 
 
 def split(url: str) -> SplitResult:
@@ -50,6 +52,12 @@ def is_private(url: str) -> bool:
     """An address inside somebody's network, stated as a number; what a name leads to is the resolver's."""
     host = split(url).hostname or ""
     return host == "localhost" or host.endswith(".localhost") or is_inside(host)
+
+
+def is_at_home(url: str) -> bool:
+    """A number that only one's own network can have; no name, since whoever answers for names may lead one anywhere."""
+    address = _address(split(url).hostname or "")
+    return address is not None and any(address in ipaddress.ip_network(one) for one in _HOME)
 
 
 def is_inside(host: str) -> bool:

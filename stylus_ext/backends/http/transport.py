@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from stylus_ext.backends.http.origins import is_inside, is_loopback, is_number
+from stylus_ext.backends.http.origins import is_at_home, is_inside, is_loopback, is_number
 from stylus_ext.backends.http.waiting import Watch, in_thread
 from stylus_ext.core.errors import InvalidInput
 
@@ -26,7 +26,8 @@ _POLL_S = 0.1
 
 
 class Transport(httpx.BaseTransport):
-    """Direct, or through the proxy that the environment names for this host; never through one to this machine itself.
+    """Direct, or through the proxy that the environment names for this host; never through one to this machine itself, nor, where
+    nothing is encrypted, to another in one's own network: a key may go there.
 
     With `public` a name that leads to a private address is not talked to; a proxy looks names up itself.
     """
@@ -66,9 +67,9 @@ class Transport(httpx.BaseTransport):
 
 def proxy_for(url: str) -> str:
     """What HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (or the system's settings) say of this address; empty is none."""
-    if is_loopback(url):
-        return ""
     parts = httpx.URL(url)
+    if is_loopback(url) or (parts.scheme == "http" and is_at_home(url)):
+        return ""
     named = urllib.request.getproxies()
     proxy = named.get(parts.scheme) or named.get("all", "")
     if not proxy or urllib.request.proxy_bypass(parts.host):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from stylus_ext.core.description import Entry
 _MOST_TEXT = 1200
 _MOST_TRIGGERS = 6
 _MOST_TAGS = 12
+_MOST = sys.float_info.max
 _PLACES = 5
 """So much of a score is the same however texts were put together in batches."""
 
@@ -40,4 +41,4 @@ def ordered(candidates: Candidates, looked_at: Sequence[Candidate], scores: Mapp
 
 
 def usable(score: object) -> bool:
-    return isinstance(score, (int, float)) and not isinstance(score, bool) and math.isfinite(score)
+    return isinstance(score, (int, float)) and not isinstance(score, bool) and -_MOST <= score <= _MOST

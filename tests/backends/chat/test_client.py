@@ -26,6 +26,7 @@ from stylus_ext.backends.chat import (
     Reply,
 )
 from stylus_ext.backends.chat import asking as asking_module
+from stylus_ext.backends.chat.schemas import shape_of
 from stylus_ext.backends.http import Key
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from tests.chat_service import ChatService, Sent, completion, says, serving
@@ -69,7 +70,7 @@ def test_a_question_and_its_reply(server: ChatService) -> None:
     assert asked.body == {
         "model": "m", "temperature": 0.3, "seed": 7, "max_tokens": 50,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which word?"}],
-        "response_format": {"type": "json_schema", "json_schema": {"name": "words", "strict": True, "schema": SCHEMA}},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "words", "strict": True, "schema": shape_of(SCHEMA)}},
     }
 
 
@@ -347,6 +348,26 @@ def test_a_key_is_neither_logged_nor_shown(server: ChatService, caplog: pytest.L
         ask(server, key=key)
     ask(server, key=key)
     assert "very-hidden" not in caplog.text + str(caught.value) + repr(OPEN[-1].endpoint) + str(OPEN[-1].name)
+
+
+@pytest.mark.parametrize("step", [
+    status(401, "Invalid token token-abc123"), status(404, "token-abc123 may not use m"), lambda _: Sent(b'{"error": "wrong token token-abc123"}'),
+    says({"role": "assistant", "content": None, "refusal": "I was told token-abc123."}), status(503, "token-abc123 is over its limit", retry_after="99"),
+])
+def test_a_key_that_looks_like_none_is_not_repeated_either(server: ChatService, step: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A server of one's own takes any word as its key, and may say it."""
+    caplog.set_level(logging.DEBUG, logger="stylus_ext")
+    server.always = step
+    with pytest.raises(ChatProblem) as caught:
+        ask(server, key=Key(server.url, "token-abc123"))
+    assert "abc123" not in caplog.text + str(caught.value)
+    assert "(a key)" in str(caught.value)
+
+
+def test_a_number_beyond_all_numbers_is_no_answer(server: ChatService) -> None:
+    server.always = says('Here it is: {"word": "corgi", "number": 1' + "0" * 400 + "}")
+    with pytest.raises(ChatUnreadable, match="a number"):
+        ask(server)
 
 
 def test_the_cost_is_that_of_all_tries(server: ChatService) -> None:

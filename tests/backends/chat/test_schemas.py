@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.chat.schemas import Misfit, fitted
+from stylus_ext.backends.chat.schemas import Misfit, fitted, shape_of
 
 NUMBER = {"type": "number", "minimum": 0.0, "maximum": 2.0}
 JSON = st.recursive(
@@ -36,7 +36,7 @@ def test_small_slips_are_put_right(value: Any, schema: dict[str, Any], wanted: A
     ("value", "schema", "said"),
     [
         ("much", NUMBER, "the answer must be a number"), (3, NUMBER, "between 0.0 and 2.0"), (True, NUMBER, "a number"), (float("nan"), NUMBER, "a number"),
-        (float("inf"), {"type": "number"}, "a number"), (None, NUMBER, "a number"), ({}, {"type": "string"}, "text"), (True, {"type": "string"}, "text"),
+        (float("inf"), {"type": "number"}, "a number"), (10**400, {"type": "number"}, "a number"), (-(10**400), {"type": "integer"}, "a number"), (None, NUMBER, "a number"), ({}, {"type": "string"}, "text"), (True, {"type": "string"}, "text"),
         (1.5, {"type": "integer"}, "whole number"), ("maybe", {"type": "boolean"}, "true or false"), (1, {"type": "boolean"}, "true or false"),
         ([], {"type": "object"}, "an object"), ({}, {"type": "object", "required": ["a"], "properties": {"a": {}}}, "lacks 'a'"),
         ("hat", {"type": "string", "enum": ["style", "pose"]}, "one of style, pose"), ([{}], {"type": "array", "items": {"type": "string"}}, "an item of the answer"),
@@ -67,3 +67,16 @@ def test_whatever_fits_fits_again(value: Any) -> None:
         except Misfit:
             continue
         assert fitted(once, schema) == once
+
+
+def test_a_server_gets_the_shape_without_the_limits() -> None:
+    """OpenAI's strict mode refuses `maxLength`, and llama.cpp makes a grammar of it that it refuses itself."""
+    word = {"type": "string", "maxLength": 4000, "enum": ["a"]}
+    schema = {
+        "type": "object", "additionalProperties": False, "required": ["maxLength"],
+        "properties": {"maxLength": word, "list": {"type": "array", "maxItems": 3, "items": {"type": "number", "minimum": 0, "maximum": 2}}},
+    }
+    assert shape_of(schema) == {
+        "type": "object", "additionalProperties": False, "required": ["maxLength"],
+        "properties": {"maxLength": {"type": "string", "enum": ["a"]}, "list": {"type": "array", "items": {"type": "number"}}},
+    }

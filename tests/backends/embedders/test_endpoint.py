@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +12,17 @@ import pytest
 
 from stylus_ext.backends.embedders import endpoint
 from stylus_ext.backends.embedders.endpoint import EndpointEmbedder, base_url
-from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.backends.http import Key, origin_of
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from tests.chat_service import Sent
+from tests.chat_service import serving as chat_serving
 from tests.embedding_server import Answer, EmbeddingServer, serving
 
 OPEN: list[EndpointEmbedder] = []
 
 
-def at(url: str, model: str, key: str = "", deadline: float = 60.0) -> EndpointEmbedder:
-    OPEN.append(EndpointEmbedder(url, model, key, deadline=deadline))
+def at(url: str, model: str, key: str = "", **how: Any) -> EndpointEmbedder:
+    OPEN.append(EndpointEmbedder(url, model, Key(origin_of(url), key) if key else None, **how))
     return OPEN[-1]
 
 
@@ -176,3 +180,54 @@ def test_pauses_grow_and_follow_the_server() -> None:
     assert endpoint._pause(1, "7") == 7.0
     assert 0.3 < endpoint._pause(1, "") < 0.7 < endpoint._pause(2, "soon") < 1.3
     assert endpoint._pause(9, "") <= 10.0
+
+
+def shortened(body: dict[str, Any]) -> Answer:
+    """As text-embedding-3-large does: the first numbers."""
+    rows = [[float(at + 1 + number) for number in range(body.get("dimensions", 8))] for at, _ in enumerate(body["input"])]
+    return 200, {}, vectors(*enumerate(rows))
+
+
+def test_so_many_dimensions_are_asked_for_and_named(server: EmbeddingServer) -> None:
+    server.script = [shortened, shortened]
+    embedder = at(server.url, "large", dimensions=4)
+    assert (embedder.known, embedder.dimensions, server.seen) == (4, 4, [])
+    made = embedder.embed(["a", "b"])
+    assert made.shape == (2, 4)
+    assert np.allclose(np.linalg.norm(made, axis=1), 1.0)
+    assert server.seen[0][2]["dimensions"] == 4
+    assert embedder.name == f"large with 4 dimensions at {server.url}/v1"
+    plain = at(server.url, "large")
+    plain.embed(["a"])
+    assert "dimensions" not in server.seen[1][2]
+    assert plain.name == f"large at {server.url}/v1"
+
+
+def test_a_model_that_cannot_be_shortened_is_said_so(server: EmbeddingServer) -> None:
+    with pytest.raises(Unavailable, match="answers with 64 numbers a text, though 16 were asked for"):
+        at(server.url, "m", dimensions=16).embed(["a"])
+    server.script = [400]
+    with pytest.raises(Unavailable, match="status 400.*dimensions that are set"):
+        at(server.url, "m", dimensions=16).embed(["b"])
+
+
+def test_a_trickle_ends_with_the_deadline() -> None:
+    """Each byte comes in time, the whole never does."""
+    with chat_serving(lambda _: Sent(b" " * 10_000, drip_s=0.02)) as slow:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+            at(slow.url, "m", deadline=0.5).embed(["a"])
+        assert time.monotonic() - began < 3.0
+
+
+def test_more_than_anybody_needs_is_not_read(server: EmbeddingServer) -> None:
+    bomb = gzip.compress(b" " * 40_000_000)
+    server.script = [lambda _: (200, {"Content-Encoding": "gzip"}, bomb)] * 3
+    with pytest.raises(Unavailable, match="more than anybody needs"):
+        at(server.url, "m").embed(["a"])
+
+
+def test_a_key_of_another_address_stays_here(server: EmbeddingServer) -> None:
+    OPEN.append(EndpointEmbedder(server.url, "m", Key("https://api.openai.com", "sk-1")))
+    OPEN[-1].embed(["a"])
+    assert "authorization" not in server.seen[0][1]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stylus_ext.backends.embedders import EndpointEmbedder, SentenceTransformerEmbedder, embedder_for
+from stylus_ext.backends.http import Key
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.settings import Encoder
 from tests.backends.embedders.test_model_files import small_model
@@ -74,9 +75,11 @@ def test_the_settings_choose() -> None:
     here = embedder_for(Encoder(threads=1))
     assert isinstance(here, SentenceTransformerEmbedder)
     assert here.name == real_embedder().name
-    there = embedder_for(Encoder(model="text-embedding-3-small", endpoint="http://127.0.0.1:9/v1"), "sk-1")
+    there = embedder_for(Encoder(model="text-embedding-3-small", endpoint="http://127.0.0.1:9/v1"), Key("http://127.0.0.1:9", "sk-1"))
     assert isinstance(there, EndpointEmbedder)
     assert there.name == "text-embedding-3-small at http://127.0.0.1:9/v1"
+    shorter = embedder_for(Encoder(model="text-embedding-3-large", endpoint="http://127.0.0.1:9/v1", dimensions=1024))
+    assert shorter.name == "text-embedding-3-large with 1024 dimensions at http://127.0.0.1:9/v1"
 
 
 def test_its_name_and_size_are_said_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:

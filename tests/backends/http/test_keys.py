@@ -91,6 +91,25 @@ def test_a_key_does_not_go_in_clear_over_a_network() -> None:
     assert Key("http://127.0.0.1:8000", "abc123").origin == "http://127.0.0.1:8000"
 
 
+@pytest.mark.parametrize("origin", [
+    "http://192.168.1.20:8000", "http://10.0.0.7", "http://172.16.0.1:1234", "http://172.31.255.254", "http://169.254.3.4", "http://[fd00::7]:8000", "http://[fe80::1]",
+])
+def test_a_machine_of_ones_own_network_gets_its_key_by_its_number_and_no_other_does(tmp_path: Path, origin: str) -> None:
+    keep_key(tmp_path, NAME, Key(origin, "abc123"))
+    assert key_for(tmp_path, f"{origin}/v1", NAME) == Key(origin, "abc123")
+    for other in (origin.replace("http:", "https:"), "http://192.168.1.20:8001", "http://192.168.1.21:8000"):
+        assert key_for(tmp_path, other, NAME) is None
+
+
+@pytest.mark.parametrize("origin", [
+    "http://nas:8000", "http://box.local", "http://host.docker.internal:8000", "http://8.8.8.8", "http://172.32.0.1", "http://192.169.1.1", "http://100.64.0.1",
+    "http://192.168.1.20.example.com", "http://[2606:4700::1111]", "http://[::ffff:8.8.8.8]", "http://0.0.0.0:8000",
+])
+def test_a_name_may_lead_anywhere_and_gets_no_key_in_clear(origin: str) -> None:
+    with pytest.raises(InvalidInput, match=r"https alone.*named by its number"):
+        Key(origin, "abc123")
+
+
 def test_a_key_is_not_shown() -> None:
     assert "abc123" not in repr(Key(HOME, "abc123"))
     assert "abc123" not in str(Key(HOME, "abc123"))

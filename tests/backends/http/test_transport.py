@@ -130,6 +130,8 @@ def test_hosts_may_be_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy_for("https://civitai.com/x") == "http://proxy.example:2"
     assert proxy_for("http://civitai.com/x") == "http://proxy.example:1"
     assert proxy_for("https://image.civitai.com/x") == proxy_for("https://a.internal.example/") == ""
+    assert proxy_for("http://192.168.1.20:8000/v1") == "", "a key may go there in clear"
+    assert proxy_for("https://192.168.1.20/v1") == "http://proxy.example:2"
 
 
 @pytest.mark.parametrize("proxy", ["gopher://x:1", "socks5://127.0.0.1:9"])

@@ -1,0 +1,124 @@
+"""With a chat server: who composes is a choice of the panel that reaches the engine, and the tab has adapters described by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stylus_ext.environment.layout import Environment
+from tests.browser.chromium import eventually, visit
+from tests.browser.own_tab import Desk, desk_at, own_tab
+from tests.browser.panel import TABS
+from tests.browser.test_preview import Accordion
+from tests.chat_service import Asked, ChatService, Sent, serving
+from tests.chat_service.composing import answers, cards
+from tests.refining import describing, title_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+PROMPT = "corgi dog, watercolor painting"
+REASON = "the paint alone was asked for"
+
+
+def watercolor_alone(asked: Asked) -> dict[str, Any]:
+    """Other than the rules, which take the dog too."""
+    chosen = [{"number": card.number, "reason": REASON} for card in cards(asked.user) if "watercolor" in card.name.lower()]
+    return {"tasks": [{"task": "corgi dog", "adapters": []}, {"task": "watercolor painting", "adapters": chosen[:1]}], "prune": []}
+
+
+def model(asked: Asked) -> Sent:
+    return describing()(asked) if title_of(asked) else answers(watercolor_alone)(asked)
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[ChatService]:
+    with serving(model) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def eloquent(environment: Environment, prepared: Path, chat: ChatService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    said = {"chat": {"chat_url": chat.url, "chat_model": "small", "price_in": 1.0, "price_out": 2.0}}
+    with desk_at(environment, prepared, tmp_path_factory.mktemp("eloquent"), settings=said) as made:
+        yield made
+        assert made.server.told()["errors"] == []
+
+
+def stems(desk: Desk) -> set[str]:
+    """Of the tags of the last picture's batches."""
+    return {part.split(":")[1] for infotext in desk.server.told()["infotexts"][-2:] for part in infotext.split("<")[1:] if part.startswith("lora:")}
+
+
+def test_the_choice_appears_with_the_engine_and_reaches_it(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+    chat.seen.clear()
+    with visit(browser, eloquent.server.url) as here:
+        for tab in TABS:
+            panel = Accordion(here.page, tab).turn_to()
+            assert not panel.part("composer").is_visible()
+            panel.turn()
+            panel.part("composer").wait_for(state="visible")
+        panel = Accordion(here.page)
+        panel.turn_to()
+        assert panel.generate(eloquent.server, PROMPT)["args"][1] == "rules"
+        assert stems(eloquent) == {"corgi_dog", "watercolor_painting"}
+        assert chat.seen == []
+        panel.set("composer", "chat")
+        assert panel.generate(eloquent.server, f"{PROMPT}, at noon")["args"][1] == "chat"
+        assert len(chat.seen) == 1
+        assert stems(eloquent) == {"watercolor_painting"}
+        panel.preview()
+        assert panel.names() == ["watercolor painting"]
+        assert REASON in panel.place.inner_text()
+        here.picture(f"{eloquent.server.gradio}-composer")
+        assert len(chat.seen) == 2
+        panel.set("composer", "rules")
+        panel.preview(f"{PROMPT}, by night")
+        assert set(panel.names()) == {"corgi dog", "watercolor painting"}
+        assert len(chat.seen) == 2
+
+
+def test_one_adapter_is_described_anew_from_its_card(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+    with own_tab(eloquent, browser) as (tab, here):
+        tab.search("skyscraper")
+        eventually(lambda: tab.names() and "skyscraper" in tab.names()[0].lower(), tab.page)
+        tab.page.locator("#stylus_cards .stylus-open[data-stem='glass_skyscraper']").click()
+        chat.seen.clear()
+        tab.part("describe").click()
+        tab.wait_for("detail_line", "Described anew.")
+        said = tab.part("edit_text").input_value()
+        assert "among wet streets and lanterns" in said
+        assert eloquent.entry("glass_skyscraper")["text"] == said
+        assert eloquent.entry("glass_skyscraper")["described_by"] == "chat:small"
+        assert len(chat.seen) == 1
+        tab.part("edit_text").fill("Mine.")
+        tab.part("save").click()
+        tab.wait_for("detail_line", "Saved.")
+        eventually(lambda: not tab.part("describe").is_visible(), tab.page)
+        here.picture(f"{eloquent.server.gradio}-described")
+
+
+def test_a_job_says_what_describing_would_cost_and_what_it_did(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+    with own_tab(eloquent, browser) as (tab, here):
+        tab.turn_to("jobs")
+        tab.part("refine_most").fill("2")
+        chat.seen.clear()
+        tab.part("estimate").click()
+        row = tab.page.locator("#stylus_jobs [data-name='refine'][data-state='done']").first
+        row.wait_for(state="visible")
+        row.locator("summary").click()
+        eventually(lambda: "wanted: 2" in row.inner_text(), tab.page)
+        assert "about: " in row.inner_text()
+        assert "$0.00" in row.inner_text()
+        assert chat.seen == []
+        known = tab.page.locator("#stylus_jobs li.stylus-job").count()
+        tab.part("start_refine").click()
+        eventually(lambda: tab.page.locator("#stylus_jobs li.stylus-job").count() > known, tab.page)
+        row.wait_for(state="visible")
+        row.locator("summary").click()
+        eventually(lambda: "refined: 2" in row.inner_text() and "spent: " in row.inner_text(), tab.page)
+        assert len(chat.seen) == 2
+        assert not [complaint for complaint in here.complaints if "map is not a function" in complaint]
