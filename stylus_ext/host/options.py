@@ -21,13 +21,14 @@ logger = logging.getLogger(__name__)
 PREFIX = "stylus_"
 SECTION = ("stylus", "Stylus")
 _RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "dimensions", "device", "civitai_url", "hugging_face_url"})
-_WHOLLY_RESTRICTED = frozenset({"downloads", "chat"})  # what is fetched, and what is spent
+_WHOLLY_RESTRICTED = frozenset({"downloads", "chat", "reranking"})  # what is fetched, and what is spent
 _TITLES = {
     "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
     "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
     "civitai": "Civitai (from the engine's next start)", "hugging_face": "Hugging Face (from the engine's next start)",
     "downloads": "Downloads (from the engine's next start)",
     "chat": "Language model (from the engine's next start)",
+    "reranking": "Reranking (from the engine's next start)",
 }
 
 
