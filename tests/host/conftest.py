@@ -1,5 +1,6 @@
 from __future__ import annotations
 
 from tests.host.double.fixtures import stage
+from tests.host.downloads import civitai, process, scene
 
-__all__ = ["stage"]
+__all__ = ["civitai", "process", "scene", "stage"]

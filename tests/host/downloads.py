@@ -19,7 +19,7 @@ from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.desk import Desk
 from stylus_ext.host.engine_client import EngineClient
 from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, a_file, a_model, a_version
+from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import endpoint_settings, finished
 from tests.host.double.fixtures import Stage
@@ -75,6 +75,20 @@ def fetching_engine(folder: Path, civitai: CivitaiService, vectors: EmbeddingSer
     with beside(folder) as process:
         link = process.link()
         assert finished(link, link.call("POST", "/v1/jobs/sync", {})["id"])["state"] == "done"
+        yield process
+
+
+@pytest.fixture(scope="module")
+def civitai() -> Iterator[CivitaiService]:
+    with serving() as service:
+        add_adapters(service)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """One engine for all tests of a module."""
+    with fetching_engine(tmp_path_factory.mktemp("fetching") / "data", civitai, vectors) as process:
         yield process
 
 
@@ -173,3 +187,12 @@ def at(stage: Stage, process: EngineProcess, civitai: CivitaiService, folder: Pa
         yield scene
     civitai.faults.clear()
     civitai.rules.clear()
+
+
+@pytest.fixture
+def scene(
+    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scene]:
+    civitai.seen.clear()
+    with at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:
+        yield scene

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +13,13 @@ import pytest
 from stylus_ext.host import downloads
 from stylus_ext.host.engine_process import EngineProcess
 from stylus_ext.host.switch import Switch
-from tests.civitai_service import CivitaiService, Fault, serving
+from tests.civitai_service import CivitaiService, Fault
 from tests.embedding_server import EmbeddingServer
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
-from tests.host.downloads import BUCKET, ON, Scene, add_adapters, at, beside, fetching_engine, number_of, write_settings
+from tests.host.downloads import BUCKET, ON, Scene, at, beside, fetching_engine, number_of, write_settings
 
 PROMPT = "zebrastripe at night"
-
-
-@pytest.fixture(scope="module")
-def civitai() -> Iterator[CivitaiService]:
-    with serving() as service:
-        add_adapters(service)
-        yield service
-
-
-@pytest.fixture(scope="module")
-def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with fetching_engine(tmp_path_factory.mktemp("downloads") / "data", civitai, vectors) as process:
-        yield process
-
-
-@pytest.fixture
-def scene(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scene]:
-    with at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:
-        yield scene
 
 
 def part(stage: Stage, name: str) -> Any:

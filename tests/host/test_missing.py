@@ -5,41 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, Fault, serving
-from tests.embedding_server import EmbeddingServer
+from tests.civitai_service import Fault
 from tests.host.double import page
-from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, process_images, xyz
-from tests.host.downloads import BUCKET, ON, Scene, add_adapters, at, fetching_engine, number_of
-
-
-@pytest.fixture(scope="module")
-def civitai() -> Iterator[CivitaiService]:
-    with serving() as service:
-        add_adapters(service)
-        yield service
-
-
-@pytest.fixture(scope="module")
-def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with fetching_engine(tmp_path_factory.mktemp("fetching") / "data", civitai, vectors) as process:
-        yield process
-
-
-@pytest.fixture
-def scene(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scene]:
-    civitai.seen.clear()
-    with at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:
-        yield scene
+from tests.host.downloads import BUCKET, ON, Scene, number_of
 
 
 def test_a_picture_gets_a_lora_that_was_not_there(scene: Scene) -> None:
