@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host.answering import Handler, Payload, admit, body, guarded
-from stylus_ext.host.downloads import SHARED
+from stylus_ext.host.downloads import NOT_SEEN, SHARED
 from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.guard import Guard, Kind
+from stylus_ext.host.guard import JOBS, Guard, Kind, kind_of_job
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,8 +28,8 @@ def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
     desk = _Counter(service)
     return {
         "fetch": guarded(guard, Kind.LOOK, lambda request: desk.fetch(request, guard)),
-        "catalogue/sync": guarded(guard, Kind.CHANGE, desk.sync),
-        "catalogue/identify": guarded(guard, Kind.CHANGE, desk.identify),
+        "catalogue/sync": guarded(guard, JOBS["sync"], desk.sync),
+        "catalogue/identify": guarded(guard, JOBS["identify"], desk.identify),
         "jobs": guarded(guard, Kind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
         "jobs/{job}": guarded(guard, Kind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job(request)}")),
         "jobs/{job}/cancel": guarded(guard, Kind.CHANGE, lambda request: desk.ask("POST", f"/v1/jobs/{_job(request)}/cancel", {})),
@@ -46,11 +46,9 @@ class _Counter:
         return await asyncio.to_thread(lambda: EngineClient(service.process()).ask(method, path, payload, service.deadline_s()))
 
     async def fetch(self, request: Request, guard: Guard) -> Payload:
-        """Only to say what would come needs no leave."""
         said = await body(request)
-        if said.get("dry_run") is not True:
-            admit(guard.refusal(Kind.DOWNLOAD, request))
-        job = await self.ask("POST", "/v1/jobs/fetch", self._with_folders(said))
+        admit(guard.refusal(kind_of_job("fetch", said), request))
+        job = await self.ask("POST", "/v1/jobs/fetch", self._with_folders(said, SHARED))
         self.service.begun(str(job["id"]))
         return job
 
@@ -58,13 +56,14 @@ class _Counter:
         return await self.ask("POST", "/v1/jobs/sync", await body(request))
 
     async def identify(self, request: Request) -> Payload:
-        return await self.ask("POST", "/v1/jobs/identify", self._with_folders(await body(request)))
+        return await self.ask("POST", "/v1/jobs/identify", self._with_folders(await body(request), NOT_SEEN))
 
-    def _with_folders(self, said: Payload) -> Payload:
+    def _with_folders(self, said: Payload, shared: str) -> Payload:
+        """`shared` says why an engine elsewhere is of no use."""
         if "lora_dirs" in said:
             raise InvalidInput("'lora_dirs' is the WebUI's own to say; please leave it out.")
         if self.service.process().remote:
-            raise InvalidInput(SHARED)
+            raise InvalidInput(shared)
         return {**said, "lora_dirs": self.service.folders()}
 
 

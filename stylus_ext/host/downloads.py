@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SWITCHED_OFF = "Downloads are switched off: the settings page has them under Stylus, or `downloads` in the engine's settings.json."
 SHARED = "The shared engine does not see this WebUI's LoRA folder, so it can fetch nothing into it; an engine of its own can."
+NOT_SEEN = "This engine is shared and does not see this machine's files. Run `python install.py index` where the engine runs."
 TOO_OLD = "The engine that runs is too old to fetch anything: please restart the WebUI fully."
 _TROUBLE = (StylusError, EngineGone, EngineRefusal)
 

@@ -36,6 +36,10 @@ class Kind(str, Enum):
     CHANGE = "change"
 
 
+JOBS: Mapping[str, Kind] = {
+    "index": Kind.CHANGE, "sync": Kind.CHANGE, "identify": Kind.CHANGE, "fetch": Kind.DOWNLOAD, "refine": Kind.SPEND, "discard": Kind.CHANGE,
+}
+"""What long work asks for, whether the tab or a program starts it."""
 _NAMED = {Kind.DOWNLOAD: "downloads files", Kind.SPEND: "spends money", Kind.CHANGE: "changes settings or the catalogue"}
 
 
@@ -127,6 +131,11 @@ def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rule
     if named(request, "policy") == RERANK and not rerank_free:
         return Kind.SPEND
     return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
+
+
+def kind_of_job(name: str, payload: Mapping[str, Any]) -> Kind:
+    """Only to say what would be fetched needs no leave."""
+    return Kind.LOOK if name == "fetch" and payload.get("dry_run") is True else JOBS[name]
 
 
 def composer_of(request: Mapping[str, Any]) -> Any:

@@ -9,14 +9,13 @@ from pathlib import Path
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import compat
 from stylus_ext.host.answering import Payload
-from stylus_ext.host.downloads import SHARED
-from stylus_ext.host.guard import Kind
+from stylus_ext.host.downloads import NOT_SEEN, SHARED
+from stylus_ext.host.guard import Kind, kind_of_job
 from stylus_ext.host.ui_actions import Action, Asked
 
 _ID = re.compile("[0-9a-f]{1,64}")
 _PICTURES = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_save")
 _HERE = ("index", "identify", "fetch")
-NOT_SEEN = "This engine is shared and does not see this machine's files. Run `python install.py index` where the engine runs."
 
 
 def _index(said: Payload) -> Payload:
@@ -32,13 +31,8 @@ def _with_folders(said: Payload) -> Payload:
     return {**_sync(said), "lora_dirs": compat.lora_folders()}
 
 
-_STARTS: Mapping[str, tuple[Kind, Callable[[Payload], Payload]]] = {
-    "index": (Kind.CHANGE, _index),
-    "sync": (Kind.DOWNLOAD, _sync),
-    "identify": (Kind.DOWNLOAD, _with_folders),
-    "fetch": (Kind.DOWNLOAD, _with_folders),
-    "refine": (Kind.SPEND, _sync),
-    "discard": (Kind.CHANGE, _sync),
+_STARTS: Mapping[str, Callable[[Payload], Payload]] = {
+    "index": _index, "sync": _sync, "identify": _with_folders, "fetch": _with_folders, "refine": _sync, "discard": _sync,
 }
 
 
@@ -61,13 +55,10 @@ def _cancel(asked: Asked) -> Payload:
 
 
 def _start(asked: Asked) -> Payload:
-    name = _name(asked.payload)
-    said = asked.payload.get("payload") or {}
-    if not isinstance(said, Mapping):
-        raise InvalidInput("What a job is given is an object.")
+    name, said = _name(asked.payload), _given(asked.payload)
     if asked.process.remote and name in _HERE:
         raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
-    job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name][1](dict(said)))
+    job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(said)))
     if name == "fetch":
         from stylus_ext.host.desks import desk_now
 
@@ -76,7 +67,14 @@ def _start(asked: Asked) -> Payload:
 
 
 def _kind(payload: Payload) -> Kind:
-    return _STARTS[_name(payload)][0]
+    return kind_of_job(_name(payload), _given(payload))
+
+
+def _given(payload: Payload) -> Mapping[str, object]:
+    said = payload.get("payload") or {}
+    if not isinstance(said, Mapping):
+        raise InvalidInput("What a job is given is an object.")
+    return said
 
 
 def _name(payload: Payload) -> str:

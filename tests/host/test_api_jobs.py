@@ -11,28 +11,14 @@ import pytest
 
 from stylus_ext.host.api import Service
 from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, Fault, serving
-from tests.embedding_server import EmbeddingServer
+from tests.civitai_service import CivitaiService, Fault
 from tests.host.door import WebUI, webui
 from tests.host.double.fixtures import Stage
-from tests.host.downloads import BUCKET, PATIENCE_S, Scene, add_adapters, at, fetching_engine, number_of
+from tests.host.downloads import BUCKET, PATIENCE_S, Scene, at, number_of
 from tests.lora_files import write_lora
 
 pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
 pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
-
-
-@pytest.fixture(scope="module")
-def civitai() -> Iterator[CivitaiService]:
-    with serving() as service:
-        add_adapters(service)
-        yield service
-
-
-@pytest.fixture(scope="module")
-def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with fetching_engine(tmp_path_factory.mktemp("api-jobs") / "data", civitai, vectors) as process:
-        yield process
 
 
 @pytest.fixture
@@ -114,6 +100,7 @@ def test_with_listen_and_no_password_nothing_is_begun(process: EngineProcess, pa
         answer = door.ask("POST", path, {"keys": ["civitai:11"]})
         assert answer.status == 403
         assert "anybody in the network" in answer.json["error"]["message"]
+        assert ("downloads files" in answer.json["error"]["message"]) is (path == "/fetch")
         assert len(process.link().call("GET", "/v1/jobs")["jobs"]) == before
         assert door.ask("GET", "/jobs").status == 200, "looking on is allowed"
 
@@ -128,7 +115,9 @@ def test_a_shared_engine_fetches_nothing_here(tmp_path: Path, process: EnginePro
     shared = EngineProcess(tmp_path / "other", url=report.url, token="the token")
     with webui(Service(lambda: shared, folders=lambda: [str(tmp_path)])) as door:
         answer = door.ask("POST", "/fetch", {"keys": ["civitai:11"]})
+        named = door.ask("POST", "/catalogue/identify", {})
     assert (answer.status, "does not see this WebUI's LoRA folder" in answer.text) == (400, True)
+    assert (named.status, "does not see this machine's files" in named.text) == (400, True)
 
 
 def test_what_came_this_way_is_listed_before_the_next_picture(

@@ -45,8 +45,9 @@ class Recorder:
 
 @pytest.mark.parametrize(("name", "payload", "kind"), [
     ("browse", {}, Kind.LOOK), ("show", {}, Kind.LOOK), ("picture", {}, Kind.LOOK), ("edit", {}, Kind.CHANGE), ("jobs", {}, Kind.LOOK),
-    ("cancel", {"id": "0"}, Kind.CHANGE), ("start", {"name": "index"}, Kind.CHANGE), ("start", {"name": "sync"}, Kind.DOWNLOAD),
-    ("start", {"name": "identify"}, Kind.DOWNLOAD), ("start", {"name": "fetch"}, Kind.DOWNLOAD), ("start", {"name": "refine"}, Kind.SPEND),
+    ("cancel", {"id": "0"}, Kind.CHANGE), ("start", {"name": "index"}, Kind.CHANGE), ("start", {"name": "sync"}, Kind.CHANGE),
+    ("start", {"name": "identify"}, Kind.CHANGE), ("start", {"name": "fetch"}, Kind.DOWNLOAD), ("start", {"name": "refine"}, Kind.SPEND),
+    ("start", {"name": "fetch", "payload": {"dry_run": True}}, Kind.LOOK), ("start", {"name": "fetch", "payload": {"dry_run": 1}}, Kind.DOWNLOAD),
     ("start", {"name": "discard"}, Kind.CHANGE), ("keys", {}, Kind.LOOK), ("keys", {"enter": "x"}, Kind.CHANGE), ("keys", {"forget": True}, Kind.CHANGE),
     ("keys", {"check": True, "service": "civitai"}, Kind.DOWNLOAD), ("keys", {"check": True, "service": "chat"}, Kind.SPEND),
     ("recipes", {}, Kind.LOOK), ("recipes", {"keep": []}, Kind.CHANGE), ("recipes", {"forget": ""}, Kind.CHANGE), ("choose", {}, Kind.PLAN), ("storage", {}, Kind.LOOK),
