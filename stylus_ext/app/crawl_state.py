@@ -10,6 +10,9 @@ from typing import Any
 
 from stylus_ext.core.sources import CataloguePage, Wanted
 
+_MOST_EMPTY = 25
+"""Pages with nothing on them in a row; a service that sifts a page after it has cut it sends some on the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class CrawlState:
@@ -23,20 +26,24 @@ class CrawlState:
     newest: str = ""
     until: str = ""
     ended: bool = False
+    empty: int = 0
+    in_order: bool = True
 
     def after(self, page: CataloguePage, written: int, wanted: Wanted) -> CrawlState:
         """One page further. It is the last when there is no next, when enough was read, or when all on it was known before."""
-        models = self.models + page.models
-        known = bool(self.until) and page.newest <= self.until
-        over = page.cursor is None or page.cursor == self.cursor or known or bool(wanted.top and models >= wanted.top)
+        models, empty = self.models + page.models, 0 if page.models else self.empty + 1
+        known = bool(self.until and page.models and page.in_order) and page.newest <= self.until
+        nowhere = page.cursor is None or page.cursor == self.cursor or empty > _MOST_EMPTY
         return replace(
             self, cursor=page.cursor, models=models, kept=self.kept + len(page.cards), written=self.written + written,
-            skipped=dict(Counter(self.skipped) + Counter(page.skipped)), newest=max(self.newest, page.newest), ended=over,
+            skipped=dict(Counter(self.skipped) + Counter(page.skipped)), newest=max(self.newest, page.newest),
+            ended=nowhere or known or bool(wanted.top and models >= wanted.top), empty=empty, in_order=page.in_order,
         )
 
     def again(self, wanted: Wanted) -> CrawlState:
         """The next crawl of the same: what is new since, where newest come first; all of it where a rank may have changed."""
-        return CrawlState() if wanted.top else CrawlState(until=max(self.newest, self.until), newest=max(self.newest, self.until))
+        since = max(self.newest, self.until)
+        return CrawlState() if wanted.top or not self.in_order else CrawlState(until=since, newest=since)
 
     def afresh(self) -> CrawlState:
         """From the beginning, since the place is lost; what an earlier crawl had read stays known."""

@@ -55,6 +55,8 @@ class CataloguePage:
     """Versions that nobody is to have, whatever was said of them before."""
     newest: str = ""
     """When the newest version on this page came out, as the source writes it; such texts can be compared."""
+    in_order: bool = True
+    """Whether what came out last comes first where no number was wanted, so that what is known ends a crawl."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,11 @@ def test_counts_add_up() -> None:
         (CrawlState(until="2026-05"), page(newest="2026-05"), ALL, True),
         (CrawlState(until="2026-05"), page(newest="2026-06"), ALL, False),
         (CrawlState(until="2026-05"), page(newest=""), ALL, True),
+        (CrawlState(until="2026-05"), page(0, newest=""), ALL, False),
+        (CrawlState(empty=24), page(0), ALL, False),
+        (CrawlState(empty=25), page(0), ALL, True),
+        (CrawlState(empty=25), page(1), ALL, False),
+        (CrawlState(until="2026-05"), replace(page(), in_order=False), ALL, False),
     ],
 )
 def test_when_a_crawl_is_over(before: CrawlState, now: CataloguePage, wanted: Wanted, ended: bool) -> None:
@@ -40,8 +47,21 @@ def test_the_next_crawl_knows_what_the_last_one_saw() -> None:
     done = CrawlState(models=500, newest="2026-05", ended=True)
     assert done.again(ALL) == CrawlState(until="2026-05", newest="2026-05")
     assert done.again(Wanted(top=5)) == CrawlState()
+    assert replace(done, in_order=False).again(ALL) == CrawlState(), "where the newest do not come first, all of it is read again"
     quiet = done.again(ALL).after(page(cursor=None, newest=""), 0, ALL)
     assert quiet.again(ALL).until == "2026-05", "an empty page forgets nothing"
+
+
+def test_empty_pages_in_a_row_are_counted() -> None:
+    state = CrawlState().after(page(0, "1"), 0, ALL).after(page(0, "2"), 0, ALL)
+    assert (state.empty, state.ended) == (2, False)
+    assert state.after(page(1, "3"), 0, ALL).empty == 0
+
+
+def test_a_state_of_an_older_version_is_gone_on_with() -> None:
+    assert CrawlState.of_text('{"cursor": "7", "models": 3, "kept": 2, "written": 2, "skipped": {}, "newest": "", "until": "", "ended": false}') == CrawlState(
+        cursor="7", models=3, kept=2, written=2
+    )
 
 
 def test_what_is_left() -> None:

@@ -234,6 +234,38 @@ def test_a_cursor_that_leads_to_itself_ends(house: House) -> None:
     assert len(house.pages()) == 2
 
 
+def test_empty_pages_on_the_way_are_passed_over(house: House) -> None:
+    """As Civitai's search answers: nothing for some pages, each with the place of the next."""
+    house.service.add(*models(1, 3))
+    empty = [Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": f"0|{number}"}}) for number in range(5)]
+    house.service.faults.add(*empty)
+    assert house.sync(query="adapter").kept == 3
+    assert len(house.pages()) == 6
+
+
+def test_empty_pages_without_an_end_are(house: House) -> None:
+    for number in range(60):
+        house.service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": str(number)}}))
+    assert house.sync(query="adapter").kept == 0
+    assert len(house.pages()) == 26
+
+
+def test_what_a_search_finds_is_read_again_to_its_end(house: House) -> None:
+    """What is new stands anywhere in it."""
+    house.service.add(*models(1, 150))
+    assert house.sync(query="adapter").kept == 150
+    house.service.add(a_model(500, a_version(501, publishedAt="2020-01-01T00:00:00.000Z")))
+    again = house.sync(query="adapter")
+    assert (again.models, again.written, again.incremental) == (151, 1, False)
+
+
+def test_a_version_of_the_future_hides_nothing_that_comes_after(house: House) -> None:
+    house.service.add(*models(1, 2), a_model(500, a_version(501, publishedAt="2999-01-01T00:00:00.000Z")))
+    house.sync()
+    house.service.add(*models(3, 4))
+    assert house.sync().written == 2
+
+
 def test_a_version_on_disk_becomes_one_with_its_card(house: House) -> None:
     """The user's file is known by its hash; its first key stays."""
     model = a_model(1, a_version(11))

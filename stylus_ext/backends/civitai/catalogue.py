@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TypeVar
 
-from stylus_ext.backends.civitai.availability import NOT_A_LORA
+from stylus_ext.backends.civitai.availability import NOT_A_LORA, moment
 from stylus_ext.backends.civitai.cards import Sieve, banned, card_of, versions_of, with_examples
 from stylus_ext.backends.civitai.client import MOST_HASHES, MOST_HASHES_FOR_IDS, MOST_ON_A_PAGE, TYPES, Civitai
 from stylus_ext.backends.civitai.files import NOTHING_HASHED, has_tensors
-from stylus_ext.backends.civitai.refusals import Missing, NotGiven
+from stylus_ext.backends.civitai.refusals import Missing, NotGiven, Trouble
+from stylus_ext.backends.http import BadAnswer
 from stylus_ext.backends.statements.values import digest, identity, rows, table, text
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
@@ -44,7 +45,10 @@ class CivitaiCatalogue:
         """Base models in Civitai's own spelling; its list is asked for, since it grows."""
         if not wanted.base_models:
             return wanted
-        known = {one.casefold(): one for one in self._civitai.base_models(check)}
+        try:
+            known = {one.casefold(): one for one in self._civitai.base_models(check)}
+        except Missing:  # a mirror that has no such list
+            known = {}
         if not known:
             return wanted
         return replace(wanted, base_models=tuple(dict.fromkeys(_spelled(one, known) for one in wanted.base_models)))
@@ -65,9 +69,10 @@ class CivitaiCatalogue:
             cards=tuple({card.key: card for card in cards}.values()),
             models=len(found.items[:left]),
             skipped=dict(skipped),
-            cursor=found.cursor if found.items else None,
+            cursor=found.cursor,
             banned=tuple(key for model in found.items for key in banned(model)),
-            newest=max((_published(model) for model in found.items), default=""),
+            newest=max((_published(model, sieve.now) for model in found.items), default=""),
+            in_order=not wanted.query,  # what a search finds, Civitai sorts within each page alone
         )
 
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
@@ -121,10 +126,10 @@ class CivitaiCatalogue:
         return {identity(model.get("id")): model for model in found}
 
     def _with_examples(self, card: AdapterCard, check: Check) -> AdapterCard:
-        """Without them where they are not given: a card is worth having all the same."""
+        """Without them where they are not given: a card is worth having all the same, and one version's trouble stops no crawl."""
         try:
             return with_examples(card, self._civitai.pictures(int(card.key.value), _PICTURES, check))
-        except NotGiven as refused:
+        except (NotGiven, Trouble, InvalidInput, BadAnswer) as refused:
             logger.info("no example pictures of %s: %s", card.key, refused)
             return card
 
@@ -154,8 +159,10 @@ def _spelled(stated: str, known: Mapping[str, str]) -> str:
     raise InvalidInput(f"Civitai has no base model {stated!r}. It has, for example, {', '.join(known[one] for one in near)}.")
 
 
-def _published(model: Json) -> str:
-    return max((text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions"))), default="")
+def _published(model: Json, now: datetime) -> str:
+    """What is said to come out in the future would end every later crawl at its first page."""
+    stated = (text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions")))
+    return max((one for one in stated if (out := moment(one)) is not None and out <= now), default="")
 
 
 def _own_model(version: Json) -> Json:

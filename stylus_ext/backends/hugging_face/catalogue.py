@@ -46,7 +46,7 @@ class HubCatalogue:
                     skipped[one] += 1
             check()
         return CataloguePage(
-            cards=tuple(cards.values()), models=len(found.items[:left]), skipped=dict(skipped), cursor=found.cursor if found.items else None,
+            cards=tuple(cards.values()), models=len(found.items[:left]), skipped=dict(skipped), cursor=found.cursor,
             newest=max((text(item.get("lastModified"))[:40] for item in found.items), default=""),
         )
 

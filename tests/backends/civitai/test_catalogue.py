@@ -9,7 +9,7 @@ from stylus_ext.backends.civitai import Civitai, CivitaiCatalogue
 from stylus_ext.backends.civitai import availability as why
 from stylus_ext.backends.http import free
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
-from stylus_ext.core.errors import Cancelled, InvalidInput
+from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.sources import Wanted
 from tests.civitai_service import CivitaiService, Fault, a_file, a_made_picture, a_model, a_version, hashes_of
 
@@ -61,9 +61,18 @@ def test_a_version_that_comes_twice_is_one_card(service: CivitaiService, catalog
     assert ids(catalogue.page(Wanted(), None, None, free).cards) == [11]
 
 
-def test_an_empty_page_is_the_end_whatever_its_cursor(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
+def test_an_empty_page_is_not_the_end(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
+    """Civitai sifts what a search finds after it has cut it into pages."""
     service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": "7"}}))
-    assert catalogue.page(Wanted(), "6", None, free).cursor is None
+    page = catalogue.page(Wanted(query="rain"), "6", None, free)
+    assert (page.models, page.cursor, page.in_order) == (0, "7", False)
+    assert catalogue.page(Wanted(), None, None, free).in_order
+
+
+@pytest.mark.parametrize(("stated", "newest"), [("2026-05-31T23:59:59.000Z", "2026-05-31T23:59:59.000Z"), ("2026-06-01T00:00:01.000Z", ""), ("9999", ""), ("zzz", "")])
+def test_what_comes_out_in_the_future_ends_no_later_crawl(service: CivitaiService, catalogue: CivitaiCatalogue, stated: str, newest: str) -> None:
+    service.add(a_model(1, a_version(11, publishedAt=stated)))
+    assert catalogue.page(Wanted(), None, None, free).newest == newest
 
 
 def test_examples_are_asked_for_when_they_are_wanted(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
@@ -75,10 +84,19 @@ def test_examples_are_asked_for_when_they_are_wanted(service: CivitaiService, ca
     assert len(service.asked("/images")) == 2
 
 
-def test_a_card_without_its_examples_is_a_card(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
+@pytest.mark.parametrize("fault", [{"status": 404, "body": {"error": "gone"}}, {"status": 400}, {"status": 500}, {"status": 200, "body": b"<html>"}], ids=str)
+def test_a_card_without_its_examples_is_a_card(service: CivitaiService, catalogue: CivitaiCatalogue, fault: dict[str, Any]) -> None:
     service.add(a_model(1, a_version(11)))
-    service.faults.add(Fault("/images$", status=404, body={"error": "gone"}))
+    service.faults.add(Fault("/images$", times=-1, **fault))
     assert ids(catalogue.page(Wanted(examples=True), None, None, free).cards) == [11]
+
+
+@pytest.mark.parametrize("fault", [{"headless": True}, {"status": 429, "headers": {"Retry-After": "3600"}}], ids=str)
+def test_who_answers_no_more_is_asked_no_more(service: CivitaiService, catalogue: CivitaiCatalogue, fault: dict[str, Any]) -> None:
+    service.add(a_model(1, a_version(11)), a_model(2))
+    service.faults.add(Fault("/images$", times=-1, **fault))
+    with pytest.raises(Unavailable):
+        catalogue.page(Wanted(examples=True), None, None, free)
 
 
 def test_a_stop_in_the_middle_of_examples_is_one(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
@@ -104,8 +122,9 @@ def test_nothing_is_asked_where_nothing_has_to_be_checked(service: CivitaiServic
     assert service.seen == []
 
 
-def test_base_models_stay_as_typed_where_no_list_is_given(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
-    service.faults.add(Fault("/enums$", status=200, body={}))
+@pytest.mark.parametrize("status", [200, 404])
+def test_base_models_stay_as_typed_where_no_list_is_given(service: CivitaiService, catalogue: CivitaiCatalogue, status: int) -> None:
+    service.faults.add(Fault("/enums$", status=status, body={}))
     assert catalogue.checked(Wanted(base_models=("Anything",)), free).base_models == ("Anything",)
 
 
