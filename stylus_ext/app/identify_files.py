@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _ASKED_ANEW_AFTER_S = 30 * _DAY_S
-_PART = 500
+_PART = 50
+"""So that a kill costs a minute, and how far it is can be told: what is found costs a request each, for its pictures."""
 
 Tensors = Callable[[str, Progress], str]
 """Reads the file at a path; empty where it cannot."""
@@ -63,9 +64,10 @@ class IdentifyFiles:
             tell = _teller(progress, step, start, len(asked))
             tell()
             by_file = catalogue.identify(some, tell)
-            left = {one: files[one] for one in some if one not in by_file.recognised}
-            by_tensors = catalogue.identify_tensors(self._shorts(left, progress), tell)
-            told = Identified((*by_file.cards, *by_tensors.cards), Counter(by_file.skipped) + Counter(by_tensors.skipped))
+            left = [one for one in some if one not in by_file.recognised]
+            told = by_file
+            for number, one in enumerate(left, start + len(some) - len(left)):
+                told = _together(told, catalogue.identify_tensors(self._short(one, *files[one], progress), _teller(progress, step, number, len(asked))))
             with self._shop.changing:
                 vectors += self._shop.take(told.cards)
             known = _known(told)
@@ -80,10 +82,10 @@ class IdentifyFiles:
         rest = len(asked) - found - sum(skipped.values())
         return IdentifiedFiles(len(asked), found, max(0, rest), len(unknown) - len(asked), waiting, skipped, vectors)
 
-    def _shorts(self, files: Mapping[str, tuple[str, str]], progress: Progress) -> dict[str, str]:
-        """The hashes of their tensors: of merges and of files whose header was rewritten, these are what a service may know."""
-        shorts = {sha256: short or (self._tensors(path, progress) if self._tensors else "") for sha256, (path, short) in files.items()}
-        return {sha256: short for sha256, short in shorts.items() if short}
+    def _short(self, sha256: str, path: str, short: str, progress: Progress) -> dict[str, str]:
+        """The hash of its tensors: of merges and of files whose header was rewritten, this is what a service may know."""
+        found = short or (self._tensors(path, progress) if self._tensors else "")
+        return {sha256: found} if found else {}
 
     def _unknown(self, folders: Sequence[str]) -> tuple[dict[str, tuple[str, str]], int]:
         """By SHA256 the files whose adapter no service has named yet, with the hash of their tensors if it is known; how many have no SHA256."""
@@ -107,6 +109,10 @@ class IdentifyFiles:
             return {one: float(at) for one, at in said.items() if 0 <= now - float(at) < _ASKED_ANEW_AFTER_S}
         except (ValueError, TypeError, AttributeError):
             return {}
+
+
+def _together(some: Identified, more: Identified) -> Identified:
+    return Identified((*some.cards, *more.cards), Counter(some.skipped) + Counter(more.skipped))
 
 
 def _known(told: Identified) -> set[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.app import wiring
+from stylus_ext.app import identify_files, wiring
 from stylus_ext.app.identify_files import IdentifiedFiles, IdentifyFiles
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_stylus import Stylus
@@ -243,3 +243,33 @@ def test_a_stop_keeps_what_was_found_and_trouble_forgets_nothing(house: House) -
         house.identify()
     house.service.faults.clear()
     assert house.identify().found == 1, "neither stop nor trouble is an answer"
+
+
+def test_it_tells_how_far_it_is_file_by_file(house: House) -> None:
+    """Each that is not known costs a request, and requests are a second apart."""
+    for number in range(4):
+        house.file(f"own {number}", number)
+    house.read()
+    watch = Watch()
+    house.identify(watch=watch)
+    told = [(done, total) for step, done, total in watch.seen if step == "asking Civitai about files"]
+    assert set(told) >= {(number, 4) for number in range(5)}
+    assert told == sorted(told)
+
+
+def test_what_was_asked_before_a_stop_is_not_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identify_files, "_PART", 2)
+    for number in range(6):
+        house.file(f"own {number}", number)
+    house.read()
+
+    class Stopping(Watch):
+        def report(self, step: str, done: int, total: int | None = None) -> None:
+            super().report(step, done, total)
+            if done >= 4:
+                raise Cancelled("Stopped, as you asked.")
+
+    with pytest.raises(Cancelled):
+        house.identify(watch=Stopping())
+    again = house.identify()
+    assert (again.asked, again.remembered) == (2, 4)
