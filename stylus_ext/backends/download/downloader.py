@@ -88,10 +88,17 @@ class _Errand:
 
     def _here(self, offer: Offer) -> Fetched | None:
         """Wherever it lies in the host's folders, and whatever it is called."""
-        path = self._of.shelf.holding(offer.sha256, offer.size, self._check)
+        path = self._of.shelf.holding(offer.sha256, offer.size, self._check) if offer.sha256 else self._fetched_before(offer)
         if path is None:
             return None
         return Fetched(self._card.key, str(path), path.name.removesuffix(path.suffix), offer.sha256, 0, new=False)
+
+    def _fetched_before(self, offer: Offer) -> Path | None:
+        """Without a hash what we fetched ourselves is all that is known to be the same."""
+        for own in self._of.ledger.own():
+            if own.key == str(self._card.key) and (not offer.size or abs(own.size - offer.size) <= ROUNDED) and self._of.shelf.has(Path(own.path)):
+                return Path(own.path)
+        return None
 
     def _identity(self, offer: Offer) -> str:
         key = self._card.key

@@ -107,9 +107,7 @@ class Part:
 
     def drop(self) -> None:
         """What is left of it under its own name."""
-        for path in (self.path, _state_of(self.path)):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _forget(self.path)
 
     def _state(self, state: State) -> None:
         self.state = state
@@ -130,6 +128,9 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
     _sweep(folder)
     path = folder / f"{PREFIX}{identity}-{secrets.token_hex(6)}.part"
     for left in sorted(folder.glob(f"{PREFIX}{identity}-*.part"), key=_size, reverse=True):
+        if _is_placed(left):
+            _forget(left)
+            continue
         state = _left_state(left)
         if state is not None and state.sha256 == sha256 and _size(left) > 0 and not left.is_symlink():
             found = _taken_over(left, path, state, check)
@@ -158,6 +159,20 @@ def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None])
         raise
     part._flushed = part.size
     return part
+
+
+def _is_placed(part: Path) -> bool:
+    """A kill came after the file got its name and before it lost this one: what would be written here would be written there."""
+    try:
+        return part.lstat().st_nlink > 1
+    except OSError:
+        return False
+
+
+def _forget(part: Path) -> None:
+    for path in (part, _state_of(part)):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _left_state(part: Path) -> State | None:

@@ -66,6 +66,11 @@ class Shelf:
                 return path
         return None
 
+    def has(self, path: Path) -> bool:
+        """Whether it lies in one of the host's folders."""
+        real = path.resolve()
+        return any(real.is_relative_to(folder.resolve()) for folder in (self.root, *self.others))
+
     def place(self, part: Path, folder: Path, wanted: Callable[[Collection[str]], str], check: Check) -> Path:
         """`wanted` makes a stem of those that are taken. One at a time in this folder, since two files of one stem hide each other."""
         with held(self.lock("names"), check):

@@ -233,7 +233,7 @@ def test_the_same_files_wanted_by_several_processes_are_fetched_once(bench: Benc
     bodies = [bench.publish(number) for number in (11, 12, 13)]
     bench.civitai.faults.add(Fault(STORAGE, on="storage", delay_s=0.5, times=3))
     children = [process(bench.civitai, bench, 11, 12, 13) for _ in range(3)]
-    said = [json.loads(child.communicate(timeout=120)[0]) for child in children]
+    said = [json.loads(child.communicate(timeout=300)[0]) for child in children]
     assert all(not one["failed"] and len(one["fetched"]) == 3 for one in said)
     assert sum(new for one in said for _, new in one["fetched"].values()) == 3
     assert len(bench.loras()) == 3
