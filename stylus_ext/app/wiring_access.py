@@ -27,6 +27,11 @@ class Access:
         raise NotImplementedError
 
     @property
+    def key_url(self) -> str:
+        """Whom the key is for."""
+        return self.url
+
+    @property
     def interval(self) -> float:
         raise NotImplementedError
 
@@ -41,19 +46,27 @@ class Access:
     @contextmanager
     def http(self) -> Iterator[Http]:
         """Open while something is asked; the key is looked for each time, since it may have been entered meanwhile."""
-        http = Http(key_for(self.folder, self.url, self.key_name), pace=self.pace)
+        http = Http(key_for(self.folder, self.key_url, self.key_name), pace=self.pace)
         try:
             yield http
         finally:
             http.close()
 
     def has_key(self) -> bool:
-        """Whether requests go with a key."""
-        return key_for(self.folder, self.url, self.key_name) is not None
+        """Whether there is one that is sent to whom it is for."""
+        return key_for(self.folder, self.key_url, self.key_name) is not None
+
+    def told(self) -> str:
+        """Where questions go, and whether the key goes with them, as a sentence ends."""
+        return f"{self.url}{', with your key' if self.has_key() and origin_of(self.key_url) == origin_of(self.url) else ''}"
+
+    def told_of_files(self) -> str:
+        """The same of what is fetched."""
+        return f"{self.key_url}{', with your key' if self.has_key() else ''}"
 
     def enter_key(self, secret: str) -> str:
         """Keeps a key for the address that the settings name now; says for which origin that is."""
-        key = Key(origin_of(self.url), secret)
+        key = Key(origin_of(self.key_url), secret)
         keep_key(self.folder, self.key_name, key)
         return key.origin
 

@@ -28,7 +28,7 @@ from stylus_ext.backends.download.previews import EDGE
 from stylus_ext.backends.http import Http, Refusal
 from stylus_ext.backends.hugging_face import Hub, HubSource
 from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
-from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import StoreProblem, StylusError
 from stylus_ext.core.fetching import MB, Caps, Discarded, Fetched, NotFetched, Offer, called, version_of
 from stylus_ext.core.ports import Progress
@@ -88,7 +88,7 @@ class Downloads:
     hub: HuggingFaceAccess
     budget: Budget = field(init=False)
     ledger: Ledger = field(init=False)
-    noted: dict[str, float] = field(default_factory=dict)
+    noted: dict[AdapterKey, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ledger", Ledger(self.folder))
@@ -105,14 +105,14 @@ class Downloads:
     def caps(self) -> Caps:
         return self.budget.caps()
 
-    def note_use(self, keys: Iterable[str]) -> None:
-        """What a plan has picked; asked of the ledger once a day for each, and no reason for a plan to fail."""
+    def note_use(self, keys: Iterable[AdapterKey], ours: Callable[[Collection[AdapterKey]], Collection[str]]) -> None:
+        """What a plan has picked, and the ledger's names of it; asked once a day for each, and no reason for a plan to fail."""
         now = time.monotonic()
-        fresh = [key for key in keys if now - self.noted.get(key, -DAY_S) >= DAY_S]
+        fresh = {key for key in keys if now - self.noted.get(key, -DAY_S) >= DAY_S}
         if fresh:
             self.noted.update(dict.fromkeys(fresh, now))
             try:
-                self.ledger.used(fresh)
+                self.ledger.used(ours(fresh))
             except StoreProblem as error:
                 logger.warning("it was not written down which fetched files are in use: %s", error)
 
@@ -136,7 +136,7 @@ class Downloads:
             )
 
         with closing(pictures), self.access.http() as http, self.hub.http() as hub:
-            civitai = CivitaiSource(Civitai(http, self.access.url), self.access.has_key())
+            civitai = CivitaiSource(Civitai(http, self.access.url, self.access.key_url), self.access.has_key())
             yield FromWhereItIs(over(civitai, http), over(HubSource(Hub(hub, self.hub.url, has_key=self.hub.has_key())), hub))
 
 

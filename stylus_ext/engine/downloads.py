@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     """Reads the folders before, so that what the user has already is known, and afterwards, so that the next plan knows the new."""
     entries = list({entry.key: entry for entry in map(stylus.entry, request["keys"])}.values())
     if request["dry_run"]:
-        return _answer(stylus, would=[_would(stylus, entry) for entry in entries])
+        off = [] if stylus.downloads.on else [Note("downloads_off", OFF)]
+        return _answer(stylus, would=[_would(stylus, entry) for entry in entries], notes=off)
     if not stylus.downloads.on:
         raise InvalidInput(OFF)
     if not request["lora_dirs"]:
@@ -40,8 +41,8 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
 
 def discard(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Only what was fetched, long ago unused, and not marked `always`; the catalogue forgets the files, not the adapters."""
-    favourites = {str(entry.key) for entry in stylus.store.search("", Filter(state="always", on_disk=True), limit=_MOST).entries}
-    only = None if request["keys"] is None else {str(stylus.entry(key).key) for key in request["keys"]}
+    favourites = _ours(stylus, {entry.key for entry in stylus.store.search("", Filter(state="always", on_disk=True), limit=_MOST).entries})
+    only = None if request["keys"] is None else _ours(stylus, {stylus.entry(key).key for key in request["keys"]})
     found = stylus.downloads.discard(
         favourites, request["days"], lambda: progress.report("Deleting", 0), dry_run=request["dry_run"], only=only
     )
@@ -53,6 +54,11 @@ def discard(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
         "discarded": [asdict(one) for one in gone], "kept": [asdict(one) for one in found if one.why_not],
         "used": stylus.downloads.ledger.total(), "left": stylus.downloads.caps().left,
     }
+
+
+def note_use(stylus: Stylus, keys: Iterable[AdapterKey]) -> None:
+    """What a plan has picked is in use."""
+    stylus.downloads.note_use(keys, lambda fresh: _ours(stylus, fresh))
 
 
 def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, list[Note]]:
@@ -73,8 +79,15 @@ def leaves(stylus: Stylus) -> list[str]:
     """What a command sends when the user gives it."""
     if not stylus.downloads.on:
         return []
-    there = " or ".join(f"{one.url}{', with your key' if one.has_key() else ''}" for one in (stylus.civitai, stylus.hugging_face))
+    there = " or ".join(one.told_of_files() for one in (stylus.civitai, stylus.hugging_face))
     return [f"`fetch`, and a plan that you let fetch: the numbers or names of the adapters that are fetched, to where they are, {there}"]
+
+
+def _ours(stylus: Stylus, keys: Collection[AdapterKey]) -> set[str]:
+    """As the ledger calls them: since a file was fetched, its entry may have become one with another, whose name both have now."""
+    own = {AdapterKey.parse(one.key) for one in stylus.downloads.ledger.own()}
+    homes = stylus.store.resolve(own)
+    return {str(key) for key in own if homes.get(key, key) in keys}
 
 
 def _would(stylus: Stylus, entry: Entry) -> dict[str, Any]:

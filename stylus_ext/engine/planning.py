@@ -12,10 +12,13 @@ from stylus_ext.app.plan_prompt import Deadline, PlanRequest
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, Kept
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
+from stylus_ext.core.names import NO_NAMES
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
+from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
-from stylus_ext.engine.downloads import reach_of
+from stylus_ext.core.tags.weights import ADAPTER_KINDS
+from stylus_ext.engine.downloads import note_use, reach_of
 from stylus_ext.engine.requests import LONGEST_S, PLAN
 from stylus_ext.engine.schemas import checked
 
@@ -62,9 +65,16 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         ),
         deadline,
     )
-    stylus.downloads.note_use(str(tag.key) for tag in made.tags if tag.on_disk)
+    note_use(stylus, [*(tag.key for tag in made.tags if tag.on_disk), *_written_by_hand(stylus, request["prompt"])])
     made = replace(made, notes=tuple(dict.fromkeys([*stylus.news(), *told, *notes, *([partial] if partial else []), *made.notes])))
     return {"plan": to_json(made), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def _written_by_hand(stylus: Stylus, prompt: str) -> list[AdapterKey]:
+    """What the user's own tags call is in use, too."""
+    called = [tag.name for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS]
+    names = stylus.names() if called else NO_NAMES
+    return [key for key in map(names.key, called) if key is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import StoreProblem
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import InvalidInput, StoreProblem
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +98,9 @@ class Ledger:
 def _own(said: Mapping[str, Any]) -> Own | None:
     """None for a line that says something else."""
     try:
-        return Own(str(said["path"]), str(said["key"]), int(said["size"]), str(said["sha256"]), float(said["at"]))
-    except (ValueError, KeyError, TypeError):
+        key = str(AdapterKey.parse(str(said["key"])))
+        return Own(str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"]))
+    except (ValueError, KeyError, TypeError, InvalidInput):
         return None
 
 

@@ -1,0 +1,128 @@
+"""What is in use stays when room is made, whatever its entry is called by now: operations over a real store and the local Civitai."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.app import wiring
+from stylus_ext.app.wiring import open_stylus
+from stylus_ext.app.wiring_stylus import Stylus
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.operations import perform
+from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
+from tests.fakes import BagEmbedder, Watch, make_card
+from tests.lora_files import LORAS, safetensors_bytes
+
+DAY_S = 86_400.0
+
+
+@dataclass
+class House:
+    civitai: CivitaiService
+    stylus: Stylus
+    loras: Path
+
+    def ask(self, name: str, /, **payload: Any) -> dict[str, Any]:
+        return perform(self.stylus, name, payload, Watch())
+
+    def fetch(self) -> str:
+        answer = self.ask("fetch", keys=["civitai:11"], lora_dirs=[str(self.loras)])
+        assert not answer["failed"], answer
+        return str(answer["fetched"][0]["stem"])
+
+    def age(self, days: float) -> None:
+        """As if all that is written down had happened so many days before."""
+        file = self.stylus.folder / "downloads.jsonl"
+        lines = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
+        file.write_text("".join(json.dumps({**line, "at": line["at"] - days * DAY_S}) + "\n" for line in lines), "utf-8")
+
+    def rename(self) -> None:
+        """The entry becomes one with another that was there first, whose name both have from then on."""
+        other = AdapterKey.sha256("ab" * 32)
+        self.stylus.store.keep([make_card(5, "Other", key=other, source="huggingface")])
+        self.stylus.refresh.renew([other])
+        self.stylus.store.unite(other, AdapterKey.civitai(11))
+        self.stylus.refresh.renew([other])
+        self.stylus.embed(Watch())
+        assert self.stylus.entry("civitai:11").key == other
+
+    def kept(self, **payload: Any) -> list[str]:
+        return [one["why_not"] for one in self.ask("discard", dry_run=True, **payload)["kept"]]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    (tmp_path / "loras").mkdir()
+    with serving() as civitai:
+        body = safetensors_bytes(LORAS["sd1"], {"ss_output_name": "zebrastripe"}, 11)
+        version = a_version(11, files=[a_file(11, "zebrastripe.safetensors", body)], trainedWords=["zebrastripe"])
+        civitai.add(a_model(111, version, name="Zebrastripe"), files={11: body})
+        values: dict[str, dict[str, Any]] = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True, "keep_free_gb": 0.0}}
+        stylus = open_stylus(tmp_path / "data", with_values(Settings(), values))
+        house = House(civitai, stylus, (tmp_path / "loras").resolve())
+        house.ask("sync")
+        yield house
+        stylus.close()
+
+
+def test_a_favourite_stays_whatever_it_is_called_by_now(house: House) -> None:
+    house.fetch()
+    house.rename()
+    house.age(40)
+    house.ask("edit", key="civitai:11", state="always")
+    assert house.kept() == ["you marked it as always"]
+    house.ask("edit", key="civitai:11", state="auto")
+    assert house.kept() == []
+
+
+def test_one_that_is_named_by_its_newer_name_goes(house: House) -> None:
+    house.fetch()
+    house.rename()
+    house.age(40)
+    gone = house.ask("discard", keys=["sha256:" + "ab" * 32])["discarded"]
+    assert [one["key"] for one in gone] == ["civitai:11"]
+    assert not list(house.loras.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_what_a_plan_picks_is_in_use(house: House, renamed: bool) -> None:
+    house.fetch()
+    if renamed:
+        house.rename()
+    house.age(40)
+    assert house.kept() == []
+    assert house.ask("plan", prompt="zebrastripe")["plan"]["picks"]
+    assert house.kept() == ["it was used within the last 30 days"]
+
+
+def test_so_is_what_the_user_writes_himself(house: House) -> None:
+    stem = house.fetch()
+    house.age(40)
+    house.ask("plan", prompt=f"a cat <lora:{stem}:0.7>")
+    assert house.kept() == ["it was used within the last 30 days"]
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "a cat <lora:nobody:0.7>", "a cat <hypernet:zebrastripe:1>"])
+def test_what_nobody_wants_is_not(house: House, prompt: str) -> None:
+    house.fetch()
+    house.age(40)
+    house.ask("plan", prompt=prompt)
+    assert house.kept() == []
+
+
+def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) -> None:
+    house.fetch()
+    path = next(house.loras.glob("*.safetensors"))
+    line = {"path": str(path), "key": "nonsense", "size": path.stat().st_size, "sha256": "x", "at": 5.0}
+    with (house.stylus.folder / "downloads.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line | {"path": str(path.with_name("other.safetensors"))}) + "\n" + json.dumps(line) + "\n")
+    assert [one["key"] for one in house.ask("storage")["files"]] == ["civitai:11"]
+    assert house.kept() == ["it was used within the last 30 days"]
