@@ -77,8 +77,8 @@ _SYNC = ("source", "query", "tag", "base_models", "top", "nsfw", "examples", "af
 
 
 def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    how = "what is new since the last time" if answer["incremental"] else "taken up where it had stopped" if answer["resumed"] else "all"
-    yield f"Read {answer['models']:,} models of {answer['source']} ({how})."
+    how = " (what is new since the last time)" if answer["incremental"] else " (taken up where it had stopped)" if answer["resumed"] else ""
+    yield f"Read {answer['models']:,} models of {answer['source']}{how}."
     yield f"  kept: {answer['kept']:,} adapters, {answer['written']:,} of them new or changed, {answer['unchanged']:,} known"
     yield f"  vectors made: {answer['vectors']:,}"
     yield from _skipped(answer["skipped"])
@@ -131,9 +131,14 @@ COMMANDS = (
     Command(
         "sync", "", "read Civitai's catalogue into yours, or Hugging Face's; stopped, it goes on where it was", "sync",
         sync_lines, lambda arguments: {name: getattr(arguments, name) for name in _SYNC}, _sync_flags,
+        "Without a flag it is all of it: hundreds of thousands of models, a hundred to a page, a page a second at best;\n"
+        "begin with --top 5000. The next time only what is new is read. What shows real persons or minors is never taken,\n"
+        "what is not safe for work only with --nsfw; how many were left out, and why, is told at the end.",
     ),
     Command(
         "identify", "DIR [DIR ...] ", "have Civitai name files of yours by their hashes", "identify", identify_lines, _identify_payload,
         _identify_flags,
+        "Your files are read and hashed here; sent are the SHA256 of those that nobody has named yet, and where Civitai\n"
+        "does not know that, the beginning of the hash of their tensors: about a second a file.",
     ),
 )

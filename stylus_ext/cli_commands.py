@@ -29,6 +29,8 @@ class Command:
     lines: Lines
     payload: Callable[[Namespace], Mapping[str, Any]]
     flags: Callable[[ArgumentParser], None]
+    more: str = ""
+    """Lines that its own help has besides."""
 
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
@@ -43,7 +45,7 @@ def add_command(
     """`below` is the command that it belongs to."""
     parser = commands.add_parser(
         one.name, usage=f"python install.py {below}{one.name} {one.usage}[--FLAG ...]", help=one.help,
-        description=one.help[0].upper() + one.help[1:] + ".", formatter_class=Help, allow_abbrev=False,
+        description="\n".join(filter(None, (f"{one.help[0].upper()}{one.help[1:]}.", one.more))), formatter_class=Help, allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
     one.flags(parser)

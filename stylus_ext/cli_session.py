@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem, StylusError, Unavailable
+from stylus_ext.core.fetching import MB
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import FINISHED
@@ -27,6 +28,8 @@ _PLAN_S = 600.0
 _MOST_MISSES = 2
 _SOON_S = 2.0
 _MINUTES_FROM_S = 100.0
+_IN_BYTES = ("Fetching ", "Hashing ")
+"""How steps begin whose progress is in bytes."""
 
 
 class Session(Protocol):
@@ -53,7 +56,8 @@ class Line:
             return
         if step != self._step:
             self._began, self._first = now, done
-        text = f"{step}: {done:,} of {total:,}{self._left(now, done, total)}" if total else f"{step}: {done:,}"
+        said = _in_mb if step.startswith(_IN_BYTES) else _plain
+        text = f"{step}: {said(done)} of {said(total)}{self._left(now, done, total)}" if total else f"{step}: {said(done)}"
         if self._live:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
@@ -73,6 +77,14 @@ class Line:
         if self._live and self._width:
             sys.stderr.write("\r" + " " * self._width + "\r")
             self._width = 0
+
+
+def _plain(number: int) -> str:
+    return f"{number:,}"
+
+
+def _in_mb(number: int) -> str:
+    return f"{number / MB:,.1f} MB"
 
 
 class _Attached:

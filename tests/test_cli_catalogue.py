@@ -59,7 +59,7 @@ def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
 def test_a_crawl_says_what_was_kept_and_why_the_rest_was_not(stylus: Cli) -> None:
     ran = stylus("catalogue", "sync")
     assert ran.code == 0
-    for part in ("Read 6 models of Civitai (all).", "kept: 5 adapters, 5 of them new or changed, 0 known", "left out: 1", "of a real person: 1"):
+    for part in ("Read 6 models of Civitai.\n", "kept: 5 adapters, 5 of them new or changed, 0 known", "left out: 1", "of a real person: 1"):
         assert part in ran.out
     assert "what is new since the last time" in stylus("catalogue", "sync").out
     assert "Adapter 3" in stylus("search", "adapter 3").out

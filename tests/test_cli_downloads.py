@@ -56,6 +56,9 @@ def test_off_until_switched_on(folder: Path, civitai: CivitaiService, vectors: E
     asked = len(civitai.seen)
     ran = stylus("fetch", "civitai:11", "--lora-dir", str(loras))
     assert (ran.code, "Downloads are off" in ran.err) == (1, True)
+    dry = stylus("fetch", "civitai:11", "--dry-run").out
+    assert "yes" in dry
+    assert "Downloads are off" in dry, "what would come, and why it would not yet"
     plan = stylus("plan", PROMPT, "--lora-dir", str(loras), "--fetch", "--json").json
     assert [note["code"] for note in plan["notes"] if note["code"] == "downloads_off"]
     assert not plan["missing"]

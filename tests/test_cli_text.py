@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
+import pytest
+
 from stylus_ext import cli_text
+from stylus_ext.cli_session import Line
 
 KEY, OTHER = "civitai:1", "civitai:2"
 
@@ -83,3 +88,17 @@ def test_the_index_says_what_changed() -> None:
     assert list(cli_text.index_lines(counts)) == ["Index: 1,200 new or changed, 2 learned about from your pictures, 5 vectors made."]
     nothing = dict.fromkeys(counts, 0) | {"notes": [{"code": "x", "text": "A note."}]}
     assert list(cli_text.index_lines(nothing)) == ["Index: nothing changed.", "Notes", "  A note."]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("step", "said"), [
+    ("Fetching 2 LoRAs", "1.5 MB of 3.0 MB"), ("Hashing fox.safetensors", "1.5 MB of 3.0 MB"), ("reading Civitai", "1,572,864 of 3,145,728"),
+])
+def test_progress_is_told_in_what_it_counts(monkeypatch: pytest.MonkeyPatch, step: str, said: str) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    Line().report(step, 1_572_864, 3_145_728)
+    assert screen.getvalue() == f"\r{step}: {said}"

@@ -26,6 +26,11 @@ class CivitaiAccess(Access):
         return self.settings.civitai.civitai_url
 
     @property
+    def key_url(self) -> str:
+        """Whoever gives the files: questions are answered without a key."""
+        return self.settings.civitai.civitai_files_url or self.url
+
+    @property
     def interval(self) -> float:
         return self.settings.civitai.request_interval
 
@@ -36,7 +41,7 @@ class CivitaiAccess(Access):
     @contextmanager
     def service(self) -> Iterator[Civitai]:
         with self.http() as http:
-            yield Civitai(http, self.url)
+            yield Civitai(http, self.url, self.key_url)
 
     def sync(self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False) -> Synced:
         with self.service() as civitai:
@@ -48,8 +53,8 @@ class CivitaiAccess(Access):
             return IdentifyFiles(shop, tensors=_tensors)(CivitaiCatalogue(civitai), folders, progress, again=again)
 
     def account(self) -> str:
-        with self.service() as civitai:
-            return civitai.me(lambda: None)
+        with self.http() as http:
+            return Civitai(http, self.key_url).me(lambda: None)
 
 
 def _tensors(path: str, progress: Progress) -> str:

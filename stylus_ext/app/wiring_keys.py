@@ -66,7 +66,7 @@ class Keys:
     def _services(self) -> Mapping[str, tuple[str, str, Keeper]]:
         chat, found = ChatAccess(self.folder, self.settings.chat), self._accesses()
         return {
-            "civitai": ("Civitai", found["civitai"].url, found["civitai"]),
+            "civitai": ("Civitai", found["civitai"].key_url, found["civitai"]),
             "hugging_face": ("Hugging Face", found["hugging_face"].url, found["hugging_face"]),
             "chat": ("the chat server", self.settings.chat.chat_url, chat),
         }

@@ -116,6 +116,7 @@ class Civitai(_Section):
     """Whom to ask about adapters, when you say so; a key goes to the address that it was entered for."""
 
     civitai_url: str = _option("https://civitai.com", "address of Civitai, or of a mirror of it")
+    civitai_files_url: str = _option("", "address that gives its files, where it is another, such as civitai.com beside civitai.red; empty is the same")
     request_interval: float = _option(1.0, "seconds between two requests to it", low=0.0, high=60.0)
 
 
@@ -191,10 +192,8 @@ def options() -> tuple[Option, ...]:
 
 def _option_of(section: str, values: Any, leaf: Field[Any]) -> Option:
     meta = leaf.metadata
-    return Option(
-        section=section, name=leaf.name, default=getattr(values, leaf.name), help=meta["help"],
-        low=meta.get("low"), high=meta.get("high"), choices=tuple(meta.get("choices", ())),
-    )
+    bounds = (meta.get("low"), meta.get("high"), tuple(meta.get("choices", ())))
+    return Option(section, leaf.name, getattr(values, leaf.name), meta["help"], *bounds)
 
 
 def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -40,10 +40,8 @@ def identify(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dic
 
 def on_request(stylus: Stylus) -> list[str]:
     """What a command sends when the user gives it, and never by itself."""
-    there = stylus.civitai.url
-    key = ", with your key" if stylus.civitai.has_key() else ""
-    hub = f"{stylus.hugging_face.url}{', with your key' if stylus.hugging_face.has_key() else ''}"
+    there, hub = stylus.civitai.told(), stylus.hugging_face.told()
     return [
-        f"`catalogue sync`: the words, tag and base models that you search for, to {there}{key}; with `--from huggingface` to {hub}",
-        f"`catalogue identify`: the SHA256 of your files that nobody has named yet, and what it does not know by that, by its tensors' hash, to {there}{key}",
+        f"`catalogue sync`: the words, tag and base models that you search for, to {there}; with `--from huggingface` to {hub}",
+        f"`catalogue identify`: the SHA256 of your files that nobody has named yet, and what it does not know by that, by its tensors' hash, to {there}",
     ]

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "stylus_"
 SECTION = ("stylus", "Stylus")
-_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "dimensions", "device", "civitai_url", "hugging_face_url"})
+_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "dimensions", "device", "civitai_url", "civitai_files_url", "hugging_face_url"})
 _WHOLLY_RESTRICTED = frozenset({"downloads", "chat", "reranking"})  # what is fetched, and what is spent
 _TITLES = {
     "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",

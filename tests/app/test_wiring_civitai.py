@@ -52,6 +52,22 @@ def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_pa
     assert SECRET not in str(service.seen[0])
 
 
+def test_files_of_another_address_get_the_key_and_questions_none(service: CivitaiService, tmp_path: Path) -> None:
+    """As where one asks civitai.red and fetches from civitai.com, since the former sends on and the key does not go with that."""
+    with serving() as red:
+        values = {"civitai": {"civitai_url": red.api, "civitai_files_url": service.api, "request_interval": 0.0}}
+        access = CivitaiAccess(tmp_path, with_values(Settings(), values))
+        assert access.enter_key(SECRET) == service.api
+        assert access.account() == "somebody"
+        with access.service() as civitai:
+            civitai.base_models(free)
+            assert civitai.download_url(11) == f"{service.api}/api/download/models/11"
+        assert access.told() == red.api
+        assert access.told_of_files() == f"{service.api}, with your key"
+        assert [one.path for one in red.seen] == ["/api/v1/enums"]
+        assert SECRET not in str(red.seen[0])
+
+
 def test_a_key_of_the_environment_is_for_civitai_itself(service: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLUS_CIVITAI_KEY", SECRET)
     assert access_to(tmp_path, "https://civitai.com").has_key()

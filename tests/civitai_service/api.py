@@ -201,7 +201,8 @@ def _download(civitai: CivitaiService, request: Seen, version_id: int) -> Reply:
     if version_id not in civitai.files:
         return _RULES["missing"]
     signature = f"{next(civitai.numbers)}-{secrets.token_hex(16)}"
-    civitai.signed[signature] = version_id
+    wanted = -version_id if request.one("format") == "SafeTensor" and -version_id in civitai.files else version_id
+    civitai.signed[signature] = wanted
     found = _of(civitai, str(version_id))
     files = (found[1].get("files") or []) if found else []
     name = str(files[0].get("name")) if files else f"{version_id}.safetensors"

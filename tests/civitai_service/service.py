@@ -30,7 +30,7 @@ class CivitaiService:
     pictures: dict[int, list[Json]] = field(default_factory=dict)
     """What /images has of a version."""
     files: dict[int, bytes] = field(default_factory=dict)
-    """What a download of a version gives."""
+    """What a download of a version gives; under the negative number, where it asks for the safetensors file and that is not the primary one."""
     rules: dict[int, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=lambda: {"the-right-key"})
     base_models: list[str] = field(default_factory=lambda: ["SD 1.5", "SDXL 1.0", "Pony", "Illustrious", "Flux.1 D", "Brand New 9"])

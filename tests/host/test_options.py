@@ -30,7 +30,7 @@ def test_urls_and_folders_cannot_be_set_through_the_api(stage: Stage) -> None:
     restricted = {name for name, info in stage.host.opts.data_labels.items() if info.restrict_api}
     assert restricted == {
         "stylus_encoder_endpoint", "stylus_encoder_model", "stylus_encoder_dimensions", "stylus_encoder_device", "stylus_vectors_chroma_url",
-        "stylus_civitai_civitai_url", "stylus_hugging_face_hugging_face_url", "stylus_engine_url", "stylus_data_folder",
+        "stylus_civitai_civitai_url", "stylus_civitai_civitai_files_url", "stylus_hugging_face_hugging_face_url", "stylus_engine_url", "stylus_data_folder",
         *(f"stylus_{option.section}_{option.name}" for option in options() if option.section in ("downloads", "chat", "reranking")),
     }
 

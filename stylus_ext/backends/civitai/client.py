@@ -32,11 +32,13 @@ class Models:
 
 
 class Civitai:
-    """`url` is the service's origin: addresses are built from it and never taken from its answers."""
+    """`url` is the service's origin, `files_url` that of its files where it is another (civitai.red sends on whoever wants one, and a
+    key does not go with him): addresses are built from them and never taken from answers."""
 
-    def __init__(self, http: Http, url: str = HOME) -> None:
+    def __init__(self, http: Http, url: str = HOME, files_url: str = "") -> None:
         self._http = http
         self.origin = origin_of(url)
+        self._files = origin_of(files_url or url)
 
     def models(self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check) -> Models:
         """`page` is never sent: it ends at a thousand models, and a search takes none."""
@@ -110,9 +112,9 @@ class Civitai:
         with _told("your account"):
             return name(table(self._get("me", {}, check)).get("username"))
 
-    def download_url(self, version_id: int) -> str:
-        """Of the version's primary file. Built here: those in answers are of whatever host was asked."""
-        return f"{self.origin}/api/download/models/{version_id}"
+    def download_url(self, version_id: int, *, safetensors: bool = False) -> str:
+        """Of the version's primary file, or of its safetensors file. Built here: those in answers are of whatever host was asked."""
+        return f"{self._files}/api/download/models/{version_id}{'?format=SafeTensor' if safetensors else ''}"
 
     def _get(self, path: str, params: Mapping[str, str | Sequence[str]], check: Check) -> object:
         return self._http.json(f"{self.origin}/api/v1/{path}", dict(params) or None, check=check)

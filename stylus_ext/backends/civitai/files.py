@@ -10,6 +10,7 @@ from stylus_ext.backends.statements.values import auto_v3, digest, name, number,
 _KIB = 1024
 _LARGEST = 2**50
 _MODELS = ("", "model", "pruned model")
+SAFETENSORS = ("safetensor", "safetensors")
 NOTHING_HASHED = "e3b0c44298fc"
 """The beginning of the SHA256 of nothing, which some uploads got as AutoV3."""
 
@@ -40,7 +41,7 @@ def _usable(file: Mapping[str, object]) -> bool:
     """By what it is called and what it is said to be; where one is missing, by the other."""
     kind, form = name(file.get("type")).casefold(), name(table(file.get("metadata")).get("format")).casefold()
     called = name(file.get("name")).casefold()
-    if kind not in _MODELS or form not in ("", "safetensor", "safetensors"):
+    if kind not in _MODELS or form not in ("", *SAFETENSORS):
         return False
     return called.endswith(".safetensors") if called else bool(form)
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from stylus_ext.backends.civitai.availability import early_until
 from stylus_ext.backends.civitai.client import Civitai
-from stylus_ext.backends.civitai.files import OfferedFile, chosen
+from stylus_ext.backends.civitai.files import SAFETENSORS, OfferedFile, chosen
+from stylus_ext.backends.civitai.refusals import Missing
 from stylus_ext.backends.statements.values import digest, name, number, rows, table
 from stylus_ext.core.sources import Check
 
@@ -36,21 +37,32 @@ class Offer:
 
 def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True) -> Offer:
     """`mini` says most of it; the scans are asked for apart, unless the caller knows them."""
-    mini = civitai.mini(version_id, check)
-    whole: Mapping[str, object] = civitai.version(version_id, check) if scans else {}
-    file = chosen(whole, digest(table(mini.get("hashes")).get("SHA256")))
-    size = number(mini.get("size"))
+    mini = _mini(civitai, version_id, check)
+    whole: Mapping[str, object] = civitai.version(version_id, check) if scans or not mini else {}
+    # mini speaks of the primary file, which may be a pickle that has its safetensors beside it
+    other = name(mini.get("format")).casefold() not in ("", *SAFETENSORS) and chosen(whole) is not None
+    said: Mapping[str, object] = {} if other else mini
+    file = chosen(whole, digest(table(said.get("hashes")).get("SHA256")))
+    size = number(said.get("size"))
     return Offer(
         version_id=version_id,
-        file=name(mini.get("fileName")) or (file.name if file else ""),
+        file=name(said.get("fileName")) or (file.name if file else ""),
         size=round(size * _KIB) if size is not None and size > 0 else file.size if file else 0,
-        sha256=digest(table(mini.get("hashes")).get("SHA256")) or (file.sha256 if file else ""),
+        sha256=digest(table(said.get("hashes")).get("SHA256")) or (file.sha256 if file else ""),
         scanned=_scanned(file, whole),
         needs_key=mini.get("requireAuth") is True,
         early_until=early_until(mini, now) or early_until(whole, now),
-        url=civitai.download_url(version_id),
+        url=civitai.download_url(version_id, safetensors=other),
         stated=whole,
     )
+
+
+def _mini(civitai: Civitai, version_id: int, check: Check) -> Mapping[str, object]:
+    """Empty at a mirror that does not have this path; what the version itself is not there for is told by asking for that."""
+    try:
+        return civitai.mini(version_id, check)
+    except Missing:
+        return {}
 
 
 def _scanned(file: OfferedFile | None, whole: Mapping[str, object]) -> bool | None:

@@ -10,7 +10,7 @@ from stylus_ext.backends.civitai import Civitai, offer_of
 from stylus_ext.backends.civitai.offers import Offer
 from stylus_ext.backends.civitai.refusals import Missing
 from stylus_ext.backends.http import free
-from tests.civitai_service import CivitaiService, a_file, a_model, a_version, hashes_of
+from tests.civitai_service import CivitaiService, Fault, a_file, a_model, a_version, hashes_of
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 BODY = b"x" * 4096
@@ -65,3 +65,24 @@ def test_the_scans_are_not_asked_for_where_they_are_known(service: CivitaiServic
 def test_what_is_gone_is_not_offered(civitai: Civitai) -> None:
     with pytest.raises(Missing):
         offer_of(civitai, 11, NOW, free)
+
+
+def test_a_mirror_without_the_short_way_offers_the_same(service: CivitaiService, civitai: Civitai) -> None:
+    whole = offered(service, civitai)
+    service.faults.add(Fault("/mini/", status=404, times=-1))
+    assert offer_of(civitai, 11, NOW, free) == whole
+    assert offer_of(civitai, 11, NOW, free, scans=False) == whole
+
+
+def test_of_a_pickle_and_its_safetensors_the_latter_is_offered(service: CivitaiService, civitai: Civitai) -> None:
+    pickle = a_file(12, "rain.pt", b"pickle", metadata={"format": "PickleTensor"}, pickleScanResult="Danger")
+    service.add(a_model(1, a_version(11, files=[pickle, a_file(11, "rain.safetensors", BODY, primary=None)])))
+    offer = offer_of(civitai, 11, NOW, free)
+    assert (offer.file, offer.size, offer.sha256, offer.scanned) == ("rain.safetensors", 4096, str(hashes_of(BODY)["SHA256"]).lower(), True)
+    assert offer.url == f"{service.api}/api/download/models/11?format=SafeTensor"
+
+
+def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: Civitai) -> None:
+    service.add(a_model(1, a_version(11, files=[a_file(12, "rain.pt", b"pickle", metadata={"format": "PickleTensor"})])))
+    offer = offer_of(civitai, 11, NOW, free)
+    assert (offer.file, offer.url) == ("rain.pt", f"{service.api}/api/download/models/11")

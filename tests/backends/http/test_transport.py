@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stylus_ext.backends.http import Http, Key, Limits, Unreachable
+from stylus_ext.backends.http import BadAnswer, Http, Key, Limits, Unreachable
 from stylus_ext.backends.http.transport import Transport, certificates, proxy_for
 from stylus_ext.backends.http.waiting import Watch
 from stylus_ext.core.errors import Cancelled, InvalidInput
@@ -241,6 +241,35 @@ def test_a_slow_answer_under_tls_is_read_to_its_end(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
     with talking(slowly, secure(certificate)) as port:
         assert make_http().json(f"https://localhost:{port}/") == {}
+
+
+def led_to(place: str) -> Callable[[socket.socket], None]:
+    def answer(caller: socket.socket) -> None:
+        head_of(caller)
+        caller.sendall(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    return answer
+
+
+def test_a_redirect_out_of_tls_is_not_followed(
+    civitai: CivitaiService, make_http: MakeHttp, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
+    with talking(led_to(f"{civitai.api}/api/v1/enums"), secure(certificate)) as port, pytest.raises(BadAnswer, match="does not follow"):
+        make_http().json(f"https://localhost:{port}/")
+    assert civitai.seen == []
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:{port}/x", "http://10.0.0.7/x", "http://169.254.169.254/latest", "http://[::1]/x", "http://[::ffff:10.0.0.7]/x", "http://localhost/x"])
+def test_a_redirect_from_the_world_into_ones_own_network_is_not_followed(
+    civitai: CivitaiService, make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The world is what a proxy of ours says it is."""
+    with talking(led_to(place.replace("{port}", civitai.api.rpartition(":")[2]))) as port:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        with pytest.raises(BadAnswer, match="does not follow"):
+            make_http().json("http://files.example/x")
+    assert civitai.seen == []
 
 
 def test_authorities_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
