@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
     for name, text, flags, measure in (
         ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
         ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
+        ("distractors", "see what ten times as many adapters do to a threshold", _distractors_flags, _distractors),
         ("tasks", "split captions whose tasks are known", _tasks_flags, _tasks),
         ("cutter", "train what cuts captions into tasks, and show what it is worth for captions that it has not seen", _cutter_flags, _cutter),
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
@@ -94,6 +95,22 @@ def _ranker(arguments: argparse.Namespace, line: Line) -> Measured:
     return report, selection.lines(report)
 
 
+def _distractors_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--catalogue", type=Path, required=True, metavar="FILE", help="the adapters, a JSON object a line")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    parser.add_argument("--every", type=int, default=1, metavar="NUMBER", help="ask only every second or third prompt (default: 1, all)")
+
+
+def _distractors(arguments: argparse.Namespace, line: Line) -> Measured:
+    _check([arguments.catalogue, *arguments.queries])
+    if arguments.every < 1:
+        raise InvalidInput("--every is 1 for all prompts, 2 for every second, and so on.")
+    from stylus_ext.evaluation import distractors
+
+    report = distractors.run_distractors(arguments.catalogue, arguments.queries, line, arguments.every)
+    return report, distractors.lines(report)
+
+
 def _tasks_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="captions with their tasks, a JSON object a line")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where our tasks go, a JSON object a line")
@@ -101,7 +118,7 @@ def _tasks_flags(parser: argparse.ArgumentParser) -> None:
 
 def _tasks(arguments: argparse.Namespace, line: Line) -> Measured:  # noqa: ARG001 - is quick
     _check([arguments.tasks], arguments.out)
-    from stylus_ext.app.wiring_captions import caption_cutter
+    from stylus_ext.app.wiring_weights import caption_cutter
     from stylus_ext.evaluation import tasks
 
     report = tasks.run_tasks(arguments.tasks, arguments.out, caption_cutter())
@@ -212,9 +229,9 @@ def _composer(arguments: argparse.Namespace, line: Line) -> Measured:
     return found, composer.lines(found)
 
 
-def _check(read: Iterable[Path], written: Path) -> None:
+def _check(read: Iterable[Path], written: Path | None = None) -> None:
     for file in read:
         if not file.is_file():
             raise InvalidInput(f"There is no file {file}.")
-    if written.is_dir() or not written.absolute().parent.is_dir():
+    if written is not None and (written.is_dir() or not written.absolute().parent.is_dir()):
         raise InvalidInput(f"{written} cannot be written: it is a folder, or its folder does not exist.")

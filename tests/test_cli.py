@@ -228,6 +228,8 @@ def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
         (["tasks", "--tasks", nowhere, "--out", there], "There is no file"),
         (["tasks", "--tasks", there, "--out", nowhere], "cannot be written"),
         (["selection", "--catalogue", there, "--queries", nowhere, "--out", there], "There is no file"),
+        (["distractors", "--catalogue", there, "--queries", nowhere], "There is no file"),
+        (["distractors", "--catalogue", there, "--queries", there, "--every", "0"], "--every is 1"),
         (["speed", "--entries", "1"], "At least 10 entries"),
     ):
         ran = stylus("bench", *words)

@@ -36,7 +36,12 @@ class Lesson:
 
 
 def fold_of(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % FOLDS
+    return part_of(text, FOLDS)
+
+
+def part_of(text: str, parts: int) -> int:
+    """Which of so many parts a text belongs to, the same everywhere."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % parts
 
 
 def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int, frozenset[int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_stylus import Stylus
+from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection, Settings, with_values
@@ -43,7 +44,7 @@ def run_selection(
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
         stylus = open_stylus(Path(folder), settings)
         try:
-            fill(stylus, catalogue, progress)
+            fill(stylus, cards(catalogue), progress)
             runs = list(_runs(stylus, settings, asked, progress))
         finally:
             stylus.close()
@@ -77,10 +78,9 @@ def write_ranking(runs: Sequence[Run], out: Path) -> None:
             ranking.write(json.dumps(line) + "\n")
 
 
-def fill(stylus: Stylus, catalogue: Path, progress: Progress) -> None:
-    every = cards(catalogue)
-    done = 0
-    while batch := list(islice(every, _BATCH)):
+def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> None:
+    left, done = iter(every), 0
+    while batch := list(islice(left, _BATCH)):
         stylus.refresh.take([Sighting(card=card) for card in batch])
         done += len(batch)
         progress.report("reading the catalogue", done)

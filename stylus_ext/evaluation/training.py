@@ -11,6 +11,7 @@ from stylus_ext.app.wiring import open_stylus
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.ranker import Ranker
 from stylus_ext.core.settings import Selection, Settings
+from stylus_ext.evaluation.bench_catalogue import cards
 from stylus_ext.evaluation.figures import by_kind, separations
 from stylus_ext.evaluation.out_of_fold import (
     Asked,
@@ -33,7 +34,7 @@ def run_training(catalogue: Path, queries: Sequence[Path], out: Path, progress: 
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
         stylus = open_stylus(Path(folder), Settings())
         try:
-            fill(stylus, catalogue, progress)
+            fill(stylus, cards(catalogue), progress)
             retriever, composer = stylus.retrievers("hybrid"), stylus.composers("rules")
             creators, limits = creators_of(catalogue), Selection()
             kept = list(kept_of(records, asking, limits, retriever, creators, progress))

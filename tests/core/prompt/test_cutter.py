@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.app.wiring_captions import caption_cutter
+from stylus_ext.app.wiring_weights import caption_cutter
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.caption_runs import CLASSES, EDGES, PLAIN, possible
 from stylus_ext.core.prompt.captions import runs
