@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.errors import Note, StylusError
 from stylus_ext.core.settings import COMPOSERS, Settings
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
-from stylus_ext.host import options
 from stylus_ext.host.engine_report import EngineState
 from stylus_ext.host.guard import RERANK, Kind
 
@@ -54,6 +53,8 @@ class Composing:
 
     def kind(self, composer: str) -> Kind:
         """What planning with it, and with the policy of the settings page, asks of the guard; the engine is asked only where either may cost."""
+        from stylus_ext.host import options
+
         reranks = options.read_settings().selection.policy == RERANK
         if composer == RULES and not reranks:
             return Kind.PLAN

