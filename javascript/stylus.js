@@ -9,8 +9,6 @@ window.stylus = (() => {
         working: "Working ...",
         noAnswer: "The WebUI does not answer. Is it still running?",
         noPage: "The WebUI did not let this page in. Reload the page.",
-        notReady: "The engine is not there yet: {why}",
-        tryAgain: "Try again",
     };
 
     /** A text by its name, with values put in; the WebUI's own localization may have it in another language. */
@@ -185,12 +183,14 @@ window.stylus = (() => {
     const pictures = {
         _made: new WeakMap(),
         _watch: null,
+        _waiting: [],
+        _loading: 0,
 
-        /** A frame of a fixed size for one entry; what is not safe for work is blurred by the style. */
+        /** A frame of a fixed size for one entry, with a letter where there is no picture; what is not safe for work is blurred by the style. */
         frame(entry) {
+            if (!entry.picture) return el("span", {class: "stylus-picture stylus-letter", "aria-hidden": "true"}, Array.from(entry.name || "").find((one) => one.trim()));
             const place = el("span", {class: entry.nsfw ? "stylus-picture stylus-blurred" : "stylus-picture", "aria-hidden": "true"});
-            if (!entry.picture) return place;
-            place.dataset.stem = entry.stem;
+            Object.assign(place.dataset, {stem: entry.stem || "", key: entry.key});
             pictures._watch = pictures._watch || new IntersectionObserver(pictures._seen);
             pictures._watch.observe(place);
             return place;
@@ -204,8 +204,18 @@ window.stylus = (() => {
             }
         },
 
+        /** Two at a time: what comes from far keeps nothing else waiting. */
         async _load(place) {
-            const blob = await call("picture", {stem: place.dataset.stem}, {file: true}).catch(() => null);
+            pictures._waiting.push(place);
+            if (pictures._loading >= 2) return;
+            pictures._loading += 1;
+            while (pictures._waiting.length) await pictures._one(pictures._waiting.shift());
+            pictures._loading -= 1;
+        },
+
+        async _one(place) {
+            if (!place.isConnected) return;
+            const blob = await call("picture", {stem: place.dataset.stem, key: place.dataset.key}, {file: true}).catch(() => null);
             if (!blob || !place.isConnected) return;
             const address = URL.createObjectURL(blob);
             pictures._made.set(place, address);
@@ -320,7 +330,6 @@ window.stylus = (() => {
         found: "{total} found, {from} to {to} shown", foundOne: "1 found", foundNone: "Nothing fits. Fewer words or filters find more.",
         foundMany: "more than {total} found, {from} to {to} shown",
         previous: "Previous", next: "Next", pages: "Pages",
-        noPicture: "no picture",
         nsfw: "NSFW",
         state_auto: "auto", state_always: "always", state_never: "never",
         details: "Details of {name}", close: "Close", save: "Save", undoEdit: "Undo", forgetEdits: "Forget my edits",
@@ -338,7 +347,7 @@ window.stylus = (() => {
     const PAGE = 40;
 
     function draw(place) {
-        const seen = {offset: 0, asked: 0, stop: null};
+        const seen = {offset: 0, asked: 0, opened: 0, stop: null};
         const search = el("input", {type: "search", class: "stylus-input", id: "stylus_search", placeholder: text("searchHint"), autocomplete: "off", spellcheck: "false"});
         const filters = {
             family: select([["", text("any")]]),
@@ -349,7 +358,7 @@ window.stylus = (() => {
             bare: select([["", text("any")], ["true", text("bare")], ["false", text("notBare")]]),
         };
         for (const [name, control] of Object.entries(filters)) control.id = `stylus_filter_${name}`;
-        const blurred = el("input", {type: "checkbox", id: "stylus_show_pictures", on: {change: () => grid.classList.toggle("stylus-bold", blurred.checked)}});
+        const blurred = el("input", {type: "checkbox", id: "stylus_show_pictures", on: {change: () => place.classList.toggle("stylus-bold", blurred.checked)}});
         const line = stylus.status({id: "stylus_found"});
         const grid = el("ul", {class: "stylus-shelf", id: "stylus_cards", "aria-label": text("catalogue")});
         const back = button(text("previous"), () => turn(-PAGE), {id: "stylus_previous"});
@@ -423,8 +432,9 @@ window.stylus = (() => {
         }
 
         async function open(key) {
+            const number = ++seen.opened;
             const said = await tried(line, () => call("show", {key}));
-            if (!said) return;
+            if (!said || number !== seen.opened) return;
             drawDetail(detail, said.entry, {
                 kinds: [...filters.kind.options].map((one) => one.value).filter(Boolean),
                 changed: () => list(),
@@ -516,6 +526,10 @@ window.stylus = (() => {
             for (const name of Object.keys(now)) {
                 if (JSON.stringify(now[name]) !== JSON.stringify(shown[name]) && now[name] !== null) said[name] = now[name];
             }
+            if (now.weight === null && entry.edits.weight !== null && !inputs.weight.validity.badInput) {
+                await restore({...entry.edits, weight: null}, text("saved"), said);
+                return;
+            }
             if (!Object.keys(said).length) {
                 fill(line, text("unchanged"));
                 return;
@@ -524,9 +538,9 @@ window.stylus = (() => {
         }
 
         /** What was decided before, field by field; nothing of it is kept here longer than this view. */
-        function restore(edits, words) {
+        function restore(edits, words, more = {}) {
             const said = Object.fromEntries(Object.entries(edits || {}).filter(([, value]) => value !== null));
-            return send({key: entry.key, undo: true, ...said}, entry.edits, words);
+            return send({key: entry.key, undo: true, ...said, ...more}, entry.edits, words);
         }
 
         async function send(payload, before, words) {
@@ -579,6 +593,7 @@ window.stylus = (() => {
         expense: "{name}: {tokens_in} tokens read, {tokens_out} written", expensePaid: "{name}: {tokens_in} tokens read, {tokens_out} written, ${dollars}",
         expenseUnknown: "{name}: {tokens_in} tokens read, {tokens_out} written, at a price that nobody knows",
         budget: "Dollars at most", onlyHere: "only what is on disk", estimate: "Say what it would cost",
+        wouldCost: "{wanted} adapters would be described; {expense}. Nobody was asked.",
         words: "Words", tagName: "Tag", most: "At most", from: "From",
         noJobs: "Nothing was started yet.",
         waiting: "waits", running: "runs", done: "is done", failed: "failed", cancelled: "was stopped",
@@ -686,10 +701,25 @@ window.stylus = (() => {
         return said.cost > 0 ? text("expensePaid", {...tokens, dollars: said.cost.toFixed(said.cost < 0.1 ? 4 : 2)}) : text("expense", tokens);
     }
 
+    function wouldCost(result) {
+        return text("wouldCost", {wanted: result.wanted.toLocaleString(), expense: expense("estimated", result.estimate)});
+    }
+
     async function start(line, name, payload = {}) {
         const said = await tried(line, () => call("start", {name, payload}));
         if (said) fill(line, text("started", {name: text(`job_${name}`)}));
         return said;
+    }
+
+    /** A job's last state; nothing where it can no longer be asked for. `seen` is told how far it is. */
+    async function ended(line, job, seen = () => undefined) {
+        let now = job;
+        while (now && UNDER_WAY.includes(now.state)) {
+            seen(now);
+            await new Promise((go) => setTimeout(go, 300));
+            now = await tried(line, () => call("job", {id: job.id}));
+        }
+        return now;
     }
 
     function draw(place) {
@@ -707,9 +737,15 @@ window.stylus = (() => {
         const dollars = el("input", {type: "number", class: "stylus-input", id: "stylus_refine_dollars", min: "0", max: "1000", step: "0.1", value: "1"});
         const here = el("input", {type: "checkbox", id: "stylus_refine_here", checked: true});
         const wish = (dry) => ({most: Number(some.value) || 50, dollars: Number(dollars.value) || 0, on_disk: here.checked, dry_run: dry});
+        async function estimate() {
+            const job = await start(line, "refine", wish(true));
+            look();
+            const done = job && await ended(line, job);
+            if (done) fill(line, done.result ? wouldCost(done.result) : done.error);
+        }
         const refine = offer("refine", "refine", "refineHint", () => wish(false), field(text("most"), some), field(text("budget"), dollars),
             el("div", {class: "stylus-check"}, here, el("label", {for: here.id}, text("onlyHere"))),
-            button(text("estimate"), async () => { await start(line, "refine", wish(true)); look(); }, {id: "stylus_estimate"}));
+            button(text("estimate"), estimate, {id: "stylus_estimate"}));
         refine.hidden = true;
         call("status").then((said) => { refine.hidden = !(said.told && said.told.capabilities.operations.includes("refine") && said.told.capabilities.composers.includes("chat")); }, () => undefined);
         fill(place,
@@ -724,7 +760,7 @@ window.stylus = (() => {
         place.stylusSeen = look;
     }
 
-    Object.assign(stylus, {jobs: {watch, start, outcome}});
+    Object.assign(stylus, {jobs: {watch, start, outcome, ended}});
     stylus.part("jobs", "jobs", draw, (place) => place.stylusSeen());
 })(window.stylus);
 
@@ -795,7 +831,7 @@ window.stylus = (() => {
         like: "Find by prompt", likeHint: "those for prompts most like it come first", alike: "{share} % alike",
         use: "Use in {tab}", usedIn: "The prompt of {tab} has it now.", usedNot: "Not used, since it is not here or does not fit: {names}.",
         exportOne: "Export", exportAll: "Export all", importSome: "Import", importFile: "A file with recipes", notJson: "This file is no JSON.", deleteRecipe: "Delete", noRecipes: "No recipe is saved yet.",
-        missingHere: "not on disk", recipesFound: "{number} recipes",
+        missingHere: "not on disk",
     });
 
     function draw(place) {
@@ -947,12 +983,8 @@ window.stylus = (() => {
             clean.disabled = true;
             const begun = await tried(line, () => call("start", {name: "discard", payload: {days: Number(days.value) || 30, dry_run: dry}}));
             if (!begun) return;
-            let job = begun;
-            while (["waiting", "running"].includes(job.state)) {
-                await new Promise((go) => setTimeout(go, 200));
-                job = await tried(line, () => call("job", {id: begun.id}));
-                if (!job) return;
-            }
+            const job = await stylus.jobs.ended(line, begun);
+            if (!job) return;
             if (!job.result) {
                 fill(line, job.error);
                 return;
@@ -1067,7 +1099,6 @@ window.stylus = (() => {
 
     Object.assign(stylus.TEXTS, {
         planning: "Choosing LoRAs ...",
-        noSeat: "The page did not introduce itself yet; press Preview once more.",
         lock: "Lock",
         lockHint: "Keep this set for the next generations",
         unlock: "Take the lock off",
@@ -1131,26 +1162,53 @@ window.stylus = (() => {
         remembered: "Remembered: {name} was wrong for this prompt.",
     });
 
+    const SEAT = "stylus-seat";
     let alone = "";
+
+    function named() {
+        return Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
+    }
+
     /** By which the WebUI finds this window's tray again, after a reload too; a name, nothing more. */
     function seat(tab) {
-        const name = "stylus-seat";
         try {
-            alone = sessionStorage.getItem(name) || alone;
-            alone = alone || Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
-            sessionStorage.setItem(name, alone);
+            alone = sessionStorage.getItem(SEAT) || alone || named();
+            sessionStorage.setItem(SEAT, alone);
         } catch (problem) {
-            alone = alone || Array.from({length: 32}, () => Math.floor(16 * Math.random()).toString(16)).join("");
+            alone = alone || named();
         }
         return `${alone}.${tab}`;
     }
 
     const panels = {};
 
+    /** A window that was duplicated begins with the name of the first: that one answers, and this one takes another. */
+    function keepApart() {
+        if (!window.BroadcastChannel) return;
+        const me = named();
+        const others = new BroadcastChannel(SEAT);
+        others.onmessage = ({data}) => {
+            if (data.asks === seat("")) others.postMessage({taken: data.by});
+            else if (data.taken === me) move();
+        };
+        others.postMessage({asks: seat(""), by: me});
+    }
+
+    function move() {
+        alone = named();
+        try {
+            sessionStorage.setItem(SEAT, alone);
+        } catch (problem) {
+            // then it is kept until the page is loaded again
+        }
+        for (const panel of Object.values(panels)) panel.begin();
+    }
+
     /** The part of one tab's accordion that the script draws. */
     class Panel {
         constructor(place, tab) {
             this.tab = tab;
+            this.open = new Set();
             this.line = el("p", {class: "stylus-line", role: "status", aria: {live: "polite"}});
             this.plan = el("div", {class: "stylus-plan"});
             this.used = el("div", {class: "stylus-used stylus-mount"});
@@ -1158,8 +1216,14 @@ window.stylus = (() => {
             this.below();
             const button = document.getElementById(`stylus_${tab}_preview`);
             if (button) button.addEventListener("click", () => this.say(text("planning")));
-            this.sit();
             for (const wait of [1000, 3000]) setTimeout(() => this.sit(), wait);
+            this.begin();
+        }
+
+        /** At a tray, where there may be something from before. */
+        begin() {
+            this.number = 0;
+            this.sit();
             this.ask("preview");
         }
 
@@ -1182,12 +1246,11 @@ window.stylus = (() => {
             fill(this.line, words);
         }
 
-        /** Asks, and shows the answer; another click meanwhile counts more. */
+        /** Asks, and shows the answer. */
         async ask(name, payload = {}) {
-            const number = this.number = (this.number || 0) + 1;
             try {
                 const said = await call(name, {seat: seat(this.tab), ...payload});
-                if (number === this.number) this.show(said);
+                this.show(said);
                 return said;
             } catch (problem) {
                 this.say(problem.message);
@@ -1202,12 +1265,18 @@ window.stylus = (() => {
 
         /** What came through gradio from the Preview button. */
         take(words) {
-            const said = JSON.parse(words || "{}");
-            this.number = (this.number || 0) + 1;
+            if (!words) return;
+            const said = JSON.parse(words);
             if (said.error) {
                 this.say(said.error);
                 this.sit();
             } else this.show(said);
+        }
+
+        weigh(input, key) {
+            if (!input.checkValidity() || input.value === "") return;
+            input.dataset.was = input.value;
+            this.correct("weight", key, {weight: Number(input.value)});
         }
 
         async write(name) {
@@ -1219,13 +1288,17 @@ window.stylus = (() => {
             box.dispatchEvent(new Event("input", {bubbles: true}));
         }
 
+        /** Answers come by two ways, so an older one may come last: the tray numbers them. */
         show(said) {
-            const focus = document.activeElement && this.plan.contains(document.activeElement) ? document.activeElement.dataset.focus : "";
+            if (said.number < this.number) return;
+            this.number = said.number;
+            const active = this.plan.contains(document.activeElement) ? document.activeElement : null;
+            const focus = active ? active.dataset.focus : "";
+            const typed = active && active.dataset.was !== undefined && active.dataset.was !== active.value ? active.value : null;
             const view = said.view;
-            this.said = said;
             const notes = view ? view.notes.map((note) => el("li", {}, note)) : [];
             this.say(view ? text("plannedIn", {ms: view.took_ms, family: view.family || text("anyFamily")}) : "");
-            if (stylus.pictures) stylus.pictures.forget(this.plan);
+            stylus.pictures.forget(this.plan);
             fill(this.plan,
                 this.tools(said),
                 said.lock && el("p", {class: "stylus-lock"}, text("locked", {names: said.lock.map((one) => `${one.name} ${one.weight}`).join(", ")})),
@@ -1233,11 +1306,18 @@ window.stylus = (() => {
                 view && this.prompt(view), view && this.tasks(view), view && this.combinations(view), view && this.near(view));
             this.below();
             fill(this.used, said.used.length ? this.pictures(said.used) : null);
-            if (focus) for (const one of this.plan.querySelectorAll("[data-focus]")) if (one.dataset.focus === focus) one.focus();
+            for (const one of focus ? this.plan.querySelectorAll("[data-focus]") : []) {
+                if (one.dataset.focus !== focus) continue;
+                if (typed !== null) one.value = typed;
+                one.focus();
+            }
         }
 
+        /** The second click of a double one would meet what the first has put in this place, often its opposite; only candidates are gone through so. */
         button(label, hint, focus, act, more = {}) {
-            return el("button", {type: "button", class: "stylus-button", title: hint, aria: {label: hint}, data: {focus}, ...more, on: {click: act}}, label);
+            const once = (event) => (event.detail < 2 || focus.startsWith("swap ")) && act(event);
+            const name = hint.includes(label) ? hint : `${label}: ${hint}`;
+            return el("button", {type: "button", class: "stylus-button", title: hint, aria: {label: name}, data: {focus}, ...more, on: {click: once}}, label);
         }
 
         tools(said) {
@@ -1266,12 +1346,7 @@ window.stylus = (() => {
                 return el("section", {class: "stylus-group"}, el("h4", {dir: "auto"}, task.text.trim()),
                     task.taken_by && el("p", {}, text("yours", {name: task.taken_by})), el("div", {class: "stylus-cards"}, cards));
             }).filter(Boolean);
-            return groups.length ? el("div", {}, groups) : el("p", {}, text("noPicks"));
-        }
-
-        face(card, name) {
-            const shown = card && stylus.pictures && stylus.pictures.frame(card);
-            return shown && card.picture ? shown : el("span", {class: "stylus-picture", aria: {hidden: "true"}}, Array.from(name)[0] || "");
+            return groups.length ? el("div", {class: "stylus-groups"}, groups) : el("p", {}, text("noPicks"));
         }
 
         site(card) {
@@ -1291,13 +1366,13 @@ window.stylus = (() => {
             const card = pick.card || {};
             const where = pick.on_disk ? text("onDisk") : pick.to_download ? text("toDownload", {size: size(pick.to_download)}) : text("notHere");
             const weight = el("input", {
-                type: "number", step: "0.05", min: "-5", max: "5", class: "stylus-weight", value: String(pick.weight), data: {focus: `weight ${key}`},
+                type: "number", step: "0.05", min: "-5", max: "5", class: "stylus-weight", value: String(pick.weight), data: {focus: `weight ${key}`, was: pick.weight},
                 aria: {label: text("weightOf", {name})},
-                on: {change: (event) => event.target.checkValidity() && event.target.value !== "" && this.correct("weight", key, {weight: Number(event.target.value)})},
+                on: {change: (event) => this.weigh(event.target, key)},
             });
             const act = (kind, pressed) => this.button(pressed ? text("accepted") : text(kind), text(`${kind}Hint`, {name}), `${kind} ${key}`,
                 () => this.correct(pressed ? "restore" : kind, key), kind === "accept" ? {"aria-pressed": String(Boolean(pressed))} : {});
-            return el("article", {class: "stylus-card", data: {key}, aria: {label: name}}, this.face(pick.card, name),
+            return el("article", {class: "stylus-card", data: {key}, aria: {label: name}}, stylus.pictures.frame({...card, name}),
                 el("div", {class: "stylus-card-text"},
                     el("strong", {dir: "auto"}, name), " ",
                     card.family_name && el("span", {class: "stylus-badge"}, card.family_name), " ",
@@ -1312,8 +1387,7 @@ window.stylus = (() => {
             if (view.batches < 2) return null;
             const lines = view.combinations.map((names, place) => el("li", {dir: "auto"},
                 text("batch", {number: place + 1, names: names.join(", ") || text("nobody")})));
-            return el("details", {class: "stylus-combinations"},
-                el("summary", {}, text("batches", {count: view.batches}) + (view.exact ? "" : text("example"))), el("ul", {}, lines));
+            return this.folded("stylus-combinations", text("batches", {count: view.batches}) + (view.exact ? "" : text("example")), lines);
         }
 
         near(view) {
@@ -1323,9 +1397,14 @@ window.stylus = (() => {
                     ? this.button(text("restore"), text("restoreHint", {name: miss.name}), `restore ${miss.key}`, () => this.correct("restore", miss.key))
                     : this.button(text("useIt"), text("useItHint", {name: miss.name}), `use ${miss.key}`, () => this.correct("accept", miss.key)),
                 " ", this.states(miss.key, miss.name, miss.card && miss.card.state), " ", this.site(miss.card)));
-            const open = Boolean(this.open);
-            return el("details", {class: "stylus-near", open, on: {toggle: (event) => { this.open = event.target.open; }}},
-                el("summary", {}, text("whyNot", {count: view.near.length})), el("ul", {}, lines));
+            return this.folded("stylus-near", text("whyNot", {count: view.near.length}), lines);
+        }
+
+        /** Stays open when it is drawn anew. */
+        folded(name, head, lines) {
+            const open = this.open.has(name);
+            return el("details", {class: name, open, on: {toggle: (event) => this.open[event.target.open ? "add" : "delete"](name)}},
+                el("summary", {}, head), el("ul", {}, lines));
         }
 
         /** Over the last pictures: what would be chosen now, without making one. */
@@ -1388,5 +1467,6 @@ window.stylus = (() => {
         made: (tab) => panels[tab] && panels[tab].ask("preview"),
         panels,
     };
+    keepApart();
     for (const tab of ["txt2img", "img2img"]) stylus.mount(tab, (place) => { panels[tab] = new Panel(place, tab); });
 })(window.stylus);

@@ -20,6 +20,7 @@ from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.wiring_imports import with_lent
 from stylus_ext.app.wiring_keys import Keys
+from stylus_ext.app.wiring_pictures import CardPictures
 from stylus_ext.app.wiring_reranker import encoder_key, reranker_of
 from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.app.workshop import Workshop
@@ -61,7 +62,7 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
     chat = ChatAccess(folder, settings.chat)
     refresh, access, hub = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings), HuggingFaceAccess(folder, settings)
     embed = EmbedCatalogue(store, index, embedder)
-    changing = RLock()
+    changing, pictures = RLock(), CardPictures(folder, settings.downloads)
     names, on_disk = NamesOnDisk(store), OnDisk(store)
     found = retriever_for(store, index, questions, folder / "lexical", reranker_of(folder, settings))
 
@@ -99,8 +100,9 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         civitai=access,
         hugging_face=hub,
         downloads=Downloads(folder, settings.downloads, access, hub),
+        pictures=pictures,
         notes=lambda: (*store.notes, *index.notes),
-        close=lambda: _in_turn(index.close, chat.close, close),
+        close=lambda: _in_turn(index.close, chat.close, pictures.close, close),
     )
 
 

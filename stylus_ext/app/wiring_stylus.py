@@ -22,6 +22,7 @@ from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
 from stylus_ext.app.wiring_hugging_face import HuggingFaceAccess
 from stylus_ext.app.wiring_keys import Keys
+from stylus_ext.app.wiring_pictures import CardPictures
 from stylus_ext.app.workshop import Workshop
 from stylus_ext.backends.embedders import QuestionEmbedder
 from stylus_ext.backends.lora_folder.scan import LoraFolder
@@ -77,6 +78,7 @@ class Stylus:
     civitai: CivitaiAccess
     hugging_face: HuggingFaceAccess
     downloads: Downloads
+    pictures: CardPictures
     told: set[Note] = field(default_factory=set)
 
     def stock(self, progress: Progress) -> None:

@@ -139,6 +139,7 @@ class Downloads(_Section):
     at_once: int = _option(2, "files that are fetched at the same time", low=1, high=8)
     by_family: bool = _option(False, "put fetched files in subfolders by base model family, such as sdxl")
     unhashed: bool = _option(False, "also fetch files of which the source states no hash to check them by")
+    thumbnails: bool = _option(False, "show pictures of adapters that are not on disk: small ones are fetched when they come into sight")
 
 
 @dataclass(frozen=True, slots=True)

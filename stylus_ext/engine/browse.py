@@ -31,7 +31,7 @@ def browse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
         request["family"], request["kind"], request["state"], request["on_disk"], refined=request["refined"], bare=request["bare"]
     )
     page = stylus.store.search(request["text"], keep, request["offset"], request["limit"])
-    cards = [card_json(entry) | {"refined": entry.description.refined, "bare": entry.card.bare} for entry in page.entries]
+    cards = [card_json(stylus, entry) | {"refined": entry.description.refined, "bare": entry.card.bare} for entry in page.entries]
     return {"total": page.total, "entries": cards}
 
 

@@ -21,16 +21,17 @@ _HUGGING_FACE = "huggingface.co"
 def cards(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
     """By the key that was asked for; unknown ones are left out."""
     found = stylus.store.read(map(AdapterKey.parse, request["keys"]))
-    return {"cards": {str(key): card_json(entry) for key, entry in found.items()}}
+    return {"cards": {str(key): card_json(stylus, entry) for key, entry in found.items()}}
 
 
-def card_json(entry: Entry) -> dict[str, Any]:
+def card_json(stylus: Stylus, entry: Entry) -> dict[str, Any]:
+    """`preview` where `picture` can be asked for."""
     return {
         **entry_json(entry, whole=False),
         "family_name": spoken(entry.family),
         "text": entry.text[:_LONGEST],
         "nsfw": entry.card.nsfw,
-        "preview": bool(entry.card.preview),
+        "preview": stylus.pictures.has(entry.card),
         "link": link_of(entry),
     }
 

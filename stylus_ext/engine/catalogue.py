@@ -45,7 +45,7 @@ def search(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
 
 
 def show(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
-    return {"entry": _told(stylus.entry(request["key"]))}
+    return {"entry": _told(stylus, stylus.entry(request["key"]))}
 
 
 def edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         progress.report("embedding", 0, 1)
         with contextlib.suppress(Unavailable):  # then the vector is made when the next ones are
             stylus.embed.these([edited.key])
-    return {"entry": _told(edited)}
+    return {"entry": _told(stylus, edited)}
 
 
-def _told(entry: Entry) -> dict[str, Any]:
-    return entry_json(entry) | {"link": link_of(entry)}
+def _told(stylus: Stylus, entry: Entry) -> dict[str, Any]:
+    return entry_json(entry) | {"link": link_of(entry), "preview": stylus.pictures.has(entry.card)}

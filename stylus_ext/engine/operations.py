@@ -16,6 +16,7 @@ from stylus_ext.engine.downloads import discard, fetch
 from stylus_ext.engine.imports import IMPORT, take_in
 from stylus_ext.engine.judging import VERDICT, verdict
 from stylus_ext.engine.keys import KEYS, keys
+from stylus_ext.engine.pictures import PICTURE, picture
 from stylus_ext.engine.recipes import RECIPES, recipes
 from stylus_ext.engine.refining import REFINE, refine
 from stylus_ext.engine.rehearsal import REHEARSE, rehearse
@@ -54,6 +55,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "overview": Operation({}, overview),
     "show": Operation(requests.SHOW, catalogue.show),
     "cards": Operation(requests.CARDS, cards),
+    "picture": Operation(PICTURE, picture),
     "edit": Operation(requests.EDIT, catalogue.edit),
     "verdict": Operation(VERDICT, verdict),
     "recipes": Operation(RECIPES, recipes),

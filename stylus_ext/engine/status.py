@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext import __version__
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import POLICIES, SCHEMES, Settings
-from stylus_ext.engine import chat
+from stylus_ext.engine import chat, pictures
 from stylus_ext.engine.civitai import on_request
 from stylus_ext.engine.downloads import leaves
 
@@ -32,7 +32,7 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "chat": chat.about(stylus),
-        "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus)],
+        "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus), *pictures.leaves(stylus)],
         "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings), *chat.on_request(stylus)],
         "capabilities": {
             **chat.capabilities(stylus), "policies": list(POLICIES), "free_policies": free_policies(stylus.settings), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,

@@ -22,7 +22,7 @@ def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
     def called(name: str) -> str:
         return f"stylus_{tab}_{name}"
 
-    with gr.Row():
+    with gr.Row(elem_classes=["stylus-ask"]):
         button = gr.Button("Preview", elem_id=called("preview"), size="sm")
         made["compare"] = gr.Checkbox(
             label="Compare with base", info="one picture more: same seed, no chosen LoRA", value=False, elem_id=called("compare")

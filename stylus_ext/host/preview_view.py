@@ -15,7 +15,7 @@ from stylus_ext.core.prompt.tokens import BRACE_CLOSE, BRACE_OPEN, WILDCARD
 from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host import compat
-from stylus_ext.host.ui_catalogue import picture_of
+from stylus_ext.host.ui_catalogue import pictured
 
 if TYPE_CHECKING:
     from stylus_ext.host.desk import Desk
@@ -58,10 +58,15 @@ def view_of(desk: Desk, tray: Tray, seen: Seen) -> dict[str, Any]:
 
 
 def standing(desk: Desk, tray: Tray) -> dict[str, Any]:
-    """All that the tray holds: what a page that was just loaded shows, too."""
+    """All that the tray holds: what a page that was just loaded shows, too.
+
+    Each has a number, given before it is read: whatever a click changed, its own answer has a later number than older answers.
+    """
+    number = next(tray.numbers)
     lock, used = tray.lock, tray.used()
     cards = cards_of(desk, [tag.key for one in used for tag in one.tags if tag.key])
     return {
+        "number": number,
         "view": tray.view,
         "corrected": bool(tray.words),
         "lock": None if lock is None else [{"key": key, "name": name, "weight": weight} for key, (name, weight) in lock.picks.items()],
@@ -81,7 +86,7 @@ def cards_of(desk: Desk, keys: Sequence[str]) -> dict[str, Any]:
     except (StylusError, EngineGone, EngineRefusal, KeyError):
         return {}
     files = compat.listed_files()
-    return {key: {**card, "picture": picture_of(files, card.get("stem")) is not None} for key, card in cards.items()}
+    return {key: {**card, "picture": pictured(files, card)} for key, card in cards.items()}
 
 
 def _pick(plan: Plan, pick: Pick, tray: Tray, cards: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ Kept in memory of the WebUI's process, so a reload of the page finds it again; e
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +76,7 @@ class Sent:
 @dataclass
 class Tray:
     """`question` is what the last preview was asked with, `view` what the page showed of it; `made` is the last generation's
-    work, with the seeds of its pictures."""
+    work, with the seeds of its pictures. `numbers` go on growing when the WebUI starts again, since its pages may go on, too."""
 
     question: Any = None
     plan: Plan | None = None
@@ -85,6 +87,7 @@ class Tray:
     made: tuple[Any, tuple[int, ...]] | None = None
     family: str = ""
     guard: threading.RLock = field(default_factory=threading.RLock)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
 
     def used(self) -> tuple[Used, ...]:
         """What the last pictures were made with."""

@@ -1,7 +1,8 @@
-"""The page's actions over the catalogue: what it lists, shows and edits, and the picture that lies beside a LoRA of the host's own."""
+"""The page's actions over the catalogue: what it lists, shows and edits, and pictures: those beside the host's LoRAs, or the engine's."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,22 @@ def _browse(asked: Asked) -> Payload:
     answer = asked.engine("POST", "/v1/browse", asked.payload)
     files = compat.listed_files()
     for entry in answer["entries"]:
-        entry["picture"] = picture_of(files, entry["stem"]) is not None
+        entry["picture"] = pictured(files, entry)
     return answer
 
 
 def _show(asked: Asked) -> Payload:
     answer = asked.engine("POST", "/v1/show", asked.payload)
-    answer["entry"]["picture"] = picture_of(compat.listed_files(), answer["entry"]["stem"]) is not None
+    answer["entry"]["picture"] = pictured(compat.listed_files(), answer["entry"])
     return answer
 
 
 def _picture(asked: Asked) -> File:
-    """Of what this host lists, by its name; the kind of file is read from the file, not from its name."""
-    path = picture_of(compat.listed_files(), asked.payload.get("stem"))
+    """Of what this host lists, by its name; the kind of file is read from the file, not from its name. Else the engine may have one."""
+    path, key = picture_of(compat.listed_files(), asked.payload.get("stem")), asked.payload.get("key")
+    if path is None and isinstance(key, str) and key:
+        said = asked.engine("POST", "/v1/picture", {"key": key})
+        return File(base64.b64decode(said["data"]), str(said["type"]))
     try:
         data = path.read_bytes() if path is not None and path.stat().st_size <= _LARGEST_PICTURE else b""
     except OSError:
@@ -43,6 +47,10 @@ def _picture(asked: Asked) -> File:
     if not kind:
         raise InvalidInput("There is no picture of this LoRA.")
     return File(data, kind)
+
+
+def pictured(files: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    return picture_of(files, entry.get("stem")) is not None or bool(entry.get("preview"))
 
 
 def picture_of(files: Mapping[str, Any], stem: object) -> Path | None:

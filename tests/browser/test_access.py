@@ -1,4 +1,4 @@
-"""The Stylus tab for everybody: names and labels, light and dark, wide and narrow; by axe-core where it is, and by checks of our own."""
+"""The Stylus tab and the accordion for everybody: names and labels, light and dark, wide and narrow; by axe-core where it is, and by checks of our own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.axe import NoAxe, script, serious
-from tests.browser.chromium import PATIENCE_MS, Visit
+from tests.browser.chromium import PATIENCE_MS, Visit, eventually, visit
 from tests.browser.own_tab import Desk, OwnTab
+from tests.browser.running import Running
+from tests.browser.test_preview import PROMPT, Accordion
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -61,6 +63,51 @@ def test_it_fits_and_axe_finds_nothing_serious(desk: Desk, browser: Browser, the
     assert found == []
     if not axe:
         pytest.skip("It fits; axe-core is not here to look closer.")
+
+
+def test_a_box_shows_whether_it_is_ticked(desk: Desk, browser: Browser) -> None:
+    """gradio's style takes the browser's own tick away, and draws a white one on nothing."""
+    with visit(browser, desk.server.url) as here:
+        OwnTab(here.page).open()
+        box = here.page.locator("#stylus_show_pictures")
+        here.page.mouse.move(0, 0)
+        before = box.screenshot(animations="disabled")
+        here.page.evaluate("document.getElementById('stylus_show_pictures').checked = true")
+        assert box.screenshot(animations="disabled") != before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(server: Running, browser: Browser, theme: str) -> None:
+    try:
+        script()
+    except NoAxe as missing:
+        pytest.skip(str(missing))
+    with visit(browser, f"{server.url}?__theme={theme}") as here:
+        panel = Accordion(here.page).open()
+        panel.generate(server, PROMPT)
+        panel.wait_for_used(2)
+        panel.place.locator("summary:has-text('Dry run')").click()
+        panel.press("What would be chosen for the last 50 prompts")
+        panel.preview("corgi dog, watercolor painting in __place__")
+        panel.press("Keep corgi_dog in this plan", panel.card("corgi_dog"))
+        panel.wait_for(".stylus-card [aria-pressed=true]")
+        panel.press("Leave watercolor_painting out", panel.card("watercolor_painting"))
+        panel.wait_for_names("corgi_dog")
+        for name in ("What the next", "Why not"):
+            panel.place.locator(f"summary:has-text('{name}')").click()
+        eventually(lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
+        found = [one for place in ("#stylus_txt2img_mount", "#txt2img_results .stylus-used") for one in serious(here.page, place)]
+        for width in (1400, 700, 400):
+            here.page.set_viewport_size({"width": width, "height": 900})
+            here.page.wait_for_timeout(200)
+            here.picture(f"{server.gradio}-accordion-{theme}-{width}")
+            assert here.page.evaluate(OVER) <= 0, width
+        panel.press("Keep this set")
+        panel.wait_for(".stylus-lock")
+        found += serious(here.page, "#stylus_txt2img_mount")
+        panel.press("Take the lock off")
+        eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
+    assert found == []
 
 
 def _opened(desk: Desk, here: Visit, query: str) -> OwnTab:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stylus_ext.environment.layout import Environment
+from tests.backends.pictures.making import infotext, write_png
 from tests.browser.chromium import eventually
 from tests.browser.hostile import HOSTILE
 from tests.browser.own_tab import Desk, desk_at, own_tab
@@ -61,10 +62,20 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: D
         assert len(civitai.asked("/model-versions/by-hash/ids")) == before
         tab.part("consent_yes").click()
         eventually(lambda: len(civitai.asked("/model-versions/by-hash/ids")) > before, tab.page)
+        write_png(kept.folder / "outputs" / "snow.png", infotext("a corgi in deep snow <lora:corgi_dog:0.7>"))
+        known = len(kept.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("first_learn").click()
-        tab.wait_for("overview_line", "Started")
-    jobs = kept.link.call("GET", "/v1/jobs")["jobs"]
-    assert {"identify", "index"} <= {job["name"] for job in jobs}
+        eventually(lambda: len(kept.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
+        tab.turn_to("keys")
+        tab.wait_for("keys", "No address is set for it.")
+        assert tab.part("key_enter_chat").is_disabled()
+        assert tab.part("key_check_chat").is_disabled()
+    identified, learnt = kept.link.call("GET", "/v1/jobs")["jobs"][-2:]
+    assert identified["name"] == "identify"
+    done = finished(kept.link, str(learnt["id"]))
+    assert (done["name"], done["state"]) == ("index", "done"), done
+    assert done["result"]["learned"] == 1
+    assert "a corgi in deep snow" in str(kept.entry("corgi_dog")["examples"])
 
 
 def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Browser, tmp_path: Path) -> None:

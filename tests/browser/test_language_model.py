@@ -124,6 +124,7 @@ def test_a_job_says_what_describing_would_cost_and_what_it_did(eloquent: Desk, c
         row = done(eloquent, tab, "estimate")
         eventually(lambda: "wanted: 2" in row.inner_text(), tab.page)
         assert re.search(r"about: [\d,]+ tokens read, 360 written, \$0\.00\d\d", row.inner_text())
+        assert "360 written" in tab.wait_for("jobs_line", "2 adapters would be described; about: ")
         assert chat.seen == []
         row = done(eloquent, tab, "start_refine")
         eventually(lambda: "refined: 2" in row.inner_text(), tab.page)

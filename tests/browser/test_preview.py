@@ -305,6 +305,23 @@ def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(serv
         assert here.page.evaluate(unnamed) == 0
 
 
+def test_styles_are_applied_and_the_next_batches_told(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        here.page.locator("#txt2img_styles input").click()
+        here.page.locator("ul.options li[aria-label='Painted']").click()
+        here.page.keyboard.press("Escape")
+        panel.prompt().fill("corgi dog")
+        panel.part("preview").click()
+        eventually(lambda: panel.shown_prompt() == "corgi dog, oil painting", here.page)
+        assert "corgi_dog" in panel.names()
+        panel.place.locator("summary:has-text('What the next 2 batches would use')").click()
+        assert "Batch 1: corgi_dog" in panel.place.locator(".stylus-combinations li").first.inner_text()
+        panel.press("Write trigger words and tags")
+        eventually(lambda: panel.prompt().input_value().startswith("corgi dog <lora:corgi_dog:"), here.page)
+        assert "oil painting" not in panel.prompt().input_value()
+
+
 def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()

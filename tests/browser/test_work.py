@@ -11,9 +11,11 @@ import pytest
 from stylus_ext.environment.layout import Environment
 from tests.browser.chromium import eventually
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
+from tests.chat_service import ChatService
 from tests.civitai_service import CivitaiService, Fault, a_model, serving
 from tests.engine_process import finished
 from tests.lora_files import write_lora
+from tests.refining import model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -29,9 +31,17 @@ def civitai() -> Iterator[CivitaiService]:
 
 
 @pytest.fixture(scope="module")
-def busy(environment: Environment, prepared: Path, civitai: CivitaiService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A desk whose Civitai is here."""
-    said = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}}
+def seer() -> Iterator[ChatService]:
+    with model(lambda title: {"text": "Wet city streets at night with red paper lanterns."}) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def busy(
+    environment: Environment, prepared: Path, civitai: CivitaiService, seer: ChatService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """A desk whose Civitai is here, and its chat server too."""
+    said = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "chat": {"chat_url": seer.url, "chat_model": "seer-1"}}
     with desk_at(environment, prepared, tmp_path_factory.mktemp("busy"), settings=said) as made:
         yield made
 
@@ -109,7 +119,27 @@ def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser:
         tab.part("key_forget_civitai").click()
         tab.wait_for("keys_line", "deleted")
         assert not (busy.folder / "stylus" / "civitai.key").exists()
-        assert tab.part("key_enter_chat").is_disabled()
+
+
+def test_the_chat_servers_key_is_kept_and_tried_at_that_server(busy: Desk, seer: ChatService, browser: Browser) -> None:
+    with own_tab(busy, browser) as (tab, here):
+        tab.turn_to("keys")
+        tab.wait_for("keys", f"There is no key for {seer.url}")
+        asked = len(seer.seen)
+        tab.part("key_check_chat").click()
+        assert "seer-1" in tab.wait_for("keys_line", "answers.")
+        assert len(seer.seen) == asked + 1
+        assert SECRET not in str(seer.seen[-1].headers)
+        tab.part("key_chat").fill(SECRET)
+        tab.part("key_enter_chat").click()
+        tab.wait_for("keys_line", "alone")
+        tab.part("key_check_chat").click()
+        tab.wait_for("keys_line", "answers.")
+        assert seer.seen[-1].headers["authorization"] == f"Bearer {SECRET}"
+        assert SECRET not in here.page.content()
+        tab.part("key_forget_chat").click()
+        tab.wait_for("keys_line", "deleted")
+    assert not next(one["has_key"] for one in busy.page_asks("keys", {})["keys"] if one["service"] == "chat")
 
 
 def test_the_status_says_where_everything_is_and_what_leaves(busy: Desk, civitai: CivitaiService, browser: Browser) -> None:

@@ -100,10 +100,12 @@ class Tab(Runner):
     def make(self) -> None:
         prompt = self._tell_of(gr.Textbox(label="Prompt", elem_id=f"{self.name}_prompt", lines=3))
         negative = self._tell_of(gr.Textbox(label="Negative prompt", elem_id=f"{self.name}_neg_prompt", lines=2))
+        styles = gr.Dropdown(label="Styles", choices=list(self.host.style_texts), value=[], multiselect=True, elem_id=f"{self.name}_styles")
+        self._tell_of(styles)
         button = self._tell_of(gr.Button("Generate", variant="primary", elem_id=f"{self.name}_generate"))
         with gr.Row():
             with gr.Column(variant="compact", elem_id=f"{self.name}_settings"):
-                gr.Slider(label="Batch count", minimum=1, maximum=8, value=2, step=1, elem_id=f"{self.name}_batch_count")
+                self._tell_of(gr.Slider(label="Batch count", minimum=1, maximum=8, value=2, step=1, elem_id=f"{self.name}_batch_count"))
                 for script in self.scripts:
                     with gr.Group():
                         self._make_script(script)
@@ -113,7 +115,7 @@ class Tab(Runner):
                 info = self._tell_of(gr.Textbox(visible=False, elem_id=f"generation_info_{self.name}"))
                 paste = gr.Button("Paste", elem_id=f"{self.name}_paste")
         outputs = [gallery, info, shown]
-        button.click(fn=self.generate, inputs=[prompt, negative, *self.inputs[1:]], outputs=outputs, **_unhurried())
+        button.click(fn=self.generate, inputs=[prompt, negative, styles, *self.inputs[1:]], outputs=outputs, **_unhurried())
         fields = [component for component, _ in self.fields]
         paste.click(fn=self.pasted, inputs=[prompt], outputs=[prompt, *fields], show_progress="hidden")
 
@@ -140,10 +142,10 @@ class Tab(Runner):
             self.host.calls.append({"tab": self.name, "prompt": p.prompt, "args": list(p.script_args[1:])})
         super().call(hook, p, *more, **kwargs)
 
-    def generate(self, prompt: str, negative: str, *args: Any) -> list[Any]:
+    def generate(self, prompt: str, negative: str, styles: list[str] | None, *args: Any) -> list[Any]:
         given: list[Any] | None = ["picture"] if self.is_img2img else None
         with self.host.one_at_a_time:
-            p = Processing(self.host, prompt, negative, n_iter=2, init_images=given)
+            p = Processing(self.host, prompt, negative, n_iter=2, init_images=given, styles=list(styles or ()))
             p.give_scripts(self, (0, *args))
             done = way.process_images(p)
         self.host.infotexts += done.infotexts

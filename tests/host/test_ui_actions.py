@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ class Recorder:
 
     def __init__(self, remote: bool = False) -> None:
         self.remote, self.asked = remote, list[tuple[str, str, Any]]()
+        self.answer: dict[str, Any] = {"id": "00ff"}
 
     def wait_ready(self, *_: Any, **__: Any) -> bool:
         return True
@@ -40,7 +42,7 @@ class Recorder:
 
     def _call(self, method: str, path: str, payload: Any = None, timeout_s: float = 0.0) -> dict[str, Any]:
         self.asked.append((method, path, payload))
-        return {"id": "00ff"}
+        return self.answer
 
 
 @pytest.mark.parametrize(("name", "payload", "kind"), [
@@ -88,6 +90,19 @@ def test_a_jobs_number_is_checked_before_it_becomes_part_of_an_address(stage: St
         with pytest.raises(InvalidInput):
             run(name, process, id=job)
     assert process.asked == []
+
+
+def test_a_picture_that_lies_nowhere_is_asked_of_the_engine_by_its_key(stage: Stage) -> None:
+    from stylus_ext.host.answering import File
+
+    process = Recorder()
+    process.answer = {"type": "image/jpeg", "data": base64.b64encode(b"a picture").decode()}
+    assert run("picture", process, stem="", key="civitai:1") == File(b"a picture", "image/jpeg")
+    assert process.asked == [("POST", "/v1/picture", {"key": "civitai:1"})]
+    for payload in ({"stem": "nowhere"}, {"key": ""}, {"key": 7}, {}):
+        with pytest.raises(InvalidInput, match="no picture"):
+            run("picture", process, **payload)
+    assert len(process.asked) == 1
 
 
 def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stage, tmp_path: Path) -> None:

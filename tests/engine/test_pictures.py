@@ -1,0 +1,85 @@
+"""Pictures of adapters that are not on disk: none by itself; switched on, those of the services' own picture hosts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.app import wiring_pictures
+from stylus_ext.app.wiring_pictures import CardPictures
+from stylus_ext.app.wiring_stylus import Stylus
+from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
+from stylus_ext.backends.thumbnails.kept import KeptPictures
+from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.core.settings import Downloads
+from tests.backends.thumbnails.making import picture
+from tests.civitai_service import CivitaiService, Fault, serving
+from tests.engine.test_operations import ask, stylus
+from tests.fakes import make_entry
+
+__all__ = ["stylus"]
+
+
+@pytest.fixture
+def service() -> Iterator[CivitaiService]:
+    with serving() as service:
+        service.faults.add(Fault("/pic", status=200, body=picture(size=(90, 30)), headers={"Content-Type": "image/png"}, times=99))
+        yield service
+
+
+@pytest.fixture
+def shown(stylus: Stylus, service: CivitaiService, tmp_path: Path) -> Stylus:
+    """With a picture's address in the card, and switched on."""
+    stylus.store.write([make_entry(1, preview=f"{service.api}/pic.png"), make_entry(2)])
+    return stylus
+
+
+def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> None:
+    pictures = CardPictures(folder, Downloads(thumbnails=True))
+    object.__setattr__(pictures, "kept", KeptPictures(folder / "pictures", lambda: RemotePictures(Thumbnails(), {service.api})))
+    object.__setattr__(stylus, "pictures", pictures)
+
+
+def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(shown: Stylus, service: CivitaiService) -> None:
+    assert ask(shown, "cards", keys=["civitai:1"])["cards"]["civitai:1"]["preview"] is False
+    assert ask(shown, "show", key="civitai:1")["entry"]["preview"] is False
+    with pytest.raises(InvalidInput, match="--thumbnails"):
+        ask(shown, "picture", key="civitai:1")
+    assert not service.seen
+    assert "picture" not in str(ask(shown, "status")["leaves_the_machine"])
+
+
+def test_switched_on_it_comes_small_and_is_kept(shown: Stylus, service: CivitaiService, tmp_path: Path) -> None:
+    switched_on(shown, service, tmp_path / "more")
+    assert [ask(shown, "cards", keys=[key])["cards"][key]["preview"] for key in ("civitai:1", "civitai:2")] == [True, False]
+    assert ask(shown, "browse", text="")["entries"][0]["preview"] in (True, False)
+    said = [ask(shown, "picture", key="civitai:1") for _ in range(2)]
+    assert said[0] == said[1]
+    assert said[0]["type"] == "image/jpeg"
+    assert base64.b64decode(said[0]["data"]).startswith(b"\xff\xd8\xff")
+    assert len(service.seen) == 1
+    with pytest.raises(InvalidInput, match="no picture"):
+        ask(shown, "picture", key="civitai:2")
+    shown.pictures.close()
+
+
+def test_only_the_services_own_hosts_are_asked(shown: Stylus, service: CivitaiService, tmp_path: Path) -> None:
+    pictures = CardPictures(tmp_path / "more", Downloads(thumbnails=True))
+    object.__setattr__(shown, "pictures", pictures)
+    with pytest.raises(StylusError, match="not fetched from"):
+        ask(shown, "picture", key="civitai:1")
+    assert not service.seen
+    pictures.close()
+
+
+def test_what_leaves_the_machine_is_said(stylus: Stylus) -> None:
+    from dataclasses import replace
+
+    from stylus_ext.core.settings import with_values
+
+    on = replace(stylus, settings=with_values(stylus.settings, {"downloads": {"thumbnails": True}}))
+    assert any("small pictures" in line for line in ask(on, "status")["leaves_the_machine"])
+    assert wiring_pictures.FOLDER == "pictures"
