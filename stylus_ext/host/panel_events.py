@@ -95,6 +95,11 @@ def look(enabled: bool, request: Request) -> list[Any]:
     return shown_of(desk, desk.engine.report())
 
 
+def settle(enabled: bool, request: Request) -> list[Any]:
+    """After many quick ticks a page may be told last what was meant for a box that is ticked no longer."""
+    return [gr.update(), *_same()] if enabled else look(False, request)
+
+
 def choose_family(family: str, request: Request) -> list[Any]:
     """Kept for the loaded checkpoint; `auto` forgets."""
     desk = desk_now()

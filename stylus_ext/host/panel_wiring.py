@@ -36,9 +36,9 @@ class Events:
         both = [self.made["enabled"], switch]
         # gradio sends the next change of one event when the last one has been answered: so somebody else hears of it at once.
         self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
-        self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long)
+        self._settled(self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), shown)
         for name in ("set_up", "retry"):
-            self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long)
+            self._settled(self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long), shown)
         self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK)
         self.made["replay"].change(fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], **_QUICK)
         if compat.on_this_page([prompt_box]):
@@ -49,6 +49,12 @@ class Events:
             generate.click(fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event())
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
+
+    def _settled(self, event: Any, shown: list[Any]) -> None:
+        """Whatever came in which order: the last word is that of the box as it stands then. gradio before 3.17 knows no such event."""
+        then = getattr(event, "then", None)
+        if then is not None:
+            then(fn=_settle, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
@@ -95,6 +101,12 @@ def _set_up_once(switch: Switch, request: Request) -> list[Any]:
     from stylus_ext.host.panel_events import last_soon, set_up
 
     return last_soon(set_up(switch, request))
+
+
+def _settle(enabled: bool, request: Request) -> list[Any]:
+    from stylus_ext.host.panel_events import settle
+
+    return settle(enabled, request)
 
 
 def _look(enabled: bool, request: Request) -> list[Any]:

@@ -146,3 +146,17 @@ def test_a_preview_is_there_while_a_picture_is_made(server: Running, browser: Br
         panel.preview()
         panel.wait_for_pictures()
         panel.wait_for_used(2)
+
+
+def test_a_storm_of_ticks_ends_as_the_box_says(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        for number in range(9):
+            panel.tick()
+            here.page.wait_for_timeout(40 + 35 * number)
+        assert not panel.part("enabled-visible-checkbox").is_checked()
+        panel.wait_for_empty_line()
+        here.page.wait_for_timeout(2_000)
+        assert panel.line() == ""
+        panel.tick()
+        panel.wait_for_line("The engine is ready.")

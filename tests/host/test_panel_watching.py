@@ -83,6 +83,16 @@ def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> No
     assert list(states) == []
 
 
+@pytest.mark.parametrize("name", ["enabled-checkbox", "set_up", "retry"])
+def test_the_last_word_is_that_of_the_box_as_it_stands(stage: Stage, name: str) -> None:
+    """A tick that was sent before an untick, and came after it, was followed as if nobody had unticked since."""
+    then = event(stage, name, "then")
+    assert then(True, page.Request()) == [page.update()] * SHOWN
+    assert then(False, page.Request())[0] == ""
+    assert "not known as" in then(False, page.Request({"host": "evil.example:7860"}))[0]
+    assert stage.engine.started == 0
+
+
 def test_a_page_has_a_switch_of_its_own() -> None:
     """gradio copies the value for each page; whoever unticks there is heard nowhere else."""
     kept = Switch()

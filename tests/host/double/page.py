@@ -83,20 +83,25 @@ class Component(Block):
         self.all_events: list[Event] = []
         super().__init__(**kwargs)
 
-    def _listen(self, name: str, fn: Any, inputs: Any, outputs: Any) -> None:
+    def _listen(self, name: str, fn: Any, inputs: Any, outputs: Any) -> Component:
+        """Gives back what `then` can be asked of."""
         if fn is None and name in self.events:  # something that the page's script alone does, besides
-            return
+            return self
         self.events[name] = Event(fn, list(inputs or ()), list(outputs or ()))
         self.all_events.append(self.events[name])
+        return self
 
-    def change(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
-        self._listen("change", fn, inputs, outputs)
+    def change(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+        return self._listen("change", fn, inputs, outputs)
 
-    def input(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
-        self._listen("input", fn, inputs, outputs)
+    def input(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+        return self._listen("input", fn, inputs, outputs)
 
-    def click(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
-        self._listen("click", fn, inputs, outputs)
+    def click(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+        return self._listen("click", fn, inputs, outputs)
+
+    def then(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+        return self._listen("then", fn, inputs, outputs)
 
 
 class Checkbox(Component): ...
