@@ -19,7 +19,11 @@ def remarks(prompt: Prompt, composition: Composition, by_hand: bool = False) -> 
         yield Note("unresolved", "The prompt has wildcards or variants in it; they were not resolved for this plan.")
     if by_hand and not composition.picks:
         yield Note("none_left", "After your corrections no adapter is left in this plan, so the prompt stays as it was.")
-    elif prompt.text.strip() and not composition.picks:
+    elif composition.picks or not prompt.text.strip():
+        return
+    elif any(task.taken_by for task in composition.tasks):
+        yield Note("nothing_more", "Beside the LoRAs that you wrote into it, nothing in the catalogue fits this prompt.")
+    else:
         yield Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")
 
 

@@ -143,6 +143,15 @@ def test_nothing_fits_is_said(world: World) -> None:
     assert [note.code for note in plan.notes] == ["nothing_fits"]
 
 
+def test_what_the_user_wrote_himself_is_no_lack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after "Send to prompt": all that fits stands in the prompt already."""
+    served = Composition((Task("a fox", 0, 5, taken_by="my_fox"), Task("a tree", 10, 16)))
+    monkeypatch.setattr(world.composer, "compose", lambda query, candidates: served)
+    plan = world.plan(PlanRequest("a fox and a tree <lora:my_fox:0.7>"))
+    assert plan.prompts == ("a fox and a tree <lora:my_fox:0.7>",)
+    assert [note.code for note in plan.notes] == ["nothing_more"]
+
+
 def test_wildcards_are_mentioned(world: World) -> None:
     assert "unresolved" in [note.code for note in world.plan(PlanRequest("a fox in __place__")).notes]
 

@@ -177,6 +177,26 @@ def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_pa
     assert [pick.name for pick in stylus.plan(PlanRequest("mossgolem, castle, night, moon")).composition.picks] == ["x01"]
 
 
+def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Path) -> None:
+    """A word that stands in many of the user's pictures is common from then on, and still calls the LoRA that he used with it."""
+    loras, album, prompt = tmp_path / "loras", tmp_path / "album", "a corgi in the city, watercolor style"
+    for seed, (stem, *tags) in enumerate([("corgi_dog", "corgi", "grass"), ("watercolor_style", "watercolor", "painting"), ("vintage_car", "vintage car")]):
+        counts = json.dumps({f"10_{stem}": {tag: 20 - place for place, tag in enumerate(tags)}})
+        write_lora(loras / f"{stem}.safetensors", "sd1", {"ss_output_name": stem, "ss_tag_frequency": counts}, seed=seed)
+    stylus.prepare(Watch())
+    stylus.index_folders([str(loras)], Watch())
+    before = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    assert {tag.stem for tag in before.tags} == {"corgi_dog", "watercolor_style"}
+    album.mkdir()
+    for number, text in enumerate([before.prompts[0], "a knight, corgi, watercolor <lora:corgi_dog:0.75> <lora:vintage_car:0.3>", "a watercolor castle <lora:vintage_car:1>"]):
+        info = PngImagePlugin.PngInfo()
+        info.add_text("parameters", f"{text}\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: {number}, Size: 64x64")
+        Image.new("RGB", (8, 8)).save(album / f"{number}.png", pnginfo=info)
+    assert stylus.learn([str(album)], Watch()).written == 3
+    after = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    assert {tag.stem for tag in after.tags} == {"corgi_dog", "watercolor_style"}
+
+
 def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path) -> None:
     for ask in (stylus.reachable, lambda folders: stylus.index_folders(folders, Watch()), lambda folders: stylus.learn(folders, Watch())):
         with pytest.raises(InvalidInput, match="There is no folder"):

@@ -8,6 +8,9 @@ from stylus_ext.backends.composers.calls import is_distinctive
 from stylus_ext.backends.composers.persons import SOMEBODY, is_named
 from stylus_ext.backends.composers.tools import refusal_of_tool
 from stylus_ext.core.candidates import Candidate
+from stylus_ext.core.description import Entry
+from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.verdicts import ALIKE, likeness
 
 
 def refusal(candidate: Candidate, said: Collection[str]) -> str:
@@ -19,7 +22,14 @@ def refusal(candidate: Candidate, said: Collection[str]) -> str:
     if entry.kind in SOMEBODY and not is_named(candidate, said):
         return f"it draws a {entry.kind} whom the prompt does not name"
     if entry.card.weak and not is_distinctive(seen):
-        if seen.named or seen.trigger:
+        if not (seen.named or seen.trigger):
+            return "little is known about it, and the prompt has neither its name nor its trigger word"
+        if not _was_used_so(entry, said):
             return "little is known about it, and what the prompt has of its name is an everyday word"
-        return "little is known about it, and the prompt has neither its name nor its trigger word"
     return ""
+
+
+def _was_used_so(entry: Entry, said: Collection[str]) -> bool:
+    """Of a weak card the examples are the user's own pictures: a word that stands in many of these is common, and still means this one."""
+    here = frozenset(content_words(" ".join(said)))
+    return any(likeness(here, frozenset(content_words(example.prompt))) >= ALIKE for example in entry.card.examples)

@@ -11,7 +11,9 @@ from stylus_ext.backends.composers.demands import refusal
 from stylus_ext.backends.composers.reasons import unsure, why
 from stylus_ext.backends.composers.thresholds import CAPTION_AT_HALF, LOOSEST, SUREST, TAGS_AT_HALF, needed
 from stylus_ext.core.candidates import Candidate, Evidence
+from stylus_ext.core.card import Example
 from stylus_ext.core.description import Edits
+from stylus_ext.core.prompt.words import words
 from tests.fakes import make_entry
 
 
@@ -67,6 +69,17 @@ class TestRefusal:
         everyday = Evidence(0.9, 0.9, named=("forest",), telling=7.0)
         assert "an everyday word" in refusal(candidate(everyday, weak=True, kind="background"), ("forest",))
         assert refusal(candidate(self.NAMED, weak=True), ()) == ""
+
+    @pytest.mark.parametrize(("prompt", "meant"), [
+        ("a fox in a forest at dawn", True), ("a fox in a forest", True), ("three cars before a forest hotel in winter", False),
+    ])
+    def test_a_word_that_the_users_pictures_made_common_still_means_what_he_used_with_it(self, prompt: str, meant: bool) -> None:
+        everyday = Evidence(0.9, 0.9, trigger="forest", telling=DISTINCTIVE - 1)
+        used = candidate(everyday, weak=True, kind="background", examples=(Example("a red fox in a forest at dawn", 0.7),))
+        assert (refusal(used, words(prompt)) == "") is meant
+        unseen = candidate(everyday, weak=True, kind="background", examples=(Example("", 0.7),))
+        assert "an everyday word" in refusal(unseen, words(prompt))
+        assert "neither its name" in refusal(candidate(Evidence(0.9, 0.9), weak=True, examples=used.entry.card.examples), words(prompt))
 
 
 class TestReasons:
