@@ -1,7 +1,6 @@
 """The WebUI's install hook (without arguments), and every command of Stylus: python install.py COMMAND ..."""
 
 import sys
-from pathlib import Path
 
 
 def main():  # type: () -> int
@@ -13,6 +12,8 @@ def main():  # type: () -> int
         )
         # The WebUI calls this without arguments, and takes another exit code for a broken extension.
         return 1 if len(sys.argv) > 1 else 0
+    from pathlib import Path
+
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from stylus_ext.environment.speech import speak_with_what_there_is
 

@@ -8,13 +8,13 @@ import logging
 import os
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stylus_ext import cli_bench, cli_catalogue, cli_commands, cli_downloads, cli_import, cli_serve
-from stylus_ext.cli_flags import Help, add_settings, settings_of
+from stylus_ext.cli_flags import Help, add_settings, amount, settings_of
 from stylus_ext.cli_session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
@@ -117,10 +117,7 @@ def _add_common(parser: ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= _LONGEST_WAIT_S:
-        raise ArgumentTypeError(f"must lie between 0 and {_LONGEST_WAIT_S:,} seconds, not {text}")
-    return value
+    return amount(text, "seconds", _LONGEST_WAIT_S)
 
 
 def _object(text: str) -> dict[str, Any]:

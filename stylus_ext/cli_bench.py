@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli_flags import Help
+from stylus_ext.cli_flags import Help, name_them
 from stylus_ext.cli_session import Line
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import POLICIES
@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
         bench.add_argument("--verbose", action="store_true", help="log every step to standard error")
         flags(bench)
         bench.set_defaults(run=_runner(measure))
+    name_them(benches)
 
 
 def _runner(measure: Callable[[argparse.Namespace, Line], Measured]) -> Callable[[argparse.Namespace], int]:

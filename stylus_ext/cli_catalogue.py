@@ -11,7 +11,7 @@ from typing import Any
 
 from stylus_ext import cli_refine
 from stylus_ext.cli_commands import CarryOut, Command, add_command
-from stylus_ext.cli_flags import Help, Switch
+from stylus_ext.cli_flags import Help, Switch, name_them
 from stylus_ext.cli_text import notes_lines
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
@@ -31,7 +31,7 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
     for one in (*COMMANDS, *cli_refine.COMMANDS):
         add_command(these, one, "catalogue ", add_common, carry_out)
     key = these.add_parser(
-        "key", help="enter your key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
+        "key", usage="python install.py catalogue key [--FLAG ...]", help="enter your key, for downloads that need one", formatter_class=Help, allow_abbrev=False,
         description="Enter your key of Civitai, Hugging Face or a chat server. It is read from standard input, kept in a file\n"
         "that only you can read, and sent to the address that is set now (--civitai-url, --hugging-face-url, --chat-url)\n"
         "and to no other.",
@@ -40,6 +40,7 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
     key.add_argument("--forget", action="store_true", help="delete the key instead")
     key.add_argument("--check", action="store_true", help="ask the service whose it is")
     add_common(key)
+    name_them(these)
     key.set_defaults(run=lambda arguments: _key(arguments, settings_for))
 
 

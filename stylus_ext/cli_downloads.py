@@ -67,7 +67,8 @@ def discard_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{one['path']}: {_size(one['size'])}"
     for one in answer["kept"]:
         yield f"{one['path']} stays: {one['why_not']}"
-    yield f"{len(answer['discarded'])} files, {_size(sum(one['size'] for one in answer['discarded']))}. Their side files stay."
+    count, size = len(answer["discarded"]), _size(sum(one["size"] for one in answer["discarded"]))
+    yield f"{count:,} {'file' if count == 1 else 'files'}, {size}. Their side files stay." if count else "There is nothing to delete."
 
 
 def _size(size: int) -> str:

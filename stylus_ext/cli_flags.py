@@ -27,6 +27,22 @@ class Switch(argparse.BooleanOptionalAction):
         self.help = named.get("help")
 
 
+def amount(text: str, unit: str, most: int) -> float:
+    """A flag's number of seconds or minutes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be a number of {unit} from 0 to {most:,}, not {text}")
+    return value
+
+
+def name_them(commands: Any) -> None:
+    """What is missing is then asked for by what there is."""
+    commands.metavar = "{" + ",".join(commands.choices) + "}"
+
+
 def add_settings(parser: argparse.ArgumentParser, sections: Iterable[str]) -> None:
     for section in sections:
         group = parser.add_argument_group(section, (type(getattr(Settings(), section)).__doc__ or "").strip())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli_commands import CarryOut, Command, add_command
-from stylus_ext.cli_flags import Help, Switch
+from stylus_ext.cli_flags import Help, Switch, name_them
 from stylus_ext.cli_text import notes_lines
 
 
@@ -18,6 +18,7 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
     these = parser.add_subparsers(required=True, metavar="WHAT")
     for one in COMMANDS:
         add_command(these, one, "import ", add_common, carry_out)
+    name_them(these)
 
 
 def _flags(parser: ArgumentParser) -> None:

@@ -21,7 +21,7 @@ def _flags(parser: ArgumentParser) -> None:
     parser.add_argument("--budget", dest="dollars", type=float, metavar="DOLLARS", help="spend no more than this")
     parser.add_argument("--token-budget", dest="tokens", type=int, metavar="NUMBER", help="use no more tokens than this, read and written")
     parser.add_argument("--most", type=int, metavar="NUMBER", help="refine no more than so many, those on disk first")
-    parser.add_argument("--parallel", dest="at_once", type=int, default=4, metavar="NUMBER", help="questions under way at the same time (default: 4)")
+    parser.add_argument("--parallel", type=int, default=4, metavar="NUMBER", help="questions under way at the same time (default: 4)")
     parser.add_argument("--per-minute", type=float, default=0.0, metavar="NUMBER", help="questions a minute; 0 is no limit (default: 0)")
     parser.add_argument("--pictures", type=int, default=3, metavar="NUMBER", help="example pictures that are shown for each; 0 asks by text alone (default: 3)")
     parser.add_argument(
@@ -32,7 +32,7 @@ def _flags(parser: ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="also what another model has described before")
 
 
-_PAYLOAD = ("dry_run", "dollars", "tokens", "most", "at_once", "per_minute", "pictures", "fetch_pictures", "on_disk", "again")
+_PAYLOAD = ("dry_run", "dollars", "tokens", "most", "per_minute", "pictures", "fetch_pictures", "on_disk", "again")
 
 
 def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _expense(said: Mapping[str, Any]) -> str:
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in _PAYLOAD} | {"keys": arguments.keys or None}
+    return {name: getattr(arguments, name) for name in _PAYLOAD} | {"at_once": arguments.parallel, "keys": arguments.keys or None}
 
 
 COMMANDS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
-from stylus_ext.cli_flags import Help
+from stylus_ext.cli_flags import Help, amount
 from stylus_ext.cli_session import attach_or_hold
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment import rendezvous
@@ -92,10 +92,7 @@ def _leave(ended: bool, code: int) -> int:
 
 
 def _minutes(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= _MOST_MINUTES:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and {_MOST_MINUTES:,} minutes, not {text}")
-    return value
+    return amount(text, "minutes", _MOST_MINUTES)
 
 
 def _end_on_signals() -> None:

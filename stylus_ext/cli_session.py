@@ -48,6 +48,7 @@ class Line:
         self._shown = 0.0
         self._width = 0
         self._step = ""
+        self._said: set[str] = set()
         self._began, self._first = 0.0, 0
 
     def report(self, step: str, done: int, total: int | None = None) -> None:
@@ -62,8 +63,9 @@ class Line:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
             self._width = len(text)
-        elif step != self._step:
+        elif step not in self._said:  # some take turns, such as all files and each of them
             sys.stderr.write(f"{step}\n")
+            self._said.add(step)
         self._shown, self._step = now, step
 
     def _left(self, now: float, done: int, total: int) -> str:

@@ -7,14 +7,17 @@ import json
 import re
 import sys
 import warnings
+from argparse import Action, ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stylus_ext import cli
+from stylus_ext.cli_flags import flag
 from stylus_ext.core.plan import from_json, to_json
-from stylus_ext.core.settings import options
+from stylus_ext.core.settings import ENGINE_SECTIONS, options
 from stylus_ext.environment import commands
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import Cli
@@ -156,6 +159,41 @@ def test_the_help_groups_every_setting_and_fits_a_terminal(stylus: Cli, capsys: 
         assert f"\n{group}\n" in text
     assert max(map(len, text.splitlines())) <= 110
     assert text.index("--negative") < text.index("selection:") < text.index("encoder:")
+
+
+def flags_of(parser: ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Action]]:
+    """Of every command, those below it included."""
+    for action in parser._actions:
+        below = action.choices if isinstance(action, _SubParsersAction) else {}
+        for word, one in below.items():
+            yield from flags_of(one, (*words, word))
+        yield words, action
+
+
+def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
+    """What is kept under a setting's name counts as said by the user: `refine --parallel 10` once set the number of downloads."""
+    settings = {option.name: flag(option) for option in options() if option.section in ENGINE_SECTIONS}
+    every = list(flags_of(cli._parser()))
+    assert {("catalogue", "refine"), ("plan",), ("import", "stylusdocs")} <= {words for words, _ in every}
+    odd = [(words, action.dest) for words, action in every if action.dest in settings and settings[action.dest] not in action.option_strings]
+    assert odd == []
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["plan", "x", "--wait", "soon"], "--wait: must be a number of seconds from 0 to 86,400, not soon"),
+    (["plan", "x", "--wait", "nan"], "--wait: must be a number of seconds from 0 to 86,400, not nan"),
+    (["serve", "--idle-minutes", "-1"], "--idle-minutes: must be a number of minutes from 0 to 1,000,000, not -1"),
+    (["catalogue"], "are required: {sync,identify,refine,key}"),
+    (["bench"], "are required: {selection,"),
+    (["import"], "are required: {stylusdocs}"),
+])
+def test_what_is_missing_or_no_number_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 2, "the usage, and what is wrong"
 
 
 @pytest.mark.parametrize("words", [["index"], ["catalogue", "sync"], ["catalogue", "refine"], ["import", "stylusdocs"], ["plan"], ["search"]])

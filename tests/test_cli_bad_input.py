@@ -52,6 +52,11 @@ def test_an_empty_catalogue_leaves_the_prompt_alone(stylus: Cli) -> None:
 def test_a_lora_folder_that_is_missing_is_named(stylus: Cli, tmp_path: Path) -> None:
     for words in (["plan", "x", "--lora-dir"], ["index"], ["index", "--learn"]):
         assert f"There is no folder {tmp_path / 'nowhere'}" in refusal(stylus(*words, str(tmp_path / "nowhere")))
+    said = [refusal(stylus(*words, "/no/such")) for words in (["index"], ["index", "--learn"], ["import", "stylusdocs"])]
+    assert [next(word for word in ("LoRAs", "pictures", "StylusDocs") if word in one) for one in said] == ["LoRAs", "pictures", "StylusDocs"]
+    (tmp_path / "loras").mkdir()
+    ran = stylus("index", str(tmp_path / "loras"), "--learn", "/no/such")
+    assert (ran.code, ran.err.count("\n")) == (1, 1), "before anything is read"
     file = write_lora(tmp_path / "a_file.safetensors")
     assert "There is no folder" in refusal(stylus("plan", "x", "--lora-dir", str(file)))
 

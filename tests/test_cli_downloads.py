@@ -141,13 +141,14 @@ def test_a_running_engine_fetches_too(ready: Cli, folder: Path, civitai: Civitai
 
 def test_a_folder_has_to_be_named_and_to_be_there(ready: Cli, tmp_path: Path) -> None:
     assert "into which folder" in ready("fetch", "civitai:11").err
-    assert "There is no folder" in ready("fetch", "civitai:11", "--lora-dir", str(tmp_path / "nowhere")).err
+    for how in ([], ["--dry-run"]):
+        assert "There is no folder" in ready("fetch", "civitai:11", *how, "--lora-dir", str(tmp_path / "nowhere")).err
     assert "has no adapter" in ready("fetch", "civitai:5", "--lora-dir", str(tmp_path)).err
 
 
 def test_what_was_fetched_is_deleted_only_when_asked_and_long_unused(ready: Cli, folder: Path, loras: Path) -> None:
     assert ready("fetch", "civitai:11", "civitai:12", "--lora-dir", str(loras)).code == 0
-    assert "0 files" in ready("discard").out
+    assert ready("discard").out.endswith("There is nothing to delete.\n")
     ledger = folder / "downloads.jsonl"
     lines = [json.loads(line) for line in ledger.read_text("utf-8").splitlines() if line]
     ledger.write_text("".join(json.dumps({**line, "at": 0}) + "\n" for line in lines), "utf-8")

@@ -102,3 +102,14 @@ def test_progress_is_told_in_what_it_counts(monkeypatch: pytest.MonkeyPatch, ste
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
     Line().report(step, 1_572_864, 3_145_728)
     assert screen.getvalue() == f"\r{step}: {said}"
+
+
+def test_where_nobody_rewrites_a_line_each_step_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files and each of them take turns."""
+    monkeypatch.setattr(sys, "stderr", log := io.StringIO())
+    line = Line()
+    for number, name in enumerate(("a", "b")):
+        line.report("hashing", number, 2)
+        line.report(f"Hashing {name}", 5, 9)
+    line.report("hashing", 2, 2)
+    assert log.getvalue().splitlines() == ["hashing", "Hashing a", "Hashing b"]

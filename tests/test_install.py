@@ -171,6 +171,22 @@ def test_remove_takes_the_environment_and_names_what_stays(extension: Extension)
     assert "Nothing else stays" in again.stdout
 
 
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--data_dir", "x"], ["everything"], ["--data-dir"]])
+def test_who_asks_what_remove_does_has_nothing_removed(extension: Extension, words: list[str]) -> None:
+    extension.home.folder.mkdir()
+    done = extension.run("remove", *words)
+    assert done.returncode == (0 if words[0] in ("-h", "--help") else 2)
+    assert "usage: python install.py remove" in done.stdout + done.stderr
+    assert extension.home.folder.is_dir()
+
+
+def test_the_doctor_says_what_it_does_and_no_more(extension: Extension) -> None:
+    done = extension.run("doctor", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: python install.py doctor" in done.stdout
+    assert "private part" not in done.stdout
+
+
 def test_remove_names_the_data_of_the_webui_too(extension: Extension, tmp_path: Path) -> None:
     (tmp_path / "webui" / "extensions").mkdir(parents=True)
     extension.root = extension.root.rename(tmp_path / "webui" / "extensions" / "stylus")
@@ -270,7 +286,10 @@ def installer() -> ModuleType:
 
 
 def test_an_old_python_reads_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    ast.parse((ROOT / "install.py").read_text(), feature_version=(3, 6))
+    said = ast.parse((ROOT / "install.py").read_text(), feature_version=(3, 6))
+    brought = [name.name for step in said.body if isinstance(step, ast.Import) for name in step.names]
+    assert brought == ["sys"], "Python 2 has no more of what we use, and shall read the sentence as well"
+    assert not [step for step in said.body if isinstance(step, ast.ImportFrom)]
     module = installer()
     monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
     monkeypatch.setattr(sys, "argv", ["install.py", "plan", "x"])

@@ -40,7 +40,7 @@ def with_lent(encoder: Encoder, index: ChromaIndex | LateIndex, folder: Path) ->
 
 def import_stylusdocs(stylus: Stylus, request: ImportRequest, progress: Progress) -> tuple[Imported, int, tuple[Note, ...]]:
     """What was imported, how many entries got a published vector, and why not all of them."""
-    published = stylusdocs_in(checked_folder(request.folder))
+    published = stylusdocs_in(checked_folder(request.folder, "the folder into which you have unpacked StylusDocs"))
     vectors = published.vectors() if request.vectors else None
     done, places = ImportCatalogue(stylus.shop, CardRefiner())(published, progress)
     if vectors is None:

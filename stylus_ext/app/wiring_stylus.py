@@ -44,6 +44,9 @@ STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
 _STARTER_MARK = "starter.sha256"
 
 
+_LORAS = "the folder where your LoRAs are, such as models/Lora"
+PICTURES = "a folder of pictures that you made, such as the WebUI's outputs"
+
 
 @dataclass(frozen=True, slots=True)
 class Stylus:
@@ -146,10 +149,13 @@ class Stylus:
         """What lies on disk, in these folders or anywhere, by the stem of its file."""
         return self.on_disk(self.folders(folders))
 
+    def picture_folders(self, folders: Sequence[str]) -> list[Path]:
+        return [checked_folder(folder, PICTURES) for folder in folders]
+
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
         with self.changing:
-            return self.refresh(Pictures([checked_folder(folder) for folder in folders], self.names()), progress)
+            return self.refresh(Pictures(self.picture_folders(folders), self.names()), progress)
 
     def entry(self, text: str) -> Entry:
         """By any of its keys, by the stem of its file, or by the alias in it."""
@@ -163,8 +169,8 @@ class Stylus:
         return found[key]
 
 
-def checked_folder(folder: str) -> Path:
+def checked_folder(folder: str, wanted: str = _LORAS) -> Path:
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise InvalidInput(f"There is no folder {path}. Name the folder where your LoRAs are, such as models/Lora.")
+        raise InvalidInput(f"There is no folder {path}. Name {wanted}.")
     return path.resolve()

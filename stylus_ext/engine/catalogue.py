@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # with it come all back ends, which a command that attaches d
 def index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     answer: dict[str, Any] = {"written": 0, "gone": 0, "united": 0, "learned": 0, "hashed": 0, "vectors": 0, "notes": []}
     notes: list[Note] = []
+    stylus.picture_folders(request["learn"])  # a mistake is told at once, not after a long reading
     if request["lora_dirs"]:
         refreshed = stylus.index_folders(request["lora_dirs"], progress)
         answer |= {"written": refreshed.written, "gone": refreshed.gone, "united": refreshed.united, "vectors": refreshed.vectors}

@@ -23,6 +23,7 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     """Reads the folders before, so that what the user has already is known, and afterwards, so that the next plan knows the new."""
     entries = list({entry.key: entry for entry in map(stylus.entry, request["keys"])}.values())
     if request["dry_run"]:
+        stylus.folders(request["lora_dirs"])
         off = [] if stylus.downloads.on else [Note("downloads_off", OFF)]
         return _answer(stylus, would=[_would(stylus, entry) for entry in entries], notes=off)
     if not stylus.downloads.on:

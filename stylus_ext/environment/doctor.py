@@ -15,6 +15,11 @@ from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import read_progress
 from stylus_ext.environment.sizes import MEGABYTE
 
+_HELP = """usage: python install.py doctor [--json] [--data-dir DIR]
+
+Says what is installed, what leaves the machine, and what is wrong.
+"""
+
 
 def run(words: list[str]) -> int:
     """Prints the environment's section; when it is usable, the engine's own doctor says the rest."""
@@ -23,6 +28,11 @@ def run(words: list[str]) -> int:
     except SetupProblem:
         environment = None
     usable = environment is not None and environment.ready
+    if {"-h", "--help"} & set(words):
+        if environment is not None and usable:
+            return launch.run_cli(environment, ["doctor", *words])
+        sys.stdout.write(_HELP)
+        return 0
     said = facts()
     if "--json" not in words:
         sys.stdout.write(text(said))

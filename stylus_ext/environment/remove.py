@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 
@@ -15,8 +16,13 @@ from stylus_ext.environment.sizes import MEGABYTE, folder_size
 
 
 def run(words: list[str]) -> int:
-    """`remove [--data-dir DIR]`."""
-    stated = words[words.index("--data-dir") + 1] if "--data-dir" in words[:-1] else None
+    """`remove [--data-dir DIR]`; whoever asks for help, or for what there is not, has nothing removed."""
+    parser = argparse.ArgumentParser(
+        prog="python install.py remove", allow_abbrev=False,
+        description="Stops the engine, deletes the private environment inside this folder, and lists what stays. Your data is kept.",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="whose engine to stop (default: STYLUS_DATA_DIR, else your user's data folder)")
+    stated = parser.parse_args(words).data_dir
     folders = [data_folder(stated)]
     home = default_home()
     of_webui = None if stated else webui_folder(home.folder.parent)
