@@ -29,7 +29,7 @@ class RerankServer:
         if isinstance(step, float):
             time.sleep(step)
         elif isinstance(step, int):
-            return step, {"error": "as the test wants it"}
+            return step, {"error": f"as the test wants it {headers.get('authorization', '')}"}
         elif isinstance(step, bytes):
             return 200, step
         elif step is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylus_ext.backends.http import Http, Key, KeyName, Pace, forget_key, keep_key, key_for, origin_of
+from stylus_ext.core.errors import InvalidInput, StoreProblem
 from stylus_ext.core.settings import Settings
 
 
@@ -53,8 +54,11 @@ class Access:
             http.close()
 
     def has_key(self) -> bool:
-        """Whether there is one that is sent to whom it is for."""
-        return key_for(self.folder, self.key_url, self.key_name) is not None
+        """Whether there is one that is sent to whom it is for; of one that cannot be used whoever makes a request hears."""
+        try:
+            return key_for(self.folder, self.key_url, self.key_name) is not None
+        except (InvalidInput, StoreProblem):
+            return False
 
     def told(self) -> str:
         """Where questions go, and whether the key goes with them, as a sentence ends."""

@@ -14,7 +14,7 @@ from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.backends.http import Key, forget_key, keep_key, origin_of
 from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.composition import Composition
-from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
 
@@ -53,8 +53,22 @@ class ChatAccess:
         return bool(self.settings.chat_url)
 
     @property
+    def trouble(self) -> str:
+        """Why nobody can be asked, though somebody is named; empty where nothing speaks against it."""
+        if self.on:
+            try:
+                self.endpoint()
+            except (InvalidInput, StoreProblem) as problem:
+                return str(problem)
+        return ""
+
+    @property
     def place(self) -> Place:
-        return place_of(base_url(self.settings.chat_url))
+        """An address that cannot be used leads nowhere: nothing leaves this machine for it."""
+        try:
+            return place_of(base_url(self.settings.chat_url))
+        except InvalidInput:
+            return "machine"
 
     @property
     def free(self) -> bool:
@@ -76,7 +90,7 @@ class ChatAccess:
             return RuleComposer()
         try:
             client = self.client()
-        except InvalidInput as problem:
+        except (InvalidInput, StoreProblem) as problem:
             return NoChat(str(problem))
         said = self.settings
         rules = ChatRules(said.chat_deadline, said.cards, said.prune_again, said.chat_release)
@@ -104,7 +118,10 @@ class ChatAccess:
         return ChatEndpoint(said.chat_url, said.chat_model, chat_key(self.folder, said.chat_url), said.temperature, _price(said))
 
     def has_key(self) -> bool:
-        return self.on and chat_key(self.folder, self.settings.chat_url) is not None
+        try:
+            return self.on and chat_key(self.folder, self.settings.chat_url) is not None
+        except (InvalidInput, StoreProblem):
+            return False
 
     def enter_key(self, secret: str) -> str:
         """Keeps a key for the address that the settings name now; says for which origin that is."""

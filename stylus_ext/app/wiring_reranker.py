@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.backends.chat.endpoint import OPENAI, OPENAI_KEY, place_of
 from stylus_ext.backends.embedders.model_files import model_files
 from stylus_ext.backends.http import Key, KeyName, key_for, origin_of
 from stylus_ext.backends.rerankers import RERANK_KEY, reranker_for
-from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ports import Reranker
+from stylus_ext.core.candidates import Candidates
+from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.ports import Query, Reranker
 from stylus_ext.core.settings import Encoder, Reranking, Settings
 
 logger = logging.getLogger(__name__)
@@ -23,10 +25,23 @@ _TOKENS_PER_ENTRY = 180  # both texts of a card that are embedded, of the usual 
 ENCODER_KEY = KeyName("encoder", "STYLUS_ENCODER_KEY", OPENAI)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """In place of a `Reranker` whose address cannot be used: plans go on, and say why they are not in its order."""
+
+    why: str
+
+    def rerank(self, query: Query, candidates: Candidates) -> Candidates:  # noqa: ARG002 - as all
+        raise Unavailable(self.why)
+
+
 def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
-    return reranker_for(
-        settings.reranking, settings.encoder.device, lambda model: model_files(model).folder, lambda url: key_for(folder, url, RERANK_KEY)
-    )
+    try:
+        return reranker_for(
+            settings.reranking, settings.encoder.device, lambda model: model_files(model).folder, lambda url: key_for(folder, url, RERANK_KEY)
+        )
+    except InvalidInput as problem:
+        return Unreachable(f"reranking.rerank_url cannot be used. {problem}")
 
 
 def reranks_for_free(said: Reranking) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stylus_ext.core.errors import Note
+
 if TYPE_CHECKING:
     from stylus_ext.app.wiring_stylus import Stylus
 
@@ -21,6 +23,12 @@ def about(stylus: Stylus) -> dict[str, Any] | None:
     if not chat.on:
         return None
     return {"url": chat.settings.chat_url, "model": chat.settings.chat_model, "place": chat.place, "key": chat.has_key()}
+
+
+def notes(stylus: Stylus) -> list[Note]:
+    """What keeps the model that is named from being asked."""
+    trouble = stylus.chat.trouble
+    return [Note("chat_unusable", f"The language model cannot be asked: {trouble}")] if trouble else []
 
 
 def leaves(stylus: Stylus) -> list[str]:

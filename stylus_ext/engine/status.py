@@ -38,7 +38,7 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
             **chat.capabilities(stylus), "policies": list(POLICIES), "free_policies": free_policies(stylus.settings), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
             "operations": sorted(operations),
         },
-        "notes": [{"code": note.code, "text": note.text} for note in stylus.notes()],
+        "notes": [{"code": note.code, "text": note.text} for note in (*stylus.notes(), *chat.notes(stylus))],
     }
 
 

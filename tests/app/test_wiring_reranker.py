@@ -9,7 +9,7 @@ import pytest
 
 from stylus_ext.app.plan_prompt import PlanRequest
 from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_reranker import embedding_cost, encoder_key, reranker_of, reranks_for_free
+from stylus_ext.app.wiring_reranker import Unreachable, embedding_cost, encoder_key, reranker_of, reranks_for_free
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Encoder, Reranking, Settings, with_values
 from stylus_ext.engine.status import free_policies
@@ -97,6 +97,13 @@ def test_a_server_ranks_for_a_plan(tmp_path: Path, vectors: EmbeddingServer) -> 
 def test_one_that_is_away_leaves_the_order_and_a_note(tmp_path: Path, vectors: EmbeddingServer) -> None:
     assert "not_reranked" in planned(tmp_path, vectors, rerank_url="http://127.0.0.1:9")
     assert "no_reranker" in planned(tmp_path, vectors)
+
+
+def test_a_slip_in_its_address_shuts_nobody_out(tmp_path: Path, vectors: EmbeddingServer) -> None:
+    assert "not_reranked" in planned(tmp_path, vectors, rerank_url="localhost:8080")
+    refused = reranker_of(tmp_path, with_values(Settings(), {"reranking": {"rerank_url": "localhost:8080"}}))
+    assert isinstance(refused, Unreachable)
+    assert "reranking.rerank_url" in refused.why
 
 
 @pytest.mark.long

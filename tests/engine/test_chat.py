@@ -72,3 +72,26 @@ def test_a_plan_asks_the_model_only_where_it_is_asked_for(folder: Path, vectors:
         assert len(server.seen) == 1
         assert not [note for note in answer["plan"]["notes"] if note["code"] in ("chat_failed", "failed")]
         stylus.close()
+
+
+@pytest.mark.parametrize(("said", "key", "why"), [
+    ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "looks like https://host/v1"),
+    ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),
+    ({"chat_url": "https://api.openai.com", "chat_model": "m"}, {"STYLUS_CHAT_KEY": "two words"}, "That is no key"),
+    ({"chat_url": "http://nas:8000", "chat_model": "m"}, {"STYLUS_CHAT_KEY": "x", "STYLUS_CHAT_KEY_ORIGIN": "http://nas:8000"}, "by its number"),
+])
+def test_a_slip_in_what_was_entered_is_said_and_shuts_nobody_out(
+    folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], key: dict[str, str], why: str
+) -> None:
+    """`status` is where one looks for what is wrong, and what the panel stands on."""
+    for name, value in key.items():
+        monkeypatch.setenv(name, value)
+    status = report(folder, vectors, "chat", **said)
+    assert [note["code"] for note in status["notes"] if why in note["text"]] == ["chat_unusable"]
+    assert status["chat"]["key"] is False
+    stylus = open_stylus(folder, with_values(Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said}))
+    try:
+        keys = perform(stylus, "keys", {}, Watch())["keys"]
+        assert [one["has_key"] for one in keys if one["service"] == "chat"] == [False]
+    finally:
+        stylus.close()

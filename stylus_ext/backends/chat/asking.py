@@ -77,7 +77,7 @@ class Asking:
         """The check of every wait."""
         self.check()
         if time.monotonic() > self.until:
-            raise ChatLate(f"The chat server at {self.client.endpoint.base} did not answer within {self.deadline_s:g} s.")
+            raise ChatLate(f"The chat server at {self.client.endpoint.base} did not answer within {self.deadline_s:.3g} s.")
 
     def _sent(self) -> bytes | None:
         """None when it has to be asked anew: a pause was made, or the form changed."""

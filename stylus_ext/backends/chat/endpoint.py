@@ -20,6 +20,7 @@ OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
 Place = Literal["machine", "network", "elsewhere"]
 
 _ROUTE = "/chat/completions"
+_GEMINI, _GEMINI_PATH = "https://generativelanguage.googleapis.com", "/v1beta/openai"
 _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
@@ -72,6 +73,8 @@ def base_url(url: str) -> str:
     if parts.query or parts.fragment:
         raise InvalidInput("The address of the chat server ends before the question mark; it looks like https://host/v1.")
     path = parts.path.rstrip("/").removesuffix(_ROUTE).rstrip("/")
+    if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # its own protocol lives there
+        return origin + _GEMINI_PATH
     return origin + (path or "/v1")
 
 

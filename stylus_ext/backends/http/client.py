@@ -190,6 +190,8 @@ class Http:
                 if len(data) > _MOST_OF_A_REFUSAL:
                     break
         body, said = refusal_body(bytes(data))
+        if self._key is not None:  # a server may repeat what it was sent
+            said = said.replace(self._key.secret, "(a key)")
         raise Refusal(shown(str(response.url)), response.status_code, said, body, retry_after(response.headers.get("retry-after", ""))).named(response.headers)
 
     def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:

@@ -111,6 +111,13 @@ def test_refusals(cohere: RerankServer, status: int, said: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_key_that_the_server_repeats_is_not_repeated(cohere: RerankServer) -> None:
+    cohere.script += [429] * 4
+    with pytest.raises(StylusError, match=r"Bearer \(a key\)") as caught:
+        EndpointReranker(cohere.url, "m", lambda: Key(cohere.url, "token-abc123")).rerank(query(PROMPT), found())
+    assert "abc123" not in str(caught.value)
+
+
 def test_a_server_without_any_route(cohere: RerankServer) -> None:
     cohere.script += [404] * 5
     with pytest.raises(Unavailable, match="no rerank route"):
