@@ -23,6 +23,8 @@ class EmbeddingServer:
     script: list[None | int | Callable[[dict[str, Any]], Answer]] = field(default_factory=list)
     seen: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
     bag: BagEmbedder = field(default_factory=BagEmbedder)
+    shortens: bool = False
+    """As text-embedding-3-large does: by the first numbers of each vector."""
 
     def answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer:
         self.seen.append((path, headers, body))
@@ -36,6 +38,8 @@ class EmbeddingServer:
     def good(self, body: dict[str, Any], stretch: float = 3.0) -> dict[str, Any]:
         """Not of unit length, and in the wrong order, as servers may."""
         vectors = self.bag.embed(body["input"]) * stretch
+        if self.shortens and "dimensions" in body:
+            vectors = vectors[:, : body["dimensions"]] + 0.01
         data = [
             {"object": "embedding", "index": index, "embedding": [float(number) for number in vector]}
             for index, vector in enumerate(vectors)
