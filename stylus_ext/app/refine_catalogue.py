@@ -144,6 +144,7 @@ class _Run:
     reasons: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
     began: bool = False
+    _foreseen: Expense = Expense()
     _asked: int = 0
     _in_vain: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -168,7 +169,7 @@ class _Run:
         while not self.stopped and self._asked < len(self.wanted) and len(self._open) < _AHEAD * self.limits.at_once:
             one = self.wanted[self._asked]
             under_way = sum((each.estimate for each in self._open.values()), one.estimate)
-            if not self.limits.affords(self.spent + under_way):
+            if not self.limits.affords(self.spent + under_way.dearer(self.spent, self._foreseen)):  # a model that thinks takes more
                 if not self._open:  # else what comes in may have cost less than was thought
                     self.stopped = "The budget is used up."
                 break
@@ -209,10 +210,12 @@ class _Run:
             self.of.keep(made)
             self.refined += len(made)
             self.spent = sum((refined.spent for _, refined in made), self.spent)
+            self._foreseen = sum((one.estimate for one, _ in made), self._foreseen)
 
     def _missed(self, one: Wanted, problem: NotRefined) -> None:
         self.failed += 1
         self.spent += problem.spent
+        self._foreseen += one.estimate
         self.reasons[str(problem)] += 1
         self.of.gave_up(one)
         self._count_in_vain(str(problem))

@@ -31,6 +31,12 @@ class Expense:
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
         return Expense(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, cost)
 
+    def dearer(self, spent: Expense, foreseen: Expense) -> Expense:
+        """What this will come to where others came to `spent` and not to `foreseen`; never less than was thought."""
+        tokens = max(1.0, spent.tokens / foreseen.tokens) if foreseen.tokens else 1.0
+        cost = max(1.0, spent.cost / foreseen.cost) if foreseen.cost and spent.cost else 1.0
+        return Expense(round(self.tokens_in * tokens), round(self.tokens_out * tokens), None if self.cost is None else self.cost * cost)
+
 
 class NotRefined(StylusError):
     """This card got no description, and asking the same again is not likely to give one; what was spent is lost."""

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_refiner import RefineWish, chat_refiner, refine
 from stylus_ext.app.wiring_stylus import Stylus
-from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.ports import Filter, Progress, Sighting
 from stylus_ext.core.refining import Expense, RefineLimits
 from stylus_ext.core.settings import Settings, with_values
@@ -28,6 +28,8 @@ from stylus_ext.evaluation import chat_server
 
 CARDS, AT_ONCE, LATENCY_S, WARM = 960, 16, 0.1, 32
 _QUESTION = b"x" * 4000
+_PROMPT = "masterpiece, wet city street at night, red paper lanterns, rain on old stone, heavy ink lines, wide angle"
+_SHOWN = ("a cat under an umbrella", "an empty tram stop", "two people running")
 _TEXT = "Wet city streets at night, drawn with heavy ink, red paper lanterns and mirrors of rain on old stone. " * 6
 
 
@@ -119,7 +121,7 @@ def _opened(folder: Path, url: str) -> Iterator[Stylus]:
 
 
 def _fill(stylus: Stylus, start: int, number: int) -> None:
-    """Cards with a page of text each, and pictures as Civitai shows them."""
+    """Cards with a page of text each, and pictures with their prompts as Civitai shows them."""
     stylus.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
 
 
@@ -127,4 +129,5 @@ def _card(number: int) -> AdapterCard:
     return AdapterCard(
         AdapterKey.civitai(900_000_000 + number), f"Measured {number}", "civitai", base_model="SDXL 1.0", tags=("style", "city"),
         triggers=(f"measured{number}",), text=f"<p>{_TEXT}</p>", preview=f"https://image.civitai.com/{number}.jpeg", images=5,
+        examples=tuple(Example(f"{_PROMPT}, {what}", 0.7, f"https://image.civitai.com/{number}/{at}.jpeg") for at, what in enumerate(_SHOWN)),
     )

@@ -38,6 +38,8 @@ class Reader:
     trouble: Callable[[str], Exception | None] = lambda title: None
     pause_s: float = 0.0
     price: float | None = 0.01
+    times: int = 1
+    """How much more it takes than was foreseen."""
     seen: list[str] = field(default_factory=list)
     released: int = 0
     at_once: int = 0
@@ -64,7 +66,7 @@ class Reader:
             if problem is not None:
                 raise problem
             said = Description(f"What {self.source} says of {card.name}.", "style", self.source, self.fingerprint(card), 0.5)
-            return Refined(said, Expense(80, 20, self.price))
+            return Refined(said, Expense(80 * self.times, 20 * self.times, None if self.price is None else self.price * self.times))
         finally:
             with self.guard:
                 self.at_once -= 1
@@ -195,6 +197,15 @@ def test_a_budget_is_never_passed(home: Home, limits: dict[str, Any], refined: i
     assert report.left == 10 - refined
     assert "budget" in report.stopped
     assert report.spent.tokens <= limits.get("tokens", 10**9)
+
+
+@pytest.mark.parametrize("limits", [{"dollars": 0.99}, {"tokens": 9900}])
+def test_a_model_that_takes_more_than_was_foreseen_is_reckoned_with(home: Home, limits: dict[str, Any]) -> None:
+    """Only what was asked before anybody answered could come on top of a budget, and this one has room for that."""
+    home.add(*range(1, 60))
+    report = home.refine(Reader(times=10, pause_s=0.01), at_once=2, **limits)
+    assert "budget" in report.stopped
+    assert report.refined == 9
 
 
 def test_a_budget_in_dollars_wants_a_price(home: Home) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from stylus_ext.backends.chat.client import ChatClient
 from stylus_ext.backends.chat.endpoint import ChatEndpoint, Place, chat_key, place_of
-from stylus_ext.backends.chat.prices import Price, price_of
+from stylus_ext.backends.chat.prices import Price, picture_tokens, price_of
 from stylus_ext.backends.chat.problems import (
     ChatBlind,
     ChatLate,
@@ -27,5 +27,5 @@ from stylus_ext.backends.chat.question import Question, Reply, Spent
 
 __all__ = [
     "ChatBlind", "ChatClient", "ChatEndpoint", "ChatLate", "ChatProblem", "ChatRefused", "ChatUnavailable", "ChatUnreadable", "Place", "Price",
-    "Question", "Reply", "Spent", "chat_key", "place_of", "price_of",
+    "Question", "Reply", "Spent", "chat_key", "picture_tokens", "place_of", "price_of",
 ]

@@ -16,6 +16,7 @@ from stylus_ext.backends.chat import (
     ChatUnreadable,
     Question,
     Reply,
+    picture_tokens,
 )
 from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.refiners.card import fingerprint as card_print
@@ -29,8 +30,6 @@ from stylus_ext.core.refining import Check, Expense, NotRefined, Refined
 logger = logging.getLogger(__name__)
 
 _LETTERS_PER_TOKEN = 4
-_TOKENS_PER_PICTURE = 260
-"""What the usual models count for one of 512 pixels."""
 _TOKENS_OUT = 180
 _MOST_TOKENS = 1000
 _SHAPE_TOKENS = 220
@@ -64,7 +63,7 @@ class ChatRefiner:
     def estimate(self, card: AdapterCard) -> Expense:
         letters = len(SYSTEM) + about_letters(card)
         pictures = self._pictures.expected(card) if self._sees else 0
-        tokens_in = letters // _LETTERS_PER_TOKEN + _SHAPE_TOKENS + pictures * _TOKENS_PER_PICTURE
+        tokens_in = letters // _LETTERS_PER_TOKEN + _SHAPE_TOKENS + pictures * picture_tokens(self._client.endpoint.model)
         price = self._client.endpoint.pays
         return Expense(tokens_in, _TOKENS_OUT, None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.chat import ChatEndpoint, Price, chat_key, place_of, price_of
+from stylus_ext.backends.chat import ChatEndpoint, Price, chat_key, picture_tokens, place_of, price_of
 from stylus_ext.backends.chat.endpoint import CHAT_KEY, OPENAI, base_url
 from stylus_ext.backends.http import Key, keep_key
 from stylus_ext.core.errors import InvalidInput
@@ -71,6 +71,14 @@ def test_places(url: str, place: str) -> None:
 )
 def test_list_prices(model: str, price: Price | None) -> None:
     assert price_of(model) == price
+
+
+@pytest.mark.parametrize(("model", "tokens"), [
+    ("gpt-4o", 260), ("gpt-4o-mini", 8500), ("openai/gpt-4o-mini-2024-07-18", 8500), ("gpt-5-mini", 415), ("gpt-5", 210), ("gpt-4.1-nano", 630),
+    ("gemini-2.5-flash", 260), ("qwen2.5vl:7b", 260), ("", 260),
+])
+def test_what_a_picture_counts(model: str, tokens: int) -> None:
+    assert picture_tokens(model) == tokens
 
 
 def test_who_pays() -> None:
