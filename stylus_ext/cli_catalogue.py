@@ -62,7 +62,7 @@ def _sync_flags(parser: ArgumentParser) -> None:
         "--examples", action=Switch, default=False,
         help="Civitai's example pictures' prompts and weights, too: one request more for each adapter, a second each (default: off)",
     )
-    parser.add_argument("--afresh", action="store_true", help="all of it again, not only what is new since the last time")
+    parser.add_argument("--afresh", action="store_true", help="all of it again, not only what is new since the last time: changes, too, and what has left early access")
 
 
 def _identify_flags(parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from stylus_ext.backends.download import (
 from stylus_ext.backends.download.previews import EDGE
 from stylus_ext.backends.http import Http, Refusal
 from stylus_ext.backends.hugging_face import Hub, HubSource
+from stylus_ext.backends.refiners.html_text import plain_lines
 from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import StoreProblem, StylusError
@@ -75,7 +76,12 @@ class FromWhereItIs:
     hugging_face: FileDownloader
 
     def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
-        return (self.hugging_face if HubSource.has(card) else self.civitai).fetch(card, progress)
+        return (self.hugging_face if HubSource.has(card) else self.civitai).fetch(in_plain_text(card), progress)
+
+
+def in_plain_text(card: AdapterCard) -> AdapterCard:
+    """As it is told beside the file: hosts show that to people, and some of them as HTML."""
+    return replace(card, text="\n".join(plain_lines(card.text)).replace("<", "\u2039"))
 
 
 @dataclass(frozen=True)

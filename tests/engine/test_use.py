@@ -126,3 +126,22 @@ def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) ->
         file.write(json.dumps(line | {"path": str(path.with_name("other.safetensors"))}) + "\n" + json.dumps(line) + "\n")
     assert [one["key"] for one in house.ask("storage")["files"]] == ["civitai:11"]
     assert house.kept() == ["it was used within the last 30 days"]
+
+
+def test_what_is_told_beside_a_file_is_no_markup_and_says_the_same(house: House) -> None:
+    """The host may show it as HTML; and reading it back changes nothing of what is known."""
+    house.civitai.models[0]["description"] = (
+        "<h1>Stripes</h1><p>Draws a <b>zebrastripe</b> pattern on any animal.</p><script>alert(1)</script><p onclick='x()'>Use it at weight 0.7</p>"
+        "&lt;img src=x onerror=alert(2)&gt;"
+    )
+    house.ask("sync", afresh=True)
+    before = house.ask("show", key="civitai:11")["entry"]
+    house.fetch()
+    said = json.loads((house.loras / "zebrastripe.json").read_text("utf-8"))
+    assert "Draws a zebrastripe pattern" in said["description"]
+    assert not any(word in said["description"] for word in ("<", "alert(1)", "onclick"))
+    after = house.ask("show", key="civitai:11")["entry"]
+    assert {name: after[name] for name in ("text", "weight", "kind", "triggers", "flags")} == {
+        name: before[name] for name in ("text", "weight", "kind", "triggers", "flags")
+    }
+    assert before["weight"] == 0.7

@@ -47,14 +47,19 @@ def _usable(file: Mapping[str, object]) -> bool:
 
 
 def _offered(file: Mapping[str, object]) -> OfferedFile:
-    size = number(file.get("sizeKB"))
     return OfferedFile(
         name=name(file.get("name")),
-        size=round(size * _KIB) if size is not None and 0 < size < _LARGEST else 0,
+        size=in_bytes(file.get("sizeKB")),
         sha256=_sha256(file),
         auto_v3=_short(file),
         scans=tuple(filter(None, (name(file.get("pickleScanResult")), name(file.get("virusScanResult"))))),
     )
+
+
+def in_bytes(size: object) -> int:
+    """Of a size in KiB; 0 for what is none."""
+    stated = number(size)
+    return round(stated * _KIB) if stated is not None and 0 < stated < _LARGEST else 0
 
 
 def has_tensors(version: Mapping[str, object], short: str) -> bool:

@@ -8,12 +8,10 @@ from datetime import datetime
 
 from stylus_ext.backends.civitai.availability import early_until
 from stylus_ext.backends.civitai.client import Civitai
-from stylus_ext.backends.civitai.files import SAFETENSORS, OfferedFile, chosen
+from stylus_ext.backends.civitai.files import SAFETENSORS, OfferedFile, chosen, in_bytes
 from stylus_ext.backends.civitai.refusals import Missing
-from stylus_ext.backends.statements.values import digest, name, number, rows, table
+from stylus_ext.backends.statements.values import digest, name, rows, table
 from stylus_ext.core.sources import Check
-
-_KIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +41,10 @@ def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, 
     other = name(mini.get("format")).casefold() not in ("", *SAFETENSORS) and chosen(whole) is not None
     said: Mapping[str, object] = {} if other else mini
     file = chosen(whole, digest(table(said.get("hashes")).get("SHA256")))
-    size = number(said.get("size"))
     return Offer(
         version_id=version_id,
         file=name(said.get("fileName")) or (file.name if file else ""),
-        size=round(size * _KIB) if size is not None and size > 0 else file.size if file else 0,
+        size=in_bytes(said.get("size")) or (file.size if file else 0),
         sha256=digest(table(said.get("hashes")).get("SHA256")) or (file.sha256 if file else ""),
         scanned=_scanned(file, whole),
         needs_key=mini.get("requireAuth") is True,

@@ -40,8 +40,9 @@ class Budget:
         return Caps(self.largest, max(0, self.quota - self.ledger.total() - sum(room.size for room in self._rooms)), self.unhashed)
 
     @contextlib.contextmanager
-    def room(self, folder: Path, size: int, what: str) -> Iterator[Room]:
-        room = Room(0)
+    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[Room]:
+        """So much of it is on the disk already."""
+        room = Room(0, there)
         try:
             with self._guard:
                 self._rooms.append(room)
@@ -66,7 +67,7 @@ class Budget:
                     "quota", f"{what} was not fetched: {caps.too_large(size)} (--quota-gb). Delete some of what was fetched, or allow more."
                 )
             coming = sum(max(0, other.size - other.done) for other in self._rooms if other is not room)
-            free = _free(folder) - coming - (size - room.done)
+            free = _free(folder) - coming - max(0, size - room.done)
             if free < self.keep_free:
                 raise NotFetched(
                     "disk_full", f"{what} was not fetched: it has {in_mb(size)}, and the disk of {folder} would have less than"

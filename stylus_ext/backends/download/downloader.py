@@ -11,7 +11,7 @@ from stylus_ext.backends.download.budget import Budget
 from stylus_ext.backends.download.contents import BAD_CONTENTS, check_whole
 from stylus_ext.backends.download.ledger import Ledger
 from stylus_ext.backends.download.locks import held
-from stylus_ext.backends.download.parts import Part, part_for
+from stylus_ext.backends.download.parts import Part, left_of, part_for
 from stylus_ext.backends.download.receive import ROUNDED, Order, Receiver
 from stylus_ext.backends.download.shelf import SUFFIX, Shelf
 from stylus_ext.backends.download.sidecars import speaks_of_another, write_sidecars
@@ -107,7 +107,7 @@ class _Errand:
     def _fetched(self, offer: Offer) -> Fetched:
         family = family_of(self._card.base_model)
         folder = self._of.shelf.inside(family if self._of.by_family else "")
-        with self._of.budget.room(folder, offer.size, self._what) as room:
+        with self._of.budget.room(folder, offer.size, self._what, left_of(folder, self._identity(offer))) as room:
             part = part_for(folder, self._identity(offer), offer.sha256, self._check)
             self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
 

@@ -142,6 +142,11 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
         raise StoreProblem(f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder and its rights.") from error
 
 
+def left_of(folder: Path, identity: str) -> int:
+    """How much of it an earlier start has left."""
+    return max(map(_size, folder.glob(f"{PREFIX}{identity}-*.part")), default=0)
+
+
 def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None]) -> Part | None:
     try:
         left.rename(path)  # of two that want it, one gets it

@@ -86,3 +86,10 @@ def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: Civitai)
     service.add(a_model(1, a_version(11, files=[a_file(12, "rain.pt", b"pickle", metadata={"format": "PickleTensor"})])))
     offer = offer_of(civitai, 11, NOW, free)
     assert (offer.file, offer.url) == ("rain.pt", f"{service.api}/api/download/models/11")
+
+
+@pytest.mark.parametrize("size", [1e308, -1, 0, "x", None, [], True, 2**60])
+def test_a_size_that_is_none_is_taken_from_the_version(service: CivitaiService, civitai: Civitai, size: Any) -> None:
+    service.add(a_model(1, a_version(11, files=[a_file(11, body=BODY)])))
+    service.faults.add(Fault("/mini/", status=200, body={"size": size, "hashes": {}}))
+    assert offer_of(civitai, 11, NOW, free).size == 4096

@@ -6,7 +6,11 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from stylus_ext.backends.download import budget
 from stylus_ext.backends.download.parts import State, part_for
+from stylus_ext.core.fetching import NotFetched
 from tests.backends.download.workbench import Bench, lora_bytes, sha256
 
 
@@ -14,10 +18,10 @@ def free() -> None:
     pass
 
 
-def left(folder: Path, body: bytes, digest: str = "", name: str = "civitai-11") -> Path:
+def left(folder: Path, body: bytes, digest: str = "", name: str = "civitai-11", total: int = 0) -> Path:
     path = folder / f".stylus-{name}-abc.part"
     path.write_bytes(body)
-    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, "etag": "", "total": len(body)}), "utf-8")
+    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, "etag": "", "total": total or len(body)}), "utf-8")
     return path
 
 
@@ -53,5 +57,16 @@ def test_what_has_no_hash_is_fetched_once_all_the_same(bench: Bench) -> None:
     first, again = bench.fetch(), bench.fetch()
     assert (first.new, again.new, again.path) == (True, False, first.path)
     Path(first.path).unlink()
+    assert bench.fetch().new
+    bench.check(body)
+
+
+def test_what_is_there_already_needs_no_more_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = bench.publish()
+    monkeypatch.setattr(budget, "_free", lambda folder: len(body) - 5000)
+    with pytest.raises(NotFetched, match="--keep-free-gb"):
+        bench.fetch()
+    left(bench.root, body[:6000], sha256(body), sha256(body)[:24], len(body))
+    bench.civitai.etags = False
     assert bench.fetch().new
     bench.check(body)
