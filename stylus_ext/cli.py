@@ -90,7 +90,7 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
         _say(json.dumps({**answer.pop("plan"), **answer} if "plan" in answer else answer, indent=2))
     else:
         _say("\n".join(lines(answer)))
-    return 0
+    return 1 if operation == "fetch" and answer["failed"] else 0  # a script is told, too, that not all has come
 
 
 def _parser() -> ArgumentParser:

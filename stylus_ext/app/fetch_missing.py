@@ -71,7 +71,7 @@ class FetchMissing:
         except Cancelled:
             raise
         except StylusError as error:
-            logger.warning("not fetched: %s: %s", card.key, error)
+            logger.info("not fetched: %s: %s", card.key, error)  # the report says it
             return Failed(card.key, card.name, str(getattr(error, "code", "failed")), str(error))
 
     @staticmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 from stylus_ext.environment.holds import users
 from stylus_ext.environment.layout import MANIFEST, Environment, Home
 from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.placing import give_name
 
 _LEFTOVERS = ("new-", "old-", "tmp")
 
@@ -22,7 +23,7 @@ def remove_leftovers(home: Home) -> None:
     scratch = home.folder / "tmp"
     if scratch.exists():
         # Its pip is on its way out, or a virus scanner looks: aside with it.
-        scratch.rename(home.folder / f"old-tmp-{scratch.stat().st_mtime_ns}")
+        give_name(scratch, home.folder / f"old-tmp-{scratch.stat().st_mtime_ns}")
 
 
 def remove_replaced(environment: Environment) -> list[Path]:
