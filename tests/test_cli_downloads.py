@@ -115,6 +115,13 @@ def test_a_plan_fetches_what_it_lacks(ready: Cli, civitai: CivitaiService, loras
     assert again["prompts"] == plan["prompts"], "what is on disk now is picked without fetching, too"
 
 
+def test_what_did_not_come_shows_in_the_exit_code_and_is_said_once(ready: Cli, civitai: CivitaiService, loras: Path) -> None:
+    civitai.files[11] = civitai.files[11][:-1] + b"?"
+    ran = ready("fetch", "civitai:11", "civitai:12", "--lora-dir", str(loras))
+    assert (ran.code, "quokkaville: fetched" in ran.out) == (1, True)
+    assert (ran.out + ran.err).count("nothing was kept") == 1
+
+
 def test_what_cannot_be_fetched_is_left_out_with_a_note(ready: Cli, civitai: CivitaiService, loras: Path) -> None:
     civitai.rules[11] = "archived"
     ran = ready("plan", PROMPT, "--lora-dir", str(loras), "--fetch")
