@@ -11,7 +11,7 @@ from stylus_ext.backends.chat.endpoint import CHAT_KEY, base_url
 from stylus_ext.backends.composers.chat import FAILED, ChatComposer, ChatRules
 from stylus_ext.backends.composers.chat_answers import Answers
 from stylus_ext.backends.composers.rules import RuleComposer
-from stylus_ext.backends.http import Key, forget_key, keep_key, origin_of
+from stylus_ext.backends.http import Key, forget_key, keep_key, origin_of, shown
 from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.composition import Composition
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
@@ -51,6 +51,11 @@ class ChatAccess:
     @property
     def on(self) -> bool:
         return bool(self.settings.chat_url)
+
+    @property
+    def address(self) -> str:
+        """As it may be shown to whoever asks: somebody may have written a password or a key into it."""
+        return shown(self.settings.chat_url) if self.on else ""
 
     @property
     def trouble(self) -> str:

@@ -68,5 +68,5 @@ class Keys:
         return {
             "civitai": ("Civitai", found["civitai"].key_url, found["civitai"]),
             "hugging_face": ("Hugging Face", found["hugging_face"].url, found["hugging_face"]),
-            "chat": ("the chat server", self.settings.chat.chat_url, chat),
+            "chat": ("the chat server", chat.address, chat),
         }

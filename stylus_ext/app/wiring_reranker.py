@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stylus_ext.backends.chat.endpoint import OPENAI, OPENAI_KEY, place_of
 from stylus_ext.backends.embedders.model_files import model_files
-from stylus_ext.backends.http import Key, KeyName, key_for, origin_of
+from stylus_ext.backends.http import Key, KeyName, key_for, origin_of, shown
 from stylus_ext.backends.rerankers import RERANK_KEY, reranker_for
 from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.errors import InvalidInput, Unavailable
@@ -42,6 +42,11 @@ def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
         )
     except InvalidInput as problem:
         return Unreachable(f"reranking.rerank_url cannot be used. {problem}")
+
+
+def reranker_address(said: Reranking) -> str:
+    """As it may be shown to whoever asks."""
+    return shown(said.rerank_url) if said.rerank_url else ""
 
 
 def reranks_for_free(said: Reranking) -> bool:

@@ -22,7 +22,7 @@ def about(stylus: Stylus) -> dict[str, Any] | None:
     chat = stylus.chat
     if not chat.on:
         return None
-    return {"url": chat.settings.chat_url, "model": chat.settings.chat_model, "place": chat.place, "key": chat.has_key()}
+    return {"url": chat.address, "model": chat.settings.chat_model, "place": chat.place, "key": chat.has_key()}
 
 
 def notes(stylus: Stylus) -> list[Note]:
@@ -41,7 +41,7 @@ def on_request(stylus: Stylus) -> list[str]:
     if not _goes_out(stylus):
         return []
     key = ", with your key" if stylus.chat.has_key() else ""
-    there = f"{stylus.chat.settings.chat_url} ({_WHERE[stylus.chat.place]}){key}"
+    there = f"{stylus.chat.address} ({_WHERE[stylus.chat.place]}){key}"
     refining = f"`catalogue refine`: cards, example pictures and their prompts, to {there}; the pictures are asked of Civitai and Hugging Face"
     return [refining, *_planning(stylus)]
 
@@ -57,4 +57,4 @@ def _goes_out(stylus: Stylus) -> bool:
 def _sentence(stylus: Stylus) -> str:
     chat = stylus.chat
     key = ", with your key" if chat.has_key() else ""
-    return f"prompts and the short cards of up to {chat.settings.cards} candidates go to {chat.settings.chat_url} ({_WHERE[chat.place]}){key}"
+    return f"prompts and the short cards of up to {chat.settings.cards} candidates go to {chat.address} ({_WHERE[chat.place]}){key}"

@@ -54,8 +54,10 @@ def _leaves(settings: Settings) -> list[str]:
 
 
 def _reranking(settings: Settings) -> list[str]:
-    said = settings.reranking
-    return [f"plans with the policy `rerank`: the prompt and the texts of {said.rerank_most} cards, to {said.rerank_url}"] if said.rerank_url else []
+    from stylus_ext.app.wiring_reranker import reranker_address
+
+    there = reranker_address(settings.reranking)
+    return [f"plans with the policy `rerank`: the prompt and the texts of {settings.reranking.rerank_most} cards, to {there}"] if there else []
 
 
 def free_policies(settings: Settings) -> list[str]:

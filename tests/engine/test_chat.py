@@ -74,6 +74,19 @@ def test_a_plan_asks_the_model_only_where_it_is_asked_for(folder: Path, vectors:
         stylus.close()
 
 
+def test_a_secret_in_an_address_is_shown_to_nobody(folder: Path, vectors: EmbeddingServer) -> None:
+    said = {"chat_url": "https://me:hidden@models.example/v1?key=hidden", "chat_model": "m"}
+    values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said, "reranking": {"rerank_url": "https://ranks.example/v1?key=hidden"}}
+    stylus = open_stylus(folder, with_values(Settings(), values))
+    try:
+        told = str([perform(stylus, name, {}, Watch()) for name in ("status", "keys")])
+        plan = perform(stylus, "plan", {"prompt": "a fox", "settings": {"selection": {"composer": "chat", "policy": "rerank"}}}, Watch())
+    finally:
+        stylus.close()
+    assert "chat_unusable" in told
+    assert "hidden" not in told + str(plan)
+
+
 @pytest.mark.parametrize(("said", "key", "why"), [
     ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "looks like https://host/v1"),
     ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),

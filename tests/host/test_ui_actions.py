@@ -131,3 +131,22 @@ def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stag
     for one in wrong:
         with pytest.raises(InvalidInput):
             run("picture", stem=one)
+
+
+@pytest.mark.parametrize(("policy", "asked"), [("rerank", "hybrid"), ("lexical", "lexical"), ("hybrid", "hybrid")])
+def test_nothing_that_costs_anything_is_asked_for_a_recipe(stage: Stage, monkeypatch: pytest.MonkeyPatch, policy: str, asked: str) -> None:
+    """Whatever the settings page says: who may plan may not spend."""
+    from stylus_ext.host import ui_recipes
+
+    seen: list[dict[str, Any]] = []
+    plan = {"family": "sd1", "picks": [], "masks": [[]], "notes": [], "prompts": ["a corgi"], "negative_prompts": [""]}
+
+    def planned(payload: dict[str, Any], *_: Any) -> dict[str, Any]:
+        seen.append(payload["settings"]["selection"])
+        return {"plan": plan}
+
+    monkeypatch.setattr(ui_recipes, "EngineClient", lambda _: SimpleNamespace(plan=planned))
+    stage.host.opts.data |= {"stylus_selection_policy": policy, "stylus_selection_composer": "chat"}
+    run("choose", None, prompt="a corgi, oil painting")
+    run("cook", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])
+    assert [(one["composer"], one["policy"]) for one in seen] == [("rules", asked), ("rules", "hybrid")]
