@@ -826,7 +826,8 @@ window.stylus = (() => {
     Object.assign(stylus.TEXTS, {
         recipes: "Recipes",
         recipeName: "Name", recipePrompt: "Prompt", recipeNegative: "Negative prompt",
-        fromPrompt: "Take the prompt of txt2img", newRecipe: "Save a recipe: a prompt, and what Stylus chooses for it",
+        fromPrompt: "Take the prompt of txt2img", newRecipe: "Save a recipe", newRecipeHint: "A prompt, and what Stylus chooses for it.",
+        replaces: "There is a recipe called {name}; press Save once more to replace it.", replacesSome: "There are recipes with these names: {names}. Choose the file once more to replace them.",
         choosing: "Choosing ...", nothingChosen: "Nothing in the catalogue fits this prompt, so there is nothing to save.",
         like: "Find by prompt", likeHint: "those for prompts most like it come first", alike: "{share} % alike",
         use: "Use in {tab}", usedIn: "The prompt of {tab} has it now.", usedNot: "Not used, since it is not here or does not fit: {names}.",
@@ -843,6 +844,7 @@ window.stylus = (() => {
         const file = el("input", {type: "file", accept: ".json,application/json", class: "stylus-input", id: "stylus_recipe_file", on: {change: () => take()}});
         const list = el("ul", {class: "stylus-list", id: "stylus_recipes", "aria-label": text("recipes")});
         let asked = 0;
+        let warned = "";
         like.addEventListener("input", stylus.later(() => show(), 200));
 
         function box(tab, which) {
@@ -862,7 +864,23 @@ window.stylus = (() => {
 
         const show = () => ask(like.value.trim() ? {like: like.value} : {});
 
+        /** Of these names, those that are there already; nobody loses a recipe by one click. */
+        function taken(names, key) {
+            const found = names.filter((one) => (place.stylusRecipes || []).some((kept) => kept.name === one));
+            if (!found.length || warned === key) {
+                warned = "";
+                return [];
+            }
+            warned = key;
+            return found;
+        }
+
         async function save() {
+            const called = name.value.trim();
+            if (taken([called], `save ${called}`).length) {
+                fill(line, text("replaces", {name: called}));
+                return;
+            }
             fill(line, text("choosing"));
             const chosen = await tried(line, () => call("choose", {prompt: prompt.value, negative: negative.value}));
             if (!chosen) return;
@@ -870,7 +888,7 @@ window.stylus = (() => {
                 fill(line, text("nothingChosen"));
                 return;
             }
-            await ask({keep: [{version: 1, name: name.value, prompt: prompt.value, negative: negative.value, family: chosen.family, adapters: chosen.adapters}]});
+            await ask({keep: [{version: 1, name: called, prompt: prompt.value, negative: negative.value, family: chosen.family, adapters: chosen.adapters}]});
         }
 
         async function use(recipe, tab) {
@@ -900,7 +918,10 @@ window.stylus = (() => {
             } finally {
                 file.value = "";
             }
-            await ask({keep: Array.isArray(said) ? said : [said]});
+            const some = Array.isArray(said) ? said : [said];
+            const found = taken(some.map((one) => one && one.name), `file ${chosen.name} ${chosen.size}`);
+            if (found.length) fill(line, text("replacesSome", {names: found.join(", ")}));
+            else await ask({keep: some});
         }
 
         function row(recipe) {
@@ -917,7 +938,7 @@ window.stylus = (() => {
 
         fill(place,
             el("div", {class: "stylus-offers"},
-                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("newRecipe")), field(text("recipeName"), name), field(text("recipePrompt"), prompt), field(text("recipeNegative"), negative),
+                el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("newRecipe")), el("p", {class: "stylus-hint"}, text("newRecipeHint")), field(text("recipeName"), name), field(text("recipePrompt"), prompt), field(text("recipeNegative"), negative),
                     el("div", {class: "stylus-row"}, button(text("fromPrompt"), () => { prompt.value = (box("txt2img", "prompt") || {}).value || ""; negative.value = (box("txt2img", "neg_prompt") || {}).value || ""; }, {id: "stylus_recipe_take"}),
                         button(text("save"), save, {id: "stylus_recipe_save", class: "stylus-button stylus-primary"}))),
                 el("fieldset", {class: "stylus-offer"}, el("legend", {}, text("importSome")), field(text("importFile"), file),
@@ -1027,7 +1048,14 @@ window.stylus = (() => {
             show(said.keys);
         }
 
+        /** What was typed for another service stays. */
         function show(keys) {
+            const typed = new Map([...rows.querySelectorAll("input")].map((one) => [one.id, one.value]));
+            rowsOf(keys);
+            for (const one of rows.querySelectorAll("input")) one.value = typed.get(one.id) || "";
+        }
+
+        function rowsOf(keys) {
             fill(rows, keys.map((one) => {
                 const secret = el("input", {type: "password", class: "stylus-input", id: `stylus_key_${one.service}`, autocomplete: "off", spellcheck: "false"});
                 const named = (label) => ({aria: {label: `${text(label)}: ${one.title}`}});

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.browser.chromium import eventually, visit
 from tests.browser.hostile import HOSTILE
-from tests.browser.own_tab import Desk, OwnTab, own_tab
+from tests.browser.own_tab import Desk, OwnTab, own_tab, png
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 
 def test_it_is_searched_as_one_types(desk: Desk, browser: Browser) -> None:
@@ -97,6 +97,10 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
         tab.part("undo").click()
         tab.wait_for("detail_line", "As it was before.")
         assert desk.entry(key)["edits"] == edits
+        tab.part("edit_weight").fill("")
+        tab.part("save").click()
+        tab.wait_for("detail_line", "Saved.")
+        assert desk.entry(key)["edits"] == edits | {"weight": None}
         tab.part("forget").click()
         tab.wait_for("detail_line", "forgotten")
         assert desk.entry(key)["edits"] == before["edits"]
@@ -127,11 +131,32 @@ def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(d
         assert "blur" in blurred.evaluate("picture => getComputedStyle(picture).filter")
         tab.part("show_pictures").check()
         assert blurred.evaluate("picture => getComputedStyle(picture).filter") == "none"
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        large = tab.page.locator("#stylus_detail img")
+        large.wait_for(state="visible")
+        assert large.evaluate("picture => getComputedStyle(picture).filter") == "none"
         tab.search("corgi dog")
         tab.page.locator("#stylus_cards .stylus-picture:not(.stylus-blurred) img").first.wait_for(state="visible")
         status, _ = desk.server.ask("POST", "/stylus/v1/ui/picture", {"stem": "../../secret"})
         assert status == 400
     assert not [one for one in here.complaints if "stylus" in one]
+
+
+def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(desk: Desk, browser: Browser) -> None:
+    """As an engine offers it that may fetch them."""
+    with own_tab(desk, browser) as (tab, here):
+        tab.wait_for("found", "found")
+        asked: list[Any] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route.request.post_data_json)
+            route.fulfill(body=png(8, 8), content_type="image/png")
+
+        here.page.route("**/stylus/v1/ui/picture", answer)
+        here.page.evaluate("""() => document.getElementById("stylus_cards").replaceChildren(
+            stylus.pictures.frame({key: "civitai:7", name: "x", picture: true, nsfw: true}))""")
+        here.page.locator("#stylus_cards .stylus-blurred img").wait_for(state="visible")
+        assert asked == [{"stem": "", "key": "civitai:7"}]
 
 
 def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:

@@ -119,6 +119,41 @@ def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Brows
         tab.wait_for("recipes_line", "no JSON")
 
 
+def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(kept: Desk, browser: Browser, tmp_path: Path) -> None:
+    corgi = {"key": "path:corgi_dog.safetensors", "weight": 0.4, "name": "Corgi", "stem": "corgi_dog"}
+    kept.link.call("POST", "/v1/recipes", {"keep": [{"name": "Mine", "prompt": "a dog", "family": "sd1", "adapters": [corgi]}]})
+    before = recipes(kept)
+
+    def mine() -> str:
+        return str(next(one["prompt"] for one in recipes(kept) if one["name"] == "Mine"))
+
+    with own_tab(kept, browser) as (tab, _):
+        tab.turn_to("recipes")
+        row = tab.page.locator("[data-recipe='Mine']")
+        row.locator(".stylus-use-img2img").click()
+        tab.wait_for("recipes_line", "The prompt of img2img has it now.")
+        assert "<lora:corgi_dog:0.4>" in Panel(tab.page, "img2img").prompt().input_value()
+        file = tmp_path / "mine.json"
+        with tab.page.expect_download() as got:
+            row.get_by_role("button", name="Export").click()
+        got.value.save_as(file)
+        file.write_text(file.read_text("utf-8").replace("a dog", "a cat"), "utf-8")
+        tab.part("recipe_name").fill(" Mine ")
+        tab.part("recipe_prompt").fill("corgi dog")
+        tab.part("recipe_save").click()
+        tab.wait_for("recipes_line", "press Save once more to replace it")
+        tab.part("recipe_file").set_input_files(file)
+        tab.wait_for("recipes_line", "There are recipes with these names: Mine.")
+        assert recipes(kept) == before
+        tab.part("recipe_file").set_input_files(file)
+        eventually(lambda: mine() == "a cat", tab.page)
+        for _ in range(2):
+            tab.part("recipe_save").click()
+            tab.page.wait_for_timeout(100)
+        eventually(lambda: mine() == "corgi dog", tab.page)
+    kept.link.call("POST", "/v1/recipes", {"forget": "Mine"})
+
+
 def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(kept: Desk, browser: Browser) -> None:
     said = [{"name": f"strange {number}", "prompt": words[:19_000], "adapters": [{"key": f"civitai:{number + 1}", "name": words[:1000]}]} for number, words in enumerate(HOSTILE)]
     kept.link.call("POST", "/v1/recipes", {"keep": [*said, {"name": "Harbour", "prompt": "fishing boats in a foggy harbour"}]})

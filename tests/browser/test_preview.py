@@ -197,6 +197,8 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         panel.wait_for_names("corgi_dog", "glass_skyscraper")
         panel.press("Lock what picture 1", panel.used)
         panel.wait_for(".stylus-lock")
+        panel.generate(server, "a ship at sea")
+        assert all("<lora:corgi_dog:" in told and "<lora:glass_skyscraper:" in told for told in server.told()["infotexts"][-2:])
         panel.press("Take the lock off")
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
 

@@ -11,11 +11,11 @@ import pytest
 from stylus_ext.environment.layout import Environment
 from tests.browser.chromium import eventually
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
-from tests.chat_service import ChatService
+from tests.chat_service import ChatService, says
+from tests.chat_service import serving as serving_chat
 from tests.civitai_service import CivitaiService, Fault, a_model, serving
 from tests.engine_process import finished
 from tests.lora_files import write_lora
-from tests.refining import model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -32,7 +32,7 @@ def civitai() -> Iterator[CivitaiService]:
 
 @pytest.fixture(scope="module")
 def seer() -> Iterator[ChatService]:
-    with model(lambda title: {"text": "Wet city streets at night with red paper lanterns."}) as service:
+    with serving_chat(says({"answer": "yes"})) as service:
         yield service
 
 
@@ -107,12 +107,14 @@ def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser:
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("keys")
         tab.wait_for("keys", "There is no key for http://127.0.0.1")
+        tab.part("key_chat").fill("half typed")
         tab.part("key_civitai").fill(SECRET)
         here.picture(f"{busy.server.gradio}-keys")
         tab.part("key_enter_civitai").click()
         tab.wait_for("keys_line", "alone")
         assert SECRET in (busy.folder / "stylus" / "civitai.key").read_text("utf-8")
         assert tab.part("key_civitai").input_value() == ""
+        assert tab.part("key_chat").input_value() == "half typed"
         assert SECRET not in here.page.content()
         tab.part("key_check_civitai").click()
         tab.wait_for("keys_line", "somebody")
@@ -157,6 +159,21 @@ def test_the_status_says_where_everything_is_and_what_leaves(busy: Desk, civitai
         here.picture(f"{busy.server.gradio}-status")
 
 
+def test_an_engine_that_rests_is_started_by_a_click(busy: Desk, browser: Browser) -> None:
+    with own_tab(busy, browser) as (tab, _):
+        before = busy.server.told()["pid"]
+        busy.link.call("POST", "/v1/shutdown", {})
+        eventually(lambda: busy.server.told()["engine"] == "stopped", tab.page)
+        tab.turn_to("status")
+        tab.part("wake").wait_for(state="visible")
+        tab.part("wake").click()
+        eventually(lambda: busy.server.told()["engine"] == "ready", tab.page)
+        tab.part("look_again").click()
+        tab.wait_for("status", str(busy.folder / "stylus"))
+        assert not tab.part("wake").is_visible()
+        assert busy.server.told()["pid"] != before
+
+
 def test_strangers_start_nothing(busy: Desk, browser: Browser) -> None:
     busy.server.flag("listen", True)
     try:
@@ -171,7 +188,7 @@ def test_strangers_start_nothing(busy: Desk, browser: Browser) -> None:
         with own_tab(busy, browser) as (tab, _):
             tab.turn_to("jobs")
             tab.part("start_sync").click()
-            assert "without a password" in tab.wait_for("jobs_line", "This downloads files")
+            tab.wait_for("jobs_line", "without a password")
     finally:
         busy.server.flag("listen", False)
     wrong: list[dict[str, Any]] = [{"name": "shutdown"}, {"name": ["index"]}, {}, {"name": "index", "payload": "x"}]
