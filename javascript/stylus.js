@@ -707,7 +707,7 @@ window.stylus = (() => {
 
     async function start(line, name, payload = {}) {
         const said = await tried(line, () => call("start", {name, payload}));
-        if (said) fill(line, text("started", {name: text(`job_${name}`)}));
+        if (said) fill(line, text("started", {name: text(payload.learn ? "learn" : `job_${name}`)}));
         return said;
     }
 
@@ -1169,7 +1169,7 @@ window.stylus = (() => {
         batches: "What the next {count} batches would use",
         example: " (for example: the seed is not fixed)",
         batch: "Batch {number}: {names}",
-        whyNot: "Why not? {count} near misses",
+        whyNot: "Why not? {count} near misses", whyNotOne: "Why not? 1 near miss",
         used: "What the last pictures were made with",
         usedPicture: "Picture {number} (seed {seed}): {names}",
         leftOut: "left out: {names}",
@@ -1412,7 +1412,7 @@ window.stylus = (() => {
         }
 
         combinations(view) {
-            if (view.batches < 2) return null;
+            if (view.batches < 2 || !view.picks.length) return null;
             const lines = view.combinations.map((names, place) => el("li", {dir: "auto"},
                 text("batch", {number: place + 1, names: names.join(", ") || text("nobody")})));
             return this.folded("stylus-combinations", text("batches", {count: view.batches}) + (view.exact ? "" : text("example")), lines);
@@ -1425,7 +1425,7 @@ window.stylus = (() => {
                     ? this.button(text("restore"), text("restoreHint", {name: miss.name}), `restore ${miss.key}`, () => this.correct("restore", miss.key))
                     : this.button(text("useIt"), text("useItHint", {name: miss.name}), `use ${miss.key}`, () => this.correct("accept", miss.key)),
                 " ", this.states(miss.key, miss.name, miss.card && miss.card.state), " ", this.site(miss.card)));
-            return this.folded("stylus-near", text("whyNot", {count: view.near.length}), lines);
+            return this.folded("stylus-near", text(view.near.length > 1 ? "whyNot" : "whyNotOne", {count: view.near.length}), lines);
         }
 
         /** Stays open when it is drawn anew. */

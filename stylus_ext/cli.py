@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ SETTINGS_FILE = "settings.json"
 _WAIT_S = 30.0
 _LONGEST_WAIT_S = 86_400
 _STOPPED = 130
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Lines = Callable[[Mapping[str, Any]], Iterator[str]]
@@ -52,8 +54,15 @@ def main(words: Sequence[str]) -> int:
         return 1
     except Exception as error:
         logger.info("this is the place", exc_info=True)
-        sys.stderr.write(f"Stylus failed in a way that was not foreseen ({type(error).__name__}: {error}). --verbose says where.\n")
+        sys.stderr.write(f"{_unforeseen(error, arguments)}\n")
         return 1
+
+
+def _unforeseen(error: Exception, arguments: Namespace) -> str:
+    """A full disk is met at any write, and needs no place in the code to be understood."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"The disk is full, so Stylus cannot keep anything in {data_folder(getattr(arguments, 'data_dir', None))}. Make room, then try again."
+    return f"Stylus failed in a way that was not foreseen ({type(error).__name__}: {error}). --verbose says where."
 
 
 def settings_for(folder: Path, arguments: Namespace) -> Settings:

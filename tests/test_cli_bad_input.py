@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext import cli
 from stylus_ext.environment.child import main_command
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import ROOT, Cli, Ran, environment, make_folder, run
@@ -157,6 +160,20 @@ def test_a_data_folder_that_cannot_be_made_is_named(stylus: Cli, tmp_path: Path,
 def test_a_data_folder_that_takes_no_files_is_named(stylus: Cli) -> None:
     """/proc/self refuses new files even to root."""
     assert "/proc/self" in refusal(stylus("plan", "a corgi", "--data-dir", "/proc/self"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_said_wherever_it_is_met(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int) -> None:
+    def full(*_: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cli, "session", full)
+    assert cli.main(["plan", "x", "--data-dir", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"The disk is full, so Stylus cannot keep anything in {folder}. Make room, then try again.\n")
+    monkeypatch.setattr(cli, "session", lambda *_: 1 / 0)
+    assert cli.main(["plan", "x", "--data-dir", str(folder)]) == 1
+    assert "not foreseen (ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_damaged_catalogue_is_moved_aside_and_said(stylus: Cli, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.plan import Plan, from_json
 from stylus_ext.core.settings import Settings
 from stylus_ext.host import compat, options
@@ -38,12 +38,13 @@ class Inquiry:
         return waits(self.p)
 
     def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
-        """Asked once more without those whose files are gone since the host listed them."""
+        """Asked once more without those whose files are gone since the host listed them; which these are is said."""
         plan = self._ask(pair, seeds)
         gone = compat.gone_stems(tag.stem for tag in plan.tags if tag.on_disk).intersection(self.stems)
         if not gone:
             return plan
-        return replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
+        rest = replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
+        return replace(rest, notes=(*map(_is_gone, sorted(gone)), *rest.notes))
 
     def _ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
         folders = compat.lora_folders()
@@ -86,6 +87,10 @@ class Inquiry:
         if plan.missing and (not self.downloads or self.without is not None):
             raise InvalidInput("The engine's plan has LoRAs that are not on disk. Please restart the WebUI fully.")
         return plan
+
+
+def _is_gone(stem: str) -> Note:
+    return Note("gone", f"{stem} would have been used, but its file is gone; the WebUI lists it until its LoRAs are refreshed.")
 
 
 def waits(p: Any) -> bool:

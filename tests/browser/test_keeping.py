@@ -65,6 +65,7 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: D
         write_png(kept.folder / "outputs" / "snow.png", infotext("a corgi in deep snow <lora:corgi_dog:0.7>"))
         known = len(kept.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("first_learn").click()
+        tab.wait_for("overview_line", "Started: Learn from my pictures.")
         eventually(lambda: len(kept.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
         tab.turn_to("keys")
         tab.wait_for("keys", "No address is set for it.")

@@ -191,6 +191,8 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         assert panel.names() == ["glass_skyscraper"]
         panel.place.locator("summary:has-text('Why not')").click()
         assert "you said that it was wrong for this prompt" in panel.place.locator(".stylus-near").inner_text()
+        number = panel.place.locator(".stylus-near li").count()
+        assert panel.place.locator(".stylus-near summary").inner_text() == f"Why not? {number} near miss{'es' if number > 1 else ''}"
         panel.press("Remember that corgi_dog was wrong", panel.used)
         eventually(lambda: "Remembered" in panel.said(), here.page)
         panel.press("Take back that corgi_dog was wrong")

@@ -125,6 +125,9 @@ def test_a_file_that_is_gone_costs_the_others_nothing(reforge: Stage, tmp_path: 
     done = reforge.host.api(ON, prompt=PROMPT, n_iter=2)
     assert prompts(done)[0] == f"{PROMPT} <lora:watercolor_style:0.8>"
     assert ["corgi_dog" in asked["stems"] for asked in reforge.asked[-2:]] == [True, False]
+    assert [text for text in done.p.comments if "gone" in text] == [
+        "Stylus: corgi_dog would have been used, but its file is gone; the WebUI lists it until its LoRAs are refreshed."
+    ]
     holds(reforge, done)
 
 
