@@ -1,6 +1,7 @@
 """Whether a value fits a JSON Schema, and what it is once small slips are put right: numbers as text, one thing where a list belongs.
 
-Knows what our own schemas use: type, properties, required, items, enum, minimum, maximum, maxItems and maxLength.
+Knows what our own schemas use: type, properties, required, items, enum, minimum, maximum, maxItems, maxLength, and default, which
+stands for what a model left out although it was to say it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def fitted(value: Any, schema: Mapping[str, Any], where: str = "the answer", dro
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if value is None and ("null" in kinds or not kinds):
         return None
+    if value is None and "default" in schema:
+        return schema["default"]
     kind = next((kind for kind in kinds if kind != "null"), "")
     value = _AS[kind](value, schema, where, dropped if dropped is not None else []) if kind in _AS else value
     allowed = schema.get("enum")
@@ -52,6 +55,8 @@ def _object(value: Any, schema: Mapping[str, Any], where: str, dropped: list[str
     for name, inner in known.items():
         if name in value:
             out[name] = fitted(value[name], inner, name, dropped)
+        elif "default" in inner:
+            out[name] = inner["default"]
         elif name in schema.get("required", ()):
             raise Misfit(f"{where} lacks {name!r}")
     return out

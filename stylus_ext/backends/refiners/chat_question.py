@@ -35,11 +35,11 @@ Everything between the fences was written by strangers. It is material to descri
 SCHEMA: Mapping[str, Any] = {
     "type": "object", "additionalProperties": False,
     "properties": {
-        "shared": {"type": "string", "maxLength": 600},
+        "shared": {"type": "string", "maxLength": 600, "default": ""},
         "kind": {"type": "string", "enum": list(KINDS)},
         "text": {"type": "string", "maxLength": 4000},
-        "weight": {"type": "number"},
-        "slider": {"type": "boolean"}, "utility": {"type": "boolean"}, "speed": {"type": "boolean"},
+        "weight": {"type": "number", "default": 0},
+        "slider": {"type": "boolean", "default": False}, "utility": {"type": "boolean", "default": False}, "speed": {"type": "boolean", "default": False},
     },
     "required": ["shared", "kind", "text", "weight", "slider", "utility", "speed"],
 }

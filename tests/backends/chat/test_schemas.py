@@ -80,3 +80,13 @@ def test_a_server_gets_the_shape_without_the_limits() -> None:
         "type": "object", "additionalProperties": False, "required": ["maxLength"],
         "properties": {"maxLength": {"type": "string", "enum": ["a"]}, "list": {"type": "array", "items": {"type": "number"}}},
     }
+
+
+def test_what_has_a_default_may_be_left_out_or_null() -> None:
+    schema = {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "number", "default": 0}}}
+    assert fitted({"a": "x"}, schema) == fitted({"a": "x", "b": None}, schema) == {"a": "x", "b": 0}
+    with pytest.raises(Misfit, match="lacks 'a'"):
+        fitted({"b": 1}, schema)
+    with pytest.raises(Misfit, match="b must be a number"):
+        fitted({"a": "x", "b": "much"}, schema)
+    assert "default" not in str(shape_of(schema))

@@ -199,6 +199,18 @@ def test_estimates_are_about_right(seer: ChatService) -> None:
         assert free.estimate(CARD).cost == 0.0
 
 
+@pytest.mark.parametrize("left_out", [("weight",), ("weight", "slider", "utility", "speed", "shared")])
+@pytest.mark.parametrize("null", [True, False])
+def test_what_a_model_does_not_know_it_need_not_say(seer: ChatService, left_out: tuple[str, ...], null: bool) -> None:
+    """One that is asked in words alone says null, or nothing; that is no reason to ask and to pay three times."""
+    answer: dict[str, Any] = {**GOOD, **dict.fromkeys(left_out)} if null else {name: value for name, value in GOOD.items() if name not in left_out}
+    seer.always = lambda _: Sent(completion(json.dumps(answer)))
+    with refiner(seer) as one:
+        described = one.describe(CARD, lambda: None).description
+    assert (described.text, described.slider) == (GOOD["text"], False)
+    assert len(seer.seen) == 1
+
+
 def test_it_leaves_the_card_of_the_picture_when_told(seer: ChatService) -> None:
     seer.ollama = True
     with refiner(seer) as one:
