@@ -885,7 +885,7 @@ window.stylus = (() => {
             const chosen = await tried(line, () => call("choose", {prompt: prompt.value, negative: negative.value}));
             if (!chosen) return;
             if (!chosen.adapters.length) {
-                fill(line, text("nothingChosen"));
+                fill(line, text("nothingChosen"), chosen.notes.map((note) => ` ${note.text}`));
                 return;
             }
             await ask({keep: [{version: 1, name: called, prompt: prompt.value, negative: negative.value, family: chosen.family, adapters: chosen.adapters}]});
