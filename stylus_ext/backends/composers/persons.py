@@ -13,7 +13,7 @@ from stylus_ext.backends.composers.calls import COINED, DISTINCTIVE, is_called, 
 from stylus_ext.backends.composers.everyday import ATTRIBUTES, COMMON
 from stylus_ext.core.candidates import Candidate
 from stylus_ext.core.description import Entry
-from stylus_ext.core.prompt.calling import name_phrases, trigger_phrases
+from stylus_ext.core.prompt.calling import entry_names, trigger_phrases
 from stylus_ext.core.prompt.stock import is_count
 from stylus_ext.core.prompt.words import content_words
 
@@ -31,7 +31,7 @@ def is_named(candidate: Candidate, said: Collection[str]) -> bool:
     if not (seen.named or seen.trigger):
         return False
     words = frozenset(said)
-    phrases = (*name_phrases(entry.card.name), *trigger_phrases(entry), tuple(content_words(seen.trigger)))
+    phrases = (*entry_names(entry), *trigger_phrases(entry), tuple(content_words(seen.trigger)))
     matched = {word for phrase in phrases if words.issuperset(phrase) for word in phrase}
     told = matched & own_words(entry)
     if not told:
@@ -59,7 +59,7 @@ def _share(piece: tuple[str, ...], part: tuple[str, ...]) -> bool:
 
 def _parts(entry: Entry) -> tuple[tuple[str, ...], ...]:
     """Of the name; not the whole of it, where it has several."""
-    phrases = name_phrases(entry.card.name)
+    phrases = entry_names(entry)
     every = {word for phrase in phrases for word in phrase}
     return tuple(phrase for phrase in phrases if set(phrase) != every) or phrases
 
@@ -93,7 +93,7 @@ def _is_tagged(candidate: Candidate) -> bool:
 
 def _has_more(entry: Entry, told: set[str], said: Collection[str]) -> bool:
     """Something else of the card stands in the prompt: its series, or a tag or trigger that is more than everyday words."""
-    series = [set(phrase) - told for phrase in name_phrases(entry.card.name)]
+    series = [set(phrase) - told for phrase in entry_names(entry)]
     others = [set(phrase) - told for phrase in (*trigger_phrases(entry), *(tuple(content_words(tag)) for tag in entry.card.tags))]
     pieces = [rest for rest in series if len(rest) > 1] + [rest for rest in (*series, *others) if not rest <= COMMON | _GENERIC]
     return any(rest <= set(said) for rest in pieces if rest)

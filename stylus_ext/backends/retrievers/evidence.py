@@ -8,7 +8,7 @@ from stylus_ext.backends.retrievers.features import Features
 from stylus_ext.backends.retrievers.question import Question
 from stylus_ext.core.candidates import Evidence
 from stylus_ext.core.description import Entry
-from stylus_ext.core.prompt.calling import name_phrases
+from stylus_ext.core.prompt.calling import entry_names
 from stylus_ext.core.prompt.stock import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words
 
@@ -73,7 +73,7 @@ def _is_stock(piece: str) -> bool:
 
 def _called(entry: Entry, said: Said) -> tuple[list[tuple[str, ...]], list[tuple[str, tuple[str, ...]]]]:
     """The names, and the triggers as written with their words, of which every word stands in the prompt."""
-    names = [phrase for phrase in name_phrases(entry.card.name) if said.words.issuperset(phrase)]
+    names = [phrase for phrase in entry_names(entry) if said.words.issuperset(phrase)]
     pieces = (piece.strip() for trigger in entry.triggers for piece in trigger.split(","))
     triggers = [(piece, tuple(content_words(piece))) for piece in pieces]
     present = [(piece, words) for piece, words in triggers if words and said.words.issuperset(words) and not _is_stock(piece)]

@@ -16,7 +16,7 @@ from stylus_ext.backends.retrievers.facts import Facts, FactsBuilder
 from stylus_ext.backends.retrievers.labels import Labels, LabelsBuilder
 from stylus_ext.backends.retrievers.postings import Floats, Ints, Offsets, Postings, postings
 from stylus_ext.core.description import Entry
-from stylus_ext.core.prompt.calling import name_phrases, trigger_phrases
+from stylus_ext.core.prompt.calling import entry_names, trigger_phrases
 from stylus_ext.core.prompt.words import content_words
 
 FIELDS = ("name", "triggers", "tags", "text")
@@ -95,7 +95,7 @@ class _Builder:
             self.examples.add(self.ids(list(dict.fromkeys(content_words(prompt)))), number, row)
             number += 1
         self.example_starts.append(number)
-        for kind, phrases in enumerate((name_phrases(card.name), trigger_phrases(entry))):
+        for kind, phrases in enumerate((entry_names(entry), trigger_phrases(entry))):
             for phrase in phrases:
                 self.phrases.add(self.ids(phrase), len(self.phrase_rows))
                 self.phrase_rows.append(row)

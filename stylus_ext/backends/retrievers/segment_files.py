@@ -15,7 +15,7 @@ from stylus_ext.backends.retrievers.labels import Labels
 from stylus_ext.backends.retrievers.postings import Postings
 from stylus_ext.backends.retrievers.segment import Segment
 
-FORMAT = 5
+FORMAT = 6
 _POSTINGS = ("card", "examples", "phrases")
 _ARRAYS = ("example_starts", "phrase_rows", "phrase_lengths", "phrase_kinds", "frequency")
 _FACTS = ("families", "flags", "models", "downloads")

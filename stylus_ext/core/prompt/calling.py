@@ -24,6 +24,9 @@ _TALK = frozenset(
 MOST_PHRASE_WORDS = 6
 MOST_TRIGGERS = 16
 MOST_PARTS = 12
+MOST_TAGS = 24
+
+_SOMEBODY = frozenset(("character", "person"))
 
 
 @lru_cache(maxsize=16_384)
@@ -32,6 +35,27 @@ def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
     parts = (name, *_PARTS.split(name)[:MOST_PARTS], *_OTHER_SCRIPT.findall(name)[:MOST_PARTS])
     phrases = (tuple(dict.fromkeys(_telling(content_words(part)))) for part in parts)
     return tuple(dict.fromkeys(phrase for phrase in phrases if 0 < len(phrase) <= MOST_PHRASE_WORDS))
+
+
+def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
+    """By which an entry can be recognised: those of its name, and of somebody also the name without the series behind it."""
+    if entry.kind not in _SOMEBODY:
+        return name_phrases(entry.card.name)
+    return _of_somebody(entry.card.name, entry.card.tags[:MOST_TAGS], entry.triggers[:MOST_TRIGGERS])
+
+
+@lru_cache(maxsize=16_384)
+def _of_somebody(name: str, tags: tuple[str, ...], triggers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Mira, too, of Mira Skyreach Saga: a tag says what the series is, and a trigger that Mira is who is drawn."""
+    phrases = name_phrases(name)
+    if max(map(len, phrases), default=0) <= 2:  # noqa: PLR2004 - a series of one word may as well be somebody
+        return phrases
+    series = {tuple(content_words(tag)) for tag in tags}
+    alone = [phrase[:end] for phrase in phrases for end in range(1, len(phrase) - 1) if phrase[end:] in series]
+    pieces = [piece for trigger in triggers for piece in trigger.split(",")[:MOST_TRIGGERS]] if alone else []
+    spoken = ["".join(content_words(piece)) for piece in pieces]
+    named = (who for who in alone if any("".join(who) in trigger for trigger in spoken))
+    return tuple(dict.fromkeys((*phrases, *named)))
 
 
 def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:

@@ -34,6 +34,7 @@ def named(facts: dict[str, Any], prompt: str, *, name: tuple[str, ...] = (), tri
     ({"name": "Skyreach Saga - Mira Vanthal", "triggers": ("skyreach saga, mira vanthal",), "tags": ("skyreach saga",)}, {"mira", "vanthal"}),
     ({"name": "Nami (Sea Saga)", "triggers": ("nami \\(sea saga\\)", "orange hair")}, {"nami"}),
     ({"name": "Nami (Sea Saga)"}, {"nami"}),
+    ({"name": "Nami Sea Saga | Lora 7", "tags": ("sea saga",), "triggers": ("namidef",)}, {"nami", "namidef"}),
     ({"name": "Kyra + Miso | Harbour Girls", "triggers": ("kyra", "miso")}, {"kyra", "miso"}),
     ({"name": "星野ミナト (Hoshino Minato)", "triggers": ("hoshino minato, black twintails",)}, {"hoshino", "minato", "星野", "野ミ", "ミナ", "ナト"}),
     ({"name": "Dark Rock Archer", "triggers": ("darkrockarcher",)}, {"dark", "rock", "archer", "darkrockarcher"}),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylus_ext.core.prompt.calling import name_phrases, trigger_phrases
+from stylus_ext.core.prompt.calling import entry_names, name_phrases, trigger_phrases
 from tests.fakes import make_entry
 
 
@@ -23,6 +23,21 @@ from tests.fakes import make_entry
 )
 def test_parts_of_a_name(name: str, phrases: set[tuple[str, ...]]) -> None:
     assert set(name_phrases(name)) == phrases
+
+
+@pytest.mark.parametrize(("name", "tags", "triggers", "more"), [
+    ("Mira Skyreach Saga | Character Lora 1199", ("game", "skyreach saga"), ("miradef",), {("mira",)}),
+    ("Mira Vanthal Skyreach Saga", ("Skyreach_Saga",), ("miravanthal2",), {("mira", "vanthal")}),
+    ("Mira Skyreach Saga", ("skyreach saga",), ("zqx person",), set()),  # nothing says that Mira is who is drawn
+    ("Mira Skyreach Saga", ("skyreach saga",), (), set()),
+    ("Mira Skyreach", ("skyreach",), ("mira",), set()),
+    ("Classic Mira Vanthal", ("mira vanthal",), ("mira vanthal",), set()),
+    ("Mira Skyreach Saga", (), ("miradef",), set()),
+])
+def test_somebody_has_a_name_without_the_series(name: str, tags: tuple[str, ...], triggers: tuple[str, ...], more: set[tuple[str, ...]]) -> None:
+    entry = make_entry(name=name, kind="character", tags=tags, triggers=triggers)
+    assert set(entry_names(entry)) - set(name_phrases(name)) == more
+    assert entry_names(make_entry(name=name, kind="style", tags=tags, triggers=triggers)) == name_phrases(name)
 
 
 def test_triggers_are_cut_at_their_commas() -> None:
