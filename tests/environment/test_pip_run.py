@@ -70,7 +70,9 @@ def test_pip_sees_the_path_without_what_is_ours(tmp_path: Path, folder_first: bo
         f"import runpy, sys\nsys.path[:] = {[*first, str(tmp_path)]!r} + sys.path[1:]\n"
         f"sys.argv[:] = [{str(script)!r}]\nrunpy.run_path({str(script)!r}, run_name='__main__')"
     )
-    with subprocess.Popen([sys.executable, "-s", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    variables = pip_environment(tmp_path)
+    words = [sys.executable, "-s", "-c", code]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables) as child:
         assert child.stdout is not None
         path = ast.literal_eval(child.stdout.readline())
     assert path[0] == str(tmp_path)
