@@ -132,6 +132,15 @@ def test_what_cannot_be_fetched_is_left_out_with_a_note(ready: Cli, civitai: Civ
     assert "<lora:zebrastripe:" not in ran.out
 
 
+def test_what_does_not_come_is_said_and_told_to_scripts(ready: Cli, civitai: CivitaiService, loras: Path) -> None:
+    civitai.rules[11] = "archived"
+    ran = ready("fetch", "civitai:11", "civitai:12", "--lora-dir", str(loras))
+    assert ran.code == 1
+    assert "archived on Civitai" in ran.out
+    assert "quokkaville: fetched" in ran.out, "one that fails stops no other"
+    assert ready("fetch", "civitai:12", "--lora-dir", str(loras)).code == 0
+
+
 def test_what_is_larger_than_allowed_is_not_picked(ready: Cli, civitai: CivitaiService, loras: Path) -> None:
     plan = ready("plan", PROMPT, "--lora-dir", str(loras), "--fetch", "--json", "--quota-gb", "0").json
     assert not plan["missing"]

@@ -66,7 +66,7 @@ class Receiver:
                 fruitless += 1
                 self._judged(refusal, order, part, fruitless)
             if part.cleared > self.tries:
-                raise NotFetched("unsteady", f"What comes for {order.what} is another file at each try; nothing was kept. Try again later.")
+                raise NotFetched("unsteady", f"{order.what} cannot be gone on with where it breaks off, and begins anew at each try; nothing was kept. Try again later.")
             pause(min(self.longest_pause_s, self.first_pause_s * 2**fruitless), order.check)
         raise Unreachable(f"The connection for {order.what} broke {self.most} times. Try again later; what has come is kept to go on with.")
 

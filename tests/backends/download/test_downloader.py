@@ -37,8 +37,8 @@ class Stopping:
             raise Cancelled("Stopped, as you asked.")
 
 
-def process(civitai: CivitaiService, bench: Bench, *versions: int) -> subprocess.Popen[str]:
-    words = [civitai.api, str(bench.root), str(bench.data), *map(str, versions)]
+def process(civitai: CivitaiService, bench: Bench, *versions: int, data: Path | None = None) -> subprocess.Popen[str]:
+    words = [civitai.api, str(bench.root), str(data or bench.data), *map(str, versions)]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.backends.download.one_process", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         cwd=Path(__file__).resolve().parents[3],
@@ -232,7 +232,8 @@ def test_the_same_file_wanted_by_many_threads_is_fetched_once(bench: Bench) -> N
 def test_the_same_files_wanted_by_several_processes_are_fetched_once(bench: Bench) -> None:
     bodies = [bench.publish(number) for number in (11, 12, 13)]
     bench.civitai.faults.add(Fault(STORAGE, on="storage", delay_s=0.5, times=3))
-    children = [process(bench.civitai, bench, 11, 12, 13) for _ in range(3)]
+    elsewhere = bench.data / "another WebUI's"
+    children = [process(bench.civitai, bench, 11, 12, 13, data=data) for data in (bench.data, bench.data, elsewhere)]
     said = [json.loads(child.communicate(timeout=300)[0]) for child in children]
     assert all(not one["failed"] and len(one["fetched"]) == 3 for one in said)
     assert sum(new for one in said for _, new in one["fetched"].values()) == 3

@@ -97,6 +97,8 @@ CASES = (
     Case("a length that is too short, always", (storage(length=TOTAL - 500, times=-1),), "SHA256|damaged|broke"),
     # ranges
     Case("200 where 206 was asked for", (storage(cut_at=5000), storage(whole=True))),
+    Case("200 where 206 was asked for, and a break each time",
+         tuple(storage(whole=True, cut_at=1000 * number) for number in range(1, 9)), "begins anew at each try"),
     Case("200 without an ETag where 206 was asked for", (storage(cut_at=5000), storage(whole=True)), before=etagless),
     Case("another ETag at the second try", (storage(cut_at=5000), storage(headers={"ETag": '"another"'}))),
     Case("no ETag at all", (storage(cut_at=5000),), before=etagless),
