@@ -25,8 +25,10 @@ _FEWEST = 10
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("bench", help="measure selection, tasks and speed", formatter_class=Help, allow_abbrev=False)
-    benches = parser.add_subparsers(required=True, metavar="WHAT")
+    parser = commands.add_parser(
+        "bench", usage="python install.py bench WHAT [--FLAG ...]", help="measure selection, tasks and speed", formatter_class=Help, allow_abbrev=False,
+    )
+    benches = parser.add_subparsers(required=True, metavar="WHAT", prog="python install.py bench")
     for name, text, flags, measure in (
         ("selection", "rank and select for prompts whose adapters are known", _selection_flags, _selection),
         ("ranker", "train the ranker, and show what it is worth for adapters that it has not seen", _ranker_flags, _ranker),
