@@ -40,7 +40,7 @@ def overdue(payload: Mapping[str, Any]) -> dict[str, Any]:
     request = checked(payload, PLAN)
     batches = len(request["seeds"] or ()) or request["batches"]
     seed = request["seeds"][0] if request["seeds"] else request["seed"]
-    note = Note("late", f"The prompt was left as it was: its plan was not ready within {request['deadline_s']:g} s.")
+    note = Note("late", f"The prompt was left as it was: its plan was not ready within {round(request['deadline_s'], 1):g} s.")
     plan = unchanged(request["prompt"], request["negative_prompt"], seed, batches, note)
     return {"plan": to_json(plan), "elapsed_ms": round(request["deadline_s"] * 1000, 1)}
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, StylusError, Unavailable
+from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.composing import Composing
 from stylus_ext.host.downloads import Downloads
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.1
 _READ_AGAIN_S = 300.0
 _REMEMBERED = 256
+_INDEX_AGAIN_S = 60.0
 _READY = (EngineState.READY, EngineState.REMOTE)
 _HOPELESS = (EngineState.NOT_SET_UP, EngineState.FAILED)
 
@@ -75,6 +77,7 @@ class Desk:
     trays: Trays = field(default_factory=Trays)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
+    _indexed: float = -_INDEX_AGAIN_S
 
     def __post_init__(self) -> None:
         self.downloads, self.composing = Downloads(self), Composing(self)
@@ -142,7 +145,19 @@ class Desk:
             self.say(None)
         self._read = read
         self._learn(said)
+        self._complete(payload.get("lora_dirs") or (), said)
         return answer
+
+    def _complete(self, folders: Sequence[str], said: set[str]) -> None:
+        """What a plan read in its few seconds is read to the end, hashed and embedded on the engine's own time, as when the box is ticked."""
+        now = time.monotonic()
+        if not folders or "busy" in said or not {"partial_index", "late"} & said or now < self._indexed + _INDEX_AGAIN_S:
+            return
+        self._indexed = now
+        try:
+            self.client.index(folders)
+        except (StylusError, EngineGone, EngineRefusal) as error:
+            logger.info("the folders wait for the next plan: %s", error)
 
     def _learn(self, said: set[str]) -> None:
         """From the codes of a plan's notes: whether the encoder is loaded, and whether the folders were read."""
@@ -160,12 +175,12 @@ class Desk:
         """The same for what is no picture: nothing under the progress bar, and a stop that was meant for the last picture stops nothing."""
         quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None, self.notes, self.made, self.trays)
         quiet.downloads, quiet.composing = self.downloads, self.composing
-        quiet._warm, quiet._read = self._warm, self._read
+        quiet._warm, quiet._read, quiet._indexed = self._warm, self._read, self._indexed
         return quiet
 
     def learned(self, other: Desk) -> None:
         """What one that stood aside found out."""
-        self._warm, self._read = other._warm, other._read
+        self._warm, self._read, self._indexed = other._warm, other._read, other._indexed
 
     def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
         """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds them on its own time."""
@@ -175,6 +190,7 @@ class Desk:
         quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
         question = {"prompt": "", "negative_prompt": "", "seeds": [0], "batch_size": 1, "settings": {}, "stems": [], "lora_dirs": wanted}
         self._read = (None, 0.0)
+        quiet._indexed = self._indexed = time.monotonic()  # it follows
         quiet.plan(question, patience, waits=True)
         quiet.folders_to_read(folders, listing)
         self._read = quiet._read

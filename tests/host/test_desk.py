@@ -229,3 +229,32 @@ def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) ->
     with pytest.raises(Unavailable):
         desk.plan(QUESTION, Patience(), waits=False)
     assert len(client.asked) == 2
+
+
+@pytest.mark.parametrize(("code", "folders", "begun"), [
+    ("partial_index", ["/loras"], [["/loras"]]), ("late", ["/loras"], [["/loras"]]), ("busy", ["/loras"], []), ("partial_index", [], []), ("nothing_fits", ["/loras"], []),
+])
+def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, folders: list[str], begun: list[list[str]]
+) -> None:
+    """A caller of the API ticks no box: 2,000 new files were read plan by plan, and never embedded."""
+    monkeypatch.setattr("stylus_ext.host.desk._LOOK_EVERY_S", 0.0)
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.notes = (Note(code, "So it is."),)
+    for _ in range(3):  # once in a while is enough
+        desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+    assert client.indexed == begun
+    desk._indexed -= 3600
+    desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+    assert client.indexed == 2 * begun
+
+
+def test_an_engine_that_takes_no_job_does_not_cost_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.notes = (Note("partial_index", "0 of 9."),)
+
+    def refused(_: object) -> object:
+        raise gone()
+
+    monkeypatch.setattr(client, "index", refused)
+    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Patience(), waits=False)["plan"]["picks"]
