@@ -13,6 +13,7 @@ from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host.engine_process import EngineProcess, EngineState
 from stylus_ext.host.inventory import Inventory, Shelf
 
+LEFT = "The prompt was left as it was: "
 _SLICE_S = 0.02
 _SLACK_S = 0.5  # the engine keeps to the deadline itself, and its answer has a note
 _QUICK_S = 10.0
@@ -81,7 +82,7 @@ class EngineClient:
     def _make_ready(self, wait: _Wait, after: int) -> None:
         if self._process.wait_ready(wait.left(), wait.interrupted, after):
             return
-        wait.check("The engine was not ready")
+        wait.check("the engine was not ready")
         raise NoEngine(self._process.report().sentence)
 
     def _ask_plan(self, payload: Mapping[str, Any], wait: _Wait) -> dict[str, Any]:
@@ -118,14 +119,14 @@ class _Wait:
         if self.interrupted():
             raise Cancelled("The choice of LoRAs was interrupted, so the prompt was left as it was.")
         if time.monotonic() >= self._until + slack_s:
-            raise DeadlineExceeded(f"{why} within {round(self._deadline_s, 1):g} s.")
+            raise DeadlineExceeded(f"{LEFT}{why} within {round(self._deadline_s, 1):g} s.")
 
     def through(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What the call brings. It runs in a thread of its own, which is left to itself when nobody waits for it any more."""
         task = _Task(call)
         threading.Thread(target=task.run, name="stylus-plan", daemon=True).start()
         while not task.done.wait(_SLICE_S):
-            self.check("The plan was not ready", _SLACK_S)
+            self.check("its plan was not ready", _SLACK_S)
         if task.problem is not None:
             raise task.problem
         return task.answer

@@ -20,6 +20,7 @@ from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProb
 from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.comparing import make_room, with_base
 from stylus_ext.host.desk import Desk, Made
+from stylus_ext.host.engine_client import LEFT
 from stylus_ext.host.fetching import FetchStopped
 from stylus_ext.host.inquiry import Inquiry, waits
 from stylus_ext.host.loaded import loaded_family
@@ -62,7 +63,7 @@ class Generation:
             return Work(before, (), infotext.of_generation(self.values, "", told), told)
         except _TROUBLE as error:
             logger.info("no plan: %s", error)
-            told.append(Note("failed", f"Stylus left the prompt as it was: {error}"))
+            told.append(Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}"))
             return Work(before, (), infotext.of_generation(self.values, "", told), told)
         told += rewritten.notes
         write(self.p, rewritten.texts)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.core.errors import DeadlineExceeded
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, infotext, parse_generation_parameters, process_images
 
@@ -182,6 +183,12 @@ def test_an_engine_that_breaks_leaves_the_prompt_and_a_note(stage: Stage) -> Non
     done = stage.host.api(ON, prompt=PROMPT, enable_hr=True)
     assert prompts(done) == [PROMPT]
     assert "The engine ended while it planned." in parse_generation_parameters(done.infotexts[0])["Stylus notes"]
+
+
+def test_that_the_prompt_was_left_is_said_once(stage: Stage) -> None:
+    stage.client.trouble = DeadlineExceeded("The prompt was left as it was: its plan was not ready within 2 s.")
+    done = stage.host.api(ON, prompt=PROMPT)
+    assert parse_generation_parameters(done.infotexts[0])["Stylus notes"] == "Stylus left the prompt as it was: its plan was not ready within 2 s."
 
 
 def test_trouble_with_the_second_prompt_leaves_the_first_alone_too(stage: Stage) -> None:
