@@ -112,8 +112,8 @@ def test_the_order_depends_on_the_composition() -> None:
 
 def test_a_million_million_combinations_cost_nothing() -> None:
     composition = composed(*[5] * 12)
-    started = time.perf_counter()
+    started = time.process_time()  # what others do on this machine meanwhile is not its cost
     masks = choose_masks(composition, "subsets", range(1000))
     assert len({mask.on for mask in masks}) == 1000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert count_masks(composition, "subsets") == 2**60

@@ -23,6 +23,9 @@ SECRET = "the-right-key"
 ENUMS = "/api/v1/enums"
 
 
+_TRIES = 5
+
+
 def stopping_after(seconds: float) -> Callable[[], None]:
     until = time.monotonic() + seconds
 
@@ -87,7 +90,8 @@ def test_pauses_grow(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, status=503, times=3))
     make_http(limits=Limits(first_pause_s=0.1)).json(f"{civitai.api}{ENUMS}")
     gaps = [later.at - sooner.at for sooner, later in zip(civitai.seen, civitai.seen[1:], strict=False)]
-    assert 0.07 <= gaps[0] < gaps[1] < gaps[2]
+    # Each is twice the one before, less a quarter at most; a busy machine only makes them longer.
+    assert [gap >= least for gap, least in zip(gaps, (0.07, 0.15, 0.3), strict=True)] == [True] * 3
 
 
 def test_a_wish_for_a_pause_is_granted(civitai: CivitaiService, http: Http) -> None:
@@ -304,10 +308,13 @@ def test_a_stop_ends_the_waiting_at_once(civitai: CivitaiService, make_http: Mak
     url = with_file(civitai)
     civitai.faults.add(Fault("/bucket", on="storage", **fault))
     http = make_http(limits=Limits(first_pause_s=20, longest_pause_s=20))
-    began = time.monotonic()
-    with pytest.raises(Cancelled):
-        read(http, url, check=stopping_after(0.3))
-    assert time.monotonic() - began < 0.5
+    took: list[float] = []
+    while len(took) < _TRIES and min(took, default=0.5) >= 0.5:  # a busy machine gets another try
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            read(http, url, check=stopping_after(0.3))
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.5
 
 
 def test_a_stop_ends_the_waiting_for_ones_turn(civitai: CivitaiService, make_http: MakeHttp) -> None:
