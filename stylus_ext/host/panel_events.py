@@ -95,6 +95,13 @@ def look(enabled: bool, request: Request) -> list[Any]:
     return shown_of(desk, desk.engine.report())
 
 
+def go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+    """For a page that was told one thing, and may wait for another."""
+    if not enabled or compat.may("look", request):
+        return [gr.update(), *_same()]
+    return last_soon(_until_read(desk_now(), switch)) or [gr.update(), *_same()]
+
+
 def settle(enabled: bool, request: Request) -> list[Any]:
     """After many quick ticks a page may be told last what was meant for a box that is ticked no longer."""
     return [gr.update(), *_same()] if enabled else look(False, request)

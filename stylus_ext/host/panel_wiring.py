@@ -16,6 +16,7 @@ from stylus_ext.host.switch import Switch
 
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
+_MORE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class Events:
         both = [self.made["enabled"], switch]
         # gradio sends the next change of one event when the last one has been answered: so somebody else hears of it at once.
         self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
-        self._settled(self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), shown)
+        self._settled(self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown)
         for name in ("set_up", "retry"):
-            self._settled(self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long), shown)
+            self._settled(self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long), both, shown)
         self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK)
         self.made["replay"].change(fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], **_QUICK)
         if compat.on_this_page([prompt_box]):
@@ -50,11 +51,16 @@ class Events:
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
-    def _settled(self, event: Any, shown: list[Any]) -> None:
-        """Whatever came in which order: the last word is that of the box as it stands then. gradio before 3.17 knows no such event."""
-        then = getattr(event, "then", None)
-        if then is not None:
-            then(fn=_settle, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
+    def _settled(self, event: Any, both: list[Any], shown: list[Any]) -> None:
+        """Whatever came in which order: the last word is that of the box as it stands then. gradio before 3.17 knows no such event.
+
+        Without a queue one event tells the page one thing: so others go on, for as long as a slow machine's engine may start.
+        """
+        if not hasattr(event, "then"):
+            return
+        for _ in range(0 if compat.has_queue() else _MORE):
+            event = event.then(fn=_go_on, inputs=both, outputs=shown, **_QUICK)
+        event.then(fn=_settle, inputs=both[:1], outputs=shown, **_QUICK)
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
@@ -101,6 +107,12 @@ def _set_up_once(switch: Switch, request: Request) -> list[Any]:
     from stylus_ext.host.panel_events import last_soon, set_up
 
     return last_soon(set_up(switch, request))
+
+
+def _go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+    from stylus_ext.host.panel_events import go_on
+
+    return go_on(enabled, switch, request)
 
 
 def _settle(enabled: bool, request: Request) -> list[Any]:

@@ -117,6 +117,19 @@ def test_one_that_can_be_told_once_is_told_what_stands(building: Stage, monkeypa
     assert "10 of 945 MB" in panel_events.last_soon(panel_events.watch(True, Switch(), page.Request()))[0]
 
 
+def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(building: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that took longer than one answer was said to be starting for ever."""
+    from stylus_ext.host import panel_events
+
+    monkeypatch.setattr(panel_events, "_SOON_S", 0.3)
+    same = [page.update()] * SHOWN
+    assert panel_events.go_on(False, Switch(), page.Request()) == same
+    assert panel_events.go_on(True, Switch(), page.Request({"host": "evil.example:7860"})) == same
+    assert "10 of 945 MB" in panel_events.go_on(True, Switch(), page.Request())[0]
+    monkeypatch.setattr(building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready."))
+    assert "The engine is ready." in panel_events.go_on(True, Switch(), page.Request())[0]
+
+
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:
     stranger = page.Request({"host": "evil.example:7860"})
     made = stage.host.page.by_id("generation_info_txt2img")
