@@ -219,7 +219,7 @@ def test_2000_unchanged_files_are_looked_at_in_less_than_a_second(tmp_path: Path
     known = kept(look(source))
     first = time.perf_counter() - started
     assert len(known) == 2000
-    rescans = []
+    rescans: list[float] = []
     while len(rescans) < _TRIES and min(rescans, default=1.0) >= 1:  # a busy machine gets another try
         started = time.perf_counter()
         assert look(source, known) == []
