@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition
@@ -19,7 +19,7 @@ ADAPTER_KINDS = frozenset({"lora", "lyco"})
 def weigh(composition: Composition, mask: Mask, settings: Weights, own: float = 0.0) -> dict[AdapterKey, float]:
     """PAPER.md 1.5: a pick's weight is divided by the picks of its task that are on; then all together keep to the cap.
 
-    A weight that the user said for this plan is neither divided nor scaled.
+    A weight that the user said for this plan is neither divided nor scaled, as long as such weights alone keep to the cap.
 
     `own` is what the user's own adapters weigh: it counts towards the cap and is never changed.
     """
@@ -30,11 +30,21 @@ def weigh(composition: Composition, mask: Mask, settings: Weights, own: float = 
         pick.key: (settings.default_weight if pick.weight is None else pick.weight) * (1.0 if pick.said else factor / sharing[pick.task])
         for pick in on
     }
-    total = sum(abs(weight) for weight in weights.values())
-    room = max(0.0, settings.total_cap - own)
-    if settings.total_cap and total > room:
-        weights = {key: weight * room / total for key, weight in weights.items()}
+    if settings.total_cap:
+        weights = _capped(weights, {pick.key for pick in on if pick.said}, max(0.0, settings.total_cap - own))
     return {key: _cut(weight) for key, weight in weights.items()}
+
+
+def _capped(weights: dict[AdapterKey, float], said: Collection[AdapterKey], room: float) -> dict[AdapterKey, float]:
+    """The others give way to what the user said; where that alone is too much, all do."""
+    total = sum(map(abs, weights.values()))
+    if total <= room:
+        return weights
+    fixed = sum(abs(weights[key]) for key in said)
+    if fixed >= room:
+        return {key: weight * room / total for key, weight in weights.items()}
+    share = (room - fixed) / (total - fixed)
+    return {key: weight if key in said else weight * share for key, weight in weights.items()}
 
 
 def own_weight(tags: Iterable[UserTag]) -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,29 @@ def test_the_cap_holds_to_the_last_digit(tasks: list[list[float]], own: float, c
     assert set(weights) == everything.on
     assert sum(map(abs, weights.values())) <= max(0.0, cap - own) + 1e-5
     assert all(float(written(weight)) == weight for weight in weights.values())
+
+
+def said_by_user(composition: Composition, *numbers: int) -> Composition:
+    spoken = {AdapterKey.civitai(number) for number in numbers}
+    return replace(composition, picks=tuple(replace(pick, said=pick.key in spoken) for pick in composition.picks))
+
+
+def test_under_the_cap_the_others_give_way_to_what_the_user_said() -> None:
+    """He typed 0.6 into a card, and 0.4 stood there."""
+    composition = said_by_user(composed((0.8,), (0.6,), (0.8,)), 2)
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5))) == {1: 0.45, 2: 0.6, 3: 0.45}
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5), own=0.5)) == {1: 0.2, 2: 0.6, 3: 0.2}
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=0.6))) == {1: 0.21, 2: 0.16, 3: 0.21}
+
+
+@given(
+    st.lists(st.floats(-2, 2), min_size=1, max_size=6), st.sets(st.integers(1, 6)), st.floats(0.1, 3), st.floats(0, 2),
+)
+def test_what_the_user_said_stays_unless_it_alone_is_over_the_cap(weights: list[float], spoken: set[int], cap: float, own: float) -> None:
+    composition = said_by_user(composed(*((weight,) for weight in weights)), *spoken)
+    found = by_number(weigh(composition, mask(*range(1, 7)), Weights(total_cap=cap), own))
+    room = max(0.0, cap - own)
+    assert sum(map(abs, found.values())) <= room + 1e-4
+    fixed = {number: weights[number - 1] for number in spoken if number <= len(weights)}
+    if sum(map(abs, fixed.values())) < room:
+        assert all(abs(found[number] - weight) < 0.0101 for number, weight in fixed.items())
