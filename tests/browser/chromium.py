@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, Route
+    from playwright.sync_api import Browser as Process
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Response, Route
 
 PROGRAM_VARIABLE, PICTURES_VARIABLE = "STYLUS_CHROMIUM", "STYLUS_SCREENSHOTS"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,6 +22,7 @@ _FLAGS = (
     "--disable-component-update", "--disable-sync", "--no-proxy-server", "--disable-dev-shm-usage",
 )
 PATIENCE_MS = 60_000.0  # a busy machine is not a bug
+_DEATHS = 2
 
 
 def find_chromium() -> str | None:
@@ -28,9 +30,26 @@ def find_chromium() -> str | None:
     return stated or next((found for found in map(shutil.which, _NAMES) if found), None)
 
 
-def start(playwright: Playwright, program: str) -> Browser:
-    """A new process with an empty profile."""
-    return playwright.chromium.launch(executable_path=program, headless=True, args=list(_FLAGS))
+@dataclass
+class Browser:
+    """A process with empty profiles. Chromium itself dies now and then while it starts; another takes its place then."""
+
+    playwright: Playwright
+    program: str
+    _process: Process | None = None
+
+    def new_context(self, **wanted: Any) -> BrowserContext:
+        if self._process is None or not self._process.is_connected():
+            self._process = self.playwright.chromium.launch(executable_path=self.program, headless=True, args=list(_FLAGS))
+        return self._process.new_context(**wanted)
+
+    @property
+    def lives(self) -> bool:
+        return self._process is not None and self._process.is_connected()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
 
 
 @dataclass
@@ -75,12 +94,27 @@ class Visit:
 @contextmanager
 def visit(browser: Browser, url: str) -> Iterator[Visit]:
     """In a profile of its own: what one page keeps, no other sees."""
-    with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        made = Visit(page)
-        made.open(url)
+    made = _opened(browser, url)
+    with made.page.context:
         yield made
+
+
+def _opened(browser: Browser, url: str) -> Visit:
+    from playwright.sync_api import Error
+
+    for _ in range(_DEATHS):
+        context = browser.new_context(viewport={"width": 1400, "height": 1000})
+        try:
+            made = Visit(context.new_page())
+            made.page.set_default_timeout(PATIENCE_MS)
+            made.open(url)
+        except Error:
+            if browser.lives:
+                context.close()
+                raise
+        else:
+            return made
+    raise AssertionError("Chromium died each time that it opened the page.")
 
 
 def eventually(true: Callable[[], object], page: Page, patience_ms: float = PATIENCE_MS) -> None:

@@ -13,7 +13,7 @@ from stylus_ext.environment.layout import Environment, default_locks, read_lock
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.problems import SetupProblem
 from tests.backends.pictures.making import infotext, write_png
-from tests.browser.chromium import PROGRAM_VARIABLE, find_chromium, start
+from tests.browser.chromium import PROGRAM_VARIABLE, Browser, find_chromium
 from tests.browser.environments import VERSIONS, built
 from tests.browser.running import Running, here, running
 from tests.embedding_server import serving
@@ -21,7 +21,7 @@ from tests.engine_process import prepared_folder
 from tests.lora_files import write_lora
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Playwright
 
     from tests.browser.own_tab import Desk
 
@@ -32,7 +32,7 @@ LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper
 
 # What is asked of both gradios by everybody who runs the tests; the whole page, action by action, is for `test --all` and for CI.
 BOTH = frozenset({"test_panel", "test_own_tab", "test_queue", "test_set_up"})
-ONCE = frozenset({"test_catalogue", "test_work", "test_keeping", "test_downloads", "test_language_model"})
+ONCE = frozenset({"test_chromium", "test_catalogue", "test_work", "test_keeping", "test_downloads", "test_language_model"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,7 +69,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
-    made = start(playwright, chromium)
+    made = Browser(playwright, chromium)
     yield made
     made.close()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.environment import rendezvous
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import Visit, eventually, visit
+from tests.browser.chromium import Browser, Visit, eventually, visit
 from tests.browser.conftest import orders
 from tests.browser.hostile import HOSTILE
 from tests.browser.running import Running, running
@@ -23,7 +23,7 @@ from tests.engine_process import PATIENCE_S, finished
 from tests.lora_files import write_lora, write_sidecar
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 NSFW = "shady_figure"
 

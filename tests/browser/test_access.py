@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.browser.axe import NoAxe, script, serious
-from tests.browser.chromium import PATIENCE_MS, Visit, eventually, visit
+from tests.browser.chromium import PATIENCE_MS, Browser, Visit, eventually, visit
 from tests.browser.own_tab import Desk, OwnTab
 from tests.browser.running import Running
 from tests.browser.test_preview import PROMPT, Accordion
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 PARTS = ("catalogue", "jobs", "overview", "recipes", "storage", "keys", "status")
 # Whatever can be operated, and has no name that somebody who does not see it could hear.

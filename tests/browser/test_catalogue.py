@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.chromium import eventually, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.hostile import HOSTILE
 from tests.browser.own_tab import Desk, OwnTab, own_tab, png
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Route
 
 
 def test_it_is_searched_as_one_types(desk: Desk, browser: Browser) -> None:

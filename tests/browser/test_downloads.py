@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import eventually, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.conftest import orders
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running, running
 from tests.civitai_service import CivitaiService, Fault, serving
 from tests.engine_process import finished
 from tests.host.downloads import BUCKET, add_adapters, beside, number_of
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")

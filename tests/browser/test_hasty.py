@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.browser.chromium import PATIENCE_MS, eventually, visit
+from tests.browser.chromium import PATIENCE_MS, Browser, eventually, visit
 from tests.browser.running import Running
 from tests.browser.test_preview import PROMPT, Accordion
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 # The next answer of this name comes so much later.
 _LATE = """([name, wait]) => {

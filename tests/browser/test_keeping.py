@@ -6,22 +6,19 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from stylus_ext.environment.layout import Environment
 from tests.backends.pictures.making import infotext, write_png
-from tests.browser.chromium import eventually
+from tests.browser.chromium import Browser, eventually
 from tests.browser.hostile import HOSTILE
 from tests.browser.own_tab import Desk, desk_at, own_tab
 from tests.browser.panel import Panel
 from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
 from tests.engine_process import finished
 from tests.lora_files import LORAS, safetensors_bytes
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 PROMPT = "corgi dog, watercolor painting"
 DAY_S = 86_400

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import eventually, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
 from tests.browser.panel import TABS
 from tests.browser.test_preview import Accordion
@@ -20,7 +20,7 @@ from tests.engine_process import finished
 from tests.refining import GOOD, title_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
 PROMPT = "corgi dog, watercolor painting"
 REASON = "the paint alone was asked for"

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.browser.chromium import eventually, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.own_tab import OwnTab
 from tests.browser.running import Running
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 CALL = "name => stylus.call(name).then(said => said.version, problem => problem.message)"
 

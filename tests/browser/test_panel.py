@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import eventually, start, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.conftest import orders
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running, running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Playwright
 
 PROMPT = "corgi dog, watercolor painting"
 CHANGED: dict[str, Any] = {
@@ -101,7 +101,7 @@ def test_a_pasted_picture_is_played_again_until_one_selects_afresh(server: Runni
 
 
 def test_three_browsers_do_not_mix(server: Running, playwright: Playwright, chromium: str) -> None:
-    browsers = [start(playwright, chromium) for _ in range(3)]
+    browsers = [Browser(playwright, chromium) for _ in range(3)]
     try:
         _drive_together(server, browsers)
     finally:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.chromium import eventually, visit
+from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.hostile import HOSTILE as STRANGE
 from tests.browser.own_tab import Desk
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 PROMPT = "corgi dog, watercolor painting"
 

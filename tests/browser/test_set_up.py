@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import Visit, visit
+from tests.browser.chromium import Browser, Visit, visit
 from tests.browser.copied import Copied, copied
 from tests.browser.panel import Panel
 from tests.browser.running import Running, running
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 # Every text that the line has had, also between two looks.
 _LISTEN = """() => {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.browser.chromium import eventually
+from tests.browser.chromium import Browser, eventually
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
 from tests.chat_service import ChatService, says
 from tests.chat_service import serving as serving_chat
@@ -18,7 +18,7 @@ from tests.engine_process import finished
 from tests.lora_files import write_lora
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
 SECRET = "the-right-key"
 
