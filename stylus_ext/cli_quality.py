@@ -21,8 +21,7 @@ Bench = tuple[str, str, Callable[[argparse.ArgumentParser], None], Callable[[arg
 
 
 def _selection_flags(parser: argparse.ArgumentParser) -> None:
-    _file(parser, "--catalogue", "the adapters, a JSON object a line")
-    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    _asked_over(parser)
     _file(parser, "--out", "where the ranking goes, a JSON object a line")
     parser.add_argument("--policy", choices=POLICIES, default="hybrid", help="how candidates are found (default: hybrid)")
 
@@ -36,8 +35,7 @@ def _selection(arguments: argparse.Namespace, line: Line) -> Measured:
 
 
 def _ranker_flags(parser: argparse.ArgumentParser) -> None:
-    _file(parser, "--catalogue", "the adapters, a JSON object a line")
-    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    _asked_over(parser)
     _file(parser, "--out", "where the weights go; those in use are stylus_ext/data/ranker.json")
     parser.add_argument("--ranking", type=Path, metavar="FILE", help="where the ranking out of fold goes, a JSON object a line")
 
@@ -53,8 +51,7 @@ def _ranker(arguments: argparse.Namespace, line: Line) -> Measured:
 
 
 def _distractors_flags(parser: argparse.ArgumentParser) -> None:
-    _file(parser, "--catalogue", "the adapters, a JSON object a line")
-    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
+    _asked_over(parser)
     parser.add_argument("--every", type=int, default=1, metavar="NUMBER", help="ask only every second or third prompt (default: 1, all)")
 
 
@@ -93,6 +90,11 @@ def _cutter(arguments: argparse.Namespace, line: Line) -> Measured:
 
     report = cutter_bench.run_cutter(arguments.tasks, arguments.out, line)
     return report, tasks.lines(report)
+
+
+def _asked_over(parser: argparse.ArgumentParser) -> None:
+    _file(parser, "--catalogue", "the adapters, a JSON object a line")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, metavar="FILE", help="prompts with the adapters that belong to them")
 
 
 def _file(parser: argparse.ArgumentParser, flag: str, about: str) -> None:

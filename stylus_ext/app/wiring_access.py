@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from stylus_ext.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Access(ABC):
     """One for a data folder: however many ask at once, they keep one distance between their requests. Each service has its own."""
 
     folder: Path
@@ -24,8 +25,9 @@ class Access:
         object.__setattr__(self, "pace", Pace(self.interval))
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        raise NotImplementedError
+        """Whom questions go to."""
 
     @property
     def key_url(self) -> str:
@@ -33,16 +35,18 @@ class Access:
         return self.url
 
     @property
+    @abstractmethod
     def interval(self) -> float:
-        raise NotImplementedError
+        """Seconds between two requests."""
 
     @property
+    @abstractmethod
     def key_name(self) -> KeyName:
-        raise NotImplementedError
+        """How the key is called where it is kept."""
 
+    @abstractmethod
     def account(self) -> str:
         """Asks whose the key is."""
-        raise NotImplementedError
 
     @contextmanager
     def http(self) -> Iterator[Http]:
