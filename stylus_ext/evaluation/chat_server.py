@@ -1,6 +1,6 @@
 """A chat model on loopback that always takes the same time and always says the same (its second word, else a description): run as a script; its port is its first line of output.
 
-It ends with its standard input. Only the standard library: it stands for a server elsewhere, so it shares nothing with what it measures.
+What it does not have, such as a way to free memory, it refuses at once, as other servers do. It ends with its standard input. Only the standard library: it stands for a server elsewhere, so it shares nothing with what it measures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ _SAID = {
     "shared": "", "kind": "background", "text": "Wet city streets at night with red paper lanterns.", "weight": 0.7,
     "slider": False, "utility": False, "speed": False,
 }
+
+_CHAT = b"/chat/completions "
+_NOT_HERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 def whole(said: str) -> bytes:
@@ -32,8 +35,11 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lat
             head = await reader.readuntil(b"\r\n\r\n")
             length = next((line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), b"0")
             await reader.readexactly(int(length))
-            await asyncio.sleep(latency_s)
-            writer.write(said)
+            if _CHAT in head.split(b"\r\n")[0]:
+                await asyncio.sleep(latency_s)
+                writer.write(said)
+            else:
+                writer.write(_NOT_HERE)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from stylus_ext.core.errors import InvalidInput
@@ -12,6 +13,7 @@ _HOME = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc0
 """Numbers that no router of the world's net passes on."""
 
 
+@lru_cache(maxsize=1024)
 def split(url: str) -> SplitResult:
     """An address of the web without a name or a password in it; anything else is refused."""
     try:
@@ -70,6 +72,7 @@ def is_number(host: str) -> bool:
     return _address(host) is not None
 
 
+@lru_cache(maxsize=1024)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.partition("%")[0])

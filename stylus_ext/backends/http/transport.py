@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -80,7 +81,12 @@ def proxy_for(url: str) -> str:
 def certificates() -> ssl.SSLContext:
     """The environment's authorities where it names any; else the system's and those that come with Python packages."""
     file = next((os.environ[name] for name in _CA_FILES if os.environ.get(name)), None)
-    folder = os.environ.get(_CA_FOLDER) or None
+    return _certificates(file, os.environ.get(_CA_FOLDER) or None)
+
+
+@lru_cache(maxsize=4)
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Reading a few hundred of them takes longer than a question to a server nearby."""
     try:
         if file or folder:
             return ssl.create_default_context(cafile=file, capath=folder)
