@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from stylus_ext.app.attempts import Attempts
+from stylus_ext.app.refine_job import STEP, RefineJob, Wanted
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
-from stylus_ext.core.errors import Cancelled, Unavailable
 from stylus_ext.core.ports import Progress, Store
-from stylus_ext.core.refining import Check, CostlyRefiner, Expense, NotRefined, Refined, RefineLimits, RefineReport
+from stylus_ext.core.refining import Check, CostlyRefiner, Expense, Refined, RefineLimits, RefineReport, Turn
 
 logger = logging.getLogger(__name__)
 
-STEP = "refining"
 _PUBLISHED = "stylusdocs"  # described by a model that had seen pictures, too
-_TICK_S = 0.1
-_AHEAD = 2
-_GATHER_S = 0.02
-"""Answers that come within this are stored together; meanwhile others stand in line to be asked about."""
-_MOST_IN_VAIN = 5
-"""Failures in a row, with nothing between them, after which it is not the cards: the job ends instead of paying on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    key: AdapterKey
-    print: str
-    estimate: Expense
 
 
 class RefineCatalogue:
@@ -44,7 +28,7 @@ class RefineCatalogue:
         pace: Callable[[Check], None],
     ) -> None:
         """`pace` is waited for before each question."""
-        self._store, self._refiner, self._attempts, self._changing, self._pace = store, refiner, attempts, changing, pace
+        self._store, self._refiner, self._attempts, self._changing, self.pace = store, refiner, attempts, changing, pace
 
     def estimate(self, limits: RefineLimits) -> RefineReport:
         """What would be done; nobody is asked."""
@@ -56,7 +40,7 @@ class RefineCatalogue:
         if limits.dollars is not None and report.estimate.cost is None:
             return replace(report, left=len(wanted), stopped="Nobody knows what this model costs, so no budget in dollars can be kept. "
                            "Set chat.price_in and chat.price_out, or give a budget in tokens.")
-        run = _Run(self, limits, wanted, progress)
+        run = RefineJob(self, limits, wanted, progress)
         try:
             run.all()
         finally:
@@ -69,9 +53,8 @@ class RefineCatalogue:
         logger.info("%d refined, %d failed, %d left, %d tokens", done.refined, done.failed, done.left, done.spent.tokens)
         return done
 
-    def describe(self, entry: Entry, check: Check) -> Refined:
-        self._pace(check)
-        return self._refiner.describe(entry.card, check)
+    def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined:
+        return self._refiner.describe(entry.card, check, turn)
 
     def keep(self, made: Sequence[tuple[Wanted, Refined]]) -> None:
         """What the user said meanwhile, and what else is told of the card by now, stays."""
@@ -82,7 +65,6 @@ class RefineCatalogue:
             self._attempts.succeeded(str(one.key))
 
     def entry(self, key: AdapterKey) -> Entry | None:
-        """As it is now; None where there is nothing to be refined any longer."""
         entry = self._store.read([key]).get(key)
         return None if entry is None or entry.edits.text is not None else entry
 
@@ -127,108 +109,3 @@ class RefineCatalogue:
         if alike and (said.source == self._refiner.source or not limits.again):
             return "known"
         return "" if self._attempts.may(str(entry.key), print_) else "waiting"
-
-
-@dataclass(slots=True)
-class _Run:
-    """One job: questions go out, answers come in, and the budget is kept with what is still under way."""
-
-    of: RefineCatalogue
-    limits: RefineLimits
-    wanted: Sequence[Wanted]
-    progress: Progress
-    refined: int = 0
-    failed: int = 0
-    passed: int = 0
-    spent: Expense = Expense()
-    reasons: Counter[str] = field(default_factory=Counter)
-    stopped: str = ""
-    began: bool = False
-    _foreseen: Expense = Expense()
-    _asked: int = 0
-    _in_vain: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _open: dict[Future[Refined | None], Wanted] = field(default_factory=dict)
-
-    def all(self) -> None:
-        with ThreadPoolExecutor(self.limits.at_once, thread_name_prefix="stylus-refine") as pool:
-            try:
-                while self._more(pool) or self._open:
-                    if wait(self._open, _TICK_S, FIRST_COMPLETED).not_done:
-                        self._stop.wait(_GATHER_S)
-                    self._take({future for future in self._open if future.done()})
-                    self.progress.report(STEP, self.refined + self.failed + self.passed, len(self.wanted))
-            finally:
-                self._stop.set()
-                for future in self._open:
-                    future.cancel()
-                self._take(wait(self._open).done)
-
-    def _more(self, pool: ThreadPoolExecutor) -> bool:
-        """Lines up as many as can be paid; the pool asks about as many of them at once as may be, also while answers are stored."""
-        while not self.stopped and self._asked < len(self.wanted) and len(self._open) < _AHEAD * self.limits.at_once:
-            one = self.wanted[self._asked]
-            under_way = sum((each.estimate for each in self._open.values()), one.estimate)
-            if not self.limits.affords(self.spent + under_way.dearer(self.spent, self._foreseen)):  # a model that thinks takes more
-                if not self._open:  # else what comes in may have cost less than was thought
-                    self.stopped = "The budget is used up."
-                break
-            self._asked, self.began = self._asked + 1, True
-            self._open[pool.submit(self._one, one)] = one
-        return not self.stopped and self._asked < len(self.wanted)
-
-    def _one(self, one: Wanted) -> Refined | None:
-        self._check()
-        entry = self.of.entry(one.key)
-        return None if entry is None else self.of.describe(entry, self._check)
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled("Refining was stopped.")
-
-    def _take(self, done: set[Future[Refined | None]]) -> None:
-        made: list[tuple[Wanted, Refined]] = []
-        for future in done:
-            one = self._open.pop(future)
-            if future.cancelled():
-                continue
-            try:
-                refined = future.result()
-            except Cancelled:
-                continue
-            except NotRefined as problem:
-                self._missed(one, problem)
-            except Unavailable as problem:
-                self._unreached(problem)
-            else:
-                self._in_vain = 0
-                if refined is None:
-                    self.passed += 1
-                else:
-                    made.append((one, refined))
-        if made:
-            self.of.keep(made)
-            self.refined += len(made)
-            self.spent = sum((refined.spent for _, refined in made), self.spent)
-            self._foreseen = sum((one.estimate for one, _ in made), self._foreseen)
-
-    def _missed(self, one: Wanted, problem: NotRefined) -> None:
-        self.failed += 1
-        self.spent += problem.spent
-        self._foreseen += one.estimate
-        self.reasons[str(problem)] += 1
-        self.of.gave_up(one)
-        self._count_in_vain(str(problem))
-
-    def _unreached(self, problem: Unavailable) -> None:
-        """Not the card's fault: it is asked about again by the next job."""
-        self.reasons[str(problem)] += 1
-        self.passed += 1
-        self._count_in_vain(str(problem))
-
-    def _count_in_vain(self, why: str) -> None:
-        self._in_vain += 1
-        if self._in_vain >= _MOST_IN_VAIN and not self.stopped:
-            for future in self._open:
-                future.cancel()  # those that wait in line; who is asked already may answer
-            self.stopped = f"{self._in_vain} questions in a row came to nothing, the last one for this reason: {why}"

@@ -17,6 +17,7 @@ from stylus_ext.app.inventory import Inventories
 from stylus_ext.app.library import NamesOnDisk, OnDisk
 from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
 from stylus_ext.app.refresh_catalogue import RefreshCatalogue, Refreshed
+from stylus_ext.app.settle import settle
 from stylus_ext.app.wiring_chat import ChatAccess
 from stylus_ext.app.wiring_civitai import CivitaiAccess
 from stylus_ext.app.wiring_downloads import Downloads
@@ -116,10 +117,12 @@ class Stylus:
         return 0, (Note("no_encoder", f"What is new is found by its words alone for now: {why}"),)
 
     def warm(self) -> None:
-        """Plans something, so that the first prompt does not wait for what is loaded once. Nothing leaves the machine for it."""
+        """Plans something, so that the first prompt does not wait for what is loaded once; what is loaded by then stays, undisturbed.
+        Nothing leaves the machine for it."""
         if not self.settings.encoder.endpoint:
             self.plan(PlanRequest("a photo of a cat"))
             self.names()
+        settle()
 
     def news(self) -> list[Note]:
         """What opening had to do, or writing since, each said once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from stylus_ext.core.description import Description
 from stylus_ext.core.errors import InvalidInput, StylusError
 
 Check = Callable[[], None]
+Turn = Callable[[], AbstractContextManager[None]]
+"""Entered while a question is under way, and not while it is prepared or its answer is read: others ask meanwhile."""
 MOST_AT_ONCE = 64
 MOST_PICTURES = 10
 
@@ -70,8 +73,8 @@ class CostlyRefiner(Protocol):
         """What asking about it will cost, about; nobody is asked."""
         ...
 
-    def describe(self, card: AdapterCard, check: Check) -> Refined:
-        """`NotRefined` where this card is the trouble, `Unavailable` where the server is."""
+    def describe(self, card: AdapterCard, check: Check, turn: Turn) -> Refined:
+        """Asks within `turn` alone, and lets through what that raises. `NotRefined` where this card is the trouble, `Unavailable` where the server is."""
         ...
 
     def release(self) -> None:

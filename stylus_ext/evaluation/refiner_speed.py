@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from stylus_ext.app.settle import settle
 from stylus_ext.app.wiring import open_stylus
 from stylus_ext.app.wiring_refiner import RefineWish, chat_refiner, refine
 from stylus_ext.app.wiring_stylus import Stylus
@@ -39,6 +40,7 @@ def measure(folder: Path, progress: Progress, cards: int = CARDS) -> dict[str, A
         _fill(stylus, 0, WARM)
         refine(stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress)  # the connections are there, the library is loaded
         _fill(stylus, WARM, cards)
+        settle()  # as an engine does
         bare = _bare(url, cards)
         began = time.perf_counter()
         report = refine(stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress)

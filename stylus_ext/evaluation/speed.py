@@ -66,9 +66,9 @@ def planning(folder: Path, plans: int) -> dict[str, Any]:
     stylus = open_stylus(folder, Settings())
     try:
         texts = list(invented.prompts(plans + _WARM, seed=2))
-        stylus.plan(PlanRequest(texts[0]))
+        stylus.warm()
         ready = time.perf_counter() - started
-        for text in texts[1:_WARM]:
+        for text in texts[:_WARM]:
             stylus.plan(PlanRequest(text))
         times = sorted(_timed(lambda text=text: stylus.plan(PlanRequest(text))) for text in texts[_WARM:])  # type: ignore[misc]
         return {

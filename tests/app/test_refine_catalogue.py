@@ -23,7 +23,7 @@ from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.description import Description, Edits
 from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.ports import Sighting
-from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, RefineLimits, RefineReport
+from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, RefineLimits, RefineReport, Turn
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import end, run, start
 from tests.fakes import Watch, make_card
@@ -40,6 +40,7 @@ class Reader:
     price: float | None = 0.01
     times: int = 1
     """How much more it takes than was foreseen."""
+    ready: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     released: int = 0
     at_once: int = 0
@@ -52,7 +53,13 @@ class Reader:
     def estimate(self, card: AdapterCard) -> Expense:
         return Expense(80, 20, self.price)
 
-    def describe(self, card: AdapterCard, check: Check) -> Refined:
+    def describe(self, card: AdapterCard, check: Check, turn: Turn) -> Refined:
+        with self.guard:
+            self.ready.append(card.name)
+        with turn():
+            return self._said(card, check)
+
+    def _said(self, card: AdapterCard, check: Check) -> Refined:
         with self.guard:
             self.seen.append(card.name)
             self.at_once += 1
@@ -222,6 +229,30 @@ def test_as_many_at_once_as_wanted(home: Home) -> None:
     reader = Reader(pause_s=0.05)
     home.refine(reader, at_once=5)
     assert 2 <= reader.most_at_once <= 5
+
+
+def test_the_next_are_got_ready_while_others_are_asked(home: Home) -> None:
+    """And no more than that: what is read long before it is asked about may be another thing by then."""
+    home.add(*range(1, 41))
+    ahead: list[int] = []
+
+    def looks(title: str) -> None:
+        ahead.append(len(reader.ready) - len(reader.seen))
+
+    reader = Reader(trouble=looks, pause_s=0.1)
+    assert home.refine(reader, at_once=5).refined == 40
+    assert max(ahead[:5]) > 0
+    assert max(ahead) <= 4
+    assert reader.most_at_once <= 5
+
+
+def test_who_is_ready_when_the_job_is_given_up_is_not_asked_about(home: Home) -> None:
+    home.add(*range(1, 41))
+    reader = Reader(trouble=lambda title: Unavailable("Nobody answers."), pause_s=0.1)
+    report = home.refine(reader, at_once=8)
+    assert "Nobody answers." in report.stopped
+    assert len(reader.seen) <= 24
+    assert report.left == 40 - len(reader.seen)
 
 
 def test_failures_are_counted_and_given_up_after_three(home: Home) -> None:

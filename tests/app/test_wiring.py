@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,5 +223,6 @@ def test_warming_asks_an_encoder_of_this_machine_only(stylus: Stylus) -> None:
     stylus.prepare(Watch())
     before = len(list((stylus.folder / "lexical").glob("*"))) if (stylus.folder / "lexical").exists() else 0
     stylus.warm()
+    assert gc.get_freeze_count() > 0, "what is loaded by now stays"
     assert before == 0
     assert len(list((stylus.folder / "lexical").iterdir())) == 1

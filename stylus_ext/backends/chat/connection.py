@@ -6,7 +6,7 @@ The library adds what it finds (organisation and headers from the environment, w
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx

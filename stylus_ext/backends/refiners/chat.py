@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Lock
 
@@ -25,7 +26,7 @@ from stylus_ext.backends.refiners.chat_pictures import Pictures, Shown
 from stylus_ext.backends.refiners.chat_question import SCHEMA, SYSTEM, VERSION, about_letters, user_text
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import Description
-from stylus_ext.core.refining import Check, Expense, NotRefined, Refined
+from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +68,15 @@ class ChatRefiner:
         price = self._client.endpoint.pays
         return Expense(tokens_in, _TOKENS_OUT, None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost)
 
-    def describe(self, card: AdapterCard, check: Check) -> Refined:
+    def describe(self, card: AdapterCard, check: Check, turn: Turn = nullcontext) -> Refined:
         shown = self._pictures.of(card, check) if self._sees else ()
         try:
-            reply, spent = self._asked(card, shown, check)
+            reply, spent = self._asked(card, shown, check, turn)
         except ChatBlind as problem:
             with self._guard:
                 self._sees = False
             logger.warning("%s cannot see; cards are refined by their texts alone: %s", self._client.name, problem)
-            reply, spent = self._asked(card, (), check)
+            reply, spent = self._asked(card, (), check, turn)
         try:
             description = description_of(reply.data, self._by_rule(card, reply), self.source, self.fingerprint(card))
         except NotRefined as problem:
@@ -93,12 +94,13 @@ class ChatRefiner:
     def close(self) -> None:
         self._pictures.close()
 
-    def _asked(self, card: AdapterCard, shown: tuple[Shown, ...], check: Check) -> tuple[Reply, Expense]:
+    def _asked(self, card: AdapterCard, shown: tuple[Shown, ...], check: Check, turn: Turn) -> tuple[Reply, Expense]:
         question = Question(
             SYSTEM, user_text(card, [one.prompt for one in shown]), tuple(one.data for one in shown), SCHEMA, "description", 0, _MOST_TOKENS
         )
         try:
-            reply = self._client.ask(question, self._deadline_s, check)
+            with turn():
+                reply = self._client.ask(question, self._deadline_s, check)
         except ChatBlind:
             if shown:
                 raise

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,39 @@ def test_pictures_from_a_service_that_is_allowed(seer: ChatService) -> None:
             assert one.describe(card, lambda: None).description.text
     assert len(images(seer)) == 1
     assert "elsewhere" not in json.dumps(seer.seen[0].body["messages"][-1]["content"])
+
+
+def test_pictures_are_fetched_before_the_turn_and_nothing_is_asked_outside_of_it(seer: ChatService) -> None:
+    seer.refuses.add("images")
+    turns: list[tuple[int, int]] = []
+    with civitai() as files:
+        files.faults.add(Fault("/1.png", status=200, body=picture(), headers={"Content-Type": "image/png"}))
+        card = make_card(7, "Rainy", preview=f"{files.api}/1.png")
+
+        @contextmanager
+        def turn() -> Iterator[None]:
+            before = len(files.seen)
+            assert before == 1, "the picture is here already"
+            asked = len(seer.seen)
+            try:
+                yield
+            finally:
+                turns.append((len(files.seen) - before, len(seer.seen) - asked))
+
+        small = Thumbnails()
+        with refiner(seer, Pictures(3, small, RemotePictures(small, origins=frozenset({files.api})))) as one:
+            one.describe(card, lambda: None, turn)
+    assert turns == [(0, 1), (0, 1)], "with the picture, and without it"
+    assert len(seer.seen) == 2
+
+
+def test_what_a_turn_raises_is_let_through_and_nobody_is_asked(seer: ChatService) -> None:
+    def turn() -> AbstractContextManager[None]:
+        raise Cancelled("Not any more.")
+
+    with refiner(seer) as one, pytest.raises(Cancelled, match="Not any more"):
+        one.describe(CARD, lambda: None, turn)
+    assert seer.seen == []
 
 
 def test_a_service_that_is_away_costs_no_description(seer: ChatService) -> None:
