@@ -27,7 +27,7 @@ from stylus_ext.core.refining import Expense, RefineLimits
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.evaluation import chat_server
 
-CARDS, AT_ONCE, LATENCY_S, WARM = 960, 16, 0.1, 32
+CARDS, AT_ONCE, LATENCY_S, WARM = 1600, 16, 0.1, 32
 _QUESTION = b"x" * 4000
 _PROMPT = "masterpiece, wet city street at night, red paper lanterns, rain on old stone, heavy ink lines, wide angle"
 _SHOWN = ("a cat under an umbrella", "an empty tram stop", "two people running")
