@@ -1,16 +1,23 @@
-"""The WebUI's install hook (without arguments), and every command of Stylus: python install.py COMMAND ..."""
+"""The WebUI's install hook (without arguments), and every command of Stylus: python install.py
+COMMAND ...
+"""
 
 import sys
 
 
 def main():  # type: () -> int
-    """Refuses an old Python with a sentence, then hands over; nothing newer may be imported before that."""
-    if sys.version_info < (3, 10):  # noqa: UP036 - an old Python reads this file, and shall say so
+    """Refuses an old Python with a sentence, then hands over; nothing newer may be imported before
+    that.
+    """
+    if sys.version_info < (3, 10):  # noqa: UP036
         found = ".".join(str(number) for number in sys.version_info[:3])
         sys.stderr.write(
-            "Stylus needs Python 3.10, 3.11, 3.12 or 3.13, and this is " + found + "; please start it with one of those.\n"
+            "Stylus needs Python 3.10, 3.11, 3.12 or 3.13, and this is "
+            + found
+            + "; please start it with one of those.\n"
         )
-        # The WebUI calls this without arguments, and takes another exit code for a broken extension.
+        # The WebUI calls this without arguments, and takes another exit code for a broken
+        # extension.
         return 1 if len(sys.argv) > 1 else 0
     from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""The command line: words go in, text or JSON on standard output and an exit code come out. Thin: the engine's operations do it."""
+"""The command line: words go in, text or JSON on standard output and an exit code come out. Thin:
+the engine's operations do it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 def main(words: Sequence[str]) -> int:
     speak_with_what_there_is()
     arguments = _parser().parse_args(words)
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s"
+    )
     try:
         return int(arguments.run(arguments))
     except (StylusError, SetupProblem) as error:
@@ -49,7 +53,8 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write("Stopped; what was finished stays.\n")
         return _STOPPED
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to tell them again when it ends.
+        # Whoever read our output has gone; the interpreter must not try to tell them again when it
+        # ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -61,8 +66,14 @@ def main(words: Sequence[str]) -> int:
 def _unforeseen(error: Exception, arguments: Namespace) -> str:
     """A full disk is met at any write, and needs no place in the code to be understood."""
     if isinstance(error, OSError) and error.errno in _FULL:
-        return f"The disk is full, so Stylus cannot keep anything in {data_folder(getattr(arguments, 'data_dir', None))}. Make room, then try again."
-    return f"Stylus failed in a way that was not foreseen ({type(error).__name__}: {error}). --verbose says where."
+        return (
+            "The disk is full, so Stylus cannot keep anything in"
+            f" {data_folder(getattr(arguments, 'data_dir', None))}. Make room, then try again."
+        )
+    return (
+        f"Stylus failed in a way that was not foreseen ({type(error).__name__}: {error}). --verbose"
+        " says where."
+    )
 
 
 def settings_for(folder: Path, arguments: Namespace) -> Settings:
@@ -75,18 +86,29 @@ def settings_for(folder: Path, arguments: Namespace) -> Settings:
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError, InvalidInput) as error:
-        raise InvalidInput(f"{file} cannot be used: {str(error).rstrip('.')}. Correct it, or move it away to have the defaults.") from error
+        raise InvalidInput(
+            f"{file} cannot be used: {str(error).rstrip('.')}. Correct it, or move it away to have"
+            " the defaults."
+        ) from error
     return with_values(settings, settings_of(arguments, ENGINE_SECTIONS))
 
 
-def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, lines: Lines) -> int:
-    """Whatever a library prints meanwhile goes to standard error: standard output has the answer alone."""
+def carry_out(
+    operation: str, payload: Mapping[str, Any], arguments: Namespace, lines: Lines
+) -> int:
+    """Whatever a library prints meanwhile goes to standard error: standard output has the answer
+    alone.
+    """
     folder = data_folder(arguments.data_dir)
     with contextlib.redirect_stdout(sys.stderr):
         settings = settings_for(folder, arguments)
         with session(folder, settings, f"Stylus {operation}", arguments.wait) as here:
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
-                sys.stderr.write("The engine that runs on this data folder has settings of its own; your flags for encoder, vectors, Civitai, Hugging Face, downloads and chat do not count.\n")
+                sys.stderr.write(
+                    "The engine that runs on this data folder has settings of its own; your flags"
+                    " for encoder, vectors, Civitai, Hugging Face, downloads and chat do not"
+                    " count.\n"
+                )
             answer = here.call(operation, payload)
             if operation == "plan":
                 answer = cli_downloads.completed(here, payload, answer)
@@ -95,16 +117,22 @@ def carry_out(operation: str, payload: Mapping[str, Any], arguments: Namespace, 
         answer["engine"] = {"url": running.url, "pid": running.pid} if running else None
     if arguments.json:
         if operation == "status":
-            answer["environment"] = doctor.facts()  # as text, whoever started us has said it already
+            answer["environment"] = (
+                doctor.facts()
+            )  # as text, whoever started us has said it already
         _say(json.dumps({**answer.pop("plan"), **answer} if "plan" in answer else answer, indent=2))
     else:
         _say("\n".join(lines(answer)))
-    return 1 if operation == "fetch" and answer["failed"] else 0  # a script is told, too, that not all has come
+    return (
+        1 if operation == "fetch" and answer["failed"] else 0
+    )  # a script is told, too, that not all has come
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="python install.py", description="Stylus finds and composes the LoRAs that fit a prompt.", formatter_class=Help,
+        prog="python install.py",
+        description="Stylus finds and composes the LoRAs that fit a prompt.",
+        formatter_class=Help,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -119,8 +147,21 @@ def _parser() -> ArgumentParser:
 
 def _add_common(parser: ArgumentParser) -> None:
     where = parser.add_argument_group("where and how")
-    where.add_argument("--data-dir", metavar="DIR", help="where Stylus keeps its catalogue (default: STYLUS_DATA_DIR, else your user's data folder)")
-    where.add_argument("--wait", type=_seconds, default=_WAIT_S, metavar="SECONDS", help="how long to wait for whoever has the data folder (default: 30)")
+    where.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help=(
+            "where Stylus keeps its catalogue (default: STYLUS_DATA_DIR, else your user's data"
+            " folder)"
+        ),
+    )
+    where.add_argument(
+        "--wait",
+        type=_seconds,
+        default=_WAIT_S,
+        metavar="SECONDS",
+        help="how long to wait for whoever has the data folder (default: 30)",
+    )
     where.add_argument("--verbose", action="store_true", help="log every step to standard error")
     add_settings(parser, ENGINE_SECTIONS)
 
@@ -137,7 +178,9 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _say(text: str) -> None:
-    """What the terminal's encoding lacks is replaced; what would steer the terminal, since cards come from strangers, too."""
+    """What the terminal's encoding lacks is replaced; what would steer the terminal, since cards
+    come from strangers, too.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     plain = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
     sys.stdout.write(plain.encode(encoding, "replace").decode(encoding) + "\n")

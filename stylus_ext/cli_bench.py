@@ -22,27 +22,61 @@ _FEWEST = 10
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
-        "bench", usage="python install.py bench WHAT [--FLAG ...]", help="measure selection, tasks and speed", formatter_class=Help, allow_abbrev=False,
+        "bench",
+        usage="python install.py bench WHAT [--FLAG ...]",
+        help="measure selection, tasks and speed",
+        formatter_class=Help,
+        allow_abbrev=False,
     )
     benches = parser.add_subparsers(required=True, metavar="WHAT", prog="python install.py bench")
     for name, text, flags, measure in (
         *QUALITY,
         ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
-        ("sync", "read a catalogue on loopback into an empty one, beside the encoder alone", _sync_flags, _sync),
-        ("download", "fetch a file from loopback, beside curl and sha256sum", _download_flags, _download),
+        (
+            "sync",
+            "read a catalogue on loopback into an empty one, beside the encoder alone",
+            _sync_flags,
+            _sync,
+        ),
+        (
+            "download",
+            "fetch a file from loopback, beside curl and sha256sum",
+            _download_flags,
+            _download,
+        ),
         ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
-        ("composer", "time a composition by a language model beside the model's own time, and count its tokens", _composer_flags, _composer),
+        (
+            "composer",
+            (
+                "time a composition by a language model beside the model's own time, and count its"
+                " tokens"
+            ),
+            _composer_flags,
+            _composer,
+        ),
         ("ui", "time what somebody in front of the Stylus tab waits for", _ui_flags, _ui),
     ):
-        bench = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=Help, allow_abbrev=False)
-        bench.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
-        bench.add_argument("--verbose", action="store_true", help="log every step to standard error")
+        bench = benches.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=Help,
+            allow_abbrev=False,
+        )
+        bench.add_argument(
+            "--json", action="store_true", help="print JSON and nothing else on standard output"
+        )
+        bench.add_argument(
+            "--verbose", action="store_true", help="log every step to standard error"
+        )
         flags(bench)
         bench.set_defaults(run=_runner(measure))
     name_them(benches)
 
 
-def _runner(measure: Callable[[argparse.Namespace, Line], Measured]) -> Callable[[argparse.Namespace], int]:
+def _runner(
+    measure: Callable[[argparse.Namespace, Line], Measured],
+) -> Callable[[argparse.Namespace], int]:
     """Whatever a library prints meanwhile goes to standard error."""
 
     def run(arguments: argparse.Namespace) -> int:
@@ -66,11 +100,15 @@ def _speed_flags(parser: argparse.ArgumentParser) -> None:
 
 def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
     if min(arguments.entries, arguments.real, arguments.plans) < _FEWEST:
-        raise InvalidInput("At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything.")
+        raise InvalidInput(
+            "At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything."
+        )
     from stylus_ext.evaluation import speed
 
     with _scratch() as folder:
-        found = speed.measure(Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line)
+        found = speed.measure(
+            Path(folder), arguments.entries, arguments.real, arguments.plans, child.command, line
+        )
     return found, speed.lines(found)
 
 
@@ -127,12 +165,19 @@ def _ui(arguments: argparse.Namespace, line: Line) -> Measured:
     from stylus_ext.evaluation import ui_speed
 
     with _scratch() as folder:
-        found = ui_speed.measure(Path(folder), arguments.entries, arguments.keys, child.main_command, line)
+        found = ui_speed.measure(
+            Path(folder), arguments.entries, arguments.keys, child.main_command, line
+        )
     return found, ui_speed.lines(found)
 
 
 def _composer_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--catalogue", type=Path, metavar="FILE", help="the adapters, a JSON object a line; else those of the starter catalogue")
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        metavar="FILE",
+        help="the adapters, a JSON object a line; else those of the starter catalogue",
+    )
     _number(parser, "--compositions", 60, "how many are measured")
 
 
@@ -144,13 +189,17 @@ def _composer(arguments: argparse.Namespace, line: Line) -> Measured:
     from stylus_ext.evaluation import composer, refiner_speed
 
     with _scratch() as folder:
-        found = composer.measure(Path(folder) / "composer", arguments.catalogue, line, arguments.compositions)
+        found = composer.measure(
+            Path(folder) / "composer", arguments.catalogue, line, arguments.compositions
+        )
         found |= refiner_speed.measure(Path(folder) / "refiner", line)
     return found, composer.lines(found)
 
 
 def _number(parser: argparse.ArgumentParser, flag: str, default: int, about: str) -> None:
-    parser.add_argument(flag, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})")
+    parser.add_argument(
+        flag, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})"
+    )
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

@@ -1,4 +1,6 @@
-"""The command line's flags; those of the settings are made from the tree of settings, a group of the help for each section."""
+"""The command line's flags; those of the settings are made from the tree of settings, a group of
+the help for each section.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Switch(argparse.BooleanOptionalAction):
-    """On by one flag, off by another. What its default is stands in our own sentence; older Pythons say it once more."""
+    """On by one flag, off by another. What its default is stands in our own sentence; older Pythons
+    say it once more.
+    """
 
     def __init__(self, option_strings: Sequence[str], dest: str, **named: Any) -> None:
         super().__init__(option_strings, dest, **named)
@@ -34,7 +38,9 @@ def amount(text: str, unit: str, most: int) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= most:
-        raise argparse.ArgumentTypeError(f"must be a number of {unit} from 0 to {most:,}, not {text}")
+        raise argparse.ArgumentTypeError(
+            f"must be a number of {unit} from 0 to {most:,}, not {text}"
+        )
     return value
 
 
@@ -45,13 +51,17 @@ def name_them(commands: Any) -> None:
 
 def add_settings(parser: argparse.ArgumentParser, sections: Iterable[str]) -> None:
     for section in sections:
-        group = parser.add_argument_group(section, (type(getattr(Settings(), section)).__doc__ or "").strip())
+        group = parser.add_argument_group(
+            section, (type(getattr(Settings(), section)).__doc__ or "").strip()
+        )
         for option in options():
             if option.section == section:
                 _add(group, option)
 
 
-def settings_of(arguments: argparse.Namespace, sections: Iterable[str]) -> dict[str, dict[str, Any]]:
+def settings_of(
+    arguments: argparse.Namespace, sections: Iterable[str]
+) -> dict[str, dict[str, Any]]:
     """What was said on the command line, as `with_values` takes it."""
     said: dict[str, dict[str, Any]] = {}
     for section in sections:
@@ -73,8 +83,14 @@ def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
         parser.add_argument(flag(option), dest=option.name, action=Switch, default=None, help=text)
         return
     kind = str if isinstance(option.default, tuple) else type(option.default)
-    metavar = "{" + ",".join(option.choices) + "}" if option.choices else {str: "TEXT", int: "NUMBER", float: "NUMBER"}[kind]
-    parser.add_argument(flag(option), dest=option.name, type=kind, default=None, metavar=metavar, help=text)
+    metavar = (
+        "{" + ",".join(option.choices) + "}"
+        if option.choices
+        else {str: "TEXT", int: "NUMBER", float: "NUMBER"}[kind]
+    )
+    parser.add_argument(
+        flag(option), dest=option.name, type=kind, default=None, metavar=metavar, help=text
+    )
 
 
 def _default(option: Option) -> str:
@@ -87,7 +103,9 @@ def table() -> str:
     """The options as the README shows them."""
     lines = ["| flag | group | what it does |", "|---|---|---|"]
     for option in options():
-        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or ("" if option.low is None else f"{option.low:g} to {option.high:g}")
+        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or (
+            "" if option.low is None else f"{option.low:g} to {option.high:g}"
+        )
         limits = "; ".join(part for part in (_default(option), allowed) if part)
         lines.append(f"| `{flag(option)}` | {option.section} | {option.help} ({limits}) |")
     return "\n".join(lines)

@@ -29,18 +29,40 @@ if TYPE_CHECKING:  # the engine is imported where it is run
 SettingsFor = Callable[[Path, argparse.Namespace], Settings]
 
 
-def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None], settings_for: SettingsFor) -> None:
+def add(
+    commands: Any, add_common: Callable[[argparse.ArgumentParser], None], settings_for: SettingsFor
+) -> None:
     parser = commands.add_parser(
-        "serve", usage="python install.py serve [--FLAG ...]", help="run the engine alone, for one or many WebUIs",
-        formatter_class=Help, allow_abbrev=False,
-        description="Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs its token, "
-        f"which stands in engine.json in the data folder, or is the one given in the variable {TOKEN_VARIABLE}.",
+        "serve",
+        usage="python install.py serve [--FLAG ...]",
+        help="run the engine alone, for one or many WebUIs",
+        formatter_class=Help,
+        allow_abbrev=False,
+        description=(
+            "Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs"
+            " its token, which stands in engine.json in the data folder, or is the one given in"
+            f" the variable {TOKEN_VARIABLE}."
+        ),
     )
-    parser.add_argument("--port", type=int, default=0, help="a port of this machine (default: a free one)")
-    parser.add_argument("--idle-minutes", type=_minutes, default=0.0, metavar="MINUTES", help="end after so long without a request (default: never)")
-    parser.add_argument("--bound", action="store_true", help="end when standard input ends, that is with the program that started this one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="a port of this machine (default: a free one)"
+    )
+    parser.add_argument(
+        "--idle-minutes",
+        type=_minutes,
+        default=0.0,
+        metavar="MINUTES",
+        help="end after so long without a request (default: never)",
+    )
+    parser.add_argument(
+        "--bound",
+        action="store_true",
+        help="end when standard input ends, that is with the program that started this one",
+    )
     add_common(parser)
-    parser.set_defaults(run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for))
+    parser.set_defaults(
+        run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for)
+    )
 
 
 def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
@@ -83,7 +105,9 @@ def _code(life: Life) -> int:
 
 
 def _leave(ended: bool, code: int) -> int:
-    """A thread in the middle of something long would be torn down with the interpreter, and could crash it."""
+    """A thread in the middle of something long would be torn down with the interpreter, and could
+    crash it.
+    """
     if not ended:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -96,7 +120,9 @@ def _minutes(text: str) -> float:
 
 
 def _end_on_signals() -> None:
-    """An end that was asked for is a clean one: the server closes first, and raises the signal again when it has."""
+    """An end that was asked for is a clean one: the server closes first, and raises the signal
+    again when it has.
+    """
 
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):

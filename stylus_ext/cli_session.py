@@ -1,4 +1,6 @@
-"""Where a command is carried out: in the engine that runs on the data folder, else in this process, which then holds it."""
+"""Where a command is carried out: in the engine that runs on the data folder, else in this process,
+which then holds it.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,11 @@ class Line:
         if step != self._step:
             self._began, self._first = now, done
         said = _in_mb if step.startswith(_IN_BYTES) else _plain
-        text = f"{step}: {said(done)} of {said(total)}{self._left(now, done, total)}" if total else f"{step}: {said(done)}"
+        text = (
+            f"{step}: {said(done)} of {said(total)}{self._left(now, done, total)}"
+            if total
+            else f"{step}: {said(done)}"
+        )
         if self._live:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
@@ -73,7 +79,11 @@ class Line:
         if now - self._began < _SOON_S or not self._first < done < total:
             return ""
         seconds = (now - self._began) * (total - done) / (done - self._first)
-        return f", {seconds:.0f} s left" if seconds < _MINUTES_FROM_S else f", {seconds / 60:,.0f} min left"
+        return (
+            f", {seconds:.0f} s left"
+            if seconds < _MINUTES_FROM_S
+            else f", {seconds / 60:,.0f} min left"
+        )
 
     def clear(self) -> None:
         if self._live and self._width:
@@ -100,13 +110,21 @@ class _Attached:
         try:
             if OPERATIONS[name].long:
                 return self._follow(self._link.call("POST", f"/v1/jobs/{name}", payload))
-            if payload.get("lora_dirs"):  # reading a folder may take long; afterwards the plan finds nothing new in it
-                read = self._follow(self._link.call("POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}))
+            if payload.get(
+                "lora_dirs"
+            ):  # reading a folder may take long; afterwards the plan finds nothing new in it
+                read = self._follow(
+                    self._link.call(
+                        "POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}
+                    )
+                )
                 answer = self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
                 return _with_notes(answer, read["notes"])
             return self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
         except EngineRefusal as refusal:
-            raise (InvalidInput if refusal.code == "invalid" else Unavailable)(str(refusal)) from refusal
+            raise (InvalidInput if refusal.code == "invalid" else Unavailable)(
+                str(refusal)
+            ) from refusal
         except EngineGone as gone:
             raise Unavailable(str(gone)) from gone
 
@@ -115,7 +133,9 @@ class _Attached:
             while job["state"] not in FINISHED:
                 time.sleep(_POLL_S)
                 job = self._link.call("GET", f"/v1/jobs/{job['id']}")
-                self._line.report(job["step"] or "waiting for the engine", job["done"], job["total"])
+                self._line.report(
+                    job["step"] or "waiting for the engine", job["done"], job["total"]
+                )
         except KeyboardInterrupt:
             with contextlib.suppress(EngineGone, EngineRefusal):
                 self._link.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
@@ -128,7 +148,13 @@ class _Attached:
 def _with_notes(answer: dict[str, Any], notes: Sequence[dict[str, str]]) -> dict[str, Any]:
     """What was noted when the folder was read belongs to the plan, as it does without an engine."""
     plan = answer["plan"]
-    return {**answer, "plan": {**plan, "notes": [*(note for note in notes if note not in plan["notes"]), *plan["notes"]]}}
+    return {
+        **answer,
+        "plan": {
+            **plan,
+            "notes": [*(note for note in notes if note not in plan["notes"]), *plan["notes"]],
+        },
+    }
 
 
 class _Here:
@@ -141,7 +167,9 @@ class _Here:
         self._progress = progress
 
     def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """What plans needs vectors; whatever else is asked for needs the starter catalogue alone."""
+        """What plans needs vectors; whatever else is asked for needs the starter catalogue
+        alone.
+        """
         (self._stylus.prepare if name == "plan" else self._stylus.stock)(self._progress)
         return perform(self._stylus, name, payload, self._progress)
 
@@ -151,7 +179,9 @@ class _Here:
 
 @contextlib.contextmanager
 def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Iterator[Session]:
-    """Attached to a running engine, or here with the folder held, so that two processes never write at once."""
+    """Attached to a running engine, or here with the folder held, so that two processes never write
+    at once.
+    """
     line = Line()
     with contextlib.ExitStack() as stack:
         stack.callback(line.clear)
@@ -165,10 +195,14 @@ def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Itera
             yield here
 
 
-def attach_or_hold(folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack) -> EngineLink | None:
-    """A link to the folder's engine, or None when this process holds the folder from now on, as long as `stack` lasts.
+def attach_or_hold(
+    folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack
+) -> EngineLink | None:
+    """A link to the folder's engine, or None when this process holds the folder from now on, as
+    long as `stack` lasts.
 
-    Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are tried.
+    Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are
+    tried.
     """
     make_folder(folder)
     until = time.monotonic() + wait_s
@@ -180,7 +214,9 @@ def attach_or_hold(folder: Path, what: str, wait_s: float, stack: contextlib.Exi
         try:
             stack.enter_context(rendezvous.hold(folder, rendezvous.ENGINE_LOCK, what))
         except SetupProblem:
-            misses = 0 if _is_held(folder) else misses + 1  # it may just have been let go; or it cannot be had at all
+            misses = (
+                0 if _is_held(folder) else misses + 1
+            )  # it may just have been let go; or it cannot be had at all
             if time.monotonic() >= until or misses > _MOST_MISSES:
                 raise
         else:
@@ -211,4 +247,6 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
-        raise StoreProblem(f"The data folder {folder} cannot be made: {said}. Name another with --data-dir.") from error
+        raise StoreProblem(
+            f"The data folder {folder} cannot be made: {said}. Name another with --data-dir."
+        ) from error

@@ -34,7 +34,11 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         for file in missing.values():
             yield f"  {file['file']}  {_size(file['size'])}  {file['key']}"
     for file in answer.get("fetched", ()):
-        yield f"Fetched {file['stem']}, to {file['path']}" if file["new"] else f"Already there: {file['path']}"
+        yield (
+            f"Fetched {file['stem']}, to {file['path']}"
+            if file["new"]
+            else f"Already there: {file['path']}"
+        )
     if plan["notes"]:
         yield ""
         yield "Notes"
@@ -44,7 +48,9 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"Planned in {answer['elapsed_ms']:,.0f} ms for family {plan['family'] or 'any'}."
 
 
-def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any], prompt: str) -> Iterator[str]:
+def _task_lines(
+    task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any], prompt: str
+) -> Iterator[str]:
     if task["taken_by"]:
         yield f"  {task['text']}: served by your own {task['taken_by']}"
     elif not task["picks"]:
@@ -53,7 +59,10 @@ def _task_lines(task: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapp
         pick = picks[key]
         where = "to be downloaded" if key in missing else "on disk"
         pinned = ", on in every picture" if pick["pinned"] else ""
-        yield f"  {task['text']}: {pick['name']}, {_weight(pick, prompt)} ({pick['kind']}, {where}{pinned})"
+        yield (
+            f"  {task['text']}: {pick['name']}, {_weight(pick, prompt)} ({pick['kind']},"
+            f" {where}{pinned})"
+        )
         yield f"      because {pick['reason']}"
         if pick["triggers"]:
             yield f"      adds the words {', '.join(pick['triggers'])}"
@@ -75,22 +84,35 @@ def _prompt_lines(plan: Mapping[str, Any]) -> Iterator[str]:
     else:
         names = {pick["key"]: pick["name"] for pick in plan["picks"]}
         yield "Resulting prompts"
-        for number, (mask, prompt) in enumerate(zip(plan["masks"], plan["prompts"], strict=True), 1):
+        for number, (mask, prompt) in enumerate(
+            zip(plan["masks"], plan["prompts"], strict=True), 1
+        ):
             yield f"  Batch {number} ({', '.join(names[key] for key in mask) or 'no adapter'})"
             yield f"    {prompt}"
-    changed = [text for text in dict.fromkeys(plan["negative_prompts"]) if text != plan["negative_prompt"]]
+    changed = [
+        text for text in dict.fromkeys(plan["negative_prompts"]) if text != plan["negative_prompt"]
+    ]
     for text in changed:
         yield f"Negative prompt: {text}"
 
 
 def entries_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     entries = answer["entries"]
-    yield f"{answer['total']:,} found" + (f", the first {len(entries)} of them:" if answer["total"] > len(entries) else ":" if entries else ".")
+    yield f"{answer['total']:,} found" + (
+        f", the first {len(entries)} of them:"
+        if answer["total"] > len(entries)
+        else ":"
+        if entries
+        else "."
+    )
     width = max((len(entry["key"]) for entry in entries), default=0)
     for entry in entries:
         where = f"on disk as {entry['stem']}" if entry["stem"] else "not on disk"
         state = "" if entry["state"] == "auto" else f", {entry['state']}"
-        yield f"  {entry['key']:<{width}}  {entry['name']} ({entry['kind']}, {entry['family']}, {where}{state})"
+        yield (
+            f"  {entry['key']:<{width}}  {entry['name']} ({entry['kind']}, {entry['family']},"
+            f" {where}{state})"
+        )
 
 
 def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -109,7 +131,14 @@ def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         ("description", f"{entry['text']} (from {entry['described_by']})"),
         ("negative text", entry["negative_text"]),
         ("files", "; ".join(file["path"] for file in entry["files"]) or "none on disk"),
-        ("to download", f"{entry['remote']['name']}, {_size(entry['remote']['size'])}" if entry["remote"] else ""),
+        (
+            "to download",
+            (
+                f"{entry['remote']['name']}, {_size(entry['remote']['size'])}"
+                if entry["remote"]
+                else ""
+            ),
+        ),
         ("examples", f"{len(entry['examples'])} prompts" if entry["examples"] else ""),
     ):
         if value:
@@ -118,8 +147,12 @@ def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     counted = (
-        ("written", "new or changed"), ("gone", "gone"), ("united", "found to be the same as another"),
-        ("learned", "learned about from your pictures"), ("hashed", "hashed"), ("vectors", "vectors made"),
+        ("written", "new or changed"),
+        ("gone", "gone"),
+        ("united", "found to be the same as another"),
+        ("learned", "learned about from your pictures"),
+        ("hashed", "hashed"),
+        ("vectors", "vectors made"),
     )
     parts = [f"{answer[name]:,} {text}" for name, text in counted if answer[name]]
     yield "Index: " + (", ".join(parts) or "nothing changed") + "."
@@ -130,11 +163,21 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     catalogue = answer["catalogue"]
     yield f"Stylus {answer['version']}"
     yield f"  data folder: {answer['data_folder']}"
-    yield f"  catalogue: {catalogue['entries']:,} adapters, {catalogue['on_disk']:,} on disk, revision {catalogue['revision']}"
+    yield (
+        f"  catalogue: {catalogue['entries']:,} adapters, {catalogue['on_disk']:,} on disk,"
+        f" revision {catalogue['revision']}"
+    )
     yield f"  encoder: {answer['encoder']}"
-    yield f"  vectors: {answer['vectors']}, {'in step with the catalogue' if catalogue['in_step'] else 'not yet in step with the catalogue'}"
+    yield (
+        f"  vectors: {answer['vectors']},"
+        f" {'in step with the catalogue' if catalogue['in_step'] else 'not yet in step with the catalogue'}"  # noqa: E501
+    )
     engine = answer["engine"]
-    yield "  engine: " + (f"runs at {engine['url']} (process {engine['pid']})" if engine else "does not run; commands do their work themselves")
+    yield "  engine: " + (
+        f"runs at {engine['url']} (process {engine['pid']})"
+        if engine
+        else "does not run; commands do their work themselves"
+    )
     yield "What leaves this machine"
     for sentence in answer["leaves_the_machine"] or ["nothing"]:
         yield f"  {sentence}"

@@ -1,4 +1,6 @@
-"""What holds for every test: no socket leaves this machine, and nothing of the user's is touched. And data folders to work in."""
+"""What holds for every test: no socket leaves this machine, and nothing of the user's is touched.
+And data folders to work in.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ if TYPE_CHECKING:  # imported where they are used, since most tests do without
     from tests.embedding_server import EmbeddingServer
     from tests.engine_process import Cli, Ran
 
-# A busy machine is not a bug: no property fails for being slow. CI tries the same examples each time; people try new ones.
+# A busy machine is not a bug: no property fails for being slow. CI tries the same examples each
+# time; people try new ones.
 settings.register_profile(
-    "steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+    "steady",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("steady")
 
-_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - compared with, not bound to
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104
 
 
 _LIVE = os.environ.get("STYLUS_TEST_NETWORK") == "1"
@@ -33,7 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nobody's service is asked because somebody ran the tests."""
     for item in items:
         if item.get_closest_marker("network") and not _LIVE:
-            item.add_marker(pytest.mark.skip(reason="asks a real service; STYLUS_TEST_NETWORK=1 runs it"))
+            item.add_marker(
+                pytest.mark.skip(reason="asks a real service; STYLUS_TEST_NETWORK=1 runs it")
+            )
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +75,9 @@ def _own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """What an engine in this process took out of the collector's rounds comes back: a socket that nobody closed is found."""
+    """What an engine in this process took out of the collector's rounds comes back: a socket that
+    nobody closed is found.
+    """
     yield
     gc.unfreeze()
 

@@ -1,4 +1,6 @@
-"""A small real server on 127.0.0.1 that speaks OpenAI's embeddings API, and misbehaves when it is told to."""
+"""A small real server on 127.0.0.1 that speaks OpenAI's embeddings API, and misbehaves when it is
+told to.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Answer = tuple[int, dict[str, str], Any]
 
 @dataclass
 class EmbeddingServer:
-    """`script` holds what to do with the next requests: None answers well, a number is a status, a function makes it all."""
+    """`script` holds what to do with the next requests: None answers well, a number is a status, a
+    function makes it all.
+    """
 
     url: str = ""
     script: list[None | int | Callable[[dict[str, Any]], Answer]] = field(default_factory=list)
@@ -41,10 +45,19 @@ class EmbeddingServer:
         if self.shortens and "dimensions" in body:
             vectors = vectors[:, : body["dimensions"]] + 0.01
         data = [
-            {"object": "embedding", "index": index, "embedding": [float(number) for number in vector]}
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": [float(number) for number in vector],
+            }
             for index, vector in enumerate(vectors)
         ]
-        return {"object": "list", "model": body["model"], "data": data[::-1], "usage": {"prompt_tokens": 0, "total_tokens": 0}}
+        return {
+            "object": "list",
+            "model": body["model"],
+            "data": data[::-1],
+            "usage": {"prompt_tokens": 0, "total_tokens": 0},
+        }
 
 
 @contextmanager
@@ -60,12 +73,16 @@ def serving() -> Iterator[EmbeddingServer]:
             status, extra, answer = told.answer(self.path, headers, body)
             sent = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(sent)), **extra}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(sent)),
+                **extra,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST  # noqa: N815  the name is the library's
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """Silent."""

@@ -1,4 +1,6 @@
-"""A real engine for tests: in a thread of this process, or as a process of its own, as `python install.py` would start it."""
+"""A real engine for tests: in a thread of this process, or as a process of its own, as `python
+install.py` would start it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ PATIENCE_S = 60.0
 
 
 def endpoint_settings(url: str) -> dict[str, Any]:
-    """Settings under which no model has to be loaded: a small server on loopback makes the vectors."""
+    """Settings under which no model has to be loaded: a small server on loopback makes the
+    vectors.
+    """
     return {"encoder": {"endpoint": url, "model": "bag"}}
 
 
@@ -74,7 +78,11 @@ def finished(link: EngineLink, job_id: str = "") -> dict[str, Any]:
     """Waits for one job, or for the first: the preparation of the catalogue."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        job = link.call("GET", f"/v1/jobs/{job_id}") if job_id else link.call("GET", "/v1/jobs")["jobs"][0]
+        job = (
+            link.call("GET", f"/v1/jobs/{job_id}")
+            if job_id
+            else link.call("GET", "/v1/jobs")["jobs"][0]
+        )
         if job["state"] in ("done", "failed", "cancelled"):
             return job
         time.sleep(0.02)
@@ -98,17 +106,28 @@ Cli = Callable[..., Ran]
 
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    return kept | {"STYLUS_DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | dict(extra or {})
-
-
-def start(folder: Path, *words: str | bytes, extra: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    command: list[str | bytes] = [*main_command("stylus_ext.cli"), *words]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment(folder, extra), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    return (
+        kept | {"STYLUS_DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | dict(extra or {})
     )
 
 
-def run(folder: Path, *words: str | bytes, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> Ran:
+def start(
+    folder: Path, *words: str | bytes, extra: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    command: list[str | bytes] = [*main_command("stylus_ext.cli"), *words]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(folder, extra),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def run(
+    folder: Path, *words: str | bytes, stdin: bytes = b"", extra: Mapping[str, str] | None = None
+) -> Ran:
     """A command to its end; a traceback is never an answer."""
     process = start(folder, *words, extra=extra)
     out, err = process.communicate(stdin, timeout=PATIENCE_S)
@@ -118,7 +137,9 @@ def run(folder: Path, *words: str | bytes, stdin: bytes = b"", extra: Mapping[st
 
 
 @contextmanager
-def engine_process(folder: Path, *words: str, extra: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def engine_process(
+    folder: Path, *words: str, extra: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     process = start(folder, "serve", *words, extra=extra)
     try:
         wait_for_engine(folder, process)
@@ -135,7 +156,9 @@ def wait_for_engine(folder: Path, process: subprocess.Popen[bytes]) -> EngineLin
             return EngineLink(said.url, said.token)
         time.sleep(0.05)
     end(process)
-    raise AssertionError(f"the engine did not come up: {process.stderr.read() if process.stderr else b''!r}")
+    raise AssertionError(
+        f"the engine did not come up: {process.stderr.read() if process.stderr else b''!r}"
+    )
 
 
 def end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> Ran:

@@ -1,4 +1,6 @@
-"""Small real implementations of the ports, deterministic and readable, and makers of cards and entries for tests."""
+"""Small real implementations of the ports, deterministic and readable, and makers of cards and
+entries for tests.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ from stylus_ext.core.verdicts import Verdict
 
 @dataclass
 class BagEmbedder:
-    """Each word has a fixed random direction; a text is the sum of its words: shared words mean a higher cosine."""
+    """Each word has a fixed random direction; a text is the sum of its words: shared words mean a
+    higher cosine.
+    """
 
     name: str = "bag"
     dimensions: int = 64
@@ -37,8 +41,15 @@ class BagEmbedder:
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()) or [""]:
-                seed = int.from_bytes(hashlib.sha256(f"{self.name}/{word}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
-                out[row] += np.random.default_rng(seed).standard_normal(self.dimensions).astype(np.float32)
+                seed = int.from_bytes(
+                    hashlib.sha256(f"{self.name}/{word}".encode("utf-8", "surrogatepass")).digest()[
+                        :8
+                    ],
+                    "big",
+                )
+                out[row] += (
+                    np.random.default_rng(seed).standard_normal(self.dimensions).astype(np.float32)
+                )
         norms = np.linalg.norm(out, axis=1, keepdims=True)
         unit: Matrix = (out / np.where(norms == 0, 1, norms)).astype(np.float32)
         return unit
@@ -58,15 +69,26 @@ class Watch:
 
 
 def make_card(version_id: int = 1, name: str = "Rainy Alley", **changes: Any) -> AdapterCard:
-    values: dict[str, Any] = {"key": AdapterKey.civitai(version_id), "name": name, "source": "starter", "base_model": "SD 1.5"}
+    values: dict[str, Any] = {
+        "key": AdapterKey.civitai(version_id),
+        "name": name,
+        "source": "starter",
+        "base_model": "SD 1.5",
+    }
     return AdapterCard(**{**values, **changes})
 
 
-def make_entry(version_id: int = 1, name: str = "Rainy Alley", text: str = "", **changes: Any) -> Entry:
+def make_entry(
+    version_id: int = 1, name: str = "Rainy Alley", text: str = "", **changes: Any
+) -> Entry:
     """`changes` go to the card, except those of the entry and the description."""
     outer = {key: changes.pop(key) for key in ("family", "edits", "files") if key in changes}
     about = {key: changes.pop(key) for key in ("slider", "speed", "utility") if key in changes}
-    described = {"text": text or name, "kind": changes.pop("kind", "style"), "weight": changes.pop("recommended", None)}
+    described = {
+        "text": text or name,
+        "kind": changes.pop("kind", "style"),
+        "weight": changes.pop("recommended", None),
+    }
     card = make_card(version_id, name, **changes)
     description = Description(source="card", fingerprint=f"test-{version_id}", **described, **about)
     return Entry(card=card, description=description, **{"family": "sd1", **outer})
@@ -95,20 +117,28 @@ class MemoryIndex:
         gone = set(keys)
         self.rows = {place: row for place, row in self.rows.items() if place[1] not in gone}
 
-    def search(self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None) -> list[list[Hit]]:
+    def search(
+        self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
+    ) -> list[list[Hit]]:
         fitting = [
-            row for (of, _), row in self.rows.items() if of == view and (families is None or row[0].family in families)
+            row
+            for (of, _), row in self.rows.items()
+            if of == view and (families is None or row[0].family in families)
         ]
         found = []
         for query in queries:
-            hits = [Hit(item.key, float(query.astype(np.float64) @ vector)) for item, vector in fitting]
+            hits = [
+                Hit(item.key, float(query.astype(np.float64) @ vector)) for item, vector in fitting
+            ]
             found.append(sorted(hits, key=lambda hit: (-hit.cosine, hit.key))[: max(top, 0)])
         return found
 
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         zero = np.zeros(queries.shape[1], dtype=np.float32)
         rows = [self.rows[view, key][1] if (view, key) in self.rows else zero for key in keys]
-        return (queries @ np.array(rows, dtype=np.float32).reshape(len(rows), queries.shape[1]).T).astype(np.float32)
+        return (
+            queries @ np.array(rows, dtype=np.float32).reshape(len(rows), queries.shape[1]).T
+        ).astype(np.float32)
 
 
 @dataclass
@@ -119,7 +149,9 @@ class CosineReranker:
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
         asked = self.embedder.embed([query.prompt.text])[0]
-        texts = [f"{candidate.entry.card.name} {candidate.entry.text}" for candidate in candidates.found]
+        texts = [
+            f"{candidate.entry.card.name} {candidate.entry.text}" for candidate in candidates.found
+        ]
         cosines = self.embedder.embed(texts) @ asked if texts else np.zeros(0, dtype=np.float32)
         return _ordered(candidates, np.round(cosines, 5).tolist())
 
@@ -130,13 +162,22 @@ class WordReranker:
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
         said = set(content_words(query.prompt.text))
-        cards = [set(content_words(f"{candidate.entry.card.name} {candidate.entry.text}")) for candidate in candidates.found]
+        cards = [
+            set(content_words(f"{candidate.entry.card.name} {candidate.entry.text}"))
+            for candidate in candidates.found
+        ]
         return _ordered(candidates, [len(said & card) / max(len(said), 1) for card in cards])
 
 
 def _ordered(candidates: Candidates, scores: Sequence[float]) -> Candidates:
-    scored = [replace(candidate, score=score) for candidate, score in zip(candidates.found, scores, strict=True)]
-    return replace(candidates, found=tuple(sorted(scored, key=lambda candidate: (-candidate.score, candidate.key))))
+    scored = [
+        replace(candidate, score=score)
+        for candidate, score in zip(candidates.found, scores, strict=True)
+    ]
+    return replace(
+        candidates,
+        found=tuple(sorted(scored, key=lambda candidate: (-candidate.score, candidate.key))),
+    )
 
 
 @dataclass
@@ -155,7 +196,14 @@ class FolderDownloader:
         path = self.folder / f"{stem}.safetensors"
         new = not path.exists()
         path.write_bytes(body)
-        return Fetched(card.key, str(path), stem, hashlib.sha256(body).hexdigest(), len(body) if new else 0, new)
+        return Fetched(
+            card.key,
+            str(path),
+            stem,
+            hashlib.sha256(body).hexdigest(),
+            len(body) if new else 0,
+            new,
+        )
 
 
 @dataclass

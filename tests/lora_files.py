@@ -1,4 +1,6 @@
-"""Tiny real safetensors files: valid LoRAs of several families, other networks that are no LoRA, and their sidecars."""
+"""Tiny real safetensors files: valid LoRAs of several families, other networks that are no LoRA,
+and their sidecars.
+"""
 
 from __future__ import annotations
 
@@ -80,13 +82,19 @@ NOT_LORAS: dict[str, Shapes] = {
 """Tensors of safetensors files that are something else."""
 
 
-def safetensors_bytes(shapes: Shapes, metadata: Mapping[str, str] | None = None, seed: int = 0) -> bytes:
+def safetensors_bytes(
+    shapes: Shapes, metadata: Mapping[str, str] | None = None, seed: int = 0
+) -> bytes:
     """A valid file of float16 tensors with small random values."""
     header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
     position = 0
     for name, shape in shapes.items():
         length = 2 * math.prod(shape)
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [position, position + length]}
+        header[name] = {
+            "dtype": "F16",
+            "shape": list(shape),
+            "data_offsets": [position, position + length],
+        }
         position += length
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -96,7 +104,9 @@ def safetensors_bytes(shapes: Shapes, metadata: Mapping[str, str] | None = None,
     return struct.pack("<Q", len(text)) + text + body
 
 
-def write_lora(path: Path, family: str = "sd1", metadata: Mapping[str, str] | None = None, seed: int = 0) -> Path:
+def write_lora(
+    path: Path, family: str = "sd1", metadata: Mapping[str, str] | None = None, seed: int = 0
+) -> Path:
     """A LoRA of one of `LORAS`; two with different seeds have different hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(safetensors_bytes(LORAS[family], metadata, seed))
@@ -104,7 +114,9 @@ def write_lora(path: Path, family: str = "sd1", metadata: Mapping[str, str] | No
 
 
 def write_sidecar(lora: Path, suffix: str, content: object) -> Path:
-    """`suffix` takes the place of `.safetensors`: ".json", ".civitai.info", ".metadata.json", ".txt"; text stays as it is."""
+    """`suffix` takes the place of `.safetensors`: ".json", ".civitai.info", ".metadata.json",
+    ".txt"; text stays as it is.
+    """
     path = lora.with_name(lora.stem + suffix)
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path

@@ -1,4 +1,6 @@
-"""A small StylusDocs, as published: the record class lives here for the making of pickles alone, under the published names."""
+"""A small StylusDocs, as published: the record class lives here for the making of pickles alone,
+under the published names.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,12 @@ class AdapterInfo:
 def adapter(number: int, **changes: Any) -> AdapterInfo:
     """Model `number`, whose version is a million more."""
     values: dict[str, Any] = {
-        "adapter_id": number, "alias": f"adapter_{number}", "title": f"Adapter {number}", "description": f"The author's words about {number}.",
-        "tags": ["style", f"tag{number}"], "trigger_words": [f"trigger{number}"],
+        "adapter_id": number,
+        "alias": f"adapter_{number}",
+        "title": f"Adapter {number}",
+        "description": f"The author's words about {number}.",
+        "tags": ["style", f"tag{number}"],
+        "trigger_words": [f"trigger{number}"],
         "stats": {"downloadCount": 100 + number, "ratingCount": 10, "rating": 4.5},
         "download_url": f"https://civitai.com/api/download/models/{1_000_000 + number}",
         "image_urls": [f"https://image.civitai.com/{number}-{at}.jpeg" for at in range(5)],
@@ -56,7 +62,11 @@ def adapter(number: int, **changes: Any) -> AdapterInfo:
 def known_as(module: str, name: str = "AdapterInfo") -> Iterator[None]:
     """While this is open, the class can be pickled as a member of that module."""
     parts = module.split(".")
-    made = [".".join(parts[: at + 1]) for at in range(len(parts)) if ".".join(parts[: at + 1]) not in sys.modules]
+    made = [
+        ".".join(parts[: at + 1])
+        for at in range(len(parts))
+        if ".".join(parts[: at + 1]) not in sys.modules
+    ]
     before = AdapterInfo.__module__, AdapterInfo.__qualname__
     for each in made:
         sys.modules[each] = types.ModuleType(each)
@@ -70,7 +80,9 @@ def known_as(module: str, name: str = "AdapterInfo") -> Iterator[None]:
             del sys.modules[each]
 
 
-def pickled(thing: object, module: str = NEW, protocol: int = 4, name: str = "AdapterInfo") -> bytes:
+def pickled(
+    thing: object, module: str = NEW, protocol: int = 4, name: str = "AdapterInfo"
+) -> bytes:
     """By the real pickle, which the product itself never imports."""
     with known_as(module, name):
         data: bytes = importlib.import_module("pickle").dumps(thing, protocol=protocol)
@@ -78,7 +90,12 @@ def pickled(thing: object, module: str = NEW, protocol: int = 4, name: str = "Ad
 
 
 def publish(
-    folder: Path, adapters: Sequence[AdapterInfo], *, texts: dict[int, str] | None = None, dtype: str = "float64", width: int = DIMENSIONS,
+    folder: Path,
+    adapters: Sequence[AdapterInfo],
+    *,
+    texts: dict[int, str] | None = None,
+    dtype: str = "float64",
+    width: int = DIMENSIONS,
     vectors: bool = True,
 ) -> Path:
     """The three parts, as they lie in the published folder."""
@@ -108,8 +125,12 @@ def many(number: int, pictures: int = 20) -> list[AdapterInfo]:
 
     return [
         adapter(
-            at, title=said(4), description=said(80), image_urls=[f"https://image.civitai.com/{at}-{each}.jpeg" for each in range(pictures)],
-            image_prompts=[said(40) for _ in range(pictures)], image_negative_prompts=[said(30) for _ in range(pictures)],
+            at,
+            title=said(4),
+            description=said(80),
+            image_urls=[f"https://image.civitai.com/{at}-{each}.jpeg" for each in range(pictures)],
+            image_prompts=[said(40) for _ in range(pictures)],
+            image_negative_prompts=[said(30) for _ in range(pictures)],
         )
         for at in range(1, number + 1)
     ]

@@ -1,4 +1,6 @@
-"""The command line in this process, over a real data folder; a small server on loopback makes the vectors."""
+"""The command line in this process, over a real data folder; a small server on loopback makes the
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,17 @@ PROMPT = "a graffiti of a corgi, pixel art"
 def test_a_plan_as_text_shows_everything_that_matters(stylus: Cli) -> None:
     ran = stylus("plan", PROMPT, "--batches", "2")
     assert ran.code == 0
-    for part in (f"Prompt: {PROMPT}", "Tasks", "because", "weight", "Resulting prompts", "<lora:", "Not on disk", "MB", "Planned in"):
+    for part in (
+        f"Prompt: {PROMPT}",
+        "Tasks",
+        "because",
+        "weight",
+        "Resulting prompts",
+        "<lora:",
+        "Not on disk",
+        "MB",
+        "Planned in",
+    ):
         assert part in ran.out
     assert "Batch 2" in ran.out
 
@@ -47,7 +59,9 @@ def test_the_same_question_has_the_same_answer(stylus: Cli) -> None:
     assert {**one, "elapsed_ms": 0} == {**other, "elapsed_ms": 0}
 
 
-def test_what_a_noisy_environment_says_goes_to_standard_error(stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_noisy_environment_says_goes_to_standard_error(
+    stylus: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.app.plan_prompt import PlanPrompt
 
     quiet = PlanPrompt.__call__
@@ -65,9 +79,13 @@ def test_what_a_noisy_environment_says_goes_to_standard_error(stylus: Cli, monke
     assert "A library prints." in ran.err
 
 
-def test_the_prompt_may_come_from_standard_input(stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prompt_may_come_from_standard_input(
+    stylus: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Typed:
-        buffer = io.BytesIO("-- a corgi\nin the r\u00e4in \udc80\r\n".encode("utf-8", "surrogateescape"))
+        buffer = io.BytesIO(
+            "-- a corgi\nin the r\u00e4in \udc80\r\n".encode("utf-8", "surrogateescape")
+        )
 
     monkeypatch.setattr(sys, "stdin", Typed)
     assert stylus("plan", "-", "--json").json["prompt"] == "-- a corgi\nin the r\u00e4in \udc80"
@@ -83,8 +101,18 @@ def test_flags_become_settings(stylus: Cli) -> None:
 
 
 def test_a_folder_is_indexed_searched_shown_and_edited(stylus: Cli, tmp_path: Path) -> None:
-    lora = write_lora(tmp_path / "loras" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy_alley"})
-    write_sidecar(lora, ".json", {"activation text": "rnyalley", "preferred weight": 0.7, "description": "A wet alley at night."})
+    lora = write_lora(
+        tmp_path / "loras" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy_alley"}
+    )
+    write_sidecar(
+        lora,
+        ".json",
+        {
+            "activation text": "rnyalley",
+            "preferred weight": 0.7,
+            "description": "A wet alley at night.",
+        },
+    )
     indexed = stylus("index", str(tmp_path / "loras"))
     assert indexed.code == 0
     assert "1 new or changed" in indexed.out
@@ -135,33 +163,59 @@ def test_every_command_is_offered_by_install_py() -> None:
     assert parser_names <= offered
 
 
-def test_lists_are_flags_with_commas_and_lists_in_the_settings_file(stylus: Cli, folder: Path) -> None:
+def test_lists_are_flags_with_commas_and_lists_in_the_settings_file(
+    stylus: Cli, folder: Path
+) -> None:
     def picked(*flags: str) -> set[str]:
-        return {pick["name"] for pick in json.loads(stylus("plan", PROMPT, "--json", *flags).out)["picks"]}
+        return {
+            pick["name"]
+            for pick in json.loads(stylus("plan", PROMPT, "--json", *flags).out)["picks"]
+        }
 
     assert picked()
     assert picked("--allow-tags", "no such tag, nor this") == set()
     assert picked("--allow-folders", "no/such/folder") == set()
-    assert picked("--deny-tags", "style, animal, object, concept, background, clothing, character, building, pose, action, vehicle") == set()
-    (folder / "settings.json").write_text(json.dumps({"selection": {"allow_tags": ["no such tag"]}}), "utf-8")
+    assert (
+        picked(
+            "--deny-tags",
+            "style, animal, object, concept, background, clothing, character, building, pose,"
+            " action, vehicle",
+        )
+        == set()
+    )
+    (folder / "settings.json").write_text(
+        json.dumps({"selection": {"allow_tags": ["no such tag"]}}), "utf-8"
+    )
     assert picked() == set()
     assert picked("--allow-tags", "") == picked("--allow-tags", "*") != set()
 
 
-def test_the_help_groups_every_setting_and_fits_a_terminal(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_groups_every_setting_and_fits_a_terminal(
+    stylus: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["plan", "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
     for option in options():
         assert f"--{option.name.replace('_', '-')}" in text
-    for group in ("selection:", "weights:", "diversity:", "text:", "encoder:", "vectors:", "where and how:"):
+    for group in (
+        "selection:",
+        "weights:",
+        "diversity:",
+        "text:",
+        "encoder:",
+        "vectors:",
+        "where and how:",
+    ):
         assert f"\n{group}\n" in text
     assert max(map(len, text.splitlines())) <= 110
     assert text.index("--negative") < text.index("selection:") < text.index("encoder:")
 
 
-def flags_of(parser: ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Action]]:
+def flags_of(
+    parser: ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Action]]:
     """Of every command, those below it included."""
     for action in parser._actions:
         below = action.choices if isinstance(action, _SubParsersAction) else {}
@@ -171,23 +225,47 @@ def flags_of(parser: ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
-    """What is kept under a setting's name counts as said by the user: `refine --parallel 10` once set the number of downloads."""
-    settings = {option.name: flag(option) for option in options() if option.section in ENGINE_SECTIONS}
+    """What is kept under a setting's name counts as said by the user: `refine --parallel 10` once
+    set the number of downloads.
+    """
+    settings = {
+        option.name: flag(option) for option in options() if option.section in ENGINE_SECTIONS
+    }
     every = list(flags_of(cli._parser()))
-    assert {("catalogue", "refine"), ("plan",), ("import", "stylusdocs")} <= {words for words, _ in every}
-    odd = [(words, action.dest) for words, action in every if action.dest in settings and settings[action.dest] not in action.option_strings]
+    assert {("catalogue", "refine"), ("plan",), ("import", "stylusdocs")} <= {
+        words for words, _ in every
+    }
+    odd = [
+        (words, action.dest)
+        for words, action in every
+        if action.dest in settings and settings[action.dest] not in action.option_strings
+    ]
     assert odd == []
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["plan", "x", "--wait", "soon"], "--wait: must be a number of seconds from 0 to 86,400, not soon"),
-    (["plan", "x", "--wait", "nan"], "--wait: must be a number of seconds from 0 to 86,400, not nan"),
-    (["serve", "--idle-minutes", "-1"], "--idle-minutes: must be a number of minutes from 0 to 1,000,000, not -1"),
-    (["catalogue"], "are required: {sync,identify,refine,key}"),
-    (["bench"], "are required: {selection,"),
-    (["import"], "are required: {stylusdocs}"),
-])
-def test_what_is_missing_or_no_number_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["plan", "x", "--wait", "soon"],
+            "--wait: must be a number of seconds from 0 to 86,400, not soon",
+        ),
+        (
+            ["plan", "x", "--wait", "nan"],
+            "--wait: must be a number of seconds from 0 to 86,400, not nan",
+        ),
+        (
+            ["serve", "--idle-minutes", "-1"],
+            "--idle-minutes: must be a number of minutes from 0 to 1,000,000, not -1",
+        ),
+        (["catalogue"], "are required: {sync,identify,refine,key}"),
+        (["bench"], "are required: {selection,"),
+        (["import"], "are required: {stylusdocs}"),
+    ],
+)
+def test_what_is_missing_or_no_number_is_said(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
     assert caught.value.code == 2
@@ -197,7 +275,17 @@ def test_what_is_missing_or_no_number_is_said(words: list[str], said: str, capsy
     assert told.splitlines()[-1].startswith(f"python install.py {words[0]}: error: ")
 
 
-@pytest.mark.parametrize("words", [["index"], ["catalogue", "sync"], ["catalogue", "refine"], ["import", "stylusdocs"], ["plan"], ["search"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["index"],
+        ["catalogue", "sync"],
+        ["catalogue", "refine"],
+        ["import", "stylusdocs"],
+        ["plan"],
+        ["search"],
+    ],
+)
 def test_a_default_is_said_once(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Pythons before 3.13 say the default of a switch themselves, in their own words."""
     with pytest.raises(SystemExit):
@@ -207,7 +295,9 @@ def test_a_default_is_said_once(words: list[str], capsys: pytest.CaptureFixture[
     assert not re.search(r"\) \(default|default: (True|False|None)", said)
 
 
-def test_an_unknown_flag_or_command_is_refused(stylus: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_flag_or_command_is_refused(
+    stylus: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     for words in (["plan", "x", "--no-such-flag"], ["plan", "x", "--batch", "3"], ["plant"], []):
         with pytest.raises(SystemExit) as caught:
             cli.main(words)
@@ -234,26 +324,44 @@ def test_what_would_steer_a_terminal_is_not_printed(stylus: Cli) -> None:
     assert json.loads(stylus("plan", "\x1b[31m", "--json").out)["prompt"] == "\x1b[31m"
 
 
-def test_a_lora_folder_may_be_a_link_or_relative(stylus: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_lora(tmp_path / "real" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy alley"})
+def test_a_lora_folder_may_be_a_link_or_relative(
+    stylus: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lora(
+        tmp_path / "real" / "rainy_alley.safetensors", metadata={"ss_output_name": "rainy alley"}
+    )
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     for name in ("link", "./real", str(tmp_path / "link" / ".." / "real")):
         plan = stylus("plan", "a rainy alley", "--lora-dir", name, "--json").json
-        assert {seen["name"] for seen in (*plan["picks"], *plan["near_misses"])} == {"rainy_alley"}, name
+        assert {seen["name"] for seen in (*plan["picks"], *plan["near_misses"])} == {
+            "rainy_alley"
+        }, name
 
 
 @pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "soon"])
-def test_nobody_can_be_told_to_wait_for_ever(stylus: Cli, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_can_be_told_to_wait_for_ever(
+    stylus: Cli, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         cli.main(["search", "--wait", seconds])
     assert "--wait" in capsys.readouterr().err
 
 
 def test_the_benchmark_writes_a_ranking_and_a_table(stylus: Cli, tmp_path: Path) -> None:
-    captions = [{"row": number, "prompt": "a corgi and a castle", "tasks": {"corgi": 1, "castle": 1}} for number in range(3)]
+    captions = [
+        {"row": number, "prompt": "a corgi and a castle", "tasks": {"corgi": 1, "castle": 1}}
+        for number in range(3)
+    ]
     (tmp_path / "tasks.jsonl").write_text("\n".join(map(json.dumps, captions)), "utf-8")
-    words = ("bench", "tasks", "--tasks", str(tmp_path / "tasks.jsonl"), "--out", str(tmp_path / "ours.jsonl"))
+    words = (
+        "bench",
+        "tasks",
+        "--tasks",
+        str(tmp_path / "tasks.jsonl"),
+        "--out",
+        str(tmp_path / "ours.jsonl"),
+    )
     report = stylus(*words, "--json").json
     assert report
     assert len((tmp_path / "ours.jsonl").read_text("utf-8").splitlines()) == 3
@@ -266,7 +374,10 @@ def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
     for words, said in (
         (["tasks", "--tasks", nowhere, "--out", there], "There is no file"),
         (["tasks", "--tasks", there, "--out", nowhere], "cannot be written"),
-        (["selection", "--catalogue", there, "--queries", nowhere, "--out", there], "There is no file"),
+        (
+            ["selection", "--catalogue", there, "--queries", nowhere, "--out", there],
+            "There is no file",
+        ),
         (["distractors", "--catalogue", there, "--queries", nowhere], "There is no file"),
         (["distractors", "--catalogue", there, "--queries", there, "--every", "0"], "--every is 1"),
         (["speed", "--entries", "1"], "At least 10 entries"),

@@ -1,4 +1,6 @@
-"""Whatever is given, and whatever lies in the data folder: a sentence or the unchanged prompt with a note, never a traceback."""
+"""Whatever is given, and whatever lies in the data folder: a sentence or the unchanged prompt with
+a note, never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,30 @@ def refusal(ran: Ran) -> str:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["", " \n ", "\x00\x01\x02\x7f", "\udcff\udcfe binary", "\u0434\u043e\u0436\u0434\u044c, \u96e8, \u0645\u0637\u0631 \U0001f327",
-     "word, " * 3334, "((((" * 5000, "<lora:" * 2000, "[a:b:0.5" * 1000, "a" * 20_000],
-    ids=["empty", "blank", "control", "bytes", "scripts", "long", "brackets", "tags", "edits", "one word"],
+    [
+        "",
+        " \n ",
+        "\x00\x01\x02\x7f",
+        "\udcff\udcfe binary",
+        "\u0434\u043e\u0436\u0434\u044c, \u96e8, \u0645\u0637\u0631 \U0001f327",
+        "word, " * 3334,
+        "((((" * 5000,
+        "<lora:" * 2000,
+        "[a:b:0.5" * 1000,
+        "a" * 20_000,
+    ],
+    ids=[
+        "empty",
+        "blank",
+        "control",
+        "bytes",
+        "scripts",
+        "long",
+        "brackets",
+        "tags",
+        "edits",
+        "one word",
+    ],
 )
 def test_a_strange_prompt_is_planned_or_left_alone(stylus: Cli, prompt: str) -> None:
     ran = stylus("plan", "--json", "--", prompt)
@@ -54,9 +77,16 @@ def test_an_empty_catalogue_leaves_the_prompt_alone(stylus: Cli) -> None:
 
 def test_a_lora_folder_that_is_missing_is_named(stylus: Cli, tmp_path: Path) -> None:
     for words in (["plan", "x", "--lora-dir"], ["index"], ["index", "--learn"]):
-        assert f"There is no folder {tmp_path / 'nowhere'}" in refusal(stylus(*words, str(tmp_path / "nowhere")))
-    said = [refusal(stylus(*words, "/no/such")) for words in (["index"], ["index", "--learn"], ["import", "stylusdocs"])]
-    assert [next(word for word in ("LoRAs", "pictures", "StylusDocs") if word in one) for one in said] == ["LoRAs", "pictures", "StylusDocs"]
+        assert f"There is no folder {tmp_path / 'nowhere'}" in refusal(
+            stylus(*words, str(tmp_path / "nowhere"))
+        )
+    said = [
+        refusal(stylus(*words, "/no/such"))
+        for words in (["index"], ["index", "--learn"], ["import", "stylusdocs"])
+    ]
+    assert [
+        next(word for word in ("LoRAs", "pictures", "StylusDocs") if word in one) for one in said
+    ] == ["LoRAs", "pictures", "StylusDocs"]
     (tmp_path / "loras").mkdir()
     ran = stylus("index", str(tmp_path / "loras"), "--learn", "/no/such")
     assert (ran.code, ran.err.count("\n")) == (1, 1), "before anything is read"
@@ -101,11 +131,13 @@ def test_a_setting_out_of_range_is_named(stylus: Cli, words: list[str], said: st
 
 def test_an_unknown_key_is_named(stylus: Cli) -> None:
     for words in (["show"], ["edit", "--weight", "1"]):
-        assert "The catalogue has no adapter 'civitai:999999999999'" in refusal(stylus(*words, "civitai:999999999999"))
+        assert "The catalogue has no adapter 'civitai:999999999999'" in refusal(
+            stylus(*words, "civitai:999999999999")
+        )
     assert "The catalogue has no adapter" in refusal(stylus("show", "\udcff\x00"))
     assert "'weight' must lie between" in refusal(stylus("edit", "civitai:88884", "--weight", "99"))
     assert "'limit' must lie between" in refusal(stylus("search", "--limit", "0"))
-    assert stylus("search", "\udcff \" OR * NEAR( \x00").code == 0
+    assert stylus("search", '\udcff " OR * NEAR( \x00').code == 0
 
 
 @pytest.mark.parametrize(
@@ -121,7 +153,9 @@ def test_an_unknown_key_is_named(stylus: Cli) -> None:
         (b'{"weights": [1]}', "must be an object"),
     ],
 )
-def test_a_broken_settings_file_is_named(stylus: Cli, folder: Path, content: bytes, said: str) -> None:
+def test_a_broken_settings_file_is_named(
+    stylus: Cli, folder: Path, content: bytes, said: str
+) -> None:
     (folder / "settings.json").write_bytes(content)
     message = refusal(stylus("plan", "a corgi"))
     assert said in message
@@ -130,7 +164,9 @@ def test_a_broken_settings_file_is_named(stylus: Cli, folder: Path, content: byt
     assert ".." not in message.replace("...", "")
 
 
-def test_a_settings_file_of_an_editor_that_marks_its_files_is_read(stylus: Cli, folder: Path) -> None:
+def test_a_settings_file_of_an_editor_that_marks_its_files_is_read(
+    stylus: Cli, folder: Path
+) -> None:
     before = (folder / "settings.json").read_bytes()
     (folder / "settings.json").write_bytes(b"\xef\xbb\xbf" + before.replace(b"\n", b"\r\n"))
     assert stylus("plan", "a corgi").code == 0
@@ -142,15 +178,29 @@ def test_a_settings_file_that_is_a_folder_is_named(stylus: Cli, folder: Path) ->
     assert "settings.json cannot be read" in refusal(stylus("plan", "a corgi"))
 
 
-def test_a_data_folder_that_is_missing_is_made(stylus: Cli, folder: Path, tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_a_data_folder_that_is_missing_is_made(
+    stylus: Cli, folder: Path, tmp_path: Path, vectors: EmbeddingServer
+) -> None:
     new = tmp_path / "new" / "and deeper"
-    ran = stylus("plan", "a corgi, pixel art", "--data-dir", str(new), "--endpoint", vectors.url, "--model", "bag", "--json")
+    ran = stylus(
+        "plan",
+        "a corgi, pixel art",
+        "--data-dir",
+        str(new),
+        "--endpoint",
+        vectors.url,
+        "--model",
+        "bag",
+        "--json",
+    )
     assert ran.json["prompt"] == "a corgi, pixel art"
     assert (new / "catalogue.sqlite").exists()
 
 
 @pytest.mark.parametrize("place", ["a_file/below", "/proc/nothing/here", "a\x00b"])
-def test_a_data_folder_that_cannot_be_made_is_named(stylus: Cli, tmp_path: Path, place: str) -> None:
+def test_a_data_folder_that_cannot_be_made_is_named(
+    stylus: Cli, tmp_path: Path, place: str
+) -> None:
     (tmp_path / "a_file").write_text("x", "utf-8")
     message = refusal(stylus("plan", "a corgi", "--data-dir", str(tmp_path / place)))
     assert "The data folder" in message
@@ -163,14 +213,22 @@ def test_a_data_folder_that_takes_no_files_is_named(stylus: Cli) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
-def test_a_full_disk_is_said_wherever_it_is_met(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int) -> None:
+def test_a_full_disk_is_said_wherever_it_is_met(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
     def full(*_: object) -> object:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(cli, "session", full)
     assert cli.main(["plan", "x", "--data-dir", str(folder)]) == 1
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", f"The disk is full, so Stylus cannot keep anything in {folder}. Make room, then try again.\n")
+    assert (said.out, said.err) == (
+        "",
+        (
+            f"The disk is full, so Stylus cannot keep anything in {folder}. Make room, then try"
+            " again.\n"
+        ),
+    )
     monkeypatch.setattr(cli, "session", lambda *_: 1 / 0)
     assert cli.main(["plan", "x", "--data-dir", str(folder)]) == 1
     assert "not foreseen (ZeroDivisionError" in capsys.readouterr().err
@@ -198,7 +256,9 @@ def test_a_newer_catalogue_is_left_alone(stylus: Cli, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["garbage", "another version", "a file"])
-def test_vectors_that_cannot_be_read_are_made_anew(stylus: Cli, folder: Path, how: str, tmp_path: Path) -> None:
+def test_vectors_that_cannot_be_read_are_made_anew(
+    stylus: Cli, folder: Path, how: str, tmp_path: Path
+) -> None:
     home = folder / "vectors" / "chroma"
     if how == "garbage":
         (home / "chroma.sqlite3").write_bytes(b"garbage" * 1000)
@@ -214,7 +274,9 @@ def test_vectors_that_cannot_be_read_are_made_anew(stylus: Cli, folder: Path, ho
     ran = stylus("index", str(tmp_path / "loras"), "--json")
     assert ran.code == 0, ran
     assert "vectors_moved_aside" in [note["code"] for note in ran.json["notes"]]
-    assert stylus("plan", "a graffiti of a corgi, pixel art", "--reach", "catalogue", "--json").json["picks"]
+    assert stylus(
+        "plan", "a graffiti of a corgi, pixel art", "--reach", "catalogue", "--json"
+    ).json["picks"]
 
 
 def test_an_encoder_that_is_not_there_is_named(stylus: Cli) -> None:
@@ -224,11 +286,21 @@ def test_an_encoder_that_is_not_there_is_named(stylus: Cli) -> None:
     assert "http://127.0.0.1:9" in ran.out
 
 
-@pytest.mark.parametrize(("encoding", "as_json"), [("ascii", False), ("cp1252", False), ("ascii", True)])
+@pytest.mark.parametrize(
+    ("encoding", "as_json"), [("ascii", False), ("cp1252", False), ("ascii", True)]
+)
 def test_any_terminal_can_show_it(folder: Path, encoding: str, as_json: bool) -> None:
-    """As its own process: bytes that are no text in the arguments, letters that the terminal does not have in the answer."""
+    """As its own process: bytes that are no text in the arguments, letters that the terminal does
+    not have in the answer.
+    """
     prompt = "\u96e8 corgi ".encode() + b"\xff\xfe"
-    shown = run(folder, "plan", *(["--json"] if as_json else []), prompt, extra={"PYTHONIOENCODING": encoding})
+    shown = run(
+        folder,
+        "plan",
+        *(["--json"] if as_json else []),
+        prompt,
+        extra={"PYTHONIOENCODING": encoding},
+    )
     assert shown.code == 0
     if as_json:
         assert shown.json["prompt"].encode("utf-8", "surrogateescape") == prompt
@@ -238,8 +310,11 @@ def test_any_terminal_can_show_it(folder: Path, encoding: str, as_json: bool) ->
 
 def test_a_reader_that_goes_away_is_no_accident(folder: Path) -> None:
     process = subprocess.Popen(
-        main_command("stylus_ext.cli", "search", "--limit", "200", "--json"), cwd=ROOT, env=environment(folder),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        main_command("stylus_ext.cli", "search", "--limit", "200", "--json"),
+        cwd=ROOT,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -250,7 +325,11 @@ def test_a_reader_that_goes_away_is_no_accident(folder: Path) -> None:
     assert told == ""
 
 
-def test_settings_of_the_data_folder_count(stylus: Cli, folder: Path, vectors: EmbeddingServer) -> None:
+def test_settings_of_the_data_folder_count(
+    stylus: Cli, folder: Path, vectors: EmbeddingServer
+) -> None:
     settings = json.loads((make_folder(folder, vectors.url) / "settings.json").read_text("utf-8"))
-    (folder / "settings.json").write_text(json.dumps(settings | {"selection": {"max_adapters": 0}}), "utf-8")
+    (folder / "settings.json").write_text(
+        json.dumps(settings | {"selection": {"max_adapters": 0}}), "utf-8"
+    )
     assert stylus("plan", "a graffiti of a corgi, pixel art", "--json").json["picks"] == []

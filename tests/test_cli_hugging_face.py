@@ -29,10 +29,17 @@ def hub() -> Iterator[HubService]:
 
 
 @pytest.fixture
-def ready(folder: Path, hub: HubService, vectors: EmbeddingServer, stylus: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def ready(
+    folder: Path,
+    hub: HubService,
+    vectors: EmbeddingServer,
+    stylus: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Cli:
     monkeypatch.delenv("STYLUS_HUGGINGFACE_KEY", raising=False)
     settings = endpoint_settings(vectors.url) | {
-        "hugging_face": {"hugging_face_url": hub.api, "hugging_face_interval": 0.0}, "downloads": {"download": True},
+        "hugging_face": {"hugging_face_url": hub.api, "hugging_face_interval": 0.0},
+        "downloads": {"download": True},
         "civitai": {"civitai_url": "http://127.0.0.1:1"},
     }
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
@@ -55,19 +62,44 @@ def test_a_crawl_and_a_fetch(ready: Cli, hub: HubService, tmp_path: Path) -> Non
 
 
 def test_what_is_searched_for_is_asked(ready: Cli, hub: HubService) -> None:
-    assert ready("catalogue", "sync", *HUB, "--query", "rain", "--tag", "fox", "--base-model", "SDXL 1.0", "--top", "5", "--json").json["kept"] == 1
+    assert (
+        ready(
+            "catalogue",
+            "sync",
+            *HUB,
+            "--query",
+            "rain",
+            "--tag",
+            "fox",
+            "--base-model",
+            "SDXL 1.0",
+            "--top",
+            "5",
+            "--json",
+        ).json["kept"]
+        == 1
+    )
     asked = hub.asked("/api/models")[0]
-    assert (asked.one("search"), asked.query["filter"], asked.one("limit")) == ("rain", ["lora", "fox"], "5")
+    assert (asked.one("search"), asked.query["filter"], asked.one("limit")) == (
+        "rain",
+        ["lora", "fox"],
+        "5",
+    )
     with pytest.raises(SystemExit):
         ready("catalogue", "sync", "--from", "elsewhere")
 
 
-def test_a_key_of_the_hub(ready: Cli, hub: HubService, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_hub(
+    ready: Cli, hub: HubService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("hf_right\n"))
     assert ready("catalogue", "key", *HUB).out == f"The key is kept, for {hub.api} alone.\n"
     assert (folder / "huggingface.key").exists()
     assert not (folder / "civitai.key").exists()
-    assert ready("catalogue", "key", *HUB, "--check").out == "Hugging Face knows the key: it is somebody's.\n"
+    assert (
+        ready("catalogue", "key", *HUB, "--check").out
+        == "Hugging Face knows the key: it is somebody's.\n"
+    )
     assert f"{hub.api}, with your key" in ready("doctor").out
     assert "kept: 2 adapters" in ready("catalogue", "sync", *HUB).out
     assert ready("catalogue", "key", *HUB, "--forget").out == "The key is deleted.\n"

@@ -1,4 +1,6 @@
-"""install.py as people and the WebUI start it: real processes, real pip, in a copy with tiny packages."""
+"""install.py as people and the WebUI start it: real processes, real pip, in a copy with tiny
+packages.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,12 @@ class Extension:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.words(*arguments), check=False, capture_output=True, text=True, env=self.variables, timeout=120
+            self.words(*arguments),
+            check=False,
+            capture_output=True,
+            text=True,
+            env=self.variables,
+            timeout=120,
         )
 
     def timed_hook(self) -> float:
@@ -57,7 +64,9 @@ class Extension:
         until = time.monotonic() + 60
         while not self.home.current.exists() and time.monotonic() < until:
             time.sleep(0.05)
-        assert self.home.current.exists(), self.home.log.read_text() if self.home.log.exists() else "no log"
+        assert self.home.current.exists(), (
+            self.home.log.read_text() if self.home.log.exists() else "no log"
+        )
 
 
 @pytest.fixture
@@ -65,14 +74,20 @@ def extension(tmp_path: Path) -> Extension:
     return Extension(tmp_path)
 
 
-def test_the_hook_builds_beside_the_webui(extension: Extension, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hook_builds_beside_the_webui(
+    extension: Extension, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = extension.timed_hook()
     again = extension.timed_hook()
     extension.wait_until_built()
     there = min(extension.timed_hook() for _ in range(3))
     with capsys.disabled():
-        sys.stdout.write(f"\nhook: {missing:.2f} s when missing, {again:.2f} s while it builds, {there:.2f} s in place\n")
-    # The budgets are 2 s and 0.3 s on a quiet machine; a bare interpreter's start here is the measure of its noise.
+        sys.stdout.write(
+            f"\nhook: {missing:.2f} s when missing, {again:.2f} s while it builds, {there:.2f} s in"
+            " place\n"
+        )
+    # The budgets are 2 s and 0.3 s on a quiet machine; a bare interpreter's start here is the
+    # measure of its noise.
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import subprocess, hashlib, json"], check=True)
     bare = time.perf_counter() - began
@@ -171,8 +186,12 @@ def test_remove_takes_the_environment_and_names_what_stays(extension: Extension)
     assert "Nothing else stays" in again.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--data_dir", "x"], ["everything"], ["--data-dir"]])
-def test_who_asks_what_remove_does_has_nothing_removed(extension: Extension, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["--help"], ["-h"], ["--data_dir", "x"], ["everything"], ["--data-dir"]]
+)
+def test_who_asks_what_remove_does_has_nothing_removed(
+    extension: Extension, words: list[str]
+) -> None:
     extension.home.folder.mkdir()
     done = extension.run("remove", *words)
     assert done.returncode == (0 if words[0] in ("-h", "--help") else 2)
@@ -197,13 +216,19 @@ def test_remove_names_the_data_of_the_webui_too(extension: Extension, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert f"your data in {theirs} (1.0 MB)" in done.stdout
     assert (theirs / "user.jsonl").exists()
-    assert str(theirs) not in extension.run("remove", "--data-dir", str(extension.data)).stdout, "who names one means that alone"
+    assert str(theirs) not in extension.run("remove", "--data-dir", str(extension.data)).stdout, (
+        "who names one means that alone"
+    )
 
 
 @POSIX
 def test_remove_does_not_pull_the_floor_from_under_an_engine(extension: Extension) -> None:
     with subprocess.Popen(
-        extension.words("serve"), env=extension.variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        extension.words("serve"),
+        env=extension.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as serving:
         assert serving.stdout is not None
         assert serving.stdout.readline() == "serving\n"
@@ -218,7 +243,11 @@ def test_remove_does_not_pull_the_floor_from_under_an_engine(extension: Extensio
 @POSIX
 def test_control_c_ends_both_processes_without_a_traceback(extension: Extension) -> None:
     with subprocess.Popen(
-        extension.words("serve"), env=extension.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        extension.words("serve"),
+        env=extension.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     ) as serving:
         assert serving.stdout is not None
@@ -241,7 +270,9 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     assert variables["HF_HUB_OFFLINE"] == "1"
     assert variables["STYLUS_DATA_DIR"] != str(extension.data)
     assert not Path(variables["STYLUS_DATA_DIR"]).exists(), "it goes with the run"
-    assert variables["PYTHONPATH"].split(os.pathsep)[:3] == path, "bare interpreters of the tests find the same"
+    assert variables["PYTHONPATH"].split(os.pathsep)[:3] == path, (
+        "bare interpreters of the tests find the same"
+    )
     every, _, _ = json.loads(extension.run("test", "--all").stdout)
     assert every[0] == "-n"
     assert every[2:] == ["--dist", "loadfile", "tests"]
@@ -250,7 +281,9 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
 
 
 def test_the_types_of_the_test_tools_are_found(extension: Extension) -> None:
-    """mypy passes over the first folder of its path; what it needs must not be there alone, as it was on a bare machine."""
+    """mypy passes over the first folder of its path; what it needs must not be there alone, as it
+    was on a bare machine.
+    """
     done = extension.run("lint")
     assert done.returncode == 0, done.stderr
     (_, by_ruff, _), (argv, by_mypy, _) = map(json.loads, done.stdout.splitlines())
@@ -262,7 +295,9 @@ def test_the_types_of_the_test_tools_are_found(extension: Extension) -> None:
 
 @POSIX
 def test_the_build_outlives_the_hook(extension: Extension) -> None:
-    with subprocess.Popen(extension.words(), env=extension.variables, stdout=subprocess.DEVNULL) as hook:
+    with subprocess.Popen(
+        extension.words(), env=extension.variables, stdout=subprocess.DEVNULL
+    ) as hook:
         hook.wait(30)
     assert not process_lives(hook.pid)
     extension.wait_until_built()
@@ -271,7 +306,9 @@ def test_the_build_outlives_the_hook(extension: Extension) -> None:
 
 def test_the_commands_named_here_are_those_of_the_command_line() -> None:
     """They are named twice, so that help and a typing error build nothing."""
-    done = subprocess.run(main_command("stylus_ext.cli", "--help"), check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        main_command("stylus_ext.cli", "--help"), check=True, capture_output=True, text=True
+    )
     there = set(re.findall(r"^    (\w+)(?: |$)", done.stdout, re.MULTILINE))
     assert there == set(ENGINE_COMMANDS) | {"doctor"}
 
@@ -285,10 +322,16 @@ def installer() -> ModuleType:
     return module
 
 
-def test_an_old_python_reads_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_python_reads_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = ast.parse((ROOT / "install.py").read_text(), feature_version=(3, 6))
-    brought = [name.name for step in said.body if isinstance(step, ast.Import) for name in step.names]
-    assert brought == ["sys"], "Python 2 has no more of what we use, and shall read the sentence as well"
+    brought = [
+        name.name for step in said.body if isinstance(step, ast.Import) for name in step.names
+    ]
+    assert brought == ["sys"], (
+        "Python 2 has no more of what we use, and shall read the sentence as well"
+    )
     assert not [step for step in said.body if isinstance(step, ast.ImportFrom)]
     module = installer()
     monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))

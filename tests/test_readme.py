@@ -39,12 +39,27 @@ def test_the_changelog_knows_the_version() -> None:
 
 
 def test_what_a_language_model_costs_is_computed() -> None:
-    """From the list prices in the code, and from the tokens that the README names; the second number is the benchmark's."""
-    told = re.search(r"from tokens: ([\d,]+) in and ([\d,]+) out for an adapter.*?and ([\d,]+) in and\s+([\d,]+) out for a prompt", README, re.DOTALL)
+    """From the list prices in the code, and from the tokens that the README names; the second
+    number is the benchmark's.
+    """
+    told = re.search(
+        r"from tokens: ([\d,]+) in and ([\d,]+) out for an adapter.*?and ([\d,]+) in and\s+([\d,]+)"
+        r" out for a prompt",
+        README,
+        re.DOTALL,
+    )
     assert told is not None
-    refined_in, refined_out, composed_in, composed_out = (1000 * int(number.replace(",", "")) for number in told.groups())
-    assert f"tokens                           {composed_in // 1000}" in (ROOT / "docs" / "benchmark.md").read_text("utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("|") and line.count("|") == 6]
+    refined_in, refined_out, composed_in, composed_out = (
+        1000 * int(number.replace(",", "")) for number in told.groups()
+    )
+    assert f"tokens                           {composed_in // 1000}" in (
+        ROOT / "docs" / "benchmark.md"
+    ).read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in README.splitlines()
+        if line.startswith("|") and line.count("|") == 6
+    ]
     servers = [row for row in rows if row[1].startswith("`http")]
     assert len(servers) == 9
     for name, url, _, refined, composed in servers:
@@ -56,5 +71,8 @@ def test_what_a_language_model_costs_is_computed() -> None:
             continue
         price = price_of(model[0])
         assert price is not None, name
-        assert refined == f"${price.spent(refined_in + 3000 * picture_tokens(model[0]), refined_out).cost:.2f}", name
+        assert (
+            refined
+            == f"${price.spent(refined_in + 3000 * picture_tokens(model[0]), refined_out).cost:.2f}"
+        ), name
         assert composed == f"${price.spent(composed_in, composed_out).cost:.2f}", name

@@ -1,4 +1,6 @@
-"""Unit vectors and items for tests of vector indexes; the same fingerprint always gives the same vector."""
+"""Unit vectors and items for tests of vector indexes; the same fingerprint always gives the same
+vector.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,17 @@ WIDE = 24
 
 
 def unit(*fingerprints: str, wide: int = WIDE) -> Matrix:
-    rows = [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(wide) for text in fingerprints]
+    rows = [
+        np.random.default_rng(zlib.crc32(text.encode())).standard_normal(wide)
+        for text in fingerprints
+    ]
     out = np.array(rows, dtype=np.float64).reshape(len(rows), wide)
     return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)
 
 
-def item(number: int, view: View = "card", family: str = "sd1", fingerprint: str = "") -> VectorItem:
+def item(
+    number: int, view: View = "card", family: str = "sd1", fingerprint: str = ""
+) -> VectorItem:
     return VectorItem(AdapterKey.civitai(number), view, family, fingerprint or f"print-{number}")
 
 
@@ -32,5 +39,7 @@ def clustered(count: int, wide: int, seed: int = 0) -> Matrix:
     """Like real text: many near neighbours."""
     rng = np.random.default_rng(seed)
     middles = rng.standard_normal((max(1, count // 50), wide)).astype(np.float32)
-    out = middles[rng.integers(0, len(middles), count)] + 0.7 * rng.standard_normal((count, wide)).astype(np.float32)
+    out = middles[rng.integers(0, len(middles), count)] + 0.7 * rng.standard_normal(
+        (count, wide)
+    ).astype(np.float32)
     return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)

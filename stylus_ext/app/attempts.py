@@ -1,4 +1,6 @@
-"""What failed lately, and how often: kept for a while, so that the same is not asked, and paid for, again and again."""
+"""What failed lately, and how often: kept for a while, so that the same is not asked, and paid for,
+again and again.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _DAY_S = 86_400.0
 
 @dataclass(slots=True)
 class Attempts:
-    """After `cap` failures with the same content nothing is tried for `days`. Written down after each failure."""
+    """After `cap` failures with the same content nothing is tried for `days`. Written down after
+    each failure.
+    """
 
     memory: Memory
     name: str
@@ -27,7 +31,9 @@ class Attempts:
         self._known = self._read()
 
     def may(self, what: str, content: str) -> bool:
-        """Whether it may be tried: it is new or says something else now, failed seldom, or long ago."""
+        """Whether it may be tried: it is new or says something else now, failed seldom, or long
+        ago.
+        """
         before = self._known.get(what)
         return before is None or before[0] != content or before[1] < self.cap
 
@@ -47,7 +53,9 @@ class Attempts:
         try:
             said = json.loads(self.memory.remembered(self.name) or "{}")
             return {
-                what: (str(content), int(tries), float(at)) for what, (content, tries, at) in said.items() if since <= float(at) <= self.clock()
+                what: (str(content), int(tries), float(at))
+                for what, (content, tries, at) in said.items()
+                if since <= float(at) <= self.clock()
             }
         except (ValueError, TypeError, AttributeError):
             return {}

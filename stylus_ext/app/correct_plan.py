@@ -1,4 +1,6 @@
-"""Applies what the user said of a plan: a composition and corrections go in, the corrected composition and notes come out."""
+"""Applies what the user said of a plan: a composition and corrections go in, the corrected
+composition and notes come out.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _OWN = "you wrote it into the prompt yourself"
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a correction looks at: the question, whether and under which name an adapter can be used, and who would find another."""
+    """What a correction looks at: the question, whether and under which name an adapter can be
+    used, and who would find another.
+    """
 
     query: Query
     stem: Callable[[Entry], str]
@@ -31,16 +35,28 @@ class Around:
     composer: Composer
 
 
-def correct(store: Store, around: Around, composition: Composition, wanted: Corrections) -> tuple[Composition, list[Note]]:
+def correct(
+    store: Store, around: Around, composition: Composition, wanted: Corrections
+) -> tuple[Composition, list[Note]]:
     said = wanted.known_as(store.resolve([*wanted.out, *(kept.key for kept in wanted.keep)]))
     query = around.query
     entries = store.read(said.kept)
     reasons = {key: _against(around, entries.get(key)) for key in said.kept}
-    found = {key: _pick(entries[key], said.kept[key], composition) for key in said.kept if not reasons[key]}
+    found = {
+        key: _pick(entries[key], said.kept[key], composition)
+        for key in said.kept
+        if not reasons[key]
+    }
     own = {tag.name for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS}
     limits = Limits.of(query.limits, len(own))
-    now = corrected(composition, said, found, _others(around, composition, said), limits, query.prompt.text)
-    notes = [_left_out(entries.get(key), key, reason) for key, reason in reasons.items() if reason not in ("", _OWN)]
+    now = corrected(
+        composition, said, found, _others(around, composition, said), limits, query.prompt.text
+    )
+    notes = [
+        _left_out(entries.get(key), key, reason)
+        for key, reason in reasons.items()
+        if reason not in ("", _OWN)
+    ]
     return now, [*notes, *_crowded_out(found, now), *_nothing_else(composition, said, now)]
 
 
@@ -51,7 +67,11 @@ def _against(around: Around, entry: Entry | None) -> str:
     if entry.edits.state == "never":
         return "you said that it shall never be used"
     family = around.query.limits.family
-    if ANY not in (family, entry.family) and entry.family != UNKNOWN and compatibility(entry.family, family) is Compatibility.NONE:
+    if (
+        ANY not in (family, entry.family)
+        and entry.family != UNKNOWN
+        and compatibility(entry.family, family) is Compatibility.NONE
+    ):
         return f"it was made for {spoken(entry.family)}, which does not work with {spoken(family)}"
     stem = around.stem(entry)
     names = {tag.name for tag in around.query.prompt.user_tags}
@@ -65,13 +85,21 @@ def _pick(entry: Entry, said: Kept, composition: Composition) -> Pick:
     near = next((miss for miss in composition.near_misses if miss.key == entry.key), None)
     start = said.task if said.task is not None else -1
     return Pick(
-        entry.key, start, entry.card.name, entry.weight, KEPT, entry.kind, 0.0 if near is None else near.score,
+        entry.key,
+        start,
+        entry.card.name,
+        entry.weight,
+        KEPT,
+        entry.kind,
+        0.0 if near is None else near.score,
         pinned=said.pinned or entry.edits.state == "always",
     )
 
 
 def _others(around: Around, composition: Composition, said: Corrections) -> Sequence[Pick]:
-    """What would have been chosen without those that were swapped; less sure ones too, since somebody asks for another."""
+    """What would have been chosen without those that were swapped; less sure ones too, since
+    somebody asks for another.
+    """
     if not said.swap or said.only or not any(pick.key in said.swap for pick in composition.picks):
         return ()
     query = replace(around.query, limits=replace(around.query.limits, strictness=0.0))
@@ -81,14 +109,21 @@ def _others(around: Around, composition: Composition, said: Corrections) -> Sequ
 
 
 def _left_out(entry: Entry | None, key: AdapterKey, reason: str) -> Note:
-    return Note("kept_left_out", f"{entry.card.name if entry else key} was left out though you keep it: {reason}.")
+    return Note(
+        "kept_left_out",
+        f"{entry.card.name if entry else key} was left out though you keep it: {reason}.",
+    )
 
 
 def _crowded_out(found: Mapping[AdapterKey, Pick], now: Composition) -> Iterable[Note]:
     there = {pick.key for pick in now.picks}
     for key, pick in found.items():
         if key not in there:
-            yield Note("kept_left_out", f"{pick.name} was left out though you keep it: no more adapters are allowed for one picture.")
+            yield Note(
+                "kept_left_out",
+                f"{pick.name} was left out though you keep it: no more adapters are allowed for one"
+                " picture.",
+            )
 
 
 def _nothing_else(before: Composition, said: Corrections, now: Composition) -> Iterable[Note]:
@@ -96,4 +131,7 @@ def _nothing_else(before: Composition, said: Corrections, now: Composition) -> I
     texts = {task.start: task.text for task in before.tasks}
     for pick in before.picks:
         if pick.key in said.swap and pick.task not in new:
-            yield Note("nothing_else", f"Nothing else was found for '{texts[pick.task]}' in the place of {pick.name}.")
+            yield Note(
+                "nothing_else",
+                f"Nothing else was found for '{texts[pick.task]}' in the place of {pick.name}.",
+            )

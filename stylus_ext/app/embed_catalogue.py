@@ -1,4 +1,6 @@
-"""Bring the vectors in step with the catalogue: embed what is new or was made otherwise, drop what is gone."""
+"""Bring the vectors in step with the catalogue: embed what is new or was made otherwise, drop what
+is gone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from typing import TypeAlias
 
 from stylus_ext.app.write_behind import WriteBehind
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint, vector_fingerprint
+from stylus_ext.core.embedding import (
+    VIEWS,
+    View,
+    embedded_text,
+    text_fingerprint,
+    vector_fingerprint,
+)
 from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Embedder, Matrix, Progress, Store, VectorIndex, VectorItem
 
@@ -25,7 +33,9 @@ _READ = 2048
 
 
 class EmbedCatalogue:
-    """The use case; cheap when nothing changed, since the index remembers for which state of the catalogue it stands."""
+    """The use case; cheap when nothing changed, since the index remembers for which state of the
+    catalogue it stands.
+    """
 
     def __init__(self, store: Store, index: VectorIndex, embedder: Embedder) -> None:
         self._store = store
@@ -62,10 +72,16 @@ class EmbedCatalogue:
         """While vectors are still to be made: how many are there."""
         made, total = self._made, self._total
         if not self._asked and not self.in_step():
-            return Note("partial_index", "The catalogue is still being read and embedded; this plan used what was there.")
+            return Note(
+                "partial_index",
+                "The catalogue is still being read and embedded; this plan used what was there.",
+            )
         if made >= total:
             return None
-        said = f"{made:,} of the {total:,} vectors that the catalogue still lacked are made by now; this plan used what was there."
+        said = (
+            f"{made:,} of the {total:,} vectors that the catalogue still lacked are made by now;"
+            " this plan used what was there."
+        )
         return Note("partial_index", said)
 
     def _bring_in_step(self, progress: Progress) -> int:
@@ -77,7 +93,9 @@ class EmbedCatalogue:
                 for start in range(0, len(items), _BATCH):
                     progress.report("embedding", self._made, self._total)
                     part = slice(start, start + _BATCH)
-                    behind.give(partial(self._write, items[part], self._embedder.embed(texts[part])))
+                    behind.give(
+                        partial(self._write, items[part], self._embedder.embed(texts[part]))
+                    )
         made, self._total = self._made, self._made  # what went meanwhile is not waited for
         progress.report("embedding", made, made)
         return made
@@ -86,8 +104,12 @@ class EmbedCatalogue:
         self._index.write(items, vectors)
         self._made += len(items)
 
-    def _own_first(self, stale: Mapping[View, Sequence[AdapterKey]]) -> Iterator[dict[AdapterKey, tuple[View, ...]]]:
-        """What is on disk goes before what could be fetched: plans that do not wait for the end shall know it."""
+    def _own_first(
+        self, stale: Mapping[View, Sequence[AdapterKey]]
+    ) -> Iterator[dict[AdapterKey, tuple[View, ...]]]:
+        """What is on disk goes before what could be fetched: plans that do not wait for the end
+        shall know it.
+        """
         own = set(self._store.owners().values())
         views: dict[AdapterKey, tuple[View, ...]] = {}
         for view, keys in stale.items():
@@ -98,19 +120,30 @@ class EmbedCatalogue:
                 yield {key: views[key] for key in keys_of[start : start + _READ]}
 
     def _stale(self) -> dict[View, list[AdapterKey]]:
-        """Keys whose vector is missing or was made from something else; vectors of entries that are gone are removed."""
+        """Keys whose vector is missing or was made from something else; vectors of entries that are
+        gone are removed.
+        """
         have = {view: self._index.fingerprints(view) for view in VIEWS}
         since = self._seen_in_step if self._index.mark == self._mark(self._seen_in_step) else 0
         wanted = self._changed(since) if since else self._all(have)
-        self._index.remove([key for view in VIEWS for key, made in wanted[view].items() if made is None])
+        self._index.remove(
+            [key for view in VIEWS for key, made in wanted[view].items() if made is None]
+        )
         return {
-            view: [key for key, made in wanted[view].items() if made is not None and have[view].get(key) != self.made_from(*made)]
+            view: [
+                key
+                for key, made in wanted[view].items()
+                if made is not None and have[view].get(key) != self.made_from(*made)
+            ]
             for view in VIEWS
         }
 
     def _all(self, have: Mapping[View, Mapping[AdapterKey, str]]) -> _Wanted:
         """Once for each process: to look at 100,000 takes a second."""
-        return {view: {**dict.fromkeys(have[view]), **self._store.text_fingerprints(view)} for view in VIEWS}
+        return {
+            view: {**dict.fromkeys(have[view]), **self._store.text_fingerprints(view)}
+            for view in VIEWS
+        }
 
     def _changed(self, since: int) -> _Wanted:
         """What changed since this process saw everything in step."""
@@ -118,21 +151,37 @@ class EmbedCatalogue:
         for change in self._store.changes(since):
             for view in VIEWS:
                 entry = change.entry
-                wanted[view][change.key] = None if entry is None else (entry.family, text_fingerprint(embedded_text(entry, view)))
+                wanted[view][change.key] = (
+                    None
+                    if entry is None
+                    else (entry.family, text_fingerprint(embedded_text(entry, view)))
+                )
         return wanted
 
     def made_from(self, family: str, text_print: str) -> str:
         """The family is searched by, so a vector with another family is another vector."""
         return vector_fingerprint(f"{self._embedder.name}/{family}", text_print)
 
-    def _texts(self, wanted: Mapping[AdapterKey, Sequence[View]]) -> tuple[list[VectorItem], list[str]]:
-        """What is to be made, the longest first: an encoder takes as long for a short text as for the longest beside it."""
+    def _texts(
+        self, wanted: Mapping[AdapterKey, Sequence[View]]
+    ) -> tuple[list[VectorItem], list[str]]:
+        """What is to be made, the longest first: an encoder takes as long for a short text as for
+        the longest beside it.
+        """
         entries = self._store.read(wanted)
-        found = [(embedded_text(entry, view), entry, view) for key, entry in entries.items() for view in wanted.get(key, VIEWS)]
+        found = [
+            (embedded_text(entry, view), entry, view)
+            for key, entry in entries.items()
+            for view in wanted.get(key, VIEWS)
+        ]
         found.sort(key=lambda one: -len(one[0]))
-        items = [VectorItem(entry.key, view, entry.family, self.made_from(entry.family, text_fingerprint(text))) for text, entry, view in found]
+        items = [
+            VectorItem(
+                entry.key, view, entry.family, self.made_from(entry.family, text_fingerprint(text))
+            )
+            for text, entry, view in found
+        ]
         return items, [text for text, _, _ in found]
 
     def _mark(self, revision: int) -> str:
         return f"{self._store.identity}:{revision}:{self._embedder.name}"
-

@@ -1,4 +1,6 @@
-"""Fetch what a plan lacks: entries go in; their files, and the sentences for those that did not come, come out. One that fails stops no other."""
+"""Fetch what a plan lacks: entries go in; their files, and the sentences for those that did not
+come, come out. One that fails stops no other.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class _Errand:
 
     def report(self, step: str, done: int, total: int | None = None) -> None:
         if self.stop.is_set():
-            raise Cancelled("Stopped, as you asked; what had come of the files is kept to go on with.")
+            raise Cancelled(
+                "Stopped, as you asked; what had come of the files is kept to go on with."
+            )
         self.step, self.done, self.total = step, done, max(total or 0, done)
 
 
@@ -50,13 +54,17 @@ class FetchMissing:
     at_once: int = 2
 
     def __call__(self, cards: Iterable[AdapterCard], progress: Progress) -> FetchReport:
-        """The progress counts bytes of all files; a stop ends them all, and what was finished stays."""
+        """The progress counts bytes of all files; a stop ends them all, and what was finished
+        stays.
+        """
         wanted = list({card.key: card for card in cards}.values())
         if not wanted:
             return FetchReport()
         stop = threading.Event()
         errands = {card.key: _Errand(card.name, stop) for card in wanted}
-        pool = ThreadPoolExecutor(max_workers=max(1, min(self.at_once, len(wanted))), thread_name_prefix="stylus-fetch")
+        pool = ThreadPoolExecutor(
+            max_workers=max(1, min(self.at_once, len(wanted))), thread_name_prefix="stylus-fetch"
+        )
         try:
             running = {card.key: pool.submit(self._one, card, errands[card.key]) for card in wanted}
             self._follow(running.values(), list(errands.values()), progress)
@@ -75,16 +83,30 @@ class FetchMissing:
             return Failed(card.key, card.name, str(getattr(error, "code", "failed")), str(error))
 
     @staticmethod
-    def _follow(running: Iterable[Future[Fetched | Failed]], errands: Sequence[_Errand], progress: Progress) -> None:
+    def _follow(
+        running: Iterable[Future[Fetched | Failed]], errands: Sequence[_Errand], progress: Progress
+    ) -> None:
         waiting = set(running)
         while waiting:
             _, waiting = wait(waiting, timeout=_TICK_S)
             active = [errand for errand in errands if errand.step]
-            step = active[-1].step if len(errands) == 1 and active else f"Fetching {len(errands)} LoRAs"
-            done, total = sum(errand.done for errand in errands), sum(errand.total for errand in errands)
+            step = (
+                active[-1].step
+                if len(errands) == 1 and active
+                else f"Fetching {len(errands)} LoRAs"
+            )
+            done, total = (
+                sum(errand.done for errand in errands),
+                sum(errand.total for errand in errands),
+            )
             progress.report(step, done, total or None)
 
 
-def _report(wanted: Sequence[AdapterCard], running: dict[AdapterKey, Future[Fetched | Failed]]) -> FetchReport:
+def _report(
+    wanted: Sequence[AdapterCard], running: dict[AdapterKey, Future[Fetched | Failed]]
+) -> FetchReport:
     ended = [running[card.key].result() for card in wanted]
-    return FetchReport(tuple(one for one in ended if isinstance(one, Fetched)), tuple(one for one in ended if isinstance(one, Failed)))
+    return FetchReport(
+        tuple(one for one in ended if isinstance(one, Fetched)),
+        tuple(one for one in ended if isinstance(one, Failed)),
+    )

@@ -1,4 +1,6 @@
-"""Find recipes again: a prompt goes in, those whose prompts are most like it come out; by their words where no encoder answers."""
+"""Find recipes again: a prompt goes in, those whose prompts are most like it come out; by their
+words where no encoder answers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class FindRecipes:
     """The use case. What was encoded once is remembered, since a recipe's prompt stays."""
 
     embedder: Embedder
-    _known: OrderedDict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = field(default_factory=OrderedDict)
+    _known: OrderedDict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = field(
+        default_factory=OrderedDict
+    )
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, recipes: Sequence[Recipe], prompt: str) -> list[tuple[Recipe, float]]:
@@ -31,8 +35,13 @@ class FindRecipes:
         vectors = self._vectors([prompt, *(recipe.prompt for recipe in recipes)])
         alike = vectors[1:] @ vectors[0]
         if not vectors[0].any():
-            alike = np.asarray([_shared(prompt, recipe.prompt) for recipe in recipes], dtype=np.float32)
-        scored = [(recipe, round(float(min(1.0, max(0.0, score))), 4)) for recipe, score in zip(recipes, alike, strict=True)]
+            alike = np.asarray(
+                [_shared(prompt, recipe.prompt) for recipe in recipes], dtype=np.float32
+            )
+        scored = [
+            (recipe, round(float(min(1.0, max(0.0, score))), 4))
+            for recipe, score in zip(recipes, alike, strict=True)
+        ]
         return sorted(scored, key=lambda pair: (-pair[1], pair[0].name))
 
     def _vectors(self, texts: Sequence[str]) -> Matrix:
@@ -43,7 +52,9 @@ class FindRecipes:
                 made = self.embedder.embed(missing)
                 if not made.any(axis=1).all():  # nobody answers just now
                     return np.zeros((len(texts), made.shape[1]), dtype=np.float32)
-                self._known.update({(name, text): vector for text, vector in zip(missing, made, strict=True)})
+                self._known.update(
+                    {(name, text): vector for text, vector in zip(missing, made, strict=True)}
+                )
             found: Matrix = np.stack([self._known[name, text] for text in texts])
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)

@@ -1,4 +1,6 @@
-"""Hash the files whose SHA256 is not known yet, so that the same adapter is known as one wherever it comes from."""
+"""Hash the files whose SHA256 is not known yet, so that the same adapter is known as one wherever
+it comes from.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,18 @@ from stylus_ext.core.ports import Progress, Sighting, Store
 
 
 class HashFiles:
-    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop loses one file at most.
+    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop
+    loses one file at most.
 
-    `changing` is held only while a hash is written down, so that nobody waits for gigabytes to be read.
+    `changing` is held only while a hash is written down, so that nobody waits for gigabytes to be
+    read.
     """
 
     def __init__(
-        self, store: Store, refresh: RefreshCatalogue, digest: Callable[[LocalFile, Progress], Digests | None],
+        self,
+        store: Store,
+        refresh: RefreshCatalogue,
+        digest: Callable[[LocalFile, Progress], Digests | None],
         changing: AbstractContextManager[object],
     ) -> None:
         self._store = store
@@ -49,19 +56,31 @@ class HashFiles:
             return self._learn(self._store.owners()[path], file, Digests(sha256.lower(), ""))
 
     def _learn(self, owner: AdapterKey, file: LocalFile, digests: Digests) -> bool:
-        """The hash becomes one more name of the entry, which unites it with what another source knows under that name;
-        not where the file changed or left while it was read, and waits to be hashed again."""
+        """The hash becomes one more name of the entry, which unites it with what another source
+        knows under that name; not where the file changed or left while it was read, and waits to be
+        hashed again.
+        """
         entry = self._store.read([owner]).get(owner)
-        card = local_card(self._store.stated([owner]).get(entry.key, ()), file.path) if entry and file in entry.files else None
+        card = (
+            local_card(self._store.stated([owner]).get(entry.key, ()), file.path)
+            if entry and file in entry.files
+            else None
+        )
         if card is None:
             return False
-        self._refresh.take([Sighting(card=_hashed(card, digests), file=replace(file, sha256=digests.sha256))])
+        self._refresh.take(
+            [Sighting(card=_hashed(card, digests), file=replace(file, sha256=digests.sha256))]
+        )
         return True
 
 
 def _hashed(card: AdapterCard, digests: Digests) -> AdapterCard:
-    """What was computed takes the place of any hash that was believed before; of the tensors' the host believes the header's first."""
+    """What was computed takes the place of any hash that was believed before; of the tensors' the
+    host believes the header's first.
+    """
     name = AdapterKey.sha256(digests.sha256)
     others = [key for key in names(card) if key.scheme != "sha256"]
     first, *rest = [*others, name]
-    return replace(card, key=first, equivalents=tuple(sorted([*rest])), auto_v3=card.auto_v3 or digests.auto_v3)
+    return replace(
+        card, key=first, equivalents=tuple(sorted([*rest])), auto_v3=card.auto_v3 or digests.auto_v3
+    )

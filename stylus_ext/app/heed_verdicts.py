@@ -1,4 +1,6 @@
-"""A composer that heeds what the user found wrong: doubted candidates go to the composer less sure, or not at all, and reasons say so."""
+"""A composer that heeds what the user found wrong: doubted candidates go to the composer less sure,
+or not at all, and reasons say so.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,21 @@ class Heeding:
         said = self._verdicts.all()
         if not said:
             return self._composer.compose(query, candidates)
-        found = doubts(known_as(said, self._store.resolve(verdict.key for verdict in said)), query.prompt.text)
+        found = doubts(
+            known_as(said, self._store.resolve(verdict.key for verdict in said)), query.prompt.text
+        )
         return _told(self._composer.compose(query, doubted(candidates, found)), found)
 
 
 def _told(composition: Composition, found: Mapping[AdapterKey, Doubt]) -> Composition:
     return replace(
         composition,
-        picks=tuple(replace(pick, reason=told(pick.reason, found.get(pick.key))) for pick in composition.picks),
-        near_misses=tuple(replace(miss, reason=told(miss.reason, found.get(miss.key))) for miss in composition.near_misses),
+        picks=tuple(
+            replace(pick, reason=told(pick.reason, found.get(pick.key)))
+            for pick in composition.picks
+        ),
+        near_misses=tuple(
+            replace(miss, reason=told(miss.reason, found.get(miss.key)))
+            for miss in composition.near_misses
+        ),
     )

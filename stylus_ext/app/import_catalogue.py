@@ -1,4 +1,6 @@
-"""Take a published catalogue in files into ours: cards and texts batch by batch, then its vectors, where the encoder is theirs."""
+"""Take a published catalogue in files into ours: cards and texts batch by batch, then its vectors,
+where the encoder is theirs.
+"""
 
 from __future__ import annotations
 
@@ -25,41 +27,60 @@ _BATCH = 256
 
 @dataclass(slots=True)
 class Quoting:
-    """A `Refiner` that says what somebody else has said of a card, where he did, and what the rules say else."""
+    """A `Refiner` that says what somebody else has said of a card, where he did, and what the rules
+    say else.
+    """
 
     rules: Refiner
     name: str
     said: Mapping[AdapterKey, PublishedText] = field(default_factory=dict)
 
     def refine(self, card: AdapterCard) -> Description:
-        said = next((self.said[key] for key in (card.key, *card.equivalents) if key in self.said), None)
+        said = next(
+            (self.said[key] for key in (card.key, *card.equivalents) if key in self.said), None
+        )
         if said is None:
             return self.rules.refine(card)
         base = self.rules.refine(replace(card, text=said.text))
         made_of = f"{self.name}\0{said.text}\0{said.weight}".encode("utf-8", "surrogatepass")
         weight = base.weight if said.weight is None else said.weight
-        return replace(base, text=said.text, weight=weight, source=self.name, fingerprint=hashlib.sha256(made_of).hexdigest()[:32])
+        return replace(
+            base,
+            text=said.text,
+            weight=weight,
+            source=self.name,
+            fingerprint=hashlib.sha256(made_of).hexdigest()[:32],
+        )
 
 
 class ImportCatalogue:
-    """The use case. After each batch its place is written down behind its cards; the user's edits stay, whatever comes."""
+    """The use case. After each batch its place is written down behind its cards; the user's edits
+    stay, whatever comes.
+    """
 
     def __init__(self, shop: Workshop, rules: Refiner) -> None:
         self._shop = shop
         self._rules = rules
 
-    def __call__(self, published: PublishedCatalogue, progress: Progress) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
+    def __call__(
+        self, published: PublishedCatalogue, progress: Progress
+    ) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
         """What was done, and which record is whose: by that its vectors can be found."""
         self._shop.mend()
         mark, who = f"import.{published.name}.{published.fingerprint}", published.name.lower()
         before = _remembered(self._shop.memory.remembered(mark))
         quoting = Quoting(self._rules, who)
         refresh = RefreshCatalogue(self._shop.store, quoting)
-        done, places = replace(before, resumed=before.read > 0 and not before.ended, ended=False), []
+        done, places = (
+            replace(before, resumed=before.read > 0 and not before.ended, ended=False),
+            [],
+        )
         step, rows = f"importing {published.name}", published.vectors()
         total = rows.rows if rows is not None else None
         for batch in _batches(published.records()):
-            places += [(record.place, record.card.key) for record in batch if record.card is not None]
+            places += [
+                (record.place, record.card.key) for record in batch if record.card is not None
+            ]
             fresh = [record for record in batch if record.place >= before.read]
             if fresh:
                 with self._shop.changing:
@@ -69,27 +90,56 @@ class ImportCatalogue:
             progress.report(step, read, total if total is not None and read <= total else None)
         done = replace(done, ended=True)
         self._shop.memory.remember(mark, json.dumps(asdict(done)))
-        logger.info("%s: %d read, %d kept, skipped %s", published.name, done.read, done.kept, dict(done.skipped))
+        logger.info(
+            "%s: %d read, %d kept, skipped %s",
+            published.name,
+            done.read,
+            done.kept,
+            dict(done.skipped),
+        )
         return done, places
 
-    def _take(self, refresh: RefreshCatalogue, quoting: Quoting, batch: Sequence[Published], done: Imported) -> Imported:
+    def _take(
+        self,
+        refresh: RefreshCatalogue,
+        quoting: Quoting,
+        batch: Sequence[Published],
+        done: Imported,
+    ) -> Imported:
         cards = [record.card for record in batch if record.card is not None]
-        quoting.said = {record.card.key: record.said for record in batch if record.card is not None and record.said is not None}
+        quoting.said = {
+            record.card.key: record.said
+            for record in batch
+            if record.card is not None and record.said is not None
+        }
         keys = [card.key for card in cards]
         before = _texts(self._shop.store.read(keys))
         refresh.take([Sighting(card=card) for card in cards])
         after = self._shop.store.read(keys)
-        described = sum(1 for key in quoting.said if key in after and after[key].description.source == quoting.name)
+        described = sum(
+            1
+            for key in quoting.said
+            if key in after and after[key].description.source == quoting.name
+        )
         changed = sum(1 for key, texts in _texts(after).items() if before.get(key) != texts)
-        skipped = Counter(done.skipped) + Counter(record.reason for record in batch if record.card is None)
+        skipped = Counter(done.skipped) + Counter(
+            record.reason for record in batch if record.card is None
+        )
         return replace(
-            done, read=batch[-1].place + 1, kept=done.kept + len(cards), described=done.described + described,
-            changed=done.changed + changed, skipped=dict(skipped),
+            done,
+            read=batch[-1].place + 1,
+            kept=done.kept + len(cards),
+            described=done.described + described,
+            changed=done.changed + changed,
+            skipped=dict(skipped),
         )
 
 
 def _texts(entries: Mapping[AdapterKey, Entry]) -> dict[AdapterKey, tuple[str, ...]]:
-    return {key: (entry.family, *(embedded_text(entry, view) for view in VIEWS)) for key, entry in entries.items()}
+    return {
+        key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
+        for key, entry in entries.items()
+    }
 
 
 def _remembered(text: str) -> Imported:

@@ -1,7 +1,9 @@
-"""What a host elsewhere has in its LoRA folder: its list goes in once, and by its number the adapters that it can load come out.
+"""What a host elsewhere has in its LoRA folder: its list goes in once, and by its number the
+adapters that it can load come out.
 
-An engine that many WebUIs share does not see their disks. A file is an entry's when its bytes are (SHA256, else AutoV3), else when
-it has the stem of the engine's own file and nothing speaks against it; the tag then says the host's stem.
+An engine that many WebUIs share does not see their disks. A file is an entry's when its bytes are
+(SHA256, else AutoV3), else when it has the stem of the engine's own file and nothing speaks against
+it; the tag then says the host's stem.
 """
 
 from __future__ import annotations
@@ -47,9 +49,16 @@ class _Known:
 
 
 class Inventories:
-    """Keeps the latest lists, and finds out anew whose files they are when the catalogue has changed."""
+    """Keeps the latest lists, and finds out anew whose files they are when the catalogue has
+    changed.
+    """
 
-    def __init__(self, store: Store, on_disk: Callable[[], Mapping[AdapterKey, str]], names: Callable[[], Names]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_disk: Callable[[], Mapping[AdapterKey, str]],
+        names: Callable[[], Names],
+    ) -> None:
         self._store = store
         self._on_disk = on_disk
         self._names = names
@@ -59,7 +68,9 @@ class Inventories:
     def take(self, items: Sequence[Listed]) -> str:
         """The number by which the list is known from now on: the same list has the same one."""
         kept = tuple({item.stem: item for item in sorted(items)}.values())
-        text = "\n".join("\t".join((item.stem, item.sha256, item.auto_v3, item.family)) for item in kept)
+        text = "\n".join(
+            "\t".join((item.stem, item.sha256, item.auto_v3, item.family)) for item in kept
+        )
         number = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NUMBER]
         with self._guard:
             self._known.setdefault(number, _Known(kept))
@@ -74,7 +85,9 @@ class Inventories:
         with self._guard:
             known = self._known.get(number)
             if known is None:
-                raise UnknownInventory(f"This engine has no inventory {number[:_NUMBER]!r}; it is to be sent again.")
+                raise UnknownInventory(
+                    f"This engine has no inventory {number[:_NUMBER]!r}; it is to be sent again."
+                )
             self._known.move_to_end(number)
             if known.reach is None or known.state != state:
                 known.reach, known.state = self._matched(known.items), state
@@ -102,7 +115,11 @@ class Inventories:
                 found.setdefault(key, item.stem)
         for item in items:
             key = by_stem.get(item.stem)
-            if key in entries and _is_of_family(item, entries[key]) and not _is_another(item, entries[key]):
+            if (
+                key in entries
+                and _is_of_family(item, entries[key])
+                and not _is_another(item, entries[key])
+            ):
                 found.setdefault(key, item.stem)
         return found
 
@@ -114,11 +131,15 @@ def _sum(item: Listed) -> str:
 
 
 def _is_of_family(item: Listed, entry: Entry) -> bool:
-    """A host's Lora extension tells no more than the ecosystem of some, so SDXL is said of Pony too; nothing said is no objection."""
+    """A host's Lora extension tells no more than the ecosystem of some, so SDXL is said of Pony
+    too; nothing said is no objection.
+    """
     said = family_of(item.family)
     if UNKNOWN in (said, entry.family):
         return True
-    return said == entry.family or said == ecosystem(entry.family) or ecosystem(said) == entry.family
+    return (
+        said == entry.family or said == ecosystem(entry.family) or ecosystem(said) == entry.family
+    )
 
 
 def _is_another(item: Listed, entry: Entry) -> bool:
@@ -127,4 +148,7 @@ def _is_another(item: Listed, entry: Entry) -> bool:
     hashes |= {file.sha256 for file in entry.files if file.sha256}
     if _sum(item) and hashes:
         return _sum(item) not in hashes
-    return bool(item.auto_v3 and entry.card.auto_v3) and item.auto_v3[:AUTO_V3].lower() != entry.card.auto_v3
+    return (
+        bool(item.auto_v3 and entry.card.auto_v3)
+        and item.auto_v3[:AUTO_V3].lower() != entry.card.auto_v3
+    )

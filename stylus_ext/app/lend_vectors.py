@@ -1,4 +1,6 @@
-"""Published vectors become those of imported entries: rows of a mapped matrix go to the index, so that nobody embeds them again."""
+"""Published vectors become those of imported entries: rows of a mapped matrix go to the index, so
+that nobody embeds them again.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,29 @@ Take = Callable[[Sequence[LentItem], Matrix], None]
 
 
 class LendVectors:
-    """The use case. What the index has already, made from the same texts, is passed over: that is how it resumes."""
+    """The use case. What the index has already, made from the same texts, is passed over: that is
+    how it resumes.
+    """
 
-    def __init__(self, shop: Workshop, made_from: Callable[[str, str], str], have: Mapping[AdapterKey, tuple[str, ...]]) -> None:
-        """`made_from` family and text says what a vector is made from, `have` the same of those that there are, view by view."""
+    def __init__(
+        self,
+        shop: Workshop,
+        made_from: Callable[[str, str], str],
+        have: Mapping[AdapterKey, tuple[str, ...]],
+    ) -> None:
+        """`made_from` family and text says what a vector is made from, `have` the same of those
+        that there are, view by view.
+        """
         self._shop = shop
         self._made_from = made_from
         self._have = have
 
     def __call__(
-        self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take, progress: Progress
+        self,
+        vectors: PublishedVectors,
+        places: Sequence[tuple[int, AdapterKey]],
+        take: Take,
+        progress: Progress,
     ) -> int:
         """How many entries got theirs."""
         lent = 0
@@ -39,11 +54,19 @@ class LendVectors:
         progress.report("taking in vectors", len(places), len(places))
         return lent
 
-    def _lend(self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take) -> int:
+    def _lend(
+        self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take
+    ) -> int:
         entries = self._shop.store.read([key for _, key in places])
         wanted = [(place, self._item(entries[key])) for place, key in places if key in entries]
-        wanted = [(place, item) for place, item in wanted if self._have.get(item.key) != item.prints]
-        rows = np.asarray(vectors.values[[place for place, _ in wanted]], dtype=np.float32) if wanted else np.empty((0, vectors.dimensions))
+        wanted = [
+            (place, item) for place, item in wanted if self._have.get(item.key) != item.prints
+        ]
+        rows = (
+            np.asarray(vectors.values[[place for place, _ in wanted]], dtype=np.float32)
+            if wanted
+            else np.empty((0, vectors.dimensions))
+        )
         lengths = np.linalg.norm(rows, axis=1)
         usable = np.isfinite(lengths) & (lengths > 0)
         items = [item for (_, item), right in zip(wanted, usable, strict=True) if right]
@@ -53,7 +76,9 @@ class LendVectors:
 
     def _item(self, entry: Entry) -> LentItem:
         texts = (text_fingerprint(embedded_text(entry, view)) for view in VIEWS)
-        return LentItem(entry.key, entry.family, tuple(self._made_from(entry.family, text) for text in texts))
+        return LentItem(
+            entry.key, entry.family, tuple(self._made_from(entry.family, text) for text in texts)
+        )
 
 
 def into(index_write: Callable[[Sequence[VectorItem], Matrix], None]) -> Take:
@@ -61,6 +86,9 @@ def into(index_write: Callable[[Sequence[VectorItem], Matrix], None]) -> Take:
 
     def take(items: Sequence[LentItem], vectors: Matrix) -> None:
         for place, view in enumerate(VIEWS):
-            index_write([VectorItem(item.key, view, item.family, item.prints[place]) for item in items], vectors)
+            index_write(
+                [VectorItem(item.key, view, item.family, item.prints[place]) for item in items],
+                vectors,
+            )
 
     return take

@@ -1,4 +1,6 @@
-"""What is on disk: which adapters the host can load, under which stem it knows each, and what else they may be called."""
+"""What is on disk: which adapters the host can load, under which stem it knows each, and what else
+they may be called.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class OnDisk:
         self._owners: Mapping[str, AdapterKey] = {}
 
     def __call__(self, folders: Sequence[str] = ()) -> dict[AdapterKey, str]:
-        """By key the stem; of two files with one stem the host sees one, so the first by path stands for both."""
+        """By key the stem; of two files with one stem the host sees one, so the first by path
+        stands for both.
+        """
         stems: dict[str, AdapterKey] = {}
         for path, key in sorted(self._known().items()):
             if not folders or _lies_in(path, folders):
@@ -50,7 +54,9 @@ class NamesOnDisk:
         self._whole: Names | None = None
 
     def __call__(self, only: frozenset[AdapterKey] | None = None) -> Names:
-        """The names of these adapters, or of all on disk; an alias that two of them have is none."""
+        """The names of these adapters, or of all on disk; an alias that two of them have is
+        none.
+        """
         with self._guard:
             self._follow()
             if only is not None and not only.issuperset(self._files):
@@ -75,14 +81,18 @@ class NamesOnDisk:
                 self._files[change.key] = _called(change.entry)
 
     def _names(self, keys: Iterable[AdapterKey]) -> Names:
-        files = sorted((file for key in keys for file in self._files.get(key, ())), key=itemgetter(0))
+        files = sorted(
+            (file for key in keys for file in self._files.get(key, ())), key=itemgetter(0)
+        )
         return Names.of(called for _, called in files)
 
 
 def _called(entry: Entry) -> tuple[tuple[str, Called], ...]:
     """By path what each file of an entry is called."""
     card = entry.card
-    return tuple((file.path, Called(entry.key, file.stem, card.alias, card.auto_v3)) for file in entry.files)
+    return tuple(
+        (file.path, Called(entry.key, file.stem, card.alias, card.auto_v3)) for file in entry.files
+    )
 
 
 def _lies_in(path: str, folders: Sequence[str]) -> bool:

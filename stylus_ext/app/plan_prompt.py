@@ -1,4 +1,6 @@
-"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags. Any failure leaves the prompt as it was, with a note."""
+"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags. Any failure leaves the
+prompt as it was, with a note.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,10 @@ _PASSING = frozenset({"no_encoder", "chat_failed"})
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What is to be planned. `seeds` are the first image seeds of the batches; `on_disk` None takes the whole catalogue,
-    else these adapters alone, by the stem under which the host knows each; with `reach` also what may be fetched."""
+    """What is to be planned. `seeds` are the first image seeds of the batches; `on_disk` None takes
+    the whole catalogue, else these adapters alone, by the stem under which the host knows each;
+    with `reach` also what may be fetched.
+    """
 
     prompt: str
     negative_prompt: str = ""
@@ -56,7 +60,9 @@ class PlanRequest:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MOST_BATCHES:
-            raise InvalidInput(f"A plan is made for 1 to {MOST_BATCHES} batches, not for {len(self.seeds)}.")
+            raise InvalidInput(
+                f"A plan is made for 1 to {MOST_BATCHES} batches, not for {len(self.seeds)}."
+            )
         if self.batch_size < 1:
             raise InvalidInput(f"A batch has at least one picture, not {self.batch_size}.")
         if max(len(self.prompt), len(self.negative_prompt)) > MOST_CHARACTERS:
@@ -79,19 +85,27 @@ class Deadline:
 
 
 class PlanPrompt:
-    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors` names the state of the index,
-    `names` tells how tags may call these adapters, or all that are on disk."""
+    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors`
+    names the state of the index, `names` tells how tags may call these adapters, or all that are on
+    disk.
+    """
 
     def __init__(
-        self, store: Store, retrievers: Callable[[str], Retriever], composers: Callable[[str], Composer],
-        vectors: Callable[[], str] = lambda: "", names: Callable[[frozenset[AdapterKey] | None], Names] = lambda _: NO_NAMES,
+        self,
+        store: Store,
+        retrievers: Callable[[str], Retriever],
+        composers: Callable[[str], Composer],
+        vectors: Callable[[], str] = lambda: "",
+        names: Callable[[frozenset[AdapterKey] | None], Names] = lambda _: NO_NAMES,
     ) -> None:
         self._store = store
         self._retrievers = retrievers
         self._composers = composers
         self._vectors = vectors
         self._names = names
-        self._composed: OrderedDict[tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]] = OrderedDict()
+        self._composed: OrderedDict[
+            tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]
+        ] = OrderedDict()
         self._guard = Lock()
 
     def __call__(self, request: PlanRequest, deadline: Deadline | None = None) -> Plan:
@@ -101,22 +115,40 @@ class PlanPrompt:
             raise
         except StylusError as error:
             logger.warning("no plan: %s", error)
-            note = Note("late" if isinstance(error, DeadlineExceeded) else "failed", f"The prompt was left as it was: {error}")
-            return unchanged(request.prompt, request.negative_prompt, request.seeds[0], len(request.seeds), note)
+            note = Note(
+                "late" if isinstance(error, DeadlineExceeded) else "failed",
+                f"The prompt was left as it was: {error}",
+            )
+            return unchanged(
+                request.prompt, request.negative_prompt, request.seeds[0], len(request.seeds), note
+            )
 
     def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
         settings = replace(request.settings, selection=_checked(request.settings))
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
-        only = None if request.on_disk is None or request.reach is not None else frozenset(request.on_disk)
-        query = Query(prompt, negative, settings.selection, only, terms=Terms(request.seeds[0], deadline.left))
+        only = (
+            None
+            if request.on_disk is None or request.reach is not None
+            else frozenset(request.on_disk)
+        )
+        query = Query(
+            prompt, negative, settings.selection, only, terms=Terms(request.seeds[0], deadline.left)
+        )
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
-            composition, told = correct(self._store, self._around(query, request), composition, request.corrections)
+            composition, told = correct(
+                self._store, self._around(query, request), composition, request.corrections
+            )
             notes = [*notes, *told]
         entries = self._store.read(pick.key for pick in composition.picks)
-        tags = {pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk) for pick in composition.picks}
+        tags = {
+            pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
+            for pick in composition.picks
+        }
         composition = _weighted(composition, settings.weights.default_weight)
-        masks = choose_masks(composition, settings.diversity.scheme, request.seeds, request.batch_size)
+        masks = choose_masks(
+            composition, settings.diversity.scheme, request.seeds, request.batch_size
+        )
         sheet = Sheet(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
         family = family_of_plan(settings, entries)
@@ -130,19 +162,43 @@ class PlanPrompt:
             prompts=tuple(written[mask].prompt for mask in masks),
             negative_prompts=tuple(written[mask].negative_prompt for mask in masks),
             tags=tuple(tags.values()),
-            missing=tuple(_missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk),
-            notes=tuple(dict.fromkeys([*notes, *remarks(prompt, composition, bool(request.corrections)), *relatives(family, entries)])),
+            missing=tuple(
+                _missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk
+            ),
+            notes=tuple(
+                dict.fromkeys(
+                    [
+                        *notes,
+                        *remarks(prompt, composition, bool(request.corrections)),
+                        *relatives(family, entries),
+                    ]
+                )
+            ),
             family=family,
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
         )
 
-    def _compose(self, query: Query, request: PlanRequest, deadline: Deadline) -> tuple[Composition, float, Sequence[Note]]:
+    def _compose(
+        self, query: Query, request: PlanRequest, deadline: Deadline
+    ) -> tuple[Composition, float, Sequence[Note]]:
         if not query.prompt.text.strip():
-            return Composition(), 0.0, [Note("empty", "The prompt is empty, so there is nothing to choose for.")]
+            return (
+                Composition(),
+                0.0,
+                [Note("empty", "The prompt is empty, so there is nothing to choose for.")],
+            )
         state = (self._store.identity, self._store.revision, self._vectors())
         known = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
-        question = (query.prompt.text, query.negative.text, query.limits, query.only, known, _seed_of(query), *state)
+        question = (
+            query.prompt.text,
+            query.negative.text,
+            query.limits,
+            query.only,
+            known,
+            _seed_of(query),
+            *state,
+        )
         with self._guard:
             if question in self._composed:
                 self._composed.move_to_end(question)
@@ -168,11 +224,18 @@ class PlanPrompt:
         def away(entry: Entry) -> str:
             if on_disk is None or entry.key in on_disk:
                 return ""
-            return "no file of it is in your LoRA folder" if reach is None else reach.why_not(entry.key, entry.card.remote)
+            return (
+                "no file of it is in your LoRA folder"
+                if reach is None
+                else reach.why_not(entry.key, entry.card.remote)
+            )
 
         return Around(
-            query, lambda entry: _stem(entry, on_disk), away,
-            lambda: _reachable(self._retrievers(query.limits.policy).find(query), request), self._composers(query.limits.composer),
+            query,
+            lambda entry: _stem(entry, on_disk),
+            away,
+            lambda: _reachable(self._retrievers(query.limits.policy).find(query), request),
+            self._composers(query.limits.composer),
         )
 
     def _sayable(
@@ -184,15 +247,25 @@ class PlanPrompt:
         while True:
             composition = composer.compose(query, candidates)
             entries = {candidate.key: candidate.entry for candidate in candidates.found}
-            reasons = {pick.key: why_not(_stem(entries[pick.key], on_disk)) for pick in composition.picks}
+            reasons = {
+                pick.key: why_not(_stem(entries[pick.key], on_disk)) for pick in composition.picks
+            }
             unsayable = {key: reason for key, reason in reasons.items() if reason is not None}
             if not unsayable:
                 return composition, notes
             notes += [Note("bad_name", reason) for reason in unsayable.values()]
             candidates = replace(
                 candidates,
-                found=tuple(candidate for candidate in candidates.found if candidate.key not in unsayable),
-                refused=(*(NearMiss(key, entries[key].card.name, reason) for key, reason in unsayable.items()), *candidates.refused),
+                found=tuple(
+                    candidate for candidate in candidates.found if candidate.key not in unsayable
+                ),
+                refused=(
+                    *(
+                        NearMiss(key, entries[key].card.name, reason)
+                        for key, reason in unsayable.items()
+                    ),
+                    *candidates.refused,
+                ),
             )
 
 
@@ -202,12 +275,17 @@ def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
     if reach is None or on_disk is None:
         return candidates
     away = [one for one in candidates.found if one.key not in on_disk]
-    reasons = {one.key: reason for one in away if (reason := reach.why_not(one.key, one.entry.card.remote))}
+    reasons = {
+        one.key: reason for one in away if (reason := reach.why_not(one.key, one.entry.card.remote))
+    }
     told = [one for one in away if one.key in reasons][:_MOST_TOLD]
     return replace(
         candidates,
         found=tuple(one for one in candidates.found if one.key not in reasons),
-        refused=(*(NearMiss(one.key, one.entry.card.name, reasons[one.key], one.score) for one in told), *candidates.refused),
+        refused=(
+            *(NearMiss(one.key, one.entry.card.name, reasons[one.key], one.score) for one in told),
+            *candidates.refused,
+        ),
     )
 
 
@@ -230,19 +308,31 @@ def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
     return stem_for(remote.name if remote else "", entry.card.name, ())
 
 
-def _tag(entry: Entry, kind: str, prompt: Prompt, settings: Settings, on_disk: Mapping[AdapterKey, str] | None) -> Tag:
+def _tag(
+    entry: Entry,
+    kind: str,
+    prompt: Prompt,
+    settings: Settings,
+    on_disk: Mapping[AdapterKey, str] | None,
+) -> Tag:
     triggers = fitting_triggers(entry.triggers, prompt, kind) if settings.text.triggers else ()
     there = entry.stem is not None if on_disk is None else entry.key in on_disk
     return Tag(entry.key, _stem(entry, on_disk), there, triggers, entry.card.negative_text)
 
 
 def _weighted(composition: Composition, default: float) -> Composition:
-    picks = tuple(replace(pick, weight=default) if pick.weight is None else pick for pick in composition.picks)
+    picks = tuple(
+        replace(pick, weight=default) if pick.weight is None else pick for pick in composition.picks
+    )
     return replace(composition, picks=picks)
 
 
 def _missing(entry: Entry, tag: Tag) -> MissingFile:
     remote = entry.card.remote
     return MissingFile(
-        entry.key, entry.card.name, f"{tag.stem}.safetensors", remote.size if remote else 0, remote.sha256 if remote else None
+        entry.key,
+        entry.card.name,
+        f"{tag.stem}.safetensors",
+        remote.size if remote else 0,
+        remote.sha256 if remote else None,
     )

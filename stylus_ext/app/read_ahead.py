@@ -1,4 +1,6 @@
-"""The next page is fetched while this one is worked on: places go in one by one, pages come out, and a stop ends the waiting."""
+"""The next page is fetched while this one is worked on: places go in one by one, pages come out,
+and a stop ends the waiting.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ class ReadAhead(Generic[_T]):
     def __enter__(self) -> ReadAhead[_T]:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 

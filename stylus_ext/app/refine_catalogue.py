@@ -1,4 +1,6 @@
-"""Have a refiner that costs something describe the catalogue: many cards at once, within a budget, resumed after any end."""
+"""Have a refiner that costs something describe the catalogue: many cards at once, within a budget,
+resumed after any end.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from stylus_ext.app.refine_job import STEP, RefineJob, Wanted
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.ports import Progress, Store
-from stylus_ext.core.refining import Check, CostlyRefiner, Expense, Refined, RefineLimits, RefineReport, Turn
+from stylus_ext.core.refining import (
+    Check,
+    CostlyRefiner,
+    Expense,
+    Refined,
+    RefineLimits,
+    RefineReport,
+    Turn,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,14 +31,26 @@ _PUBLISHED = "stylusdocs"  # described by a model that had seen pictures, too
 
 
 class RefineCatalogue:
-    """The use case. Only descriptions that came are stored, as they come; a text of the user's is never asked for, nor touched."""
+    """The use case. Only descriptions that came are stored, as they come; a text of the user's is
+    never asked for, nor touched.
+    """
 
     def __init__(
-        self, store: Store, refiner: CostlyRefiner, attempts: Attempts, changing: AbstractContextManager[object],
+        self,
+        store: Store,
+        refiner: CostlyRefiner,
+        attempts: Attempts,
+        changing: AbstractContextManager[object],
         pace: Callable[[Check], None],
     ) -> None:
         """`pace` is waited for before each question."""
-        self._store, self._refiner, self._attempts, self._changing, self.pace = store, refiner, attempts, changing, pace
+        self._store, self._refiner, self._attempts, self._changing, self.pace = (
+            store,
+            refiner,
+            attempts,
+            changing,
+            pace,
+        )
 
     def estimate(self, limits: RefineLimits) -> RefineReport:
         """What would be done; nobody is asked."""
@@ -38,8 +60,14 @@ class RefineCatalogue:
         progress.report(STEP, 0)
         report, wanted = self._chosen(limits)
         if limits.dollars is not None and report.estimate.cost is None:
-            return replace(report, left=len(wanted), stopped="Nobody knows what this model costs, so no budget in dollars can be kept. "
-                           "Set chat.price_in and chat.price_out, or give a budget in tokens.")
+            return replace(
+                report,
+                left=len(wanted),
+                stopped=(
+                    "Nobody knows what this model costs, so no budget in dollars can be kept. "
+                    "Set chat.price_in and chat.price_out, or give a budget in tokens."
+                ),
+            )
         run = RefineJob(self, limits, wanted, progress)
         try:
             run.all()
@@ -47,10 +75,21 @@ class RefineCatalogue:
             if run.began:
                 self._refiner.release()
         done = replace(
-            report, refined=run.refined, failed=run.failed, left=len(wanted) - run.refined - run.failed - run.passed, spent=run.spent,
-            reasons=dict(run.reasons), stopped=run.stopped,
+            report,
+            refined=run.refined,
+            failed=run.failed,
+            left=len(wanted) - run.refined - run.failed - run.passed,
+            spent=run.spent,
+            reasons=dict(run.reasons),
+            stopped=run.stopped,
         )
-        logger.info("%d refined, %d failed, %d left, %d tokens", done.refined, done.failed, done.left, done.spent.tokens)
+        logger.info(
+            "%d refined, %d failed, %d left, %d tokens",
+            done.refined,
+            done.failed,
+            done.left,
+            done.spent.tokens,
+        )
         return done
 
     def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined:
@@ -60,7 +99,13 @@ class RefineCatalogue:
         """What the user said meanwhile, and what else is told of the card by now, stays."""
         with self._changing:
             entries = self._store.read([one.key for one, _ in made])
-            self._store.write([replace(entries[one.key], description=refined.description) for one, refined in made if one.key in entries])
+            self._store.write(
+                [
+                    replace(entries[one.key], description=refined.description)
+                    for one, refined in made
+                    if one.key in entries
+                ]
+            )
         for one, _ in made:
             self._attempts.succeeded(str(one.key))
 
@@ -72,7 +117,9 @@ class RefineCatalogue:
         self._attempts.failed(str(one.key), one.print)
 
     def _chosen(self, limits: RefineLimits) -> tuple[RefineReport, list[Wanted]]:
-        """What is to be refined, the user's own files first; and what all of it will cost, about."""
+        """What is to be refined, the user's own files first; and what all of it will cost,
+        about.
+        """
         counts: Counter[str] = Counter()
         own: list[Wanted] = []
         others: list[Wanted] = []
@@ -82,11 +129,18 @@ class RefineCatalogue:
             if why:
                 counts[why] += 1
                 continue
-            (own if entry.files else others).append(replace(one, estimate=self._refiner.estimate(entry.card)))
+            (own if entry.files else others).append(
+                replace(one, estimate=self._refiner.estimate(entry.card))
+            )
         wanted = [*own, *others][: limits.most]
         total = sum((one.estimate for one in wanted), Expense())
         report = RefineReport(
-            wanted=len(wanted), left=len(wanted), known=counts["known"], edited=counts["edited"], waiting=counts["waiting"], estimate=total
+            wanted=len(wanted),
+            left=len(wanted),
+            known=counts["known"],
+            edited=counts["edited"],
+            waiting=counts["waiting"],
+            estimate=total,
         )
         return report, wanted
 
@@ -105,7 +159,10 @@ class RefineCatalogue:
             return ""
         if said.source == _PUBLISHED and not limits.again:
             return "known"
-        alike = said.source.partition(":")[0] == self._refiner.source.partition(":")[0] and said.fingerprint == print_
+        alike = (
+            said.source.partition(":")[0] == self._refiner.source.partition(":")[0]
+            and said.fingerprint == print_
+        )
         if alike and (said.source == self._refiner.source or not limits.again):
             return "known"
         return "" if self._attempts.may(str(entry.key), print_) else "waiting"

@@ -1,4 +1,6 @@
-"""One job of refining: questions go out, answers come in, and the budget is kept with what is still under way."""
+"""One job of refining: questions go out, answers come in, and the budget is kept with what is still
+under way.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,13 @@ STEP = "refining"
 _TICK_S = 0.1
 _AHEAD = 2
 _GATHER_S = 0.02
-"""Answers that come within this are stored together; meanwhile others stand in line to be asked about."""
+"""Answers that come within this are stored together; meanwhile others stand in line to be asked
+about.
+"""
 _MOST_IN_VAIN = 5
-"""Failures in a row, with nothing between them, after which it is not the cards: the job ends instead of paying on."""
+"""Failures in a row, with nothing between them, after which it is not the cards: the job ends
+instead of paying on.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +84,20 @@ class RefineJob:
         self._turns = threading.Semaphore(self.limits.at_once)
 
     def all(self) -> None:
-        getting_ready = self.limits.at_once - 1  # where they go one by one, none is read before the last one is done with
-        with ThreadPoolExecutor(self.limits.at_once + getting_ready, thread_name_prefix="stylus-refine") as pool:
+        getting_ready = (
+            self.limits.at_once - 1
+        )  # where they go one by one, none is read before the last one is done with
+        with ThreadPoolExecutor(
+            self.limits.at_once + getting_ready, thread_name_prefix="stylus-refine"
+        ) as pool:
             try:
                 while self._more(pool) or self._open:
                     if wait(self._open, _TICK_S, FIRST_COMPLETED).not_done:
                         self._stop.wait(_GATHER_S)
                     self._take({future for future in self._open if future.done()})
-                    self.progress.report(STEP, self.refined + self.failed + self.passed, len(self.wanted))
+                    self.progress.report(
+                        STEP, self.refined + self.failed + self.passed, len(self.wanted)
+                    )
             finally:
                 self._stop.set()
                 for future in self._open:
@@ -93,11 +105,19 @@ class RefineJob:
                 self._take(wait(self._open).done)
 
     def _more(self, pool: ThreadPoolExecutor) -> bool:
-        """Lines up as many as can be paid; the pool asks about as many of them at once as may be, also while answers are stored."""
-        while not self.stopped and self._asked < len(self.wanted) and len(self._open) < _AHEAD * self.limits.at_once:
+        """Lines up as many as can be paid; the pool asks about as many of them at once as may be,
+        also while answers are stored.
+        """
+        while (
+            not self.stopped
+            and self._asked < len(self.wanted)
+            and len(self._open) < _AHEAD * self.limits.at_once
+        ):
             one = self.wanted[self._asked]
             under_way = sum((each.estimate for each in self._open.values()), one.estimate)
-            if not self.limits.affords(self.spent + under_way.dearer(self.spent, self._foreseen)):  # a model that thinks takes more
+            if not self.limits.affords(
+                self.spent + under_way.dearer(self.spent, self._foreseen)
+            ):  # a model that thinks takes more
                 if not self._open:  # else what comes in may have cost less than was thought
                     self.stopped = "The budget is used up."
                 break
@@ -171,4 +191,7 @@ class RefineJob:
         self._in_vain += 1
         if self._in_vain >= _MOST_IN_VAIN and not self.stopped:
             self._given_up.set()  # for those that wait in line; who is asked already may answer
-            self.stopped = f"{self._in_vain} questions in a row came to nothing, the last one for this reason: {why}"
+            self.stopped = (
+                f"{self._in_vain} questions in a row came to nothing, the last one for this reason:"
+                f" {why}"
+            )

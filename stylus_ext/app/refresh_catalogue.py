@@ -1,4 +1,6 @@
-"""Refresh the catalogue: card -> description -> entry -> vector. Only what changed is worked on; a stop loses nothing finished."""
+"""Refresh the catalogue: card -> description -> entry -> vector. Only what changed is worked on; a
+stop loses nothing finished.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class RefreshCatalogue:
         return Refreshed(written=written, gone=len(gone), united=united, notes=tuple(notes))
 
     def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
-        """Puts cards, and the files they were read from, into the catalogue; says how many, and how many entries became one."""
+        """Puts cards, and the files they were read from, into the catalogue; says how many, and how
+        many entries became one.
+        """
         sightings = self._replaced.settle(sightings)
         cards = [sighting.card for sighting in sightings if sighting.card is not None]
         united = self._unite(cards)
@@ -67,16 +71,25 @@ class RefreshCatalogue:
             if sighting.card is not None and sighting.file is not None:
                 files.setdefault(homes[sighting.card.key], []).append(sighting.file)
         self._renew(set(homes.values()), files)
-        moved = [file.path for home, found in files.items() for file in found if owners.get(file.path, home) != home]
+        moved = [
+            file.path
+            for home, found in files.items()
+            for file in found
+            if owners.get(file.path, home) != home
+        ]
         self._drop({owners[path] for path in moved}, frozenset(moved))
         return len(cards), united
 
     def renew(self, keys: Iterable[AdapterKey]) -> None:
-        """Makes entries anew of what is kept about them: after a kill between the keeping and the making."""
+        """Makes entries anew of what is kept about them: after a kill between the keeping and the
+        making.
+        """
         self._renew(set(self._store.stated(keys)), {})
 
     def forget(self, paths: Sequence[str]) -> None:
-        """These files are not there any more; an entry that nothing but such a file spoke of goes with it."""
+        """These files are not there any more; an entry that nothing but such a file spoke of goes
+        with it.
+        """
         owners = self._store.owners()
         self._drop({owners[path] for path in paths if path in owners}, frozenset(paths))
 
@@ -85,15 +98,28 @@ class RefreshCatalogue:
             return
         entries = self._store.read(keys)
         stated = self._store.stated(entries)
-        left = {key: tuple(file for file in entry.files if file.path not in paths) for key, entry in entries.items()}
-        orphans = [key for key, files in left.items() if not files and all(card.source == "local" for card in stated.get(key, ()))]
+        left = {
+            key: tuple(file for file in entry.files if file.path not in paths)
+            for key, entry in entries.items()
+        }
+        orphans = [
+            key
+            for key, files in left.items()
+            if not files and all(card.source == "local" for card in stated.get(key, ()))
+        ]
         self._store.remove(orphans)
-        others = [replace(entry, files=left[key]) for key, entry in entries.items() if key not in orphans]
+        others = [
+            replace(entry, files=left[key]) for key, entry in entries.items() if key not in orphans
+        ]
         self._store.write(others)
         self._renew({entry.key for entry in others}, {})
 
-    def _renew(self, keys: Iterable[AdapterKey], files: Mapping[AdapterKey, Sequence[LocalFile]]) -> None:
-        """Writes entries anew from what the sources state; `files` come beside those that are known."""
+    def _renew(
+        self, keys: Iterable[AdapterKey], files: Mapping[AdapterKey, Sequence[LocalFile]]
+    ) -> None:
+        """Writes entries anew from what the sources state; `files` come beside those that are
+        known.
+        """
         stated = self._store.stated(keys)
         before = self._store.read(stated)
         entries = []
@@ -106,20 +132,34 @@ class RefreshCatalogue:
             entries.append(self.entry(card, old, tuple(found.values())))
         self._store.write(entries)
 
-    def entry(self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()) -> Entry:
+    def entry(
+        self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()
+    ) -> Entry:
         """The entry that a card makes."""
         description = self._refiner.refine(card)
         family = family_of(card.base_model)
         if old is None:
             return Entry(card=card, description=description, family=family, files=files)
-        return replace(old, card=card, description=preferred(description, old.description), family=family, files=files)
+        return replace(
+            old,
+            card=card,
+            description=preferred(description, old.description),
+            family=family,
+            files=files,
+        )
 
     def _unite(self, cards: Sequence[AdapterCard]) -> int:
-        """Cards that speak of one adapter make one of all the entries that have any of its names; says how many went."""
+        """Cards that speak of one adapter make one of all the entries that have any of its names;
+        says how many went.
+        """
         known = self._store.resolve({name for card in cards for name in names(card)})
         united = 0
         for group in groups(cards):
-            firsts = list(dict.fromkeys(known[name] for card in group for name in names(card) if name in known))
+            firsts = list(
+                dict.fromkeys(
+                    known[name] for card in group for name in names(card) if name in known
+                )
+            )
             for other in firsts[1:]:
                 self._unite_two(firsts[0], other)
                 united += 1
@@ -132,7 +172,12 @@ class RefreshCatalogue:
         if first in before and other in before:
             best = preferred(before[first].description, before[other].description)
             if best != before[first].description:
-                self._store.write([replace(entry, description=best) for entry in self._store.read([first]).values()])
+                self._store.write(
+                    [
+                        replace(entry, description=best)
+                        for entry in self._store.read([first]).values()
+                    ]
+                )
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -1,4 +1,6 @@
-"""Read a catalogue on the network into ours, page by page: resumed after any end, incremental afterwards, embedded as it comes."""
+"""Read a catalogue on the network into ours, page by page: resumed after any end, incremental
+afterwards, embedded as it comes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a crawl did in all, the parts before an interruption included: `unchanged` is what was kept and known as it is."""
+    """What a crawl did in all, the parts before an interruption included: `unchanged` is what was
+    kept and known as it is.
+    """
 
     models: int = 0
     kept: int = 0
@@ -37,12 +41,21 @@ class Synced:
 
 
 class SyncCatalogue:
-    """The use case. After each page its place is written down behind its cards, so that a kill costs one page at most."""
+    """The use case. After each page its place is written down behind its cards, so that a kill
+    costs one page at most.
+    """
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
-    def __call__(self, catalogue: RemoteCatalogue, wanted: Wanted, progress: Progress, *, afresh: bool = False) -> Synced:
+    def __call__(
+        self,
+        catalogue: RemoteCatalogue,
+        wanted: Wanted,
+        progress: Progress,
+        *,
+        afresh: bool = False,
+    ) -> Synced:
         self._shop.mend()
         step = f"reading {catalogue.name}"
         progress.report(step, 0, wanted.top or None)
@@ -57,17 +70,47 @@ class SyncCatalogue:
             notes: tuple[Note, ...] = ()
         except CursorLost:
             state = crawl.run(state.afresh())
-            notes = (Note("crawl_restarted", f"{catalogue.name} had forgotten the place where the last reading stopped, so it began anew."),)
+            notes = (
+                Note(
+                    "crawl_restarted",
+                    f"{catalogue.name} had forgotten the place where the last reading stopped, so"
+                    " it began anew.",
+                ),
+            )
         with self._shop.changing:
             made = crawl.vectors + self._shop.embed(progress)
-        done = Synced(state.models, state.kept, state.written, state.skipped, made, resumed, bool(state.until), notes)
-        logger.info("%s: %d models, %d kept, %d written, skipped %s", catalogue.name, done.models, done.kept, done.written, dict(done.skipped))
+        done = Synced(
+            state.models,
+            state.kept,
+            state.written,
+            state.skipped,
+            made,
+            resumed,
+            bool(state.until),
+            notes,
+        )
+        logger.info(
+            "%s: %d models, %d kept, %d written, skipped %s",
+            catalogue.name,
+            done.models,
+            done.kept,
+            done.written,
+            dict(done.skipped),
+        )
         return done
 
 
 class _Crawl:
-    def __init__(self, shop: Workshop, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter) -> None:
-        self._shop, self._catalogue, self._wanted, self._name, self._meter = shop, catalogue, wanted, name, meter
+    def __init__(
+        self, shop: Workshop, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
+    ) -> None:
+        self._shop, self._catalogue, self._wanted, self._name, self._meter = (
+            shop,
+            catalogue,
+            wanted,
+            name,
+            meter,
+        )
         self.vectors = 0
 
     def run(self, state: CrawlState) -> CrawlState:
@@ -86,7 +129,11 @@ class _Crawl:
                     return state
 
     def _fetch(self, ahead: ReadAhead[CataloguePage], state: CrawlState) -> None:
-        ahead.begin(lambda check: self._catalogue.page(self._wanted, state.cursor, state.left(self._wanted), check))
+        ahead.begin(
+            lambda check: self._catalogue.page(
+                self._wanted, state.cursor, state.left(self._wanted), check
+            )
+        )
 
     def _take(self, page: CataloguePage) -> int:
         """What is new or changed goes into the catalogue and is embedded; how many that were."""
@@ -106,7 +153,9 @@ class _Crawl:
 
 
 class _Meter:
-    """Progress of this run alone, so that what is left of the time can be told: what came before an interruption took none."""
+    """Progress of this run alone, so that what is left of the time can be told: what came before an
+    interruption took none.
+    """
 
     def __init__(self, step: str, began: CrawlState, wanted: Wanted, progress: Progress) -> None:
         self._step, self._progress, self._before = step, progress, began.models
@@ -114,4 +163,6 @@ class _Meter:
 
     def tell(self, state: CrawlState) -> None:
         done = max(0, state.models - self._before)
-        self._progress.report(self._step, min(done, self._total) if self._total is not None else done, self._total)
+        self._progress.report(
+            self._step, min(done, self._total) if self._total is not None else done, self._total
+        )

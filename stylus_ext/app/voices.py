@@ -1,4 +1,6 @@
-"""Who speaks of what: the names that a card states, the file it was read from, and which cards speak of one adapter."""
+"""Who speaks of what: the names that a card states, the file it was read from, and which cards
+speak of one adapter.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ def names(card: AdapterCard) -> tuple[AdapterKey, ...]:
 
 def path_name(card: AdapterCard) -> AdapterKey | None:
     """The key of the file that a local card was read from."""
-    return next((key for key in names(card) if key.scheme == "path"), None) if card.source == "local" else None
+    return (
+        next((key for key in names(card) if key.scheme == "path"), None)
+        if card.source == "local"
+        else None
+    )
 
 
 def tells_of(name: AdapterKey | None, path: str) -> bool:
@@ -25,16 +31,24 @@ def tells_of(name: AdapterKey | None, path: str) -> bool:
 
 
 def local_card(cards: Iterable[AdapterCard], path: str) -> AdapterCard | None:
-    """The card that was read from this file; one that names no file speaks of whatever file there is."""
+    """The card that was read from this file; one that names no file speaks of whatever file there
+    is.
+    """
     local = [card for card in cards if card.source == "local"]
-    fitting = [card for card in local if tells_of(path_name(card), path)] or [card for card in local if path_name(card) is None]
+    fitting = [card for card in local if tells_of(path_name(card), path)] or [
+        card for card in local if path_name(card) is None
+    ]
     return max(fitting, key=lambda card: len(str(path_name(card))), default=None)
 
 
 def speaking(cards: Sequence[AdapterCard], files: Iterable[LocalFile]) -> Sequence[AdapterCard]:
     """Without the cards of files that are not there, unless nobody else speaks."""
     paths = [file.path for file in files]
-    present = [card for card in cards if (name := path_name(card)) is None or any(tells_of(name, path) for path in paths)]
+    present = [
+        card
+        for card in cards
+        if (name := path_name(card)) is None or any(tells_of(name, path) for path in paths)
+    ]
     return present or cards
 
 
@@ -52,4 +66,6 @@ def under(first: AdapterKey, card: AdapterCard) -> AdapterCard:
     """The card under its first key; the key it came with becomes an equivalent."""
     if card.key == first:
         return card
-    return replace(card, key=first, equivalents=tuple(sorted({card.key, *card.equivalents} - {first})))
+    return replace(
+        card, key=first, equivalents=tuple(sorted({card.key, *card.equivalents} - {first}))
+    )

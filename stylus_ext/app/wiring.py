@@ -1,4 +1,6 @@
-"""The one place that names back ends: a data folder and settings go in, everything a user can ask for comes out."""
+"""The one place that names back ends: a data folder and settings go in, everything a user can ask
+for comes out.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,20 @@ from stylus_ext.core.settings import Settings
 _FIRST_LOOK_S = 5.0
 
 
-def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | None = None) -> Stylus:
+def open_stylus(
+    folder: Path, settings: Settings, holder: Callable[[], str] | None = None
+) -> Stylus:
     """`holder` names who has the data folder when it is locked."""
     store = SqliteStore(folder, holder=holder)
     embedder = embedder_for(settings.encoder, encoder_key(folder, settings.encoder))
 
     def fresh_index(place: Path) -> ChromaIndex:
         return ChromaIndex(
-            place, embedder.name, embedder.dimensions,
-            url=settings.vectors.chroma_url, exact_below=settings.vectors.exact_below,
+            place,
+            embedder.name,
+            embedder.dimensions,
+            url=settings.vectors.chroma_url,
+            exact_below=settings.vectors.exact_below,
         )
 
     def close() -> None:
@@ -60,11 +67,17 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         close()
         raise
     chat = ChatAccess(folder, settings.chat)
-    refresh, access, hub = RefreshCatalogue(store, CardRefiner()), CivitaiAccess(folder, settings), HuggingFaceAccess(folder, settings)
+    refresh, access, hub = (
+        RefreshCatalogue(store, CardRefiner()),
+        CivitaiAccess(folder, settings),
+        HuggingFaceAccess(folder, settings),
+    )
     embed = EmbedCatalogue(store, index, embedder)
     changing, pictures = RLock(), CardPictures(folder, settings.downloads)
     names, on_disk = NamesOnDisk(store), OnDisk(store)
-    found = retriever_for(store, index, questions, folder / "lexical", reranker_of(folder, settings))
+    found = retriever_for(
+        store, index, questions, folder / "lexical", reranker_of(folder, settings)
+    )
 
     def retrievers(policy: str) -> Retriever:
         return Noting(found(policy), questions)
@@ -79,14 +92,18 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
         index=index,
         embedder=embedder,
         questions=questions,
-        plan=PlanPrompt(store, retrievers, heeding, lambda: f"{index.mark} {store.verdicts.mark}", names),
+        plan=PlanPrompt(
+            store, retrievers, heeding, lambda: f"{index.mark} {store.verdicts.mark}", names
+        ),
         retrievers=retrievers,
         composers=heeding,
         verdicts=store.verdicts,
         chat=chat,
         refresh=refresh,
         embed=embed,
-        hash_files=HashFiles(store, refresh, lambda file, progress: digests_of(Path(file.path), progress), changing),
+        hash_files=HashFiles(
+            store, refresh, lambda file, progress: digests_of(Path(file.path), progress), changing
+        ),
         changing=changing,
         on_disk=on_disk,
         inventories=Inventories(store, on_disk, names),
@@ -109,9 +126,13 @@ def open_stylus(folder: Path, settings: Settings, holder: Callable[[], str] | No
 def _encoding(
     embedder: Embedder, place: Path, fresh_index: Callable[[Path], ChromaIndex]
 ) -> tuple[QuestionEmbedder, ChromaIndex | LateIndex]:
-    """What makes vectors of prompts, and what they are compared with; a server that does not answer shuts nobody out."""
+    """What makes vectors of prompts, and what they are compared with; a server that does not answer
+    shuts nobody out.
+    """
     if not isinstance(embedder, EndpointEmbedder):
-        return QuestionEmbedder(embedder, lambda: embedder.dimensions, lambda: None), fresh_index(place)
+        return QuestionEmbedder(embedder, lambda: embedder.dimensions, lambda: None), fresh_index(
+            place
+        )
     questions = QuestionEmbedder(embedder, lambda: embedder.known, embedder.look)
     try:
         embedder.look(_FIRST_LOOK_S)

@@ -1,4 +1,6 @@
-"""How a service on the network is reached: its address, its pace and its key go in; a client that keeps to them comes out."""
+"""How a service on the network is reached: its address, its pace and its key go in; a client that
+keeps to them comes out.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylus_ext.backends.http import Http, Key, KeyName, Pace, forget_key, keep_key, key_for, origin_of
+from stylus_ext.backends.http import (
+    Http,
+    Key,
+    KeyName,
+    Pace,
+    forget_key,
+    keep_key,
+    key_for,
+    origin_of,
+)
 from stylus_ext.core.errors import InvalidInput, StoreProblem
 from stylus_ext.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Access(ABC):
-    """One for a data folder: however many ask at once, they keep one distance between their requests. Each service has its own."""
+    """One for a data folder: however many ask at once, they keep one distance between their
+    requests. Each service has its own.
+    """
 
     folder: Path
     settings: Settings
@@ -50,7 +63,9 @@ class Access(ABC):
 
     @contextmanager
     def http(self) -> Iterator[Http]:
-        """Open while something is asked; the key is looked for each time, since it may have been entered meanwhile."""
+        """Open while something is asked; the key is looked for each time, since it may have been
+        entered meanwhile.
+        """
         http = Http(key_for(self.folder, self.key_url, self.key_name), pace=self.pace)
         try:
             yield http
@@ -58,7 +73,9 @@ class Access(ABC):
             http.close()
 
     def has_key(self) -> bool:
-        """Whether there is one that is sent to whom it is for; of one that cannot be used whoever makes a request hears."""
+        """Whether there is one that is sent to whom it is for; of one that cannot be used whoever
+        makes a request hears.
+        """
         try:
             return key_for(self.folder, self.key_url, self.key_name) is not None
         except (InvalidInput, StoreProblem):
@@ -66,7 +83,7 @@ class Access(ABC):
 
     def told(self) -> str:
         """Where questions go, and whether the key goes with them, as a sentence ends."""
-        return f"{self.url}{', with your key' if self.has_key() and origin_of(self.key_url) == origin_of(self.url) else ''}"
+        return f"{self.url}{', with your key' if self.has_key() and origin_of(self.key_url) == origin_of(self.url) else ''}"  # noqa: E501
 
     def told_of_files(self) -> str:
         """The same of what is fetched."""

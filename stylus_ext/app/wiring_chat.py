@@ -1,4 +1,6 @@
-"""What is wired to a chat server: a data folder and settings go in; the one client, its key, and what is said of both come out."""
+"""What is wired to a chat server: a data folder and settings go in; the one client, its key, and
+what is said of both come out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
-from stylus_ext.backends.chat import ChatClient, ChatEndpoint, Place, Price, Question, chat_key, place_of
+from stylus_ext.backends.chat import (
+    ChatClient,
+    ChatEndpoint,
+    Place,
+    Price,
+    Question,
+    chat_key,
+    place_of,
+)
 from stylus_ext.backends.chat.endpoint import CHAT_KEY, base_url
 from stylus_ext.backends.composers.chat import FAILED, ChatComposer, ChatRules
 from stylus_ext.backends.composers.chat_answers import Answers
@@ -20,7 +30,12 @@ from stylus_ext.core.settings import Chat
 
 _ANSWERS = "chat_answers.json"
 _CHECK_TOKENS = 300  # a model may think before it says yes
-_CHECK = {"type": "object", "additionalProperties": False, "required": ["answer"], "properties": {"answer": {"type": "string"}}}
+_CHECK = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["answer"],
+    "properties": {"answer": {"type": "string"}},
+}
 
 
 @dataclass(slots=True)
@@ -32,12 +47,22 @@ class NoChat:
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
         made = RuleComposer().compose(query, candidates)
-        return replace(made, notes=(*made.notes, Note(FAILED, f"The rules composed this plan in place of a language model: {self.why}")))
+        return replace(
+            made,
+            notes=(
+                *made.notes,
+                Note(
+                    FAILED, f"The rules composed this plan in place of a language model: {self.why}"
+                ),
+            ),
+        )
 
 
 @dataclass(slots=True)
 class ChatAccess:
-    """One for a data folder: whoever asks shares the client, and with it what was learned of the server."""
+    """One for a data folder: whoever asks shares the client, and with it what was learned of the
+    server.
+    """
 
     folder: Path
     settings: Chat
@@ -54,12 +79,16 @@ class ChatAccess:
 
     @property
     def address(self) -> str:
-        """As it may be shown to whoever asks: somebody may have written a password or a key into it."""
+        """As it may be shown to whoever asks: somebody may have written a password or a key into
+        it.
+        """
         return shown(self.settings.chat_url) if self.on else ""
 
     @property
     def trouble(self) -> str:
-        """Why nobody can be asked, though somebody is named; empty where nothing speaks against it."""
+        """Why nobody can be asked, though somebody is named; empty where nothing speaks against
+        it.
+        """
         if self.on:
             try:
                 self.endpoint()
@@ -119,8 +148,17 @@ class ChatAccess:
     def endpoint(self) -> ChatEndpoint:
         said = self.settings
         if not said.chat_url:
-            raise InvalidInput("No chat server is set. Name one with --chat-url and --chat-model, or in chat.chat_url of settings.json.")
-        return ChatEndpoint(said.chat_url, said.chat_model, chat_key(self.folder, said.chat_url), said.temperature, _price(said))
+            raise InvalidInput(
+                "No chat server is set. Name one with --chat-url and --chat-model, or in"
+                " chat.chat_url of settings.json."
+            )
+        return ChatEndpoint(
+            said.chat_url,
+            said.chat_model,
+            chat_key(self.folder, said.chat_url),
+            said.temperature,
+            _price(said),
+        )
 
     def has_key(self) -> bool:
         try:
@@ -131,7 +169,10 @@ class ChatAccess:
     def enter_key(self, secret: str) -> str:
         """Keeps a key for the address that the settings name now; says for which origin that is."""
         if not self.on:
-            raise InvalidInput("No chat server is set, so there is nothing to enter a key for. Name it with --chat-url.")
+            raise InvalidInput(
+                "No chat server is set, so there is nothing to enter a key for. Name it with"
+                " --chat-url."
+            )
         key = Key(origin_of(base_url(self.settings.chat_url)), secret)
         keep_key(self.folder, CHAT_KEY, key)
         return key.origin
@@ -140,9 +181,20 @@ class ChatAccess:
         return forget_key(self.folder, CHAT_KEY)
 
     def account(self) -> str:
-        """Asks the model for one word, which shows that address, model and key are right; says where that is."""
+        """Asks the model for one word, which shows that address, model and key are right; says
+        where that is.
+        """
         client = self.client()
-        client.ask(Question("Answer briefly.", "Say yes.", schema=_CHECK, schema_name="check", max_tokens=_CHECK_TOKENS), self.settings.chat_deadline)
+        client.ask(
+            Question(
+                "Answer briefly.",
+                "Say yes.",
+                schema=_CHECK,
+                schema_name="check",
+                max_tokens=_CHECK_TOKENS,
+            ),
+            self.settings.chat_deadline,
+        )
         return client.name
 
     def close(self) -> None:

@@ -1,4 +1,6 @@
-"""What is wired to Civitai: a data folder and settings go in; crawls, identification and the key come out."""
+"""What is wired to Civitai: a data folder and settings go in; crawls, identification and the key
+come out.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,20 @@ class CivitaiAccess(Access):
         with self.http() as http:
             yield Civitai(http, self.url, self.key_url)
 
-    def sync(self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False) -> Synced:
+    def sync(
+        self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False
+    ) -> Synced:
         with self.service() as civitai:
             return SyncCatalogue(shop)(CivitaiCatalogue(civitai), wanted, progress, afresh=afresh)
 
-    def identify(self, shop: Workshop, folders: Sequence[str], progress: Progress, *, again: bool = False) -> IdentifiedFiles:
+    def identify(
+        self, shop: Workshop, folders: Sequence[str], progress: Progress, *, again: bool = False
+    ) -> IdentifiedFiles:
         """Files that were read and hashed before."""
         with self.service() as civitai:
-            return IdentifyFiles(shop, tensors=_tensors)(CivitaiCatalogue(civitai), folders, progress, again=again)
+            return IdentifyFiles(shop, tensors=_tensors)(
+                CivitaiCatalogue(civitai), folders, progress, again=again
+            )
 
     def account(self) -> str:
         with self.http() as http:

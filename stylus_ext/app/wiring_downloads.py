@@ -1,4 +1,6 @@
-"""Downloads are wired here: Civitai and Hugging Face as sources of files, a LoRA folder, the user's limits; a downloader comes out."""
+"""Downloads are wired here: Civitai and Hugging Face as sources of files, a LoRA folder, the user's
+limits; a downloader comes out.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,16 @@ from stylus_ext.backends.refiners.html_text import plain_lines
 from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import StoreProblem, StylusError
-from stylus_ext.core.fetching import MB, Caps, Discarded, Fetched, NotFetched, Offer, called, version_of
+from stylus_ext.core.fetching import (
+    MB,
+    Caps,
+    Discarded,
+    Fetched,
+    NotFetched,
+    Offer,
+    called,
+    version_of,
+)
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Downloads as Rules
 from stylus_ext.core.sources import Check
@@ -57,11 +68,18 @@ class CivitaiSource:
     def offer(self, card: AdapterCard, check: Check) -> Offer:
         version = version_of(card)
         if version is None:
-            raise NotFetched("no_source", f"{called(card)} is not known to Civitai, so there is nowhere to fetch it from.")
+            raise NotFetched(
+                "no_source",
+                f"{called(card)} is not known to Civitai, so there is nowhere to fetch it from.",
+            )
         found = offer_of(self.civitai, version, self.now(), check)
         if found.early_until is not None:
             until = found.early_until.date().isoformat()
-            raise NotFetched("early_access", f"{called(card)} is in early access until {until}: whoever wants it sooner pays for it on Civitai.")
+            raise NotFetched(
+                "early_access",
+                f"{called(card)} is in early access until {until}: whoever wants it sooner pays for"
+                " it on Civitai.",
+            )
         return Offer(found.file, found.size, found.sha256, found.url, found.scanned, found.stated)
 
     def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
@@ -70,13 +88,17 @@ class CivitaiSource:
 
 @dataclass(frozen=True, slots=True)
 class FromWhereItIs:
-    """A downloader for each card: Hugging Face's where the card names a file there, else Civitai's."""
+    """A downloader for each card: Hugging Face's where the card names a file there, else
+    Civitai's.
+    """
 
     civitai: FileDownloader
     hugging_face: FileDownloader
 
     def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
-        return (self.hugging_face if HubSource.has(card) else self.civitai).fetch(in_plain_text(card), progress)
+        return (self.hugging_face if HubSource.has(card) else self.civitai).fetch(
+            in_plain_text(card), progress
+        )
 
 
 def in_plain_text(card: AdapterCard) -> AdapterCard:
@@ -86,7 +108,9 @@ def in_plain_text(card: AdapterCard) -> AdapterCard:
 
 @dataclass(frozen=True)
 class Downloads:
-    """What an engine knows of downloads: the rules of its owner, and how much its own have taken."""
+    """What an engine knows of downloads: the rules of its owner, and how much its own have
+    taken.
+    """
 
     folder: Path
     rules: Rules
@@ -99,8 +123,11 @@ class Downloads:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ledger", Ledger(self.folder))
         budget = Budget(
-            largest=self.rules.largest_mb * MB, quota=round(self.rules.quota_gb * _GB), keep_free=round(self.rules.keep_free_gb * _GB),
-            ledger=self.ledger, unhashed=self.rules.unhashed,
+            largest=self.rules.largest_mb * MB,
+            quota=round(self.rules.quota_gb * _GB),
+            keep_free=round(self.rules.keep_free_gb * _GB),
+            ledger=self.ledger,
+            unhashed=self.rules.unhashed,
         )
         object.__setattr__(self, "budget", budget)
 
@@ -111,8 +138,12 @@ class Downloads:
     def caps(self) -> Caps:
         return self.budget.caps()
 
-    def note_use(self, keys: Iterable[AdapterKey], ours: Callable[[Collection[AdapterKey]], Collection[str]]) -> None:
-        """What a plan has picked, and the ledger's names of it; asked once a day for each, and no reason for a plan to fail."""
+    def note_use(
+        self, keys: Iterable[AdapterKey], ours: Callable[[Collection[AdapterKey]], Collection[str]]
+    ) -> None:
+        """What a plan has picked, and the ledger's names of it; asked once a day for each, and no
+        reason for a plan to fail.
+        """
         now = time.monotonic()
         fresh = {key for key in keys if now - self.noted.get(key, -DAY_S) >= DAY_S}
         if fresh:
@@ -123,27 +154,51 @@ class Downloads:
                 logger.warning("it was not written down which fetched files are in use: %s", error)
 
     def discard(
-        self, favourites: Collection[str], days: int, check: Check, *, dry_run: bool = False, only: Collection[str] | None = None
+        self,
+        favourites: Collection[str],
+        days: int,
+        check: Check,
+        *,
+        dry_run: bool = False,
+        only: Collection[str] | None = None,
     ) -> list[Discarded]:
         return list(discard(self.ledger, favourites, days, check, dry_run=dry_run, only=only))
 
     @contextmanager
     def into(
-        self, folders: Sequence[str], names: Callable[[], Collection[str]], hashes: Callable[[], Mapping[str, str]]
+        self,
+        folders: Sequence[str],
+        names: Callable[[], Collection[str]],
+        hashes: Callable[[], Mapping[str, str]],
     ) -> Iterator[FromWhereItIs]:
-        """A downloader into the first of these folders, which lie in one host. Open while files are fetched."""
+        """A downloader into the first of these folders, which lie in one host. Open while files are
+        fetched.
+        """
         first, *others = map(Path, folders)
-        shelf, pictures = Shelf(first, tuple(others), names, hashes), RemotePictures(Thumbnails(edge=EDGE))
+        shelf, pictures = (
+            Shelf(first, tuple(others), names, hashes),
+            RemotePictures(Thumbnails(edge=EDGE)),
+        )
 
         def over(source: Source, http: Http) -> FileDownloader:
             return FileDownloader(
-                source, Receiver(http), shelf, self.budget, self.ledger, self.rules.by_family,
+                source,
+                Receiver(http),
+                shelf,
+                self.budget,
+                self.ledger,
+                self.rules.by_family,
                 lambda url, file, check: write_preview(pictures, url, file, check),
             )
 
         with closing(pictures), self.access.http() as http, self.hub.http() as hub:
-            civitai = CivitaiSource(Civitai(http, self.access.url, self.access.key_url), self.access.has_key())
-            yield FromWhereItIs(over(civitai, http), over(HubSource(Hub(hub, self.hub.url, has_key=self.hub.has_key())), hub))
+            civitai = CivitaiSource(
+                Civitai(http, self.access.url, self.access.key_url), self.access.has_key()
+            )
+            yield FromWhereItIs(
+                over(civitai, http),
+                over(HubSource(Hub(hub, self.hub.url, has_key=self.hub.has_key())), hub),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +210,10 @@ class _OneAddress:
     sha256: str
     name: str = "the address"
 
-    def offer(self, card: AdapterCard, check: Check) -> Offer:  # noqa: ARG002 - has one file
+    def offer(self, card: AdapterCard, check: Check) -> Offer:  # noqa: ARG002
         return Offer("", self.size, self.sha256, self.url, scanned=True)
 
-    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:  # noqa: ARG002 - says no in its own words
+    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:  # noqa: ARG002
         return refusal
 
 
@@ -167,6 +222,12 @@ def one_address(url: str, size: int, sha256: str, folder: Path) -> Iterator[File
     """A downloader of what lies at one address, such as a measured one, into `folder`."""
     ledger, http = Ledger(folder), Http()
     try:
-        yield FileDownloader(_OneAddress(url, size, sha256), Receiver(http), Shelf(folder), Budget(size + MB, size + MB, 0, ledger), ledger)
+        yield FileDownloader(
+            _OneAddress(url, size, sha256),
+            Receiver(http),
+            Shelf(folder),
+            Budget(size + MB, size + MB, 0, ledger),
+            ledger,
+        )
     finally:
         http.close()

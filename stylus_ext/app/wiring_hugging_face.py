@@ -34,7 +34,9 @@ class HuggingFaceAccess(Access):
         with self.http() as http:
             yield Hub(http, self.url, has_key=self.has_key())
 
-    def sync(self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False) -> Synced:
+    def sync(
+        self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False
+    ) -> Synced:
         with self.service() as hub:
             return SyncCatalogue(shop)(HubCatalogue(hub), wanted, progress, afresh=afresh)
 

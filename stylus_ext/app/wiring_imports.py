@@ -1,4 +1,6 @@
-"""What is wired to published catalogues: a folder of files goes in, entries and their vectors come out."""
+"""What is wired to published catalogues: a folder of files goes in, entries and their vectors come
+out.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from stylus_ext.core.settings import Encoder
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """`vectors` are taken in where the encoder is theirs, into Chroma only where `chroma` says so."""
+    """`vectors` are taken in where the encoder is theirs, into Chroma only where `chroma` says
+    so.
+    """
 
     folder: str
     vectors: bool = True
@@ -30,17 +34,27 @@ class ImportRequest:
 
 def fits(encoder: Encoder) -> bool:
     """Whether prompts are embedded by what made the published vectors, and as long as those are."""
-    return bool(encoder.endpoint) and encoder.model.rpartition("/")[2] == MODEL and encoder.dimensions in (0, DIMENSIONS)
+    return (
+        bool(encoder.endpoint)
+        and encoder.model.rpartition("/")[2] == MODEL
+        and encoder.dimensions in (0, DIMENSIONS)
+    )
 
 
-def with_lent(encoder: Encoder, index: ChromaIndex | LateIndex, folder: Path) -> ChromaIndex | LateIndex | LentIndex:
+def with_lent(
+    encoder: Encoder, index: ChromaIndex | LateIndex, folder: Path
+) -> ChromaIndex | LateIndex | LentIndex:
     """The index, with a place for lent vectors beside it where they are of any use."""
     return LentIndex(index, folder / "lent", DIMENSIONS) if fits(encoder) else index
 
 
-def import_stylusdocs(stylus: Stylus, request: ImportRequest, progress: Progress) -> tuple[Imported, int, tuple[Note, ...]]:
+def import_stylusdocs(
+    stylus: Stylus, request: ImportRequest, progress: Progress
+) -> tuple[Imported, int, tuple[Note, ...]]:
     """What was imported, how many entries got a published vector, and why not all of them."""
-    published = stylusdocs_in(checked_folder(request.folder, "the folder into which you have unpacked StylusDocs"))
+    published = stylusdocs_in(
+        checked_folder(request.folder, "the folder into which you have unpacked StylusDocs")
+    )
     vectors = published.vectors() if request.vectors else None
     done, places = ImportCatalogue(stylus.shop, CardRefiner())(published, progress)
     if vectors is None:
@@ -54,22 +68,35 @@ def import_stylusdocs(stylus: Stylus, request: ImportRequest, progress: Progress
 def _why_not(stylus: Stylus, vectors: PublishedVectors, done: Imported) -> str:
     if vectors.rows != done.read:
         return (
-            f"There are {vectors.rows:,} published vectors and {done.read:,} records, so that nobody can say whose they are; "
-            "none was taken."
+            f"There are {vectors.rows:,} published vectors and {done.read:,} records, so that"
+            " nobody can say whose they are; none was taken."
         )
     if vectors.model == MODEL and fits(stylus.settings.encoder):
         return ""
     return (
-        f"The published vectors were made by {vectors.model} and stay where they are: prompts are embedded by "
-        f"{stylus.settings.encoder.model}. They are used with an encoder.endpoint that has {MODEL}, at all of its {DIMENSIONS:,} dimensions; import again then."
+        f"The published vectors were made by {vectors.model} and stay where they are: prompts are"
+        f" embedded by {stylus.settings.encoder.model}. They are used with an encoder.endpoint that"
+        f" has {MODEL}, at all of its {DIMENSIONS:,} dimensions; import again then."
     )
 
 
-def _lend(stylus: Stylus, vectors: PublishedVectors, places: list[tuple[int, AdapterKey]], chroma: bool, progress: Progress) -> int:
+def _lend(
+    stylus: Stylus,
+    vectors: PublishedVectors,
+    places: list[tuple[int, AdapterKey]],
+    chroma: bool,
+    progress: Progress,
+) -> int:
     index = stylus.index
     if chroma or not isinstance(index, LentIndex):
         prints = [index.fingerprints(view) for view in VIEWS]
         lent = index.lent() if isinstance(index, LentIndex) else {}
-        have = {key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent}
-        return LendVectors(stylus.shop, stylus.embed.made_from, have)(vectors, places, into(index.write), progress)
-    return LendVectors(stylus.shop, stylus.embed.made_from, index.lent())(vectors, places, index.lend, progress)
+        have = {
+            key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent
+        }
+        return LendVectors(stylus.shop, stylus.embed.made_from, have)(
+            vectors, places, into(index.write), progress
+        )
+    return LendVectors(stylus.shop, stylus.embed.made_from, index.lent())(
+        vectors, places, index.lend, progress
+    )

@@ -1,4 +1,6 @@
-"""The keys of every service: a data folder and settings go in; entering, trying and forgetting each of them comes out."""
+"""The keys of every service: a data folder and settings go in; entering, trying and forgetting each
+of them comes out.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +47,17 @@ class Keys:
             yield KeyState(service, title, url, keeper.has_key())
 
     def enter(self, service: str, secret: str) -> str:
-        return f"The key is kept, and is sent to {self._services()[service][2].enter_key(secret.strip())} alone."
+        return (
+            "The key is kept, and is sent to"
+            f" {self._services()[service][2].enter_key(secret.strip())} alone."
+        )
 
     def forget(self, service: str) -> str:
-        return "The key is deleted." if self._services()[service][2].drop_key() else "There was no key."
+        return (
+            "The key is deleted."
+            if self._services()[service][2].drop_key()
+            else "There was no key."
+        )
 
     def check(self, service: str) -> str:
         """Asks the service; a chat server is asked for one word, with a key or without one."""
@@ -61,7 +70,10 @@ class Keys:
         return f"{title} knows the key: it is {self._accesses()[service].account()}'s."
 
     def _accesses(self) -> Mapping[str, CivitaiAccess | HuggingFaceAccess]:
-        return {"civitai": CivitaiAccess(self.folder, self.settings), "hugging_face": HuggingFaceAccess(self.folder, self.settings)}
+        return {
+            "civitai": CivitaiAccess(self.folder, self.settings),
+            "hugging_face": HuggingFaceAccess(self.folder, self.settings),
+        }
 
     def _services(self) -> Mapping[str, tuple[str, str, Keeper]]:
         chat, found = ChatAccess(self.folder, self.settings.chat), self._accesses()

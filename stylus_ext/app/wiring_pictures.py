@@ -1,4 +1,6 @@
-"""Pictures of adapters that are not on disk: a card goes in, a small JPEG comes out; only where that was switched on."""
+"""Pictures of adapters that are not on disk: a card goes in, a small JPEG comes out; only where
+that was switched on.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Downloads
 
 FOLDER = "pictures"
-OFF = "Pictures of adapters that are not on disk are not fetched: `--thumbnails`, or the settings page's switch, permits it."
+OFF = (
+    "Pictures of adapters that are not on disk are not fetched: `--thumbnails`, or the settings"
+    " page's switch, permits it."
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""What is wired to the refiner that asks a model: a wish goes in; a report of what was refined, or what it would cost, comes out."""
+"""What is wired to the refiner that asks a model: a wish goes in; a report of what was refined, or
+what it would cost, comes out.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _MINUTE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RefineWish:
-    """`pictures` for each card at most, `fetch_pictures` also those that are not on this machine."""
+    """`pictures` for each card at most, `fetch_pictures` also those that are not on this
+    machine.
+    """
 
     limits: RefineLimits
     pictures: int = 3
@@ -36,7 +40,10 @@ class RefineWish:
 @contextmanager
 def chat_refiner(chat: ChatAccess, pictures: int, fetch: bool) -> Iterator[ChatRefiner]:
     small = Thumbnails()
-    refiner = ChatRefiner(chat.client(), Pictures(pictures, small, RemotePictures(small) if fetch and pictures else None))
+    refiner = ChatRefiner(
+        chat.client(),
+        Pictures(pictures, small, RemotePictures(small) if fetch and pictures else None),
+    )
     try:
         yield refiner
     finally:

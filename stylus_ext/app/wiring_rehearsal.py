@@ -1,4 +1,6 @@
-"""Old pictures are wired here: folders go in, what the newest pictures in them were made with comes out."""
+"""Old pictures are wired here: folders go in, what the newest pictures in them were made with comes
+out.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,15 @@ from stylus_ext.core.browsing import Tallies
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.description import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
-from stylus_ext.core.ports import CardSource, Composer, Embedder, Progress, Retriever, Store, VectorIndex
+from stylus_ext.core.ports import (
+    CardSource,
+    Composer,
+    Embedder,
+    Progress,
+    Retriever,
+    Store,
+    VectorIndex,
+)
 from stylus_ext.core.recipes import Recipes
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.verdicts import Verdicts
@@ -51,7 +59,9 @@ PICTURES = "a folder of pictures that you made, such as the WebUI's outputs"
 
 @dataclass(frozen=True, slots=True)
 class Stylus:
-    """Everything a user can ask for, over one data folder. Whoever changes the catalogue by more than one entry holds `changing`."""
+    """Everything a user can ask for, over one data folder. Whoever changes the catalogue by more
+    than one entry holds `changing`.
+    """
 
     folder: Path
     settings: Settings
@@ -95,7 +105,10 @@ class Stylus:
                     self.refresh(StarterCatalogue(STARTER), progress)
                     mark.write_text(wanted, "utf-8")
         except OSError as error:
-            raise StoreProblem(f"{error.filename or mark} cannot be read or written: {error.strerror or error}. Check that folder.") from error
+            raise StoreProblem(
+                f"{error.filename or mark} cannot be read or written: {error.strerror or error}."
+                " Check that folder."
+            ) from error
 
     def prepare(self, progress: Progress) -> None:
         """The starter catalogue, and the vectors in step with all that there is."""
@@ -104,7 +117,9 @@ class Stylus:
             self.bring_in_step(progress)
 
     def bring_in_step(self, progress: Progress) -> tuple[int, tuple[Note, ...]]:
-        """How many vectors were made. What an encoder that does not answer leaves undone is made the next time."""
+        """How many vectors were made. What an encoder that does not answer leaves undone is made
+        the next time.
+        """
         why = "" if self.embed.in_step() else self.questions.away()
         if not why:
             try:
@@ -117,8 +132,9 @@ class Stylus:
         return 0, (Note("no_encoder", f"What is new is found by its words alone for now: {why}"),)
 
     def warm(self) -> None:
-        """Plans something, so that the first prompt does not wait for what is loaded once; what is loaded by then stays, undisturbed.
-        Nothing leaves the machine for it."""
+        """Plans something, so that the first prompt does not wait for what is loaded once; what is
+        loaded by then stays, undisturbed. Nothing leaves the machine for it.
+        """
         if not self.settings.encoder.endpoint:
             self.plan(PlanRequest("a photo of a cat"))
             self.names()
@@ -142,11 +158,17 @@ class Stylus:
         """As the catalogue writes them; one that is not there is named."""
         return [str(checked_folder(folder)) for folder in folders]
 
-    def fetch(self, entries: Sequence[Entry], folders: Sequence[str], progress: Progress) -> FetchReport:
-        """Fetches their files into the first of these folders; what lies in any of them is not fetched again."""
+    def fetch(
+        self, entries: Sequence[Entry], folders: Sequence[str], progress: Progress
+    ) -> FetchReport:
+        """Fetches their files into the first of these folders; what lies in any of them is not
+        fetched again.
+        """
         hashes = {file.path: file.sha256 for file in self.store.files().values() if file.sha256}
         with self.downloads.into(folders, self.names().aliases.keys, lambda: hashes) as downloader:
-            return FetchMissing(downloader, self.downloads.rules.at_once)([entry.card for entry in entries], progress)
+            return FetchMissing(downloader, self.downloads.rules.at_once)(
+                [entry.card for entry in entries], progress
+            )
 
     def reachable(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """What lies on disk, in these folders or anywhere, by the stem of its file."""
@@ -168,7 +190,10 @@ class Stylus:
             key = self.names().key(text) or AdapterKey.path(text)
         found = self.store.read([key])
         if key not in found:
-            raise InvalidInput(f"The catalogue has no adapter {text!r}. `search` lists what it has, with their keys.")
+            raise InvalidInput(
+                f"The catalogue has no adapter {text!r}. `search` lists what it has, with their"
+                " keys."
+            )
         return found[key]
 
 

@@ -1,4 +1,6 @@
-"""Where cards of any service become entries with vectors, a page at a time, so that a kill leaves nothing half made."""
+"""Where cards of any service become entries with vectors, a page at a time, so that a kill leaves
+nothing half made.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _TAKING = "taking"
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What a page goes through; `changing` is held while the catalogue changes and never while the network is waited for."""
+    """What a page goes through; `changing` is held while the catalogue changes and never while the
+    network is waited for.
+    """
 
     store: Store
     refresh: RefreshCatalogue
@@ -28,7 +32,9 @@ class Workshop:
     memory: Memory
 
     def take(self, cards: Sequence[AdapterCard]) -> int:
-        """Cards become entries, and those whose texts are others now get vectors; how many. To be called while `changing` is held."""
+        """Cards become entries, and those whose texts are others now get vectors; how many. To be
+        called while `changing` is held.
+        """
         keys = [card.key for card in cards]
         before = self._texts(keys)
         self.memory.remember(_TAKING, json.dumps(list(map(str, keys))))
@@ -39,7 +45,9 @@ class Workshop:
         return len(VIEWS) * len(changed)
 
     def withdraw(self, keys: Sequence[AdapterKey]) -> int:
-        """Entries that are not to be offered any longer; a file that the user has keeps its own. While `changing` is held."""
+        """Entries that are not to be offered any longer; a file that the user has keeps its own.
+        While `changing` is held.
+        """
         found = self.store.read(self.store.resolve(keys).values())
         gone = [key for key, entry in found.items() if not entry.files]
         self.store.remove(gone)
@@ -56,4 +64,7 @@ class Workshop:
     def _texts(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, tuple[str, ...]]:
         """All that vectors are made from."""
         entries = self.store.read(keys)
-        return {entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS)) for entry in entries.values()}
+        return {
+            entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
+            for entry in entries.values()
+        }

@@ -1,4 +1,6 @@
-"""What was made is written while the next is made: pieces of work go in one by one and are done in that order, by one thread."""
+"""What was made is written while the next is made: pieces of work go in one by one and are done in
+that order, by one thread.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from types import TracebackType
 
 
 class WriteBehind:
-    """At most one piece waits. An error is raised by the next `give`, or by `finish`; what was given before a stop is still done."""
+    """At most one piece waits. An error is raised by the next `give`, or by `finish`; what was
+    given before a stop is still done.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stylus-behind")
@@ -28,7 +32,12 @@ class WriteBehind:
     def __enter__(self) -> WriteBehind:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         with contextlib.ExitStack() as leaving:
             leaving.callback(self._pool.shutdown)
             if kind is None:

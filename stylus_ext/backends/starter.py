@@ -1,4 +1,6 @@
-"""The starter catalogue as a source of cards: facts about popular adapters that come with Stylus."""
+"""The starter catalogue as a source of cards: facts about popular adapters that come with
+Stylus.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,13 @@ class StarterCatalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002 - has no files
+    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002
         try:
             lines = self._path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"The starter catalogue {self._path} cannot be read: {error}. Install Stylus anew.") from error
+            raise InvalidInput(
+                f"The starter catalogue {self._path} cannot be read: {error}. Install Stylus anew."
+            ) from error
         for number, line in enumerate(lines):
             if number % 100 == 0:
                 progress.report(_STEP, number, len(lines))
@@ -38,9 +42,12 @@ class StarterCatalogue:
         try:
             return _card(json.loads(line))
         except (AttributeError, InvalidInput, KeyError, TypeError, ValueError) as error:
-            raise InvalidInput(f"Line {number} of the starter catalogue {self._path} is damaged. Install Stylus anew.") from error
+            raise InvalidInput(
+                f"Line {number} of the starter catalogue {self._path} is damaged. Install Stylus"
+                " anew."
+            ) from error
 
-    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
+    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002
         return []
 
 

@@ -1,4 +1,6 @@
-"""Looking through the catalogue as a whole: how many of each there are, for whoever filters it or sees it for the first time."""
+"""Looking through the catalogue as a whole: how many of each there are, for whoever filters it or
+sees it for the first time.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of entries; `families` says of each how many there are, and how many of those are on disk."""
+    """Counts of entries; `families` says of each how many there are, and how many of those are on
+    disk.
+    """
 
     entries: int
     on_disk: int

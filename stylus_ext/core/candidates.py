@@ -1,4 +1,6 @@
-"""Candidates: what the retriever found for one prompt, with the evidence for each and the reasons for what it left out."""
+"""Candidates: what the retriever found for one prompt, with the evidence for each and the reasons
+for what it left out.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from stylus_ext.core.prompt.spans import Span
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger that the text has.
+    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger
+    that the text has.
 
-    `telling` says how rare the words of that name or trigger are in this catalogue, all told (nats); a common word has
-    less than 3. `sure`, in 0..1, is how sure the retriever is that the candidate is meant.
+    `telling` says how rare the words of that name or trigger are in this catalogue, all told
+    (nats); a common word has less than 3. `sure`, in 0..1, is how sure the retriever is that the
+    candidate is meant.
     """
 
     lexical: float = 0.0
@@ -29,8 +33,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for it; `signs` are the
-    numbers that score and surety were made of, from which a ranker is trained."""
+    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for
+    it; `signs` are the numbers that score and surety were made of, from which a ranker is trained.
+    """
 
     entry: Entry
     score: float

@@ -1,4 +1,6 @@
-"""Cards: what a source states about one adapter version, and the keys by which everything is linked."""
+"""Cards: what a source states about one adapter version, and the keys by which everything is
+linked.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,7 @@ AUTO_V3 = 12
 
 _LONGEST_NAME = 255
 
-_ISSUE = re.compile(
-    r"""(?x)
+_ISSUE = re.compile(r"""(?x)
     [-_. ] \d{6}                                   # the epochs of kohya's trainer: name-000004
     | [-_. ]? \(\d+\)                              # the copies of browsers: name (1)
     | [-_. ] (?i: v | ver | version) [-_. ]? \d+ (?: [._]\d+ )* [a-z]?
@@ -35,14 +36,15 @@ _ISSUE = re.compile(
     | [-_. ] (?i: e | ep | epoch ) [-_. ]? \d+
     | [-_. ] (?i: s | step | steps) [-_. ]? \d{3,}
     | [-_. ] (?i: final | last)
-    """
-)
+    """)
 """What the end of a name says of the version or epoch alone."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class AdapterKey:
-    """`civitai:<version id>`, `sha256:<hex>`, or `path:<relative path>` until the hash is known. The first key stays."""
+    """`civitai:<version id>`, `sha256:<hex>`, or `path:<relative path>` until the hash is known.
+    The first key stays.
+    """
 
     scheme: Scheme
     value: str
@@ -64,7 +66,9 @@ class AdapterKey:
             return cls("sha256", value.lower())
         if scheme == "path":
             return cls("path", value)
-        raise InvalidInput(f"{text!r} is not the key of an adapter: it must begin with civitai:, sha256: or path:.")
+        raise InvalidInput(
+            f"{text!r} is not the key of an adapter: it must begin with civitai:, sha256: or path:."
+        )
 
     @classmethod
     def civitai(cls, version_id: int) -> AdapterKey:
@@ -86,7 +90,9 @@ class Example:
     prompt: str
     weight: float | None = None
     image: str = field(default="", compare=False)
-    """Where the picture is that the prompt made; the same prompt is the same example, whatever was drawn."""
+    """Where the picture is that the prompt made; the same prompt is the same example, whatever was
+    drawn.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """The hash of a whole file, by which services know it, and that of its tensors (AutoV3), which a rewritten header leaves as it was."""
+    """The hash of a whole file, by which services know it, and that of its tensors (AutoV3), which
+    a rewritten header leaves as it was.
+    """
 
     sha256: str
     auto_v3: str
@@ -145,7 +153,9 @@ class AdapterCard:
     licence: str = ""
     remote: RemoteFile | None = None
     alias: str = ""
-    """The name that the trainer wrote into the file, letter by letter: the host takes it in tags as it takes the stem."""
+    """The name that the trainer wrote into the file, letter by letter: the host takes it in tags as
+    it takes the stem.
+    """
     auto_v3: str = ""
     """The beginning of the hash of the tensors, which the host writes into infotexts."""
     equivalents: tuple[AdapterKey, ...] = ()
@@ -158,7 +168,9 @@ class AdapterCard:
 
 
 def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
-    """One card from what several sources state: for each field the first source that says anything, examples of all."""
+    """One card from what several sources state: for each field the first source that says anything,
+    examples of all.
+    """
     ranked = sorted(cards, key=lambda card: SOURCES.index(card.source))
     if not ranked:
         raise InvalidInput("There is no card to merge.")
@@ -176,10 +188,16 @@ def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
 
 
 def _after_its_file(card: AdapterCard) -> bool:
-    """Whether it is called as its file is, or as its trainer called the file: a name that a catalogue states says more."""
+    """Whether it is called as its file is, or as its trainer called the file: a name that a
+    catalogue states says more.
+    """
     if card.source not in ("local", "pictures"):
         return False
-    stems = [re.sub(r"\.[^./]*$", "", key.value).rpartition("/")[2] for key in (card.key, *card.equivalents) if key.scheme == "path"]
+    stems = [
+        re.sub(r"\.[^./]*$", "", key.value).rpartition("/")[2]
+        for key in (card.key, *card.equivalents)
+        if key.scheme == "path"
+    ]
     return card.source == "pictures" or card.name in (*stems, card.alias)
 
 
@@ -212,12 +230,18 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
 
 
 def series(of: AdapterCard | str) -> str:
-    """What the versions and epochs of one model have in common: its id, else the name (or a stem) without the version."""
+    """What the versions and epochs of one model have in common: its id, else the name (or a stem)
+    without the version.
+    """
     if isinstance(of, AdapterCard):
-        return f"civitai:{of.model_id}" if of.model_id is not None else series(of.name) or str(of.key)
+        return (
+            f"civitai:{of.model_id}" if of.model_id is not None else series(of.name) or str(of.key)
+        )
     name = of.strip()[:_LONGEST_NAME]
     while True:
-        end = next((found.start() for found in _ISSUE.finditer(name) if found.end() == len(name)), 0)
+        end = next(
+            (found.start() for found in _ISSUE.finditer(name) if found.end() == len(name)), 0
+        )
         if end == 0:
             return name.casefold()
         name = name[:end].rstrip()

@@ -11,7 +11,9 @@ from stylus_ext.core.errors import InvalidInput, Note
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A piece of the prompt; `start` identifies it, `taken_by` is the user's own adapter that serves it already."""
+    """A piece of the prompt; `start` identifies it, `taken_by` is the user's own adapter that
+    serves it already.
+    """
 
     text: str
     start: int
@@ -22,9 +24,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask; weight None is not known.
+    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask;
+    weight None is not known.
 
-    Of a `said` one the weight is the user's own word for this plan: it is written as it is, as far as the cap allows.
+    Of a `said` one the weight is the user's own word for this plan: it is written as it is, as far
+    as the cap allows.
     """
 
     key: AdapterKey
@@ -40,7 +44,9 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Tasks in the order of the prompt, picks best first, what was close, and what had to be done otherwise than asked for."""
+    """Tasks in the order of the prompt, picks best first, what was close, and what had to be done
+    otherwise than asked for.
+    """
 
     tasks: tuple[Task, ...] = ()
     picks: tuple[Pick, ...] = ()

@@ -1,4 +1,6 @@
-"""What the user said of a plan before it is used: rejected, kept and swapped adapters. In: a composition. Out: the corrected one."""
+"""What the user said of a plan before it is used: rejected, kept and swapped adapters. In: a
+composition. Out: the corrected one.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from stylus_ext.core.settings import Selection
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An adapter that stays: `weight` None is what the plan finds right, `task` None any, `pinned` in every batch."""
+    """An adapter that stays: `weight` None is what the plan finds right, `task` None any, `pinned`
+    in every batch.
+    """
 
     key: AdapterKey
     weight: float | None = None
@@ -24,7 +28,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Of `reject` nothing comes back, in the place of `swap` comes the next candidate; with `only`, nothing but `keep` is used.
+    """Of `reject` nothing comes back, in the place of `swap` comes the next candidate; with `only`,
+    nothing but `keep` is used.
 
     Who is rejected and kept at once is rejected.
     """
@@ -53,7 +58,9 @@ class Corrections:
     def known_as(self, names: Mapping[AdapterKey, AdapterKey]) -> Corrections:
         """The same under first keys."""
         return replace(
-            self, reject=frozenset(names.get(key, key) for key in self.reject), swap=frozenset(names.get(key, key) for key in self.swap),
+            self,
+            reject=frozenset(names.get(key, key) for key in self.reject),
+            swap=frozenset(names.get(key, key) for key in self.swap),
             keep=tuple(replace(kept, key=names.get(kept.key, kept.key)) for kept in self.keep),
         )
 
@@ -75,32 +82,63 @@ class Limits:
 
 
 def corrected(
-    composition: Composition, corrections: Corrections, found: Mapping[AdapterKey, Pick], instead: Sequence[Pick], limits: Limits, text: str
+    composition: Composition,
+    corrections: Corrections,
+    found: Mapping[AdapterKey, Pick],
+    instead: Sequence[Pick],
+    limits: Limits,
+    text: str,
 ) -> Composition:
-    """`found` are picks for the kept ones that may be used, `instead` stand in for the swapped ones; `text` is the prompt."""
+    """`found` are picks for the kept ones that may be used, `instead` stand in for the swapped
+    ones; `text` is the prompt.
+    """
     here = {pick.key: pick for pick in composition.picks}
     kept = {key: said for key, said in corrections.kept.items() if key in found}
     tasks = composition.tasks or ((Task(text.strip() or text, 0, len(text)),) if kept else ())
     standing = [here[key] for key in here if key not in corrections.out]
-    first = _placed([_as_said(here.get(key, found[key]), said) for key, said in kept.items()], tasks, standing)
-    rest = [] if corrections.only else [pick for pick in (*standing, *_instead(here, corrections, instead)) if pick.key not in kept]
+    first = _placed(
+        [_as_said(here.get(key, found[key]), said) for key, said in kept.items()], tasks, standing
+    )
+    rest = (
+        []
+        if corrections.only
+        else [
+            pick
+            for pick in (*standing, *_instead(here, corrections, instead))
+            if pick.key not in kept
+        ]
+    )
     places = {key: place for place, key in enumerate(here)}
     picks = sorted(_within(first, rest, limits), key=lambda pick: places.get(pick.key, len(places)))
     taken = {pick.key for pick in picks}
-    gone = [NearMiss(key, here[key].name, "you took it out of this plan", here[key].score) for key in here if key in corrections.out]
-    near = [miss for miss in composition.near_misses if miss.key not in taken and miss.key not in corrections.out]
+    gone = [
+        NearMiss(key, here[key].name, "you took it out of this plan", here[key].score)
+        for key in here
+        if key in corrections.out
+    ]
+    near = [
+        miss
+        for miss in composition.near_misses
+        if miss.key not in taken and miss.key not in corrections.out
+    ]
     return Composition(tasks, tuple(picks), (*gone, *near))
 
 
 def _as_said(pick: Pick, said: Kept) -> Pick:
-    known = replace(pick, pinned=pick.pinned or said.pinned, task=pick.task if said.task is None else said.task)
+    known = replace(
+        pick, pinned=pick.pinned or said.pinned, task=pick.task if said.task is None else said.task
+    )
     return known if said.weight is None else replace(known, weight=said.weight, said=True)
 
 
 def _placed(picks: Sequence[Pick], tasks: Sequence[Task], standing: Iterable[Pick]) -> list[Pick]:
-    """Each at its task; whose task is not in this prompt takes one that nobody serves, else the first."""
+    """Each at its task; whose task is not in this prompt takes one that nobody serves, else the
+    first.
+    """
     starts = [task.start for task in tasks]
-    busy = Counter(pick.task for pick in (*standing, *(pick for pick in picks if pick.task in starts)))
+    busy = Counter(
+        pick.task for pick in (*standing, *(pick for pick in picks if pick.task in starts))
+    )
     placed = []
     for pick in picks:
         start = pick.task
@@ -111,7 +149,9 @@ def _placed(picks: Sequence[Pick], tasks: Sequence[Task], standing: Iterable[Pic
     return placed
 
 
-def _instead(here: Mapping[AdapterKey, Pick], corrections: Corrections, instead: Sequence[Pick]) -> list[Pick]:
+def _instead(
+    here: Mapping[AdapterKey, Pick], corrections: Corrections, instead: Sequence[Pick]
+) -> list[Pick]:
     """As many for a task as were swapped there."""
     wanted = Counter(here[key].task for key in here if key in corrections.swap)
     coming = []
@@ -123,13 +163,20 @@ def _instead(here: Mapping[AdapterKey, Pick], corrections: Corrections, instead:
 
 
 def _within(first: Sequence[Pick], rest: Sequence[Pick], limits: Limits) -> list[Pick]:
-    """What the user keeps goes before what was found; a task has more than its share only where he says so."""
+    """What the user keeps goes before what was found; a task has more than its share only where he
+    says so.
+    """
     picks: list[Pick] = []
     for place, pick in enumerate((*first, *rest)):
         styles = sum(one.kind == "style" for one in picks)
         shared = sum(one.task == pick.task for one in picks)
         full = len(picks) >= limits.room or (pick.kind == "style" and styles >= limits.styles)
-        crowded = place >= len(first) and not pick.pinned and any(one.task == pick.task for one in picks[: len(first)]) and shared >= limits.per_task
+        crowded = (
+            place >= len(first)
+            and not pick.pinned
+            and any(one.task == pick.task for one in picks[: len(first)])
+            and shared >= limits.per_task
+        )
         if not full and not crowded:
             picks.append(pick)
     return picks

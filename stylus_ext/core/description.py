@@ -1,4 +1,6 @@
-"""Descriptions: our text about a card, its recommended weight and kind; and entries, which join both with the user's edits."""
+"""Descriptions: our text about a card, its recommended weight and kind; and entries, which join
+both with the user's edits.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,19 @@ from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.errors import InvalidInput
 
 KINDS = (
-    "style", "character", "person", "clothing", "pose", "action", "background", "building", "vehicle", "animal", "object",
-    "concept", "unknown",
+    "style",
+    "character",
+    "person",
+    "clothing",
+    "pose",
+    "action",
+    "background",
+    "building",
+    "vehicle",
+    "animal",
+    "object",
+    "concept",
+    "unknown",
 )
 BY_RULES = "card"
 """The source of a description that the rules made."""
@@ -20,7 +33,9 @@ STATES: tuple[State, ...] = ("auto", "always", "never")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the refiner says of a card; `source` is `card`, `chat:<model>` or the like, `fingerprint` what it was made from."""
+    """What the refiner says of a card; `source` is `card`, `chat:<model>` or the like,
+    `fingerprint` what it was made from.
+    """
 
     text: str
     kind: str
@@ -33,7 +48,9 @@ class Description:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+            raise InvalidInput(
+                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
+            )
 
     @property
     def refined(self) -> bool:
@@ -57,7 +74,9 @@ def _eloquence(description: Description) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What the user decided; None means untouched. Kept for ever, whatever the sources say later."""
+    """What the user decided; None means untouched. Kept for ever, whatever the sources say
+    later.
+    """
 
     state: State = "auto"
     text: str | None = None
@@ -69,17 +88,25 @@ class Edits:
         if self.state not in STATES:
             raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
         if self.kind is not None and self.kind not in KINDS:
-            raise InvalidInput(f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
+            raise InvalidInput(
+                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
+            )
 
     def filled(self, other: Edits) -> Edits:
         """What was decided here, and where nothing was, what was decided there."""
-        gaps = {item.name: getattr(other, item.name) for item in fields(self) if getattr(self, item.name) == item.default}
+        gaps = {
+            item.name: getattr(other, item.name)
+            for item in fields(self)
+            if getattr(self, item.name) == item.default
+        }
         return replace(self, **gaps)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A card with its description, the user's edits and its files on disk: what the catalogue holds."""
+    """A card with its description, the user's edits and its files on disk: what the catalogue
+    holds.
+    """
 
     card: AdapterCard
     description: Description
@@ -105,7 +132,9 @@ class Entry:
 
     @property
     def weight(self) -> float | None:
-        """The user's, else the preferred weight of the sidecar, else the refiner's; None where nothing is known."""
+        """The user's, else the preferred weight of the sidecar, else the refiner's; None where
+        nothing is known.
+        """
         for weight in (self.edits.weight, self.card.weight, self.description.weight):
             if weight is not None:
                 return weight

@@ -1,4 +1,6 @@
-"""Which texts of an entry are embedded, and the fingerprint that tells vectors of different making apart."""
+"""Which texts of an entry are embedded, and the fingerprint that tells vectors of different making
+apart.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,16 @@ def embedded_text(entry: Entry, view: View) -> str:
 
 
 def text_fingerprint(text: str) -> str:
-    """Of the template and the text; stored beside the entry, so that nothing has to be read to see what changed."""
-    return hashlib.sha256(f"{TEMPLATE_VERSION}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """Of the template and the text; stored beside the entry, so that nothing has to be read to see
+    what changed.
+    """
+    return hashlib.sha256(
+        f"{TEMPLATE_VERSION}\0{text}".encode("utf-8", "surrogatepass")
+    ).hexdigest()[:32]
 
 
 def vector_fingerprint(embedder: str, text_print: str) -> str:
     """Of all that made a vector: two vectors with the same fingerprint are the same vector."""
-    return hashlib.sha256(f"{embedder}\0{text_print}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(f"{embedder}\0{text_print}".encode("utf-8", "surrogatepass")).hexdigest()[
+        :32
+    ]

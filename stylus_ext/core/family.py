@@ -1,7 +1,7 @@
 """Families of base models: the many spellings of one go in, its key and what fits on what come out.
 
-The groups and the three levels are Civitai's: an adapter fits its own family fully, a parent, child or sibling in part,
-and nothing else. Pony V7 stands on AuraFlow and shares only its name with Pony.
+The groups and the three levels are Civitai's: an adapter fits its own family fully, a parent, child
+or sibling in part, and nothing else. Pony V7 stands on AuraFlow and shares only its name with Pony.
 """
 
 from __future__ import annotations
@@ -23,36 +23,115 @@ _LONGEST = 64
 
 _SPELLINGS: dict[str, tuple[str, ...]] = {
     "sd1": (
-        "SD 1", "SD 1.x", "SD 1.4", "SD 1.5", "SD 1.5 LCM", "SD 1.5 Hyper", "SD v1", "SD v1.4", "SD v1.5",
-        "stable-diffusion", "stable-diffusion-1", "stable-diffusion-1.5", "stable-diffusion-v1", "stable-diffusion-v1-4",
-        "stable-diffusion-v1-5", "stable-diffusion-v1-inpainting",
+        "SD 1",
+        "SD 1.x",
+        "SD 1.4",
+        "SD 1.5",
+        "SD 1.5 LCM",
+        "SD 1.5 Hyper",
+        "SD v1",
+        "SD v1.4",
+        "SD v1.5",
+        "stable-diffusion",
+        "stable-diffusion-1",
+        "stable-diffusion-1.5",
+        "stable-diffusion-v1",
+        "stable-diffusion-v1-4",
+        "stable-diffusion-v1-5",
+        "stable-diffusion-v1-inpainting",
     ),
     "sd2": (
-        "SD 2", "SD 2.x", "SD 2.0", "SD 2.0 768", "SD 2.1", "SD 2.1 768", "SD 2.1 Unclip", "SD v2", "SD v2.1", "SD v2 v",
-        "SD v2 768 v", "stable-diffusion-2", "stable-diffusion-2-1", "stable-diffusion-v2", "stable-diffusion-v2-512",
-        "stable-diffusion-v2-768-v", "stable-diffusion-v2-inpainting",
+        "SD 2",
+        "SD 2.x",
+        "SD 2.0",
+        "SD 2.0 768",
+        "SD 2.1",
+        "SD 2.1 768",
+        "SD 2.1 Unclip",
+        "SD v2",
+        "SD v2.1",
+        "SD v2 v",
+        "SD v2 768 v",
+        "stable-diffusion-2",
+        "stable-diffusion-2-1",
+        "stable-diffusion-v2",
+        "stable-diffusion-v2-512",
+        "stable-diffusion-v2-768-v",
+        "stable-diffusion-v2-inpainting",
     ),
     "sd3": (
-        "SD 3", "SD 3.5", "SD 3.5 Large", "SD 3.5 Large Turbo", "SD3 m", "SD v3", "stable-diffusion-3",
-        "stable-diffusion-3-medium", "stable-diffusion-v3", "stable-diffusion-v3-medium", "stable-diffusion-3-5",
-        "stable-diffusion-3-5-large", "stable-diffusion-v3-5-large", "SD3.5 l",
+        "SD 3",
+        "SD 3.5",
+        "SD 3.5 Large",
+        "SD 3.5 Large Turbo",
+        "SD3 m",
+        "SD v3",
+        "stable-diffusion-3",
+        "stable-diffusion-3-medium",
+        "stable-diffusion-v3",
+        "stable-diffusion-v3-medium",
+        "stable-diffusion-3-5",
+        "stable-diffusion-3-5-large",
+        "stable-diffusion-v3-5-large",
+        "SD3.5 l",
     ),
-    "sd3.5-medium": ("SD 3.5 Medium", "SD3.5 m", "SD 3.5M", "stable-diffusion-3-5-medium", "stable-diffusion-v3-5-medium"),
+    "sd3.5-medium": (
+        "SD 3.5 Medium",
+        "SD3.5 m",
+        "SD 3.5M",
+        "stable-diffusion-3-5-medium",
+        "stable-diffusion-v3-5-medium",
+    ),
     "sdxl": (
-        "SDXL 0.9", "SDXL 1", "SDXL 1.0", "SDXL 1.0 LCM", "SDXL Lightning", "SDXL Hyper", "SDXL Turbo", "SD XL", "XL",
-        "SDXL v1", "SDXL base", "SDXL base v0-9", "SDXL base v1-0", "stable-diffusion-xl", "stable-diffusion-xl-base",
-        "stable-diffusion-xl-base-1.0", "stable-diffusion-xl-1-0", "stable-diffusion-xl-1-0-base", "stable-diffusion-xl-v1",
-        "stable-diffusion-xl-v0-9-base", "stable-diffusion-xl-v1-base", "stable-diffusion-xl-v1-0-base",
-        "stable-diffusion-xl-v1-inpainting", "stable-diffusion-xl-turbo-v1",
+        "SDXL 0.9",
+        "SDXL 1",
+        "SDXL 1.0",
+        "SDXL 1.0 LCM",
+        "SDXL Lightning",
+        "SDXL Hyper",
+        "SDXL Turbo",
+        "SD XL",
+        "XL",
+        "SDXL v1",
+        "SDXL base",
+        "SDXL base v0-9",
+        "SDXL base v1-0",
+        "stable-diffusion-xl",
+        "stable-diffusion-xl-base",
+        "stable-diffusion-xl-base-1.0",
+        "stable-diffusion-xl-1-0",
+        "stable-diffusion-xl-1-0-base",
+        "stable-diffusion-xl-v1",
+        "stable-diffusion-xl-v0-9-base",
+        "stable-diffusion-xl-v1-base",
+        "stable-diffusion-xl-v1-0-base",
+        "stable-diffusion-xl-v1-inpainting",
+        "stable-diffusion-xl-turbo-v1",
     ),
     "sdxl-distilled": (),
-    "pony": ("Pony XL", "Pony V6", "Pony V6 XL", "Pony Diffusion", "Pony Diffusion XL", "Pony Diffusion V6 XL", "PDXL"),
+    "pony": (
+        "Pony XL",
+        "Pony V6",
+        "Pony V6 XL",
+        "Pony Diffusion",
+        "Pony Diffusion XL",
+        "Pony Diffusion V6 XL",
+        "PDXL",
+    ),
     "illustrious": ("Illustrious XL", "IllustriousXL v0.1", "IL"),
     "noobai": ("Noob", "NoobAI XL", "Noob XL"),
     "auraflow": ("AuraFlow v1", "aura-flow"),
     "pony-v7": ("Pony Diffusion V7",),
     "flux1": (
-        "Flux", "Flux.1", "Flux.1 S", "Flux.1 D", "Flux.1 dev", "Flux.1 schnell", "Flux dev", "Flux schnell", "FluxDev",
+        "Flux",
+        "Flux.1",
+        "Flux.1 S",
+        "Flux.1 D",
+        "Flux.1 dev",
+        "Flux.1 schnell",
+        "Flux dev",
+        "Flux schnell",
+        "FluxDev",
     ),
     "flux1-krea": ("Flux.1 Krea", "Flux.1 Krea dev", "Flux Krea"),
     "flux1-kontext": ("Flux.1 Kontext", "Flux.1 Kontext dev", "Flux Kontext"),
@@ -94,17 +173,37 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 
 _PARENTS = {
-    "pony": "sdxl", "illustrious": "sdxl", "noobai": "sdxl",
+    "pony": "sdxl",
+    "illustrious": "sdxl",
+    "noobai": "sdxl",
     "pony-v7": "auraflow",
-    "flux1-krea": "flux1",  # not a child of it in Civitai's tree, but their LoRAs are said to cross in part
-    "flux2-klein-9b": "flux2", "flux2-klein-9b-base": "flux2", "flux2-klein-4b": "flux2", "flux2-klein-4b-base": "flux2",
+    "flux1-krea": (
+        "flux1"
+    ),  # not a child of it in Civitai's tree, but their LoRAs are said to cross in part
+    "flux2-klein-9b": "flux2",
+    "flux2-klein-9b-base": "flux2",
+    "flux2-klein-4b": "flux2",
+    "flux2-klein-4b-base": "flux2",
 }
 
 
 _SPOKEN = {
-    "sd1": "SD 1.5", "sd2": "SD 2", "sd3": "SD 3", "sd3.5-medium": "SD 3.5 Medium", "sdxl": "SDXL", "sdxl-distilled": "SDXL Distilled",
-    "pony": "Pony", "illustrious": "Illustrious", "noobai": "NoobAI", "auraflow": "AuraFlow", "pony-v7": "Pony V7", "flux1": "Flux.1",
-    "flux1-krea": "Flux.1 Krea", "flux1-kontext": "Flux.1 Kontext", "flux2": "Flux.2", "chroma": "Chroma",
+    "sd1": "SD 1.5",
+    "sd2": "SD 2",
+    "sd3": "SD 3",
+    "sd3.5-medium": "SD 3.5 Medium",
+    "sdxl": "SDXL",
+    "sdxl-distilled": "SDXL Distilled",
+    "pony": "Pony",
+    "illustrious": "Illustrious",
+    "noobai": "NoobAI",
+    "auraflow": "AuraFlow",
+    "pony-v7": "Pony V7",
+    "flux1": "Flux.1",
+    "flux1-krea": "Flux.1 Krea",
+    "flux1-kontext": "Flux.1 Kontext",
+    "flux2": "Flux.2",
+    "chroma": "Chroma",
 }
 
 
@@ -137,7 +236,8 @@ def _families() -> dict[str, str]:
 
 
 def family_of(base_model: str) -> str:
-    """The key of a base model as Civitai, a sidecar or a trainer spells it: "SDXL 1.0", "sd_v1", "flux-1-dev/lora".
+    """The key of a base model as Civitai, a sidecar or a trainer spells it: "SDXL 1.0", "sd_v1",
+    "flux-1-dev/lora".
 
     A spelling that nobody has listed yet is its own family, "" and "Unknown" are `UNKNOWN`.
     """
@@ -163,8 +263,12 @@ def compatibility(adapter_family: str, model_family: str) -> Compatibility:
 
 
 def is_partial(adapter_family: str, model_family: str) -> bool:
-    """Whether an adapter of the first was made for a relative of the second; no family in particular has none."""
-    return model_family != ANY and compatibility(adapter_family, model_family) is Compatibility.PARTIAL
+    """Whether an adapter of the first was made for a relative of the second; no family in
+    particular has none.
+    """
+    return (
+        model_family != ANY and compatibility(adapter_family, model_family) is Compatibility.PARTIAL
+    )
 
 
 def spoken(family: str) -> str:
@@ -190,5 +294,6 @@ def parse_family(text: str) -> str:
     if family in _SPELLINGS:
         return family
     raise InvalidInput(
-        f"{text!r} is not a family of base models that Stylus knows. Say {ANY}, or one of: {', '.join(_SPELLINGS)}."
+        f"{text!r} is not a family of base models that Stylus knows. Say {ANY}, or one of:"
+        f" {', '.join(_SPELLINGS)}."
     )

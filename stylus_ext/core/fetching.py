@@ -1,4 +1,6 @@
-"""What may be fetched: an offer of a source, or what a card says, goes in with the user's limits; what speaks against it comes out."""
+"""What may be fetched: an offer of a source, or what a card says, goes in with the user's limits;
+what speaks against it comes out.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class NotFetched(StylusError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file as its source offers it just now. `url` is where to ask for it, never a signed address."""
+    """A file as its source offers it just now. `url` is where to ask for it, never a signed
+    address.
+    """
 
     file: str
     size: int
@@ -37,7 +41,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """In bytes: the largest file, and what is left of the quota. `unhashed` takes what no source states a hash of."""
+    """In bytes: the largest file, and what is left of the quota. `unhashed` takes what no source
+    states a hash of.
+    """
 
     largest: int
     left: int
@@ -55,16 +61,25 @@ class Caps:
         if size > self.largest:
             return f"its file has {in_mb(size)}, and you allow {in_mb(self.largest)} a file"
         if size > self.left:
-            return f"its file has {in_mb(size)}, and {in_mb(max(0, self.left))} are left of what downloads may take"
+            return (
+                f"its file has {in_mb(size)}, and {in_mb(max(0, self.left))} are left of what"
+                " downloads may take"
+            )
         return ""
 
     def too_unknown(self, sha256: str) -> str:
-        return "" if sha256 or self.unhashed else "no source states a hash by which its file could be checked"
+        return (
+            ""
+            if sha256 or self.unhashed
+            else "no source states a hash by which its file could be checked"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a plan may pick besides what is on disk: what fits the caps, or nothing more where fetching is over (None)."""
+    """What a plan may pick besides what is on disk: what fits the caps, or nothing more where
+    fetching is over (None).
+    """
 
     caps: Caps | None
     failed: frozenset[AdapterKey] = frozenset()
@@ -78,7 +93,9 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Where the file of a card lies now; `size` of it was fetched, or none where the user had it already."""
+    """Where the file of a card lies now; `size` of it was fetched, or none where the user had it
+    already.
+    """
 
     key: AdapterKey
     path: str
@@ -110,12 +127,16 @@ class Discarded:
 
 def version_of(card: AdapterCard) -> int | None:
     """Civitai's number of this adapter version, under whichever key it is known first."""
-    return next((int(key.value) for key in (card.key, *card.equivalents) if key.scheme == "civitai"), None)
+    return next(
+        (int(key.value) for key in (card.key, *card.equivalents) if key.scheme == "civitai"), None
+    )
 
 
 def called(card: AdapterCard) -> str:
     """The adapter's name in a sentence."""
-    return f"{card.name} ({card.version})" if card.version and card.version != card.name else card.name
+    return (
+        f"{card.name} ({card.version})" if card.version and card.version != card.name else card.name
+    )
 
 
 def in_mb(size: int) -> str:

@@ -1,4 +1,6 @@
-"""What a published catalogue in files gives: cards with descriptions, in an order, and perhaps a vector for each in the same order."""
+"""What a published catalogue in files gives: cards with descriptions, in an order, and perhaps a
+vector for each in the same order.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class PublishedVectors:
-    """Row by row in the order of the records; `model` made them. They stay where they are until a row is asked for."""
+    """Row by row in the order of the records; `model` made them. They stay where they are until a
+    row is asked for.
+    """
 
     model: str
     rows: int
@@ -49,7 +53,9 @@ class PublishedCatalogue(Protocol):
         ...
 
     def records(self) -> Iterator[Published]:
-        """All of them, in their order; `InvalidInput` as soon as a file turns out to be something else."""
+        """All of them, in their order; `InvalidInput` as soon as a file turns out to be something
+        else.
+        """
         ...
 
     def vectors(self) -> PublishedVectors | None: ...
@@ -57,7 +63,9 @@ class PublishedCatalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LentItem:
-    """Whose a lent vector is, the family to search it under, and for each view what the encoder's own would be made from."""
+    """Whose a lent vector is, the family to search it under, and for each view what the encoder's
+    own would be made from.
+    """
 
     key: AdapterKey
     family: str
@@ -65,7 +73,9 @@ class LentItem:
 
 
 class Lender(Protocol):
-    """An index that takes vectors which somebody else made, and gives them out until the encoder makes its own."""
+    """An index that takes vectors which somebody else made, and gives them out until the encoder
+    makes its own.
+    """
 
     def lend(self, items: Sequence[LentItem], vectors: Matrix) -> None:
         """One vector an entry, for all views."""

@@ -1,4 +1,6 @@
-"""Masks: which picks are on for which batch. In: a composition, a scheme and the first image seed of each batch."""
+"""Masks: which picks are on for which batch. In: a composition, a scheme and the first image seed
+of each batch.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,12 @@ class _Group:
     states: int
 
 
-def choose_masks(composition: Composition, scheme: str, seeds: Sequence[int], stride: int = 1) -> tuple[Mask, ...]:
-    """One mask a batch. The first is all on; each later one is what its own seed says, except that a combination does not
-    come again before all have been shown: then the next unseen one takes its place.
+def choose_masks(
+    composition: Composition, scheme: str, seeds: Sequence[int], stride: int = 1
+) -> tuple[Mask, ...]:
+    """One mask a batch. The first is all on; each later one is what its own seed says, except that
+    a combination does not come again before all have been shown: then the next unseen one takes its
+    place.
 
     `stride` is how far the first seeds of neighbouring batches lie apart, that is the batch size.
     """
@@ -44,7 +49,9 @@ def choose_masks(composition: Composition, scheme: str, seeds: Sequence[int], st
             seen.clear()
         position = seed // max(1, stride) % count
         combination = place(position) if number else 0
-        if combination in seen:  # most often all on, which the first batch took: its own, unused, is left for this one
+        if (
+            combination in seen
+        ):  # most often all on, which the first batch took: its own, unused, is left for this one
             combination = place(seeds[0] // max(1, stride) % count)
         while combination in seen:
             position = (position + 1) % count
@@ -70,7 +77,9 @@ def _groups(composition: Composition, scheme: str) -> tuple[_Group, ...]:
 def _states(scheme: str, picks: int) -> int:
     if scheme == "all":
         return 1
-    if scheme == "paper":  # PAPER.md 1.4: all of a task's adapters, one of them, or none; for one adapter on or off
+    if (
+        scheme == "paper"
+    ):  # PAPER.md 1.4: all of a task's adapters, one of them, or none; for one adapter on or off
         return 2 if picks == 1 else picks + 2
     if scheme == "subsets":
         return 1 << picks
@@ -86,7 +95,9 @@ def _on(groups: Sequence[_Group], combination: int) -> frozenset[AdapterKey]:
 
 
 def _of_state(group: _Group, state: int) -> tuple[AdapterKey, ...]:
-    """State 0 is all on and the last one none; for `subsets` the bits of the state say what is off."""
+    """State 0 is all on and the last one none; for `subsets` the bits of the state say what is
+    off.
+    """
     picks = len(group.keys)
     if group.states == 1 << picks:
         return tuple(key for bit, key in enumerate(group.keys) if not state >> bit & 1)
@@ -96,7 +107,9 @@ def _of_state(group: _Group, state: int) -> tuple[AdapterKey, ...]:
 
 
 def _order(composition: Composition, scheme: str, count: int) -> Callable[[int], int]:
-    """A bijection of 0..count-1 that neighbouring seeds walk through: never a list, however many combinations there are."""
+    """A bijection of 0..count-1 that neighbouring seeds walk through: never a list, however many
+    combinations there are.
+    """
     text = "\n".join([scheme, *(f"{pick.task} {pick.key}" for pick in composition.picks)])
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     offset = int.from_bytes(digest[:16], "big") % count

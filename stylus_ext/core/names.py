@@ -1,4 +1,6 @@
-"""Files on disk in, whose a name is out: in a tag as the host reads it, in an infotext also by the hash that stands beside it."""
+"""Files on disk in, whose a name is out: in a tag as the host reads it, in an infotext also by the
+hash that stands beside it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _NEVER_ALIASES = frozenset(("none",))
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What one file on disk may be called; `alias` and `auto_v3` are empty where nothing states them."""
+    """What one file on disk may be called; `alias` and `auto_v3` are empty where nothing states
+    them.
+    """
 
     key: AdapterKey
     stem: str
@@ -24,7 +28,9 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Whose is which name: of the aliases only those that the host understands, which are one file's alone."""
+    """Whose is which name: of the aliases only those that the host understands, which are one
+    file's alone.
+    """
 
     stems: Mapping[str, AdapterKey] = field(default_factory=dict)
     aliases: Mapping[str, AdapterKey] = field(default_factory=dict)
@@ -40,7 +46,11 @@ class Names:
         forbidden = _NEVER_ALIASES | {name.lower() for name, count in counted.items() if count > 1}
         return cls(
             stems,
-            {file.alias: file.key for file in known if file.alias and file.alias.lower() not in forbidden},
+            {
+                file.alias: file.key
+                for file in known
+                if file.alias and file.alias.lower() not in forbidden
+            },
             {file.auto_v3: file.key for file in known if file.auto_v3},
         )
 
@@ -49,8 +59,14 @@ class Names:
         return replace(self, stems={**self.stems, **{stem: key for key, stem in host.items()}})
 
     def key(self, name: str, auto_v3: str = "") -> AdapterKey | None:
-        """Whose it is by its stem, else by its alias, else by the hash, of which others may know more characters."""
-        return self.stems.get(name) or self.aliases.get(name) or self.hashes.get(auto_v3[:AUTO_V3].lower())
+        """Whose it is by its stem, else by its alias, else by the hash, of which others may know
+        more characters.
+        """
+        return (
+            self.stems.get(name)
+            or self.aliases.get(name)
+            or self.hashes.get(auto_v3[:AUTO_V3].lower())
+        )
 
 
 NO_NAMES = Names()

@@ -1,4 +1,6 @@
-"""File stems in, whether the host can read them inside a tag out; a server's file name in, a safe stem out."""
+"""File stems in, whether the host can read them inside a tag out; a server's file name in, a safe
+stem out.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +9,24 @@ import unicodedata
 from collections.abc import Collection
 from itertools import count
 
-LONGEST_STEM = 120  # bytes of UTF-8: leaves room for ".safetensors", side files and a deep folder on Windows
+LONGEST_STEM = (
+    120  # bytes of UTF-8: leaves room for ".safetensors", side files and a deep folder on Windows
+)
 FALLBACK_STEM = "lora"
 
 _RESERVED = frozenset(
     ("con", "prn", "aux", "nul", "conin$", "conout$")
-    + tuple(f"{port}{number}" for port in ("com", "lpt") for number in "0123456789\u00b9\u00b2\u00b3")
+    + tuple(
+        f"{port}{number}" for port in ("com", "lpt") for number in "0123456789\u00b9\u00b2\u00b3"
+    )
 )
 _PATH_OR_SYNTAX = re.compile(r"[<>:\"/\\|?*#=,{}$%']")
 _CONTROLS = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _UNSPEAKABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _HOST_SYNTAX = re.compile(r"[<>:#]")
 _SAYS_NOTHING = frozenset(
-    "lora locon lycoris dora adapter model weights file download pytorch safetensors untitled output final last v v1 v2 v3".split()
+    "lora locon lycoris dora adapter model weights file download pytorch safetensors untitled"
+    " output final last v v1 v2 v3".split()
 )
 _EATEN = re.compile(r"__|[{}|]|\$\$")
 
@@ -32,7 +39,8 @@ def tag_safe(stem: str, *, dynamic_prompts: bool = False) -> bool:
 def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
     """The sentence that tells why the host cannot read a stem inside a tag, or None where it can.
 
-    With `dynamic_prompts` also what the Dynamic Prompts extension would take for its own syntax is refused.
+    With `dynamic_prompts` also what the Dynamic Prompts extension would take for its own syntax is
+    refused.
     """
     reason = _unreadable(stem)
     if reason is None and dynamic_prompts:
@@ -46,24 +54,34 @@ def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
 
 
 def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM) -> str:
-    """A stem that every file system and every tag takes, not one of `taken` by any spelling of case or accents."""
+    """A stem that every file system and every tag takes, not one of `taken` by any spelling of case
+    or accents.
+    """
     base = _within(_cleaned(name), limit) or FALLBACK_STEM[:limit]
     used = {_same(stem) for stem in taken}
     if _same(base) not in used:
         return base
-    numbered = (_within(base, limit - len(suffix)) + suffix for suffix in (f"-{number}" for number in count(2)))
+    numbered = (
+        _within(base, limit - len(suffix)) + suffix
+        for suffix in (f"-{number}" for number in count(2))
+    )
     return next(stem for stem in numbered if _same(stem) not in used)
 
 
 def stem_for(file: str, title: str, taken: Collection[str]) -> str:
-    """The stem under which a server's file is kept: as it is called there, or after its adapter where that says nothing."""
+    """The stem under which a server's file is kept: as it is called there, or after its adapter
+    where that says nothing.
+    """
     stem = re.sub(r"(?i)\.safetensors$", "", file)
     return safe_file_stem(title if says_nothing(stem) else stem, taken)
 
 
 def says_nothing(stem: str) -> bool:
     """Whether no word of a name tells one adapter from another: "pytorch_lora_weights", "v2"."""
-    return all(word in _SAYS_NOTHING or word.isdecimal() for word in re.findall(r"[^\W_]+", stem.casefold()))
+    return all(
+        word in _SAYS_NOTHING or word.isdecimal()
+        for word in re.findall(r"[^\W_]+", stem.casefold())
+    )
 
 
 def _unreadable(stem: str) -> str | None:
@@ -83,9 +101,13 @@ def _unreadable(stem: str) -> str | None:
 
 def _cleaned(name: str) -> str:
     text = unicodedata.normalize("NFC", name)
-    text = "".join(" " if unicodedata.category(character) in _CONTROLS else character for character in text)
+    text = "".join(
+        " " if unicodedata.category(character) in _CONTROLS else character for character in text
+    )
     text = _PATH_OR_SYNTAX.sub("_", text)
-    text = re.sub(r"_{2,}", "_", re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))).strip(" ._")
+    text = re.sub(r"_{2,}", "_", re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))).strip(
+        " ._"
+    )
     device, dot, rest = text.partition(".")
     # Windows takes "con.anything" for the console, whatever follows the dot.
     return f"{device.rstrip()}-{dot}{rest}" if device.rstrip().casefold() in _RESERVED else text

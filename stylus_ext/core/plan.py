@@ -1,4 +1,6 @@
-"""The plan: everything decided for one prompt. It can be shown, saved as JSON and read back unchanged."""
+"""The plan: everything decided for one prompt. It can be shown, saved as JSON and read back
+unchanged.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,13 @@ class Plan:
 def unchanged(prompt: str, negative: str, seed: int, batches: int, *notes: Note) -> Plan:
     """The plan that changes nothing, and says why."""
     return Plan(
-        prompt, negative, seed, Composition(), (Mask(frozenset()),) * batches, (prompt,) * batches, (negative,) * batches,
+        prompt,
+        negative,
+        seed,
+        Composition(),
+        (Mask(frozenset()),) * batches,
+        (prompt,) * batches,
+        (negative,) * batches,
         notes=notes,
     )
 
@@ -65,10 +73,16 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "family": plan.family,
         "confidence": round(plan.confidence, 4),
         "catalogue": plan.catalogue,
-        "tasks": [{**asdict(task), "picks": [str(pick.key) for pick in composition.of_task(task.start)]} for task in composition.tasks],
+        "tasks": [
+            {**asdict(task), "picks": [str(pick.key) for pick in composition.of_task(task.start)]}
+            for task in composition.tasks
+        ],
         "picks": [_pick_json(pick, tags.get(pick.key)) for pick in composition.picks],
         "near_misses": [{**asdict(miss), "key": str(miss.key)} for miss in composition.near_misses],
-        "masks": [[str(pick.key) for pick in composition.picks if pick.key in mask.on] for mask in plan.masks],
+        "masks": [
+            [str(pick.key) for pick in composition.picks if pick.key in mask.on]
+            for mask in plan.masks
+        ],
         "prompts": list(plan.prompts),
         "negative_prompts": list(plan.negative_prompts),
         "missing": [{**asdict(file), "key": str(file.key)} for file in plan.missing],
@@ -78,7 +92,10 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Plan:
     if data.get("version") != JSON_VERSION:
-        raise InvalidInput(f"This plan has version {data.get('version')!r}; this Stylus reads version {JSON_VERSION}.")
+        raise InvalidInput(
+            f"This plan has version {data.get('version')!r}; this Stylus reads version"
+            f" {JSON_VERSION}."
+        )
     try:
         return _read(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -86,13 +103,18 @@ def from_json(data: Mapping[str, Any]) -> Plan:
 
 
 def _read(data: Mapping[str, Any]) -> Plan:
-    tasks = tuple(Task(**{name: value for name, value in task.items() if name != "picks"}) for task in data["tasks"])
+    tasks = tuple(
+        Task(**{name: value for name, value in task.items() if name != "picks"})
+        for task in data["tasks"]
+    )
     return Plan(
         prompt=str(data["prompt"]),
         negative_prompt=str(data["negative_prompt"]),
         seed=int(data["seed"]),
         composition=Composition(
-            tasks, tuple(_pick(pick) for pick in data["picks"]), tuple(NearMiss(**_keyed(miss)) for miss in data["near_misses"])
+            tasks,
+            tuple(_pick(pick) for pick in data["picks"]),
+            tuple(NearMiss(**_keyed(miss)) for miss in data["near_misses"]),
         ),
         masks=tuple(Mask(frozenset(map(AdapterKey.parse, mask))) for mask in data["masks"]),
         prompts=tuple(map(str, data["prompts"])),
@@ -113,7 +135,13 @@ def _pick_json(pick: Pick, tag: Tag | None) -> dict[str, Any]:
     shown = {**asdict(pick), "key": str(pick.key), "score": round(pick.score, 4)}
     if tag is None:
         return {**shown, **dict.fromkeys(_TAG_FIELDS)}
-    return {**shown, "stem": tag.stem, "on_disk": tag.on_disk, "triggers": list(tag.triggers), "negative_text": tag.negative_text}
+    return {
+        **shown,
+        "stem": tag.stem,
+        "on_disk": tag.on_disk,
+        "triggers": list(tag.triggers),
+        "negative_text": tag.negative_text,
+    }
 
 
 def _pick(data: Mapping[str, Any]) -> Pick:
@@ -122,7 +150,13 @@ def _pick(data: Mapping[str, Any]) -> Pick:
 
 def _tag(data: Mapping[str, Any]) -> Tag:
     key = AdapterKey.parse(data["key"])
-    return Tag(key, str(data["stem"]), bool(data["on_disk"]), tuple(data["triggers"]), str(data["negative_text"]))
+    return Tag(
+        key,
+        str(data["stem"]),
+        bool(data["on_disk"]),
+        tuple(data["triggers"]),
+        str(data["negative_text"]),
+    )
 
 
 def _keyed(data: Mapping[str, Any]) -> dict[str, Any]:

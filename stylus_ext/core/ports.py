@@ -1,4 +1,6 @@
-"""The ports: what the use cases need of the world, one verb each where it can be. Back ends implement them."""
+"""The ports: what the use cases need of the world, one verb each where it can be. Back ends
+implement them.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One thing a source came across: a card with the file it was read from, or a note about what was skipped."""
+    """One thing a source came across: a card with the file it was read from, or a note about what
+    was skipped.
+    """
 
     card: AdapterCard | None = None
     file: LocalFile | None = None
@@ -47,7 +51,9 @@ class CardSource(Protocol):
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]: ...
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
-        """Which of the known files this source was asked to look after and does not find any more."""
+        """Which of the known files this source was asked to look after and does not find any
+        more.
+        """
 
 
 class Refiner(Protocol):
@@ -59,7 +65,9 @@ class Refiner(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors; `name` changes whenever the same text would give another vector."""
+    """Turns texts into unit vectors; `name` changes whenever the same text would give another
+    vector.
+    """
 
     @property
     def name(self) -> str: ...
@@ -72,7 +80,9 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VectorItem:
-    """One vector's place: whose it is, which view, which family to search it under, and what made it."""
+    """One vector's place: whose it is, which view, which family to search it under, and what made
+    it.
+    """
 
     key: AdapterKey
     view: View
@@ -103,7 +113,9 @@ class VectorIndex(Protocol):
 
     def remove(self, keys: Iterable[AdapterKey]) -> None: ...
 
-    def search(self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None) -> list[list[Hit]]:
+    def search(
+        self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
+    ) -> list[list[Hit]]:
         """For each query the `top` nearest, best first; `families` None means all."""
         ...
 
@@ -114,7 +126,9 @@ class VectorIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search of the catalogue, and how many there are in all: with a text, a store may stop counting at some thousands."""
+    """One page of a search of the catalogue, and how many there are in all: with a text, a store
+    may stop counting at some thousands.
+    """
 
     entries: tuple[Entry, ...]
     total: int
@@ -122,7 +136,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a search of the catalogue keeps; None keeps all. `refined`: described by more than the rules; `bare`: hardly anything is stated."""
+    """What a search of the catalogue keeps; None keeps all. `refined`: described by more than the
+    rules; `bare`: hardly anything is stated.
+    """
 
     family: str | None = None
     kind: str | None = None
@@ -146,7 +162,9 @@ class Store(Protocol):
 
     @property
     def identity(self) -> str:
-        """Changes when the store is made anew; with `revision` it names a state of the catalogue."""
+        """Changes when the store is made anew; with `revision` it names a state of the
+        catalogue.
+        """
 
     @property
     def revision(self) -> int:
@@ -154,15 +172,21 @@ class Store(Protocol):
         ...
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """Adds or replaces entries whole, in one transaction; the user's edits on record win over those in the entries."""
+        """Adds or replaces entries whole, in one transaction; the user's edits on record win over
+        those in the entries.
+        """
         ...
 
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
-        """By any key or alias; the result is keyed by what was asked for; unknown keys are left out."""
+        """By any key or alias; the result is keyed by what was asked for; unknown keys are left
+        out.
+        """
         ...
 
     def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
-        """Keeps what sources state, a card for each file or version they speak of, under first keys: returned, by the cards' keys."""
+        """Keeps what sources state, a card for each file or version they speak of, under first
+        keys: returned, by the cards' keys.
+        """
         ...
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
@@ -174,15 +198,21 @@ class Store(Protocol):
         ...
 
     def unite(self, first: AdapterKey, other: AdapterKey) -> None:
-        """`other` turned out to be `first`: its cards, files, aliases and, where `first` has none, edits move over."""
+        """`other` turned out to be `first`: its cards, files, aliases and, where `first` has none,
+        edits move over.
+        """
         ...
 
     def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
-        """In the place of an entry, its cards, files and aliases come these, in one transaction; edits stay with its first key."""
+        """In the place of an entry, its cards, files and aliases come these, in one transaction;
+        edits stay with its first key.
+        """
         ...
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
-        """Family and text fingerprint of every entry: what the vectors should be made from, without reading the texts."""
+        """Family and text fingerprint of every entry: what the vectors should be made from, without
+        reading the texts.
+        """
         ...
 
     def changes(self, since: int) -> Iterator[Change]:
@@ -206,7 +236,9 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for; `only` these keys may be found, such as those on disk, None is no limit; `names` say whose the user's tags are."""
+    """What is looked for; `only` these keys may be found, such as those on disk, None is no limit;
+    `names` say whose the user's tags are.
+    """
 
     prompt: Prompt
     negative: Prompt
@@ -226,7 +258,9 @@ class Reranker(Protocol):
     """Orders candidates anew."""
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        """The same candidates, best first, with scores of its own; `evidence.sure` may change too, and nothing else."""
+        """The same candidates, best first, with scores of its own; `evidence.sure` may change too,
+        and nothing else.
+        """
         ...
 
 

@@ -1,4 +1,5 @@
-"""A small learned ranker: what speaks for each candidate goes in as numbers, a score and a surety each come out; numpy alone.
+"""A small learned ranker: what speaks for each candidate goes in as numbers, a score and a surety
+each come out; numpy alone.
 
 Two sets of weights: one for tag prompts and one for captions.
 """
@@ -24,28 +25,34 @@ TOP, WIDTH = 10.0, 6.0
 DIGITS = 5
 
 PENNED = -3.3
-"""Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by name. Set by hand, out of fold."""
+"""Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by
+name. Set by hand, out of fold.
+"""
 
 REFERENCE, RISE, FEWEST = 1_500, 1.7, 50
-"""The more there are, the better the best of what does not fit looks by chance: how much further along the line half sure lies
-for every tenfold of the catalogue that the weights were found with, and how much nearer in a smaller one of at least FEWEST.
-Measured from a third of it to the whole; the best that does not fit grows about with the logarithm."""
+"""The more there are, the better the best of what does not fit looks by chance: how much further
+along the line half sure lies for every tenfold of the catalogue that the weights were found with,
+and how much nearer in a smaller one of at least FEWEST. Measured from a third of it to the whole;
+the best that does not fit grows about with the logarithm.
+"""
 
 COINED = 6.6
 SURE_OF_COINED = 0.6
-"""A span that is nothing but a name or trigger of so rare words is meant, whatever else is known of the adapter: a file from
-a folder has no examples and often no text. Not in plain sentences, where nobody writes one. Set by hand, since the
-benchmark's adapters have both."""
+"""A span that is nothing but a name or trigger of so rare words is meant, whatever else is known of
+the adapter: a file from a folder has no examples and often no text. Not in plain sentences, where
+nobody writes one. Set by hand, since the benchmark's adapters have both.
+"""
 
 REGIMES = ("tags", "captions")
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A few networks of one hidden layer, averaged, and beside them `base` times the score of the fixed weights.
+    """A few networks of one hidden layer, averaged, and beside them `base` times the score of the
+    fixed weights.
 
-    The first axis of `linear`, `hidden`, `bias` and `out` numbers the networks. Columns with a `linear` and `hidden` of zero
-    say nothing.
+    The first axis of `linear`, `hidden`, `bias` and `out` numbers the networks. Columns with a
+    `linear` and `hidden` of zero say nothing.
     """
 
     mean: Floats
@@ -60,15 +67,21 @@ class Net:
         """Above nothing and below TOP, so that a factor below one always lowers a score."""
         near = np.clip((values - self.mean) / self.scale, -FAR, FAR)
         total = self.base * fixed
-        for linear, hidden, bias, out in zip(self.linear, self.hidden, self.bias, self.out, strict=True):
-            total = total + (near @ linear + np.maximum(near @ hidden + bias, 0.0) @ out) / len(self.linear)
+        for linear, hidden, bias, out in zip(
+            self.linear, self.hidden, self.bias, self.out, strict=True
+        ):
+            total = total + (near @ linear + np.maximum(near @ hidden + bias, 0.0) @ out) / len(
+                self.linear
+            )
         squeezed: Floats = (TOP / (1.0 + np.exp(-total / WIDTH))).astype(np.float32)
         return squeezed
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A straight line that rises with everything in it, and the place on it from which something is meant rather than not."""
+    """A straight line that rises with everything in it, and the place on it from which something is
+    meant rather than not.
+    """
 
     mean: Floats
     scale: Floats
@@ -101,13 +114,17 @@ class Ranker:
         return self.of(is_tags).net(values, self._column(values, "score"))
 
     def sureties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
-        """In 0..1, for each row how sure it is that it is meant, where it was found `among` so many."""
+        """In 0..1, for each row how sure it is that it is meant, where it was found `among` so
+        many.
+        """
         line = self.of(is_tags).line(values) - np.float32(_further(among))
         if is_tags:
             return _with_coined(_logistic(line), self._column(values, "exact"))
         penned = self._column(values, "penned") > 0
         sure = _logistic(line + PENNED * penned)
-        return np.where(penned, _with_coined(sure, self._column(values, "exact")), sure).astype(np.float32)
+        return np.where(penned, _with_coined(sure, self._column(values, "exact")), sure).astype(
+            np.float32
+        )
 
     def _column(self, values: Floats, name: str) -> Floats:
         column: Floats = values[:, self.signs.index(name)]
@@ -130,10 +147,15 @@ def ranker_of(values: Mapping[str, Any], signs: Sequence[str]) -> Ranker:
     """From what `values_of` made; refused where it was found for other signs or is not whole."""
     try:
         if tuple(values["signs"]) != tuple(signs):
-            raise InvalidInput("The weights of the ranker were found for other signs than this version has; find them anew.")
+            raise InvalidInput(
+                "The weights of the ranker were found for other signs than this version has; find"
+                " them anew."
+            )
         return Ranker(tuple(signs), *(_weights(values[name], len(signs)) for name in REGIMES))
     except (KeyError, TypeError, ValueError) as problem:
-        raise InvalidInput(f"These are no weights of the ranker: {problem!r} is missing or wrong.") from problem
+        raise InvalidInput(
+            f"These are no weights of the ranker: {problem!r} is missing or wrong."
+        ) from problem
 
 
 def values_of(ranker: Ranker) -> dict[str, Any]:
@@ -145,8 +167,17 @@ def values_of(ranker: Ranker) -> dict[str, Any]:
 def _plain(weights: Weights) -> dict[str, Any]:
     net, line = weights.net, weights.line
     return {
-        "net": {name: _rounded(getattr(net, name)) for name in ("mean", "scale", "linear", "hidden", "bias", "out")} | {"base": net.base},
-        "line": {name: _rounded(getattr(line, name)) for name in ("mean", "scale", "weights")} | {"half": round(line.half, DIGITS)},
+        "net": (
+            {
+                name: _rounded(getattr(net, name))
+                for name in ("mean", "scale", "linear", "hidden", "bias", "out")
+            }
+            | {"base": net.base}
+        ),
+        "line": (
+            {name: _rounded(getattr(line, name)) for name in ("mean", "scale", "weights")}
+            | {"half": round(line.half, DIGITS)}
+        ),
     }
 
 
@@ -156,10 +187,21 @@ def _rounded(values: Floats) -> Any:
 
 def _weights(values: Mapping[str, Any], width: int) -> Weights:
     net, line = values["net"], values["line"]
-    read = {name: np.array(net[name], dtype=np.float32) for name in ("mean", "scale", "linear", "hidden", "bias", "out")}
-    straight = {name: np.array(line[name], dtype=np.float32) for name in ("mean", "scale", "weights")}
+    read = {
+        name: np.array(net[name], dtype=np.float32)
+        for name in ("mean", "scale", "linear", "hidden", "bias", "out")
+    }
+    straight = {
+        name: np.array(line[name], dtype=np.float32) for name in ("mean", "scale", "weights")
+    }
     members, size = read["bias"].shape
-    shapes = {"mean": (width,), "scale": (width,), "linear": (members, width), "hidden": (members, width, size), "out": (members, size)}
+    shapes = {
+        "mean": (width,),
+        "scale": (width,),
+        "linear": (members, width),
+        "hidden": (members, width, size),
+        "out": (members, size),
+    }
     for name, shape in shapes.items():
         if read[name].shape != shape:
             raise ValueError(name)
@@ -168,6 +210,10 @@ def _weights(values: Mapping[str, Any], width: int) -> Weights:
             raise ValueError(name)
     if not all(np.isfinite(array).all() for array in (*read.values(), *straight.values())):
         raise ValueError("not finite")
-    if (straight["weights"] < 0).any() or (read["scale"] <= 0).any() or (straight["scale"] <= 0).any():
+    if (
+        (straight["weights"] < 0).any()
+        or (read["scale"] <= 0).any()
+        or (straight["scale"] <= 0).any()
+    ):
         raise ValueError("sign")
     return Weights(Net(**read, base=float(net["base"])), Line(**straight, half=float(line["half"])))

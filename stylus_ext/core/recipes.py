@@ -1,4 +1,6 @@
-"""Recipes: a selection with its prompt, under a name of the user's. Plain JSON in, recipes out, or a sentence what is wrong with it."""
+"""Recipes: a selection with its prompt, under a name of the user's. Plain JSON in, recipes out, or
+a sentence what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """An adapter of a recipe; `name` and `stem` are for people, and for a catalogue that does not know the key."""
+    """An adapter of a recipe; `name` and `stem` are for people, and for a catalogue that does not
+    know the key.
+    """
 
     key: AdapterKey
     weight: float
@@ -36,16 +40,27 @@ class Recipe:
     adapters: tuple[Ingredient, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != self.name.strip() or len(self.name) > LONGEST_NAME or not self.name.isprintable():
-            raise InvalidInput(f"A recipe has a name of at most {LONGEST_NAME} characters, in one line.")
+        if (
+            not self.name
+            or self.name != self.name.strip()
+            or len(self.name) > LONGEST_NAME
+            or not self.name.isprintable()
+        ):
+            raise InvalidInput(
+                f"A recipe has a name of at most {LONGEST_NAME} characters, in one line."
+            )
         if max(len(self.prompt), len(self.negative)) > LONGEST_PROMPT:
             raise InvalidInput(f"A recipe's prompt has at most {LONGEST_PROMPT:,} characters.")
         if len(self.adapters) > MOST_ADAPTERS:
             raise InvalidInput(f"A recipe has at most {MOST_ADAPTERS} adapters.")
         if len({one.key for one in self.adapters}) < len(self.adapters):
             raise InvalidInput(f"The recipe {self.name!r} names an adapter twice.")
-        if not all(math.isfinite(one.weight) and abs(one.weight) <= HEAVIEST for one in self.adapters):
-            raise InvalidInput(f"A weight in the recipe {self.name!r} is larger than {HEAVIEST:g}, or none at all.")
+        if not all(
+            math.isfinite(one.weight) and abs(one.weight) <= HEAVIEST for one in self.adapters
+        ):
+            raise InvalidInput(
+                f"A weight in the recipe {self.name!r} is larger than {HEAVIEST:g}, or none at all."
+            )
 
 
 class Recipes(Protocol):
@@ -64,13 +79,22 @@ class Recipes(Protocol):
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """`recipe_of(recipe_json(recipe)) == recipe`; a file that is shared holds a list of these."""
     return {
-        "version": FORMAT, "name": recipe.name, "prompt": recipe.prompt, "negative": recipe.negative, "family": recipe.family,
-        "adapters": [{"key": str(one.key), "weight": one.weight, "name": one.name, "stem": one.stem} for one in recipe.adapters],
+        "version": FORMAT,
+        "name": recipe.name,
+        "prompt": recipe.prompt,
+        "negative": recipe.negative,
+        "family": recipe.family,
+        "adapters": [
+            {"key": str(one.key), "weight": one.weight, "name": one.name, "stem": one.stem}
+            for one in recipe.adapters
+        ],
     }
 
 
 def recipe_of(said: Any) -> Recipe:
-    """Read as something that a stranger may have written; fields that are not known are passed over."""
+    """Read as something that a stranger may have written; fields that are not known are passed
+    over.
+    """
     if not isinstance(said, Mapping):
         raise InvalidInput("A recipe is a JSON object.")
     if said.get("version", FORMAT) != FORMAT:
@@ -79,7 +103,10 @@ def recipe_of(said: Any) -> Recipe:
     if not isinstance(adapters, Sequence) or isinstance(adapters, str):
         raise InvalidInput("The adapters of a recipe are a list.")
     return Recipe(
-        _text(said, "name").strip(), _text(said, "prompt"), _text(said, "negative"), _text(said, "family")[:64],
+        _text(said, "name").strip(),
+        _text(said, "prompt"),
+        _text(said, "negative"),
+        _text(said, "family")[:64],
         tuple(map(_ingredient, adapters[: MOST_ADAPTERS + 1])),
     )
 
@@ -90,7 +117,12 @@ def _ingredient(said: Any) -> Ingredient:
     weight = said.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or abs(weight) > HEAVIEST:
         raise InvalidInput(f"The weight of an adapter of a recipe is a number up to {HEAVIEST:g}.")
-    return Ingredient(AdapterKey.parse(_text(said, "key")), float(weight), _text(said, "name")[:1000], _text(said, "stem")[:1000])
+    return Ingredient(
+        AdapterKey.parse(_text(said, "key")),
+        float(weight),
+        _text(said, "name")[:1000],
+        _text(said, "stem")[:1000],
+    )
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

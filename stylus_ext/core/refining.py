@@ -1,4 +1,6 @@
-"""A refiner that asks somebody else, at a price: what it says of a card, what it costs, and how much of that is wanted."""
+"""A refiner that asks somebody else, at a price: what it says of a card, what it costs, and how
+much of that is wanted.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from stylus_ext.core.errors import InvalidInput, StylusError
 
 Check = Callable[[], None]
 Turn = Callable[[], AbstractContextManager[None]]
-"""Entered while a question is under way, and not while it is prepared or its answer is read: others ask meanwhile."""
+"""Entered while a question is under way, and not while it is prepared or its answer is read: others
+ask meanwhile.
+"""
 MOST_AT_ONCE = 64
 MOST_PICTURES = 10
 
@@ -35,14 +39,22 @@ class Expense:
         return Expense(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, cost)
 
     def dearer(self, spent: Expense, foreseen: Expense) -> Expense:
-        """What this will come to where others came to `spent` and not to `foreseen`; never less than was thought."""
+        """What this will come to where others came to `spent` and not to `foreseen`; never less
+        than was thought.
+        """
         tokens = max(1.0, spent.tokens / foreseen.tokens) if foreseen.tokens else 1.0
         cost = max(1.0, spent.cost / foreseen.cost) if foreseen.cost and spent.cost else 1.0
-        return Expense(round(self.tokens_in * tokens), round(self.tokens_out * tokens), None if self.cost is None else self.cost * cost)
+        return Expense(
+            round(self.tokens_in * tokens),
+            round(self.tokens_out * tokens),
+            None if self.cost is None else self.cost * cost,
+        )
 
 
 class NotRefined(StylusError):
-    """This card got no description, and asking the same again is not likely to give one; what was spent is lost."""
+    """This card got no description, and asking the same again is not likely to give one; what was
+    spent is lost.
+    """
 
     def __init__(self, sentence: str, spent: Expense = Expense()) -> None:
         super().__init__(sentence)
@@ -74,7 +86,9 @@ class CostlyRefiner(Protocol):
         ...
 
     def describe(self, card: AdapterCard, check: Check, turn: Turn) -> Refined:
-        """Asks within `turn` alone, and lets through what that raises. `NotRefined` where this card is the trouble, `Unavailable` where the server is."""
+        """Asks within `turn` alone, and lets through what that raises. `NotRefined` where this card
+        is the trouble, `Unavailable` where the server is.
+        """
         ...
 
     def release(self) -> None:
@@ -94,11 +108,15 @@ class RefineLimits:
     again: bool = False
     """Also what this refiner's kind has described before, by another model."""
     keys: tuple[AdapterKey, ...] | None = None
-    """These alone, whatever was said of them before and however often that failed; the user's own texts stay all the same."""
+    """These alone, whatever was said of them before and however often that failed; the user's own
+    texts stay all the same.
+    """
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_once <= MOST_AT_ONCE:
-            raise InvalidInput(f"Between 1 and {MOST_AT_ONCE} cards can be refined at once, not {self.at_once}.")
+            raise InvalidInput(
+                f"Between 1 and {MOST_AT_ONCE} cards can be refined at once, not {self.at_once}."
+            )
         if any(limit is not None and limit < 0 for limit in (self.most, self.dollars, self.tokens)):
             raise InvalidInput("A limit of refining cannot be less than nothing.")
 
@@ -110,7 +128,9 @@ class RefineLimits:
 
 @dataclass(frozen=True, slots=True)
 class RefineReport:
-    """What a job did, or would do. `known` were described before, `edited` have a text of the user's, `waiting` failed lately."""
+    """What a job did, or would do. `known` were described before, `edited` have a text of the
+    user's, `waiting` failed lately.
+    """
 
     wanted: int = 0
     refined: int = 0

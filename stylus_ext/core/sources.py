@@ -1,4 +1,6 @@
-"""What can be asked of a catalogue on the network, and what it answers: a page of cards, or the cards of files by their hashes."""
+"""What can be asked of a catalogue on the network, and what it answers: a page of cards, or the
+cards of files by their hashes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of a catalogue: all of it, or the `top` by downloads, narrowed by words, a tag and base models."""
+    """Which part of a catalogue: all of it, or the `top` by downloads, narrowed by words, a tag and
+    base models.
+    """
 
     query: str = ""
     tag: str = ""
@@ -33,7 +37,10 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not 0 <= self.top <= MOST_MODELS:
-            raise InvalidInput(f"The number of models to read must lie between 0 (all) and {MOST_MODELS:,}, not {self.top}.")
+            raise InvalidInput(
+                f"The number of models to read must lie between 0 (all) and {MOST_MODELS:,}, not"
+                f" {self.top}."
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -54,14 +61,19 @@ class CataloguePage:
     banned: tuple[AdapterKey, ...] = ()
     """Versions that nobody is to have, whatever was said of them before."""
     newest: str = ""
-    """When the newest version on this page came out, as the source writes it; such texts can be compared."""
+    """When the newest version on this page came out, as the source writes it; such texts can be
+    compared.
+    """
     in_order: bool = True
-    """Whether what came out last comes first where no number was wanted, so that what is known ends a crawl."""
+    """Whether what came out last comes first where no number was wanted, so that what is known ends
+    a crawl.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The cards of the files that the source knows, with their SHA256 among the equivalents; `skipped` as above.
+    """The cards of the files that the source knows, with their SHA256 among the equivalents;
+    `skipped` as above.
 
     `recognised` are all the hashes that it knows, those of what was skipped, too.
     """
@@ -72,7 +84,9 @@ class Identified:
 
 
 class Memory(Protocol):
-    """Small texts by name, found again after any end; written down behind the cards that they speak of."""
+    """Small texts by name, found again after any end; written down behind the cards that they speak
+    of.
+    """
 
     def remembered(self, name: str) -> str: ...
 
@@ -82,7 +96,9 @@ class Memory(Protocol):
 
 
 class CursorLost(InvalidInput):
-    """The source does not know this place in its catalogue any longer: the crawl has to begin anew."""
+    """The source does not know this place in its catalogue any longer: the crawl has to begin
+    anew.
+    """
 
 
 class RemoteCatalogue(Protocol):
@@ -91,17 +107,27 @@ class RemoteCatalogue(Protocol):
     name: str
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:
-        """The same with names as the source spells them; `InvalidInput` for one that it does not have."""
+        """The same with names as the source spells them; `InvalidInput` for one that it does not
+        have.
+        """
         ...
 
-    def page(self, wanted: Wanted, cursor: str | None, left: int | None, check: Check) -> CataloguePage:
-        """The page at a cursor, None being the first; at most `left` models of it. `CursorLost` for an old cursor."""
+    def page(
+        self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
+    ) -> CataloguePage:
+        """The page at a cursor, None being the first; at most `left` models of it. `CursorLost` for
+        an old cursor.
+        """
         ...
 
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
-        """What the source knows of files with these hashes, whatever it says about whether they may be fetched."""
+        """What the source knows of files with these hashes, whatever it says about whether they may
+        be fetched.
+        """
         ...
 
     def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
-        """The same by the hash of their tensors, for files by SHA256 that it does not know by that: one request for each."""
+        """The same by the hash of their tensors, for files by SHA256 that it does not know by that:
+        one request for each.
+        """
         ...

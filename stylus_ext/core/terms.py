@@ -1,4 +1,6 @@
-"""What whoever takes time over a prompt has to keep to: the plan's seed, and how long it may still take."""
+"""What whoever takes time over a prompt has to keep to: the plan's seed, and how long it may still
+take.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the user found wrong of an adapter for a prompt, and what follows for prompts like it. Pure: verdicts go in, doubts come out."""
+"""What the user found wrong of an adapter for a prompt, and what follows for prompts like it. Pure:
+verdicts go in, doubts come out.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,13 @@ ALIKE = 0.4
 """Share of words in common from which one prompt is like another."""
 
 REFUSED = 0.9
-"""Doubt from which an adapter is not picked: once for the same prompt, twice for prompts like it."""
+"""Doubt from which an adapter is not picked: once for the same prompt, twice for prompts like it.
+"""
 
 _ELSEWHERE = 0.1
-"""What a verdict counts for a prompt that has nothing to do with it: who is wrong everywhere is doubted everywhere."""
+"""What a verdict counts for a prompt that has nothing to do with it: who is wrong everywhere is
+doubted everywhere.
+"""
 
 _STEP = 0.7
 
@@ -40,7 +45,9 @@ class Verdicts(Protocol):
         ...
 
     def tell(self, key: AdapterKey, prompt: str, *, wrong: bool) -> None:
-        """Once more wrong; or, where it is not `wrong`, all that was said of it for just this prompt is taken back."""
+        """Once more wrong; or, where it is not `wrong`, all that was said of it for just this
+        prompt is taken back.
+        """
         ...
 
     def all(self) -> tuple[Verdict, ...]: ...
@@ -48,7 +55,9 @@ class Verdicts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """How much speaks against an adapter for one prompt, from how many verdicts, and whether one was about just this prompt."""
+    """How much speaks against an adapter for one prompt, from how many verdicts, and whether one
+    was about just this prompt.
+    """
 
     weight: float
     times: int
@@ -56,8 +65,14 @@ class Doubt:
 
     @property
     def reason(self) -> str:
-        count = "" if self.times == 1 else "twice " if self.times == 2 else f"{self.times} times "  # noqa: PLR2004 - English
-        where = "for this prompt" if self.same else "for a prompt like this" if self.times == 1 else "for prompts like this"
+        count = "" if self.times == 1 else "twice " if self.times == 2 else f"{self.times} times "  # noqa: PLR2004
+        where = (
+            "for this prompt"
+            if self.same
+            else "for a prompt like this"
+            if self.times == 1
+            else "for prompts like this"
+        )
         return f"you said {count}that it was wrong {where}"
 
 
@@ -76,13 +91,17 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
         told = like >= ALIKE
         before = found.get(verdict.key, Doubt(0.0, 0, same=False))
         found[verdict.key] = Doubt(
-            before.weight + verdict.times * (like if told else _ELSEWHERE), before.times + verdict.times * told, before.same or like == 1.0
+            before.weight + verdict.times * (like if told else _ELSEWHERE),
+            before.times + verdict.times * told,
+            before.same or like == 1.0,
         )
     return {key: doubt for key, doubt in found.items() if doubt.times or doubt.weight >= REFUSED}
 
 
 def doubted(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
-    """Whom nothing speaks for any more is refused, with the reason; the others are less sure. What the user always wants stays."""
+    """Whom nothing speaks for any more is refused, with the reason; the others are less sure. What
+    the user always wants stays.
+    """
     kept: list[Candidate] = []
     refused: list[NearMiss] = []
     for candidate in candidates.found:
@@ -90,7 +109,14 @@ def doubted(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candid
         if doubt is None or candidate.entry.edits.state == "always":
             kept.append(candidate)
         elif doubt.weight >= REFUSED:
-            refused.append(NearMiss(candidate.key, candidate.entry.card.name, _spoken(doubt), candidate.evidence.sure))
+            refused.append(
+                NearMiss(
+                    candidate.key,
+                    candidate.entry.card.name,
+                    _spoken(doubt),
+                    candidate.evidence.sure,
+                )
+            )
         else:
             kept.append(_less_sure(candidate, doubt))
     return replace(candidates, found=tuple(kept), refused=(*refused, *candidates.refused))
@@ -102,17 +128,28 @@ def _spoken(doubt: Doubt) -> str:
 
 def _less_sure(candidate: Candidate, doubt: Doubt) -> Candidate:
     factor = 1 - _STEP * min(1.0, doubt.weight)
-    spans = {start: replace(seen, sure=round(seen.sure * factor, 5)) for start, seen in candidate.spans.items()}
+    spans = {
+        start: replace(seen, sure=round(seen.sure * factor, 5))
+        for start, seen in candidate.spans.items()
+    }
     return replace(
-        candidate, score=round(candidate.score * factor, 5) if candidate.score > 0 else candidate.score, spans=spans,
+        candidate,
+        score=round(candidate.score * factor, 5) if candidate.score > 0 else candidate.score,
+        spans=spans,
         evidence=replace(candidate.evidence, sure=round(candidate.evidence.sure * factor, 5)),
     )
 
 
 def told(reason: str, doubt: Doubt | None) -> str:
     """The reason of a pick or a near miss, with what the user said before."""
-    return reason if doubt is None or not doubt.times or doubt.reason in reason else f"{reason}; {doubt.reason}"
+    return (
+        reason
+        if doubt is None or not doubt.times or doubt.reason in reason
+        else f"{reason}; {doubt.reason}"
+    )
 
 
-def known_as(verdicts: Sequence[Verdict], names: Mapping[AdapterKey, AdapterKey]) -> tuple[Verdict, ...]:
+def known_as(
+    verdicts: Sequence[Verdict], names: Mapping[AdapterKey, AdapterKey]
+) -> tuple[Verdict, ...]:
     return tuple(replace(verdict, key=names.get(verdict.key, verdict.key)) for verdict in verdicts)

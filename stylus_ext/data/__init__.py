@@ -1,1 +1,3 @@
-"""Files that come with Stylus (see README.md): facts about popular adapters, the weights of the ranker, common words."""
+"""Files that come with Stylus (see README.md): facts about popular adapters, the weights of the
+ranker, common words.
+"""

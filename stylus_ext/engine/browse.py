@@ -1,4 +1,6 @@
-"""The catalogue as the Stylus tab lists it: words and filters go in, a page of small cards comes out; and counts of the whole."""
+"""The catalogue as the Stylus tab lists it: words and filters go in, a page of small cards comes
+out; and counts of the whole.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +28,37 @@ BROWSE: Schema = {
 }
 
 
-def browse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def browse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     keep = Filter(
-        request["family"], request["kind"], request["state"], request["on_disk"], refined=request["refined"], bare=request["bare"]
+        request["family"],
+        request["kind"],
+        request["state"],
+        request["on_disk"],
+        refined=request["refined"],
+        bare=request["bare"],
     )
     page = stylus.store.search(request["text"], keep, request["offset"], request["limit"])
-    cards = [card_json(stylus, entry) | {"refined": entry.description.refined, "bare": entry.card.bare} for entry in page.entries]
+    cards = [
+        card_json(stylus, entry) | {"refined": entry.description.refined, "bare": entry.card.bare}
+        for entry in page.entries
+    ]
     return {"total": page.total, "entries": cards}
 
 
-def overview(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def overview(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     tally = stylus.tallies.tally()
     families = [
-        {"family": name, "name": spoken(name), "entries": number, "on_disk": here} for name, (number, here) in tally.families.items()
+        {"family": name, "name": spoken(name), "entries": number, "on_disk": here}
+        for name, (number, here) in tally.families.items()
     ]
     return {
-        "entries": tally.entries, "on_disk": tally.on_disk, "families": families, "kinds": dict(tally.kinds), "states": dict(tally.states),
-        "refined": tally.refined, "bare": tally.bare, "duplicates": tally.duplicates, "unnamed": tally.unnamed,
+        "entries": tally.entries,
+        "on_disk": tally.on_disk,
+        "families": families,
+        "kinds": dict(tally.kinds),
+        "states": dict(tally.states),
+        "refined": tally.refined,
+        "bare": tally.bare,
+        "duplicates": tally.duplicates,
+        "unnamed": tally.unnamed,
     }

@@ -18,7 +18,7 @@ _LONGEST = 300
 _HUGGING_FACE = "huggingface.co"
 
 
-def cards(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def cards(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     """By the key that was asked for; unknown ones are left out."""
     found = stylus.store.read(map(AdapterKey.parse, request["keys"]))
     return {"cards": {str(key): card_json(stylus, entry) for key, entry in found.items()}}
@@ -37,9 +37,18 @@ def card_json(stylus: Stylus, entry: Entry) -> dict[str, Any]:
 
 
 def link_of(entry: Entry) -> str:
-    """The adapter's page at the place it comes from; empty where none is known. Only its ids are used, never an address of a card's."""
+    """The adapter's page at the place it comes from; empty where none is known. Only its ids are
+    used, never an address of a card's.
+    """
     card = entry.card
-    version = next((key.value for key in (card.key, *card.equivalents) if key.scheme == "civitai" and key.value.isdecimal()), "")
+    version = next(
+        (
+            key.value
+            for key in (card.key, *card.equivalents)
+            if key.scheme == "civitai" and key.value.isdecimal()
+        ),
+        "",
+    )
     if version and card.model_id is not None:
         return f"https://civitai.com/models/{card.model_id}?modelVersionId={version}"
     if version:

@@ -1,4 +1,6 @@
-"""The operation that fetches files, and what a plan may fetch: a checked payload goes in; files, and sentences for the others, come out."""
+"""The operation that fetches files, and what a plan may fetch: a checked payload goes in; files,
+and sentences for the others, come out.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,16 @@ if TYPE_CHECKING:
     from stylus_ext.app.wiring_stylus import Stylus
 
 _MOST = 100_000
-OFF = "Downloads are off. Switch them on with --download, in settings.json ({\"downloads\": {\"download\": true}}) or on the WebUI's settings page."
+OFF = (
+    'Downloads are off. Switch them on with --download, in settings.json ({"downloads":'
+    ' {"download": true}}) or on the WebUI\'s settings page.'
+)
 
 
 def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Reads the folders before, so that what the user has already is known, and afterwards, so that the next plan knows the new."""
+    """Reads the folders before, so that what the user has already is known, and afterwards, so that
+    the next plan knows the new.
+    """
     entries = list({entry.key: entry for entry in map(stylus.entry, request["keys"])}.values())
     if request["dry_run"]:
         stylus.folders(request["lora_dirs"])
@@ -29,7 +36,10 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
     if not stylus.downloads.on:
         raise InvalidInput(OFF)
     if not request["lora_dirs"]:
-        raise InvalidInput("Say into which folder files are to be fetched, such as models/Lora: --lora-dir, or 'lora_dirs'.")
+        raise InvalidInput(
+            "Say into which folder files are to be fetched, such as models/Lora: --lora-dir, or"
+            " 'lora_dirs'."
+        )
     folders = stylus.folders(request["lora_dirs"])
     stylus.index_folders(folders, progress)
     report = stylus.fetch(entries, folders, progress)
@@ -41,19 +51,39 @@ def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[s
 
 
 def discard(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Only what was fetched, long ago unused, and not marked `always`; the catalogue forgets the files, not the adapters."""
-    favourites = _ours(stylus, {entry.key for entry in stylus.store.search("", Filter(state="always", on_disk=True), limit=_MOST).entries})
-    only = None if request["keys"] is None else _ours(stylus, {stylus.entry(key).key for key in request["keys"]})
+    """Only what was fetched, long ago unused, and not marked `always`; the catalogue forgets the
+    files, not the adapters.
+    """
+    favourites = _ours(
+        stylus,
+        {
+            entry.key
+            for entry in stylus.store.search(
+                "", Filter(state="always", on_disk=True), limit=_MOST
+            ).entries
+        },
+    )
+    only = (
+        None
+        if request["keys"] is None
+        else _ours(stylus, {stylus.entry(key).key for key in request["keys"]})
+    )
     found = stylus.downloads.discard(
-        favourites, request["days"], lambda: progress.report("Deleting", 0), dry_run=request["dry_run"], only=only
+        favourites,
+        request["days"],
+        lambda: progress.report("Deleting", 0),
+        dry_run=request["dry_run"],
+        only=only,
     )
     gone = [one for one in found if not one.why_not]
     if not request["dry_run"] and gone:
         with stylus.changing:
             stylus.refresh.forget([one.path for one in gone])
     return {
-        "discarded": [asdict(one) for one in gone], "kept": [asdict(one) for one in found if one.why_not],
-        "used": stylus.downloads.ledger.total(), "left": stylus.downloads.caps().left,
+        "discarded": [asdict(one) for one in gone],
+        "kept": [asdict(one) for one in found if one.why_not],
+        "used": stylus.downloads.ledger.total(),
+        "left": stylus.downloads.caps().left,
     }
 
 
@@ -63,13 +93,21 @@ def note_use(stylus: Stylus, keys: Iterable[AdapterKey]) -> None:
 
 
 def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, list[Note]]:
-    """What the plan may pick that is not on disk; `without` says that fetching is over, and what did not come."""
+    """What the plan may pick that is not on disk; `without` says that fetching is over, and what
+    did not come.
+    """
     if not request["downloads"]:
         return None, []
     if not stylus.downloads.on:
         return None, [Note("downloads_off", f"Only LoRAs on disk were considered. {OFF}")]
     if request["inventory"] is not None or not request["lora_dirs"]:
-        return None, [Note("downloads_off", "Only LoRAs on disk were considered: this engine does not see the folder to fetch into.")]
+        return None, [
+            Note(
+                "downloads_off",
+                "Only LoRAs on disk were considered: this engine does not see the folder to fetch"
+                " into.",
+            )
+        ]
     if request["without"] is None:
         return Reach(stylus.downloads.caps()), []
     failed = frozenset(AdapterKey.parse(one["key"]) for one in request["without"])
@@ -81,11 +119,16 @@ def leaves(stylus: Stylus) -> list[str]:
     if not stylus.downloads.on:
         return []
     there = " or ".join(one.told_of_files() for one in (stylus.civitai, stylus.hugging_face))
-    return [f"`fetch`, and a plan that you let fetch: the numbers or names of the adapters that are fetched, to where they are, {there}"]
+    return [
+        "`fetch`, and a plan that you let fetch: the numbers or names of the adapters that are"
+        f" fetched, to where they are, {there}"
+    ]
 
 
 def _ours(stylus: Stylus, keys: Collection[AdapterKey]) -> set[str]:
-    """As the ledger calls them: since a file was fetched, its entry may have become one with another, whose name both have now."""
+    """As the ledger calls them: since a file was fetched, its entry may have become one with
+    another, whose name both have now.
+    """
     own = {AdapterKey.parse(one.key) for one in stylus.downloads.ledger.own()}
     homes = stylus.store.resolve(own)
     return {str(key) for key in own if homes.get(key, key) in keys}
@@ -96,17 +139,28 @@ def _would(stylus: Stylus, entry: Entry) -> dict[str, Any]:
     remote = entry.card.remote
     why = "it is on disk already" if entry.files else stylus.downloads.caps().why_not(remote)
     return {
-        "key": str(entry.key), "name": entry.card.name, "file": remote.name if remote else "", "size": remote.size if remote else 0,
-        "sha256": remote.sha256 if remote else None, "why_not": why,
+        "key": str(entry.key),
+        "name": entry.card.name,
+        "file": remote.name if remote else "",
+        "size": remote.size if remote else 0,
+        "sha256": remote.sha256 if remote else None,
+        "why_not": why,
     }
 
 
 def _answer(
-    stylus: Stylus, fetched: Sequence[Any] = (), failed: Sequence[Any] = (), would: Sequence[dict[str, Any]] = (), notes: Sequence[Note] = ()
+    stylus: Stylus,
+    fetched: Sequence[Any] = (),
+    failed: Sequence[Any] = (),
+    would: Sequence[dict[str, Any]] = (),
+    notes: Sequence[Note] = (),
 ) -> dict[str, Any]:
     caps = stylus.downloads.caps()
     return {
         "fetched": [{**asdict(one), "key": str(one.key)} for one in fetched],
         "failed": [{**asdict(one), "key": str(one.key)} for one in failed],
-        "would": list(would), "used": stylus.downloads.ledger.total(), "left": caps.left, "notes": [asdict(note) for note in notes],
+        "would": list(would),
+        "used": stylus.downloads.ledger.total(),
+        "left": caps.left,
+        "notes": [asdict(note) for note in notes],
     }

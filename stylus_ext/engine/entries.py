@@ -30,7 +30,9 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         **brief,
         "text": entry.text,
         "described_by": entry.description.source,
-        "flags": [flag for flag in ("slider", "speed", "utility") if getattr(entry.description, flag)],
+        "flags": [
+            flag for flag in ("slider", "speed", "utility") if getattr(entry.description, flag)
+        ],
         "tags": list(card.tags),
         "source": card.source,
         "weak": card.weak,

@@ -1,4 +1,6 @@
-"""Published catalogues over HTTP: a folder goes in, counts of what was imported, and why the rest was not, come out."""
+"""Published catalogues over HTTP: a folder goes in, counts of what was imported, and why the rest
+was not, come out.
+"""
 
 from __future__ import annotations
 
@@ -34,4 +36,9 @@ def take_in(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
         lacking += said
         stylus.warm()
     told = dict.fromkeys((*stylus.news(), *notes, *lacking))
-    return {**asdict(imported), "lent": lent, "vectors": made, "notes": [asdict(note) for note in told]}
+    return {
+        **asdict(imported),
+        "lent": lent,
+        "vectors": made,
+        "notes": [asdict(note) for note in told],
+    }

@@ -1,4 +1,6 @@
-"""Long work in the background: a job has a state, its progress, a result or an error, and can be cancelled."""
+"""Long work in the background: a job has a state, its progress, a result or an error, and can be
+cancelled.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _LOGGED = 100
 
 @dataclass(slots=True)
 class Job:
-    """Seen from several threads: the worker writes, everybody reads; `as_json` is a consistent picture."""
+    """Seen from several threads: the worker writes, everybody reads; `as_json` is a consistent
+    picture.
+    """
 
     id: str
     name: str
@@ -56,8 +60,16 @@ class Job:
     def as_json(self) -> dict[str, Any]:
         with self.guard:
             return {
-                "id": self.id, "name": self.name, "state": self.state, "step": self.step, "done": self.done, "total": self.total,
-                "eta_s": self._eta(), "result": self.result, "error": self.error, "log": list(self.log),
+                "id": self.id,
+                "name": self.name,
+                "state": self.state,
+                "step": self.step,
+                "done": self.done,
+                "total": self.total,
+                "eta_s": self._eta(),
+                "result": self.result,
+                "error": self.error,
+                "log": list(self.log),
             }
 
     def _note(self, text: str) -> None:
@@ -89,11 +101,20 @@ class Job:
             ended = {"state": "failed", "error": str(error)}
         except Exception as error:  # the worker must outlive a job; the job says what happened
             logger.exception("job %s failed", self.name)
-            said = f"{self.name} failed unexpectedly ({type(error).__name__}); the engine's log has the details."
+            said = (
+                f"{self.name} failed unexpectedly ({type(error).__name__}); the engine's log has"
+                " the details."
+            )
             ended = {"state": "failed", "error": said}
         with self.guard:
             self._end(**ended)
-        logger.info("job %s: %s after %.1f s. %s", self.name, self.state, time.monotonic() - self.started, self.error)
+        logger.info(
+            "job %s: %s after %.1f s. %s",
+            self.name,
+            self.state,
+            time.monotonic() - self.started,
+            self.error,
+        )
 
     def _end(self, state: str, result: dict[str, Any] | None = None, error: str = "") -> None:
         self.state, self.result, self.error = state, result, error
@@ -105,11 +126,14 @@ class Job:
     def _eta(self) -> float | None:
         if self.state != "running" or not self.total or not 0 < self.done <= self.total:
             return None
-        return round((time.monotonic() - self.step_started) * (self.total - self.done) / self.done, 1)
+        return round(
+            (time.monotonic() - self.step_started) * (self.total - self.done) / self.done, 1
+        )
 
 
 class Jobs:
-    """One worker: jobs change the catalogue, so they run one after another, in the order in which they were asked for.
+    """One worker: jobs change the catalogue, so they run one after another, in the order in which
+    they were asked for.
 
     What somebody waits for in front of a picture runs beside them, in a thread of its own.
     """
@@ -130,13 +154,18 @@ class Jobs:
                 raise Unavailable("The engine is stopping, so it takes no more work.")
             finished = [each.id for each in self._jobs.values() if each.state in FINISHED]
             if len(self._jobs) - len(finished) >= _MOST_WAITING:
-                raise Unavailable(f"{_MOST_WAITING} jobs are waiting already; try again when some of them are done.")
+                raise Unavailable(
+                    f"{_MOST_WAITING} jobs are waiting already; try again when some of them are"
+                    " done."
+                )
             for old in finished[: max(0, len(self._jobs) + 1 - _REMEMBERED)]:
                 del self._jobs[old]
             self._jobs[job.id] = job
             if beside:
                 self._beside = [thread for thread in self._beside if thread.is_alive()]
-                self._beside.append(threading.Thread(target=job.run, name=f"stylus-{name}", daemon=True))
+                self._beside.append(
+                    threading.Thread(target=job.run, name=f"stylus-{name}", daemon=True)
+                )
                 self._beside[-1].start()
             else:
                 self._queue.put(job)

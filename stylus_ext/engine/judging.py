@@ -1,4 +1,6 @@
-"""What the user found wrong, over HTTP: an adapter and a prompt go in, what stands of them now comes out."""
+"""What the user found wrong, over HTTP: an adapter and a prompt go in, what stands of them now
+comes out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ VERDICT: Schema = {
 }
 
 
-def verdict(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def verdict(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     key = stylus.entry(request["key"]).key
     stylus.verdicts.tell(key, request["prompt"], wrong=request["wrong"])
-    return {"key": str(key), "times": sum(one.times for one in stylus.verdicts.all() if one.key == key)}
+    return {
+        "key": str(key),
+        "times": sum(one.times for one in stylus.verdicts.all() if one.key == key),
+    }

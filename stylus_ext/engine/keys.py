@@ -1,4 +1,6 @@
-"""The services' keys, written and never read: which service, and what to do, go in; whether there is a key comes out."""
+"""The services' keys, written and never read: which service, and what to do, go in; whether there
+is a key comes out.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ KEYS: Schema = {
 }
 
 
-def keys(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def keys(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     """At most one of `enter`, `forget` and `check`; then what there is now."""
     asked = [name for name in ("enter", "forget", "check") if request[name]]
     if len(asked) > 1 or (asked and request["service"] is None):
-        raise InvalidInput("A key is entered, forgotten or tried for one service at a time: say which.")
+        raise InvalidInput(
+            "A key is entered, forgotten or tried for one service at a time: say which."
+        )
     ring, service = stylus.keys, request["service"]
     said = ""
     if request["enter"]:

@@ -1,4 +1,6 @@
-"""When an engine ends by itself: its starter has gone, or nobody has asked it for anything for a long time."""
+"""When an engine ends by itself: its starter has gone, or nobody has asked it for anything for a
+long time.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,13 @@ _GRACE_S = 20.0
 
 
 class Life:
-    """With `wait_for_starter`, which returns when the starter has gone, it ends with that one; `idle_s` of 0 never tires. `reason` says why it ended."""
+    """With `wait_for_starter`, which returns when the starter has gone, it ends with that one;
+    `idle_s` of 0 never tires. `reason` says why it ended.
+    """
 
-    def __init__(self, wait_for_starter: Callable[[], None] | None = None, idle_s: float = 0.0) -> None:
+    def __init__(
+        self, wait_for_starter: Callable[[], None] | None = None, idle_s: float = 0.0
+    ) -> None:
         self.bound = wait_for_starter is not None
         self.idle_s = idle_s
         self.reason = ""
@@ -33,7 +39,12 @@ class Life:
     def begin(self) -> None:
         """From the first moment on: a starter that dies while we load leaves nobody behind."""
         if self._wait_for_starter is not None:
-            threading.Thread(target=self._listen, args=(self._wait_for_starter,), name="stylus-starter", daemon=True).start()
+            threading.Thread(
+                target=self._listen,
+                args=(self._wait_for_starter,),
+                name="stylus-starter",
+                daemon=True,
+            ).start()
         if self.bound or self.idle_s:
             threading.Thread(target=self._look, name="stylus-life", daemon=True).start()
 
@@ -65,14 +76,17 @@ class Life:
             logger.info("standard input cannot be read (%s)", error)
         self._finish("its starter has gone")
         time.sleep(_GRACE_S)
-        os._exit(1)  # in the middle of something that cannot be interrupted: nobody waits for it any more
+        os._exit(
+            1
+        )  # in the middle of something that cannot be interrupted: nobody waits for it any more
 
     def _look(self) -> None:
         while not self.reason:
             time.sleep(_LOOK_S)
             if self._busy():
                 self.used()
-            # A sibling may have inherited the pipe, so its end alone is not trusted; Windows gives nobody another parent.
+            # A sibling may have inherited the pipe, so its end alone is not trusted; Windows gives
+            # nobody another parent.
             if self.bound and sys.platform != "win32" and os.getppid() != self._parent:
                 self._finish("its starter has gone")
             elif self.idle_s and time.monotonic() - self._used > self.idle_s:
@@ -85,5 +99,7 @@ def _loading() -> bool:
 
 
 def _interrupt() -> None:
-    """As a signal from outside would; not SIGINT, which a program in the background may have been told to ignore."""
+    """As a signal from outside would; not SIGINT, which a program in the background may have been
+    told to ignore.
+    """
     _thread.interrupt_main(signal.SIGTERM)

@@ -1,4 +1,6 @@
-"""The engine's log: `engine.log` in the data folder, readable by its user alone and of bounded size. It gets no token and no prompt."""
+"""The engine's log: `engine.log` in the data folder, readable by its user alone and of bounded
+size. It gets no token and no prompt.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,17 @@ def logged_to(folder: Path) -> Iterator[Path]:
     """While it lasts: our own steps from INFO on, other libraries' from WARNING on."""
     path = folder / LOG_FILE
     try:
-        handler = _Private(path, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", errors="backslashreplace")
+        handler = _Private(
+            path, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError as error:
-        raise StoreProblem(f"The log {path} cannot be written: {error.strerror or error}. Check the data folder.") from error
+        raise StoreProblem(
+            f"The log {path} cannot be written: {error.strerror or error}. Check the data folder."
+        ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS))
+    handler.addFilter(
+        lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS)
+    )
     root, ours = logging.getLogger(), logging.getLogger(_OURS)
     before = ours.level
     others = [(other, other.level) for other in root.handlers]
@@ -49,4 +57,9 @@ def logged_to(folder: Path) -> Iterator[Path]:
 
 class _Private(RotatingFileHandler):
     def _open(self):  # type: ignore[no-untyped-def]  # the standard library gives no name to what this returns
-        return os.fdopen(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding=self.encoding, errors=self.errors)
+        return os.fdopen(
+            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            "a",
+            encoding=self.encoding,
+            errors=self.errors,
+        )

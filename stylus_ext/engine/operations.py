@@ -1,4 +1,6 @@
-"""What the engine can do, by name: a checked payload goes in, plain JSON comes out. The CLI calls the same, with or without HTTP."""
+"""What the engine can do, by name: a checked payload goes in, plain JSON comes out. The CLI calls
+the same, with or without HTTP.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:  # with it come all back ends, which a command that attaches d
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`long` ones are run as jobs, with progress and cancel; those `beside` wait for no other job."""
+    """`long` ones are run as jobs, with progress and cancel; those `beside` wait for no other
+    job.
+    """
 
     schema: Schema
     run: Callable[[Stylus, dict[str, Any], Progress], dict[str, Any]]
@@ -37,14 +41,16 @@ class Operation:
     beside: bool = False
 
 
-def perform(stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def perform(
+    stylus: Stylus, name: str, payload: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
     if name not in OPERATIONS:
         raise InvalidInput(f"There is no operation {name!r}; there are {', '.join(OPERATIONS)}.")
     operation = OPERATIONS[name]
     return operation.run(stylus, checked(payload, operation.schema), progress)
 
 
-def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def _status(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     return status.report(stylus, OPERATIONS)
 
 

@@ -1,4 +1,6 @@
-"""The small picture of an adapter that is not on disk: a key goes in, a JPEG as text comes out, where that was switched on."""
+"""The small picture of an adapter that is not on disk: a key goes in, a JPEG as text comes out,
+where that was switched on.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _STEP = "fetching a picture"
 
 
 def picture(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    data = stylus.pictures.small(stylus.entry(request["key"]).card, lambda: progress.report(_STEP, 0))
+    data = stylus.pictures.small(
+        stylus.entry(request["key"]).card, lambda: progress.report(_STEP, 0)
+    )
     return {"type": "image/jpeg", "data": base64.b64encode(data).decode("ascii")}
 
 
@@ -24,4 +28,7 @@ def leaves(stylus: Stylus) -> list[str]:
     """Unlike what a command sends, this is asked for by whatever comes into sight."""
     if not stylus.settings.downloads.thumbnails:
         return []
-    return ["small pictures of adapters in sight that are not on disk are fetched from Civitai's and Hugging Face's picture hosts, without a key"]
+    return [
+        "small pictures of adapters in sight that are not on disk are fetched from Civitai's and"
+        " Hugging Face's picture hosts, without a key"
+    ]

@@ -1,4 +1,6 @@
-"""A plan over HTTP: what the request says of folders, reach and deadline, turned into one question to the use case."""
+"""A plan over HTTP: what the request says of folders, reach and deadline, turned into one question
+to the use case.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +34,23 @@ _MOST_PINNED = 500
 def patience(name: str, payload: Any) -> float | None:
     """How long the answer may be waited for; a payload that is wrong is told so soon enough."""
     wanted = payload.get("deadline_s") if name == "plan" and isinstance(payload, Mapping) else None
-    return wanted + _SLACK_S if isinstance(wanted, (int, float)) and 0 <= wanted <= LONGEST_S else None
+    return (
+        wanted + _SLACK_S if isinstance(wanted, (int, float)) and 0 <= wanted <= LONGEST_S else None
+    )
 
 
 def overdue(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """In place of a plan that is still being made, such as the first one while the encoder loads: the prompt as it was."""
+    """In place of a plan that is still being made, such as the first one while the encoder loads:
+    the prompt as it was.
+    """
     request = checked(payload, PLAN)
     batches = len(request["seeds"] or ()) or request["batches"]
     seed = request["seeds"][0] if request["seeds"] else request["seed"]
-    note = Note("late", f"The prompt was left as it was: its plan was not ready within {round(request['deadline_s'], 1):g} s.")
+    note = Note(
+        "late",
+        "The prompt was left as it was: its plan was not ready within"
+        f" {round(request['deadline_s'], 1):g} s.",
+    )
     plan = unchanged(request["prompt"], request["negative_prompt"], seed, batches, note)
     return {"plan": to_json(plan), "elapsed_ms": round(request["deadline_s"] * 1000, 1)}
 
@@ -48,10 +58,16 @@ def overdue(payload: Mapping[str, Any]) -> dict[str, Any]:
 def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     started = time.perf_counter()
     deadline = Deadline(request["deadline_s"])
-    notes = _read_folders(stylus, request["lora_dirs"], _Hurried(progress, deadline)) if request["lora_dirs"] else []
+    notes = (
+        _read_folders(stylus, request["lora_dirs"], _Hurried(progress, deadline))
+        if request["lora_dirs"]
+        else []
+    )
     partial = stylus.embed.note()
     reach, told = reach_of(stylus, request)
-    seeds = request["seeds"] or [request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])]
+    seeds = request["seeds"] or [
+        request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])
+    ]
     made = stylus.plan(
         PlanRequest(
             prompt=request["prompt"],
@@ -65,8 +81,21 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         ),
         deadline,
     )
-    note_use(stylus, [*(tag.key for tag in made.tags if tag.on_disk), *_written_by_hand(stylus, request["prompt"])])
-    made = replace(made, notes=tuple(dict.fromkeys([*stylus.news(), *told, *notes, *([partial] if partial else []), *made.notes])))
+    note_use(
+        stylus,
+        [
+            *(tag.key for tag in made.tags if tag.on_disk),
+            *_written_by_hand(stylus, request["prompt"]),
+        ],
+    )
+    made = replace(
+        made,
+        notes=tuple(
+            dict.fromkeys(
+                [*stylus.news(), *told, *notes, *([partial] if partial else []), *made.notes]
+            )
+        ),
+    )
     return {"plan": to_json(made), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
 
 
@@ -90,9 +119,16 @@ class _Hurried:
 
 
 def _read_folders(stylus: Stylus, folders: Sequence[str], progress: Progress) -> list[Note]:
-    """What is new in them, before a plan; but no plan waits for another's reading, nor longer than it may."""
+    """What is new in them, before a plan; but no plan waits for another's reading, nor longer than
+    it may.
+    """
     if not stylus.changing.acquire(blocking=False):
-        return [Note("busy", "The catalogue is just being brought up to date; this plan used what was there.")]
+        return [
+            Note(
+                "busy",
+                "The catalogue is just being brought up to date; this plan used what was there.",
+            )
+        ]
     try:
         return list(stylus.index_folders(folders, progress).notes)
     except DeadlineExceeded as error:
@@ -112,12 +148,19 @@ def _corrections(said: Mapping[str, Any] | None) -> Corrections:
 def settings_for(base: Settings, values: Mapping[str, Any]) -> Settings:
     for section in ENGINE_SECTIONS:
         if section in values:
-            raise InvalidInput(f"The settings of {section!r} belong to the engine; they cannot change from plan to plan.")
+            raise InvalidInput(
+                f"The settings of {section!r} belong to the engine; they cannot change from plan to"
+                " plan."
+            )
     return with_values(base, values)
 
 
-def reach_on_disk(stylus: Stylus, request: dict[str, Any], *, empty: bool) -> dict[AdapterKey, str] | None:
-    """What may be picked: what the host lists; else what lies on disk; else, where nothing does, the whole catalogue, or `empty`."""
+def reach_on_disk(
+    stylus: Stylus, request: dict[str, Any], *, empty: bool
+) -> dict[AdapterKey, str] | None:
+    """What may be picked: what the host lists; else what lies on disk; else, where nothing does,
+    the whole catalogue, or `empty`.
+    """
     if request["reach"] == "catalogue":
         return None
     if request["inventory"] is not None:
@@ -134,14 +177,20 @@ def _among(there: Mapping[AdapterKey, str], stems: Sequence[str]) -> dict[Adapte
     return {key: stem for key, stem in there.items() if stem in listed}
 
 
-def inventory(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def inventory(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     """Takes what a host elsewhere lists, or says what is known of what it sent before."""
     if (request["items"] is None) == (request["inventory"] is None):
-        raise InvalidInput("An inventory is sent as 'items', or named by the number it was given as 'inventory'; one of the two.")
-    number = request["inventory"] or stylus.inventories.take([Listed(**item) for item in request["items"] or ()])
+        raise InvalidInput(
+            "An inventory is sent as 'items', or named by the number it was given as 'inventory';"
+            " one of the two."
+        )
+    number = request["inventory"] or stylus.inventories.take(
+        [Listed(**item) for item in request["items"] or ()]
+    )
     theirs = stylus.inventories.reach(number)
     pinned = stylus.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries
     return {
-        "inventory": number, "matched": len(theirs),
+        "inventory": number,
+        "matched": len(theirs),
         "always": sorted(theirs[entry.key] for entry in pinned if entry.key in theirs),
     }

@@ -1,4 +1,6 @@
-"""The user's recipes over HTTP: one to keep or to forget, many to take in, or a prompt goes in; recipes come out."""
+"""The user's recipes over HTTP: one to keep or to forget, many to take in, or a prompt goes in;
+recipes come out.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ RECIPES: Schema = {
 }
 
 
-def recipes(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001 - is quick
+def recipes(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     """Of those to keep all are checked before the first is kept."""
     said = []
     if request["keep"] is not None:
@@ -34,7 +36,10 @@ def recipes(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict
     every = stylus.recipes.all()
     like = (request["like"] or "").strip()
     found = stylus.find_recipes(every, like) if like else [(recipe, None) for recipe in every]
-    return {"said": " ".join(said), "recipes": [_told(stylus, recipe, alike) for recipe, alike in found]}
+    return {
+        "said": " ".join(said),
+        "recipes": [_told(stylus, recipe, alike) for recipe, alike in found],
+    }
 
 
 def _told(stylus: Stylus, recipe: Recipe, alike: float | None) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Refining over HTTP: limits go in; how many were refined and what it cost, or would cost, come out."""
+"""Refining over HTTP: limits go in; how many were refined and what it cost, or would cost, come
+out.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,25 @@ def refine(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
     """Texts that are others now get their vectors at once."""
     from stylus_ext.app import wiring_refiner
 
-    named = None if request["keys"] is None else tuple(dict.fromkeys(stylus.entry(text).key for text in request["keys"]))
-    limits = RefineLimits(**{name: request[name] for name in ("at_once", "most", "dollars", "tokens", "on_disk", "again")}, keys=named)
-    wish = wiring_refiner.RefineWish(limits, request["pictures"], request["fetch_pictures"], request["per_minute"], request["dry_run"])
+    named = (
+        None
+        if request["keys"] is None
+        else tuple(dict.fromkeys(stylus.entry(text).key for text in request["keys"]))
+    )
+    limits = RefineLimits(
+        **{
+            name: request[name]
+            for name in ("at_once", "most", "dollars", "tokens", "on_disk", "again")
+        },
+        keys=named,
+    )
+    wish = wiring_refiner.RefineWish(
+        limits,
+        request["pictures"],
+        request["fetch_pictures"],
+        request["per_minute"],
+        request["dry_run"],
+    )
     report = wiring_refiner.refine(stylus, wish, progress)
     made, lacking = 0, tuple[Note, ...]()
     if report.refined:
@@ -43,7 +61,12 @@ def refine(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
             made, lacking = stylus.bring_in_step(progress)
         stylus.warm()
     notes = dict.fromkeys((*stylus.news(), *lacking))
-    return {**_plain(report), "dry_run": wish.dry_run, "vectors": made, "notes": [asdict(note) for note in notes]}
+    return {
+        **_plain(report),
+        "dry_run": wish.dry_run,
+        "vectors": made,
+        "notes": [asdict(note) for note in notes],
+    }
 
 
 def _plain(report: RefineReport) -> dict[str, Any]:

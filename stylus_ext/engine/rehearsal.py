@@ -1,4 +1,6 @@
-"""What would have been chosen for the last prompts: folders of pictures go in, a line for each prompt comes out. Nothing is rendered."""
+"""What would have been chosen for the last prompts: folders of pictures go in, a line for each
+prompt comes out. Nothing is rendered.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,27 @@ def rehearse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dic
 
     began = time.perf_counter()
     pictures = newest_pictures(request["folders"], request["count"], progress)
-    settings, there = settings_for(stylus.settings, request["settings"]), reach_on_disk(stylus, request, empty=False)
+    settings, there = (
+        settings_for(stylus.settings, request["settings"]),
+        reach_on_disk(stylus, request, empty=False),
+    )
     rows = []
     for number, picture in enumerate(pictures):
         progress.report("planning", number, len(pictures))
-        plan = stylus.plan(PlanRequest(picture.prompt, picture.negative, seeds=(picture.seed,), settings=settings, on_disk=there))
+        plan = stylus.plan(
+            PlanRequest(
+                picture.prompt,
+                picture.negative,
+                seeds=(picture.seed,),
+                settings=settings,
+                on_disk=there,
+            )
+        )
         rows.append(_row(picture, plan))
     return {
-        "rows": rows, "chosen": sum(bool(row["picks"]) for row in rows), "same": sum(row["same"] for row in rows),
+        "rows": rows,
+        "chosen": sum(bool(row["picks"]) for row in rows),
+        "same": sum(row["same"] for row in rows),
         "elapsed_ms": round((time.perf_counter() - began) * 1000, 1),
     }
 
@@ -48,7 +63,13 @@ def _row(picture: OldPicture, plan: Plan) -> dict[str, Any]:
         "prompt": picture.prompt,
         "used": [{"name": name, "weight": weight} for name, weight in picture.used],
         "picks": [
-            {"key": str(pick.key), "name": pick.name, "stem": stems[pick.key], "weight": pick.weight, "reason": pick.reason}
+            {
+                "key": str(pick.key),
+                "name": pick.name,
+                "stem": stems[pick.key],
+                "weight": pick.weight,
+                "reason": pick.reason,
+            }
             for pick in plan.composition.picks
         ],
         "same": {name for name, _ in picture.used} == set(stems.values()),

@@ -70,7 +70,9 @@ SEARCH: Schema = {
     "offset": Field(int, 0, low=0, high=10_000_000),
     "limit": Field(int, 20, low=1, high=500),
 }
-CARDS: Schema = {"keys": Field(list, (), required=True, longest=500, items=Field(str, longest=4096))}
+CARDS: Schema = {
+    "keys": Field(list, (), required=True, longest=500, items=Field(str, longest=4096))
+}
 SHOW: Schema = {"key": Field(str, required=True, longest=4096)}
 EDIT: Schema = {
     "key": Field(str, required=True, longest=4096),

@@ -1,4 +1,6 @@
-"""The shape of every request: a payload goes in, checked values with their defaults come out, or a sentence what is wrong."""
+"""The shape of every request: a payload goes in, checked values with their defaults come out, or a
+sentence what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,30 @@ from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
-_JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
+_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+_JSON_NAMES = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+}
 _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a payload. `longest` counts characters or items, `items` is what a list holds, `fields` what an object has."""
+    """One field of a payload. `longest` counts characters or items, `items` is what a list holds,
+    `fields` what an object has.
+    """
 
     kind: type
     default: Any = None
@@ -33,19 +51,25 @@ Schema = Mapping[str, Field]
 
 
 def checked(payload: Any, schema: Schema, what: str = "") -> dict[str, Any]:
-    """Unknown fields are refused: a misspelt one would be ignored in silence otherwise. null means the default."""
+    """Unknown fields are refused: a misspelt one would be ignored in silence otherwise. null means
+    the default.
+    """
     if not isinstance(payload, Mapping):
         raise InvalidInput("A request is a JSON object.")
     unknown = next((name for name in payload if name not in schema), None)
     if unknown is not None:
         has = f"it has {', '.join(schema)}" if schema else "it has none"
-        raise InvalidInput(f"{repr(what) if what else 'This request'} has no field {_shown(unknown)}; {has}.")
+        raise InvalidInput(
+            f"{repr(what) if what else 'This request'} has no field {_shown(unknown)}; {has}."
+        )
     values = {}
     for name, field in schema.items():
         value = payload.get(name)
         if value is None:
             if field.required:
-                raise InvalidInput(f"The field {name!r} is missing{f' in {what!r}' if what else ''}.")
+                raise InvalidInput(
+                    f"The field {name!r} is missing{f' in {what!r}' if what else ''}."
+                )
             values[name] = field.default
         else:
             values[name] = _value(name, value, field)
@@ -58,19 +82,28 @@ def json_schema(schema: Schema) -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": [name for name, field in schema.items() if field.required],
-        "properties": {name: _described(field, optional=not field.required) for name, field in schema.items()},
+        "properties": {
+            name: _described(field, optional=not field.required) for name, field in schema.items()
+        },
     }
 
 
 def _value(name: str, value: Any, field: Field) -> Any:
     value = _of_kind(name, value, field)
     if field.longest is not None and len(value) > field.longest:
-        raise InvalidInput(f"{name!r} is too long: {len(value):,}, and at most {field.longest:,} is read.")
-    low, high = -math.inf if field.low is None else field.low, math.inf if field.high is None else field.high
+        raise InvalidInput(
+            f"{name!r} is too long: {len(value):,}, and at most {field.longest:,} is read."
+        )
+    low, high = (
+        -math.inf if field.low is None else field.low,
+        math.inf if field.high is None else field.high,
+    )
     if field.kind in (int, float) and not low <= value <= high:
         raise InvalidInput(f"{name!r} must lie between {low:,} and {high:,}, not {_shown(value)}.")
     if field.choices and value not in field.choices:
-        raise InvalidInput(f"{name!r} must be one of {', '.join(field.choices)}, not {_shown(value)}.")
+        raise InvalidInput(
+            f"{name!r} must be one of {', '.join(field.choices)}, not {_shown(value)}."
+        )
     if field.fields is not None:
         return checked(value, field.fields, name)
     if field.items is not None:
@@ -108,11 +141,18 @@ def _described(field: Field, *, optional: bool = False) -> dict[str, Any]:
         return json_schema(field.fields)
     name = _JSON_NAMES[field.kind]
     limits = {
-        "maxLength" if field.kind is str else "maxItems": field.longest if field.kind in (str, list) else None,
+        "maxLength" if field.kind is str else "maxItems": (
+            field.longest if field.kind in (str, list) else None
+        ),
         "minimum": field.low,
         "maximum": field.high,
-        "enum": [*field.choices, None] if field.choices and optional else list(field.choices) or None,
+        "enum": (
+            [*field.choices, None] if field.choices and optional else list(field.choices) or None
+        ),
         "items": _described(field.items) if field.items else None,
         "default": list(field.default) if isinstance(field.default, tuple) else field.default,
     }
-    return {"type": [name, "null"] if optional else name, **{key: value for key, value in limits.items() if value is not None}}
+    return {
+        "type": [name, "null"] if optional else name,
+        **{key: value for key, value in limits.items() if value is not None},
+    }

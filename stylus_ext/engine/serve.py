@@ -1,4 +1,6 @@
-"""Runs the engine: loads its encoder, listens on loopback, brings the catalogue in order in the background, ends cleanly."""
+"""Runs the engine: loads its encoder, listens on loopback, brings the catalogue in order in the
+background, ends cleanly.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,16 @@ class Door:
     token: str
 
 
-def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callable[[Door], None], life: Life | None = None) -> bool:
-    """Returns when the engine has ended, by /v1/shutdown, by a signal or as `life` wants it: whether its work has ended too.
+def serve(
+    folder: Path,
+    settings: Settings,
+    port: int,
+    token: str,
+    ready: Callable[[Door], None],
+    life: Life | None = None,
+) -> bool:
+    """Returns when the engine has ended, by /v1/shutdown, by a signal or as `life` wants it:
+    whether its work has ended too.
 
     Port 0 takes a free one, an empty token a random one.
     """
@@ -52,7 +62,8 @@ def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callab
             _awake(stylus)
             server = _server(stylus, jobs, door.token, life or Life())
             jobs.start("prepare", lambda progress: _prepare(stylus, progress))
-            ready(door)  # the socket listens already: whoever calls now is answered as soon as the server runs
+            # The socket listens already: a request that comes now waits until the server runs.
+            ready(door)
             logger.info("the engine listens at %s for %s", door.url, folder)
             with contextlib.suppress(KeyboardInterrupt):  # a signal is how an engine is told to end
                 server.run(sockets=[listener])
@@ -60,7 +71,10 @@ def serve(folder: Path, settings: Settings, port: int, token: str, ready: Callab
             ended = jobs.close()
             if ended:
                 stylus.close()
-            logger.info("the engine ends%s", "" if ended else " in the middle of a job, which the next start takes up again")
+            logger.info(
+                "the engine ends%s",
+                "" if ended else " in the middle of a job, which the next start takes up again",
+            )
     return ended
 
 
@@ -69,7 +83,9 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """A signal also ends what runs for a request; uvicorn raises it again when it has closed."""
+            """A signal also ends what runs for a request; uvicorn raises it again when it has
+            closed.
+            """
             engine.stopping.set()
             super().handle_exit(sig, frame)
 
@@ -79,7 +95,13 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
 
     engine = Engine(stylus, jobs, token, stop, life.used)
     config = uvicorn.Config(
-        engine, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, date_header=False,
+        engine,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(config)
@@ -93,10 +115,12 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
 
 
 def _awake(stylus: Stylus) -> None:
-    """Who is told where the engine is finds its encoder loaded; and all else that a first plan waits for, as after a kill, unless
-    there is something to be made first."""
+    """Who is told where the engine is finds its encoder loaded; and all else that a first plan
+    waits for, as after a kill, unless there is something to be made first.
+    """
     if stylus.settings.encoder.endpoint:
-        return  # nothing is loaded here, and nothing leaves the machine before somebody asks for a plan
+        # nothing is loaded here, and nothing leaves the machine before somebody asks for a plan
+        return
     try:
         stylus.embedder.embed(["a first text"])
         if stylus.embed.in_step():
@@ -106,7 +130,9 @@ def _awake(stylus: Stylus) -> None:
 
 
 def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
-    """The starter catalogue and its vectors, then whatever the first plan would have to wait for."""
+    """The starter catalogue and its vectors, then whatever the first plan would have to wait
+    for.
+    """
     stylus.prepare(progress)
     progress.report("warming up", 0)
     stylus.warm()
@@ -114,14 +140,24 @@ def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
 
 
 def _checked_token(token: str) -> str:
-    if token and not (len(token) >= _SHORTEST_TOKEN and token.isascii() and token.isprintable() and " " not in token):
-        raise InvalidInput(f"A token for the engine has at least {_SHORTEST_TOKEN} letters, digits or signs, and no space.")
+    if token and not (
+        len(token) >= _SHORTEST_TOKEN
+        and token.isascii()
+        and token.isprintable()
+        and " " not in token
+    ):
+        raise InvalidInput(
+            f"A token for the engine has at least {_SHORTEST_TOKEN} letters, digits or signs, and"
+            " no space."
+        )
     return token
 
 
 def _listening(port: int) -> socket.socket:
     if not 0 <= port <= LAST_PORT:
-        raise InvalidInput(f"A port is a number from 1 to {LAST_PORT}, or 0 for a free one; {port} is none.")
+        raise InvalidInput(
+            f"A port is a number from 1 to {LAST_PORT}, or 0 for a free one; {port} is none."
+        )
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if sys.platform != "win32":  # there it would let another program take the port away
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -129,6 +165,9 @@ def _listening(port: int) -> socket.socket:
         listener.bind((LOOPBACK, port))
     except OSError as error:
         listener.close()
-        raise Unavailable(f"Port {port} of this machine is taken ({error.strerror}); name another one, or none for a free one.") from error
+        raise Unavailable(
+            f"Port {port} of this machine is taken ({error.strerror}); name another one, or none"
+            " for a free one."
+        ) from error
     listener.listen(128)
     return listener

@@ -1,4 +1,6 @@
-"""The engine's HTTP door as an ASGI application: who asks is checked first, then what is asked; answers are JSON."""
+"""The engine's HTTP door as an ASGI application: who asks is checked first, then what is asked;
+answers are JSON.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Refused(Exception):
 
 @dataclass
 class Engine:
-    """The application; `stop` asks the server to end, `used` hears that somebody wants something."""
+    """The application; `stop` asks the server to end, `used` hears that somebody wants
+    something.
+    """
 
     stylus: Stylus
     jobs: Jobs
@@ -71,17 +75,24 @@ class Engine:
             status, answer = 500, _error("failed", error)
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            said = Refused(500, "unexpected", f"The engine failed unexpectedly ({type(error).__name__}); see its log.")
+            said = Refused(
+                500,
+                "unexpected",
+                f"The engine failed unexpectedly ({type(error).__name__}); see its log.",
+            )
             status, answer = said.status, _error(said.code, said)
         await _send(send, status, answer)
 
-    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002 - the port's
+    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
         """The progress of what is quick: nobody is told, but it ends when the engine does."""
         if self.stopping.is_set():
             raise Cancelled("The engine is stopping.")
 
     async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
         self._admit(headers)
         method, path = scope["method"], scope["path"].strip("/").split("/")
         if path[0] != "v1":
@@ -94,19 +105,32 @@ class Engine:
         raise Refused(405, "method", "The engine answers GET and POST.")
 
     def _admit(self, headers: Mapping[str, str]) -> None:
-        """A page of another site can make a browser call this port, but not under one of these names."""
+        """A page of another site can make a browser call this port, but not under one of these
+        names.
+        """
         if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
-            raise Refused(403, "host", "The engine answers only under an address of this machine, such as 127.0.0.1.")
+            raise Refused(
+                403,
+                "host",
+                "The engine answers only under an address of this machine, such as 127.0.0.1.",
+            )
         given = headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {self.token}".encode("latin-1")):
-            raise Refused(401, "token", "The engine wants its bearer token; engine.json in the data folder has it.")
+            raise Refused(
+                401,
+                "token",
+                "The engine wants its bearer token; engine.json in the data folder has it.",
+            )
 
     async def _get(self, path: list[str]) -> dict[str, Any]:
         match path:
             case ["status"]:
                 return await self._perform("status", {})
             case ["schema"]:
-                return {name: {**json_schema(operation.schema), "long": operation.long} for name, operation in OPERATIONS.items()}
+                return {
+                    name: {**json_schema(operation.schema), "long": operation.long}
+                    for name, operation in OPERATIONS.items()
+                }
             case ["jobs"]:
                 return {"jobs": [job.as_json() for job in self.jobs.all()]}
             case ["jobs", job_id]:
@@ -123,18 +147,29 @@ class Engine:
                 return self.jobs.cancel(job_id).as_json()
             case ["jobs", name] if name in OPERATIONS:
                 checked(payload, OPERATIONS[name].schema)
-                return self.jobs.start(name, lambda progress: perform(self.stylus, name, payload, progress), beside=OPERATIONS[name].beside).as_json()
+                return self.jobs.start(
+                    name,
+                    lambda progress: perform(self.stylus, name, payload, progress),
+                    beside=OPERATIONS[name].beside,
+                ).as_json()
             case [name] if name in OPERATIONS and not OPERATIONS[name].long:
                 return await self._perform(name, payload)
             case [name] if name in OPERATIONS:
-                raise Refused(409, "job", f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow /v1/jobs/<id>.")
+                raise Refused(
+                    409,
+                    "job",
+                    f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow"
+                    " /v1/jobs/<id>.",
+                )
         raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}")
 
     async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
         work = asyncio.to_thread(perform, self.stylus, name, payload, self)
         try:
             return await asyncio.wait_for(work, patience(name, payload))
-        except asyncio.TimeoutError:  # of 3.10; the thread goes on to its end, and the next plan finds what it made
+        except (
+            asyncio.TimeoutError
+        ):  # of 3.10; the thread goes on to its end, and the next plan finds what it made
             return overdue(payload)
 
 
@@ -175,6 +210,10 @@ def _no_number(name: str) -> NoReturn:
 
 async def _send(send: Send, status: int, answer: dict[str, Any]) -> None:
     body = json.dumps(answer).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

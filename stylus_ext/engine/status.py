@@ -32,13 +32,29 @@ def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
         "encoder": stylus.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
         "chat": chat.about(stylus),
-        "leaves_the_machine": [*_leaves(stylus.settings), *chat.leaves(stylus), *pictures.leaves(stylus)],
-        "leaves_on_request": [*on_request(stylus), *leaves(stylus), *_reranking(stylus.settings), *chat.on_request(stylus)],
+        "leaves_the_machine": [
+            *_leaves(stylus.settings),
+            *chat.leaves(stylus),
+            *pictures.leaves(stylus),
+        ],
+        "leaves_on_request": [
+            *on_request(stylus),
+            *leaves(stylus),
+            *_reranking(stylus.settings),
+            *chat.on_request(stylus),
+        ],
         "capabilities": {
-            **chat.capabilities(stylus), "policies": list(POLICIES), "free_policies": free_policies(stylus.settings), "schemes": list(SCHEMES), "downloads": stylus.downloads.on,
+            **chat.capabilities(stylus),
+            "policies": list(POLICIES),
+            "free_policies": free_policies(stylus.settings),
+            "schemes": list(SCHEMES),
+            "downloads": stylus.downloads.on,
             "operations": sorted(operations),
         },
-        "notes": [{"code": note.code, "text": note.text} for note in (*stylus.notes(), *chat.notes(stylus))],
+        "notes": [
+            {"code": note.code, "text": note.text}
+            for note in (*stylus.notes(), *chat.notes(stylus))
+        ],
     }
 
 
@@ -47,7 +63,10 @@ def _leaves(settings: Settings) -> list[str]:
 
     found = []
     if settings.encoder.endpoint:
-        found.append(f"prompts and card texts go to {settings.encoder.endpoint} to be embedded{embedding_cost(settings.encoder)}")
+        found.append(
+            f"prompts and card texts go to {settings.encoder.endpoint} to be"
+            f" embedded{embedding_cost(settings.encoder)}"
+        )
     if settings.vectors.chroma_url:
         found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
     return found
@@ -57,11 +76,20 @@ def _reranking(settings: Settings) -> list[str]:
     from stylus_ext.app.wiring_reranker import reranker_address
 
     there = reranker_address(settings.reranking)
-    return [f"plans with the policy `rerank`: the prompt and the texts of {settings.reranking.rerank_most} cards, to {there}"] if there else []
+    return (
+        [
+            "plans with the policy `rerank`: the prompt and the texts of"
+            f" {settings.reranking.rerank_most} cards, to {there}"
+        ]
+        if there
+        else []
+    )
 
 
 def free_policies(settings: Settings) -> list[str]:
     """Those for which nobody pays: all, unless candidates go to somebody else's reranker."""
     from stylus_ext.app.wiring_reranker import reranks_for_free
 
-    return [policy for policy in POLICIES if policy != "rerank" or reranks_for_free(settings.reranking)]
+    return [
+        policy for policy in POLICIES if policy != "rerank" or reranks_for_free(settings.reranking)
+    ]

@@ -1,1 +1,3 @@
-"""The private environment of the engine: built, switched, checked, removed. Standard library only."""
+"""The private environment of the engine: built, switched, checked, removed. Standard library
+only.
+"""

@@ -1,4 +1,6 @@
-"""Builds what an environment lacks, beside what is there, and switches to it; killed half-way, it starts over."""
+"""Builds what an environment lacks, beside what is there, and switches to it; killed half-way, it
+starts over.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.environment import machine, sizes, torch_choice
-from stylus_ext.environment.layout import BUILD_LOCK, MANIFEST, Environment, Home, Part, current_keys, short_key
+from stylus_ext.environment.layout import (
+    BUILD_LOCK,
+    MANIFEST,
+    Environment,
+    Home,
+    Part,
+    current_keys,
+    short_key,
+)
 from stylus_ext.environment.locking import Holder, hold
 from stylus_ext.environment.meter import Meter, megabytes
 from stylus_ext.environment.pip_run import Pip, compile_folder
@@ -47,7 +57,9 @@ def build(environment: Environment, options: BuildOptions) -> None:
     try:
         home.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SetupProblem(f"The folder {home.folder} cannot be made: {error}. Please check its rights.") from error
+        raise SetupProblem(
+            f"The folder {home.folder} cannot be made: {error}. Please check its rights."
+        ) from error
     with hold(home.folder, BUILD_LOCK, "building the environment", options.wait_s, options.on_wait):
         if environment.ready:
             return
@@ -57,14 +69,19 @@ def build(environment: Environment, options: BuildOptions) -> None:
             _leave_word(home, str(problem))
             raise
         except OSError as error:
-            told = f"The environment could not be built in {home.folder}: {error}. Please check the disk and its rights."
+            told = (
+                f"The environment could not be built in {home.folder}: {error}. Please check the"
+                " disk and its rights."
+            )
             _leave_word(home, told)
             raise SetupProblem(f"{told} Details: {home.log}") from error
         write_progress(home.progress, Progress("ready", finished=True))
 
 
 def _leave_word(home: Home, sentence: str) -> None:
-    """For those who ask later; on a full disk even this may fail, and the sentence is raised all the same."""
+    """For those who ask later; on a full disk even this may fail, and the sentence is raised all
+    the same.
+    """
     with contextlib.suppress(OSError):
         write_progress(home.progress, Progress("stopped", error=sentence, finished=True))
 
@@ -93,8 +110,8 @@ def _check_space(environment: Environment, missing: list[Part], options: BuildOp
     free = options.free_bytes(environment.home.folder) // sizes.MEGABYTE
     if free < needed:
         raise SetupProblem(
-            f"The environment needs about {needed:,} MB in {environment.home.folder}, and only {free:,} MB are free."
-            " Please make room and start again."
+            f"The environment needs about {needed:,} MB in {environment.home.folder}, and only"
+            f" {free:,} MB are free. Please make room and start again."
         )
 
 
@@ -112,7 +129,9 @@ def _fill(environment: Environment, part: Part, at: Workplace) -> None:
     began = time.monotonic()
     at.meter.begin(part)
     if part.lock is not None:
-        at.pip.install(new, ("--require-hashes", "-r", str(part.lock.path)), "fetching and unpacking packages")
+        at.pip.install(
+            new, ("--require-hashes", "-r", str(part.lock.path)), "fetching and unpacking packages"
+        )
     else:
         _fill_torch(environment.torch.version, new, at.pip, at.options)
     at.meter.fetched(part)
@@ -143,14 +162,16 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
 def _refuse_cuda(pip: Pip, attempt: torch_choice.Attempt, cpu_index: str) -> None:
     if torch_choice.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
         raise SetupProblem(
-            f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only the CUDA build of"
-            " gigabytes. Please check the network, or install any torch from 2.1 on into this Python, which Stylus"
-            " will then use."
+            f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only"
+            " the CUDA build of gigabytes. Please check the network, or install any torch from 2.1"
+            " on into this Python, which Stylus will then use."
         )
 
 
 def _write_manifest(environment: Environment, part: Part, folder: Path, seconds: float) -> None:
-    found = [path.name.removesuffix(".dist-info").rsplit("-", 1) for path in folder.glob("*.dist-info")]
+    found = [
+        path.name.removesuffix(".dist-info").rsplit("-", 1) for path in folder.glob("*.dist-info")
+    ]
     content = {
         "python": machine.python_version(),
         "lock": short_key(part.lock.text) if part.lock else None,
@@ -168,7 +189,13 @@ def _check_torch(environment: Environment) -> None:
         return
     front = [str(part.folder) for part in environment.parts]
     code = f"import sys; sys.path[:0] = {front!r}; import torch; torch.zeros(2).sum()"
-    done = subprocess.run([sys.executable, "-s", "-B", "-c", code], capture_output=True, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(
+        [sys.executable, "-s", "-B", "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         with environment.home.log.open("a", encoding="utf-8") as log:
             log.write(done.stderr)
@@ -176,8 +203,8 @@ def _check_torch(environment: Environment) -> None:
             if part.lock is None:
                 (part.folder / MANIFEST).unlink(missing_ok=True)
         raise SetupProblem(
-            "The torch that pip found does not run on this machine. Please install one from 2.1 on into this Python,"
-            f" which Stylus will then use. Details: {environment.home.log}"
+            "The torch that pip found does not run on this machine. Please install one from 2.1 on"
+            f" into this Python, which Stylus will then use. Details: {environment.home.log}"
         )
 
 

@@ -1,4 +1,5 @@
-"""Runs a module in the private environment: as a script it is the child's first file, as a module it names the command.
+"""Runs a module in the private environment: as a script it is the child's first file, as a module
+it names the command.
 
 The child's `sys.path`: the environment's folders, the extension, then the interpreter's own.
 """
@@ -16,17 +17,23 @@ ALONE_VARIABLE = "STYLUS_ENGINE_ALONE"
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs `python -m module arguments` in the same environment as this process."""
+    """The command that runs `python -m module arguments` in the same environment as this
+    process.
+    """
     return [sys.executable, "-s", str(Path(__file__).resolve()), "-m", module, *arguments]
 
 
 def main_command(module: str, *arguments: str) -> list[str]:
-    """The command that calls the module's `main(arguments)` in the same environment, and exits with what it returns."""
+    """The command that calls the module's `main(arguments)` in the same environment, and exits with
+    what it returns.
+    """
     return [sys.executable, "-s", str(Path(__file__).resolve()), "-c", module, *arguments]
 
 
 def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> dict[str, str]:
-    """The child's environment variables: nothing leads other packages in, nothing is written beside the host's."""
+    """The child's environment variables: nothing leads other packages in, nothing is written beside
+    the host's.
+    """
     kept = {name: value for name, value in base.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     added = {
         PATH_VARIABLE: os.pathsep.join(path),
@@ -61,7 +68,9 @@ def _enter() -> list[object]:
 
     what = " ".join(["Stylus", *sys.argv[2:4]])
     try:
-        return [hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"]
+        return [
+            hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"
+        ]
     except SetupProblem as problem:
         sys.exit(str(problem))
 
@@ -85,5 +94,6 @@ if __name__ == "__main__":
     try:
         _run()
     except KeyboardInterrupt:
-        # What a shell expects of a command that Ctrl+C ended; the traceback would tell nobody anything.
+        # What a shell expects of a command that Ctrl+C ended; the traceback would tell nobody
+        # anything.
         sys.exit(130)

@@ -11,17 +11,29 @@ from pathlib import Path
 from stylus_ext.environment import doctor, ensure, hook, launch, remove
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.child import PATH_VARIABLE
-from stylus_ext.environment.layout import ROOT, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.layout import (
+    ROOT,
+    Environment,
+    default_home,
+    default_locks,
+    plan_environment,
+)
 from stylus_ext.environment.problems import SetupProblem
 
-# The engine's commands, as stylus_ext.cli knows them; they are named here so that help and a typing error build nothing.
+# The engine's commands, as stylus_ext.cli knows them; they are named here so that help and a typing
+# error build nothing.
 ENGINE_COMMANDS = {
     "plan": "choose LoRAs for a prompt, and print tasks, picks, weights, reasons and the prompts",
-    "index": "read a folder of LoRAs into the catalogue (--learn DIR: learn from your own pictures)",
+    "index": (
+        "read a folder of LoRAs into the catalogue (--learn DIR: learn from your own pictures)"
+    ),
     "search": "search the catalogue",
     "show": "show one entry of the catalogue",
     "edit": "correct an entry; your word stays for ever",
-    "catalogue": "read Civitai's catalogue into yours, or Hugging Face's, have your files identified and cards described, enter a key",
+    "catalogue": (
+        "read Civitai's catalogue into yours, or Hugging Face's, have your files identified and"
+        " cards described, enter a key"
+    ),
     "import": "take a published catalogue into yours: stylusdocs DIR",
     "fetch": "fetch adapters into your LoRA folder, once downloads are switched on (--dry-run)",
     "discard": "delete what was fetched and long unused (--dry-run)",
@@ -29,7 +41,9 @@ ENGINE_COMMANDS = {
     "serve": "run the engine alone, for one or many WebUIs",
 }
 OWN_COMMANDS = {
-    "doctor": "say what is installed, which model and stores, what leaves the machine, and what is wrong",
+    "doctor": (
+        "say what is installed, which model and stores, what leaves the machine, and what is wrong"
+    ),
     "remove": "stop the engine, delete the private environment, and list what stays",
     "test": "run the tests (--all: with the long campaigns; other words go to pytest)",
     "lint": "run ruff and mypy",
@@ -42,7 +56,13 @@ def help_text() -> str:
     """The list of commands."""
     lines = ["python install.py COMMAND ...   (python install.py COMMAND --help says more)", ""]
     lines += [f"  {name:<9} {text}" for name, text in (ENGINE_COMMANDS | OWN_COMMANDS).items()]
-    lines += ["", "Without a command this is the WebUI's install hook: it prepares the environment beside the WebUI."]
+    lines += [
+        "",
+        (
+            "Without a command this is the WebUI's install hook: it prepares the environment beside"
+            " the WebUI."
+        ),
+    ]
     return "\n".join(lines)
 
 
@@ -88,7 +108,9 @@ def _dispatch(word: str, rest: list[str]) -> int:
 
 
 def run_tests(words: list[str]) -> int:
-    """pytest in the test environment, over a data folder of its own and without the network's model hub."""
+    """pytest in the test environment, over a data folder of its own and without the network's model
+    hub.
+    """
     environment = plan(tests=True)
     ensure.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
@@ -104,7 +126,9 @@ def run_tests(words: list[str]) -> int:
 
 
 def _side_by_side() -> list[str]:
-    """Half of the suite's time is waiting for processes and sockets; files stay whole, since their tests share what is dear to make."""
+    """Half of the suite's time is waiting for processes and sockets; files stay whole, since their
+    tests share what is dear to make.
+    """
     return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
 
 
@@ -120,5 +144,7 @@ def run_lint(words: list[str]) -> int:
     ruff = launch.run_module(environment, "ruff", ["check", *(words or ["."])], {})
     # mypy takes the first folder of sys.path for a script's own and looks for no packages there.
     path = launch.environment_variables(environment)[PATH_VARIABLE]
-    mypy = launch.run_module(environment, "mypy", words, {PATH_VARIABLE: os.pathsep.join((str(ROOT), path))})
+    mypy = launch.run_module(
+        environment, "mypy", words, {PATH_VARIABLE: os.pathsep.join((str(ROOT), path))}
+    )
     return ruff or mypy

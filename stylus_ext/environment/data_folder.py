@@ -1,4 +1,6 @@
-"""Where the user's data lies: an argument, a variable or the platform's habit go in, a path comes out."""
+"""Where the user's data lies: an argument, a variable or the platform's habit go in, a path comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _NAME = "stylus-webui"
 
 
 def data_folder(argument: str | None = None) -> Path:
-    """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is made."""
+    """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is
+    made.
+    """
     stated = argument or os.environ.get(VARIABLE)
     try:
         if stated:
@@ -22,13 +26,15 @@ def data_folder(argument: str | None = None) -> Path:
         return platform_folder(sys.platform, os.environ, Path.home())
     except RuntimeError as error:  # no HOME, and no such user
         raise SetupProblem(
-            "The folder for your data cannot be found, since this user has no home folder. Please name one with"
-            f" --data-dir or {VARIABLE}."
+            "The folder for your data cannot be found, since this user has no home folder. Please"
+            f" name one with --data-dir or {VARIABLE}."
         ) from error
 
 
 def webui_folder(extension: Path) -> Path | None:
-    """Where a WebUI into whose `extensions` this was installed keeps its own; None where it is in none."""
+    """Where a WebUI into whose `extensions` this was installed keeps its own; None where it is in
+    none.
+    """
     folder = extension.parent
     return folder.parent / "stylus" if folder.name == "extensions" else None
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from stylus_ext.environment import launch
 from stylus_ext.environment.holds import users
-from stylus_ext.environment.layout import MANIFEST, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.layout import (
+    MANIFEST,
+    Environment,
+    default_home,
+    default_locks,
+    plan_environment,
+)
 from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import read_progress
 from stylus_ext.environment.sizes import MEGABYTE
@@ -22,7 +28,9 @@ Says what is installed, what leaves the machine, and what is wrong.
 
 
 def run(words: list[str]) -> int:
-    """Prints the environment's section; when it is usable, the engine's own doctor says the rest."""
+    """Prints the environment's section; when it is usable, the engine's own doctor says the
+    rest.
+    """
     try:
         environment: Environment | None = plan_environment(default_home(), default_locks())
     except SetupProblem:
@@ -37,7 +45,8 @@ def run(words: list[str]) -> int:
     if "--json" not in words:
         sys.stdout.write(text(said))
     if environment is not None and usable:
-        # With --json the engine's doctor puts these facts into its own answer, which is one document.
+        # With --json the engine's doctor puts these facts into its own answer, which is one
+        # document.
         return launch.run_cli(environment, ["doctor", *words])
     if "--json" in words:
         sys.stdout.write(json.dumps({"environment": said}, indent=1) + "\n")
@@ -74,7 +83,13 @@ def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[st
 
 
 def _part(manifest: Path) -> dict[str, Any]:
-    said = {"name": manifest.parent.name, "megabytes": 0, "seconds": 0, "packages": {}, "used_by": users(manifest.parent)}
+    said = {
+        "name": manifest.parent.name,
+        "megabytes": 0,
+        "seconds": 0,
+        "packages": {},
+        "used_by": users(manifest.parent),
+    }
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,15 +103,28 @@ def _part(manifest: Path) -> dict[str, Any]:
 
 def text(said: dict[str, Any]) -> str:
     """The same for people."""
-    lines = ["Environment", f"  Python        {said['python']} ({said['executable']}), {said['system']}"]
+    lines = [
+        "Environment",
+        f"  Python        {said['python']} ({said['executable']}), {said['system']}",
+    ]
     if "key" in said:
         torch = said["torch"]
-        whose = "the interpreter's own, reused" if torch["reused"] else "a CPU build of Stylus's own"
-        state = "in place" if said["built"] else said["building"] or "not built yet; any command builds it"
-        lines += [f"  private part  {said['folder']} ({said['key']}): {state}", f"  torch         {torch['version']}, {whose}"]
+        whose = (
+            "the interpreter's own, reused" if torch["reused"] else "a CPU build of Stylus's own"
+        )
+        state = (
+            "in place"
+            if said["built"]
+            else said["building"] or "not built yet; any command builds it"
+        )
         lines += [
-            f"  folder        {part['name']}: {part['megabytes']} MB, {len(part['packages'])} packages,"
-            f" built in {part['seconds']} s" + (f", in use by {', '.join(part['used_by'])}" if part["used_by"] else "")
+            f"  private part  {said['folder']} ({said['key']}): {state}",
+            f"  torch         {torch['version']}, {whose}",
+        ]
+        lines += [
+            f"  folder        {part['name']}: {part['megabytes']} MB, {len(part['packages'])}"
+            f" packages, built in {part['seconds']} s"
+            + (f", in use by {', '.join(part['used_by'])}" if part["used_by"] else "")
             for part in said["parts"]
         ]
     if said["log"]:

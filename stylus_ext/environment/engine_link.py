@@ -20,25 +20,34 @@ _LARGEST_ANSWER = 64 * 1024 * 1024
 
 
 class EngineLink:
-    """One engine's address and token; the token goes to that origin only, and past every proxy and redirect."""
+    """One engine's address and token; the token goes to that origin only, and past every proxy and
+    redirect.
+    """
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EngineGone(f"{url} is no address of an engine. Please give one like http://127.0.0.1:7870.")
+            raise EngineGone(
+                f"{url} is no address of an engine. Please give one like http://127.0.0.1:7870."
+            )
         self.url = url
         self._token = token
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
 
-    def call(self, method: str, path: str, payload: object | None = None, timeout_s: float = 30.0) -> dict[str, Any]:
-        """One request; EngineGone when nobody answers, EngineRefusal when the answer is an error."""
+    def call(
+        self, method: str, path: str, payload: object | None = None, timeout_s: float = 30.0
+    ) -> dict[str, Any]:
+        """One request; EngineGone when nobody answers, EngineRefusal when the answer is an
+        error.
+        """
         body = None if payload is None else json.dumps(payload).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        # http.client reads no proxy settings and follows no redirect: the token stays on this connection.
+        # http.client reads no proxy settings and follows no redirect: the token stays on this
+        # connection.
         maker = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = maker(self._host, self._port, timeout=timeout_s)
         try:
@@ -46,26 +55,38 @@ class EngineLink:
             answer = connection.getresponse()
             text = answer.read(_LARGEST_ANSWER + 1)
         except TimeoutError as error:
-            raise EngineGone(f"The engine at {self.url} did not answer {path} within {timeout_s:g} s.") from error
+            raise EngineGone(
+                f"The engine at {self.url} did not answer {path} within {timeout_s:g} s."
+            ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise EngineGone(f"The engine at {self.url} cannot be reached ({error}). Is it running?") from error
+            raise EngineGone(
+                f"The engine at {self.url} cannot be reached ({error}). Is it running?"
+            ) from error
         finally:
             connection.close()
         return self._read(answer.status, text)
 
     def _read(self, status: int, text: bytes) -> dict[str, Any]:
         if len(text) > _LARGEST_ANSWER:
-            raise EngineRefusal("too_large", f"The engine at {self.url} sent more than Stylus reads.", status)
+            raise EngineRefusal(
+                "too_large", f"The engine at {self.url} sent more than Stylus reads.", status
+            )
         try:
             said = json.loads(text) if text else {}
         except ValueError as error:
-            raise EngineGone(f"What answers at {self.url} is no engine of Stylus (status {status}, no JSON).") from error
+            raise EngineGone(
+                f"What answers at {self.url} is no engine of Stylus (status {status}, no JSON)."
+            ) from error
         if not isinstance(said, dict):
-            raise EngineGone(f"What answers at {self.url} is no engine of Stylus (status {status}).")
+            raise EngineGone(
+                f"What answers at {self.url} is no engine of Stylus (status {status})."
+            )
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             stated = said.get("error")
             detail = stated if isinstance(stated, dict) else {}
-            message = str(detail.get("message") or f"The engine at {self.url} answered with status {status}.")
+            message = str(
+                detail.get("message") or f"The engine at {self.url} answered with status {status}."
+            )
             raise EngineRefusal(str(detail.get("code") or "refused"), message, status)
         return said
 
@@ -77,22 +98,29 @@ def attach(data_dir: Path) -> EngineLink | None:
 
 
 def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
-    """Asks the engine of this data folder to end, and ends it if it does not; False when none was running."""
+    """Asks the engine of this data folder to end, and ends it if it does not; False when none was
+    running.
+    """
     said = rendezvous.read(data_dir)
     if said is None:
         return False
     with contextlib.suppress(EngineGone, EngineRefusal):
-        EngineLink(said.url, said.token).call("POST", "/v1/shutdown", {}, timeout_s=min(5.0, wait_s))
+        EngineLink(said.url, said.token).call(
+            "POST", "/v1/shutdown", {}, timeout_s=min(5.0, wait_s)
+        )
     if _ended(said.pid, wait_s):
         return True
-    # The number in the file may by now be somebody else's: only who still holds the folder is ended.
+    # The number in the file may by now be somebody else's: only who still holds the folder is
+    # ended.
     holder = rendezvous.engine_holder(data_dir)
     if holder is not None and holder.pid == said.pid:
         with contextlib.suppress(OSError):  # it has just gone, or is another user's
             os.kill(said.pid, signal.SIGTERM)
         if _ended(said.pid, wait_s):
             return True
-    raise SetupProblem(f"The engine (process {said.pid}) does not end. Please end that process and start again.")
+    raise SetupProblem(
+        f"The engine (process {said.pid}) does not end. Please end that process and start again."
+    )
 
 
 def _ended(pid: int, wait_s: float) -> bool:

@@ -15,7 +15,9 @@ _EVERY_S = 10.0
 
 
 class Bar:
-    """Shows progress on standard error: one line rewritten in a terminal, a line per step elsewhere."""
+    """Shows progress on standard error: one line rewritten in a terminal, a line per step
+    elsewhere.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._live, self._step, self._width = stream, stream.isatty(), "", 0
@@ -41,10 +43,15 @@ class Bar:
 
 
 def ensure(environment: Environment, stream: TextIO, options: BuildOptions | None = None) -> None:
-    """Builds in the foreground what is missing; a build that runs already is shown and waited for."""
+    """Builds in the foreground what is missing; a build that runs already is shown and waited
+    for.
+    """
     if environment.ready:
         return
-    stream.write(f"Stylus prepares its environment in {environment.home.folder} (once; nothing else is changed).\n")
+    stream.write(
+        f"Stylus prepares its environment in {environment.home.folder} (once; nothing else is"
+        " changed).\n"
+    )
     bar = Bar(stream)
     try:
         _follow(environment.home, bar)

@@ -17,7 +17,9 @@ _SETTLED_S = 2.0
 
 
 def hold_folder(folder: Path, what: str) -> FileLock:
-    """Marks one environment folder as in use until this process ends; refuses one that is no more."""
+    """Marks one environment folder as in use until this process ends; refuses one that is no
+    more.
+    """
     home = Home(folder.parent)
     home.holds.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.holds / f"{folder.name}.{os.getpid()}.{secrets.token_hex(3)}")
@@ -26,16 +28,21 @@ def hold_folder(folder: Path, what: str) -> FileLock:
         if lock.acquire(what):
             break
         time.sleep(0.02)
-    # The other side looks for holds before it moves the folder away: look for the folder after holding.
+    # The other side looks for holds before it moves the folder away: look for the folder after
+    # holding.
     if not (folder / MANIFEST).is_file():
         lock.release()
-        raise SetupProblem(f"The environment {folder} was replaced a moment ago. Please start the command again.")
+        raise SetupProblem(
+            f"The environment {folder} was replaced a moment ago. Please start the command again."
+        )
     atexit.register(_let_go, lock, os.getpid())
     return lock
 
 
 def _let_go(lock: FileLock, owner: int) -> None:
-    """An orderly end leaves no file; after kill -9 the next look sweeps it. A forked copy is not the owner."""
+    """An orderly end leaves no file; after kill -9 the next look sweeps it. A forked copy is not
+    the owner.
+    """
     if os.getpid() == owner:
         lock.release()
         with contextlib.suppress(OSError):
@@ -61,7 +68,9 @@ def users(folder: Path) -> list[str]:
 
 
 def _settled(path: Path) -> bool:
-    """False for a file that was made a moment ago: its owner may be between making and locking it."""
+    """False for a file that was made a moment ago: its owner may be between making and locking
+    it.
+    """
     try:
         return time.time() - path.stat().st_mtime > _SETTLED_S
     except OSError:

@@ -1,4 +1,5 @@
-"""The WebUI's install hook: looks, starts a build beside the WebUI when something is missing, and returns at once.
+"""The WebUI's install hook: looks, starts a build beside the WebUI when something is missing, and
+returns at once.
 
 It runs at every start of the WebUI, which waits for it: what it does not need is not imported.
 """
@@ -34,14 +35,18 @@ def run() -> int:
         environment = plan_environment(default_home(), default_locks())
         if not environment.ready:
             start_detached(environment)
-            sys.stdout.write(f"Stylus prepares its environment in the background; see {environment.home.log}\n")
+            sys.stdout.write(
+                f"Stylus prepares its environment in the background; see {environment.home.log}\n"
+            )
     except (SetupProblem, OSError) as problem:
         sys.stdout.write(f"Stylus: {problem}\n")
     return 0
 
 
 def start_detached(environment: Environment) -> subprocess.Popen[bytes] | None:
-    """Starts the build in a process that outlives this one, and holds none of its pipes; None where one builds already."""
+    """Starts the build in a process that outlives this one, and holds none of its pipes; None where
+    one builds already.
+    """
     import subprocess
 
     home = environment.home
@@ -51,7 +56,8 @@ def start_detached(environment: Environment) -> subprocess.Popen[bytes] | None:
     command = [sys.executable, "-s", "-B", str(ROOT / "install.py"), BUILD_WORD]
     flags = 0
     if sys.platform == "win32":
-        # A console without a window, which pip inherits; with none at all, Windows would open a window for each child.
+        # A console without a window, which pip inherits; with none at all, Windows would open a
+        # window for each child.
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with (home.folder / "detached.log").open("ab") as log:

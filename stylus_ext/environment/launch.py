@@ -29,7 +29,9 @@ def run_cli(environment: Environment, arguments: list[str]) -> int:
     return run(main_command(CLI, *arguments), environment_variables(environment))
 
 
-def run_module(environment: Environment, module: str, arguments: list[str], extra: dict[str, str]) -> int:
+def run_module(
+    environment: Environment, module: str, arguments: list[str], extra: dict[str, str]
+) -> int:
     """Any module of the environment, for example the test tools."""
     return run(command(module, *arguments), environment_variables(environment) | extra)
 

@@ -1,4 +1,6 @@
-"""Where everything of the private environment lies: from a root, a lock and an interpreter to folders and names."""
+"""Where everything of the private environment lies: from a root, a lock and an interpreter to
+folders and names.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,11 @@ class Lock:
     @property
     def packages(self) -> dict[str, str]:
         """Every pinned line's name and version; with several versions, the last."""
-        lines = [line.split(" ")[0].split("==") for line in self.text.splitlines() if "==" in line.split(" ")[0]]
+        lines = [
+            line.split(" ")[0].split("==")
+            for line in self.text.splitlines()
+            if "==" in line.split(" ")[0]
+        ]
         return {name: version for name, version in lines if not name.startswith("#")}
 
 
@@ -39,7 +45,9 @@ def read_lock(path: Path) -> Lock:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SetupProblem(f"The list of packages {path} cannot be read: {error}. Please fetch Stylus anew.") from error
+        raise SetupProblem(
+            f"The list of packages {path} cannot be read: {error}. Please fetch Stylus anew."
+        ) from error
     said = {}
     for line in text.splitlines():
         if line.startswith("# ") and ": " in line:
@@ -91,7 +99,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a command needs, in the order of `sys.path`; `keep` and `lock_keys` say what a sweep must spare."""
+    """What a command needs, in the order of `sys.path`; `keep` and `lock_keys` say what a sweep
+    must spare.
+    """
 
     home: Home
     key: str
@@ -122,7 +132,11 @@ def current_keys(home: Home) -> dict[str, str]:
 
 
 def plan_environment(
-    home: Home, locks: Path, tests: bool = False, torch: Torch | None = None, platform: str | None = None
+    home: Home,
+    locks: Path,
+    tests: bool = False,
+    torch: Torch | None = None,
+    platform: str | None = None,
 ) -> Environment:
     """What this interpreter needs here; refuses a Python or a platform without a lock."""
     machine.check_python()
@@ -131,7 +145,10 @@ def plan_environment(
     python = machine.python_version()
     if lock.pythons and python not in lock.pythons:
         fine = ", ".join(lock.pythons)
-        raise SetupProblem(f"On {name} Stylus needs Python {fine}; this is {python}. Please start it with one of them.")
+        raise SetupProblem(
+            f"On {name} Stylus needs Python {fine}; this is {python}. Please start it with one of"
+            " them."
+        )
     chosen = torch or torch_choice.choose(name, torch_choice.engine_search_path())
     extra = read_lock(locks / "test.txt")
     key = short_key(lock.text, python, name, f"{chosen.version} {chosen.reused}")
@@ -141,12 +158,16 @@ def plan_environment(
     tools = Part(home.folder / f"t{short_key(extra.text, python, name)}", extra)
     keep = frozenset(part.folder.name for part in (*parts, tools))
     lock_keys = frozenset(short_key(one.text) for one in (lock, extra))
-    return Environment(home, key, (tools, *parts) if tests else tuple(parts), chosen, keep, lock_keys)
+    return Environment(
+        home, key, (tools, *parts) if tests else tuple(parts), chosen, keep, lock_keys
+    )
 
 
 def short_key(*words: str) -> str:
     """Eight characters: Windows counts a path's length, and the folder is deep already."""
-    return hashlib.sha256("\n".join((*words, sys.implementation.cache_tag)).encode()).hexdigest()[:8]
+    return hashlib.sha256("\n".join((*words, sys.implementation.cache_tag)).encode()).hexdigest()[
+        :8
+    ]
 
 
 def default_home() -> Home:

@@ -1,6 +1,8 @@
-"""Makes the lock files: pyproject.toml's requirements go in, one hashed list per platform comes out.
+"""Makes the lock files: pyproject.toml's requirements go in, one hashed list per platform comes
+out.
 
-Run from the repository root with Python 3.11 or later and uv on the path: python -m stylus_ext.environment.lock_maker
+Run from the repository root with Python 3.11 or later and uv on the path: python -m
+stylus_ext.environment.lock_maker
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = Path(__file__).resolve().parent / "locks"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
-# What was seen running on the hosts' own torch; pyproject.toml states only what this project asks for itself.
+# What was seen running on the hosts' own torch; pyproject.toml states only what this project asks
+# for itself.
 SEEN_RUNNING = (
     "sentence-transformers==5.7.0",
     "transformers==4.55.4",
@@ -54,13 +57,16 @@ TORCH_NEEDS = (
     "typing-extensions>=4.10.0",
     "setuptools>=77.0.3",
 )
-# kubernetes (127 MB) is asked for by chromadb and used by nothing here; torch comes apart from the lock.
+# kubernetes (127 MB) is asked for by chromadb and used by nothing here; torch comes apart from the
+# lock.
 LEFT_OUT = ("kubernetes ; sys_platform == 'never'", "torch ; sys_platform == 'never'")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One lock file: its name, uv's word for the platform, the Pythons, and the sizes to announce."""
+    """One lock file: its name, uv's word for the platform, the Pythons, and the sizes to
+    announce.
+    """
 
     name: str
     platform: str
@@ -71,7 +77,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One lock for all platforms: a dependency group of pyproject.toml, and the sizes to announce."""
+    """One lock for all platforms: a dependency group of pyproject.toml, and the sizes to
+    announce.
+    """
 
     name: str
     title: str
@@ -94,7 +102,9 @@ TARGETS = (
     Target("linux-aarch64", "aarch64-manylinux_2_28"),
     Target("windows-amd64", "x86_64-pc-windows-msvc"),
     Target("macos-arm64", "aarch64-apple-darwin"),
-    Target("macos-x86_64", "x86_64-apple-darwin", PYTHONS[:3]),  # no torch for Python 3.13 was made there
+    Target(
+        "macos-x86_64", "x86_64-apple-darwin", PYTHONS[:3]
+    ),  # no torch for Python 3.13 was made there
 )
 # numpy 1 and the audio module that these two gradios need are not there for Python 3.13.
 GROUPS = (
@@ -112,7 +122,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def requirements(pyproject: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """The engine's requirements and those of each group (tests, and each gradio), as pyproject.toml lists them."""
+    """The engine's requirements and those of each group (tests, and each gradio), as pyproject.toml
+    lists them.
+    """
     content = read_toml(pyproject)
     return list(content["project"]["dependencies"]), dict(content["dependency-groups"])
 
@@ -124,13 +136,31 @@ def resolve(wanted: Sequence[str], python: str, platform: str) -> list[Pinned]:
         for name, lines in names.items():
             Path(folder, name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         out = Path(folder, "pylock.toml")
-        command = ["uv", "pip", "compile", str(Path(folder, "in.txt")), "--override", str(Path(folder, "over.txt"))]
-        command += ["--python-version", python, "--python-platform", platform, "--only-binary", ":all:"]
+        command = [
+            "uv",
+            "pip",
+            "compile",
+            str(Path(folder, "in.txt")),
+            "--override",
+            str(Path(folder, "over.txt")),
+        ]
+        command += [
+            "--python-version",
+            python,
+            "--python-platform",
+            platform,
+            "--only-binary",
+            ":all:",
+        ]
         command += ["--format", "pylock.toml", "--no-header", "--quiet", "-o", str(out)]
         subprocess.run(command, check=True, cwd=folder)
         packages = read_toml(out)["packages"]
     return [
-        Pinned(one["name"], one["version"], frozenset(wheel["hashes"]["sha256"] for wheel in one["wheels"]))
+        Pinned(
+            one["name"],
+            one["version"],
+            frozenset(wheel["hashes"]["sha256"] for wheel in one["wheels"]),
+        )
         for one in packages
     ]
 
@@ -143,7 +173,9 @@ def merged(by_python: Mapping[str, Iterable[Pinned]]) -> list[str]:
             found.setdefault((pin.name, pin.version), {})[python] = pin.hashes
     lines: list[str] = []
     for (name, version), hashes in sorted(found.items()):
-        marker = "" if len(hashes) == len(by_python) else " ; " + _marker(sorted(hashes, key=_order))
+        marker = (
+            "" if len(hashes) == len(by_python) else " ; " + _marker(sorted(hashes, key=_order))
+        )
         every = sorted(frozenset().union(*hashes.values()))
         lines += [f"{name}=={version}{marker} \\"]
         lines += [f"    --hash=sha256:{one}" + (" \\" if one != every[-1] else "") for one in every]
@@ -162,8 +194,14 @@ def header(name: str, pythons: Sequence[str], download_mb: int, disk_mb: int) ->
     """The comment a lock starts with; two of its lines are read by the builder."""
     return [
         f"# {name}: every package by version and hash, wheels only.",
-        "# Made by `python -m stylus_ext.environment.lock_maker` (uv pip compile for each Python, merged) from",
-        "# pyproject.toml's requirements; do not edit by hand. torch is apart: see torch_choice.py.",
+        (
+            "# Made by `python -m stylus_ext.environment.lock_maker` (uv pip compile for each"
+            " Python, merged) from"
+        ),
+        (
+            "# pyproject.toml's requirements; do not edit by hand. torch is apart: see"
+            " torch_choice.py."
+        ),
         f"# pythons: {' '.join(pythons)}",
         f"# megabytes: {download_mb} to download, {disk_mb} unpacked",
         "",
@@ -173,10 +211,16 @@ def header(name: str, pythons: Sequence[str], download_mb: int, disk_mb: int) ->
 def make(target: Target, wanted: Sequence[str]) -> Path:
     """Writes one platform's lock."""
     by_python = {python: resolve(wanted, python, target.platform) for python in target.pythons}
-    lines = header(target.name, target.pythons, target.download_mb, target.disk_mb) + merged(by_python)
+    lines = header(target.name, target.pythons, target.download_mb, target.disk_mb) + merged(
+        by_python
+    )
     path = LOCKS / f"{target.name}.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    logger.info("%s: %d packages", target.name, len({re.split("==", line)[0] for line in lines if "==" in line}))
+    logger.info(
+        "%s: %d packages",
+        target.name,
+        len({re.split("==", line)[0] for line in lines if "==" in line}),
+    )
     return path
 
 
@@ -189,7 +233,9 @@ def make_group(group: Group, wanted: Sequence[str]) -> Path:
             for pin in resolve(wanted, python, target.platform):
                 pins.setdefault((pin.name, pin.version), set()).update(pin.hashes)
     by_python = {
-        python: [Pinned(name, version, frozenset(hashes)) for (name, version), hashes in pins.items()]
+        python: [
+            Pinned(name, version, frozenset(hashes)) for (name, version), hashes in pins.items()
+        ]
         for python, pins in every.items()
     }
     path = LOCKS / f"{group.name}.txt"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from stylus_ext.environment.problems import SetupProblem
 
-# Windows refuses to read a locked byte, and the holder's name must stay readable: the lock is on a far byte.
+# Windows refuses to read a locked byte, and the holder's name must stay readable: the lock is on a
+# far byte.
 _FAR = 1 << 30
 
 
@@ -46,14 +47,17 @@ class FileLock:
             return False
         self._handle = handle
         text = json.dumps({"pid": os.getpid(), "what": what, "since": time.time()}).encode()
-        # One write over the old text, then the rest cut off: a reader sees either text, or one it cannot parse.
+        # One write over the old text, then the rest cut off: a reader sees either text, or one it
+        # cannot parse.
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, text)
         os.ftruncate(handle, len(text))
         return True
 
     def release(self) -> None:
-        """Lets go; the file stays, since removing it would let two processes lock two different files."""
+        """Lets go; the file stays, since removing it would let two processes lock two different
+        files.
+        """
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, 0)
@@ -117,9 +121,15 @@ def holder_of(path: Path) -> Holder | None:
 
 @contextlib.contextmanager
 def hold(
-    folder: Path, name: str, what: str, wait_s: float = 0.0, on_wait: Callable[[Holder | None], None] | None = None
+    folder: Path,
+    name: str,
+    what: str,
+    wait_s: float = 0.0,
+    on_wait: Callable[[Holder | None], None] | None = None,
 ) -> Iterator[FileLock]:
-    """Holds `<folder>/<name>.lock`, waiting up to `wait_s`; `on_wait` hears once who is waited for."""
+    """Holds `<folder>/<name>.lock`, waiting up to `wait_s`; `on_wait` hears once who is waited
+    for.
+    """
     path = folder / f"{name}.lock"
     lock = FileLock(path)
     until, told = time.monotonic() + wait_s, False
@@ -130,7 +140,9 @@ def hold(
         if time.monotonic() >= until:
             holder = holder_of(path)
             who = holder.sentence() if holder else "another process"
-            raise SetupProblem(f"The folder {folder} is in use by {who}. Please wait for it, or end that process.")
+            raise SetupProblem(
+                f"The folder {folder} is in use by {who}. Please wait for it, or end that process."
+            )
         time.sleep(0.1)
     try:
         yield lock
@@ -143,4 +155,6 @@ def acquire_or_explain(lock: FileLock, what: str) -> bool:
     try:
         return lock.acquire(what)
     except OSError as error:
-        raise SetupProblem(f"The lock {lock.path} cannot be opened: {error}. Please check the folder's rights.") from error
+        raise SetupProblem(
+            f"The lock {lock.path} cannot be opened: {error}. Please check the folder's rights."
+        ) from error

@@ -34,7 +34,8 @@ def lock_name(system: str = sys.platform, machine: str | None = None) -> str:
     if key not in _NAMES:
         known = ", ".join(sorted(_NAMES.values()))
         raise SetupProblem(
-            f"Stylus has no environment for {system} on {spoken}: it knows {known}. Please use one of these."
+            f"Stylus has no environment for {system} on {spoken}: it knows {known}. Please use one"
+            " of these."
         )
     return _NAMES[key]
 
@@ -43,13 +44,26 @@ def check_python() -> None:
     """Refuses an interpreter for which the wheels do not exist."""
     here = f"This is {platform.python_implementation()} {platform.python_version()}"
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        raise SetupProblem(f"Stylus needs Python 3.10, 3.11, 3.12 or 3.13. {here}; please start it with one of those.")
+        raise SetupProblem(
+            f"Stylus needs Python 3.10, 3.11, 3.12 or 3.13. {here}; please start it with one of"
+            " those."
+        )
     if platform.python_implementation() != "CPython":
-        raise SetupProblem(f"Stylus needs CPython 3.10 to 3.13. {here}; please start it with CPython.")
+        raise SetupProblem(
+            f"Stylus needs CPython 3.10 to 3.13. {here}; please start it with CPython."
+        )
     if struct.calcsize("P") != _POINTER_BYTES:
-        raise SetupProblem(f"Stylus needs a 64-bit Python. {here} in 32 bits; please install the 64-bit one.")
+        raise SetupProblem(
+            f"Stylus needs a 64-bit Python. {here} in 32 bits; please install the 64-bit one."
+        )
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     if "musl" in suffix:
-        raise SetupProblem("Stylus needs a Linux with glibc; this Python is built for musl (Alpine), without wheels.")
+        raise SetupProblem(
+            "Stylus needs a Linux with glibc; this Python is built for musl (Alpine), without"
+            " wheels."
+        )
     if "t-" in suffix.split("cpython-")[-1][:6]:
-        raise SetupProblem("Stylus needs the usual Python with its lock; this is a free-threaded build without wheels.")
+        raise SetupProblem(
+            "Stylus needs the usual Python with its lock; this is a free-threaded build without"
+            " wheels."
+        )

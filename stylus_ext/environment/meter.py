@@ -1,4 +1,6 @@
-"""How far a build is: the sizes of its folders go in, progress that never goes back comes out, for the file and for who watches."""
+"""How far a build is: the sizes of its folders go in, progress that never goes back comes out, for
+the file and for who watches.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,16 @@ _COMPILED = 1.18
 
 def megabytes(part: Part) -> tuple[int, int]:
     """About how much a part needs: to download, and on disk with its byte code."""
-    download, unpacked = TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
+    download, unpacked = (
+        TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
+    )
     return download, round(unpacked * _COMPILED)
 
 
 class Meter:
-    """One for all parts of a build. What pip fetched lies beside what it unpacked until it is done with it: then the folder shrinks, and
-    what was fetched still counts."""
+    """One for all parts of a build. What pip fetched lies beside what it unpacked until it is done
+    with it: then the folder shrinks, and what was fetched still counts.
+    """
 
     def __init__(self, path: Path, parts: Sequence[Part], show: Callable[[Progress], None]) -> None:
         self._path, self._show = path, show

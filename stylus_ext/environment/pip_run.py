@@ -36,7 +36,16 @@ class Pip:
     def install(self, into: Path, arguments: tuple[str, ...], step: str) -> None:
         """Puts packages into a folder; raises with pip's reason as a sentence."""
         output = self._run(
-            ["install", "--target", str(into), "--no-deps", "--only-binary", ":all:", "--no-compile", *arguments],
+            [
+                "install",
+                "--target",
+                str(into),
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--no-compile",
+                *arguments,
+            ],
             step,
             into,
         )
@@ -46,7 +55,15 @@ class Pip:
     def would_take(self, arguments: tuple[str, ...], step: str) -> list[str]:
         """The dependencies of what pip would install, asked without fetching it."""
         report = self.scratch / "report.json"
-        words = ["install", "--dry-run", "--quiet", "--ignore-installed", "--no-deps", "--report", str(report)]
+        words = [
+            "install",
+            "--dry-run",
+            "--quiet",
+            "--ignore-installed",
+            "--no-deps",
+            "--report",
+            str(report),
+        ]
         output = self._run([*words, *arguments], step, self.scratch)
         if output is not None:
             raise SetupProblem(reason(output, str(self.log.name)))
@@ -81,7 +98,9 @@ class Pip:
             return text.read()[-20000:]
 
 
-def watch(process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str, tell: Tell) -> None:
+def watch(
+    process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str, tell: Tell
+) -> None:
     """Until the process ends, tells how large the folders are."""
     pause = 0.3
     while True:
@@ -97,8 +116,18 @@ def watch(process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str
 
 
 def pip_environment(scratch: Path) -> dict[str, str]:
-    """The user's own pip settings stay (index, proxy, certificate); what would lead packages elsewhere goes."""
-    names = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_HASHES")
+    """The user's own pip settings stay (index, proxy, certificate); what would lead packages
+    elsewhere goes.
+    """
+    names = (
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_USER",
+        "PIP_REQUIRE_HASHES",
+    )
     kept = {name: value for name, value in os.environ.items() if name.upper() not in names}
     return kept | {
         "PIP_USER": "0",
@@ -118,24 +147,61 @@ def pip_environment(scratch: Path) -> dict[str, str]:
 
 
 _REASONS = (
-    (r"No module named '?pip", "This Python has no pip. Please install it ({python} -m ensurepip, or the package"
-     " python3-pip on Debian) and start again."),
-    (r"DO NOT MATCH THE HASHES|hash mismatch|Hash mismatch", "A downloaded package{name} is not the one that the list"
-     " names (wrong sha256), so nothing was installed. Please try again on another network, or without a proxy or mirror"
-     " that changes files."),
-    (r"No space left on device|\[Errno 28\]|WinError 112", "The disk is full, so the environment could not be built."
-     " Please make room and start again."),
-    (r"Long Path support", "A path in the extension's folder would become longer than Windows allows. Please move the WebUI to a"
-     " shorter one, such as C:\\webui, or allow long paths in Windows, and start again."),
-    (r"NewConnectionError|Failed to establish|Name or service|name resolution|Max retries|ConnectTimeout"
-     r"|ReadTimeout|ProxyError|SSLError|ConnectionReset|Connection broken|connection broken|timed out",
-     "The packages could not be fetched: the package index does not answer. Please check the network (or pip's proxy"
-     " settings) and start again."),
-    (r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]|WinError 5\b", "A folder cannot be written. Please check the"
-     " rights of the extension's folder and start again."),
-    (r"No matching distribution found|Could not find a version", "pip found no file{name}: either the package index"
-     " does not answer, or it has none for this Python and this system. Please check the network (or pip's index and"
-     " proxy settings) and start again."),
+    (
+        r"No module named '?pip",
+        (
+            "This Python has no pip. Please install it ({python} -m ensurepip, or the package"
+            " python3-pip on Debian) and start again."
+        ),
+    ),
+    (
+        r"DO NOT MATCH THE HASHES|hash mismatch|Hash mismatch",
+        (
+            "A downloaded package{name} is not the one that the list names (wrong sha256), so"
+            " nothing was installed. Please try again on another network, or without a proxy or"
+            " mirror that changes files."
+        ),
+    ),
+    (
+        r"No space left on device|\[Errno 28\]|WinError 112",
+        (
+            "The disk is full, so the environment could not be built."
+            " Please make room and start again."
+        ),
+    ),
+    (
+        r"Long Path support",
+        (
+            "A path in the extension's folder would become longer than Windows allows. Please move"
+            " the WebUI to a shorter one, such as C:\\webui, or allow long paths in Windows, and"
+            " start again."
+        ),
+    ),
+    (
+        r"NewConnectionError|Failed to establish|Name or service|name resolution|Max"
+        r" retries|ConnectTimeout"
+        r"|ReadTimeout|ProxyError|SSLError|ConnectionReset|Connection broken|connection"
+        r" broken|timed out",
+        (
+            "The packages could not be fetched: the package index does not answer. Please check the"
+            " network (or pip's proxy settings) and start again."
+        ),
+    ),
+    (
+        r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]|WinError 5\b",
+        (
+            "A folder cannot be written. Please check the"
+            " rights of the extension's folder and start again."
+        ),
+    ),
+    (
+        r"No matching distribution found|Could not find a version",
+        (
+            "pip found no file{name}: either the package index does not answer, or it has none for"
+            " this Python and this system. Please check the network (or pip's index and proxy"
+            " settings) and start again."
+        ),
+    ),
 )
 
 
@@ -150,7 +216,8 @@ def reason(output: str, log: str) -> str:
     return f"pip failed for a reason that Stylus does not know. Please read {log} and start again."
 
 
-# Packages' own tests are never imported, and of transformers' 300 models an encoder loads one; the rest, where it is
+# Packages' own tests are never imported, and of transformers' 300 models an encoder loads one; the
+# rest, where it is
 # wanted after all, is compiled in memory.
 _NOT_COMPILED = (
     r"[\\/]tests?[\\/]"
@@ -162,11 +229,27 @@ def compile_folder(folder: Path, tell: Tell) -> None:
     """Makes the byte code now, on all processors: the engine writes none later."""
     step = "compiling"
     tell(step, folder_size(folder) // MEGABYTE)
-    command = [sys.executable, "-s", "-m", "compileall", "-q", "-q", "-j", "0", "-x", _NOT_COMPILED, str(folder)]
+    command = [
+        sys.executable,
+        "-s",
+        "-m",
+        "compileall",
+        "-q",
+        "-q",
+        "-j",
+        "0",
+        "-x",
+        _NOT_COMPILED,
+        str(folder),
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # what compileall itself imports leaves nothing behind
+    environment["PYTHONDONTWRITEBYTECODE"] = (
+        "1"  # what compileall itself imports leaves nothing behind
+    )
     # Some packages carry files for older Pythons, which do not compile: that harms nothing.
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             watch(process, (folder,), step, tell)
         except BaseException:

@@ -1,4 +1,6 @@
-"""Runs pip with this file's arguments, and ends with its parent: standard input closes when the builder dies."""
+"""Runs pip with this file's arguments, and ends with its parent: standard input closes when the
+builder dies.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,12 @@ from pathlib import Path
 
 
 def _made_way() -> Callable[[], None]:
-    """What waits for the parent's end is found now: later nothing of ours stands on the path, before everybody's or at all."""
+    """What waits for the parent's end is found now: later nothing of ours stands on the path,
+    before everybody's or at all.
+    """
     here = Path(__file__).resolve()
-    # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's folder first.
+    # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's
+    # folder first.
     others = [one for one in sys.path if Path(one).resolve() != here.parent]
     sys.path[:] = [str(here.parents[2]), *others]
     from stylus_ext.environment.standard_input import wait_for_its_end

@@ -1,4 +1,6 @@
-"""Puts what was made beside in its place, in one step; Windows refuses that while anybody reads it, and is asked again for a while."""
+"""Puts what was made beside in its place, in one step; Windows refuses that while anybody reads it,
+and is asked again for a while.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,16 @@ FOLDER_S = 30.0
 _AGAIN_S = 0.02
 
 
-def put_in_place(made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform) -> None:
+def put_in_place(
+    made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform
+) -> None:
     """Over the file that was there."""
     _patiently(lambda: made.replace(place), wait_s, system)
 
 
-def give_name(folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform) -> None:
+def give_name(
+    folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
+) -> None:
     """A name that nothing has."""
     _patiently(lambda: folder.rename(name), wait_s, system)
 

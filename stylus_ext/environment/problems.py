@@ -1,4 +1,6 @@
-"""What can go wrong with the private environment and with a running engine, each as one sentence for the user."""
+"""What can go wrong with the private environment and with a running engine, each as one sentence
+for the user.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ class SetupProblem(Exception):
 
 
 class EngineGone(Exception):
-    """The engine that should answer does not: it is not running, or it stopped while it was asked."""
+    """The engine that should answer does not: it is not running, or it stopped while it was
+    asked.
+    """
 
 
 class EngineRefusal(Exception):

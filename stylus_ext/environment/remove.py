@@ -16,12 +16,22 @@ from stylus_ext.environment.sizes import MEGABYTE, folder_size
 
 
 def run(words: list[str]) -> int:
-    """`remove [--data-dir DIR]`; whoever asks for help, or for what there is not, has nothing removed."""
+    """`remove [--data-dir DIR]`; whoever asks for help, or for what there is not, has nothing
+    removed.
+    """
     parser = argparse.ArgumentParser(
-        prog="python install.py remove", allow_abbrev=False,
-        description="Stops the engine, deletes the private environment inside this folder, and lists what stays. Your data is kept.",
+        prog="python install.py remove",
+        allow_abbrev=False,
+        description=(
+            "Stops the engine, deletes the private environment inside this folder, and lists what"
+            " stays. Your data is kept."
+        ),
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="whose engine to stop (default: STYLUS_DATA_DIR, else your user's data folder)")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="whose engine to stop (default: STYLUS_DATA_DIR, else your user's data folder)",
+    )
     stated = parser.parse_args(words).data_dir
     folders = [data_folder(stated)]
     home = default_home()
@@ -40,9 +50,14 @@ def run(words: list[str]) -> int:
     kept = [data for data in folders if data.is_dir()]
     for data in kept:
         megabytes = folder_size(data) / MEGABYTE
-        sys.stdout.write(f"What stays: your data in {data} ({megabytes:.1f} MB). Delete it yourself if you want.\n")
+        sys.stdout.write(
+            f"What stays: your data in {data} ({megabytes:.1f} MB). Delete it yourself if you"
+            " want.\n"
+        )
     if not kept:
-        sys.stdout.write(f"Nothing else stays; there is no data folder at {' or '.join(map(str, folders))}.\n")
+        sys.stdout.write(
+            f"Nothing else stays; there is no data folder at {' or '.join(map(str, folders))}.\n"
+        )
     return 0
 
 
@@ -51,7 +66,9 @@ def remove_home(home: Home) -> None:
     with hold(home.folder, BUILD_LOCK, "removing the environment"):
         busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
         if busy:
-            raise SetupProblem(f"The environment is in use by {busy[0]}. Please end that first, then remove again.")
+            raise SetupProblem(
+                f"The environment is in use by {busy[0]}. Please end that first, then remove again."
+            )
         try:
             for path in home.folder.iterdir():
                 if path.is_dir():
@@ -60,6 +77,7 @@ def remove_home(home: Home) -> None:
                     path.unlink()
         except OSError as error:
             raise SetupProblem(
-                f"Not everything of {home.folder} could be deleted: {error}. Please end what uses it and try again."
+                f"Not everything of {home.folder} could be deleted: {error}. Please end what uses"
+                " it and try again."
             ) from error
     shutil.rmtree(home.folder, ignore_errors=True)

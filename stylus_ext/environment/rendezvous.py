@@ -17,11 +17,23 @@ from stylus_ext.environment.locking import Holder, hold, holder_of, is_locked
 from stylus_ext.environment.placing import put_in_place
 from stylus_ext.environment.problems import SetupProblem
 
-__all__ = ["ENGINE_LOCK", "FILE", "TOKEN_VARIABLE", "Holder", "Rendezvous", "engine_holder", "hold", "process_lives", "read", "remove", "write"]
+__all__ = [
+    "ENGINE_LOCK",
+    "FILE",
+    "TOKEN_VARIABLE",
+    "Holder",
+    "Rendezvous",
+    "engine_holder",
+    "hold",
+    "process_lives",
+    "read",
+    "remove",
+    "write",
+]
 
 FILE = "engine.json"
 ENGINE_LOCK = "engine"
-TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105
 _CONNECT_S = 1.0
 _STILL_ACTIVE, _ACCESS_DENIED = 259, 5  # Windows
 
@@ -38,7 +50,9 @@ class Rendezvous:
 
 
 def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
-    """Says where this process's engine is: written beside, then put in place, 0600 from its first byte."""
+    """Says where this process's engine is: written beside, then put in place, 0600 from its first
+    byte.
+    """
     said = Rendezvous(url, token, os.getpid(), version, time.time())
     temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -77,8 +91,9 @@ def engine_holder(data_dir: Path) -> Holder | None:
         return holder_of(path) if is_locked(path) else None
     except OSError as error:
         raise SetupProblem(
-            f"{path} cannot be opened ({error.strerror or error}), so nobody can tell whether an engine has that folder."
-            " Please check the rights of the file, or name another data folder."
+            f"{path} cannot be opened ({error.strerror or error}), so nobody can tell whether an"
+            " engine has that folder. Please check the rights of the file, or name another data"
+            " folder."
         ) from error
 
 
@@ -86,7 +101,11 @@ def _stated(data_dir: Path) -> Rendezvous | None:
     try:
         said = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
         return Rendezvous(
-            str(said["url"]), str(said["token"]), int(said["pid"]), str(said["version"]), float(said["started"])
+            str(said["url"]),
+            str(said["token"]),
+            int(said["pid"]),
+            str(said["version"]),
+            float(said["started"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,4 +1,5 @@
-"""Waits until standard input ends, by which a child learns that its starter has gone; what is written there is dropped.
+"""Waits until standard input ends, by which a child learns that its starter has gone; what is
+written there is dropped.
 
 Not through `sys.stdin`: a thread that waits in its buffer would stop the interpreter from ending.
 """
@@ -17,19 +18,26 @@ _LOOK_S = 0.5
 def wait_for_its_end() -> None:
     """Returns when nobody has the other end any more; raises OSError when it cannot be read."""
     if sys.platform == "win32":
-        # A read that waits would stop everybody else who asks Windows about this pipe, such as numpy's Fortran as it is loaded.
+        # A read that waits would stop everybody else who asks Windows about this pipe, such as
+        # numpy's Fortran as it is loaded.
         import _winapi
         import msvcrt
 
         pipe = msvcrt.get_osfhandle(0)
-        if looked_at_until_it_ended(lambda: _winapi.PeekNamedPipe(pipe, 0)[0], lambda waiting: os.read(0, waiting)):
+        if looked_at_until_it_ended(
+            lambda: _winapi.PeekNamedPipe(pipe, 0)[0], lambda waiting: os.read(0, waiting)
+        ):
             return
     while os.read(0, _MOST):
         pass
 
 
-def looked_at_until_it_ended(look: Callable[[], int], take: Callable[[int], object], pause_s: float = _LOOK_S) -> bool:
-    """`look` says how many bytes wait, without waiting for any; False when it cannot be looked at, as a console cannot."""
+def looked_at_until_it_ended(
+    look: Callable[[], int], take: Callable[[int], object], pause_s: float = _LOOK_S
+) -> bool:
+    """`look` says how many bytes wait, without waiting for any; False when it cannot be looked at,
+    as a console cannot.
+    """
     looked = False
     while True:
         try:

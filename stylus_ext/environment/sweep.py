@@ -1,4 +1,6 @@
-"""Deletes what a build left over and what a newer environment replaced, unless a process uses it."""
+"""Deletes what a build left over and what a newer environment replaced, unless a process uses
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def remove_leftovers(home: Home) -> None:
 
 
 def remove_replaced(environment: Environment) -> list[Path]:
-    """Folders that this environment replaces, except those that a process holds; returns what went."""
+    """Folders that this environment replaces, except those that a process holds; returns what
+    went.
+    """
     folder = environment.home.folder
     manifests = {path.parent.name: _read(path) for path in folder.glob(f"*/{MANIFEST}")}
     wanted = set(environment.keep) | _of_other_pythons(environment, manifests)
@@ -46,13 +50,21 @@ def remove_replaced(environment: Environment) -> list[Path]:
     return removed
 
 
-def _of_other_pythons(environment: Environment, manifests: Mapping[str, Mapping[str, object]]) -> set[str]:
-    """A WebUI's Python and the user's own may share this folder: what is made from the same lists stays."""
-    others = {name: said for name, said in manifests.items() if said.get("python") != python_version()}
+def _of_other_pythons(
+    environment: Environment, manifests: Mapping[str, Mapping[str, object]]
+) -> set[str]:
+    """A WebUI's Python and the user's own may share this folder: what is made from the same lists
+    stays.
+    """
+    others = {
+        name: said for name, said in manifests.items() if said.get("python") != python_version()
+    }
     listed = {name for name, said in others.items() if said.get("lock") in environment.lock_keys}
     pythons = {others[name].get("python") for name in listed}
     return listed | {
-        name for name, said in others.items() if said.get("lock") is None and said.get("python") in pythons
+        name
+        for name, said in others.items()
+        if said.get("lock") is None and said.get("python") in pythons
     }
 
 

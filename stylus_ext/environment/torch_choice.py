@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST = (2, 1)
-# The last version with wheels for each platform; every Python from 3.10 to 3.13 is among them, but on old Macs.
+# The last version with wheels for each platform; every Python from 3.10 to 3.13 is among them, but
+# on old Macs.
 CPU_VERSIONS = {"macos-x86_64": "2.2.2"}
 CPU_VERSION = "2.13.0"
-# The general index gives Linux a CUDA build of gigabytes that needs a dozen more packages; this one has CPU builds.
+# The general index gives Linux a CUDA build of gigabytes that needs a dozen more packages; this one
+# has CPU builds.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -29,13 +31,18 @@ class Torch:
 
 def engine_search_path() -> list[str]:
     """The part of `sys.path` that a child with `-s` and without PYTHONPATH has as well."""
-    added = {str(Path(one).absolute()) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
+    added = {
+        str(Path(one).absolute())
+        for one in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if one
+    }
     user = str(Path(site.getusersitepackages()).absolute()) if site.ENABLE_USER_SITE else None
     script = str(Path(sys.argv[0]).absolute().parent) if sys.argv and sys.argv[0] else None
     dropped = added | {one for one in (user, script) if one}
     # What sits in .engine is put on the path by ourselves, and is not the interpreter's.
     return [
-        one for one in sys.path
+        one
+        for one in sys.path
         if one and str(Path(one).absolute()) not in dropped and Path(one).parent.name != ".engine"
     ]
 
@@ -47,7 +54,9 @@ def importable(path: Sequence[str]) -> str | None:
         return None
     stated = Path(spec.origin).with_name("version.py")
     try:
-        match = re.search(r"__version__\s*=\s*['\"]([^'\"]+)['\"]", stated.read_text(encoding="utf-8"))
+        match = re.search(
+            r"__version__\s*=\s*['\"]([^'\"]+)['\"]", stated.read_text(encoding="utf-8")
+        )
     except (OSError, UnicodeDecodeError):
         return None
     return match.group(1) if match else None
@@ -68,7 +77,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One way to ask pip for torch; `cpu_only` asks first what pip would take, and refuses a CUDA build."""
+    """One way to ask pip for torch; `cpu_only` asks first what pip would take, and refuses a CUDA
+    build.
+    """
 
     arguments: tuple[str, ...]
     says: str
@@ -76,16 +87,22 @@ class Attempt:
 
 
 def needs_cuda(requirements: Sequence[str]) -> bool:
-    """Whether a torch with these dependencies is a CUDA build; a CPU build asks for none of NVIDIA's packages."""
+    """Whether a torch with these dependencies is a CUDA build; a CPU build asks for none of
+    NVIDIA's packages.
+    """
     return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
 
 
 def attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[Attempt]:
-    """From the nearest to the farthest: what lies here already, PyTorch's CPU index, the usual index."""
+    """From the nearest to the farthest: what lies here already, PyTorch's CPU index, the usual
+    index.
+    """
     wanted = f"torch=={version}"
     near = Attempt((wanted, "--no-index"), "looking for torch on this machine")
     usual = Attempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
     if not system.startswith("linux"):
         return [near, usual]
-    cpu = Attempt((wanted, "--index-url", cpu_index, "--retries", "2"), "fetching torch's CPU build")
+    cpu = Attempt(
+        (wanted, "--index-url", cpu_index, "--retries", "2"), "fetching torch's CPU build"
+    )
     return [near, cpu, usual]

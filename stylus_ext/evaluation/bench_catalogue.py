@@ -1,4 +1,6 @@
-"""A catalogue of the benchmark in, cards out; ids are opaque, so a card's key is made of the id and gives it back."""
+"""A catalogue of the benchmark in, cards out; ids are opaque, so a card's key is made of the id and
+gives it back.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,24 @@ def id_of(key: AdapterKey) -> str:
 
 
 def records(path: Path, **needed: type | tuple[type, ...]) -> Iterator[Mapping[str, Any]]:
-    """The objects of a file with one JSON object a line; each must have what is `needed`, of that type."""
+    """The objects of a file with one JSON object a line; each must have what is `needed`, of that
+    type.
+    """
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     record = _record(line, path, number)
-                    lacking = [name for name, kind in needed.items() if not isinstance(record.get(name), kind)]
+                    lacking = [
+                        name
+                        for name, kind in needed.items()
+                        if not isinstance(record.get(name), kind)
+                    ]
                     if lacking:
-                        raise InvalidInput(f"Line {number} of {path} has no {lacking[0]!r}, or it is not what the benchmark has there.")
+                        raise InvalidInput(
+                            f"Line {number} of {path} has no {lacking[0]!r}, or it is not what the"
+                            " benchmark has there."
+                        )
                     yield record
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem
@@ -43,7 +54,10 @@ def cards(path: Path) -> Iterator[AdapterCard]:
         try:
             yield _card(record)
         except (KeyError, TypeError, ValueError) as problem:
-            raise InvalidInput(f"{path} holds a record that is no adapter of the benchmark: {problem!r} is missing or wrong.") from problem
+            raise InvalidInput(
+                f"{path} holds a record that is no adapter of the benchmark: {problem!r} is missing"
+                " or wrong."
+            ) from problem
 
 
 def _rating(stats: Mapping[str, Any]) -> float | None:
@@ -68,10 +82,16 @@ def _card(record: Mapping[str, Any]) -> AdapterCard:
     weights = list(record.get("example_weights") or ()) + [None] * len(prompts)
     stats = record.get("stats") or {}
     return AdapterCard(
-        key=key_of(record["id"]), name=record["name"], source="civitai", model_id=record.get("civitai_model_id"),
-        base_model=record.get("base_model") or "", tags=tuple(record.get("tags") or ()),
-        triggers=tuple(record.get("trained_words") or ()), text=record.get("description") or "",
-        examples=tuple(Example(prompt, weight) for prompt, weight in zip(prompts, weights)),  # noqa: B905 - weights are padded
-        downloads=stats.get("downloadCount"), rating=_rating(stats),
+        key=key_of(record["id"]),
+        name=record["name"],
+        source="civitai",
+        model_id=record.get("civitai_model_id"),
+        base_model=record.get("base_model") or "",
+        tags=tuple(record.get("tags") or ()),
+        triggers=tuple(record.get("trained_words") or ()),
+        text=record.get("description") or "",
+        examples=tuple(Example(prompt, weight) for prompt, weight in zip(prompts, weights)),  # noqa: B905
+        downloads=stats.get("downloadCount"),
+        rating=_rating(stats),
         creator=record.get("creator") or "",
     )

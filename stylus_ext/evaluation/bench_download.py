@@ -1,6 +1,8 @@
-"""How fast a download is beside curl and sha256sum in the same run, what memory it takes, and how soon a stop is heard.
+"""How fast a download is beside curl and sha256sum in the same run, what memory it takes, and how
+soon a stop is heard.
 
-In: an empty folder, a size and the command of this environment. Out: ratios and milliseconds, the download measured in a process of its own.
+In: an empty folder, a size and the command of this environment. Out: ratios and milliseconds, the
+download measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from stylus_ext.evaluation import file_server
 
 ROUNDS = 3
 STOPS = 5
-_CARD = AdapterCard(AdapterKey.civitai(1), "Measured", "civitai", remote=RemoteFile("measured.safetensors", 0))
+_CARD = AdapterCard(
+    AdapterKey.civitai(1), "Measured", "civitai", remote=RemoteFile("measured.safetensors", 0)
+)
 
 Command = Callable[..., Sequence[str]]
 """How `main` of a module is called in this environment, in another process."""
@@ -38,7 +42,10 @@ Command = Callable[..., Sequence[str]]
 def measure(folder: Path, size_mb: int, command: Command, progress: Progress) -> dict[str, Any]:
     for tool in ("curl", "sha256sum"):
         if shutil.which(tool) is None:
-            raise Unavailable(f"{tool} is not installed here, and what is measured is how a download compares with it.")
+            raise Unavailable(
+                f"{tool} is not installed here, and what is measured is how a download compares"
+                " with it."
+            )
     progress.report("writing a file", 0, 1)
     served = folder / "served.safetensors"
     digest = write_file(served, size_mb * MB)
@@ -64,7 +71,15 @@ def measure(folder: Path, size_mb: int, command: Command, progress: Progress) ->
 def write_file(path: Path, size: int) -> str:
     """A safetensors file of about this size; its SHA256."""
     block = hashlib.shake_256(b"measured").digest(MB)
-    header = json.dumps({"a.lora_up.weight": {"dtype": "U8", "shape": [size // MB * MB], "data_offsets": [0, size // MB * MB]}}).encode()
+    header = json.dumps(
+        {
+            "a.lora_up.weight": {
+                "dtype": "U8",
+                "shape": [size // MB * MB],
+                "data_offsets": [0, size // MB * MB],
+            }
+        }
+    ).encode()
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for piece in (struct.pack("<Q", len(header)) + header, *(block for _ in range(size // MB))):
@@ -76,7 +91,10 @@ def write_file(path: Path, size: int) -> str:
 @contextmanager
 def _serving(file: Path) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-S", "-s", str(Path(file_server.__file__).resolve()), str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-S", "-s", str(Path(file_server.__file__).resolve()), str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         port = process.stdout.readline().strip() if process.stdout else ""
@@ -98,11 +116,17 @@ def _ours(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
     here = folder / "ours"
     here.mkdir()
     ran = subprocess.run(
-        [*command("stylus_ext.evaluation.bench_download", str(here), *map(str, words))], text=True, capture_output=True, check=False
+        [*command("stylus_ext.evaluation.bench_download", str(here), *map(str, words))],
+        text=True,
+        capture_output=True,
+        check=False,
     )
     shutil.rmtree(here)
     if ran.returncode:
-        raise Unavailable(f"The measured download ended early: {ran.stderr.strip().splitlines()[-1:] or ['it said nothing']}")
+        raise Unavailable(
+            "The measured download ended early:"
+            f" {ran.stderr.strip().splitlines()[-1:] or ['it said nothing']}"
+        )
     answer: dict[str, Any] = json.loads(ran.stdout)
     return answer
 
@@ -110,7 +134,11 @@ def _ours(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
 def main(words: Sequence[str]) -> int:
     """In the measured process: a folder, what to do, the address, the hash and the size."""
     folder, what, url, digest, size_mb = Path(words[0]), words[1], words[2], words[3], int(words[4])
-    found = _round(folder, url, digest, size_mb * MB) if what == "round" else _stops(folder, url, digest, size_mb * MB)
+    found = (
+        _round(folder, url, digest, size_mb * MB)
+        if what == "round"
+        else _stops(folder, url, digest, size_mb * MB)
+    )
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
@@ -121,7 +149,7 @@ class _Quiet:
     def __init__(self) -> None:
         self.stop, self.bytes = threading.Event(), 0
 
-    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002 - the port's
+    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
         self.bytes = done
         if self.stop.is_set():
             raise Cancelled("Stopped.")
@@ -159,15 +187,21 @@ def _stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
                 took.append((time.perf_counter() - wished[0]) * 1000)
         shutil.rmtree(folder / str(number))
     if not took:
-        raise Unavailable("Every download was over before it could be stopped; measure with a larger file.")
+        raise Unavailable(
+            "Every download was over before it could be stopped; measure with a larger file."
+        )
     return {"cancel_ms": took}
 
 
 def _memory_mb() -> float:
-    """The most that this process has had; what the system says of a new program, not of who started it, where it tells them apart."""
+    """The most that this process has had; what the system says of a new program, not of who started
+    it, where it tells them apart.
+    """
     status = Path("/proc/self/status")
     if status.exists():
-        line = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:"))
+        line = next(
+            line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:")
+        )
         return int(line.split()[1]) / 1024
     import resource
 

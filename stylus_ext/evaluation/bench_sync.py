@@ -1,7 +1,9 @@
-"""How fast a catalogue is read into ours beside the encoder alone: cards from loopback are parsed, stored, embedded and made searchable.
+"""How fast a catalogue is read into ours beside the encoder alone: cards from loopback are parsed,
+stored, embedded and made searchable.
 
-In: an empty folder, a number of cards and the command of this environment. Out: shares and seconds. The cards come in parts: each is
-encoded alone and read in, in turns, so that a machine that is busy for a while is so for both.
+In: an empty folder, a number of cards and the command of this environment. Out: shares and seconds.
+The cards come in parts: each is encoded alone and read in, in turns, so that a machine that is busy
+for a while is so for both.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Command = Callable[..., Sequence[str]]
 
 def measure(folder: Path, cards: int, command: Command, progress: Progress) -> dict[str, Any]:
     with _serving(cards, command) as url:
-        settings = with_values(Settings(), {"civitai": {"civitai_url": url, "request_interval": 0.0}})
+        settings = with_values(
+            Settings(), {"civitai": {"civitai_url": url, "request_interval": 0.0}}
+        )
         stylus = open_stylus(folder, settings)
         try:
             return _measured(stylus, cards, progress)
@@ -47,7 +51,9 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
     shares, whole, bare, before = [], 0.0, 0.0, _timed(lambda: stylus.embedder.embed(texts))
     for number in range(PARTS):
         began = time.perf_counter()
-        synced = stylus.civitai.sync(stylus.shop, Wanted(tag=catalogue_server.part(number)), progress)
+        synced = stylus.civitai.sync(
+            stylus.shop, Wanted(tag=catalogue_server.part(number)), progress
+        )
         seconds = time.perf_counter() - began
         after = _timed(lambda: stylus.embedder.embed(texts))
         alone = (before + after) / 2 * synced.kept * len(VIEWS) / len(texts)
@@ -55,10 +61,16 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
         shares.append(alone / seconds)
     found = stylus.store.search("", Filter(), limit=1).total
     if found != cards or not stylus.embed.in_step():
-        raise Unavailable(f"Of {cards:,} cards {found:,} were read in: what was measured is no figure.")
+        raise Unavailable(
+            f"Of {cards:,} cards {found:,} were read in: what was measured is no figure."
+        )
     return {
-        "share_of_encoder_speed": round(median(shares), 3), "cards": cards, "seconds": round(whole, 1), "encoder_alone_s": round(bare, 1),
-        "cards_per_s": round(cards / whole, 1), "shares": [round(share, 3) for share in shares],
+        "share_of_encoder_speed": round(median(shares), 3),
+        "cards": cards,
+        "seconds": round(whole, 1),
+        "encoder_alone_s": round(bare, 1),
+        "cards_per_s": round(cards / whole, 1),
+        "shares": [round(share, 3) for share in shares],
     }
 
 
@@ -71,7 +83,10 @@ def _texts(stylus: Stylus, number: int) -> list[str]:
 @contextmanager
 def _serving(cards: int, command: Command) -> Iterator[str]:
     ran = subprocess.Popen(
-        command(catalogue_server.__name__, str(cards), str(PARTS)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command(catalogue_server.__name__, str(cards), str(PARTS)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         port = ran.stdout.readline().strip() if ran.stdout else ""

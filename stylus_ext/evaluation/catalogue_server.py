@@ -1,6 +1,8 @@
-"""A catalogue on loopback in Civitai's shape, of invented cards: `main` of this module in another process; its port is its first line of output.
+"""A catalogue on loopback in Civitai's shape, of invented cards: `main` of this module in another
+process; its port is its first line of output.
 
-Its pages are made before anybody asks, since it stands for a server elsewhere. It ends with its standard input.
+Its pages are made before anybody asks, since it stands for a server elsewhere. It ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -31,22 +33,54 @@ def as_model(place: int, card: AdapterCard) -> dict[str, Any]:
     sha256 = (remote.sha256 or "").upper() if remote else ""
     about = "".join(f"<p>{sentence}</p>" for sentence in card.text.split(". "))
     pictures = [
-        {"id": place * 10 + number, "url": f"https://image.civitai.com/x/{place}.jpeg", "nsfwLevel": 1, "type": "image", "meta": {"prompt": one.prompt}}
+        {
+            "id": place * 10 + number,
+            "url": f"https://image.civitai.com/x/{place}.jpeg",
+            "nsfwLevel": 1,
+            "type": "image",
+            "meta": {"prompt": one.prompt},
+        }
         for number, one in enumerate(card.examples)
     ]
     file = {
-        "id": place, "name": remote.name if remote else "", "type": "Model", "sizeKB": (remote.size if remote else 0) / 1024, "primary": True,
-        "metadata": {"format": "SafeTensor", "fp": "fp16"}, "pickleScanResult": "Success", "virusScanResult": "Success",
+        "id": place,
+        "name": remote.name if remote else "",
+        "type": "Model",
+        "sizeKB": (remote.size if remote else 0) / 1024,
+        "primary": True,
+        "metadata": {"format": "SafeTensor", "fp": "fp16"},
+        "pickleScanResult": "Success",
+        "virusScanResult": "Success",
         "hashes": {"SHA256": sha256, "AutoV2": sha256[:10], "AutoV3": sha256[20:32]},
     }
     version = {
-        "id": version_id, "name": "v1.0", "baseModel": card.base_model, "publishedAt": "2026-01-02T03:04:05.000Z", "availability": "Public",
-        "nsfwLevel": 1, "trainedWords": list(card.triggers), "files": [file], "images": pictures, "stats": {"downloadCount": card.downloads},
+        "id": version_id,
+        "name": "v1.0",
+        "baseModel": card.base_model,
+        "publishedAt": "2026-01-02T03:04:05.000Z",
+        "availability": "Public",
+        "nsfwLevel": 1,
+        "trainedWords": list(card.triggers),
+        "files": [file],
+        "images": pictures,
+        "stats": {"downloadCount": card.downloads},
     }
     return {
-        "id": 10_000_000 + place, "name": card.name, "type": "LORA", "nsfw": False, "nsfwLevel": 1, "poi": False, "minor": False, "tags": list(card.tags),
-        "description": f'<h2>{card.name}</h2>{about}<p>Support me: <a href="https://ko-fi.com/x">ko-fi</a></p>', "creator": {"username": "somebody"},
-        "allowCommercialUse": ["Image"], "stats": {"downloadCount": card.downloads, "thumbsUpCount": 40, "thumbsDownCount": 2}, "modelVersions": [version],
+        "id": 10_000_000 + place,
+        "name": card.name,
+        "type": "LORA",
+        "nsfw": False,
+        "nsfwLevel": 1,
+        "poi": False,
+        "minor": False,
+        "tags": list(card.tags),
+        "description": (
+            f'<h2>{card.name}</h2>{about}<p>Support me: <a href="https://ko-fi.com/x">ko-fi</a></p>'
+        ),
+        "creator": {"username": "somebody"},
+        "allowCommercialUse": ["Image"],
+        "stats": {"downloadCount": card.downloads, "thumbsUpCount": 40, "thumbsDownCount": 2},
+        "modelVersions": [version],
     }
 
 
@@ -57,9 +91,13 @@ def cards_like(number: int) -> Iterator[AdapterCard]:
 
 def pages(number: int, parts: int) -> Mapping[str, Sequence[bytes]]:
     """All of them, as they are sent, by part."""
-    models = [as_model(place, card) for place, card in enumerate(invented.cards(number, seed=21), 1)]
+    models = [
+        as_model(place, card) for place, card in enumerate(invented.cards(number, seed=21), 1)
+    ]
     share = -(-number // parts)
-    return {part(one): list(_pages(models[one * share : (one + 1) * share])) for one in range(parts)}
+    return {
+        part(one): list(_pages(models[one * share : (one + 1) * share])) for one in range(parts)
+    }
 
 
 def _pages(models: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:

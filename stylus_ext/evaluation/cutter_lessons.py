@@ -1,6 +1,8 @@
-"""What a cutter learns from: captions with the tasks that somebody else made of them in, runs and what each is worth out.
+"""What a cutter learns from: captions with the tasks that somebody else made of them in, runs and
+what each is worth out.
 
-Captions belong to folds by their text, so that a caption that is there twice never is on both sides.
+Captions belong to folds by their text, so that a caption that is there twice never is on both
+sides.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ def vocabulary(lessons: Sequence[CutLesson]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Lessons beside each other: which word stands where around each run, as places in `words`, the last of which is nobody's.
+    """Lessons beside each other: which word stands where around each run, as places in `words`, the
+    last of which is nobody's.
 
     `owners` says to which lesson a run belongs.
     """
@@ -80,7 +83,13 @@ def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> Sheet:
     edges = np.stack((before, first, behind - 1, after), axis=1)
     classes = np.concatenate([each.found.classes for each in lessons])
     return Sheet(
-        np.array([*words, NOBODY], dtype=np.int64), np.concatenate([classes, np.zeros_like(classes[:1])]), edges,
-        np.stack((first + 1, np.maximum(behind - 1, first + 1)), axis=1), np.concatenate([each.found.plain for each in lessons]),
-        np.concatenate([each.matches for each in lessons]), np.repeat(np.arange(len(lessons)), runs), places, lengths,
+        np.array([*words, NOBODY], dtype=np.int64),
+        np.concatenate([classes, np.zeros_like(classes[:1])]),
+        edges,
+        np.stack((first + 1, np.maximum(behind - 1, first + 1)), axis=1),
+        np.concatenate([each.found.plain for each in lessons]),
+        np.concatenate([each.matches for each in lessons]),
+        np.repeat(np.arange(len(lessons)), runs),
+        places,
+        lengths,
     )

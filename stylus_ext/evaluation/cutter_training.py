@@ -1,7 +1,8 @@
 """Trains the cutter: captions with their tasks in, its weights out.
 
-First the network learns what each run is worth by itself. Then it cuts whole captions at random, as likely as it thinks each
-cut good, and learns which cuts gave more of the figure that counts: how well tasks match, both ways.
+First the network learns what each run is worth by itself. Then it cuts whole captions at random, as
+likely as it thinks each cut good, and learns which cuts gave more of the figure that counts: how
+well tasks match, both ways.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE = 4, 64, 2e-3
 TRIES, SHARPNESS, IMPOSSIBLE = 12, 15.0, -1e4
 
 EACH, MEAN, BOTH_WAYS = 0.18, 0.735, 0.157
-"""What a task is worth that matches fully, where one that matches by MEAN is worth nothing; and a wanted one that is met. The slope of F1 at
-about three tasks a caption, precision .73 and recall .79."""
+"""What a task is worth that matches fully, where one that matches by MEAN is worth nothing; and a
+wanted one that is met. The slope of F1 at about three tasks a caption, precision .73 and recall
+.79.
+"""
 
 
 def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
@@ -38,7 +41,9 @@ def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
         net = _net(len(known) + UNKNOWN + 1)
         _alone(net, lessons, known, order)
         _whole(net, lessons, known, order)
-    vectors, hidden, bias, out, rest = (weights.detach().numpy().copy() for weights in net.parameters())
+    vectors, hidden, bias, out, rest = (
+        weights.detach().numpy().copy() for weights in net.parameters()
+    )
     vectors[NOBODY] = 0
     return Cutter(known, vectors, hidden.T.copy(), bias, out[0], float(rest[0]))
 
@@ -58,16 +63,29 @@ def _worth(net: Any, page: Sheet) -> Any:
 
     words = torch.from_numpy(page.words)
     gone = (torch.rand(words.shape) < FORGOTTEN) & (words != NOBODY)
-    tokens = torch.cat([net[0](torch.where(gone, UNKNOWN, words)), torch.from_numpy(page.classes)], dim=1)
+    tokens = torch.cat(
+        [net[0](torch.where(gone, UNKNOWN, words)), torch.from_numpy(page.classes)], dim=1
+    )
     upto = torch.cat([torch.zeros_like(tokens[:1]), torch.cumsum(tokens, dim=0)])
     edges, within = torch.from_numpy(page.edges), torch.from_numpy(page.within)
-    signs = torch.cat([tokens[edges].flatten(1), upto[within[:, 1]] - upto[within[:, 0]], torch.from_numpy(page.plain)], dim=1)
+    signs = torch.cat(
+        [
+            tokens[edges].flatten(1),
+            upto[within[:, 1]] - upto[within[:, 0]],
+            torch.from_numpy(page.plain),
+        ],
+        dim=1,
+    )
     inner = torch.nn.functional.dropout(torch.relu(net[1](signs)), DROPPED)
     return torch.sigmoid(net[2](inner)).squeeze(1)
 
 
-def _rounds(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any, plan: tuple[int, int, float]) -> Any:
-    """Pages of lessons in random order; after each, the step that its loss asks for is taken by whoever reads on."""
+def _rounds(
+    net: Any, lessons: Sequence[CutLesson], known: Any, order: Any, plan: tuple[int, int, float]
+) -> Any:
+    """Pages of lessons in random order; after each, the step that its loss asks for is taken by
+    whoever reads on.
+    """
     import torch
 
     rounds, batch, rate = plan
@@ -104,8 +122,13 @@ def _tries(page: Sheet, worth: Any) -> tuple[Any, Any]:
 
     captions, longest = len(page.lengths), max(page.lengths)
     owners = torch.from_numpy(page.owners)
-    behind, length = torch.from_numpy(page.places[:, 1]), torch.from_numpy(page.places[:, 1] - page.places[:, 0])
-    grid = torch.full((captions, longest + 1, LONGEST), IMPOSSIBLE).index_put((owners, behind, length - 1), worth)
+    behind, length = (
+        torch.from_numpy(page.places[:, 1]),
+        torch.from_numpy(page.places[:, 1] - page.places[:, 0]),
+    )
+    grid = torch.full((captions, longest + 1, LONGEST), IMPOSSIBLE).index_put(
+        (owners, behind, length - 1), worth
+    )
     matches = torch.zeros((captions, longest + 1, LONGEST, MOST_TASKS))
     matches[owners, behind, length - 1] = torch.from_numpy(page.matches)
     ways = _ways(grid)
@@ -119,7 +142,10 @@ def _tries(page: Sheet, worth: Any) -> tuple[Any, Any]:
         here = at.clamp(min=1)
         before = here[..., None] - steps
         sums = ways.detach()[row[..., None], before.clamp(min=0)] + grid.detach()[row, here]
-        choices = torch.cat([ways.detach()[row, here - 1][..., None], torch.where(before >= 0, sums, IMPOSSIBLE)], dim=-1)
+        choices = torch.cat(
+            [ways.detach()[row, here - 1][..., None], torch.where(before >= 0, sums, IMPOSSIBLE)],
+            dim=-1,
+        )
         chosen = torch.distributions.Categorical(logits=choices).sample()
         taken, size = (at > 0) & (chosen > 0), (chosen - 1).clamp(min=0)
         chances = chances + torch.where(taken, grid[row, here, size], 0.0)
@@ -131,11 +157,16 @@ def _tries(page: Sheet, worth: Any) -> tuple[Any, Any]:
 
 
 def _ways(grid: Any) -> Any:
-    """For the beginning of each caption up to each word, the logarithm of what all its cuts weigh."""
+    """For the beginning of each caption up to each word, the logarithm of what all its cuts
+    weigh.
+    """
     import torch
 
     upto = [torch.zeros(len(grid))]
     for behind in range(1, grid.shape[1]):
-        cuts = [upto[behind - size] + grid[:, behind, size - 1] for size in range(1, min(LONGEST, behind) + 1)]
+        cuts = [
+            upto[behind - size] + grid[:, behind, size - 1]
+            for size in range(1, min(LONGEST, behind) + 1)
+        ]
         upto.append(torch.logsumexp(torch.stack([upto[behind - 1], *cuts]), dim=0))
     return torch.stack(upto, dim=1)

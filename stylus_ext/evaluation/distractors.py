@@ -1,7 +1,9 @@
-"""What ten times as many adapters do to a threshold: a catalogue and prompts in, what is let through at each size out.
+"""What ten times as many adapters do to a threshold: a catalogue and prompts in, what is let
+through at each size out.
 
-The catalogue is divided into tenths, into thirds and not at all, and each prompt is asked once at each size: where its adapter is,
-or, if nothing fits, in a part that its text decides. The surety alone is looked at, with the weights in use and without a composer.
+The catalogue is divided into tenths, into thirds and not at all, and each prompt is asked once at
+each size: where its adapter is, or, if nothing fits, in a part that its text decides. The surety
+alone is looked at, with the weights in use and without a composer.
 """
 
 from __future__ import annotations
@@ -39,28 +41,40 @@ LET_THROUGH = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far along the line the right adapter of a prompt lies, or, where nothing fits, the best."""
+    """How far along the line the right adapter of a prompt lies, or, where nothing fits, the
+    best.
+    """
 
     regime: str
     nothing: bool
     line: float
 
 
-def run_distractors(catalogue: Path, queries: Sequence[Path], progress: Progress, every: int = 1) -> dict[str, Any]:
+def run_distractors(
+    catalogue: Path, queries: Sequence[Path], progress: Progress, every: int = 1
+) -> dict[str, Any]:
     """`every` second or third prompt of a kind, where less will do."""
     known, asked = list(cards(catalogue)), list(_telling(read_queries(queries), every))
     sizes = []
     for parts in PARTS:
-        places = [place for part in range(parts) for place in _places(known, asked, (part, parts), progress)]
+        places = [
+            place
+            for part in range(parts)
+            for place in _places(known, asked, (part, parts), progress)
+        ]
         sizes.append((len(known) // parts, places))
     return {"sizes": list(_rows(sizes))}
 
 
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
     names = ("fixed", "moving", "above")
-    yield f"{'adapters':>8}  " + "".join(f"{regime + ' ' + name:>17}" for regime in MEANT for name in names)
+    yield f"{'adapters':>8}  " + "".join(
+        f"{regime + ' ' + name:>17}" for regime in MEANT for name in names
+    )
     for row in report["sizes"]:
-        yield f"{row['adapters']:8}  " + "".join(f"{row[regime][name]:17.3f}" for regime in MEANT for name in names)
+        yield f"{row['adapters']:8}  " + "".join(
+            f"{row[regime][name]:17.3f}" for regime in MEANT for name in names
+        )
 
 
 def _telling(records: Sequence[Mapping[str, Any]], every: int) -> Iterator[Mapping[str, Any]]:
@@ -69,7 +83,10 @@ def _telling(records: Sequence[Mapping[str, Any]], every: int) -> Iterator[Mappi
 
 
 def _places(
-    known: Sequence[AdapterCard], asked: Sequence[Mapping[str, Any]], part: tuple[int, int], progress: Progress
+    known: Sequence[AdapterCard],
+    asked: Sequence[Mapping[str, Any]],
+    part: tuple[int, int],
+    progress: Progress,
 ) -> Iterator[Place]:
     number, parts = part
     mine = [card for card in known if part_of(id_of(card.key), parts) == number]
@@ -90,8 +107,13 @@ def _places(
 
 
 def _place(record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate]) -> Iterator[Place]:
-    """None where the prompt is of the other regime than its kind; what is not found at all lies nowhere on the line."""
-    regime, gold = "tags" if is_tags else "captions", record["gold"][0]["id"] if record["gold"] else ""
+    """None where the prompt is of the other regime than its kind; what is not found at all lies
+    nowhere on the line.
+    """
+    regime, gold = (
+        "tags" if is_tags else "captions",
+        record["gold"][0]["id"] if record["gold"] else "",
+    )
     looked_at = [candidate for candidate in found if not gold or id_of(candidate.key) == gold]
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
         signs = np.array([candidate.signs for candidate in looked_at], dtype=np.float32)
@@ -100,21 +122,36 @@ def _place(record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate])
 
 
 def _rows(sizes: Sequence[tuple[int, Sequence[Place]]]) -> Iterator[dict[str, Any]]:
-    """One threshold for all sizes, found at the first, and one that moves from there as the product's does."""
+    """One threshold for all sizes, found at the first, and one that moves from there as the
+    product's does.
+    """
     fixed = {}
     for regime in MEANT:
         nothing = [place.line for place in sizes[0][1] if place.nothing and place.regime == regime]
         meant = [place for place in sizes[0][1] if not place.nothing and place.regime == regime]
         if not (nothing and meant):
-            raise InvalidInput(f"There are no {regime} with a right adapter, or none for which nothing fits: both are needed.")
+            raise InvalidInput(
+                f"There are no {regime} with a right adapter, or none for which nothing fits: both"
+                " are needed."
+            )
         fixed[regime] = float(np.quantile(nothing, 1 - LET_THROUGH))
     for number, places in sizes:
         further = RISE * log10(max(number, FEWEST) / max(sizes[0][0], FEWEST))
-        yield {"adapters": number} | {regime: _shares(places, regime, fixed[regime], further) for regime in MEANT}
+        yield {"adapters": number} | {
+            regime: _shares(places, regime, fixed[regime], further) for regime in MEANT
+        }
 
 
-def _shares(places: Sequence[Place], regime: str, threshold: float, further: float) -> dict[str, float]:
+def _shares(
+    places: Sequence[Place], regime: str, threshold: float, further: float
+) -> dict[str, float]:
     nothing = np.array([place.line for place in places if place.nothing and place.regime == regime])
-    meant = np.array([place.line for place in places if not place.nothing and place.regime == regime])
-    shares = {"fixed": nothing > threshold, "moving": nothing > threshold + further, "above": meant > threshold + further}
+    meant = np.array(
+        [place.line for place in places if not place.nothing and place.regime == regime]
+    )
+    shares = {
+        "fixed": nothing > threshold,
+        "moving": nothing > threshold + further,
+        "above": meant > threshold + further,
+    }
     return {name: round(float(share.mean()), 4) for name, share in shares.items()}

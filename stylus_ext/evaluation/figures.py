@@ -1,4 +1,6 @@
-"""What a run of selections is worth: runs and the adapters that belong to each query in, one line of figures a kind out."""
+"""What a run of selections is worth: runs and the adapters that belong to each query in, one line
+of figures a kind out.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,22 @@ class KindFigures:
     alone: float | None = None
 
     def as_values(self) -> dict[str, Any]:
-        rest = {"mrr": self.mrr, "precision": self.precision, "selected": self.selected, "picks": self.picks, "left_alone": self.alone}
+        rest = {
+            "mrr": self.mrr,
+            "precision": self.precision,
+            "selected": self.selected,
+            "picks": self.picks,
+            "left_alone": self.alone,
+        }
         values: dict[str, Any] = {"kind": self.kind, "queries": self.queries}
         values |= {f"recall_at_{cut}": round(value, 4) for cut, value in self.recall.items()}
         return values | {name: round(value, 4) for name, value in rest.items() if value is not None}
 
 
 def by_kind(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> list[KindFigures]:
-    """One line a kind; kinds of human use twice, the second time without adapters that no prompt can foretell."""
+    """One line a kind; kinds of human use twice, the second time without adapters that no prompt
+    can foretell.
+    """
     kinds: dict[str, list[Mapping[str, Any]]] = {}
     for query in queries:
         kinds.setdefault(kind_of(query), []).append(query)
@@ -57,7 +67,9 @@ def by_kind(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> li
     for kind, members in sorted(kinds.items()):
         found.append(_figures(kind, members, runs, lambda _: True))
         if kind.startswith("human"):
-            found.append(_figures(f"{kind}, no utility", members, runs, lambda gold: not gold.get("utility")))
+            found.append(
+                _figures(f"{kind}, no utility", members, runs, lambda gold: not gold.get("utility"))
+            )
     return found
 
 
@@ -67,7 +79,9 @@ def kind_of(query: Mapping[str, Any]) -> str:
 
 
 def separations(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> dict[str, float]:
-    """How well the confidence tells queries with nothing to find from others: the AUC, pair by pair."""
+    """How well the confidence tells queries with nothing to find from others: the AUC, pair by
+    pair.
+    """
     found: dict[str, float] = {}
     for bases, kinds in PAIRS:
         nothing = [runs[query["id"]].score for query in queries if query.get("none_basis") in bases]
@@ -87,15 +101,26 @@ def area(positive: Sequence[float], negative: Sequence[float]) -> float:
 
 
 def _figures(
-    kind: str, members: Sequence[Mapping[str, Any]], runs: Mapping[str, Run], counts: Callable[[Mapping[str, Any]], bool]
+    kind: str,
+    members: Sequence[Mapping[str, Any]],
+    runs: Mapping[str, Run],
+    counts: Callable[[Mapping[str, Any]], bool],
 ) -> KindFigures:
-    lines = [line for query in members if (line := _line(query, runs[query["id"]], counts)) is not None]
+    lines = [
+        line for query in members if (line := _line(query, runs[query["id"]], counts)) is not None
+    ]
     picks = _mean(len(runs[query["id"]].selected) for query in members)
     alone = _mean(not runs[query["id"]].selected for query in members if not query["gold"])
     if not lines:
         return KindFigures(kind, len(members), picks=picks, alone=alone)
-    recall = {cut: float(np.mean([line[0][place] for line in lines])) for place, cut in enumerate(CUTS)}
-    mrr, precision, selected = _mean(line[1] for line in lines), _mean(line[2] for line in lines), _mean(line[3] for line in lines)
+    recall = {
+        cut: float(np.mean([line[0][place] for line in lines])) for place, cut in enumerate(CUTS)
+    }
+    mrr, precision, selected = (
+        _mean(line[1] for line in lines),
+        _mean(line[2] for line in lines),
+        _mean(line[3] for line in lines),
+    )
     return KindFigures(kind, len(lines), recall, mrr, precision, selected, picks, alone)
 
 
@@ -109,7 +134,12 @@ def _line(
     held = [place for place in places if place is not None]
     hits = len(gold.intersection(run.selected))
     recall = [sum(place < cut for place in held) / len(gold) for cut in CUTS]
-    return recall, 1 / (1 + min(held)) if held else 0.0, hits / len(run.selected) if run.selected else 0.0, hits / len(gold)
+    return (
+        recall,
+        1 / (1 + min(held)) if held else 0.0,
+        hits / len(run.selected) if run.selected else 0.0,
+        hits / len(gold),
+    )
 
 
 def _mean(values: Iterator[float]) -> float | None:

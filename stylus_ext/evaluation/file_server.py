@@ -1,6 +1,8 @@
-"""A file on loopback, at full speed or at a given one, ranges included: run as a script; its port is its first line of output.
+"""A file on loopback, at full speed or at a given one, ranges included: run as a script; its port
+is its first line of output.
 
-It ends with its standard input. Only the standard library: it stands for a server elsewhere, so it shares nothing with what it measures.
+It ends with its standard input. Only the standard library: it stands for a server elsewhere, so it
+shares nothing with what it measures.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, file: int, start: int, size: int) -> None:
         if hasattr(os, "sendfile"):
             while start < size:
-                start += os.sendfile(self.connection.fileno(), file, start, min(_PIECE, size - start))
+                start += os.sendfile(
+                    self.connection.fileno(), file, start, min(_PIECE, size - start)
+                )
             return
         os.lseek(file, start, os.SEEK_SET)
         while piece := os.read(file, _PIECE):

@@ -1,4 +1,6 @@
-"""Invented catalogues that look like real ones: a seed and a number go in, cards and prompts come out, always the same."""
+"""Invented catalogues that look like real ones: a seed and a number go in, cards and prompts come
+out, always the same.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,60 @@ from collections.abc import Iterator
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 
 BASES = (("SD 1.5", 45), ("SDXL 1.0", 15), ("Pony", 15), ("Illustrious", 17), ("Flux.1 D", 8))
-KINDS = (("character", 65), ("style", 14), ("clothing", 8), ("concept", 5), ("background", 4), ("object", 2), ("vehicle", 1), ("animal", 1))
+KINDS = (
+    ("character", 65),
+    ("style", 14),
+    ("clothing", 8),
+    ("concept", 5),
+    ("background", 4),
+    ("object", 2),
+    ("vehicle", 1),
+    ("animal", 1),
+)
 
-_LOOKS = """watercolor neon gothic baroque vintage futuristic minimalist dreamy rusty frozen golden crystal woven paper clay voxel
-pixel inked charcoal pastel surreal cinematic gloomy radiant stormy misty autumn winter desert tropical abandoned floating ancient
-royal tribal steampunk cyberpunk biomechanical origami isometric sketched painted embroidered glowing marble wooden velvet""".split()
-_THINGS = """corgi dragon castle street forest robot knight fox bridge teapot lighthouse motorcycle train garden market library temple
-wolf whale raven samurai witch pirate astronaut ballerina chef skeleton angel golem mermaid owl tiger horse elephant sailboat tram
-cottage skyscraper cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow orchard vineyard train lantern violin
-armor kimono hoodie cloak gown boots helmet scarf umbrella backpack sword shield crown mask goggles bicycle balloon submarine""".split()
-_SCENES = """sunset night rain snow fog beach rooftop alley subway stage studio kitchen bedroom classroom office stadium desert space
-underwater clouds moonlight candlelight fireworks festival battlefield ruins courtyard balcony window mirror bridge riverside""".split()
-_ACTS = """standing sitting running jumping dancing reading sleeping flying swimming fighting cooking painting singing smiling crying
+_LOOKS = """watercolor neon gothic baroque vintage futuristic minimalist dreamy rusty frozen golden
+crystal woven paper clay voxel
+pixel inked charcoal pastel surreal cinematic gloomy radiant stormy misty autumn winter desert
+tropical abandoned floating ancient
+royal tribal steampunk cyberpunk biomechanical origami isometric sketched painted embroidered
+glowing marble wooden velvet""".split()
+_THINGS = """corgi dragon castle street forest robot knight fox bridge teapot lighthouse motorcycle
+train garden market library temple
+wolf whale raven samurai witch pirate astronaut ballerina chef skeleton angel golem mermaid owl
+tiger horse elephant sailboat tram
+cottage skyscraper cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow
+orchard vineyard train lantern violin
+armor kimono hoodie cloak gown boots helmet scarf umbrella backpack sword shield crown mask goggles
+bicycle balloon submarine""".split()
+_SCENES = """sunset night rain snow fog beach rooftop alley subway stage studio kitchen bedroom
+classroom office stadium desert space
+underwater clouds moonlight candlelight fireworks festival battlefield ruins courtyard balcony
+window mirror bridge riverside""".split()
+_ACTS = """standing sitting running jumping dancing reading sleeping flying swimming fighting
+cooking painting singing smiling crying
 looking pointing kneeling riding climbing falling waving holding playing""".split()
-_TRAITS = """long-hair short-hair blue-eyes red-eyes green-eyes blonde-hair black-hair white-hair pink-hair twintails ponytail braid
-glasses freckles scar earrings necklace ribbon gloves belt cape jacket skirt shirt sweater dress uniform stockings sneakers hat""".split()
-_SYLLABLES = "ka ri no mi sa to el an dor vel thar mon zu ki ra shi ne lo fa bren os ul mar ta je ly von qua ste".split()
-_QUALITY = ("masterpiece", "best quality", "highres", "absurdres", "detailed background", "1girl", "solo", "score_9")
+_TRAITS = """long-hair short-hair blue-eyes red-eyes green-eyes blonde-hair black-hair white-hair
+pink-hair twintails ponytail braid
+glasses freckles scar earrings necklace ribbon gloves belt cape jacket skirt shirt sweater dress
+uniform stockings sneakers hat""".split()
+_SYLLABLES = (
+    "ka ri no mi sa to el an dor vel thar mon zu ki ra shi ne lo fa bren os ul mar ta je ly von"
+    " qua ste".split()
+)
+_QUALITY = (
+    "masterpiece",
+    "best quality",
+    "highres",
+    "absurdres",
+    "detailed background",
+    "1girl",
+    "solo",
+    "score_9",
+)
 
 
 def cards(number: int, seed: int = 0) -> Iterator[AdapterCard]:
-    rng = random.Random(seed)  # noqa: S311 - invents cards, guards nothing
+    rng = random.Random(seed)  # noqa: S311
     for place in range(number):
         yield _card(place, rng)
 
@@ -43,23 +78,39 @@ def prompts(number: int, seed: int = 1) -> Iterator[str]:
 def _card(place: int, rng: random.Random) -> AdapterCard:
     kind = rng.choices([kind for kind, _ in KINDS], [share for _, share in KINDS])[0]
     name = _name(rng) if kind == "character" else f"{_common(rng, _LOOKS)} {_common(rng, _THINGS)}"
-    title = f"{name} {rng.choice(('', 'LoRA', 'style', 'XL', 'v2', f'v{place % 9}'))}".strip().title()
+    title = (
+        f"{name} {rng.choice(('', 'LoRA', 'style', 'XL', 'v2', f'v{place % 9}'))}".strip().title()
+    )
     trigger = f"{name.replace(' ', '')}{rng.choice(('', 'style', str(place % 100)))}"
     digest = f"{rng.getrandbits(256):064x}"
     return AdapterCard(
-        key=AdapterKey.civitai(10_000_000 + place), name=title, source="civitai", model_id=5_000_000 + place,
+        key=AdapterKey.civitai(10_000_000 + place),
+        name=title,
+        source="civitai",
+        model_id=5_000_000 + place,
         base_model=rng.choices([base for base, _ in BASES], [share for _, share in BASES])[0],
-        kind=kind, tags=(kind, *{_common(rng, _THINGS), _common(rng, _LOOKS), _common(rng, _SCENES)}),
-        triggers=(f"{trigger}, {_common(rng, _TRAITS)}, {_common(rng, _TRAITS)}",), text=" ".join(_caption(rng) for _ in range(4)),
-        examples=tuple(Example(f"{trigger}, {_tags(rng, 16)}", round(rng.uniform(0.5, 1.0), 2)) for _ in range(3)), images=5,
-        downloads=int(rng.paretovariate(1) * 100), remote=RemoteFile(f"{trigger}.safetensors", 37_000_000 + place, digest),
+        kind=kind,
+        tags=(kind, *{_common(rng, _THINGS), _common(rng, _LOOKS), _common(rng, _SCENES)}),
+        triggers=(f"{trigger}, {_common(rng, _TRAITS)}, {_common(rng, _TRAITS)}",),
+        text=" ".join(_caption(rng) for _ in range(4)),
+        examples=tuple(
+            Example(f"{trigger}, {_tags(rng, 16)}", round(rng.uniform(0.5, 1.0), 2))
+            for _ in range(3)
+        ),
+        images=5,
+        downloads=int(rng.paretovariate(1) * 100),
+        remote=RemoteFile(f"{trigger}.safetensors", 37_000_000 + place, digest),
         equivalents=(AdapterKey.sha256(digest),),
     )
 
 
 def _common(rng: random.Random, words: list[str]) -> str:
     """Few words are frequent and many are rare, as everywhere."""
-    return words[min(int(rng.paretovariate(0.7)) - 1, len(words) - 1)] if rng.random() < 0.5 else rng.choice(words)  # noqa: PLR2004
+    return (
+        words[min(int(rng.paretovariate(0.7)) - 1, len(words) - 1)]
+        if rng.random() < 0.5  # noqa: PLR2004
+        else rng.choice(words)
+    )
 
 
 def _name(rng: random.Random) -> str:
@@ -68,8 +119,9 @@ def _name(rng: random.Random) -> str:
 
 def _caption(rng: random.Random) -> str:
     return (
-        f"a {_common(rng, _LOOKS)} {_common(rng, _THINGS)} {rng.choice(_ACTS)} with a {_common(rng, _LOOKS)} {rng.choice(_THINGS)}"
-        f" at the {_common(rng, _SCENES)}, {rng.choice(_LOOKS)} light"
+        f"a {_common(rng, _LOOKS)} {_common(rng, _THINGS)} {rng.choice(_ACTS)} with a"
+        f" {_common(rng, _LOOKS)} {rng.choice(_THINGS)} at the {_common(rng, _SCENES)},"
+        f" {rng.choice(_LOOKS)} light"
     )
 
 

@@ -1,7 +1,9 @@
-"""What a ranker learns from: prompts whose adapters are known in, the signs of what was found for each out, in folds.
+"""What a ranker learns from: prompts whose adapters are known in, the signs of what was found for
+each out, in folds.
 
-Creators are divided among the folds. What is trained without a fold has seen none of its creators' adapters, neither as right
-nor as wrong, and no prompt that has one of them; prompts for which nothing fits belong to a fold by their text.
+Creators are divided among the folds. What is trained without a fold has seen none of its creators'
+adapters, neither as right nor as wrong, and no prompt that has one of them; prompts for which
+nothing fits belong to a fold by their text.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One prompt: a line of `signs` a candidate, which of them are right, and the fold of each one's creator."""
+    """One prompt: a line of `signs` a candidate, which of them are right, and the fold of each
+    one's creator.
+    """
 
     kind: str
     is_tags: bool
@@ -41,24 +45,37 @@ def fold_of(text: str) -> int:
 
 def part_of(text: str, parts: int) -> int:
     """Which of so many parts a text belongs to, the same everywhere."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % parts
+    return (
+        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        % parts
+    )
 
 
 def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int, frozenset[int]]:
     """The fold in which a prompt is asked, and all folds that must not learn from it."""
     golds = [fold_of(creators.get(item["id"]) or item["id"]) for item in query["gold"]]
-    return (golds[0], frozenset(golds)) if golds else (fold_of(query["prompt"]), frozenset((fold_of(query["prompt"]),)))
+    return (
+        (golds[0], frozenset(golds))
+        if golds
+        else (fold_of(query["prompt"]), frozenset((fold_of(query["prompt"]),)))
+    )
 
 
-def lesson(query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]) -> Lesson:
+def lesson(
+    query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]
+) -> Lesson:
     golds = {item["id"] for item in query["gold"]}
     ids = [id_of(candidate.key) for candidate in found.found]
     fold, folds = folds_of(query, creators)
     return Lesson(
-        kind_of(query), is_tags, fold, folds,
+        kind_of(query),
+        is_tags,
+        fold,
+        folds,
         np.array([candidate.signs for candidate in found.found], dtype=np.float32),
         np.array([found_id in golds for found_id in ids], dtype=bool),
-        np.array([fold_of(creators.get(found_id) or found_id) for found_id in ids], dtype=np.int64), bool(golds),
+        np.array([fold_of(creators.get(found_id) or found_id) for found_id in ids], dtype=np.int64),
+        bool(golds),
     )
 
 
@@ -70,7 +87,14 @@ def without(lessons: Iterable[Lesson], fold: int | None) -> Iterator[Lesson]:
         elif fold not in each.folds:
             mine = each.owners != fold
             yield Lesson(
-                each.kind, each.is_tags, each.fold, each.folds, each.signs[mine], each.right[mine], each.owners[mine], each.answerable
+                each.kind,
+                each.is_tags,
+                each.fold,
+                each.folds,
+                each.signs[mine],
+                each.right[mine],
+                each.owners[mine],
+                each.answerable,
             )
 
 

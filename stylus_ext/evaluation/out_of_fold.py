@@ -1,7 +1,9 @@
-"""The table as it is for adapters that nothing was trained on: each prompt is asked with weights found without its fold.
+"""The table as it is for adapters that nothing was trained on: each prompt is asked with weights
+found without its fold.
 
-Retriever and composer are the product's own; only the score and the surety of what was found are worked out anew, with the
-weights of the fold. The same run finds the weights that the product gets, from all folds together.
+Retriever and composer are the product's own; only the score and the surety of what was found are
+worked out anew, with the weights of the fold. The same run finds the weights that the product gets,
+from all folds together.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ DEPTH = 400
 
 KEPT, RANKED, COMPOSED = 100, 160, 60
 ALONE = {"captions": 0.956, "tags": 0.97}
-"""Share of prompts for which nothing fits that are left alone at half sure; a hair above what is promised."""
+"""Share of prompts for which nothing fits that are left alone at half sure; a hair above what is
+promised.
+"""
 
 FOR_NOTHING = {"captions": ("none:lexical", "none:composer-none"), "tags": ("none:human-no-lora",)}
 
@@ -46,7 +50,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One prompt of the benchmark and what was found for it: all of it as a lesson, and the first of it as candidates.
+    """One prompt of the benchmark and what was found for it: all of it as a lesson, and the first
+    of it as candidates.
 
     The numbers are in the lesson alone, since those of all prompts fill the memory else.
     """
@@ -59,8 +64,12 @@ class Kept:
 
 
 def kept_of(
-    queries: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any], Selection], Query], limits: Selection, retriever: Retriever,
-    creators: Mapping[str, str], progress: Progress,
+    queries: Sequence[Mapping[str, Any]],
+    ask: Callable[[Mapping[str, Any], Selection], Query],
+    limits: Selection,
+    retriever: Retriever,
+    creators: Mapping[str, str],
+    progress: Progress,
 ) -> Iterator[Kept]:
     for number, record in enumerate(queries):
         progress.report("looking", number, len(queries))
@@ -68,8 +77,11 @@ def kept_of(
         found = retriever.find(query)
         first = tuple(replace(candidate, signs=()) for candidate in found.found[:KEPT])
         yield Kept(
-            record, replace(query, limits=limits), lesson(record, query.prompt.is_tags, found, creators),
-            tuple(id_of(candidate.key) for candidate in found.found), replace(found, found=first),
+            record,
+            replace(query, limits=limits),
+            lesson(record, query.prompt.is_tags, found, creators),
+            tuple(id_of(candidate.key) for candidate in found.found),
+            replace(found, found=first),
         )
 
 
@@ -86,15 +98,23 @@ def asked_anew(kept: Sequence[Kept], rankers: Mapping[int, Ranker]) -> Iterator[
 
 
 def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
-    """The same candidates with these scores and sureties, best first; there may be more of both than candidates."""
+    """The same candidates with these scores and sureties, best first; there may be more of both
+    than candidates.
+    """
     if not found.found:
         return found
     again = [
-        replace(candidate, score=round(float(score), 5), evidence=replace(candidate.evidence, sure=round(float(surety), 5)))
+        replace(
+            candidate,
+            score=round(float(score), 5),
+            evidence=replace(candidate.evidence, sure=round(float(surety), 5)),
+        )
         for candidate, score, surety in zip(found.found, scores, sure, strict=False)
     ]
     again.sort(key=lambda candidate: -candidate.score)
-    return replace(found, found=tuple(again), confidence=max(candidate.evidence.sure for candidate in again))
+    return replace(
+        found, found=tuple(again), confidence=max(candidate.evidence.sure for candidate in again)
+    )
 
 
 def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
@@ -107,15 +127,22 @@ def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
 
 
 def shifts(asked: Sequence[Asked], composer: Composer) -> dict[str, float]:
-    """How far the halves must move so that the wanted share of prompts for which nothing fits is left alone by the composer."""
+    """How far the halves must move so that the wanted share of prompts for which nothing fits is
+    left alone by the composer.
+    """
     best: dict[str, list[float]] = {"captions": [], "tags": []}
     for each in asked:
         regime = "tags" if each.query.prompt.is_tags else "captions"
         if kind_of(each.record) in FOR_NOTHING[regime]:
             loose = replace(each.query, limits=replace(each.query.limits, strictness=0.0))
-            sure = max((pick.score for pick in composer.compose(loose, each.found).picks), default=0.0)
+            sure = max(
+                (pick.score for pick in composer.compose(loose, each.found).picks), default=0.0
+            )
             best[regime].append(_logit(sure))
-    return {name: float(np.quantile(values, ALONE[name])) if values else 0.0 for name, values in best.items()}
+    return {
+        name: float(np.quantile(values, ALONE[name])) if values else 0.0
+        for name, values in best.items()
+    }
 
 
 def _logit(sure: float) -> float:
@@ -143,16 +170,27 @@ def rankers_of(lessons: Sequence[Lesson], progress: Progress) -> tuple[Ranker, l
 def runs_of(asked: Sequence[Asked], composer: Composer) -> Iterator[Run]:
     for each in asked:
         picked = composer.compose(each.query, each.found).picks
-        yield Run(str(each.record["id"]), each.ranking, each.found.confidence, tuple(id_of(pick.key) for pick in picked))
+        yield Run(
+            str(each.record["id"]),
+            each.ranking,
+            each.found.confidence,
+            tuple(id_of(pick.key) for pick in picked),
+        )
 
 
 def shifted(each: Asked, shift: Mapping[str, float]) -> Asked:
     """With the sureties that the moved halves give."""
     move = shift["tags" if each.query.prompt.is_tags else "captions"]
     again = tuple(
-        replace(candidate, evidence=replace(candidate.evidence, sure=_moved(candidate.evidence.sure, move))) for candidate in each.found.found
+        replace(
+            candidate,
+            evidence=replace(candidate.evidence, sure=_moved(candidate.evidence.sure, move)),
+        )
+        for candidate in each.found.found
     )
-    return replace(each, found=replace(each.found, found=again, confidence=_moved(each.found.confidence, move)))
+    return replace(
+        each, found=replace(each.found, found=again, confidence=_moved(each.found.confidence, move))
+    )
 
 
 def _moved(sure: float, move: float) -> float:

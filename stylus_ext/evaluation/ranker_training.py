@@ -1,7 +1,9 @@
-"""Trains the ranker: lessons in, weights out. Small networks that put the right adapters first, and a line that rises.
+"""Trains the ranker: lessons in, weights out. Small networks that put the right adapters first, and
+a line that rises.
 
-The networks learn to give the right candidate of a prompt the most, against the others of the same prompt. The line learns
-to put the right candidates of one prompt above the best candidates of prompts for which nothing fits.
+The networks learn to give the right candidate of a prompt the most, against the others of the same
+prompt. The line learns to put the right candidates of one prompt above the best candidates of
+prompts for which nothing fits.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from stylus_ext.evaluation.lessons import Lesson, spread
 MOST = 120
 """Candidates a prompt, the best by the fixed weights, that the networks learn from."""
 
-TOO_LITTLE = "There is too little to learn from: captions and tag prompts with known adapters are needed, and some for which nothing fits."
+TOO_LITTLE = (
+    "There is too little to learn from: captions and tag prompts with known adapters are needed,"
+    " and some for which nothing fits."
+)
 
 BATCH, NOTHING = 64, -1e9
 COMPARED, SHARPNESS = 60, 2.0
@@ -31,9 +36,11 @@ STEEPNESS = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the networks of one regime are trained; `base` is how much the fixed weights say beside them.
+    """How the networks of one regime are trained; `base` is how much the fixed weights say beside
+    them.
 
-    `line` names the signs of the line, `nothing` the kinds of prompts for which nothing fits, `meant` those with something.
+    `line` names the signs of the line, `nothing` the kinds of prompts for which nothing fits,
+    `meant` those with something.
     """
 
     hidden: int
@@ -49,12 +56,26 @@ class Recipe:
 
 
 TAGS = Recipe(
-    32, 0.2, 2e-3, 14, 3, 0.0, ("score", "name", "trigger", "exact", "name_rarity", "trigger_rarity", "best_example"),
-    ("none:human-no-lora",), ("named", "human-lora-use:lora-page-multi"),
+    32,
+    0.2,
+    2e-3,
+    14,
+    3,
+    0.0,
+    ("score", "name", "trigger", "exact", "name_rarity", "trigger_rarity", "best_example"),
+    ("none:human-no-lora",),
+    ("named", "human-lora-use:lora-page-multi"),
 )
 CAPTIONS = Recipe(
-    16, 0.3, 3e-3, 12, 3, 0.6, ("score", "lead", "card", "text", "meant", "text_lead"),
-    ("none:lexical", "none:composer-none", "none:x-out", "none:x-composer-none"), ("stylus-choice",),
+    16,
+    0.3,
+    3e-3,
+    12,
+    3,
+    0.6,
+    ("score", "lead", "card", "text", "meant", "text_lead"),
+    ("none:lexical", "none:composer-none", "none:x-out", "none:x-composer-none"),
+    ("stylus-choice",),
 )
 
 
@@ -63,11 +84,15 @@ def trained(lessons: Sequence[Lesson], signs: Sequence[str]) -> Ranker:
     for is_tags, recipe in ((True, TAGS), (False, CAPTIONS)):
         mine = [each for each in lessons if each.is_tags is is_tags and len(each.signs)]
         mean, scale = spread(mine)
-        regimes.append(Weights(_net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale)))
+        regimes.append(
+            Weights(_net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale))
+        )
     return Ranker(tuple(signs), *regimes)
 
 
-def _near(signs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+def _near(
+    signs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
     return np.clip((signs - mean) / scale, -FAR, FAR).astype(np.float32)
 
 
@@ -77,7 +102,9 @@ def _best(each: Lesson, score: int, most: int) -> NDArray[np.int64]:
     return np.union1d(order, np.flatnonzero(each.right))
 
 
-def _net(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any) -> Net:
+def _net(
+    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
+) -> Net:
     import torch
 
     asked = [each for each in lessons if each.right.any()]
@@ -93,7 +120,9 @@ def _net(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: 
         right[number, : len(places)], there[number, : len(places)] = each.right[places], 1
     counts = Counter(each.kind for each in asked)
     weights = np.array([counts[each.kind] ** -0.5 for each in asked], dtype=np.float32)
-    tensors = [torch.from_numpy(array) for array in (values, right, there, weights / weights.mean())]
+    tensors = [
+        torch.from_numpy(array) for array in (values, right, there, weights / weights.mean())
+    ]
     members = [_member(tensors, recipe, seed) for seed in range(recipe.members)]
     linear, hidden, bias, out = (np.stack(parts) for parts in zip(*members, strict=True))
     return Net(mean, scale, linear, hidden, bias, out, recipe.base)
@@ -106,7 +135,11 @@ def _member(tensors: Sequence[Any], recipe: Recipe, seed: int) -> tuple[NDArray[
     order, width = np.random.default_rng(seed), values.shape[2]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        straight, first, last = torch.nn.Linear(width, 1, bias=False), torch.nn.Linear(width, recipe.hidden), torch.nn.Linear(recipe.hidden, 1, bias=False)
+        straight, first, last = (
+            torch.nn.Linear(width, 1, bias=False),
+            torch.nn.Linear(width, recipe.hidden),
+            torch.nn.Linear(recipe.hidden, 1, bias=False),
+        )
         torch.nn.init.zeros_(straight.weight)
         drop = torch.nn.Dropout(recipe.dropout)
         learnt = [*straight.parameters(), *first.parameters(), *last.parameters()]
@@ -125,10 +158,15 @@ def _member(tensors: Sequence[Any], recipe: Recipe, seed: int) -> tuple[NDArray[
                 torch.nn.utils.clip_grad_norm_(learnt, 1.0)
                 optimizer.step()
                 schedule.step()
-    return tuple(part.detach().numpy().copy() for part in (straight.weight[0], first.weight.T, first.bias, last.weight[0]))
+    return tuple(
+        part.detach().numpy().copy()
+        for part in (straight.weight[0], first.weight.T, first.bias, last.weight[0])
+    )
 
 
-def _line(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any) -> Line:
+def _line(
+    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
+) -> Line:
     import torch
 
     score, columns = list(signs).index("score"), [list(signs).index(name) for name in recipe.line]
@@ -140,12 +178,19 @@ def _line(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean:
     counts = Counter(each.kind for each in lessons)
     for each in lessons:
         if each.kind in recipe.meant and each.right.any() and not each.right.all():
-            rivals = table(each, _filled(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))))
+            rivals = table(
+                each,
+                _filled(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
+            )
             for place in np.flatnonzero(each.right):
                 meant.append(table(each, np.array([place])))
                 others.append(rivals)
                 weights.append(counts[each.kind] ** -0.5)
-    nothing = [table(each, _filled(_best(each, score, COMPARED))) for each in lessons if each.kind in recipe.nothing]
+    nothing = [
+        table(each, _filled(_best(each, score, COMPARED)))
+        for each in lessons
+        if each.kind in recipe.nothing
+    ]
     if not (meant and nothing):
         raise InvalidInput(TOO_LITTLE)
     own, rivals, strange = (torch.from_numpy(np.stack(part)) for part in (meant, others, nothing))
@@ -155,8 +200,12 @@ def _line(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean:
     for _ in range(150):
         rising = torch.nn.functional.softplus(loose)
         mine = (own @ rising).squeeze(1)
-        rival, best = (torch.logsumexp(part @ rising * SHARPNESS, 1) / SHARPNESS for part in (rivals, strange))
-        apart = torch.nn.functional.softplus(best[None, :] - mine[:, None]).mean(1) + torch.nn.functional.softplus(rival - mine)
+        rival, best = (
+            torch.logsumexp(part @ rising * SHARPNESS, 1) / SHARPNESS for part in (rivals, strange)
+        )
+        apart = torch.nn.functional.softplus(best[None, :] - mine[:, None]).mean(
+            1
+        ) + torch.nn.functional.softplus(rival - mine)
         loss = (apart * share).sum() + 1e-3 * (rising**2).sum()
         optimizer.zero_grad()
         loss.backward()
@@ -165,10 +214,24 @@ def _line(lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean:
     whole = np.zeros(len(signs), dtype=np.float32)
     whole[columns] = found / found.sum() * STEEPNESS
     line = Line(mean, scale, whole, 0.0)
-    return Line(mean, scale, whole, float(np.quantile([line(each.signs).max() for each in lessons if each.kind in recipe.nothing[:2]], 0.95)))
+    return Line(
+        mean,
+        scale,
+        whole,
+        float(
+            np.quantile(
+                [line(each.signs).max() for each in lessons if each.kind in recipe.nothing[:2]],
+                0.95,
+            )
+        ),
+    )
 
 
 def _filled(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """As many as are compared; where there are fewer, the first again, which changes next to nothing."""
-    filled: NDArray[np.int64] = np.concatenate([places, np.full(max(0, COMPARED - len(places)), places[-1])])[:COMPARED]
+    """As many as are compared; where there are fewer, the first again, which changes next to
+    nothing.
+    """
+    filled: NDArray[np.int64] = np.concatenate(
+        [places, np.full(max(0, COMPARED - len(places)), places[-1])]
+    )[:COMPARED]
     return filled

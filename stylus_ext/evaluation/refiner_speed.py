@@ -1,6 +1,8 @@
-"""How near refining comes to what a server's own time allows, and what it costs: a folder goes in, figures come out.
+"""How near refining comes to what a server's own time allows, and what it costs: a folder goes in,
+figures come out.
 
-The server answers after 100 ms, from a process of its own; the ideal is as many of these in turn as there are rounds of questions.
+The server answers after 100 ms, from a process of its own; the ideal is as many of these in turn as
+there are rounds of questions.
 """
 
 from __future__ import annotations
@@ -29,16 +31,26 @@ from stylus_ext.evaluation import chat_server
 
 CARDS, AT_ONCE, LATENCY_S, WARM = 1600, 16, 0.1, 32
 _QUESTION = b"x" * 4000
-_PROMPT = "masterpiece, wet city street at night, red paper lanterns, rain on old stone, heavy ink lines, wide angle"
+_PROMPT = (
+    "masterpiece, wet city street at night, red paper lanterns, rain on old stone, heavy ink lines,"
+    " wide angle"
+)
 _SHOWN = ("a cat under an umbrella", "an empty tram stop", "two people running")
-_TEXT = "Wet city streets at night, drawn with heavy ink, red paper lanterns and mirrors of rain on old stone. " * 6
+_TEXT = (
+    "Wet city streets at night, drawn with heavy ink, red paper lanterns and mirrors of rain on old"
+    " stone. " * 6
+)
 
 
 def measure(folder: Path, progress: Progress, cards: int = CARDS) -> dict[str, Any]:
-    """`folder` is empty. Storing what comes is part of it, as it is of every job; embedding is measured elsewhere."""
+    """`folder` is empty. Storing what comes is part of it, as it is of every job; embedding is
+    measured elsewhere.
+    """
     with serving(LATENCY_S) as url, _opened(folder, url) as stylus:
         _fill(stylus, 0, WARM)
-        refine(stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress)  # the connections are there, the library is loaded
+        refine(
+            stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
+        )  # the connections are there, the library is loaded
         _fill(stylus, WARM, cards)
         settle()  # as an engine does
         bare = _bare(url, cards)
@@ -47,17 +59,26 @@ def measure(folder: Path, progress: Progress, cards: int = CARDS) -> dict[str, A
         took = time.perf_counter() - began
     ideal = math.ceil(cards / AT_ONCE) * LATENCY_S
     return {
-        "refiner_efficiency": round(ideal / took, 3) if report.refined == cards else 0.0, "refiner_cards": report.refined,
-        "refiner_bare_efficiency": round(ideal / bare, 3), "refiner_at_once": AT_ONCE, "refiner_per_s": round(report.refined / took, 1), "refiner_ideal_s": round(ideal, 2), "refiner_took_s": round(took, 2),
+        "refiner_efficiency": round(ideal / took, 3) if report.refined == cards else 0.0,
+        "refiner_cards": report.refined,
+        "refiner_bare_efficiency": round(ideal / bare, 3),
+        "refiner_at_once": AT_ONCE,
+        "refiner_per_s": round(report.refined / took, 1),
+        "refiner_ideal_s": round(ideal, 2),
+        "refiner_took_s": round(took, 2),
     }
 
 
 def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict[str, Expense]:
-    """What refining 1,000 adapters costs, by model: from the tokens of the questions about the starter catalogue, whose cards stand for
-    others, and of a card with a page of text; nobody is asked."""
+    """What refining 1,000 adapters costs, by model: from the tokens of the questions about the
+    starter catalogue, whose cards stand for others, and of a card with a page of text; nobody is
+    asked.
+    """
     found = {}
     for model in models:
-        settings = with_values(Settings(), {"chat": {"chat_url": "https://models.example/v1", "chat_model": model}})
+        settings = with_values(
+            Settings(), {"chat": {"chat_url": "https://models.example/v1", "chat_model": model}}
+        )
         stylus = open_stylus(folder, settings)
         try:
             if not stylus.store.search("", Filter(), limit=1).total:
@@ -73,11 +94,17 @@ def _mean_of_1000(stylus: Stylus, pictures: int) -> Expense:
         cards = [change.entry.card for change in stylus.store.changes(0) if change.entry]
         total = sum((refiner.estimate(card) for card in cards), Expense())
     share = 1000 / max(len(cards), 1)
-    return Expense(round(total.tokens_in * share), round(total.tokens_out * share), None if total.cost is None else round(total.cost * share, 2))
+    return Expense(
+        round(total.tokens_in * share),
+        round(total.tokens_out * share),
+        None if total.cost is None else round(total.cost * share, 2),
+    )
 
 
 def _bare(url: str, questions: int) -> float:
-    """Seconds of the same number of questions without anything of ours around them: what this machine allows just now."""
+    """Seconds of the same number of questions without anything of ours around them: what this
+    machine allows just now.
+    """
     left, guard = list(range(questions)), threading.Lock()
     where = urlsplit(url)
 
@@ -88,7 +115,9 @@ def _bare(url: str, questions: int) -> float:
                 if not left:
                     break
                 left.pop()
-            connection.request("POST", "/v1/chat/completions", _QUESTION, {"Content-Type": "application/json"})
+            connection.request(
+                "POST", "/v1/chat/completions", _QUESTION, {"Content-Type": "application/json"}
+            )
             connection.getresponse().read()
         connection.close()
 
@@ -104,7 +133,10 @@ def _bare(url: str, questions: int) -> float:
 @contextmanager
 def serving(latency_s: float, *said: str) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, str(Path(chat_server.__file__)), str(latency_s), *said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(Path(chat_server.__file__)), str(latency_s), *said],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         port = int(process.stdout.readline()) if process.stdout else 0
@@ -115,7 +147,9 @@ def serving(latency_s: float, *said: str) -> Iterator[str]:
 
 @contextmanager
 def _opened(folder: Path, url: str) -> Iterator[Stylus]:
-    stylus = open_stylus(folder, with_values(Settings(), {"chat": {"chat_url": url, "chat_model": "measured"}}))
+    stylus = open_stylus(
+        folder, with_values(Settings(), {"chat": {"chat_url": url, "chat_model": "measured"}})
+    )
     try:
         yield stylus
     finally:
@@ -129,7 +163,17 @@ def _fill(stylus: Stylus, start: int, number: int) -> None:
 
 def _card(number: int) -> AdapterCard:
     return AdapterCard(
-        AdapterKey.civitai(900_000_000 + number), f"Measured {number}", "civitai", base_model="SDXL 1.0", tags=("style", "city"),
-        triggers=(f"measured{number}",), text=f"<p>{_TEXT}</p>", preview=f"https://image.civitai.com/{number}.jpeg", images=5,
-        examples=tuple(Example(f"{_PROMPT}, {what}", 0.7, f"https://image.civitai.com/{number}/{at}.jpeg") for at, what in enumerate(_SHOWN)),
+        AdapterKey.civitai(900_000_000 + number),
+        f"Measured {number}",
+        "civitai",
+        base_model="SDXL 1.0",
+        tags=("style", "city"),
+        triggers=(f"measured{number}",),
+        text=f"<p>{_TEXT}</p>",
+        preview=f"https://image.civitai.com/{number}.jpeg",
+        images=5,
+        examples=tuple(
+            Example(f"{_PROMPT}, {what}", 0.7, f"https://image.civitai.com/{number}/{at}.jpeg")
+            for at, what in enumerate(_SHOWN)
+        ),
     )

@@ -1,7 +1,9 @@
-"""Whether the right adapters are found and picked: a catalogue and queries in, a ranking file and a table out.
+"""Whether the right adapters are found and picked: a catalogue and queries in, a ranking file and a
+table out.
 
-The catalogue goes the product's own way, through refiner, store, encoder and index, into a folder that is thrown away; then
-retriever and composer are asked with default settings and without a family.
+The catalogue goes the product's own way, through refiner, store, encoder and index, into a folder
+that is thrown away; then retriever and composer are asked with default settings and without a
+family.
 """
 
 from __future__ import annotations
@@ -31,14 +33,20 @@ _BATCH = 500
 
 _HEADINGS = {
     **{f"recall_at_{cut}": f"R@{cut}" for cut in CUTS},
-    "mrr": "MRR", "precision": "sel-P", "selected": "sel-R", "picks": "picks", "left_alone": "alone",
+    "mrr": "MRR",
+    "precision": "sel-P",
+    "selected": "sel-R",
+    "picks": "picks",
+    "left_alone": "alone",
 }
 
 
 def run_selection(
     catalogue: Path, queries: Sequence[Path], out: Path, progress: Progress, policy: str = "hybrid"
 ) -> dict[str, Any]:
-    """Writes the ranking and returns the table, and how well the confidence tells queries with nothing to find from others."""
+    """Writes the ranking and returns the table, and how well the confidence tells queries with
+    nothing to find from others.
+    """
     settings = with_values(Settings(), {"selection": {"policy": policy}})
     asked = read_queries(queries)
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
@@ -51,11 +59,20 @@ def run_selection(
     write_ranking(runs, out)
     known = {run.query: run for run in runs}
     kinds = [kind.as_values() for kind in by_kind(asked, known)]
-    return {"policy": policy, "queries": len(asked), "kinds": kinds, "auc": separations(asked, known)}
+    return {
+        "policy": policy,
+        "queries": len(asked),
+        "kinds": kinds,
+        "auc": separations(asked, known),
+    }
 
 
 def read_queries(paths: Sequence[Path]) -> list[Mapping[str, Any]]:
-    return [record for path in paths for record in records(path, id=str, prompt=str, kind=str, gold=list)]
+    return [
+        record
+        for path in paths
+        for record in records(path, id=str, prompt=str, kind=str, gold=list)
+    ]
 
 
 def asking(record: Mapping[str, Any], limits: Selection) -> Query:
@@ -74,7 +91,12 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
 def write_ranking(runs: Sequence[Run], out: Path) -> None:
     with out.open("w", encoding="utf-8") as ranking:
         for run in runs:
-            line = {"id": run.query, "ranking": run.ranking, "score": run.score, "selected": run.selected}
+            line = {
+                "id": run.query,
+                "ranking": run.ranking,
+                "score": run.score,
+                "selected": run.selected,
+            }
             ranking.write(json.dumps(line) + "\n")
 
 
@@ -98,4 +120,6 @@ def _runs(
         found = retriever.find(query)
         picked = composer.compose(query, found).picks
         ranking = tuple(id_of(candidate.key) for candidate in found.found)
-        yield Run(str(asked["id"]), ranking, found.confidence, tuple(id_of(pick.key) for pick in picked))
+        yield Run(
+            str(asked["id"]), ranking, found.confidence, tuple(id_of(pick.key) for pick in picked)
+        )

@@ -1,7 +1,9 @@
-"""How fast the whole is at a given size, measured on the real parts: store, Chroma, matrix, lexical index and encoder.
+"""How fast the whole is at a given size, measured on the real parts: store, Chroma, matrix, lexical
+index and encoder.
 
-Recall is measured on real embeddings; the timing on mixtures of them, with invented cards, since nothing here has 100,000
-real cards to read. Times of a noisy machine are compared within one run: see the ratios.
+Recall is measured on real embeddings; the timing on mixtures of them, with invented cards, since
+nothing here has 100,000 real cards to read. Times of a noisy machine are compared within one run:
+see the ratios.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ Child = Callable[..., Sequence[str]]
 """The command that runs a module of this environment in another process."""
 
 
-def measure(folder: Path, entries: int, real: int, plans: int, child: Child, progress: Progress) -> dict[str, Any]:
+def measure(
+    folder: Path, entries: int, real: int, plans: int, child: Child, progress: Progress
+) -> dict[str, Any]:
     """Builds a catalogue of invented cards in an empty folder and measures over it."""
     stylus = open_stylus(folder, Settings())
     try:
@@ -52,8 +56,12 @@ def measure(folder: Path, entries: int, real: int, plans: int, child: Child, pro
     return found | _in_a_fresh_process(folder, plans, child, progress)
 
 
-def build(stylus: Stylus, real: int, entries: int, progress: Progress) -> tuple[dict[View, Matrix], float]:
-    """A catalogue of invented cards, its vectors mixed of real ones: those, and the seconds that the mixing and writing took."""
+def build(
+    stylus: Stylus, real: int, entries: int, progress: Progress
+) -> tuple[dict[View, Matrix], float]:
+    """A catalogue of invented cards, its vectors mixed of real ones: those, and the seconds that
+    the mixing and writing took.
+    """
     basis = _embedded(stylus, real, progress)
     started = time.perf_counter()
     _fill(stylus, basis, entries, progress)
@@ -61,7 +69,9 @@ def build(stylus: Stylus, real: int, entries: int, progress: Progress) -> tuple[
 
 
 def planning(folder: Path, plans: int) -> dict[str, Any]:
-    """What a fresh engine needs: time to be ready, time of a plan, memory. Runs in a process of its own."""
+    """What a fresh engine needs: time to be ready, time of a plan, memory. Runs in a process of its
+    own.
+    """
     started = time.perf_counter()
     stylus = open_stylus(folder, Settings())
     try:
@@ -70,7 +80,7 @@ def planning(folder: Path, plans: int) -> dict[str, Any]:
         ready = time.perf_counter() - started
         for text in texts[:_WARM]:
             stylus.plan(PlanRequest(text))
-        times = sorted(_timed(lambda text=text: stylus.plan(PlanRequest(text))) for text in texts[_WARM:])  # type: ignore[misc]
+        times = sorted(_timed(partial(stylus.plan, PlanRequest(text))) for text in texts[_WARM:])
         return {
             "engine_ready_s": round(ready, 2),
             "plan_p50_ms": round(median(times) * 1000, 1),
@@ -82,12 +92,18 @@ def planning(folder: Path, plans: int) -> dict[str, Any]:
 
 
 def private_memory_mb() -> float | None:
-    """This process's own memory, mapped files apart; None where the system does not tell it apart."""
+    """This process's own memory, mapped files apart; None where the system does not tell it
+    apart.
+    """
     try:
         lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
     except OSError:
         return None
-    own = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name in ("Anonymous", "Swap")}
+    own = {
+        name: int(rest.split()[0])
+        for name, _, rest in (line.partition(":") for line in lines)
+        if name in ("Anonymous", "Swap")
+    }
     return round(sum(own.values()) / 1024, 1)
 
 
@@ -117,7 +133,14 @@ def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Prog
         entries = list(stylus.store.read(card.key for card in batch).values())
         for view in VIEWS:
             items = [
-                VectorItem(entry.key, view, entry.family, stylus.embed.made_from(entry.family, text_fingerprint(embedded_text(entry, view))))
+                VectorItem(
+                    entry.key,
+                    view,
+                    entry.family,
+                    stylus.embed.made_from(
+                        entry.family, text_fingerprint(embedded_text(entry, view))
+                    ),
+                )
                 for entry in entries
             ]
             stylus.index.write(items, _mixed(basis[view], len(items), rng))
@@ -139,7 +162,9 @@ def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]
     """One query's search beside one numpy pass over a matrix of the same size, in turns."""
     keys = list(stylus.index.fingerprints("card"))
     queries = stylus.embedder.embed(list(invented.prompts(plans, seed=4)))
-    plain = np.random.default_rng(5).standard_normal((len(keys), queries.shape[1]), dtype=np.float32)
+    plain = np.random.default_rng(5).standard_normal(
+        (len(keys), queries.shape[1]), dtype=np.float32
+    )
     searches, passes = [], []
     for place, query in enumerate(queries):
         progress.report("searching", place, len(queries))
@@ -174,16 +199,25 @@ def _recall(folder: Path, stylus: Stylus, real: Matrix, plans: int) -> float:
 
 
 def _indexing(stylus: Stylus, progress: Progress, number: int = 1000, turns: int = 3) -> float:
-    """Taking in new cards beside the bare encoding of the same texts, in turns, each first once; the median of the ratios."""
+    """Taking in new cards beside the bare encoding of the same texts, in turns, each first once;
+    the median of the ratios.
+    """
     ratios = []
     for turn in range(turns):
         progress.report("taking in new cards", turn, turns)
-        fresh = [_renumbered(card, turn * number + place) for place, card in enumerate(invented.cards(number, seed=11 + turn))]
+        fresh = [
+            _renumbered(card, turn * number + place)
+            for place, card in enumerate(invented.cards(number, seed=11 + turn))
+        ]
         entries = [_entry(stylus, card) for card in fresh]
         texts = [embedded_text(entry, view) for view in VIEWS for entry in entries]
         times: dict[str, float] = {}
         for what in ("bare", "whole") if turn % 2 == 0 else ("whole", "bare"):
-            times[what] = _timed(partial(stylus.embedder.embed, texts) if what == "bare" else partial(_taken, stylus, fresh, progress))
+            times[what] = _timed(
+                partial(stylus.embedder.embed, texts)
+                if what == "bare"
+                else partial(_taken, stylus, fresh, progress)
+            )
         ratios.append(times["whole"] / times["bare"])
     return round(median(ratios), 2)
 
@@ -194,12 +228,18 @@ def _taken(stylus: Stylus, cards: Sequence[AdapterCard], progress: Progress) -> 
 
 
 def _renumbered(card: AdapterCard, place: int) -> AdapterCard:
-    return replace(card, key=AdapterKey.civitai(90_000_000 + place), model_id=None, text=f"{card.text} {place}")
+    return replace(
+        card, key=AdapterKey.civitai(90_000_000 + place), model_id=None, text=f"{card.text} {place}"
+    )
 
 
-def _in_a_fresh_process(folder: Path, plans: int, child: Child, progress: Progress) -> dict[str, Any]:
+def _in_a_fresh_process(
+    folder: Path, plans: int, child: Child, progress: Progress
+) -> dict[str, Any]:
     progress.report("planning", 0, plans)
-    ran = subprocess.run(child(__name__, str(folder), str(plans)), check=True, stdout=subprocess.PIPE, text=True)
+    ran = subprocess.run(
+        child(__name__, str(folder), str(plans)), check=True, stdout=subprocess.PIPE, text=True
+    )
     answer: dict[str, Any] = json.loads(ran.stdout)
     return answer
 
@@ -213,8 +253,12 @@ def _timed(work: Callable[[], object]) -> float:
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The figures beside DESIGN.md's budgets."""
     budgets = {
-        "plan_p50_ms": "<= 150 at 100,000", "plan_p95_ms": "<= 300 at 100,000", "recall_at_150": ">= 0.99",
-        "retrieval_ratio_to_pass": "<= 2 at 100,000", "engine_memory_mb": "<= 1024 at 100,000", "index_ratio_to_encode": "<= 1.2",
+        "plan_p50_ms": "<= 150 at 100,000",
+        "plan_p95_ms": "<= 300 at 100,000",
+        "recall_at_150": ">= 0.99",
+        "retrieval_ratio_to_pass": "<= 2 at 100,000",
+        "engine_memory_mb": "<= 1024 at 100,000",
+        "index_ratio_to_encode": "<= 1.2",
         "engine_ready_s": "<= 8",
     }
     for name, value in found.items():

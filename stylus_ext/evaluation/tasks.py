@@ -1,4 +1,6 @@
-"""How well captions are split into tasks: prompts with the tasks that somebody else made in, precision, recall and F1 out."""
+"""How well captions are split into tasks: prompts with the tasks that somebody else made in,
+precision, recall and F1 out.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,12 @@ class TaskFigures:
 
     def as_values(self) -> dict[str, float]:
         return {
-            "prompts": self.prompts, "tasks_per_prompt": round(self.tasks_per_prompt, 3), "overlapping": self.overlapping,
-            "precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4),
+            "prompts": self.prompts,
+            "tasks_per_prompt": round(self.tasks_per_prompt, 3),
+            "overlapping": self.overlapping,
+            "precision": round(self.precision, 4),
+            "recall": round(self.recall, 4),
+            "f1": round(self.f1, 4),
         }
 
 
@@ -56,7 +62,11 @@ def read_tasks(tasks: Path) -> list[Mapping[str, Any]]:
 
 
 def lines(report: Mapping[str, float]) -> Iterator[str]:
-    yield "{prompts} prompts, {tasks_per_prompt:.2f} tasks a prompt, {overlapping} overlapping".format(**report)
+    yield (
+        "{prompts} prompts, {tasks_per_prompt:.2f} tasks a prompt, {overlapping} overlapping".format(  # noqa: E501
+            **report
+        )
+    )
     yield "precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}".format(**report)
 
 
@@ -71,8 +81,11 @@ def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) ->
         precision += [_best(task, theirs) for task in free] + [0.0] * (len(found) - len(free))
         recall += [_best(task, free) for task in theirs]
     return TaskFigures(
-        len(wanted), len(precision) / max(1, len(wanted)), overlapping,
-        sum(precision) / max(1, len(precision)), sum(recall) / max(1, len(recall)),
+        len(wanted),
+        len(precision) / max(1, len(wanted)),
+        overlapping,
+        sum(precision) / max(1, len(precision)),
+        sum(recall) / max(1, len(recall)),
     )
 
 

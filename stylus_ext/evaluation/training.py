@@ -1,4 +1,6 @@
-"""`bench ranker`: a catalogue and prompts whose adapters are known in, the ranker's weights and the table out of fold out."""
+"""`bench ranker`: a catalogue and prompts whose adapters are known in, the ranker's weights and the
+table out of fold out.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,13 @@ from stylus_ext.evaluation.out_of_fold import (
 from stylus_ext.evaluation.selection import asking, fill, read_queries, write_ranking
 
 
-def run_training(catalogue: Path, queries: Sequence[Path], out: Path, progress: Progress, ranking: Path | None = None) -> dict[str, Any]:
+def run_training(
+    catalogue: Path,
+    queries: Sequence[Path],
+    out: Path,
+    progress: Progress,
+    ranking: Path | None = None,
+) -> dict[str, Any]:
     """Writes the weights, and returns the table of `bench selection` as it is out of fold."""
     records = read_queries(queries)
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
@@ -45,7 +53,9 @@ def run_training(catalogue: Path, queries: Sequence[Path], out: Path, progress: 
             stylus.close()
 
 
-def _finished(whole: Ranker, asked: Sequence[Asked], composer: Any, out: Path, ranking: Path | None) -> dict[str, Any]:
+def _finished(
+    whole: Ranker, asked: Sequence[Asked], composer: Any, out: Path, ranking: Path | None
+) -> dict[str, Any]:
     shift = shifts(asked, composer)
     write(halved(whole, shift), out)
     runs = list(runs_of([shifted(each, shift) for each in asked], composer))
@@ -54,4 +64,9 @@ def _finished(whole: Ranker, asked: Sequence[Asked], composer: Any, out: Path, r
     known: Mapping[str, Any] = {run.query: run for run in runs}
     records = [each.record for each in asked]
     kinds = [kind.as_values() for kind in by_kind(records, known)]
-    return {"policy": "hybrid, out of fold", "queries": len(asked), "kinds": kinds, "auc": separations(records, known)}
+    return {
+        "policy": "hybrid, out of fold",
+        "queries": len(asked),
+        "kinds": kinds,
+        "auc": separations(records, known),
+    }

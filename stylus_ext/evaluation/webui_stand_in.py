@@ -1,7 +1,9 @@
-"""A WebUI reduced to what a script sees of it, run as a program in a plain Python: it times the real script and prints JSON.
+"""A WebUI reduced to what a script sees of it, run as a program in a plain Python: it times the
+real script and prints JSON.
 
-In: the extension's folder, and for the plans a data folder with a running engine, a LoRA folder and prompts, all as JSON on standard
-input. Components of gradio cost nothing here and are only counted, and the standard library that every WebUI has loaded long before is loaded first.
+In: the extension's folder, and for the plans a data folder with a running engine, a LoRA folder and
+prompts, all as JSON on standard input. Components of gradio cost nothing here and are only counted,
+and the standard library that every WebUI has loaded long before is loaded first.
 """
 
 from __future__ import annotations
@@ -18,10 +20,20 @@ from statistics import median, quantiles
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-_LOADED_LONG_AGO = "argparse asyncio concurrent.futures.thread dataclasses email http.client http.server inspect logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
+_LOADED_LONG_AGO = (
+    "argparse asyncio concurrent.futures.thread dataclasses email http.client http.server inspect"
+    " logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
+)
 _TIMES = 2000
 _MODULES = 6000  # as many as A1111 1.8 has by then
-_HOOKS = ("setup", "before_process", "process", "before_process_batch", "postprocess_image", "postprocess")
+_HOOKS = (
+    "setup",
+    "before_process",
+    "process",
+    "before_process_batch",
+    "postprocess_image",
+    "postprocess",
+)
 
 
 class Part:
@@ -92,36 +104,83 @@ class Host:
         self.callbacks: list[tuple[str, Callable[..., Any]]] = []
         self.state = SimpleNamespace(interrupted=False, stopping_generation=False, textinfo=None)
         self.options = Options(sd_model_checkpoint="tiny", **order.get("options", {}))
-        self.files = {path.stem: SimpleNamespace(name=path.stem, filename=str(path)) for path in Path(order["loras"]).glob("*.safetensors")}
+        self.files = {
+            path.stem: SimpleNamespace(name=path.stem, filename=str(path))
+            for path in Path(order["loras"]).glob("*.safetensors")
+        }
         self._install(Path(order["data"]), order["loras"])
 
     def _install(self, data: Path, loras: str) -> None:
-        model = SimpleNamespace(is_sd1=True, sd_checkpoint_info=SimpleNamespace(name_for_extra="tiny", filename="", sha256="", metadata={}))
-        names = ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded", "on_infotext_pasted")
+        model = SimpleNamespace(
+            is_sd1=True,
+            sd_checkpoint_info=SimpleNamespace(
+                name_for_extra="tiny", filename="", sha256="", metadata={}
+            ),
+        )
+        names = (
+            "on_ui_settings",
+            "on_before_ui",
+            "on_ui_tabs",
+            "on_app_started",
+            "on_image_grid",
+            "on_script_unloaded",
+            "on_infotext_pasted",
+        )
         parts: dict[str, dict[str, Any]] = {
             "scripts": {"Script": Script, "AlwaysVisible": object(), "scripts_data": []},
-            "shared": {"opts": self.options, "cmd_opts": SimpleNamespace(lora_dir=loras), "state": self.state, "OptionInfo": Info, "interrogator": None},
+            "shared": {
+                "opts": self.options,
+                "cmd_opts": SimpleNamespace(lora_dir=loras),
+                "state": self.state,
+                "OptionInfo": Info,
+                "interrogator": None,
+            },
             "script_callbacks": {name: self._register(name) for name in names},
             "paths_internal": {"data_path": str(data)},
             "ui_components": {"InputAccordion": Part},
             "infotext_utils": {"parse_generation_parameters": lambda _: {}},
             "sd_models": {"model_data": SimpleNamespace(sd_model=model), "checkpoint_aliases": {}},
         }
-        made = {f"modules.{name}": _module(f"modules.{name}", values) for name, values in parts.items()}
-        package = _module("modules", {"__path__": [], **{name: made[f"modules.{name}"] for name in parts}})
-        widgets = "Blocks Row Column Group Accordion HTML Button Number Checkbox Slider Dropdown Textbox State".split()
-        gradio = {"Request": object, "update": dict, "__version__": "3.41.2", "__path__": [], **dict.fromkeys(widgets, Part)}
-        networks = {"available_networks": self.files, "available_network_aliases": {}, "forbidden_network_aliases": {}}
+        made = {
+            f"modules.{name}": _module(f"modules.{name}", values) for name, values in parts.items()
+        }
+        package = _module(
+            "modules", {"__path__": [], **{name: made[f"modules.{name}"] for name in parts}}
+        )
+        widgets = (
+            "Blocks Row Column Group Accordion HTML Button Number Checkbox Slider Dropdown Textbox"
+            " State".split()
+        )
+        gradio = {
+            "Request": object,
+            "update": dict,
+            "__version__": "3.41.2",
+            "__path__": [],
+            **dict.fromkeys(widgets, Part),
+        }
+        networks = {
+            "available_networks": self.files,
+            "available_network_aliases": {},
+            "forbidden_network_aliases": {},
+        }
         routing = {"Route": lambda path, *_, **__: SimpleNamespace(path=path)}
-        sys.modules.update({
-            "modules": package, **made, "gradio": _module("gradio", gradio), "gradio.context": _module("gradio.context", {"Context": Context}),
-            "networks": _module("networks", networks), "starlette": _module("starlette", {"__path__": []}),
-            "starlette.routing": _module("starlette.routing", routing), "starlette.responses": _module("starlette.responses", {"JSONResponse": Part}),
-        })
+        sys.modules.update(
+            {
+                "modules": package,
+                **made,
+                "gradio": _module("gradio", gradio),
+                "gradio.context": _module("gradio.context", {"Context": Context}),
+                "networks": _module("networks", networks),
+                "starlette": _module("starlette", {"__path__": []}),
+                "starlette.routing": _module("starlette.routing", routing),
+                "starlette.responses": _module("starlette.responses", {"JSONResponse": Part}),
+            }
+        )
 
     def _register(self, name: str) -> Callable[[Callable[..., Any]], None]:
         def add(callback: Callable[..., Any]) -> None:
-            inspect.stack()  # A1111 1.8 asks it who registers, and it asks every module for its file
+            # A1111 1.8 asks it who registers, and it asks every module for its file
+            inspect.stack()
             self.callbacks.append((name, callback))
 
         return add
@@ -140,7 +199,10 @@ class Host:
         Context.root_block = SimpleNamespace(blocks={})
         for script, is_img2img in zip(found, (False, True), strict=True):
             script.title(), script.show(is_img2img)
-            script.after_component(Part(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"), elem_id="txt2img_prompt")
+            script.after_component(
+                Part(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"),
+                elem_id="txt2img_prompt",
+            )
             script.controls = script.ui(is_img2img)
         Context.root_block = None
         self._call("on_ui_tabs")
@@ -164,11 +226,28 @@ def _module(name: str, values: dict[str, Any]) -> ModuleType:
 
 
 def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[Any, float]:
-    """One picture as the host makes it, without the picture: its `p`, and the seconds that the hooks took together."""
+    """One picture as the host makes it, without the picture: its `p`, and the seconds that the
+    hooks took together.
+    """
     p = SimpleNamespace(
-        n_iter=1, batch_size=1, all_prompts=[prompt], all_negative_prompts=[""], all_hr_prompts=None, all_hr_negative_prompts=None,
-        all_seeds=[seed], prompts=[prompt], extra_generation_params={}, iteration=0, batch_index=0, main_prompt=prompt,
-        main_negative_prompt="", prompt=prompt, negative_prompt="", is_api=True, disable_extra_networks=False, enable_hr=False,
+        n_iter=1,
+        batch_size=1,
+        all_prompts=[prompt],
+        all_negative_prompts=[""],
+        all_hr_prompts=None,
+        all_hr_negative_prompts=None,
+        all_seeds=[seed],
+        prompts=[prompt],
+        extra_generation_params={},
+        iteration=0,
+        batch_index=0,
+        main_prompt=prompt,
+        main_negative_prompt="",
+        prompt=prompt,
+        negative_prompt="",
+        is_api=True,
+        disable_extra_networks=False,
+        enable_hr=False,
         said=[],
     )
     p.comment = p.said.append
@@ -177,7 +256,9 @@ def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[An
     script.before_process(p, *args)
     script.process(p, *args)
     p.prompts = list(p.all_prompts)
-    script.before_process_batch(p, *args, batch_number=0, prompts=p.prompts, seeds=p.all_seeds, subseeds=p.all_seeds)
+    script.before_process_batch(
+        p, *args, batch_number=0, prompts=p.prompts, seeds=p.all_seeds, subseeds=p.all_seeds
+    )
     script.postprocess_image(p, None, *args)
     script.postprocess(p, None, *args)
     return p, time.perf_counter() - started
@@ -188,7 +269,9 @@ def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         importlib.import_module(name)
     host = Host(order)
     for number in range(_MODULES):
-        sys.modules[f"loaded_before_{number}"] = _module(f"loaded_before_{number}", {"__file__": f"/loaded/before/{number}.py"})
+        sys.modules[f"loaded_before_{number}"] = _module(
+            f"loaded_before_{number}", {"__file__": f"/loaded/before/{number}.py"}
+        )
     inspect.stack()  # other scripts came first
     before = set(sys.modules)
     started, busy = time.perf_counter(), time.process_time()
@@ -197,18 +280,26 @@ def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     new = sorted(set(sys.modules) - before)
     ours = [name for name in new if name.startswith("stylus_ext")]
     return scripts, {
-        "startup_ms": took * 1000, "startup_cpu_ms": busy * 1000, "modules": ours, "components": Part.count, "also_imported": [name for name in new if name not in ours],
+        "startup_ms": took * 1000,
+        "startup_cpu_ms": busy * 1000,
+        "modules": ours,
+        "components": Part.count,
+        "also_imported": [name for name in new if name not in ours],
     }
 
 
 def switched_off(script: Any, times: int) -> dict[str, float]:
     args = [control.value for control in script.controls]
-    took = [generation(script, args, "a corgi, watercolor", seed)[1] * 1000 for seed in range(times)]
+    took = [
+        generation(script, args, "a corgi, watercolor", seed)[1] * 1000 for seed in range(times)
+    ]
     return {"off_ms": median(took), "off_p99_ms": quantiles(took, n=100)[-1]}
 
 
 def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
-    """What it takes beside the engine's own time for the plan: the first ones load what only a picture needs."""
+    """What it takes beside the engine's own time for the plan: the first ones load what only a
+    picture needs.
+    """
     desks = importlib.import_module("stylus_ext.host.desks")
     client = desks.desk_now().client
     plan, spent = client.plan, [0.0]
@@ -228,7 +319,12 @@ def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
         changed += p.all_prompts[0] != prompt
         beside.append(took * 1000 - sum(spent[count:]))
     warm = beside[len(beside) // 5 :]
-    return {"on_first_ms": beside[0], "on_warm_ms": median(warm), "on_warm_p95_ms": quantiles(warm, n=20)[-1], "changed": changed}
+    return {
+        "on_first_ms": beside[0],
+        "on_warm_ms": median(warm),
+        "on_warm_p95_ms": quantiles(warm, n=20)[-1],
+        "changed": changed,
+    }
 
 
 def main() -> None:

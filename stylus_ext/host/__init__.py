@@ -1,1 +1,3 @@
-"""The WebUI's side: an AlwaysOn script, its panel and options, and the engine it starts and asks."""
+"""The WebUI's side: an AlwaysOn script, its panel and options, and the engine it starts and
+asks.
+"""

@@ -1,4 +1,6 @@
-"""How every route answers: a request that the guard lets in goes to its handler; JSON, a file, or a sentence why not comes out."""
+"""How every route answers: a request that the guard lets in goes to its handler; JSON, a file, or a
+sentence why not comes out.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    StylusError,
+    Unavailable,
+)
 from stylus_ext.host.guard import UNAUTHORIZED, Guard, Kind, Refusal
 
 if TYPE_CHECKING:
@@ -20,7 +28,10 @@ logger = logging.getLogger(__name__)
 _LARGEST_BODY = 2 * 1024 * 1024
 _TOO_LARGE = 413
 _CODES: tuple[tuple[type[StylusError], int, str], ...] = (
-    (InvalidInput, 400, "invalid"), (DeadlineExceeded, 504, "late"), (Cancelled, 503, "cancelled"), (Unavailable, 503, "unavailable"),
+    (InvalidInput, 400, "invalid"),
+    (DeadlineExceeded, 504, "late"),
+    (Cancelled, 503, "cancelled"),
+    (Unavailable, 503, "unavailable"),
 )
 Payload = dict[str, Any]
 Handler = Callable[["Request"], Awaitable["Response"]]
@@ -42,8 +53,15 @@ class BadRequest(Exception):
         self.refusal = refusal
 
 
-def guarded(guard: Guard, kind: Kind, answer: Callable[[Request], Awaitable[Payload | File]], asks: bool = True) -> Handler:
-    """`asks`: a program without its password is told the scheme; a page must not, since the browser would ask for it in a window."""
+def guarded(
+    guard: Guard,
+    kind: Kind,
+    answer: Callable[[Request], Awaitable[Payload | File]],
+    asks: bool = True,
+) -> Handler:
+    """`asks`: a program without its password is told the scheme; a page must not, since the browser
+    would ask for it in a window.
+    """
     from starlette.responses import JSONResponse, Response
 
     async def endpoint(request: Request) -> Response:
@@ -52,14 +70,24 @@ def guarded(guard: Guard, kind: Kind, answer: Callable[[Request], Awaitable[Payl
             admit(guard.refusal(kind, request))
             said = await answer(request)
             if isinstance(said, File):
-                return Response(said.data, headers={**headers, "Content-Type": said.content_type, "Content-Security-Policy": "sandbox"})
+                return Response(
+                    said.data,
+                    headers={
+                        **headers,
+                        "Content-Type": said.content_type,
+                        "Content-Security-Policy": "sandbox",
+                    },
+                )
             return JSONResponse(said, headers=headers)
         except BadRequest as bad:
             if asks and bad.refusal.status == UNAUTHORIZED:
                 headers["WWW-Authenticate"] = "Basic"
             return JSONResponse(_error("refused", str(bad)), bad.refusal.status, headers=headers)
         except StylusError as error:
-            status, code = next(((status, code) for kind, status, code in _CODES if isinstance(error, kind)), (500, "failed"))
+            status, code = next(
+                ((status, code) for kind, status, code in _CODES if isinstance(error, kind)),
+                (500, "failed"),
+            )
             return JSONResponse(_error(code, str(error)), status, headers=headers)
 
     return endpoint
@@ -71,7 +99,9 @@ async def body(request: Request) -> Payload:
     async for piece in request.stream():
         data += piece
         if len(data) > _LARGEST_BODY:
-            raise BadRequest(Refusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB."))
+            raise BadRequest(
+                Refusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB.")
+            )
     try:
         said = json.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,5 @@
-"""The REST routes on the WebUI's own app: /stylus/v1/plan, /stylus/v1/status and /stylus/v1/version, behind the guard.
+"""The REST routes on the WebUI's own app: /stylus/v1/plan, /stylus/v1/status and
+/stylus/v1/version, behind the guard.
 
 Plain requests and JSON: no models, since the hosts' fastapi and pydantic differ.
 """
@@ -30,10 +31,11 @@ _NOT_FOR_CALLERS = ("lora_dirs", "stems", "deadline_s")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the routes need from the host, asked at each request, since settings change: the engine in use, how a caller's
+    """What the routes need from the host, asked at each request, since settings change: the engine
+    in use, how a caller's
 
-    payload becomes the engine's (settings, LoRA folders, listed files), how long a plan may take, where its LoRAs are, and who hears
-    of a fetch that was begun.
+    payload becomes the engine's (settings, LoRA folders, listed files), how long a plan may take,
+    where its LoRAs are, and who hears of a fetch that was begun.
     """
 
     process: Callable[[], EngineProcess]
@@ -68,8 +70,12 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
         raise InvalidInput(f"{foreign!r} is the WebUI's own to say; please leave it out.")
     payload = await asyncio.to_thread(service.prepare, said)
     admit(guard.refusal(await asyncio.to_thread(lambda: _kind(payload, service)), request))
-    seconds = service.deadline_s() + (service.chat_s() if composer_of(payload) not in (None, RULES) else 0.0)
-    return await asyncio.to_thread(lambda: EngineClient(service.process()).plan(payload, seconds, bool))
+    seconds = service.deadline_s() + (
+        service.chat_s() if composer_of(payload) not in (None, RULES) else 0.0
+    )
+    return await asyncio.to_thread(
+        lambda: EngineClient(service.process()).plan(payload, seconds, bool)
+    )
 
 
 def _kind(payload: Payload, service: Service) -> Kind:
@@ -89,15 +95,26 @@ async def _version() -> Payload:
 
 
 def status(process: EngineProcess) -> Payload:
-    """What is known without starting anything; the catalogue's figures when there is an engine to ask."""
+    """What is known without starting anything; the catalogue's figures when there is an engine to
+    ask.
+    """
     report = process.report()
     engine = asdict(report) | {"state": report.state.value}
-    said: Payload = {"version": __version__, "engine": engine, "catalogue": None, "capabilities": None, "notes": []}
+    said: Payload = {
+        "version": __version__,
+        "engine": engine,
+        "catalogue": None,
+        "capabilities": None,
+        "notes": [],
+    }
     if answers(process):
         try:
             told = EngineClient(process).status(_STATUS_S)
         except StylusError as error:
             said["notes"] = [{"code": "unavailable", "text": str(error)}]
         else:
-            said |= {name: told.get(name) for name in ("catalogue", "capabilities", "encoder", "leaves_the_machine", "notes")}
+            said |= {
+                name: told.get(name)
+                for name in ("catalogue", "capabilities", "encoder", "leaves_the_machine", "notes")
+            }
     return said

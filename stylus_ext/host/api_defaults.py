@@ -1,4 +1,6 @@
-"""What the panel's controls are at first, without making them: the host asks for it once more for the API (HOST.md f)."""
+"""What the panel's controls are at first, without making them: the host asks for it once more for
+the API (HOST.md f).
+"""
 
 from __future__ import annotations
 

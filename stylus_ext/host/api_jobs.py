@@ -1,4 +1,5 @@
-"""The REST routes for long work: fetching, reading Civitai's catalogue, naming files; and the jobs that they become.
+"""The REST routes for long work: fetching, reading Civitai's catalogue, naming files; and the jobs
+that they become.
 
 Thin passes to the engine. Which folders are the WebUI's is the WebUI's to say, and no caller's.
 """
@@ -31,8 +32,14 @@ def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
         "catalogue/sync": guarded(guard, JOBS["sync"], desk.sync),
         "catalogue/identify": guarded(guard, JOBS["identify"], desk.identify),
         "jobs": guarded(guard, Kind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
-        "jobs/{job}": guarded(guard, Kind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job(request)}")),
-        "jobs/{job}/cancel": guarded(guard, Kind.CHANGE, lambda request: desk.ask("POST", f"/v1/jobs/{_job(request)}/cancel", {})),
+        "jobs/{job}": guarded(
+            guard, Kind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job(request)}")
+        ),
+        "jobs/{job}/cancel": guarded(
+            guard,
+            Kind.CHANGE,
+            lambda request: desk.ask("POST", f"/v1/jobs/{_job(request)}/cancel", {}),
+        ),
     }
 
 
@@ -43,7 +50,9 @@ class _Counter:
     async def ask(self, method: str, path: str, payload: object = None) -> Payload:
         """An engine that rests is started first."""
         service = self.service
-        return await asyncio.to_thread(lambda: EngineClient(service.process()).ask(method, path, payload, service.deadline_s()))
+        return await asyncio.to_thread(
+            lambda: EngineClient(service.process()).ask(method, path, payload, service.deadline_s())
+        )
 
     async def fetch(self, request: Request, guard: Guard) -> Payload:
         said = await body(request)
@@ -56,7 +65,9 @@ class _Counter:
         return await self.ask("POST", "/v1/jobs/sync", await body(request))
 
     async def identify(self, request: Request) -> Payload:
-        return await self.ask("POST", "/v1/jobs/identify", self._with_folders(await body(request), NOT_SEEN))
+        return await self.ask(
+            "POST", "/v1/jobs/identify", self._with_folders(await body(request), NOT_SEEN)
+        )
 
     def _with_folders(self, said: Payload, shared: str) -> Payload:
         """`shared` says why an engine elsewhere is of no use."""

@@ -1,6 +1,8 @@
-"""The loaded checkpoint's family: the user's word, a sidecar, the file's own metadata, a known hash, its name, its architecture.
+"""The loaded checkpoint's family: the user's word, a sidecar, the file's own metadata, a known
+hash, its name, its architecture.
 
-In: what the host says of the model, never loading one. Out: a key of `core.family`, and who said so.
+In: what the host says of the model, never loading one. Out: a key of `core.family`, and who said
+so.
 """
 
 from __future__ import annotations
@@ -24,19 +26,38 @@ _HASHES = {
     "67ab2fd8ec439a89b3fedb15cc65f54336af163c7eb5e4f2acc98f090a29b0b3": "pony",
 }
 _NAMES = (
-    (r"noob", "noobai"), (r"illustrious|(?<![a-z])ilxl|(?<![a-z])il(?![a-z])", "illustrious"), (r"pony|pdxl", "pony"),
-    (r"flux[-_. ]?2", "flux2"), (r"flux|schnell", "flux1"), (r"(?<![a-z])sd[-_ ]?3|sd3\.?5", "sd3"),
-    (r"sdxl|(?<![a-z])xl(?![a-z])|xl(?=[-_. v\d]|$)", "sdxl"), (r"(?<![a-z])sd[-_ ]?v?2", "sd2"),
+    (r"noob", "noobai"),
+    (r"illustrious|(?<![a-z])ilxl|(?<![a-z])il(?![a-z])", "illustrious"),
+    (r"pony|pdxl", "pony"),
+    (r"flux[-_. ]?2", "flux2"),
+    (r"flux|schnell", "flux1"),
+    (r"(?<![a-z])sd[-_ ]?3|sd3\.?5", "sd3"),
+    (r"sdxl|(?<![a-z])xl(?![a-z])|xl(?=[-_. v\d]|$)", "sdxl"),
+    (r"(?<![a-z])sd[-_ ]?v?2", "sd2"),
     (r"(?<![a-z])sd[-_ ]?v?1|v1-5|(?<![a-z\d])sd15", "sd1"),
 )
-_FLAGS = (("is_sd3", "sd3"), ("is_sdxl", "sdxl"), ("is_ssd", "sdxl"), ("is_sd2", "sd2"), ("is_sd1", "sd1"))
-_CLASSES = {"flux": "flux1", "stablediffusion3": "sd3", "stablediffusionxl": "sdxl", "stablediffusion2": "sd2",
-            "stablediffusion": "sd1", "chroma": "chroma"}
+_FLAGS = (
+    ("is_sd3", "sd3"),
+    ("is_sdxl", "sdxl"),
+    ("is_ssd", "sdxl"),
+    ("is_sd2", "sd2"),
+    ("is_sd1", "sd1"),
+)
+_CLASSES = {
+    "flux": "flux1",
+    "stablediffusion3": "sd3",
+    "stablediffusionxl": "sdxl",
+    "stablediffusion2": "sd2",
+    "stablediffusion": "sd1",
+    "chroma": "chroma",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the host says without loading anything; `architecture` is empty until a model is in memory."""
+    """What the host says without loading anything; `architecture` is empty until a model is in
+    memory.
+    """
 
     title: str = ""
     file: str = ""
@@ -62,7 +83,11 @@ def checkpoint_of(info: Any | None, model: Any | None) -> Checkpoint:
         title=str(getattr(info, "name_for_extra", None) or getattr(info, "name", "") or ""),
         file=str(getattr(info, "filename", "") or ""),
         sha256=str(getattr(info, "sha256", "") or ""),
-        metadata={str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, Mapping) else None,
+        metadata=(
+            {str(name): str(value) for name, value in metadata.items()}
+            if isinstance(metadata, Mapping)
+            else None
+        ),
         architecture=_architecture(model),
     )
 
@@ -72,7 +97,11 @@ def find_family(checkpoint: Checkpoint, remembered: str | None) -> Finding:
     for because, family in _statements(checkpoint, remembered):
         if family == UNKNOWN or family not in known_families():
             continue
-        if because != "you said so" and checkpoint.architecture and ecosystem(family) != ecosystem(checkpoint.architecture):
+        if (
+            because != "you said so"
+            and checkpoint.architecture
+            and ecosystem(family) != ecosystem(checkpoint.architecture)
+        ):
             continue
         return Finding(family, because)
     return Finding(UNKNOWN, "nothing says what it is")
@@ -93,7 +122,9 @@ def _named(name: str) -> str:
 
 
 def _modelspec(metadata: Mapping[str, str]) -> str:
-    """Fine-tunes of SDXL all state SDXL as architecture; then the name may know better, so the title is asked first."""
+    """Fine-tunes of SDXL all state SDXL as architecture; then the name may know better, so the
+    title is asked first.
+    """
     title = _named(metadata.get("modelspec.title", ""))
     stated = family_of(metadata.get("modelspec.architecture", ""))
     if title != UNKNOWN and (stated == UNKNOWN or ecosystem(title) == ecosystem(stated)):
@@ -105,7 +136,11 @@ def _sidecar(file: str) -> str:
     if not file:
         return UNKNOWN
     stem = Path(file).with_suffix("")
-    for suffix, fields in ((".civitai.info", ("baseModel",)), (".json", ("sd version", "baseModel")), (".metadata.json", ("base_model",))):
+    for suffix, fields in (
+        (".civitai.info", ("baseModel",)),
+        (".json", ("sd version", "baseModel")),
+        (".metadata.json", ("base_model",)),
+    ):
         said = object_at(Path(f"{stem}{suffix}"))
         stated = next((str(said[name]) for name in fields if said.get(name)), "")
         if family_of(stated) in known_families():
@@ -114,7 +149,9 @@ def _sidecar(file: str) -> str:
 
 
 def _architecture(model: Any | None) -> str:
-    """A1111 and reForge have flags; Forge's Flux has none of them true, and its class is called so."""
+    """A1111 and reForge have flags; Forge's Flux has none of them true, and its class is called
+    so.
+    """
     if model is None:
         return ""
     flagged = next((family for flag, family in _FLAGS if getattr(model, flag, False) is True), "")
@@ -132,7 +169,9 @@ class Remembered:
         return said if isinstance(said, str) else None
 
     def put(self, checkpoint: Checkpoint, family: str | None) -> None:
-        """None forgets. A host that names no checkpoint has nothing that a word could be kept for."""
+        """None forgets. A host that names no checkpoint has nothing that a word could be kept
+        for.
+        """
         if not _name(checkpoint):
             return
         said = {**object_at(self._file), _name(checkpoint): family}

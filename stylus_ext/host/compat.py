@@ -1,6 +1,8 @@
-"""Which host this is, and how it does things: the one room that knows `modules` and gradio. Each difference names its version.
+"""Which host this is, and how it does things: the one room that knows `modules` and gradio. Each
+difference names its version.
 
-In: nothing, or the host's own objects. Out: plain values, so that the rest of `host` needs no host to be understood.
+In: nothing, or the host's own objects. Out: plain values, so that the rest of `host` needs no host
+to be understood.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _INNER = "process_images_inner"
 
 
 def option(name: str, default: Any) -> Any:
-    """An option of the host; extensions' own do not exist before their page was made (A1111 1.8, --nowebui)."""
+    """An option of the host; extensions' own do not exist before their page was made (A1111 1.8,
+    --nowebui).
+    """
     value = getattr(shared.opts, name, default)
     return default if value is None else value
 
@@ -37,7 +41,9 @@ def command_line(name: str, default: Any = None) -> Any:
 def interrupted() -> bool:
     """Whether the user said stop; `stopping_generation` exists from A1111 1.8 on."""
     state = shared.state
-    return bool(getattr(state, "interrupted", False) or getattr(state, "stopping_generation", False))
+    return bool(
+        getattr(state, "interrupted", False) or getattr(state, "stopping_generation", False)
+    )
 
 
 def show_progress(text: str | None) -> None:
@@ -76,18 +82,24 @@ def add_options(section: tuple[str, str], infos: Mapping[str, Any]) -> None:
 
 
 def networks() -> Any | None:
-    """The built-in Lora extension's module, where it is loaded; it is called so in A1111, reForge and Forge."""
+    """The built-in Lora extension's module, where it is loaded; it is called so in A1111, reForge
+    and Forge.
+    """
     return sys.modules.get("networks")
 
 
 def listed_stems() -> list[str]:
-    """The names that this host finds when a tag says them: an alias of another file may stand in the way of one."""
+    """The names that this host finds when a tag says them: an alias of another file may stand in
+    the way of one.
+    """
     module = networks()
     files = dict(getattr(module, "available_networks", None) or {})
     aliases = getattr(module, "available_network_aliases", None) or {}
     forbidden = getattr(module, "forbidden_network_aliases", None) or {}
     return sorted(
-        stem for stem, file in files.items() if stem.lower() in forbidden or aliases.get(stem, file) is file
+        stem
+        for stem, file in files.items()
+        if stem.lower() in forbidden or aliases.get(stem, file) is file
     )
 
 
@@ -102,12 +114,17 @@ def unlisted(names: Iterable[str]) -> list[str]:
     module = networks()
     if module is None:
         return []
-    known = {*(getattr(module, "available_networks", None) or {}), *(getattr(module, "available_network_aliases", None) or {})}
+    known = {
+        *(getattr(module, "available_networks", None) or {}),
+        *(getattr(module, "available_network_aliases", None) or {}),
+    }
     return sorted(name for name in set(names) if name not in known)
 
 
 def gone_stems(stems: Iterable[str]) -> set[str]:
-    """Listed still, but the file was taken away since: reForge and Forge load none of a picture's LoRAs where one is missing."""
+    """Listed still, but the file was taken away since: reForge and Forge load none of a picture's
+    LoRAs where one is missing.
+    """
     files = getattr(networks(), "available_networks", None) or {}
     paths = {stem: getattr(files.get(stem), "filename", None) for stem in stems}
     return {stem for stem, path in paths.items() if path and not Path(path).is_file()}
@@ -120,7 +137,9 @@ def listed_files() -> dict[str, Any]:
 
 
 def cached_sha256(path: str, stem: str) -> str:
-    """The sum of the whole file, where some extension has had it made; nothing is hashed. `sha256_from_cache` is in all three."""
+    """The sum of the whole file, where some extension has had it made; nothing is hashed.
+    `sha256_from_cache` is in all three.
+    """
     try:
         from modules import hashes
     except ImportError:
@@ -132,7 +151,11 @@ def cached_sha256(path: str, stem: str) -> str:
 def lora_folders() -> list[str]:
     """`lyco_dir_backcompat` is A1111's and reForge's; Forge has one folder."""
     stated = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
-    return [str(Path(folder).absolute()) for folder in dict.fromkeys(stated) if folder and Path(folder).is_dir()]
+    return [
+        str(Path(folder).absolute())
+        for folder in dict.fromkeys(stated)
+        if folder and Path(folder).is_dir()
+    ]
 
 
 def loaded_model() -> Any | None:
@@ -143,7 +166,9 @@ def loaded_model() -> Any | None:
 
 
 def checkpoint_info(model: Any | None) -> Any | None:
-    """Of the model, else the one that is selected: Forge loads as late as with the first picture."""
+    """Of the model, else the one that is selected: Forge loads as late as with the first
+    picture.
+    """
     from modules import sd_models
 
     info = getattr(model, "sd_checkpoint_info", None)
@@ -154,7 +179,9 @@ def checkpoint_info(model: Any | None) -> Any | None:
 
 
 def is_nested() -> bool:
-    """Whether this generation runs inside another one, as ADetailer's face pass does: the host's loop is on the stack twice."""
+    """Whether this generation runs inside another one, as ADetailer's face pass does: the host's
+    loop is on the stack twice.
+    """
     frame: FrameType | None = sys._getframe(1)
     found = 0
     while frame is not None:
@@ -166,28 +193,42 @@ def is_nested() -> bool:
 
 
 def _comments() -> Any | None:
-    """reForge's own reader of comments, which its infotexts go through; A1111 and Forge have none there."""
+    """reForge's own reader of comments, which its infotexts go through; A1111 and Forge have none
+    there.
+    """
     return getattr(sys.modules.get("modules.processing"), "comments_parser", None)
 
 
 def without_comments(text: str) -> str:
-    """reForge takes away `// ...` and `/* ... */` as well, after our hook: a tag behind such a sign would go with it."""
+    """reForge takes away `// ...` and `/* ... */` as well, after our hook: a tag behind such a sign
+    would go with it.
+    """
     reader = _comments()
-    return str(reader.strip_comments(text)) if reader is not None and any(sign in text for sign in ("//", "/*", "*/")) else text
+    return (
+        str(reader.strip_comments(text))
+        if reader is not None and any(sign in text for sign in ("//", "/*", "*/"))
+        else text
+    )
 
 
 def tells_boxes() -> bool:
-    """reForge's "Save comments": its infotexts then have the two boxes' texts, whatever the pictures' own were."""
+    """reForge's "Save comments": its infotexts then have the two boxes' texts, whatever the
+    pictures' own were.
+    """
     return _comments() is not None and bool(option("enable_prompt_comments_def", False))
 
 
 def told_by_grid(latest: int, batch_size: int) -> int:
-    """Which picture a grid's infotext is of: the first one, but on reForge the first of the last batch."""
+    """Which picture a grid's infotext is of: the first one, but on reForge the first of the last
+    batch.
+    """
     return 0 if _comments() is None else latest - latest % max(1, batch_size)
 
 
 def read_infotext(text: str) -> dict[str, Any]:
-    """`infotext_utils` is A1111 1.8's name; before, and still as an alias, it was `generation_parameters_copypaste`."""
+    """`infotext_utils` is A1111 1.8's name; before, and still as an alias, it was
+    `generation_parameters_copypaste`.
+    """
     try:
         from modules import infotext_utils as reader
     except ImportError:
@@ -196,7 +237,9 @@ def read_infotext(text: str) -> dict[str, Any]:
 
 
 def describe(image: Any) -> str:
-    """What the host's interrogator sees, if it is in memory already; loading it would download and take the GPU's memory."""
+    """What the host's interrogator sees, if it is in memory already; loading it would download and
+    take the GPU's memory.
+    """
     interrogator = getattr(shared, "interrogator", None)
     if interrogator is None or getattr(interrogator, "blip_model", None) is None:
         return ""
@@ -206,20 +249,32 @@ def describe(image: Any) -> str:
 def xyz_grid() -> Any | None:
     """The host's X/Y/Z script: 'xyz_grid.py' in all three, 'scripts.xyz_grid' in older ones."""
     names = ("xyz_grid.py", "scripts.xyz_grid")
-    return next((data.module for data in scripts.scripts_data if data.script_class.__module__ in names), None)
+    return next(
+        (data.module for data in scripts.scripts_data if data.script_class.__module__ in names),
+        None,
+    )
 
 
 def on_this_page(components: Sequence[Any]) -> bool:
-    """Whether events may be wired: `ui()` is called again outside the page, for the API's defaults."""
+    """Whether events may be wired: `ui()` is called again outside the page, for the API's
+    defaults.
+    """
     from gradio.context import Context
 
     blocks = getattr(Context.root_block, "blocks", {})
-    return all(component is not None and getattr(component, "_id", None) in blocks for component in components)
+    return all(
+        component is not None and getattr(component, "_id", None) in blocks
+        for component in components
+    )
 
 
 def long_event() -> Mapping[str, Any]:
-    """For one that goes on for minutes: gradio 4 (Forge) runs it once at a time for all browsers unless it is told otherwise."""
-    parallel = {"concurrency_limit": None} if str(getattr(gr, "__version__", "")).startswith("4.") else {}
+    """For one that goes on for minutes: gradio 4 (Forge) runs it once at a time for all browsers
+    unless it is told otherwise.
+    """
+    parallel = (
+        {"concurrency_limit": None} if str(getattr(gr, "__version__", "")).startswith("4.") else {}
+    )
     return {"show_progress": "hidden", **parallel}
 
 
@@ -239,7 +294,9 @@ def flags() -> Any:
 
 
 def may(kind: str, request: Any) -> str:
-    """Why the page's event is refused, or nothing: gradio's events are a way in, as the routes are."""
+    """Why the page's event is refused, or nothing: gradio's events are a way in, as the routes
+    are.
+    """
     from stylus_ext.host.guard import Guard
 
     return Guard(shared.cmd_opts).allows(kind, request) or ""

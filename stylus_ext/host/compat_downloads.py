@@ -1,6 +1,8 @@
-"""What only a generation that fetches needs of the host: its list of LoRAs made anew, its Skip button, and who pressed Generate.
+"""What only a generation that fetches needs of the host: its list of LoRAs made anew, its Skip
+button, and who pressed Generate.
 
-In: nothing, or the host's own objects. Out: plain values. As in `compat`, each difference names its version.
+In: nothing, or the host's own objects. Out: plain values. As in `compat`, each difference names its
+version.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _SUFFIX = "_function"  # of Forge and reForge, in the thread that makes the pict
 def list_anew(stems: Iterable[str]) -> None:
     """Has the host look into its folders if it does not list these yet.
 
-    Called where pictures are made (HOST.md e): the host empties its list first, and must not be just reading it.
+    Called where pictures are made (HOST.md e): the host empties its list first, and must not be
+    just reading it.
     """
     module = compat.networks()
     listing = getattr(module, "list_available_networks", None)
@@ -43,7 +46,9 @@ def skipped() -> bool:
 
 
 def forget_skip() -> None:
-    """One that was pressed before this wait was meant for something else; the host itself forgets it with every batch."""
+    """One that was pressed before this wait was meant for something else; the host itself forgets
+    it with every batch.
+    """
     shared.state.skipped = False
 
 
@@ -53,7 +58,9 @@ def at_work() -> bool:
 
 
 def refusal(p: Any, kind: str = "download") -> str:
-    """Why this generation may not do that (fetch, or spend), or nothing: the guard stands before the page and before the API."""
+    """Why this generation may not do that (fetch, or spend), or nothing: the guard stands before
+    the page and before the API.
+    """
     from stylus_ext.host.guard import Guard
 
     over_api = bool(getattr(p, "is_api", False))
@@ -63,8 +70,9 @@ def refusal(p: Any, kind: str = "download") -> str:
 
 
 def asked_by() -> Any | None:
-    """The request of the page that wants this picture. The hosts pass it no further than their own function, which is on the stack;
-    an API call has none there."""
+    """The request of the page that wants this picture. The hosts pass it no further than their own
+    function, which is on the stack; an API call has none there.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name.removesuffix(_SUFFIX) in _GENERATING:

@@ -1,4 +1,6 @@
-"""What the host does with a prompt before it makes a picture; beside `compat`. In: texts and names of styles. Out: texts."""
+"""What the host does with a prompt before it makes a picture; beside `compat`. In: texts and names
+of styles. Out: texts.
+"""
 
 from __future__ import annotations
 

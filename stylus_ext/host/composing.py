@@ -1,4 +1,6 @@
-"""Who composes, as one WebUI sees it: what its engine offers, what of that costs money, and whether whoever asks may spend it."""
+"""Who composes, as one WebUI sees it: what its engine offers, what of that costs money, and whether
+whoever asks may spend it.
+"""
 
 from __future__ import annotations
 
@@ -52,23 +54,34 @@ class Composing:
         return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
 
     def kind(self, composer: str) -> Kind:
-        """What planning with it, and with the policy of the settings page, asks of the guard; the engine is asked only where either may cost."""
+        """What planning with it, and with the policy of the settings page, asks of the guard; the
+        engine is asked only where either may cost.
+        """
         from stylus_ext.host import options
 
         reranks = options.read_settings().selection.policy == RERANK
         if composer == RULES and not reranks:
             return Kind.PLAN
         offer = self.offer()
-        return Kind.PLAN if composer in offer.free and (offer.rerank_free or not reranks) else Kind.SPEND
+        return (
+            Kind.PLAN
+            if composer in offer.free and (offer.rerank_free or not reranks)
+            else Kind.SPEND
+        )
 
     def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
-        """As they are, or with what is free, where whoever wants this picture may spend nothing. Waits for the engine, which alone knows."""
+        """As they are, or with what is free, where whoever wants this picture may spend nothing.
+        Waits for the engine, which alone knows.
+        """
         selection = settings.selection
         if selection.composer == RULES and selection.policy != RERANK:
             return settings, []
         self._desk.ready(ready_s)
         offer = self.offer()
-        composes, ranks = selection.composer in offer.free, selection.policy != RERANK or offer.rerank_free
+        composes, ranks = (
+            selection.composer in offer.free,
+            selection.policy != RERANK or offer.rerank_free,
+        )
         if composes and ranks:
             return settings, []
         from stylus_ext.host import compat_downloads
@@ -76,18 +89,30 @@ class Composing:
         refusal = compat_downloads.refusal(p, "spend")
         if not refusal:
             return settings, []
-        free = replace(selection, composer=selection.composer if composes else RULES, policy=selection.policy if ranks else HYBRID)
+        free = replace(
+            selection,
+            composer=selection.composer if composes else RULES,
+            policy=selection.policy if ranks else HYBRID,
+        )
         said = [] if composes else ["The rules compose in place of the language model."]
         said += [] if ranks else ["The candidates were not reranked."]
-        return replace(settings, selection=free), [Note("no_spending", f"{' '.join(said)} {refusal}")]
+        return replace(settings, selection=free), [
+            Note("no_spending", f"{' '.join(said)} {refusal}")
+        ]
 
 
 def read(status: Mapping[str, Any]) -> Offer:
-    """What an engine's status says; one that says nothing of prices has no composer but the rules for free."""
+    """What an engine's status says; one that says nothing of prices has no composer but the rules
+    for free.
+    """
     said = status.get("capabilities")
     known = said if isinstance(said, Mapping) else {}
     policies = known.get("free_policies")
-    return Offer(_named(known.get("composers")), _named(known.get("free_composers")), isinstance(policies, list) and RERANK in policies)
+    return Offer(
+        _named(known.get("composers")),
+        _named(known.get("free_composers")),
+        isinstance(policies, list) and RERANK in policies,
+    )
 
 
 def _named(said: object) -> tuple[str, ...]:

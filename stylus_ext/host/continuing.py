@@ -1,4 +1,6 @@
-"""Going on with a picture that was made: a pasted set, the gallery's upscale button, "send to img2img". In: `p`; out: its work."""
+"""Going on with a picture that was made: a pasted set, the gallery's upscale button, "send to
+img2img". In: `p`; out: its work.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +48,14 @@ class _Earlier:
         return self.made.fields.get(infotext.NEGATIVE, self.made.negative)
 
     def positive(self, text: str) -> str:
-        """The whole text where the user left his own alone, else its tags after what he says now."""
+        """The whole text where the user left his own alone, else its tags after what he says
+        now.
+        """
         if text == self.original:
             return self.made.prompt
-        added = Counter(infotext.tags_of(self.made.prompt)) - Counter(infotext.tags_of(self.original))
+        added = Counter(infotext.tags_of(self.made.prompt)) - Counter(
+            infotext.tags_of(self.original)
+        )
         return " ".join([text, *added.elements()]) if text else " ".join(added.elements())
 
     def negative(self, text: str) -> str:
@@ -57,8 +63,10 @@ class _Earlier:
 
     def all_of(self, texts: Texts) -> Texts:
         return Texts(
-            tuple(map(self.positive, texts.positive)), tuple(map(self.negative, texts.negative)),
-            tuple(map(self.positive, texts.hr_positive)), tuple(map(self.negative, texts.hr_negative)),
+            tuple(map(self.positive, texts.positive)),
+            tuple(map(self.negative, texts.negative)),
+            tuple(map(self.positive, texts.hr_positive)),
+            tuple(map(self.negative, texts.hr_negative)),
         )
 
 
@@ -100,7 +108,9 @@ def _of_image(image: Any) -> _Earlier | None:
 
 
 def _of_memory(p: Any, desk: Desk, before: Texts) -> _Earlier | None:
-    """For a page whose pictures carry no infotext; a caller of the API may send the same seed and prompt by chance."""
+    """For a page whose pictures carry no infotext; a caller of the API may send the same seed and
+    prompt by chance.
+    """
     if getattr(p, "is_api", False) or not p.all_seeds:
         return None
     made = desk.made.get((int(p.all_seeds[0]), before.positive[0]))

@@ -1,4 +1,6 @@
-"""Where a generation asks for its plans: the engine, waited for as long as it may be, and what is remembered between pictures."""
+"""Where a generation asks for its plans: the engine, waited for as long as it may be, and what is
+remembered between pictures.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,14 @@ class Engine(Protocol):
 class Client(Protocol):
     """What it is asked, as `engine_client` does it."""
 
-    def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]: ...
+    def plan(
+        self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
+    ) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
     def always(self) -> list[str]: ...
-    def ask(self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0) -> dict[str, Any]: ...
+    def ask(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0
+    ) -> dict[str, Any]: ...
     def status(self) -> dict[str, Any]: ...
     def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
     def job(self, job_id: str) -> dict[str, Any]: ...
@@ -63,7 +69,9 @@ class Made:
 
 @dataclass
 class Desk:
-    """One for each WebUI process; `say` shows a line while somebody waits, `interrupted` tells that he no longer does."""
+    """One for each WebUI process; `say` shows a line while somebody waits, `interrupted` tells that
+    he no longer does.
+    """
 
     engine: Engine
     client: Client
@@ -83,7 +91,9 @@ class Desk:
         self.downloads, self.composing = Downloads(self), Composing(self)
 
     def ready(self, patience_s: float) -> None:
-        """Starts the engine if need be and waits for it; raises with the engine's own sentence when it does not come."""
+        """Starts the engine if need be and waits for it; raises with the engine's own sentence when
+        it does not come.
+        """
         if self.engine.report().state in _READY:
             return
         until = time.monotonic() + patience_s
@@ -103,7 +113,9 @@ class Desk:
         self.say(f"Stylus: {told(report)}")
 
     def plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
-        """`waits` is for the page, where somebody sees why; the API's calls have the plan's own time for all of it."""
+        """`waits` is for the page, where somebody sees why; the API's calls have the plan's own
+        time for all of it.
+        """
         pid = self._warm
         try:
             answer = self._plan(payload, patience, waits)
@@ -125,10 +137,15 @@ class Desk:
 
     def _plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
         started = time.monotonic()
-        read, self._read = self._read, (None, 0.0)  # until there is an answer, nobody has read what was to be read
+        read, self._read = (
+            self._read,
+            (None, 0.0),
+        )  # until there is an answer, nobody has read what was to be read
         self.ready(patience.ready_s if waits else patience.cold_s)
         warm = self._warm is not None and self._warm == self.engine.report().pid
-        until = started + (patience.warm_s if warm else patience.ready_s if waits else patience.cold_s)
+        until = started + (
+            patience.warm_s if warm else patience.ready_s if waits else patience.cold_s
+        )
         each = patience.warm_s if warm else patience.cold_s
         try:
             while True:
@@ -149,9 +166,16 @@ class Desk:
         return answer
 
     def _complete(self, folders: Sequence[str], said: set[str]) -> None:
-        """What a plan read in its few seconds is read to the end, hashed and embedded on the engine's own time, as when the box is ticked."""
+        """What a plan read in its few seconds is read to the end, hashed and embedded on the
+        engine's own time, as when the box is ticked.
+        """
         now = time.monotonic()
-        if not folders or "busy" in said or not {"partial_index", "late"} & said or now < self._indexed + _INDEX_AGAIN_S:
+        if (
+            not folders
+            or "busy" in said
+            or not {"partial_index", "late"} & said
+            or now < self._indexed + _INDEX_AGAIN_S
+        ):
             return
         self._indexed = now
         try:
@@ -160,7 +184,9 @@ class Desk:
             logger.info("the folders wait for the next plan: %s", error)
 
     def _learn(self, said: set[str]) -> None:
-        """From the codes of a plan's notes: whether the encoder is loaded, and whether the folders were read."""
+        """From the codes of a plan's notes: whether the encoder is loaded, and whether the folders
+        were read.
+        """
         if not {"late", "failed"} & said:
             self._warm = self.engine.report().pid
         if {"late", "failed", "busy"} & said:
@@ -172,8 +198,19 @@ class Desk:
         return self.client.always()
 
     def aside(self) -> Desk:
-        """The same for what is no picture: nothing under the progress bar, and a stop that was meant for the last picture stops nothing."""
-        quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None, self.notes, self.made, self.trays)
+        """The same for what is no picture: nothing under the progress bar, and a stop that was
+        meant for the last picture stops nothing.
+        """
+        quiet = Desk(
+            self.engine,
+            self.client,
+            self.remembered,
+            lambda: False,
+            lambda _: None,
+            self.notes,
+            self.made,
+            self.trays,
+        )
         quiet.downloads, quiet.composing = self.downloads, self.composing
         quiet._warm, quiet._read, quiet._indexed = self._warm, self._read, self._indexed
         return quiet
@@ -183,12 +220,22 @@ class Desk:
         self._warm, self._read, self._indexed = other._warm, other._read, other._indexed
 
     def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
-        """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds them on its own time."""
+        """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds
+        them on its own time.
+        """
         wanted = self.folders_to_read(folders, listing)
         if not wanted:
             return
         quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
-        question = {"prompt": "", "negative_prompt": "", "seeds": [0], "batch_size": 1, "settings": {}, "stems": [], "lora_dirs": wanted}
+        question = {
+            "prompt": "",
+            "negative_prompt": "",
+            "seeds": [0],
+            "batch_size": 1,
+            "settings": {},
+            "stems": [],
+            "lora_dirs": wanted,
+        }
         self._read = (None, 0.0)
         quiet._indexed = self._indexed = time.monotonic()  # it follows
         quiet.plan(question, patience, waits=True)
@@ -197,7 +244,9 @@ class Desk:
         self.client.index(list(folders))
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
-        """All of them once, and when the host lists other files; else now and then, since reading takes its time."""
+        """All of them once, and when the host lists other files; else now and then, since reading
+        takes its time.
+        """
         if self.engine.report().state is EngineState.REMOTE:
             return []  # a shared engine does not see this machine's disk
         state = (tuple(folders), listing)
@@ -226,7 +275,9 @@ def told(report: EngineReport) -> str:
 
 
 class Desks:
-    """The one that is in use; made when first asked for, replaced when its folder or address is another."""
+    """The one that is in use; made when first asked for, replaced when its folder or address is
+    another.
+    """
 
     def __init__(self, make: Callable[[tuple[object, ...]], Desk]) -> None:
         self._make = make

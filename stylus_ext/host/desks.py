@@ -1,4 +1,6 @@
-"""The desk of this WebUI, made when it is first needed, and what the latest generation had to say."""
+"""The desk of this WebUI, made when it is first needed, and what the latest generation had to
+say.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +13,40 @@ from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.desk import Desk, Desks
 
-TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105
 _last: list[str] = []
 
 
-def make_desk(place: tuple[object, ...]) -> Desk:  # noqa: ARG001 - only tells when another one is needed
+def make_desk(
+    place: tuple[object, ...],  # noqa: ARG001
+) -> Desk:
     from stylus_ext.host.engine_client import EngineClient
     from stylus_ext.host.engine_process import current
     from stylus_ext.host.inventory import Shelf
 
     folder = options.data_folder()
     process = current(
-        folder, url=options.own("engine_url"), token=os.environ.get(TOKEN_VARIABLE, ""), settings=options.engine_flags
+        folder,
+        url=options.own("engine_url"),
+        token=os.environ.get(TOKEN_VARIABLE, ""),
+        settings=options.engine_flags,
     )
     if process.remote:
-        process.shelf = process.shelf or Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
-    return Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
+        process.shelf = process.shelf or Shelf(
+            compat.listed_files, compat.listing, compat.cached_sha256
+        )
+    return Desk(
+        process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
+    )
 
 
 desks = Desks(make_desk)
 
 
 def desk_now() -> Desk:
-    return desks.at((options.data_folder(), options.own("engine_url"), tuple(options.engine_flags())))
+    return desks.at(
+        (options.data_folder(), options.own("engine_url"), tuple(options.engine_flags()))
+    )
 
 
 def tell(p: Any, notes: Iterable[Note]) -> None:

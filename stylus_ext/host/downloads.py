@@ -1,4 +1,5 @@
-"""Downloads as one WebUI sees them: whether its engine and the one who asks may fetch, what comes just now, and what came unasked.
+"""Downloads as one WebUI sees them: whether its engine and the one who asks may fetch, what comes
+just now, and what came unasked.
 
 The host is imported where it is asked: a desk can be made without one.
 """
@@ -17,9 +18,18 @@ from stylus_ext.host.fetching import FINISHED, Came, Hall, fetch
 if TYPE_CHECKING:
     from stylus_ext.host.desk import Desk
 
-SWITCHED_OFF = "Downloads are switched off: the settings page has them under Stylus, or `downloads` in the engine's settings.json."
-SHARED = "The shared engine does not see this WebUI's LoRA folder, so it can fetch nothing into it; an engine of its own can."
-NOT_SEEN = "This engine is shared and does not see this machine's files. Run `python install.py index` where the engine runs."
+SWITCHED_OFF = (
+    "Downloads are switched off: the settings page has them under Stylus, or `downloads` in the"
+    " engine's settings.json."
+)
+SHARED = (
+    "The shared engine does not see this WebUI's LoRA folder, so it can fetch nothing into it; an"
+    " engine of its own can."
+)
+NOT_SEEN = (
+    "This engine is shared and does not see this machine's files. Run `python install.py index`"
+    " where the engine runs."
+)
 TOO_OLD = "The engine that runs is too old to fetch anything: please restart the WebUI fully."
 _TROUBLE = (StylusError, EngineGone, EngineRefusal)
 
@@ -34,7 +44,9 @@ class Downloads:
         self.line = ""
 
     def why_not(self, p: Any, waits: bool) -> str:
-        """A sentence, or nothing: for whoever wants this picture. Waits for the engine, which alone knows what it may."""
+        """A sentence, or nothing: for whoever wants this picture. Waits for the engine, which alone
+        knows what it may.
+        """
         from stylus_ext.host import compat_downloads, options
 
         patience = options.patience()
@@ -66,7 +78,12 @@ class Downloads:
         from stylus_ext.host import compat_downloads, options
 
         compat_downloads.forget_skip()
-        hall = Hall(self._say, self._desk.interrupted, compat_downloads.skipped, 60.0 * float(options.own("fetch_minutes")))
+        hall = Hall(
+            self._say,
+            self._desk.interrupted,
+            compat_downloads.skipped,
+            60.0 * float(options.own("fetch_minutes")),
+        )
         return fetch(self._desk.client, files, folders, hall)
 
     def begun(self, job_id: str) -> None:
@@ -74,7 +91,9 @@ class Downloads:
         self._begun.add(job_id)
 
     def take_in(self) -> None:
-        """What such fetches brought, made known to the host where it is made: before the next picture."""
+        """What such fetches brought, made known to the host where it is made: before the next
+        picture.
+        """
         from stylus_ext.host import compat_downloads
 
         for job_id in sorted(self._begun):
@@ -85,7 +104,9 @@ class Downloads:
                 continue
             if job["state"] in FINISHED:
                 self._begun.discard(job_id)
-                compat_downloads.list_anew(one["stem"] for one in (job["result"] or {}).get("fetched", ()))
+                compat_downloads.list_anew(
+                    one["stem"] for one in (job["result"] or {}).get("fetched", ())
+                )
 
     def _say(self, text: str | None) -> None:
         self.line = text or ""

@@ -1,4 +1,6 @@
-"""What is known of the engine now, for all threads: the keeper of the engine writes, whoever asks reads or waits."""
+"""What is known of the engine now, for all threads: the keeper of the engine writes, whoever asks
+reads or waits.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ logger = logging.getLogger(__name__)
 
 
 class Board:
-    """`epoch` counts the links, so that a caller whose link broke can wait for another; `failures` the vain starts in a row."""
+    """`epoch` counts the links, so that a caller whose link broke can wait for another; `failures`
+    the vain starts in a row.
+    """
 
     def __init__(self) -> None:
         self.changed = threading.Condition()

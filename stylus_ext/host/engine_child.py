@@ -1,4 +1,6 @@
-"""One engine as a child of the WebUI: a command goes in, what it says is logged, and its first words say that it is ready."""
+"""One engine as a child of the WebUI: a command goes in, what it says is logged, and its first
+words say that it is ready.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,27 @@ _LAST_LINES = 20
 _GRACE_S = 8.0
 _THREADS = "2"
 _THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
 )
 
 
 class EngineChild:
-    """Started when made; `heard` is called with every line, and with "" when there is no more, in the reader's thread."""
+    """Started when made; `heard` is called with every line, and with "" when there is no more, in
+    the reader's thread.
+    """
 
-    def __init__(self, command: list[str], variables: Mapping[str, str], folder: Path, heard: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        variables: Mapping[str, str],
+        folder: Path,
+        heard: Callable[[str], None],
+    ) -> None:
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -37,11 +52,19 @@ class EngineChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**variables, **dict.fromkeys(_THREAD_VARIABLES, _THREADS), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-            start_new_session=sys.platform != "win32",  # Ctrl+C in the WebUI's terminal is not for it
+            env={
+                **variables,
+                **dict.fromkeys(_THREAD_VARIABLES, _THREADS),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONIOENCODING": "utf-8",
+            },
+            start_new_session=sys.platform
+            != "win32",  # Ctrl+C in the WebUI's terminal is not for it
             creationflags=flags,
         )
-        self._reader = threading.Thread(target=self._read, args=(heard,), name="stylus-engine-log", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, args=(heard,), name="stylus-engine-log", daemon=True
+        )
         self._reader.start()
 
     @property

@@ -1,4 +1,6 @@
-"""Asks the engine: a payload goes in, its answer comes out, or a StylusError with a sentence; an interrupt is heeded at once."""
+"""Asks the engine: a payload goes in, its answer comes out, or a StylusError with a sentence; an
+interrupt is heeded at once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    StylusError,
+    Unavailable,
+)
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from stylus_ext.host.engine_process import EngineProcess, EngineState
@@ -31,28 +39,42 @@ class NoEngine(Unavailable, EngineGone):
 
 
 class EngineClient:
-    """Its calls go to the engine's own address, past every proxy; each may be made from any thread."""
+    """Its calls go to the engine's own address, past every proxy; each may be made from any
+    thread.
+    """
 
     def __init__(self, process: EngineProcess) -> None:
         self._process = process
 
-    def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]:
-        """One deadline for all of it: the wait for an engine that is just starting, the plan, and a second try."""
+    def plan(
+        self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """One deadline for all of it: the wait for an engine that is just starting, the plan, and a
+        second try.
+        """
         wait = _Wait(deadline_s, interrupted)
         self._make_ready(wait, after=-1)
         epoch = self._process.epoch
         try:
             return self._ask_plan(payload, wait)
         except NoEngine:
-            self._make_ready(wait, after=epoch)  # it may have been started again meanwhile: planning twice harms nobody
+            self._make_ready(
+                wait, after=epoch
+            )  # it may have been started again meanwhile: planning twice harms nobody
             return self._ask_plan(payload, wait)
 
     def status(self, timeout_s: float = _QUICK_S) -> dict[str, Any]:
-        """What the engine says of itself, its catalogue and what its index still lacks; never starts one."""
+        """What the engine says of itself, its catalogue and what its index still lacks; never
+        starts one.
+        """
         return self._call("GET", "/v1/status", None, timeout_s)
 
-    def ask(self, method: str, path: str, payload: object = None, timeout_s: float = _QUICK_S) -> dict[str, Any]:
-        """For the page: what the engine answers at a path of its own; one that rests is started first."""
+    def ask(
+        self, method: str, path: str, payload: object = None, timeout_s: float = _QUICK_S
+    ) -> dict[str, Any]:
+        """For the page: what the engine answers at a path of its own; one that rests is started
+        first.
+        """
         self._make_ready(_Wait(timeout_s, bool), after=-1)
         return self._call(method, path, payload, timeout_s)
 
@@ -68,12 +90,22 @@ class EngineClient:
         return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)
 
     def always(self) -> list[str]:
-        """The stems of what the user marked as always wanted, as far as it is on disk: on the engine's, or on ours where it is shared."""
+        """The stems of what the user marked as always wanted, as far as it is on disk: on the
+        engine's, or on ours where it is shared.
+        """
         link, shelf = self._link(), self._process.shelf
         if shelf is not None:
-            said = _told(link, shelf, lambda known: _ask(link, "POST", "/v1/inventory", {"inventory": known[1]}, _QUICK_S))
+            said = _told(
+                link,
+                shelf,
+                lambda known: _ask(
+                    link, "POST", "/v1/inventory", {"inventory": known[1]}, _QUICK_S
+                ),
+            )
             return [str(stem) for stem in said["always"]]
-        answer = self._call("POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S)
+        answer = self._call(
+            "POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S
+        )
         return [str(entry["stem"]) for entry in answer["entries"] if entry["stem"]]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
@@ -92,7 +124,15 @@ class EngineClient:
         shelf = self._process.shelf
         if shelf is None or request.get("stems") is None:
             return wait.through(lambda: _ask(link, "POST", "/v1/plan", request, left + _SLACK_S))
-        return wait.through(lambda: _told(link, shelf, lambda known: _ask(link, "POST", "/v1/plan", _by_number(request, known), left + _SLACK_S)))
+        return wait.through(
+            lambda: _told(
+                link,
+                shelf,
+                lambda known: _ask(
+                    link, "POST", "/v1/plan", _by_number(request, known), left + _SLACK_S
+                ),
+            )
+        )
 
     def _call(self, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
         return _ask(self._link(), method, path, payload, timeout_s)
@@ -117,12 +157,16 @@ class _Wait:
 
     def check(self, why: str, slack_s: float = 0.0) -> None:
         if self.interrupted():
-            raise Cancelled("The choice of LoRAs was interrupted, so the prompt was left as it was.")
+            raise Cancelled(
+                "The choice of LoRAs was interrupted, so the prompt was left as it was."
+            )
         if time.monotonic() >= self._until + slack_s:
             raise DeadlineExceeded(f"{LEFT}{why} within {round(self._deadline_s, 1):g} s.")
 
     def through(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What the call brings. It runs in a thread of its own, which is left to itself when nobody waits for it any more."""
+        """What the call brings. It runs in a thread of its own, which is left to itself when nobody
+        waits for it any more.
+        """
         task = _Task(call)
         threading.Thread(target=task.run, name="stylus-plan", daemon=True).start()
         while not task.done.wait(_SLICE_S):
@@ -151,7 +195,9 @@ class _Task:
 
 
 def _told(link: EngineLink, shelf: Shelf, ask: Callable[[Sent], dict[str, Any]]) -> dict[str, Any]:
-    """Asks an engine that knows what we list: the list goes there when it is new, and once more when the engine is."""
+    """Asks an engine that knows what we list: the list goes there when it is new, and once more
+    when the engine is.
+    """
     inventory = shelf.now()
     if shelf.sent is not None and shelf.sent[0] is inventory:
         try:
@@ -167,10 +213,16 @@ def _by_number(request: Mapping[str, Any], known: Sent) -> dict[str, Any]:
     """The number stands for all stems; some of them alone are still said."""
     inventory, number = known
     some = {} if inventory.stems <= set(request["stems"]) else {"stems": request["stems"]}
-    return {**{name: value for name, value in request.items() if name != "stems"}, **some, "inventory": number}
+    return {
+        **{name: value for name, value in request.items() if name != "stems"},
+        **some,
+        "inventory": number,
+    }
 
 
-def _ask(link: EngineLink, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
+def _ask(
+    link: EngineLink, method: str, path: str, payload: object, timeout_s: float
+) -> dict[str, Any]:
     try:
         return link.call(method, path, payload, timeout_s)
     except EngineGone as gone:
@@ -178,7 +230,9 @@ def _ask(link: EngineLink, method: str, path: str, payload: object, timeout_s: f
     except EngineRefusal as refusal:
         if refusal.code == "inventory":
             raise _NotThere(str(refusal)) from refusal
-        raise (InvalidInput if refusal.code == "invalid" else Unavailable)(str(refusal)) from refusal
+        raise (InvalidInput if refusal.code == "invalid" else Unavailable)(
+            str(refusal)
+        ) from refusal
 
 
 def answers(process: EngineProcess) -> bool:

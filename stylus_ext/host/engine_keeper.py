@@ -1,4 +1,6 @@
-"""Keeps one engine alive for a data folder: ours or one that runs there already; what happens goes to the board."""
+"""Keeps one engine alive for a data folder: ours or one that runs there already; what happens goes
+to the board.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Orders:
 
 
 class Keeper:
-    """Lives in a thread of its own from a start to a stop, to an idle engine's end, or to a version that does not fit."""
+    """Lives in a thread of its own from a start to a stop, to an idle engine's end, or to a version
+    that does not fit.
+    """
 
     def __init__(self, orders: Orders, board: Board) -> None:
         self._orders = orders
@@ -45,7 +49,9 @@ class Keeper:
         self._guard = threading.Lock()
         self._child: EngineChild | None = None
         self.looked = False
-        """Whether it is known that no engine runs on the folder; before, a missing environment is no obstacle."""
+        """Whether it is known that no engine runs on the folder; before, a missing environment is
+        no obstacle.
+        """
 
     def run(self) -> None:
         pause = FIRST_PAUSE_S
@@ -88,7 +94,9 @@ class Keeper:
                 if self._stopping.is_set():
                     return False
                 self._up.clear()
-                self._child = child = EngineChild(self._command(), self._variables(), self._orders.data_dir, self._hear)
+                self._child = child = EngineChild(
+                    self._command(), self._variables(), self._orders.data_dir, self._hear
+                )
         except (SetupProblem, OSError, ValueError) as problem:
             return self._fail(f"The engine cannot be started: {problem}")
         try:
@@ -97,7 +105,9 @@ class Keeper:
             self._child = None
 
     def _attend(self, said: rendezvous.Rendezvous) -> bool:
-        """An engine that another program started; when it ends in order, it takes its address away."""
+        """An engine that another program started; when it ends in order, it takes its address
+        away.
+        """
         self._board.ready(said.url, said.token, said.pid, said.version)
         look = self._board.look
         while not self._stopping.is_set() and rendezvous.process_lives(said.pid):
@@ -122,19 +132,26 @@ class Keeper:
         state = self._board.now.state
         if self._stopping.is_set() or state is EngineState.FAILED:
             return False
-        if code == 0:  # it was idle, or somebody stopped it on purpose; or another engine was quicker, which we look for
+        # It was idle, or was stopped on purpose; or another engine was quicker, which we look for.
+        if code == 0:
             return state is not EngineState.READY
         if state is EngineState.READY:
             self._board.publish(engine_report.starting(why=_AGAIN))
             return True
-        return self._fail(f"The engine ended while it started: {child.last_words() or f'exit code {code}'}")
+        return self._fail(
+            f"The engine ended while it started: {child.last_words() or f'exit code {code}'}"
+        )
 
     def _fail(self, sentence: str) -> bool:
-        self._board.failed(f"{sentence} Stylus tries again by itself; details are in {self._orders.data_dir}.")
+        self._board.failed(
+            f"{sentence} Stylus tries again by itself; details are in {self._orders.data_dir}."
+        )
         return True
 
     def _hear(self, line: str) -> None:
-        """Its first words come when its address is written and its door is open; nothing, when it has ended."""
+        """Its first words come when its address is written and its door is open; nothing, when it
+        has ended.
+        """
         said = rendezvous.read(self._orders.data_dir) if line.startswith(READY_WORDS) else None
         if said is not None and said.version == __version__:
             self._board.ready(said.url, said.token, said.pid, said.version)
@@ -147,8 +164,17 @@ class Keeper:
 
     def _command(self) -> list[str]:
         orders = self._orders
-        words = ["serve", "--bound", "--idle-minutes", f"{orders.idle_minutes:g}", "--data-dir", str(orders.data_dir)]
+        words = [
+            "serve",
+            "--bound",
+            "--idle-minutes",
+            f"{orders.idle_minutes:g}",
+            "--data-dir",
+            str(orders.data_dir),
+        ]
         return orders.setup.command([*words, *orders.settings()])
 
     def _variables(self) -> dict[str, str]:
-        return self._orders.setup.variables() | {rendezvous.TOKEN_VARIABLE: secrets.token_urlsafe(32)}
+        return self._orders.setup.variables() | {
+            rendezvous.TOKEN_VARIABLE: secrets.token_urlsafe(32)
+        }

@@ -1,6 +1,8 @@
-"""The engine beside the WebUI: started on first need, watched, started again when it dies, ended with the WebUI.
+"""The engine beside the WebUI: started on first need, watched, started again when it dies, ended
+with the WebUI.
 
-In: the data folder, or the address of a shared engine. Out: a report that is always at hand, and a link once it answers.
+In: the data folder, or the address of a shared engine. Out: a report that is always at hand, and a
+link once it answers.
 """
 
 from __future__ import annotations
@@ -35,8 +37,14 @@ class EngineProcess:
     """One per WebUI and data folder; every method may be called from any thread."""
 
     def __init__(
-        self, data_dir: Path, *, url: str = "", token: str = "", settings: Callable[[], list[str]] = list,
-        setup: Setup | None = None, idle_minutes: float = IDLE_MINUTES,
+        self,
+        data_dir: Path,
+        *,
+        url: str = "",
+        token: str = "",
+        settings: Callable[[], list[str]] = list,
+        setup: Setup | None = None,
+        idle_minutes: float = IDLE_MINUTES,
     ) -> None:
         self.data_dir = data_dir
         self.remote = bool(url)
@@ -54,7 +62,9 @@ class EngineProcess:
 
     @property
     def epoch(self) -> int:
-        """Counts the engines that became ready; the one of a link that broke goes to `wait_ready`."""
+        """Counts the engines that became ready; the one of a link that broke goes to
+        `wait_ready`.
+        """
         return self._board.epoch
 
     def report(self) -> EngineReport:
@@ -81,7 +91,9 @@ class EngineProcess:
                 return
             self._board.failures = 0
             self._keeper = Keeper(self._orders, self._board)
-            self._thread = threading.Thread(target=self._keep, args=(self._keeper,), name="stylus-engine", daemon=True)
+            self._thread = threading.Thread(
+                target=self._keep, args=(self._keeper,), name="stylus-engine", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
@@ -93,10 +105,14 @@ class EngineProcess:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
-    def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1) -> bool:
-        """Starts it if need be; False when the time is over, the user interrupts, or waiting longer would be of no use.
+    def wait_ready(
+        self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
+    ) -> bool:
+        """Starts it if need be; False when the time is over, the user interrupts, or waiting longer
+        would be of no use.
 
-        `after` is the epoch of a link that broke: that engine gets a moment to show that it lives, else the next is waited for.
+        `after` is the epoch of a link that broke: that engine gets a moment to show that it lives,
+        else the next is waited for.
         """
         until = time.monotonic() + timeout_s
         doubt_until = time.monotonic() + min(_DOUBT_S, timeout_s)
@@ -106,7 +122,9 @@ class EngineProcess:
         while not self.remote:
             with board.changed:
                 state, idle = board.now.state, self._thread is None
-                if state is EngineState.READY and (board.epoch > after or time.monotonic() >= doubt_until):
+                if state is EngineState.READY and (
+                    board.epoch > after or time.monotonic() >= doubt_until
+                ):
                     return True
             hopeless = board.failures >= _HOPELESS or (idle and state is EngineState.FAILED)
             if interrupted() or time.monotonic() >= until or hopeless or self._needs_a_button():
@@ -118,7 +136,9 @@ class EngineProcess:
         return board.link is not None
 
     def link(self) -> EngineLink:
-        """To the engine that answers now; raises EngineGone with the report's sentence when none does."""
+        """To the engine that answers now; raises EngineGone with the report's sentence when none
+        does.
+        """
         link = self._board.link
         if link is None:
             raise EngineGone(self.report().sentence)
@@ -154,14 +174,20 @@ class EngineProcess:
             self._board.publish(engine_report.failed(str(problem)))
 
 
-def current(data_dir: Path, *, url: str = "", token: str = "", settings: Callable[[], list[str]] = list) -> EngineProcess:
-    """The one of this WebUI, also after its UI was reloaded; changed settings make another, which takes over what ran."""
+def current(
+    data_dir: Path, *, url: str = "", token: str = "", settings: Callable[[], list[str]] = list
+) -> EngineProcess:
+    """The one of this WebUI, also after its UI was reloaded; changed settings make another, which
+    takes over what ran.
+    """
     identity = _identity(data_dir, url, token, settings)
     with _guard:
         old = _current.get("engine")
         if old is not None and old.identity == identity:
             return old
-        _current["engine"] = fresh = EngineProcess(data_dir, url=url, token=token, settings=settings)
+        _current["engine"] = fresh = EngineProcess(
+            data_dir, url=url, token=token, settings=settings
+        )
     if old is not None:
         _take_over(old, fresh)
     return fresh
@@ -176,5 +202,7 @@ def _take_over(old: EngineProcess, fresh: EngineProcess) -> None:
     fresh.start()
 
 
-def _identity(data_dir: Path, url: str, token: str, settings: Callable[[], list[str]]) -> tuple[object, ...]:
+def _identity(
+    data_dir: Path, url: str, token: str, settings: Callable[[], list[str]]
+) -> tuple[object, ...]:
     return str(data_dir), url, token, tuple(settings())

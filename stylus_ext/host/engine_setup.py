@@ -1,4 +1,6 @@
-"""The engine's private environment as the panel shows it: what is missing, how far its build is, and the build's start."""
+"""The engine's private environment as the panel shows it: what is missing, how far its build is,
+and the build's start.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from dataclasses import dataclass, field
 from stylus_ext.environment.child import main_command
 from stylus_ext.environment.hook import start_detached
 from stylus_ext.environment.launch import CLI, environment_variables
-from stylus_ext.environment.layout import BUILD_LOCK, Environment, default_home, default_locks, plan_environment
+from stylus_ext.environment.layout import (
+    BUILD_LOCK,
+    Environment,
+    default_home,
+    default_locks,
+    plan_environment,
+)
 from stylus_ext.environment.locking import is_locked
 from stylus_ext.environment.meter import megabytes
 from stylus_ext.environment.problems import SetupProblem
@@ -37,7 +45,10 @@ class Setup:
         try:
             self._builder = start_detached(environment)
         except OSError as error:
-            self._refusal = f"The engine cannot be set up in {environment.home.folder}: {error}. Please check its rights."
+            self._refusal = (
+                f"The engine cannot be set up in {environment.home.folder}: {error}. Please check"
+                " its rights."
+            )
         else:
             self._refusal = ""
 
@@ -72,7 +83,9 @@ class Setup:
         return self._environment
 
     def _building(self, environment: Environment) -> bool:
-        """A builder of ours counts from its first moment on, anybody's as soon as it has the lock."""
+        """A builder of ours counts from its first moment on, anybody's as soon as it has the
+        lock.
+        """
         if self._builder is not None and self._builder.poll() is None:
             return True
         try:
@@ -84,20 +97,37 @@ class Setup:
         sizes = [megabytes(part) for part in environment.parts if not part.ready]
         download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         needs = f"about {download:,} MB to download, {disk:,} MB on disk"
-        begun = bool(self._refusal) or (progress is not None and (bool(progress.error) or not progress.finished))
+        begun = bool(self._refusal) or (
+            progress is not None and (bool(progress.error) or not progress.finished)
+        )
         if self._refusal:
             said = self._refusal
         elif progress is not None and progress.error:
             said = f"The set-up of the engine stopped: {progress.error}"
         elif progress is not None and not progress.finished:
-            said = f"The set-up of the engine was interrupted. Press Retry to take it up again ({needs})."
+            said = (
+                "The set-up of the engine was interrupted. Press Retry to take it up again"
+                f" ({needs})."
+            )
         else:
-            said = f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's own packages stay as they are."
-        return EngineReport(EngineState.NOT_SET_UP, said, AGAIN if begun else "", total_mb=download + disk)
+            said = (
+                f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's"
+                " own packages stay as they are."
+            )
+        return EngineReport(
+            EngineState.NOT_SET_UP, said, AGAIN if begun else "", total_mb=download + disk
+        )
 
 
 def _under_way(progress: Progress | None) -> EngineReport:
     said = "The engine is being set up; this is needed once."
     if progress is None or progress.finished:
         return EngineReport(EngineState.SETTING_UP, said, step="beginning")
-    return EngineReport(EngineState.SETTING_UP, said, progress.step, progress.done_mb, progress.total_mb, progress.eta_s)
+    return EngineReport(
+        EngineState.SETTING_UP,
+        said,
+        progress.step,
+        progress.done_mb,
+        progress.total_mb,
+        progress.eta_s,
+    )

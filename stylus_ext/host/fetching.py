@@ -1,6 +1,8 @@
-"""Fetches what a plan lacks while somebody waits for the picture: files and folders go in, what did not come and why comes out.
+"""Fetches what a plan lacks while somebody waits for the picture: files and folders go in, what did
+not come and why comes out.
 
-The engine fetches; here it is followed, told to the user, and stopped as soon as nobody waits any more.
+The engine fetches; here it is followed, told to the user, and stopped as soon as nobody waits any
+more.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class FetchStopped(Cancelled):
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """By key the stem of what lies in the folders now, what of it is new as sentences, and by key why the others do not."""
+    """By key the stem of what lies in the folders now, what of it is new as sentences, and by key
+    why the others do not.
+    """
 
     stems: Mapping[str, str] = field(default_factory=dict)
     told: tuple[str, ...] = ()
@@ -49,7 +53,9 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Hall:
-    """Where the user waits: what is shown to him, and his buttons. `longest_s` 0 waits until it is there."""
+    """Where the user waits: what is shown to him, and his buttons. `longest_s` 0 waits until it is
+    there.
+    """
 
     say: Callable[[str | None], None]
     interrupted: Callable[[], bool]
@@ -59,7 +65,9 @@ class Hall:
 
 def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], hall: Hall) -> Came:
     """What does not come is in the answer; only the end of the whole generation is raised."""
-    errand = _Errand(client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)})
+    errand = _Errand(
+        client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)}
+    )
     named = _named(files)
     began = time.monotonic()
     logger.info("fetching %s", named)
@@ -68,11 +76,21 @@ def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], 
     try:
         while not errand.over.wait(_SLICE_S):
             if hall.interrupted():
-                raise FetchStopped(f"Stylus was interrupted while it fetched {named}; what had come is kept to go on with.")
+                raise FetchStopped(
+                    f"Stylus was interrupted while it fetched {named}; what had come is kept to go"
+                    " on with."
+                )
             if hall.skipped():
-                return _none(files, "was not fetched, since you skipped it; what had come is kept to go on with")
+                return _none(
+                    files,
+                    "was not fetched, since you skipped it; what had come is kept to go on with",
+                )
             if hall.longest_s and time.monotonic() >= began + hall.longest_s:
-                return _none(files, f"was not there within {hall.longest_s / 60:g} minutes; what has come is kept to go on with")
+                return _none(
+                    files,
+                    f"was not there within {hall.longest_s / 60:g} minutes; what has come is kept"
+                    " to go on with",
+                )
             hall.say(f"Stylus: fetching {named}{_how_far(errand.job)}")
     finally:
         errand.leave()
@@ -81,7 +99,9 @@ def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], 
 
 
 class _Errand:
-    """One job of the engine, in a thread of its own: an engine that does not answer keeps nobody from pressing Interrupt."""
+    """One job of the engine, in a thread of its own: an engine that does not answer keeps nobody
+    from pressing Interrupt.
+    """
 
     def __init__(self, client: Client, payload: Mapping[str, Any]) -> None:
         self._client, self._payload = client, payload
@@ -91,7 +111,9 @@ class _Errand:
         self.problem = ""
 
     def leave(self) -> None:
-        """Nobody waits any more: a job that still runs is stopped, and that is waited for by nobody either."""
+        """Nobody waits any more: a job that still runs is stopped, and that is waited for by nobody
+        either.
+        """
         self._left.set()
 
     def run(self) -> None:
@@ -99,7 +121,9 @@ class _Errand:
             self._follow(self._client.begin("fetch", self._payload))
         except EngineGone as error:
             logger.warning("the engine that fetched is gone: %s", error)
-            self.problem = "the engine does not answer any more; what had come is kept to go on with"
+            self.problem = (
+                "the engine does not answer any more; what had come is kept to go on with"
+            )
         except _TROUBLE as error:
             logger.warning("a fetch was not followed to its end: %s", error)
             self.problem = str(error)
@@ -120,13 +144,19 @@ def _came(errand: _Errand, files: Sequence[MissingFile]) -> Came:
         why = errand.problem or str(errand.job.get("error") or "the engine did not say why")
         return _none(files, f"was not fetched: {why}")
     failed = {str(one["key"]): str(one["text"])[:_LONGEST_TEXT] for one in result["failed"]}
-    told = tuple(f"{one['stem']} was fetched ({in_mb(one['size'])})." for one in result["fetched"] if one["new"])
+    told = tuple(
+        f"{one['stem']} was fetched ({in_mb(one['size'])})."
+        for one in result["fetched"]
+        if one["new"]
+    )
     return Came({str(one["key"]): str(one["stem"]) for one in result["fetched"]}, told, failed)
 
 
 def _none(files: Sequence[MissingFile], why: str) -> Came:
     ends = "" if why.endswith((".", "?", "!")) else "."
-    return Came(failed={str(file.key): f"{file.name} {why}{ends}"[:_LONGEST_TEXT] for file in files})
+    return Came(
+        failed={str(file.key): f"{file.name} {why}{ends}"[:_LONGEST_TEXT] for file in files}
+    )
 
 
 def _named(files: Sequence[MissingFile]) -> str:

@@ -1,6 +1,8 @@
-"""One generation: the host's `p` and the panel's values go in; its prompt lists and infotext fields are what changes.
+"""One generation: the host's `p` and the panel's values go in; its prompt lists and infotext fields
+are what changes.
 
-Everything is planned first and written in one go, so that whatever goes wrong leaves the prompts as they were.
+Everything is planned first and written in one go, so that whatever goes wrong leaves the prompts as
+they were.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ _SCENERY = frozenset({"style", "background", "building"})
 _FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
 _UNKNOWN_FAMILY = Note(
     "unknown_family",
-    "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always wanted were considered; choose its"
-    " family in the panel.",
+    "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always"
+    " wanted were considered; choose its family in the panel.",
 )
 _NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
 _INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
@@ -58,16 +60,27 @@ class Generation:
         try:
             rewritten, family = self._plan(before)
         except Cancelled as stop:
-            said = f"{stop} The prompt was left as it was." if isinstance(stop, FetchStopped) else _INTERRUPTED
+            said = (
+                f"{stop} The prompt was left as it was."
+                if isinstance(stop, FetchStopped)
+                else _INTERRUPTED
+            )
             told.append(Note("cancelled", said))
             return Work(before, (), infotext.of_generation(self.values, "", told), told)
         except _TROUBLE as error:
             logger.info("no plan: %s", error)
-            told.append(Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}"))
+            told.append(
+                Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}")
+            )
             return Work(before, (), infotext.of_generation(self.values, "", told), told)
         told += rewritten.notes
         write(self.p, rewritten.texts)
-        work = Work(rewritten.texts, rewritten.pictures, infotext.of_generation(self.values, family, told), list(dict.fromkeys(told)))
+        work = Work(
+            rewritten.texts,
+            rewritten.pictures,
+            infotext.of_generation(self.values, family, told),
+            list(dict.fromkeys(told)),
+        )
         work.named = rewritten.named
         self._remember(work)
         return work
@@ -77,10 +90,14 @@ class Generation:
             raise Cancelled("It was interrupted before it began.")
         self.desk.downloads.take_in()
         inquiry, family, notes = self.inquiry()
-        settings, told = self.desk.composing.allowed(self.p, inquiry.settings, options.patience().ready_s)
+        settings, told = self.desk.composing.allowed(
+            self.p, inquiry.settings, options.patience().ready_s
+        )
         inquiry, notes = replace(inquiry, settings=settings), [*_unlisted(before), *notes, *told]
         if not inquiry.stems and family == UNKNOWN:
-            pictures = tuple(Picture(*pair) for pair in zip(before.positive, before.negative, strict=True))
+            pictures = tuple(
+                Picture(*pair) for pair in zip(before.positive, before.negative, strict=True)
+            )
             return Rewritten(before, pictures, tuple(notes)), family
         corrections, said = self._corrections(family)
         inquiry = replace(inquiry, description=self._description(before), corrections=corrections)
@@ -114,7 +131,9 @@ class Generation:
         return tray.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
     def _reach(self, inquiry: Inquiry, job: Job, family: str) -> tuple[Ask, list[Note]]:
-        """How a prompt's plan is had: with what may be fetched where that is wanted, else with what is on disk."""
+        """How a prompt's plan is had: with what may be fetched where that is wanted, else with what
+        is on disk.
+        """
         if not self.values.downloads or family == UNKNOWN:
             return inquiry.ask, []
         why = self.desk.downloads.why_not(self.p, inquiry.waits)
@@ -125,7 +144,9 @@ class Generation:
     def _settings(self) -> tuple[Settings, str]:
         settings = settings_of(self.values, options.read_settings())
         family = self.values.family
-        if family == AUTO or not getattr(self.p, "is_api", False):  # the panel's choice is kept for its checkpoint at once
+        if family == AUTO or not getattr(
+            self.p, "is_api", False
+        ):  # the panel's choice is kept for its checkpoint at once
             family = loaded_family(self.desk.remembered).family
         if family == UNKNOWN and settings.selection.family != ANY:
             family = settings.selection.family
@@ -151,7 +172,11 @@ class Generation:
 
     def _description(self, before: Texts) -> str:
         images = getattr(self.p, "init_images", None)
-        if not images or any(text.strip() for text in before.positive) or not options.own("describe"):
+        if (
+            not images
+            or any(text.strip() for text in before.positive)
+            or not options.own("describe")
+        ):
             return ""
         return compat.describe(images[0])
 
@@ -164,15 +189,20 @@ class Generation:
 def _unlisted(texts: Texts) -> list[Note]:
     """A name of the user's own that may cost the picture every LoRA, ours as well."""
     written = [text for text in dict.fromkeys((*texts.positive, *texts.hr_positive)) if "<" in text]
-    names = compat.unlisted(tag.name for text in written for tag in parse_prompt(text).user_tags if tag.kind in ADAPTER_KINDS)
+    names = compat.unlisted(
+        tag.name
+        for text in written
+        for tag in parse_prompt(text).user_tags
+        if tag.kind in ADAPTER_KINDS
+    )
     if not names:
         return []
     said = ", ".join(names)
     return [
         Note(
             "unlisted",
-            f"The prompt names {said}, which this WebUI does not list among its LoRAs; if there is no such file, reForge and Forge"
-            " load none of the picture's LoRAs.",
+            f"The prompt names {said}, which this WebUI does not list among its LoRAs; if there is"
+            " no such file, reForge and Forge load none of the picture's LoRAs.",
         )
     ]
 
@@ -181,7 +211,7 @@ def is_inpainting(p: Any) -> bool:
     return getattr(p, "image_mask", None) is not None or getattr(p, "latent_mask", None) is not None
 
 
-def _anything(pick: Pick) -> bool:  # noqa: ARG001 - nothing is asked of it
+def _anything(pick: Pick) -> bool:  # noqa: ARG001
     return True
 
 

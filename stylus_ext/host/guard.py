@@ -1,6 +1,8 @@
-"""Who may do what over the WebUI's network doors: a request goes in, None or the reason against it comes out.
+"""Who may do what over the WebUI's network doors: a request goes in, None or the reason against it
+comes out.
 
-The WebUI's own options say who may enter (API auth, gradio auth), and how far its doors are open (--listen, --share and their like).
+The WebUI's own options say who may enter (API auth, gradio auth), and how far its doors are open
+(--listen, --share and their like).
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from stylus_ext.host.guard_request import Asked, asked
 if TYPE_CHECKING:
     from stylus_ext.host.page_tokens import PageTokens
 
-_OPENERS = ("listen", "share", "ngrok", "cloudflared", "remotemoe", "localhostrun", "webui_is_non_local")
+_OPENERS = (
+    "listen",
+    "share",
+    "ngrok",
+    "cloudflared",
+    "remotemoe",
+    "localhostrun",
+    "webui_is_non_local",
+)
 _CONSENT = "enable_insecure_extension_access"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 PAGE_HEADER = "x-stylus-page"
@@ -37,10 +47,19 @@ class Kind(str, Enum):
 
 
 JOBS: Mapping[str, Kind] = {
-    "index": Kind.CHANGE, "sync": Kind.CHANGE, "identify": Kind.CHANGE, "fetch": Kind.DOWNLOAD, "refine": Kind.SPEND, "discard": Kind.CHANGE,
+    "index": Kind.CHANGE,
+    "sync": Kind.CHANGE,
+    "identify": Kind.CHANGE,
+    "fetch": Kind.DOWNLOAD,
+    "refine": Kind.SPEND,
+    "discard": Kind.CHANGE,
 }
 """What long work asks for, whether the tab or a program starts it."""
-_NAMED = {Kind.DOWNLOAD: "downloads files", Kind.SPEND: "spends money", Kind.CHANGE: "changes settings or the catalogue"}
+_NAMED = {
+    Kind.DOWNLOAD: "downloads files",
+    Kind.SPEND: "spends money",
+    Kind.CHANGE: "changes settings or the catalogue",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,8 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Guard:
-    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are the WebUI's `cmd_opts`,
+    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are
+    the WebUI's `cmd_opts`,
 
     `pages` the tokens of its own pages, each of which stands where the page's events stand.
     """
@@ -62,7 +82,9 @@ class Guard:
     pages: PageTokens | None = None
 
     def allows(self, kind: str, request: object = None) -> str | None:
-        """For an event of the page: gradio itself lets in only who is logged in. Without a request it is the WebUI's own doing."""
+        """For an event of the page: gradio itself lets in only who is logged in. Without a request
+        it is the WebUI's own doing.
+        """
         if request is None:
             return None
         who = asked(request)
@@ -71,9 +93,13 @@ class Guard:
         return against.sentence if against else None
 
     def at_door(self, kind: str, over_api: bool) -> str | None:
-        """For a generation whose request nobody passes on: whoever came through a door with a password is known."""
+        """For a generation whose request nobody passes on: whoever came through a door with a
+        password is known.
+        """
         locks = ("api_auth",) if over_api else ("gradio_auth", "gradio_auth_path")
-        against = self._open_door(Kind(kind), any(getattr(self.flags, lock, None) for lock in locks))
+        against = self._open_door(
+            Kind(kind), any(getattr(self.flags, lock, None) for lock in locks)
+        )
         return against.sentence if against else None
 
     def refusal(self, kind: str, request: object) -> Refusal | None:
@@ -81,33 +107,61 @@ class Guard:
         who, people = asked(request), People(self.flags)
         known = people.logged_in(who) or people.has_password(who)
         if people.wanted and not known and not self._is_page(who, people):
-            return Refusal(UNAUTHORIZED, "This WebUI asks for a user and a password: give those of --api-auth or --gradio-auth.")
+            return Refusal(
+                UNAUTHORIZED,
+                "This WebUI asks for a user and a password: give those of --api-auth or"
+                " --gradio-auth.",
+            )
         return self._address(who, known) or self._open_door(Kind(kind), known)
 
     def _is_page(self, who: Asked, people: People) -> bool:
-        """Where gradio has a login, its cookie is what counts: a token alone may have been overheard."""
-        return self.pages is not None and not people.log_in and self.pages.knows(who.headers.get(PAGE_HEADER, ""))
+        """Where gradio has a login, its cookie is what counts: a token alone may have been
+        overheard.
+        """
+        return (
+            self.pages is not None
+            and not people.log_in
+            and self.pages.knows(who.headers.get(PAGE_HEADER, ""))
+        )
 
     def _address(self, who: Asked, known: bool) -> Refusal | None:
-        """A page of another site may steer a browser here: by a name that it lets point to this machine, or across sites."""
+        """A page of another site may steer a browser here: by a name that it lets point to this
+        machine, or across sites.
+        """
         names = Names(self.flags, self._open)
         host = who.headers.get("host", "")
         if not known and not names.is_ours(host_of(host)):
-            said = f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or name this one with --server-name."
+            said = (
+                f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or"
+                " name this one with --server-name."
+            )
             return Refusal(FORBIDDEN, said)
         origin = who.headers.get("origin")
         if origin is not None and not names.same(origin, host):
-            return Refusal(FORBIDDEN, f"A page of {origin[:80]!r} may not use this WebUI; --cors-allow-origins can permit it.")
-        if origin is None and who.method != "GET" and who.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return Refusal(FORBIDDEN, "A page of another site may not use this WebUI; --cors-allow-origins can permit it.")
+            return Refusal(
+                FORBIDDEN,
+                f"A page of {origin[:80]!r} may not use this WebUI; --cors-allow-origins can"
+                " permit it.",
+            )
+        if (
+            origin is None
+            and who.method != "GET"
+            and who.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        ):
+            return Refusal(
+                FORBIDDEN,
+                "A page of another site may not use this WebUI; --cors-allow-origins can"
+                " permit it.",
+            )
         return None
 
     def _open_door(self, kind: Kind, known: bool) -> Refusal | None:
         if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
             return None
         said = (
-            f"This {_NAMED[kind]}, and anybody in the network can reach this WebUI without a password."
-            " Start it with --gradio-auth (and --api-auth), or with --enable-insecure-extension-access if you consent."
+            f"This {_NAMED[kind]}, and anybody in the network can reach this WebUI without a"
+            " password. Start it with --gradio-auth (and --api-auth), or with"
+            " --enable-insecure-extension-access if you consent."
         )
         return Refusal(FORBIDDEN, said)
 
@@ -120,10 +174,16 @@ class Guard:
 
 
 def _is_loopback(name: str) -> bool:
-    return name.lower() == "localhost" or (is_literal(name) and name.strip("[]").startswith(("127.", "::1")))
+    return name.lower() == "localhost" or (
+        is_literal(name) and name.strip("[]").startswith(("127.", "::1"))
+    )
 
 
-def kind_of(request: Mapping[str, Any], free_composers: tuple[str, ...] = ("rules",), rerank_free: bool = False) -> Kind:
+def kind_of(
+    request: Mapping[str, Any],
+    free_composers: tuple[str, ...] = ("rules",),
+    rerank_free: bool = False,
+) -> Kind:
     """What a plan's payload asks for besides planning."""
     if request.get("downloads"):
         return Kind.DOWNLOAD

@@ -1,4 +1,6 @@
-"""Under which names a WebUI is to be called: Host and Origin headers go in, whether they are its own comes out."""
+"""Under which names a WebUI is to be called: Host and Origin headers go in, whether they are its
+own comes out.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,11 @@ from urllib.parse import urlsplit
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _TUNNELS = {
-    "share": (".gradio.live", ".gradio.app"), "ngrok": (".ngrok.io", ".ngrok-free.app", ".ngrok.app", ".ngrok.dev", ".ngrok-free.dev"),
-    "cloudflared": (".trycloudflare.com",), "remotemoe": (".remote.moe",), "localhostrun": (".lhr.life", ".localhost.run"),
+    "share": (".gradio.live", ".gradio.app"),
+    "ngrok": (".ngrok.io", ".ngrok-free.app", ".ngrok.app", ".ngrok.dev", ".ngrok-free.dev"),
+    "cloudflared": (".trycloudflare.com",),
+    "remotemoe": (".remote.moe",),
+    "localhostrun": (".lhr.life", ".localhost.run"),
 }
 _PORTS = {"http": 80, "https": 443}
 
@@ -25,7 +30,9 @@ class Names:
     is_open: bool
 
     def is_ours(self, host: str) -> bool:
-        """A number cannot be made to point elsewhere; a name can, unless it is one that is known to be ours."""
+        """A number cannot be made to point elsewhere; a name can, unless it is one that is known to
+        be ours.
+        """
         if host in _LOCAL or host.endswith(".localhost") or host in self._stated():
             return True
         if not self.is_open:
@@ -45,17 +52,23 @@ class Names:
             return False
         if page.scheme not in _PORTS or not page.hostname:
             return False
-        # Behind a tunnel the page may be https while we are called over http: only a stated port must agree.
+        # Behind a tunnel the page may be https while we are called over http: only a stated port
+        # must agree.
         return page.hostname == host_of(host) and (port or _PORTS[page.scheme]) in _ports_of(host)
 
     def _stated(self) -> set[str]:
-        """What the user himself said: the server's name, and the origins from which it may be used."""
+        """What the user himself said: the server's name, and the origins from which it may be
+        used.
+        """
         origins = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
         name = str(getattr(self.flags, "server_name", None) or "").lower()
         return ({name} | {host_of(origin.split("://")[-1]) for origin in origins}) - {""}
 
     def _is_tunnel(self, host: str) -> bool:
-        return any(getattr(self.flags, flag, None) and host.endswith(ends) for flag, ends in _TUNNELS.items())
+        return any(
+            getattr(self.flags, flag, None) and host.endswith(ends)
+            for flag, ends in _TUNNELS.items()
+        )
 
 
 def host_of(header: str) -> str:

@@ -1,4 +1,6 @@
-"""Whom the WebUI lets in: its flags and a request go in, whether this is one of its users comes out."""
+"""Whom the WebUI lets in: its flags and a request go in, whether this is one of its users comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ class People:
 
     @property
     def wanted(self) -> bool:
-        return any(getattr(self.flags, name, None) for name in ("api_auth", "gradio_auth", "gradio_auth_path"))
+        return any(
+            getattr(self.flags, name, None)
+            for name in ("api_auth", "gradio_auth", "gradio_auth_path")
+        )
 
     @property
     def log_in(self) -> bool:
@@ -49,10 +54,14 @@ class People:
         return any(matches)
 
     def _pairs(self) -> list[str]:
-        stated = [str(getattr(self.flags, name, None) or "") for name in ("api_auth", "gradio_auth")]
+        stated = [
+            str(getattr(self.flags, name, None) or "") for name in ("api_auth", "gradio_auth")
+        ]
         path = getattr(self.flags, "gradio_auth_path", None)
         if path:
-            with contextlib.suppress(OSError, UnicodeDecodeError):  # the WebUI itself does not start with such a file
+            with contextlib.suppress(
+                OSError, UnicodeDecodeError
+            ):  # the WebUI itself does not start with such a file
                 stated += Path(path).read_text(encoding="utf-8").splitlines()
         pairs = [one.strip() for line in stated for one in line.split(",")]
         return [one for one in pairs if ":" in one]

@@ -1,4 +1,6 @@
-"""The compact "Stylus ..." fields of an infotext: what was decided goes in, fields come out, and the way back for a paste."""
+"""The compact "Stylus ..." fields of an infotext: what was decided goes in, fields come out, and
+the way back for a paste.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,50 @@ from stylus_ext.core.tags.weights import ADAPTER_KINDS
 from stylus_ext.host.rewrite import Picture
 from stylus_ext.host.values import KINDS, PanelValues, read_values
 
-VERSION, SETTINGS, PROMPT, NEGATIVE = "Stylus", "Stylus settings", "Stylus prompt", "Stylus negative prompt"
+VERSION, SETTINGS, PROMPT, NEGATIVE = (
+    "Stylus",
+    "Stylus settings",
+    "Stylus prompt",
+    "Stylus negative prompt",
+)
 MASK, NOTES, FAMILY = "Stylus mask", "Stylus notes", "Stylus family"
 OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, NOTES)
 HASHES = "Lora hashes"
-_SAID = ("composer", "max_adapters", "per_task", "strength", "diversity", "vary_inside_batch", "seed")
-_TOLD = frozenset({"refused", "disabled", "nothing_fits", "mixed_batch", "late", "failed", "unresolved", "partial_index", "busy", "overwritten", "unknown_family", "unlisted", "no_downloads", "not_fetched", "no_spending", "chat_failed"})
+_SAID = (
+    "composer",
+    "max_adapters",
+    "per_task",
+    "strength",
+    "diversity",
+    "vary_inside_batch",
+    "seed",
+)
+_TOLD = frozenset(
+    {
+        "refused",
+        "disabled",
+        "nothing_fits",
+        "mixed_batch",
+        "late",
+        "failed",
+        "unresolved",
+        "partial_index",
+        "busy",
+        "overwritten",
+        "unknown_family",
+        "unlisted",
+        "no_downloads",
+        "not_fetched",
+        "no_spending",
+        "chat_failed",
+    }
+)
 
 
 def forget(params: MutableMapping[str, Any]) -> None:
-    """What an earlier batch or another cell of a grid left behind (HOST.md d): the host itself never takes it away."""
+    """What an earlier batch or another cell of a grid left behind (HOST.md d): the host itself
+    never takes it away.
+    """
     for name in (*OURS, HASHES):
         params.pop(name, None)
 
@@ -45,19 +81,27 @@ _PATH = re.compile(r"""(?<![\w/:.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s,;]""")
 
 
 def _without_paths(text: str) -> str:
-    """Pictures are shown to strangers, and a path often has its owner's name; where it ends cannot be told, so the rest goes too."""
+    """Pictures are shown to strangers, and a path often has its owner's name; where it ends cannot
+    be told, so the rest goes too.
+    """
     found = _PATH.search(text)
     return text if found is None else f"{text[: found.start()].rstrip()} ..."
 
 
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
     """The fields that all pictures of a generation share."""
-    told = " ".join(dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _TOLD))
-    return _filled({VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: told})
+    told = " ".join(
+        dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _TOLD)
+    )
+    return _filled(
+        {VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: told}
+    )
 
 
 def of_picture(picture: Picture, positive: str, negative: str) -> dict[str, str]:
-    """This picture's own: its prompts before Stylus where it changed them, and which adapters its mask turned on and off."""
+    """This picture's own: its prompts before Stylus where it changed them, and which adapters its
+    mask turned on and off.
+    """
     mask = " ".join([*(f"+{stem}" for stem in picture.on), *(f"-{stem}" for stem in picture.off)])
     before = picture.prompt if picture.prompt != positive else ""
     before_negative = picture.negative if picture.negative != negative else ""
@@ -75,17 +119,24 @@ def _word(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A set that was chosen before: the tags that the prompt has to carry exactly, and the fields to write again."""
+    """A set that was chosen before: the tags that the prompt has to carry exactly, and the fields
+    to write again.
+    """
 
     prompt: str
     tags: tuple[str, ...]
     fields: Mapping[str, str]
 
     def dump(self) -> str:
-        return json.dumps({"prompt": self.prompt, "tags": list(self.tags), "fields": dict(self.fields)}, ensure_ascii=False)
+        return json.dumps(
+            {"prompt": self.prompt, "tags": list(self.tags), "fields": dict(self.fields)},
+            ensure_ascii=False,
+        )
 
     def fits(self, prompts: Sequence[str]) -> bool:
-        """Whether one of these texts (with styles, without them) still carries the tags; without tags, whether it is the text."""
+        """Whether one of these texts (with styles, without them) still carries the tags; without
+        tags, whether it is the text.
+        """
         if not self.tags:
             return self.prompt in prompts
         return any(Counter(tags_of(prompt)) == Counter(self.tags) for prompt in prompts)
@@ -99,7 +150,11 @@ def load_replay(text: str) -> Replay | None:
     """What `dump` wrote; anything else is as if nothing had been pasted."""
     try:
         said = json.loads(text) if text else None
-        return None if said is None else Replay(str(said["prompt"]), tuple(map(str, said["tags"])), _ours(said["fields"]))
+        return (
+            None
+            if said is None
+            else Replay(str(said["prompt"]), tuple(map(str, said["tags"])), _ours(said["fields"]))
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -113,7 +168,11 @@ def replay_of(params: Mapping[str, Any]) -> Replay | None:
 
 
 def tags_of(prompt: str) -> tuple[str, ...]:
-    return tuple(prompt[tag.start : tag.end] for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS)
+    return tuple(
+        prompt[tag.start : tag.end]
+        for tag in parse_prompt(prompt).user_tags
+        if tag.kind in ADAPTER_KINDS
+    )
 
 
 def _ours(params: Mapping[str, Any]) -> dict[str, str]:
@@ -121,7 +180,9 @@ def _ours(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def pasted_values(params: Mapping[str, Any]) -> PanelValues:
-    """The panel for an infotext; what is not said there has Stylus' own default, and without Stylus it is off."""
+    """The panel for an infotext; what is not said there has Stylus' own default, and without Stylus
+    it is off.
+    """
     if VERSION not in params:
         return PanelValues()
     given: dict[str, Any] = {"enabled": True}
@@ -130,7 +191,9 @@ def pasted_values(params: Mapping[str, Any]) -> PanelValues:
         if name in _SAID:
             given[name] = _value(KINDS[name], value)
     try:
-        return read_values([{name: value for name, value in given.items() if value is not None}]).values
+        return read_values(
+            [{name: value for name, value in given.items() if value is not None}]
+        ).values
     except InvalidInput:
         return PanelValues(enabled=True)
 
@@ -155,8 +218,13 @@ def _value(kind: type, text: str) -> Any:
 
 
 def whole_texts(infotext: str) -> tuple[str, str]:
-    """The prompts of an infotext as they stand there: the host's own reader takes the text of styles out of them."""
+    """The prompts of an infotext as they stand there: the host's own reader takes the text of
+    styles out of them.
+    """
     lines = infotext.strip().split("\n")[:-1]
-    start = next((number for number, line in enumerate(lines) if line.startswith("Negative prompt:")), len(lines))
+    start = next(
+        (number for number, line in enumerate(lines) if line.startswith("Negative prompt:")),
+        len(lines),
+    )
     negative = "\n".join(lines[start:]).removeprefix("Negative prompt:").strip()
     return "\n".join(lines[:start]), negative

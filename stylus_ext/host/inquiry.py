@@ -1,4 +1,6 @@
-"""What is asked of the engine for one prompt: the host's listing, its checkpoint and its settings go along; a plan comes back."""
+"""What is asked of the engine for one prompt: the host's listing, its checkpoint and its settings
+go along; a plan comes back.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ _FLEETING = frozenset({"late", "failed", "busy", "partial_index", "chat_failed"}
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Cells of a grid share the answers: their `p` are copies of one. `downloads` lets plans pick what is not on disk; with
-    `without`, by key the reasons, that is over: what could be fetched lies there now, and these did not come."""
+    """Cells of a grid share the answers: their `p` are copies of one. `downloads` lets plans pick
+    what is not on disk; with `without`, by key the reasons, that is over: what could be fetched
+    lies there now, and these did not come.
+    """
 
     p: Any
     desk: Desk
@@ -38,12 +42,18 @@ class Inquiry:
         return waits(self.p)
 
     def ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
-        """Asked once more without those whose files are gone since the host listed them; which these are is said."""
+        """Asked once more without those whose files are gone since the host listed them; which
+        these are is said.
+        """
         plan = self._ask(pair, seeds)
-        gone = compat.gone_stems(tag.stem for tag in plan.tags if tag.on_disk).intersection(self.stems)
+        gone = compat.gone_stems(tag.stem for tag in plan.tags if tag.on_disk).intersection(
+            self.stems
+        )
         if not gone:
             return plan
-        rest = replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(pair, seeds)
+        rest = replace(self, stems=[stem for stem in self.stems if stem not in gone]).ask(
+            pair, seeds
+        )
         return replace(rest, notes=(*map(_is_gone, sorted(gone)), *rest.notes))
 
     def _ask(self, pair: Pair, seeds: Sequence[int]) -> Plan:
@@ -64,7 +74,12 @@ class Inquiry:
         if key not in known:
             read = self.desk.folders_to_read(folders, compat.listing())
             question["lora_dirs"] = folders if self.downloads else read
-            plan = self._read(self.desk.plan(question, options.patience(self.settings.selection.composer), self.waits), seeds)
+            plan = self._read(
+                self.desk.plan(
+                    question, options.patience(self.settings.selection.composer), self.waits
+                ),
+                seeds,
+            )
             if _FLEETING & {note.code for note in plan.notes}:
                 return describing(plan, pair) if self.description else plan
             known[key] = plan
@@ -75,22 +90,37 @@ class Inquiry:
             return {}
         if self.without is None:
             return {"downloads": True}
-        return {"downloads": True, "without": [{"key": key, "text": text} for key, text in self.without.items()]}
+        return {
+            "downloads": True,
+            "without": [{"key": key, "text": text} for key, text in self.without.items()],
+        }
 
     def _read(self, answer: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
         try:
             plan = from_json(answer["plan"])
         except (KeyError, TypeError) as error:
-            raise InvalidInput("The engine's answer is no plan. Is it of another version? Please restart the WebUI fully.") from error
+            raise InvalidInput(
+                "The engine's answer is no plan. Is it of another version? Please restart the WebUI"
+                " fully."
+            ) from error
         if not len(plan.prompts) == len(plan.negative_prompts) == len(plan.masks) == len(seeds):
-            raise InvalidInput("The engine's plan has not one prompt for each batch. Please restart the WebUI fully.")
+            raise InvalidInput(
+                "The engine's plan has not one prompt for each batch. Please restart the WebUI"
+                " fully."
+            )
         if plan.missing and (not self.downloads or self.without is not None):
-            raise InvalidInput("The engine's plan has LoRAs that are not on disk. Please restart the WebUI fully.")
+            raise InvalidInput(
+                "The engine's plan has LoRAs that are not on disk. Please restart the WebUI fully."
+            )
         return plan
 
 
 def _is_gone(stem: str) -> Note:
-    return Note("gone", f"{stem} would have been used, but its file is gone; the WebUI lists it until its LoRAs are refreshed.")
+    return Note(
+        "gone",
+        f"{stem} would have been used, but its file is gone; the WebUI lists it until its LoRAs are"
+        " refreshed.",
+    )
 
 
 def waits(p: Any) -> bool:
@@ -99,15 +129,24 @@ def waits(p: Any) -> bool:
 
 
 def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family, the LoRAs that it lists."""
+    """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family,
+    the LoRAs that it lists.
+    """
     settings = options.read_settings()
     family = loaded_family(desk.remembered)
     if family.known:
         settings = replace(settings, selection=replace(settings.selection, family=family.family))
     values = options.plan_values(settings)
     said = payload.get("settings")
-    for section, leaves in (said.items() if isinstance(said, Mapping) else ()):
-        values[section] = {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
+    for section, leaves in said.items() if isinstance(said, Mapping) else ():
+        values[section] = (
+            {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
+        )
     folders = compat.lora_folders()
     read = desk.folders_to_read(folders, compat.listing())
-    return {**payload, "settings": values, "stems": compat.listed_stems(), "lora_dirs": folders if payload.get("downloads") else read}
+    return {
+        **payload,
+        "settings": values,
+        "stems": compat.listed_stems(),
+        "lora_dirs": folders if payload.get("downloads") else read,
+    }

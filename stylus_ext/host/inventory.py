@@ -1,6 +1,8 @@
-"""What this WebUI can load, for an engine that does not see its disk: the host's listing goes in, stems with hashes and families come out.
+"""What this WebUI can load, for an engine that does not see its disk: the host's listing goes in,
+stems with hashes and families come out.
 
-Nothing is hashed for it: SHA256 sums come from the host's cache or from sidecars, AutoV3 and families from what the host has read.
+Nothing is hashed for it: SHA256 sums come from the host's cache or from sidecars, AutoV3 and
+families from what the host has read.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ _SHA256 = 64
 _KIB = 1024
 _LOOK_AGAIN_S = 300.0
 _VERSIONS = {"sdxl": "sdxl", "sd2": "sd2", "sd3": "sd3", "flux": "flux1"}
-"""What the host's Lora extension calls them. Its SD1 is what it says of any file with metadata, so that alone says nothing."""
+"""What the host's Lora extension calls them. Its SD1 is what it says of any file with metadata, so
+that alone says nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,17 @@ class Inventory:
 
 
 class Shelf:
-    """Looks anew when the host's listing is another, and now and then, since hashes become known; at sidecars only where a
-    file is new or changed. `files` has the Lora extension's objects by their stems."""
+    """Looks anew when the host's listing is another, and now and then, since hashes become known;
+    at sidecars only where a file is new or changed. `files` has the Lora extension's objects by
+    their stems.
+    """
 
-    def __init__(self, files: Callable[[], Mapping[str, Any]], listing: Callable[[], object], cached: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        files: Callable[[], Mapping[str, Any]],
+        listing: Callable[[], object],
+        cached: Callable[[str, str], str],
+    ) -> None:
         self._files = files
         self._listing = listing
         self._cached = cached
@@ -45,7 +56,9 @@ class Shelf:
     def now(self) -> Inventory:
         listing, clock = self._listing(), time.monotonic()
         if self._seen is None or self._seen[0] != listing or clock - self._seen[1] >= _LOOK_AGAIN_S:
-            items = tuple(self._item(stem, file) for stem, file in sorted(self._files().items())[:MOST])
+            items = tuple(
+                self._item(stem, file) for stem, file in sorted(self._files().items())[:MOST]
+            )
             self._seen = (listing, clock)
             if items != self._inventory.items:
                 self._inventory = Inventory(items, frozenset(item["stem"] for item in items))
@@ -87,7 +100,9 @@ def family(file: Any) -> str:
 
 
 def sidecar_sum(path: Path, size: int) -> str:
-    """What Civitai's or LoRA Manager's file beside it states, as long as it speaks of a file of this size."""
+    """What Civitai's or LoRA Manager's file beside it states, as long as it speaks of a file of
+    this size.
+    """
     manager = object_at(path.with_suffix(".metadata.json"))
     if manager.get("size") == size and _is_sum(manager.get("sha256")):
         return str(manager["sha256"]).lower()
@@ -102,4 +117,8 @@ def sidecar_sum(path: Path, size: int) -> str:
 
 
 def _is_sum(text: object) -> bool:
-    return isinstance(text, str) and len(text) == _SHA256 and all(letter in "0123456789abcdefABCDEF" for letter in text)
+    return (
+        isinstance(text, str)
+        and len(text) == _SHA256
+        and all(letter in "0123456789abcdefABCDEF" for letter in text)
+    )

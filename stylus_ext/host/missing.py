@@ -1,4 +1,6 @@
-"""Plans that may fetch: the prompts of a generation go in; once what they lack lies on disk, how each of them is asked comes out."""
+"""Plans that may fetch: the prompts of a generation go in; once what they lack lies on disk, how
+each of them is asked comes out.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,19 @@ WITHOUT = "stylus_without"
 
 @dataclass(frozen=True, slots=True)
 class Reaching:
-    """All prompts are asked first, so that what several of them lack is fetched once, and several files at a time."""
+    """All prompts are asked first, so that what several of them lack is fetched once, and several
+    files at a time.
+    """
 
     inquiry: Inquiry
     job: Job
 
     def completed(self) -> tuple[Ask, list[Note]]:
         wide = replace(self.inquiry, downloads=True)
-        plans = {pair: wide.ask(pair, self.job.starts(numbers)) for pair, numbers in self.job.questions().items()}
+        plans = {
+            pair: wide.ask(pair, self.job.starts(numbers))
+            for pair, numbers in self.job.questions().items()
+        }
         missing = {str(file.key): file for plan in plans.values() for file in plan.missing}
         without = _without(self.inquiry.p)
         wanted = [file for key, file in missing.items() if key not in without]
@@ -50,12 +57,20 @@ def _ask(there: Mapping[Pair, Plan], narrow: Inquiry) -> Ask:
 
 
 def _unlisted(stems: Mapping[str, str]) -> dict[str, str]:
-    """The user may have had a file for long, in a folder into which this host does not look, or under a name that stands for another."""
+    """The user may have had a file for long, in a folder into which this host does not look, or
+    under a name that stands for another.
+    """
     listed = set(compat.listed_stems())
-    return {key: f"{stem} is on disk, but the WebUI does not list it among its LoRAs." for key, stem in stems.items() if stem not in listed}
+    return {
+        key: f"{stem} is on disk, but the WebUI does not list it among its LoRAs."
+        for key, stem in stems.items()
+        if stem not in listed
+    }
 
 
 def _without(p: Any) -> dict[str, str]:
-    """What did not come for an earlier cell of the same grid is not tried again for each of the others."""
+    """What did not come for an earlier cell of the same grid is not tried again for each of the
+    others.
+    """
     known: dict[str, str] | None = getattr(p, WITHOUT, None)
     return {} if known is None else known

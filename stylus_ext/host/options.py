@@ -1,6 +1,8 @@
-"""The settings page, made from `core/settings.py`: options of the host out, and back from them a `Settings` tree.
+"""The settings page, made from `core/settings.py`: options of the host out, and back from them a
+`Settings` tree.
 
-URLs, folders and what may be downloaded cannot be set through the API (`restrict_api`), and no secret is among them.
+URLs, folders and what may be downloaded cannot be set through the API (`restrict_api`), and no
+secret is among them.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.settings import ENGINE_SECTIONS, Option, Settings, as_values, options, with_values
+from stylus_ext.core.settings import (
+    ENGINE_SECTIONS,
+    Option,
+    Settings,
+    as_values,
+    options,
+    with_values,
+)
 from stylus_ext.host import compat
 from stylus_ext.host.patience import Patience
 
@@ -20,12 +29,30 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "stylus_"
 SECTION = ("stylus", "Stylus")
-_RESTRICTED = frozenset({"endpoint", "chroma_url", "model", "dimensions", "device", "civitai_url", "civitai_files_url", "hugging_face_url"})
-_WHOLLY_RESTRICTED = frozenset({"downloads", "chat", "reranking"})  # what is fetched, and what is spent
+_RESTRICTED = frozenset(
+    {
+        "endpoint",
+        "chroma_url",
+        "model",
+        "dimensions",
+        "device",
+        "civitai_url",
+        "civitai_files_url",
+        "hugging_face_url",
+    }
+)
+_WHOLLY_RESTRICTED = frozenset(
+    {"downloads", "chat", "reranking"}
+)  # what is fetched, and what is spent
 _TITLES = {
-    "selection": "Selection", "weights": "Weights", "diversity": "Diversity", "text": "Text",
-    "encoder": "Encoder (from the engine's next start)", "vectors": "Vectors (from the engine's next start)",
-    "civitai": "Civitai (from the engine's next start)", "hugging_face": "Hugging Face (from the engine's next start)",
+    "selection": "Selection",
+    "weights": "Weights",
+    "diversity": "Diversity",
+    "text": "Text",
+    "encoder": "Encoder (from the engine's next start)",
+    "vectors": "Vectors (from the engine's next start)",
+    "civitai": "Civitai (from the engine's next start)",
+    "hugging_face": "Hugging Face (from the engine's next start)",
     "downloads": "Downloads (from the engine's next start)",
     "chat": "Language model (from the engine's next start)",
     "reranking": "Reranking (from the engine's next start)",
@@ -45,15 +72,41 @@ class HostOption:
 
 
 HOST_OPTIONS = (
-    HostOption("ready_s", 60.0, "Seconds for which Generate waits until the engine is there", 0.0, 600.0),
+    HostOption(
+        "ready_s", 60.0, "Seconds for which Generate waits until the engine is there", 0.0, 600.0
+    ),
     HostOption("cold_s", 20.0, "Seconds for the first plan after the engine's start", 0.5, 300.0),
     HostOption("warm_s", 2.0, "Seconds for every other plan", 0.1, 60.0),
-    HostOption("chat_s", 20.0, "Seconds more for a plan that a language model composes", 1.0, 300.0),
-    HostOption("fetch_minutes", 0.0, "Minutes for which a picture waits for LoRAs that are fetched; 0 waits until they are there", 0.0, 600.0),
+    HostOption(
+        "chat_s", 20.0, "Seconds more for a plan that a language model composes", 1.0, 300.0
+    ),
+    HostOption(
+        "fetch_minutes",
+        0.0,
+        "Minutes for which a picture waits for LoRAs that are fetched; 0 waits until they are"
+        " there",
+        0.0,
+        600.0,
+    ),
     HostOption("inpaint_styles", False, "Inpainting: allow style and background LoRAs too"),
-    HostOption("describe", False, "img2img with an empty prompt: let the WebUI's interrogator describe the picture, if it is loaded"),
-    HostOption("engine_url", "", "Address of a shared engine; empty starts one of this WebUI's own", restricted=True),
-    HostOption("data_folder", "", "Folder for Stylus' data; empty takes `stylus` in the WebUI's data folder", restricted=True),
+    HostOption(
+        "describe",
+        False,
+        "img2img with an empty prompt: let the WebUI's interrogator describe the picture, if it is"
+        " loaded",
+    ),
+    HostOption(
+        "engine_url",
+        "",
+        "Address of a shared engine; empty starts one of this WebUI's own",
+        restricted=True,
+    ),
+    HostOption(
+        "data_folder",
+        "",
+        "Folder for Stylus' data; empty takes `stylus` in the WebUI's data folder",
+        restricted=True,
+    ),
 )
 
 
@@ -62,7 +115,9 @@ def name_of(option: Option) -> str:
 
 
 def add_page() -> None:
-    """Called when the script is loaded, before the host makes its settings page; until then, none of these exists."""
+    """Called when the script is loaded, before the host makes its settings page; until then, none
+    of these exists.
+    """
     infos: dict[str, Any] = {}
     section = ""
     for option in options():
@@ -75,7 +130,9 @@ def add_page() -> None:
 
 
 def read_settings() -> Settings:
-    """The page's values for a plan; one that cannot be used (the API checks nothing) falls back to its default."""
+    """The page's values for a plan; one that cannot be used (the API checks nothing) falls back to
+    its default.
+    """
     values: dict[str, dict[str, Any]] = {}
     for option, value in _stated():
         if option.section not in ENGINE_SECTIONS and value != option.default:
@@ -105,7 +162,11 @@ def data_folder() -> Path:
 
 def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
     """What goes with every plan; the engine's own sections stay with the engine."""
-    return {section: leaves for section, leaves in as_values(settings).items() if section not in ENGINE_SECTIONS}
+    return {
+        section: leaves
+        for section, leaves in as_values(settings).items()
+        if section not in ENGINE_SECTIONS
+    }
 
 
 def engine_flags() -> list[str]:
@@ -114,7 +175,11 @@ def engine_flags() -> list[str]:
     for option, value in _stated():
         if option.section in ENGINE_SECTIONS and value != option.default:
             name = option.name.replace("_", "-")
-            flags += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
+            flags += (
+                [f"--{name}" if value else f"--no-{name}"]
+                if isinstance(value, bool)
+                else [f"--{name}", str(value)]
+            )
     return flags
 
 
@@ -127,7 +192,9 @@ def _stated() -> Iterator[tuple[Option, Any]]:
         try:
             with_values(Settings(), {option.section: {option.name: value}})
         except InvalidInput as error:
-            logger.warning("the option %s is left at %r: %s", name_of(option), option.default, error)
+            logger.warning(
+                "the option %s is left at %r: %s", name_of(option), option.default, error
+            )
             value = option.default
         yield option, value
 
@@ -137,7 +204,12 @@ def _as(option: Option, value: Any) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and isinstance(option.default, float):
         return float(value)
-    if number and isinstance(option.default, int) and not isinstance(option.default, bool) and value == int(value):
+    if (
+        number
+        and isinstance(option.default, int)
+        and not isinstance(option.default, bool)
+        and value == int(value)
+    ):
         return int(value)
     return value
 
@@ -146,7 +218,10 @@ def _info(option: Option, title: str) -> Any:
     component, arguments = _component(option)
     default = ", ".join(option.default) if isinstance(option.default, tuple) else option.default
     info = compat.option_info()(
-        default, f"{option.name.replace('_', ' ').capitalize()}: {option.help}", component, arguments,
+        default,
+        f"{option.name.replace('_', ' ').capitalize()}: {option.help}",
+        component,
+        arguments,
         restrict_api=option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED,
     )
     return info.info(title) if title else info
@@ -169,10 +244,15 @@ def _own_info(option: HostOption) -> Any:
     if isinstance(option.default, bool):
         component, arguments = gr.Checkbox, {}
     elif isinstance(option.default, float):
-        component, arguments = gr.Slider, {"minimum": option.low, "maximum": option.high, "step": 0.5}
+        component, arguments = (
+            gr.Slider,
+            {"minimum": option.low, "maximum": option.high, "step": 0.5},
+        )
     else:
         component, arguments = gr.Textbox, {}
-    return compat.option_info()(option.default, option.label, component, arguments, restrict_api=option.restricted)
+    return compat.option_info()(
+        option.default, option.label, component, arguments, restrict_api=option.restricted
+    )
 
 
 def limits(leaf: str) -> tuple[float, float]:

@@ -1,6 +1,8 @@
-"""What ties the page's script to the WebUI: an empty place that it draws into, and a hidden button that brings it a token.
+"""What ties the page's script to the WebUI: an empty place that it draws into, and a hidden button
+that brings it a token.
 
-`javascript/stylus.js` presses the button; the token comes back as the hidden box's value, past the host's queue.
+`javascript/stylus.js` presses the button; the token comes back as the hidden box's value, past the
+host's queue.
 """
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ _ASIDE = ["stylus-aside"]
 
 def place(tab: str) -> None:
     """For the accordion of a tab, or for the tab of our own (`tab`)."""
-    gr.HTML(value=f'<div id="stylus_{tab}_mount" class="stylus-mount"></div>', elem_id=f"stylus_{tab}_place", elem_classes=["stylus-place"])
+    gr.HTML(
+        value=f'<div id="stylus_{tab}_mount" class="stylus-mount"></div>',
+        elem_id=f"stylus_{tab}_place",
+        elem_classes=["stylus-place"],
+    )
     button = gr.Button("Stylus page", elem_id=f"stylus_{tab}_page", elem_classes=_ASIDE)
     box = gr.Textbox(value="", visible=False, elem_id=f"stylus_{tab}_token")
     if compat.on_this_page([button, box]):

@@ -1,6 +1,8 @@
-"""By which the WebUI knows its own page again: gradio's event hands a random token out, the page's requests bring it back.
+"""By which the WebUI knows its own page again: gradio's event hands a random token out, the page's
+requests bring it back.
 
-gradio lets in only who is logged in; so whoever has such a token stands where the page's own events stand. Kept in memory alone.
+gradio lets in only who is logged in; so whoever has such a token stands where the page's own events
+stand. Kept in memory alone.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ MOST = 500
 
 
 class PageTokens:
-    """One for each open page. One that nobody used for long expires; of too many the longest unused goes."""
+    """One for each open page. One that nobody used for long expires; of too many the longest unused
+    goes.
+    """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, lasts_s: float = LASTS_S, most: int = MOST) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, lasts_s: float = LASTS_S, most: int = MOST
+    ) -> None:
         self._now, self._lasts_s, self._most = now, lasts_s, most
         self._used: OrderedDict[str, float] = OrderedDict()
         self._guard = threading.Lock()

@@ -1,6 +1,8 @@
-"""The accordion in txt2img and img2img: gradio components out, in the order of `PanelValues`, wired to the engine's state.
+"""The accordion in txt2img and img2img: gradio components out, in the order of `PanelValues`, wired
+to the engine's state.
 
-`ui()` is called again for the API's defaults (HOST.md f), so nothing here is kept beyond the call that made it.
+`ui()` is called again for the API's defaults (HOST.md f), so nothing here is kept beyond the call
+that made it.
 """
 
 from __future__ import annotations
@@ -19,16 +21,33 @@ from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaul
 gr = compat.gr
 PREFIX = "stylus"
 _LABELS = {
-    "enabled": "Stylus", "composer": "Composer", "max_adapters": "LoRAs", "per_task": "Per task",
-    "strength": "Strength", "diversity": "Diversity", "downloads": "Fetch missing LoRAs",
-    "vary_inside_batch": "Vary inside a batch (its size becomes a count)", "seed": "Selection seed", "family": "Base model family", "replay": "Stylus replay",
+    "enabled": "Stylus",
+    "composer": "Composer",
+    "max_adapters": "LoRAs",
+    "per_task": "Per task",
+    "strength": "Strength",
+    "diversity": "Diversity",
+    "downloads": "Fetch missing LoRAs",
+    "vary_inside_batch": "Vary inside a batch (its size becomes a count)",
+    "seed": "Selection seed",
+    "family": "Base model family",
+    "replay": "Stylus replay",
 }
 _INFO = {
     "composer": "rules: offline; chat: asks the language model that is set",
     "diversity": "what later batches may leave out",
-    "seed": f"{FOLLOW} follows the picture's", "family": "kept for the loaded checkpoint",
+    "seed": f"{FOLLOW} follows the picture's",
+    "family": "kept for the loaded checkpoint",
 }
-_SENT = ("enabled", "max_adapters", "per_task", "strength", "diversity", "vary_inside_batch", "seed")
+_SENT = (
+    "enabled",
+    "max_adapters",
+    "per_task",
+    "strength",
+    "diversity",
+    "vary_inside_batch",
+    "seed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +62,21 @@ def element(tab: str, name: str) -> str:
     return f"{PREFIX}_{tab}_{name}"
 
 
-def build_panel(tab: str, hosts: Mapping[str, Any], on_after_component: Callable[..., None] | None) -> Panel:
-    """`hosts` are the host's own parts of this tab, such as its prompt, as far as the page has them."""
+def build_panel(
+    tab: str, hosts: Mapping[str, Any], on_after_component: Callable[..., None] | None
+) -> Panel:
+    """`hosts` are the host's own parts of this tab, such as its prompt, as far as the page has
+    them.
+    """
     defaults = defaults_from(options.read_settings())
     made: dict[str, Any] = {}
     with _accordion(tab, made):
         state = gr.HTML(value="", elem_id=element(tab, "state"), elem_classes=["stylus-state"])
         with gr.Row():
             buttons = {
-                "set_up": gr.Button("Set up", elem_id=element(tab, "set_up"), visible=False, variant="primary"),
+                "set_up": gr.Button(
+                    "Set up", elem_id=element(tab, "set_up"), visible=False, variant="primary"
+                ),
                 "retry": gr.Button("Retry", elem_id=element(tab, "retry"), visible=False),
             }
         with gr.Row():
@@ -62,26 +87,42 @@ def build_panel(tab: str, hosts: Mapping[str, Any], on_after_component: Callable
             made["family"] = _dropdown(tab, "family", list(families()), defaults)
         with gr.Row():
             made["seed"] = gr.Number(
-                label=_LABELS["seed"], info=_INFO["seed"], value=FOLLOW, minimum=FOLLOW, maximum=LAST_SEED, precision=0,
+                label=_LABELS["seed"],
+                info=_INFO["seed"],
+                value=FOLLOW,
+                minimum=FOLLOW,
+                maximum=LAST_SEED,
+                precision=0,
                 elem_id=element(tab, "seed"),
             )
             made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
-        made["composer"] = _dropdown(tab, "composer", list(COMPOSERS), defaults, visible=False)  # until an engine says that it has several
+        made["composer"] = _dropdown(
+            tab, "composer", list(COMPOSERS), defaults, visible=False
+        )  # until an engine says that it has several
         made["downloads"] = _checkbox(tab, "downloads", False)
-        made["replay"] = gr.Textbox(label=_LABELS["replay"], value="", visible=False, elem_id=element(tab, "replay"))
+        made["replay"] = gr.Textbox(
+            label=_LABELS["replay"], value="", visible=False, elem_id=element(tab, "replay")
+        )
         buttons["afresh"] = gr.Button(
-            "Restore my prompt and select afresh", elem_id=element(tab, "afresh"), visible=False, size="sm"
+            "Restore my prompt and select afresh",
+            elem_id=element(tab, "afresh"),
+            visible=False,
+            size="sm",
         )
         preview = make_preview(tab, made)
         place(tab)
-    Events(tab, made, state, buttons).wire(hosts.get("prompt"), hosts.get("generate"), on_after_component)
+    Events(tab, made, state, buttons).wire(
+        hosts.get("prompt"), hosts.get("generate"), on_after_component
+    )
     wire_preview(tab, preview, made, hosts)
     names = [_label(name) for name in _SENT]
     return Panel([made[name] for name in NAMES], list(_fields(made)), names)
 
 
 def _accordion(tab: str, made: dict[str, Any]) -> Any:
-    """`made` gets the switch: the accordion itself, or a box inside a plain one (A1111 before 1.6)."""
+    """`made` gets the switch: the accordion itself, or a box inside a plain one (A1111 before
+    1.6).
+    """
     maker = compat.input_accordion()
     if maker is not None:
         made["enabled"] = maker(False, label=_LABELS["enabled"], elem_id=element(tab, "enabled"))
@@ -93,8 +134,9 @@ def _accordion(tab: str, made: dict[str, Any]) -> Any:
 
 
 def _fields(made: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """What a paste sets: a component and a function of what the host read. Those that "send to" takes along need a name,
-    which the host looks up among these fields by equality."""
+    """What a paste sets: a component and a function of what the host read. Those that "send to"
+    takes along need a name, which the host looks up among these fields by equality.
+    """
     for name in NAMES:
         target = Pasted(name) if name not in _SENT else NamedPasted(_label(name), name)
         yield (made[name], target)
@@ -111,7 +153,9 @@ class Pasted:
 
 
 class NamedPasted(str):
-    """A name that "send to img2img" finds, and that is called on a paste: the host asks for both of one object."""
+    """A name that "send to img2img" finds, and that is called on a paste: the host asks for both of
+    one object.
+    """
 
     name: str
     __slots__ = ("name",)
@@ -126,7 +170,9 @@ class NamedPasted(str):
 
 
 def _pasted(name: str, params: dict[str, Any]) -> Any:
-    from stylus_ext.host import infotext  # reads prompts, which the page does not need to stand there
+    from stylus_ext.host import (
+        infotext,
+    )  # reads prompts, which the page does not need to stand there
 
     return infotext.pasted(name, params)
 
@@ -140,17 +186,34 @@ def _slider(tab: str, name: str, defaults: PanelValues) -> Any:
     limits = options.limits(leaf)
     step = 0.05 if isinstance(getattr(defaults, name), float) else 1
     return gr.Slider(
-        label=_LABELS[name], info=_INFO.get(name), value=getattr(defaults, name), minimum=limits[0], maximum=limits[1], step=step,
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        value=getattr(defaults, name),
+        minimum=limits[0],
+        maximum=limits[1],
+        step=step,
         elem_id=element(tab, name),
     )
 
 
-def _dropdown(tab: str, name: str, choices: list[str], defaults: PanelValues, visible: bool = True) -> Any:
+def _dropdown(
+    tab: str, name: str, choices: list[str], defaults: PanelValues, visible: bool = True
+) -> Any:
     return gr.Dropdown(
-        label=_LABELS[name], info=_INFO.get(name), choices=choices, value=getattr(defaults, name), visible=visible,
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        choices=choices,
+        value=getattr(defaults, name),
+        visible=visible,
         elem_id=element(tab, name),
     )
 
 
 def _checkbox(tab: str, name: str, visible: bool) -> Any:
-    return gr.Checkbox(label=_LABELS[name], info=_INFO.get(name), value=False, visible=visible, elem_id=element(tab, name))
+    return gr.Checkbox(
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        value=False,
+        visible=visible,
+        elem_id=element(tab, name),
+    )

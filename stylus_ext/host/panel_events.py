@@ -1,4 +1,6 @@
-"""What happens in the panel: the engine's state while it changes, the set-up's buttons, the family, selecting afresh."""
+"""What happens in the panel: the engine's state while it changes, the set-up's buttons, the family,
+selecting afresh.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
 def watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
-    """Ticking the box starts the engine; the line follows until it is there, or something is to be clicked, or it is unticked."""
+    """Ticking the box starts the engine; the line follows until it is there, or something is to be
+    clicked, or it is unticked.
+    """
     refusal = compat.may("look", request)
     if refusal or not enabled:
         yield [line(refusal), *_same()] if refusal else look(False, request)
@@ -56,7 +60,8 @@ def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
 def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """The LoRA folders, as soon as somebody can read them.
 
-    gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last: so nothing is, once nobody wants it.
+    gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last:
+    so nothing is, once nobody wants it.
     """
     report = desk.engine.report()
     if report.state is not EngineState.READY:
@@ -103,7 +108,9 @@ def go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
 
 
 def settle(enabled: bool, request: Request) -> list[Any]:
-    """After many quick ticks a page may be told last what was meant for a box that is ticked no longer."""
+    """After many quick ticks a page may be told last what was meant for a box that is ticked no
+    longer.
+    """
     return [gr.update(), *_same()] if enabled else look(False, request)
 
 
@@ -132,9 +139,11 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
 
 
 def _follow(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
-    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if it stood.
+    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if
+    it stood.
 
-    gradio learns that a page is gone when it has something to say to it: so something is said every second, if only that all is as it was.
+    gradio learns that a page is gone when it has something to say to it: so something is said every
+    second, if only that all is as it was.
     """
     began = moved = said = time.monotonic()
     before: EngineReport | None = None
@@ -162,7 +171,9 @@ def last_soon(states: Iterator[list[Any]]) -> list[Any]:
 
 
 async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
-    """The line while a picture's LoRAs come. It takes no thread: the host may be at work for long, or have others' pictures before this one."""
+    """The line while a picture's LoRAs come. It takes no thread: the host may be at work for long,
+    or have others' pictures before this one.
+    """
     if not (enabled and downloads):
         return
     desk = desk_now()
@@ -178,10 +189,14 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
 
 
 def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
-    """The line, both buttons, the family, the switch for downloads and the choice of composer, for one look at the engine."""
+    """The line, both buttons, the family, the switch for downloads and the choice of composer, for
+    one look at the engine.
+    """
     finding = loaded_family(desk.remembered)
-    model = f"Base model: {finding.family} ({finding.because})." if finding.known else (
-        "Nothing says for which base model this checkpoint is; choose its family below."
+    model = (
+        f"Base model: {finding.family} ({finding.because})."
+        if finding.known
+        else ("Nothing says for which base model this checkpoint is; choose its family below.")
     )
     remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
     return [
@@ -195,7 +210,9 @@ def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
 
 
 def _switch(shown: bool | None) -> Any:
-    """It keeps what the user said while the engine starts again; where nothing can be fetched it is off."""
+    """It keeps what the user said while the engine starts again; where nothing can be fetched it is
+    off.
+    """
     if shown is None:
         return gr.update()
     return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
@@ -205,7 +222,11 @@ def _composers(shown: tuple[str, ...] | None) -> Any:
     """The choice is there as soon as there is one."""
     if shown is None:
         return gr.update()
-    return gr.update(visible=True, choices=list(shown)) if len(shown) > 1 else gr.update(visible=False, value=shown[0])
+    return (
+        gr.update(visible=True, choices=list(shown))
+        if len(shown) > 1
+        else gr.update(visible=False, value=shown[0])
+    )
 
 
 def _same() -> list[Any]:

@@ -1,6 +1,8 @@
-"""The accordion's part for previews: a button, a switch, and hidden boxes by which the page's script says whose tray it means.
+"""The accordion's part for previews: a button, a switch, and hidden boxes by which the page's
+script says whose tray it means.
 
-In: the host's own boxes as far as the page has them. Out: the button's answer, as text for `javascript/stylus.js`.
+In: the host's own boxes as far as the page has them. Out: the button's answer, as text for
+`javascript/stylus.js`.
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
 
 def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
     """`made` gets the values that a generation reads."""
+
     def called(name: str) -> str:
         return f"stylus_{tab}_{name}"
 
     with gr.Row(elem_classes=["stylus-ask"]):
         button = gr.Button("Preview", elem_id=called("preview"), size="sm")
         made["compare"] = gr.Checkbox(
-            label="Compare with base", info="one picture more: same seed, no chosen LoRA", value=False, elem_id=called("compare")
+            label="Compare with base",
+            info="one picture more: same seed, no chosen LoRA",
+            value=False,
+            elem_id=called("compare"),
         )
     made["seat"] = gr.Textbox(label="Stylus page", value="", visible=False, elem_id=called("seat"))
     return {
@@ -35,20 +41,38 @@ def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def wire_preview(tab: str, parts: Mapping[str, Any], made: Mapping[str, Any], hosts: Mapping[str, Any]) -> None:
+def wire_preview(
+    tab: str, parts: Mapping[str, Any], made: Mapping[str, Any], hosts: Mapping[str, Any]
+) -> None:
     """Wired once for each tab of the page."""
     if not compat.on_this_page([parts["button"], parts["feed"]]):
         return
-    boxes = {name: hosts[name] for name in BOXES if name in hosts and compat.on_this_page([hosts[name]])}
-    parts["sit"].click(fn=None, inputs=[], outputs=[made["seat"]], **compat.browser_script(_in_page(tab, "seat", "")))
+    boxes = {
+        name: hosts[name] for name in BOXES if name in hosts and compat.on_this_page([hosts[name]])
+    }
+    parts["sit"].click(
+        fn=None,
+        inputs=[],
+        outputs=[made["seat"]],
+        **compat.browser_script(_in_page(tab, "seat", "")),
+    )
     inputs = [*boxes.values(), *(made[name] for name in NAMES)]
-    parts["button"].click(fn=_answer(tuple(boxes)), inputs=inputs, outputs=[parts["feed"]], **_QUICK)
-    parts["feed"].change(fn=None, inputs=[parts["feed"]], outputs=[], **compat.browser_script(_in_page(tab, "take", "said")))
+    parts["button"].click(
+        fn=_answer(tuple(boxes)), inputs=inputs, outputs=[parts["feed"]], **_QUICK
+    )
+    parts["feed"].change(
+        fn=None,
+        inputs=[parts["feed"]],
+        outputs=[],
+        **compat.browser_script(_in_page(tab, "take", "said")),
+    )
 
 
 def tell_of_pictures(tab: str, generation_info: Any) -> None:
     """The page looks again once pictures were made."""
-    generation_info.change(fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "made", "")))
+    generation_info.change(
+        fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "made", ""))
+    )
 
 
 def _in_page(tab: str, name: str, given: str) -> str:
@@ -56,11 +80,17 @@ def _in_page(tab: str, name: str, given: str) -> str:
     end = "" if name == "seat" else " return [];"
     start = "return " if name == "seat" else ""
     nobody = ' return "";' if name == "seat" else ""
-    return f"({given}) => {{ if (window.stylus && stylus.accordion) {{ {start}stylus.accordion.{name}('{tab}'{more}); }}{nobody}{end} }}"
+    return (
+        f"({given}) => {{ if (window.stylus && stylus.accordion) {{"
+        f" {start}stylus.accordion.{name}('{tab}'{more}); }}{nobody}{end} }}"
+    )
 
 
 def _answer(names: Sequence[str]) -> Callable[..., str]:
-    """Gradio looks at annotations and counts what is not given by place, so the function has the request first."""
+    """Gradio looks at annotations and counts what is not given by place, so the function has the
+    request first.
+    """
+
     def preview(request: Request, *given: Any) -> str:
         from stylus_ext.host.preview_event import preview_event
 

@@ -1,4 +1,5 @@
-"""Which control of the panel does what. What is done stands in `panel_events`, which is loaded when somebody first does it.
+"""Which control of the panel does what. What is done stands in `panel_events`, which is loaded when
+somebody first does it.
 
 Gradio looks at a function's kind and at its annotations, so each has one of its own here.
 """
@@ -21,40 +22,71 @@ _MORE = 8
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Wired once for each tab of the page, and not for the components that only tell the API its defaults."""
+    """Wired once for each tab of the page, and not for the components that only tell the API its
+    defaults.
+    """
 
     tab: str
     made: Mapping[str, Any]
     state: Any
     buttons: Mapping[str, Any]
 
-    def wire(self, prompt_box: Any, generate: Any, on_after_component: Callable[..., None] | None) -> None:
-        shown = [self.state, self.buttons["set_up"], self.buttons["retry"], *(self.made[name] for name in ("family", "downloads", "composer"))]
+    def wire(
+        self, prompt_box: Any, generate: Any, on_after_component: Callable[..., None] | None
+    ) -> None:
+        shown = [
+            self.state,
+            self.buttons["set_up"],
+            self.buttons["retry"],
+            *(self.made[name] for name in ("family", "downloads", "composer")),
+        ]
         if not compat.on_this_page(shown):
             return
-        watch, set_up, long = (_watch, _set_up, compat.long_event()) if compat.has_queue() else (_watch_once, _set_up_once, _QUICK)
+        watch, set_up, long = (
+            (_watch, _set_up, compat.long_event())
+            if compat.has_queue()
+            else (_watch_once, _set_up_once, _QUICK)
+        )
         switch = compat.gr.State(Switch())  # each page has a copy of its own
         both = [self.made["enabled"], switch]
-        # gradio sends the next change of one event when the last one has been answered: so somebody else hears of it at once.
+        # gradio sends the next change of one event when the last one has been answered: so somebody
+        # else hears of it at once.
         self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
-        self._settled(self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown)
+        self._settled(
+            self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown
+        )
         for name in ("set_up", "retry"):
-            self._settled(self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long), both, shown)
-        self.made["family"].input(fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK)
-        self.made["replay"].change(fn=_offer_afresh, inputs=[self.made["replay"]], outputs=[self.buttons["afresh"]], **_QUICK)
+            self._settled(
+                self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long),
+                both,
+                shown,
+            )
+        self.made["family"].input(
+            fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK
+        )
+        self.made["replay"].change(
+            fn=_offer_afresh,
+            inputs=[self.made["replay"]],
+            outputs=[self.buttons["afresh"]],
+            **_QUICK,
+        )
         if compat.on_this_page([prompt_box]):
             both = [prompt_box, self.made["replay"]]
             self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, **_QUICK)
         if compat.has_queue() and compat.on_this_page([generate]):
             wanted = [self.made["enabled"], self.made["downloads"]]
-            generate.click(fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event())
+            generate.click(
+                fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event()
+            )
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
     def _settled(self, event: Any, both: list[Any], shown: list[Any]) -> None:
-        """Whatever came in which order: the last word is that of the box as it stands then. gradio before 3.17 knows no such event.
+        """Whatever came in which order: the last word is that of the box as it stands then. gradio
+        before 3.17 knows no such event.
 
-        Without a queue one event tells the page one thing: so others go on, for as long as a slow machine's engine may start.
+        Without a queue one event tells the page one thing: so others go on, for as long as a slow
+        machine's engine may start.
         """
         if not hasattr(event, "then"):
             return

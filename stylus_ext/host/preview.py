@@ -1,4 +1,6 @@
-"""A plan without a picture: what the boxes of the page say goes in, what the next pictures would be made with comes out."""
+"""A plan without a picture: what the boxes of the page say goes in, what the next pictures would be
+made with comes out.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ class Question:
         """The first of each batch, as the host would give them out."""
         first = self.values.seed if self.values.seed >= 0 else max(0, self.seed)
         batches = self.batches * (self.batch_size if self.values.vary_inside_batch else 1)
-        return [min(first + number * self.size, LAST_SEED) for number in range(min(batches, MOST_BATCHES))]
+        return [
+            min(first + number * self.size, LAST_SEED)
+            for number in range(min(batches, MOST_BATCHES))
+        ]
 
 
 @dataclass
@@ -54,11 +59,19 @@ class Standing:
 
 
 def question_of(boxes: Sequence[Any], values: PanelValues) -> Question:
-    """`boxes` are prompt, negative prompt, styles, seed, batch count and batch size as gradio gives them, as far as there are any."""
+    """`boxes` are prompt, negative prompt, styles, seed, batch count and batch size as gradio gives
+    them, as far as there are any.
+    """
     prompt, negative, styles, seed, batches, size = boxes
     chosen = tuple(str(style) for style in styles) if isinstance(styles, (list, tuple)) else ()
     return Question(
-        str(prompt or ""), str(negative or ""), values, chosen, _number(seed, -1, -1), _number(batches, 1, 1), _number(size, 1, 1)
+        str(prompt or ""),
+        str(negative or ""),
+        values,
+        chosen,
+        _number(seed, -1, -1),
+        _number(batches, 1, 1),
+        _number(size, 1, 1),
     )
 
 
@@ -71,7 +84,9 @@ def _number(said: Any, default: int, least: int) -> int:
 
 
 def look(desk: Desk, tray: Tray, question: Question | None = None) -> dict[str, Any]:
-    """Asks the engine for this question, or for the last one again; what the page shows of it stays on the tray."""
+    """Asks the engine for this question, or for the last one again; what the page shows of it stays
+    on the tray.
+    """
     with tray.guard:
         asked = question or tray.question
         if asked is None:
@@ -83,7 +98,12 @@ def look(desk: Desk, tray: Tray, question: Question | None = None) -> dict[str, 
         plan, family, notes = _planned(desk, tray, asked)
         took = round(1000 * (time.perf_counter() - began))
         tray.plan, tray.family = plan, family
-        seen = Seen(plan, tuple(dict.fromkeys([*notes, *plan.notes])), took, exact=asked.seed >= 0 or asked.values.seed >= 0)
+        seen = Seen(
+            plan,
+            tuple(dict.fromkeys([*notes, *plan.notes])),
+            took,
+            exact=asked.seed >= 0 or asked.values.seed >= 0,
+        )
         tray.view = view_of(desk, tray, seen)
         return tray.view
 
@@ -95,7 +115,9 @@ def _planned(desk: Desk, tray: Tray, asked: Question) -> tuple[Plan, str, list[N
     inquiry, family, notes = Generation(Standing(asked.size), asked.values, quiet).inquiry()
     downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(quiet)
     corrections, said = tray.corrections(asked.prompt, asked.negative, family)
-    said = [note for note in said if note not in (CORRECTED, LOCKED)]  # the page shows both as they are
+    said = [
+        note for note in said if note not in (CORRECTED, LOCKED)
+    ]  # the page shows both as they are
     plan = replace(inquiry, corrections=corrections, downloads=downloads).ask(pair, asked.seeds())
     desk.learned(quiet)
     return plan, family, [*notes, *said]

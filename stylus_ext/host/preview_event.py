@@ -1,4 +1,6 @@
-"""What the Preview button does: the page's boxes and the panel's values go in, what is to be shown comes out as text."""
+"""What the Preview button does: the page's boxes and the panel's values go in, what is to be shown
+comes out as text.
+"""
 
 from __future__ import annotations
 

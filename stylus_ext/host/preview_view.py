@@ -1,4 +1,6 @@
-"""What the page shows of a plan: a plan and the cards of its adapters go in, plain JSON comes out; the page adds nothing to it."""
+"""What the page shows of a plan: a plan and the cards of its adapters go in, plain JSON comes out;
+the page adds nothing to it.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +38,33 @@ class Seen:
 
 def view_of(desk: Desk, tray: Tray, seen: Seen) -> dict[str, Any]:
     plan, out = seen.plan, {*tray.words.reject, *tray.words.swap}
-    cards = cards_of(desk, [*(str(pick.key) for pick in plan.composition.picks), *(str(miss.key) for miss in plan.composition.near_misses)])
+    cards = cards_of(
+        desk,
+        [
+            *(str(pick.key) for pick in plan.composition.picks),
+            *(str(miss.key) for miss in plan.composition.near_misses),
+        ],
+    )
     return {
         "pieces": list(_pieces(plan)),
-        "tasks": [{"text": task.text, "start": task.start, "taken_by": task.taken_by} for task in plan.composition.tasks],
+        "tasks": [
+            {"text": task.text, "start": task.start, "taken_by": task.taken_by}
+            for task in plan.composition.tasks
+        ],
         "picks": [_pick(plan, pick, tray, cards) for pick in plan.composition.picks],
         "near": [
-            {"key": str(miss.key), "name": miss.name, "reason": miss.reason, "mine": str(miss.key) in out, "card": cards.get(str(miss.key))}
+            {
+                "key": str(miss.key),
+                "name": miss.name,
+                "reason": miss.reason,
+                "mine": str(miss.key) in out,
+                "card": cards.get(str(miss.key)),
+            }
             for miss in plan.composition.near_misses
         ],
         "combinations": [
-            [pick.name for pick in plan.composition.picks if pick.key in mask.on] for mask in plan.masks[:MOST_COMBINATIONS]
+            [pick.name for pick in plan.composition.picks if pick.key in mask.on]
+            for mask in plan.masks[:MOST_COMBINATIONS]
         ],
         "batches": len(plan.masks),
         "exact": seen.exact,
@@ -60,7 +78,8 @@ def view_of(desk: Desk, tray: Tray, seen: Seen) -> dict[str, Any]:
 def standing(desk: Desk, tray: Tray) -> dict[str, Any]:
     """All that the tray holds: what a page that was just loaded shows, too.
 
-    Each has a number, given before it is read: whatever a click changed, its own answer has a later number than older answers.
+    Each has a number, given before it is read: whatever a click changed, its own answer has a later
+    number than older answers.
     """
     number = next(tray.numbers)
     lock, used = tray.lock, tray.used()
@@ -69,10 +88,22 @@ def standing(desk: Desk, tray: Tray) -> dict[str, Any]:
         "number": number,
         "view": tray.view,
         "corrected": bool(tray.words),
-        "lock": None if lock is None else [{"key": key, "name": name, "weight": weight} for key, (name, weight) in lock.picks.items()],
+        "lock": (
+            None
+            if lock is None
+            else [
+                {"key": key, "name": name, "weight": weight}
+                for key, (name, weight) in lock.picks.items()
+            ]
+        ),
         "sent": tray.sent is not None,
         "used": [
-            {"seed": one.seed, "off": list(one.off), "tags": [{**asdict(tag), "card": cards.get(tag.key)} for tag in one.tags]} for one in used
+            {
+                "seed": one.seed,
+                "off": list(one.off),
+                "tags": [{**asdict(tag), "card": cards.get(tag.key)} for tag in one.tags],
+            }
+            for one in used
         ],
     }
 
@@ -82,7 +113,9 @@ def cards_of(desk: Desk, keys: Sequence[str]) -> dict[str, Any]:
     if not keys:
         return {}
     try:
-        cards = dict(desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"])
+        cards = dict(
+            desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"]
+        )
     except (StylusError, EngineGone, EngineRefusal, KeyError):
         return {}
     files = compat.listed_files()
@@ -95,9 +128,19 @@ def _pick(plan: Plan, pick: Pick, tray: Tray, cards: Mapping[str, Any]) -> dict[
     key = str(pick.key)
     missing = next((file for file in plan.missing if file.key == pick.key), None)
     return {
-        "key": key, "name": pick.name, "task": pick.task, "kind": pick.kind, "reason": pick.reason, "pinned": pick.pinned, "said": pick.said,
-        "kept": key in tray.words.keep, "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
-        "triggers": list(tag.triggers), "stem": tag.stem, "on_disk": tag.on_disk, "to_download": 0 if missing is None else missing.size,
+        "key": key,
+        "name": pick.name,
+        "task": pick.task,
+        "kind": pick.kind,
+        "reason": pick.reason,
+        "pinned": pick.pinned,
+        "said": pick.said,
+        "kept": key in tray.words.keep,
+        "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
+        "triggers": list(tag.triggers),
+        "stem": tag.stem,
+        "on_disk": tag.on_disk,
+        "to_download": 0 if missing is None else missing.size,
         "card": cards.get(key),
     }
 
@@ -111,9 +154,21 @@ def written_weights(prompt: str) -> dict[str, float]:
 def _pieces(plan: Plan) -> Iterator[dict[str, Any]]:
     """The prompt, cut where tasks and what is not resolved yet begin and end."""
     text = plan.prompt
-    tasks = {place: task.start for task in plan.composition.tasks for place in range(task.start, task.end)}
+    tasks = {
+        place: task.start
+        for task in plan.composition.tasks
+        for place in range(task.start, task.end)
+    }
     wild = set(_unresolved(text))
-    edges = [0, *(at for at in range(1, len(text)) if (tasks.get(at), at in wild) != (tasks.get(at - 1), at - 1 in wild)), len(text)]
+    edges = [
+        0,
+        *(
+            at
+            for at in range(1, len(text))
+            if (tasks.get(at), at in wild) != (tasks.get(at - 1), at - 1 in wild)
+        ),
+        len(text),
+    ]
     for start, end in pairwise(edges):
         if start < end:
             yield {"text": text[start:end], "task": tasks.get(start), "unresolved": start in wild}

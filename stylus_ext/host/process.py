@@ -1,4 +1,6 @@
-"""The heart of the script's `process`, once it is known that somebody wants it: always a `Work`, never an exception."""
+"""The heart of the script's `process`, once it is known that somebody wants it: always a `Work`,
+never an exception.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,35 @@ from stylus_ext.host.work import Work, texts_of
 
 logger = logging.getLogger(__name__)
 
+
 def process(p: Any, reading: Reading | Note) -> Work | None:
-    """Everything that a user should know goes under the picture, into the infotext and into the panel."""
+    """Everything that a user should know goes under the picture, into the infotext and into the
+    panel.
+    """
     infotext.forget(p.extra_generation_params)
     if isinstance(reading, Note):
         return _only_says(p, reading)
     if getattr(p, "disable_extra_networks", False):
-        return _only_says(p, Note("disabled", "Stylus did nothing: extra networks are switched off for this generation."))
+        return _only_says(
+            p,
+            Note(
+                "disabled",
+                "Stylus did nothing: extra networks are switched off for this generation.",
+            ),
+        )
     try:
         work = _worked(p, reading)
-    except Exception as error:  # the host's edge: a generation goes on unchanged whatever is wrong here
+    except (
+        Exception
+    ) as error:  # the host's edge: a generation goes on unchanged whatever is wrong here
         logger.exception("Stylus could not choose LoRAs")
-        return _only_says(p, Note("failed", f"Stylus left the prompt as it was, because of an error of its own: {error!r}"))
+        return _only_says(
+            p,
+            Note(
+                "failed",
+                f"Stylus left the prompt as it was, because of an error of its own: {error!r}",
+            ),
+        )
     tell(p, work.notes)
     return work
 

@@ -1,7 +1,8 @@
-"""The callbacks, registered at every load of the script: the host clears them all before it loads scripts again.
+"""The callbacks, registered at every load of the script: the host clears them all before it loads
+scripts again.
 
-Each costs the host's start something, since it walks the stack to learn who asks (see `short_stack`): so the settings are added at
-once and the axes too, if the host's grid is there.
+Each costs the host's start something, since it walks the stack to learn who asks (see
+`short_stack`): so the settings are added at once and the axes too, if the host's grid is there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _tab() -> list[Any]:
     return make_tab()
 
 
-def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001 - the host passes it; None with --nowebui
+def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
     from stylus_ext.host.routes import add
 
     add(app, _endpoints)
@@ -45,7 +46,10 @@ def _endpoints() -> dict[str, Any]:
     from stylus_ext.host.guard import Guard
     from stylus_ext.host.page_tokens import PAGES
 
-    return api.endpoints(api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _chat), Guard(compat.flags(), PAGES))
+    return api.endpoints(
+        api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _chat),
+        Guard(compat.flags(), PAGES),
+    )
 
 
 def _process() -> Any:

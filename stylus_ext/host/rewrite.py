@@ -1,6 +1,8 @@
-"""The prompts of one generation and plans go in; the same prompts with their tags come out, one LoRA set for each batch.
+"""The prompts of one generation and plans go in; the same prompts with their tags come out, one
+LoRA set for each batch.
 
-The host loads what the first prompt of a batch says, for all of them (HOST.md b), and loads anew for the hires pass (c).
+The host loads what the first prompt of a batch says, for all of them (HOST.md b), and loads anew
+for the hires pass (c).
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ Allowed = Callable[[Pick], bool]
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The host's lists, one text a picture; the hires ones are empty where there is no second pass."""
+    """The host's lists, one text a picture; the hires ones are empty where there is no second
+    pass.
+    """
 
     positive: tuple[str, ...]
     negative: tuple[str, ...]
@@ -36,7 +40,9 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What was decided for one picture: stems of its first pass that are on, and those that its mask turned off."""
+    """What was decided for one picture: stems of its first pass that are on, and those that its
+    mask turned off.
+    """
 
     prompt: str
     negative: str
@@ -64,21 +70,33 @@ class Job:
 
     def batches(self) -> list[range]:
         count = len(self.texts.positive)
-        return [range(start, min(start + self.batch_size, count)) for start in range(0, count, self.batch_size)]
+        return [
+            range(start, min(start + self.batch_size, count))
+            for start in range(0, count, self.batch_size)
+        ]
 
     def first(self, image: int) -> Pair:
         return self.texts.positive[image], self.texts.negative[image]
 
     def second(self, image: int) -> Pair:
-        """The same prompt gets the same set, whatever its negative prompt: else the passes would differ without being asked."""
+        """The same prompt gets the same set, whatever its negative prompt: else the passes would
+        differ without being asked.
+        """
         positive = self.texts.hr_positive[image]
-        return self.first(image) if positive == self.texts.positive[image] else (positive, self.texts.hr_negative[image])
+        return (
+            self.first(image)
+            if positive == self.texts.positive[image]
+            else (positive, self.texts.hr_negative[image])
+        )
 
     def questions(self) -> dict[Pair, tuple[int, ...]]:
         """Each different prompt, with the batches in which it stands."""
         where: dict[Pair, list[int]] = {}
         for number, batch in enumerate(self.batches()):
-            pairs = [*map(self.first, batch), *(map(self.second, batch) if self.texts.hr_positive else ())]
+            pairs = [
+                *map(self.first, batch),
+                *(map(self.second, batch) if self.texts.hr_positive else ()),
+            ]
             for pair in dict.fromkeys(pairs):
                 where.setdefault(pair, []).append(number)
         return {pair: tuple(numbers) for pair, numbers in where.items()}
@@ -119,7 +137,12 @@ def rewrite(job: Job, ask: Ask) -> Rewritten:
                 hr_positive[image], hr_negative[image] = _text(job, again, job.second(image), own)
     texts = Texts(tuple(positive), tuple(negative), tuple(hr_positive), tuple(hr_negative))
     notes = [note for plan, _ in plans.values() for note in plan.notes]
-    return Rewritten(texts, tuple(pictures), tuple(dict.fromkeys([*notes, *_mixed(left_out)])), _named(plan for plan, _ in plans.values()))
+    return Rewritten(
+        texts,
+        tuple(pictures),
+        tuple(dict.fromkeys([*notes, *_mixed(left_out)])),
+        _named(plan for plan, _ in plans.values()),
+    )
 
 
 def _named(plans: Iterable[Plan]) -> dict[str, tuple[str, str]]:
@@ -127,20 +150,26 @@ def _named(plans: Iterable[Plan]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for plan in plans:
         names = {pick.key: pick.name for pick in plan.composition.picks}
-        found.update((tag.stem, (str(tag.key), names[tag.key])) for tag in plan.tags if tag.key in names)
+        found.update(
+            (tag.stem, (str(tag.key), names[tag.key])) for tag in plan.tags if tag.key in names
+        )
     return found
 
 
 def _plans(job: Job, ask: Ask) -> dict[Pair, tuple[Plan, tuple[int, ...]]]:
     """One plan for each different prompt, for the batches in which it stands."""
-    return {pair: (ask(pair, job.starts(numbers)), numbers) for pair, numbers in job.questions().items()}
+    return {
+        pair: (ask(pair, job.starts(numbers)), numbers) for pair, numbers in job.questions().items()
+    }
 
 
 def _common(job: Job, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number: int) -> _Set:
     """Where the prompts of a batch differ, only what serves all of them."""
     masks = {pair: plan.masks[numbers.index(number)] for pair, (plan, numbers) in plans.items()}
     found = {pair: plan for pair, (plan, _) in plans.items()}
-    common = frozenset.intersection(*(_allowed(job, found[pair], mask) for pair, mask in masks.items()))
+    common = frozenset.intersection(
+        *(_allowed(job, found[pair], mask) for pair, mask in masks.items())
+    )
     while True:
         weights = [_weights(job, found[pair], pair, common) for pair in found]
         said = frozenset(key for key in common if all(weight.get(key) for weight in weights))
@@ -152,21 +181,34 @@ def _common(job: Job, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number
 
 
 def _allowed(job: Job, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
-    return frozenset(pick.key for pick in plan.composition.picks if pick.key in mask.on and job.allowed(pick))
+    return frozenset(
+        pick.key for pick in plan.composition.picks if pick.key in mask.on and job.allowed(pick)
+    )
 
 
-def _weights(job: Job, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]) -> dict[AdapterKey, float]:
-    return weigh(plan.composition, Mask(keys), job.settings.weights, own_weight(parse_prompt(pair[0]).user_tags))
+def _weights(
+    job: Job, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]
+) -> dict[AdapterKey, float]:
+    return weigh(
+        plan.composition,
+        Mask(keys),
+        job.settings.weights,
+        own_weight(parse_prompt(pair[0]).user_tags),
+    )
 
 
 def _text(job: Job, chosen: _Set, pair: Pair, texts: Pair) -> Pair:
-    """The prompts of one picture. As the engine wrote them, unless the batch has less than its plan says."""
+    """The prompts of one picture. As the engine wrote them, unless the batch has less than its plan
+    says.
+    """
     plan = chosen.plans[pair]
     if chosen.whole and texts == pair:
         number = plan.masks.index(chosen.masks[pair])
         return plan.prompts[number], plan.negative_prompts[number]
     tags = {tag.key: tag for tag in plan.tags}
-    sheet = Sheet(parse_prompt(texts[0]), parse_prompt(texts[1]), plan.composition, tags, job.settings)
+    sheet = Sheet(
+        parse_prompt(texts[0]), parse_prompt(texts[1]), plan.composition, tags, job.settings
+    )
     outcome = write_tags(sheet, Mask(chosen.common))
     own = _tags(plan, chosen.common, _weights(job, plan, pair, chosen.common))
     if not own:
@@ -218,18 +260,27 @@ def _mixed(left_out: set[str]) -> list[Note]:
     return [
         Note(
             "mixed_batch",
-            f"The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of them, so {said} left out."
-            ' Tick "Vary inside a batch" to give every picture its own.',
+            "The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of"
+            f' them, so {said} left out. Tick "Vary inside a batch" to give every picture its own.',
         )
     ]
 
 
 def describing(plan: Plan, texts: Pair) -> Plan:
-    """A plan made for a description of the picture, said of the user's own texts: their tags alone are added."""
+    """A plan made for a description of the picture, said of the user's own texts: their tags alone
+    are added.
+    """
     prompts = tuple(_with(texts[0], prompt) for prompt in plan.prompts)
     tags = tuple(replace(tag, triggers=(), negative_text="") for tag in plan.tags)
     negative = (texts[1],) * len(prompts)
-    return replace(plan, prompt=texts[0], negative_prompt=texts[1], prompts=prompts, negative_prompts=negative, tags=tags)
+    return replace(
+        plan,
+        prompt=texts[0],
+        negative_prompt=texts[1],
+        prompts=prompts,
+        negative_prompts=negative,
+        tags=tags,
+    )
 
 
 def _with(own: str, prompt: str) -> str:

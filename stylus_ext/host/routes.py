@@ -1,4 +1,6 @@
-"""Puts the routes onto the WebUI's app; what answers at them is loaded with the first request, not at the WebUI's start."""
+"""Puts the routes onto the WebUI's app; what answers at them is loaded with the first request, not
+at the WebUI's start.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,25 @@ if TYPE_CHECKING:
 
 PREFIX = "/stylus/v1"
 _METHODS = {
-    "plan": "POST", "status": "GET", "version": "GET", "ui/{name}": "POST",
-    "fetch": "POST", "catalogue/sync": "POST", "catalogue/identify": "POST",
-    "jobs": "GET", "jobs/{job}": "GET", "jobs/{job}/cancel": "POST",
+    "plan": "POST",
+    "status": "GET",
+    "version": "GET",
+    "ui/{name}": "POST",
+    "fetch": "POST",
+    "catalogue/sync": "POST",
+    "catalogue/identify": "POST",
+    "jobs": "GET",
+    "jobs/{job}": "GET",
+    "jobs/{job}/cancel": "POST",
 }
 
 Handler = Callable[["Request"], Awaitable["Response"]]
 
 
 def add(app: Any, make: Callable[[], Mapping[str, Handler]]) -> None:
-    """Exactly one of each on this app, however often the UI is reloaded; before what else the app may answer with."""
+    """Exactly one of each on this app, however often the UI is reloaded; before what else the app
+    may answer with.
+    """
     from starlette.routing import Route
 
     made: dict[str, Handler] = {}
@@ -37,5 +48,9 @@ def add(app: Any, make: Callable[[], Mapping[str, Handler]]) -> None:
         return endpoint
 
     routes = app.router.routes
-    routes[:] = [route for route in routes if not str(getattr(route, "path", "")).startswith(f"{PREFIX}/")]
-    routes[:0] = [Route(f"{PREFIX}/{name}", late(name), methods=[method]) for name, method in _METHODS.items()]
+    routes[:] = [
+        route for route in routes if not str(getattr(route, "path", "")).startswith(f"{PREFIX}/")
+    ]
+    routes[:0] = [
+        Route(f"{PREFIX}/{name}", late(name), methods=[method]) for name, method in _METHODS.items()
+    ]

@@ -1,4 +1,6 @@
-"""The script that the host runs for every generation: off by default, and then it looks at one value and leaves."""
+"""The script that the host runs for every generation: off by default, and then it looks at one
+value and leaves.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,25 @@ logger = logging.getLogger(__name__)
 
 TITLE = "Stylus"
 TABS = ("txt2img", "img2img")
-WATCHED = frozenset({"prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "generate"})
+WATCHED = frozenset(
+    {"prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "generate"}
+)
 AXES, WORK = "stylus_axes", "stylus_work"
 _under_way: list[tuple[Any, Any]] = []
 _hears_of_grids: list[bool] = []
 
 
 class StylusScript(compat.Script):
-    """Hooks in the host's order: ui, setup, before_process, process, before_process_batch, postprocess_image, postprocess."""
+    """Hooks in the host's order: ui, setup, before_process, process, before_process_batch,
+    postprocess_image, postprocess.
+    """
 
     boxes: Mapping[str, Any] = MappingProxyType({})
 
     def title(self) -> str:
         return TITLE
 
-    def show(self, is_img2img: bool) -> Any:  # noqa: ARG002 - the host passes it
+    def show(self, is_img2img: bool) -> Any:  # noqa: ARG002
         return compat.ALWAYS_VISIBLE
 
     def after_component(self, component: Any, **kwargs: Any) -> None:
@@ -38,14 +44,18 @@ class StylusScript(compat.Script):
             self.boxes = {**self.boxes, name: component}
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Called again for the API's defaults, of which the host reads nothing but the values: then no page's parts are made."""
+        """Called again for the API's defaults, of which the host reads nothing but the values: then
+        no page's parts are made.
+        """
         if "prompt" in self.boxes and not compat.on_this_page([self.boxes["prompt"]]):
             from stylus_ext.host.api_defaults import api_defaults
 
             return api_defaults()
         from stylus_ext.host.panel import build_panel
 
-        panel = build_panel("img2img" if is_img2img else "txt2img", self.boxes, self.on_after_component)
+        panel = build_panel(
+            "img2img" if is_img2img else "txt2img", self.boxes, self.on_after_component
+        )
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.controls
@@ -56,12 +66,19 @@ class StylusScript(compat.Script):
             p.stylus_plans, p.stylus_without = {}, {}
 
     def before_process(self, p: Any, *args: Any) -> None:
-        """Before the host sets up its lists: a batch of several pictures becomes several batches of one."""
+        """Before the host sets up its lists: a batch of several pictures becomes several batches of
+        one.
+        """
         if not _is_wanted(p, args) or compat.is_nested():
             return
         reading = _read(p, args)
         images = getattr(p, "init_images", None) or ()
-        if isinstance(reading, Reading) and reading.values.vary_inside_batch and p.batch_size > 1 and len(images) <= 1:
+        if (
+            isinstance(reading, Reading)
+            and reading.values.vary_inside_batch
+            and p.batch_size > 1
+            and len(images) <= 1
+        ):
             p.n_iter, p.batch_size = p.n_iter * p.batch_size, 1
 
     def process(self, p: Any, *args: Any) -> None:
@@ -71,13 +88,15 @@ class StylusScript(compat.Script):
         if compat.is_nested():
             p.stylus_work = None
             return
-        if getattr(p, WORK, None) is not None:  # between two pictures ADetailer calls the hooks again, on a copy
+        if (
+            getattr(p, WORK, None) is not None
+        ):  # between two pictures ADetailer calls the hooks again, on a copy
             return
         from stylus_ext.host.process import process
 
         p.stylus_work = process(p, _read(p, args))
 
-    def before_process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the host passes them
+    def before_process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
         if work is None:
             return
@@ -86,14 +105,18 @@ class StylusScript(compat.Script):
         if note is not None:
             compat.comment(p, note.text)
 
-    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
+    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
         if work is not None:
-            work.of_made_image(p, int(getattr(p, "iteration", 0)) * int(p.batch_size) + int(getattr(p, "batch_index", 0)))
+            work.of_made_image(
+                p,
+                int(getattr(p, "iteration", 0)) * int(p.batch_size)
+                + int(getattr(p, "batch_index", 0)),
+            )
             _under_way[:] = [(p, work)]
             _hear_of_grids()
 
-    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002 - the host passes them
+    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
         if work is not None:
             work.finish(p)
@@ -113,8 +136,10 @@ def _hear_of_grids() -> None:
         short_stack.register((compat.script_callbacks.on_image_grid, before_grid))
 
 
-def before_grid(params: Any) -> None:  # noqa: ARG001 - the host passes the pictures
-    """Called by the host when it puts a grid together: the last moment before the grid's infotext is written."""
+def before_grid(params: Any) -> None:  # noqa: ARG001
+    """Called by the host when it puts a grid together: the last moment before the grid's infotext
+    is written.
+    """
     for p, work in _under_way:
         work.of_grid(p)
 

@@ -1,6 +1,8 @@
-"""Registers callbacks of the host from a thread of its own, which is waited for: there the stack is short.
+"""Registers callbacks of the host from a thread of its own, which is waited for: there the stack is
+short.
 
-A1111 1.8 looks up the source of every frame below whoever registers one; while it loads scripts there are many, and it took 16 ms each.
+A1111 1.8 looks up the source of every frame below whoever registers one; while it loads scripts
+there are many, and it took 16 ms each.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ def register(*pairs: Pair) -> None:
 
 
 def _register(pairs: tuple[Pair, ...]) -> None:
-    """The frame nearest to the host is one of this extension, by which the host knows whose the callbacks are."""
+    """The frame nearest to the host is one of this extension, by which the host knows whose the
+    callbacks are.
+    """
     for hook, callback in pairs:
         hook(callback)

@@ -1,4 +1,6 @@
-"""Small JSON files beside models, and our own: an object comes out, empty where there is none that can be read."""
+"""Small JSON files beside models, and our own: an object comes out, empty where there is none that
+can be read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The Stylus tab: a page of its own in the WebUI, empty but for the place that `javascript/stylus.js` draws into."""
+"""The Stylus tab: a page of its own in the WebUI, empty but for the place that
+`javascript/stylus.js` draws into.
+"""
 
 from __future__ import annotations
 

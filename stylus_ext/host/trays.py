@@ -1,6 +1,8 @@
-"""What lies on the table of one browser's tab between two clicks: what was previewed, corrected, locked, sent, and last used.
+"""What lies on the table of one browser's tab between two clicks: what was previewed, corrected,
+locked, sent, and last used.
 
-Kept in memory of the WebUI's process, so a reload of the page finds it again; each page names its own tray.
+Kept in memory of the WebUI's process, so a reload of the page finds it again; each page names its
+own tray.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ LOCKED = Note("locked", "Stylus used the locked set.")
 
 @dataclass(slots=True)
 class Words:
-    """What the user said of the plan for one prompt and one family: keys, in the order of his clicks."""
+    """What the user said of the plan for one prompt and one family: keys, in the order of his
+    clicks.
+    """
 
     prompt: str = ""
     negative: str = ""
@@ -61,7 +65,10 @@ class Lock:
     picks: Mapping[str, tuple[str, float]]
 
     def payload(self) -> dict[str, Any]:
-        kept = [{"key": key, "weight": weight, "pinned": True} for key, (_, weight) in self.picks.items()]
+        kept = [
+            {"key": key, "weight": weight, "pinned": True}
+            for key, (_, weight) in self.picks.items()
+        ]
         return {"reject": [], "swap": [], "keep": kept, "only": True}
 
 
@@ -75,8 +82,10 @@ class Sent:
 
 @dataclass
 class Tray:
-    """`question` is what the last preview was asked with, `view` what the page showed of it; `made` is the last generation's
-    work, with the seeds of its pictures. `numbers` go on growing when the WebUI starts again, since its pages may go on, too."""
+    """`question` is what the last preview was asked with, `view` what the page showed of it; `made`
+    is the last generation's work, with the seeds of its pictures. `numbers` go on growing when the
+    WebUI starts again, since its pages may go on, too.
+    """
 
     question: Any = None
     plan: Plan | None = None
@@ -87,7 +96,9 @@ class Tray:
     made: tuple[Any, tuple[int, ...]] | None = None
     family: str = ""
     guard: threading.RLock = field(default_factory=threading.RLock)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(time.time_ns() // 1_000_000))
+    numbers: Iterator[int] = field(
+        default_factory=lambda: itertools.count(time.time_ns() // 1_000_000)
+    )
 
     def used(self) -> tuple[Used, ...]:
         """What the last pictures were made with."""
@@ -97,12 +108,22 @@ class Tray:
 
         return used_in(*self.made)
 
-    def corrections(self, prompt: str, negative: str, family: str) -> tuple[dict[str, Any] | None, list[Note]]:
-        """What goes along with a plan for this prompt, and the sentence about it; what fits no longer is forgotten."""
+    def corrections(
+        self, prompt: str, negative: str, family: str
+    ) -> tuple[dict[str, Any] | None, list[Note]]:
+        """What goes along with a plan for this prompt, and the sentence about it; what fits no
+        longer is forgotten.
+        """
         with self.guard:
             notes: list[Note] = []
             if self.lock is not None and family and self.lock.family not in (family, ""):
-                notes.append(Note("lock_off", "The locked set was made for another base model, so the lock was taken off."))
+                notes.append(
+                    Note(
+                        "lock_off",
+                        "The locked set was made for another base model, so the lock was taken"
+                        " off.",
+                    )
+                )
                 self.lock = None
             if self.lock is not None:
                 return self.lock.payload(), [*notes, LOCKED]
@@ -113,7 +134,12 @@ class Tray:
                 return words.payload(), [*notes, CORRECTED]
             what = "prompt" if words.family == family else "base model"
             self.words = Words()
-            notes.append(Note("corrections_dropped", f"Your corrections were for another {what}, so they were dropped."))
+            notes.append(
+                Note(
+                    "corrections_dropped",
+                    f"Your corrections were for another {what}, so they were dropped.",
+                )
+            )
             return None, notes
 
 
@@ -128,7 +154,9 @@ class Trays:
     def at(self, seat: str) -> Tray:
         """The tray of a page, by the name that it gives itself."""
         if _SEAT.fullmatch(seat) is None:
-            raise InvalidInput("The page did not say which of its tabs this is for; please reload it.")
+            raise InvalidInput(
+                "The page did not say which of its tabs this is for; please reload it."
+            )
         with self._guard:
             tray = self._trays.setdefault(seat, Tray())
             self._trays.move_to_end(seat)

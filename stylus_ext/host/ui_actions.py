@@ -1,6 +1,8 @@
-"""What the page may ask for, by name: what that needs of the guard, and how a payload becomes an answer.
+"""What the page may ask for, by name: what that needs of the guard, and how a payload becomes an
+answer.
 
-Each group of actions has a module of its own; nothing is passed to the engine that is not named here.
+Each group of actions has a module of its own; nothing is passed to the engine that is not named
+here.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Asked:
     payload: Payload
     process: EngineProcess
 
-    def engine(self, method: str, path: str, payload: Any = None, timeout_s: float = 30.0) -> Payload:
+    def engine(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
+    ) -> Payload:
         """The engine's answer; one that rests is started first."""
         return EngineClient(self.process).ask(method, path, payload, timeout_s)
 
@@ -40,7 +44,15 @@ class Action:
 
 
 def actions() -> Mapping[str, Action]:
-    from stylus_ext.host import ui_catalogue, ui_engine, ui_jobs, ui_keys, ui_preview, ui_recipes, ui_rehearsal
+    from stylus_ext.host import (
+        ui_catalogue,
+        ui_engine,
+        ui_jobs,
+        ui_keys,
+        ui_preview,
+        ui_recipes,
+        ui_rehearsal,
+    )
 
     rooms = (ui_engine, ui_catalogue, ui_jobs, ui_keys, ui_recipes, ui_preview, ui_rehearsal)
     return {name: action for room in rooms for name, action in room.ACTIONS.items()}

@@ -1,4 +1,6 @@
-"""The page's actions over the catalogue: what it lists, shows and edits, and pictures: those beside the host's LoRAs, or the engine's."""
+"""The page's actions over the catalogue: what it lists, shows and edits, and pictures: those beside
+the host's LoRAs, or the engine's.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,22 @@ def _show(asked: Asked) -> Payload:
 
 
 def _picture(asked: Asked) -> File:
-    """Of what this host lists, by its name; the kind of file is read from the file, not from its name. Else the engine may have one."""
-    path, key = picture_of(compat.listed_files(), asked.payload.get("stem")), asked.payload.get("key")
+    """Of what this host lists, by its name; the kind of file is read from the file, not from its
+    name. Else the engine may have one.
+    """
+    path, key = (
+        picture_of(compat.listed_files(), asked.payload.get("stem")),
+        asked.payload.get("key"),
+    )
     if path is None and isinstance(key, str) and key:
         said = asked.engine("POST", "/v1/picture", {"key": key})
         return File(base64.b64decode(said["data"]), str(said["type"]))
     try:
-        data = path.read_bytes() if path is not None and path.stat().st_size <= _LARGEST_PICTURE else b""
+        data = (
+            path.read_bytes()
+            if path is not None and path.stat().st_size <= _LARGEST_PICTURE
+            else b""
+        )
     except OSError:
         data = b""
     kind = _kind_of(data)

@@ -28,7 +28,13 @@ def _status(asked: Asked) -> Payload:
         except StylusError as error:
             trouble = str(error)
     engine = asdict(report) | {"state": report.state.value, "shared": asked.process.remote}
-    return {"version": __version__, "engine": engine, "told": told, "trouble": trouble, "lora_folders": compat.lora_folders()}
+    return {
+        "version": __version__,
+        "engine": engine,
+        "told": told,
+        "trouble": trouble,
+        "lora_folders": compat.lora_folders(),
+    }
 
 
 def _wake(asked: Asked) -> Payload:

@@ -1,4 +1,6 @@
-"""The page's actions over long work: what runs, its progress, a new job, a stop. Folders are the host's to say, never the page's."""
+"""The page's actions over long work: what runs, its progress, a new job, a stop. Folders are the
+host's to say, never the page's.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,25 @@ def _with_folders(said: Payload) -> Payload:
 
 
 _STARTS: Mapping[str, Callable[[Payload], Payload]] = {
-    "index": _index, "sync": _sync, "identify": _with_folders, "fetch": _with_folders, "refine": _sync, "discard": _sync,
+    "index": _index,
+    "sync": _sync,
+    "identify": _with_folders,
+    "fetch": _with_folders,
+    "refine": _sync,
+    "discard": _sync,
 }
 
 
 def picture_folders() -> list[str]:
-    """Where the host keeps what it has made, as far as that is there; A1111's four options for it, which its forks have too."""
+    """Where the host keeps what it has made, as far as that is there; A1111's four options for it,
+    which its forks have too.
+    """
     stated = [compat.option(name, "") for name in _PICTURES]
-    return list(dict.fromkeys(str(Path(folder).absolute()) for folder in stated if folder and Path(folder).is_dir()))
+    return list(
+        dict.fromkeys(
+            str(Path(folder).absolute()) for folder in stated if folder and Path(folder).is_dir()
+        )
+    )
 
 
 def _jobs(asked: Asked) -> Payload:
@@ -62,7 +75,9 @@ def _start(asked: Asked) -> Payload:
     if name == "fetch":
         from stylus_ext.host.desks import desk_now
 
-        desk_now().downloads.begun(str(job["id"]))  # the host is told of the new file when it is there
+        desk_now().downloads.begun(
+            str(job["id"])
+        )  # the host is told of the new file when it is there
     return job
 
 

@@ -1,4 +1,5 @@
-"""The page's actions on a preview: a click with the name of its tray goes in, what is to be shown now comes out.
+"""The page's actions on a preview: a click with the name of its tray goes in, what is to be shown
+now comes out.
 
 Every answer has all of the tray, so that the page keeps nothing of its own.
 """
@@ -51,7 +52,7 @@ def _correct(asked: Asked) -> Payload:
         return shown(desk, tray)
 
 
-def _keep(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001 - as the others
+def _keep(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
     before = words.keep.get(key, {})
     words.out(key)
     words.keep[key] = before
@@ -77,7 +78,11 @@ def _restore(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: 
 
 
 _ACTS: Mapping[str, Callable[[Words, str, Mapping[str, Any]], None]] = {
-    "accept": _keep, "weight": _weigh, "reject": _reject, "swap": _swap, "restore": _restore,
+    "accept": _keep,
+    "weight": _weigh,
+    "reject": _reject,
+    "swap": _swap,
+    "restore": _restore,
 }
 
 
@@ -89,7 +94,9 @@ def _change_lock(tray: Tray, act: str, key: str, said: Mapping[str, Any]) -> Non
     picks = dict(lock.picks)
     name, _ = picks.pop(key)
     if act == "weight":
-        picks = {one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks}
+        picks = {
+            one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks
+        }
     tray.lock = Lock(lock.family, picks) if picks else None
 
 
@@ -103,7 +110,14 @@ def _lock(asked: Asked) -> Payload:
             weights = {} if plan is None else written_weights(plan.prompts[0])
             stems = {} if plan is None else {tag.key: tag.stem for tag in plan.tags}
             picks = () if plan is None else plan.composition.picks
-            _put_lock(tray, {str(pick.key): (pick.name, weights[stems[pick.key]]) for pick in picks if stems[pick.key] in weights})
+            _put_lock(
+                tray,
+                {
+                    str(pick.key): (pick.name, weights[stems[pick.key]])
+                    for pick in picks
+                    if stems[pick.key] in weights
+                },
+            )
         if tray.question is not None:
             look(desk, tray)
         return shown(desk, tray)
@@ -122,7 +136,9 @@ def _use_set(asked: Asked) -> Payload:
 
 def _put_lock(tray: Tray, picks: Mapping[str, tuple[str, float]]) -> None:
     if not picks:
-        raise InvalidInput("There is no LoRA here that could be kept; press Preview, or make a picture first.")
+        raise InvalidInput(
+            "There is no LoRA here that could be kept; press Preview, or make a picture first."
+        )
     tray.lock, tray.words = Lock(tray.family, picks), Words()
 
 
@@ -136,7 +152,9 @@ def _send(asked: Asked) -> Payload:
             raise InvalidInput(_CHANGED)
         if plan.prompts[0] == plan.prompt:
             raise InvalidInput("There is nothing to write: this plan adds nothing to the prompt.")
-        after = plan.prompts[0] if plan.prompt == text else _into(text, plan.prompt, plan.prompts[0])
+        after = (
+            plan.prompts[0] if plan.prompt == text else _into(text, plan.prompt, plan.prompts[0])
+        )
         tray.sent = Sent(text, after)
         if tray.words:
             tray.words.prompt = after
@@ -145,7 +163,9 @@ def _send(asked: Asked) -> Payload:
 
 
 def _into(text: str, planned: str, written: str) -> str:
-    """Where styles were applied for the plan: the box gets what the plan adds, not the styles' texts."""
+    """Where styles were applied for the plan: the box gets what the plan adds, not the styles'
+    texts.
+    """
     from stylus_ext.core.prompt.sent import pieces
 
     return text + "".join(pieces(planned, written))
@@ -182,7 +202,9 @@ def _wrong(asked: Asked) -> Payload:
     wrong = bool(asked.payload.get("wrong", True))
     with tray.guard:
         prompt = _picture(tray, asked).prompt
-        said = desk.client.ask("POST", "/v1/verdict", {"key": _text(asked, "key"), "prompt": prompt, "wrong": wrong})
+        said = desk.client.ask(
+            "POST", "/v1/verdict", {"key": _text(asked, "key"), "prompt": prompt, "wrong": wrong}
+        )
         if tray.question is not None:
             look(desk, tray)
         return shown(desk, tray, times=said["times"])
@@ -197,7 +219,11 @@ def _picture(tray: Tray, asked: Asked) -> Used:
 
 def _weight(said: Mapping[str, Any]) -> float:
     weight = said.get("weight")
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or abs(weight) > MOST_WEIGHT:
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, (int, float))
+        or abs(weight) > MOST_WEIGHT
+    ):
         raise InvalidInput(f"A weight is a number between -{MOST_WEIGHT} and {MOST_WEIGHT}.")
     return float(weight)
 

@@ -1,4 +1,6 @@
-"""The page's actions over recipes: kept, found, forgotten; what would be chosen for a prompt, and a recipe's prompt with its tags."""
+"""The page's actions over recipes: kept, found, forgotten; what would be chosen for a prompt, and a
+recipe's prompt with its tags.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ from stylus_ext.host.ui_actions import Action, Asked
 _MOST = 10
 # A recipe is used as it was written: no cap of today's settings takes anything from it.
 _AS_WRITTEN: Mapping[str, Any] = {
-    "selection": {"per_task": 5, "max_styles": 5, "max_adapters": _MOST, "composer": RULES, "policy": HYBRID}, "weights": {"total_cap": 0.0, "strength": 1.0},
+    "selection": {
+        "per_task": 5,
+        "max_styles": 5,
+        "max_adapters": _MOST,
+        "composer": RULES,
+        "policy": HYBRID,
+    },
+    "weights": {"total_cap": 0.0, "strength": 1.0},
 }
 
 
@@ -27,37 +36,65 @@ def _recipes(asked: Asked) -> Payload:
 
 
 def _kind(payload: Payload) -> Kind:
-    return Kind.CHANGE if payload.get("keep") is not None or payload.get("forget") is not None else Kind.LOOK
+    return (
+        Kind.CHANGE
+        if payload.get("keep") is not None or payload.get("forget") is not None
+        else Kind.LOOK
+    )
 
 
 def _choose(asked: Asked) -> Payload:
     """As the engine would for the first batch; nothing that costs anything is asked."""
     policy = options.read_settings().selection.policy
     free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
-    plan = _planned(asked, {"prompt": _text(asked, "prompt"), "negative_prompt": _text(asked, "negative"), "settings": {"selection": free}})
-    names = {pick["key"]: {name: pick[name] for name in ("key", "weight", "name")} | {"stem": pick["stem"] or ""} for pick in plan["picks"]}
-    return {"family": plan["family"], "adapters": [names[key] for key in (plan["masks"] or [[]])[0]], "notes": plan["notes"]}
+    plan = _planned(
+        asked,
+        {
+            "prompt": _text(asked, "prompt"),
+            "negative_prompt": _text(asked, "negative"),
+            "settings": {"selection": free},
+        },
+    )
+    names = {
+        pick["key"]: (
+            {name: pick[name] for name in ("key", "weight", "name")} | {"stem": pick["stem"] or ""}
+        )
+        for pick in plan["picks"]
+    }
+    return {
+        "family": plan["family"],
+        "adapters": [names[key] for key in (plan["masks"] or [[]])[0]],
+        "notes": plan["notes"],
+    }
 
 
 def _cook(asked: Asked) -> Payload:
     adapters = asked.payload.get("adapters")
     if not isinstance(adapters, list) or not all(isinstance(one, Mapping) for one in adapters):
         raise InvalidInput("A recipe's adapters are a list.")
-    keep = [{"key": one.get("key"), "weight": one.get("weight"), "pinned": True} for one in adapters]
+    keep = [
+        {"key": one.get("key"), "weight": one.get("weight"), "pinned": True} for one in adapters
+    ]
     said = {
-        "prompt": _text(asked, "prompt"), "negative_prompt": _text(asked, "negative"), "settings": dict(_AS_WRITTEN),
+        "prompt": _text(asked, "prompt"),
+        "negative_prompt": _text(asked, "negative"),
+        "settings": dict(_AS_WRITTEN),
         "corrections": {"keep": keep, "only": True},
     }
     plan = _planned(asked, said)
     return {
-        "prompt": plan["prompts"][0], "negative": plan["negative_prompts"][0], "used": [pick["key"] for pick in plan["picks"]],
+        "prompt": plan["prompts"][0],
+        "negative": plan["negative_prompts"][0],
+        "used": [pick["key"] for pick in plan["picks"]],
         "notes": [note["text"] for note in plan["notes"]],
     }
 
 
 def _planned(asked: Asked, said: Payload) -> Payload:
     payload = for_caller(desk_now(), said)
-    return dict(EngineClient(asked.process).plan(payload, float(options.own("cold_s")), bool)["plan"])
+    return dict(
+        EngineClient(asked.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
+    )
 
 
 def _text(asked: Asked, name: str) -> str:
@@ -67,4 +104,8 @@ def _text(asked: Asked, name: str) -> str:
     return value
 
 
-ACTIONS: Mapping[str, Action] = {"recipes": Action(_recipes, kind_of=_kind), "choose": Action(_choose, Kind.PLAN), "cook": Action(_cook, Kind.PLAN)}
+ACTIONS: Mapping[str, Action] = {
+    "recipes": Action(_recipes, kind_of=_kind),
+    "choose": Action(_choose, Kind.PLAN),
+    "cook": Action(_cook, Kind.PLAN),
+}

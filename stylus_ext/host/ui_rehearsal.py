@@ -1,4 +1,6 @@
-"""The page's dry run: nothing goes in but a click; a job of the engine over the host's own newest pictures comes out. Nothing is rendered."""
+"""The page's dry run: nothing goes in but a click; a job of the engine over the host's own newest
+pictures comes out. Nothing is rendered.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,15 @@ PROMPTS = 50
 def _rehearse(asked: Asked) -> Payload:
     desk = desk_now()
     if desk.engine.report().state is EngineState.REMOTE:
-        raise InvalidInput("The shared engine does not see this WebUI's pictures; an engine of its own can rehearse with them.")
+        raise InvalidInput(
+            "The shared engine does not see this WebUI's pictures; an engine of its own can"
+            " rehearse with them."
+        )
     folders = picture_folders()
     if not folders:
-        raise InvalidInput("The WebUI has no folder of pictures yet, so there are no prompts to rehearse with.")
+        raise InvalidInput(
+            "The WebUI has no folder of pictures yet, so there are no prompts to rehearse with."
+        )
     said = inquiry.for_caller(desk, {})
     return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
 

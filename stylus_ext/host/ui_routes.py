@@ -1,4 +1,6 @@
-"""POST /stylus/v1/ui/<name>: the page's own way to what it shows. A checked request goes to its action; JSON or a file comes out."""
+"""POST /stylus/v1/ui/<name>: the page's own way to what it shows. A checked request goes to its
+action; JSON or a file comes out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def endpoints(process: Callable[[], EngineProcess], guard: Guard) -> dict[str, H
     async def answer(request: Request) -> Payload | File:
         name = str(request.path_params["name"])
         if name not in known:
-            raise BadRequest(Refusal(_NOT_FOUND, f"The page has nothing to ask for at ui/{name[:60]}."))
+            raise BadRequest(
+                Refusal(_NOT_FOUND, f"The page has nothing to ask for at ui/{name[:60]}.")
+            )
         payload = await body(request)
         admit(guard.refusal(known[name].wants(payload), request))
         return await asyncio.to_thread(lambda: known[name].run(Asked(payload, process())))

@@ -1,4 +1,5 @@
-"""What the pictures of the last generation were made with: its `Work` and seeds go in, one line a picture comes out.
+"""What the pictures of the last generation were made with: its `Work` and seeds go in, one line a
+picture comes out.
 
 Read when somebody looks, since another script may have changed the prompts after us.
 """
@@ -35,17 +36,26 @@ class Used:
 def used_in(work: Work, seeds: tuple[int, ...]) -> tuple[Used, ...]:
     if work.lost:
         return ()
-    return tuple(_used(work, image, seed) for image, seed in enumerate(seeds[: len(work.texts.positive)]))
+    return tuple(
+        _used(work, image, seed) for image, seed in enumerate(seeds[: len(work.texts.positive)])
+    )
 
 
 def _used(work: Work, image: int, seed: int) -> Used:
     text = work.texts.positive[image]
     tags = tuple(
-        UsedTag(tag.name, 1.0 if tag.weight is None else tag.weight, *work.named.get(tag.name, ("", "")))
+        UsedTag(
+            tag.name, 1.0 if tag.weight is None else tag.weight, *work.named.get(tag.name, ("", ""))
+        )
         for tag in parse_prompt(text).user_tags
         if tag.kind in ADAPTER_KINDS
     )
     if image >= len(work.pictures):
         return Used(seed, text, tags)
     picture = work.pictures[image]
-    return Used(seed, picture.prompt, tags, tuple(work.named.get(stem, ("", stem))[1] for stem in picture.off))
+    return Used(
+        seed,
+        picture.prompt,
+        tags,
+        tuple(work.named.get(stem, ("", stem))[1] for stem in picture.off),
+    )

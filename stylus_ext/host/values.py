@@ -1,4 +1,6 @@
-"""What the panel says, as one frozen value: the host's argument list, or the API's one dict, goes in."""
+"""What the panel says, as one frozen value: the host's argument list, or the API's one dict, goes
+in.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LAST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class PanelValues:
-    """In the order of the panel's components; `replay` is hidden and holds what was pasted, `seat` names the page's tray."""
+    """In the order of the panel's components; `replay` is hidden and holds what was pasted, `seat`
+    names the page's tray.
+    """
 
     enabled: bool = False
     composer: str = "rules"
@@ -40,23 +44,41 @@ class PanelValues:
                 raise InvalidInput(f"{name} must be {_CALLED[kind]}, not {getattr(self, name)!r}.")
         for name, choices in (("composer", COMPOSERS), ("diversity", SCHEMES)):
             if getattr(self, name) not in choices:
-                raise InvalidInput(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}.")
+                raise InvalidInput(
+                    f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}."
+                )
         if not FOLLOW <= self.seed <= LAST_SEED:
-            raise InvalidInput(f"seed must be {FOLLOW}, to follow the picture's, or a number up to {LAST_SEED:,}, not {self.seed}.")
+            raise InvalidInput(
+                f"seed must be {FOLLOW}, to follow the picture's, or a number up to {LAST_SEED:,},"
+                f" not {self.seed}."
+            )
         if self.family != AUTO:
             parse_family(self.family)
         settings_of(self, Settings())
 
 
 KINDS: Mapping[str, type] = {
-    "enabled": bool, "composer": str, "max_adapters": int, "per_task": int, "strength": float, "diversity": str,
-    "downloads": bool, "vary_inside_batch": bool, "seed": int, "family": str, "replay": str,
-    "compare": bool, "seat": str,
+    "enabled": bool,
+    "composer": str,
+    "max_adapters": int,
+    "per_task": int,
+    "strength": float,
+    "diversity": str,
+    "downloads": bool,
+    "vary_inside_batch": bool,
+    "seed": int,
+    "family": str,
+    "replay": str,
+    "compare": bool,
+    "seat": str,
 }
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _SETTINGS = {
-    "composer": ("selection", "composer"), "max_adapters": ("selection", "max_adapters"),
-    "per_task": ("selection", "per_task"), "strength": ("weights", "strength"), "diversity": ("diversity", "scheme"),
+    "composer": ("selection", "composer"),
+    "max_adapters": ("selection", "max_adapters"),
+    "per_task": ("selection", "per_task"),
+    "strength": ("weights", "strength"),
+    "diversity": ("diversity", "scheme"),
 }
 NAMES = tuple(field.name for field in fields(PanelValues))
 HIDDEN = ("replay", "seat")
@@ -76,17 +98,24 @@ def is_on(args: Sequence[Any]) -> bool:
 
 
 def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None) -> Reading:
-    """The panel's values in their order, or the API's dict in the first place; `overrides` are the X/Y/Z cell's."""
+    """The panel's values in their order, or the API's dict in the first place; `overrides` are the
+    X/Y/Z cell's.
+    """
     given = dict(zip(NAMES, args, strict=False))
     notes: tuple[Note, ...] = ()
     if args and isinstance(args[0], Mapping):
-        given |= {"enabled": False, **{name: value for name, value in args[0].items() if name in NAMES}}
+        given |= {
+            "enabled": False,
+            **{name: value for name, value in args[0].items() if name in NAMES},
+        }
         unknown = [str(name) for name in args[0] if name not in NAMES]
         if unknown:
             text = f"Stylus knows no {_listed(unknown)}; it knows {', '.join(SHOWN)}."
             notes = (Note("unknown_key", text),)
     given |= overrides or {}
-    return Reading(PanelValues(**{name: _fitting(name, value) for name, value in given.items()}), notes)
+    return Reading(
+        PanelValues(**{name: _fitting(name, value) for name, value in given.items()}), notes
+    )
 
 
 def settings_of(values: PanelValues, base: Settings) -> Settings:
@@ -99,7 +128,9 @@ def settings_of(values: PanelValues, base: Settings) -> Settings:
 
 def defaults_from(base: Settings) -> PanelValues:
     """What the panel shows at first: the settings page's values."""
-    stated = {name: getattr(getattr(base, section), leaf) for name, (section, leaf) in _SETTINGS.items()}
+    stated = {
+        name: getattr(getattr(base, section), leaf) for name, (section, leaf) in _SETTINGS.items()
+    }
     return replace(PanelValues(), **{name: _fitting(name, value) for name, value in stated.items()})
 
 

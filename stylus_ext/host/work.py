@@ -1,4 +1,6 @@
-"""What was written into one `p`: the later hooks keep its infotext true, batch by batch and picture by picture."""
+"""What was written into one `p`: the later hooks keep its infotext true, batch by batch and picture
+by picture.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,17 @@ from stylus_ext.core.errors import Note
 from stylus_ext.host import compat, infotext
 from stylus_ext.host.rewrite import Picture, Texts
 
-_HIRES = (("Hires prompt", "all_hr_prompts", "all_prompts"), ("Hires negative prompt", "all_hr_negative_prompts", "all_negative_prompts"))
+_HIRES = (
+    ("Hires prompt", "all_hr_prompts", "all_prompts"),
+    ("Hires negative prompt", "all_hr_negative_prompts", "all_negative_prompts"),
+)
 
 
 @dataclass
 class Work:
-    """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or chosen before; `named` has keys
-    and names of what was chosen, by the stems in the tags."""
+    """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or
+    chosen before; `named` has keys and names of what was chosen, by the stems in the tags.
+    """
 
     texts: Texts
     pictures: tuple[Picture, ...]
@@ -29,20 +35,29 @@ class Work:
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
-        """The fields of the batch's first picture, and a look whether our tags are still there; a note if they are not."""
+        """The fields of the batch's first picture, and a look whether our tags are still there; a
+        note if they are not.
+        """
         first = number * size
         note = None
         if not self.lost and not self._still_there(prompts, first):
             self.lost = True
-            note = Note("overwritten", "Another script changed the prompts after Stylus, so its LoRAs are not in them.")
+            note = Note(
+                "overwritten",
+                "Another script changed the prompts after Stylus, so its LoRAs are not in them.",
+            )
             self.notes.append(note)
-            self.shared[infotext.NOTES] = " ".join(filter(None, (self.shared.get(infotext.NOTES, ""), note.text)))
+            self.shared[infotext.NOTES] = " ".join(
+                filter(None, (self.shared.get(infotext.NOTES, ""), note.text))
+            )
         infotext.forget(p.extra_generation_params)
         self.of_image(p, first)
         return note
 
     def of_image(self, p: Any, image: int) -> None:
-        """What the host writes into this picture's infotext is what stands there now (HOST.md d)."""
+        """What the host writes into this picture's infotext is what stands there now (HOST.md
+        d).
+        """
         params, fields = p.extra_generation_params, self.fields(image)
         for name in set(infotext.OURS) - set(fields):
             params.pop(name, None)
@@ -50,7 +65,9 @@ class Work:
         _say_hires(p, image)
 
     def of_made_image(self, p: Any, image: int) -> None:
-        """The host's own field was written when this batch's set was loaded; the grid may want the first one's."""
+        """The host's own field was written when this batch's set was loaded; the grid may want the
+        first one's.
+        """
         if image == 0:
             self.first_hashes = p.extra_generation_params.get(infotext.HASHES)
         self.latest = image
@@ -68,7 +85,9 @@ class Work:
         self._into_boxes(p, image)
 
     def _into_boxes(self, p: Any, image: int) -> None:
-        """Where the host's infotext has the boxes' texts, they say for that long what this picture's were."""
+        """Where the host's infotext has the boxes' texts, they say for that long what this
+        picture's were.
+        """
         if not compat.tells_boxes() or image >= len(self.texts.positive):
             return
         self.boxes = self.boxes or (p.prompt, p.negative_prompt)
@@ -82,7 +101,9 @@ class Work:
     def fields(self, image: int) -> dict[str, str]:
         if image >= len(self.pictures):
             return self.shared
-        own = infotext.of_picture(self.pictures[image], self.texts.positive[image], self.texts.negative[image])
+        own = infotext.of_picture(
+            self.pictures[image], self.texts.positive[image], self.texts.negative[image]
+        )
         return {**self.shared, **({} if self.lost else own)}
 
     def _still_there(self, prompts: Sequence[str], first: int) -> bool:
@@ -90,7 +111,9 @@ class Work:
         for offset, prompt in enumerate(prompts):
             if first + offset < len(self.texts.positive):
                 said = infotext.tags_of(prompt)
-                if any(tag not in said for tag in infotext.tags_of(self.texts.positive[first + offset])):
+                if any(
+                    tag not in said for tag in infotext.tags_of(self.texts.positive[first + offset])
+                ):
                     return False
         return True
 
@@ -98,8 +121,9 @@ class Work:
 def _say_hires(p: Any, image: int) -> None:
     """What the second pass of this picture has, where it is not the first one's.
 
-    A1111 up to 1.9 writes the raw texts of the two boxes; from 1.10 on, and in reForge and Forge, a function looks into the
-    lists, but with the picture's place in its own batch: all batches would tell of the first one's set.
+    A1111 up to 1.9 writes the raw texts of the two boxes; from 1.10 on, and in reForge and Forge, a
+    function looks into the lists, but with the picture's place in its own batch: all batches would
+    tell of the first one's set.
     """
     if not getattr(p, "enable_hr", False):
         return
@@ -113,7 +137,9 @@ def _say_hires(p: Any, image: int) -> None:
 
 
 def texts_of(p: Any) -> Texts:
-    """The host's lists as they are when `process` is called: styles, wildcards and Dynamic Prompts are in them."""
+    """The host's lists as they are when `process` is called: styles, wildcards and Dynamic Prompts
+    are in them.
+    """
     second = bool(getattr(p, "enable_hr", False)) and bool(getattr(p, "all_hr_prompts", None))
     return Texts(
         _read(p.all_prompts),
@@ -131,5 +157,8 @@ def write(p: Any, texts: Texts) -> None:
     """All lists in one go. `main_prompt` is what the grid's infotext says (HOST.md a)."""
     p.all_prompts, p.all_negative_prompts = list(texts.positive), list(texts.negative)
     if texts.hr_positive:
-        p.all_hr_prompts, p.all_hr_negative_prompts = list(texts.hr_positive), list(texts.hr_negative)
+        p.all_hr_prompts, p.all_hr_negative_prompts = (
+            list(texts.hr_positive),
+            list(texts.hr_negative),
+        )
     p.main_prompt, p.main_negative_prompt = texts.positive[0], texts.negative[0]

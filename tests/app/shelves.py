@@ -1,4 +1,6 @@
-"""A small world of LoRA files, told to the real catalogue as the real folder would tell it; no file is written."""
+"""A small world of LoRA files, told to the real catalogue as the real folder would tell it; no file
+is written.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,25 @@ def place(name: str) -> str:
 
 def starter() -> list[Sighting]:
     return [
-        Sighting(card=make_card(
-            70 + content, f"Starter {content}", triggers=(f"starter{content}",), text=f"Draws foxes of kind {content}.",
-            base_model=("SD 1.5", "SDXL 1.0", "Pony", "Flux.1 D")[content], equivalents=(sha(content),)))
+        Sighting(
+            card=make_card(
+                70 + content,
+                f"Starter {content}",
+                triggers=(f"starter{content}",),
+                text=f"Draws foxes of kind {content}.",
+                base_model=("SD 1.5", "SDXL 1.0", "Pony", "Flux.1 D")[content],
+                equivalents=(sha(content),),
+            )
+        )
         for content in STARTED
     ]
 
 
 @dataclass(frozen=True)
 class Put:
-    """What lies under a name: `stated` says whether a sidecar knows its hash; content 2 brings trigger words of its own."""
+    """What lies under a name: `stated` says whether a sidecar knows its hash; content 2 brings
+    trigger words of its own.
+    """
 
     content: int
     time: int
@@ -86,9 +97,25 @@ class Shelf:
     def sighting(self, name: str, put: Put, **changes: Any) -> Sighting:
         keys = [sha(put.content), path_key(name)] if put.stated else [path_key(name)]
         triggers = ("own2",) if put.content == 2 else ()
-        card = make_card(name=name, key=keys[0], source="local", base_model="", triggers=triggers, equivalents=tuple(keys[1:]))
-        file = LocalFile(place(name), name, SIZES[put.content], put.time, sha(put.content).value if put.stated else None)
-        return Sighting(card=AdapterCard(**{**{f: getattr(card, f) for f in card.__slots__}, **changes}), file=file)
+        card = make_card(
+            name=name,
+            key=keys[0],
+            source="local",
+            base_model="",
+            triggers=triggers,
+            equivalents=tuple(keys[1:]),
+        )
+        file = LocalFile(
+            place(name),
+            name,
+            SIZES[put.content],
+            put.time,
+            sha(put.content).value if put.stated else None,
+        )
+        return Sighting(
+            card=AdapterCard(**{**{f: getattr(card, f) for f in card.__slots__}, **changes}),
+            file=file,
+        )
 
     def put(self, name: str, content: int, *, stated: bool = False) -> None:
         self.time += 1
@@ -117,12 +144,18 @@ class Shelf:
 
     def seen(self) -> dict[str, object]:
         """What is said of each file, and of each adapter of the starter catalogue."""
-        keys = {**{name: path_key(name) for name in self.files}, **{str(civitai(content)): civitai(content) for content in STARTED}}
+        keys = {
+            **{name: path_key(name) for name in self.files},
+            **{str(civitai(content)): civitai(content) for content in STARTED},
+        }
         found = self.store.read(keys.values())
         return {name: _said(found[key]) if key in found else None for name, key in keys.items()}
 
     def edits(self) -> dict[str, object]:
-        keys = {**{name: path_key(name) for name in self.files}, **{str(civitai(content)): civitai(content) for content in STARTED}}
+        keys = {
+            **{name: path_key(name) for name in self.files},
+            **{str(civitai(content)): civitai(content) for content in STARTED},
+        }
         found = self.store.read(keys.values())
         return {name: found[key].edits for name, key in keys.items() if key in found}
 
@@ -130,5 +163,18 @@ class Shelf:
 def _said(entry: Entry) -> object:
     named = {key for key in (entry.key, *entry.card.equivalents) if key.scheme != "path"}
     card = entry.card
-    about = (card.name, card.triggers, card.text, card.base_model, card.examples, entry.family, entry.description.text)
-    return named, sorted(file.path for file in entry.files), {file.sha256 for file in entry.files}, about
+    about = (
+        card.name,
+        card.triggers,
+        card.text,
+        card.base_model,
+        card.examples,
+        entry.family,
+        entry.description.text,
+    )
+    return (
+        named,
+        sorted(file.path for file in entry.files),
+        {file.sha256 for file in entry.files},
+        about,
+    )

@@ -1,4 +1,6 @@
-"""Failures are remembered for a while and with a cap; what says something else now is tried again."""
+"""Failures are remembered for a while and with a cap; what says something else now is tried
+again.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,18 @@ def test_each_name_has_its_own() -> None:
     assert Attempts(notebook, "there", cap=1).may("a", "one")
 
 
-@pytest.mark.parametrize("text", ["junk", "[]", "3", '{"a": 1}', '{"a": ["one", "x", "y"]}', '{"a": ["one", 9]}', '{"a": ["one", 9, 1e300]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "junk",
+        "[]",
+        "3",
+        '{"a": 1}',
+        '{"a": ["one", "x", "y"]}',
+        '{"a": ["one", 9]}',
+        '{"a": ["one", 9, 1e300]}',
+    ],
+)
 def test_what_nobody_can_read_is_forgotten(text: str) -> None:
     notebook = Notebook({"failed": text})
     attempts = Attempts(notebook, "failed", cap=1)

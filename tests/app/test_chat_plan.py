@@ -1,4 +1,6 @@
-"""Whatever a chat server sends, a plan comes out: valid, in time, and of the rules where the server is of no use."""
+"""Whatever a chat server sends, a plan comes out: valid, in time, and of the rules where the server
+is of no use.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,17 @@ class World:
     access: ChatAccess
     plan: PlanPrompt
 
-    def make(self, seed: int = 0, deadline_s: float | None = None, text: str = PROMPT, composer: str = "chat") -> Plan:
+    def make(
+        self,
+        seed: int = 0,
+        deadline_s: float | None = None,
+        text: str = PROMPT,
+        composer: str = "chat",
+    ) -> Plan:
         settings = with_values(Settings(), {"selection": {"composer": composer}})
-        return self.plan(PlanRequest(text, seeds=(seed, seed + 1), settings=settings), Deadline(deadline_s))
+        return self.plan(
+            PlanRequest(text, seeds=(seed, seed + 1), settings=settings), Deadline(deadline_s)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
     house = open_house(folder / "house", [*catalogue(), *filling(60)])
     with serving(answers(sensible)) as server:
-        access = ChatAccess(folder, Chat(chat_url=server.url, chat_model="m", temperature=1.0, chat_deadline=30.0))
+        access = ChatAccess(
+            folder, Chat(chat_url=server.url, chat_model="m", temperature=1.0, chat_deadline=30.0)
+        )
         retrievers = retriever_for(house.store, house.index, house.embedder, folder / "lexical")
         yield World(house, server, access, PlanPrompt(house.store, retrievers, access.composer))
         access.close()
@@ -100,7 +112,9 @@ def test_a_failure_is_not_remembered(world: World) -> None:
 def test_without_a_server_the_rules_say_so(world: World, tmp_path: Path) -> None:
     access = ChatAccess(tmp_path, Chat())
     plan = PlanPrompt(world.house.store, world.plan._retrievers, access.composer)
-    made = plan(PlanRequest(PROMPT, settings=with_values(Settings(), {"selection": {"composer": "chat"}})))
+    made = plan(
+        PlanRequest(PROMPT, settings=with_values(Settings(), {"selection": {"composer": "chat"}}))
+    )
     assert made.composition == world.make(composer="rules").composition
     assert "--chat-url" in next(note.text for note in made.notes if note.code == "chat_failed")
 
@@ -116,14 +130,43 @@ def test_a_server_that_never_answers_costs_no_more_than_the_deadline(world: Worl
 
 def _wrong_types(rng: random.Random) -> Any:
     """Something of the schema's shape, with anything in it."""
-    leaf: list[Any] = [None, True, -1, 0, 1, 2, 3, 10**30, 1.5, float("nan"), "", "1", "copper train", "teapot", "x" * 3000, [], {}, "\ud83d", "\0", "night\nmarket"]
+    leaf: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        2,
+        3,
+        10**30,
+        1.5,
+        float("nan"),
+        "",
+        "1",
+        "copper train",
+        "teapot",
+        "x" * 3000,
+        [],
+        {},
+        "\ud83d",
+        "\0",
+        "night\nmarket",
+    ]
 
     def thing() -> Any:
         return rng.choice(leaf)
 
     row = {"number": thing(), "reason": thing()}
     task = {"task": thing(), "adapters": rng.choice([[row], row, [row, row], thing(), [thing()]])}
-    return rng.choice([{"tasks": [task, task, {"task": "teapot", "adapters": [row]}], "prune": [row]}, {"tasks": task, "prune": thing()}, [task], task, thing()])
+    return rng.choice(
+        [
+            {"tasks": [task, task, {"task": "teapot", "adapters": [row]}], "prune": [row]},
+            {"tasks": task, "prune": thing()},
+            [task],
+            task,
+            thing(),
+        ]
+    )
 
 
 def _mangled(body: bytes, rng: random.Random) -> bytes:
@@ -136,7 +179,9 @@ def _mangled(body: bytes, rng: random.Random) -> bytes:
         elif how == 1:
             del data[at : at + rng.randint(1, 30)]
         else:
-            data[at:at] = rng.choice([b"\0", b"{", b"}", b'"', b"[" * 50, b"\xff\xfe", b"\\", "\u202e".encode()])
+            data[at:at] = rng.choice(
+                [b"\0", b"{", b"}", b'"', b"[" * 50, b"\xff\xfe", b"\\", "\u202e".encode()]
+            )
         data = data or bytearray(b"x")
     return bytes(data)
 
@@ -152,22 +197,72 @@ def _kinds(rng: random.Random) -> list[Callable[[Asked], Sent]]:
     return [
         lambda asked: Sent(good(asked)),
         lambda asked: Sent(_mangled(good(asked), rng)),
-        lambda asked: Sent(completion(_mangled(json.dumps(sensible(asked)).encode(), rng).decode("utf-8", "replace"))),
-        lambda asked: Sent(completion(text, rng.choice(["stop", "length", None, "content_filter", "tool_calls"]))),
+        lambda asked: Sent(
+            completion(
+                _mangled(json.dumps(sensible(asked)).encode(), rng).decode("utf-8", "replace")
+            )
+        ),
+        lambda asked: Sent(
+            completion(text, rng.choice(["stop", "length", None, "content_filter", "tool_calls"]))
+        ),
         lambda asked: Sent(completion(f"<think>{prompt(asked.user)}</think>```json\n{text}\n```")),
-        lambda asked: Sent(completion({"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": text}}]})),
-        lambda asked: Sent(completion({"role": "assistant", "content": "", "reasoning_content": text})),
-        lambda asked: Sent(completion({"role": "assistant", "content": None, "refusal": rng.choice(["No.", text])})),
+        lambda asked: Sent(
+            completion(
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [{"function": {"name": "f", "arguments": text}}],
+                }
+            )
+        ),
+        lambda asked: Sent(
+            completion({"role": "assistant", "content": "", "reasoning_content": text})
+        ),
+        lambda asked: Sent(
+            completion({"role": "assistant", "content": None, "refusal": rng.choice(["No.", text])})
+        ),
         lambda asked: Sent(completion({"role": "assistant", "content": _wrong_types(rng)})),
         lambda asked: Sent(json.dumps(_wrong_types(rng)).encode()),
         lambda asked: Sent(rng.randbytes(rng.randint(0, 3000))),
         lambda asked: Sent(raw=rng.randbytes(rng.randint(0, 300))),
         lambda asked: Sent(good(asked), cut=rng.randint(0, 200)),
-        lambda asked: Sent(good(asked), status=status, headers={"Retry-After": rng.choice(["0", "1", "9999", "-1", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"])}),
-        lambda asked: Sent(json.dumps({"error": {"message": rng.choice(["schema", "seed", "max_tokens", "temperature", "image", text])}}).encode(), status),
-        lambda asked: Sent(gzip.compress(good(asked))[: rng.randint(1, 400)], headers={"Content-Encoding": rng.choice(["gzip", "deflate", "br"])}),
-        lambda asked: Sent(good(asked), headers={"Content-Type": rng.choice(["text/html", "text/event-stream", "application/json; charset=utf-16", ""])}),
-        lambda asked: Sent(b"data: " + good(asked) + b"\n\ndata: [DONE]\n\n", headers={"Content-Type": "text/event-stream"}),
+        lambda asked: Sent(
+            good(asked),
+            status=status,
+            headers={
+                "Retry-After": rng.choice(
+                    ["0", "1", "9999", "-1", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"]
+                )
+            },
+        ),
+        lambda asked: Sent(
+            json.dumps(
+                {
+                    "error": {
+                        "message": rng.choice(
+                            ["schema", "seed", "max_tokens", "temperature", "image", text]
+                        )
+                    }
+                }
+            ).encode(),
+            status,
+        ),
+        lambda asked: Sent(
+            gzip.compress(good(asked))[: rng.randint(1, 400)],
+            headers={"Content-Encoding": rng.choice(["gzip", "deflate", "br"])},
+        ),
+        lambda asked: Sent(
+            good(asked),
+            headers={
+                "Content-Type": rng.choice(
+                    ["text/html", "text/event-stream", "application/json; charset=utf-16", ""]
+                )
+            },
+        ),
+        lambda asked: Sent(
+            b"data: " + good(asked) + b"\n\ndata: [DONE]\n\n",
+            headers={"Content-Type": "text/event-stream"},
+        ),
         lambda asked: Sent(good(asked), first_s=rng.choice([0.02, 0.02, 0.02, 2.0])),
         lambda asked: Sent(good(asked), drip_s=rng.choice([0.00001, 0.00001, 0.00001, 0.05])),
     ]
@@ -187,7 +282,9 @@ def _campaign(world: World, replies: int, start: int) -> None:
         assert "failed" not in codes(plan), (seed, plan.notes)
         late += "late" in codes(plan)
         _check(plan)
-    assert late <= 2 + (seed - start) // 20  # a busy machine may not leave the rules the time that is kept for them
+    assert (
+        late <= 2 + (seed - start) // 20
+    )  # a busy machine may not leave the rules the time that is kept for them
 
 
 def _check(plan: Plan) -> None:
@@ -198,12 +295,16 @@ def _check(plan: Plan) -> None:
     assert all(PROMPT[task.start : task.end] == task.text for task in plan.composition.tasks)
 
 
-def test_any_reply_gives_a_valid_plan_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_reply_gives_a_valid_plan_in_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asking, "_back_off", lambda attempt: 0.01)
     _campaign(world, 200, 1_000_000)
 
 
 @pytest.mark.long
-def test_any_of_very_many_replies_gives_a_valid_plan_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_of_very_many_replies_gives_a_valid_plan_in_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asking, "_back_off", lambda attempt: 0.01)
     _campaign(world, 2000, 2_000_000)

@@ -12,13 +12,25 @@ from stylus_ext.core.sources import CataloguePage, Wanted
 ALL = Wanted()
 
 
-def page(models: int = 100, cursor: str | None = "next", newest: str = "2026-05", **skipped: int) -> CataloguePage:
+def page(
+    models: int = 100, cursor: str | None = "next", newest: str = "2026-05", **skipped: int
+) -> CataloguePage:
     return CataloguePage((), models, skipped, cursor, newest=newest)
 
 
 def test_counts_add_up() -> None:
-    state = CrawlState().after(page(archived=2, poi=1), 3, ALL).after(page(50, None, "2026-06", archived=1), 4, ALL)
-    assert (state.models, state.written, state.skipped, state.newest, state.ended) == (150, 7, {"archived": 3, "poi": 1}, "2026-06", True)
+    state = (
+        CrawlState()
+        .after(page(archived=2, poi=1), 3, ALL)
+        .after(page(50, None, "2026-06", archived=1), 4, ALL)
+    )
+    assert (state.models, state.written, state.skipped, state.newest, state.ended) == (
+        150,
+        7,
+        {"archived": 3, "poi": 1},
+        "2026-06",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,9 @@ def test_counts_add_up() -> None:
         (CrawlState(until="2026-05"), replace(page(), in_order=False), ALL, False),
     ],
 )
-def test_when_a_crawl_is_over(before: CrawlState, now: CataloguePage, wanted: Wanted, ended: bool) -> None:
+def test_when_a_crawl_is_over(
+    before: CrawlState, now: CataloguePage, wanted: Wanted, ended: bool
+) -> None:
     assert before.after(now, 0, wanted).ended is ended
 
 
@@ -47,7 +61,9 @@ def test_the_next_crawl_knows_what_the_last_one_saw() -> None:
     done = CrawlState(models=500, newest="2026-05", ended=True)
     assert done.again(ALL) == CrawlState(until="2026-05", newest="2026-05")
     assert done.again(Wanted(top=5)) == CrawlState()
-    assert replace(done, in_order=False).again(ALL) == CrawlState(), "where the newest do not come first, all of it is read again"
+    assert replace(done, in_order=False).again(ALL) == CrawlState(), (
+        "where the newest do not come first, all of it is read again"
+    )
     quiet = done.again(ALL).after(page(cursor=None, newest=""), 0, ALL)
     assert quiet.again(ALL).until == "2026-05", "an empty page forgets nothing"
 
@@ -59,9 +75,10 @@ def test_empty_pages_in_a_row_are_counted() -> None:
 
 
 def test_a_state_of_an_older_version_is_gone_on_with() -> None:
-    assert CrawlState.of_text('{"cursor": "7", "models": 3, "kept": 2, "written": 2, "skipped": {}, "newest": "", "until": "", "ended": false}') == CrawlState(
-        cursor="7", models=3, kept=2, written=2
-    )
+    assert CrawlState.of_text(
+        '{"cursor": "7", "models": 3, "kept": 2, "written": 2, "skipped": {}, "newest": "",'
+        ' "until": "", "ended": false}'
+    ) == CrawlState(cursor="7", models=3, kept=2, written=2)
 
 
 def test_what_is_left() -> None:
@@ -72,14 +89,34 @@ def test_what_is_left() -> None:
 
 @given(
     st.builds(
-        CrawlState, cursor=st.none() | st.text(), models=st.integers(0), kept=st.integers(0), written=st.integers(0), newest=st.text(), until=st.text(),
-        skipped=st.dictionaries(st.text(max_size=5), st.integers(0), max_size=3), ended=st.booleans(),
+        CrawlState,
+        cursor=st.none() | st.text(),
+        models=st.integers(0),
+        kept=st.integers(0),
+        written=st.integers(0),
+        newest=st.text(),
+        until=st.text(),
+        skipped=st.dictionaries(st.text(max_size=5), st.integers(0), max_size=3),
+        ended=st.booleans(),
     )
 )
 def test_a_state_survives_as_text(state: CrawlState) -> None:
     assert CrawlState.of_text(state.to_text()) == state
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "null", '{"unknown": 1}', '{"models": "many"}', '{"skipped": 5}', '{"cursor": 5}', '{"newest": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        "null",
+        '{"unknown": 1}',
+        '{"models": "many"}',
+        '{"skipped": 5}',
+        '{"cursor": 5}',
+        '{"newest": null}',
+    ],
+)
 def test_what_is_no_state_is_none(text: str) -> None:
     assert CrawlState.of_text(text) is None

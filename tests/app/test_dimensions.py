@@ -1,4 +1,6 @@
-"""Vectors of another length are another encoder's: nothing of the one is taken for the other's, and each is made once."""
+"""Vectors of another length are another encoder's: nothing of the one is taken for the other's, and
+each is made once.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ PROMPT = "a graffiti of a corgi on the wall"
 
 
 def made(folder: Path, url: str, dimensions: int) -> tuple[set[str], int]:
-    """The fingerprints of all vectors, and how many were made now; a plan is made with them, too."""
-    settings = with_values(Settings(), {"encoder": {"endpoint": url, "model": "bag", "dimensions": dimensions}})
+    """The fingerprints of all vectors, and how many were made now; a plan is made with them,
+    too.
+    """
+    settings = with_values(
+        Settings(), {"encoder": {"endpoint": url, "model": "bag", "dimensions": dimensions}}
+    )
     stylus = open_stylus(folder, settings)
     try:
         stylus.stock(Watch())

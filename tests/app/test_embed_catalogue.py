@@ -54,7 +54,9 @@ def test_another_family_is_another_vector(store: SqliteStore) -> None:
     entry = store.read([AdapterKey.civitai(2)])[AdapterKey.civitai(2)]
     store.write([replace(entry, family="sdxl")])
     assert EmbedCatalogue(store, index, embedder)(Watch()) == len(VIEWS)
-    assert {item.family for (_, key), (item, _) in index.rows.items() if key == entry.key} == {"sdxl"}
+    assert {item.family for (_, key), (item, _) in index.rows.items() if key == entry.key} == {
+        "sdxl"
+    }
 
 
 def test_another_encoder_embeds_everything_anew_and_never_mixes(store: SqliteStore) -> None:
@@ -76,9 +78,19 @@ def test_vectors_of_entries_that_are_gone_go_too(store: SqliteStore) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.tuples(st.sampled_from("write family edit state remove".split()), st.integers(1, 6)), max_size=4), max_size=6))
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from("write family edit state remove".split()), st.integers(1, 6)),
+            max_size=4,
+        ),
+        max_size=6,
+    )
+)
 def test_one_that_goes_on_ends_as_one_that_begins(rounds: list[list[tuple[str, int]]]) -> None:
-    """From the second round on only what changed is looked at; what stands in the end is the same."""
+    """From the second round on only what changed is looked at; what stands in the end is the
+    same.
+    """
     with TemporaryDirectory() as folder, closing(SqliteStore(Path(folder))) as store:
         index, embedder = MemoryIndex(), BagEmbedder()
         embed = EmbedCatalogue(store, index, embedder)
@@ -89,7 +101,9 @@ def test_one_that_goes_on_ends_as_one_that_begins(rounds: list[list[tuple[str, i
             embed(Watch())
             fresh = MemoryIndex()
             EmbedCatalogue(store, fresh, embedder)(Watch())
-            assert {view: index.fingerprints(view) for view in VIEWS} == {view: fresh.fingerprints(view) for view in VIEWS}
+            assert {view: index.fingerprints(view) for view in VIEWS} == {
+                view: fresh.fingerprints(view) for view in VIEWS
+            }
 
 
 def changed(store: SqliteStore, step: str, place: int, number: int) -> None:
@@ -104,7 +118,9 @@ def changed(store: SqliteStore, step: str, place: int, number: int) -> None:
         store.edit(key, Edits(text=f"said in {number}") if step == "edit" else Edits(state="never"))
 
 
-def test_a_second_round_does_not_look_at_everything(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_round_does_not_look_at_everything(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embed = EmbedCatalogue(store, MemoryIndex(), BagEmbedder())
     embed(Watch())
     monkeypatch.delattr(SqliteStore, "text_fingerprints")
@@ -133,7 +149,13 @@ def test_what_is_on_disk_gets_its_vectors_before_what_is_not(tmp_path: Path) -> 
     store = SqliteStore(tmp_path)
     try:
         store.write(make_entry(number, f"Fox number {number}") for number in range(1, 601))
-        mine = [replace(make_entry(number, f"Own fox {number}"), files=(LocalFile(f"own{number}.st", f"own{number}", 9, 9),)) for number in (601, 602)]
+        mine = [
+            replace(
+                make_entry(number, f"Own fox {number}"),
+                files=(LocalFile(f"own{number}.st", f"own{number}", 9, 9),),
+            )
+            for number in (601, 602)
+        ]
         store.write(mine)
         index = MemoryIndex()
         with pytest.raises(Cancelled):
@@ -145,7 +167,9 @@ def test_what_is_on_disk_gets_its_vectors_before_what_is_not(tmp_path: Path) -> 
 
 def many(tmp_path: Path, number: int) -> SqliteStore:
     store = SqliteStore(tmp_path)
-    store.write(make_entry(place, f"Fox {place}", "word " * (place % 40)) for place in range(1, number + 1))
+    store.write(
+        make_entry(place, f"Fox {place}", "word " * (place % 40)) for place in range(1, number + 1)
+    )
     return store
 
 
@@ -192,7 +216,9 @@ def test_an_index_that_cannot_write_is_told_and_nothing_is_marked(tmp_path: Path
 
 def test_files_on_disk_go_before_the_longest(tmp_path: Path) -> None:
     store, embedder = many(tmp_path, 30), BagEmbedder()
-    store.write([make_entry(99, "Mine", files=(LocalFile("/loras/mine.safetensors", "mine", 5, 1),))])
+    store.write(
+        [make_entry(99, "Mine", files=(LocalFile("/loras/mine.safetensors", "mine", 5, 1),))]
+    )
     EmbedCatalogue(store, MemoryIndex(), embedder)(Watch())
     assert all(text.startswith("Mine") for text in embedder.texts[:2])
     store.close()

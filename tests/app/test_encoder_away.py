@@ -1,4 +1,6 @@
-"""An embeddings server that is down: every command works, plans are made by words and say so, and all comes back with it."""
+"""An embeddings server that is down: every command works, plans are made by words and say so, and
+all comes back with it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def open_at(folder: Path, url: str) -> Stylus:
 
 
 def shelf(folder: Path) -> str:
-    write_lora(folder / "zorblax.safetensors", metadata={"ss_output_name": "zorblax", "ss_base_model_version": "sd_v1"})
+    write_lora(
+        folder / "zorblax.safetensors",
+        metadata={"ss_output_name": "zorblax", "ss_base_model_version": "sd_v1"},
+    )
     return str(folder)
 
 
@@ -56,13 +61,17 @@ def test_a_folder_that_never_met_its_encoder_plans_by_words(tmp_path: Path, clos
         plan = stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([])))
         assert "<lora:zorblax:" in plan.prompts[0]
         assert "no_encoder" in codes(plan)
-        assert "cannot be reached" in next(note.text for note in plan.notes if note.code == "no_encoder")
+        assert "cannot be reached" in next(
+            note.text for note in plan.notes if note.code == "no_encoder"
+        )
         assert stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([]))) == plan
     finally:
         stylus.close()
 
 
-def test_what_was_embedded_before_is_still_there_when_it_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_embedded_before_is_still_there_when_it_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving() as server:
         folder, url = prepared_folder(tmp_path / "data", server.url), server.url
         stylus = open_at(folder, url)

@@ -18,7 +18,9 @@ from tests.fakes import Watch, make_card
 
 @dataclass
 class SlowDownloader:
-    """Real work in small: each file has a hundred bytes and takes `takes_s`; those in `wrong` fail, `breaks` raises what nobody foresaw."""
+    """Real work in small: each file has a hundred bytes and takes `takes_s`; those in `wrong` fail,
+    `breaks` raises what nobody foresaw.
+    """
 
     takes_s: float = 0.05
     wrong: frozenset[int] = frozenset()
@@ -41,12 +43,18 @@ class SlowDownloader:
             if int(card.key.value) in self.breaks:
                 raise RuntimeError("nobody foresaw this")
             if int(card.key.value) in self.wrong:
-                raise NotFetched("wrong_hash", "It is another file.") if int(card.key.value) % 2 else Unavailable("Nobody answers.")
+                raise (
+                    NotFetched("wrong_hash", "It is another file.")
+                    if int(card.key.value) % 2
+                    else Unavailable("Nobody answers.")
+                )
             progress.report(f"Fetching {card.name}", 100, 100)
         finally:
             with self.guard:
                 self.running -= 1
-        return Fetched(card.key, f"/loras/{card.name}.safetensors", card.name, "a" * 64, 100, new=True)
+        return Fetched(
+            card.key, f"/loras/{card.name}.safetensors", card.name, "a" * 64, 100, new=True
+        )
 
 
 def cards(count: int) -> list[AdapterCard]:
@@ -57,7 +65,8 @@ def test_one_that_fails_stops_no_other_and_has_a_sentence() -> None:
     report = FetchMissing(SlowDownloader(wrong=frozenset({1, 2})))(cards(4), Watch())
     assert [one.key.value for one in report.fetched] == ["3", "4"]
     assert [(one.key.value, one.name, one.code, one.text) for one in report.failed] == [
-        ("1", "Adapter 1", "wrong_hash", "It is another file."), ("2", "Adapter 2", "failed", "Nobody answers."),
+        ("1", "Adapter 1", "wrong_hash", "It is another file."),
+        ("2", "Adapter 2", "failed", "Nobody answers."),
     ]
 
 

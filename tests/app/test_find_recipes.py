@@ -11,7 +11,11 @@ from stylus_ext.core.ports import Matrix
 from stylus_ext.core.recipes import Recipe
 from tests.fakes import BagEmbedder
 
-RECIPES = (Recipe("fox", "a red fox in the snow"), Recipe("city", "neon city at night, rain"), Recipe("tea", "a cup of tea"))
+RECIPES = (
+    Recipe("fox", "a red fox in the snow"),
+    Recipe("city", "neon city at night, rain"),
+    Recipe("tea", "a cup of tea"),
+)
 
 
 @dataclass
@@ -40,7 +44,11 @@ class Counting:
 def test_the_one_most_alike_comes_first_and_is_encoded_once() -> None:
     encoder = Counting()
     find = FindRecipes(encoder)  # type: ignore[arg-type]
-    for prompt, name in (("rain in a neon city", "city"), ("snow and a fox", "fox"), ("a cup of tea", "tea")):
+    for prompt, name in (
+        ("rain in a neon city", "city"),
+        ("snow and a fox", "fox"),
+        ("a cup of tea", "tea"),
+    ):
         found = find(RECIPES, prompt)
         assert found[0][0].name == name
         assert {recipe.name for recipe, _ in found} == {"fox", "city", "tea"}

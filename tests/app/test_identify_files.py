@@ -20,7 +20,15 @@ from stylus_ext.backends.lora_folder.hashing import digests_of
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings, with_values
-from tests.civitai_service import CivitaiService, Fault, a_file, a_made_picture, a_model, a_version, serving
+from tests.civitai_service import (
+    CivitaiService,
+    Fault,
+    a_file,
+    a_made_picture,
+    a_model,
+    a_version,
+    serving,
+)
 from tests.fakes import BagEmbedder, Watch
 from tests.lora_files import write_lora, write_sidecar
 
@@ -41,13 +49,19 @@ class House:
         """Civitai has this file, under another name."""
         version_id = model_id + 1000
         file = a_file(version_id, f"upload_{model_id}.safetensors", path.read_bytes())
-        self.service.add(a_model(model_id, a_version(version_id, files=[file]), name=f"Known {model_id}", **changes))
+        self.service.add(
+            a_model(
+                model_id, a_version(version_id, files=[file]), name=f"Known {model_id}", **changes
+            )
+        )
 
     def read(self) -> None:
         self.stylus.index_folders([str(self.loras)], Watch())
         self.stylus.hash_files(Watch())
 
-    def identify(self, folders: tuple[str, ...] = (), *, again: bool = False, watch: Watch | None = None) -> IdentifiedFiles:
+    def identify(
+        self, folders: tuple[str, ...] = (), *, again: bool = False, watch: Watch | None = None
+    ) -> IdentifiedFiles:
         use = IdentifyFiles(self.stylus.shop, lambda: self.now)
         with self.stylus.civitai.service() as civitai:
             return use(CivitaiCatalogue(civitai), folders, watch or Watch(), again=again)
@@ -58,7 +72,9 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     (tmp_path / "loras").mkdir()
     with serving() as service:
-        settings = with_values(Settings(), {"civitai": {"civitai_url": service.api, "request_interval": 0.0}})
+        settings = with_values(
+            Settings(), {"civitai": {"civitai_url": service.api, "request_interval": 0.0}}
+        )
         stylus = open_stylus(tmp_path / "data", settings)
         yield House(service, stylus, (tmp_path / "loras").resolve())
         stylus.close()
@@ -72,7 +88,12 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
     found = house.identify()
     assert (found.asked, found.found, found.unknown) == (1, 1, 0)
     entry = house.stylus.entry("epoch_12")
-    assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == ("epoch_12", ("word1007",), 0.6, 7)
+    assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == (
+        "epoch_12",
+        ("word1007",),
+        0.6,
+        7,
+    )
     assert entry.card.name == "Known 7", "what is shown; the file's name stays the tag"
     assert house.stylus.entry("civitai:1007") == entry
     assert house.stylus.embed.in_step()
@@ -116,7 +137,9 @@ def test_a_rewritten_file_is_known_by_its_tensors(house: House, tmp_path: Path) 
     assert (found.asked, found.found, found.unknown) == (1, 1, 0)
     entry = house.stylus.entry("epoch_12")
     assert house.stylus.entry("civitai:1007") == entry
-    assert {f"sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}" for one in (mine, original)} <= set(map(str, entry.card.equivalents))
+    assert {
+        f"sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}" for one in (mine, original)
+    } <= set(map(str, entry.card.equivalents))
     assert (entry.card.name, entry.stem) == ("Known 7", "epoch_12")
     assert (house.identify().asked, house.identify().remembered) == (0, 0)
 
@@ -126,7 +149,14 @@ def test_an_answer_that_has_not_these_tensors_is_no_answer(house: House, short: 
     house.known(house.file("other", 5), 7)
     house.service.models[0]["modelVersions"][0]["files"][0]["hashes"] = {"AutoV3": short}
     house.file("mine", 1)
-    house.service.faults.add(Fault("/by-hash/[0-9a-f]+$", status=200, body={**house.service.models[0]["modelVersions"][0], "modelId": 7}, times=-1))
+    house.service.faults.add(
+        Fault(
+            "/by-hash/[0-9a-f]+$",
+            status=200,
+            body={**house.service.models[0]["modelVersions"][0], "modelId": 7},
+            times=-1,
+        )
+    )
     house.read()
     found = house.identify((str(house.loras),))
     assert (found.found, found.unknown) == (0, 2)
@@ -145,7 +175,9 @@ def test_tensors_that_nobody_hashed_are_hashed_for_it(house: House) -> None:
         return "0123456789ab"
 
     with house.stylus.civitai.service() as civitai:
-        IdentifyFiles(house.stylus.shop, lambda: house.now, tensors)(CivitaiCatalogue(civitai), (), Watch())
+        IdentifyFiles(house.stylus.shop, lambda: house.now, tensors)(
+            CivitaiCatalogue(civitai), (), Watch()
+        )
     assert asked == ["told.safetensors"]
     assert house.service.asked("/by-hash/0123456789ab")
 
@@ -162,7 +194,9 @@ def test_the_wiring_reads_them_from_the_file(house: House) -> None:
 
 def test_a_name_of_ones_own_stays(house: House) -> None:
     path = house.file("epoch_12", 1)
-    write_sidecar(path, ".metadata.json", {"model_name": "My best fox", "sha256": "", "base_model": "SD 1.5"})
+    write_sidecar(
+        path, ".metadata.json", {"model_name": "My best fox", "sha256": "", "base_model": "SD 1.5"}
+    )
     house.known(path, 7)
     house.read()
     house.identify()
@@ -214,7 +248,11 @@ def test_real_persons_and_what_is_no_lora_stay_unnamed(house: House) -> None:
     house.known(house.file("three", 3), 3, mode="Archived")
     house.read()
     found = house.identify()
-    assert (found.found, found.unknown, found.skipped) == (1, 0, {"of a real person": 1, "not a LoRA": 1})
+    assert (found.found, found.unknown, found.skipped) == (
+        1,
+        0,
+        {"of a real person": 1, "not a LoRA": 1},
+    )
 
 
 def test_files_without_a_hash_wait(house: House) -> None:
@@ -252,12 +290,16 @@ def test_it_tells_how_far_it_is_file_by_file(house: House) -> None:
     house.read()
     watch = Watch()
     house.identify(watch=watch)
-    told = [(done, total) for step, done, total in watch.seen if step == "asking Civitai about files"]
+    told = [
+        (done, total) for step, done, total in watch.seen if step == "asking Civitai about files"
+    ]
     assert set(told) >= {(number, 4) for number in range(5)}
     assert told == sorted(told)
 
 
-def test_what_was_asked_before_a_stop_is_not_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_before_a_stop_is_not_asked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(identify_files, "_PART", 2)
     for number in range(6):
         house.file(f"own {number}", number)

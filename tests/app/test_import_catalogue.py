@@ -1,4 +1,6 @@
-"""StylusDocs into a real catalogue: cards, descriptions and vectors; stopped, killed, and against the user's own word."""
+"""StylusDocs into a real catalogue: cards, descriptions and vectors; stopped, killed, and against
+the user's own word.
+"""
 
 from __future__ import annotations
 
@@ -53,22 +55,40 @@ def wide(vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> Embedding
     return vectors
 
 
-def taken(stylus: Stylus, folder: Path, watch: Watch | None = None, **how: bool) -> tuple[Imported, int, list[str]]:
-    done, lent, notes = import_stylusdocs(stylus, ImportRequest(str(folder), **how), watch or Watch())
+def taken(
+    stylus: Stylus, folder: Path, watch: Watch | None = None, **how: bool
+) -> tuple[Imported, int, list[str]]:
+    done, lent, notes = import_stylusdocs(
+        stylus, ImportRequest(str(folder), **how), watch or Watch()
+    )
     return done, lent, [note.code for note in notes]
 
 
-def test_cards_come_with_their_published_descriptions(tmp_path: Path, vectors: EmbeddingServer) -> None:
-    publish(tmp_path / "docs", [adapter(1), adapter(2), adapter(3, download_url="")], texts={1: "- Ink washes on rice paper.\n- 0.65"})
+def test_cards_come_with_their_published_descriptions(
+    tmp_path: Path, vectors: EmbeddingServer
+) -> None:
+    publish(
+        tmp_path / "docs",
+        [adapter(1), adapter(2), adapter(3, download_url="")],
+        texts={1: "- Ink washes on rice paper.\n- 0.65"},
+    )
     with opened(tmp_path, vectors) as stylus:
         done, lent, notes = taken(stylus, tmp_path / "docs")
         entries = stylus.store.read([key(1), key(2)])
         assert (done.read, done.kept, done.described, done.changed) == (3, 2, 1, 2)
         assert done.skipped == {"no Civitai version in its address": 1}
         assert (lent, notes) == (0, ["vectors_left"])
-        assert [(entry.text, entry.description.source, entry.weight) for entry in entries.values()] == [
-            ("Ink washes on rice paper.", "stylusdocs", 0.65), (entries[key(2)].description.text, "card", None)]
-        assert (entries[key(1)].card.source, entries[key(1)].family, entries[key(1)].kind) == ("stylusdocs", "sd1", "style")
+        assert [
+            (entry.text, entry.description.source, entry.weight) for entry in entries.values()
+        ] == [
+            ("Ink washes on rice paper.", "stylusdocs", 0.65),
+            (entries[key(2)].description.text, "card", None),
+        ]
+        assert (entries[key(1)].card.source, entries[key(1)].family, entries[key(1)].kind) == (
+            "stylusdocs",
+            "sd1",
+            "style",
+        )
 
 
 def test_again_changes_nothing(tmp_path: Path, vectors: EmbeddingServer) -> None:
@@ -91,22 +111,55 @@ def test_the_users_word_stays(tmp_path: Path, vectors: EmbeddingServer) -> None:
         assert entry.description.text == "What they say."
 
 
-def test_a_published_description_outlives_what_else_is_told_of_the_card(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_a_published_description_outlives_what_else_is_told_of_the_card(
+    tmp_path: Path, vectors: EmbeddingServer
+) -> None:
     publish(tmp_path / "docs", [adapter(1)], texts={1: "- What they say.\n- 0.9"})
     with opened(tmp_path, vectors) as stylus:
         taken(stylus, tmp_path / "docs")
-        stylus.refresh.take([Sighting(card=make_card(1_000_001, "Renamed", source="civitai", text="<p>Long words of the author about trees.</p>"))])
+        stylus.refresh.take(
+            [
+                Sighting(
+                    card=make_card(
+                        1_000_001,
+                        "Renamed",
+                        source="civitai",
+                        text="<p>Long words of the author about trees.</p>",
+                    )
+                )
+            ]
+        )
         entry = stylus.store.read([key(1)])[key(1)]
         assert (entry.card.name, entry.text) == ("Renamed", "What they say.")
 
 
-def test_entries_that_become_one_keep_the_better_description(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_entries_that_become_one_keep_the_better_description(
+    tmp_path: Path, vectors: EmbeddingServer
+) -> None:
     publish(tmp_path / "docs", [adapter(1)], texts={1: "- What they say.\n- 0.9"})
     sha = AdapterKey.sha256("a" * 64)
     with opened(tmp_path, vectors) as stylus:
-        stylus.refresh.take([Sighting(card=make_card(key=sha, name="By hash", source="local", text="Trees in fog."))])
+        stylus.refresh.take(
+            [
+                Sighting(
+                    card=make_card(key=sha, name="By hash", source="local", text="Trees in fog.")
+                )
+            ]
+        )
         taken(stylus, tmp_path / "docs")
-        stylus.refresh.take([Sighting(card=make_card(key=sha, name="By hash", source="local", text="Trees in fog.", equivalents=(key(1),)))])
+        stylus.refresh.take(
+            [
+                Sighting(
+                    card=make_card(
+                        key=sha,
+                        name="By hash",
+                        source="local",
+                        text="Trees in fog.",
+                        equivalents=(key(1),),
+                    )
+                )
+            ]
+        )
         found = stylus.store.read([sha, key(1)])
         assert {entry.text for entry in found.values()} == {"What they say."}
         assert len({entry.key for entry in found.values()}) == 1
@@ -136,12 +189,17 @@ def test_a_hostile_file_ends_with_a_sentence(tmp_path: Path, vectors: EmbeddingS
     publish(tmp_path / "docs", [adapter(1)], vectors=False)
     path = tmp_path / "docs" / "cache" / "sd_adapters.pkl"
     path.write_bytes(b"\x80\x04cos\nsystem\n(\x8c\x04trueR.")
-    with opened(tmp_path, vectors) as stylus, pytest.raises(InvalidInput, match=r"names os\.system"):
+    with (
+        opened(tmp_path, vectors) as stylus,
+        pytest.raises(InvalidInput, match=r"names os\.system"),
+    ):
         taken(stylus, tmp_path / "docs")
 
 
 @pytest.mark.parametrize("text", ["", "junk", "[]", '{"read": "x"}', '{"other": 1}'])
-def test_a_place_that_nobody_can_read_is_the_beginning(tmp_path: Path, vectors: EmbeddingServer, text: str) -> None:
+def test_a_place_that_nobody_can_read_is_the_beginning(
+    tmp_path: Path, vectors: EmbeddingServer, text: str
+) -> None:
     publish(tmp_path / "docs", [adapter(1)], vectors=False)
     with opened(tmp_path, vectors) as stylus:
         done, _, _ = taken(stylus, tmp_path / "docs")
@@ -161,7 +219,9 @@ def _memory_names(stylus: Stylus) -> list[str]:
 # --- vectors
 
 
-def test_published_vectors_are_used_where_the_encoder_is_theirs(tmp_path: Path, wide: EmbeddingServer) -> None:
+def test_published_vectors_are_used_where_the_encoder_is_theirs(
+    tmp_path: Path, wide: EmbeddingServer
+) -> None:
     publish(tmp_path / "docs", [adapter(1), adapter(2, download_url=""), adapter(3)])
     with opened(tmp_path, wide, LARGE) as stylus:
         wide.bag.texts.clear()
@@ -211,7 +271,9 @@ def test_vectors_that_nobody_can_match_are_left(tmp_path: Path, wide: EmbeddingS
         assert taken(stylus, tmp_path / "docs", vectors=False)[1:] == (0, [])
 
 
-def test_a_vector_that_points_nowhere_is_made_by_the_encoder(tmp_path: Path, wide: EmbeddingServer) -> None:
+def test_a_vector_that_points_nowhere_is_made_by_the_encoder(
+    tmp_path: Path, wide: EmbeddingServer
+) -> None:
     publish(tmp_path / "docs", [adapter(1), adapter(2)])
     rows = matrix(2)
     rows[0], rows[1, 5] = 0, np.nan
@@ -241,14 +303,21 @@ def test_the_command_survives_a_kill(tmp_path: Path, vectors: EmbeddingServer) -
     folder = make_folder(tmp_path / "data", vectors.url)
     process = start(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed")
     until = time.monotonic() + 60
-    while not (folder / "catalogue.sqlite-wal").exists() and process.poll() is None and time.monotonic() < until:
+    while (
+        not (folder / "catalogue.sqlite-wal").exists()
+        and process.poll() is None
+        and time.monotonic() < until
+    ):
         time.sleep(0.005)
     time.sleep(0.3)
     end(process, signal.SIGKILL)
     ran = run(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed", "--json")
     assert ran.code == 0, ran
     assert (ran.json["read"], ran.json["kept"]) == (1000, 1000)
-    assert run(folder, "search", "Adapter 999", "--json").json["entries"][0]["key"] == "civitai:1000999"
+    assert (
+        run(folder, "search", "Adapter 999", "--json").json["entries"][0]["key"]
+        == "civitai:1000999"
+    )
     text = run(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed").out
     assert "Read 1,000 records." in text
     assert "1,000 adapters, 0 with their published descriptions" in text

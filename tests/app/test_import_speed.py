@@ -1,7 +1,8 @@
-"""The whole of StylusDocs, invented: 75,000 records are read and stored in under two minutes, in little memory.
+"""The whole of StylusDocs, invented: 75,000 records are read and stored in under two minutes, in
+little memory.
 
-What counts is the time of this process on the processor, since a machine that is busy with something else is not the import's slowness;
-the clock's time is said beside it.
+What counts is the time of this process on the processor, since a machine that is busy with
+something else is not the import's slowness; the clock's time is said beside it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ _MIB = 1024
 
 
 @pytest.mark.long
-def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_75_000_records_in_two_minutes(
+    tmp_path: Path, vectors: EmbeddingServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "docs"
     (folder / "ultra_model").mkdir(parents=True)
     (folder / "sd_adapters.pkl").write_bytes(pickled(many(RECORDS, pictures=10), OLD))
     for number in range(1, RECORDS + 1):
-        (folder / "ultra_model" / f"{number}.txt").write_text(f"- Draws subject {number} in soft light.\n- 0.8", "utf-8")
+        (folder / "ultra_model" / f"{number}.txt").write_text(
+            f"- Draws subject {number} in soft light.\n- 0.8", "utf-8"
+        )
     settings = with_values(Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}})
     stylus = open_stylus(tmp_path / "data", settings)
     try:
@@ -42,7 +47,9 @@ def test_75_000_records_in_two_minutes(tmp_path: Path, vectors: EmbeddingServer,
         stylus.close()
     assert (done.kept, done.described) == (RECORDS, RECORDS)
     with capsys.disabled():
-        sys.stdout.write(f"\n{RECORDS:,} records: {waited:.1f} s by the clock, {took:.1f} s on the processor\n")
+        sys.stdout.write(
+            f"\n{RECORDS:,} records: {waited:.1f} s by the clock, {took:.1f} s on the processor\n"
+        )
     assert took < 120, f"{took:.0f} s"
 
 

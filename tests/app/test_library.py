@@ -44,26 +44,45 @@ def test_a_new_file_is_seen_without_asking_twice(store: SqliteStore) -> None:
 
 
 def test_only_the_folders_asked_for_count(store: SqliteStore) -> None:
-    store.write([make_entry(1, files=(at("/a/fox.safetensors"),)), make_entry(2, files=(at("/ab/owl.safetensors"),))])
+    store.write(
+        [
+            make_entry(1, files=(at("/a/fox.safetensors"),)),
+            make_entry(2, files=(at("/ab/owl.safetensors"),)),
+        ]
+    )
     assert OnDisk(store)(["/a"]) == {AdapterKey.civitai(1): "fox"}
-    assert OnDisk(store)(["/a", "/ab"]) == {AdapterKey.civitai(1): "fox", AdapterKey.civitai(2): "owl"}
+    assert OnDisk(store)(["/a", "/ab"]) == {
+        AdapterKey.civitai(1): "fox",
+        AdapterKey.civitai(2): "owl",
+    }
 
 
 def test_of_two_files_with_one_stem_one_is_listed_as_in_the_host(store: SqliteStore) -> None:
-    store.write([make_entry(1, files=(at("/l/z/fox.safetensors"),)), make_entry(2, files=(at("/l/a/fox.safetensors"),))])
+    store.write(
+        [
+            make_entry(1, files=(at("/l/z/fox.safetensors"),)),
+            make_entry(2, files=(at("/l/a/fox.safetensors"),)),
+        ]
+    )
     assert OnDisk(store)() == {AdapterKey.civitai(2): "fox"}
 
 
-def test_hashing_finds_out_that_a_file_is_a_known_adapter(store: SqliteStore, tmp_path: Path) -> None:
+def test_hashing_finds_out_that_a_file_is_a_known_adapter(
+    store: SqliteStore, tmp_path: Path
+) -> None:
     folder = tmp_path / "loras"
     file = write_lora(folder / "renamed.safetensors")
     refresh = RefreshCatalogue(store, CardRefiner())
     refresh(LoraFolder([folder]), Watch())
     digest = sha256_of(file, Watch())
-    known = make_card(7, "Watercolor Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(digest),))
+    known = make_card(
+        7, "Watercolor Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(digest),)
+    )
     refresh.take([Sighting(card=known)])
     assert len(store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)].files) == 0
-    hash_files = HashFiles(store, refresh, lambda each, progress: digests_of(Path(each.path), progress), RLock())
+    hash_files = HashFiles(
+        store, refresh, lambda each, progress: digests_of(Path(each.path), progress), RLock()
+    )
     assert hash_files(Watch()) == 1
     entry = store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)]
     assert entry.key == AdapterKey.path("renamed.safetensors")
@@ -93,25 +112,40 @@ class TestNamesOnDisk:
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Counting]:
         store = Counting(tmp_path / "data")
-        store.write([
-            make_entry(1, files=(at("/l/fox.safetensors"), at("/l/fox copy.safetensors")), alias="foxes", auto_v3="0123456789ab"),
-            make_entry(2, files=(at("/l/owl.safetensors"),), alias="birds"),
-            make_entry(3, alias="bees"),
-        ])
+        store.write(
+            [
+                make_entry(
+                    1,
+                    files=(at("/l/fox.safetensors"), at("/l/fox copy.safetensors")),
+                    alias="foxes",
+                    auto_v3="0123456789ab",
+                ),
+                make_entry(2, files=(at("/l/owl.safetensors"),), alias="birds"),
+                make_entry(3, alias="bees"),
+            ]
+        )
         yield store
         store.close()
 
     def test_stems_aliases_and_hashes_of_what_is_on_disk(self, store: Counting) -> None:
         names = NamesOnDisk(store)()
-        assert {name: names.key(name) for name in ("fox", "fox copy", "owl", "birds", "foxes", "bees")} == {
-            "fox": AdapterKey.civitai(1), "fox copy": AdapterKey.civitai(1), "owl": AdapterKey.civitai(2),
-            "birds": AdapterKey.civitai(2), "foxes": None, "bees": None,
+        assert {
+            name: names.key(name) for name in ("fox", "fox copy", "owl", "birds", "foxes", "bees")
+        } == {
+            "fox": AdapterKey.civitai(1),
+            "fox copy": AdapterKey.civitai(1),
+            "owl": AdapterKey.civitai(2),
+            "birds": AdapterKey.civitai(2),
+            "foxes": None,
+            "bees": None,
         }
         assert names.key("foxes", "0123456789ab") == AdapterKey.civitai(1)
 
     def test_only_those_that_are_asked_for(self, store: Counting) -> None:
         on_disk = NamesOnDisk(store)
-        assert on_disk(frozenset({AdapterKey.civitai(1), AdapterKey.civitai(9)})).key("birds") is None
+        assert (
+            on_disk(frozenset({AdapterKey.civitai(1), AdapterKey.civitai(9)})).key("birds") is None
+        )
         assert on_disk(frozenset({AdapterKey.civitai(2)})).key("birds") == AdapterKey.civitai(2)
         assert on_disk(frozenset()).key("birds") is None
         assert on_disk(frozenset(map(AdapterKey.civitai, range(9)))) is on_disk()
@@ -120,14 +154,28 @@ class TestNamesOnDisk:
         on_disk = NamesOnDisk(store)
         assert on_disk() is on_disk()
         assert store.read_so_far == 2
-        store.write([make_entry(2, files=(at("/l/owl.safetensors"),), alias="owls"), make_entry(3, files=(at("/l/bee.safetensors"),), alias="bees")])
+        store.write(
+            [
+                make_entry(2, files=(at("/l/owl.safetensors"),), alias="owls"),
+                make_entry(3, files=(at("/l/bee.safetensors"),), alias="bees"),
+            ]
+        )
         names = on_disk()
-        assert (names.key("birds"), names.key("owls"), names.key("bees")) == (None, AdapterKey.civitai(2), AdapterKey.civitai(3))
+        assert (names.key("birds"), names.key("owls"), names.key("bees")) == (
+            None,
+            AdapterKey.civitai(2),
+            AdapterKey.civitai(3),
+        )
         assert store.read_so_far == 4
         store.remove([AdapterKey.civitai(2)])
         store.write([make_entry(3, alias="bees")])
         names = on_disk()
-        assert (names.key("owl"), names.key("owls"), names.key("bees"), names.key("fox")) == (None, None, None, AdapterKey.civitai(1))
+        assert (names.key("owl"), names.key("owls"), names.key("bees"), names.key("fox")) == (
+            None,
+            None,
+            None,
+            AdapterKey.civitai(1),
+        )
 
     def test_a_store_that_was_made_anew_is_read_anew(self, store: Counting, tmp_path: Path) -> None:
         on_disk = NamesOnDisk(store)

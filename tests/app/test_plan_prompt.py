@@ -36,8 +36,19 @@ class WordRetriever:
         if query.only is not None:
             entries = [entry for entry in entries if entry.key in query.only]
         named = [entry for entry in entries if entry.card.name in text]
-        spans = [Span(entry.card.name, text.index(entry.card.name), text.index(entry.card.name) + len(entry.card.name)) for entry in named]
-        return Candidates(tuple(Candidate(entry, 1.0) for entry in named), tuple({span.start: span for span in spans}.values()), 0.9)
+        spans = [
+            Span(
+                entry.card.name,
+                text.index(entry.card.name),
+                text.index(entry.card.name) + len(entry.card.name),
+            )
+            for entry in named
+        ]
+        return Candidates(
+            tuple(Candidate(entry, 1.0) for entry in named),
+            tuple({span.start: span for span in spans}.values()),
+            0.9,
+        )
 
 
 @dataclass
@@ -55,7 +66,17 @@ class NameComposer:
         for candidate in candidates.found:
             start = query.prompt.text.index(candidate.entry.card.name)
             entry = candidate.entry
-            picks.setdefault(start, Pick(entry.key, start, entry.card.name, entry.weight, "its name stands in the prompt", entry.kind))
+            picks.setdefault(
+                start,
+                Pick(
+                    entry.key,
+                    start,
+                    entry.card.name,
+                    entry.weight,
+                    "its name stands in the prompt",
+                    entry.kind,
+                ),
+            )
         return Composition(tasks, tuple(picks.values()))
 
 
@@ -70,12 +91,25 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     store = SqliteStore(tmp_path)
-    store.write([
-        make_entry(1, "fox", triggers=("foxy",), weight=0.6, files=(LocalFile("/l/my_fox.safetensors", "my_fox", 5, 1),)),
-        make_entry(2, "tree", remote=RemoteFile("oak tree.safetensors", 4_000_000, "ab" * 32)),
-    ])
+    store.write(
+        [
+            make_entry(
+                1,
+                "fox",
+                triggers=("foxy",),
+                weight=0.6,
+                files=(LocalFile("/l/my_fox.safetensors", "my_fox", 5, 1),),
+            ),
+            make_entry(2, "tree", remote=RemoteFile("oak tree.safetensors", 4_000_000, "ab" * 32)),
+        ]
+    )
     retriever, composer = WordRetriever(store), NameComposer()
-    yield World(store, retriever, composer, PlanPrompt(store, lambda policy: retriever, lambda name: composer))
+    yield World(
+        store,
+        retriever,
+        composer,
+        PlanPrompt(store, lambda policy: retriever, lambda name: composer),
+    )
     store.close()
 
 
@@ -94,7 +128,9 @@ def test_a_plan_has_a_prompt_for_every_batch(world: World) -> None:
 
 def test_what_is_not_on_disk_is_listed_with_its_size(world: World) -> None:
     plan = world.plan(PlanRequest("a fox and a tree"))
-    assert [(file.key, file.file, file.size) for file in plan.missing] == [(TREE, "oak tree.safetensors", 4_000_000)]
+    assert [(file.key, file.file, file.size) for file in plan.missing] == [
+        (TREE, "oak tree.safetensors", 4_000_000)
+    ]
     assert {tag.key: tag.on_disk for tag in plan.tags} == {FOX: True, TREE: False}
 
 
@@ -104,7 +140,9 @@ def test_only_what_the_host_lists_is_picked_and_tagged_by_the_hosts_name(world: 
     assert plan.missing == ()
 
 
-def test_the_same_question_is_composed_once_and_a_changed_catalogue_asks_again(world: World) -> None:
+def test_the_same_question_is_composed_once_and_a_changed_catalogue_asks_again(
+    world: World,
+) -> None:
     first = world.plan(PlanRequest("a fox"))
     assert world.plan(PlanRequest("a fox", seeds=(9, 10))).prompts[0] == first.prompts[0]
     assert len(world.retriever.asked) == 1
@@ -115,7 +153,9 @@ def test_the_same_question_is_composed_once_and_a_changed_catalogue_asks_again(w
     assert len(world.retriever.asked) == 3
 
 
-def test_what_the_retriever_has_to_say_is_said_every_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_retriever_has_to_say_is_said_every_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     note, find = Note("no_reranker", "No reranker is set up."), world.retriever.find
     monkeypatch.setattr(world.retriever, "find", lambda query: replace(find(query), notes=(note,)))
     plans = [world.plan(PlanRequest("a fox")), world.plan(PlanRequest("a fox"))]
@@ -143,7 +183,9 @@ def test_nothing_fits_is_said(world: World) -> None:
     assert [note.code for note in plan.notes] == ["nothing_fits"]
 
 
-def test_what_the_user_wrote_himself_is_no_lack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_wrote_himself_is_no_lack(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after "Send to prompt": all that fits stands in the prompt already."""
     served = Composition((Task("a fox", 0, 5, taken_by="my_fox"), Task("a tree", 10, 16)))
     monkeypatch.setattr(world.composer, "compose", lambda query, candidates: served)
@@ -153,7 +195,9 @@ def test_what_the_user_wrote_himself_is_no_lack(world: World, monkeypatch: pytes
 
 
 def test_wildcards_are_mentioned(world: World) -> None:
-    assert "unresolved" in [note.code for note in world.plan(PlanRequest("a fox in __place__")).notes]
+    assert "unresolved" in [
+        note.code for note in world.plan(PlanRequest("a fox in __place__")).notes
+    ]
 
 
 def test_a_failure_leaves_the_prompt_as_it_was_and_says_why(world: World) -> None:
@@ -175,12 +219,16 @@ def test_the_deadline_is_kept(world: World) -> None:
 
 
 @pytest.mark.parametrize("stem", ["we:ird", "a<b", " fox", "x=1"])
-def test_a_stem_that_the_host_cannot_read_is_refused_with_a_note_and_the_next_one_steps_in(world: World, stem: str) -> None:
+def test_a_stem_that_the_host_cannot_read_is_refused_with_a_note_and_the_next_one_steps_in(
+    world: World, stem: str
+) -> None:
     world.store.remove([FOX])
-    world.store.write([
-        make_entry(4, "fox", files=(LocalFile(f"/l/{stem}.safetensors", stem, 5, 1),)),
-        make_entry(5, "fox", files=(LocalFile("/l/good.safetensors", "good", 5, 1),)),
-    ])
+    world.store.write(
+        [
+            make_entry(4, "fox", files=(LocalFile(f"/l/{stem}.safetensors", stem, 5, 1),)),
+            make_entry(5, "fox", files=(LocalFile("/l/good.safetensors", "good", 5, 1),)),
+        ]
+    )
     plan = world.plan(PlanRequest("a fox"))
     assert plan.prompts == ("a fox <lora:good:0.8>",)
     assert [note.code for note in plan.notes] == ["bad_name"]
@@ -188,7 +236,10 @@ def test_a_stem_that_the_host_cannot_read_is_refused_with_a_note_and_the_next_on
 
 def test_the_family_of_the_plan_is_the_one_asked_for_or_that_of_the_picks(world: World) -> None:
     assert world.plan(PlanRequest("a fox")).family == "sd1"
-    assert world.plan(PlanRequest("a fox", settings=settings(selection={"family": "SDXL 1.0"}))).family == "sdxl"
+    assert (
+        world.plan(PlanRequest("a fox", settings=settings(selection={"family": "SDXL 1.0"}))).family
+        == "sdxl"
+    )
     with pytest.raises(InvalidInput, match="not a family"):
         world.plan(PlanRequest("a fox", settings=settings(selection={"family": "crayon"})))
 
@@ -203,7 +254,10 @@ def test_a_pick_made_for_a_relative_is_noted(world: World) -> None:
     assert world.plan(PlanRequest("a tree", settings=settings(selection=wanted))).notes == ()
 
 
-@pytest.mark.parametrize("broken", [{"seeds": ()}, {"seeds": tuple(range(1001))}, {"batch_size": 0}, {"prompt": "x" * 100_001}])
+@pytest.mark.parametrize(
+    "broken",
+    [{"seeds": ()}, {"seeds": tuple(range(1001))}, {"batch_size": 0}, {"prompt": "x" * 100_001}],
+)
 def test_what_cannot_be_planned_is_refused_with_a_sentence(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         replace(PlanRequest("a fox"), **broken)  # type: ignore[arg-type]
@@ -214,7 +268,9 @@ HOST = {FOX: "host_fox"}
 
 
 def test_what_may_be_fetched_is_picked_and_listed_as_missing(world: World) -> None:
-    plan = world.plan(PlanRequest("a fox and a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB))))
+    plan = world.plan(
+        PlanRequest("a fox and a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB)))
+    )
     assert plan.prompts[0] == "a fox and a tree, foxy <lora:host_fox:0.6> <lora:oak tree:0.8>"
     assert [(file.key, file.size) for file in plan.missing] == [(TREE, 4_000_000)]
 
@@ -230,13 +286,17 @@ def test_what_may_be_fetched_is_picked_and_listed_as_missing(world: World) -> No
     ],
     ids=str,
 )
-def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(world: World, reach: Reach, reason: str) -> None:
+def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(
+    world: World, reach: Reach, reason: str
+) -> None:
     plan = world.plan(PlanRequest("a fox and a tree", on_disk=HOST, reach=reach))
     assert plan.prompts == ("a fox and a tree, foxy <lora:host_fox:0.6>",)
     assert plan.missing == ()
     found = world.retriever.asked[-1]
     assert found.only is None
-    told = _reachable(world.retriever.find(found), PlanRequest("x", on_disk=HOST, reach=reach)).refused
+    told = _reachable(
+        world.retriever.find(found), PlanRequest("x", on_disk=HOST, reach=reach)
+    ).refused
     assert [(miss.key, reason in miss.reason) for miss in told] == [(TREE, True)]
 
 

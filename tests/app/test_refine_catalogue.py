@@ -1,4 +1,6 @@
-"""Refining a catalogue: within its budget, many at once, with the user's word untouched; stopped, killed and gone on with."""
+"""Refining a catalogue: within its budget, many at once, with the user's word untouched; stopped,
+killed and gone on with.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,15 @@ from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.description import Description, Edits
 from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.ports import Sighting
-from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, RefineLimits, RefineReport, Turn
+from stylus_ext.core.refining import (
+    Check,
+    Expense,
+    NotRefined,
+    Refined,
+    RefineLimits,
+    RefineReport,
+    Turn,
+)
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import end, run, start
 from tests.fakes import Watch, make_card
@@ -32,7 +42,9 @@ from tests.refining import model, titles
 
 @dataclass
 class Reader:
-    """Describes every card for 100 tokens and a cent; `trouble` says for which titles it does not."""
+    """Describes every card for 100 tokens and a cent; `trouble` says for which titles it does
+    not.
+    """
 
     source: str = "chat:one"
     trouble: Callable[[str], Exception | None] = lambda title: None
@@ -72,8 +84,21 @@ class Reader:
             problem = self.trouble(card.name)
             if problem is not None:
                 raise problem
-            said = Description(f"What {self.source} says of {card.name}.", "style", self.source, self.fingerprint(card), 0.5)
-            return Refined(said, Expense(80 * self.times, 20 * self.times, None if self.price is None else self.price * self.times))
+            said = Description(
+                f"What {self.source} says of {card.name}.",
+                "style",
+                self.source,
+                self.fingerprint(card),
+                0.5,
+            )
+            return Refined(
+                said,
+                Expense(
+                    80 * self.times,
+                    20 * self.times,
+                    None if self.price is None else self.price * self.times,
+                ),
+            )
         finally:
             with self.guard:
                 self.at_once -= 1
@@ -89,13 +114,24 @@ class Home:
 
     def add(self, *numbers: int, on_disk: bool = False) -> None:
         refresh = RefreshCatalogue(self.store, CardRefiner())
-        refresh.take([
-            Sighting(
-                card=make_card(number, f"A{number}", text="Trees in deep fog.", source="local" if on_disk else "civitai"),
-                file=LocalFile(f"/loras/a{number}.safetensors", f"a{number}", 1, 1) if on_disk else None,
-            )
-            for number in numbers
-        ])
+        refresh.take(
+            [
+                Sighting(
+                    card=make_card(
+                        number,
+                        f"A{number}",
+                        text="Trees in deep fog.",
+                        source="local" if on_disk else "civitai",
+                    ),
+                    file=(
+                        LocalFile(f"/loras/a{number}.safetensors", f"a{number}", 1, 1)
+                        if on_disk
+                        else None
+                    ),
+                )
+                for number in numbers
+            ]
+        )
 
     def refine(self, reader: Reader, watch: Watch | None = None, **limits: Any) -> RefineReport:
         return self.work(reader)(RefineLimits(**limits), watch or Watch())
@@ -105,7 +141,11 @@ class Home:
         return RefineCatalogue(self.store, reader, attempts, nullcontext(), lambda check: check())
 
     def sources(self) -> dict[str, str]:
-        return {change.entry.card.name: change.entry.description.source for change in self.store.changes(0) if change.entry}
+        return {
+            change.entry.card.name: change.entry.description.source
+            for change in self.store.changes(0)
+            if change.entry
+        }
 
 
 @pytest.fixture
@@ -119,7 +159,13 @@ def test_everything_is_described_once(home: Home) -> None:
     home.add(1, 2, 3)
     reader, watch = Reader(), Watch()
     report = home.refine(reader, watch)
-    assert (report.wanted, report.refined, report.left, report.failed, report.stopped) == (3, 3, 0, 0, "")
+    assert (report.wanted, report.refined, report.left, report.failed, report.stopped) == (
+        3,
+        3,
+        0,
+        0,
+        "",
+    )
     assert report.spent == Expense(240, 60, report.spent.cost)
     assert report.spent.cost == pytest.approx(0.03)
     assert home.sources() == dict.fromkeys(("A1", "A2", "A3"), "chat:one")
@@ -147,7 +193,10 @@ def test_the_users_text_is_neither_asked_for_nor_touched(home: Home) -> None:
     entries = home.store.read([AdapterKey.civitai(1), AdapterKey.civitai(2)])
     assert (reader.seen, report.edited) == (["A2"], 1)
     assert [entry.text for entry in entries.values()] == ["Mine.", "What chat:one says of A2."]
-    assert (entries[AdapterKey.civitai(2)].weight, entries[AdapterKey.civitai(2)].edits.state) == (0.3, "always")
+    assert (entries[AdapterKey.civitai(2)].weight, entries[AdapterKey.civitai(2)].edits.state) == (
+        0.3,
+        "always",
+    )
 
 
 def test_an_edit_in_the_meantime_stays(home: Home) -> None:
@@ -183,10 +232,14 @@ def test_ones_own_files_come_first(home: Home) -> None:
     assert home.refine(Reader(), on_disk=True).wanted == 0
 
 
-def test_a_changed_card_is_described_anew_and_another_models_word_only_on_request(home: Home) -> None:
+def test_a_changed_card_is_described_anew_and_another_models_word_only_on_request(
+    home: Home,
+) -> None:
     home.add(1, 2)
     home.refine(Reader())
-    RefreshCatalogue(home.store, CardRefiner()).take([Sighting(card=make_card(1, "A1", text="Now of the sea in storm.", source="civitai"))])
+    RefreshCatalogue(home.store, CardRefiner()).take(
+        [Sighting(card=make_card(1, "A1", text="Now of the sea in storm.", source="civitai"))]
+    )
     assert home.sources()["A1"] == "chat:one"
     reader = Reader("chat:two")
     assert home.refine(reader).refined == 1
@@ -195,9 +248,14 @@ def test_a_changed_card_is_described_anew_and_another_models_word_only_on_reques
     assert home.refine(Reader("chat:two"), again=True).wanted == 0
 
 
-@pytest.mark.parametrize(("limits", "refined"), [({"dollars": 0.035}, 3), ({"tokens": 250}, 2), ({"dollars": 0.0}, 0), ({"tokens": 100}, 1)])
+@pytest.mark.parametrize(
+    ("limits", "refined"),
+    [({"dollars": 0.035}, 3), ({"tokens": 250}, 2), ({"dollars": 0.0}, 0), ({"tokens": 100}, 1)],
+)
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_a_budget_is_never_passed(home: Home, limits: dict[str, Any], refined: int, at_once: int) -> None:
+def test_a_budget_is_never_passed(
+    home: Home, limits: dict[str, Any], refined: int, at_once: int
+) -> None:
     home.add(*range(1, 11))
     report = home.refine(Reader(), at_once=at_once, **limits)
     assert report.refined == refined
@@ -207,8 +265,12 @@ def test_a_budget_is_never_passed(home: Home, limits: dict[str, Any], refined: i
 
 
 @pytest.mark.parametrize("limits", [{"dollars": 0.99}, {"tokens": 9900}])
-def test_a_model_that_takes_more_than_was_foreseen_is_reckoned_with(home: Home, limits: dict[str, Any]) -> None:
-    """Only what was asked before anybody answered could come on top of a budget, and this one has room for that."""
+def test_a_model_that_takes_more_than_was_foreseen_is_reckoned_with(
+    home: Home, limits: dict[str, Any]
+) -> None:
+    """Only what was asked before anybody answered could come on top of a budget, and this one has
+    room for that.
+    """
     home.add(*range(1, 60))
     report = home.refine(Reader(times=10, pause_s=0.01), at_once=2, **limits)
     assert "budget" in report.stopped
@@ -232,7 +294,9 @@ def test_as_many_at_once_as_wanted(home: Home) -> None:
 
 
 def test_the_next_are_got_ready_while_others_are_asked(home: Home) -> None:
-    """And no more than that: what is read long before it is asked about may be another thing by then."""
+    """And no more than that: what is read long before it is asked about may be another thing by
+    then.
+    """
     home.add(*range(1, 41))
     ahead: list[int] = []
 
@@ -288,7 +352,10 @@ def test_a_server_that_is_away_ends_the_job_and_blames_no_card(home: Home) -> No
 
 def test_what_fails_now_and_then_ends_nothing(home: Home) -> None:
     home.add(*range(1, 41))
-    report = home.refine(Reader(trouble=lambda title: Unavailable("Busy.") if int(title[1:]) % 3 == 0 else None), at_once=1)
+    report = home.refine(
+        Reader(trouble=lambda title: Unavailable("Busy.") if int(title[1:]) % 3 == 0 else None),
+        at_once=1,
+    )
     assert (report.stopped, report.refined) == ("", 27)
     assert home.refine(Reader()).refined == 13
 
@@ -311,17 +378,27 @@ def test_those_that_are_named_are_asked_about_whatever_was_said_before(home: Hom
     home.refine(Reader())
     home.store.edit(AdapterKey.civitai(2), Edits(text="Mine."))
     for _ in range(3):
-        home.refine(Reader(trouble=lambda title: NotRefined("It says nothing.")), keys=(AdapterKey.civitai(3),))
+        home.refine(
+            Reader(trouble=lambda title: NotRefined("It says nothing.")),
+            keys=(AdapterKey.civitai(3),),
+        )
     reader = Reader()
     named = tuple(AdapterKey.civitai(number) for number in (1, 2, 3, 99))
     report = home.refine(reader, keys=named)
-    assert (sorted(reader.seen), report.wanted, report.refined, report.edited) == (["A1", "A3"], 2, 2, 1)
+    assert (sorted(reader.seen), report.wanted, report.refined, report.edited) == (
+        ["A1", "A3"],
+        2,
+        2,
+        1,
+    )
     assert home.store.read([AdapterKey.civitai(2)])[AdapterKey.civitai(2)].text == "Mine."
     assert home.refine(Reader(), keys=()).wanted == 0
     assert home.refine(Reader(), keys=named, on_disk=True).wanted == 0
 
 
-@pytest.mark.parametrize("limits", [{"at_once": 0}, {"at_once": 1000}, {"most": -1}, {"dollars": -0.1}, {"tokens": -5}])
+@pytest.mark.parametrize(
+    "limits", [{"at_once": 0}, {"at_once": 1000}, {"most": -1}, {"dollars": -0.1}, {"tokens": -5}]
+)
 def test_limits_that_are_none(limits: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         RefineLimits(**limits)
@@ -332,7 +409,10 @@ def test_limits_that_are_none(limits: dict[str, Any]) -> None:
 
 def prepared(folder: Path, chat: str, vectors: str, number: int) -> Path:
     folder.mkdir()
-    settings = {"encoder": {"endpoint": vectors, "model": "bag"}, "chat": {"chat_url": chat, "chat_model": "seer-1"}}
+    settings = {
+        "encoder": {"endpoint": vectors, "model": "bag"},
+        "chat": {"chat_url": chat, "chat_model": "seer-1"},
+    }
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     store = SqliteStore(folder)
     Home(store).add(*range(1, number + 1))
@@ -344,16 +424,24 @@ def prepared(folder: Path, chat: str, vectors: str, number: int) -> Path:
 def refined(folder: Path) -> set[str]:
     store = SqliteStore(folder)
     try:
-        return {change.entry.card.name for change in store.changes(0) if change.entry and change.entry.description.source == "chat:seer-1"}
+        return {
+            change.entry.card.name
+            for change in store.changes(0)
+            if change.entry and change.entry.description.source == "chat:seer-1"
+        }
     finally:
         store.close()
 
 
 def test_killed_it_goes_on_where_it_was(tmp_path: Path, vectors: EmbeddingServer) -> None:
-    """kill -9 in the middle: what came is there, nothing of it is asked again, and the rest comes with the next run."""
+    """kill -9 in the middle: what came is there, nothing of it is asked again, and the rest comes
+    with the next run.
+    """
     with model(first_s=0.05) as seer:
         folder = prepared(tmp_path / "data", seer.url, vectors.url, 60)
-        process = start(folder, "catalogue", "refine", "--most", "60", "--parallel", "2", "--pictures", "0")
+        process = start(
+            folder, "catalogue", "refine", "--most", "60", "--parallel", "2", "--pictures", "0"
+        )
         until = time.monotonic() + 60
         while len(titles(seer)) < 20 and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
@@ -374,9 +462,21 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path, vectors: EmbeddingServer
 def test_the_command_says_what_it_would_cost(tmp_path: Path, vectors: EmbeddingServer) -> None:
     with model() as seer:
         folder = prepared(tmp_path / "data", seer.url, vectors.url, 3)
-        ran = run(folder, "catalogue", "refine", "--dry-run", "--price-in", "2", "--price-out", "8", "--json").json
+        ran = run(
+            folder,
+            "catalogue",
+            "refine",
+            "--dry-run",
+            "--price-in",
+            "2",
+            "--price-out",
+            "8",
+            "--json",
+        ).json
         assert ran["wanted"] >= 3
-        assert ran["estimate"]["cost"] == pytest.approx((ran["estimate"]["tokens_in"] * 2 + ran["estimate"]["tokens_out"] * 8) / 1e6)
+        assert ran["estimate"]["cost"] == pytest.approx(
+            (ran["estimate"]["tokens_in"] * 2 + ran["estimate"]["tokens_out"] * 8) / 1e6
+        )
         assert titles(seer) == []
 
 
@@ -391,7 +491,9 @@ def test_the_command_takes_names(tmp_path: Path, vectors: EmbeddingServer) -> No
         assert "no adapter 'nobody'" in ran.err
 
 
-def test_without_a_chat_server_it_says_how_to_set_one(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_without_a_chat_server_it_says_how_to_set_one(
+    tmp_path: Path, vectors: EmbeddingServer
+) -> None:
     folder = prepared(tmp_path / "data", "", vectors.url, 1)
     ran = run(folder, "catalogue", "refine")
     assert ran.code == 1

@@ -53,8 +53,19 @@ def local(name: str, key: AdapterKey, sha256: str | None = None, **changes: Any)
     return Sighting(card=card, file=LocalFile(f"/loras/{name}.safetensors", name, 10, 1, sha256))
 
 
-def test_a_card_becomes_an_entry_with_its_family_and_description(refresh: RefreshCatalogue, store: SqliteStore) -> None:
-    done = refresh(Shelf([Sighting(card=make_card(7, "Watercolor Foxes", base_model="SDXL 1.0", tags=("style",)))]), Watch())
+def test_a_card_becomes_an_entry_with_its_family_and_description(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
+    done = refresh(
+        Shelf(
+            [
+                Sighting(
+                    card=make_card(7, "Watercolor Foxes", base_model="SDXL 1.0", tags=("style",))
+                )
+            ]
+        ),
+        Watch(),
+    )
     entry = store.read([AdapterKey.civitai(7)])[AdapterKey.civitai(7)]
     assert done.written == 1
     assert entry.family == "sdxl"
@@ -74,9 +85,22 @@ def test_the_source_learns_what_is_known(refresh: RefreshCatalogue) -> None:
     assert [sorted(known) for known in shelf.asked] == [[], ["/loras/fox.safetensors"]]
 
 
-def test_what_two_sources_state_is_merged_and_the_nearer_one_counts_first(refresh: RefreshCatalogue, store: SqliteStore) -> None:
+def test_what_two_sources_state_is_merged_and_the_nearer_one_counts_first(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
     key = AdapterKey.civitai(7)
-    refresh(Shelf([Sighting(card=make_card(7, "Starter name", weight=0.5, triggers=("far",), text="Draws foxes."))]), Watch())
+    refresh(
+        Shelf(
+            [
+                Sighting(
+                    card=make_card(
+                        7, "Starter name", weight=0.5, triggers=("far",), text="Draws foxes."
+                    )
+                )
+            ]
+        ),
+        Watch(),
+    )
     refresh(Shelf([local("fox", key, triggers=("near",))]), Watch())
     entry = store.read([key])[key]
     assert entry.triggers == ("near",)
@@ -91,7 +115,18 @@ def test_the_hash_found_later_unites_a_file_with_what_civitai_knows_and_the_firs
     path, civitai = AdapterKey.path("fox.safetensors"), AdapterKey.civitai(7)
     refresh(Shelf([local("fox", path)]), Watch())
     store.edit(path, Edits(weight=0.3))
-    refresh(Shelf([Sighting(card=make_card(7, "Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(SHA),)))]), Watch())
+    refresh(
+        Shelf(
+            [
+                Sighting(
+                    card=make_card(
+                        7, "Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(SHA),)
+                    )
+                )
+            ]
+        ),
+        Watch(),
+    )
     assert len(list(store.changes(0))) == 2
     done = refresh(Shelf([local("fox", path, SHA, equivalents=(AdapterKey.sha256(SHA),))]), Watch())
     found = store.read([path, civitai, AdapterKey.sha256(SHA)])
@@ -104,7 +139,9 @@ def test_the_hash_found_later_unites_a_file_with_what_civitai_knows_and_the_firs
     assert "Draws foxes" in found[civitai].card.text
 
 
-def test_an_edit_survives_everything_that_sources_say_later(refresh: RefreshCatalogue, store: SqliteStore) -> None:
+def test_an_edit_survives_everything_that_sources_say_later(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
     key = AdapterKey.civitai(7)
     shelf = Shelf([Sighting(card=make_card(7, triggers=("theirs",)))])
     refresh(shelf, Watch())
@@ -116,21 +153,29 @@ def test_an_edit_survives_everything_that_sources_say_later(refresh: RefreshCata
     assert entry.edits.state == "never"
 
 
-def test_a_file_that_is_gone_takes_its_entry_with_it_unless_another_source_knows_it(refresh: RefreshCatalogue, store: SqliteStore) -> None:
+def test_a_file_that_is_gone_takes_its_entry_with_it_unless_another_source_knows_it(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
     mine, shared = AdapterKey.path("mine.safetensors"), AdapterKey.civitai(7)
     refresh(Shelf([Sighting(card=make_card(7))]), Watch())
     refresh(Shelf([local("mine", mine), local("shared", shared)]), Watch())
-    done = refresh(Shelf([], lost=["/loras/mine.safetensors", "/loras/shared.safetensors"]), Watch())
+    done = refresh(
+        Shelf([], lost=["/loras/mine.safetensors", "/loras/shared.safetensors"]), Watch()
+    )
     assert done.gone == 2
     found = store.read([mine, shared])
     assert list(found) == [shared]
     assert found[shared].files == ()
 
 
-def test_a_file_that_turns_out_to_be_another_adapter_leaves_no_orphan(refresh: RefreshCatalogue, store: SqliteStore) -> None:
+def test_a_file_that_turns_out_to_be_another_adapter_leaves_no_orphan(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
     refresh(Shelf([local("fox", AdapterKey.civitai(1))]), Watch())
     refresh(Shelf([local("fox", AdapterKey.civitai(2))]), Watch())
-    assert list(store.read([AdapterKey.civitai(1), AdapterKey.civitai(2)])) == [AdapterKey.civitai(2)]
+    assert list(store.read([AdapterKey.civitai(1), AdapterKey.civitai(2)])) == [
+        AdapterKey.civitai(2)
+    ]
 
 
 def test_a_stop_keeps_what_was_finished(refresh: RefreshCatalogue, store: SqliteStore) -> None:
@@ -143,9 +188,17 @@ def test_a_stop_keeps_what_was_finished(refresh: RefreshCatalogue, store: Sqlite
     assert len(list(store.changes(0))) == 699
 
 
-def test_the_same_card_twice_in_one_batch_is_one_entry(refresh: RefreshCatalogue, store: SqliteStore) -> None:
+def test_the_same_card_twice_in_one_batch_is_one_entry(
+    refresh: RefreshCatalogue, store: SqliteStore
+) -> None:
     card = make_card(7, equivalents=(AdapterKey.sha256(SHA),))
-    twin: AdapterCard = replace(card, key=AdapterKey.sha256(SHA), equivalents=(), source="local", examples=(Example("a fox"),))
+    twin: AdapterCard = replace(
+        card,
+        key=AdapterKey.sha256(SHA),
+        equivalents=(),
+        source="local",
+        examples=(Example("a fox"),),
+    )
     refresh(Shelf([Sighting(card=card), Sighting(card=twin)]), Watch())
     entries = [change.entry for change in store.changes(0)]
     assert len(entries) == 1

@@ -1,4 +1,6 @@
-"""A file that is replaced in place by another LoRA leaves nothing of the old one behind, and takes nothing along."""
+"""A file that is replaced in place by another LoRA leaves nothing of the old one behind, and takes
+nothing along.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def settled(shelf: Shelf, name: str, content: int) -> None:
 
 # --- as a property
 
-PUT = st.tuples(st.just("put"), st.sampled_from(NAMES), st.integers(0, len(SIZES) - 1), st.booleans())
+PUT = st.tuples(
+    st.just("put"), st.sampled_from(NAMES), st.integers(0, len(SIZES) - 1), st.booleans()
+)
 STEP = st.one_of(
     PUT,
     PUT,
@@ -66,7 +70,14 @@ def act(shelf: Shelf, step: tuple[object, ...]) -> None:
         case (_, target, int(tenths)):
             key = path_key(target) if isinstance(target, str) else civitai(int(str(target)))
             if shelf.store.resolve([key]):
-                shelf.store.edit(key, Edits(weight=tenths / 10) if tenths < 6 else Edits(state="never", text=f"mine {tenths}"))
+                shelf.store.edit(
+                    key,
+                    (
+                        Edits(weight=tenths / 10)
+                        if tenths < 6
+                        else Edits(state="never", text=f"mine {tenths}")
+                    ),
+                )
 
 
 def check(folder: Path, steps: list[tuple[object, ...]]) -> None:
@@ -119,9 +130,17 @@ def test_whatever_happened_for_long_the_catalogue_is_that_of_the_final_state(
 
 @pytest.mark.parametrize("settled_before", [False, True])
 @pytest.mark.parametrize("stated", [False, True])
-def test_words_about_a_file_are_found_again_when_it_is_gone(tmp_path: Path, stated: bool, settled_before: bool) -> None:
+def test_words_about_a_file_are_found_again_when_it_is_gone(
+    tmp_path: Path, stated: bool, settled_before: bool
+) -> None:
     """By the names that it got after they were said."""
-    steps = [("put", "owl", 1, stated), ("settle",), ("put", "owl", 0, stated), ("edit file", "owl", 3), ("remove", "owl")]
+    steps = [
+        ("put", "owl", 1, stated),
+        ("settle",),
+        ("put", "owl", 0, stated),
+        ("edit file", "owl", 3),
+        ("remove", "owl"),
+    ]
     check(tmp_path, [*steps[:4], ("settle",), steps[4]] if settled_before else list(steps))
 
 
@@ -138,7 +157,9 @@ def test_the_old_words_go_and_the_listed_adapter_is_an_entry_of_its_own_again(sh
     assert (entry.triggers, entry.family, entry.stem) == (("starter1",), "sdxl", "fox")
     assert (old.key, old.triggers, old.files) == (civitai(0), ("starter0",), ())
     assert shelf.store.resolve([sha(0), sha(1)]) == {sha(0): civitai(0), sha(1): path_key("fox")}
-    assert {path_key("fox"), civitai(0), civitai(1)} <= {change.key for change in shelf.store.changes(since)}
+    assert {path_key("fox"), civitai(0), civitai(1)} <= {
+        change.key for change in shelf.store.changes(since)
+    }
 
 
 def test_another_size_tells_at_once_and_the_same_size_when_the_hash_is_known(shelf: Shelf) -> None:
@@ -187,7 +208,9 @@ def test_edits_stay_with_a_path_that_came_first(shelf: Shelf) -> None:
     assert shelf.at(civitai(0)).edits == Edits()
 
 
-def test_edits_of_a_listed_adapter_stay_with_it_and_meet_the_file_again_when_it_is_put_back(shelf: Shelf) -> None:
+def test_edits_of_a_listed_adapter_stay_with_it_and_meet_the_file_again_when_it_is_put_back(
+    shelf: Shelf,
+) -> None:
     shelf.stock()
     shelf.put("fox", 0, stated=True)
     shelf.index()
@@ -200,7 +223,9 @@ def test_edits_of_a_listed_adapter_stay_with_it_and_meet_the_file_again_when_it_
     assert shelf.at(path_key("fox")).triggers == ("starter0",)
 
 
-def test_edits_of_both_meet_when_what_nobody_lists_is_put_back(shelf: Shelf, tmp_path: Path) -> None:
+def test_edits_of_both_meet_when_what_nobody_lists_is_put_back(
+    shelf: Shelf, tmp_path: Path
+) -> None:
     shelf.put("fox", 2, stated=True)
     shelf.index()
     shelf.store.edit(path_key("fox"), Edits(weight=0.3, state="always"))
@@ -223,14 +248,19 @@ def test_of_two_files_of_one_content_the_other_keeps_all(shelf: Shelf) -> None:
     for name in NAMES:
         shelf.put(name, 0)
     shelf.settle()
-    assert shelf.at(path_key("fox")).key == shelf.at(path_key("owl")).key == shelf.at(civitai(0)).key
+    assert (
+        shelf.at(path_key("fox")).key == shelf.at(path_key("owl")).key == shelf.at(civitai(0)).key
+    )
     first = shelf.at(civitai(0)).key
     for name in NAMES:
         settled(shelf, name, 2)
         assert shelf.at(path_key(name)).triggers == ("own2",)
         other = next(one for one in NAMES if one != name)
         assert shelf.at(civitai(0)) == shelf.at(path_key(other))
-        assert (shelf.at(path_key(other)).triggers, shelf.at(path_key(other)).card.name) == (("starter0",), "Starter 0")
+        assert (shelf.at(path_key(other)).triggers, shelf.at(path_key(other)).card.name) == (
+            ("starter0",),
+            "Starter 0",
+        )
         settled(shelf, name, 0)
     assert first in {path_key(name) for name in NAMES}
 
@@ -238,7 +268,9 @@ def test_of_two_files_of_one_content_the_other_keeps_all(shelf: Shelf) -> None:
 def test_what_pictures_taught_waits_for_the_old_file(shelf: Shelf) -> None:
     shelf.put("fox", 2)
     shelf.settle()
-    lesson = make_card(name="fox", key=path_key("fox"), source="pictures", base_model="", weight=0.55)
+    lesson = make_card(
+        name="fox", key=path_key("fox"), source="pictures", base_model="", weight=0.55
+    )
     shelf.refresh.take([Sighting(card=lesson)])
     assert shelf.at(path_key("fox")).weight == 0.55
     settled(shelf, "fox", 1)
@@ -277,7 +309,9 @@ def test_a_file_that_changed_while_it_was_hashed_waits(shelf: Shelf) -> None:
     assert shelf.hash(Watch()) == 1
 
 
-def test_user_jsonl_does_not_tie_together_again_what_was_parted(shelf: Shelf, tmp_path: Path) -> None:
+def test_user_jsonl_does_not_tie_together_again_what_was_parted(
+    shelf: Shelf, tmp_path: Path
+) -> None:
     settled(shelf, "fox", 0)
     shelf.store.edit(path_key("fox"), Edits(weight=0.3))
     settled(shelf, "fox", 1)
@@ -312,7 +346,10 @@ def test_a_stop_between_any_two_steps_is_made_good_by_the_next_refresh(
     shelf.open()
     assert shelf.store.resolve([civitai(0)]) != {}
     shelf.settle()
-    assert (shelf.at(path_key("fox")).triggers, shelf.at(path_key("fox")).edits) == (("starter3",), Edits(weight=0.3))
+    assert (shelf.at(path_key("fox")).triggers, shelf.at(path_key("fox")).edits) == (
+        ("starter3",),
+        Edits(weight=0.3),
+    )
     assert (shelf.at(civitai(0)).triggers, shelf.at(civitai(0)).files) == (("starter0",), ())
 
 

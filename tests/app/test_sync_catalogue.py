@@ -32,7 +32,9 @@ class House:
     stylus: Stylus
 
     def sync(self, watch: Any = None, *, afresh: bool = False, **wanted: Any) -> Synced:
-        return self.stylus.civitai.sync(self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh)
+        return self.stylus.civitai.sync(
+            self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh
+        )
 
     def reopen(self) -> None:
         self.stylus.close()
@@ -49,7 +51,9 @@ class House:
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     with serving() as service:
-        settings = with_values(Settings(), {"civitai": {"civitai_url": service.api, "request_interval": 0.0}})
+        settings = with_values(
+            Settings(), {"civitai": {"civitai_url": service.api, "request_interval": 0.0}}
+        )
 
         def opened() -> Stylus:
             return open_stylus(tmp_path / "data", settings)
@@ -62,16 +66,30 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 def models(first: int, last: int, **changes: Any) -> list[dict[str, Any]]:
     """The later ones came out later."""
     return [
-        a_model(number, a_version(number + 1_000_000, publishedAt=f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000Z"), **changes)
+        a_model(
+            number,
+            a_version(
+                number + 1_000_000,
+                publishedAt=(
+                    f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000Z"
+                ),
+            ),
+            **changes,
+        )
         for number in range(first, last + 1)
     ]
 
 
 def test_everything_is_read_stored_embedded_and_found(house: House) -> None:
-    house.service.add(*models(1, 230), a_model(900, poi=True), a_model(901, minor=True), a_model(902, nsfw=True))
+    house.service.add(
+        *models(1, 230), a_model(900, poi=True), a_model(901, minor=True), a_model(902, nsfw=True)
+    )
     synced = house.sync()
     assert (synced.models, synced.kept, synced.written, synced.unchanged) == (232, 230, 230, 0)
-    assert synced.skipped == {"of a real person": 1, "of a minor": 1}, "what is not safe for work is not even listed"
+    assert synced.skipped == {
+        "of a real person": 1,
+        "of a minor": 1,
+    }, "what is not safe for work is not even listed"
     assert synced.vectors == len(VIEWS) * 230
     assert house.total() == 230
     assert house.stylus.embed.in_step()
@@ -110,7 +128,9 @@ def test_afresh_reads_all_and_makes_nothing_anew(house: House) -> None:
     house.service.models[1]["modelVersions"][0]["stats"]["downloadCount"] = 99_999
     again = house.sync(afresh=True)
     assert (again.kept, again.written, again.unchanged) == (150, 2, 148)
-    assert again.vectors == 2, "the text of one is another; how often the other was downloaded is in no vector"
+    assert again.vectors == 2, (
+        "the text of one is another; how often the other was downloaded is in no vector"
+    )
     assert house.stylus.entry("civitai:1000002").card.downloads == 99_999
     assert not again.incremental
 
@@ -145,7 +165,10 @@ def test_the_most_downloaded_are_read_and_no_more(house: House) -> None:
 
 def test_a_tag_a_word_and_a_base_model_narrow_it(house: House) -> None:
     house.service.add(
-        a_model(1, tags=["fox"]), a_model(2, name="Red Fox"), a_model(3, a_version(31), a_version(32, baseModel="Pony")), a_model(4, a_version(41, baseModel="Pony V7"))
+        a_model(1, tags=["fox"]),
+        a_model(2, name="Red Fox"),
+        a_model(3, a_version(31), a_version(32, baseModel="Pony")),
+        a_model(4, a_version(41, baseModel="Pony V7")),
     )
     assert house.sync(tag="fox").kept == 1
     assert house.sync(query="red fox").kept == 1
@@ -176,11 +199,15 @@ def test_a_stopped_crawl_goes_on_where_it_was(house: House) -> None:
     watch = Watch()
     synced = house.sync(watch)
     assert synced.resumed
-    assert (synced.models, synced.kept, synced.skipped) == (451, 450, {"of a real person": 1}), "what came before counts too"
+    assert (synced.models, synced.kept, synced.skipped) == (
+        451,
+        450,
+        {"of a real person": 1},
+    ), "what came before counts too"
     assert house.total() == 450
     assert house.stylus.embed.in_step()
     assert len(house.pages()) <= 5 + 1, (before, house.pages())
-    assert "" not in house.pages()[len(before):], "not from the beginning"
+    assert "" not in house.pages()[len(before) :], "not from the beginning"
 
 
 def test_a_stop_loses_no_more_than_a_page(house: House) -> None:
@@ -212,7 +239,11 @@ def test_a_place_that_civitai_forgot_is_where_it_begins_anew(house: House) -> No
 
 def test_trouble_on_the_way_is_waited_out(house: House) -> None:
     house.service.add(*models(1, 150))
-    house.service.faults.add(Fault("/models$", status=502), Fault("/models$", headless=True), Fault("/models$", cut_at=300, after=1))
+    house.service.faults.add(
+        Fault("/models$", status=502),
+        Fault("/models$", headless=True),
+        Fault("/models$", cut_at=300, after=1),
+    )
     assert house.sync().kept == 150
 
 
@@ -237,7 +268,10 @@ def test_a_cursor_that_leads_to_itself_ends(house: House) -> None:
 def test_empty_pages_on_the_way_are_passed_over(house: House) -> None:
     """As Civitai's search answers: nothing for some pages, each with the place of the next."""
     house.service.add(*models(1, 3))
-    empty = [Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": f"0|{number}"}}) for number in range(5)]
+    empty = [
+        Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": f"0|{number}"}})
+        for number in range(5)
+    ]
     house.service.faults.add(*empty)
     assert house.sync(query="adapter").kept == 3
     assert len(house.pages()) == 6
@@ -245,7 +279,11 @@ def test_empty_pages_on_the_way_are_passed_over(house: House) -> None:
 
 def test_empty_pages_without_an_end_are(house: House) -> None:
     for number in range(60):
-        house.service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": str(number)}}))
+        house.service.faults.add(
+            Fault(
+                "/models$", status=200, body={"items": [], "metadata": {"nextCursor": str(number)}}
+            )
+        )
     assert house.sync(query="adapter").kept == 0
     assert len(house.pages()) == 26
 
@@ -260,7 +298,9 @@ def test_what_a_search_finds_is_read_again_to_its_end(house: House) -> None:
 
 
 def test_a_version_of_the_future_hides_nothing_that_comes_after(house: House) -> None:
-    house.service.add(*models(1, 2), a_model(500, a_version(501, publishedAt="2999-01-01T00:00:00.000Z")))
+    house.service.add(
+        *models(1, 2), a_model(500, a_version(501, publishedAt="2999-01-01T00:00:00.000Z"))
+    )
     house.sync()
     house.service.add(*models(3, 4))
     assert house.sync().written == 2
@@ -273,7 +313,9 @@ def test_a_version_on_disk_becomes_one_with_its_card(house: House) -> None:
     key = AdapterKey.path("mine.safetensors")
     own = make_card(5, "mine", key=key, source="local", equivalents=(AdapterKey.sha256(digest),))
     house.stylus.store.keep([own])
-    entry = house.stylus.refresh.entry(own, None, (LocalFile("mine.safetensors", "mine", 5, 5, digest),))
+    entry = house.stylus.refresh.entry(
+        own, None, (LocalFile("mine.safetensors", "mine", 5, 5, digest),)
+    )
     house.stylus.store.write([entry])
     house.service.add(model)
     house.sync()
@@ -284,7 +326,9 @@ def test_a_version_on_disk_becomes_one_with_its_card(house: House) -> None:
 
 def test_examples_become_the_recommended_weight(house: House) -> None:
     house.service.add(a_model(1, a_version(11)))
-    house.service.pictures[11] = [a_made_picture(11, f"alley {weight}", weight) for weight in (0.6, 0.7, 0.9)]
+    house.service.pictures[11] = [
+        a_made_picture(11, f"alley {weight}", weight) for weight in (0.6, 0.7, 0.9)
+    ]
     house.sync(examples=True)
     assert house.stylus.entry("civitai:11").weight == 0.7
 

@@ -1,4 +1,6 @@
-"""A crawl in a process of its own, killed at any moment: in the end everything is there, once, and no page was read for nothing."""
+"""A crawl in a process of its own, killed at any moment: in the end everything is there, once, and
+no page was read for nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,15 @@ PER_PAGE = 100
 def many(service: CivitaiService, number: int) -> None:
     service.add(
         *(
-            a_model(place, a_version(place + 1_000_000, publishedAt=f"2026-01-01T{place // 3600:02}:{place // 60 % 60:02}:{place % 60:02}.000Z"))
+            a_model(
+                place,
+                a_version(
+                    place + 1_000_000,
+                    publishedAt=(
+                        f"2026-01-01T{place // 3600:02}:{place // 60 % 60:02}:{place % 60:02}.000Z"
+                    ),
+                ),
+            )
             for place in range(1, number + 1)
         )
     )
@@ -31,7 +41,10 @@ def many(service: CivitaiService, number: int) -> None:
 
 def folder_for(folder: Path, service: CivitaiService, vectors: str) -> Path:
     folder.mkdir()
-    settings = {"encoder": {"endpoint": vectors, "model": "bag"}, "civitai": {"civitai_url": service.api, "request_interval": 0.0}}
+    settings = {
+        "encoder": {"endpoint": vectors, "model": "bag"},
+        "civitai": {"civitai_url": service.api, "request_interval": 0.0},
+    }
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     return folder
 
@@ -52,11 +65,17 @@ def names(folder: Path) -> list[str]:
 
 
 def kill_at(folder: Path, service: CivitaiService, page: int, delay_s: float) -> int:
-    """Kills the crawl some time after it has asked for so many pages more; how many it had asked for."""
+    """Kills the crawl some time after it has asked for so many pages more; how many it had asked
+    for.
+    """
     before = len(service.asked("/models"))
     process = start(folder, "catalogue", "sync")
     until = time.monotonic() + 60
-    while len(service.asked("/models")) - before < page and process.poll() is None and time.monotonic() < until:
+    while (
+        len(service.asked("/models")) - before < page
+        and process.poll() is None
+        and time.monotonic() < until
+    ):
         time.sleep(0.005)
     time.sleep(delay_s)
     end(process, signal.SIGKILL)
@@ -74,7 +93,9 @@ def test_a_killed_crawl_goes_on_at_the_page_where_it_was(tmp_path: Path) -> None
         assert answer["resumed"]
         assert (answer["models"], answer["kept"]) == (800, 800)
         resumed_at = int(service.asked("/models")[cut].one("cursor", "0|").partition("|")[0])
-        assert resumed_at >= 2 * PER_PAGE, "at most the page in work and the one read ahead are read again"
+        assert resumed_at >= 2 * PER_PAGE, (
+            "at most the page in work and the one read ahead are read again"
+        )
         assert names(folder) == sorted(f"Adapter {number}" for number in range(1, 801))
 
 
@@ -88,7 +109,9 @@ def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
         for _ in range(12):
             kill_at(folder, service, rng.randint(1, 3), rng.uniform(0, 0.3))
         answer = synced(folder)
-        assert names(folder) == sorted(f"Adapter {number}" for number in range(1, 12 * PER_PAGE + 1))
+        assert names(folder) == sorted(
+            f"Adapter {number}" for number in range(1, 12 * PER_PAGE + 1)
+        )
         assert run(folder, "doctor", "--json").json["catalogue"]["in_step"]
         assert answer["kept"] >= answer["written"]
         assert synced(folder)["written"] == 0

@@ -1,4 +1,6 @@
-"""The one chat client of a data folder: made from the settings, shared, and with the key that was entered."""
+"""The one chat client of a data folder: made from the settings, shared, and with the key that was
+entered.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def test_nobody_is_asked_unless_a_server_is_named(tmp_path: Path) -> None:
 
 
 def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -> None:
-    access = ChatAccess(tmp_path, Chat(chat_url="https://example.com/v1", chat_model="m", temperature=0.5))
+    access = ChatAccess(
+        tmp_path, Chat(chat_url="https://example.com/v1", chat_model="m", temperature=0.5)
+    )
     first = access.client()
     assert access.client() is first
     assert first.endpoint.temperature == 0.5
@@ -39,7 +43,14 @@ def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -
     access.close()
 
 
-@pytest.mark.parametrize(("url", "free"), [("http://localhost:11434", True), ("http://192.168.0.9:1234/v1", True), ("https://api.openai.com", False)])
+@pytest.mark.parametrize(
+    ("url", "free"),
+    [
+        ("http://localhost:11434", True),
+        ("http://192.168.0.9:1234/v1", True),
+        ("https://api.openai.com", False),
+    ],
+)
 def test_what_stands_at_home_is_free(tmp_path: Path, url: str, free: bool) -> None:
     assert ChatAccess(tmp_path, Chat(chat_url=url, chat_model="m")).free is free
 
@@ -47,7 +58,12 @@ def test_what_stands_at_home_is_free(tmp_path: Path, url: str, free: bool) -> No
 def test_prices_of_ones_own_count(tmp_path: Path) -> None:
     said = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
     assert ChatAccess(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
-    assert ChatAccess(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0)).endpoint().pays is None
+    assert (
+        ChatAccess(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0))
+        .endpoint()
+        .pays
+        is None
+    )
 
 
 def test_a_server_can_be_tried(tmp_path: Path) -> None:

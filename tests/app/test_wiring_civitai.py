@@ -28,7 +28,10 @@ def service() -> Iterator[CivitaiService]:
 
 
 def access_to(folder: Path, url: str, interval_s: float = 0.0) -> CivitaiAccess:
-    return CivitaiAccess(folder, with_values(Settings(), {"civitai": {"civitai_url": url, "request_interval": interval_s}}))
+    return CivitaiAccess(
+        folder,
+        with_values(Settings(), {"civitai": {"civitai_url": url, "request_interval": interval_s}}),
+    )
 
 
 def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: Path) -> None:
@@ -52,10 +55,20 @@ def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_pa
     assert SECRET not in str(service.seen[0])
 
 
-def test_files_of_another_address_get_the_key_and_questions_none(service: CivitaiService, tmp_path: Path) -> None:
-    """As where one asks civitai.red and fetches from civitai.com, since the former sends on and the key does not go with that."""
+def test_files_of_another_address_get_the_key_and_questions_none(
+    service: CivitaiService, tmp_path: Path
+) -> None:
+    """As where one asks civitai.red and fetches from civitai.com, since the former sends on and the
+    key does not go with that.
+    """
     with serving() as red:
-        values = {"civitai": {"civitai_url": red.api, "civitai_files_url": service.api, "request_interval": 0.0}}
+        values = {
+            "civitai": {
+                "civitai_url": red.api,
+                "civitai_files_url": service.api,
+                "request_interval": 0.0,
+            }
+        }
         access = CivitaiAccess(tmp_path, with_values(Settings(), values))
         assert access.enter_key(SECRET) == service.api
         assert access.account() == "somebody"
@@ -68,7 +81,9 @@ def test_files_of_another_address_get_the_key_and_questions_none(service: Civita
         assert SECRET not in str(red.seen[0])
 
 
-def test_a_key_of_the_environment_is_for_civitai_itself(service: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_environment_is_for_civitai_itself(
+    service: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STYLUS_CIVITAI_KEY", SECRET)
     assert access_to(tmp_path, "https://civitai.com").has_key()
     assert not access_to(tmp_path, service.api).has_key()

@@ -1,4 +1,6 @@
-"""The hub wired to a real catalogue: crawled, searched, fetched from; its key apart from Civitai's."""
+"""The hub wired to a real catalogue: crawled, searched, fetched from; its key apart from
+Civitai's.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class House:
     stylus: Stylus
 
     def sync(self, watch: Any = None, *, afresh: bool = False, **wanted: Any) -> Synced:
-        return self.stylus.hugging_face.sync(self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh)
+        return self.stylus.hugging_face.sync(
+            self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh
+        )
 
     def asked(self) -> int:
         return len([one for one in self.hub.seen if "/tree/" in one.path])
@@ -50,10 +54,14 @@ class House:
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     with serving() as hub, civitai_serving() as civitai:
-        settings = with_values(Settings(), {
-            "civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True},
-            "hugging_face": {"hugging_face_url": hub.api, "hugging_face_interval": 0.0},
-        })
+        settings = with_values(
+            Settings(),
+            {
+                "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+                "downloads": {"download": True},
+                "hugging_face": {"hugging_face_url": hub.api, "hugging_face_interval": 0.0},
+            },
+        )
 
         def opened() -> Stylus:
             return open_stylus(tmp_path / "data", settings)
@@ -64,7 +72,10 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
 
 def test_its_cards_become_entries_that_are_found(house: House) -> None:
-    house.hub.add(a_repo(body=BODY), *(a_repo(f"somebody/owl-{number}", b"%d" % number) for number in range(45)))
+    house.hub.add(
+        a_repo(body=BODY),
+        *(a_repo(f"somebody/owl-{number}", b"%d" % number) for number in range(45)),
+    )
     done = house.sync()
     assert (done.models, done.kept, done.written) == (46, 46, 46)
     entry = house.stylus.entry(str(KEY))
@@ -86,14 +97,24 @@ def test_it_goes_on_where_it_was_stopped_and_reads_what_is_new_later(house: Hous
     done = house.sync()
     assert (done.resumed, done.kept) == (True, 45)
     assert house.asked() < 45 + 20
-    house.hub.add(a_repo("somebody/new", b"new", stated={"lastModified": "2026-09-09T00:00:00.000Z"}))
+    house.hub.add(
+        a_repo("somebody/new", b"new", stated={"lastModified": "2026-09-09T00:00:00.000Z"})
+    )
     again, seen = house.sync(), house.asked()
     assert (again.incremental, again.written) == (True, 1)
     assert house.asked() - seen == 0
 
 
 def test_the_same_file_of_both_services_is_one_adapter(house: House, tmp_path: Path) -> None:
-    house.civitai.add(a_model(7, a_version(71, baseModel="SDXL 1.0", files=[a_file(71, "civitai fox.safetensors", BODY)]), name="Civitai Fox"))
+    house.civitai.add(
+        a_model(
+            7,
+            a_version(
+                71, baseModel="SDXL 1.0", files=[a_file(71, "civitai fox.safetensors", BODY)]
+            ),
+            name="Civitai Fox",
+        )
+    )
     house.hub.add(a_repo(body=BODY))
     house.sync()
     house.stylus.civitai.sync(house.stylus.shop, Wanted(), Watch())
@@ -113,9 +134,14 @@ def test_a_file_is_fetched_and_known(house: House, tmp_path: Path) -> None:
     assert (loras / "rain-fox.safetensors").read_bytes() == BODY
     house.stylus.index_folders([str(loras)], Watch())
     house.stylus.hash_files(Watch())
-    assert [Path(file.path).name for file in house.stylus.entry(str(KEY)).files] == ["rain-fox.safetensors"]
+    assert [Path(file.path).name for file in house.stylus.entry(str(KEY)).files] == [
+        "rain-fox.safetensors"
+    ]
     assert not house.civitai.seen
-    assert house.stylus.fetch([house.stylus.entry(str(KEY))], [str(loras)], Watch()).fetched[0].new is False
+    assert (
+        house.stylus.fetch([house.stylus.entry(str(KEY))], [str(loras)], Watch()).fetched[0].new
+        is False
+    )
 
 
 def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
@@ -124,21 +150,30 @@ def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
     assert (hub.has_key(), civitai.has_key()) == (True, False)
     assert hub.account() == "somebody"
     civitai.enter_key("the-right-key")
-    assert sorted(path.name for path in house.stylus.folder.glob("*.key")) == ["civitai.key", "huggingface.key"]
+    assert sorted(path.name for path in house.stylus.folder.glob("*.key")) == [
+        "civitai.key",
+        "huggingface.key",
+    ]
     house.hub.add(a_repo(body=BODY, stated={"gated": "auto"}))
     house.hub.granted.add("somebody/rain-fox")
     assert house.sync().kept == 1
     (tmp_path / "loras").mkdir()
-    assert house.stylus.fetch([house.stylus.entry(str(KEY))], [str(tmp_path / "loras")], Watch()).fetched
+    assert house.stylus.fetch(
+        [house.stylus.entry(str(KEY))], [str(tmp_path / "loras")], Watch()
+    ).fetched
     assert "the-right-key" not in "".join(map(str, house.hub.seen))
     assert hub.drop_key()
     with pytest.raises(StylusError, match="with an account"):
         hub.account()
 
 
-def test_a_key_of_the_environment_is_for_the_hub_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_environment_is_for_the_hub_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STYLUS_HUGGINGFACE_KEY", "hf_right")
     assert HuggingFaceAccess(tmp_path, Settings()).has_key()
     assert not CivitaiAccess(tmp_path, Settings()).has_key()
-    mirror = with_values(Settings(), {"hugging_face": {"hugging_face_url": "https://mirror.example"}})
+    mirror = with_values(
+        Settings(), {"hugging_face": {"hugging_face_url": "https://mirror.example"}}
+    )
     assert not HuggingFaceAccess(tmp_path, mirror).has_key()

@@ -13,7 +13,12 @@ from tests.chat_service import Asked, Sent, completion, serving
 
 @pytest.fixture(autouse=True)
 def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STYLUS_CIVITAI_KEY", "STYLUS_HUGGINGFACE_KEY", "STYLUS_CHAT_KEY", "OPENAI_API_KEY"):
+    for name in (
+        "STYLUS_CIVITAI_KEY",
+        "STYLUS_HUGGINGFACE_KEY",
+        "STYLUS_CHAT_KEY",
+        "OPENAI_API_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -34,7 +39,11 @@ def test_every_service_has_a_key_of_its_own(tmp_path: Path) -> None:
 
 def test_a_key_for_another_address_is_none(tmp_path: Path) -> None:
     ring(tmp_path, chat_url="https://chat.example/v1").enter("chat", "key-of-chat")
-    assert not next(one.has_key for one in ring(tmp_path, chat_url="https://other.example/v1").states() if one.service == "chat")
+    assert not next(
+        one.has_key
+        for one in ring(tmp_path, chat_url="https://other.example/v1").states()
+        if one.service == "chat"
+    )
 
 
 def test_a_chat_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
@@ -43,10 +52,19 @@ def test_a_chat_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_chat_server_that_talks_is_asked_for_what_it_can_say(tmp_path: Path) -> None:
-    """One that answers in prose where no form is asked for, as all do, and thinks before it answers."""
+    """One that answers in prose where no form is asked for, as all do, and thinks before it
+    answers.
+    """
+
     def talks(asked: Asked) -> Sent:
         thinks = asked.body["max_tokens"] < 200
-        said = "" if thinks else json.dumps({"answer": "yes"}) if "response_format" in asked.body else "ready"
+        said = (
+            ""
+            if thinks
+            else json.dumps({"answer": "yes"})
+            if "response_format" in asked.body
+            else "ready"
+        )
         return Sent(completion(said, "length" if thinks else "stop"))
 
     with serving(talks) as server:

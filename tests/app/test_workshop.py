@@ -26,7 +26,10 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def cards(number: int) -> list[AdapterCard]:
-    return [make_card(place, f"Adapter {place}", source="civitai", text="A wet street.") for place in range(1, number + 1)]
+    return [
+        make_card(place, f"Adapter {place}", source="civitai", text="A wet street.")
+        for place in range(1, number + 1)
+    ]
 
 
 def test_cards_become_entries_with_vectors(shop: Workshop) -> None:
@@ -38,9 +41,13 @@ def test_cards_become_entries_with_vectors(shop: Workshop) -> None:
 def test_only_other_texts_get_other_vectors(shop: Workshop) -> None:
     first, second = cards(2)
     shop.take([first, second])
-    assert shop.take([replace(first, downloads=7), replace(second, downloads=8, name="Another")]) == len(VIEWS)
+    assert shop.take(
+        [replace(first, downloads=7), replace(second, downloads=8, name="Another")]
+    ) == len(VIEWS)
     assert shop.store.read([first.key])[first.key].card.downloads == 7
-    assert shop.take([replace(first, base_model="Pony")]) == len(VIEWS), "a vector is searched by family"
+    assert shop.take([replace(first, base_model="Pony")]) == len(VIEWS), (
+        "a vector is searched by family"
+    )
     assert shop.embed(Watch()) == 0
 
 
@@ -55,7 +62,9 @@ def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Workshop) -> None:
     assert shop.embed.in_step()
 
 
-def test_the_vectors_that_a_kill_prevented_are_made_afterwards(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(keys: object) -> None:
         raise KeyboardInterrupt
 
@@ -66,7 +75,9 @@ def test_the_vectors_that_a_kill_prevented_are_made_afterwards(shop: Workshop, m
     assert shop.embed(Watch()) == 3 * len(VIEWS)
 
 
-def test_mending_makes_entries_of_what_was_kept(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mending_makes_entries_of_what_was_kept(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(self: SqliteStore, entries: object) -> None:
         raise KeyboardInterrupt
 

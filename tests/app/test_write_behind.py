@@ -1,4 +1,6 @@
-"""Work that is done behind: in its order, one at a time, nothing lost, and an error reaches whoever gives it."""
+"""Work that is done behind: in its order, one at a time, nothing lost, and an error reaches whoever
+gives it.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def test_a_stop_leaves_nothing_half_done() -> None:
     with pytest.raises(Cancelled):
         stopped()
     assert done == [1]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("stylus-behind")]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.startswith("stylus-behind")
+    ]
 
 
 def test_a_stop_outweighs_an_error_behind_it() -> None:

@@ -14,14 +14,26 @@ from stylus_ext.core.errors import InvalidInput
 from tests.fakes import Watch
 
 FOX: dict[str, Any] = {
-    "model_id": 7, "version_id": 70, "name": "Paper Fox", "version": "v2", "base_model": "SDXL 1.0", "file": "paper_fox_xl.safetensors",
-    "size_kb": 100.25, "sha256": "ab" * 32, "triggers": ["paperfox"], "tags": ["fox", "paper"], "kind": "animal", "weight": 0.75,
+    "model_id": 7,
+    "version_id": 70,
+    "name": "Paper Fox",
+    "version": "v2",
+    "base_model": "SDXL 1.0",
+    "file": "paper_fox_xl.safetensors",
+    "size_kb": 100.25,
+    "sha256": "ab" * 32,
+    "triggers": ["paperfox"],
+    "tags": ["fox", "paper"],
+    "kind": "animal",
+    "weight": 0.75,
     "description": "Foxes folded of paper.",
 }
 
 
 def cards(path: Path) -> list[AdapterCard]:
-    return [sighting.card for sighting in StarterCatalogue(path).cards({}, Watch()) if sighting.card]
+    return [
+        sighting.card for sighting in StarterCatalogue(path).cards({}, Watch()) if sighting.card
+    ]
 
 
 def written(path: Path, *lines: str) -> Path:
@@ -33,11 +45,25 @@ def written(path: Path, *lines: str) -> Path:
 def test_a_line_becomes_a_card_with_all_that_it_states(tmp_path: Path) -> None:
     (card,) = cards(written(tmp_path, json.dumps(FOX)))
     assert card.key == AdapterKey.civitai(70)
-    assert (card.name, card.version, card.model_id, card.base_model) == ("Paper Fox", "v2", 7, "SDXL 1.0")
-    assert (card.kind, card.tags, card.triggers, card.weight) == ("animal", ("fox", "paper"), ("paperfox",), 0.75)
+    assert (card.name, card.version, card.model_id, card.base_model) == (
+        "Paper Fox",
+        "v2",
+        7,
+        "SDXL 1.0",
+    )
+    assert (card.kind, card.tags, card.triggers, card.weight) == (
+        "animal",
+        ("fox", "paper"),
+        ("paperfox",),
+        0.75,
+    )
     assert card.text == "Foxes folded of paper."
     assert card.remote is not None
-    assert (card.remote.name, card.remote.size, card.remote.sha256) == ("paper_fox_xl.safetensors", 102_656, "ab" * 32)
+    assert (card.remote.name, card.remote.size, card.remote.sha256) == (
+        "paper_fox_xl.safetensors",
+        102_656,
+        "ab" * 32,
+    )
     assert card.equivalents == (AdapterKey.sha256("ab" * 32),)
 
 
@@ -50,10 +76,25 @@ def test_the_progress_ends_where_the_lines_end(tmp_path: Path) -> None:
     watch = Watch()
     path = written(tmp_path, *(json.dumps({**FOX, "version_id": number}) for number in range(205)))
     assert len(list(StarterCatalogue(path).cards({}, watch))) == 205
-    assert [(done, total) for _, done, total in watch.seen] == [(0, 205), (100, 205), (200, 205), (205, 205)]
+    assert [(done, total) for _, done, total in watch.seen] == [
+        (0, 205),
+        (100, 205),
+        (200, 205),
+        (205, 205),
+    ]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "null", "3", json.dumps({**FOX, "tags": None}), json.dumps({**FOX, "version_id": "x"})])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "null",
+        "3",
+        json.dumps({**FOX, "tags": None}),
+        json.dumps({**FOX, "version_id": "x"}),
+    ],
+)
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(InvalidInput, match=r"Line 2 of the starter catalogue .* is damaged"):
         cards(written(tmp_path, json.dumps(FOX), line))
@@ -75,7 +116,9 @@ def test_a_missing_or_unreadable_catalogue_is_a_sentence(tmp_path: Path) -> None
 
 
 def test_the_real_one_becomes_descriptions_of_its_own_kinds() -> None:
-    """What the starter catalogue says of kind, weight and text reaches the description, whatever the rules would guess."""
+    """What the starter catalogue says of kind, weight and text reaches the description, whatever
+    the rules would guess.
+    """
     refiner = CardRefiner()
     for card in cards(STARTER):
         described = refiner.refine(card)

@@ -1,4 +1,5 @@
-"""axe-core, which finds what keeps people from using a page: the script of its npm package, fetched once and known by its hash.
+"""axe-core, which finds what keeps people from using a page: the script of its npm package, fetched
+once and known by its hash.
 
 `STYLUS_AXE` names a copy; without one, and without npm, whoever wants it hears why it is not here.
 """
@@ -24,7 +25,7 @@ _MEMBER = "package/axe.min.js"
 _PATIENCE_S = 120
 _RUN = """place => axe.run(place, {resultTypes: ['violations']}).then(found => found.violations
     .filter(one => ['serious', 'critical'].includes(one.impact))
-    .map(one => `${one.id}: ${one.nodes.map(node => `${node.html.slice(0, 200)} (${node.failureSummary})`).join(' | ')}`))"""
+    .map(one => `${one.id}: ${one.nodes.map(node => `${node.html.slice(0, 200)} (${node.failureSummary})`).join(' | ')}`))"""  # noqa: E501
 
 
 class NoAxe(Exception):
@@ -53,11 +54,21 @@ def serious(page: Page, place: str) -> list[str]:
 def _fetch(path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise NoAxe("axe-core is not here, and npm, which would fetch it, is not either; STYLUS_AXE may name a copy.")
+        raise NoAxe(
+            "axe-core is not here, and npm, which would fetch it, is not either; STYLUS_AXE may"
+            " name a copy."
+        )
     folder = path.parent / f".axe.{os.getpid()}"
     folder.mkdir(parents=True)
     try:
-        ran = subprocess.run([npm, "pack", f"axe-core@{VERSION}"], cwd=folder, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        ran = subprocess.run(
+            [npm, "pack", f"axe-core@{VERSION}"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
         packed = next(folder.glob("*.tgz"), None)
         if packed is None:
             raise NoAxe(f"npm did not fetch axe-core: {ran.stderr[-300:]}")

@@ -1,4 +1,6 @@
-"""A Chromium without a window, and a page in it that keeps what it complained of and whom it wanted to reach."""
+"""A Chromium without a window, and a page in it that keeps what it complained of and whom it wanted
+to reach.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,27 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Process
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Response, Route
+    from playwright.sync_api import (
+        BrowserContext,
+        ConsoleMessage,
+        Page,
+        Playwright,
+        Response,
+        Route,
+    )
 
 PROGRAM_VARIABLE, PICTURES_VARIABLE = "STYLUS_CHROMIUM", "STYLUS_SCREENSHOTS"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-proxy-server", "--disable-dev-shm-usage",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--disable-dev-shm-usage",
 )
 PATIENCE_MS = 60_000.0  # a busy machine is not a bug
 _DEATHS = 2
@@ -32,7 +48,9 @@ def find_chromium() -> str | None:
 
 @dataclass
 class Browser:
-    """A process with empty profiles. Chromium itself dies now and then while it starts; another takes its place then."""
+    """A process with empty profiles. Chromium itself dies now and then while it starts; another
+    takes its place then.
+    """
 
     playwright: Playwright
     program: str
@@ -40,7 +58,9 @@ class Browser:
 
     def new_context(self, **wanted: Any) -> BrowserContext:
         if self._process is None or not self._process.is_connected():
-            self._process = self.playwright.chromium.launch(executable_path=self.program, headless=True, args=list(_FLAGS))
+            self._process = self.playwright.chromium.launch(
+                executable_path=self.program, headless=True, args=list(_FLAGS)
+            )
         return self._process.new_context(**wanted)
 
     @property
@@ -54,7 +74,9 @@ class Browser:
 
 @dataclass
 class Visit:
-    """One page, and what it said: `complaints` of its scripts and of answers that failed, `outside` the hosts beyond loopback."""
+    """One page, and what it said: `complaints` of its scripts and of answers that failed, `outside`
+    the hosts beyond loopback.
+    """
 
     page: Page
     complaints: list[str] = field(default_factory=list)

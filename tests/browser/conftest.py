@@ -30,7 +30,8 @@ REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
 
-# What is asked of both gradios by everybody who runs the tests; the whole page, action by action, is for `test --all` and for CI.
+# What is asked of both gradios by everybody who runs the tests; the whole page, action by action,
+# is for `test --all` and for CI.
 BOTH = frozenset({"test_panel", "test_own_tab", "test_queue", "test_set_up"})
 ONCE = frozenset({"test_chromium", "test_catalogue", "test_work", "test_downloads"})
 
@@ -79,7 +80,10 @@ def environment(request: pytest.FixtureRequest, chromium: str) -> Environment:
     """Built where it is missing; whoever runs one test waits for one gradio."""
     pythons = read_lock(default_locks() / f"{request.param}.txt").pythons
     if python_version() not in pythons:
-        pytest.skip(f"gradio {VERSIONS[request.param]} is for Python {', '.join(pythons)}; this is {python_version()}.")
+        pytest.skip(
+            f"gradio {VERSIONS[request.param]} is for Python {', '.join(pythons)}; this is"
+            f" {python_version()}."
+        )
     try:
         return built(request.param)
     except SetupProblem as problem:
@@ -108,13 +112,23 @@ def orders(folder: Path, prepared: Path, flags: Mapping[str, bool]) -> dict[str,
     for number, prompt in enumerate(PICTURES):
         write_png(outputs / f"{number}.png", infotext(prompt))
     return {
-        "folder": str(folder), "loras": str(write_loras(folder / "loras")), "engine": here(), "flags": dict(flags),
-        "options": {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0, "outdir_samples": str(outputs)},
+        "folder": str(folder),
+        "loras": str(write_loras(folder / "loras")),
+        "engine": here(),
+        "flags": dict(flags),
+        "options": {
+            "stylus_warm_s": 30.0,
+            "stylus_cold_s": 60.0,
+            "stylus_selection_strictness": 0.0,
+            "outdir_samples": str(outputs),
+        },
     }
 
 
 @pytest.fixture(scope="package")
-def server(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(
+    environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     with running(environment, orders(tmp_path_factory.mktemp("webui"), prepared, {})) as made:
         yield made
         assert made.told()["errors"] == []
@@ -130,7 +144,9 @@ def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="package")
-def desk(environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(
+    environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
     """A WebUI whose engine has read its LoRAs, for the Stylus tab."""
     from tests.browser.own_tab import desk_at
 

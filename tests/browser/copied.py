@@ -1,4 +1,6 @@
-"""A copy of the extension that is not set up, and whose environment is two tiny packages: what the panel says of it is real."""
+"""A copy of the extension that is not set up, and whose environment is two tiny packages: what the
+panel says of it is real.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +47,16 @@ class Copied:
 
     def orders(self) -> dict[str, Any]:
         found = torch_choice.choose(machine.lock_name(), torch_choice.engine_search_path())
-        variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.shop.wheels), "PIP_CONFIG_FILE": os.devnull}
+        variables = {
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.shop.wheels),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
         (self.folder / "loras").mkdir()
         return {
-            "folder": str(self.folder / "webui"), "loras": str(self.folder / "loras"), "torch": [found.version, found.reused],
+            "folder": str(self.folder / "webui"),
+            "loras": str(self.folder / "loras"),
+            "torch": [found.version, found.reused],
             "variables": variables,
         }
 

@@ -1,4 +1,6 @@
-"""One private environment for each gradio: a lock goes in, what starts a program in it comes out."""
+"""One private environment for each gradio: a lock goes in, what starts a program in it comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from pathlib import Path
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.child import ALONE_VARIABLE
 from stylus_ext.environment.launch import environment_variables
-from stylus_ext.environment.layout import Environment, Home, Part, default_home, default_locks, read_lock, short_key
+from stylus_ext.environment.layout import (
+    Environment,
+    Home,
+    Part,
+    default_home,
+    default_locks,
+    read_lock,
+    short_key,
+)
 from stylus_ext.environment.machine import lock_name, python_version
 from stylus_ext.environment.torch_choice import Torch
 
@@ -16,12 +26,19 @@ VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
 
 
 def gradio_environment(name: str, below: Path | None = None) -> Environment:
-    """A home of its own below the engine's, so that neither build takes the other's folders for replaced ones."""
+    """A home of its own below the engine's, so that neither build takes the other's folders for
+    replaced ones.
+    """
     lock = read_lock(default_locks() / f"{name}.txt")
     home = Home((below or default_home().folder) / name)
     key = short_key(lock.text, python_version(), lock_name())
     return Environment(
-        home, key, (Part(home.folder / key, lock),), Torch("", reused=True), frozenset({key}), frozenset({short_key(lock.text)})
+        home,
+        key,
+        (Part(home.folder / key, lock),),
+        Torch("", reused=True),
+        frozenset({key}),
+        frozenset({short_key(lock.text)}),
     )
 
 
@@ -34,5 +51,13 @@ def built(name: str) -> Environment:
 
 def variables(environment: Environment) -> dict[str, str]:
     """A program of this environment sees none of the packages of the Python that runs the tests."""
-    kept = {name: value for name, value in environment_variables(environment).items() if not name.startswith("COV")}
-    return kept | {ALONE_VARIABLE: "1", "GRADIO_ANALYTICS_ENABLED": "False", "MPLCONFIGDIR": os.fspath(environment.home.folder)}
+    kept = {
+        name: value
+        for name, value in environment_variables(environment).items()
+        if not name.startswith("COV")
+    }
+    return kept | {
+        ALONE_VARIABLE: "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "MPLCONFIGDIR": os.fspath(environment.home.folder),
+    }

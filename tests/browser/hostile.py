@@ -1,20 +1,22 @@
-"""Texts that a stranger may put into a card to make a page do something; shown as text they do nothing."""
+"""Texts that a stranger may put into a card to make a page do something; shown as text they do
+nothing.
+"""
 
 from __future__ import annotations
 
 HOSTILE: tuple[str, ...] = (
     "<script>window.hacked = 1</script>",
-    "<img src=x onerror=\"window.hacked = 1\">",
+    '<img src=x onerror="window.hacked = 1">',
     "<svg onload=window.hacked=1>",
     "<svg><script>window.hacked=1</script></svg>",
-    "\"><script>window.hacked=1</script>",
+    '"><script>window.hacked=1</script>',
     "'><img src=x onerror=window.hacked=1>",
-    "\" onmouseover=\"window.hacked=1\" x=\"",
+    '" onmouseover="window.hacked=1" x="',
     "' onfocus='window.hacked=1' autofocus='",
     "</textarea><script>window.hacked=1</script>",
     "</title></style></script><script>window.hacked=1</script>",
-    "<iframe srcdoc=\"<script>parent.hacked=1</script>\"></iframe>",
-    "<a href=\"javascript:window.hacked=1\">click</a>",
+    '<iframe srcdoc="<script>parent.hacked=1</script>"></iframe>',
+    '<a href="javascript:window.hacked=1">click</a>',
     "[click](javascript:window.hacked=1)",
     "<details open ontoggle=window.hacked=1>",
     "<body onload=window.hacked=1>",

@@ -1,4 +1,6 @@
-"""How the hosts put an extension's script and style into their page: a tag in its head, a link at its end, files by their address."""
+"""How the hosts put an extension's script and style into their page: a tag in its head, a link at
+its end, files by their address.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,13 @@ def _patch(templates: Any) -> None:
     def response(*args: Any, **kwargs: Any) -> Any:
         made = original(*args, **kwargs)
         if any(app is made.context["request"].app for app in _apps):
-            script = b'<script type="text/javascript" src="extension/javascript/stylus.js"></script></head>'
-            style = b'<link rel="stylesheet" property="stylesheet" href="extension/style.css"></body>'
+            script = (
+                b'<script type="text/javascript"'
+                b' src="extension/javascript/stylus.js"></script></head>'
+            )
+            style = (
+                b'<link rel="stylesheet" property="stylesheet" href="extension/style.css"></body>'
+            )
             made.body = made.body.replace(b"</head>", script, 1).replace(b"</body>", style, 1)
             made.init_headers()
         return made

@@ -1,4 +1,6 @@
-"""The Stylus tab as somebody in front of it has it; and the engine behind it, asked past the page."""
+"""The Stylus tab as somebody in front of it has it; and the engine behind it, asked past the
+page.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class OwnTab:
     page: Page
 
     def open(self) -> OwnTab:
-        self.page.locator("#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')").first.click()
+        self.page.locator(
+            "#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')"
+        ).first.click()
         self.head("catalogue").wait_for(state="visible")
         return self
 
@@ -96,11 +100,20 @@ def own_tab(desk: Desk, browser: Browser) -> Iterator[tuple[OwnTab, Visit]]:
 
 
 @contextmanager
-def desk_at(environment: Environment, prepared: Path, folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Desk]:
-    """Its LoRAs are read; some come from strangers, one has a picture, one is not safe for work. `settings` are the engine's."""
+def desk_at(
+    environment: Environment,
+    prepared: Path,
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Desk]:
+    """Its LoRAs are read; some come from strangers, one has a picture, one is not safe for work.
+    `settings` are the engine's.
+    """
     said = orders(folder, prepared, {})
     stated = folder / "stylus" / "settings.json"
-    stated.write_text(json.dumps(json.loads(stated.read_text("utf-8")) | dict(settings or {})), "utf-8")
+    stated.write_text(
+        json.dumps(json.loads(stated.read_text("utf-8")) | dict(settings or {})), "utf-8"
+    )
     write_strange_loras(Path(said["loras"]))
     with running(environment, said) as server:
         desk = Desk(server, folder)
@@ -117,21 +130,51 @@ def desk_at(environment: Environment, prepared: Path, folder: Path, settings: Ma
 def write_strange_loras(folder: Path) -> None:
     (folder / "corgi_dog.png").write_bytes(png(8, 8))
     lora = write_lora(folder / f"{NSFW}.safetensors", metadata={"ss_output_name": NSFW}, seed=90)
-    write_sidecar(lora, ".civitai.info", {"id": 9001, "modelId": 900, "name": "v1", "model": {"name": "Shady Figure", "nsfw": True, "type": "LORA"}})
+    write_sidecar(
+        lora,
+        ".civitai.info",
+        {
+            "id": 9001,
+            "modelId": 900,
+            "name": "v1",
+            "model": {"name": "Shady Figure", "nsfw": True, "type": "LORA"},
+        },
+    )
     (folder / f"{NSFW}.preview.png").write_bytes(png(8, 8))
     for number, words in enumerate(HOSTILE):
         lora = write_lora(folder / f"hostile_{number:02}.safetensors", seed=100 + number)
-        write_sidecar(lora, ".civitai.info", {
-            "id": 70_000 + number, "modelId": 7_000 + number, "name": words, "trainedWords": [words], "baseModel": words, "description": words,
-            "model": {"name": f"hostile {number:02} {words}", "type": "LORA", "tags": [words], "description": words},
-            "images": [{"meta": {"prompt": words}}],
-        })
+        write_sidecar(
+            lora,
+            ".civitai.info",
+            {
+                "id": 70_000 + number,
+                "modelId": 7_000 + number,
+                "name": words,
+                "trainedWords": [words],
+                "baseModel": words,
+                "description": words,
+                "model": {
+                    "name": f"hostile {number:02} {words}",
+                    "type": "LORA",
+                    "tags": [words],
+                    "description": words,
+                },
+                "images": [{"meta": {"prompt": words}}],
+            },
+        )
 
 
 def png(width: int, height: int) -> bytes:
     rows = b"".join(b"\0" + b"\x30\x80\xc0" * width for _ in range(height))
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

@@ -22,10 +22,14 @@ class Panel:
     tab: str = "txt2img"
 
     def part(self, name: str) -> Locator:
-        return self.page.locator(f"#stylus_{self.tab}_{name}").first  # gradio 3 gives some ids twice
+        return self.page.locator(
+            f"#stylus_{self.tab}_{name}"
+        ).first  # gradio 3 gives some ids twice
 
     def turn_to(self) -> Panel:
-        self.page.locator(f"#tabs > * > button:text-is('{self.tab}'), #tabs [role=tab]:text-is('{self.tab}')").first.click()
+        self.page.locator(
+            f"#tabs > * > button:text-is('{self.tab}'), #tabs [role=tab]:text-is('{self.tab}')"
+        ).first.click()
         return self
 
     def turn(self) -> None:
@@ -82,4 +86,6 @@ class Panel:
         self.press_generate(prompt)
         eventually(lambda: len(server.told()["infotexts"]) > known, self.page)
         self.wait_for_pictures()
-        return dict(next(call for call in reversed(server.told()["calls"]) if call["prompt"] == prompt))
+        return dict(
+            next(call for call in reversed(server.told()["calls"]) if call["prompt"] == prompt)
+        )

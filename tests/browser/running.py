@@ -49,23 +49,37 @@ class Running:
 
 def here() -> dict[str, str]:
     """The packages that run the tests are those that the engine gets."""
-    return {name: os.environ.get(name, default) for name, default in ((PATH_VARIABLE, ""), (ALONE_VARIABLE, "0"))}
+    return {
+        name: os.environ.get(name, default)
+        for name, default in ((PATH_VARIABLE, ""), (ALONE_VARIABLE, "0"))
+    }
 
 
 @contextmanager
-def running(environment: Environment, orders: Mapping[str, Any], root: Path = ROOT) -> Iterator[Running]:
+def running(
+    environment: Environment, orders: Mapping[str, Any], root: Path = ROOT
+) -> Iterator[Running]:
     """`orders` are those of `server.py`; `root` may be another copy of the extension."""
     folder = Path(orders["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "orders.json").write_text(json.dumps(orders), "utf-8")
     said = variables(environment) | dict(orders.get("variables", {}))
-    said[PATH_VARIABLE] = os.pathsep.join([*(str(part.folder) for part in environment.parts), str(root)])
+    said[PATH_VARIABLE] = os.pathsep.join(
+        [*(str(part.folder) for part in environment.parts), str(root)]
+    )
     words = [word.replace(str(ROOT), str(root)) for word in command(PROGRAM)]
     log = folder / "server.log"
-    with log.open("wb") as errors, subprocess.Popen(
-        [*words, str(folder / "orders.json")], env=said, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=errors, cwd=folder,
-    ) as process:
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [*words, str(folder / "orders.json")],
+            env=said,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+        ) as process,
+    ):
         try:
             yield Running(**_first_words(process, log))
         finally:

@@ -1,8 +1,9 @@
-"""Runs inside a gradio's environment: a file with orders goes in; a page at an address, and one without Stylus, come out.
+"""Runs inside a gradio's environment: a file with orders goes in; a page at an address, and one
+without Stylus, come out.
 
-Orders: `folder`, `loras` (a folder), `flags` of the host, and `engine`: variables of the tests' own environment, in which
-the real engine runs; without them the real set-up is asked, over the environment of the copy that this program is part of,
-with the `torch` that its builder will find.
+Orders: `folder`, `loras` (a folder), `flags` of the host, and `engine`: variables of the tests' own
+environment, in which the real engine runs; without them the real set-up is asked, over the
+environment of the copy that this program is part of, with the `torch` that its builder will find.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ def main(words: list[str]) -> int:
     for name, value in orders.get("flags", {}).items():
         setattr(host.cmd_opts, name, value)
     _take_loras(host, Path(orders["loras"]))
-    vars(sys.modules["networks"])["list_available_networks"] = lambda: _take_loras(host, Path(orders["loras"]))
+    vars(sys.modules["networks"])["list_available_networks"] = lambda: _take_loras(
+        host, Path(orders["loras"])
+    )
     host.opts.data |= orders.get("options", {})
     host.start()
     process = _engine(Path(orders["folder"]) / "stylus", orders)
     spent = round(1000 * (time.perf_counter() - began), 1)
     said = {
-        "url": _serve(host.blocks, host), "bare": _serve(host.bare, None), "gradio": gr.__version__,
-        "built_in_ms": host.built_in_ms, "started_in_ms": spent,
+        "url": _serve(host.blocks, host),
+        "bare": _serve(host.bare, None),
+        "gradio": gr.__version__,
+        "built_in_ms": host.built_in_ms,
+        "started_in_ms": spent,
     }
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
@@ -75,9 +81,13 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
             self.looked += 1
             return super().report()
 
-    setup = HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
+    setup = (
+        HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
+    )
     process = Watched(folder, setup=setup)
-    desk = Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
+    desk = Desk(
+        process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
+    )
     desks.desks = Desks(lambda _: desk)
     return process
 
@@ -93,13 +103,27 @@ def _real_setup(version: str, reused: bool) -> Any:
 
 def _serve(blocks: Any, host: WebUI | None) -> str:
     if host is None or not getattr(host.cmd_opts, "no_gradio_queue", False):
-        blocks.queue(64)  # as the hosts do: of old a number of threads, in gradio 4 no more than how often a place is told
+        # As the hosts do: a number of threads in gradio 3; in gradio 4 a rate of updates.
+        blocks.queue(64)
     port = _free_port()
-    app, _, _ = blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, show_api=False)
+    app, _, _ = blocks.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_api=False,
+    )
     if host is not None:
         app.add_api_route("/told", lambda: _told(host), methods=["GET"])
-        app.add_api_route("/flag/{name}/{value}", lambda name, value: _set_flag(host, name, value), methods=["POST"])
-        app.router.routes[:0] = [app.router.routes.pop(), app.router.routes.pop()]  # before gradio's, which take every path
+        app.add_api_route(
+            "/flag/{name}/{value}",
+            lambda name, value: _set_flag(host, name, value),
+            methods=["POST"],
+        )
+        app.router.routes[:0] = [
+            app.router.routes.pop(),
+            app.router.routes.pop(),
+        ]  # before gradio's, which take every path
         add_own_files(app)
         for callback in host.callbacks["on_app_started"]:
             callback(blocks, app)
@@ -113,7 +137,11 @@ def _told(host: WebUI) -> dict[str, Any]:
     engine: Any = desk_now().engine
     looked, report = engine.looked, engine.report()
     return {
-        "calls": host.calls, "infotexts": host.infotexts, "errors": host.errors, "engine": report.state.value, "pid": report.pid,
+        "calls": host.calls,
+        "infotexts": host.infotexts,
+        "errors": host.errors,
+        "engine": report.state.value,
+        "pid": report.pid,
         "looked": looked,
     }
 

@@ -1,4 +1,6 @@
-"""The Stylus tab and the accordion for everybody: names and labels, light and dark, wide and narrow; by axe-core where it is, and by checks of our own."""
+"""The Stylus tab and the accordion for everybody: names and labels, light and dark, wide and
+narrow; by axe-core where it is, and by checks of our own.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,15 @@ PARTS = ("catalogue", "jobs", "overview", "recipes", "storage", "keys", "status"
 # Whatever can be operated, and has no name that somebody who does not see it could hear.
 NAMELESS = """() => [...document.querySelectorAll('#stylus_tab_mount :is(button, input, select, textarea, a[href], progress)')]
     .filter(one => !(one.getAttribute('aria-label') || '').trim() && !(one.labels && one.labels.length) && !one.textContent.trim())
-    .map(one => one.outerHTML.slice(0, 120))"""
-TWICE = "() => { const ids = [...document.querySelectorAll('#stylus_tab_mount [id]')].map(one => one.id); return ids.filter((id, at) => ids.indexOf(id) !== at); }"
-FOREIGN = "() => [...document.querySelectorAll('#stylus_tab_mount [id]')].map(one => one.id).filter(id => !id.startsWith('stylus_'))"
+    .map(one => one.outerHTML.slice(0, 120))"""  # noqa: E501
+TWICE = (
+    "() => { const ids = [...document.querySelectorAll('#stylus_tab_mount [id]')].map(one =>"
+    " one.id); return ids.filter((id, at) => ids.indexOf(id) !== at); }"
+)
+FOREIGN = (
+    "() => [...document.querySelectorAll('#stylus_tab_mount [id]')].map(one => one.id).filter(id =>"
+    " !id.startsWith('stylus_'))"
+)
 OVER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -33,7 +41,9 @@ def test_every_control_has_a_name_and_ids_are_ours_and_once(desk: Desk, browser:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 420])
-def test_it_fits_and_axe_finds_nothing_serious(desk: Desk, browser: Browser, theme: str, width: int) -> None:
+def test_it_fits_and_axe_finds_nothing_serious(
+    desk: Desk, browser: Browser, theme: str, width: int
+) -> None:
     try:
         script()
         axe = True
@@ -53,7 +63,9 @@ def test_it_fits_and_axe_finds_nothing_serious(desk: Desk, browser: Browser, the
             tab.turn_to(name)
             tab.page.wait_for_timeout(400)
             assert tab.page.evaluate(OVER) <= 0, name
-            found += [f"{name}: {one}" for one in (serious(tab.page, "#stylus_tab_mount") if axe else [])]
+            found += [
+                f"{name}: {one}" for one in (serious(tab.page, "#stylus_tab_mount") if axe else [])
+            ]
             here.picture(f"{desk.server.gradio}-{theme}-{width}-{name}")
     assert found == []
     if not axe:
@@ -72,7 +84,9 @@ def test_a_box_shows_whether_it_is_ticked(desk: Desk, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(server: Running, browser: Browser, theme: str) -> None:
+def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
+    server: Running, browser: Browser, theme: str
+) -> None:
     try:
         script()
     except NoAxe as missing:
@@ -90,8 +104,14 @@ def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(server:
         panel.wait_for_names("corgi_dog")
         for name in ("What the next", "Why not"):
             panel.place.locator(f"summary:has-text('{name}')").click()
-        eventually(lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
-        found = [one for place in ("#stylus_txt2img_mount", "#txt2img_results .stylus-used") for one in serious(here.page, place)]
+        eventually(
+            lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page
+        )
+        found = [
+            one
+            for place in ("#stylus_txt2img_mount", "#txt2img_results .stylus-used")
+            for one in serious(here.page, place)
+        ]
         for width in (1400, 700, 400):
             here.page.set_viewport_size({"width": width, "height": 900})
             here.page.wait_for_timeout(200)

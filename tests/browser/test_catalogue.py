@@ -1,7 +1,10 @@
-"""The Catalogue of the Stylus tab in each gradio: what is typed, filtered and edited there is what the engine's store has."""
+"""The Catalogue of the Stylus tab in each gradio: what is typed, filtered and edited there is what
+the engine's store has.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.browser.chromium import Browser, eventually, visit
@@ -53,11 +56,17 @@ def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
     with own_tab(desk, browser) as (tab, _):
         tab.wait_for("found", "found")
         for name, value, payload in (
-            ("on_disk", "true", {"on_disk": True}), ("family", "sdxl", {"family": "sdxl"}), ("kind", "style", {"kind": "style"}),
-            ("bare", "true", {"bare": True}), ("refined", "true", {"refined": True}), ("state", "never", {"state": "never"}),
+            ("on_disk", "true", {"on_disk": True}),
+            ("family", "sdxl", {"family": "sdxl"}),
+            ("kind", "style", {"kind": "style"}),
+            ("bare", "true", {"bare": True}),
+            ("refined", "true", {"refined": True}),
+            ("state", "never", {"state": "never"}),
         ):
             told = desk.link.call("POST", "/v1/browse", payload)
-            tab.page.locator(f"#stylus_filter_{name} option[value='{value}']").wait_for(state="attached")
+            tab.page.locator(f"#stylus_filter_{name} option[value='{value}']").wait_for(
+                state="attached"
+            )
             tab.part(f"filter_{name}").select_option(value)
             tab.wait_for_names(*[" ".join(entry["name"].split()) for entry in told["entries"]])
             tab.part(f"filter_{name}").select_option("")
@@ -67,7 +76,13 @@ def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
         tab.part("next").click()
         tab.wait_for("found", "41 to 80")
         second = desk.link.call("POST", "/v1/browse", {"offset": 40})
-        eventually(lambda: tab.page.locator("#stylus_cards [data-key]").first.get_attribute("data-key") == second["entries"][0]["key"], tab.page)
+        eventually(
+            lambda: (
+                tab.page.locator("#stylus_cards [data-key]").first.get_attribute("data-key")
+                == second["entries"][0]["key"]
+            ),
+            tab.page,
+        )
         tab.part("previous").click()
         tab.wait_for("found", "1 to 40")
         assert tab.part("previous").is_disabled()
@@ -86,7 +101,11 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
         tab.wait_for("detail_line", "Saved.")
         edits = desk.entry(key)["edits"]
         assert edits == {
-            "state": "always", "text": "Soft washes of colour", "triggers": ["wtrclr, wet paper", "second"], "weight": 0.65, "kind": edits["kind"],
+            "state": "always",
+            "text": "Soft washes of colour",
+            "triggers": ["wtrclr, wet paper", "second"],
+            "weight": 0.65,
+            "kind": edits["kind"],
         }
         assert "Soft washes of colour" in desk.journal()
         here.picture(f"{desk.server.gradio}-detail")
@@ -122,7 +141,9 @@ def test_what_is_not_changed_is_not_sent(desk: Desk, browser: Browser) -> None:
         assert desk.entry(key)["edits"]["weight"] is None
 
 
-def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(desk: Desk, browser: Browser) -> None:
+def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(
+    desk: Desk, browser: Browser
+) -> None:
     with own_tab(desk, browser) as (tab, here):
         tab.search("shady")
         tab.wait_for_names("Shady Figure")
@@ -136,13 +157,17 @@ def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(d
         large.wait_for(state="visible")
         assert large.evaluate("picture => getComputedStyle(picture).filter") == "none"
         tab.search("corgi dog")
-        tab.page.locator("#stylus_cards .stylus-picture:not(.stylus-blurred) img").first.wait_for(state="visible")
+        tab.page.locator("#stylus_cards .stylus-picture:not(.stylus-blurred) img").first.wait_for(
+            state="visible"
+        )
         status, _ = desk.server.ask("POST", "/stylus/v1/ui/picture", {"stem": "../../secret"})
         assert status == 400
     assert not [one for one in here.complaints if "stylus" in one]
 
 
-def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(desk: Desk, browser: Browser) -> None:
+def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(
+    desk: Desk, browser: Browser
+) -> None:
     """As an engine offers it that may fetch them."""
     with own_tab(desk, browser) as (tab, here):
         tab.wait_for("found", "found")
@@ -164,16 +189,27 @@ def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:
         for number, words in enumerate(HOSTILE):
             name = f"hostile {number:02}"
             tab.part("search").fill(name)
-            eventually(lambda name=name: len(tab.names()) == 1 and tab.names()[0].startswith(name), tab.page)  # type: ignore[misc]
+            eventually(
+                lambda name=name: len(tab.names()) == 1 and tab.names()[0].startswith(name),  # type: ignore[misc]
+                tab.page,
+            )
             tab.page.locator("#stylus_cards .stylus-open").click()
             head = tab.page.locator("#stylus_detail .stylus-title")
-            eventually(lambda head=head, name=name: head.count() and head.text_content().startswith(name), tab.page)  # type: ignore[misc]
+            eventually(
+                lambda head=head, name=name: head.count() and head.text_content().startswith(name),  # type: ignore[misc]
+                tab.page,
+            )
             shown = "".join(head.text_content() or "")
             assert shown == desk.entry(f"hostile_{number:02}")["name"], words
-        inside = "() => document.querySelectorAll('#stylus_tab_mount :is(script, style, iframe, img:not([src^=blob]), svg, form, base, link, math)').length"
+        inside = (
+            "() => document.querySelectorAll('#stylus_tab_mount :is(script, style, iframe,"
+            " img:not([src^=blob]), svg, form, base, link, math)').length"
+        )
         assert tab.page.evaluate(inside) == 0
         assert tab.page.evaluate("() => window.hacked === undefined")
-        overflow = tab.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        overflow = tab.page.evaluate(
+            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert overflow <= 0
     assert "evil.example" not in here.outside
 
@@ -188,7 +224,10 @@ def test_a_stranger_may_look_and_not_change(desk: Desk, browser: Browser) -> Non
             tab.part("save").click()
             assert "without a password" in tab.wait_for("detail_line", "This changes settings")
             assert desk.entry(key)["state"] == "auto"
-            assert desk.server.ask("POST", "/stylus/v1/ui/edit", {"key": key, "state": "never"})[0] == 403
+            assert (
+                desk.server.ask("POST", "/stylus/v1/ui/edit", {"key": key, "state": "never"})[0]
+                == 403
+            )
     finally:
         desk.server.flag("listen", False)
 
@@ -208,7 +247,10 @@ def test_the_keyboard_is_enough(desk: Desk, browser: Browser) -> None:
         assert tab.page.evaluate("document.activeElement.className") == "stylus-title"
         tab.part("close").focus()
         tab.page.keyboard.press("Enter")
-        eventually(lambda: tab.page.evaluate("document.activeElement.classList.contains('stylus-open')"), tab.page)
+        eventually(
+            lambda: tab.page.evaluate("document.activeElement.classList.contains('stylus-open')"),
+            tab.page,
+        )
         tab.head("catalogue").focus()
         assert tab.page.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"
 
@@ -222,12 +264,14 @@ def test_five_browsers_do_not_mix(desk: Desk, browser: Browser) -> None:
         for tab, word in zip(tabs, words, strict=True):
             tab.part("search").fill(word)
         for tab, word in zip(tabs, words, strict=True):
-            eventually(lambda tab=tab, word=word: tab.names() and word in tab.names()[0].lower(), tab.page)  # type: ignore[misc]
+            eventually(partial(_first_name_has, tab, word), tab.page)
         tokens = {tab.page.evaluate("stylus.page._token") for tab in tabs}
         assert len(tokens) == len(words)
 
 
-def test_nothing_complains_and_nothing_is_fetched_from_outside(desk: Desk, browser: Browser) -> None:
+def test_nothing_complains_and_nothing_is_fetched_from_outside(
+    desk: Desk, browser: Browser
+) -> None:
     with visit(browser, desk.server.bare) as bare:
         pass
     with own_tab(desk, browser) as (tab, here):
@@ -237,6 +281,11 @@ def test_nothing_complains_and_nothing_is_fetched_from_outside(desk: Desk, brows
             tab.page.wait_for_timeout(300)
     assert set(here.complaints) <= set(bare.complaints)
     assert here.outside <= bare.outside
+
+
+def _first_name_has(tab: OwnTab, word: str) -> bool:
+    names = tab.names()
+    return bool(names) and word in names[0].lower()
 
 
 def _open(tab: OwnTab, stem: str) -> str:

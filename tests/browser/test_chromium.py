@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
 
-def test_another_takes_the_place_of_one_that_died(server: Running, playwright: Playwright, chromium: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_takes_the_place_of_one_that_died(
+    server: Running, playwright: Playwright, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser, opened, tries = Browser(playwright, chromium), Visit.open, []
 
     def opened_by_the_second(self: Visit, url: str) -> None:

@@ -1,4 +1,6 @@
-"""Fetching on the real page, in each gradio: the switch appears with the engine, the line follows, Interrupt and a second page do no harm."""
+"""Fetching on the real page, in each gradio: the switch appears with the engine, the line follows,
+Interrupt and a second page do no harm.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,17 @@ def civitai() -> Iterator[CivitaiService]:
 
 @pytest.fixture(scope="module")
 def fetching(
-    environment: Environment, prepared: Path, civitai: CivitaiService, tmp_path_factory: pytest.TempPathFactory
+    environment: Environment,
+    prepared: Path,
+    civitai: CivitaiService,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
     said = orders(tmp_path_factory.mktemp("fetching"), prepared, {})
     settings = Path(said["folder"]) / "stylus" / "settings.json"
-    more = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True, "keep_free_gb": 0.0}}
+    more = {
+        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+        "downloads": {"download": True, "keep_free_gb": 0.0},
+    }
     settings.write_text(json.dumps(json.loads(settings.read_text("utf-8")) | more), "utf-8")
     with beside(settings.parent) as process:
         link = process.link()
@@ -53,7 +61,9 @@ def test_the_switch_is_there_when_the_engine_is(fetching: Running, browser: Brow
             here.picture(f"{fetching.gradio}-{tab}-may-fetch")
 
 
-def test_a_picture_waits_for_its_lora_and_the_line_follows(fetching: Running, civitai: CivitaiService, browser: Browser) -> None:
+def test_a_picture_waits_for_its_lora_and_the_line_follows(
+    fetching: Running, civitai: CivitaiService, browser: Browser
+) -> None:
     number = number_of("zebrastripe")
     civitai.seen.clear()
     civitai.faults.add(Fault(BUCKET % number, on="storage", pace=len(civitai.files[number]) / 3))
@@ -71,7 +81,7 @@ def test_a_picture_waits_for_its_lora_and_the_line_follows(fetching: Running, ci
         for panel in panels:
             assert "<lora:zebrastripe" in panel.wait_for_pictures()
             panel.wait_for_line("The engine is ready.")
-            eventually(lambda: "fetching" not in panel.line(), here.page)  # noqa: B023 - done within its turn
+            eventually(lambda: "fetching" not in panel.line(), here.page)  # noqa: B023
         assert fetching.told()["calls"][-1]["args"][6] is True
         assert here.complaints == other.complaints or len(here.complaints) == len(other.complaints)
     assert len([seen for seen in civitai.seen if seen.on == "storage"]) == 1

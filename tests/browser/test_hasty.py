@@ -1,4 +1,6 @@
-"""Somebody in a hurry, in each gradio: answers that overtake each other, second clicks, a duplicated window, prompts of any length."""
+"""Somebody in a hurry, in each gradio: answers that overtake each other, second clicks, a
+duplicated window, prompts of any length.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,16 @@ _LATE = """([name, wait]) => {
 
 def standing(panel: Accordion) -> dict[str, Any]:
     """What the WebUI has on this page's tray."""
-    return dict(panel.page.evaluate(f"stylus.call('preview', {{seat: stylus.accordion.seat('{panel.tab}')}})"))
+    return dict(
+        panel.page.evaluate(
+            f"stylus.call('preview', {{seat: stylus.accordion.seat('{panel.tab}')}})"
+        )
+    )
 
 
-def test_an_older_answer_does_not_take_the_place_of_a_newer_one(server: Running, browser: Browser) -> None:
+def test_an_older_answer_does_not_take_the_place_of_a_newer_one(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         older = json.dumps(standing(panel))
@@ -60,7 +68,9 @@ def test_a_second_click_does_not_undo_the_first(server: Running, browser: Browse
 
 
 def test_a_duplicated_window_has_a_tray_of_its_own(server: Running, browser: Browser) -> None:
-    """A browser copies to it what the first one keeps for its session, so both would have one name."""
+    """A browser copies to it what the first one keeps for its session, so both would have one
+    name.
+    """
     with visit(browser, server.url) as here:
         first = Accordion(here.page).open().preview()
         first.press("Keep this set")
@@ -85,7 +95,9 @@ def test_a_duplicated_window_has_a_tray_of_its_own(server: Running, browser: Bro
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-1]
 
 
-def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(server: Running, browser: Browser) -> None:
+def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.press("Leave watercolor_painting out", panel.card("watercolor_painting"))
@@ -100,7 +112,17 @@ def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(serv
         assert weight.input_value() == "0.3"
         assert panel.place.locator("details[open]").count() == 2
         here.page.keyboard.press("Tab")
-        eventually(lambda: [one["weight"] for one in standing(panel)["view"]["picks"] if one["name"] == "corgi_dog"] == [0.3], here.page)
+        eventually(
+            lambda: (
+                [
+                    one["weight"]
+                    for one in standing(panel)["view"]["picks"]
+                    if one["name"] == "corgi_dog"
+                ]
+                == [0.3]
+            ),
+            here.page,
+        )
 
 
 def test_a_near_one_is_used_and_an_accepted_one_stays(server: Running, browser: Browser) -> None:
@@ -111,7 +133,11 @@ def test_a_near_one_is_used_and_an_accepted_one_stays(server: Running, browser: 
         panel.preview(prompt)
         chosen = panel.names()
         assert len(chosen) == 2
-        out = next(name for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper") if name not in chosen)
+        out = next(
+            name
+            for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper")
+            if name not in chosen
+        )
         panel.press(f"Keep {chosen[0]} in this plan", panel.card(chosen[0]))
         panel.wait_for(".stylus-card [aria-pressed=true]")
         panel.place.locator("summary:has-text('Why not')").click()
@@ -123,16 +149,31 @@ def test_a_near_one_is_used_and_an_accepted_one_stays(server: Running, browser: 
         assert f"<lora:{out}:" in told
 
 
-def test_prompts_of_any_length_and_with_any_number_of_loras(server: Running, browser: Browser) -> None:
+def test_prompts_of_any_length_and_with_any_number_of_loras(
+    server: Running, browser: Browser
+) -> None:
     many = " ".join(f"<lora:{'very_long_name_' * 8}{number}:0.5>" for number in range(75))
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()
-        for prompt in ("", " \n ", "corgi dog, " * 1_800, f"corgi dog {many}", "w" * 20_000, "(((" * 500, "\u202ecorgi dog \U0001f600"):
+        for prompt in (
+            "",
+            " \n ",
+            "corgi dog, " * 1_800,
+            f"corgi dog {many}",
+            "w" * 20_000,
+            "(((" * 500,
+            "\u202ecorgi dog \U0001f600",
+        ):
             panel.prompt().fill(prompt)
             panel.part("preview").click()
             eventually(lambda: panel.said().startswith("Planned in"), here.page)
             assert standing(panel)["view"] is not None
-            assert here.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+            assert (
+                here.page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                <= 0
+            )
             panel.place.locator("> .stylus-line").evaluate("one => { one.textContent = ''; }")
 
 

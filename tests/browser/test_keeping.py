@@ -1,4 +1,6 @@
-"""Overview, Recipes and Storage of the Stylus tab in each gradio: what is kept and cleaned up there is so in the engine."""
+"""Overview, Recipes and Storage of the Stylus tab in each gradio: what is kept and cleaned up there
+is so in the engine.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,24 @@ DAY_S = 86_400
 def civitai() -> Iterator[CivitaiService]:
     with serving() as service:
         body = safetensors_bytes(LORAS["sd1"], seed=11)
-        service.add(a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])), files={11: body})
+        service.add(
+            a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])),
+            files={11: body},
+        )
         yield service
 
 
 @pytest.fixture(scope="module")
-def kept(environment: Environment, prepared: Path, civitai: CivitaiService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    said = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True}}
+def kept(
+    environment: Environment,
+    prepared: Path,
+    civitai: CivitaiService,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Desk]:
+    said = {
+        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+        "downloads": {"download": True},
+    }
     with desk_at(environment, prepared, tmp_path_factory.mktemp("kept"), settings=said) as made:
         finished(made.link, str(made.page_asks("start", {"name": "sync"})["id"]))
         yield made
@@ -44,11 +57,15 @@ def recipes(desk: Desk) -> list[dict[str, Any]]:
     return list(desk.link.call("POST", "/v1/recipes", {})["recipes"])
 
 
-def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: Desk, civitai: CivitaiService, browser: Browser) -> None:
+def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(
+    kept: Desk, civitai: CivitaiService, browser: Browser
+) -> None:
     told = kept.link.call("POST", "/v1/overview", {})
     with own_tab(kept, browser) as (tab, here):
         tab.turn_to("overview")
-        assert f"{told['unnamed']} files that no service has named" in tab.wait_for("overview", "By base model")
+        assert f"{told['unnamed']} files that no service has named" in tab.wait_for(
+            "overview", "By base model"
+        )
         rows = tab.page.locator("#stylus_families tbody tr")
         assert rows.count() == len(told["families"])
         here.picture(f"{kept.server.gradio}-overview")
@@ -59,7 +76,10 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: D
         assert len(civitai.asked("/model-versions/by-hash/ids")) == before
         tab.part("consent_yes").click()
         eventually(lambda: len(civitai.asked("/model-versions/by-hash/ids")) > before, tab.page)
-        write_png(kept.folder / "outputs" / "snow.png", infotext("a corgi in deep snow <lora:corgi_dog:0.7>"))
+        write_png(
+            kept.folder / "outputs" / "snow.png",
+            infotext("a corgi in deep snow <lora:corgi_dog:0.7>"),
+        )
         known = len(kept.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("first_learn").click()
         tab.wait_for("overview_line", "Started: Learn from my pictures.")
@@ -76,10 +96,15 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(kept: D
     assert "a corgi in deep snow" in str(kept.entry("corgi_dog")["examples"])
 
 
-def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Browser, tmp_path: Path) -> None:
+def test_a_recipe_is_saved_used_exported_and_imported(
+    kept: Desk, browser: Browser, tmp_path: Path
+) -> None:
     with own_tab(kept, browser) as (tab, here):
         prompt = Panel(tab.page).prompt()
-        tab.page.evaluate("words => stylus.write(document.querySelector('#txt2img_prompt textarea'), words)", PROMPT)
+        tab.page.evaluate(
+            "words => stylus.write(document.querySelector('#txt2img_prompt textarea'), words)",
+            PROMPT,
+        )
         tab.turn_to("recipes")
         tab.part("recipe_take").click()
         assert tab.part("recipe_prompt").input_value() == PROMPT
@@ -105,7 +130,9 @@ def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Brows
             tab.part("recipe_export").click()
         file = tmp_path / "recipes.json"
         got.value.save_as(file)
-        assert json.loads(file.read_text("utf-8")) == [{name: value for name, value in saved.items() if name not in ("on_disk", "alike")}]
+        assert json.loads(file.read_text("utf-8")) == [
+            {name: value for name, value in saved.items() if name not in ("on_disk", "alike")}
+        ]
         row.locator(".stylus-delete").click()
         tab.wait_for("recipes_line", "deleted")
         assert recipes(kept) == []
@@ -117,9 +144,20 @@ def test_a_recipe_is_saved_used_exported_and_imported(kept: Desk, browser: Brows
         tab.wait_for("recipes_line", "no JSON")
 
 
-def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(kept: Desk, browser: Browser, tmp_path: Path) -> None:
-    corgi = {"key": "path:corgi_dog.safetensors", "weight": 0.4, "name": "Corgi", "stem": "corgi_dog"}
-    kept.link.call("POST", "/v1/recipes", {"keep": [{"name": "Mine", "prompt": "a dog", "family": "sd1", "adapters": [corgi]}]})
+def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(
+    kept: Desk, browser: Browser, tmp_path: Path
+) -> None:
+    corgi = {
+        "key": "path:corgi_dog.safetensors",
+        "weight": 0.4,
+        "name": "Corgi",
+        "stem": "corgi_dog",
+    }
+    kept.link.call(
+        "POST",
+        "/v1/recipes",
+        {"keep": [{"name": "Mine", "prompt": "a dog", "family": "sd1", "adapters": [corgi]}]},
+    )
     before = recipes(kept)
 
     def mine() -> str:
@@ -148,23 +186,49 @@ def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(kept: Desk, b
     kept.link.call("POST", "/v1/recipes", {"forget": "Mine"})
 
 
-def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(kept: Desk, browser: Browser) -> None:
-    said = [{"name": f"strange {number}", "prompt": words[:19_000], "adapters": [{"key": f"civitai:{number + 1}", "name": words[:1000]}]} for number, words in enumerate(HOSTILE)]
-    kept.link.call("POST", "/v1/recipes", {"keep": [*said, {"name": "Harbour", "prompt": "fishing boats in a foggy harbour"}]})
+def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(
+    kept: Desk, browser: Browser
+) -> None:
+    said = [
+        {
+            "name": f"strange {number}",
+            "prompt": words[:19_000],
+            "adapters": [{"key": f"civitai:{number + 1}", "name": words[:1000]}],
+        }
+        for number, words in enumerate(HOSTILE)
+    ]
+    kept.link.call(
+        "POST",
+        "/v1/recipes",
+        {"keep": [*said, {"name": "Harbour", "prompt": "fishing boats in a foggy harbour"}]},
+    )
     with own_tab(kept, browser) as (tab, _):
         tab.turn_to("recipes")
         tab.part("recipe_like").fill("a foggy harbour with boats")
-        eventually(lambda: tab.page.locator("#stylus_recipes > li").first.get_attribute("data-recipe") == "Harbour", tab.page)
+        eventually(
+            lambda: (
+                tab.page.locator("#stylus_recipes > li").first.get_attribute("data-recipe")
+                == "Harbour"
+            ),
+            tab.page,
+        )
         assert "% alike" in tab.page.locator("#stylus_recipes > li").first.inner_text()
         shown = tab.page.locator("#stylus_recipes .stylus-wrap").all_text_contents()
         assert {one["prompt"] for one in said} <= set(shown)
         assert tab.page.evaluate("() => window.hacked === undefined")
-        assert tab.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        assert (
+            tab.page.evaluate(
+                "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            <= 0
+        )
     for one in said:
         kept.link.call("POST", "/v1/recipes", {"forget": one["name"]})
 
 
-def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(kept: Desk, browser: Browser) -> None:
+def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
+    kept: Desk, browser: Browser
+) -> None:
     file = kept.folder / "loras" / "zebra.safetensors"
     with own_tab(kept, browser) as (tab, here):
         tab.search("adapter 111")
@@ -196,7 +260,11 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(kept: Desk, bro
 def test_strangers_keep_and_delete_nothing(kept: Desk) -> None:
     kept.server.flag("listen", True)
     try:
-        for name, payload in (("recipes", {"keep": [{"name": "x", "prompt": ""}]}), ("recipes", {"forget": "Harbour"}), ("start", {"name": "discard", "payload": {"dry_run": False}})):
+        for name, payload in (
+            ("recipes", {"keep": [{"name": "x", "prompt": ""}]}),
+            ("recipes", {"forget": "Harbour"}),
+            ("start", {"name": "discard", "payload": {"dry_run": False}}),
+        ):
             status, text = kept.server.ask("POST", f"/stylus/v1/ui/{name}", payload)
             assert (status, "without a password" in text) == (403, True)
         assert kept.server.ask("POST", "/stylus/v1/ui/recipes", {})[0] == 200
@@ -208,4 +276,6 @@ def _age(ledger: Path, by_s: float) -> None:
     """As if it had all been so much earlier."""
     lines = [json.loads(line) for line in ledger.read_text("utf-8").splitlines() if line.strip()]
     assert all(line["at"] <= time.time() for line in lines)
-    ledger.write_text("".join(json.dumps(line | {"at": line["at"] - by_s}) + "\n" for line in lines), "utf-8")
+    ledger.write_text(
+        "".join(json.dumps(line | {"at": line["at"] - by_s}) + "\n" for line in lines), "utf-8"
+    )

@@ -1,4 +1,6 @@
-"""With a chat server: who composes is a choice of the panel that reaches the engine, and the tab has adapters described by it."""
+"""With a chat server: who composes is a choice of the panel that reaches the engine, and the tab
+has adapters described by it.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,18 @@ REASON = "the paint alone was asked for"
 
 def watercolor_alone(asked: Asked) -> dict[str, Any]:
     """Other than the rules, which take the dog too."""
-    chosen = [{"number": card.number, "reason": REASON} for card in cards(asked.user) if "watercolor" in card.name.lower()]
-    return {"tasks": [{"task": "corgi dog", "adapters": []}, {"task": "watercolor painting", "adapters": chosen[:1]}], "prune": []}
+    chosen = [
+        {"number": card.number, "reason": REASON}
+        for card in cards(asked.user)
+        if "watercolor" in card.name.lower()
+    ]
+    return {
+        "tasks": [
+            {"task": "corgi dog", "adapters": []},
+            {"task": "watercolor painting", "adapters": chosen[:1]},
+        ],
+        "prune": [],
+    }
 
 
 def model(asked: Asked) -> Sent:
@@ -44,8 +56,15 @@ def chat() -> Iterator[ChatService]:
 
 
 @pytest.fixture(scope="module")
-def eloquent(environment: Environment, prepared: Path, chat: ChatService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    said = {"chat": {"chat_url": chat.url, "chat_model": "small", "price_in": 1.0, "price_out": 2.0}}
+def eloquent(
+    environment: Environment,
+    prepared: Path,
+    chat: ChatService,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Desk]:
+    said = {
+        "chat": {"chat_url": chat.url, "chat_model": "small", "price_in": 1.0, "price_out": 2.0}
+    }
     with desk_at(environment, prepared, tmp_path_factory.mktemp("eloquent"), settings=said) as made:
         yield made
         assert made.server.told()["errors"] == []
@@ -53,10 +72,17 @@ def eloquent(environment: Environment, prepared: Path, chat: ChatService, tmp_pa
 
 def stems(desk: Desk) -> set[str]:
     """Of the tags of the last picture's batches."""
-    return {part.split(":")[1] for infotext in desk.server.told()["infotexts"][-2:] for part in infotext.split("<")[1:] if part.startswith("lora:")}
+    return {
+        part.split(":")[1]
+        for infotext in desk.server.told()["infotexts"][-2:]
+        for part in infotext.split("<")[1:]
+        if part.startswith("lora:")
+    }
 
 
-def test_the_choice_appears_with_the_engine_and_reaches_it(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+def test_the_choice_appears_with_the_engine_and_reaches_it(
+    eloquent: Desk, chat: ChatService, browser: Browser
+) -> None:
     chat.seen.clear()
     with visit(browser, eloquent.server.url) as here:
         for tab in TABS:
@@ -84,7 +110,9 @@ def test_the_choice_appears_with_the_engine_and_reaches_it(eloquent: Desk, chat:
         assert len(chat.seen) == 2
 
 
-def test_one_adapter_is_described_anew_from_its_card(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+def test_one_adapter_is_described_anew_from_its_card(
+    eloquent: Desk, chat: ChatService, browser: Browser
+) -> None:
     with own_tab(eloquent, browser) as (tab, here):
         tab.search("skyscraper")
         eventually(lambda: tab.names() and "skyscraper" in tab.names()[0].lower(), tab.page)
@@ -116,7 +144,9 @@ def done(desk: Desk, tab: OwnTab, press: str) -> Locator:
     return row
 
 
-def test_a_job_says_what_describing_would_cost_and_what_it_did(eloquent: Desk, chat: ChatService, browser: Browser) -> None:
+def test_a_job_says_what_describing_would_cost_and_what_it_did(
+    eloquent: Desk, chat: ChatService, browser: Browser
+) -> None:
     with own_tab(eloquent, browser) as (tab, here):
         tab.turn_to("jobs")
         tab.part("refine_most").fill("2")

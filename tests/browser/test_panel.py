@@ -1,4 +1,6 @@
-"""The panel in each gradio: it opens, its controls work and arrive, its line says what happens, and nothing else happens."""
+"""The panel in each gradio: it opens, its controls work and arrive, its line says what happens, and
+nothing else happens.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 
 PROMPT = "corgi dog, watercolor painting"
 CHANGED: dict[str, Any] = {
-    "max_adapters": 5, "per_task": 2, "strength": 0.55, "diversity": "all", "vary_inside_batch": True, "seed": 42, "family": "sdxl",
+    "max_adapters": 5,
+    "per_task": 2,
+    "strength": 0.55,
+    "diversity": "all",
+    "vary_inside_batch": True,
+    "seed": 42,
+    "family": "sdxl",
 }
 ARRIVED = [True, "rules", 5, 2, 0.55, "all", False, True, 42, "sdxl", "", False]
 
@@ -79,7 +87,9 @@ def test_its_line_has_the_notes_of_the_last_picture(server: Running, browser: Br
     assert "<lora:corgi_dog:" in server.told()["infotexts"][-1]
 
 
-def test_a_pasted_picture_is_played_again_until_one_selects_afresh(server: Running, browser: Browser) -> None:
+def test_a_pasted_picture_is_played_again_until_one_selects_afresh(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Panel(here.page)
         panel.turn()
@@ -130,9 +140,14 @@ def _drive_together(server: Running, browsers: list[Browser]) -> None:
         assert (args[2], args[8]) == (1 + number, 100 + number)
 
 
-def test_without_the_hosts_queue_it_still_follows_a_little(environment: Environment, prepared: Path, tmp_path: Path, browser: Browser) -> None:
+def test_without_the_hosts_queue_it_still_follows_a_little(
+    environment: Environment, prepared: Path, tmp_path: Path, browser: Browser
+) -> None:
     """--no-gradio-queue: gradio 3 refuses events that answer more than once."""
-    with running(environment, orders(tmp_path, prepared, {"no_gradio_queue": True})) as server, visit(browser, server.url) as here:
+    with (
+        running(environment, orders(tmp_path, prepared, {"no_gradio_queue": True})) as server,
+        visit(browser, server.url) as here,
+    ):
         panel = Panel(here.page)
         panel.turn()
         panel.wait_for_line("The engine is ready.")

@@ -1,4 +1,6 @@
-"""The accordion's preview in each gradio: every click is looked for in the engine's store, in the next picture, or in the prompt's box."""
+"""The accordion's preview in each gradio: every click is looked for in the engine's store, in the
+next picture, or in the prompt's box.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def state_of(panel: Accordion, name: str) -> str:
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_a_preview_shows_the_tasks_and_cards_and_makes_no_picture(server: Running, browser: Browser, tab: str) -> None:
+def test_a_preview_shows_the_tasks_and_cards_and_makes_no_picture(
+    server: Running, browser: Browser, tab: str
+) -> None:
     with visit(browser, server.bare) as bare:
         pass
     with visit(browser, server.url) as here:
@@ -120,7 +124,9 @@ def test_corrections_reach_the_picture(server: Running, browser: Browser) -> Non
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-2]
 
 
-def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(server: Running, browser: Browser) -> None:
+def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.press("Never choose corgi_dog", panel.card("corgi_dog"))
@@ -141,7 +147,9 @@ def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(server: Run
         eventually(lambda: panel.names() == [], here.page)
 
 
-def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(server: Running, browser: Browser) -> None:
+def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here, visit(browser, server.url) as another:
         panel = Accordion(here.page).open().preview()
         panel.press("Keep this set")
@@ -152,7 +160,10 @@ def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(server: Running
         panel.open()
         here.picture(f"{server.gradio}-locked")
         panel.generate(server, "a ship at sea")
-        assert all("<lora:corgi_dog:" in told and "<lora:watercolor_painting:" in told for told in server.told()["infotexts"][-2:])
+        assert all(
+            "<lora:corgi_dog:" in told and "<lora:watercolor_painting:" in told
+            for told in server.told()["infotexts"][-2:]
+        )
         other = Accordion(another.page).open()
         other.generate(server, "a ship at sea")
         assert "<lora:" not in server.told()["infotexts"][-1]
@@ -177,7 +188,9 @@ def test_tags_are_sent_to_the_prompt_and_taken_back(server: Running, browser: Br
         assert server.told()["calls"][-1]["prompt"] == f"{PROMPT}, at night"
 
 
-def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Running, browser: Browser) -> None:
+def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()
         prompt = "corgi dog, glass skyscraper"
@@ -190,9 +203,15 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         panel.preview(prompt)
         assert panel.names() == ["glass_skyscraper"]
         panel.place.locator("summary:has-text('Why not')").click()
-        assert "you said that it was wrong for this prompt" in panel.place.locator(".stylus-near").inner_text()
+        assert (
+            "you said that it was wrong for this prompt"
+            in panel.place.locator(".stylus-near").inner_text()
+        )
         number = panel.place.locator(".stylus-near li").count()
-        assert panel.place.locator(".stylus-near summary").inner_text() == f"Why not? {number} near miss{'es' if number > 1 else ''}"
+        assert (
+            panel.place.locator(".stylus-near summary").inner_text()
+            == f"Why not? {number} near miss{'es' if number > 1 else ''}"
+        )
         panel.press("Remember that corgi_dog was wrong", panel.used)
         eventually(lambda: "Remembered" in panel.said(), here.page)
         panel.press("Take back that corgi_dog was wrong")
@@ -200,7 +219,10 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(server: Run
         panel.press("Lock what picture 1", panel.used)
         panel.wait_for(".stylus-lock")
         panel.generate(server, "a ship at sea")
-        assert all("<lora:corgi_dog:" in told and "<lora:glass_skyscraper:" in told for told in server.told()["infotexts"][-2:])
+        assert all(
+            "<lora:corgi_dog:" in told and "<lora:glass_skyscraper:" in told
+            for told in server.told()["infotexts"][-2:]
+        )
         panel.press("Take the lock off")
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
 
@@ -217,7 +239,9 @@ def test_a_picture_to_compare_with(server: Running, browser: Browser) -> None:
         panel.wait_for_used(3)
 
 
-def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(server: Running, browser: Browser) -> None:
+def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.press("Take the next candidate in the place of corgi_dog", panel.card("corgi_dog"))
@@ -227,7 +251,9 @@ def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(server: Running,
         panel.wait_for_names("corgi_dog", "watercolor_painting")
 
 
-def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(server: Running, browser: Browser) -> None:
+def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.generate(server, PROMPT)
@@ -243,11 +269,42 @@ def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(server: Runn
 
 
 HOSTILE = (
-    "<script>document.title='gone'</script>", "<img src=x onerror=\"document.title='gone'\">", "<svg/onload=document.title='gone'>",
-    "<b>bold</b>", "</p></div><h1>out</h1>", "javascript:alert(1)", "&lt;i&gt;", "&#60;u&#62;", "' onmouseover='document.title=1'",
-    '" autofocus onfocus="document.title=1"', "`${document.title=1}`", "{{7*7}}", "${7*7}", "%3Cscript%3E", "\u202eesrever", "\u200b\u200b", "שלום עולם",
-    "مرحبا", "😀" * 40, "👩‍👩‍👧‍👦 family", "a" * 10_000, "a b " * 2_500, "\n\n\t", "\x00\x01\x7f", "\ufeffmark", "\ud83d", "<!-- -->", "<![CDATA[x]]>",
-    "]]>", "--><x>", "<iframe src=//evil.test>", "<style>*{display:none}</style>", "<a href=//evil.test>here</a>", "__proto__", "constructor", "null",
+    "<script>document.title='gone'</script>",
+    "<img src=x onerror=\"document.title='gone'\">",
+    "<svg/onload=document.title='gone'>",
+    "<b>bold</b>",
+    "</p></div><h1>out</h1>",
+    "javascript:alert(1)",
+    "&lt;i&gt;",
+    "&#60;u&#62;",
+    "' onmouseover='document.title=1'",
+    '" autofocus onfocus="document.title=1"',
+    "`${document.title=1}`",
+    "{{7*7}}",
+    "${7*7}",
+    "%3Cscript%3E",
+    "\u202eesrever",
+    "\u200b\u200b",
+    "שלום עולם",
+    "مرحبا",
+    "😀" * 40,
+    "👩‍👩‍👧‍👦 family",
+    "a" * 10_000,
+    "a b " * 2_500,
+    "\n\n\t",
+    "\x00\x01\x7f",
+    "\ufeffmark",
+    "\ud83d",
+    "<!-- -->",
+    "<![CDATA[x]]>",
+    "]]>",
+    "--><x>",
+    "<iframe src=//evil.test>",
+    "<style>*{display:none}</style>",
+    "<a href=//evil.test>here</a>",
+    "__proto__",
+    "constructor",
+    "null",
 )
 
 
@@ -258,13 +315,19 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
         for text in (*HOSTILE, *STRANGE):
             here.page.evaluate(_FEED, [panel.tab, text, f"https://evil.test/{text[:20]}"])
             assert panel.place.locator("script, img, svg, h1, iframe, style, b, i, u").count() == 0
-            assert panel.place.locator(".stylus-card strong").evaluate("one => one.textContent") == text
+            assert (
+                panel.place.locator(".stylus-card strong").evaluate("one => one.textContent")
+                == text
+            )
             assert here.page.locator(f"{links} a").count() == 0
         assert here.page.title() == title
         assert here.page.evaluate("window.hacked") is None
         here.page.evaluate(_FEED, [panel.tab, "kind", "https://civitai.com/models/1"])
         link = here.page.locator(f"{links} a").first
-        assert (link.get_attribute("href"), link.get_attribute("rel")) == ("https://civitai.com/models/1", "noopener noreferrer")
+        assert (link.get_attribute("href"), link.get_attribute("rel")) == (
+            "https://civitai.com/models/1",
+            "noopener noreferrer",
+        )
         wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         here.page.evaluate(_FEED, [panel.tab, "w" * 10_000, ""])
         assert here.page.evaluate(wide)
@@ -281,7 +344,7 @@ _FEED = """([tab, text, link]) => {
         took_ms: 1, notes: [text]};
     const used = [{seed: 1, off: [text], tags: [{stem: text, weight: 1, key: text, name: text, card}]}];
     stylus.accordion.take(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
-}"""
+}"""  # noqa: E501
 
 
 def test_it_fits_a_narrow_window_and_the_dark_theme(server: Running, browser: Browser) -> None:
@@ -295,7 +358,9 @@ def test_it_fits_a_narrow_window_and_the_dark_theme(server: Running, browser: Br
         assert all(card.evaluate(fits) for card in panel.place.locator(".stylus-card").all())
 
 
-def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(server: Running, browser: Browser) -> None:
+def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(
+    server: Running, browser: Browser
+) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview("corgi dog in __place__")
         assert panel.place.locator(".stylus-unresolved").all_inner_texts() == ["__place__"]
@@ -304,8 +369,10 @@ def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(serv
         here.page.keyboard.press("Enter")
         panel.wait_for(".stylus-card [aria-pressed=true]")
         assert here.page.evaluate("document.activeElement.dataset.focus").startswith("accept ")
-        unnamed = "[...document.querySelectorAll('.stylus-plan button, .stylus-plan input, .stylus-used button')]" \
-            ".filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
+        unnamed = (
+            "[...document.querySelectorAll('.stylus-plan button, .stylus-plan input, .stylus-used"
+            " button')].filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
+        )
         assert here.page.evaluate(unnamed) == 0
 
 
@@ -320,9 +387,14 @@ def test_styles_are_applied_and_the_next_batches_told(server: Running, browser: 
         eventually(lambda: panel.shown_prompt() == "corgi dog, oil painting", here.page)
         assert "corgi_dog" in panel.names()
         panel.place.locator("summary:has-text('What the next 2 batches would use')").click()
-        assert "Batch 1: corgi_dog" in panel.place.locator(".stylus-combinations li").first.inner_text()
+        assert (
+            "Batch 1: corgi_dog"
+            in panel.place.locator(".stylus-combinations li").first.inner_text()
+        )
         panel.press("Write trigger words and tags")
-        eventually(lambda: panel.prompt().input_value().startswith("corgi dog <lora:corgi_dog:"), here.page)
+        eventually(
+            lambda: panel.prompt().input_value().startswith("corgi dog <lora:corgi_dog:"), here.page
+        )
         assert "oil painting" not in panel.prompt().input_value()
 
 
@@ -331,10 +403,14 @@ def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> 
         panel = Accordion(here.page).open()
         panel.place.locator("summary:has-text('Dry run')").click()
         panel.press("What would be chosen for the last 50 prompts")
-        eventually(lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
+        eventually(
+            lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page
+        )
         told = panel.place.locator(".stylus-rehearsal").inner_text()
         assert "2 prompts: something is chosen for 1, the same as then for 1." in told
-        row = panel.place.locator(".stylus-rehearsal tbody tr", has_text="corgi dog in the garden").inner_text()
+        row = panel.place.locator(
+            ".stylus-rehearsal tbody tr", has_text="corgi dog in the garden"
+        ).inner_text()
         assert "corgi_dog" in row
         here.picture(f"{server.gradio}-rehearsed")
 
@@ -342,7 +418,9 @@ def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> 
 def test_a_card_has_the_picture_that_lies_beside_its_file(desk: Desk, browser: Browser) -> None:
     with visit(browser, desk.server.url) as here:
         panel = Accordion(here.page).open().preview()
-        panel.card("corgi_dog").scroll_into_view_if_needed()  # it is fetched when it comes into sight
+        panel.card(
+            "corgi_dog"
+        ).scroll_into_view_if_needed()  # it is fetched when it comes into sight
         panel.card("corgi_dog").locator(".stylus-picture img").wait_for(state="visible")
         assert panel.card("watercolor_painting").locator("img").count() == 0
         here.picture(f"{desk.server.gradio}-pictured")
@@ -350,21 +428,37 @@ def test_a_card_has_the_picture_that_lies_beside_its_file(desk: Desk, browser: B
 
 
 def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
-    prompts = ["corgi dog", "watercolor painting", "glass skyscraper", "corgi dog, watercolor painting", "a ship"]
+    prompts = [
+        "corgi dog",
+        "watercolor painting",
+        "glass skyscraper",
+        "corgi dog, watercolor painting",
+        "a ship",
+    ]
     with ExitStack() as stack:
-        panels = [Accordion(stack.enter_context(visit(browser, server.url)).page).open() for _ in prompts]
+        panels = [
+            Accordion(stack.enter_context(visit(browser, server.url)).page).open() for _ in prompts
+        ]
         for panel, prompt in zip(panels, prompts, strict=True):
             panel.preview(prompt)
         for panel in panels[:4]:
             panel.press("Keep this set")
         for panel, prompt in zip(panels, prompts, strict=True):
-            wanted = [name.replace(" ", "_") for name in prompt.split(", ")] if prompt != "a ship" else []
+            wanted = (
+                [name.replace(" ", "_") for name in prompt.split(", ")]
+                if prompt != "a ship"
+                else []
+            )
             if wanted:
                 panel.wait_for(".stylus-lock")
             assert panel.names() == wanted
             panel.generate(server, f"{prompt} again")
             eventually(lambda panel=panel: panel.used.locator("li").count() > 0, panel.page)  # type: ignore[misc]
             used = panel.used.locator("li").first.inner_text()
-            assert [name for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper") if name in used] == wanted
+            assert [
+                name
+                for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper")
+                if name in used
+            ] == wanted
         for panel in panels[:4]:
             panel.press("Take the lock off")

@@ -1,4 +1,6 @@
-"""gradio's queue as a way in: strangers are refused there too, and what is followed for minutes ends when nobody wants it any more."""
+"""gradio's queue as a way in: strangers are refused there too, and what is followed for minutes
+ends when nobody wants it any more.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ HERE = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def copy(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Copied:  # for each gradio another
+def copy(
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Copied:  # for each gradio another
     return copied(tmp_path_factory.mktemp("queued"))
 
 
@@ -38,10 +42,16 @@ def building(server: Running, copy: Copied) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("name", ["enabled-checkbox", "set_up", "retry"])
-def test_a_page_that_calls_us_by_another_name_is_refused(server: Running, copy: Copied, name: str) -> None:
-    """A page of another site can let its own name point to this machine (DNS rebinding): its Host header gives it away."""
+def test_a_page_that_calls_us_by_another_name_is_refused(
+    server: Running, copy: Copied, name: str
+) -> None:
+    """A page of another site can let its own name point to this machine (DNS rebinding): its Host
+    header gives it away.
+    """
     data = [True, None] if name == "enabled-checkbox" else [None]
-    with asked(server, numbers(server, name), data, f"stranger{name}", "evil.example:7860") as answers:
+    with asked(
+        server, numbers(server, name), data, f"stranger{name}", "evil.example:7860"
+    ) as answers:
         said = texts(answers)
     assert said
     assert all("is not known as" in text and "evil.example" in text for text in said), said
@@ -51,7 +61,9 @@ def test_a_page_that_calls_us_by_another_name_is_refused(server: Running, copy: 
 
 
 def test_the_same_words_from_this_machine_are_heard(server: Running) -> None:
-    with asked(server, numbers(server, "enabled-checkbox"), [True, None], "friend", HERE) as answers:
+    with asked(
+        server, numbers(server, "enabled-checkbox"), [True, None], "friend", HERE
+    ) as answers:
         assert "The engine is not set up yet." in texts(answers)[-1]
 
 
@@ -71,9 +83,15 @@ def ends_within(server: Running, seconds: float) -> bool:
 
 
 def test_unticking_is_heard_while_a_set_up_is_followed(building: Running) -> None:
-    with asked(building, numbers(building, "enabled-checkbox"), [True, None], "page1", HERE) as answers:
+    with asked(
+        building, numbers(building, "enabled-checkbox"), [True, None], "page1", HERE
+    ) as answers:
         next(text for text in texts_of(answers) if "5 of 945 MB" in text)
-        unticked = {"fn_index": numbers(building, "enabled-checkbox", outputs=False), "data": [False, None], "session_hash": "another page"}
+        unticked = {
+            "fn_index": numbers(building, "enabled-checkbox", outputs=False),
+            "data": [False, None],
+            "session_hash": "another page",
+        }
         assert building.ask("POST", "/run/predict", unticked)[0] == 200
         assert is_followed(building), "each page has its own box"
         began = time.monotonic()
@@ -84,7 +102,9 @@ def test_unticking_is_heard_while_a_set_up_is_followed(building: Running) -> Non
 
 
 def test_a_page_that_is_gone_is_followed_no_longer(building: Running) -> None:
-    with asked(building, numbers(building, "enabled-checkbox"), [True, None], "page2", HERE) as answers:
+    with asked(
+        building, numbers(building, "enabled-checkbox"), [True, None], "page2", HERE
+    ) as answers:
         next(text for text in texts_of(answers) if "5 of 945 MB" in text)
         assert is_followed(building)
     assert ends_within(building, 10.0)

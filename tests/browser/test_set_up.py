@@ -1,4 +1,6 @@
-"""An extension that is not set up yet: the panel says so, refuses strangers, builds, takes a failed build up again, in every browser."""
+"""An extension that is not set up yet: the panel says so, refuses strangers, builds, takes a failed
+build up again, in every browser.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ _LISTEN = """() => {
     const line = document.querySelector('#stylus_txt2img_state');
     const look = () => { const text = line.innerText.trim(); if (window.lines.at(-1) !== text) window.lines.push(text); };
     new MutationObserver(look).observe(line, {childList: true, subtree: true, characterData: true});
-}"""
+}"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
-def copy(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Copied:  # for each gradio another
+def copy(
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Copied:  # for each gradio another
     return copied(tmp_path_factory.mktemp("copied"))
 
 
@@ -46,8 +50,12 @@ def lines(here: Visit) -> str:
     return "\n".join(here.page.evaluate("window.lines"))
 
 
-def test_strangers_are_refused_before_anything_happens(open_door: Running, copy: Copied, browser: Browser) -> None:
-    """Anybody reaches a page with --listen and without a password: by its button, and by the event's own address."""
+def test_strangers_are_refused_before_anything_happens(
+    open_door: Running, copy: Copied, browser: Browser
+) -> None:
+    """Anybody reaches a page with --listen and without a password: by its button, and by the
+    event's own address.
+    """
     with visit(browser, open_door.url) as here:
         panel = Panel(here.page)
         panel.turn()
@@ -67,7 +75,11 @@ def test_strangers_are_refused_before_anything_happens(open_door: Running, copy:
 
 
 def test_from_nothing_to_an_engine(unready: Running, copy: Copied, browser: Browser) -> None:
-    with visit(browser, unready.url) as first, visit(browser, unready.url) as second, visit(browser, unready.url) as third:
+    with (
+        visit(browser, unready.url) as first,
+        visit(browser, unready.url) as second,
+        visit(browser, unready.url) as third,
+    ):
         panel, *others = (Panel(here.page) for here in (first, second, third))
         for here in (first, second, third):
             here.page.evaluate(_LISTEN)
@@ -91,7 +103,9 @@ def test_from_nothing_to_an_engine(unready: Running, copy: Copied, browser: Brow
         for one in others:
             one.turn()
         for one in (panel, *others):
-            one.wait_for_line("The engine is starting")  # following for one browser keeps no other waiting
+            one.wait_for_line(
+                "The engine is starting"
+            )  # following for one browser keeps no other waiting
             assert not one.part("retry").is_visible()
         first.picture(f"{unready.gradio}-starting")
         assert " MB" in lines(first)
@@ -100,13 +114,27 @@ def test_from_nothing_to_an_engine(unready: Running, copy: Copied, browser: Brow
 
 
 def _call(server: Running, name: str, data: list[Any], forged: dict[str, Any]) -> str:
-    """The event behind a control, asked for without a browser; what it answers, or why it does not."""
+    """The event behind a control, asked for without a browser; what it answers, or why it does
+    not.
+    """
     config = json.loads(server.ask("GET", "/config")[1])
-    found = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == f"stylus_txt2img_{name}")
+    found = next(
+        one["id"]
+        for one in config["components"]
+        if one["props"].get("elem_id") == f"stylus_txt2img_{name}"
+    )
     number = next(
-        index for index, event in enumerate(config["dependencies"])
-        if any(found in (target if isinstance(target, list) else [target]) for target in event["targets"])
+        index
+        for index, event in enumerate(config["dependencies"])
+        if any(
+            found in (target if isinstance(target, list) else [target])
+            for target in event["targets"]
+        )
     )
     session = f"{name}{len(forged)}"
-    status, text = server.ask("POST", "/run/predict", {"data": data, "fn_index": number, "session_hash": session, **forged})
+    status, text = server.ask(
+        "POST",
+        "/run/predict",
+        {"data": data, "fn_index": number, "session_hash": session, **forged},
+    )
     return text if status == 200 else f"{status} {text}"

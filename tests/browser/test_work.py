@@ -1,4 +1,6 @@
-"""Jobs, Keys and Status of the Stylus tab in each gradio: what is started there runs in the engine, and a reload finds it again."""
+"""Jobs, Keys and Status of the Stylus tab in each gradio: what is started there runs in the engine,
+and a reload finds it again.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,17 @@ def seer() -> Iterator[ChatService]:
 
 @pytest.fixture(scope="module")
 def busy(
-    environment: Environment, prepared: Path, civitai: CivitaiService, seer: ChatService, tmp_path_factory: pytest.TempPathFactory
+    environment: Environment,
+    prepared: Path,
+    civitai: CivitaiService,
+    seer: ChatService,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Desk]:
     """A desk whose Civitai is here, and its chat server too."""
-    said = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "chat": {"chat_url": seer.url, "chat_model": "seer-1"}}
+    said = {
+        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+        "chat": {"chat_url": seer.url, "chat_model": "seer-1"},
+    }
     with desk_at(environment, prepared, tmp_path_factory.mktemp("busy"), settings=said) as made:
         yield made
 
@@ -68,7 +77,9 @@ def test_reading_the_loras_is_a_job_with_a_log(busy: Desk, browser: Browser) -> 
     assert busy.entry("late_comer")["stem"] == "late_comer"
 
 
-def test_a_reload_finds_what_runs_and_a_click_stops_it(busy: Desk, civitai: CivitaiService, browser: Browser) -> None:
+def test_a_reload_finds_what_runs_and_a_click_stops_it(
+    busy: Desk, civitai: CivitaiService, browser: Browser
+) -> None:
     civitai.faults.add(Fault("/models$", after=0, delay_s=8, times=2))
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("jobs")
@@ -79,14 +90,19 @@ def test_a_reload_finds_what_runs_and_a_click_stops_it(busy: Desk, civitai: Civi
         tab.open()
         tab.turn_to("jobs")
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "running", tab.page)
-        assert job(tab, "sync").locator("progress").get_attribute("aria-label") == "Progress of Look for LoRAs"
+        assert (
+            job(tab, "sync").locator("progress").get_attribute("aria-label")
+            == "Progress of Look for LoRAs"
+        )
         job(tab, "sync").get_by_role("button", name="Stop").click()
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "cancelled", tab.page)
         assert busy.link.call("GET", "/v1/jobs")["jobs"][-1]["state"] == "cancelled"
         assert not job(tab, "sync").get_by_role("button", name="Stop").is_visible()
 
 
-def test_what_civitai_has_is_in_the_catalogue_afterwards(busy: Desk, civitai: CivitaiService, browser: Browser) -> None:
+def test_what_civitai_has_is_in_the_catalogue_afterwards(
+    busy: Desk, civitai: CivitaiService, browser: Browser
+) -> None:
     civitai.faults.clear()
     with own_tab(busy, browser) as (tab, _):
         tab.turn_to("jobs")
@@ -123,7 +139,9 @@ def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser:
         assert not (busy.folder / "stylus" / "civitai.key").exists()
 
 
-def test_the_chat_servers_key_is_kept_and_tried_at_that_server(busy: Desk, seer: ChatService, browser: Browser) -> None:
+def test_the_chat_servers_key_is_kept_and_tried_at_that_server(
+    busy: Desk, seer: ChatService, browser: Browser
+) -> None:
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("keys")
         tab.wait_for("keys", f"There is no key for {seer.url}")
@@ -141,10 +159,14 @@ def test_the_chat_servers_key_is_kept_and_tried_at_that_server(busy: Desk, seer:
         assert SECRET not in here.page.content()
         tab.part("key_forget_chat").click()
         tab.wait_for("keys_line", "deleted")
-    assert not next(one["has_key"] for one in busy.page_asks("keys", {})["keys"] if one["service"] == "chat")
+    assert not next(
+        one["has_key"] for one in busy.page_asks("keys", {})["keys"] if one["service"] == "chat"
+    )
 
 
-def test_the_status_says_where_everything_is_and_what_leaves(busy: Desk, civitai: CivitaiService, browser: Browser) -> None:
+def test_the_status_says_where_everything_is_and_what_leaves(
+    busy: Desk, civitai: CivitaiService, browser: Browser
+) -> None:
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("status")
         tab.wait_for("status", str(busy.folder / "stylus"))
@@ -154,7 +176,9 @@ def test_the_status_says_where_everything_is_and_what_leaves(busy: Desk, civitai
         assert f"{told['catalogue']['entries']:,} adapters" in shown
         assert str(busy.folder / "loras") in shown
         sent = tab.part("leaves").inner_text()
-        assert all(line in sent for line in (*told["leaves_the_machine"], *told["leaves_on_request"]))
+        assert all(
+            line in sent for line in (*told["leaves_the_machine"], *told["leaves_on_request"])
+        )
         assert civitai.api in sent
         here.picture(f"{busy.server.gradio}-status")
 
@@ -178,8 +202,14 @@ def test_strangers_start_nothing(busy: Desk, browser: Browser) -> None:
     busy.server.flag("listen", True)
     try:
         asked: list[tuple[str, dict[str, Any]]] = [
-            ("start", {"name": "sync"}), ("start", {"name": "index"}), ("start", {"name": "refine"}), ("start", {"name": "discard"}), ("cancel", {"id": "00"}),
-            ("keys", {"service": "civitai", "enter": SECRET}), ("keys", {"service": "civitai", "check": True}), ("keys", {"service": "chat", "check": True}),
+            ("start", {"name": "sync"}),
+            ("start", {"name": "index"}),
+            ("start", {"name": "refine"}),
+            ("start", {"name": "discard"}),
+            ("cancel", {"id": "00"}),
+            ("keys", {"service": "civitai", "enter": SECRET}),
+            ("keys", {"service": "civitai", "check": True}),
+            ("keys", {"service": "chat", "check": True}),
         ]
         for name, payload in asked:
             status, text = busy.server.ask("POST", f"/stylus/v1/ui/{name}", payload)
@@ -191,7 +221,12 @@ def test_strangers_start_nothing(busy: Desk, browser: Browser) -> None:
             tab.wait_for("jobs_line", "without a password")
     finally:
         busy.server.flag("listen", False)
-    wrong: list[dict[str, Any]] = [{"name": "shutdown"}, {"name": ["index"]}, {}, {"name": "index", "payload": "x"}]
+    wrong: list[dict[str, Any]] = [
+        {"name": "shutdown"},
+        {"name": ["index"]},
+        {},
+        {"name": "index", "payload": "x"},
+    ]
     for payload in wrong:
         assert busy.server.ask("POST", "/stylus/v1/ui/start", payload)[0] == 400
     assert busy.server.ask("POST", "/stylus/v1/ui/job", {"id": "../status"})[0] == 400

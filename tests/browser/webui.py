@@ -1,6 +1,8 @@
-"""The double's host with a page of the real gradio: tabs, prompts, a button and a gallery under the host's ids.
+"""The double's host with a page of the real gradio: tabs, prompts, a button and a gallery under the
+host's ids.
 
-Runs where a gradio is, without pytest. What the double knows of hooks, prompts and infotexts stays as it is.
+Runs where a gradio is, without pytest. What the double knows of hooks, prompts and infotexts stays
+as it is.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ from tests.host.double.webui import Host, Runner
 TABS = ("txt2img", "img2img")
 GRADIO_4 = int(gr.__version__.split(".", maxsplit=1)[0]) >= 4
 _JS = "js" if GRADIO_4 else "_js"
-if GRADIO_4:  # as Forge does: no .pyi files beside the sources, and what is made anew on an update is the box alone
+# as Forge does: no .pyi files beside the sources, and what is made anew on an update is the box
+# alone
+if GRADIO_4:
     gr.component_meta.create_or_modify_pyi = lambda *_: None
     gr.component_meta.updateable = lambda made: made
-# What stands beside an accordion in the host's page: a box in its head that opens it, follows it, and is the hidden one's.
+# What stands beside an accordion in the host's page: a box in its head that opens it, follows it,
+# and is the hidden one's.
 LINK_ACCORDIONS = """() => {
     window.inputAccordionChecked = (id, checked) => {
         const box = document.getElementById(id + '-visible-checkbox');
@@ -55,8 +60,10 @@ LINK_ACCORDIONS = """() => {
             .observe(head, {attributes: true, attributeFilter: ['class']});
     }
     document.body.classList.add('accordions-are-linked');
-}"""
-STYLE = "input[type=checkbox].input-accordion-checkbox { vertical-align: sub; margin-right: .5em; }\n"
+}"""  # noqa: E501
+STYLE = (
+    "input[type=checkbox].input-accordion-checkbox { vertical-align: sub; margin-right: .5em; }\n"
+)
 
 
 class HeadBox(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where mypy runs
@@ -71,7 +78,9 @@ class HeadBox(gr.Checkbox):  # type: ignore[misc]  # gradio is not there where m
         super().__init__(value, **{**kwargs, "elem_id": f"{name}-checkbox", "visible": False})
         script = f"checked => {{ inputAccordionChecked('{name}', checked); }}"
         self.change(fn=None, inputs=[self], **{_JS: script})
-        self.accordion = gr.Accordion(kwargs["label"], open=value, elem_id=name, elem_classes=["input-accordion"])
+        self.accordion = gr.Accordion(
+            kwargs["label"], open=value, elem_id=name, elem_classes=["input-accordion"]
+        )
 
     def __enter__(self) -> HeadBox:
         self.accordion.__enter__()
@@ -99,25 +108,55 @@ class Tab(Runner):
 
     def make(self) -> None:
         prompt = self._tell_of(gr.Textbox(label="Prompt", elem_id=f"{self.name}_prompt", lines=3))
-        negative = self._tell_of(gr.Textbox(label="Negative prompt", elem_id=f"{self.name}_neg_prompt", lines=2))
-        styles = gr.Dropdown(label="Styles", choices=list(self.host.style_texts), value=[], multiselect=True, elem_id=f"{self.name}_styles")
+        negative = self._tell_of(
+            gr.Textbox(label="Negative prompt", elem_id=f"{self.name}_neg_prompt", lines=2)
+        )
+        styles = gr.Dropdown(
+            label="Styles",
+            choices=list(self.host.style_texts),
+            value=[],
+            multiselect=True,
+            elem_id=f"{self.name}_styles",
+        )
         self._tell_of(styles)
-        button = self._tell_of(gr.Button("Generate", variant="primary", elem_id=f"{self.name}_generate"))
+        button = self._tell_of(
+            gr.Button("Generate", variant="primary", elem_id=f"{self.name}_generate")
+        )
         with gr.Row():
             with gr.Column(variant="compact", elem_id=f"{self.name}_settings"):
-                self._tell_of(gr.Slider(label="Batch count", minimum=1, maximum=8, value=2, step=1, elem_id=f"{self.name}_batch_count"))
+                self._tell_of(
+                    gr.Slider(
+                        label="Batch count",
+                        minimum=1,
+                        maximum=8,
+                        value=2,
+                        step=1,
+                        elem_id=f"{self.name}_batch_count",
+                    )
+                )
                 for script in self.scripts:
                     with gr.Group():
                         self._make_script(script)
             with gr.Column(elem_id=f"{self.name}_results"):
-                gallery = gr.Gallery(label="Output", elem_id=f"{self.name}_gallery", show_label=False, height=180)
+                gallery = gr.Gallery(
+                    label="Output", elem_id=f"{self.name}_gallery", show_label=False, height=180
+                )
                 shown = gr.HTML(elem_id=f"html_info_{self.name}")
-                info = self._tell_of(gr.Textbox(visible=False, elem_id=f"generation_info_{self.name}"))
+                info = self._tell_of(
+                    gr.Textbox(visible=False, elem_id=f"generation_info_{self.name}")
+                )
                 paste = gr.Button("Paste", elem_id=f"{self.name}_paste")
         outputs = [gallery, info, shown]
-        button.click(fn=self.generate, inputs=[prompt, negative, styles, *self.inputs[1:]], outputs=outputs, **_unhurried())
+        button.click(
+            fn=self.generate,
+            inputs=[prompt, negative, styles, *self.inputs[1:]],
+            outputs=outputs,
+            **_unhurried(),
+        )
         fields = [component for component, _ in self.fields]
-        paste.click(fn=self.pasted, inputs=[prompt], outputs=[prompt, *fields], show_progress="hidden")
+        paste.click(
+            fn=self.pasted, inputs=[prompt], outputs=[prompt, *fields], show_progress="hidden"
+        )
 
     def _make_script(self, script: Any) -> None:
         began = time.perf_counter()
@@ -139,13 +178,19 @@ class Tab(Runner):
 
     def call(self, hook: str, p: Any, *more: Any, **kwargs: Any) -> None:
         if hook == "process":
-            self.host.calls.append({"tab": self.name, "prompt": p.prompt, "args": list(p.script_args[1:])})
+            self.host.calls.append(
+                {"tab": self.name, "prompt": p.prompt, "args": list(p.script_args[1:])}
+            )
         super().call(hook, p, *more, **kwargs)
 
-    def generate(self, prompt: str, negative: str, styles: list[str] | None, *args: Any) -> list[Any]:
+    def generate(
+        self, prompt: str, negative: str, styles: list[str] | None, *args: Any
+    ) -> list[Any]:
         given: list[Any] | None = ["picture"] if self.is_img2img else None
         with self.host.one_at_a_time:
-            p = Processing(self.host, prompt, negative, n_iter=2, init_images=given, styles=list(styles or ()))
+            p = Processing(
+                self.host, prompt, negative, n_iter=2, init_images=given, styles=list(styles or ())
+            )
             p.give_scripts(self, (0, *args))
             done = way.process_images(p)
         self.host.infotexts += done.infotexts
@@ -157,8 +202,13 @@ class Tab(Runner):
     def pasted(self, infotext: str) -> list[Any]:
         """The paste button: an infotext in the prompt's box becomes prompt and values."""
         params = way.parse_generation_parameters(infotext)
-        values = [target(params) if callable(target) else params.get(target) for _, target in self.fields]
-        return [params["Prompt"], *(gr.update() if value is None else gr.update(value=value) for value in values)]
+        values = [
+            target(params) if callable(target) else params.get(target) for _, target in self.fields
+        ]
+        return [
+            params["Prompt"],
+            *(gr.update() if value is None else gr.update(value=value) for value in values),
+        ]
 
 
 class WebUI(Host):
@@ -169,7 +219,9 @@ class WebUI(Host):
         self.infotexts: list[str] = []
         self.built_in_ms: dict[str, float] = {}
         self.one_at_a_time = threading.Lock()
-        super().__init__(data_path, SimpleNamespace(setitem=lambda _, name, value: put(name, value)))
+        super().__init__(
+            data_path, SimpleNamespace(setitem=lambda _, name, value: put(name, value))
+        )
 
     def _install(self, monkeypatch: Any) -> None:
         super()._install(monkeypatch)

@@ -1,4 +1,6 @@
-"""A small real server on 127.0.0.1 that speaks OpenAI's chat protocol, and misbehaves in every way that is known of such servers."""
+"""A small real server on 127.0.0.1 that speaks OpenAI's chat protocol, and misbehaves in every way
+that is known of such servers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The server itself: what was asked goes to a script, and what the script says goes out over a real socket, byte by byte if it must."""
+"""The server itself: what was asked goes to a script, and what the script says goes out over a real
+socket, byte by byte if it must.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,14 @@ class Asked:
 
     @property
     def system(self) -> str:
-        return next((str(one["content"]) for one in self.body.get("messages", ()) if one["role"] == "system"), "")
+        return next(
+            (
+                str(one["content"])
+                for one in self.body.get("messages", ())
+                if one["role"] == "system"
+            ),
+            "",
+        )
 
     @property
     def user(self) -> str:
@@ -34,7 +43,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sent:
-    """`cut` ends the connection after so many bytes of the body, `drip_s` waits before each byte, `first_s` before the status."""
+    """`cut` ends the connection after so many bytes of the body, `drip_s` waits before each byte,
+    `first_s` before the status.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -51,7 +62,9 @@ Step = Callable[[Asked], Sent]
 
 @dataclass
 class ChatService:
-    """`script` holds what to do with the next requests; when it is over, `always`. `refuses` are parameters that are answered with 400."""
+    """`script` holds what to do with the next requests; when it is over, `always`. `refuses` are
+    parameters that are answered with 400.
+    """
 
     always: Step
     url: str = ""
@@ -66,18 +79,32 @@ class ChatService:
     def answer(self, asked: Asked) -> Sent:
         if asked.path.endswith("/api/generate"):
             self.freed.append(asked.body)
-            return Sent(b'{"done": true, "done_reason": "unload"}') if self.ollama else Sent(b'{"error": "not found"}', 404)
+            return (
+                Sent(b'{"done": true, "done_reason": "unload"}')
+                if self.ollama
+                else Sent(b'{"error": "not found"}', 404)
+            )
         with self.guard:
             self.seen.append(asked)
             step = self.script.pop(0) if self.script else self.always
         against = self._against(asked)
         if against:
-            error = {"error": {"message": f"Unsupported parameter: '{against}' is not supported with this model.", "param": against}}
+            error = {
+                "error": {
+                    "message": (
+                        f"Unsupported parameter: '{against}' is not supported with this model."
+                    ),
+                    "param": against,
+                }
+            }
             return Sent(json.dumps(error).encode(), 400)
         return step(asked)
 
     def _against(self, asked: Asked) -> str:
-        formats = {"json_schema": "response_format.json_schema", "json_object": "response_format.type json_object"}
+        formats = {
+            "json_schema": "response_format.json_schema",
+            "json_object": "response_format.type json_object",
+        }
         if asked.form in self.refuses:
             return formats[asked.form]
         if "system" in self.refuses and asked.system:
@@ -113,7 +140,11 @@ def _handler(told: ChatService) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            sent = told.answer(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            sent = told.answer(
+                Asked(
+                    self.path, {name.lower(): value for name, value in self.headers.items()}, body
+                )
+            )
             with contextlib.suppress(OSError):  # a client that has waited long enough is gone
                 if not told.stop.wait(sent.first_s):
                     _send(self, sent, told.stop)
@@ -129,8 +160,17 @@ def _handler(told: ChatService) -> type[BaseHTTPRequestHandler]:
 
 
 def _send(to: BaseHTTPRequestHandler, sent: Sent, stop: threading.Event) -> None:
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(sent.body)), **sent.headers}
-    lines = [f"HTTP/1.1 {sent.status} As-Told", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(sent.body)),
+        **sent.headers,
+    }
+    lines = [
+        f"HTTP/1.1 {sent.status} As-Told",
+        *(f"{name}: {value}" for name, value in headers.items()),
+        "",
+        "",
+    ]
     head = "\r\n".join(lines).encode("latin-1", "replace")
     if sent.drip_s:
         to.connection.sendall(head)

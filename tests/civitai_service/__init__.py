@@ -1,12 +1,30 @@
-"""A service that behaves like Civitai, oddities and failures included, on two origins of loopback."""
+"""A service that behaves like Civitai, oddities and failures included, on two origins of
+loopback.
+"""
 
 from __future__ import annotations
 
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
-from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_picture, a_version, hashes_of
+from tests.civitai_service.shapes import (
+    a_file,
+    a_made_picture,
+    a_model,
+    a_picture,
+    a_version,
+    hashes_of,
+)
 from tests.civitai_service.wire import Seen
 
 __all__ = [
-    "CivitaiService", "Fault", "Seen", "a_file", "a_made_picture", "a_model", "a_picture", "a_version", "hashes_of", "serving",
+    "CivitaiService",
+    "Fault",
+    "Seen",
+    "a_file",
+    "a_made_picture",
+    "a_model",
+    "a_picture",
+    "a_version",
+    "hashes_of",
+    "serving",
 ]

@@ -44,9 +44,13 @@ def _models(civitai: CivitaiService, request: Seen) -> Reply:
     page = int(request.one("page", "0"))
     types, bases = set(request.many("types")), set(request.query.get("baseModels", []))
     if not 1 <= limit <= 100 or not types <= TYPES or not bases <= set(civitai.base_models):
-        return Reply(400, {"error": {"code": "BAD_REQUEST", "message": "Invalid query", "issues": []}})
+        return Reply(
+            400, {"error": {"code": "BAD_REQUEST", "message": "Invalid query", "issues": []}}
+        )
     if page and request.one("query"):
-        return Reply(400, {"error": "Cannot use page param with query search. Use cursor-based pagination."})
+        return Reply(
+            400, {"error": "Cannot use page param with query search. Use cursor-based pagination."}
+        )
     if page * limit > 1000:
         return Reply(429, {"error": "Use cursor-based pagination."})
     found = [model for model in civitai.models if _fits(model, request, types, bases)]
@@ -55,7 +59,10 @@ def _models(civitai: CivitaiService, request: Seen) -> Reply:
     items = found[start : start + limit]
     metadata: Json = {}
     if start + limit < len(found):
-        metadata = {"nextCursor": f"{start + limit}|{len(found)}", "nextPage": f"{civitai.api}/api/v1/models?cursor={start + limit}"}
+        metadata = {
+            "nextCursor": f"{start + limit}|{len(found)}",
+            "nextPage": f"{civitai.api}/api/v1/models?cursor={start + limit}",
+        }
     return Reply(200, {"items": items, "metadata": metadata})
 
 
@@ -67,7 +74,10 @@ _SORTS: dict[str, Any] = {
 
 
 def _newest(model: Json) -> str:
-    return max((version.get("publishedAt") or "" for version in model.get("modelVersions") or []), default="")
+    return max(
+        (version.get("publishedAt") or "" for version in model.get("modelVersions") or []),
+        default="",
+    )
 
 
 def _fits(model: Json, request: Seen, types: set[str], bases: set[str]) -> bool:
@@ -97,18 +107,38 @@ def _pairs(civitai: CivitaiService) -> Iterator[tuple[Json, Json]]:
 def _whole(model: Json, version: Json) -> Json:
     """A version as its own path gives it."""
     about = {name: model.get(name) for name in ("name", "type", "nsfw", "poi", "minor")}
-    more = {"modelId": model.get("id"), "air": f"urn:air:sd1:lora:civitai:{model.get('id')}@{version.get('id')}", "status": "Published"}
-    more |= {"usageControl": "Download", "earlyAccessConfig": None, "earlyAccessEndsAt": None, "model": about}
+    more = {
+        "modelId": model.get("id"),
+        "air": f"urn:air:sd1:lora:civitai:{model.get('id')}@{version.get('id')}",
+        "status": "Published",
+    }
+    more |= {
+        "usageControl": "Download",
+        "earlyAccessConfig": None,
+        "earlyAccessEndsAt": None,
+        "model": about,
+    }
     return {**more, **version}
 
 
 def _of(civitai: CivitaiService, version_id: str) -> tuple[Json, Json] | None:
-    return next(((model, version) for model, version in _pairs(civitai) if str(version.get("id")) == version_id), None)
+    return next(
+        (
+            (model, version)
+            for model, version in _pairs(civitai)
+            if str(version.get("id")) == version_id
+        ),
+        None,
+    )
 
 
 def _version(civitai: CivitaiService, request: Seen, version_id: str) -> Reply:
     found = _of(civitai, version_id)
-    return Reply(200, _whole(*found)) if found else Reply(404, {"error": f"No model version with id {version_id}"})
+    return (
+        Reply(200, _whole(*found))
+        if found
+        else Reply(404, {"error": f"No model version with id {version_id}"})
+    )
 
 
 def _mini(civitai: CivitaiService, request: Seen, version_id: str) -> Reply:
@@ -117,19 +147,41 @@ def _mini(civitai: CivitaiService, request: Seen, version_id: str) -> Reply:
         return Reply(404, {"error": "Model not found"})
     model, version = found
     file: Json = next(iter(version.get("files") or []), {})
-    early = {"earlyAccessEndsAt": version["earlyAccessEndsAt"]} if version.get("earlyAccessEndsAt") else {}
-    return Reply(200, {
-        "air": f"urn:air:sd1:lora:civitai:{model.get('id')}@{version_id}", "versionName": version.get("name"), "modelName": model.get("name"),
-        "baseModel": version.get("baseModel"), "availability": version.get("availability"), "size": file.get("sizeKB"),
-        "fileType": file.get("type"), "fileName": file.get("name"), "format": (file.get("metadata") or {}).get("format"),
-        "hashes": file.get("hashes"), "downloadUrls": [f"https://civitai.com/api/download/models/{version_id}"], "canGenerate": True,
-        "requireAuth": civitai.rules.get(int(version_id)) == "login", "checkPermission": civitai.rules.get(int(version_id)) == "early",
-        "minor": model.get("minor"), "sfwOnly": False, **early,
-    })
+    early = (
+        {"earlyAccessEndsAt": version["earlyAccessEndsAt"]}
+        if version.get("earlyAccessEndsAt")
+        else {}
+    )
+    return Reply(
+        200,
+        {
+            "air": f"urn:air:sd1:lora:civitai:{model.get('id')}@{version_id}",
+            "versionName": version.get("name"),
+            "modelName": model.get("name"),
+            "baseModel": version.get("baseModel"),
+            "availability": version.get("availability"),
+            "size": file.get("sizeKB"),
+            "fileType": file.get("type"),
+            "fileName": file.get("name"),
+            "format": (file.get("metadata") or {}).get("format"),
+            "hashes": file.get("hashes"),
+            "downloadUrls": [f"https://civitai.com/api/download/models/{version_id}"],
+            "canGenerate": True,
+            "requireAuth": civitai.rules.get(int(version_id)) == "login",
+            "checkPermission": civitai.rules.get(int(version_id)) == "early",
+            "minor": model.get("minor"),
+            "sfwOnly": False,
+            **early,
+        },
+    )
 
 
 def _hashes(version: Json) -> set[str]:
-    return {str(value).upper() for file in version.get("files") or [] for value in (file.get("hashes") or {}).values()}
+    return {
+        str(value).upper()
+        for file in version.get("files") or []
+        for value in (file.get("hashes") or {}).values()
+    }
 
 
 def _by_hash(civitai: CivitaiService, request: Seen, wanted: str) -> Reply:
@@ -143,7 +195,14 @@ def _by_hashes(civitai: CivitaiService, request: Seen) -> Reply:
     wanted = [str(one).upper() for one in request.body]
     if len(wanted) > 100:
         return Reply(400, {"error": "Too many hashes"})
-    return Reply(200, [_whole(model, version) for model, version in _pairs(civitai) if _hashes(version) & set(wanted)])
+    return Reply(
+        200,
+        [
+            _whole(model, version)
+            for model, version in _pairs(civitai)
+            if _hashes(version) & set(wanted)
+        ],
+    )
 
 
 def _ids_by_hashes(civitai: CivitaiService, request: Seen) -> Reply:
@@ -151,7 +210,9 @@ def _ids_by_hashes(civitai: CivitaiService, request: Seen) -> Reply:
     if len(wanted) > 10_000:
         return Reply(400, {"error": "Too many hashes"})
     found = {one: version.get("id") for _, version in _pairs(civitai) for one in _hashes(version)}
-    return Reply(200, [{"modelVersionId": found[one], "hash": one} for one in wanted if one in found])
+    return Reply(
+        200, [{"modelVersionId": found[one], "hash": one} for one in wanted if one in found]
+    )
 
 
 def _images(civitai: CivitaiService, request: Seen) -> Reply:
@@ -165,7 +226,14 @@ def _images(civitai: CivitaiService, request: Seen) -> Reply:
 
 
 def _enums(civitai: CivitaiService, request: Seen) -> Reply:
-    return Reply(200, {"ModelType": sorted(TYPES), "BaseModel": civitai.base_models, "ActiveBaseModel": civitai.base_models})
+    return Reply(
+        200,
+        {
+            "ModelType": sorted(TYPES),
+            "BaseModel": civitai.base_models,
+            "ActiveBaseModel": civitai.base_models,
+        },
+    )
 
 
 def _me(civitai: CivitaiService, request: Seen) -> Reply:
@@ -175,16 +243,31 @@ def _me(civitai: CivitaiService, request: Seen) -> Reply:
 
 
 _ROUTES: tuple[tuple[str, Any], ...] = (
-    ("models", _models), (r"models/(\d+)", _model), (r"model-versions/by-hash", _by_hashes), (r"model-versions/by-hash/ids", _ids_by_hashes),
-    (r"model-versions/by-hash/(\w+)", _by_hash), (r"model-versions/mini/(\d+)", _mini), (r"model-versions/(\d+)", _version),
-    ("images", _images), ("enums", _enums), ("me", _me),
+    ("models", _models),
+    (r"models/(\d+)", _model),
+    (r"model-versions/by-hash", _by_hashes),
+    (r"model-versions/by-hash/ids", _ids_by_hashes),
+    (r"model-versions/by-hash/(\w+)", _by_hash),
+    (r"model-versions/mini/(\d+)", _mini),
+    (r"model-versions/(\d+)", _version),
+    ("images", _images),
+    ("enums", _enums),
+    ("me", _me),
 )
 
 _RULES = {
-    "disabled": Reply(401, {"error": "Unauthorized", "message": "The creator of this asset has disabled downloads on this file"}),
+    "disabled": Reply(
+        401,
+        {
+            "error": "Unauthorized",
+            "message": "The creator of this asset has disabled downloads on this file",
+        },
+    ),
     "archived": Reply(410, {"error": "Model archived, not available for download"}),
     "missing": Reply(404, {"error": "File not found"}),
-    "limit": Reply(429, {"error": "You have an unusual amount of downloading, please try again later"}),
+    "limit": Reply(
+        429, {"error": "You have an unusual amount of downloading, please try again later"}
+    ),
     "blacklist": Reply(403, {"error": "Forbidden"}),
 }
 
@@ -201,13 +284,21 @@ def _download(civitai: CivitaiService, request: Seen, version_id: int) -> Reply:
     if version_id not in civitai.files:
         return _RULES["missing"]
     signature = f"{next(civitai.numbers)}-{secrets.token_hex(16)}"
-    wanted = -version_id if request.one("format") == "SafeTensor" and -version_id in civitai.files else version_id
+    wanted = (
+        -version_id
+        if request.one("format") == "SafeTensor" and -version_id in civitai.files
+        else version_id
+    )
     civitai.signed[signature] = wanted
     found = _of(civitai, str(version_id))
     files = (found[1].get("files") or []) if found else []
     name = str(files[0].get("name")) if files else f"{version_id}.safetensors"
     signed = urlencode({"X-Amz-Expires": 86400, "X-Amz-Signature": signature})
-    return Reply(307, b"", {"Location": f"{civitai.storage}/bucket/{version_id}/{quote(name, safe='')}?{signed}"})
+    return Reply(
+        307,
+        b"",
+        {"Location": f"{civitai.storage}/bucket/{version_id}/{quote(name, safe='')}?{signed}"},
+    )
 
 
 def _refusal(civitai: CivitaiService, request: Seen, rule: str) -> Reply | None:

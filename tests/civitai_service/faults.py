@@ -11,7 +11,8 @@ from typing import Any
 
 @dataclass
 class Fault:
-    """Befalls the next `times` requests (-1: all) to `on` ("api", "storage" or "any") whose path holds the pattern `path`.
+    """Befalls the next `times` requests (-1: all) to `on` ("api", "storage" or "any") whose path
+    holds the pattern `path`.
 
     With `status` the answer is made up here; else the real one is sent and spoiled.
     """

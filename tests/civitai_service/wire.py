@@ -1,4 +1,6 @@
-"""The sockets of both origins: a request is read and remembered, its answer sent, spoiled where a fault says so."""
+"""The sockets of both origins: a request is read and remembered, its answer sent, spoiled where a
+fault says so.
+"""
 
 from __future__ import annotations
 
@@ -84,22 +86,32 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
         request = Seen(
-            self.server.on, self.command, unquote(parts.path), parse_qs(parts.query, keep_blank_values=True),
-            {name.lower(): value for name, value in self.headers.items()}, json.loads(raw) if raw else None, time.monotonic(), self.path,
+            self.server.on,
+            self.command,
+            unquote(parts.path),
+            parse_qs(parts.query, keep_blank_values=True),
+            {name.lower(): value for name, value in self.headers.items()},
+            json.loads(raw) if raw else None,
+            time.monotonic(),
+            self.path,
         )
         self.server.seen.append(request)
         fault = self.server.faults.next(self.server.on, parts.path)
         with suppress(OSError):
             self._send(request, fault)
 
-    do_POST = do_HEAD = do_GET  # noqa: N815 - the names are the library's
+    do_POST = do_HEAD = do_GET  # noqa: N815
 
     def _send(self, request: Seen, fault: Fault) -> None:
         self.server.over.wait(fault.delay_s)
         if fault.headless:
             self._reset()
             return
-        reply = self.server.answering(request, fault) if fault.status is None else Reply(fault.status, fault.body)
+        reply = (
+            self.server.answering(request, fault)
+            if fault.status is None
+            else Reply(fault.status, fault.body)
+        )
         body = reply.data() if fault.alter is None else fault.alter(reply.data())
         self.send_response(reply.status)
         headers = {"Content-Type": "application/json", **reply.headers, **fault.headers}
@@ -117,7 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self, body: bytes, fault: Fault) -> None:
         stops = [stop for stop in (fault.cut_at, fault.end_at, fault.stall_at) if stop is not None]
         upto = min([len(body), *stops])
-        view, piece = memoryview(body), _PIECE if fault.pace is None else max(1, int(fault.pace / 20))
+        view, piece = (
+            memoryview(body),
+            _PIECE if fault.pace is None else max(1, int(fault.pace / 20)),
+        )
         for start in range(0, upto, piece):
             self.wfile.write(view[start : min(start + piece, upto)])
             if fault.pace is not None and self.server.over.wait(piece / fault.pace):

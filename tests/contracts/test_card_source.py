@@ -1,4 +1,6 @@
-"""What every `CardSource` keeps to. A new source adds a builder to `SOURCES`: it gets a folder and a number of adapters."""
+"""What every `CardSource` keeps to. A new source adds a builder to `SOURCES`: it gets a folder and
+a number of adapters.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,17 @@ Builder = Callable[[Path, int], CardSource]
 
 def lora_folder(folder: Path, count: int) -> CardSource:
     for number in range(count):
-        path = write_lora(folder / f"adapter {number}.safetensors", ("sd1", "sdxl", "flux1")[number % 3], seed=number)
+        path = write_lora(
+            folder / f"adapter {number}.safetensors",
+            ("sd1", "sdxl", "flux1")[number % 3],
+            seed=number,
+        )
         if number % 2:
-            write_sidecar(path, ".civitai.info", {"id": number, "modelId": number, "trainedWords": [f"word{number}"]})
+            write_sidecar(
+                path,
+                ".civitai.info",
+                {"id": number, "modelId": number, "trainedWords": [f"word{number}"]},
+            )
     return LoraFolder([folder])
 
 
@@ -36,9 +46,19 @@ def starter(folder: Path, count: int) -> CardSource:
     path = folder / "starter.jsonl"
     facts = [
         {
-            "model_id": number, "version_id": 100 + number, "name": f"Adapter {number}", "version": "v1", "base_model": "SD 1.5",
-            "file": f"adapter{number}.safetensors", "size_kb": 10.5, "sha256": f"{number:064x}", "triggers": [], "tags": ["fox"],
-            "kind": "style", "weight": 0.8, "description": "Draws foxes.",
+            "model_id": number,
+            "version_id": 100 + number,
+            "name": f"Adapter {number}",
+            "version": "v1",
+            "base_model": "SD 1.5",
+            "file": f"adapter{number}.safetensors",
+            "size_kb": 10.5,
+            "sha256": f"{number:064x}",
+            "triggers": [],
+            "tags": ["fox"],
+            "kind": "style",
+            "weight": 0.8,
+            "description": "Draws foxes.",
         }
         for number in range(count)
     ]
@@ -49,10 +69,19 @@ def starter(folder: Path, count: int) -> CardSource:
 def pictures(folder: Path, count: int) -> CardSource:
     for number in range(count):
         info = PngImagePlugin.PngInfo()
-        text = f"word{number} thing, a fox in place {number} <lora:adapter{number}:0.{number + 1}>\nNegative prompt: blurry\nSteps: 20, Seed: {number}"
+        text = (
+            f"word{number} thing, a fox in place {number}"
+            f" <lora:adapter{number}:0.{number + 1}>\nNegative prompt: blurry\nSteps: 20, Seed:"
+            f" {number}"
+        )
         info.add_text("parameters", text)
         Image.new("RGB", (8, 8)).save(folder / f"{number}.png", pnginfo=info)
-    return Pictures([folder], Names.of(Called(AdapterKey.civitai(number + 1), f"adapter{number}") for number in range(count)))
+    return Pictures(
+        [folder],
+        Names.of(
+            Called(AdapterKey.civitai(number + 1), f"adapter{number}") for number in range(count)
+        ),
+    )
 
 
 SOURCES: dict[str, Builder] = {"lora_folder": lora_folder, "starter": starter, "pictures": pictures}
@@ -74,7 +103,9 @@ def test_every_sighting_is_a_card_or_a_note(build: Builder, tmp_path: Path) -> N
     assert all(sighting.card for sighting in sightings if sighting.file)
 
 
-def test_cards_have_keys_of_their_own_a_name_and_the_sources_name(build: Builder, tmp_path: Path) -> None:
+def test_cards_have_keys_of_their_own_a_name_and_the_sources_name(
+    build: Builder, tmp_path: Path
+) -> None:
     source = build(tmp_path, 5)
     cards = [sighting.card for sighting in look(source) if sighting.card]
     assert source.name

@@ -15,9 +15,16 @@ from tests.backends.retrievers.house import House, catalogue, filling, open_hous
 from tests.chat_service import ChatService, serving
 from tests.chat_service.composing import answers, sensible
 
-COMPOSERS: dict[str, Callable[[str], Composer]] = {"rules": lambda _: RuleComposer(), "chat": lambda url: ChatComposer(ChatClient(ChatEndpoint(url, "m")))}
+COMPOSERS: dict[str, Callable[[str], Composer]] = {
+    "rules": lambda _: RuleComposer(),
+    "chat": lambda url: ChatComposer(ChatClient(ChatEndpoint(url, "m"))),
+}
 PROMPTS = (
-    "a copper train at a night market", "mira vanthal, goggles, sky, fog", "inkwellstyle, castle, rain <lora:rain:0.4>", "", "((",
+    "a copper train at a night market",
+    "mira vanthal, goggles, sky, fog",
+    "inkwellstyle, castle, rain <lora:rain:0.4>",
+    "",
+    "((",
     "knittedthing, teapot, velvet gown, train BREAK market, night, lanterns",
 )
 
@@ -46,19 +53,27 @@ def model() -> Iterator[ChatService]:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_picks_come_from_the_candidates_within_the_limits(house: House, composer: Composer, prompt: str) -> None:
+def test_picks_come_from_the_candidates_within_the_limits(
+    house: House, composer: Composer, prompt: str
+) -> None:
     for most in (0, 1, 3):
         asked = query(prompt, max_adapters=most, strictness=0.0)
         candidates = house.find(prompt, max_adapters=most, strictness=0.0)
         composition = composer.compose(asked, candidates)
-        assert {pick.key for pick in composition.picks} <= {candidate.key for candidate in candidates.found}
-        assert len(composition.picks) + len(asked.prompt.user_tags) <= max(most, len(asked.prompt.user_tags))
+        assert {pick.key for pick in composition.picks} <= {
+            candidate.key for candidate in candidates.found
+        }
+        assert len(composition.picks) + len(asked.prompt.user_tags) <= max(
+            most, len(asked.prompt.user_tags)
+        )
         assert all(pick.reason for pick in composition.picks)
         assert all(miss.reason for miss in composition.near_misses)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_tasks_are_pieces_of_the_prompt_in_order(house: House, composer: Composer, prompt: str) -> None:
+def test_tasks_are_pieces_of_the_prompt_in_order(
+    house: House, composer: Composer, prompt: str
+) -> None:
     tasks = composer.compose(query(prompt), house.find(prompt)).tasks
     assert all(prompt[task.start : task.end] for task in tasks)
     assert all(one.end <= other.start for one, other in zip(tasks, tasks[1:], strict=False))
@@ -66,7 +81,9 @@ def test_tasks_are_pieces_of_the_prompt_in_order(house: House, composer: Compose
 
 def test_the_same_twice(house: House, composer: Composer) -> None:
     candidates = house.find(PROMPTS[0])
-    assert composer.compose(query(PROMPTS[0]), candidates) == composer.compose(query(PROMPTS[0]), candidates)
+    assert composer.compose(query(PROMPTS[0]), candidates) == composer.compose(
+        query(PROMPTS[0]), candidates
+    )
 
 
 def test_it_has_a_name(composer: Composer) -> None:

@@ -1,4 +1,6 @@
-"""What every downloader keeps to: a file that is there afterwards, once, or a sentence; and a stop is heard."""
+"""What every downloader keeps to: a file that is there afterwards, once, or a sentence; and a stop
+is heard.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,12 @@ def test_what_is_there_is_not_fetched_again(downloader: Downloader) -> None:
     assert (again.path, again.new, again.size) == (first.path, False, 0)
 
 
-@pytest.mark.parametrize("make", [lambda: make_card(12), lambda: make_card(13, "Other", remote=None)])
-def test_what_it_does_not_have_is_a_sentence(downloader: Downloader, make: Callable[[], object]) -> None:
+@pytest.mark.parametrize(
+    "make", [lambda: make_card(12), lambda: make_card(13, "Other", remote=None)]
+)
+def test_what_it_does_not_have_is_a_sentence(
+    downloader: Downloader, make: Callable[[], object]
+) -> None:
     with pytest.raises(StylusError, match=r"\.$"):
         downloader.fetch(make(), Watch())  # type: ignore[arg-type]
 
@@ -56,4 +62,6 @@ def test_what_it_does_not_have_is_a_sentence(downloader: Downloader, make: Calla
 def test_a_stop_leaves_no_file(downloader: Downloader, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         downloader.fetch(make_card(11), Watch(patience=0))
-    assert [path for path in (tmp_path / "loras").glob("*.safetensors") if path.read_bytes() == BODY] == []
+    assert [
+        path for path in (tmp_path / "loras").glob("*.safetensors") if path.read_bytes() == BODY
+    ] == []

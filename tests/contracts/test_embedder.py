@@ -13,7 +13,15 @@ from tests.embedding_server import serving
 from tests.fakes import BagEmbedder
 from tests.real_model import real_embedder
 
-TEXTS = ["a graffiti of a corgi on the wall", "corgi", "", "狗 🐕 собака", "\ud800 half a pair", "nul \0 and \x1b", "x" * 20_000]
+TEXTS = [
+    "a graffiti of a corgi on the wall",
+    "corgi",
+    "",
+    "狗 🐕 собака",
+    "\ud800 half a pair",
+    "nul \0 and \x1b",
+    "x" * 20_000,
+]
 
 
 @pytest.fixture(params=["bag", "model", "endpoint"])
@@ -38,7 +46,9 @@ def test_every_text_gets_a_unit_vector(embedder: Embedder) -> None:
 
 def test_neighbours_in_a_batch_change_nothing(embedder: Embedder) -> None:
     alone = [embedder.embed([text + " !"])[0] for text in TEXTS]
-    together = embedder.embed([*(text + " !" for text in TEXTS), *(f"{number} others" for number in range(70))])
+    together = embedder.embed(
+        [*(text + " !" for text in TEXTS), *(f"{number} others" for number in range(70))]
+    )
     assert np.abs(together[: len(TEXTS)] - np.array(alone)).max() < 1e-6
 
 

@@ -1,4 +1,6 @@
-"""What every `Library` keeps to. A new one adds a builder to `LIBRARIES`: it gets a folder that already holds files."""
+"""What every `Library` keeps to. A new one adds a builder to `LIBRARIES`: it gets a folder that
+already holds files.
+"""
 
 from __future__ import annotations
 

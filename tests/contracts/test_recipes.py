@@ -14,7 +14,13 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.recipes import Ingredient, Recipe, Recipes
 from tests.fakes import MemoryRecipes
 
-FOX = Recipe("Fox at night", "a fox, night", "blurry", "sdxl", (Ingredient(AdapterKey.civitai(1), 0.8, "Fox", "fox_v1"),))
+FOX = Recipe(
+    "Fox at night",
+    "a fox, night",
+    "blurry",
+    "sdxl",
+    (Ingredient(AdapterKey.civitai(1), 0.8, "Fox", "fox_v1"),),
+)
 
 
 @contextmanager
@@ -28,7 +34,10 @@ def _memory(folder: Path) -> Iterator[Recipes]:
     yield MemoryRecipes()
 
 
-BUILDERS: dict[str, Callable[[Path], AbstractContextManager[Recipes]]] = {"sqlite": _sqlite, "memory": _memory}
+BUILDERS: dict[str, Callable[[Path], AbstractContextManager[Recipes]]] = {
+    "sqlite": _sqlite,
+    "memory": _memory,
+}
 
 
 @pytest.fixture(params=BUILDERS)
@@ -38,7 +47,11 @@ def recipes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recipes]
 
 
 def test_they_come_back_as_they_were_by_name(recipes: Recipes) -> None:
-    other = replace(FOX, name="A strange \u5c71 name", adapters=(Ingredient(AdapterKey.path("x/\udcff.safetensors"), 1.0),))
+    other = replace(
+        FOX,
+        name="A strange \u5c71 name",
+        adapters=(Ingredient(AdapterKey.path("x/\udcff.safetensors"), 1.0),),
+    )
     recipes.keep(FOX)
     recipes.keep(other)
     assert recipes.all() == (other, FOX)

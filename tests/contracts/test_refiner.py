@@ -22,7 +22,10 @@ REFINERS = ("card", "chat")
 CARDS = [
     make_card(name=""),
     make_card(
-        name="Rainy Alley", text="<p>Wet streets with red lanterns.</p>", tags=("background",), triggers=("rainalley",)
+        name="Rainy Alley",
+        text="<p>Wet streets with red lanterns.</p>",
+        tags=("background",),
+        triggers=("rainalley",),
     ),
     make_card(name="灯笼街", text="雨中的红灯笼。推荐权重0.7", tags=("style",)),
     make_card(name="Age Slider", examples=(Example("old man", 0.5), Example("young man", -2.0))),
@@ -52,7 +55,9 @@ def test_every_card_gets_a_whole_description(refiner: Refiner, card: AdapterCard
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name[:10] or "empty")
-def test_the_same_card_has_the_same_fingerprint_and_a_changed_one_another(refiner: Refiner, card: AdapterCard) -> None:
+def test_the_same_card_has_the_same_fingerprint_and_a_changed_one_another(
+    refiner: Refiner, card: AdapterCard
+) -> None:
     assert refiner.refine(card).fingerprint == refiner.refine(card).fingerprint
     changed = make_card(name=card.name + " anew", text=card.text)
     assert refiner.refine(changed).fingerprint != refiner.refine(card).fingerprint

@@ -14,9 +14,18 @@ from tests.backends.retrievers.house import House, catalogue, filling, open_hous
 from tests.fakes import BagEmbedder, CosineReranker, WordReranker
 from tests.rerank_server import serving
 
-RERANKERS: dict[str, Callable[[], Reranker]] = {"cosine": lambda: CosineReranker(BagEmbedder(dimensions=256)), "words": WordReranker}
+RERANKERS: dict[str, Callable[[], Reranker]] = {
+    "cosine": lambda: CosineReranker(BagEmbedder(dimensions=256)),
+    "words": WordReranker,
+}
 SERVED = ("cohere", "tei")
-PROMPTS = ("a copper train at a night market", "mira vanthal, goggles, sky, fog", "", "\x00((", "夜の市場")
+PROMPTS = (
+    "a copper train at a night market",
+    "mira vanthal, goggles, sky, fog",
+    "",
+    "\x00((",
+    "夜の市場",
+)
 
 
 @pytest.fixture
@@ -39,7 +48,9 @@ def reranker(request: pytest.FixtureRequest) -> Iterator[Reranker]:
 def test_the_same_candidates_best_first(house: House, reranker: Reranker, prompt: str) -> None:
     found = house.find(prompt)
     ordered = reranker.rerank(query(prompt), found)
-    assert {candidate.key: candidate.entry for candidate in ordered.found} == {candidate.key: candidate.entry for candidate in found.found}
+    assert {candidate.key: candidate.entry for candidate in ordered.found} == {
+        candidate.key: candidate.entry for candidate in found.found
+    }
     assert len(ordered.found) == len(found.found)
     scores = [candidate.score for candidate in ordered.found]
     assert scores == sorted(scores, reverse=True)
@@ -59,5 +70,7 @@ def test_nothing_found_stays_nothing(house: House, reranker: Reranker) -> None:
 
 
 def test_what_speaks_of_the_prompt_comes_first(house: House, reranker: Reranker) -> None:
-    found = reranker.rerank(query("steam trains of polished copper"), house.find("steam trains of polished copper"))
+    found = reranker.rerank(
+        query("steam trains of polished copper"), house.find("steam trains of polished copper")
+    )
     assert found.found[0].entry.card.name == "Copper Train"

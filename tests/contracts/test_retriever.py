@@ -12,7 +12,13 @@ from stylus_ext.core.description import Edits
 from stylus_ext.core.settings import POLICIES
 from tests.backends.retrievers.house import House, catalogue, filling, open_house
 
-PROMPTS = ("a copper train at a night market", "mira vanthal, goggles, sky, fog", "", "\x00((", "夜の市場")
+PROMPTS = (
+    "a copper train at a night market",
+    "mira vanthal, goggles, sky, fog",
+    "",
+    "\x00((",
+    "夜の市場",
+)
 
 
 @pytest.fixture
@@ -28,7 +34,9 @@ def policy(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_best_first_each_once_and_sure_within_bounds(house: House, policy: str, prompt: str) -> None:
+def test_best_first_each_once_and_sure_within_bounds(
+    house: House, policy: str, prompt: str
+) -> None:
     found = house.find(prompt, policy=policy)
     scores = [candidate.score for candidate in found.found]
     assert scores == sorted(scores, reverse=True)
@@ -47,7 +55,9 @@ def test_no_more_than_asked_for(house: House, policy: str) -> None:
 
 def test_never_is_never_found(house: House, policy: str) -> None:
     house.store.edit(AdapterKey.civitai(3), Edits(state="never"))
-    assert AdapterKey.civitai(3) not in {candidate.key for candidate in house.find(PROMPTS[0], policy=policy).found}
+    assert AdapterKey.civitai(3) not in {
+        candidate.key for candidate in house.find(PROMPTS[0], policy=policy).found
+    }
 
 
 def test_the_family_is_kept(house: House, policy: str) -> None:
@@ -56,4 +66,6 @@ def test_the_family_is_kept(house: House, policy: str) -> None:
 
 def test_only_is_kept(house: House, policy: str) -> None:
     only = frozenset((AdapterKey.civitai(3), AdapterKey.civitai(999_999)))
-    assert [candidate.key for candidate in house.find(PROMPTS[0], policy=policy, only=only).found] == [AdapterKey.civitai(3)]
+    assert [
+        candidate.key for candidate in house.find(PROMPTS[0], policy=policy, only=only).found
+    ] == [AdapterKey.civitai(3)]

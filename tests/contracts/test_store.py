@@ -33,7 +33,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def file(path: str = "styles/alley.safetensors", **changes: object) -> LocalFile:
-    return replace(LocalFile(path, Path(path).stem, 144_000_000, 1_700_000_000_000_000_001, None), **changes)  # type: ignore[arg-type]
+    return replace(
+        LocalFile(path, Path(path).stem, 144_000_000, 1_700_000_000_000_000_001, None),
+        **changes,  # type: ignore[arg-type]
+    )
 
 
 def renamed(entry: Entry, name: str) -> Entry:
@@ -42,10 +45,21 @@ def renamed(entry: Entry, name: str) -> Entry:
 
 def full_entry() -> Entry:
     return make_entry(
-        1, "Rainy Alley", "wet streets at night", tags=("rain", "city"), triggers=("rainyalley",), model_id=0,
-        examples=(Example("an alley, (rain:1.2)", 0.8), Example("no weight")), images=0, weight=0.0, nsfw=True,
-        remote=RemoteFile("alley.safetensors", 5, "b" * 64, "https://example.org/1"), equivalents=(SHA, PATH),
-        slider=True, recommended=0.7, files=(file(), file("b/alley2.safetensors", sha256="c" * 64)),
+        1,
+        "Rainy Alley",
+        "wet streets at night",
+        tags=("rain", "city"),
+        triggers=("rainyalley",),
+        model_id=0,
+        examples=(Example("an alley, (rain:1.2)", 0.8), Example("no weight")),
+        images=0,
+        weight=0.0,
+        nsfw=True,
+        remote=RemoteFile("alley.safetensors", 5, "b" * 64, "https://example.org/1"),
+        equivalents=(SHA, PATH),
+        slider=True,
+        recommended=0.7,
+        files=(file(), file("b/alley2.safetensors", sha256="c" * 64)),
     )
 
 
@@ -125,12 +139,19 @@ def test_text_fingerprints_are_those_of_the_edited_entry(store: Store) -> None:
 
 def test_files_are_known_by_their_paths(store: Store) -> None:
     store.write([full_entry()])
-    assert store.files() == {"styles/alley.safetensors": file(), "b/alley2.safetensors": file("b/alley2.safetensors", sha256="c" * 64)}
+    assert store.files() == {
+        "styles/alley.safetensors": file(),
+        "b/alley2.safetensors": file("b/alley2.safetensors", sha256="c" * 64),
+    }
 
 
 def test_files_have_owners(store: Store) -> None:
     store.write([full_entry(), make_entry(2, "Two", files=(file("two.safetensors"),))])
-    assert store.owners() == {"styles/alley.safetensors": ONE, "b/alley2.safetensors": ONE, "two.safetensors": TWO}
+    assert store.owners() == {
+        "styles/alley.safetensors": ONE,
+        "b/alley2.safetensors": ONE,
+        "two.safetensors": TWO,
+    }
     store.unite(TWO, ONE)
     assert set(store.owners().values()) == {TWO}
 
@@ -214,7 +235,10 @@ def test_changes_are_each_entry_once_in_the_order_of_revisions(store: Store) -> 
     store.write([make_entry(1, "One once more")])
     changes = list(store.changes(since))
     assert [(change.key, change.entry and change.entry.card.name) for change in changes] == [
-        (TWO, "Two"), (THREE, None), (ONE, "One once more")]
+        (TWO, "Two"),
+        (THREE, None),
+        (ONE, "One once more"),
+    ]
     revisions = [change.revision for change in changes]
     assert revisions == sorted(set(revisions))
     assert since < revisions[0]
@@ -226,7 +250,9 @@ def test_changes_can_be_taken_up_from_any_of_them(store: Store) -> None:
     store.write(make_entry(number, f"Entry {number}") for number in range(1, 2501))
     first = [change for change, _ in zip(store.changes(0), range(1700), strict=False)]
     rest = list(store.changes(first[-1].revision))
-    assert [change.key.value for change in first + rest] == [str(number) for number in range(1, 2501)]
+    assert [change.key.value for change in first + rest] == [
+        str(number) for number in range(1, 2501)
+    ]
 
 
 def test_what_changes_while_changes_are_read_comes_next_time(store: Store) -> None:
@@ -269,12 +295,18 @@ def test_what_was_kept_before_the_entry_came_is_found_with_it(store: Store) -> N
 
 
 def test_each_file_of_an_entry_has_its_own_card_and_a_listed_version_too(store: Store) -> None:
-    here, there = (make_card(key=AdapterKey.path(name), source="local", equivalents=(SHA,)) for name in ("here", "there"))
+    here, there = (
+        make_card(key=AdapterKey.path(name), source="local", equivalents=(SHA,))
+        for name in ("here", "there")
+    )
     listed = make_card(1, equivalents=(SHA,))
     taught = make_card(key=AdapterKey.path("here"), source="pictures")
     again = replace(taught, key=ONE)
     assert store.keep([here, there, listed, taught, again]) == {
-        here.key: here.key, there.key: here.key, ONE: here.key}
+        here.key: here.key,
+        there.key: here.key,
+        ONE: here.key,
+    }
     store.write([make_entry(9, key=here.key)])
     assert set(store.stated([ONE])[here.key]) == {here, there, listed, again}
     assert store.keep([replace(there, text="newer")]) == {there.key: here.key}
@@ -300,7 +332,11 @@ def test_an_entry_under_an_alias_is_written_under_the_first_key(store: Store) ->
     store.edit(ONE, Edits(state="always"))
     store.write([make_entry(2, "The same, seen again")])
     entry = store.read([TWO])[TWO]
-    assert (entry.key, entry.card.name, entry.edits.state) == (ONE, "The same, seen again", "always")
+    assert (entry.key, entry.card.name, entry.edits.state) == (
+        ONE,
+        "The same, seen again",
+        "always",
+    )
     assert store.search("", ALL).total == 1
 
 
@@ -316,7 +352,10 @@ def test_uniting_moves_everything_over(store: Store) -> None:
     assert store.resolve([SHA, TWO]) == {SHA: ONE, TWO: ONE}
     assert store.stated([ONE]) == {ONE: (card,)}
     assert found(store, "", Filter(state="never", on_disk=True)) == ["Rainy Alley"]
-    assert [(change.key, change.entry is None) for change in store.changes(since)] == [(TWO, True), (ONE, False)]
+    assert [(change.key, change.entry is None) for change in store.changes(since)] == [
+        (TWO, True),
+        (ONE, False),
+    ]
 
 
 def test_uniting_keeps_the_edits_of_the_first(store: Store) -> None:
@@ -341,18 +380,48 @@ def test_parting_puts_others_in_the_place_of_an_entry(store: Store) -> None:
     old = make_card(key=PATH, source="local", equivalents=(SHA,))
     listed = make_card(1, equivalents=(SHA,))
     store.keep([old, listed])
-    store.write([make_entry(1, "Both", key=PATH, equivalents=(SHA, ONE), files=(file(), file("b/copy.safetensors")))])
+    store.write(
+        [
+            make_entry(
+                1,
+                "Both",
+                key=PATH,
+                equivalents=(SHA, ONE),
+                files=(file(), file("b/copy.safetensors")),
+            )
+        ]
+    )
     store.edit(ONE, Edits(state="never"))
     since = store.revision
-    new, copy = make_card(key=PATH, source="local"), make_card(key=AdapterKey.path("b/copy"), source="local", equivalents=(SHA,))
-    store.part(ONE, [new, copy, listed], [
-        make_entry(1, "File", key=PATH, files=(file(),)),
-        make_entry(1, "Listed", equivalents=(SHA, copy.key), files=(file("b/copy.safetensors"),))])
-    assert store.resolve([PATH, SHA, ONE, copy.key]) == {PATH: PATH, SHA: ONE, ONE: ONE, copy.key: ONE}
+    new, copy = (
+        make_card(key=PATH, source="local"),
+        make_card(key=AdapterKey.path("b/copy"), source="local", equivalents=(SHA,)),
+    )
+    store.part(
+        ONE,
+        [new, copy, listed],
+        [
+            make_entry(1, "File", key=PATH, files=(file(),)),
+            make_entry(
+                1, "Listed", equivalents=(SHA, copy.key), files=(file("b/copy.safetensors"),)
+            ),
+        ],
+    )
+    assert store.resolve([PATH, SHA, ONE, copy.key]) == {
+        PATH: PATH,
+        SHA: ONE,
+        ONE: ONE,
+        copy.key: ONE,
+    }
     entries = store.read([PATH, ONE])
     assert [(entry.card.name, entry.edits.state, entry.files) for entry in entries.values()] == [
-        ("File", "never", (file(),)), ("Listed", "auto", (file("b/copy.safetensors"),))]
-    assert {key: set(cards) for key, cards in store.stated([PATH, SHA]).items()} == {PATH: {new}, ONE: {copy, listed}}
+        ("File", "never", (file(),)),
+        ("Listed", "auto", (file("b/copy.safetensors"),)),
+    ]
+    assert {key: set(cards) for key, cards in store.stated([PATH, SHA]).items()} == {
+        PATH: {new},
+        ONE: {copy, listed},
+    }
     assert {change.key for change in store.changes(since)} == {PATH, ONE}
     assert found(store, "", Filter(state="never")) == ["File"]
     store.part(PATH, [], [])
@@ -400,9 +469,13 @@ def test_removing_by_an_alias_removes_the_entry(store: Store) -> None:
 
 
 def test_empty_text_lists_by_name_and_filters(store: Store) -> None:
-    store.write([
-        make_entry(1, "beta", kind="style"), make_entry(2, "Alpha", kind="pose", family="sdxl"),
-        make_entry(3, "gamma", kind="pose", files=(file(),))])
+    store.write(
+        [
+            make_entry(1, "beta", kind="style"),
+            make_entry(2, "Alpha", kind="pose", family="sdxl"),
+            make_entry(3, "gamma", kind="pose", files=(file(),)),
+        ]
+    )
     store.edit(THREE, Edits(state="never", kind="object"))
     assert found(store, "") == found(store, "  \n") == ["Alpha", "beta", "gamma"]
     assert found(store, "", Filter(family="sdxl")) == ["Alpha"]
@@ -421,9 +494,16 @@ def test_pages_follow_each_other(store: Store) -> None:
 
 
 def test_every_field_is_searched_the_name_first(store: Store) -> None:
-    store.write([
-        make_entry(1, "A", "corgi on a wall"), make_entry(2, "B", tags=("corgi",)), make_entry(3, "C", triggers=("corgi_dog",)),
-        make_entry(4, "Big Corgi"), make_entry(5, "Corgi"), make_entry(6, "D", files=(file("x/corgi-v2.safetensors"),))])
+    store.write(
+        [
+            make_entry(1, "A", "corgi on a wall"),
+            make_entry(2, "B", tags=("corgi",)),
+            make_entry(3, "C", triggers=("corgi_dog",)),
+            make_entry(4, "Big Corgi"),
+            make_entry(5, "Corgi"),
+            make_entry(6, "D", files=(file("x/corgi-v2.safetensors"),)),
+        ]
+    )
     names = found(store, "corg")
     assert names[:2] == ["Corgi", "Big Corgi"]
     assert set(names[2:]) == {"A", "B", "C", "D"}
@@ -432,7 +512,12 @@ def test_every_field_is_searched_the_name_first(store: Store) -> None:
 def test_edits_are_found_instead_of_what_they_replace(store: Store) -> None:
     store.write([make_entry(1, "A", "corgi", triggers=("dog",))])
     store.edit(ONE, Edits(text="teckel", triggers=("hound",)))
-    assert [bool(found(store, text)) for text in ("corgi", "dog", "teckel", "hound")] == [False, False, True, True]
+    assert [bool(found(store, text)) for text in ("corgi", "dog", "teckel", "hound")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("text", ["ミク", "初音", "初音ミク", "音ミ", "初", "V4", "初音 v", "ﾐｸ"])
@@ -441,16 +526,65 @@ def test_scripts_without_spaces_are_found_by_any_part(store: Store, text: str) -
     assert found(store, text) == ["初音ミクV4x"]
 
 
-@pytest.mark.parametrize(("text", "name"), [
-    ("punk", "Cyberpunk"), ("CYBER", "Cyberpunk"), ("cafe", "Café"), ("CAFÉ", "Café"), ("🌧", "Rain 🌧 fall"), ("c++", "C++ code")])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("punk", "Cyberpunk"),
+        ("CYBER", "Cyberpunk"),
+        ("cafe", "Café"),
+        ("CAFÉ", "Café"),
+        ("🌧", "Rain 🌧 fall"),
+        ("c++", "C++ code"),
+    ],
+)
 def test_parts_of_words_accents_and_signs(store: Store, text: str, name: str) -> None:
-    store.write([make_entry(1, "Cyberpunk"), make_entry(2, "Café"), make_entry(3, "Rain 🌧 fall"), make_entry(4, "C++ code")])
+    store.write(
+        [
+            make_entry(1, "Cyberpunk"),
+            make_entry(2, "Café"),
+            make_entry(3, "Rain 🌧 fall"),
+            make_entry(4, "C++ code"),
+        ]
+    )
     assert found(store, text)[0] == name
 
 
-@pytest.mark.parametrize("text", [
-    '"', '""', "'", "*", "a*", "NOT", "a NOT b", "AND OR", "name:", "name : x", "(", "a)", "{a}", "^a", "-a", "a+b", "NEAR(a b)",
-    "\0", "a\0b", "\ud800", "%", "_", "\\", "; DROP TABLE entries", "𝒳", "a " * 500, "é" * 5000, "½", "\u0300", "ᄒ", "\ufdd0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"',
+        '""',
+        "'",
+        "*",
+        "a*",
+        "NOT",
+        "a NOT b",
+        "AND OR",
+        "name:",
+        "name : x",
+        "(",
+        "a)",
+        "{a}",
+        "^a",
+        "-a",
+        "a+b",
+        "NEAR(a b)",
+        "\0",
+        "a\0b",
+        "\ud800",
+        "%",
+        "_",
+        "\\",
+        "; DROP TABLE entries",
+        "𝒳",
+        "a " * 500,
+        "é" * 5000,
+        "½",
+        "\u0300",
+        "ᄒ",
+        "\ufdd0",
+    ],
+)
 def test_any_text_is_safe(store: Store, text: str) -> None:
     store.write([make_entry(1)])
     assert store.search(text, ALL).total in (0, 1)

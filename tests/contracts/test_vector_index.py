@@ -1,4 +1,6 @@
-"""What every VectorIndex does: the fake, Chroma with exact search, Chroma with its own index, and beside lent vectors."""
+"""What every VectorIndex does: the fake, Chroma with exact search, Chroma with its own index, and
+beside lent vectors.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorInde
     if request.param == "memory":
         yield MemoryIndex()
         return
-    chroma = ChromaIndex(tmp_path, "bag", WIDE, exact_below=0 if request.param == "by chroma" else 500_000)
+    chroma = ChromaIndex(
+        tmp_path, "bag", WIDE, exact_below=0 if request.param == "by chroma" else 500_000
+    )
     if request.param != "lent":
         yield chroma
         chroma.close()
@@ -53,7 +57,9 @@ def test_an_empty_index_finds_nothing(index: VectorIndex) -> None:
 
 def test_each_vector_is_its_own_nearest(index: VectorIndex) -> None:
     filled(index)
-    for number, hits in zip((3, 17, 60), index.search("card", unit("print-3", "print-17", "print-60"), 4), strict=True):
+    for number, hits in zip(
+        (3, 17, 60), index.search("card", unit("print-3", "print-17", "print-60"), 4), strict=True
+    ):
         assert hits[0].key == AdapterKey.civitai(number)
         assert hits[0].cosine == pytest.approx(1.0, abs=1e-6)
         assert [hit.cosine for hit in hits] == sorted((hit.cosine for hit in hits), reverse=True)
@@ -65,7 +71,9 @@ def test_the_order_is_that_of_the_cosines(index: VectorIndex) -> None:
     query = unit("anything")
     everything = made([item(number) for number in range(1, 61)])
     best = np.argsort(-(everything @ query[0]))[:10] + 1
-    assert [hit.key for hit in index.search("card", query, 10)[0]] == [AdapterKey.civitai(int(number)) for number in best]
+    assert [hit.key for hit in index.search("card", query, 10)[0]] == [
+        AdapterKey.civitai(int(number)) for number in best
+    ]
 
 
 def test_families_are_sifted_before_the_best_are_taken(index: VectorIndex) -> None:
@@ -98,8 +106,15 @@ def test_a_later_vector_replaces_an_earlier_one(index: VectorIndex) -> None:
     assert index.fingerprints("card")[AdapterKey.civitai(7)] == "new"
     assert len(index.fingerprints("card")) == 60
     assert index.search("card", unit("new"), 1, frozenset({"flux"}))[0][0].key.value == "7"
-    assert index.search("card", unit("print-7"), 60)[0].count(index.search("card", unit("print-7"), 1)[0][0]) == 1
-    assert index.cosines("card", unit("new"), [AdapterKey.civitai(7)])[0, 0] == pytest.approx(1.0, abs=1e-6)
+    assert (
+        index.search("card", unit("print-7"), 60)[0].count(
+            index.search("card", unit("print-7"), 1)[0][0]
+        )
+        == 1
+    )
+    assert index.cosines("card", unit("new"), [AdapterKey.civitai(7)])[0, 0] == pytest.approx(
+        1.0, abs=1e-6
+    )
 
 
 def test_removed_is_removed_from_all_views(index: VectorIndex) -> None:
@@ -131,7 +146,7 @@ def test_equal_vectors_come_in_the_order_of_their_keys(index: VectorIndex) -> No
 
 
 def test_any_key_is_carried(index: VectorIndex) -> None:
-    keys = [AdapterKey.path("a folder/ö\n\t\"狗\".safetensors"), AdapterKey.sha256("0a" * 32)]
+    keys = [AdapterKey.path('a folder/ö\n\t"狗".safetensors'), AdapterKey.sha256("0a" * 32)]
     index.write([item(1).__class__(key, "card", "", "print") for key in keys], unit("a", "b"))
     assert set(index.fingerprints("card")) == set(keys)
     index.remove(keys[:1])

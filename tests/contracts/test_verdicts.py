@@ -41,7 +41,11 @@ def verdicts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Verdict
 def test_they_are_counted_by_adapter_and_prompt(verdicts: Verdicts) -> None:
     for key, prompt in ((KEY, "a fox"), (KEY, "a fox"), (OTHER, "a fox"), (KEY, "rain")):
         verdicts.tell(key, prompt, wrong=True)
-    assert set(verdicts.all()) == {Verdict(KEY, "a fox", 2), Verdict(OTHER, "a fox", 1), Verdict(KEY, "rain", 1)}
+    assert set(verdicts.all()) == {
+        Verdict(KEY, "a fox", 2),
+        Verdict(OTHER, "a fox", 1),
+        Verdict(KEY, "rain", 1),
+    }
 
 
 def test_one_is_taken_back_for_just_its_prompt(verdicts: Verdicts) -> None:
@@ -61,7 +65,9 @@ def test_every_change_has_a_mark_of_its_own(verdicts: Verdicts) -> None:
     assert verdicts.mark == verdicts.mark
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(min_size=1, max_size=200))
 def test_any_text_is_kept(verdicts: Verdicts, prompt: str) -> None:
     verdicts.tell(KEY, prompt, wrong=True)

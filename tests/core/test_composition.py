@@ -19,8 +19,13 @@ def task(start: int) -> Task:
     return Task("fox", start, start + 3)
 
 
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), max_size=6), st.lists(st.integers(0, 3), max_size=5))
-def test_it_stands_exactly_when_keys_and_tasks_are_unique_and_known(picks: list[tuple[int, int]], starts: list[int]) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), max_size=6),
+    st.lists(st.integers(0, 3), max_size=5),
+)
+def test_it_stands_exactly_when_keys_and_tasks_are_unique_and_known(
+    picks: list[tuple[int, int]], starts: list[int]
+) -> None:
     right = (
         max(Counter(key for key, _ in picks).values(), default=1) == 1
         and max(Counter(starts).values(), default=1) == 1
@@ -36,12 +41,17 @@ def test_it_stands_exactly_when_keys_and_tasks_are_unique_and_known(picks: list[
     assert Counter(of for start in starts for of in composition.of_task(start)) == Counter(made)
 
 
-@pytest.mark.parametrize(("tasks", "picks", "said"), [
-    ((task(0), task(4)), (pick(1, 0), pick(1, 4)), "twice"),
-    ((task(0), task(0)), (), "same place"),
-    ((task(0),), (pick(1, 9),), "none of its tasks"),
-])
-def test_each_fault_has_its_sentence(tasks: tuple[Task, ...], picks: tuple[Pick, ...], said: str) -> None:
+@pytest.mark.parametrize(
+    ("tasks", "picks", "said"),
+    [
+        ((task(0), task(4)), (pick(1, 0), pick(1, 4)), "twice"),
+        ((task(0), task(0)), (), "same place"),
+        ((task(0),), (pick(1, 9),), "none of its tasks"),
+    ],
+)
+def test_each_fault_has_its_sentence(
+    tasks: tuple[Task, ...], picks: tuple[Pick, ...], said: str
+) -> None:
     with pytest.raises(InvalidInput, match=said):
         Composition(tasks, picks)
 

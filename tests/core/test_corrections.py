@@ -27,15 +27,32 @@ def pick(key: AdapterKey, task: int = 0, kind: str = "object") -> Pick:
 @st.composite
 def compositions(draw: st.DrawFn) -> Composition:
     chosen = draw(st.lists(keys, unique=True, max_size=5))
-    tasks = draw(st.sampled_from([TASKS, TASKS[:1]])) if chosen else draw(st.sampled_from([TASKS, ()]))
+    tasks = (
+        draw(st.sampled_from([TASKS, TASKS[:1]])) if chosen else draw(st.sampled_from([TASKS, ()]))
+    )
     starts = [task.start for task in tasks]
-    picks = tuple(pick(key, draw(st.sampled_from(starts)), draw(st.sampled_from(["style", "object"]))) for key in chosen)
-    near = tuple(NearMiss(key, f"near {key}", "too far") for key in draw(st.lists(keys, unique=True, max_size=3)) if key not in chosen)
+    picks = tuple(
+        pick(key, draw(st.sampled_from(starts)), draw(st.sampled_from(["style", "object"])))
+        for key in chosen
+    )
+    near = tuple(
+        NearMiss(key, f"near {key}", "too far")
+        for key in draw(st.lists(keys, unique=True, max_size=3))
+        if key not in chosen
+    )
     return Composition(tasks, picks, near)
 
 
-kept = st.builds(Kept, keys, weights, st.none() | st.sampled_from([0, 7, 15, 25, 99]), st.booleans())
-words = st.builds(Corrections, st.frozensets(keys, max_size=4), st.frozensets(keys, max_size=4), st.lists(kept, max_size=5).map(tuple), st.booleans())
+kept = st.builds(
+    Kept, keys, weights, st.none() | st.sampled_from([0, 7, 15, 25, 99]), st.booleans()
+)
+words = st.builds(
+    Corrections,
+    st.frozensets(keys, max_size=4),
+    st.frozensets(keys, max_size=4),
+    st.lists(kept, max_size=5).map(tuple),
+    st.booleans(),
+)
 limits = st.builds(Limits, st.integers(0, 6), st.integers(0, 3), st.integers(0, 2))
 
 
@@ -43,7 +60,9 @@ def found_for(said: Corrections) -> dict[AdapterKey, Pick]:
     return {key: pick(key, -1) for key in said.kept}
 
 
-@given(compositions(), words, limits, st.lists(keys, unique=True, max_size=4), st.sampled_from(SCHEMES))
+@given(
+    compositions(), words, limits, st.lists(keys, unique=True, max_size=4), st.sampled_from(SCHEMES)
+)
 def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_hold(
     before: Composition, said: Corrections, most: Limits, others: list[AdapterKey], scheme: str
 ) -> None:
@@ -57,7 +76,10 @@ def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_h
     there = {one.key for one in now.picks}
     if len(said.kept) <= most.room and most.styles >= len(said.kept):
         assert set(said.kept) <= masks[0].on
-    assert all(said.kept[key].pinned is False or all(key in mask.on for mask in masks) for key in there & said.kept.keys())
+    assert all(
+        said.kept[key].pinned is False or all(key in mask.on for mask in masks)
+        for key in there & said.kept.keys()
+    )
     if said.only:
         assert there <= set(said.kept)
     assert not {miss.key for miss in now.near_misses} & there
@@ -66,7 +88,9 @@ def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_h
 @given(compositions(), words)
 def test_weights_are_as_said_while_the_cap_holds(before: Composition, said: Corrections) -> None:
     now = corrected(before, said, found_for(said), (), ROOMY, TEXT)
-    written = weigh(now, Mask(frozenset(pick.key for pick in now.picks)), Weights(strength=0.5, total_cap=0.0))
+    written = weigh(
+        now, Mask(frozenset(pick.key for pick in now.picks)), Weights(strength=0.5, total_cap=0.0)
+    )
     wanted = {key: one.weight for key, one in said.kept.items() if one.weight is not None}
     assert {key: written[key] for key in wanted} == wanted
     capped = weigh(now, Mask(frozenset(written)), Weights(total_cap=0.3))
@@ -76,7 +100,10 @@ def test_weights_are_as_said_while_the_cap_holds(before: Composition, said: Corr
 @given(compositions(), limits)
 def test_no_word_changes_nothing_that_keeps_the_limits(before: Composition, most: Limits) -> None:
     assert not NO_CORRECTIONS
-    if len(before.picks) <= most.room and sum(pick.kind == "style" for pick in before.picks) <= most.styles:
+    if (
+        len(before.picks) <= most.room
+        and sum(pick.kind == "style" for pick in before.picks) <= most.styles
+    ):
         assert corrected(before, NO_CORRECTIONS, {}, (), most, TEXT) == before
 
 
@@ -86,13 +113,22 @@ def test_a_swapped_one_gives_its_place_to_the_next_for_the_same_task() -> None:
     instead = [pick(three, 7), pick(four, 0), replace(pick(AdapterKey.civitai(5), 0))]
     now = corrected(before, Corrections(swap=frozenset({one})), {}, instead, ROOMY, TEXT)
     assert [(pick.key, pick.task) for pick in now.picks] == [(two, 7), (four, 0)]
-    assert [(miss.key, miss.reason) for miss in now.near_misses] == [(one, "you took it out of this plan")]
+    assert [(miss.key, miss.reason) for miss in now.near_misses] == [
+        (one, "you took it out of this plan")
+    ]
 
 
 def test_a_rejected_one_leaves_its_place_empty() -> None:
     one, two = AdapterKey.civitai(1), AdapterKey.civitai(2)
     before = Composition(TASKS, (pick(one, 0), pick(two, 7)))
-    now = corrected(before, Corrections(reject=frozenset({one})), {}, [pick(AdapterKey.civitai(3), 0)], ROOMY, TEXT)
+    now = corrected(
+        before,
+        Corrections(reject=frozenset({one})),
+        {},
+        [pick(AdapterKey.civitai(3), 0)],
+        ROOMY,
+        TEXT,
+    )
     assert [pick.key for pick in now.picks] == [two]
 
 
@@ -117,7 +153,9 @@ def test_a_set_for_another_prompt_finds_a_task_each_and_a_prompt_without_tasks_g
 
 def test_words_about_one_adapter_under_two_names_are_brought_together() -> None:
     first, alias = AdapterKey.civitai(1), AdapterKey.path("x")
-    said = Corrections(frozenset({alias}), frozenset({alias}), (Kept(alias, 0.5), Kept(first, 0.7))).known_as({alias: first})
+    said = Corrections(
+        frozenset({alias}), frozenset({alias}), (Kept(alias, 0.5), Kept(first, 0.7))
+    ).known_as({alias: first})
     assert (said.reject, said.swap) == (frozenset({first}), frozenset({first}))
     assert said.kept == {}
     assert replace(said, reject=frozenset(), swap=frozenset()).kept == {first: Kept(first, 0.5)}

@@ -42,7 +42,9 @@ def test_the_kind_is_the_users_else_the_descriptions() -> None:
 
 
 def test_of_several_files_the_same_one_gives_the_stem_whatever_their_order() -> None:
-    files = tuple(LocalFile(f"/l/{stem}.safetensors", stem, 1, 1) for stem in ("zebra", "ant", "fox"))
+    files = tuple(
+        LocalFile(f"/l/{stem}.safetensors", stem, 1, 1) for stem in ("zebra", "ant", "fox")
+    )
     assert {make_entry(1, files=order).stem for order in permutations(files)} == {"ant"}
     assert make_entry(1).stem is None
 
@@ -54,9 +56,14 @@ def test_every_state_and_kind_is_taken(state: str) -> None:
         assert Description("", kind, "card", "f").kind == kind
 
 
-@pytest.mark.parametrize(("broken", "said"), [
-    ({"state": "sometimes"}, "'sometimes' is not a state"), ({"kind": "weather"}, "'weather' is not a kind"), ({"kind": ""}, "'' is not a kind"),
-])
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"state": "sometimes"}, "'sometimes' is not a state"),
+        ({"kind": "weather"}, "'weather' is not a kind"),
+        ({"kind": ""}, "'' is not a kind"),
+    ],
+)
 def test_what_is_no_state_or_kind_is_refused(broken: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         Edits(**broken)  # type: ignore[arg-type]

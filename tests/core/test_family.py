@@ -59,7 +59,12 @@ ELSEWHERE = {
     "sd1": ["SD1", "sd15", "sd_v1", "stable-diffusion-v1/lora", "SD 1.x"],
     "sd2": ["SD2", "sd_v2", "sd_v2_v", "sd_v2_768_v", "stable-diffusion-v2-768-v/lora"],
     "sd3": ["stable-diffusion-3-medium/lora", "sd3"],
-    "sdxl": ["SDXL", "sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora", "stable-diffusion-xl-v1-base"],
+    "sdxl": [
+        "SDXL",
+        "sdxl_base_v1-0",
+        "stable-diffusion-xl-v1-base/lora",
+        "stable-diffusion-xl-v1-base",
+    ],
     "flux1": ["Flux", "flux-1-dev/lora", "flux1", "Flux.1-dev/lora", "FLUX"],
     "pony": ["PonyXL", "pony"],
     "illustrious": ["Illustrious XL"],
@@ -70,7 +75,12 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize(
     ("family", "spelling"),
-    [(family, text) for table in (CIVITAI, ELSEWHERE) for family, texts in table.items() for text in texts],
+    [
+        (family, text)
+        for table in (CIVITAI, ELSEWHERE)
+        for family, texts in table.items()
+        for text in texts
+    ],
 )
 def test_spellings(family: str, spelling: str) -> None:
     assert family_of(spelling) == family
@@ -90,7 +100,9 @@ def test_pony_v7_is_not_pony() -> None:
 @pytest.mark.parametrize("one", ["sdxl", "pony", "illustrious", "noobai"])
 @pytest.mark.parametrize("other", ["sdxl", "pony", "illustrious", "noobai"])
 def test_the_children_of_sdxl_share_their_adapters_in_part(one: str, other: str) -> None:
-    assert compatibility(one, other) is (Compatibility.FULL if one == other else Compatibility.PARTIAL)
+    assert compatibility(one, other) is (
+        Compatibility.FULL if one == other else Compatibility.PARTIAL
+    )
     assert ecosystem(one) == ecosystem(other) == "sdxl"
 
 
@@ -137,13 +149,23 @@ def test_any_text_has_a_family_that_is_its_own(text: str) -> None:
 
 
 @given(st.sampled_from(known_families()), st.sampled_from(known_families()))
-def test_levels_do_not_depend_on_the_direction_and_follow_the_ecosystem(one: str, other: str) -> None:
+def test_levels_do_not_depend_on_the_direction_and_follow_the_ecosystem(
+    one: str, other: str
+) -> None:
     assert compatibility(one, other) is compatibility(other, one)
     assert (compatibility(one, other) is Compatibility.NONE) == (ecosystem(one) != ecosystem(other))
 
 
 @pytest.mark.parametrize(
-    ("text", "family"), [("any", ANY), (" Any ", ANY), ("SD 1.5", "sd1"), ("sd15", "sd1"), ("sdxl", "sdxl"), ("PONY", "pony")]
+    ("text", "family"),
+    [
+        ("any", ANY),
+        (" Any ", ANY),
+        ("SD 1.5", "sd1"),
+        ("sd15", "sd1"),
+        ("sdxl", "sdxl"),
+        ("PONY", "pony"),
+    ],
 )
 def test_what_a_user_types(text: str, family: str) -> None:
     assert parse_family(text) == family

@@ -18,12 +18,23 @@ HASH = "a" * 64
         (None, "no source offers its file"),
         (RemoteFile("", 10 * MB, HASH), "no source offers its file"),
         (RemoteFile("a.safetensors", 0, HASH), "nobody says how large its file is"),
-        (RemoteFile("a.safetensors", 101 * MB, HASH), "its file has 101 MB, and you allow 100 MB a file"),
-        (RemoteFile("a.safetensors", 51 * MB, HASH), "its file has 51 MB, and 50 MB are left of what downloads may take"),
-        (RemoteFile("a.safetensors", MB), "no source states a hash by which its file could be checked"),
+        (
+            RemoteFile("a.safetensors", 101 * MB, HASH),
+            "its file has 101 MB, and you allow 100 MB a file",
+        ),
+        (
+            RemoteFile("a.safetensors", 51 * MB, HASH),
+            "its file has 51 MB, and 50 MB are left of what downloads may take",
+        ),
+        (
+            RemoteFile("a.safetensors", MB),
+            "no source states a hash by which its file could be checked",
+        ),
     ],
 )
-def test_what_speaks_against_a_file_is_the_end_of_a_sentence(remote: RemoteFile | None, why: str) -> None:
+def test_what_speaks_against_a_file_is_the_end_of_a_sentence(
+    remote: RemoteFile | None, why: str
+) -> None:
     assert CAPS.why_not(remote) == why
 
 
@@ -36,6 +47,13 @@ def test_more_than_the_quota_may_have_been_taken() -> None:
 
 
 def test_sizes_and_names_in_sentences() -> None:
-    assert [in_mb(size) for size in (0, 2048, MB, 1500 * MB)] == ["0 KB", "2 KB", "1 MB", "1,500 MB"]
+    assert [in_mb(size) for size in (0, 2048, MB, 1500 * MB)] == [
+        "0 KB",
+        "2 KB",
+        "1 MB",
+        "1,500 MB",
+    ]
     assert called(make_card(name="Rain", version="v2")) == "Rain (v2)"
-    assert called(make_card(name="Rain")) == called(make_card(name="Rain", version="Rain")) == "Rain"
+    assert (
+        called(make_card(name="Rain")) == called(make_card(name="Rain", version="Rain")) == "Rain"
+    )

@@ -14,14 +14,25 @@ from stylus_ext.core.masks import Mask, choose_masks, count_masks
 
 
 def composed(*sizes: int, pinned: tuple[int, ...] = ()) -> Composition:
-    """One task for each size with that many picks, numbered through; `pinned` names picks by number."""
+    """One task for each size with that many picks, numbered through; `pinned` names picks by
+    number.
+    """
     numbers = itertools.count()
     tasks, picks = [], []
     for place, size in enumerate(sizes):
         tasks.append(Task(f"task {place}", place * 10, place * 10 + 5))
         for _ in range(size):
             number = next(numbers)
-            picks.append(Pick(AdapterKey.civitai(number), place * 10, f"pick {number}", 0.8, "fits", pinned=number in pinned))
+            picks.append(
+                Pick(
+                    AdapterKey.civitai(number),
+                    place * 10,
+                    f"pick {number}",
+                    0.8,
+                    "fits",
+                    pinned=number in pinned,
+                )
+            )
     return Composition(tuple(tasks), tuple(picks))
 
 
@@ -86,10 +97,16 @@ def test_nothing_to_choose_gives_empty_masks() -> None:
     stride=st.integers(1, 8),
     scheme=st.sampled_from(["paper", "subsets"]),
 )
-def test_no_combination_comes_again_before_all_have_been_shown(sizes: list[int], first: int, stride: int, scheme: str) -> None:
+def test_no_combination_comes_again_before_all_have_been_shown(
+    sizes: list[int], first: int, stride: int, scheme: str
+) -> None:
     composition = composed(*sizes)
     count = count_masks(composition, scheme)
-    masks = shown(choose_masks(composition, scheme, [first + batch * stride for batch in range(2 * count)], stride))
+    masks = shown(
+        choose_masks(
+            composition, scheme, [first + batch * stride for batch in range(2 * count)], stride
+        )
+    )
     assert len(set(masks[:count])) == count
     assert len(set(masks[count:])) == count
 
@@ -97,10 +114,16 @@ def test_no_combination_comes_again_before_all_have_been_shown(sizes: list[int],
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(2, 12))
 @example(34, 1, 4)
 def test_a_later_batch_goes_by_its_own_seed(first: int, stride: int, batches: int) -> None:
-    """Two runs that share the seeds of their later batches share the masks, but where the first batch took one away."""
+    """Two runs that share the seeds of their later batches share the masks, but where the first
+    batch took one away.
+    """
     composition = composed(2, 2, 2)
-    long = choose_masks(composition, "paper", [first + batch * stride for batch in range(batches + 1)], stride)
-    short = choose_masks(composition, "paper", [first + batch * stride for batch in range(1, batches + 1)], stride)
+    long = choose_masks(
+        composition, "paper", [first + batch * stride for batch in range(batches + 1)], stride
+    )
+    short = choose_masks(
+        composition, "paper", [first + batch * stride for batch in range(1, batches + 1)], stride
+    )
     assert sum(a != b for a, b in zip(long[2:], short[1:], strict=True)) <= 1
 
 

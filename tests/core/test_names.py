@@ -36,15 +36,23 @@ def test_a_shorter_hash_is_nobodys(written: str) -> None:
 
 class TestAmbiguous:
     def test_an_alias_of_two_files_is_none(self) -> None:
-        names = Names.of([Called(FOX, "fox", "lora"), Called(OWL, "owl", "lora"), Called(BEE, "bee", "LORA")])
+        names = Names.of(
+            [Called(FOX, "fox", "lora"), Called(OWL, "owl", "lora"), Called(BEE, "bee", "LORA")]
+        )
         assert names.key("lora") is names.key("LORA") is None
         assert (names.key("fox"), names.key("owl")) == (FOX, OWL)
 
     def test_nor_is_one_of_two_files_of_the_same_adapter(self) -> None:
-        assert Names.of([Called(FOX, "fox", "lora"), Called(FOX, "fox copy", "lora")]).key("lora") is None
+        assert (
+            Names.of([Called(FOX, "fox", "lora"), Called(FOX, "fox copy", "lora")]).key("lora")
+            is None
+        )
 
     def test_a_stem_goes_before_the_alias_of_another(self) -> None:
-        for files in ([Called(FOX, "fox", "owl"), Called(OWL, "owl", "bird")], [Called(OWL, "owl", "bird"), Called(FOX, "fox", "owl")]):
+        for files in (
+            [Called(FOX, "fox", "owl"), Called(OWL, "owl", "bird")],
+            [Called(OWL, "owl", "bird"), Called(FOX, "fox", "owl")],
+        ):
             names = Names.of(files)
             assert (names.key("owl"), names.key("bird"), names.key("fox")) == (OWL, OWL, FOX)
 
@@ -61,7 +69,9 @@ FILES = st.lists(st.tuples(WORDS, st.just("") | WORDS), max_size=5, unique_by=la
 
 
 def host_finds(files: list[tuple[str, str]], name: str) -> str | None:
-    """The stem of what the WebUI loads: it walks the files, and what is met twice counts as a stem alone (Lora/networks.py)."""
+    """The stem of what the WebUI loads: it walks the files, and what is met twice counts as a stem
+    alone (Lora/networks.py).
+    """
     met: dict[str, str] = {}
     stems_only = {"none"}
     for stem, alias in files:

@@ -14,7 +14,9 @@ from stylus_ext.core.prompt.parse import parse_prompt
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
 SYNTAX = st.lists(
-    st.sampled_from(list("<>:=#,'\" ._-{}|$\\/()[]ab\x00\n") + ["__", "$$", "AND", "BREAK", "ä", "猫"])
+    st.sampled_from(
+        list("<>:=#,'\" ._-{}|$\\/()[]ab\x00\n") + ["__", "$$", "AND", "BREAK", "ä", "猫"]
+    )
 ).map("".join)
 STEMS = ANY_TEXT | SYNTAX
 
@@ -125,7 +127,10 @@ def test_a_taken_stem_gets_a_number_whatever_its_case_and_accents() -> None:
 def test_length_is_counted_in_bytes_and_cut_between_characters() -> None:
     assert safe_file_stem("x" * 500, ()) == "x" * LONGEST_STEM
     assert safe_file_stem("猫" * 500, ()) == "猫" * (LONGEST_STEM // 3)
-    assert safe_file_stem("猫" * 500, {"猫" * (LONGEST_STEM // 3)}) == "猫" * ((LONGEST_STEM - 2) // 3) + "-2"
+    assert (
+        safe_file_stem("猫" * 500, {"猫" * (LONGEST_STEM // 3)})
+        == "猫" * ((LONGEST_STEM - 2) // 3) + "-2"
+    )
 
 
 @settings(deadline=None)
@@ -165,7 +170,9 @@ def test_a_stem_is_a_file(tmp_path: Path) -> None:
         ("model of a lora.safetensors", "x", "model of a lora"),
     ],
 )
-def test_a_fetched_file_is_called_as_at_its_source_unless_that_says_nothing(file: str, title: str, stem: str) -> None:
+def test_a_fetched_file_is_called_as_at_its_source_unless_that_says_nothing(
+    file: str, title: str, stem: str
+) -> None:
     assert stem_for(file, title, ()) == stem
 
 

@@ -24,20 +24,58 @@ def plans(draw: st.DrawFn) -> Plan:
     starts = draw(st.lists(st.integers(0, 99), min_size=1, max_size=4, unique=True))
     tasks = tuple(Task(draw(texts), start, start + 1, taken_by=draw(texts)) for start in starts)
     picks = tuple(
-        Pick(key, draw(st.sampled_from(starts)), draw(texts), draw(st.none() | scores), draw(texts), score=draw(scores), pinned=draw(st.booleans()))
+        Pick(
+            key,
+            draw(st.sampled_from(starts)),
+            draw(texts),
+            draw(st.none() | scores),
+            draw(texts),
+            score=draw(scores),
+            pinned=draw(st.booleans()),
+        )
         for key in draw(st.lists(keys, max_size=4, unique=True))
     )
     batches = draw(st.integers(1, 4))
-    masks = tuple(Mask(frozenset(pick.key for pick in picks if draw(st.booleans()))) for _ in range(batches))
+    masks = tuple(
+        Mask(frozenset(pick.key for pick in picks if draw(st.booleans()))) for _ in range(batches)
+    )
     prompts = tuple(draw(texts) for _ in range(batches))
     return Plan(
-        prompt=draw(texts), negative_prompt=draw(texts), seed=draw(st.integers(0, 2**32)),
-        composition=Composition(tasks, picks, tuple(NearMiss(key, draw(texts), draw(texts), draw(scores)) for key in draw(st.lists(keys, max_size=2)))),
-        masks=masks, prompts=prompts, negative_prompts=prompts[::-1],
-        tags=tuple(Tag(pick.key, draw(texts), draw(st.booleans()), tuple(draw(st.lists(texts, max_size=2))), draw(texts)) for pick in picks if draw(st.booleans())),
-        missing=tuple(MissingFile(key, draw(texts), draw(texts), draw(st.integers(0)), draw(st.none() | texts)) for key in draw(st.lists(keys, max_size=2))),
+        prompt=draw(texts),
+        negative_prompt=draw(texts),
+        seed=draw(st.integers(0, 2**32)),
+        composition=Composition(
+            tasks,
+            picks,
+            tuple(
+                NearMiss(key, draw(texts), draw(texts), draw(scores))
+                for key in draw(st.lists(keys, max_size=2))
+            ),
+        ),
+        masks=masks,
+        prompts=prompts,
+        negative_prompts=prompts[::-1],
+        tags=tuple(
+            Tag(
+                pick.key,
+                draw(texts),
+                draw(st.booleans()),
+                tuple(draw(st.lists(texts, max_size=2))),
+                draw(texts),
+            )
+            for pick in picks
+            if draw(st.booleans())
+        ),
+        missing=tuple(
+            MissingFile(
+                key, draw(texts), draw(texts), draw(st.integers(0)), draw(st.none() | texts)
+            )
+            for key in draw(st.lists(keys, max_size=2))
+        ),
         notes=tuple(Note(draw(texts), draw(texts)) for _ in range(draw(st.integers(0, 2)))),
-        family=draw(texts), confidence=draw(scores), catalogue=draw(texts),
+        family=draw(texts),
+        confidence=draw(scores),
+        catalogue=draw(texts),
     )
 
 
@@ -49,9 +87,17 @@ def test_a_plan_survives_json(plan: Plan) -> None:
 def test_the_json_says_what_a_caller_needs() -> None:
     key = AdapterKey.civitai(7)
     plan = Plan(
-        "a fox", "blurry", 5, Composition((Task("fox", 2, 5),), (Pick(key, 2, "Foxes", 0.8, "its name stands in the prompt"),)),
-        (Mask(frozenset({key})), Mask(frozenset())), ("a fox <lora:foxes:0.8>", "a fox"), ("blurry", "blurry"),
-        tags=(Tag(key, "foxes", False, ("foxy",)),), missing=(MissingFile(key, "Foxes", "foxes.safetensors", 1234),),
+        "a fox",
+        "blurry",
+        5,
+        Composition(
+            (Task("fox", 2, 5),), (Pick(key, 2, "Foxes", 0.8, "its name stands in the prompt"),)
+        ),
+        (Mask(frozenset({key})), Mask(frozenset())),
+        ("a fox <lora:foxes:0.8>", "a fox"),
+        ("blurry", "blurry"),
+        tags=(Tag(key, "foxes", False, ("foxy",)),),
+        missing=(MissingFile(key, "Foxes", "foxes.safetensors", 1234),),
     )
     data = to_json(plan)
     assert data["version"] == 1
@@ -61,7 +107,15 @@ def test_the_json_says_what_a_caller_needs() -> None:
     assert data["picks"][0]["triggers"] == ["foxy"]
     assert data["picks"][0]["reason"]
     assert data["masks"] == [["civitai:7"], []]
-    assert data["missing"] == [{"key": "civitai:7", "name": "Foxes", "file": "foxes.safetensors", "size": 1234, "sha256": None}]
+    assert data["missing"] == [
+        {
+            "key": "civitai:7",
+            "name": "Foxes",
+            "file": "foxes.safetensors",
+            "size": 1234,
+            "sha256": None,
+        }
+    ]
 
 
 def test_an_unchanged_plan_says_why() -> None:
@@ -72,7 +126,16 @@ def test_an_unchanged_plan_says_why() -> None:
     assert plan.notes[0].code == "late"
 
 
-@pytest.mark.parametrize("broken", [{}, {"version": 2}, {"version": 1}, {"version": 1, "tasks": 3}, {"version": 1, "tasks": [{"x": 1}]}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"version": 2},
+        {"version": 1},
+        {"version": 1, "tasks": 3},
+        {"version": 1, "tasks": [{"x": 1}]},
+    ],
+)
 def test_what_is_not_a_plan_is_refused(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         from_json(broken)

@@ -1,4 +1,6 @@
-"""The learned ranker: what is read back scores the same, more evidence never makes less sure, and broken weights are refused."""
+"""The learned ranker: what is read back scores the same, more evidence never makes less sure, and
+broken weights are refused.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ranker import COINED, SURE_OF_COINED, TOP, Line, Net, Ranker, Weights, ranker_of, values_of
+from stylus_ext.core.ranker import (
+    COINED,
+    SURE_OF_COINED,
+    TOP,
+    Line,
+    Net,
+    Ranker,
+    Weights,
+    ranker_of,
+    values_of,
+)
 
 NAMES = ("card", "exact", "penned", "score")
 FLOATS = st.floats(-50, 50, width=32)
@@ -25,7 +37,15 @@ def ranker(seed: int = 0) -> Ranker:
 
     def weights() -> Weights:
         width = len(NAMES)
-        net = Net(some(width), np.abs(some(width)) + 0.5, some(2, width), some(2, width, 3), some(2, 3), some(2, 3), 0.5)
+        net = Net(
+            some(width),
+            np.abs(some(width)) + 0.5,
+            some(2, width),
+            some(2, width, 3),
+            some(2, 3),
+            some(2, 3),
+            0.5,
+        )
         return Weights(net, Line(some(width), np.abs(some(width)) + 0.5, np.abs(some(width)), 0.7))
 
     return Ranker(NAMES, weights(), weights())
@@ -41,14 +61,24 @@ def test_what_is_read_back_scores_the_same(lines: list[tuple[float, ...]], is_ta
 
 
 @given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(0, 20))
-def test_scores_and_sureties_lie_within_bounds(line: tuple[float, ...], is_tags: bool, seed: int) -> None:
+def test_scores_and_sureties_lie_within_bounds(
+    line: tuple[float, ...], is_tags: bool, seed: int
+) -> None:
     values, made = np.array([line], dtype=np.float32), ranker(seed)
     assert 0 <= made.scores(values, is_tags)[0] <= TOP
     assert 0 <= made.sureties(values, is_tags)[0] <= 1
 
 
-@given(st.tuples(*[FLOATS] * 4), st.sampled_from(["card", "exact", "score"]), st.floats(0, 30, width=32), st.booleans(), st.integers(0, 20))
-def test_more_evidence_never_makes_less_sure(line: tuple[float, ...], name: str, more: float, is_tags: bool, seed: int) -> None:
+@given(
+    st.tuples(*[FLOATS] * 4),
+    st.sampled_from(["card", "exact", "score"]),
+    st.floats(0, 30, width=32),
+    st.booleans(),
+    st.integers(0, 20),
+)
+def test_more_evidence_never_makes_less_sure(
+    line: tuple[float, ...], name: str, more: float, is_tags: bool, seed: int
+) -> None:
     low = np.array([line], dtype=np.float32)
     low[0, NAMES.index("exact")] = abs(low[0, NAMES.index("exact")])
     high = low.copy()
@@ -59,17 +89,25 @@ def test_more_evidence_never_makes_less_sure(line: tuple[float, ...], name: str,
 
 def test_a_coined_word_that_stands_alone_is_sure_in_tags_and_in_penned_captions() -> None:
     made = ranker()
-    lowest = np.array([[-50, np.sqrt(COINED) + 0.01, 0, -50], [-50, np.sqrt(COINED) + 0.01, 1, -50]], dtype=np.float32)
+    lowest = np.array(
+        [[-50, np.sqrt(COINED) + 0.01, 0, -50], [-50, np.sqrt(COINED) + 0.01, 1, -50]],
+        dtype=np.float32,
+    )
     assert made.sureties(lowest, True).min() >= np.float32(SURE_OF_COINED)
     plain, penned = made.sureties(lowest, False)
     assert plain < SURE_OF_COINED <= penned + 1e-6
 
 
 @given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(1, 10**6), st.integers(1, 10**6))
-def test_among_more_nobody_is_surer(line: tuple[float, ...], is_tags: bool, few: int, many: int) -> None:
+def test_among_more_nobody_is_surer(
+    line: tuple[float, ...], is_tags: bool, few: int, many: int
+) -> None:
     """What does not fit looks the better by chance the more of it there is."""
     values, made = np.array([line], dtype=np.float32), ranker()
-    assert made.sureties(values, is_tags, max(few, many))[0] <= made.sureties(values, is_tags, min(few, many))[0]
+    assert (
+        made.sureties(values, is_tags, max(few, many))[0]
+        <= made.sureties(values, is_tags, min(few, many))[0]
+    )
     assert np.array_equal(made.sureties(values, is_tags, 10), made.sureties(values, is_tags, 50))
 
 
@@ -78,11 +116,21 @@ def test_nobody_gets_no_score() -> None:
     assert ranker().sureties(np.zeros((0, 4), dtype=np.float32), False).shape == (0,)
 
 
-@pytest.mark.parametrize(("path", "value"), [
-    (("signs",), ["card"]), (("tags",), None), (("tags", "net", "mean"), [1.0]), (("tags", "net", "hidden"), [[[1.0]]]),
-    (("captions", "line", "weights"), [-1.0, 0.0, 0.0, 0.0]), (("captions", "line", "weights"), [1.0]), (("tags", "net", "scale"), [0.0, 1.0, 1.0, 1.0]),
-    (("tags", "net", "out"), "x"), (("tags", "net", "mean"), [float("nan")] * 4), (("tags", "line", "half"), None),
-])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("signs",), ["card"]),
+        (("tags",), None),
+        (("tags", "net", "mean"), [1.0]),
+        (("tags", "net", "hidden"), [[[1.0]]]),
+        (("captions", "line", "weights"), [-1.0, 0.0, 0.0, 0.0]),
+        (("captions", "line", "weights"), [1.0]),
+        (("tags", "net", "scale"), [0.0, 1.0, 1.0, 1.0]),
+        (("tags", "net", "out"), "x"),
+        (("tags", "net", "mean"), [float("nan")] * 4),
+        (("tags", "line", "half"), None),
+    ],
+)
 def test_weights_that_are_none_are_refused(path: tuple[str, ...], value: Any) -> None:
     values = values_of(ranker())
     place = values

@@ -13,13 +13,20 @@ from stylus_ext.core.settings import Option, Selection, Settings, as_values, opt
 
 def test_every_option_has_a_help_text_and_a_default_of_its_own_kind() -> None:
     found = list(options())
-    assert len({option.name for option in found}) == len(found), "flags are named after the leaf alone"
+    assert len({option.name for option in found}) == len(found), (
+        "flags are named after the leaf alone"
+    )
     assert all(option.help for option in found)
-    assert with_values(Settings(), {option.section: {option.name: option.default} for option in found}) == Settings()
+    assert (
+        with_values(Settings(), {option.section: {option.name: option.default} for option in found})
+        == Settings()
+    )
 
 
 def test_the_tree_survives_being_plain_data() -> None:
-    changed = with_values(Settings(), {"weights": {"strength": 0.5}, "text": {"debias": "realistic"}})
+    changed = with_values(
+        Settings(), {"weights": {"strength": 0.5}, "text": {"debias": "realistic"}}
+    )
     assert with_values(Settings(), as_values(changed)) == changed
     assert changed.weights.strength == 0.5
     assert changed.selection == Settings().selection
@@ -56,7 +63,11 @@ def _inside(option: Option) -> st.SearchStrategy[Any]:
     if isinstance(option.default, bool):
         return st.booleans()
     if isinstance(option.default, tuple):
-        return st.lists(st.text("ab/* ", min_size=1, max_size=5).map(str.strip).filter(bool), max_size=3, unique=True).map(tuple)
+        return st.lists(
+            st.text("ab/* ", min_size=1, max_size=5).map(str.strip).filter(bool),
+            max_size=3,
+            unique=True,
+        ).map(tuple)
     if isinstance(option.default, str):
         return st.text(max_size=10)
     if isinstance(option.default, int):
@@ -72,13 +83,28 @@ def test_every_value_inside_its_limits_is_taken(data: st.DataObject) -> None:
     assert as_values(settings)[option.section][option.name] == value
 
 
-@pytest.mark.parametrize("written", ["style, characters/*", "style\ncharacters/*", ["style", "characters/*"], ("style", " characters/* "), " style ,, characters/*,style"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "style, characters/*",
+        "style\ncharacters/*",
+        ["style", "characters/*"],
+        ("style", " characters/* "),
+        " style ,, characters/*,style",
+    ],
+)
 def test_a_list_is_taken_as_one_text_too(written: Any) -> None:
-    assert with_values(Settings(), {"selection": {"allow_folders": written}}).selection.allow_folders == ("style", "characters/*")
+    assert with_values(
+        Settings(), {"selection": {"allow_folders": written}}
+    ).selection.allow_folders == ("style", "characters/*")
 
 
 def test_an_empty_list_is_none_at_all() -> None:
-    assert with_values(Settings(), {"selection": {"allow_folders": ""}}) == with_values(Settings(), {"selection": {"allow_folders": []}}) == Settings()
+    assert (
+        with_values(Settings(), {"selection": {"allow_folders": ""}})
+        == with_values(Settings(), {"selection": {"allow_folders": []}})
+        == Settings()
+    )
 
 
 def test_a_frozen_leaf_wants_the_right_type_too() -> None:

@@ -1,4 +1,6 @@
-"""Every line of the starter catalogue: complete, unique, plausible, safe for work, and spread over kinds and families."""
+"""Every line of the starter catalogue: complete, unique, plausible, safe for work, and spread over
+kinds and families.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,17 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "description": str,
 }
 EXPECTED_KINDS = {
-    "style", "character", "clothing", "pose", "action", "background", "building", "vehicle", "animal", "object", "concept",
+    "style",
+    "character",
+    "clothing",
+    "pose",
+    "action",
+    "background",
+    "building",
+    "vehicle",
+    "animal",
+    "object",
+    "concept",
 }
 UNSAFE = re.compile(
     r"\b(?:nsfw|nude|nudity|naked|sex\w*|porn\w*|hentai|ecchi|lewd|erotic\w*|breasts?|boobs?|nipples?|ass|butt|panties|"
@@ -44,8 +56,15 @@ UNSAFE = re.compile(
     r"teen|teenage\w*|schoolgirl|underage)\b",
     re.I,
 )
-HYPE = re.compile(r"\b(?:amazing|awesome|best|stunning|incredible|perfect(?! Cell)|ultimate|masterpiece|must-have|download)\b", re.I)
-TRAINING = re.compile(r"\b(?:lora|locon|lycoris|trained|training|trigger|checkpoint|dataset|epochs?|prompt|https?|www)\b", re.I)
+HYPE = re.compile(
+    r"\b(?:amazing|awesome|best|stunning|incredible|perfect(?!"
+    r" Cell)|ultimate|masterpiece|must-have|download)\b",
+    re.I,
+)
+TRAINING = re.compile(
+    r"\b(?:lora|locon|lycoris|trained|training|trigger|checkpoint|dataset|epochs?|prompt|https?|www)\b",
+    re.I,
+)
 
 
 def broken(entry: Mapping[str, Any]) -> list[str]:
@@ -64,7 +83,10 @@ def _broken_file(entry: Mapping[str, Any]) -> list[str]:
     checks = {
         "model_id": entry["model_id"] > 0,
         "version_id": entry["version_id"] > 0,
-        "sha256": re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) is not None and len(set(entry["sha256"])) > 8,
+        "sha256": (
+            re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) is not None
+            and len(set(entry["sha256"])) > 8
+        ),
         "file": re.fullmatch(r"[^/\\:<>|?*\x00-\x1f]+\.safetensors", entry["file"]) is not None,
         "size_kb": 500 <= entry["size_kb"] <= 900_000 and (entry["size_kb"] * 1024) % 1 == 0,
         "base_model": family_of(entry["base_model"]) in known_families(),
@@ -81,8 +103,13 @@ def _broken_words(entry: Mapping[str, Any]) -> list[str]:
         "name": bool(entry["name"]),
         "kind": entry["kind"] in EXPECTED_KINDS,
         "a text": all(isinstance(text, str) and text == text.strip() for text in texts),
-        "tags": 1 <= len(entry["tags"]) <= 6 and all(tag and tag == tag.lower() for tag in entry["tags"]),
-        "triggers": len(set(entry["triggers"])) == len(entry["triggers"]) <= 8 and all(entry["triggers"]),
+        "tags": (
+            1 <= len(entry["tags"]) <= 6
+            and all(tag and tag == tag.lower() for tag in entry["tags"])
+        ),
+        "triggers": (
+            len(set(entry["triggers"])) == len(entry["triggers"]) <= 8 and all(entry["triggers"])
+        ),
         "one sentence": description.endswith(".") and re.search(r"[.!?]\s", description) is None,
         "its beginning": description[:1].isupper() and description.isascii(),
         "8 to 25 words": 8 <= len(words) <= 25,
@@ -118,7 +145,11 @@ SOUND = ENTRIES[0]
         {"tags": []},
         {"triggers": ["twice", "twice"]},
         {"description": "Too short."},
-        {"description": "Draws a quiet harbour at dawn with boats. And then a second sentence follows."},
+        {
+            "description": (
+                "Draws a quiet harbour at dawn with boats. And then a second sentence follows."
+            )
+        },
         {"description": "Draws a nude figure in a quiet harbour at dawn with many boats."},
         {"description": "Draws the most amazing harbour at dawn with boats and gulls and clouds."},
         {"description": "This LoRA draws a quiet harbour at dawn with boats and gulls."},
@@ -137,7 +168,9 @@ def test_a_line_with_a_field_more_or_less_is_noticed() -> None:
 
 @pytest.mark.parametrize("field", ["model_id", "version_id", "sha256", "description"])
 def test_nothing_is_there_twice(field: str) -> None:
-    assert [value for value, times in Counter(entry[field] for entry in ENTRIES).items() if times > 1] == []
+    assert [
+        value for value, times in Counter(entry[field] for entry in ENTRIES).items() if times > 1
+    ] == []
 
 
 def test_no_two_files_share_a_stem_in_the_eyes_of_the_host() -> None:
@@ -151,7 +184,10 @@ def test_the_file_is_plain_utf8_json_lines() -> None:
     assert not raw.startswith(b"\xef\xbb\xbf")
     assert b"\r" not in raw
     assert len(LINES) == raw.count(b"\n")
-    assert all(line == json.dumps(entry, ensure_ascii=False) for line, entry in zip(LINES, ENTRIES, strict=True))
+    assert all(
+        line == json.dumps(entry, ensure_ascii=False)
+        for line, entry in zip(LINES, ENTRIES, strict=True)
+    )
 
 
 def test_size_and_spread_over_kinds() -> None:
@@ -177,13 +213,31 @@ def test_utilities_are_few_and_marked() -> None:
     assert [name for name in rest if re.search(r"tweak|enhancer|slider|\blcm\b", name, re.I)] == []
 
 
-@pytest.mark.parametrize("word", ["graffiti", "wall", "corgi", "dog", "watercolor", "cyberpunk", "dragon", "train", "castle", "robot"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "graffiti",
+        "wall",
+        "corgi",
+        "dog",
+        "watercolor",
+        "cyberpunk",
+        "dragon",
+        "train",
+        "castle",
+        "robot",
+    ],
+)
 def test_what_people_ask_for_first_is_described(word: str) -> None:
     assert any(re.search(rf"\b{word}s?\b", entry["description"], re.I) for entry in ENTRIES)
 
 
 def test_the_source_makes_a_card_of_every_line() -> None:
-    cards = [sighting.card for sighting in StarterCatalogue(STARTER).cards({}, Watch()) if sighting.card is not None]
+    cards = [
+        sighting.card
+        for sighting in StarterCatalogue(STARTER).cards({}, Watch())
+        if sighting.card is not None
+    ]
     assert [card.model_id for card in cards] == [entry["model_id"] for entry in ENTRIES]
     for card, entry in zip(cards, ENTRIES, strict=True):
         assert str(card.key) == f"civitai:{entry['version_id']}"

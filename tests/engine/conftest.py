@@ -13,7 +13,9 @@ TOKEN = "the-token-of-the-tests-0123456789"
 
 
 @pytest.fixture(scope="package")
-def engine(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineLink]:
+def engine(
+    vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineLink]:
     """One engine with the starter catalogue for all tests that only ask."""
     with engine_in_thread(tmp_path_factory.mktemp("engine") / "data", vectors.url, TOKEN) as link:
         assert finished(link)["state"] == "done"

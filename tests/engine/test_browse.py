@@ -29,7 +29,12 @@ def test_a_page_of_cards(stylus: Stylus) -> None:
 
 
 def test_filters_meet(stylus: Stylus) -> None:
-    stylus.store.write([make_entry(number, f"Many {number:03}", kind="style", family="sdxl") for number in range(10, 60)])
+    stylus.store.write(
+        [
+            make_entry(number, f"Many {number:03}", kind="style", family="sdxl")
+            for number in range(10, 60)
+        ]
+    )
     assert ask(stylus, "browse", family="sdxl", kind="style")["total"] == 50
     assert ask(stylus, "browse", family="sdxl", kind="pose")["total"] == 0
     assert len(ask(stylus, "browse", family="sdxl")["entries"]) == 40
@@ -40,7 +45,11 @@ def test_filters_meet(stylus: Stylus) -> None:
 
 def test_files_that_say_nothing_are_found_as_bare(stylus: Stylus, tmp_path: Path) -> None:
     write_lora(tmp_path / "loras" / "zz17.safetensors")
-    write_lora(tmp_path / "loras" / "told.safetensors", metadata={"ss_output_name": "told", "ss_tag_frequency": '{"a": {"tldtrg": 5}}'}, seed=1)
+    write_lora(
+        tmp_path / "loras" / "told.safetensors",
+        metadata={"ss_output_name": "told", "ss_tag_frequency": '{"a": {"tldtrg": 5}}'},
+        seed=1,
+    )
     ask(stylus, "index", lora_dirs=[str(tmp_path / "loras")])
     assert "zz17" in names(ask(stylus, "browse", bare=True))
     assert all(entry["bare"] for entry in ask(stylus, "browse", bare=True)["entries"])
@@ -50,7 +59,12 @@ def test_files_that_say_nothing_are_found_as_bare(stylus: Stylus, tmp_path: Path
 
 def test_the_overview_counts_and_follows_every_change(stylus: Stylus, tmp_path: Path) -> None:
     before = ask(stylus, "overview")
-    assert (before["entries"], before["on_disk"], before["duplicates"], before["unnamed"]) == (2, 0, 0, 0)
+    assert (before["entries"], before["on_disk"], before["duplicates"], before["unnamed"]) == (
+        2,
+        0,
+        0,
+        0,
+    )
     assert before["families"] == [{"family": "sd1", "name": "SD 1.5", "entries": 2, "on_disk": 0}]
     folder = tmp_path / "loras"
     first = write_lora(folder / "one.safetensors", seed=5)

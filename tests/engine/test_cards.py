@@ -19,8 +19,12 @@ def test_cards_are_answered_by_the_key_that_was_asked_for(stylus: Stylus) -> Non
     answer = ask(stylus, "cards", keys=["civitai:2", "civitai:1", "civitai:77"])["cards"]
     assert list(answer) == ["civitai:2", "civitai:1"]
     assert answer["civitai:1"] == {
-        **ask(stylus, "search", text="corgi")["entries"][0], "family_name": "SD 1.5", "text": "A small corgi dog with short legs.",
-        "nsfw": False, "preview": False, "link": "https://civitai.com/model-versions/1",
+        **ask(stylus, "search", text="corgi")["entries"][0],
+        "family_name": "SD 1.5",
+        "text": "A small corgi dog with short legs.",
+        "nsfw": False,
+        "preview": False,
+        "link": "https://civitai.com/model-versions/1",
     }
     with pytest.raises(InvalidInput):
         ask(stylus, "cards", keys=["nonsense"])
@@ -36,14 +40,32 @@ def test_the_text_of_a_card_is_short(stylus: Stylus) -> None:
     ("changes", "link"),
     [
         ({"model_id": 5}, "https://civitai.com/models/5?modelVersionId=1"),
-        ({"key": AdapterKey.path("x"), "equivalents": (AdapterKey.civitai(9),)}, "https://civitai.com/model-versions/9"),
+        (
+            {"key": AdapterKey.path("x"), "equivalents": (AdapterKey.civitai(9),)},
+            "https://civitai.com/model-versions/9",
+        ),
         ({"key": AdapterKey.path("x")}, ""),
-        ({"key": AdapterKey.path("x"), "remote": RemoteFile("a", 1, url="https://huggingface.co/some/lora/resolve/main/a.safetensors")},
-         "https://huggingface.co/some/lora"),
-        ({"key": AdapterKey.path("x"), "remote": RemoteFile("a", 1, url="https://evil.test/huggingface.co/some/lora/x")}, ""),
+        (
+            {
+                "key": AdapterKey.path("x"),
+                "remote": RemoteFile(
+                    "a", 1, url="https://huggingface.co/some/lora/resolve/main/a.safetensors"
+                ),
+            },
+            "https://huggingface.co/some/lora",
+        ),
+        (
+            {
+                "key": AdapterKey.path("x"),
+                "remote": RemoteFile("a", 1, url="https://evil.test/huggingface.co/some/lora/x"),
+            },
+            "",
+        ),
     ],
 )
-def test_a_link_leads_to_the_adapters_own_page_or_nowhere(changes: dict[str, Any], link: str) -> None:
+def test_a_link_leads_to_the_adapters_own_page_or_nowhere(
+    changes: dict[str, Any], link: str
+) -> None:
     assert link_of(make_entry(1, **changes)) == link
 
 
@@ -51,10 +73,19 @@ def test_a_plan_is_corrected_over_the_door(stylus: Stylus) -> None:
     prompt = "a corgi dog, pixel art"
     before = plan(stylus, prompt, settings={"selection": {"strictness": 0.0}})
     key = before["picks"][0]["key"]
-    after = plan(stylus, prompt, settings={"selection": {"strictness": 0.0}}, corrections={"reject": [key]})
+    after = plan(
+        stylus, prompt, settings={"selection": {"strictness": 0.0}}, corrections={"reject": [key]}
+    )
     assert key not in [pick["key"] for pick in after["picks"]]
-    kept = plan(stylus, prompt, corrections={"keep": [{"key": key, "weight": 0.31, "pinned": True}], "only": True}, batches=5)
-    assert [(pick["key"], pick["weight"], pick["said"]) for pick in kept["picks"]] == [(key, 0.31, True)]
+    kept = plan(
+        stylus,
+        prompt,
+        corrections={"keep": [{"key": key, "weight": 0.31, "pinned": True}], "only": True},
+        batches=5,
+    )
+    assert [(pick["key"], pick["weight"], pick["said"]) for pick in kept["picks"]] == [
+        (key, 0.31, True)
+    ]
     assert kept["masks"] == [[key]] * 5
     assert all(":0.31>" in text for text in kept["prompts"])
     wrong: list[dict[str, Any]] = [{"reject": ["x"]}, {"keep": [{}]}, {"more": 1}]

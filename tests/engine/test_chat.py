@@ -16,8 +16,14 @@ from tests.embedding_server import EmbeddingServer
 from tests.fakes import Watch
 
 
-def report(folder: Path, vectors: EmbeddingServer, composer: str = "rules", **chat: Any) -> dict[str, Any]:
-    values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": chat, "selection": {"composer": composer}}
+def report(
+    folder: Path, vectors: EmbeddingServer, composer: str = "rules", **chat: Any
+) -> dict[str, Any]:
+    values = {
+        "encoder": {"endpoint": vectors.url, "model": "bag"},
+        "chat": chat,
+        "selection": {"composer": composer},
+    }
     stylus = open_stylus(folder, with_values(Settings(), values))
     try:
         return perform(stylus, "status", {}, Watch())
@@ -28,27 +34,37 @@ def report(folder: Path, vectors: EmbeddingServer, composer: str = "rules", **ch
 def test_without_a_model_the_rules_alone_compose(folder: Path, vectors: EmbeddingServer) -> None:
     status = report(folder, vectors)
     assert status["chat"] is None
-    assert (status["capabilities"]["composers"], status["capabilities"]["free_composers"]) == (["rules"], ["rules"])
+    assert (status["capabilities"]["composers"], status["capabilities"]["free_composers"]) == (
+        ["rules"],
+        ["rules"],
+    )
     assert "--composer chat" not in str(status)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:11434", "http://127.0.0.1:1234/v1"])
-def test_what_is_on_this_machine_leaves_nothing(folder: Path, vectors: EmbeddingServer, url: str) -> None:
+def test_what_is_on_this_machine_leaves_nothing(
+    folder: Path, vectors: EmbeddingServer, url: str
+) -> None:
     status = report(folder, vectors, "chat", chat_url=url, chat_model="m")
     assert status["chat"] == {"url": url, "model": "m", "place": "machine", "key": False}
     assert status["capabilities"]["free_composers"] == ["rules", "chat"]
     assert url not in str([status["leaves_the_machine"], status["leaves_on_request"]])
 
 
-def test_what_goes_elsewhere_is_said_and_is_not_free(folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_elsewhere_is_said_and_is_not_free(
+    folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     said = {"chat_url": "https://api.openai.com", "chat_model": "gpt-4o-mini"}
     status = report(folder, vectors, **said)
     assert status["capabilities"]["composers"] == ["rules", "chat"]
     assert status["capabilities"]["free_composers"] == ["rules"]
     assert not [line for line in status["leaves_the_machine"] if "openai" in line]
-    assert [line for line in status["leaves_on_request"] if "openai" in line and "--composer" in line] == [
-        "`plan --composer chat`: prompts and the short cards of up to 24 candidates go to https://api.openai.com (elsewhere), with your key"
+    assert [
+        line for line in status["leaves_on_request"] if "openai" in line and "--composer" in line
+    ] == [
+        "`plan --composer chat`: prompts and the short cards of up to 24 candidates go to"
+        " https://api.openai.com (elsewhere), with your key"
     ]
     assert "sk-secret" not in str(status)
     by_itself = report(folder, vectors, "chat", **said)
@@ -61,40 +77,80 @@ def test_one_in_the_own_network_is_free_and_said(folder: Path, vectors: Embeddin
     assert "(in your own network)" in str(status["leaves_on_request"])
 
 
-def test_a_plan_asks_the_model_only_where_it_is_asked_for(folder: Path, vectors: EmbeddingServer) -> None:
+def test_a_plan_asks_the_model_only_where_it_is_asked_for(
+    folder: Path, vectors: EmbeddingServer
+) -> None:
     with serving(answers(sensible)) as server:
-        values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": {"chat_url": server.url, "chat_model": "m"}}
+        values = {
+            "encoder": {"endpoint": vectors.url, "model": "bag"},
+            "chat": {"chat_url": server.url, "chat_model": "m"},
+        }
         stylus = open_stylus(folder, with_values(Settings(), values))
         perform(stylus, "plan", {"prompt": "a watercolor fox"}, Watch())
         stylus.warm()
         assert server.seen == []
-        answer = perform(stylus, "plan", {"prompt": "a watercolor fox", "settings": {"selection": {"composer": "chat"}}}, Watch())
+        answer = perform(
+            stylus,
+            "plan",
+            {"prompt": "a watercolor fox", "settings": {"selection": {"composer": "chat"}}},
+            Watch(),
+        )
         assert len(server.seen) == 1
-        assert not [note for note in answer["plan"]["notes"] if note["code"] in ("chat_failed", "failed")]
+        assert not [
+            note for note in answer["plan"]["notes"] if note["code"] in ("chat_failed", "failed")
+        ]
         stylus.close()
 
 
 def test_a_secret_in_an_address_is_shown_to_nobody(folder: Path, vectors: EmbeddingServer) -> None:
     said = {"chat_url": "https://me:hidden@models.example/v1?key=hidden", "chat_model": "m"}
-    values = {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said, "reranking": {"rerank_url": "https://ranks.example/v1?key=hidden"}}
+    values = {
+        "encoder": {"endpoint": vectors.url, "model": "bag"},
+        "chat": said,
+        "reranking": {"rerank_url": "https://ranks.example/v1?key=hidden"},
+    }
     stylus = open_stylus(folder, with_values(Settings(), values))
     try:
         told = str([perform(stylus, name, {}, Watch()) for name in ("status", "keys")])
-        plan = perform(stylus, "plan", {"prompt": "a fox", "settings": {"selection": {"composer": "chat", "policy": "rerank"}}}, Watch())
+        plan = perform(
+            stylus,
+            "plan",
+            {
+                "prompt": "a fox",
+                "settings": {"selection": {"composer": "chat", "policy": "rerank"}},
+            },
+            Watch(),
+        )
     finally:
         stylus.close()
     assert "chat_unusable" in told
     assert "hidden" not in told + str(plan)
 
 
-@pytest.mark.parametrize(("said", "key", "why"), [
-    ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "looks like https://host/v1"),
-    ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),
-    ({"chat_url": "https://api.openai.com", "chat_model": "m"}, {"STYLUS_CHAT_KEY": "two words"}, "That is no key"),
-    ({"chat_url": "http://nas:8000", "chat_model": "m"}, {"STYLUS_CHAT_KEY": "x", "STYLUS_CHAT_KEY_ORIGIN": "http://nas:8000"}, "by its number"),
-])
+@pytest.mark.parametrize(
+    ("said", "key", "why"),
+    [
+        ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "looks like https://host/v1"),
+        ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),
+        (
+            {"chat_url": "https://api.openai.com", "chat_model": "m"},
+            {"STYLUS_CHAT_KEY": "two words"},
+            "That is no key",
+        ),
+        (
+            {"chat_url": "http://nas:8000", "chat_model": "m"},
+            {"STYLUS_CHAT_KEY": "x", "STYLUS_CHAT_KEY_ORIGIN": "http://nas:8000"},
+            "by its number",
+        ),
+    ],
+)
 def test_a_slip_in_what_was_entered_is_said_and_shuts_nobody_out(
-    folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], key: dict[str, str], why: str
+    folder: Path,
+    vectors: EmbeddingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    said: dict[str, str],
+    key: dict[str, str],
+    why: str,
 ) -> None:
     """`status` is where one looks for what is wrong, and what the panel stands on."""
     for name, value in key.items():
@@ -102,7 +158,12 @@ def test_a_slip_in_what_was_entered_is_said_and_shuts_nobody_out(
     status = report(folder, vectors, "chat", **said)
     assert [note["code"] for note in status["notes"] if why in note["text"]] == ["chat_unusable"]
     assert status["chat"]["key"] is False
-    stylus = open_stylus(folder, with_values(Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said}))
+    stylus = open_stylus(
+        folder,
+        with_values(
+            Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said}
+        ),
+    )
     try:
         keys = perform(stylus, "keys", {}, Watch())["keys"]
         assert [one["has_key"] for one in keys if one["service"] == "chat"] == [False]

@@ -25,8 +25,15 @@ def service() -> Iterator[CivitaiService]:
 
 
 @pytest.fixture
-def link(service: CivitaiService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineLink]:
-    settings = engine_process.endpoint_settings(vectors.url) | {"civitai": {"civitai_url": service.api, "request_interval": 0.0}}
+def link(
+    service: CivitaiService,
+    vectors: EmbeddingServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[EngineLink]:
+    settings = engine_process.endpoint_settings(vectors.url) | {
+        "civitai": {"civitai_url": service.api, "request_interval": 0.0}
+    }
     monkeypatch.setattr(engine_process, "endpoint_settings", lambda url: settings)
     with engine_in_thread(tmp_path / "data", vectors.url) as link:
         finished(link)
@@ -42,19 +49,31 @@ def test_a_crawl_is_a_job_with_counts(link: EngineLink, service: CivitaiService)
     done = job(link, "sync")
     assert done["state"] == "done"
     answer = done["result"]
-    assert (answer["models"], answer["kept"], answer["written"], answer["unchanged"]) == (131, 130, 130, 0)
+    assert (answer["models"], answer["kept"], answer["written"], answer["unchanged"]) == (
+        131,
+        130,
+        130,
+        0,
+    )
     assert answer["skipped"] == {"of a real person": 1}
-    assert link.call("POST", "/v1/search", {"text": "Adapter 77"})["entries"][0]["key"] == "civitai:1000077"
+    assert (
+        link.call("POST", "/v1/search", {"text": "Adapter 77"})["entries"][0]["key"]
+        == "civitai:1000077"
+    )
     again = job(link, "sync")["result"]
     assert (again["incremental"], again["written"]) == (True, 0)
 
 
-def test_a_crawl_tells_how_far_it_is_and_can_be_stopped(link: EngineLink, service: CivitaiService) -> None:
+def test_a_crawl_tells_how_far_it_is_and_can_be_stopped(
+    link: EngineLink, service: CivitaiService
+) -> None:
     service.add(*(a_model(number) for number in range(1, 501)))
     service.faults.add(Fault("/models$", after=2, delay_s=20, times=-1))
     started = link.call("POST", "/v1/jobs/sync", {"top": 500})
     until = time.monotonic() + 30
-    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 200 and time.monotonic() < until:
+    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))[
+        "done"
+    ] < 200 and time.monotonic() < until:
         time.sleep(0.05)
     assert (told["step"], told["done"], told["total"]) == ("reading Civitai", 200, 500)
     assert told["eta_s"] is not None
@@ -66,9 +85,13 @@ def test_a_crawl_tells_how_far_it_is_and_can_be_stopped(link: EngineLink, servic
     assert job(link, "sync", top=500)["result"]["resumed"]
 
 
-def test_own_files_are_identified(link: EngineLink, service: CivitaiService, tmp_path: Path) -> None:
+def test_own_files_are_identified(
+    link: EngineLink, service: CivitaiService, tmp_path: Path
+) -> None:
     path = write_lora(tmp_path / "loras" / "mine.safetensors", "sd1", seed=5)
-    service.add(a_model(7, a_version(71, files=[a_file(71, "theirs.safetensors", path.read_bytes())])))
+    service.add(
+        a_model(7, a_version(71, files=[a_file(71, "theirs.safetensors", path.read_bytes())]))
+    )
     answer = job(link, "identify", lora_dirs=[str(tmp_path / "loras")])["result"]
     assert (answer["asked"], answer["found"], answer["written"], answer["hashed"]) == (1, 1, 1, 1)
     assert link.call("POST", "/v1/show", {"key": "mine"})["entry"]["triggers"] == ["word71"]
@@ -78,11 +101,15 @@ def test_own_files_are_identified(link: EngineLink, service: CivitaiService, tmp
 @pytest.mark.parametrize(
     ("name", "payload", "sentence"),
     [
-        ("sync", {"top": -1}, "'top'"), ("sync", {"page": 1}, "no field 'page'"), ("identify", {}, "'lora_dirs' is missing"),
+        ("sync", {"top": -1}, "'top'"),
+        ("sync", {"page": 1}, "no field 'page'"),
+        ("identify", {}, "'lora_dirs' is missing"),
         ("sync", {"base_models": [5]}, "text"),
     ],
 )
-def test_a_wrong_request_is_refused_at_once(link: EngineLink, name: str, payload: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_request_is_refused_at_once(
+    link: EngineLink, name: str, payload: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(Exception, match=sentence):
         link.call("POST", f"/v1/jobs/{name}", payload)
 
@@ -94,7 +121,9 @@ def test_trouble_is_a_sentence_of_the_job(link: EngineLink, service: CivitaiServ
     assert "Civitai forbids this" in failed["error"]
 
 
-def test_the_status_says_what_commands_would_send(link: EngineLink, service: CivitaiService) -> None:
+def test_the_status_says_what_commands_would_send(
+    link: EngineLink, service: CivitaiService
+) -> None:
     status = link.call("GET", "/v1/status")
     sync, identify = status["leaves_on_request"]
     assert "catalogue sync" in sync
@@ -103,7 +132,9 @@ def test_the_status_says_what_commands_would_send(link: EngineLink, service: Civ
     assert {"sync", "identify"} <= set(status["capabilities"]["operations"])
 
 
-def test_nothing_is_asked_by_itself(link: EngineLink, service: CivitaiService, tmp_path: Path) -> None:
+def test_nothing_is_asked_by_itself(
+    link: EngineLink, service: CivitaiService, tmp_path: Path
+) -> None:
     write_lora(tmp_path / "loras" / "mine.safetensors", "sd1", seed=5)
     link.call("POST", "/v1/plan", {"prompt": "a fox"})
     job(link, "index", lora_dirs=[str(tmp_path / "loras")])

@@ -40,12 +40,19 @@ def everything() -> dict[str, Any]:
     key = make_card().key
     return to_json(
         Plan(
-            prompt="a corgi", negative_prompt="", seed=1,
+            prompt="a corgi",
+            negative_prompt="",
+            seed=1,
             composition=Composition(
-                (Task("a corgi", 0, 7),), (Pick(key, 0, "Corgi", 0.8, "because"),), (NearMiss(key, "Another", "too far"),)
+                (Task("a corgi", 0, 7),),
+                (Pick(key, 0, "Corgi", 0.8, "because"),),
+                (NearMiss(key, "Another", "too far"),),
             ),
-            masks=(Mask(frozenset({key})),), prompts=("a corgi <lora:corgi:0.8>",), negative_prompts=("",),
-            tags=(Tag(key, "corgi", True, (), ""),), missing=(MissingFile(key, "Corgi", "corgi.safetensors", 1),),
+            masks=(Mask(frozenset({key})),),
+            prompts=("a corgi <lora:corgi:0.8>",),
+            negative_prompts=("",),
+            tags=(Tag(key, "corgi", True, (), ""),),
+            missing=(MissingFile(key, "Corgi", "corgi.safetensors", 1),),
             notes=(Note("empty", "It is empty."),),
         )
     )
@@ -55,7 +62,11 @@ def test_every_field_of_a_plan_is_described() -> None:
     plan, text = everything(), sections("plan.md")
     assert listed(text["The plan"]) == {*plan, "elapsed_ms"}
     for heading, name in (
-        ("A task", "tasks"), ("A pick", "picks"), ("A near miss", "near_misses"), ("A missing file", "missing"), ("A note", "notes")
+        ("A task", "tasks"),
+        ("A pick", "picks"),
+        ("A near miss", "near_misses"),
+        ("A missing file", "missing"),
+        ("A note", "notes"),
     ):
         assert listed(text[heading]) == set(plan[name][0]), heading
     assert f"`version` is {JSON_VERSION}." in text["A plan as JSON"]
@@ -63,9 +74,17 @@ def test_every_field_of_a_plan_is_described() -> None:
 
 def test_every_note_of_a_plan_is_described() -> None:
     source = DOCS.parent / "stylus_ext"
-    files = [*(source / "core").rglob("*.py"), *(source / "app").glob("*plan*.py"), source / "app" / "embed_catalogue.py",
-             source / "engine" / "operations.py"]
-    codes = {code for file in files for code in re.findall(r'Note\(\s*"([a-z_-]+)"', file.read_text("utf-8"))}
+    files = [
+        *(source / "core").rglob("*.py"),
+        *(source / "app").glob("*plan*.py"),
+        source / "app" / "embed_catalogue.py",
+        source / "engine" / "operations.py",
+    ]
+    codes = {
+        code
+        for file in files
+        for code in re.findall(r'Note\(\s*"([a-z_-]+)"', file.read_text("utf-8"))
+    }
     assert len(codes) > 5
     described = set(re.findall(r"`([a-z_]+)`", sections("plan.md")["A note"]))
     assert codes <= described, codes - described
@@ -98,7 +117,11 @@ def test_every_answer_is_described(engine: EngineLink) -> None:
 
 def test_every_code_of_an_error_is_described() -> None:
     source = (DOCS.parent / "stylus_ext" / "engine" / "server.py").read_text("utf-8")
-    raised = set(re.findall(r'Refused\((\d+), "([a-z_]+)"', source)) | {("400", "invalid"), ("503", "unavailable"), ("500", "failed")}
+    raised = set(re.findall(r'Refused\((\d+), "([a-z_]+)"', source)) | {
+        ("400", "invalid"),
+        ("503", "unavailable"),
+        ("500", "failed"),
+    }
     table = sections("engine.md")["Asking"]
     for status, code in raised:
         assert re.search(rf"(?m)^\| {status} \|[^|]*`{code}`", table), (status, code)

@@ -1,4 +1,6 @@
-"""A fetch through a real engine: its progress in bytes, a stop in the middle, going on from there, and beside a long job."""
+"""A fetch through a real engine: its progress in bytes, a stop in the middle, going on from there,
+and beside a long job.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,21 @@ STORAGE = r"^/bucket/"
 def civitai() -> Iterator[CivitaiService]:
     with serving() as service:
         body = safetensors_bytes(LORAS["sdxl"], seed=11)
-        service.add(a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])), files={11: body})
+        service.add(
+            a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])),
+            files={11: body},
+        )
         yield service
 
 
 @pytest.fixture
-def link(folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, stylus: Cli) -> Iterator[EngineLink]:
-    settings = endpoint_settings(vectors.url) | {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True}}
+def link(
+    folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, stylus: Cli
+) -> Iterator[EngineLink]:
+    settings = endpoint_settings(vectors.url) | {
+        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+        "downloads": {"download": True},
+    }
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     assert stylus("catalogue", "sync").code == 0
     with engine_process(folder):
@@ -41,11 +51,15 @@ def link(folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, stylus
 
 
 def fetch(link: EngineLink, loras: Path) -> str:
-    job: dict[str, Any] = link.call("POST", "/v1/jobs/fetch", {"keys": ["civitai:11"], "lora_dirs": [str(loras)]})
+    job: dict[str, Any] = link.call(
+        "POST", "/v1/jobs/fetch", {"keys": ["civitai:11"], "lora_dirs": [str(loras)]}
+    )
     return str(job["id"])
 
 
-def test_a_fetch_is_followed_stopped_and_gone_on_with(link: EngineLink, civitai: CivitaiService, tmp_path: Path) -> None:
+def test_a_fetch_is_followed_stopped_and_gone_on_with(
+    link: EngineLink, civitai: CivitaiService, tmp_path: Path
+) -> None:
     loras, body = tmp_path / "loras", civitai.files[11]
     loras.mkdir()
     civitai.faults.add(Fault(STORAGE, on="storage", stall_at=len(body) // 2))
@@ -63,10 +77,15 @@ def test_a_fetch_is_followed_stopped_and_gone_on_with(link: EngineLink, civitai:
     assert ended["state"] == "done", ended
     assert [one["stem"] for one in ended["result"]["fetched"]] == ["zebra"]
     assert (loras / "zebra.safetensors").read_bytes() == body
-    assert [seen.headers.get("range") for seen in civitai.seen if seen.on == "storage"] == [None, f"bytes={len(body) // 2}-"]
+    assert [seen.headers.get("range") for seen in civitai.seen if seen.on == "storage"] == [
+        None,
+        f"bytes={len(body) // 2}-",
+    ]
 
 
-def test_a_fetch_waits_for_no_crawl(link: EngineLink, civitai: CivitaiService, tmp_path: Path) -> None:
+def test_a_fetch_waits_for_no_crawl(
+    link: EngineLink, civitai: CivitaiService, tmp_path: Path
+) -> None:
     (tmp_path / "loras").mkdir()
     civitai.faults.add(Fault(r"/api/v1/models$", stall_at=0))
     crawl = link.call("POST", "/v1/jobs/sync", {"afresh": True})["id"]
@@ -78,4 +97,6 @@ def test_a_fetch_waits_for_no_crawl(link: EngineLink, civitai: CivitaiService, t
 def test_what_plans_may_fetch_is_the_engines_owner_to_say(link: EngineLink) -> None:
     assert link.call("GET", "/v1/status")["capabilities"]["downloads"] is True
     with pytest.raises(EngineRefusal, match="'downloads' belong to the engine"):
-        link.call("POST", "/v1/plan", {"prompt": "x", "settings": {"downloads": {"largest_mb": 99_999}}})
+        link.call(
+            "POST", "/v1/plan", {"prompt": "x", "settings": {"downloads": {"largest_mb": 99_999}}}
+        )

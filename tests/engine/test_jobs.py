@@ -50,7 +50,12 @@ def test_a_job_runs_in_the_background_and_brings_its_result(jobs: Jobs) -> None:
     job = jobs.start("dig", gate)
     assert gate.begun.wait(5)
     seen = job.as_json()
-    assert (seen["state"], seen["step"], seen["done"], seen["total"]) == ("running", "digging", 1, 4)
+    assert (seen["state"], seen["step"], seen["done"], seen["total"]) == (
+        "running",
+        "digging",
+        1,
+        4,
+    )
     gate.open.set()
     assert ended(job) == {**seen, "state": "done", "result": {"found": 3}, "eta_s": None}
     assert jobs.get(job.id) is job
@@ -73,7 +78,10 @@ def test_jobs_run_one_after_another_in_order(jobs: Jobs) -> None:
         order.append(number)
         return {}
 
-    started = [jobs.start(f"job {number}", lambda progress, number=number: work(number)) for number in range(20)]  # type: ignore[misc]
+    started = [
+        jobs.start(f"job {number}", lambda progress, number=number: work(number))  # type: ignore[misc]
+        for number in range(20)
+    ]
     for job in started:
         ended(job)
     assert order == list(range(20))
@@ -118,7 +126,11 @@ def test_a_failure_is_told_in_its_own_words(jobs: Jobs) -> None:
         raise StoreProblem("The disk is full.")
 
     answer = ended(jobs.start("index", work))
-    assert (answer["state"], answer["error"], answer["result"]) == ("failed", "The disk is full.", None)
+    assert (answer["state"], answer["error"], answer["result"]) == (
+        "failed",
+        "The disk is full.",
+        None,
+    )
 
 
 def test_an_unexpected_failure_says_no_more_than_its_type_and_the_worker_lives(
@@ -135,7 +147,9 @@ def test_an_unexpected_failure_says_no_more_than_its_type_and_the_worker_lives(
     assert ended(jobs.start("next", lambda progress: {}))["state"] == "done"
 
 
-def test_only_the_last_finished_ones_are_remembered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_finished_ones_are_remembered(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 5)
     started = []
     for number in range(12):

@@ -1,4 +1,6 @@
-"""Keys over HTTP: entered, tried at the service that they are for, deleted, and never seen again."""
+"""Keys over HTTP: entered, tried at the service that they are for, deleted, and never seen
+again.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,23 @@ def service() -> Iterator[CivitaiService]:
 
 
 @pytest.fixture
-def link(service: CivitaiService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineLink]:
-    for name in ("STYLUS_CIVITAI_KEY", "STYLUS_CIVITAI_KEY_ORIGIN", "STYLUS_HUGGINGFACE_KEY", "STYLUS_CHAT_KEY", "OPENAI_API_KEY"):
+def link(
+    service: CivitaiService,
+    vectors: EmbeddingServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[EngineLink]:
+    for name in (
+        "STYLUS_CIVITAI_KEY",
+        "STYLUS_CIVITAI_KEY_ORIGIN",
+        "STYLUS_HUGGINGFACE_KEY",
+        "STYLUS_CHAT_KEY",
+        "OPENAI_API_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
-    settings = engine_process.endpoint_settings(vectors.url) | {"civitai": {"civitai_url": service.api, "request_interval": 0.0}}
+    settings = engine_process.endpoint_settings(vectors.url) | {
+        "civitai": {"civitai_url": service.api, "request_interval": 0.0}
+    }
     monkeypatch.setattr(engine_process, "endpoint_settings", lambda url: settings)
     with engine_in_thread(tmp_path / "data", vectors.url) as link:
         finished(link)
@@ -40,7 +55,9 @@ def has(link: EngineLink) -> dict[str, bool]:
     return {one["service"]: one["has_key"] for one in link.call("POST", "/v1/keys", {})["keys"]}
 
 
-def test_a_key_is_entered_tried_and_deleted(link: EngineLink, service: CivitaiService, tmp_path: Path) -> None:
+def test_a_key_is_entered_tried_and_deleted(
+    link: EngineLink, service: CivitaiService, tmp_path: Path
+) -> None:
     assert has(link) == {"civitai": False, "hugging_face": False, "chat": False}
     said = link.call("POST", "/v1/keys", {"service": "civitai", "enter": f"  {SECRET}\n"})
     assert service.api in said["said"]
@@ -50,9 +67,13 @@ def test_a_key_is_entered_tried_and_deleted(link: EngineLink, service: CivitaiSe
     assert SECRET in file.read_text("utf-8")
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "somebody" in link.call("POST", "/v1/keys", {"service": "civitai", "check": True})["said"]
+    assert (
+        "somebody" in link.call("POST", "/v1/keys", {"service": "civitai", "check": True})["said"]
+    )
     assert SECRET not in str(link.call("GET", "/v1/status"))
-    assert "deleted" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
+    assert (
+        "deleted" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
+    )
     assert not file.exists()
     assert "no key" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
 
@@ -63,12 +84,21 @@ def test_a_wrong_key_is_said_to_be_one(link: EngineLink) -> None:
         link.call("POST", "/v1/keys", {"service": "civitai", "check": True})
 
 
-@pytest.mark.parametrize(("payload", "words"), [
-    ({"enter": SECRET}, "say which"), ({"service": "civitai", "check": True, "forget": True}, "one service at a time"),
-    ({"service": "civitai", "check": True}, "no key"), ({"service": "hugging_face", "check": True}, "no key"),
-    ({"service": "civitai", "enter": "two words"}, "no key"), ({"service": "chat", "enter": SECRET}, "No chat server"),
-    ({"service": "chat", "check": True}, "No chat server"), ({"service": "nobody"}, "one of"),
-])
-def test_what_cannot_be_done_is_said(link: EngineLink, payload: dict[str, object], words: str) -> None:
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"enter": SECRET}, "say which"),
+        ({"service": "civitai", "check": True, "forget": True}, "one service at a time"),
+        ({"service": "civitai", "check": True}, "no key"),
+        ({"service": "hugging_face", "check": True}, "no key"),
+        ({"service": "civitai", "enter": "two words"}, "no key"),
+        ({"service": "chat", "enter": SECRET}, "No chat server"),
+        ({"service": "chat", "check": True}, "No chat server"),
+        ({"service": "nobody"}, "one of"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    link: EngineLink, payload: dict[str, object], words: str
+) -> None:
     with pytest.raises(EngineRefusal, match=words):
         link.call("POST", "/v1/keys", payload)

@@ -67,7 +67,9 @@ def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
 
 
 @pytest.mark.long
-def test_it_neither_tires_nor_listens_unless_it_is_told_to(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_it_neither_tires_nor_listens_unless_it_is_told_to(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     before = threading.active_count()
     Life().begin()
     assert threading.active_count() == before
@@ -89,14 +91,16 @@ def test_idle_it_ends_and_looking_at_it_is_no_use(vectors: EmbeddingServer, tmp_
             if rendezvous.read(folder):
                 try:
                     link.call("GET", "/v1/status")
-                except Exception:  # noqa: BLE001 - it ends while we look, which is what we wait for
+                except Exception:  # noqa: BLE001
                     break
             time.sleep(0.1)
         assert process.wait(PATIENCE_S) == 0
     assert not (folder / "engine.json").exists()
 
 
-def test_bound_it_ends_with_its_input_and_a_strangers_signal_is_no_clean_end(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_bound_it_ends_with_its_input_and_a_strangers_signal_is_no_clean_end(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     folder = make_folder(tmp_path / "data", vectors.url)
     with engine_process(folder, "--bound") as process:
         assert process.stdin is not None
@@ -120,13 +124,17 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows gives nobody another parent")
-def test_a_pipe_that_somebody_else_keeps_open_does_not_keep_it_alive(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_a_pipe_that_somebody_else_keeps_open_does_not_keep_it_alive(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     """The engine itself has inherited the other end: it will never see the end of its input."""
     from stylus_ext.environment.child import main_command
 
     folder = make_folder(tmp_path / "data", vectors.url)
     words = [sys.executable, "-c", STARTER, *main_command("stylus_ext.cli", "serve", "--bound")]
-    with subprocess.Popen(words, cwd=ROOT, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
         assert starter.stdout is not None
         pid = int(starter.stdout.readline())
         until = time.monotonic() + PATIENCE_S

@@ -29,7 +29,13 @@ def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
     stylus = open_stylus(tmp_path / "data", Settings())
     stylus.store.write(
         [
-            make_entry(1, "Corgi Friend", "A small corgi dog with short legs.", triggers=("crgfrnd",), kind="animal"),
+            make_entry(
+                1,
+                "Corgi Friend",
+                "A small corgi dog with short legs.",
+                triggers=("crgfrnd",),
+                kind="animal",
+            ),
             make_entry(2, "Pixel World", "Crisp pixel art of any scene."),
         ]
     )
@@ -52,7 +58,9 @@ def codes(answer: dict[str, Any]) -> list[str]:
 
 
 def seen(answer: dict[str, Any]) -> set[str]:
-    """What was picked or nearly so; that something would have been, if there were a file of it, is said of what is out of reach."""
+    """What was picked or nearly so; that something would have been, if there were a file of it, is
+    said of what is out of reach.
+    """
     misses = [miss for miss in answer["near_misses"] if "no file of it" not in miss["reason"]]
     return {one["name"] for one in (*answer["picks"], *misses)}
 
@@ -64,8 +72,12 @@ def is_free(stylus: Stylus) -> bool:
 
 
 def loras(folder: Path) -> Path:
-    lora = write_lora(folder / "castle_keep.safetensors", metadata={"ss_output_name": "castle keep"})
-    write_sidecar(lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"})
+    lora = write_lora(
+        folder / "castle_keep.safetensors", metadata={"ss_output_name": "castle keep"}
+    )
+    write_sidecar(
+        lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"}
+    )
     return folder
 
 
@@ -103,12 +115,17 @@ def test_where_something_is_on_disk_that_alone_is_in_reach(stylus: Stylus, tmp_p
 def test_only_this_folder_counts_when_one_is_named(stylus: Stylus, tmp_path: Path) -> None:
     ask(stylus, "index", lora_dirs=[str(loras(tmp_path / "loras"))])
     (tmp_path / "other").mkdir()
-    assert plan(stylus, "a castle keep", lora_dirs=[str(tmp_path / "other")], reach="disk")["picks"] == []
+    assert (
+        plan(stylus, "a castle keep", lora_dirs=[str(tmp_path / "other")], reach="disk")["picks"]
+        == []
+    )
 
 
 def test_what_the_host_does_not_list_is_out_of_reach(stylus: Stylus, tmp_path: Path) -> None:
     folder = str(loras(tmp_path / "loras"))
-    assert seen(plan(stylus, "a castle keep", lora_dirs=[folder], stems=["castle_keep", "another"])) == {"castle_keep"}
+    assert seen(
+        plan(stylus, "a castle keep", lora_dirs=[folder], stems=["castle_keep", "another"])
+    ) == {"castle_keep"}
     assert seen(plan(stylus, "a castle keep", lora_dirs=[folder], stems=["another"])) == set()
 
 
@@ -116,7 +133,10 @@ def test_indexing_counts_what_it_did(stylus: Stylus, tmp_path: Path) -> None:
     folder = loras(tmp_path / "loras")
     first = ask(stylus, "index", lora_dirs=[str(folder)])
     assert {name: first[name] for name in ("written", "gone", "learned", "hashed")} == {
-        "written": 1, "gone": 0, "learned": 0, "hashed": 1,
+        "written": 1,
+        "gone": 0,
+        "learned": 0,
+        "hashed": 1,
     }
     assert first["vectors"] >= 2
     again = ask(stylus, "index", lora_dirs=[str(folder)])
@@ -152,7 +172,9 @@ def test_a_plan_does_not_wait_for_another_to_read_folders(stylus: Stylus, tmp_pa
     assert "busy" not in codes(plan(stylus, "a castle keep", lora_dirs=[str(tmp_path / "loras")]))
 
 
-def test_a_deadline_that_ends_while_a_folder_is_read_leaves_the_prompt_alone(stylus: Stylus, tmp_path: Path) -> None:
+def test_a_deadline_that_ends_while_a_folder_is_read_leaves_the_prompt_alone(
+    stylus: Stylus, tmp_path: Path
+) -> None:
     answer = plan(stylus, "a castle keep", lora_dirs=[str(loras(tmp_path / "loras"))], deadline_s=0)
     assert answer["prompts"] == ["a castle keep"]
     assert set(codes(answer)) == {"late"}
@@ -164,7 +186,9 @@ def test_an_edit_is_in_the_index_at_once(stylus: Stylus) -> None:
     before = stylus.index.fingerprints("card")
     ask(stylus, "edit", key="civitai:1", weight=0.3, state="always", kind="object")
     assert stylus.index.fingerprints("card") == before
-    edited = ask(stylus, "edit", key="civitai:1", text="A very large cat.", triggers=["bigcat, large"])["entry"]
+    edited = ask(
+        stylus, "edit", key="civitai:1", text="A very large cat.", triggers=["bigcat, large"]
+    )["entry"]
     assert (edited["text"], edited["triggers"]) == ("A very large cat.", ["bigcat, large"])
     assert (edited["weight"], edited["state"], edited["kind"]) == (0.3, "always", "object")
     after = stylus.index.fingerprints("card")
@@ -178,10 +202,18 @@ def test_an_edit_is_in_the_index_at_once(stylus: Stylus) -> None:
 def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
     ask(stylus, "edit", key="civitai:1", weight=0.3, state="never")
     edited = ask(stylus, "edit", key="civitai:1", weight=0.5, undo=True)["entry"]
-    assert edited["edits"] == {"state": "auto", "text": None, "triggers": None, "weight": 0.5, "kind": None}
+    assert edited["edits"] == {
+        "state": "auto",
+        "text": None,
+        "triggers": None,
+        "weight": 0.5,
+        "kind": None,
+    }
 
 
-def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
     stylus = open_stylus(tmp_path, Settings())
@@ -195,7 +227,9 @@ def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(tmp_path: Pa
         stylus.close()
 
 
-def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_before_the_catalogue_was_embedded_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path, Settings())
     try:
@@ -209,12 +243,16 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(tmp_path: Path, monkey
         with pytest.raises(Cancelled):
             stylus.embed(Watch(patience=1))
         stopped = plan(stylus, "a corgi friend")
-        assert "512 of the 596 vectors" in next(note["text"] for note in stopped["notes"] if note["code"] == "partial_index")
+        assert "512 of the 596 vectors" in next(
+            note["text"] for note in stopped["notes"] if note["code"] == "partial_index"
+        )
     finally:
         stylus.close()
 
 
-def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder = BagEmbedder()
     monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
@@ -243,7 +281,9 @@ def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(tmp_path: 
         ("search", {"deadline_s": 2}, None),
     ],
 )
-def test_only_a_plan_with_a_deadline_is_not_waited_for(name: str, payload: object, seconds: float | None) -> None:
+def test_only_a_plan_with_a_deadline_is_not_waited_for(
+    name: str, payload: object, seconds: float | None
+) -> None:
     assert patience(name, payload) == (None if seconds is None else pytest.approx(seconds))
 
 

@@ -1,4 +1,6 @@
-"""Pictures of adapters that are not on disk: none by itself; switched on, those of the services' own picture hosts."""
+"""Pictures of adapters that are not on disk: none by itself; switched on, those of the services'
+own picture hosts.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,15 @@ __all__ = ["stylus"]
 @pytest.fixture
 def service() -> Iterator[CivitaiService]:
     with serving() as service:
-        service.faults.add(Fault("/pic", status=200, body=picture(size=(90, 30)), headers={"Content-Type": "image/png"}, times=99))
+        service.faults.add(
+            Fault(
+                "/pic",
+                status=200,
+                body=picture(size=(90, 30)),
+                headers={"Content-Type": "image/png"},
+                times=99,
+            )
+        )
         yield service
 
 
@@ -39,11 +49,17 @@ def shown(stylus: Stylus, service: CivitaiService, tmp_path: Path) -> Stylus:
 
 def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> None:
     pictures = CardPictures(folder, Downloads(thumbnails=True))
-    object.__setattr__(pictures, "kept", KeptPictures(folder / "pictures", lambda: RemotePictures(Thumbnails(), {service.api})))
+    object.__setattr__(
+        pictures,
+        "kept",
+        KeptPictures(folder / "pictures", lambda: RemotePictures(Thumbnails(), {service.api})),
+    )
     object.__setattr__(stylus, "pictures", pictures)
 
 
-def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(shown: Stylus, service: CivitaiService) -> None:
+def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(
+    shown: Stylus, service: CivitaiService
+) -> None:
     assert ask(shown, "cards", keys=["civitai:1"])["cards"]["civitai:1"]["preview"] is False
     assert ask(shown, "show", key="civitai:1")["entry"]["preview"] is False
     with pytest.raises(InvalidInput, match="--thumbnails"):
@@ -52,9 +68,14 @@ def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(shown: Sty
     assert "picture" not in str(ask(shown, "status")["leaves_the_machine"])
 
 
-def test_switched_on_it_comes_small_and_is_kept(shown: Stylus, service: CivitaiService, tmp_path: Path) -> None:
+def test_switched_on_it_comes_small_and_is_kept(
+    shown: Stylus, service: CivitaiService, tmp_path: Path
+) -> None:
     switched_on(shown, service, tmp_path / "more")
-    assert [ask(shown, "cards", keys=[key])["cards"][key]["preview"] for key in ("civitai:1", "civitai:2")] == [True, False]
+    assert [
+        ask(shown, "cards", keys=[key])["cards"][key]["preview"]
+        for key in ("civitai:1", "civitai:2")
+    ] == [True, False]
     assert ask(shown, "browse", text="")["entries"][0]["preview"] in (True, False)
     said = [ask(shown, "picture", key="civitai:1") for _ in range(2)]
     assert said[0] == said[1]
@@ -66,7 +87,9 @@ def test_switched_on_it_comes_small_and_is_kept(shown: Stylus, service: CivitaiS
     shown.pictures.close()
 
 
-def test_only_the_services_own_hosts_are_asked(shown: Stylus, service: CivitaiService, tmp_path: Path) -> None:
+def test_only_the_services_own_hosts_are_asked(
+    shown: Stylus, service: CivitaiService, tmp_path: Path
+) -> None:
     pictures = CardPictures(tmp_path / "more", Downloads(thumbnails=True))
     object.__setattr__(shown, "pictures", pictures)
     with pytest.raises(StylusError, match="not fetched from"):

@@ -12,15 +12,25 @@ from tests.engine.test_operations import ask, stylus
 from tests.lora_files import write_lora
 
 __all__ = ["stylus"]
-CORGI = {"name": "Corgi", "prompt": "a corgi on a hill", "adapters": [{"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend"}]}
-PIXELS = {"name": "Pixels", "prompt": "pixel art of a castle", "adapters": [{"key": "civitai:2", "weight": 1}]}
+CORGI = {
+    "name": "Corgi",
+    "prompt": "a corgi on a hill",
+    "adapters": [{"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend"}],
+}
+PIXELS = {
+    "name": "Pixels",
+    "prompt": "pixel art of a castle",
+    "adapters": [{"key": "civitai:2", "weight": 1}],
+}
 
 
 def test_recipes_are_kept_found_and_forgotten(stylus: Stylus) -> None:
     assert ask(stylus, "recipes", keep=[CORGI, PIXELS])["said"] == "2 recipes are kept."
     listed = ask(stylus, "recipes")["recipes"]
     assert [one["name"] for one in listed] == ["Corgi", "Pixels"]
-    assert listed[0]["adapters"] == [{"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend", "stem": ""}]
+    assert listed[0]["adapters"] == [
+        {"key": "civitai:1", "weight": 0.7, "name": "Corgi Friend", "stem": ""}
+    ]
     assert (listed[0]["alike"], listed[0]["on_disk"]) == (None, [])
     like = ask(stylus, "recipes", like="a castle in pixel art")["recipes"]
     assert [one["name"] for one in like] == ["Pixels", "Corgi"]
@@ -40,11 +50,17 @@ def test_it_says_which_of_its_adapters_are_here(stylus: Stylus, tmp_path: Path) 
     write_lora(tmp_path / "loras" / "zz17.safetensors")
     ask(stylus, "index", lora_dirs=[str(tmp_path / "loras")])
     key = ask(stylus, "show", key="zz17")["entry"]["key"]
-    recipe = ask(stylus, "recipes", keep=[{"name": "Here", "prompt": "x", "adapters": [{"key": key}, {"key": "civitai:1"}]}])["recipes"][0]
+    recipe = ask(
+        stylus,
+        "recipes",
+        keep=[{"name": "Here", "prompt": "x", "adapters": [{"key": key}, {"key": "civitai:1"}]}],
+    )["recipes"][0]
     assert recipe["on_disk"] == [key]
 
 
-def test_the_storage_has_what_was_fetched_and_still_lies_there(stylus: Stylus, tmp_path: Path) -> None:
+def test_the_storage_has_what_was_fetched_and_still_lies_there(
+    stylus: Stylus, tmp_path: Path
+) -> None:
     empty = ask(stylus, "storage")
     assert (empty["on"], empty["files"], empty["used"]) == (False, [], 0)
     for number, name in enumerate(("older", "newer", "gone"), 1):

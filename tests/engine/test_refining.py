@@ -1,4 +1,6 @@
-"""`refine` and `import` as the engine's jobs: progress with what is left of the time, a stop, and answers that say what was done."""
+"""`refine` and `import` as the engine's jobs: progress with what is left of the time, a stop, and
+answers that say what was done.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,12 @@ def seer() -> Iterator[ChatService]:
 
 
 @pytest.fixture
-def link(seer: ChatService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineLink]:
-    settings = engine_process.endpoint_settings(vectors.url) | {"chat": {"chat_url": seer.url, "chat_model": "seer-1"}}
+def link(
+    seer: ChatService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[EngineLink]:
+    settings = engine_process.endpoint_settings(vectors.url) | {
+        "chat": {"chat_url": seer.url, "chat_model": "seer-1"}
+    }
     monkeypatch.setattr(engine_process, "endpoint_settings", lambda url: settings)
     with engine_in_thread(tmp_path / "data", vectors.url) as link:
         finished(link)
@@ -40,10 +46,16 @@ def job(link: EngineLink, name: str, **payload: Any) -> dict[str, Any]:
     return finished(link, link.call("POST", f"/v1/jobs/{name}", payload)["id"])
 
 
-def test_refining_is_a_job_that_can_be_stopped_and_gone_on_with(link: EngineLink, seer: ChatService) -> None:
+def test_refining_is_a_job_that_can_be_stopped_and_gone_on_with(
+    link: EngineLink, seer: ChatService
+) -> None:
     started = link.call("POST", "/v1/jobs/refine", {"at_once": 2, "pictures": 0})
     until = time.monotonic() + 60
-    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 8 and told["state"] == "running" and time.monotonic() < until:
+    while (
+        (told := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 8
+        and told["state"] == "running"
+        and time.monotonic() < until
+    ):
         time.sleep(0.02)
     assert (told["step"], told["total"]) == ("refining", 219)
     assert told["eta_s"] is not None
@@ -67,26 +79,45 @@ def test_an_estimate_asks_nobody(link: EngineLink, seer: ChatService) -> None:
     assert "10 adapters would be refined, for " in "\n".join(refine_lines(answer))
 
 
-@pytest.mark.parametrize("payload", [{"at_once": 0}, {"at_once": 1000}, {"dollars": -1}, {"pictures": 99}, {"per_minute": -1}, {"other": 1}])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"at_once": 0},
+        {"at_once": 1000},
+        {"dollars": -1},
+        {"pictures": 99},
+        {"per_minute": -1},
+        {"other": 1},
+    ],
+)
 def test_requests_that_are_none(link: EngineLink, payload: dict[str, Any]) -> None:
     with pytest.raises(EngineRefusal, match="must lie|has no field"):
         job(link, "refine", **payload)
 
 
 def test_an_import_is_a_job(link: EngineLink, tmp_path: Path) -> None:
-    publish(tmp_path / "docs", [adapter(1), adapter(2), adapter(3, download_url="")], texts={1: "- Ink washes on rice paper.\n- 0.65"})
+    publish(
+        tmp_path / "docs",
+        [adapter(1), adapter(2), adapter(3, download_url="")],
+        texts={1: "- Ink washes on rice paper.\n- 0.65"},
+    )
     done = job(link, "import", format="stylusdocs", folder=str(tmp_path / "docs"))["result"]
     assert (done["kept"], done["described"], done["lent"]) == (2, 1, 0)
     assert done["vectors"] >= 4
     assert [note["code"] for note in done["notes"]] == ["vectors_left"]
-    assert link.call("POST", "/v1/show", {"key": "civitai:1000001"})["entry"]["text"] == "Ink washes on rice paper."
+    assert (
+        link.call("POST", "/v1/show", {"key": "civitai:1000001"})["entry"]["text"]
+        == "Ink washes on rice paper."
+    )
     lines = "\n".join(import_lines(done))
     assert "no Civitai version in its address: 1" in lines
     failed = job(link, "import", format="stylusdocs", folder=str(tmp_path))
     assert (failed["state"], "holds no sd_adapters.pkl" in failed["error"]) == ("failed", True)
 
 
-def test_one_that_is_named_is_described_anew_and_no_other(link: EngineLink, seer: ChatService) -> None:
+def test_one_that_is_named_is_described_anew_and_no_other(
+    link: EngineLink, seer: ChatService
+) -> None:
     keys = [entry["key"] for entry in link.call("POST", "/v1/search", {"limit": 3})["entries"]]
     done = job(link, "refine", keys=[keys[0], keys[0]], pictures=0)["result"]
     assert (done["wanted"], done["refined"], len(titles(seer))) == (1, 1, 1)

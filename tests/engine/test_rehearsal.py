@@ -25,14 +25,24 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_rehearsal_says_what_a_plan_for_each_prompt_would_choose(stylus: Stylus, folder: Path) -> None:
+def test_a_rehearsal_says_what_a_plan_for_each_prompt_would_choose(
+    stylus: Stylus, folder: Path
+) -> None:
     answer = ask(stylus, "rehearse", folders=[str(folder)], settings=LOOSE)
     assert [row["picture"] for row in answer["rows"]] == ["002.png", "001.png"]
     first = answer["rows"][0]
     assert first["prompt"] == "a corgi dog, pixel art"
     assert first["used"] == [{"name": "civitai_1", "weight": 0.5}]
-    expected = plan(stylus, "a corgi dog, pixel art", negative_prompt="bad hands, (worst quality:1.4)", seed=1, settings=LOOSE)
-    assert [(pick["key"], pick["reason"]) for pick in first["picks"]] == [(pick["key"], pick["reason"]) for pick in expected["picks"]]
+    expected = plan(
+        stylus,
+        "a corgi dog, pixel art",
+        negative_prompt="bad hands, (worst quality:1.4)",
+        seed=1,
+        settings=LOOSE,
+    )
+    assert [(pick["key"], pick["reason"]) for pick in first["picks"]] == [
+        (pick["key"], pick["reason"]) for pick in expected["picks"]
+    ]
     assert answer["rows"][1]["same"] is True
     assert (answer["chosen"], answer["same"]) == (1, 1)
 

@@ -23,10 +23,20 @@ SCHEMA: Schema = {
 }
 
 numbers = st.one_of(
-    st.integers(-3, 120), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([2.0, -0.0, 1e300])
+    st.integers(-3, 120),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([2.0, -0.0, 1e300]),
 )
-scalars = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=10), st.sampled_from(["a", "b"]))
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3))
+scalars = st.one_of(
+    st.none(), st.booleans(), numbers, st.text(max_size=10), st.sampled_from(["a", "b"])
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+)
 near = {
     "seed": st.integers(-1, 101) | st.sampled_from([2.0, 2.5, None, True]),
     "free": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
@@ -46,7 +56,9 @@ def fine(**payload: Any) -> dict[str, Any]:
 
 
 @given(payloads | values)
-def test_whatever_comes_is_read_or_refused_with_a_sentence_as_the_json_schema_says(payload: Any) -> None:
+def test_whatever_comes_is_read_or_refused_with_a_sentence_as_the_json_schema_says(
+    payload: Any,
+) -> None:
     valid = jsonschema.Draft202012Validator(json_schema(SCHEMA)).is_valid(payload)
     event(f"valid: {valid}")
     if not valid:
@@ -56,12 +68,22 @@ def test_whatever_comes_is_read_or_refused_with_a_sentence_as_the_json_schema_sa
     else:
         answer = checked(payload, SCHEMA)
         assert list(answer) == list(SCHEMA)
-        assert checked({name: value for name, value in answer.items() if value != ()}, SCHEMA) == answer
+        assert (
+            checked({name: value for name, value in answer.items() if value != ()}, SCHEMA)
+            == answer
+        )
 
 
 def test_defaults_fill_what_is_left_out_and_null() -> None:
     assert fine(seed=None) == {
-        "name": "x", "seed": 7, "free": None, "weight": None, "on": False, "kind": "a", "some": (), "settings": {},
+        "name": "x",
+        "seed": 7,
+        "free": None,
+        "weight": None,
+        "on": False,
+        "kind": "a",
+        "some": (),
+        "settings": {},
     }
 
 

@@ -46,7 +46,9 @@ FILES = 600
 def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of an engine that runs for all tests that only ask it."""
     folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("running") / "data"))
-    with engine_process(folder, "--port", str(_free_port()), extra={"STYLUS_ENGINE_TOKEN": TOKEN}) as process:
+    with engine_process(
+        folder, "--port", str(_free_port()), extra={"STYLUS_ENGINE_TOKEN": TOKEN}
+    ) as process:
         finished(wait_for_engine(folder, process))
         yield folder
         assert process.poll() is None
@@ -73,7 +75,11 @@ def _free_port() -> int:
 
 def loras(folder: Path, count: int) -> Path:
     for number in range(count):
-        write_lora(folder / f"adapter_{number:04}.safetensors", metadata={"ss_output_name": f"adapter {number}"}, seed=number)
+        write_lora(
+            folder / f"adapter_{number:04}.safetensors",
+            metadata={"ss_output_name": f"adapter {number}"},
+            seed=number,
+        )
     return folder
 
 
@@ -108,7 +114,12 @@ def test_an_engine_is_found_by_its_user_alone_and_leaves_nothing_behind(folder: 
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long), pytest.param(signal.SIGHUP, marks=pytest.mark.long)]
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
 )
 def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
     with engine_process(folder) as process:
@@ -169,12 +180,22 @@ def test_commands_attach_and_answer_the_same(
     assert alone["catalogue"] == attached["catalogue"]
     assert alone == attached
     assert alone["picks"]
-    for other in (("search", "corgi", "--json"), ("show", "civitai:88884", "--json"), ("search", "--kind", "animal")):
+    for other in (
+        ("search", "corgi", "--json"),
+        ("show", "civitai:88884", "--json"),
+        ("search", "--kind", "animal"),
+    ):
         assert here(folder, *other) == here(running, *other)
 
 
-def test_a_refusal_of_the_engine_is_the_same_sentence(running: Path, folder: Path, here: Callable[..., Ran]) -> None:
-    for words in (("plan", "x", "--lora-dir", str(folder / "nothing")), ("plan", "x", "--strictness", "9"), ("show", "nobody")):
+def test_a_refusal_of_the_engine_is_the_same_sentence(
+    running: Path, folder: Path, here: Callable[..., Ran]
+) -> None:
+    for words in (
+        ("plan", "x", "--lora-dir", str(folder / "nothing")),
+        ("plan", "x", "--strictness", "9"),
+        ("show", "nobody"),
+    ):
         alone, attached = here(folder, *words), here(running, *words)
         assert (alone.code, alone.out) == (1, "")
         assert (attached.code, attached.out) == (1, "")
@@ -189,13 +210,17 @@ def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) ->
     assert TOKEN not in here(running, "doctor", "--json").out
 
 
-def test_flags_that_the_engine_cannot_heed_are_named(running: Path, here: Callable[..., Ran]) -> None:
+def test_flags_that_the_engine_cannot_heed_are_named(
+    running: Path, here: Callable[..., Ran]
+) -> None:
     said = here(running, "search", "corgi", "--model", "another").err
     assert "your flags for encoder, vectors" in said
     assert "do not count" in said
 
 
-def test_a_command_indexes_through_the_engine(running: Path, tmp_path: Path, here: Callable[..., Ran]) -> None:
+def test_a_command_indexes_through_the_engine(
+    running: Path, tmp_path: Path, here: Callable[..., Ran]
+) -> None:
     shelf = loras(tmp_path / "loras", 3)
     (shelf / "broken.safetensors").write_bytes(b"nothing")
     before = count(running)
@@ -213,7 +238,9 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
     serving = start(folder, "serve")
     try:
         with ThreadPoolExecutor(2) as pool:
-            asked = [pool.submit(run, folder, "search", "corgi", "--json", "--verbose") for _ in range(2)]
+            asked = [
+                pool.submit(run, folder, "search", "corgi", "--json", "--verbose") for _ in range(2)
+            ]
             answers = [one.result() for one in asked]
         assert [answer.code for answer in answers] == [0, 0], answers
         assert answers[0].json == answers[1].json
@@ -237,7 +264,9 @@ def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("attached", [pytest.param(False, marks=pytest.mark.long), True])
-def test_ctrl_c_while_indexing_keeps_what_was_finished(folder: Path, tmp_path: Path, attached: bool) -> None:
+def test_ctrl_c_while_indexing_keeps_what_was_finished(
+    folder: Path, tmp_path: Path, attached: bool
+) -> None:
     shelf = loras(tmp_path / "loras", FILES)
     serving = start(folder, "serve") if attached else None
     try:
@@ -296,7 +325,9 @@ def end_of(process: subprocess.Popen[bytes]) -> Ran:
     return Ran(process.returncode, out.decode("utf-8"), err.decode("utf-8"))
 
 
-def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(folder: Path, tmp_path: Path) -> None:
+def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(
+    folder: Path, tmp_path: Path
+) -> None:
     shelf = loras(tmp_path / "loras", FILES)
     with engine_process(folder) as process:
         link = wait_for_engine(folder, process)
@@ -332,7 +363,9 @@ def test_of_two_that_start_at_once_one_serves(folder: Path) -> None:
 
 @pytest.mark.long
 def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
-    """From nothing: the engine answers at once, prepares in the background, and then the first plan is quick."""
+    """From nothing: the engine answers at once, prepares in the background, and then the first plan
+    is quick.
+    """
     folder, prompt = tmp_path / "fresh", "a graffiti of a corgi on the wall, pixel art"
     with engine_process(folder) as process:
         link = wait_for_engine(folder, process)
@@ -352,7 +385,15 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
     assert alone["prompts"] == attached["prompts"]
 
 
-@pytest.mark.parametrize("token", ["short", "with a space in its middle", "with\nline\nends-and-more", "\u00fcmlaut-0123456789-0123"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "short",
+        "with a space in its middle",
+        "with\nline\nends-and-more",
+        "\u00fcmlaut-0123456789-0123",
+    ],
+)
 def test_a_token_that_cannot_be_one_is_refused(tmp_path: Path, token: str) -> None:
     with pytest.raises(InvalidInput, match="A token for the engine"):
         serve(tmp_path, Settings(), 0, token, lambda door: None)
@@ -368,8 +409,13 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_two_engines_serve_two_folders(prepared: Path, vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_two_engines_serve_two_folders(
+    prepared: Path, vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     first, second = (Path(shutil.copytree(prepared, tmp_path / name)) for name in ("one", "two"))
     with engine_in_thread(first, vectors.url) as one, engine_in_thread(second, vectors.url) as two:
         assert one.url != two.url
-        assert one.call("GET", "/v1/status")["data_folder"] != two.call("GET", "/v1/status")["data_folder"]
+        assert (
+            one.call("GET", "/v1/status")["data_folder"]
+            != two.call("GET", "/v1/status")["data_folder"]
+        )

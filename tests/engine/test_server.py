@@ -29,7 +29,11 @@ ALLOWED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def ask(
-    engine: EngineLink, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    engine: EngineLink,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     """One request as it is, without the courtesies of EngineLink."""
     parts = urlsplit(engine.url)
@@ -43,27 +47,57 @@ def ask(
         connection.endheaders(body)
         answer = connection.getresponse()
         text = answer.read()
-        return answer.status, json.loads(text) if text else {}, {name.lower(): value for name, value in answer.getheaders()}
+        return (
+            answer.status,
+            json.loads(text) if text else {},
+            {name.lower(): value for name, value in answer.getheaders()},
+        )
     finally:
         connection.close()
 
 
-def refused(engine: EngineLink, method: str, path: str, payload: object = None) -> tuple[int, str, str]:
+def refused(
+    engine: EngineLink, method: str, path: str, payload: object = None
+) -> tuple[int, str, str]:
     with pytest.raises(EngineRefusal) as caught:
         engine.call(method, path, payload)
     return caught.value.status, caught.value.code, str(caught.value)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN},
-                                     {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": "Bearer \xff"}])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/status"), ("POST", "/v1/shutdown"), ("GET", "/nothing")])
-def test_nothing_is_answered_without_the_token(engine: EngineLink, headers: dict[str, str], method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": "Bearer \xff"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/status"), ("POST", "/v1/shutdown"), ("GET", "/nothing")]
+)
+def test_nothing_is_answered_without_the_token(
+    engine: EngineLink, headers: dict[str, str], method: str, path: str
+) -> None:
     status, answer, sent = ask(engine, method, path, headers=headers)
     assert (status, answer["error"]["code"]) == (401, "token")
     assert TOKEN not in json.dumps([answer, sent])
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil", "", "[::1", "127.0.0.1@evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "localhost.evil",
+        "",
+        "[::1",
+        "127.0.0.1@evil",
+    ],
+)
 def test_a_name_that_was_bent_to_this_machine_is_refused(engine: EngineLink, host: str) -> None:
     status, answer, _ = ask(engine, "GET", "/v1/status", headers={**ALLOWED, "Host": host})
     assert (status, answer["error"]["code"]) == (403, "host")
@@ -92,7 +126,9 @@ def test_the_names_of_this_machine_are_answered_on_any_port(engine: EngineLink, 
         ("OPTIONS", "/v1/plan", 405, "method"),
     ],
 )
-def test_what_does_not_exist_has_its_own_answer(engine: EngineLink, method: str, path: str, status: int, code: str) -> None:
+def test_what_does_not_exist_has_its_own_answer(
+    engine: EngineLink, method: str, path: str, status: int, code: str
+) -> None:
     answered, answer, sent = ask(engine, method, path)
     assert (answered, answer["error"]["code"]) == (status, code)
     assert answer["error"]["message"]
@@ -101,7 +137,17 @@ def test_what_does_not_exist_has_its_own_answer(engine: EngineLink, method: str,
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"\xff\xfe", b"nothing", b'{"prompt": NaN}', b'{"prompt": 1e', b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b'"\x00"'],
+    [
+        b"{",
+        b"\xff\xfe",
+        b"nothing",
+        b'{"prompt": NaN}',
+        b'{"prompt": 1e',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"1" * 5000,
+        b'"\x00"',
+    ],
 )
 def test_what_is_no_json_is_refused(engine: EngineLink, body: bytes) -> None:
     status, answer, _ = ask(engine, "POST", "/v1/plan", body)
@@ -124,13 +170,18 @@ def test_what_is_no_json_is_refused(engine: EngineLink, body: bytes) -> None:
         ({"prompt": "x", "settings": {"weights": 3}}, "must be an object"),
         ({"prompt": "x", "settings": {"nothing": {}}}, "no group of settings"),
         ({"prompt": "x", "settings": {"selection": {"family": "no such family"}}}, "family"),
-        ({"prompt": "x", "settings": {"encoder": {"endpoint": "http://evil.example"}}}, "belong to the engine"),
+        (
+            {"prompt": "x", "settings": {"encoder": {"endpoint": "http://evil.example"}}},
+            "belong to the engine",
+        ),
         ({"prompt": "x", "lora_dirs": ["/no/such/folder"]}, "There is no folder"),
         ({"prompt": "x", "reach": "moon"}, "must be one of"),
         ({"prompt": "x", "promt": "y"}, "no field 'promt'"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(engine: EngineLink, payload: object, said: str) -> None:
+def test_a_wrong_request_is_told_what_is_wrong(
+    engine: EngineLink, payload: object, said: str
+) -> None:
     status, code, message = refused(engine, "POST", "/v1/plan", payload)
     assert (status, code) == (400, "invalid")
     assert said in message
@@ -169,15 +220,32 @@ def test_a_body_that_grows_too_large_is_cut_off(engine: EngineLink) -> None:
 
 
 def test_a_plan_over_http_is_a_plan(engine: EngineLink) -> None:
-    answer = engine.call("POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5})
+    answer = engine.call(
+        "POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5}
+    )
     plan = from_json(answer["plan"])
     assert to_json(plan) == answer["plan"]
     assert len(plan.prompts) == len(plan.masks) == 3
     assert answer["elapsed_ms"] > 0
-    assert engine.call("POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5})["plan"] == answer["plan"]
+    assert (
+        engine.call("POST", "/v1/plan", {"prompt": "a corgi, pixel art", "batches": 3, "seed": 5})[
+            "plan"
+        ]
+        == answer["plan"]
+    )
 
 
-@pytest.mark.parametrize("prompt", ["", "   ", "\x00\x01\udcff\ud800", "\u96e8\u306e\u6771\u4eac, \U0001f9ca", "word, " * 3333, "(" * 20_000])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "",
+        "   ",
+        "\x00\x01\udcff\ud800",
+        "\u96e8\u306e\u6771\u4eac, \U0001f9ca",
+        "word, " * 3333,
+        "(" * 20_000,
+    ],
+)
 def test_a_strange_prompt_has_a_plan_or_stays_as_it_was(engine: EngineLink, prompt: str) -> None:
     plan = engine.call("POST", "/v1/plan", {"prompt": prompt})["plan"]
     assert plan["prompt"] == prompt
@@ -186,13 +254,19 @@ def test_a_strange_prompt_has_a_plan_or_stays_as_it_was(engine: EngineLink, prom
 
 
 def test_a_plan_without_time_leaves_the_prompt_alone(engine: EngineLink) -> None:
-    plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi on the moon", "deadline_s": 0})["plan"]
+    plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi on the moon", "deadline_s": 0})[
+        "plan"
+    ]
     assert plan["prompts"] == ["a corgi on the moon"]
     assert [note["code"] for note in plan["notes"]] == ["late"]
 
 
-def test_a_plan_is_not_waited_for_longer_than_it_may_take(vectors: EmbeddingServer, tmp_path: Path) -> None:
-    """The encoder does not answer: the prompt comes back unchanged all the same, in time, one text a batch."""
+def test_a_plan_is_not_waited_for_longer_than_it_may_take(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
+    """The encoder does not answer: the prompt comes back unchanged all the same, in time, one text
+    a batch.
+    """
     go_on = threading.Event()
 
     def held(body: dict[str, Any]) -> Any:
@@ -204,7 +278,11 @@ def test_a_plan_is_not_waited_for_longer_than_it_may_take(vectors: EmbeddingServ
         vectors.script.append(held)
         started = time.perf_counter()
         try:
-            plan = engine.call("POST", "/v1/plan", {"prompt": "a corgi in a castle", "seeds": [7, 8], "deadline_s": 0.3})["plan"]
+            plan = engine.call(
+                "POST",
+                "/v1/plan",
+                {"prompt": "a corgi in a castle", "seeds": [7, 8], "deadline_s": 0.3},
+            )["plan"]
             assert time.perf_counter() - started < 3
         finally:
             go_on.set()
@@ -212,8 +290,14 @@ def test_a_plan_is_not_waited_for_longer_than_it_may_take(vectors: EmbeddingServ
         assert plan["seed"] == 7
         assert [note["code"] for note in plan["notes"]] == ["late"]
         assert to_json(from_json(plan)) == plan
-        assert engine.call("POST", "/v1/plan", {"prompt": "a corgi in a castle"})["plan"]["notes"] != plan["notes"]
-        assert refused(engine, "POST", "/v1/plan", {"prompt": 3, "deadline_s": 0})[:2] == (400, "invalid")
+        assert (
+            engine.call("POST", "/v1/plan", {"prompt": "a corgi in a castle"})["plan"]["notes"]
+            != plan["notes"]
+        )
+        assert refused(engine, "POST", "/v1/plan", {"prompt": 3, "deadline_s": 0})[:2] == (
+            400,
+            "invalid",
+        )
 
 
 def test_only_what_the_host_lists_is_picked(engine: EngineLink) -> None:
@@ -226,8 +310,16 @@ def test_search_show_and_edit(engine: EngineLink) -> None:
     found = engine.call("POST", "/v1/search", {"text": "corgi"})
     key = found["entries"][0]["key"]
     assert engine.call("POST", "/v1/show", {"key": key})["entry"]["key"] == key
-    edited = engine.call("POST", "/v1/edit", {"key": key, "text": "a very small corgi", "weight": 0.5, "state": "always"})["entry"]
-    assert (edited["text"], edited["weight"], edited["state"]) == ("a very small corgi", 0.5, "always")
+    edited = engine.call(
+        "POST",
+        "/v1/edit",
+        {"key": key, "text": "a very small corgi", "weight": 0.5, "state": "always"},
+    )["entry"]
+    assert (edited["text"], edited["weight"], edited["state"]) == (
+        "a very small corgi",
+        0.5,
+        "always",
+    )
     assert engine.call("POST", "/v1/search", {"state": "always"})["total"] == 1
     restored = engine.call("POST", "/v1/edit", {"key": key, "undo": True})["entry"]
     assert restored["state"] == "auto"
@@ -235,7 +327,9 @@ def test_search_show_and_edit(engine: EngineLink) -> None:
     assert refused(engine, "POST", "/v1/edit", {"key": key, "kind": "sandwich"})[1] == "invalid"
 
 
-def test_the_status_says_what_there_is_and_what_leaves_the_machine(engine: EngineLink, vectors: EmbeddingServer) -> None:
+def test_the_status_says_what_there_is_and_what_leaves_the_machine(
+    engine: EngineLink, vectors: EmbeddingServer
+) -> None:
     status = engine.call("GET", "/v1/status")
     assert status["catalogue"]["entries"] > 100
     assert status["capabilities"]["operations"] == sorted(OPERATIONS)
@@ -255,13 +349,19 @@ def test_the_schemas_are_given_out_and_hold(engine: EngineLink) -> None:
 def test_plans_go_on_while_a_folder_is_indexed(vectors: EmbeddingServer, tmp_path: Path) -> None:
     loras = tmp_path / "loras"
     for number in range(300):
-        write_lora(loras / f"adapter_{number:03}.safetensors", metadata={"ss_output_name": f"adapter {number}"}, seed=number)
+        write_lora(
+            loras / f"adapter_{number:03}.safetensors",
+            metadata={"ss_output_name": f"adapter {number}"},
+            seed=number,
+        )
     with engine_in_thread(tmp_path / "data", vectors.url) as engine:
         job = engine.call("POST", "/v1/jobs/index", {"lora_dirs": [str(loras)]})
         prompts = [f"a corgi, picture {number}" for number in range(24)]
 
         def planned(prompt: str) -> dict[str, Any]:
-            plan: dict[str, Any] = engine.call("POST", "/v1/plan", {"prompt": prompt, "reach": "catalogue"})["plan"]
+            plan: dict[str, Any] = engine.call(
+                "POST", "/v1/plan", {"prompt": prompt, "reach": "catalogue"}
+            )["plan"]
             return plan
 
         with ThreadPoolExecutor(6) as pool:
@@ -275,7 +375,9 @@ def test_plans_go_on_while_a_folder_is_indexed(vectors: EmbeddingServer, tmp_pat
         assert status["in_step"]
 
 
-def test_a_plan_says_when_the_catalogue_is_not_embedded_yet(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_a_plan_says_when_the_catalogue_is_not_embedded_yet(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     """The encoder is held at its first batch until the plan was made."""
     go_on = threading.Event()
 
@@ -289,11 +391,17 @@ def test_a_plan_says_when_the_catalogue_is_not_embedded_yet(vectors: EmbeddingSe
         vectors.script.append(held)
         write_lora(tmp_path / "loras" / "corgi_friend.safetensors")
         job = engine.call("POST", "/v1/jobs/index", {"lora_dirs": [str(tmp_path / "loras")]})
-        while vectors.script and time.monotonic() < until:  # until the job's request is the one that is held
+        while (
+            vectors.script and time.monotonic() < until
+        ):  # until the job's request is the one that is held
             time.sleep(0.02)
         try:
             answers = []
-            asking = threading.Thread(target=lambda: answers.append(engine.call("POST", "/v1/plan", {"prompt": "a corgi"})))
+            asking = threading.Thread(
+                target=lambda: answers.append(
+                    engine.call("POST", "/v1/plan", {"prompt": "a corgi"})
+                )
+            )
             asking.start()
             asking.join(10)
             notes = {note["code"]: note["text"] for note in answers[0]["plan"]["notes"]}

@@ -1,4 +1,6 @@
-"""What is in use stays when room is made, whatever its entry is called by now: operations over a real store and the local Civitai."""
+"""What is in use stays when room is made, whatever its entry is called by now: operations over a
+real store and the local Civitai.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +43,15 @@ class House:
         """As if all that is written down had happened so many days before."""
         file = self.stylus.folder / "downloads.jsonl"
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
-        file.write_text("".join(json.dumps({**line, "at": line["at"] - days * DAY_S}) + "\n" for line in lines), "utf-8")
+        file.write_text(
+            "".join(json.dumps({**line, "at": line["at"] - days * DAY_S}) + "\n" for line in lines),
+            "utf-8",
+        )
 
     def rename(self) -> None:
-        """The entry becomes one with another that was there first, whose name both have from then on."""
+        """The entry becomes one with another that was there first, whose name both have from then
+        on.
+        """
         other = AdapterKey.sha256("ab" * 32)
         self.stylus.store.keep([make_card(5, "Other", key=other, source="huggingface")])
         self.stylus.refresh.renew([other])
@@ -63,9 +70,14 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     (tmp_path / "loras").mkdir()
     with serving() as civitai:
         body = safetensors_bytes(LORAS["sd1"], {"ss_output_name": "zebrastripe"}, 11)
-        version = a_version(11, files=[a_file(11, "zebrastripe.safetensors", body)], trainedWords=["zebrastripe"])
+        version = a_version(
+            11, files=[a_file(11, "zebrastripe.safetensors", body)], trainedWords=["zebrastripe"]
+        )
         civitai.add(a_model(111, version, name="Zebrastripe"), files={11: body})
-        values: dict[str, dict[str, Any]] = {"civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True, "keep_free_gb": 0.0}}
+        values: dict[str, dict[str, Any]] = {
+            "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+            "downloads": {"download": True, "keep_free_gb": 0.0},
+        }
         stylus = open_stylus(tmp_path / "data", with_values(Settings(), values))
         house = House(civitai, stylus, (tmp_path / "loras").resolve())
         house.ask("sync")
@@ -110,7 +122,9 @@ def test_so_is_what_the_user_writes_himself(house: House) -> None:
     assert house.kept() == ["it was used within the last 30 days"]
 
 
-@pytest.mark.parametrize("prompt", ["a cat", "a cat <lora:nobody:0.7>", "a cat <hypernet:zebrastripe:1>"])
+@pytest.mark.parametrize(
+    "prompt", ["a cat", "a cat <lora:nobody:0.7>", "a cat <hypernet:zebrastripe:1>"]
+)
 def test_what_nobody_wants_is_not(house: House, prompt: str) -> None:
     house.fetch()
     house.age(40)
@@ -121,9 +135,20 @@ def test_what_nobody_wants_is_not(house: House, prompt: str) -> None:
 def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) -> None:
     house.fetch()
     path = next(house.loras.glob("*.safetensors"))
-    line = {"path": str(path), "key": "nonsense", "size": path.stat().st_size, "sha256": "x", "at": 5.0}
+    line = {
+        "path": str(path),
+        "key": "nonsense",
+        "size": path.stat().st_size,
+        "sha256": "x",
+        "at": 5.0,
+    }
     with (house.stylus.folder / "downloads.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line | {"path": str(path.with_name("other.safetensors"))}) + "\n" + json.dumps(line) + "\n")
+        file.write(
+            json.dumps(line | {"path": str(path.with_name("other.safetensors"))})
+            + "\n"
+            + json.dumps(line)
+            + "\n"
+        )
     assert [one["key"] for one in house.ask("storage")["files"]] == ["civitai:11"]
     assert house.kept() == ["it was used within the last 30 days"]
 
@@ -131,8 +156,9 @@ def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) ->
 def test_what_is_told_beside_a_file_is_no_markup_and_says_the_same(house: House) -> None:
     """The host may show it as HTML; and reading it back changes nothing of what is known."""
     house.civitai.models[0]["description"] = (
-        "<h1>Stripes</h1><p>Draws a <b>zebrastripe</b> pattern on any animal.</p><script>alert(1)</script><p onclick='x()'>Use it at weight 0.7</p>"
-        "&lt;img src=x onerror=alert(2)&gt;"
+        "<h1>Stripes</h1><p>Draws a <b>zebrastripe</b> pattern on any"
+        " animal.</p><script>alert(1)</script><p onclick='x()'>Use it at weight 0.7</p>&lt;img"
+        " src=x onerror=alert(2)&gt;"
     )
     house.ask("sync", afresh=True)
     before = house.ask("show", key="civitai:11")["entry"]

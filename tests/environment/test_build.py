@@ -38,7 +38,9 @@ def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
     assert current_keys(shop.home) == {python_version(): environment.key}
     assert [one.step for one in seen][-1] == "compiling"
     assert all(one.total_mb == 2 for one in seen)
-    assert list(folder.glob("__pycache__/stylus_tiny*.pyc")), "the engine writes no byte code itself"
+    assert list(folder.glob("__pycache__/stylus_tiny*.pyc")), (
+        "the engine writes no byte code itself"
+    )
     finished = read_progress(shop.home.progress)
     assert finished is not None
     assert finished.finished
@@ -46,7 +48,9 @@ def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
 
 
 def test_the_megabytes_of_all_parts_never_go_back(shop: Workshop) -> None:
-    """torch comes after the packages, and pip's folders shrink when it is done with what it fetched."""
+    """torch comes after the packages, and pip's folders shrink when it is done with what it
+    fetched.
+    """
     shop.engine_lock(megabytes="30 to download, 100 unpacked")
     seen: list[Progress] = []
     build(shop.plan(torch=OWN), options(shop, show=seen.append))
@@ -74,7 +78,9 @@ def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: Works
 
 
 def test_a_torch_that_does_not_run_is_not_kept(shop: Workshop) -> None:
-    make_wheel(shop.wheels, "torch", "2.13.0", {"torch/__init__.py": "raise ImportError('libcudart')\n"})
+    make_wheel(
+        shop.wheels, "torch", "2.13.0", {"torch/__init__.py": "raise ImportError('libcudart')\n"}
+    )
     environment = shop.plan(torch=OWN)
     with pytest.raises(SetupProblem, match="does not run on this machine"):
         build(environment, options(shop))
@@ -87,10 +93,13 @@ def test_what_a_process_holds_stays_until_it_lets_go(shop: Workshop) -> None:
     build(old, options(shop))
     folder = old.parts[0].folder
     code = (
-        "import sys, time; from pathlib import Path; from stylus_ext.environment.holds import hold_folder\n"
-        f"held = hold_folder(Path({str(folder)!r}), 'the engine'); print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from stylus_ext.environment.holds import"
+        f" hold_folder\nheld = hold_folder(Path({str(folder)!r}), 'the engine'); print('held',"
+        " flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as engine:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as engine:
         assert engine.stdout is not None
         assert engine.stdout.readline() == "held\n"
         assert [f"(process {engine.pid}" in one for one in users(folder)] == [True]
@@ -128,7 +137,9 @@ build(shop.plan(), BuildOptions(show=show, pip_extra=shop.offline))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-@pytest.mark.parametrize("when", ["seen.append(progress) or len(seen) == 2", "progress.step == 'compiling'"])
+@pytest.mark.parametrize(
+    "when", ["seen.append(progress) or len(seen) == 2", "progress.step == 'compiling'"]
+)
 def test_a_killed_build_starts_over(shop: Workshop, when: str) -> None:
     code = KILLED.format(root=str(ROOT), folder=str(shop.folder), when=when)
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
@@ -147,7 +158,9 @@ def test_a_killed_build_starts_over(shop: Workshop, when: str) -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_pip_ends_with_the_killed_builder(shop: Workshop) -> None:
-    code = KILLED.format(root=str(ROOT), folder=str(shop.folder), when="seen.append(progress) or len(seen) == 2")
+    code = KILLED.format(
+        root=str(ROOT), folder=str(shop.folder), when="seen.append(progress) or len(seen) == 2"
+    )
     subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
     until = time.monotonic() + 10
     while _processes_of(shop.folder) and time.monotonic() < until:
@@ -169,12 +182,15 @@ def _processes_of(folder: Path) -> list[str]:
 
 def test_two_builders_build_once(shop: Workshop) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.environment.wheels import Workshop\n"
-        "from stylus_ext.environment.build import BuildOptions, build\n"
-        f"shop = Workshop(Path({str(shop.folder)!r})); seen = []\n"
-        "build(shop.plan(), BuildOptions(show=seen.append, pip_extra=shop.offline)); print(len(seen) > 0)"
+        "import sys; from pathlib import Path; from tests.environment.wheels import Workshop\nfrom"
+        " stylus_ext.environment.build import BuildOptions, build\nshop ="
+        f" Workshop(Path({str(shop.folder)!r})); seen = []\nbuild(shop.plan(),"
+        " BuildOptions(show=seen.append, pip_extra=shop.offline)); print(len(seen) > 0)"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in "12"]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in "12"
+    ]
     said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
     assert [one.returncode for one in both] == [0, 0]
     assert said == ["False", "True"]
@@ -185,7 +201,9 @@ def test_the_calling_interpreter_is_left_byte_for_byte(shop: Workshop, tmp_path:
     python = bare_python(tmp_path / "venv")
     site = next((tmp_path / "venv").rglob("site-packages"))
     where = [sys.executable, "-c", "import pip; print(pip.__file__)"]
-    pip = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()).parent
+    pip = Path(
+        subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()
+    ).parent
     shutil.copytree(pip, site / "pip")
     before = _bytes_of(tmp_path / "venv")
     own_before = _listing(Path(sysconfig.get_paths()["purelib"]))
@@ -213,7 +231,7 @@ def _listing(folder: Path) -> set[tuple[str, int, int]]:
     found = set()
     for base, _, names in os.walk(folder):
         for name in names:
-            said = os.stat(os.path.join(base, name), follow_symlinks=False)  # noqa: PTH116, PTH118 - 40,000 files
+            said = os.stat(os.path.join(base, name), follow_symlinks=False)  # noqa: PTH116, PTH118
             found.add((f"{base}/{name}", said.st_size, said.st_mtime_ns))
     return found
 

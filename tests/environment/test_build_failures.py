@@ -17,7 +17,10 @@ from tests.environment.wheels import Workshop, bare_python, closed_port, options
 
 def test_a_wrong_hash_is_one_sentence(shop: Workshop) -> None:
     shop.engine_lock(digest="0" * 64)
-    with pytest.raises(SetupProblem, match=r"stylus-tiny==1.0\) is not the one that the list names.*Details: .*build.log"):
+    with pytest.raises(
+        SetupProblem,
+        match=r"stylus-tiny==1.0\) is not the one that the list names.*Details: .*build.log",
+    ):
         build(shop.plan(), options(shop))
     assert "0" * 64 in shop.home.log.read_text(), "details in the log"
     left = read_progress(shop.home.progress)
@@ -63,7 +66,9 @@ def test_a_home_that_is_a_file_is_said(shop: Workshop) -> None:
 
 
 def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: Workshop) -> None:
-    """The progress file cannot be written: neither the build nor its last word ends in a traceback."""
+    """The progress file cannot be written: neither the build nor its last word ends in a
+    traceback.
+    """
     (shop.home.progress / "in the way").mkdir(parents=True)
     with pytest.raises(SetupProblem, match="could not be built in .* Please check the disk"):
         build(shop.plan(), options(shop))
@@ -72,12 +77,12 @@ def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: Workshop) -> None
 def test_a_python_without_pip_is_told_what_to_do(shop: Workshop, tmp_path: Path) -> None:
     python = bare_python(tmp_path / "venv")
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\n"
-        "from stylus_ext.environment.build import BuildOptions, build\n"
-        "from stylus_ext.environment.problems import SetupProblem\n"
-        f"from tests.environment.wheels import Workshop\nshop = Workshop(Path({str(shop.folder)!r}))\n"
-        "try:\n    build(shop.plan(), BuildOptions(pip_extra=shop.offline))\n"
-        "except SetupProblem as problem:\n    print(problem)\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\nfrom"
+        " stylus_ext.environment.build import BuildOptions, build\nfrom"
+        " stylus_ext.environment.problems import SetupProblem\nfrom tests.environment.wheels"
+        f" import Workshop\nshop = Workshop(Path({str(shop.folder)!r}))\ntry:\n   "
+        " build(shop.plan(), BuildOptions(pip_extra=shop.offline))\nexcept SetupProblem as"
+        " problem:\n    print(problem)\n"
     )
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     assert "This Python has no pip. Please install it" in done.stdout

@@ -1,4 +1,6 @@
-"""The child sees the environment first and nothing of the user's other folders; the helper works anywhere."""
+"""The child sees the environment first and nothing of the user's other folders; the helper works
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,21 @@ from stylus_ext.environment.holds import users
 from stylus_ext.environment.layout import ROOT
 from tests.environment.wheels import workshop
 
-PROBE = "import json, os, sys\nprint(json.dumps([sys.argv, sys.path, __name__, os.environ.get('PYTHONPATH')]))\n"
+PROBE = (
+    "import json, os, sys\nprint(json.dumps([sys.argv, sys.path, __name__,"
+    " os.environ.get('PYTHONPATH')]))\n"
+)
 
 
 def test_the_path_is_the_stated_folders_then_the_root_then_the_rest() -> None:
     stated = os.pathsep.join(["/env", "/torch"])
-    assert child.search_path(stated, ["/lib", "/env", "/site"], "/root") == ["/env", "/torch", "/root", "/lib", "/site"]
+    assert child.search_path(stated, ["/lib", "/env", "/site"], "/root") == [
+        "/env",
+        "/torch",
+        "/root",
+        "/lib",
+        "/site",
+    ]
     assert child.search_path("", ["/lib"], "/root") == ["/root", "/lib"]
     assert child.search_path("/root", ["/lib"], "/root") == ["/root", "/lib"]
     present = ["/lib", "/lib/site-packages", "/usr/lib/dist-packages"]
@@ -42,14 +53,18 @@ def test_the_variables_lead_nothing_else_in() -> None:
 
 
 def test_a_module_runs_from_here_wherever_here_is(tmp_path: Path) -> None:
-    """Without an environment (a developer's venv), the command is `python -m` with the extension on the path."""
+    """Without an environment (a developer's venv), the command is `python -m` with the extension on
+    the path.
+    """
     kept = {name: value for name, value in os.environ.items() if name != child.PATH_VARIABLE}
     words = child.command("json.tool", "--help")
     done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=tmp_path, env=kept)
     assert "json" in done.stdout
     kept["PYTHONPATH"] = ""
     words = child.command("stylus_ext.environment.lock_maker_that_is_not_there")
-    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path, env=kept)
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, cwd=tmp_path, env=kept
+    )
     assert done.returncode == 1
     assert "lock_maker_that_is_not_there" in done.stderr
 
@@ -59,7 +74,9 @@ def test_the_same_environment_as_this_process(tmp_path: Path) -> None:
     module = tmp_path / "probe_here.py"
     module.write_text("import pytest; print(pytest.__file__)\n")
     known = os.environ | {child.PATH_VARIABLE: os.pathsep.join([*child_path(), str(tmp_path)])}
-    done = subprocess.run(child.command("probe_here"), check=True, capture_output=True, text=True, env=known)
+    done = subprocess.run(
+        child.command("probe_here"), check=True, capture_output=True, text=True, env=known
+    )
     assert Path(done.stdout.strip()) == Path(str(pytest.__file__))
 
 
@@ -74,21 +91,32 @@ def test_a_child_of_a_real_environment(tmp_path: Path) -> None:
     folder = environment.parts[0].folder
     (folder / "probe_env.py").write_text(PROBE)
     (folder / "probe_main.py").write_text(
-        "import sys, stylus_tiny\nfrom pathlib import Path\nfrom stylus_ext.environment.holds import users\n"
-        f"def main(argv):\n    print(argv, stylus_tiny.VERSION, len(users(Path({str(folder)!r}))))\n    return 9\n"
+        "import sys, stylus_tiny\nfrom pathlib import Path\nfrom stylus_ext.environment.holds"
+        " import users\ndef main(argv):\n    print(argv, stylus_tiny.VERSION,"
+        f" len(users(Path({str(folder)!r}))))\n    return 9\n"
     )
     variables = child.variables(environment.path, os.environ | {"PYTHONPATH": str(tmp_path)})
     done = subprocess.run(
-        child.command("probe_env", "a b", "--c"), check=True, capture_output=True, text=True, env=variables
+        child.command("probe_env", "a b", "--c"),
+        check=True,
+        capture_output=True,
+        text=True,
+        env=variables,
     )
     argv, path, name, python_path = json.loads(done.stdout)
     assert argv[1:] == ["a b", "--c"]
     assert path[:2] == [str(folder), str(ROOT)]
     assert str(tmp_path) not in path
-    assert not any(one.endswith("environment") for one in path), "the script's own folder is not on the path"
+    assert not any(one.endswith("environment") for one in path), (
+        "the script's own folder is not on the path"
+    )
     assert (name, python_path) == ("__main__", None)
     done = subprocess.run(
-        child.main_command("probe_main", "x"), check=False, capture_output=True, text=True, env=variables
+        child.main_command("probe_main", "x"),
+        check=False,
+        capture_output=True,
+        text=True,
+        env=variables,
     )
     assert done.stdout == "['x'] 1.0 1\n", "it holds the folder while it runs"
     assert done.returncode == 9
@@ -99,7 +127,9 @@ def test_a_child_of_a_real_environment(tmp_path: Path) -> None:
 def test_a_replaced_environment_is_a_sentence(tmp_path: Path) -> None:
     gone = tmp_path / ".engine" / "gone"
     variables = child.variables([str(gone), str(ROOT)], os.environ)
-    done = subprocess.run(child.command("json.tool"), check=False, capture_output=True, text=True, env=variables)
+    done = subprocess.run(
+        child.command("json.tool"), check=False, capture_output=True, text=True, env=variables
+    )
     assert done.returncode == 1
     assert "was replaced a moment ago. Please start the command again." in done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,9 @@ from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.sizes import folder_size, free_bytes
 
 
-def test_the_argument_comes_first_then_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_argument_comes_first_then_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("STYLUS_DATA_DIR", str(tmp_path / "variable"))
     assert data_folder(str(tmp_path / "argument")) == tmp_path / "argument"
     assert data_folder(None) == tmp_path / "variable"
@@ -25,7 +27,9 @@ def test_a_webui_keeps_its_own_beside_its_extensions(tmp_path: Path) -> None:
     assert webui_folder(tmp_path / "src" / "sd-webui-stylus") is None
 
 
-def test_a_relative_path_and_a_tilde_are_made_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_relative_path_and_a_tilde_are_made_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
@@ -37,8 +41,13 @@ def test_each_system_has_its_place() -> None:
     home = Path("/home/u").absolute()
     assert platform_folder("linux", {}, home) == home / ".local/share/stylus-webui"
     stated = str(Path("/data").absolute())
-    assert platform_folder("linux", {"XDG_DATA_HOME": stated}, home) == Path(stated) / "stylus-webui"
-    assert platform_folder("linux", {"XDG_DATA_HOME": "relative"}, home) == home / ".local/share/stylus-webui"
+    assert (
+        platform_folder("linux", {"XDG_DATA_HOME": stated}, home) == Path(stated) / "stylus-webui"
+    )
+    assert (
+        platform_folder("linux", {"XDG_DATA_HOME": "relative"}, home)
+        == home / ".local/share/stylus-webui"
+    )
     assert platform_folder("darwin", {}, home) == home / "Library/Application Support/stylus-webui"
     assert platform_folder("win32", {"LOCALAPPDATA": "/local"}, home) == Path("/local/stylus-webui")
     assert platform_folder("win32", {}, home) == home / "AppData/Local/stylus-webui"

@@ -38,7 +38,9 @@ class Door(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         asked: list[dict[str, Any]] = self.server.asked  # type: ignore[attr-defined]
-        asked.append({"path": self.path, "token": self.headers["Authorization"], "body": body.decode()})
+        asked.append(
+            {"path": self.path, "token": self.headers["Authorization"], "body": body.decode()}
+        )
         status, text, headers = ANSWERS.get(self.path, (200, b'{"ok": true}', {}))
         if self.path == "/v1/slow":
             time.sleep(1.0)
@@ -51,7 +53,11 @@ class Door(BaseHTTPRequestHandler):
 
 
 ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
-    "/v1/refused": (422, b'{"error": {"code": "bad_prompt", "message": "The prompt is too long."}}', {}),
+    "/v1/refused": (
+        422,
+        b'{"error": {"code": "bad_prompt", "message": "The prompt is too long."}}',
+        {},
+    ),
     "/v1/plain": (500, b"{}", {}),
     "/v1/page": (200, b"<html>", {}),
     "/v1/list": (200, b"[1]", {}),
@@ -80,7 +86,11 @@ def test_a_call_brings_the_token_and_the_payload(door: ThreadingHTTPServer) -> N
     assert link_to(door).call("POST", "/v1/plan", {"prompt": "a corgi\n"}) == {"ok": True}
     assert link_to(door).call("GET", "/v1/empty") == {}
     first, second = door.asked  # type: ignore[attr-defined]
-    assert first == {"path": "/v1/plan", "token": "Bearer secret", "body": json.dumps({"prompt": "a corgi\n"})}
+    assert first == {
+        "path": "/v1/plan",
+        "token": "Bearer secret",
+        "body": json.dumps({"prompt": "a corgi\n"}),
+    }
     assert second["body"] == ""
 
 
@@ -145,7 +155,7 @@ with hold(data, rendezvous.ENGINE_LOCK, "the engine"):
     print("ready", flush=True)
     server.serve_forever(0.02)
     rendezvous.remove(data)
-"""
+"""  # noqa: E501
 
 
 def engine(folder: Path, temper: str) -> subprocess.Popen[str]:
@@ -177,7 +187,9 @@ def test_an_engine_that_will_not_end_is_ended(tmp_path: Path) -> None:
     assert not rendezvous.process_lives(process.pid)
 
 
-def test_a_stranger_with_the_engines_number_is_not_ended(tmp_path: Path, door: ThreadingHTTPServer) -> None:
+def test_a_stranger_with_the_engines_number_is_not_ended(
+    tmp_path: Path, door: ThreadingHTTPServer
+) -> None:
     """The file names a living process that does not hold the folder: nobody is killed."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
         url = f"http://127.0.0.1:{door.server_address[1]}"

@@ -40,7 +40,13 @@ def test_progress_survives_the_file_and_nonsense_does_not(tmp_path: Path) -> Non
     write_progress(path, Progress("fetching", 1, 2, 3, "why", finished=True))
     said = read_progress(path)
     assert said is not None
-    assert (said.step, said.done_mb, said.total_mb, said.eta_s, said.error) == ("fetching", 1, 2, 3, "why")
+    assert (said.step, said.done_mb, said.total_mb, said.eta_s, said.error) == (
+        "fetching",
+        1,
+        2,
+        3,
+        "why",
+    )
     assert said.finished
     assert said.pid == os.getpid()
     assert said.updated > 1e9
@@ -53,7 +59,11 @@ def test_a_terminal_gets_one_line_and_a_file_a_line_per_step() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
         bar = Bar(stream)
-        for progress in (Progress("fetching", 1, 9), Progress("fetching", 2, 9), Progress("compiling")):
+        for progress in (
+            Progress("fetching", 1, 9),
+            Progress("fetching", 2, 9),
+            Progress("compiling"),
+        ):
             bar.show(progress)
         bar.close()
     assert terminal.getvalue().count("\r") == 3
@@ -104,12 +114,20 @@ def test_a_build_of_another_process_is_shown_and_then_taken_over(
 def test_the_package_is_free_of_everything_but_the_standard_library() -> None:
     """Imported by a bare interpreter: no third-party module is asked for."""
     code = (
-        "import sys\nfrom stylus_ext.environment import commands, hook, lock_maker\n"
-        "odd = {name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - {'stylus_ext'}\n"
-        "print(sorted(one for one in odd if not one.startswith('_')))"
+        "import sys\nfrom stylus_ext.environment import commands, hook, lock_maker\nodd ="
+        " {name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) -"
+        " {'stylus_ext'}\nprint(sorted(one for one in odd if not one.startswith('_')))"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"],
-        check=True, capture_output=True, text=True,
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout == "[]\n"

@@ -38,8 +38,14 @@ def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path) -> None:
     other = other_holder(tmp_path, 60)
     try:
         heard: list[Holder | None] = []
-        sentence = rf"in use by the engine of another window \(process {other.pid}, for 0 min\). Please wait"
-        with pytest.raises(SetupProblem, match=sentence), hold(tmp_path, "engine", "plan", 0.3, heard.append):
+        sentence = (
+            rf"in use by the engine of another window \(process {other.pid}, for 0 min\). Please"
+            r" wait"
+        )
+        with (
+            pytest.raises(SetupProblem, match=sentence),
+            hold(tmp_path, "engine", "plan", 0.3, heard.append),
+        ):
             pass
         assert [one.pid for one in heard if one is not None] == [other.pid], "told once"
         assert is_locked(tmp_path / "engine.lock")
@@ -95,7 +101,10 @@ def test_nothing_and_nonsense(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SetupProblem, match="cannot be opened"), hold(tmp_path / "gone", "engine", "plan"):
+    with (
+        pytest.raises(SetupProblem, match="cannot be opened"),
+        hold(tmp_path / "gone", "engine", "plan"),
+    ):
         pass
 
 

@@ -1,4 +1,6 @@
-"""The lock files: what pyproject.toml asks for, hashed, from no named host, without what is left out."""
+"""The lock files: what pyproject.toml asks for, hashed, from no named host, without what is left
+out.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,11 @@ def test_every_lock_is_what_pyproject_asks_for(path: Path) -> None:
     assert lock.disk_mb > 100
     for python in lock.pythons:
         chosen = pins(path, python)
-        unmet = [one for one in (*engine, *TORCH_NEEDS, *SEEN_RUNNING) if not satisfied(one, chosen, python, system)]
+        unmet = [
+            one
+            for one in (*engine, *TORCH_NEEDS, *SEEN_RUNNING)
+            if not satisfied(one, chosen, python, system)
+        ]
         assert unmet == [], python
         assert "torch" not in chosen, "it comes apart"
         assert "kubernetes" not in chosen, "127 MB that nothing uses"
@@ -73,7 +79,9 @@ def test_every_groups_lock_is_what_pyproject_asks_for(group: Group) -> None:
     assert lock.pythons == group.pythons
     for python in group.pythons:
         chosen = pins(lock.path, python)
-        assert [one for one in groups[group.name] if not satisfied(one, chosen, python, "linux")] == []
+        assert [
+            one for one in groups[group.name] if not satisfied(one, chosen, python, "linux")
+        ] == []
 
 
 @pytest.mark.parametrize("path", EVERY_LOCK, ids=lambda path: path.stem)

@@ -28,9 +28,13 @@ def test_a_known_platform_has_its_lock(system: str, spoken: str, name: str) -> N
     assert name in {target.name for target in TARGETS}
 
 
-@pytest.mark.parametrize(("system", "spoken"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("win32", "ARM64")])
+@pytest.mark.parametrize(
+    ("system", "spoken"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("win32", "ARM64")]
+)
 def test_another_platform_is_told_which_there_are(system: str, spoken: str) -> None:
-    with pytest.raises(SetupProblem, match="no environment for .* it knows linux-aarch64, linux-x86_64"):
+    with pytest.raises(
+        SetupProblem, match="no environment for .* it knows linux-aarch64, linux-x86_64"
+    ):
         machine.lock_name(system, spoken)
 
 
@@ -40,9 +44,13 @@ def test_this_python_is_fine() -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 9, 18), (3, 14, 0), (4, 0, 0)])
-def test_another_python_is_refused(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_python_is_refused(
+    version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(SetupProblem, match=r"needs Python 3.10, 3.11, 3.12 or 3.13. This is .*please start"):
+    with pytest.raises(
+        SetupProblem, match=r"needs Python 3.10, 3.11, 3.12 or 3.13. This is .*please start"
+    ):
         machine.check_python()
 
 
@@ -55,7 +63,10 @@ def test_other_builds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(struct, "calcsize", lambda _: 4)
         with pytest.raises(SetupProblem, match="64-bit"):
             machine.check_python()
-    for suffix, word in ((".cpython-312-x86_64-linux-musl.so", "musl"), (".cpython-313t-x86_64.so", "free-threaded")):
+    for suffix, word in (
+        (".cpython-312-x86_64-linux-musl.so", "musl"),
+        (".cpython-313t-x86_64.so", "free-threaded"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(importlib.machinery, "EXTENSION_SUFFIXES", [suffix])
             with pytest.raises(SetupProblem, match=word):

@@ -33,7 +33,22 @@ def test_what_pip_does_to_its_folders_as_it_was_measured(place: Path) -> None:
     meter.fetched(packages)
     for size in (644, 700, 760):
         meter.tell("compiling", size)
-    assert [one.done_mb for one in seen] == [0, 24, 25, 25, 172, 172, 172, 179, 822, 824, 824, 834, 890, 945]
+    assert [one.done_mb for one in seen] == [
+        0,
+        24,
+        25,
+        25,
+        172,
+        172,
+        172,
+        179,
+        822,
+        824,
+        824,
+        834,
+        890,
+        945,
+    ]
     assert {one.total_mb for one in seen} == {190 + 755}
     left = read_progress(place)
     assert left is not None
@@ -54,7 +69,9 @@ def test_the_second_part_goes_on_where_the_first_one_ends(place: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5000)), max_size=40))
-def test_whatever_the_folders_do_it_grows_and_stays_below_all(tmp_path_factory: pytest.TempPathFactory, does: list[tuple[int, int]]) -> None:
+def test_whatever_the_folders_do_it_grows_and_stays_below_all(
+    tmp_path_factory: pytest.TempPathFactory, does: list[tuple[int, int]]
+) -> None:
     parts = [part("one", 50, 200), Part(Path("torch"), None)]
     seen: list[Progress] = []
     meter = Meter(tmp_path_factory.mktemp("meter") / "progress.json", parts, seen.append)
@@ -74,8 +91,14 @@ def test_whatever_the_folders_do_it_grows_and_stays_below_all(tmp_path_factory: 
 
 
 def test_the_locks_announce_what_was_measured() -> None:
-    """180 MB of wheels, 644 MB unpacked and 760 MB with byte code on Linux; the others have the same packages."""
-    found = [path for path in default_locks().glob("*.txt") if path.name.startswith(("linux", "windows", "macos"))]
+    """180 MB of wheels, 644 MB unpacked and 760 MB with byte code on Linux; the others have the
+    same packages.
+    """
+    found = [
+        path
+        for path in default_locks().glob("*.txt")
+        if path.name.startswith(("linux", "windows", "macos"))
+    ]
     assert len(found) == 5
     for path in found:
         download, disk = megabytes(Part(Path("x"), read_lock(path)))

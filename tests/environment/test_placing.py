@@ -1,4 +1,6 @@
-"""Windows refuses to replace a file that somebody reads: then it is tried again, for a while; elsewhere a refusal is one."""
+"""Windows refuses to replace a file that somebody reads: then it is tried again, for a while;
+elsewhere a refusal is one.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Busy(type(Path())):  # type: ignore[misc]  # the class of a path depends o
 
 
 @pytest.mark.parametrize("step", [put_in_place, give_name])
-def test_it_is_tried_again_for_a_while(tmp_path: Path, step: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_tried_again_for_a_while(
+    tmp_path: Path, step: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert callable(step)
     monkeypatch.setattr(placing, "_AGAIN_S", 0.001)
     (tmp_path / "new").write_text("new")

@@ -15,29 +15,52 @@ from stylus_ext.environment.sizes import folder_size, free_bytes
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(("progress", "line"), [
-    (Progress("looking for torch"), "looking for torch"),
-    (Progress("unpacking", 0, 400), "[                        ] unpacking: 0 of about 400 MB"),
-    (Progress("unpacking", 100, 400, 12), "[######                  ] unpacking: 100 of about 400 MB, about 12 s left"),
-    (Progress("unpacking", 400, 400, 0), "[########################] unpacking: 400 of about 400 MB, about 0 s left"),
-    (Progress("unpacking", 900, 400), "[########################] unpacking: 900 of about 400 MB"),
-])
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (Progress("looking for torch"), "looking for torch"),
+        (Progress("unpacking", 0, 400), "[                        ] unpacking: 0 of about 400 MB"),
+        (
+            Progress("unpacking", 100, 400, 12),
+            "[######                  ] unpacking: 100 of about 400 MB, about 12 s left",
+        ),
+        (
+            Progress("unpacking", 400, 400, 0),
+            "[########################] unpacking: 400 of about 400 MB, about 0 s left",
+        ),
+        (
+            Progress("unpacking", 900, 400),
+            "[########################] unpacking: 900 of about 400 MB",
+        ),
+    ],
+)
 def test_a_line_by_hand(progress: Progress, line: str) -> None:
     assert progress.line() == line
 
 
 def test_what_is_written_is_read_with_who_wrote_it_and_when(tmp_path: Path) -> None:
     before = time.time()
-    write_progress(tmp_path / "progress.json", Progress("unpacking", 3, 9, 4, error="no room", finished=True))
+    write_progress(
+        tmp_path / "progress.json", Progress("unpacking", 3, 9, 4, error="no room", finished=True)
+    )
     found = read_progress(tmp_path / "progress.json")
     assert found is not None
-    assert (found.step, found.done_mb, found.total_mb, found.eta_s, found.error, found.finished) == ("unpacking", 3, 9, 4, "no room", True)
+    assert (
+        found.step,
+        found.done_mb,
+        found.total_mb,
+        found.eta_s,
+        found.error,
+        found.finished,
+    ) == ("unpacking", 3, 9, 4, "no room", True)
     assert found.pid == os.getpid()
     assert before <= found.updated <= time.time()
     assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"3", b"\xff\xfe", b'{"steps": 1}', b'{"done_mb": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"3", b"\xff\xfe", b'{"steps": 1}', b'{"done_mb": 1}']
+)
 def test_a_file_of_something_else_is_no_progress(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "progress.json").write_bytes(content)
     assert read_progress(tmp_path / "progress.json") is None
@@ -58,13 +81,18 @@ for number in range(10 ** 9):
 def test_a_reader_never_sees_half_a_file_and_a_kill_leaves_a_whole_one(tmp_path: Path) -> None:
     place = tmp_path / "progress.json"
     write_progress(place, Progress("first"))
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(place)], cwd=ROOT, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(place)], cwd=ROOT, stdout=subprocess.PIPE
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         seen = [read_progress(place) for _ in range(200)]
         child.kill()
     assert None not in seen
-    assert json.loads(place.read_text("utf-8"))["step"] in {"first", *("x" * number for number in range(5000))}
+    assert json.loads(place.read_text("utf-8"))["step"] in {
+        "first",
+        *("x" * number for number in range(5000)),
+    }
 
 
 class TestSizes:
@@ -80,8 +108,12 @@ class TestSizes:
         (inside / "loop").symlink_to(inside)
         assert 210 <= folder_size(inside) < 5_000
 
-    def test_a_file_that_vanishes_takes_no_other_with_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The listing of a folder is read first, as the real one is, and a file of it goes before it is asked for its size."""
+    def test_a_file_that_vanishes_takes_no_other_with_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The listing of a folder is read first, as the real one is, and a file of it goes before
+        it is asked for its size.
+        """
         for name in ("a", "b", "c"):
             (tmp_path / name).write_bytes(b"x" * 10)
         scan = os.scandir

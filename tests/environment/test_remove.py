@@ -28,7 +28,9 @@ def test_all_of_it_goes_once_nobody_uses_it(shop: Workshop) -> None:
     assert shop.wheels.is_dir(), "nothing beside it is touched"
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may delete all")
+@pytest.mark.skipif(
+    os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may delete all"
+)
 def test_what_cannot_be_deleted_is_said(shop: Workshop) -> None:
     build(shop.plan(), options(shop))
     folder = Path(shop.plan().parts[0].folder)

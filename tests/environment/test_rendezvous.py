@@ -65,7 +65,9 @@ def test_ours_is_removed(tmp_path: Path, listening: str) -> None:
     assert not (tmp_path / "engine.json").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"url": "http://127.0.0.1:1"}', '{"url": 1, "token": 2, "pid": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"url": "http://127.0.0.1:1"}', '{"url": 1, "token": 2, "pid": "x"}']
+)
 def test_nonsense_is_no_engine(text: str, tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text(text)
     assert rendezvous.read(tmp_path) is None
@@ -88,7 +90,9 @@ def test_the_folders_holder_is_known(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "engine.lock").mkdir()
-    with pytest.raises(SetupProblem, match=r"engine.lock cannot be opened \(.*directory.*check the rights"):
+    with pytest.raises(
+        SetupProblem, match=r"engine.lock cannot be opened \(.*directory.*check the rights"
+    ):
         rendezvous.engine_holder(tmp_path)
 
 

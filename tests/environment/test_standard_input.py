@@ -1,4 +1,6 @@
-"""A child learns from its standard input that its starter has gone; on Windows it looks instead of waiting in a read."""
+"""A child learns from its standard input that its starter has gone; on Windows it looks instead of
+waiting in a read.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ print("ended", flush=True)
 
 
 def test_what_is_written_is_dropped_and_the_end_is_the_end() -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITING], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stdout.readline().strip() == b"waits"
@@ -37,7 +41,9 @@ def test_what_is_written_is_dropped_and_the_end_is_the_end() -> None:
 
 
 def waiting_in(pipe: int) -> Callable[[], int]:
-    """Says of a pipe what Windows says: the bytes that wait, and a broken pipe when nobody can write any more."""
+    """Says of a pipe what Windows says: the bytes that wait, and a broken pipe when nobody can
+    write any more.
+    """
     import fcntl
     import select
     import termios
@@ -58,8 +64,11 @@ def test_a_pipe_is_looked_at_and_never_waited_in() -> None:
     taken, ended = [], threading.Event()
 
     def wait() -> None:
-        # Whoever takes what is not there would stand still, and with it whoever asks for anything else about the pipe.
-        if looked_at_until_it_ended(waiting_in(here), lambda count: taken.append(os.read(here, count)), pause_s=0.01):
+        # Whoever takes what is not there would stand still, and with it whoever asks for anything
+        # else about the pipe.
+        if looked_at_until_it_ended(
+            waiting_in(here), lambda count: taken.append(os.read(here, count)), pause_s=0.01
+        ):
             ended.set()
 
     thread = threading.Thread(target=wait, daemon=True)

@@ -33,7 +33,12 @@ def test_leftovers_of_a_killed_build_go(shop: Workshop) -> None:
 def test_own_parts_stay_and_own_old_ones_go(shop: Workshop) -> None:
     environment = shop.plan(tests=True, torch=OWN)
     for part in environment.parts:
-        put(shop, part.folder.name, python=python_version(), lock=short_key(part.lock.text) if part.lock else None)
+        put(
+            shop,
+            part.folder.name,
+            python=python_version(),
+            lock=short_key(part.lock.text) if part.lock else None,
+        )
     put(shop, "oldone01", python=python_version(), lock="other")
     put(shop, "torch-2.12.0-311", python=python_version(), lock=None)
     put(shop, "broken01")

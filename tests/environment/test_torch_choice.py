@@ -1,4 +1,6 @@
-"""Which torch is taken: the interpreter's own when it is new enough, and never one of the user's other folders."""
+"""Which torch is taken: the interpreter's own when it is new enough, and never one of the user's
+other folders.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,18 @@ def site_with(folder: Path, version: str | None) -> list[str]:
     (folder / "torch").mkdir(parents=True)
     (folder / "torch" / "__init__.py").write_text("raise SystemExit('imported')\n")
     if version is not None:
-        (folder / "torch" / "version.py").write_text(f"__all__ = ['x']\n__version__ = '{version}'\ncuda = '12.1'\n")
+        (folder / "torch" / "version.py").write_text(
+            f"__all__ = ['x']\n__version__ = '{version}'\ncuda = '12.1'\n"
+        )
     return [str(folder)]
 
 
 @pytest.mark.parametrize("version", ["2.1.0", "2.1.2+cu121", "2.3.1", "2.13.0+cpu", "3.0"])
 def test_a_torch_from_2_1_on_is_reused_unimported(version: str, tmp_path: Path) -> None:
     assert choose("linux-x86_64", site_with(tmp_path, version)) == Torch(version, reused=True)
-    assert "torch" not in sys.modules or getattr(sys.modules["torch"], "__file__", "") != str(tmp_path / "torch")
+    assert "torch" not in sys.modules or getattr(sys.modules["torch"], "__file__", "") != str(
+        tmp_path / "torch"
+    )
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "1.13.1+cu117", "nonsense", None])
@@ -44,7 +50,9 @@ def test_no_torch_at_all(tmp_path: Path) -> None:
     assert choose("macos-x86_64", [str(tmp_path)]).version == "2.2.2"
 
 
-def test_the_childs_path_has_nothing_that_it_will_not_see(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_childs_path_has_nothing_that_it_will_not_see(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     own = str(tmp_path / ".engine" / "abc")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stated"))
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "stated"), own, str(tmp_path / "site")])
@@ -56,7 +64,10 @@ def test_linux_is_never_given_the_cuda_build_of_the_usual_index() -> None:
     assert near.arguments == ("torch==2.13.0", "--no-index")
     assert CPU_INDEX in cpu.arguments
     assert usual.cpu_only
-    assert [one.arguments for one in attempts("2.13.0", "win32")] == [near.arguments, ("torch==2.13.0",)]
+    assert [one.arguments for one in attempts("2.13.0", "win32")] == [
+        near.arguments,
+        ("torch==2.13.0",),
+    ]
     assert needs_cuda(["sympy", "nvidia-cublas-cu12==12.1; platform_system == 'Linux'"])
     assert needs_cuda(["triton==3.1"])
     assert not needs_cuda(["filelock", "sympy>=1.13", "networkx"])

@@ -1,4 +1,6 @@
-"""Tiny real wheels, the locks that name them, and a copy of the extension that is built from them."""
+"""Tiny real wheels, the locks that name them, and a copy of the extension that is built from
+them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from stylus_ext.environment.torch_choice import Torch
 
 REUSED = Torch("2.9.0", reused=True)
 OWN = Torch("2.13.0", reused=False)
-TORCH_MODULE = "class _Sum:\n    def sum(self):\n        return 0\n\ndef zeros(n):\n    return _Sum()\n"
+TORCH_MODULE = (
+    "class _Sum:\n    def sum(self):\n        return 0\n\ndef zeros(n):\n    return _Sum()\n"
+)
 
 
 def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> str:
@@ -28,7 +32,9 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) 
     info = f"{name}-{version}.dist-info"
     content = dict(files) | {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
     }
     record = "".join(
         f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
@@ -43,7 +49,9 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) 
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def lock_text(pins: Mapping[str, str], megabytes: str = "1 to download, 1 unpacked", pythons: str = "") -> str:
+def lock_text(
+    pins: Mapping[str, str], megabytes: str = "1 to download, 1 unpacked", pythons: str = ""
+) -> str:
     """A lock of `name==version` to sha256."""
     stated = pythons or machine.python_version()
     lines = [f"# pythons: {stated}", f"# megabytes: {megabytes}", ""]
@@ -74,17 +82,32 @@ class Workshop:
         """pip's arguments for these wheels and nothing else."""
         return ("--no-index", "--find-links", str(self.wheels))
 
-    def engine_lock(self, version: str = "1.0", digest: str | None = None, megabytes: str = "1 and 1") -> Path:
+    def engine_lock(
+        self, version: str = "1.0", digest: str | None = None, megabytes: str = "1 and 1"
+    ) -> Path:
         """Makes the engine's one tiny package and the lock that names it."""
-        made = make_wheel(self.wheels, "stylus_tiny", version, {"stylus_tiny.py": f"VERSION = '{version}'\n"})
+        made = make_wheel(
+            self.wheels, "stylus_tiny", version, {"stylus_tiny.py": f"VERSION = '{version}'\n"}
+        )
         path = self.locks / f"{machine.lock_name()}.txt"
-        path.write_text(lock_text({f"stylus-tiny=={version}": digest or made}, megabytes), encoding="utf-8")
+        path.write_text(
+            lock_text({f"stylus-tiny=={version}": digest or made}, megabytes), encoding="utf-8"
+        )
         return path
 
     def test_lock(self, version: str = "1.0") -> Path:
-        """The same for the test tools; one package stands for all of them, so that `test` and `lint` have something to run."""
-        code = "import json, os, sys\nprint(json.dumps([sys.argv[1:], sys.path[:3], dict(os.environ)]))\n"
-        files = {f"{tool}/{name}.py": text for tool in ("pytest", "ruff", "mypy") for name, text in (("__init__", ""), ("__main__", code))}
+        """The same for the test tools; one package stands for all of them, so that `test` and
+        `lint` have something to run.
+        """
+        code = (
+            "import json, os, sys\nprint(json.dumps([sys.argv[1:], sys.path[:3],"
+            " dict(os.environ)]))\n"
+        )
+        files = {
+            f"{tool}/{name}.py": text
+            for tool in ("pytest", "ruff", "mypy")
+            for name, text in (("__init__", ""), ("__main__", code))
+        }
         digest = make_wheel(self.wheels, "pytest", version, files)
         path = self.locks / "test.txt"
         path.write_text(lock_text({f"pytest=={version}": digest}), encoding="utf-8")
@@ -102,12 +125,19 @@ def workshop(folder: Path) -> Workshop:
     made.locks.mkdir()
     made.engine_lock()
     made.test_lock()
-    make_wheel(made.wheels, "torch", OWN.version, {"torch/__init__.py": TORCH_MODULE, "torch/version.py": ""})
+    make_wheel(
+        made.wheels,
+        "torch",
+        OWN.version,
+        {"torch/__init__.py": TORCH_MODULE, "torch/version.py": ""},
+    )
     return made
 
 
 def copy_of_extension(folder: Path) -> Workshop:
-    """install.py and the environment package as a clone has them, but with tiny locks and a tiny command line."""
+    """install.py and the environment package as a clone has them, but with tiny locks and a tiny
+    command line.
+    """
     made = workshop(folder / "shop")
     root = folder / "extension"
     package = root / "stylus_ext"
@@ -141,8 +171,16 @@ def main(argv):
 
 def clean_variables(made: Workshop) -> dict[str, str]:
     """Variables under which every pip sees these wheels and nothing else."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "STYLUS_"))}
-    return kept | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(made.wheels), "PIP_CONFIG_FILE": os.devnull}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "STYLUS_"))
+    }
+    return kept | {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(made.wheels),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
 
 
 def closed_port() -> int:

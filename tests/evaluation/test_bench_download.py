@@ -39,7 +39,9 @@ def test_a_file_that_is_too_small_to_measure_is_refused(capsys: pytest.CaptureFi
     assert "at least 10 MB" in capsys.readouterr().err
 
 
-def test_a_download_that_fails_is_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_fails_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrong = bench_download.write_file
     monkeypatch.setattr(bench_download, "write_file", lambda path, size: wrong(path, size)[::-1])
     with pytest.raises(Unavailable, match="states the SHA256"):

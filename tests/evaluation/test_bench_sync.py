@@ -1,4 +1,6 @@
-"""The measure of crawls, in small: what it reports, what its server sends, and that it sees what is wrong."""
+"""The measure of crawls, in small: what it reports, what its server sends, and that it sees what is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ def test_its_models_make_the_cards_that_they_were_made_from() -> None:
     for place, card in enumerate(invented.cards(20, seed=21), 1):
         (made,) = versions_of(catalogue_server.as_model(place, card), Sieve(NOW))
         assert isinstance(made, AdapterCard)
-        assert (made.name, made.base_model, made.triggers, made.downloads) == (card.name, card.base_model, card.triggers, card.downloads)
+        assert (made.name, made.base_model, made.triggers, made.downloads) == (
+            card.name,
+            card.base_model,
+            card.triggers,
+            card.downloads,
+        )
         assert len(made.examples) == len(card.examples)
         assert card.text.partition(". ")[0] in made.text
 
@@ -39,7 +46,7 @@ def test_pages_lead_from_one_to_the_next_and_parts_hold_all() -> None:
 
 def test_it_serves_what_it_was_told_to() -> None:
     with bench_sync._serving(30, main_command) as url:
-        with urllib.request.urlopen(f"{url}/api/v1/models?tag=part0") as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{url}/api/v1/models?tag=part0") as answer:  # noqa: S310
             assert len(json.load(answer)["items"]) == 6
         for query in ("tag=part9", "tag=part0&cursor=5", "tag=part0&cursor=x"):
             with pytest.raises(urllib.error.HTTPError) as caught:
@@ -62,7 +69,9 @@ def test_too_few_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "At least 10 cards" in capsys.readouterr().err
 
 
-def test_what_was_not_all_read_is_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_all_read_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench_sync, "PARTS", 2)
     monkeypatch.setattr(catalogue_server, "part", lambda number: "part0")
     with pytest.raises(Unavailable, match="no figure"):

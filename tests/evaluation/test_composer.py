@@ -1,4 +1,6 @@
-"""The composer's figures: a real server in another process, the real package, the real tokenizer."""
+"""The composer's figures: a real server in another process, the real package, the real
+tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,14 @@ def test_the_figures(tmp_path: Path) -> None:
 
 def test_the_published_catalogue_has_every_card_in_full() -> None:
     prompt = parse_prompt("a corgi")
-    entries = [make_entry(number, f"Card {number}", "word " * 500, tags=("a", "b")) for number in range(200)]
-    text = composer.published(Query(prompt, prompt, Selection()), Candidates(tuple(Candidate(entry, 1.0) for entry in entries), ()))
+    entries = [
+        make_entry(number, f"Card {number}", "word " * 500, tags=("a", "b"))
+        for number in range(200)
+    ]
+    text = composer.published(
+        Query(prompt, prompt, Selection()),
+        Candidates(tuple(Candidate(entry, 1.0) for entry in entries), ()),
+    )
     assert text.count("Index: ") == composer.CARDS
     assert "Title: Card 0\nTags: a, b\nDescription: word word" in text
     assert max(map(len, text.split("\n\n"))) < composer.LONGEST + 60

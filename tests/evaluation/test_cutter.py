@@ -1,4 +1,6 @@
-"""Training the cutter on a few invented captions: what is learnt, what is left out, what is written."""
+"""Training the cutter on a few invented captions: what is learnt, what is left out, what is
+written.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,19 @@ PLACES = ("snow", "forest", "harbor", "kitchen", "meadow", "castle")
 
 def record(number: int, animal: str, place: str) -> dict[str, Any]:
     """Whoever cut these counts what an animal does among the tasks, and no place."""
-    return {"row": number, "prompt": f"a {animal} sleeping in a {place}", "tasks": {f"{animal} sleeping": 1}}
+    return {
+        "row": number,
+        "prompt": f"a {animal} sleeping in a {place}",
+        "tasks": {f"{animal} sleeping": 1},
+    }
 
 
-RECORDS = [record(number, animal, place) for number, (animal, place) in enumerate((animal, place) for animal in ANIMALS for place in PLACES)]
+RECORDS = [
+    record(number, animal, place)
+    for number, (animal, place) in enumerate(
+        (animal, place) for animal in ANIMALS for place in PLACES
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +55,20 @@ def cutter(lessons: list[CutLesson]) -> Cutter:
 def test_how_well_each_run_matches() -> None:
     lesson = cut_lesson(RECORDS[0])
     text = RECORDS[0]["prompt"]
-    said = {text[slice(*lesson.found.offsets_of(*place))]: match for place, match in zip(lesson.found.places.tolist(), lesson.matches[:, 0], strict=True)}
+    said = {
+        text[slice(*lesson.found.offsets_of(*place))]: match
+        for place, match in zip(lesson.found.places.tolist(), lesson.matches[:, 0], strict=True)
+    }
     assert said["fox sleeping"] == said["a fox sleeping"] == 1.0
     assert said["fox"] == pytest.approx(2 / 3)
     assert said["snow"] == said["a"] == 0.0
 
 
 def test_the_same_caption_is_always_in_the_same_fold() -> None:
-    assert cut_lesson({"prompt": "A fox.", "tasks": {}}).fold == cut_lesson({"prompt": " a  FOX. ", "tasks": {}}).fold
+    assert (
+        cut_lesson({"prompt": "A fox.", "tasks": {}}).fold
+        == cut_lesson({"prompt": " a  FOX. ", "tasks": {}}).fold
+    )
 
 
 def test_rare_words_are_not_learnt_by_heart() -> None:

@@ -1,4 +1,6 @@
-"""The table of sizes: what a threshold lets through when there are more adapters, and that each prompt is asked where its adapter is."""
+"""The table of sizes: what a threshold lets through when there are more adapters, and that each
+prompt is asked where its adapter is.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,16 @@ from tests.fakes import Watch
 
 def places(best: float, gold: float) -> list[Place]:
     """Twenty prompts for nothing from `best` down, and two with an adapter."""
-    nothing = [Place(regime, True, best - step / 10) for regime in ("tags", "captions") for step in range(20)]
-    return nothing + [Place(regime, False, gold + step) for regime in ("tags", "captions") for step in (0.0, -10.0)]
+    nothing = [
+        Place(regime, True, best - step / 10)
+        for regime in ("tags", "captions")
+        for step in range(20)
+    ]
+    return nothing + [
+        Place(regime, False, gold + step)
+        for regime in ("tags", "captions")
+        for step in (0.0, -10.0)
+    ]
 
 
 def test_a_threshold_that_stays_lets_more_through_and_one_that_moves_as_much() -> None:
@@ -44,9 +54,14 @@ def test_a_text_always_belongs_to_the_same_part() -> None:
 
 
 @pytest.mark.long
-def test_the_whole_way_with_the_real_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_way_with_the_real_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(distractors, "PARTS", (2, 1))
-    catalogue, queries = write(tmp_path / "catalogue.jsonl", ADAPTERS), write(tmp_path / "queries.jsonl", QUERIES)
+    catalogue, queries = (
+        write(tmp_path / "catalogue.jsonl", ADAPTERS),
+        write(tmp_path / "queries.jsonl", QUERIES),
+    )
     report = run_distractors(catalogue, [queries], Watch())
     assert [row["adapters"] for row in report["sizes"]] == [5, 10]
     assert all(row["captions"]["above"] == row["tags"]["above"] == 1.0 for row in report["sizes"])

@@ -1,4 +1,6 @@
-"""The refiner's figures: a real server in another process, the real package, the real catalogue; and what 1,000 adapters cost."""
+"""The refiner's figures: a real server in another process, the real package, the real catalogue;
+and what 1,000 adapters cost.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +42,28 @@ def test_the_figures(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_refining_comes_near_the_servers_own_time(tmp_path: Path) -> None:
-    """On a machine that is busy with something else the bare questions are late, too, and nothing can be said."""
+    """On a machine that is busy with something else the bare questions are late, too, and nothing
+    can be said.
+    """
     found = measure(tmp_path, Watch(), refiner_speed.CARDS)
     if found["refiner_bare_efficiency"] < 0.97:
-        pytest.skip(f"the machine is busy: bare questions reach {found['refiner_bare_efficiency']:.0%} of the ideal")
+        pytest.skip(
+            f"the machine is busy: bare questions reach {found['refiner_bare_efficiency']:.0%} of"
+            " the ideal"
+        )
     assert found["refiner_efficiency"] >= 0.9, found
 
 
 def test_what_1000_adapters_cost_follows_from_their_tokens(tmp_path: Path) -> None:
     found = cost_of_1000(tmp_path, ["gpt-4o-mini", "gpt-4o", "nobody-knows"])
     mini, large, unknown = found["gpt-4o-mini"], found["gpt-4o"], found["nobody-knows"]
-    assert mini.tokens_in - large.tokens_in == 1000 * 3 * (picture_tokens("gpt-4o-mini") - picture_tokens("gpt-4o")), "three pictures each"
+    assert mini.tokens_in - large.tokens_in == 1000 * 3 * (
+        picture_tokens("gpt-4o-mini") - picture_tokens("gpt-4o")
+    ), "three pictures each"
     assert large.tokens_in > 500_000
-    assert mini.cost == pytest.approx((mini.tokens_in * 0.15 + mini.tokens_out * 0.60) / 1e6, abs=0.01)
+    assert mini.cost == pytest.approx(
+        (mini.tokens_in * 0.15 + mini.tokens_out * 0.60) / 1e6, abs=0.01
+    )
     assert large.cost is not None
     assert mini.cost is not None
     assert large.cost > mini.cost

@@ -36,7 +36,9 @@ def test_invented_prompts_are_captions_and_tags_in_turn() -> None:
     assert all(text.startswith("a ") for text in prompts[1::2])
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells mapped files apart")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux tells mapped files apart"
+)
 def test_private_memory_counts_what_a_process_allocates() -> None:
     before = speed.private_memory_mb()
     held = bytearray(b"x" * 64 * 1024 * 1024)

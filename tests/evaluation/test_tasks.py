@@ -34,7 +34,11 @@ def test_no_tasks_at_all() -> None:
 
 def test_a_file_in_a_file_out(tmp_path: Path) -> None:
     source, out = tmp_path / "tasks.jsonl", tmp_path / "mine.jsonl"
-    source.write_text(json.dumps({"row": 7, "prompt": "A corgi on a wall.", "tasks": {"corgi": 1, "wall": 0}}) + "\n", "utf-8")
+    source.write_text(
+        json.dumps({"row": 7, "prompt": "A corgi on a wall.", "tasks": {"corgi": 1, "wall": 0}})
+        + "\n",
+        "utf-8",
+    )
     report = run_tasks(source, out)
     assert report["f1"] == 1.0
     assert json.loads(out.read_text("utf-8")) == {"row": 7, "tasks": ["corgi", "wall"]}
@@ -54,7 +58,9 @@ GOOD = {"row": 1, "prompt": "a fox", "tasks": {"fox": 1}}
 
 @pytest.mark.parametrize("name", sorted(GOOD))
 @pytest.mark.parametrize("value", [None, 3.5])
-def test_a_record_that_lacks_something_is_a_sentence(tmp_path: Path, name: str, value: object) -> None:
+def test_a_record_that_lacks_something_is_a_sentence(
+    tmp_path: Path, name: str, value: object
+) -> None:
     source = tmp_path / "tasks.jsonl"
     source.write_text(json.dumps(GOOD) + "\n" + json.dumps({**GOOD, name: value}) + "\n", "utf-8")
     with pytest.raises(InvalidInput, match=f"Line 2 of .* has no '{name}'"):
@@ -70,7 +76,9 @@ def test_bytes_that_are_no_text_are_a_sentence(tmp_path: Path) -> None:
 
 
 def test_by_hand_over_two_prompts() -> None:
-    """Prompt 1: 'red fox' is found whole, 'snow' not at all. Prompt 2: 'old stone bridge' is found as 'stone bridge', and 'sky' is too much."""
+    """Prompt 1: 'red fox' is found whole, 'snow' not at all. Prompt 2: 'old stone bridge' is found
+    as 'stone bridge', and 'sky' is too much.
+    """
     records = [
         {"row": 1, "prompt": "a red fox in the snow", "tasks": {"red fox": 1, "snow": 0}},
         {"row": 2, "prompt": "an old stone bridge under the sky", "tasks": {"old stone bridge": 1}},
@@ -106,7 +114,9 @@ TASKS = st.lists(WORDS.map(" ".join), max_size=4)
 
 
 @given(WORDS, TASKS, TASKS)
-def test_figures_are_shares_and_the_splitters_own_tasks_are_never_beaten(prompt: list[str], theirs: list[str], mine: list[str]) -> None:
+def test_figures_are_shares_and_the_splitters_own_tasks_are_never_beaten(
+    prompt: list[str], theirs: list[str], mine: list[str]
+) -> None:
     record = {"row": 1, "prompt": " ".join(prompt), "tasks": theirs}
     found = score([record], [mine])
     assert 0 <= found.precision <= 1

@@ -1,4 +1,6 @@
-"""Training the ranker on a small invented benchmark, with the real encoder: what is learnt, what is left out, what is written."""
+"""Training the ranker on a small invented benchmark, with the real encoder: what is learnt, what is
+left out, what is written.
+"""
 
 from __future__ import annotations
 
@@ -20,39 +22,98 @@ from stylus_ext.evaluation.ranker_training import trained
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
 
-THINGS = ("copper train", "glass teapot", "night market", "velvet gown", "moss golem", "paper whale", "clay fox", "neon harbor", "iron orchard", "woven castle")
+THINGS = (
+    "copper train",
+    "glass teapot",
+    "night market",
+    "velvet gown",
+    "moss golem",
+    "paper whale",
+    "clay fox",
+    "neon harbor",
+    "iron orchard",
+    "woven castle",
+)
 ADAPTERS: list[dict[str, Any]] = [
-    {"id": f"x:{number}", "name": thing.title(), "description": f"Draws a {thing}.", "tags": thing.split(), "base_model": "SD 1.5", "creator": f"maker {number}",
-     "trained_words": [thing.replace(" ", "")], "example_prompts": [f"{thing.replace(' ', '')}, {thing}, fog"]}
+    {
+        "id": f"x:{number}",
+        "name": thing.title(),
+        "description": f"Draws a {thing}.",
+        "tags": thing.split(),
+        "base_model": "SD 1.5",
+        "creator": f"maker {number}",
+        "trained_words": [thing.replace(" ", "")],
+        "example_prompts": [f"{thing.replace(' ', '')}, {thing}, fog"],
+    }
     for number, thing in enumerate(THINGS)
 ]
 QUERIES: list[dict[str, Any]] = [
-    *({"id": f"n{number}", "prompt": f"{thing.replace(' ', '')}, bridge, rain, clouds", "kind": "named", "gold": [{"id": f"x:{number}"}]}
-      for number, thing in enumerate(THINGS)),
-    *({"id": f"s{number}", "prompt": f"a {thing} on a hill", "kind": "stylus-choice", "gold": [{"id": f"x:{number}"}]} for number, thing in enumerate(THINGS)),
-    *({"id": f"h{number}", "prompt": f"{word}, smile, standing, day", "kind": "none", "none_basis": "human-no-lora", "gold": []}
-      for number, word in enumerate(("zebra", "desk", "ladder", "pillow", "spoon", "cactus"))),
-    *({"id": f"l{number}", "prompt": f"a {word} in a room", "kind": "none", "none_basis": "lexical", "gold": []}
-      for number, word in enumerate(("zebra", "desk", "ladder", "pillow", "spoon", "cactus"))),
+    *(
+        {
+            "id": f"n{number}",
+            "prompt": f"{thing.replace(' ', '')}, bridge, rain, clouds",
+            "kind": "named",
+            "gold": [{"id": f"x:{number}"}],
+        }
+        for number, thing in enumerate(THINGS)
+    ),
+    *(
+        {
+            "id": f"s{number}",
+            "prompt": f"a {thing} on a hill",
+            "kind": "stylus-choice",
+            "gold": [{"id": f"x:{number}"}],
+        }
+        for number, thing in enumerate(THINGS)
+    ),
+    *(
+        {
+            "id": f"h{number}",
+            "prompt": f"{word}, smile, standing, day",
+            "kind": "none",
+            "none_basis": "human-no-lora",
+            "gold": [],
+        }
+        for number, word in enumerate(("zebra", "desk", "ladder", "pillow", "spoon", "cactus"))
+    ),
+    *(
+        {
+            "id": f"l{number}",
+            "prompt": f"a {word} in a room",
+            "kind": "none",
+            "none_basis": "lexical",
+            "gold": [],
+        }
+        for number, word in enumerate(("zebra", "desk", "ladder", "pillow", "spoon", "cactus"))
+    ),
 ]
 
 
 @pytest.mark.long
 def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
-    catalogue, queries = write(tmp_path / "catalogue.jsonl", ADAPTERS), write(tmp_path / "queries.jsonl", QUERIES)
-    report = training.run_training(catalogue, [queries], tmp_path / "ranker.json", Watch(), tmp_path / "ranking.jsonl")
+    catalogue, queries = (
+        write(tmp_path / "catalogue.jsonl", ADAPTERS),
+        write(tmp_path / "queries.jsonl", QUERIES),
+    )
+    report = training.run_training(
+        catalogue, [queries], tmp_path / "ranker.json", Watch(), tmp_path / "ranking.jsonl"
+    )
     made = ranker_of(json.loads((tmp_path / "ranker.json").read_text("utf-8")), SIGNS)
     assert made.tags.net.hidden.shape[1] == len(SIGNS)
     assert (made.captions.line.weights >= 0).all()
     kinds = {kind["kind"]: kind for kind in report["kinds"]}
     assert kinds["named"]["recall_at_1"] == kinds["stylus-choice"]["recall_at_1"] == 1.0
     assert kinds["none:lexical"]["left_alone"] >= 0.5
-    ranking = [json.loads(line) for line in (tmp_path / "ranking.jsonl").read_text("utf-8").splitlines()]
+    ranking = [
+        json.loads(line) for line in (tmp_path / "ranking.jsonl").read_text("utf-8").splitlines()
+    ]
     assert [line["id"] for line in ranking] == [query["id"] for query in QUERIES]
     assert ranking[3]["ranking"][0] == "x:3"
 
 
-def made_lesson(kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0) -> Lesson:
+def made_lesson(
+    kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
+) -> Lesson:
     rng = np.random.default_rng(fold * 100 + right + 1)
     signs = rng.normal(size=(len(owners), len(SIGNS))).astype(np.float32)
     marks = np.zeros(len(owners), dtype=bool)
@@ -60,18 +121,29 @@ def made_lesson(kind: str, fold: int, right: int, owners: list[int], is_tags: bo
         marks[right] = True
         signs[right, :9] += 3
         signs[right, -2:] += 3
-    return Lesson(kind, is_tags, fold, frozenset((fold,)), signs + np.float32(shift), marks, np.array(owners), right >= 0)
+    return Lesson(
+        kind,
+        is_tags,
+        fold,
+        frozenset((fold,)),
+        signs + np.float32(shift),
+        marks,
+        np.array(owners),
+        right >= 0,
+    )
 
 
 def lessons() -> list[Lesson]:
     owners = [0, 1, 2, 3, 4] * 3
     return [
         made_lesson(kind, fold, right, owners, is_tags)
-        for fold in range(FOLDS) for right in range(4)
+        for fold in range(FOLDS)
+        for right in range(4)
         for is_tags, kind in ((True, "named"), (False, "stylus-choice"))
     ] + [
         made_lesson(kind, fold, -1, owners, is_tags)
-        for fold in range(FOLDS) for is_tags, kind in ((True, "none:human-no-lora"), (False, "none:lexical"))
+        for fold in range(FOLDS)
+        for is_tags, kind in ((True, "none:human-no-lora"), (False, "none:lexical"))
     ]
 
 
@@ -96,10 +168,15 @@ def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() 
     fold, folds = folds_of({"gold": [{"id": "a"}, {"id": "b"}], "prompt": "x"}, creators)
     assert fold == fold_of("ann")
     assert folds == {fold_of("ann"), fold_of("bob")}
-    assert folds_of({"gold": [], "prompt": "x"}, creators) == (fold_of("x"), frozenset((fold_of("x"),)))
+    assert folds_of({"gold": [], "prompt": "x"}, creators) == (
+        fold_of("x"),
+        frozenset((fold_of("x"),)),
+    )
 
 
-@pytest.mark.parametrize("kinds", [("named", "stylus-choice"), ("none:human-no-lora", "none:lexical")])
+@pytest.mark.parametrize(
+    "kinds", [("named", "stylus-choice"), ("none:human-no-lora", "none:lexical")]
+)
 def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="too little to learn from"):
         trained([each for each in lessons() if each.kind in kinds], SIGNS)
@@ -108,11 +185,18 @@ def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
 def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
     made = trained(lessons(), SIGNS)
     signs = lessons()[0].signs
-    found = Candidates(tuple(Candidate(make_entry(number), 1.0, Evidence(), {}) for number, _ in enumerate(signs, 1)), ())
+    found = Candidates(
+        tuple(
+            Candidate(make_entry(number), 1.0, Evidence(), {}) for number, _ in enumerate(signs, 1)
+        ),
+        (),
+    )
     scores, sure = made.scores(signs, True), made.sureties(signs, True)
     again = rescored(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
-    assert [each.score for each in again.found] == sorted((each.score for each in again.found), reverse=True)
+    assert [each.score for each in again.found] == sorted(
+        (each.score for each in again.found), reverse=True
+    )
     assert again.confidence == max(each.evidence.sure for each in again.found)
     assert again.found[0].key == found.found[int(scores.argmax())].key
     assert rescored(Candidates((), ()), scores[:0], sure[:0]) == Candidates((), ())

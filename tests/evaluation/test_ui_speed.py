@@ -14,8 +14,14 @@ def test_keys_are_typed_one_after_another() -> None:
     typed = list(ui_speed.keystrokes(300))
     assert len(typed) == 300
     assert typed == list(islice(ui_speed.keystrokes(1000), 300))
-    assert all(len(after) in (1, len(before) + 1) for before, after in zip(typed, typed[1:], strict=False))
-    assert all(after.startswith(before) for before, after in zip(typed, typed[1:], strict=False) if len(after) > 1)
+    assert all(
+        len(after) in (1, len(before) + 1) for before, after in zip(typed, typed[1:], strict=False)
+    )
+    assert all(
+        after.startswith(before)
+        for before, after in zip(typed, typed[1:], strict=False)
+        if len(after) > 1
+    )
     assert len({text for text in typed if len(text) == 1}) > 5
 
 

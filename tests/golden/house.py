@@ -1,4 +1,6 @@
-"""The golden house: an invented catalogue on the real refiner, store and encoder; a case goes in, its plan comes out as text."""
+"""The golden house: an invented catalogue on the real refiner, store and encoder; a case goes in,
+its plan comes out as text.
+"""
 
 from __future__ import annotations
 
@@ -49,14 +51,29 @@ def sightings() -> Iterator[Sighting]:
         facts = json.loads(line)
         stem = facts.get("file")
         card = AdapterCard(
-            key=AdapterKey.civitai(facts["id"]), name=facts["name"], source="local" if stem else "civitai", model_id=1000 + facts["id"],
-            base_model=facts["base_model"], kind=facts.get("kind", ""), tags=tuple(facts.get("tags", ())),
-            triggers=tuple(facts.get("triggers", ())), text=facts["text"], weight=facts.get("weight"),
-            examples=tuple(Example(prompt) for prompt in facts.get("examples", ())), negative_text=facts.get("negative_text", ""),
-            nsfw=facts.get("nsfw", False), weak=facts.get("weak", False),
-            remote=None if stem else RemoteFile(f"adapter_{facts['id']:02}.safetensors", 1_000_000 * facts["id"]),
+            key=AdapterKey.civitai(facts["id"]),
+            name=facts["name"],
+            source="local" if stem else "civitai",
+            model_id=1000 + facts["id"],
+            base_model=facts["base_model"],
+            kind=facts.get("kind", ""),
+            tags=tuple(facts.get("tags", ())),
+            triggers=tuple(facts.get("triggers", ())),
+            text=facts["text"],
+            weight=facts.get("weight"),
+            examples=tuple(Example(prompt) for prompt in facts.get("examples", ())),
+            negative_text=facts.get("negative_text", ""),
+            nsfw=facts.get("nsfw", False),
+            weak=facts.get("weak", False),
+            remote=(
+                None
+                if stem
+                else RemoteFile(f"adapter_{facts['id']:02}.safetensors", 1_000_000 * facts["id"])
+            ),
         )
-        yield Sighting(card=card, file=LocalFile(f"/loras/{stem}.safetensors", stem, 9, 9) if stem else None)
+        yield Sighting(
+            card=card, file=LocalFile(f"/loras/{stem}.safetensors", stem, 9, 9) if stem else None
+        )
 
 
 @dataclass
@@ -71,9 +88,21 @@ class GoldenHouse:
         keys = {entry.card.name: entry.key for entry in self.entries()}
         for name, state in case.states.items():
             self.store.edit(keys[name], Edits(state=state))  # type: ignore[arg-type]
-        on_disk = {entry.key: entry.stem for entry in self.entries() if entry.stem} if case.on_disk_only else None
+        on_disk = (
+            {entry.key: entry.stem for entry in self.entries() if entry.stem}
+            if case.on_disk_only
+            else None
+        )
         try:
-            return self.planner(PlanRequest(case.prompt, case.negative, SEEDS, settings=with_values(Settings(), case.settings), on_disk=on_disk))
+            return self.planner(
+                PlanRequest(
+                    case.prompt,
+                    case.negative,
+                    SEEDS,
+                    settings=with_values(Settings(), case.settings),
+                    on_disk=on_disk,
+                )
+            )
         finally:
             for name in case.states:
                 self.store.edit(keys[name], Edits())
@@ -93,7 +122,15 @@ def open_house(folder: Path, starter: bool = False) -> Iterator[GoldenHouse]:
             refresh(StarterCatalogue(STARTER), Watch())
         embed = EmbedCatalogue(store, index, embedder)
         embed(Watch())
-        yield GoldenHouse(store, embed, PlanPrompt(store, retriever_for(store, index, embedder, folder / "lexical"), lambda _: RuleComposer()))
+        yield GoldenHouse(
+            store,
+            embed,
+            PlanPrompt(
+                store,
+                retriever_for(store, index, embedder, folder / "lexical"),
+                lambda _: RuleComposer(),
+            ),
+        )
     finally:
         store.close()
 
@@ -103,26 +140,43 @@ def as_text(case: Case, plan: Plan) -> str:
     lines = [f"prompt    {case.prompt!r}"]
     if case.negative:
         lines.append(f"negative  {case.negative!r}")
-    lines += [f"settings  {section}.{name} = {value!r}" for section, leaves in case.settings.items() for name, value in leaves.items()]
+    lines += [
+        f"settings  {section}.{name} = {value!r}"
+        for section, leaves in case.settings.items()
+        for name, value in leaves.items()
+    ]
     lines += [f"state     {name}: {state}" for name, state in case.states.items()]
     lines += ["on disk   only"] if case.on_disk_only else []
     lines.append(f"family    {plan.family}")
     for task in plan.composition.tasks:
-        lines.append(f"task      {task.text!r}" + (f" (taken by your {task.taken_by})" if task.taken_by else ""))
+        lines.append(
+            f"task      {task.text!r}"
+            + (f" (taken by your {task.taken_by})" if task.taken_by else "")
+        )
         for pick in plan.composition.of_task(task.start):
             pinned = ", in every batch" if pick.pinned else ""
-            lines.append(f"  pick    {pick.name} at {pick.weight} ({pick.kind}{pinned}): {pick.reason}")
-    lines += [f"miss      {miss.name}: {_rounded(miss.reason)}" for miss in plan.composition.near_misses if _is_telling(miss.reason)][:MOST_MISSES]
+            lines.append(
+                f"  pick    {pick.name} at {pick.weight} ({pick.kind}{pinned}): {pick.reason}"
+            )
+    lines += [
+        f"miss      {miss.name}: {_rounded(miss.reason)}"
+        for miss in plan.composition.near_misses
+        if _is_telling(miss.reason)
+    ][:MOST_MISSES]
     lines += [f"missing   {item.file} ({item.size:,} bytes)" for item in plan.missing]
     lines += [f"note      {note.text}" for note in plan.notes]
     lines += [f"batch {number}   {text!r}" for number, text in enumerate(plan.prompts, 1)]
     if any(text != case.negative for text in plan.negative_prompts):
-        lines += [f"against {number} {text!r}" for number, text in enumerate(plan.negative_prompts, 1)]
+        lines += [
+            f"against {number} {text!r}" for number, text in enumerate(plan.negative_prompts, 1)
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _is_telling(reason: str) -> bool:
-    """How unsure the retriever is of what nobody asked for is a number that depends on the machine's arithmetic."""
+    """How unsure the retriever is of what nobody asked for is a number that depends on the
+    machine's arithmetic.
+    """
     return not reason.startswith("not sure enough")
 
 

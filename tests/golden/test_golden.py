@@ -1,4 +1,6 @@
-"""Golden plans: what a knowledgeable user would want of everyday prompts, as text. STYLUS_REWRITE_GOLDEN=1 writes them anew."""
+"""Golden plans: what a knowledgeable user would want of everyday prompts, as text.
+STYLUS_REWRITE_GOLDEN=1 writes them anew.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def test_the_plan_is_the_golden_one(house: GoldenHouse, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", MIXED_CASES, ids=lambda case: case.title)
-def test_the_plan_over_the_starter_catalogue_is_the_golden_one(mixed: GoldenHouse, case: Case) -> None:
+def test_the_plan_over_the_starter_catalogue_is_the_golden_one(
+    mixed: GoldenHouse, case: Case
+) -> None:
     _compare(mixed, case)
 
 
@@ -43,7 +47,9 @@ def _compare(house: GoldenHouse, case: Case) -> None:
     if os.environ.get("STYLUS_REWRITE_GOLDEN"):
         place.parent.mkdir(exist_ok=True)
         place.write_text(said, "utf-8")
-    assert said == place.read_text("utf-8"), "If the new plan is the better one, write it with STYLUS_REWRITE_GOLDEN=1 and read it."
+    assert said == place.read_text("utf-8"), (
+        "If the new plan is the better one, write it with STYLUS_REWRITE_GOLDEN=1 and read it."
+    )
 
 
 def test_every_golden_plan_has_its_prompt() -> None:

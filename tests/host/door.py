@@ -1,4 +1,6 @@
-"""An app as the host has it, with our routes, listening on loopback; needs the starlette of the WebUI."""
+"""An app as the host has it, with our routes, listening on loopback; needs the starlette of the
+WebUI.
+"""
 
 from __future__ import annotations
 
@@ -33,19 +35,34 @@ class WebUI:
 
     def ask(self, method: str, path: str, payload: object = None, **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode() if payload is not None else None
+        body = (
+            payload
+            if isinstance(payload, bytes)
+            else json.dumps(payload).encode()
+            if payload is not None
+            else None
+        )
         try:
-            connection.request(method, PREFIX + path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            connection.request(
+                method,
+                PREFIX + path,
+                body,
+                {name.replace("_", "-"): value for name, value in headers.items()},
+            )
             answer = connection.getresponse()
             text = answer.read().decode()
         finally:
             connection.close()
         said = json.loads(text) if answer.headers.get_content_type() == "application/json" else {}
-        return Answer(answer.status, said, {name.lower(): value for name, value in answer.getheaders()}, text)
+        return Answer(
+            answer.status, said, {name.lower(): value for name, value in answer.getheaders()}, text
+        )
 
 
 def app_of_the_host() -> Any:
-    """fastapi where it is there, as in the hosts; its base otherwise. With a route that answers to everything, as gradio's may."""
+    """fastapi where it is there, as in the hosts; its base otherwise. With a route that answers to
+    everything, as gradio's may.
+    """
     try:
         from fastapi import FastAPI as App  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
@@ -54,7 +71,11 @@ def app_of_the_host() -> Any:
     from starlette.routing import Route
 
     app: Any = App()
-    app.router.routes.append(Route("/{rest:path}", lambda request: PlainTextResponse("the page"), methods=["GET", "POST"]))
+    app.router.routes.append(
+        Route(
+            "/{rest:path}", lambda request: PlainTextResponse("the page"), methods=["GET", "POST"]
+        )
+    )
     return app
 
 

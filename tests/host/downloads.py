@@ -1,4 +1,6 @@
-"""What the tests of downloads need: a local Civitai whose cards are known to a real engine, and hosts with folders of their own."""
+"""What the tests of downloads need: a local Civitai whose cards are known to a real engine, and
+hosts with folders of their own.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,16 @@ from tests.lora_files import LORAS, safetensors_bytes
 
 ON = {"enabled": True, "downloads": True}
 BUCKET = r"^/bucket/%d/"
-WORDS = ("zebrastripe", "quokkaville", "narwhalheim", "axolotlbay", "capybaraton", "okapiwood", "pangolinfell", "tapirmoor")
+WORDS = (
+    "zebrastripe",
+    "quokkaville",
+    "narwhalheim",
+    "axolotlbay",
+    "capybaraton",
+    "okapiwood",
+    "pangolinfell",
+    "tapirmoor",
+)
 PATIENCE_S = 60.0
 
 
@@ -43,14 +54,22 @@ def add_adapters(service: CivitaiService) -> None:
     for word in WORDS:
         number = number_of(word)
         body = safetensors_bytes(LORAS["sd1"], {"ss_output_name": word}, number)
-        version = a_version(number, files=[a_file(number, f"{word}.safetensors", body)], trainedWords=[word])
+        version = a_version(
+            number, files=[a_file(number, f"{word}.safetensors", body)], trainedWords=[word]
+        )
         version["images"] = [{**version["images"][0], "id": place} for place in range(5)]
-        service.add(a_model(number + 100, version, name=word.title(), description=f"<p>Draws {word}.</p>"), files={number: body})
+        service.add(
+            a_model(number + 100, version, name=word.title(), description=f"<p>Draws {word}.</p>"),
+            files={number: body},
+        )
 
 
-def write_settings(folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, **downloads: Any) -> None:
+def write_settings(
+    folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, **downloads: Any
+) -> None:
     settings = endpoint_settings(vectors.url) | {
-        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0}, "downloads": {"download": True, "keep_free_gb": 0.0, **downloads},
+        "civitai": {"civitai_url": civitai.api, "request_interval": 0.0},
+        "downloads": {"download": True, "keep_free_gb": 0.0, **downloads},
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
@@ -69,7 +88,9 @@ def beside(folder: Path) -> Iterator[EngineProcess]:
 
 
 @contextmanager
-def fetching_engine(folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, **downloads: Any) -> Iterator[EngineProcess]:
+def fetching_engine(
+    folder: Path, civitai: CivitaiService, vectors: EmbeddingServer, **downloads: Any
+) -> Iterator[EngineProcess]:
     """A real one, which has read the local Civitai's catalogue."""
     write_settings(folder, civitai, vectors, **downloads)
     with beside(folder) as process:
@@ -86,7 +107,9 @@ def civitai() -> Iterator[CivitaiService]:
 
 
 @pytest.fixture(scope="module")
-def process(civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def process(
+    civitai: CivitaiService, vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineProcess]:
     """One engine for all tests of a module."""
     with fetching_engine(tmp_path_factory.mktemp("fetching") / "data", civitai, vectors) as process:
         yield process
@@ -114,7 +137,13 @@ class Scene:
 
     def downloads_of(self, word: str) -> int:
         """How often the storage was asked for it."""
-        return len([seen for seen in list(self.civitai.seen) if seen.on == "storage" and f"/{number_of(word)}/" in seen.path])
+        return len(
+            [
+                seen
+                for seen in list(self.civitai.seen)
+                if seen.on == "storage" and f"/{number_of(word)}/" in seen.path
+            ]
+        )
 
     def fetched(self) -> list[list[str]]:
         """The keys of each fetch that was asked for."""
@@ -128,7 +157,9 @@ class Scene:
         )
 
     @contextmanager
-    def meanwhile(self, when: Callable[[], object], then: Callable[[], object]) -> Iterator[list[float]]:
+    def meanwhile(
+        self, when: Callable[[], object], then: Callable[[], object]
+    ) -> Iterator[list[float]]:
         """Something that happens while a picture is made; when it happened."""
         over, at = threading.Event(), list[float]()
 
@@ -156,14 +187,27 @@ def listing(stage: Stage) -> Callable[[], None]:
         loras.available_networks.clear()
         loras.available_network_aliases.clear()
         for path in sorted(Path(stage.host.cmd_opts.lora_dir).rglob("*.safetensors")):
-            entry = SimpleNamespace(name=path.stem, alias=path.stem, filename=str(path), metadata={}, shorthash="", sd_version=None)
+            entry = SimpleNamespace(
+                name=path.stem,
+                alias=path.stem,
+                filename=str(path),
+                metadata={},
+                shorthash="",
+                sd_version=None,
+            )
             loras.available_networks[path.stem] = loras.available_network_aliases[path.stem] = entry
 
     return list_available_networks
 
 
 @contextmanager
-def at(stage: Stage, process: EngineProcess, civitai: CivitaiService, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def at(
+    stage: Stage,
+    process: EngineProcess,
+    civitai: CivitaiService,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Scene]:
     from stylus_ext.environment.engine_link import EngineLink
     from stylus_ext.host import compat, desks
     from stylus_ext.host.desk import Desks
@@ -171,14 +215,24 @@ def at(stage: Stage, process: EngineProcess, civitai: CivitaiService, folder: Pa
     folder.mkdir(exist_ok=True)
     stage.host.cmd_opts.lora_dir = str(folder)
     stage.host.opts.data |= {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0}
-    monkeypatch.setattr(sys.modules["networks"], "list_available_networks", listing(stage), raising=False)
+    monkeypatch.setattr(
+        sys.modules["networks"], "list_available_networks", listing(stage), raising=False
+    )
     listing(stage)()
-    desk = Desk(process, EngineClient(process), Remembered(stage.host.data_path), compat.interrupted, compat.show_progress)
+    desk = Desk(
+        process,
+        EngineClient(process),
+        Remembered(stage.host.data_path),
+        compat.interrupted,
+        compat.show_progress,
+    )
     monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
     scene = Scene(stage, process, civitai, folder, desk)
     real = EngineLink.call
 
-    def call(self: EngineLink, method: str, path: str, payload: Any = None, timeout_s: float = 30.0) -> dict[str, Any]:
+    def call(
+        self: EngineLink, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
+    ) -> dict[str, Any]:
         scene.asked.append((path, payload))
         return real(self, method, path, payload, timeout_s)
 
@@ -191,7 +245,11 @@ def at(stage: Stage, process: EngineProcess, civitai: CivitaiService, folder: Pa
 
 @pytest.fixture
 def scene(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    process: EngineProcess,
+    civitai: CivitaiService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
     civitai.seen.clear()
     with at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:

@@ -1,4 +1,6 @@
-"""What the tests of the engine's process need: the private environment is the one that runs them, everything else is real."""
+"""What the tests of the engine's process need: the private environment is the one that runs them,
+everything else is real.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.engine_process import PATIENCE_S, environment
 
 @dataclass
 class HereSetup(Setup):
-    """Is set up (`there`), with the interpreter and the packages of the tests; `instead` runs another program."""
+    """Is set up (`there`), with the interpreter and the packages of the tests; `instead` runs
+    another program.
+    """
 
     there: bool = True
     instead: list[str] = field(default_factory=list)
@@ -29,7 +33,11 @@ class HereSetup(Setup):
         return self.there
 
     def report(self) -> EngineReport | None:
-        return None if self.there else EngineReport(EngineState.NOT_SET_UP, "The engine is not set up.")
+        return (
+            None
+            if self.there
+            else EngineReport(EngineState.NOT_SET_UP, "The engine is not set up.")
+        )
 
     def begin(self) -> None:
         self.there = True
@@ -39,7 +47,11 @@ class HereSetup(Setup):
         return self.instead or super().command(words)
 
     def variables(self) -> dict[str, str]:
-        kept = {name: value for name, value in environment(Path("nowhere")).items() if name != "PYTHONPATH"}
+        kept = {
+            name: value
+            for name, value in environment(Path("nowhere")).items()
+            if name != "PYTHONPATH"
+        }
         return kept | {"CUDA_VISIBLE_DEVICES": ""} | self.extra
 
 
@@ -48,13 +60,19 @@ def never() -> bool:
 
 
 @contextmanager
-def engine(folder: Path, setup: Setup | None = None, idle_minutes: float = 15.0) -> Iterator[EngineProcess]:
+def engine(
+    folder: Path, setup: Setup | None = None, idle_minutes: float = 15.0
+) -> Iterator[EngineProcess]:
     process = EngineProcess(folder, setup=setup or HereSetup(), idle_minutes=idle_minutes)
     try:
         yield process
     finally:
         process.stop()
-        assert not [thread for thread in threading.enumerate() if thread.name == "stylus-engine" and thread.is_alive()]
+        assert not [
+            thread
+            for thread in threading.enumerate()
+            if thread.name == "stylus-engine" and thread.is_alive()
+        ]
 
 
 def until(true: Callable[[], object], patience_s: float = PATIENCE_S) -> float:

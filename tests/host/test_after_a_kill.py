@@ -1,4 +1,6 @@
-"""The real encoder, a real kill, and the plan that is asked for at once: it waits for the engine, and is the same as before."""
+"""The real encoder, a real kill, and the plan that is asked for at once: it waits for the engine,
+and is the same as before.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ BUSY_MACHINE = 5
 def loras(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("loras")
     for number, stem in enumerate(("corgi_dog", "watercolor_painting")):
-        write_lora(folder / f"{stem}.safetensors", metadata={"ss_output_name": stem.replace("_", " "), "ss_base_model_version": "sd_v1"}, seed=number)
+        write_lora(
+            folder / f"{stem}.safetensors",
+            metadata={"ss_output_name": stem.replace("_", " "), "ss_base_model_version": "sd_v1"},
+            seed=number,
+        )
     return str(folder)
 
 
@@ -43,7 +49,13 @@ def process(tmp_path_factory: pytest.TempPathFactory, loras: str) -> Iterator[En
 
 
 def ask(process: EngineProcess, deadline_s: float = 20.0 * BUSY_MACHINE) -> dict[str, Any]:
-    payload = {"prompt": PROMPT, "seed": 5, "batches": 2, "settings": {"selection": {"strictness": 0.0}}, "stems": ["corgi_dog", "watercolor_painting"]}
+    payload = {
+        "prompt": PROMPT,
+        "seed": 5,
+        "batches": 2,
+        "settings": {"selection": {"strictness": 0.0}},
+        "stems": ["corgi_dog", "watercolor_painting"],
+    }
     return EngineClient(process).plan(payload, deadline_s, never)
 
 
@@ -90,11 +102,17 @@ def test_without_the_time_for_it_the_prompt_stays_and_says_so(process: EnginePro
     assert not FLEETING & codes(ask(process))
 
 
-def test_a_data_folder_that_is_being_stocked_is_planned_with_what_is_there_and_says_so(tmp_path: Path, loras: str) -> None:
-    """The very first start has something to make: ready comes with the encoder, and plans say what they lack."""
+def test_a_data_folder_that_is_being_stocked_is_planned_with_what_is_there_and_says_so(
+    tmp_path: Path, loras: str
+) -> None:
+    """The very first start has something to make: ready comes with the encoder, and plans say what
+    they lack.
+    """
     fresh = EngineProcess(tmp_path / "data", setup=HereSetup())
     try:
-        answer = EngineClient(fresh).plan({"prompt": PROMPT, "lora_dirs": [loras]}, 20.0 * BUSY_MACHINE, never)
+        answer = EngineClient(fresh).plan(
+            {"prompt": PROMPT, "lora_dirs": [loras]}, 20.0 * BUSY_MACHINE, never
+        )
         assert not {"late", "failed"} & codes(answer)
         until(lambda: not FLEETING & codes(ask(fresh)), 3 * PATIENCE_S)
     finally:

@@ -1,4 +1,6 @@
-"""The REST routes on the fastapi that the WebUI brings, over real sockets, with a real engine behind them."""
+"""The REST routes on the fastapi that the WebUI brings, over real sockets, with a real engine
+behind them.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,16 @@ from tests.engine_process import PATIENCE_S, finished, make_folder
 from tests.host.door import WebUI, webui
 from tests.host.engines import HereSetup, engine, never
 
-pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytest.importorskip(
+    "starlette", reason="the routes are the WebUI's: its starlette is not in this environment"
+)
 pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 
 @pytest.fixture(scope="module")
-def process(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def process(
+    vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineProcess]:
     with engine(make_folder(tmp_path_factory.mktemp("api") / "data", vectors.url)) as process:
         assert process.wait_ready(PATIENCE_S, never)
         assert finished(process.link())["state"] == "done"
@@ -60,7 +66,11 @@ def test_a_plan_a_status_and_a_version(door: WebUI, process: EngineProcess) -> N
 
 def test_the_engines_token_is_never_shown(door: WebUI, process: EngineProcess) -> None:
     token = json.loads((process.data_dir / "engine.json").read_text("utf-8"))["token"]
-    for answer in (door.ask("GET", "/status"), door.ask("GET", "/version"), door.ask("POST", "/plan", {"prompt": "x", "what": 1})):
+    for answer in (
+        door.ask("GET", "/status"),
+        door.ask("GET", "/version"),
+        door.ask("POST", "/plan", {"prompt": "x", "what": 1}),
+    ):
         assert token not in answer.text
         assert token not in repr(answer.headers)
 
@@ -77,7 +87,9 @@ def test_status_starts_nothing_and_says_what_is_missing(asleep: EngineProcess) -
 
 
 def test_a_shared_engine_that_is_away_is_a_note(tmp_path: Path) -> None:
-    with webui(Service(lambda: EngineProcess(tmp_path, url="http://127.0.0.1:9", token="t" * 20))) as door:
+    with webui(
+        Service(lambda: EngineProcess(tmp_path, url="http://127.0.0.1:9", token="t" * 20))
+    ) as door:
         status = door.ask("GET", "/status").json
     assert status["engine"]["state"] == "remote"
     assert "cannot be reached" in status["notes"][0]["text"]
@@ -86,8 +98,13 @@ def test_a_shared_engine_that_is_away_is_a_note(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        (b"{", "not JSON"), (b"[1]", "JSON object"), (b"[" * 100_000, "not JSON"), (b"\xff", "not JSON"), ({"promt": "x"}, "promt"),
-        ({"prompt": "x", "lora_dirs": ["/"]}, "leave it out"), ({"prompt": 3}, "must be text"),
+        (b"{", "not JSON"),
+        (b"[1]", "JSON object"),
+        (b"[" * 100_000, "not JSON"),
+        (b"\xff", "not JSON"),
+        ({"promt": "x"}, "promt"),
+        ({"prompt": "x", "lora_dirs": ["/"]}, "leave it out"),
+        ({"prompt": 3}, "must be text"),
     ],
 )
 def test_a_wrong_request_is_a_sentence(door: WebUI, payload: object, said: str) -> None:
@@ -119,16 +136,25 @@ def test_a_plan_has_its_deadline(process: EngineProcess) -> None:
 
 
 def test_strangers_are_kept_out(door: WebUI) -> None:
-    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+    for headers in (
+        {"Host": "evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ):
         answer = door.ask("POST", "/plan", {"prompt": "x"}, **headers)
         assert answer.status == 403
         assert answer.json["error"]["code"] == "refused"
     assert door.ask("GET", "/status", None, Host="evil.example").status == 403
-    assert door.ask("POST", "/plan", {"prompt": "x"}, Origin=f"http://127.0.0.1:{door.port}").status == 200
+    assert (
+        door.ask("POST", "/plan", {"prompt": "x"}, Origin=f"http://127.0.0.1:{door.port}").status
+        == 200
+    )
 
 
 @pytest.mark.parametrize("flags", [{"api_auth": "ann:secret"}, {"gradio_auth": "ann:secret"}])
-def test_the_webuis_passwords_are_asked_for(process: EngineProcess, flags: dict[str, object]) -> None:
+def test_the_webuis_passwords_are_asked_for(
+    process: EngineProcess, flags: dict[str, object]
+) -> None:
     right = "Basic " + base64.b64encode(b"ann:secret").decode()
     with webui(Service(lambda: process), **flags) as door:
         for path in ("/status", "/version"):
@@ -154,18 +180,26 @@ def test_an_open_webui_plans_but_spends_nothing(process: EngineProcess) -> None:
         answer = door.ask("POST", "/plan", costly)
         assert answer.status == 403
         assert "spends money" in answer.json["error"]["message"]
-    with webui(Service(lambda: process), listen=True, enable_insecure_extension_access=True) as door:
+    with webui(
+        Service(lambda: process), listen=True, enable_insecure_extension_access=True
+    ) as door:
         answer = door.ask("POST", "/plan", costly)
-        assert "chat_failed" in {note["code"] for note in answer.json["plan"]["notes"]}, "the engine has no such composer"
+        assert "chat_failed" in {note["code"] for note in answer.json["plan"]["notes"]}, (
+            "the engine has no such composer"
+        )
 
 
-def test_a_reload_of_the_ui_leaves_one_of_each(process: EngineProcess, asleep: EngineProcess) -> None:
+def test_a_reload_of_the_ui_leaves_one_of_each(
+    process: EngineProcess, asleep: EngineProcess
+) -> None:
     with webui(Service(lambda: process)) as door:
         before = len(door.app.router.routes)
         for _ in range(3):
             register(door.app, Service(lambda: asleep), Guard(Namespace()))
         assert len(door.app.router.routes) == before
-        assert door.ask("GET", "/status").json["engine"]["state"] == "not_set_up", "the latest counts"
+        assert door.ask("GET", "/status").json["engine"]["state"] == "not_set_up", (
+            "the latest counts"
+        )
 
 
 def test_other_methods_and_paths_are_the_hosts(door: WebUI) -> None:

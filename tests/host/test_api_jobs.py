@@ -1,4 +1,6 @@
-"""Long work over the WebUI's own routes: real sockets, a real engine, a local Civitai; folders are the WebUI's, and the guard stands before it."""
+"""Long work over the WebUI's own routes: real sockets, a real engine, a local Civitai; folders are
+the WebUI's, and the guard stands before it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.host.double.fixtures import Stage
 from tests.host.downloads import BUCKET, PATIENCE_S, Scene, at, number_of
 from tests.lora_files import write_lora
 
-pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytest.importorskip(
+    "starlette", reason="the routes are the WebUI's: its starlette is not in this environment"
+)
 pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 
@@ -44,7 +48,9 @@ def finished(door: WebUI, job: dict[str, Any]) -> dict[str, Any]:
     raise AssertionError(said.json)
 
 
-def test_a_file_is_fetched_into_the_webuis_folder(door: WebUI, civitai: CivitaiService, loras: Path) -> None:
+def test_a_file_is_fetched_into_the_webuis_folder(
+    door: WebUI, civitai: CivitaiService, loras: Path
+) -> None:
     dry = finished(door, door.ask("POST", "/fetch", {"keys": ["civitai:11"], "dry_run": True}).json)
     assert [one["why_not"] for one in dry["result"]["would"]] == [""]
     assert not list(loras.iterdir())
@@ -68,8 +74,12 @@ def test_a_job_can_be_stopped(door: WebUI, civitai: CivitaiService, loras: Path)
     assert not list(loras.glob("*.safetensors"))
 
 
-def test_the_catalogue_is_read_and_files_are_named(door: WebUI, civitai: CivitaiService, loras: Path) -> None:
-    read = finished(door, door.ask("POST", "/catalogue/sync", {"query": "narwhalheim", "afresh": True}).json)
+def test_the_catalogue_is_read_and_files_are_named(
+    door: WebUI, civitai: CivitaiService, loras: Path
+) -> None:
+    read = finished(
+        door, door.ask("POST", "/catalogue/sync", {"query": "narwhalheim", "afresh": True}).json
+    )
     assert read["state"] == "done", read
     write_lora(loras / "nameless.safetensors", seed=99)
     named = finished(door, door.ask("POST", "/catalogue/identify", {}).json)
@@ -77,23 +87,30 @@ def test_the_catalogue_is_read_and_files_are_named(door: WebUI, civitai: Civitai
     assert any("/by-hash" in seen.path for seen in civitai.seen)
 
 
-@pytest.mark.parametrize(("path", "payload", "said"), [
-    ("/fetch", {"keys": ["civitai:11"], "lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
-    ("/catalogue/identify", {"lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
-    ("/fetch", {}, "'keys' is missing"),
-    ("/catalogue/sync", {"what": 1}, "no field 'what'"),
-    ("/jobs/..%2Fshutdown/cancel", {}, ""),
-    ("/jobs/nothing/cancel", {}, "no number of a job"),
-    ("/jobs/00ff/cancel", {}, "no job '00ff'"),
-])
-def test_what_is_wrong_is_refused_with_a_sentence(door: WebUI, path: str, payload: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "payload", "said"),
+    [
+        ("/fetch", {"keys": ["civitai:11"], "lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
+        ("/catalogue/identify", {"lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
+        ("/fetch", {}, "'keys' is missing"),
+        ("/catalogue/sync", {"what": 1}, "no field 'what'"),
+        ("/jobs/..%2Fshutdown/cancel", {}, ""),
+        ("/jobs/nothing/cancel", {}, "no number of a job"),
+        ("/jobs/00ff/cancel", {}, "no job '00ff'"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_a_sentence(
+    door: WebUI, path: str, payload: dict[str, Any], said: str
+) -> None:
     answer = door.ask("POST", path, payload)
     assert answer.status in (400, 404) or answer.text == "the page"
     assert said in answer.text
     assert door.ask("GET", "/status").json["engine"]["state"] == "ready"
 
 
-@pytest.mark.parametrize("path", ["/fetch", "/catalogue/sync", "/catalogue/identify", "/jobs/00ff/cancel"])
+@pytest.mark.parametrize(
+    "path", ["/fetch", "/catalogue/sync", "/catalogue/identify", "/jobs/00ff/cancel"]
+)
 def test_with_listen_and_no_password_nothing_is_begun(process: EngineProcess, path: str) -> None:
     with webui(Service(lambda: process), listen=True) as door:
         before = len(process.link().call("GET", "/v1/jobs")["jobs"])
@@ -106,7 +123,10 @@ def test_with_listen_and_no_password_nothing_is_begun(process: EngineProcess, pa
 
 
 def test_a_page_of_another_site_is_refused(door: WebUI) -> None:
-    assert door.ask("POST", "/fetch", {"keys": ["civitai:11"]}, Origin="http://evil.example").status == 403
+    assert (
+        door.ask("POST", "/fetch", {"keys": ["civitai:11"]}, Origin="http://evil.example").status
+        == 403
+    )
     assert door.ask("GET", "/jobs", Host="evil.example").status == 403
 
 
@@ -121,7 +141,11 @@ def test_a_shared_engine_fetches_nothing_here(tmp_path: Path, process: EnginePro
 
 
 def test_what_came_this_way_is_listed_before_the_next_picture(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    process: EngineProcess,
+    civitai: CivitaiService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from stylus_ext.host import compat, register
 
@@ -129,7 +153,12 @@ def test_what_came_this_way_is_listed_before_the_next_picture(
     with at(stage, process, civitai, tmp_path / "host", monkeypatch) as scene:
         service = Service(lambda: process, folders=compat.lora_folders, begun=register._begun)
         with webui(service) as door:
-            assert finished(door, door.ask("POST", "/fetch", {"keys": [f"civitai:{number}"]}).json)["state"] == "done"
+            assert (
+                finished(door, door.ask("POST", "/fetch", {"keys": [f"civitai:{number}"]}).json)[
+                    "state"
+                ]
+                == "done"
+            )
         assert not compat.listed_stems()
         done = scene.make("tapirmoor at night", {"enabled": True})
         assert "<lora:tapirmoor" in Scene.prompts(scene, done)[0]

@@ -21,15 +21,32 @@ def test_the_users_word_comes_first(tmp_path: Path) -> None:
 
 def test_then_a_sidecar(tmp_path: Path) -> None:
     file = tmp_path / "ponyMix.safetensors"
-    (tmp_path / "ponyMix.civitai.info").write_text(json.dumps({"baseModel": "Illustrious"}), "utf-8")
+    (tmp_path / "ponyMix.civitai.info").write_text(
+        json.dumps({"baseModel": "Illustrious"}), "utf-8"
+    )
     found = find_family(Checkpoint("ponyMix", str(file), architecture="sdxl"), None)
     assert (found.family, found.because) == ("illustrious", "its sidecar")
 
 
-@pytest.mark.parametrize("said", ["{", "[]", '{"baseModel": 7}', '{"baseModel": "Marzipan"}', '{"baseModel": null}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{",
+        "[]",
+        '{"baseModel": 7}',
+        '{"baseModel": "Marzipan"}',
+        '{"baseModel": null}',
+        "[" * 100_000,
+    ],
+)
 def test_a_sidecar_that_says_nothing_is_passed_over(tmp_path: Path, said: str) -> None:
     (tmp_path / "x.civitai.info").write_text(said, "utf-8")
-    assert find_family(Checkpoint("x", str(tmp_path / "x.safetensors"), architecture="sd1"), None).because == "its architecture"
+    assert (
+        find_family(
+            Checkpoint("x", str(tmp_path / "x.safetensors"), architecture="sd1"), None
+        ).because
+        == "its architecture"
+    )
 
 
 def test_a1111s_own_sidecar_counts_too(tmp_path: Path) -> None:
@@ -38,15 +55,29 @@ def test_a1111s_own_sidecar_counts_too(tmp_path: Path) -> None:
 
 
 def test_then_the_files_metadata() -> None:
-    spec = {"modelspec.architecture": "stable-diffusion-xl-v1-base", "modelspec.title": "NoobAI XL 1.1"}
+    spec = {
+        "modelspec.architecture": "stable-diffusion-xl-v1-base",
+        "modelspec.title": "NoobAI XL 1.1",
+    }
     assert find_family(Checkpoint("x", metadata=spec, architecture="sdxl"), None).family == "noobai"
-    assert find_family(Checkpoint("x", metadata={"modelspec.architecture": "flux-1-dev"}), None).because == "its metadata"
+    assert (
+        find_family(
+            Checkpoint("x", metadata={"modelspec.architecture": "flux-1-dev"}), None
+        ).because
+        == "its metadata"
+    )
 
 
 def test_sdxl_as_architecture_leaves_the_name_a_say() -> None:
     spec = {"modelspec.architecture": "stable-diffusion-xl-v1-base"}
-    assert find_family(Checkpoint("autismmix_pony", metadata=spec, architecture="sdxl"), None).family == "pony"
-    assert find_family(Checkpoint("nothing", metadata=spec, architecture="sdxl"), None).family == "sdxl"
+    assert (
+        find_family(Checkpoint("autismmix_pony", metadata=spec, architecture="sdxl"), None).family
+        == "pony"
+    )
+    assert (
+        find_family(Checkpoint("nothing", metadata=spec, architecture="sdxl"), None).family
+        == "sdxl"
+    )
 
 
 def test_then_a_known_hash() -> None:
@@ -57,10 +88,20 @@ def test_then_a_known_hash() -> None:
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("ponyDiffusionV6XL", "pony"), ("autismmixSDXL_autismmixPony", "pony"), ("noobaiXLNAIXL_vPred10", "noobai"),
-        ("illustriousXL_v01", "illustrious"), ("sd_xl_base_1.0", "sdxl"), ("juggernautXL_v9", "sdxl"), ("flux1-dev-fp8", "flux1"),
-        ("flux1-schnell", "flux1"), ("v1-5-pruned-emaonly", "sd1"), ("sd3_medium", "sd3"), ("dreamshaper_8", "unknown"),
-        ("exlibris", "unknown"), ("illusion", "unknown"), ("vanilla", "unknown"),
+        ("ponyDiffusionV6XL", "pony"),
+        ("autismmixSDXL_autismmixPony", "pony"),
+        ("noobaiXLNAIXL_vPred10", "noobai"),
+        ("illustriousXL_v01", "illustrious"),
+        ("sd_xl_base_1.0", "sdxl"),
+        ("juggernautXL_v9", "sdxl"),
+        ("flux1-dev-fp8", "flux1"),
+        ("flux1-schnell", "flux1"),
+        ("v1-5-pruned-emaonly", "sd1"),
+        ("sd3_medium", "sd3"),
+        ("dreamshaper_8", "unknown"),
+        ("exlibris", "unknown"),
+        ("illusion", "unknown"),
+        ("vanilla", "unknown"),
     ],
 )
 def test_then_its_name(name: str, family: str) -> None:
@@ -73,7 +114,10 @@ def test_a_name_cannot_be_true_of_another_architecture() -> None:
 
 
 def test_then_the_architecture_and_then_nothing() -> None:
-    assert find_family(Checkpoint("dreamshaper", architecture="sd1"), None).because == "its architecture"
+    assert (
+        find_family(Checkpoint("dreamshaper", architecture="sd1"), None).because
+        == "its architecture"
+    )
     assert not find_family(Checkpoint("dreamshaper"), None).known
 
 
@@ -84,10 +128,14 @@ def model(name: str = "LatentDiffusion", **flags: bool) -> Any:
 @pytest.mark.parametrize(
     ("made", "architecture"),
     [
-        (model(is_sd1=True, is_sdxl=False), "sd1"), (model(is_sd2=True), "sd2"), (model(is_sdxl=True), "sdxl"),
-        (model(is_ssd=True, is_sdxl=True), "sdxl"), (model(is_sd3=True, is_sd1=False), "sd3"),
+        (model(is_sd1=True, is_sdxl=False), "sd1"),
+        (model(is_sd2=True), "sd2"),
+        (model(is_sdxl=True), "sdxl"),
+        (model(is_ssd=True, is_sdxl=True), "sdxl"),
+        (model(is_sd3=True, is_sd1=False), "sd3"),
         (model("Flux", is_sd1=False, is_sd2=False, is_sdxl=False, is_sd3=False), "flux1"),
-        (model("FakeInitialModel"), ""), (None, ""),
+        (model("FakeInitialModel"), ""),
+        (None, ""),
     ],
 )
 def test_architectures_of_the_hosts(made: Any, architecture: str) -> None:

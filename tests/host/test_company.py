@@ -1,4 +1,6 @@
-"""Beside other scripts: ADetailer's face pass, grids, Dynamic Prompts before us and after us, runs inside runs, reloads."""
+"""Beside other scripts: ADetailer's face pass, grids, Dynamic Prompts before us and after us, runs
+inside runs, reloads.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from typing import Any
 import pytest
 
 from tests.host.double.fixtures import Stage
-from tests.host.double.processing import Processed, Processing, parse_generation_parameters, process_images, xyz
+from tests.host.double.processing import (
+    Processed,
+    Processing,
+    parse_generation_parameters,
+    process_images,
+    xyz,
+)
 from tests.host.double.webui import ALWAYS_VISIBLE, Script
 
 ON = {"enabled": True}
@@ -32,14 +40,21 @@ class Company(Script):
 
 
 class FacePass(Company):
-    """As ADetailer does it: a second generation for each picture, on the first one's own prompt, in the same script runner."""
+    """As ADetailer does it: a second generation for each picture, on the first one's own prompt, in
+    the same script runner.
+    """
 
     filtered = True
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
         if p.init_images is not None:
             return
-        inner = Processing(p.host, p.all_prompts[p.iteration * p.batch_size + p.batch_index], seed=p.seed, init_images=["the face"])
+        inner = Processing(
+            p.host,
+            p.all_prompts[p.iteration * p.batch_size + p.batch_index],
+            seed=p.seed,
+            init_images=["the face"],
+        )
         if not self.filtered:
             inner.give_scripts(p.scripts, p.script_args)
         self.seen.append(process_images(inner))
@@ -61,7 +76,9 @@ class CopiedPass(Company):
 
 
 class HooksAgain(Company):
-    """ADetailer lets the others end on a copy before its pass, and begin again on another one after a batch's last picture."""
+    """ADetailer lets the others end on a copy before its pass, and begin again on another one after
+    a batch's last picture.
+    """
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
         if p.batch_index == 0:
@@ -75,11 +92,16 @@ class HooksAgain(Company):
 
 
 class Wildcards(Company):
-    """Makes prompts of its own in `process`; the host's order says whether it comes before us or after."""
+    """Makes prompts of its own in `process`; the host's order says whether it comes before us or
+    after.
+    """
 
     def process(self, p: Any, *args: Any) -> None:
         animals = ("corgi", "knight", "corgi")
-        p.all_prompts = [p.prompt.replace("__animal__", animals[number % 3]) for number in range(len(p.all_prompts))]
+        p.all_prompts = [
+            p.prompt.replace("__animal__", animals[number % 3])
+            for number in range(len(p.all_prompts))
+        ]
 
 
 class Shouting(Company):
@@ -120,7 +142,9 @@ def test_a_run_inside_a_run_never_plans(stage: Stage, kind: type[Company]) -> No
 
 
 @pytest.mark.parametrize("first", [False, True])
-def test_hooks_that_are_called_again_between_two_pictures_change_nothing(stage: Stage, first: bool) -> None:
+def test_hooks_that_are_called_again_between_two_pictures_change_nothing(
+    stage: Stage, first: bool
+) -> None:
     before = stage.host.api(ON, prompt=PROMPT, n_iter=2, batch_size=2)
     asked = len(stage.asked)
     restarted(stage, HooksAgain, first=first)
@@ -137,22 +161,34 @@ def test_cells_of_a_grid_ask_once_as_long_as_nothing_of_ours_changes(stage: Stag
     p = grid(stage)
     cells = xyz(p, lambda cell, value, _: setattr(cell, "steps", value), [10, 20, 30])
     assert len(stage.asked) == 1
-    assert {parse_generation_parameters(cell.infotexts[0])["Stylus mask"] for cell in cells} == {"+corgi_dog +watercolor_style"}
+    assert {parse_generation_parameters(cell.infotexts[0])["Stylus mask"] for cell in cells} == {
+        "+corgi_dog +watercolor_style"
+    }
 
 
 def test_a_grid_over_prompts_asks_for_each(stage: Stage) -> None:
-    xyz(grid(stage), lambda cell, value, _: setattr(cell, "prompt", value), ["a corgi", "a knight", "a corgi"])
+    xyz(
+        grid(stage),
+        lambda cell, value, _: setattr(cell, "prompt", value),
+        ["a corgi", "a knight", "a corgi"],
+    )
     assert [question["prompt"] for question in stage.asked] == ["a corgi", "a knight"]
 
 
 def grid(stage: Stage, enabled: bool = True) -> Processing:
     p = Processing(stage.host, PROMPT, is_api=True)
-    p.give_scripts(stage.host.txt2img, tuple([0, {"enabled": enabled}, *stage.host.txt2img.api_defaults()[2:]]))
+    p.give_scripts(
+        stage.host.txt2img, tuple([0, {"enabled": enabled}, *stage.host.txt2img.api_defaults()[2:]])
+    )
     return p
 
 
 def axis(stage: Stage, label: str) -> Any:
-    found = [option for option in stage.host.xyz_module.axis_options if option.label == f"[Stylus] {label}"]
+    found = [
+        option
+        for option in stage.host.xyz_module.axis_options
+        if option.label == f"[Stylus] {label}"
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -160,7 +196,14 @@ def axis(stage: Stage, label: str) -> Any:
 def test_axes_are_there_once_however_often_the_ui_is_reloaded(stage: Stage) -> None:
     for _ in range(3):
         stage.host.start()
-        for label in ("Enabled", "Composer", "Strength", "LoRAs per task", "Diversity", "Selection seed"):
+        for label in (
+            "Enabled",
+            "Composer",
+            "Strength",
+            "LoRAs per task",
+            "Diversity",
+            "Selection seed",
+        ):
             axis(stage, label)
     from stylus_ext.host.axes import add_axes
 
@@ -175,7 +218,9 @@ def test_a_host_without_its_grid_has_no_axes(stage: Stage) -> None:
     assert not add_axes()
 
 
-def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host import compat
 
     later = [None, stage.host.xyz_module]
@@ -195,7 +240,10 @@ def test_the_hosts_start_pays_for_two_callbacks_and_a_picture_for_another(stage:
     """With each the host walks its whole stack, and reload upon reload there is one of each."""
     for _ in range(2):
         stage.host.start()
-        assert {name: len(found) for name, found in stage.host.callbacks.items()} == {"on_app_started": 1, "on_ui_tabs": 1}
+        assert {name: len(found) for name, found in stage.host.callbacks.items()} == {
+            "on_app_started": 1,
+            "on_ui_tabs": 1,
+        }
         assert stage.host.opts.stylus_engine_url == ""
         stage.host.api({"enabled": False}, prompt=PROMPT, n_iter=2)
         assert "on_image_grid" not in stage.host.callbacks
@@ -213,9 +261,18 @@ def test_an_axis_over_strengths(stage: Stage) -> None:
 
 @pytest.mark.parametrize("panel", [True, False])
 def test_an_axis_that_switches_it_on_and_off(stage: Stage, panel: bool) -> None:
-    """Cells share one dictionary of fields, so what a cell left there must not reach the next (HOST.md d)."""
+    """Cells share one dictionary of fields, so what a cell left there must not reach the next
+    (HOST.md d).
+    """
     cells = xyz(grid(stage, panel), axis(stage, "Enabled").apply, ["True", "False", "true"])
-    on = [("Stylus: " in cell.infotexts[0], "Lora hashes" in cell.infotexts[0], bool(cell.images[0].pixels[2][2])) for cell in cells]
+    on = [
+        (
+            "Stylus: " in cell.infotexts[0],
+            "Lora hashes" in cell.infotexts[0],
+            bool(cell.images[0].pixels[2][2]),
+        )
+        for cell in cells
+    ]
     assert on == [(True, True, True), (False, False, False), (True, True, True)]
     for cell in cells:
         assert stage.host.without_stylus(cell.infotexts[0]).pixels == cell.images[0].pixels
@@ -229,7 +286,9 @@ def test_axes_of_two_kinds_meet_in_one_cell(stage: Stage) -> None:
         seed.apply(cell, value, values)
 
     xyz(grid(stage), both, [5, 6])
-    assert [(question["seeds"], question["settings"]["weights"]["strength"]) for question in stage.asked] == [([5], 0.5), ([6], 0.5)]
+    assert [
+        (question["seeds"], question["settings"]["weights"]["strength"]) for question in stage.asked
+    ] == [([5], 0.5), ([6], 0.5)]
 
 
 def test_a_wrong_value_on_an_axis_is_refused_in_its_cell_alone(stage: Stage) -> None:
@@ -250,7 +309,9 @@ def test_wildcards_are_resolved_before_we_plan(stage: Stage) -> None:
 def test_it_notices_when_somebody_overwrites_its_work(stage: Stage) -> None:
     restarted(stage, Wildcards)
     done = stage.host.api(ON, prompt="a __animal__, watercolor", n_iter=2)
-    assert any("Another script changed the prompts after Stylus" in text for text in done.p.comments)
+    assert any(
+        "Another script changed the prompts after Stylus" in text for text in done.p.comments
+    )
     for image, text in zip(done.images, done.infotexts, strict=True):
         said = parse_generation_parameters(text)
         assert "Stylus mask" not in said
@@ -262,7 +323,10 @@ def test_it_notices_when_somebody_overwrites_its_work(stage: Stage) -> None:
 def test_others_may_add_to_a_prompt(stage: Stage) -> None:
     restarted(stage, Shouting)
     done = stage.host.api(ON, prompt=PROMPT)
-    assert parse_generation_parameters(done.infotexts[0])["Stylus mask"] == "+corgi_dog +watercolor_style"
+    assert (
+        parse_generation_parameters(done.infotexts[0])["Stylus mask"]
+        == "+corgi_dog +watercolor_style"
+    )
     assert "notes" not in done.infotexts[0]
 
 
@@ -286,14 +350,22 @@ def test_a_reload_leaves_exactly_one_of_everything(stage: Stage) -> None:
     assert len(stage.asked) == 1
 
 
-def test_the_extensions_root_is_needed_on_the_path_while_the_script_is_read_only(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host takes it away again; what is imported later is found in the package that is there (HOST.md g)."""
+def test_the_extensions_root_is_needed_on_the_path_while_the_script_is_read_only(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host takes it away again; what is imported later is found in the package that is there
+    (HOST.md g).
+    """
     import sys
 
     from tests.host.double.webui import ROOT
 
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(ROOT))])
-    for name in ("stylus_ext.host.rewrite", "stylus_ext.host.generation", "stylus_ext.host.process"):
+    for name in (
+        "stylus_ext.host.rewrite",
+        "stylus_ext.host.generation",
+        "stylus_ext.host.process",
+    ):
         assert name in sys.modules
     assert "<lora:" in stage.host.api(ON, prompt=PROMPT).infotexts[0]
 

@@ -1,4 +1,6 @@
-"""The choice of composer: shown where the engine has one, behind the guard where it costs money, waited for longer."""
+"""The choice of composer: shown where the engine has one, behind the guard where it costs money,
+waited for longer.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,24 @@ from tests.host.double.processing import Processing, process_images
 CHAT = {"enabled": True, "composer": "chat"}
 
 
-def offers(stage: Stage, monkeypatch: pytest.MonkeyPatch, *composers: str, free: tuple[str, ...] = ("rules",)) -> list[int]:
+def offers(
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    *composers: str,
+    free: tuple[str, ...] = ("rules",),
+) -> list[int]:
     """The small engine's status says so; how often it was asked."""
     asked: list[int] = []
 
     def status() -> dict[str, Any]:
         asked.append(1)
-        return {"capabilities": {"operations": ["plan"], "composers": list(composers), "free_composers": list(free)}}
+        return {
+            "capabilities": {
+                "operations": ["plan"],
+                "composers": list(composers),
+                "free_composers": list(free),
+            }
+        }
 
     monkeypatch.setattr(stage.client, "status", status)
     stage.engine.start()
@@ -42,8 +55,13 @@ def make(stage: Stage, is_api: bool = True, **args: Any) -> Any:
     return process_images(p)
 
 
-@pytest.mark.parametrize(("composers", "shown"), [(("rules",), False), (("rules", "chat"), True), (("rules", "chat", "novel"), True)])
-def test_the_choice_follows_what_the_engine_has(stage: Stage, monkeypatch: pytest.MonkeyPatch, composers: tuple[str, ...], shown: bool) -> None:
+@pytest.mark.parametrize(
+    ("composers", "shown"),
+    [(("rules",), False), (("rules", "chat"), True), (("rules", "chat", "novel"), True)],
+)
+def test_the_choice_follows_what_the_engine_has(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, composers: tuple[str, ...], shown: bool
+) -> None:
     from stylus_ext.host.panel_events import shown_of
 
     asked = offers(stage, monkeypatch, *composers)
@@ -61,7 +79,9 @@ def test_while_nobody_can_tell_it_stays_as_it_is(stage: Stage) -> None:
     assert len(look(False, page.Request())) == len(look(True, page.Request())) == 6
 
 
-def test_an_engine_that_does_not_answer_offers_the_rules(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_does_not_answer_offers_the_rules(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone() -> dict[str, Any]:
         raise Unavailable("The engine is gone.")
 
@@ -82,7 +102,15 @@ def test_another_engine_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPa
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("status", [{}, {"capabilities": None}, {"capabilities": {"composers": "chat"}}, {"capabilities": {"composers": [1, None]}}])
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"capabilities": None},
+        {"capabilities": {"composers": "chat"}},
+        {"capabilities": {"composers": [1, None]}},
+    ],
+)
 def test_what_says_nothing_of_composers_has_the_rules(status: dict[str, Any]) -> None:
     from stylus_ext.host.composing import Offer, read
 
@@ -95,11 +123,19 @@ def test_the_rules_ask_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     assert (composed(stage), asked) == ("rules", [])
 
 
-@pytest.mark.parametrize(("flags", "free", "composer"), [
-    ({}, False, "chat"), ({"listen": True}, False, "rules"), ({"listen": True}, True, "chat"), ({"listen": True, "api_auth": "ann:secret"}, False, "chat"),
-    ({"share": True, "enable_insecure_extension_access": True}, False, "chat"),
-])
-def test_nobody_from_outside_spends_money(stage: Stage, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], free: bool, composer: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "free", "composer"),
+    [
+        ({}, False, "chat"),
+        ({"listen": True}, False, "rules"),
+        ({"listen": True}, True, "chat"),
+        ({"listen": True, "api_auth": "ann:secret"}, False, "chat"),
+        ({"share": True, "enable_insecure_extension_access": True}, False, "chat"),
+    ],
+)
+def test_nobody_from_outside_spends_money(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], free: bool, composer: str
+) -> None:
     from stylus_ext.host import compat
 
     offers(stage, monkeypatch, "rules", "chat", free=("rules", "chat") if free else ("rules",))
@@ -107,7 +143,9 @@ def test_nobody_from_outside_spends_money(stage: Stage, monkeypatch: pytest.Monk
         monkeypatch.setattr(compat.flags(), name, value, raising=False)
     done = make(stage)
     assert composed(stage) == composer
-    assert ("The rules compose in place of the language model" in told(done)) is (composer == "rules")
+    assert ("The rules compose in place of the language model" in told(done)) is (
+        composer == "rules"
+    )
     assert "<lora:" in done.infotexts[0]
 
 
@@ -124,7 +162,10 @@ def test_what_a_plan_asks_of_the_guard(stage: Stage, monkeypatch: pytest.MonkeyP
     from stylus_ext.host.guard import Kind
 
     offers(stage, monkeypatch, "rules", "chat", free=("rules",))
-    assert (stage.desk.composing.kind("rules"), stage.desk.composing.kind("chat")) == (Kind.PLAN, Kind.SPEND)
+    assert (stage.desk.composing.kind("rules"), stage.desk.composing.kind("chat")) == (
+        Kind.PLAN,
+        Kind.SPEND,
+    )
     stage.engine.pid += 1
     offers(stage, monkeypatch, "rules", "chat", free=("rules", "chat"))
     assert stage.desk.composing.kind("chat") == Kind.PLAN
@@ -136,11 +177,19 @@ def test_settings_of_the_page_are_taken_as_they_are(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("free", "policy"), [(False, "hybrid"), (True, "rerank")])
-def test_a_reranker_that_costs_money_is_behind_the_guard_too(stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool, policy: str) -> None:
+def test_a_reranker_that_costs_money_is_behind_the_guard_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool, policy: str
+) -> None:
     from stylus_ext.host import compat
 
     offers(stage, monkeypatch, "rules")
-    told_by_engine = {"capabilities": {"composers": ["rules"], "free_composers": ["rules"], "free_policies": ["rerank"] if free else ["hybrid"]}}
+    told_by_engine = {
+        "capabilities": {
+            "composers": ["rules"],
+            "free_composers": ["rules"],
+            "free_policies": ["rerank"] if free else ["hybrid"],
+        }
+    }
     monkeypatch.setattr(stage.client, "status", lambda: told_by_engine)
     monkeypatch.setattr(compat.flags(), "listen", True, raising=False)
     stage.host.opts.data["stylus_selection_policy"] = "rerank"

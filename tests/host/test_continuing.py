@@ -1,11 +1,18 @@
-"""Going on with a picture: paste, the API's infotext, the upscale button, "send to img2img", selecting afresh."""
+"""Going on with a picture: paste, the API's infotext, the upscale button, "send to img2img",
+selecting afresh.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.host.double.fixtures import Stage
-from tests.host.double.processing import Picture, Processing, parse_generation_parameters, process_images
+from tests.host.double.processing import (
+    Picture,
+    Processing,
+    parse_generation_parameters,
+    process_images,
+)
 
 ON = {"enabled": True}
 PROMPT = "a corgi, watercolor"
@@ -27,7 +34,9 @@ def test_a_paste_plays_the_same_set_again(stage: Stage) -> None:
         before = len(stage.asked)
         prompt = stage.host.paste(text)
         assert value(stage, "txt2img", "enabled") is True
-        done = stage.host.generate(prompt=prompt, seed=int(parse_generation_parameters(text)["Seed"]))
+        done = stage.host.generate(
+            prompt=prompt, seed=int(parse_generation_parameters(text)["Seed"])
+        )
         assert done.images[0].pixels == image.pixels
         assert done.infotexts[0] == text
         assert len(stage.asked) == before
@@ -57,7 +66,11 @@ def test_words_may_change_as_long_as_the_tags_stay(stage: Stage) -> None:
 
 
 def test_a_pasted_picture_without_tags_is_played_again_only_as_it_was(stage: Stage) -> None:
-    image, text = next((image, text) for image, text in (made(stage, number) for number in range(4)) if "<lora:" not in text)
+    image, text = next(
+        (image, text)
+        for image, text in (made(stage, number) for number in range(4))
+        if "<lora:" not in text
+    )
     seed = int(parse_generation_parameters(text)["Seed"])
     prompt = stage.host.paste(text)
     before = len(stage.asked)
@@ -68,11 +81,30 @@ def test_a_pasted_picture_without_tags_is_played_again_only_as_it_was(stage: Sta
 
 
 def test_settings_come_back_with_a_paste(stage: Stage) -> None:
-    _, text = made(stage, stylus={"strength": 0.5, "diversity": "subsets", "max_adapters": 2, "seed": 9, "vary_inside_batch": True})
+    _, text = made(
+        stage,
+        stylus={
+            "strength": 0.5,
+            "diversity": "subsets",
+            "max_adapters": 2,
+            "seed": 9,
+            "vary_inside_batch": True,
+        },
+    )
     said = parse_generation_parameters(text)["Stylus settings"]
     assert said == "max_adapters=2 strength=0.5 diversity=subsets vary_inside_batch=true seed=9"
     stage.host.paste(text)
-    found = [value(stage, "txt2img", name) for name in ("max_adapters", "strength", "diversity", "vary_inside_batch", "seed", "per_task")]
+    found = [
+        value(stage, "txt2img", name)
+        for name in (
+            "max_adapters",
+            "strength",
+            "diversity",
+            "vary_inside_batch",
+            "seed",
+            "per_task",
+        )
+    ]
     assert found == [2, 0.5, "subsets", True, 9, 1]
 
 
@@ -108,14 +140,18 @@ def test_the_upscale_button_uses_the_selected_pictures_set(stage: Stage) -> None
 def test_the_upscale_button_knows_a_picture_without_infotext(stage: Stage) -> None:
     image, text = made(stage, 2)
     done = upscale(stage, Picture(image.pixels), seed=3)
-    assert parse_generation_parameters(done.infotexts[0])["Prompt"] == parse_generation_parameters(text)["Prompt"]
+    assert (
+        parse_generation_parameters(done.infotexts[0])["Prompt"]
+        == parse_generation_parameters(text)["Prompt"]
+    )
 
 
 def test_upscaling_with_another_prompt_keeps_the_set(stage: Stage) -> None:
     image, text = made(stage)
     done = upscale(stage, image, seed=1, prompt="two corgis, watercolor")
-    assert parse_generation_parameters(done.infotexts[0])["Prompt"] == (
-        "two corgis, watercolor <lora:corgi_dog:0.75> <lora:watercolor_style:0.75>"
+    assert (
+        parse_generation_parameters(done.infotexts[0])["Prompt"]
+        == "two corgis, watercolor <lora:corgi_dog:0.75> <lora:watercolor_style:0.75>"
     )
 
 
@@ -144,11 +180,16 @@ def test_sending_to_img2img_carries_the_set_along(stage: Stage) -> None:
     before = len(stage.asked)
     for image, text in zip(done.images, done.infotexts, strict=True):
         sent = stage.host.generate(stage.host.img2img, prompt=PROMPT, init_images=[image], seed=99)
-        assert parse_generation_parameters(sent.infotexts[0])["Prompt"] == parse_generation_parameters(text)["Prompt"]
+        assert (
+            parse_generation_parameters(sent.infotexts[0])["Prompt"]
+            == parse_generation_parameters(text)["Prompt"]
+        )
     assert len(stage.asked) == before
 
 
-def test_a_picture_without_infotext_is_known_by_seed_and_prompt_on_the_page_only(stage: Stage) -> None:
+def test_a_picture_without_infotext_is_known_by_seed_and_prompt_on_the_page_only(
+    stage: Stage,
+) -> None:
     stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
     stage.host.generate(prompt=PROMPT, seed=5)
     stage.host.send_to_img2img()
@@ -169,7 +210,10 @@ def test_selecting_afresh_restores_the_prompt(stage: Stage) -> None:
     _, text = made(stage)
     prompt = stage.host.paste(text)
     click = stage.host.page.by_id("stylus_txt2img_afresh").events["click"]
-    assert [component.elem_id for component in click.inputs] == ["txt2img_prompt", "stylus_txt2img_replay"]
+    assert [component.elem_id for component in click.inputs] == [
+        "txt2img_prompt",
+        "stylus_txt2img_replay",
+    ]
     assert click.fn(prompt, value(stage, "txt2img", "replay")) == [PROMPT, ""]
     assert click.fn("untouched", "") == ["untouched", ""]
 
@@ -184,7 +228,9 @@ def test_the_button_shows_only_when_there_is_something_to_restore(stage: Stage) 
 
 def test_nonsense_in_the_hidden_field_is_as_if_it_were_empty(stage: Stage) -> None:
     for nonsense in ("{", "[]", '{"prompt": 1}', '"text"', "7"):
-        done = stage.host.api([True, "rules", 3, 1, 1.0, "paper", False, False, -1, "auto", nonsense], prompt=PROMPT)
+        done = stage.host.api(
+            [True, "rules", 3, 1, 1.0, "paper", False, False, -1, "auto", nonsense], prompt=PROMPT
+        )
         assert "<lora:" in done.infotexts[0]
 
 

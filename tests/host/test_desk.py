@@ -1,4 +1,6 @@
-"""Waiting for the engine and for a plan: as long as one may, visibly, and not a moment longer once somebody says stop."""
+"""Waiting for the engine and for a plan: as long as one may, visibly, and not a moment longer once
+somebody says stop.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,19 @@ from tests.host.double.fixtures import Stage
 from tests.host.double.planner import SmallClient, SmallEngine, gone
 
 QUESTION: dict[str, Any] = {
-    "prompt": "a corgi", "negative_prompt": "", "seeds": [1], "batch_size": 1, "settings": {}, "stems": ["corgi_dog"], "lora_dirs": [],
+    "prompt": "a corgi",
+    "negative_prompt": "",
+    "seeds": [1],
+    "batch_size": 1,
+    "settings": {},
+    "stems": ["corgi_dog"],
+    "lora_dirs": [],
 }
 
 
-def desk_with(tmp_path: Path, engine: SmallEngine, stops: bool = False) -> tuple[Desk, SmallClient, list[str | None]]:
+def desk_with(
+    tmp_path: Path, engine: SmallEngine, stops: bool = False
+) -> tuple[Desk, SmallClient, list[str | None]]:
     client, said = SmallClient(), []  # type: SmallClient, list[str | None]
     return Desk(engine, client, Remembered(tmp_path), lambda: stops, said.append), client, said
 
@@ -59,7 +69,10 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
         desk.plan(QUESTION, Patience(), waits=True)
 
 
-@pytest.mark.parametrize(("state", "why"), [(EngineState.FAILED, "its disk is full"), (EngineState.NOT_SET_UP, "not set up yet")])
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [(EngineState.FAILED, "its disk is full"), (EngineState.NOT_SET_UP, "not set up yet")],
+)
 def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState, why: str) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine(state=state))
     started = time.monotonic()
@@ -95,7 +108,9 @@ def test_it_is_not_waited_for_without_end(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     client.busy = 10**6
     started = time.monotonic()
-    answer = desk.plan({**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(cold_s=0.5), waits=False)
+    answer = desk.plan(
+        {**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(cold_s=0.5), waits=False
+    )
     assert time.monotonic() - started < 3
     assert answer["plan"]["notes"][0]["code"] == "busy"
 
@@ -118,7 +133,9 @@ def test_a_folder_that_was_not_read_is_read_the_next_time(tmp_path: Path) -> Non
 
 
 def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage: Stage) -> None:
-    """A cold engine on a slow machine: the first call has no answer, so nobody has read anything yet."""
+    """A cold engine on a slow machine: the first call has no answer, so nobody has read anything
+    yet.
+    """
     stage.engine._looks = 10**9
     stage.host.opts.data |= {"stylus_cold_s": 0.5}
     stage.host.api({"enabled": True}, prompt="a corgi")
@@ -147,10 +164,13 @@ def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
 
 
 def test_progress_of_a_set_up_as_one_line() -> None:
-    assert told(EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830, 12)) == (
-        "It is being set up. packages: 5 of 830 MB, about 12 s left."
+    assert (
+        told(EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830, 12))
+        == "It is being set up. packages: 5 of 830 MB, about 12 s left."
     )
-    assert told(EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830)).endswith("5 of 830 MB.")
+    assert told(
+        EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830)
+    ).endswith("5 of 830 MB.")
     assert told(EngineReport(EngineState.READY, "The engine is ready.")) == "The engine is ready."
 
 
@@ -180,11 +200,18 @@ def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
 
 
 def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
-    """Its data folder is the host's own `stylus`; nothing is started and nothing is written for it."""
+    """Its data folder is the host's own `stylus`; nothing is started and nothing is written for
+    it.
+    """
     from stylus_ext.host import desks
 
     desk = desks.make_desk(())
-    assert desk.engine.report().state in (EngineState.STOPPED, EngineState.NOT_SET_UP, EngineState.SETTING_UP, EngineState.FAILED)
+    assert desk.engine.report().state in (
+        EngineState.STOPPED,
+        EngineState.NOT_SET_UP,
+        EngineState.SETTING_UP,
+        EngineState.FAILED,
+    )
     assert not (stage.host.data_path / "stylus").exists()
 
 
@@ -231,13 +258,26 @@ def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) ->
     assert len(client.asked) == 2
 
 
-@pytest.mark.parametrize(("code", "folders", "begun"), [
-    ("partial_index", ["/loras"], [["/loras"]]), ("late", ["/loras"], [["/loras"]]), ("busy", ["/loras"], []), ("partial_index", [], []), ("nothing_fits", ["/loras"], []),
-])
+@pytest.mark.parametrize(
+    ("code", "folders", "begun"),
+    [
+        ("partial_index", ["/loras"], [["/loras"]]),
+        ("late", ["/loras"], [["/loras"]]),
+        ("busy", ["/loras"], []),
+        ("partial_index", [], []),
+        ("nothing_fits", ["/loras"], []),
+    ],
+)
 def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, folders: list[str], begun: list[list[str]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    folders: list[str],
+    begun: list[list[str]],
 ) -> None:
-    """A caller of the API ticks no box: 2,000 new files were read plan by plan, and never embedded."""
+    """A caller of the API ticks no box: 2,000 new files were read plan by plan, and never
+    embedded.
+    """
     monkeypatch.setattr("stylus_ext.host.desk._LOOK_EVERY_S", 0.0)
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     client.notes = (Note(code, "So it is."),)
@@ -249,7 +289,9 @@ def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
     assert client.indexed == 2 * begun
 
 
-def test_an_engine_that_takes_no_job_does_not_cost_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_takes_no_job_does_not_cost_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     client.notes = (Note("partial_index", "0 of 9."),)
 
@@ -257,4 +299,6 @@ def test_an_engine_that_takes_no_job_does_not_cost_the_plan(tmp_path: Path, monk
         raise gone()
 
     monkeypatch.setattr(client, "index", refused)
-    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Patience(), waits=False)["plan"]["picks"]
+    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Patience(), waits=False)["plan"][
+        "picks"
+    ]

@@ -1,4 +1,6 @@
-"""The double against a real host's source, where STYLUS_WEBUI_DIR names one: signatures, names of hooks, the order of calls."""
+"""The double against a real host's source, where STYLUS_WEBUI_DIR names one: signatures, names of
+hooks, the order of calls.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ def tree(source: Path, file: str) -> ast.Module:
 
 def lora_folder(source: Path) -> str:
     builtin = source / "extensions-builtin"
-    return next(f"extensions-builtin/{name}" for name in ("Lora", "sd_forge_lora") if (builtin / name).is_dir())
+    return next(
+        f"extensions-builtin/{name}"
+        for name in ("Lora", "sd_forge_lora")
+        if (builtin / name).is_dir()
+    )
 
 
 def functions(module: ast.AST) -> dict[str, ast.FunctionDef]:
@@ -41,7 +47,9 @@ def functions(module: ast.AST) -> dict[str, ast.FunctionDef]:
 
 
 def class_of(module: ast.AST, name: str) -> ast.ClassDef:
-    return next(node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == name)
+    return next(
+        node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == name
+    )
 
 
 def calls(function: ast.FunctionDef) -> Iterator[str]:
@@ -65,11 +73,17 @@ def test_every_hook_of_ours_is_one_of_the_hosts(source: Path) -> None:
         names = [argument.arg for argument in methods[hook].args.args]
         assert names[:2] == ["self", "p"] or hook not in HOOKS
     assert methods["before_process_batch"].args.kwarg is not None
-    assert [argument.arg for argument in methods["postprocess_image"].args.args] == ["self", "p", "pp"]
+    assert [argument.arg for argument in methods["postprocess_image"].args.args] == [
+        "self",
+        "p",
+        "pp",
+    ]
 
 
 def test_our_script_overrides_nothing_else(source: Path) -> None:
-    ours = class_of(ast.parse((webui.ROOT / "stylus_ext/host/script.py").read_text("utf-8")), "StylusScript")
+    ours = class_of(
+        ast.parse((webui.ROOT / "stylus_ext/host/script.py").read_text("utf-8")), "StylusScript"
+    )
     theirs = functions(class_of(tree(source, "modules/scripts.py"), "Script"))
     assert {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} <= set(theirs)
 
@@ -77,33 +91,77 @@ def test_our_script_overrides_nothing_else(source: Path) -> None:
 def test_the_order_of_a_generation(source: Path) -> None:
     module = functions(tree(source, "modules/processing.py"))
     wanted = [
-        "setup_prompts", "process", "init", "before_process_batch", "parse_extra_network_prompts", "process_batch", "setup_conds",
-        "sample", "postprocess_batch", "postprocess_image",
+        "setup_prompts",
+        "process",
+        "init",
+        "before_process_batch",
+        "parse_extra_network_prompts",
+        "process_batch",
+        "setup_conds",
+        "sample",
+        "postprocess_batch",
+        "postprocess_image",
     ]
-    assert order(module["process_images_inner"], [name for name in wanted if name != "postprocess"]) == wanted
-    assert order(module["process_images"], ["before_process", "process_images_inner"]) == ["before_process", "process_images_inner"]
+    assert (
+        order(module["process_images_inner"], [name for name in wanted if name != "postprocess"])
+        == wanted
+    )
+    assert order(module["process_images"], ["before_process", "process_images_inner"]) == [
+        "before_process",
+        "process_images_inner",
+    ]
 
 
 def test_the_doubles_order_is_the_same() -> None:
     module = functions(ast.parse(inspect.getsource(processing)))
-    assert order(module["process_images_inner"], ["setup_prompts", "init", "_batch"]) == ["setup_prompts", "init", "_batch"]
-    said = [node.value for node in ast.walk(module["_batch"]) if isinstance(node, ast.Constant) and node.value in HOOKS]
+    assert order(module["process_images_inner"], ["setup_prompts", "init", "_batch"]) == [
+        "setup_prompts",
+        "init",
+        "_batch",
+    ]
+    said = [
+        node.value
+        for node in ast.walk(module["_batch"])
+        if isinstance(node, ast.Constant) and node.value in HOOKS
+    ]
     assert said == ["before_process_batch", "postprocess_image"]
 
 
 def test_lists_are_filled_before_process_and_sliced_for_each_batch(source: Path) -> None:
     text = (source / "modules/processing.py").read_text("utf-8")
-    for name in ("all_prompts", "all_negative_prompts", "main_prompt", "main_negative_prompt", "all_hr_prompts", "all_hr_negative_prompts"):
+    for name in (
+        "all_prompts",
+        "all_negative_prompts",
+        "main_prompt",
+        "main_negative_prompt",
+        "all_hr_prompts",
+        "all_hr_negative_prompts",
+    ):
         assert f"self.{name} = " in text
     assert text.count("p.prompts = p.all_prompts[n * p.batch_size:(n + 1) * p.batch_size]") == 2
-    assert "self.all_hr_prompts[self.iteration * self.batch_size:(self.iteration + 1) * self.batch_size]" in text
+    assert (
+        "self.all_hr_prompts[self.iteration * self.batch_size:(self.iteration + 1) *"
+        " self.batch_size]" in text
+    )
 
 
 def test_attributes_of_p_that_we_read_or_write(source: Path) -> None:
     text = (source / "modules/processing.py").read_text("utf-8")
     fields = (
-        "batch_size", "n_iter", "all_seeds", "extra_generation_params", "disable_extra_networks", "is_api", "iteration", "batch_index",
-        "enable_hr", "init_images", "image_mask", "latent_mask", "firstpass_image", "comments",
+        "batch_size",
+        "n_iter",
+        "all_seeds",
+        "extra_generation_params",
+        "disable_extra_networks",
+        "is_api",
+        "iteration",
+        "batch_index",
+        "enable_hr",
+        "init_images",
+        "image_mask",
+        "latent_mask",
+        "firstpass_image",
+        "comments",
     )
     for name in fields:
         assert f"{name}:" in text or f".{name} =" in text or f" {name} =" in text, name
@@ -118,7 +176,10 @@ def test_only_the_first_prompts_networks_count(source: Path) -> None:
 
 def test_the_host_passes_the_keywords_that_the_double_passes(source: Path) -> None:
     text = (source / "modules/processing.py").read_text("utf-8")
-    assert "p.scripts.before_process_batch(p, batch_number=n, prompts=p.prompts, seeds=p.seeds, subseeds=p.subseeds)" in text
+    assert (
+        "p.scripts.before_process_batch(p, batch_number=n, prompts=p.prompts, seeds=p.seeds,"
+        " subseeds=p.subseeds)" in text
+    )
 
 
 def test_the_built_in_extension_has_the_tables_that_we_look_into(source: Path) -> None:
@@ -135,7 +196,14 @@ def test_hashes_are_written_and_never_taken_away(source: Path) -> None:
 
 def test_callbacks_options_and_the_grid(source: Path) -> None:
     callbacks = functions(tree(source, "modules/script_callbacks.py"))
-    for name in ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded"):
+    for name in (
+        "on_ui_settings",
+        "on_before_ui",
+        "on_ui_tabs",
+        "on_app_started",
+        "on_image_grid",
+        "on_script_unloaded",
+    ):
         assert name in callbacks
     made = functions(class_of(tree(source, "modules/options.py"), "OptionInfo"))["__init__"]
     names = [argument.arg for argument in made.args.args]
@@ -146,11 +214,15 @@ def test_callbacks_options_and_the_grid(source: Path) -> None:
 
 
 def test_the_page_has_what_we_stand_on(source: Path) -> None:
-    accordion = functions(class_of(tree(source, "modules/ui_components.py"), "InputAccordion"))["__init__"]
+    accordion = functions(class_of(tree(source, "modules/ui_components.py"), "InputAccordion"))[
+        "__init__"
+    ]
     assert [argument.arg for argument in accordion.args.args] == ["self", "value"]
     text = (source / "modules/ui_common.py").read_text("utf-8")
     assert "elem_id=f'generation_info_{tabname}'" in text
-    pages = "".join((source / "modules" / name).read_text("utf-8") for name in ("ui.py", "ui_toprow.py"))
+    pages = "".join(
+        (source / "modules" / name).read_text("utf-8") for name in ("ui.py", "ui_toprow.py")
+    )
     assert "_prompt" in pages
 
 

@@ -1,4 +1,6 @@
-"""The switch for downloads: there when an engine of one's own may fetch, gone when not, and a true sentence for whoever asks nevertheless."""
+"""The switch for downloads: there when an engine of one's own may fetch, gone when not, and a true
+sentence for whoever asks nevertheless.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from tests.civitai_service import CivitaiService, Fault
 from tests.embedding_server import EmbeddingServer
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
-from tests.host.downloads import BUCKET, ON, Scene, at, beside, fetching_engine, number_of, write_settings
+from tests.host.downloads import (
+    BUCKET,
+    ON,
+    Scene,
+    at,
+    beside,
+    fetching_engine,
+    number_of,
+    write_settings,
+)
 
 PROMPT = "zebrastripe at night"
 
@@ -28,7 +39,12 @@ def part(stage: Stage, name: str) -> Any:
 
 def ticked(stage: Stage) -> list[dict[str, Any]]:
     """What the switch was told while the box was ticked."""
-    return [state[4] for state in part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())]
+    return [
+        state[4]
+        for state in (
+            part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())
+        )
+    ]
 
 
 def test_it_appears_when_the_engine_says_that_it_may(scene: Scene) -> None:
@@ -36,14 +52,23 @@ def test_it_appears_when_the_engine_says_that_it_may(scene: Scene) -> None:
     assert {"visible": True}.items() <= ticked(scene.stage)[-1].items()
     asked = [path for path, _ in scene.asked if path == "/v1/status"]
     assert "value" not in ticked(scene.stage)[-1], "what the user said stays"
-    assert [path for path, _ in scene.asked if path == "/v1/status"] == asked, "whoever asks it asks once for each engine"
+    assert [path for path, _ in scene.asked if path == "/v1/status"] == asked, (
+        "whoever asks it asks once for each engine"
+    )
 
 
 def test_it_goes_when_the_engine_may_not(
-    stage: Stage, civitai: CivitaiService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    civitai: CivitaiService,
+    vectors: EmbeddingServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_settings(tmp_path / "off", civitai, vectors, download=False)
-    with beside(tmp_path / "off") as process, at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene:
+    with (
+        beside(tmp_path / "off") as process,
+        at(stage, process, civitai, tmp_path / "loras", monkeypatch) as scene,
+    ):
         assert {"visible": False, "value": False}.items() <= ticked(stage)[-1].items()
         done = scene.make(PROMPT)
         assert len(done.images) == 1
@@ -59,7 +84,11 @@ def test_an_engine_that_starts_leaves_it_as_it_is(stage: Stage) -> None:
 
 
 def test_a_shared_engine_fetches_nothing_whatever_it_may(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    process: EngineProcess,
+    civitai: CivitaiService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from stylus_ext.environment import rendezvous
     from stylus_ext.host import compat
@@ -74,7 +103,9 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
         done = scene.make(PROMPT)
         assert downloads.SHARED in scene.told(done)
         assert scene.fetched() == []
-        assert all("downloads" not in payload for path, payload in scene.asked if path == "/v1/plan")
+        assert all(
+            "downloads" not in payload for path, payload in scene.asked if path == "/v1/plan"
+        )
 
 
 def test_an_engine_of_a_time_before_downloads_is_called_old(stage: Stage) -> None:
@@ -83,7 +114,9 @@ def test_an_engine_of_a_time_before_downloads_is_called_old(stage: Stage) -> Non
     assert "<lora:corgi_dog" in done.infotexts[0]
 
 
-def test_an_engine_that_does_not_answer_shows_nothing_and_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_does_not_answer_shows_nothing_and_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.host.double.planner import gone
 
     def away() -> dict[str, Any]:
@@ -107,13 +140,17 @@ def test_a_pasted_picture_of_a_stranger_switches_nothing_on(scene: Scene) -> Non
 
 
 def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the page's own event does beside the generation; before it, one of somebody else may be made."""
+    """As the page's own event does beside the generation; before it, one of somebody else may be
+    made.
+    """
     from stylus_ext.host import panel_events
 
     monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(panel_events, "_IDLE_S", 0.6)
     number, lines = number_of("zebrastripe"), list[str]()
-    scene.civitai.faults.add(Fault(BUCKET % number, on="storage", pace=len(scene.civitai.files[number]) / 1.0))
+    scene.civitai.faults.add(
+        Fault(BUCKET % number, on="storage", pace=len(scene.civitai.files[number]) / 1.0)
+    )
 
     async def follow() -> None:
         making = asyncio.create_task(asyncio.to_thread(scene.make, PROMPT))
@@ -161,9 +198,17 @@ def test_the_host_gives_its_button(stage: Stage) -> None:
 
 
 def test_files_beyond_the_users_limits_are_not_fetched(
-    stage: Stage, process: EngineProcess, civitai: CivitaiService, vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    process: EngineProcess,
+    civitai: CivitaiService,
+    vectors: EmbeddingServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with fetching_engine(tmp_path / "small", civitai, vectors, quota_gb=0.0) as small, at(stage, small, civitai, tmp_path / "l", monkeypatch) as scene:
+    with (
+        fetching_engine(tmp_path / "small", civitai, vectors, quota_gb=0.0) as small,
+        at(stage, small, civitai, tmp_path / "l", monkeypatch) as scene,
+    ):
         done = scene.make(PROMPT)
         assert scene.fetched() == []
         assert "<lora:" not in scene.prompts(done)[0]

@@ -1,4 +1,6 @@
-"""The engine as the WebUI asks it: interrupts, deadlines, proxies, an engine that dies in between; all over real sockets."""
+"""The engine as the WebUI asks it: interrupts, deadlines, proxies, an engine that dies in between;
+all over real sockets.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    StylusError,
+    Unavailable,
+)
 from stylus_ext.environment.problems import EngineGone
 from stylus_ext.host.engine_client import EngineClient, NoEngine, answers
 from stylus_ext.host.engine_process import EngineProcess
@@ -27,7 +35,9 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @pytest.fixture(scope="module")
-def shared(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def shared(
+    vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineProcess]:
     with engine_in_thread(tmp_path_factory.mktemp("shared") / "data", vectors.url, TOKEN) as link:
         assert finished(link)["state"] == "done"
         yield EngineProcess(tmp_path_factory.mktemp("nothing"), url=link.url, token=TOKEN)
@@ -42,7 +52,9 @@ def silence() -> Iterator[str]:
 
 def test_a_plan_and_a_status_come_back(shared: EngineProcess) -> None:
     client = EngineClient(shared)
-    answer = client.plan({"prompt": "a graffiti of a corgi, pixel art", "seed": 3, "batches": 2}, 20, never)
+    answer = client.plan(
+        {"prompt": "a graffiti of a corgi, pixel art", "seed": 3, "batches": 2}, 20, never
+    )
     assert answer["plan"]["prompt"] == "a graffiti of a corgi, pixel art"
     assert client.status()["catalogue"]["in_step"] is True
     assert answers(shared)
@@ -60,7 +72,9 @@ def test_no_proxy_is_asked(shared: EngineProcess, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.long
-def test_our_own_engine_is_reached_past_every_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_engine_is_reached_past_every_proxy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The child inherits the variables too: it may need them for what it asks of others."""
     for name in PROXIES:
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
@@ -122,7 +136,10 @@ def test_without_an_environment_the_sentence_says_what_to_press(tmp_path: Path) 
 
 def test_a_slow_start_is_a_deadline(tmp_path: Path) -> None:
     setup = HereSetup(instead=[sys.executable, "-c", "import sys; sys.stdin.read()"])
-    with engine(tmp_path / "data", setup) as process, pytest.raises(DeadlineExceeded, match="not ready within 0.3 s"):
+    with (
+        engine(tmp_path / "data", setup) as process,
+        pytest.raises(DeadlineExceeded, match="not ready within 0.3 s"),
+    ):
         EngineClient(process).plan({"prompt": "x"}, 0.3, never)
 
 
@@ -157,7 +174,11 @@ def test_an_engine_killed_in_the_middle_leaves_the_deadline_in_force(folder: Pat
 def test_a_folder_is_read_as_a_job(folder: Path, tmp_path: Path) -> None:
     shelf = tmp_path / "loras"
     for number in range(3):
-        write_lora(shelf / f"adapter_{number}.safetensors", metadata={"ss_output_name": f"adapter {number}"}, seed=number)
+        write_lora(
+            shelf / f"adapter_{number}.safetensors",
+            metadata={"ss_output_name": f"adapter {number}"},
+            seed=number,
+        )
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
         client = EngineClient(process)

@@ -52,13 +52,19 @@ def test_it_starts_answers_and_ends(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
-def test_the_child_sees_no_gpu_two_threads_and_a_token_that_no_command_line_shows(folder: Path) -> None:
+def test_the_child_sees_no_gpu_two_threads_and_a_token_that_no_command_line_shows(
+    folder: Path,
+) -> None:
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
         pid = process.report().pid
         said = rendezvous.read(folder)
         assert said is not None
-        words = dict(one.split("=", 1) for one in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in one)
+        words = dict(
+            one.split("=", 1)
+            for one in Path(f"/proc/{pid}/environ").read_text().split("\0")
+            if "=" in one
+        )
         assert words["CUDA_VISIBLE_DEVICES"] == ""
         assert words["OMP_NUM_THREADS"] == words["MKL_NUM_THREADS"] == "2"
         assert words["STYLUS_ENGINE_TOKEN"] == said.token
@@ -67,7 +73,9 @@ def test_the_child_sees_no_gpu_two_threads_and_a_token_that_no_command_line_show
         assert said.token not in (folder / LOG_FILE).read_text("utf-8")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_killed_it_comes_again(folder: Path, number: int) -> None:
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
@@ -117,7 +125,9 @@ def test_an_engine_that_runs_alone_is_used_and_left_alone(folder: Path) -> None:
         assert end(other).code == 0
 
 
-def test_before_it_is_known_whether_one_runs_a_missing_environment_is_no_obstacle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_it_is_known_whether_one_runs_a_missing_environment_is_no_obstacle(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its thread may get its turn late where a machine is busy."""
     look, turn = rendezvous.read, threading.Event()
 
@@ -147,10 +157,15 @@ with engine(Path(sys.argv[1])) as process:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_it_dies_with_its_parent(folder: Path, number: int) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", PARENT, str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
@@ -164,9 +179,16 @@ def test_it_dies_with_its_parent(folder: Path, number: int) -> None:
 @pytest.mark.long
 def test_a_parent_that_dies_while_it_loads_leaves_nobody(folder: Path) -> None:
     code = PARENT.replace("assert process.wait_ready(60, never)", "process.start()").replace(
-        "print(process.report().pid", "from tests.host.engines import until\n    until(lambda: process.report().pid)\n    print(process.report().pid"
+        "print(process.report().pid",
+        "from tests.host.engines import until\n    until(lambda: process.report().pid)\n   "
+        " print(process.report().pid",
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
@@ -188,7 +210,9 @@ def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.long
-def test_an_engine_of_another_version_is_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_of_another_version_is_not_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
     setup = HereSetup()
     with engine_of_another(folder) as other, engine(folder, setup) as process:
@@ -198,9 +222,13 @@ def test_an_engine_of_another_version_is_not_asked(folder: Path, monkeypatch: py
         assert other.poll() is None
 
 
-def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.05)
-    setup = HereSetup(instead=[sys.executable, "-c", "import sys; sys.exit('there is no wood for the fire')"])
+    setup = HereSetup(
+        instead=[sys.executable, "-c", "import sys; sys.exit('there is no wood for the fire')"]
+    )
     with engine(tmp_path / "data", setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
         assert "there is no wood for the fire" in process.report().sentence
@@ -208,7 +236,9 @@ def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(tmp_path: 
     assert "no wood" in (tmp_path / "data" / LOG_FILE).read_text("utf-8")
 
 
-def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_not_there_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.02)
     with engine(tmp_path / "data", HereSetup(instead=[str(tmp_path / "nothing")])) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -229,7 +259,9 @@ def test_without_an_environment_nothing_is_waited_for_until_a_build_ends(folder:
 
 
 def test_waiting_is_interrupted_at_once_and_ends_in_time(folder: Path) -> None:
-    with engine(folder, HereSetup(instead=[sys.executable, "-c", "import sys; sys.stdin.read()"])) as process:
+    with engine(
+        folder, HereSetup(instead=[sys.executable, "-c", "import sys; sys.stdin.read()"])
+    ) as process:
         began = time.monotonic()
         assert not process.wait_ready(PATIENCE_S, lambda: time.monotonic() - began > 0.2)
         assert 0.2 <= time.monotonic() - began < 0.5
@@ -249,7 +281,9 @@ def test_a_log_of_starts_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert len(list(data.glob(f"{LOG_FILE}*"))) == 2
 
 
-def test_a_shared_engine_is_neither_started_nor_stopped(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_a_shared_engine_is_neither_started_nor_stopped(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     token = "the-token-of-the-shared-engine"
     with engine_in_thread(tmp_path / "shared", vectors.url, token) as shared:
         process = EngineProcess(tmp_path / "data", url=shared.url, token=token)
@@ -298,7 +332,13 @@ def test_changed_settings_take_over_what_ran(folder: Path) -> None:
 
 @pytest.mark.long
 def test_a_stale_address_is_not_believed(folder: Path) -> None:
-    said = {"url": "http://127.0.0.1:9", "token": "t", "pid": 2**22 - 3, "version": __version__, "started": 1.0}
+    said = {
+        "url": "http://127.0.0.1:9",
+        "token": "t",
+        "pid": 2**22 - 3,
+        "version": __version__,
+        "started": 1.0,
+    }
     (folder / "engine.json").write_text(json.dumps(said), "utf-8")
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)

@@ -1,4 +1,6 @@
-"""The private environment as the panel shows it: a real tiny build, in a process of its own, watched, broken off and retried."""
+"""The private environment as the panel shows it: a real tiny build, in a process of its own,
+watched, broken off and retried.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,13 @@ def test_somebodys_build_is_shown(setup: Setup) -> None:
         write_progress(home.progress, Progress("fetching", 5, 46, 9))
         report = setup.report()
         assert report is not None
-        assert (report.state, report.step, report.done_mb, report.total_mb, report.eta_s) == (EngineState.SETTING_UP, "fetching", 5, 46, 9)
+        assert (report.state, report.step, report.done_mb, report.total_mb, report.eta_s) == (
+            EngineState.SETTING_UP,
+            "fetching",
+            5,
+            46,
+            9,
+        )
         setup.begin()
         assert setup._builder is None, "one build is enough"
     report = setup.report()
@@ -67,19 +75,26 @@ def test_somebodys_build_is_shown(setup: Setup) -> None:
 
 
 def test_a_build_that_stopped_says_why(setup: Setup) -> None:
-    write_progress(home_of(setup).progress, Progress("stopped", error="The disk is full.", finished=True))
+    write_progress(
+        home_of(setup).progress, Progress("stopped", error="The disk is full.", finished=True)
+    )
     report = setup.report()
     assert report is not None
     assert report.sentence == "The set-up of the engine stopped: The disk is full."
 
 
-def test_a_python_without_packages_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_python_without_packages_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def refuse(*_: object) -> None:
         raise SetupProblem("Stylus needs another Python.")
 
     monkeypatch.setattr(engine_setup, "plan_environment", refuse)
     process = EngineProcess(tmp_path / "data", setup=Setup())
-    assert (process.report().state, process.report().sentence) == (EngineState.FAILED, "Stylus needs another Python.")
+    assert (process.report().state, process.report().sentence) == (
+        EngineState.FAILED,
+        "Stylus needs another Python.",
+    )
     process.set_up()
     assert not process.wait_ready(5, never)
     process.stop()
@@ -87,13 +102,17 @@ def test_a_python_without_packages_is_a_sentence(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
-    """A copy of the extension whose locks name a tiny package, and which is built by its own install.py."""
+    """A copy of the extension whose locks name a tiny package, and which is built by its own
+    install.py.
+    """
     shop = copy_of_extension(tmp_path)
     root = tmp_path / "extension"
     for name, value in clean_variables(shop).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(hook, "ROOT", root)
-    setup = Setup(plan_environment(Home(root / ".engine"), root / "stylus_ext" / "environment" / "locks"))
+    setup = Setup(
+        plan_environment(Home(root / ".engine"), root / "stylus_ext" / "environment" / "locks")
+    )
     yield setup
     if setup._builder is not None:
         setup._builder.wait(PATIENCE_S)
@@ -125,7 +144,9 @@ def test_a_build_that_was_killed_is_taken_up_again(extension: Setup) -> None:
     until(lambda: extension.ready)
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(extension: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    extension: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = home_of(extension)
     home.folder.rmdir()
     home.folder.write_text("in the way", "utf-8")
@@ -146,8 +167,9 @@ def test_the_panel_may_look_often(setup: Setup) -> None:
 
 def test_nothing_of_the_webui_is_imported() -> None:
     code = (
-        "import sys; import stylus_ext.host.engine_process, stylus_ext.host.engine_client, stylus_ext.host.guard, stylus_ext.host.api;"
-        "sys.exit(str({'modules', 'gradio', 'fastapi', 'starlette', 'torch', 'numpy', 'httpx', 'uvicorn'} & set(sys.modules) or ''))"
+        "import sys; import stylus_ext.host.engine_process, stylus_ext.host.engine_client,"
+        " stylus_ext.host.guard, stylus_ext.host.api;sys.exit(str({'modules', 'gradio', 'fastapi',"
+        " 'starlette', 'torch', 'numpy', 'httpx', 'uvicorn'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == "\n", done.stderr

@@ -1,4 +1,6 @@
-"""The wait for files itself, over a small engine whose job does as a test says: what is shown, what ends it, and how fast."""
+"""The wait for files itself, over a small engine whose job does as a test says: what is shown, what
+ends it, and how fast.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,17 @@ from stylus_ext.environment.problems import EngineGone
 from stylus_ext.host.fetching import Came, FetchStopped, Hall, fetch, listed
 
 FILES = [
-    MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB), MissingFile(AdapterKey("civitai", "2"), "Owl", "owl.safetensors", 36 * MB),
+    MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB),
+    MissingFile(AdapterKey("civitai", "2"), "Owl", "owl.safetensors", 36 * MB),
 ]
 ONE = FILES[:1]
 
 
 @dataclass
 class Jobs:
-    """An engine with one job, which goes through `states`; `slow_s` is how long each answer takes."""
+    """An engine with one job, which goes through `states`; `slow_s` is how long each answer
+    takes.
+    """
 
     states: list[Mapping[str, Any] | Exception]
     slow_s: float = 0.0
@@ -43,14 +48,30 @@ class Jobs:
         state = self.states[0] if len(self.states) == 1 else self.states.pop(0)
         if isinstance(state, Exception):
             raise state
-        return {"id": job_id, "name": "fetch", "step": "", "done": 0, "total": None, "eta_s": None, "result": None, "error": "", **state}
+        return {
+            "id": job_id,
+            "name": "fetch",
+            "step": "",
+            "done": 0,
+            "total": None,
+            "eta_s": None,
+            "result": None,
+            "error": "",
+            **state,
+        }
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         self.cancelled.set()
         return {}
 
 
-RUNNING: Mapping[str, Any] = {"state": "running", "step": "Fetching Fox", "done": 12 * MB, "total": 150 * MB, "eta_s": 46.4}
+RUNNING: Mapping[str, Any] = {
+    "state": "running",
+    "step": "Fetching Fox",
+    "done": 12 * MB,
+    "total": 150 * MB,
+    "eta_s": 46.4,
+}
 
 
 @dataclass
@@ -63,15 +84,27 @@ class Watched:
         return Hall(self.said.append, self.interrupted, self.skipped, longest_s)
 
 
-def done(fetched: list[dict[str, Any]], failed: list[dict[str, Any]] | None = None) -> Mapping[str, Any]:
+def done(
+    fetched: list[dict[str, Any]], failed: list[dict[str, Any]] | None = None
+) -> Mapping[str, Any]:
     return {"state": "done", "result": {"fetched": fetched, "failed": failed or []}}
 
 
 def test_what_came_and_what_did_not() -> None:
-    jobs = Jobs([RUNNING, done([{"key": "civitai:1", "stem": "fox", "size": 150 * MB, "new": True}], [{"key": "civitai:2", "text": "Owl is archived."}])])
+    jobs = Jobs(
+        [
+            RUNNING,
+            done(
+                [{"key": "civitai:1", "stem": "fox", "size": 150 * MB, "new": True}],
+                [{"key": "civitai:2", "text": "Owl is archived."}],
+            ),
+        ]
+    )
     watched = Watched()
     came = fetch(jobs, FILES, ["/loras"], watched.hall())
-    assert came == Came({"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."})
+    assert came == Came(
+        {"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."}
+    )
     assert jobs.begun == [{"keys": ["civitai:1", "civitai:2"], "lora_dirs": ["/loras"]}]
     assert not jobs.cancelled.is_set()
     assert watched.said[0] == "Stylus: fetching Fox (150 MB) and Owl (36 MB)"
@@ -81,7 +114,21 @@ def test_what_came_and_what_did_not() -> None:
 def test_the_line_has_megabytes_and_the_time_that_is_left() -> None:
     waits = {"state": "running", "step": "Waiting for another WebUI that fetches Fox", "done": 0}
     watched = Watched()
-    fetch(Jobs([waits, RUNNING, RUNNING, {**RUNNING, "eta_s": None}, {**RUNNING, "eta_s": 0.2}, done([])]), ONE, [], watched.hall())
+    fetch(
+        Jobs(
+            [
+                waits,
+                RUNNING,
+                RUNNING,
+                {**RUNNING, "eta_s": None},
+                {**RUNNING, "eta_s": 0.2},
+                done([]),
+            ]
+        ),
+        ONE,
+        [],
+        watched.hall(),
+    )
     lines = list(dict.fromkeys(watched.said))
     assert "Stylus: fetching Fox (150 MB): waiting for another WebUI that fetches Fox" in lines
     assert "Stylus: fetching Fox (150 MB): 12.0 of 150.0 MB, about 46 s left" in lines
@@ -92,7 +139,10 @@ def test_the_line_has_megabytes_and_the_time_that_is_left() -> None:
 @pytest.mark.parametrize("slow_s", [0.0, 1.5])
 def test_interrupt_is_heeded_within_200_ms_even_by_an_engine_that_is_slow(slow_s: float) -> None:
     pressed_at = time.monotonic() + 0.3
-    jobs, watched = Jobs([RUNNING], slow_s), Watched(interrupted=lambda: time.monotonic() >= pressed_at)
+    jobs, watched = (
+        Jobs([RUNNING], slow_s),
+        Watched(interrupted=lambda: time.monotonic() >= pressed_at),
+    )
     with pytest.raises(FetchStopped, match="while it fetched Fox .150 MB.; what had come is kept"):
         fetch(jobs, ONE, [], watched.hall())
     assert time.monotonic() - pressed_at < 0.2
@@ -104,7 +154,10 @@ def test_skip_ends_the_wait_and_not_the_picture() -> None:
     jobs, watched = Jobs([RUNNING]), Watched(skipped=lambda: True)
     came = fetch(jobs, FILES, [], watched.hall())
     assert set(came.failed) == {"civitai:1", "civitai:2"}
-    assert came.failed["civitai:2"] == "Owl was not fetched, since you skipped it; what had come is kept to go on with."
+    assert (
+        came.failed["civitai:2"]
+        == "Owl was not fetched, since you skipped it; what had come is kept to go on with."
+    )
     assert jobs.cancelled.wait(10)
 
 
@@ -115,15 +168,30 @@ def test_the_wait_ends_when_it_may_not_go_on() -> None:
     assert "was not there within 0.005 minutes" in came.failed["civitai:1"]
 
 
-@pytest.mark.parametrize(("end", "said"), [
-    ({"state": "failed", "error": "The disk is full."}, "Fox was not fetched: The disk is full."),
-    ({"state": "cancelled", "error": "fetch was stopped, as you asked; what was finished stays."}, "was stopped, as you asked"),
-    ({"state": "failed"}, "Fox was not fetched: the engine did not say why."),
-    (EngineGone("Nobody answers."), "does not answer any more; what had come is kept to go on with."),
-    (Unavailable("The engine is stopping."), "Fox was not fetched: The engine is stopping."),
-    (InvalidInput("There is no job '00ff' any more."), "There is no job '00ff' any more."),
-    ({"state": "failed", "error": "Is it running?"}, "Fox was not fetched: Is it running?"),
-])
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (
+            {"state": "failed", "error": "The disk is full."},
+            "Fox was not fetched: The disk is full.",
+        ),
+        (
+            {
+                "state": "cancelled",
+                "error": "fetch was stopped, as you asked; what was finished stays.",
+            },
+            "was stopped, as you asked",
+        ),
+        ({"state": "failed"}, "Fox was not fetched: the engine did not say why."),
+        (
+            EngineGone("Nobody answers."),
+            "does not answer any more; what had come is kept to go on with.",
+        ),
+        (Unavailable("The engine is stopping."), "Fox was not fetched: The engine is stopping."),
+        (InvalidInput("There is no job '00ff' any more."), "There is no job '00ff' any more."),
+        ({"state": "failed", "error": "Is it running?"}, "Fox was not fetched: Is it running?"),
+    ],
+)
 def test_however_it_ends_there_is_a_sentence(end: Mapping[str, Any] | Exception, said: str) -> None:
     came = fetch(Jobs([RUNNING, end]), ONE, [], Watched().hall())
     assert said in came.failed["civitai:1"]
@@ -136,6 +204,8 @@ def test_a_long_sentence_is_cut_to_what_the_engine_reads() -> None:
     assert len(came.failed["civitai:1"]) <= 2000
 
 
-@pytest.mark.parametrize(("names", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+@pytest.mark.parametrize(
+    ("names", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
 def test_names_are_listed_as_in_a_sentence(names: list[str], said: str) -> None:
     assert listed(names) == said

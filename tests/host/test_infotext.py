@@ -28,8 +28,15 @@ from tests.host.double.processing import parse_generation_parameters, quote
 
 def read_back(fields: dict[str, str]) -> dict[str, object]:
     """As the host writes them and reads them."""
-    last = ", ".join(f"{name}: {quote(value)}" for name, value in {"Steps": 20, "Sampler": "Euler", "Seed": 1, **fields}.items())
-    return {name: value for name, value in parse_generation_parameters(f"a prompt\n{last}").items() if name in infotext.OURS}
+    last = ", ".join(
+        f"{name}: {quote(value)}"
+        for name, value in {"Steps": 20, "Sampler": "Euler", "Seed": 1, **fields}.items()
+    )
+    return {
+        name: value
+        for name, value in parse_generation_parameters(f"a prompt\n{last}").items()
+        if name in infotext.OURS
+    }
 
 
 def test_what_is_at_its_default_goes_unsaid() -> None:
@@ -39,35 +46,70 @@ def test_what_is_at_its_default_goes_unsaid() -> None:
 
 
 def test_only_notes_about_the_picture_are_written() -> None:
-    notes = [Note("nothing_fits", "Nothing fits."), Note("replayed", "Again."), Note("nothing_fits", "Nothing fits.")]
+    notes = [
+        Note("nothing_fits", "Nothing fits."),
+        Note("replayed", "Again."),
+        Note("nothing_fits", "Nothing fits."),
+    ]
     assert of_generation(PanelValues(), "sd1", notes)["Stylus notes"] == "Nothing fits."
 
 
 @pytest.mark.parametrize(
-    "path", ["/home/jane doe/webui/.engine", "C:\\Users\\Jane Doe\\x", "D:/jane/x", "\\\\nas\\jane\\x", "~/jane/x", "'/home/jane/x'"]
+    "path",
+    [
+        "/home/jane doe/webui/.engine",
+        "C:\\Users\\Jane Doe\\x",
+        "D:/jane/x",
+        "\\\\nas\\jane\\x",
+        "~/jane/x",
+        "'/home/jane/x'",
+    ],
 )
 def test_a_picture_names_no_folder_of_its_maker(path: str) -> None:
-    said = of_generation(PanelValues(), "", [Note("failed", f"The engine cannot be set up in {path}: no space left."), Note("late", "Too late.")])
+    said = of_generation(
+        PanelValues(),
+        "",
+        [
+            Note("failed", f"The engine cannot be set up in {path}: no space left."),
+            Note("late", "Too late."),
+        ],
+    )
     assert "jane" not in said["Stylus notes"].lower()
     assert said["Stylus notes"].startswith("The engine cannot be set up in")
     assert said["Stylus notes"].endswith("Too late.")
 
 
-@pytest.mark.parametrize("text", ["Use 1/2 and/or a/b.", "See https://example.org/a/b now.", "at http://127.0.0.1:7870/x.", "a: b / c."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use 1/2 and/or a/b.",
+        "See https://example.org/a/b now.",
+        "at http://127.0.0.1:7870/x.",
+        "a: b / c.",
+    ],
+)
 def test_what_only_looks_like_a_folder_stays(text: str) -> None:
     assert of_generation(PanelValues(), "", [Note("failed", text)])["Stylus notes"] == text
 
 
 def test_a_picture_says_what_changed_and_no_more() -> None:
     picture = Picture("a corgi", "blurry", ("corgi_dog",), ("oil",))
-    assert of_picture(picture, "a corgi <lora:corgi_dog:1>", "blurry") == {"Stylus prompt": "a corgi", "Stylus mask": "+corgi_dog -oil"}
-    assert of_picture(picture, "a corgi", "blurry, lowres") == {"Stylus negative prompt": "blurry", "Stylus mask": "+corgi_dog -oil"}
+    assert of_picture(picture, "a corgi <lora:corgi_dog:1>", "blurry") == {
+        "Stylus prompt": "a corgi",
+        "Stylus mask": "+corgi_dog -oil",
+    }
+    assert of_picture(picture, "a corgi", "blurry, lowres") == {
+        "Stylus negative prompt": "blurry",
+        "Stylus mask": "+corgi_dog -oil",
+    }
     assert of_picture(Picture("", "", ()), "<lora:x:1>", "") == {}
 
 
 def test_fields_come_back_as_they_were() -> None:
     fields = {
-        **of_generation(PanelValues(strength=0.55, seed=4), "sd1", [Note("late", 'It said: "no", and left.')]),
+        **of_generation(
+            PanelValues(strength=0.55, seed=4), "sd1", [Note("late", 'It said: "no", and left.')]
+        ),
         **of_picture(Picture('a "corgi", (red:1.2)\nBREAK [a:b:0.5] \\(x\\)', ""), "other", ""),
     }
     assert read_back(fields) == fields
@@ -75,9 +117,14 @@ def test_fields_come_back_as_they_were() -> None:
 
 @given(
     st.builds(
-        PanelValues, enabled=st.just(True), max_adapters=st.integers(0, 10), per_task=st.integers(0, 5),
-        strength=st.integers(0, 40).map(lambda steps: steps * 0.05), diversity=st.sampled_from(["paper", "all", "subsets"]),
-        vary_inside_batch=st.booleans(), seed=st.integers(-1, 2**63 - 1),
+        PanelValues,
+        enabled=st.just(True),
+        max_adapters=st.integers(0, 10),
+        per_task=st.integers(0, 5),
+        strength=st.integers(0, 40).map(lambda steps: steps * 0.05),
+        diversity=st.sampled_from(["paper", "all", "subsets"]),
+        vary_inside_batch=st.booleans(),
+        seed=st.integers(-1, 2**63 - 1),
     )
 )
 def test_settings_survive_the_way_through_a_picture(values: PanelValues) -> None:
@@ -96,7 +143,11 @@ def test_settings_of_a_strangers_picture_do_no_harm(said: str) -> None:
 
 def test_settings_out_of_range_fall_back_together() -> None:
     params = {"Stylus": "0.1.0", "Stylus settings": "max_adapters=99 strength=0.5"}
-    assert (pasted("max_adapters", params), pasted("strength", params), pasted("enabled", params)) == (3, 1.0, True)
+    assert (
+        pasted("max_adapters", params),
+        pasted("strength", params),
+        pasted("enabled", params),
+    ) == (3, 1.0, True)
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=20), max_size=4))
@@ -105,15 +156,31 @@ def test_a_set_survives_the_hidden_field(prompt: str, tags: list[str]) -> None:
     assert load_replay(replay.dump()) == replay
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["prompt", "tags", "fields", "x"]), inner, max_size=4), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["prompt", "tags", "fields", "x"]), inner, max_size=4)
+        ),
+        max_leaves=8,
+    )
+)
 def test_anything_else_in_it_is_no_set_or_a_harmless_one(said: object) -> None:
     found = load_replay(json.dumps(said))
     assert found is None or all(isinstance(tag, str) for tag in found.tags)
 
 
 def test_only_fields_of_ours_are_taken_from_a_paste() -> None:
-    replay = replay_of({"Stylus": "0.1.0", "Stylus mask": "+a", "Prompt": "x <lora:a:1>", "Seed": "5", "Stylus evil": "y"})
+    replay = replay_of(
+        {
+            "Stylus": "0.1.0",
+            "Stylus mask": "+a",
+            "Prompt": "x <lora:a:1>",
+            "Seed": "5",
+            "Stylus evil": "y",
+        }
+    )
     assert replay is not None
     assert replay.fields == {"Stylus": "0.1.0", "Stylus mask": "+a"}
     assert replay_of({"Prompt": "x", "Seed": "5"}) is None
@@ -141,7 +208,12 @@ def test_the_prompts_of_an_infotext_as_they_stand() -> None:
 
 
 def test_what_another_batch_left_is_taken_away() -> None:
-    params = {"Stylus": "0.1.0", "Stylus mask": "+a", "Lora hashes": "a: 1", "Denoising strength": 0.5}
+    params = {
+        "Stylus": "0.1.0",
+        "Stylus mask": "+a",
+        "Lora hashes": "a: 1",
+        "Denoising strength": 0.5,
+    }
     infotext.forget(params)
     assert params == {"Denoising strength": 0.5}
 

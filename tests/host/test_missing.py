@@ -1,4 +1,6 @@
-"""Pictures whose LoRAs are not there yet: the script in the double, a real engine, and a local Civitai that behaves as it likes."""
+"""Pictures whose LoRAs are not there yet: the script in the double, a real engine, and a local
+Civitai that behaves as it likes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def test_a_picture_gets_a_lora_that_was_not_there(scene: Scene) -> None:
     assert "<lora:" not in scene.prompts(scene.make("zebrastripe at night", {"enabled": True}))[0]
     done = scene.make("zebrastripe at night", n_iter=2, batch_size=2, enable_hr=True)
     assert all("<lora:zebrastripe" in prompt for prompt in scene.prompts(done)[:2])
-    assert (scene.folder / "zebrastripe.safetensors").read_bytes() == scene.civitai.files[number_of("zebrastripe")]
+    assert (scene.folder / "zebrastripe.safetensors").read_bytes() == scene.civitai.files[
+        number_of("zebrastripe")
+    ]
     assert "zebrastripe was fetched (" in scene.told(done)
     assert scene.true(done, enable_hr=True)
     assert scene.downloads_of("zebrastripe") == 1
@@ -31,7 +35,9 @@ def test_a_picture_gets_a_lora_that_was_not_there(scene: Scene) -> None:
 
 def test_what_comes_is_shown_with_its_size(scene: Scene) -> None:
     body = scene.civitai.files[number_of("zebrastripe")]
-    scene.civitai.faults.add(Fault(BUCKET % number_of("zebrastripe"), on="storage", pace=len(body) / 1.5))
+    scene.civitai.faults.add(
+        Fault(BUCKET % number_of("zebrastripe"), on="storage", pace=len(body) / 1.5)
+    )
     lines = list[str]()
     with scene.meanwhile(lambda: lines.append(scene.desk.downloads.line), lambda: None):
         scene.make("zebrastripe at night")
@@ -43,7 +49,9 @@ def test_what_comes_is_shown_with_its_size(scene: Scene) -> None:
     assert scene.desk.downloads.line == ""
 
 
-def test_all_prompts_are_asked_before_anything_is_fetched_and_each_file_comes_once(scene: Scene) -> None:
+def test_all_prompts_are_asked_before_anything_is_fetched_and_each_file_comes_once(
+    scene: Scene,
+) -> None:
     prompts = ["zebrastripe", "quokkaville", "a zebrastripe"]
     p = Processing(scene.stage.host, prompts, is_api=True, n_iter=3)
     p.give_scripts(scene.stage.host.txt2img, (0, dict(ON)))
@@ -68,7 +76,14 @@ def test_what_is_refused_is_left_out_and_said(scene: Scene) -> None:
 
 
 def test_a_file_with_another_hash_is_not_kept(scene: Scene) -> None:
-    scene.civitai.faults.add(Fault(BUCKET % number_of("zebrastripe"), on="storage", times=-1, alter=lambda body: body[:-8] + b"deadbeef"))
+    scene.civitai.faults.add(
+        Fault(
+            BUCKET % number_of("zebrastripe"),
+            on="storage",
+            times=-1,
+            alter=lambda body: body[:-8] + b"deadbeef",
+        )
+    )
     done = scene.make("zebrastripe at night")
     assert "<lora:" not in scene.prompts(done)[0]
     assert "SHA256" in scene.told(done)
@@ -87,7 +102,11 @@ def test_cells_of_a_grid_share_what_came_and_what_did_not(scene: Scene) -> None:
     assert all("Quokkaville (v1.0)" in done.infotexts[0] for done in cells)
     assert all(scene.true(done) for done in cells)
     assert scene.downloads_of("zebrastripe") == 1
-    asked = [seen for seen in scene.civitai.seen if seen.path == f"/api/download/models/{number_of('quokkaville')}"]
+    asked = [
+        seen
+        for seen in scene.civitai.seen
+        if seen.path == f"/api/download/models/{number_of('quokkaville')}"
+    ]
     assert len(scene.fetched()) == 1
     assert len(asked) <= 2
 
@@ -97,7 +116,9 @@ def test_interrupt_stops_a_download_at_once_and_says_so(scene: Scene) -> None:
     body = scene.civitai.files[number]
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=len(body) // 2))
     came = f"{len(body) / 2 / 2**20:,.1f} of"
-    with scene.meanwhile(lambda: came in scene.desk.downloads.line, lambda: setattr(state, "interrupted", True)) as pressed:
+    with scene.meanwhile(
+        lambda: came in scene.desk.downloads.line, lambda: setattr(state, "interrupted", True)
+    ) as pressed:
         done = scene.make("zebrastripe at night")
     ms = (time.monotonic() - pressed[0]) * 1000
     assert done.images == []
@@ -119,7 +140,9 @@ def test_skip_goes_on_without_the_lora(scene: Scene) -> None:
     number, state = number_of("zebrastripe"), scene.stage.host.state
     state.skipped = True  # of an earlier cell, and not meant for this
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
-    with scene.meanwhile(lambda: " of " in scene.desk.downloads.line, lambda: setattr(state, "skipped", True)):
+    with scene.meanwhile(
+        lambda: " of " in scene.desk.downloads.line, lambda: setattr(state, "skipped", True)
+    ):
         done = scene.make("zebrastripe and quokkaville")
     assert len(done.images) == 1
     assert "<lora:zebrastripe" not in scene.prompts(done)[0]
@@ -144,30 +167,40 @@ def test_the_wait_for_a_download_has_its_own_end(scene: Scene) -> None:
     assert "<lora:" not in scene.prompts(done)[0]
 
 
-def test_an_engine_that_is_killed_while_it_fetches_costs_the_lora_and_not_the_picture(scene: Scene) -> None:
+def test_an_engine_that_is_killed_while_it_fetches_costs_the_lora_and_not_the_picture(
+    scene: Scene,
+) -> None:
     number = number_of("narwhalheim")
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
     pid = scene.process.report().pid
-    with scene.meanwhile(lambda: " of " in scene.desk.downloads.line, lambda: os.kill(pid, signal.SIGKILL)) as killed:
+    with scene.meanwhile(
+        lambda: " of " in scene.desk.downloads.line, lambda: os.kill(pid, signal.SIGKILL)
+    ) as killed:
         done = scene.make("narwhalheim at night")
     assert killed
     assert len(done.images) == 1
     assert "<lora:" not in scene.prompts(done)[0]
     assert "Narwhalheim was not fetched: " in scene.told(done)
     assert scene.true(done)
-    assert "<lora:narwhalheim" in scene.prompts(scene.make("narwhalheim at night"))[0], "the engine that came after it goes on"
+    assert "<lora:narwhalheim" in scene.prompts(scene.make("narwhalheim at night"))[0], (
+        "the engine that came after it goes on"
+    )
 
 
 def test_a_file_that_is_there_and_not_listed_is_found_and_listed(scene: Scene) -> None:
     """Put there since the host looked; nothing is fetched for it."""
-    (scene.folder / "my axolotl.safetensors").write_bytes(scene.civitai.files[number_of("axolotlbay")])
+    (scene.folder / "my axolotl.safetensors").write_bytes(
+        scene.civitai.files[number_of("axolotlbay")]
+    )
     done = scene.make("axolotlbay at night")
     assert "<lora:my axolotl:" in scene.prompts(done)[0]
     assert scene.downloads_of("axolotlbay") == 0
     assert scene.true(done)
 
 
-def test_a_file_in_a_folder_into_which_the_host_does_not_look_is_not_tagged(scene: Scene, tmp_path: Path) -> None:
+def test_a_file_in_a_folder_into_which_the_host_does_not_look_is_not_tagged(
+    scene: Scene, tmp_path: Path
+) -> None:
     """reForge lists no LyCORIS folder, and loads none of a picture's LoRAs where one is missing."""
     other = tmp_path / "LyCORIS"
     other.mkdir()
@@ -187,16 +220,21 @@ def test_an_unknown_checkpoint_gets_nothing_fetched(scene: Scene) -> None:
     assert scene.fetched() == []
 
 
-@pytest.mark.parametrize(("flags", "api", "allowed"), [
-    ({"listen": True}, True, False),
-    ({"listen": True, "gradio_auth": "a:b"}, True, False),
-    ({"listen": True, "api_auth": "a:b"}, True, True),
-    ({"listen": True, "enable_insecure_extension_access": True}, True, True),
-    ({"listen": True, "api_auth": "a:b"}, False, False),
-    ({"listen": True, "gradio_auth": "a:b"}, False, True),
-    ({}, False, True),
-])
-def test_who_may_have_something_fetched(scene: Scene, flags: dict[str, object], api: bool, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("flags", "api", "allowed"),
+    [
+        ({"listen": True}, True, False),
+        ({"listen": True, "gradio_auth": "a:b"}, True, False),
+        ({"listen": True, "api_auth": "a:b"}, True, True),
+        ({"listen": True, "enable_insecure_extension_access": True}, True, True),
+        ({"listen": True, "api_auth": "a:b"}, False, False),
+        ({"listen": True, "gradio_auth": "a:b"}, False, True),
+        ({}, False, True),
+    ],
+)
+def test_who_may_have_something_fetched(
+    scene: Scene, flags: dict[str, object], api: bool, allowed: bool
+) -> None:
     vars(scene.stage.host.cmd_opts).update(flags)
     if api:
         done = scene.make("zebrastripe at night")
@@ -214,7 +252,9 @@ def test_who_may_have_something_fetched(scene: Scene, flags: dict[str, object], 
 
 
 def txt2img(scene: Scene, request: page.Request) -> object:
-    """As the host's own function: the page's request is one of its arguments, and goes no further."""
+    """As the host's own function: the page's request is one of its arguments, and goes no
+    further.
+    """
     return scene.stage.host.generate(prompt="zebrastripe at night")
 
 

@@ -7,31 +7,60 @@ import pytest
 from stylus_ext.core.settings import Settings, options
 from tests.host.double.fixtures import Stage
 
-HOST_ONLY = {"ready_s", "cold_s", "warm_s", "chat_s", "fetch_minutes", "inpaint_styles", "describe", "engine_url", "data_folder"}
+HOST_ONLY = {
+    "ready_s",
+    "cold_s",
+    "warm_s",
+    "chat_s",
+    "fetch_minutes",
+    "inpaint_styles",
+    "describe",
+    "engine_url",
+    "data_folder",
+}
 
 
 def test_every_setting_has_its_option_and_there_are_no_others(stage: Stage) -> None:
-    wanted = {f"stylus_{option.section}_{option.name}" for option in options()} | {f"stylus_{name}" for name in HOST_ONLY}
+    wanted = {f"stylus_{option.section}_{option.name}" for option in options()} | {
+        f"stylus_{name}" for name in HOST_ONLY
+    }
     assert {name for name in stage.host.opts.data_labels if name.startswith("stylus")} == wanted
 
 
 def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
     for option in options():
         info = stage.host.opts.data_labels[f"stylus_{option.section}_{option.name}"]
-        assert info.default == (", ".join(option.default) if isinstance(option.default, tuple) else option.default)
+        assert info.default == (
+            ", ".join(option.default) if isinstance(option.default, tuple) else option.default
+        )
         assert option.help in info.label
         if option.choices:
             assert tuple(info.component_args["choices"]) == option.choices
         elif not isinstance(option.default, (bool, str, tuple)):
-            assert (info.component_args["minimum"], info.component_args["maximum"]) == (option.low, option.high)
+            assert (info.component_args["minimum"], info.component_args["maximum"]) == (
+                option.low,
+                option.high,
+            )
 
 
 def test_urls_and_folders_cannot_be_set_through_the_api(stage: Stage) -> None:
     restricted = {name for name, info in stage.host.opts.data_labels.items() if info.restrict_api}
     assert restricted == {
-        "stylus_encoder_endpoint", "stylus_encoder_model", "stylus_encoder_dimensions", "stylus_encoder_device", "stylus_vectors_chroma_url",
-        "stylus_civitai_civitai_url", "stylus_civitai_civitai_files_url", "stylus_hugging_face_hugging_face_url", "stylus_engine_url", "stylus_data_folder",
-        *(f"stylus_{option.section}_{option.name}" for option in options() if option.section in ("downloads", "chat", "reranking")),
+        "stylus_encoder_endpoint",
+        "stylus_encoder_model",
+        "stylus_encoder_dimensions",
+        "stylus_encoder_device",
+        "stylus_vectors_chroma_url",
+        "stylus_civitai_civitai_url",
+        "stylus_civitai_civitai_files_url",
+        "stylus_hugging_face_hugging_face_url",
+        "stylus_engine_url",
+        "stylus_data_folder",
+        *(
+            f"stylus_{option.section}_{option.name}"
+            for option in options()
+            if option.section in ("downloads", "chat", "reranking")
+        ),
     }
 
 
@@ -55,7 +84,11 @@ def test_before_the_page_exists_the_defaults_hold(stage: Stage) -> None:
 
 
 def test_what_the_page_says_goes_with_every_plan(stage: Stage) -> None:
-    stage.host.opts.data |= {"stylus_text_debias": "best quality", "stylus_weights_total_cap": 1, "stylus_selection_max_styles": 1.0}
+    stage.host.opts.data |= {
+        "stylus_text_debias": "best quality",
+        "stylus_weights_total_cap": 1,
+        "stylus_selection_max_styles": 1.0,
+    }
     done = stage.host.api({"enabled": True}, prompt="a corgi")
     settings = stage.asked[0]["settings"]
     assert settings["text"]["debias"] == "best quality"
@@ -65,7 +98,10 @@ def test_what_the_page_says_goes_with_every_plan(stage: Stage) -> None:
 
 
 def test_a_list_is_one_text_on_the_page_and_several_in_the_plan(stage: Stage) -> None:
-    stage.host.opts.data |= {"stylus_selection_deny_folders": "old, characters/nsfw", "stylus_selection_deny_tags": ""}
+    stage.host.opts.data |= {
+        "stylus_selection_deny_folders": "old, characters/nsfw",
+        "stylus_selection_deny_tags": "",
+    }
     stage.host.api({"enabled": True}, prompt="a corgi")
     settings = stage.asked[0]["settings"]["selection"]
     assert list(settings["deny_folders"]) == ["old", "characters/nsfw"]
@@ -73,7 +109,11 @@ def test_a_list_is_one_text_on_the_page_and_several_in_the_plan(stage: Stage) ->
 
 
 def test_the_panel_begins_with_the_pages_values(stage: Stage) -> None:
-    stage.host.opts.data |= {"stylus_weights_strength": 0.7, "stylus_selection_max_adapters": 2.0, "stylus_diversity_scheme": "all"}
+    stage.host.opts.data |= {
+        "stylus_weights_strength": 0.7,
+        "stylus_selection_max_adapters": 2.0,
+        "stylus_diversity_scheme": "all",
+    }
     stage.host.start()
     assert stage.host.page.by_id("stylus_txt2img_strength").value == 0.7
     assert stage.host.page.by_id("stylus_img2img_max_adapters").value == 2
@@ -83,8 +123,13 @@ def test_the_panel_begins_with_the_pages_values(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("weights_strength", 99), ("weights_strength", "much"), ("selection_policy", "psychic"), ("selection_max_adapters", 2.5),
-        ("text_triggers", "yes"), ("text_debias", 7), ("weights_total_cap", float("nan")),
+        ("weights_strength", 99),
+        ("weights_strength", "much"),
+        ("selection_policy", "psychic"),
+        ("selection_max_adapters", 2.5),
+        ("text_triggers", "yes"),
+        ("text_debias", 7),
+        ("weights_total_cap", float("nan")),
     ],
 )
 def test_a_value_that_cannot_be_used_is_left_at_its_default(
@@ -102,19 +147,38 @@ def test_a_value_that_cannot_be_used_is_left_at_its_default(
 def test_the_engines_own_sections_become_flags_of_its_start(stage: Stage) -> None:
     from stylus_ext.host.options import engine_flags
 
-    stage.host.opts.data |= {"stylus_encoder_endpoint": "http://127.0.0.1:9", "stylus_encoder_threads": 1.0, "stylus_vectors_exact_below": 10}
-    assert engine_flags() == ["--endpoint", "http://127.0.0.1:9", "--threads", "1", "--exact-below", "10"]
+    stage.host.opts.data |= {
+        "stylus_encoder_endpoint": "http://127.0.0.1:9",
+        "stylus_encoder_threads": 1.0,
+        "stylus_vectors_exact_below": 10,
+    }
+    assert engine_flags() == [
+        "--endpoint",
+        "http://127.0.0.1:9",
+        "--threads",
+        "1",
+        "--exact-below",
+        "10",
+    ]
 
 
 def test_the_flags_are_ones_that_the_engine_takes(stage: Stage) -> None:
     from stylus_ext.cli_flags import flag
     from stylus_ext.core.settings import ENGINE_SECTIONS
 
-    assert {flag(option) for option in options() if option.section in ENGINE_SECTIONS} >= {"--endpoint", "--threads", "--exact-below"}
+    assert {flag(option) for option in options() if option.section in ENGINE_SECTIONS} >= {
+        "--endpoint",
+        "--threads",
+        "--exact-below",
+    }
 
 
-@pytest.mark.parametrize(("said", "taken"), [(5, 5.0), ("5", 60.0), (-1, 60.0), (10_000, 60.0), (None, 60.0)])
-def test_waiting_times_outside_reason_are_not_taken(stage: Stage, said: object, taken: float) -> None:
+@pytest.mark.parametrize(
+    ("said", "taken"), [(5, 5.0), ("5", 60.0), (-1, 60.0), (10_000, 60.0), (None, 60.0)]
+)
+def test_waiting_times_outside_reason_are_not_taken(
+    stage: Stage, said: object, taken: float
+) -> None:
     from stylus_ext.host.options import patience
 
     stage.host.opts.data["stylus_ready_s"] = said

@@ -1,4 +1,6 @@
-"""The hidden button that brings the page its token: on every place of ours, wired once, and refused to other sites' pages."""
+"""The hidden button that brings the page its token: on every place of ours, wired once, and refused
+to other sites' pages.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,16 @@ def test_each_press_brings_another_token_into_the_hidden_box(stage: Stage, tab: 
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
-def test_another_sites_page_gets_the_reason_and_no_token(stage: Stage, headers: dict[str, str]) -> None:
+def test_another_sites_page_gets_the_reason_and_no_token(
+    stage: Stage, headers: dict[str, str]
+) -> None:
     said = pressed(stage, "txt2img", **headers)
     assert " " in said
     assert "evil.example" in said
 
 
 def test_the_tab_is_empty_but_for_its_place(stage: Stage) -> None:
-    (blocks, label, name), = stage.host.own_tabs
+    ((blocks, label, name),) = stage.host.own_tabs
     assert (label, name) == ("Stylus", "stylus")
     assert set(blocks.ids()) == {"stylus_tab_place", "stylus_tab_page", "stylus_tab_token"}
     assert 'id="stylus_tab_mount"' in blocks.by_id("stylus_tab_place").value

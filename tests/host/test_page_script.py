@@ -1,4 +1,6 @@
-"""What the page's script may not do, read from its text: write markup, run text, keep anything, load anything from elsewhere."""
+"""What the page's script may not do, read from its text: write markup, run text, keep anything,
+load anything from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,27 @@ SCRIPT = (ROOT / "javascript" / "stylus.js").read_text("utf-8")
 STYLE = (ROOT / "style.css").read_text("utf-8")
 
 
-@pytest.mark.parametrize("word", [
-    "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "createContextualFragment", "srcdoc",
-    "localStorage", "indexedDB", "document.cookie", "http://", "import(", "XMLHttpRequest", "setAttribute(\"on",
-])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        "DOMParser",
+        "createContextualFragment",
+        "srcdoc",
+        "localStorage",
+        "indexedDB",
+        "document.cookie",
+        "http://",
+        "import(",
+        "XMLHttpRequest",
+        'setAttribute("on',
+    ],
+)
 def test_it_has_no_word_for_it(word: str) -> None:
     assert word not in SCRIPT
 
@@ -28,7 +47,9 @@ def test_it_is_one_object_and_every_id_of_its_own_begins_with_one_prefix() -> No
 
 
 def test_every_text_that_it_asks_for_is_there_once_under_each_name() -> None:
-    tables = re.findall(r"(?:Object\.assign\(stylus\.TEXTS, \{|const TEXTS = \{)(.*?)\n    \}", SCRIPT, re.DOTALL)
+    tables = re.findall(
+        r"(?:Object\.assign\(stylus\.TEXTS, \{|const TEXTS = \{)(.*?)\n    \}", SCRIPT, re.DOTALL
+    )
     said: dict[str, set[str]] = {}
     for table in tables:
         for name, words in re.findall(r"\b(\w+): \"((?:[^\"\\]|\\.)*)\"", table):

@@ -75,7 +75,10 @@ def test_without_a_token_or_with_a_wrong_or_expired_one_the_password_is_asked_fo
         refusal = guard.refusal("look", Request("POST", None, **headers))
         assert refusal is not None
         assert refusal.status == UNAUTHORIZED
-    assert Guard(flags(**AUTH)).refusal("look", Request("POST", None, **{PAGE_HEADER: pages.issue()})) is not None
+    assert (
+        Guard(flags(**AUTH)).refusal("look", Request("POST", None, **{PAGE_HEADER: pages.issue()}))
+        is not None
+    )
     assert guard.refusal("look", Request(authorization=password("anna:secret"))) is None
 
 
@@ -85,10 +88,22 @@ def test_a_token_that_another_sites_page_has_is_of_no_use_to_it() -> None:
         guard = Guard(flags(**said), pages)
         stolen = {PAGE_HEADER: pages.issue()}
         for kind in Kind:
-            assert guard.refusal(kind, Request("POST", None, origin="http://evil.example", **stolen)) is not None
-            assert guard.refusal(kind, Request("POST", None, host="evil.example", **stolen)) is not None
-            assert guard.refusal(kind, Request("POST", None, sec_fetch_site="cross-site", **stolen)) is not None
-            assert guard.refusal(kind, Request("POST", None, origin="http://127.0.0.1:7860", **stolen)) is None
+            assert (
+                guard.refusal(kind, Request("POST", None, origin="http://evil.example", **stolen))
+                is not None
+            )
+            assert (
+                guard.refusal(kind, Request("POST", None, host="evil.example", **stolen))
+                is not None
+            )
+            assert (
+                guard.refusal(kind, Request("POST", None, sec_fetch_site="cross-site", **stolen))
+                is not None
+            )
+            assert (
+                guard.refusal(kind, Request("POST", None, origin="http://127.0.0.1:7860", **stolen))
+                is None
+            )
 
 
 def test_where_gradio_has_a_login_a_token_alone_is_not_enough() -> None:
@@ -96,7 +111,12 @@ def test_where_gradio_has_a_login_a_token_alone_is_not_enough() -> None:
     guard = Guard(flags(gradio_auth="anna:secret"), pages)
     headers = {PAGE_HEADER: pages.issue()}
     assert guard.refusal("look", Request("POST", None, **headers)) is not None
-    assert guard.refusal("change", Request("POST", {"abc": "anna"}, cookie="access-token=abc", **headers)) is None
+    assert (
+        guard.refusal(
+            "change", Request("POST", {"abc": "anna"}, cookie="access-token=abc", **headers)
+        )
+        is None
+    )
 
 
 def test_an_open_door_refuses_a_page_what_it_refuses_everybody() -> None:

@@ -1,4 +1,6 @@
-"""The panel: what stands in it, its ids, its events, and that making it again for the API changes nothing."""
+"""The panel: what stands in it, its ids, its events, and that making it again for the API changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def test_every_component_of_ours_has_an_id(stage: Stage) -> None:
 def test_the_components_are_in_the_order_of_the_values(stage: Stage) -> None:
     from stylus_ext.host.values import NAMES
 
-    found = [component.elem_id.removeprefix("stylus_txt2img_").removesuffix("-checkbox") for component in stage.host.txt2img.inputs[1:]]
+    found = [
+        component.elem_id.removeprefix("stylus_txt2img_").removesuffix("-checkbox")
+        for component in stage.host.txt2img.inputs[1:]
+    ]
     assert tuple(found) == NAMES
 
 
@@ -49,27 +54,61 @@ def test_it_is_off_and_what_the_engine_cannot_do_is_not_shown(stage: Stage) -> N
     assert part(stage, "enabled-checkbox").value is False
     for hidden in ("composer", "downloads", "replay", "set_up", "retry", "afresh"):
         assert part(stage, hidden).visible is False
-    for shown in ("max_adapters", "per_task", "strength", "diversity", "family", "seed", "vary_inside_batch"):
+    for shown in (
+        "max_adapters",
+        "per_task",
+        "strength",
+        "diversity",
+        "family",
+        "seed",
+        "vary_inside_batch",
+    ):
         assert part(stage, shown).visible is True
 
 
 def test_limits_are_those_of_the_settings(stage: Stage) -> None:
     assert (part(stage, "max_adapters").minimum, part(stage, "max_adapters").maximum) == (0, 10)
-    assert (part(stage, "strength").minimum, part(stage, "strength").maximum, part(stage, "strength").step) == (0.0, 2.0, 0.05)
+    assert (
+        part(stage, "strength").minimum,
+        part(stage, "strength").maximum,
+        part(stage, "strength").step,
+    ) == (0.0, 2.0, 0.05)
     assert part(stage, "diversity").choices == ["paper", "all", "subsets"]
     assert part(stage, "family").choices[:2] == ["auto", "sd1"]
 
 
 def test_making_it_again_for_the_api_wires_nothing(stage: Stage) -> None:
-    before = {component._id: dict(component.events) for component in stage.host.page.blocks.values() if isinstance(component, page.Component)}
+    before = {
+        component._id: dict(component.events)
+        for component in stage.host.page.blocks.values()
+        if isinstance(component, page.Component)
+    }
     defaults = stage.host.txt2img.api_defaults()
     assert defaults[1:] == [component.value for component in stage.host.txt2img.inputs[1:]]
-    after = {component._id: dict(component.events) for component in stage.host.page.blocks.values() if isinstance(component, page.Component)}
+    after = {
+        component._id: dict(component.events)
+        for component in stage.host.page.blocks.values()
+        if isinstance(component, page.Component)
+    }
     assert before == after
 
 
 def test_the_api_has_defaults_that_json_can_say(stage: Stage) -> None:
-    assert stage.host.txt2img.api_defaults()[1:] == [False, "rules", 3, 1, 1.0, "paper", False, False, -1, "auto", "", False, ""]
+    assert stage.host.txt2img.api_defaults()[1:] == [
+        False,
+        "rules",
+        3,
+        1,
+        1.0,
+        "paper",
+        False,
+        False,
+        -1,
+        "auto",
+        "",
+        False,
+        "",
+    ]
 
 
 def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +123,17 @@ def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.Mo
 
 def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     change = part(stage, "enabled-checkbox").events["change"]
-    assert texts(list(change.fn(True, Switch(), page.Request())))[-1].startswith("<p>The engine is ready.<br>Base model: sd1 (its architecture).")
+    assert texts(list(change.fn(True, Switch(), page.Request())))[-1].startswith(
+        "<p>The engine is ready.<br>Base model: sd1 (its architecture)."
+    )
     assert stage.engine.started == 1
     assert texts(list(change.fn(False, Switch(), page.Request()))) == [""]
 
 
 def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
-    """Whatever was interrupted before: a flag of the last picture stays until the next one begins."""
+    """Whatever was interrupted before: a flag of the last picture stays until the next one
+    begins.
+    """
     stage.host.state.interrupted = True
     change = part(stage, "enabled-checkbox").events["change"]
     told = texts(list(change.fn(True, Switch(), page.Request())))
@@ -108,43 +151,69 @@ def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
     from tests.host.double.planner import gone
 
     stage.client.trouble = gone()
-    assert texts(list(part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())))[-1] == "<p>The engine ended while it planned.</p>"
+    assert (
+        texts(
+            list(
+                part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())
+            )
+        )[-1]
+        == "<p>The engine ended while it planned.</p>"
+    )
     stage.client.trouble = None
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked[-1]["lora_dirs"] == [str(stage.host.data_path)]
 
 
-def test_it_follows_an_engine_that_is_on_its_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_follows_an_engine_that_is_on_its_way(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host import panel_events
 
     stages = [
-        EngineReport(EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 830, 40),
-        EngineReport(EngineState.SETTING_UP, "The engine is being set up.", "packages", 400, 830, 20),
+        EngineReport(
+            EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 830, 40
+        ),
+        EngineReport(
+            EngineState.SETTING_UP, "The engine is being set up.", "packages", 400, 830, 20
+        ),
         EngineReport(EngineState.STARTING, "The engine is starting."),
         EngineReport(EngineState.READY, "The engine is ready.", pid=1),
     ]
-    monkeypatch.setattr(stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0])
+    monkeypatch.setattr(
+        stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
+    )
     monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
     told = texts(list(panel_events.watch(True, Switch(), page.Request())))
     assert "packages: 400 of 830 MB, about 20 s left." in told[0]
     assert "ready" in told[-1]
 
 
-def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host import panel_events
     from stylus_ext.host.engine_report import ready, starting, stopped
 
     stages = [stopped(), stopped(), starting(1), ready("http://127.0.0.1:1", 1, "0.1.0")]
-    monkeypatch.setattr(stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0])
+    monkeypatch.setattr(
+        stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
+    )
     monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
     told = texts(list(panel_events.watch(True, Switch(), page.Request())))
     assert "ready" in told[-1]
 
 
 @pytest.mark.parametrize(
-    ("state", "set_up", "retry"), [(EngineState.NOT_SET_UP, True, False), (EngineState.FAILED, False, True), (EngineState.STOPPED, False, False)]
+    ("state", "set_up", "retry"),
+    [
+        (EngineState.NOT_SET_UP, True, False),
+        (EngineState.FAILED, False, True),
+        (EngineState.STOPPED, False, False),
+    ],
 )
-def test_buttons_are_there_when_they_are_needed(stage: Stage, state: EngineState, set_up: bool, retry: bool) -> None:
+def test_buttons_are_there_when_they_are_needed(
+    stage: Stage, state: EngineState, set_up: bool, retry: bool
+) -> None:
     stage.engine._state = state
     shown = part(stage, "family").events["input"].fn("auto", page.Request())
     assert (shown[1]["visible"], shown[2]["visible"]) == (set_up, retry)
@@ -161,10 +230,16 @@ def test_set_up_builds_and_starts(stage: Stage) -> None:
 def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
     """With --listen and without a password; gradio's events are a way in too."""
     stage.host.cmd_opts.listen = True
-    shown = list(part(stage, "set_up").events["click"].fn(Switch(), page.Request({"host": "192.168.1.5:7860"})))
+    shown = list(
+        part(stage, "set_up")
+        .events["click"]
+        .fn(Switch(), page.Request({"host": "192.168.1.5:7860"}))
+    )
     assert stage.engine.set_ups == 0
     assert "password" in texts(shown)[0]
-    refused = part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
+    refused = (
+        part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
+    )
     assert "password" in refused[0]
     assert not (stage.desk.remembered._file).exists()
 
@@ -187,7 +262,10 @@ def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:
 def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:
     stage.host.api({"enabled": True}, prompt="the sea")
     made = stage.host.page.by_id("generation_info_txt2img")
-    assert "Nothing in the catalogue fits this prompt" in made.events["change"].fn(True, page.Request())[0]
+    assert (
+        "Nothing in the catalogue fits this prompt"
+        in made.events["change"].fn(True, page.Request())[0]
+    )
     assert made.events["change"].fn(False, page.Request())[0] == ""
 
 
@@ -218,7 +296,9 @@ def test_names_that_send_to_takes_along_are_fields_of_both_tabs(stage: Stage) ->
 
 def test_an_unknown_checkpoint_is_said_in_the_panel(stage: Stage) -> None:
     stage.host.model.is_sd1 = False
-    assert "choose its family" in part(stage, "family").events["input"].fn("auto", page.Request())[0]
+    assert (
+        "choose its family" in part(stage, "family").events["input"].fn("auto", page.Request())[0]
+    )
     done = stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked == []
     assert any("choose its family" in text for text in done.p.comments)
@@ -236,13 +316,20 @@ def test_what_is_always_wanted_is_used_on_an_unknown_checkpoint(stage: Stage) ->
 
 
 def test_a_model_is_never_loaded_to_be_looked_at(stage: Stage, tmp_path: Path) -> None:
-    """Reading `shared.sd_model` would load one; before the first picture Forge has a stand-in without attributes."""
+    """Reading `shared.sd_model` would load one; before the first picture Forge has a stand-in
+    without attributes.
+    """
     import sys
 
     assert not hasattr(sys.modules["modules.shared"], "sd_model")
     models: Any = sys.modules["modules.sd_models"]
     models.model_data.sd_model = None
-    info = SimpleNamespace(name="flux1-dev.safetensors", filename=str(tmp_path / "flux1-dev.safetensors"), sha256=None, metadata={})
+    info = SimpleNamespace(
+        name="flux1-dev.safetensors",
+        filename=str(tmp_path / "flux1-dev.safetensors"),
+        sha256=None,
+        metadata={},
+    )
     models.checkpoint_aliases = {"tiny": info}
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked[0]["settings"]["selection"]["family"] == "flux1"
@@ -271,17 +358,36 @@ host = Host(Path("."), SimpleNamespace(setitem=lambda table, name, value: table.
 before = set(sys.modules)
 host.start()
 print(" ".join(sorted(set(sys.modules) - before)))
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+"""  # noqa: E501
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     found = done.stdout.split()
     assert "stylus_ext.host.panel" in found
-    heavy = ("numpy", "stylus_ext.core.prompt", "stylus_ext.core.plan", "stylus_ext.host.engine_process", "http.client", "httpx", "torch")
+    heavy = (
+        "numpy",
+        "stylus_ext.core.prompt",
+        "stylus_ext.core.plan",
+        "stylus_ext.host.engine_process",
+        "http.client",
+        "httpx",
+        "torch",
+    )
     assert not [name for name in found if name.startswith(heavy)]
 
 
 def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
     stage.engine._state = EngineState.NOT_SET_UP
     stage.host.api({"enabled": True}, prompt="a corgi")
-    shown = stage.host.page.by_id("generation_info_txt2img").events["change"].fn(True, page.Request())[0]
+    shown = (
+        stage.host.page.by_id("generation_info_txt2img")
+        .events["change"]
+        .fn(True, page.Request())[0]
+    )
     assert shown.count("The engine is not set up yet.") == 1
     assert "Stylus left the prompt as it was." in shown

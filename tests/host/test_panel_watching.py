@@ -1,4 +1,6 @@
-"""Following an engine for minutes: it ends as soon as the box is unticked, it lets gradio see that a page is gone, and it knows strangers."""
+"""Following an engine for minutes: it ends as soon as the box is unticked, it lets gradio see that
+a page is gone, and it knows strangers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
 SHOWN = 6  # the line, both buttons, the family, the switch for downloads, the choice of composer
-BUILDING = EngineReport(EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 945, 40)
+BUILDING = EngineReport(
+    EngineState.SETTING_UP, "The engine is being set up.", "packages", 10, 945, 40
+)
 
 
 @pytest.fixture
@@ -28,7 +32,11 @@ def building(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 def heed(stage: Stage) -> Any:
     """What hears of the box past gradio's queue."""
     box = stage.host.page.by_id("stylus_txt2img_enabled-checkbox")
-    (found,) = [event.fn for event in box.all_events if event.fn is not None and event.fn.__name__ == "_heed"]
+    (found,) = [
+        event.fn
+        for event in box.all_events
+        if event.fn is not None and event.fn.__name__ == "_heed"
+    ]
     return found
 
 
@@ -40,7 +48,8 @@ def event(stage: Stage, name: str, kind: str) -> Any:
 def test_unticking_ends_it_within_a_second(building: Stage, by_button: bool) -> None:
     switch = Switch()
     states = (
-        event(building, "set_up", "click")(switch, page.Request()) if by_button
+        event(building, "set_up", "click")(switch, page.Request())
+        if by_button
         else event(building, "enabled-checkbox", "change")(True, switch, page.Request())
     )
     ended: list[float] = []
@@ -85,7 +94,9 @@ def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> No
 
 @pytest.mark.parametrize("name", ["enabled-checkbox", "set_up", "retry"])
 def test_the_last_word_is_that_of_the_box_as_it_stands(stage: Stage, name: str) -> None:
-    """A tick that was sent before an untick, and came after it, was followed as if nobody had unticked since."""
+    """A tick that was sent before an untick, and came after it, was followed as if nobody had
+    unticked since.
+    """
     then = event(stage, name, "then")
     assert then(True, page.Request()) == [page.update()] * SHOWN
     assert then(False, page.Request())[0] == ""
@@ -110,14 +121,21 @@ def test_something_is_said_every_second_without_changing_anything(building: Stag
     assert time.monotonic() - began < 1.6
 
 
-def test_one_that_can_be_told_once_is_told_what_stands(building: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_can_be_told_once_is_told_what_stands(
+    building: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host import panel_events
 
     monkeypatch.setattr(panel_events, "_SOON_S", 1.5)
-    assert "10 of 945 MB" in panel_events.last_soon(panel_events.watch(True, Switch(), page.Request()))[0]
+    assert (
+        "10 of 945 MB"
+        in panel_events.last_soon(panel_events.watch(True, Switch(), page.Request()))[0]
+    )
 
 
-def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(building: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
+    building: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An engine that took longer than one answer was said to be starting for ever."""
     from stylus_ext.host import panel_events
 
@@ -126,7 +144,9 @@ def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(build
     assert panel_events.go_on(False, Switch(), page.Request()) == same
     assert panel_events.go_on(True, Switch(), page.Request({"host": "evil.example:7860"})) == same
     assert "10 of 945 MB" in panel_events.go_on(True, Switch(), page.Request())[0]
-    monkeypatch.setattr(building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready."))
+    monkeypatch.setattr(
+        building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
+    )
     assert "The engine is ready." in panel_events.go_on(True, Switch(), page.Request())[0]
 
 
@@ -134,7 +154,8 @@ def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage)
     stranger = page.Request({"host": "evil.example:7860"})
     made = stage.host.page.by_id("generation_info_txt2img")
     for shown in (
-        list(event(stage, "enabled-checkbox", "change")(True, Switch(), stranger))[-1], made.events["change"].fn(True, stranger),
+        list(event(stage, "enabled-checkbox", "change")(True, Switch(), stranger))[-1],
+        made.events["change"].fn(True, stranger),
         made.events["change"].fn(False, stranger),
     ):
         assert "not known as" in shown[0]

@@ -25,7 +25,9 @@ class Seen:
         return self
 
 
-def interrogating(monkeypatch: pytest.MonkeyPatch, loaded: bool, text: str = "a corgi in watercolor") -> list[Any]:
+def interrogating(
+    monkeypatch: pytest.MonkeyPatch, loaded: bool, text: str = "a corgi in watercolor"
+) -> list[Any]:
     asked: list[Any] = []
 
     def interrogate(image: Any) -> str:
@@ -53,7 +55,9 @@ def test_an_empty_prompt_stays_empty(stage: Stage, monkeypatch: pytest.MonkeyPat
     assert asked == []
 
 
-def test_the_picture_is_described_first_if_one_wants_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_picture_is_described_first_if_one_wants_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = interrogating(monkeypatch, loaded=True)
     stage.host.opts.data["stylus_describe"] = True
     done = stage.host.api(ON, prompt="", init_images=[Seen()], n_iter=2)
@@ -64,7 +68,9 @@ def test_the_picture_is_described_first_if_one_wants_it(stage: Stage, monkeypatc
         assert stage.host.without_stylus(text, init_images=[Seen()]).pixels == image.pixels
 
 
-def test_words_of_ones_own_need_no_description(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_ones_own_need_no_description(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = interrogating(monkeypatch, loaded=True)
     stage.host.opts.data["stylus_describe"] = True
     stage.host.api(ON, prompt="a knight", init_images=[Seen()])
@@ -72,7 +78,9 @@ def test_words_of_ones_own_need_no_description(stage: Stage, monkeypatch: pytest
     assert stage.asked[0]["prompt"] == "a knight"
 
 
-def test_an_interrogator_that_is_not_loaded_is_not_loaded_for_us(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrogator_that_is_not_loaded_is_not_loaded_for_us(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would download, and take the GPU's memory."""
     asked = interrogating(monkeypatch, loaded=False)
     stage.host.opts.data["stylus_describe"] = True
@@ -81,7 +89,13 @@ def test_an_interrogator_that_is_not_loaded_is_not_loaded_for_us(stage: Stage, m
 
 
 def test_inpainting_gets_no_style_and_no_scene(stage: Stage) -> None:
-    done = stage.host.api(ON, prompt="a corgi, watercolor, glass skyscraper", init_images=[Seen()], image_mask="mask", n_iter=2)
+    done = stage.host.api(
+        ON,
+        prompt="a corgi, watercolor, glass skyscraper",
+        init_images=[Seen()],
+        image_mask="mask",
+        n_iter=2,
+    )
     assert prompt_of(done) == "a corgi, watercolor, glass skyscraper <lora:corgi_dog:0.8>"
     for image, text in zip(done.images, done.infotexts, strict=True):
         assert stage.host.without_stylus(text, init_images=[Seen()]).pixels == image.pixels
@@ -90,7 +104,9 @@ def test_inpainting_gets_no_style_and_no_scene(stage: Stage) -> None:
 def test_unless_they_are_asked_for(stage: Stage) -> None:
     stage.host.opts.data["stylus_inpaint_styles"] = True
     done = stage.host.api(ON, prompt="a corgi, watercolor", init_images=[Seen()], image_mask="mask")
-    assert prompt_of(done) == "a corgi, watercolor <lora:corgi_dog:0.75> <lora:watercolor_style:0.75>"
+    assert (
+        prompt_of(done) == "a corgi, watercolor <lora:corgi_dog:0.75> <lora:watercolor_style:0.75>"
+    )
 
 
 def test_an_inpainted_spot_with_only_a_style_is_left_alone(stage: Stage) -> None:

@@ -15,7 +15,10 @@ from tests.host.double.planner import gone
 
 PROMPT = "a corgi on the glass roof, watercolor"
 SEAT = "0123456789abcdef0123456789abcdef.txt2img"
-CORGI, GLASS, WATER, OIL = (str(AdapterKey.path(stem)) for stem in ("corgi_dog", "glass_skyscraper", "watercolor_style", "oil_painting"))
+CORGI, GLASS, WATER, OIL = (
+    str(AdapterKey.path(stem))
+    for stem in ("corgi_dog", "glass_skyscraper", "watercolor_style", "oil_painting")
+)
 
 
 def part(stage: Stage, name: str) -> Any:
@@ -28,7 +31,9 @@ def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any)
     for name, value in {"seat": seat, **values}.items():
         part(stage, name).value = value
     event = part(stage, "preview").events["click"]
-    said: dict[str, Any] = json.loads(event.fn(page.Request(), *(component.value for component in event.inputs)))
+    said: dict[str, Any] = json.loads(
+        event.fn(page.Request(), *(component.value for component in event.inputs))
+    )
     return said
 
 
@@ -57,10 +62,26 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
     view = said["view"]
     assert keys(said) == [CORGI, GLASS, WATER]
     assert "".join(piece["text"] for piece in view["pieces"]) == PROMPT
-    assert [piece["text"] for piece in view["pieces"] if piece["task"] is not None] == ["corgi", "glass", "watercolor"]
+    assert [piece["text"] for piece in view["pieces"] if piece["task"] is not None] == [
+        "corgi",
+        "glass",
+        "watercolor",
+    ]
     assert view["picks"][0] | {"card": None} == {
-        "key": CORGI, "name": "corgi_dog", "task": 2, "kind": "object", "reason": "its words stand there", "pinned": False, "said": False,
-        "kept": False, "weight": 0.5, "triggers": [], "stem": "corgi_dog", "on_disk": True, "to_download": 0, "card": None,
+        "key": CORGI,
+        "name": "corgi_dog",
+        "task": 2,
+        "kind": "object",
+        "reason": "its words stand there",
+        "pinned": False,
+        "said": False,
+        "kept": False,
+        "weight": 0.5,
+        "triggers": [],
+        "stem": "corgi_dog",
+        "on_disk": True,
+        "to_download": 0,
+        "card": None,
     }
     assert view["picks"][0]["card"]["key"] == CORGI
     assert view["took_ms"] >= 0
@@ -73,10 +94,15 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
-    question = question_of(["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues())
+    question = question_of(
+        ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues()
+    )
     view = look(desk_now(), desk_now().trays.at(SEAT), question)
     assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
-    assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == ["__place__", "{red|blue}"]
+    assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == [
+        "__place__",
+        "{red|blue}",
+    ]
     assert len(view["combinations"]) == view["batches"] == 2
     assert view["exact"] is False
 
@@ -90,7 +116,10 @@ def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None
     view = look(desk_now(), desk_now().trays.at(SEAT), question)
     assert view["exact"] is True
     done = made(stage, seed=7, n_iter=4)
-    stems = [{name.split(":")[1] for name in text.split("<")[1:] if name.startswith("lora")} for text in done.infotexts]
+    stems = [
+        {name.split(":")[1] for name in text.split("<")[1:] if name.startswith("lora")}
+        for text in done.infotexts
+    ]
     assert stems == [set(names) for names in view["combinations"]]
 
 
@@ -122,7 +151,9 @@ def test_corrections_are_dropped_for_another_prompt_and_that_is_said(stage: Stag
     do(stage, "correct", act="reject", key=CORGI)
     done = made(stage, "a corgi")
     assert "<lora:corgi_dog" in done.infotexts[0]
-    assert "Your corrections were for another prompt, so they were dropped." in " ".join(done.p.comments)
+    assert "Your corrections were for another prompt, so they were dropped." in " ".join(
+        done.p.comments
+    )
     assert "dropped" not in " ".join(made(stage, "a corgi").p.comments)
     assert do(stage, "preview")["corrected"] is False
 
@@ -132,7 +163,9 @@ def test_corrections_are_dropped_for_another_base_model(stage: Stage) -> None:
     do(stage, "correct", act="reject", key=CORGI)
     stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
     done = made(stage)
-    assert "Your corrections were for another base model, so they were dropped." in " ".join(done.p.comments)
+    assert "Your corrections were for another base model, so they were dropped." in " ".join(
+        done.p.comments
+    )
 
 
 def test_a_weight_is_written_as_it_was_said(stage: Stage) -> None:
@@ -151,14 +184,21 @@ def test_a_near_one_is_put_in_and_kept(stage: Stage) -> None:
     assert keys(do(stage, "correct", act="afresh")) == [CORGI, GLASS, WATER]
 
 
-def test_swaps_are_sent_as_such_and_any_word_takes_the_place_of_the_one_before(stage: Stage) -> None:
+def test_swaps_are_sent_as_such_and_any_word_takes_the_place_of_the_one_before(
+    stage: Stage,
+) -> None:
     preview(stage)
     do(stage, "correct", act="reject", key=CORGI)
     do(stage, "correct", act="swap", key=CORGI)
     words = stage.asked[-1]["corrections"]
     assert (words["reject"], words["swap"], words["keep"]) == ([], [CORGI], [])
     do(stage, "correct", act="accept", key=CORGI)
-    assert stage.asked[-1]["corrections"] == {"reject": [], "swap": [], "keep": [{"key": CORGI}], "only": False}
+    assert stage.asked[-1]["corrections"] == {
+        "reject": [],
+        "swap": [],
+        "keep": [{"key": CORGI}],
+        "only": False,
+    }
 
 
 def test_a_locked_set_is_used_for_any_prompt_until_it_is_taken_off(stage: Stage) -> None:
@@ -167,7 +207,9 @@ def test_a_locked_set_is_used_for_any_prompt_until_it_is_taken_off(stage: Stage)
     said = do(stage, "lock", on=True)
     assert [one["key"] for one in said["lock"]] == [CORGI, WATER]
     done = made(stage, "a ship", n_iter=3)
-    assert all("<lora:corgi_dog:0.75> <lora:watercolor_style:0.75>" in text for text in done.infotexts)
+    assert all(
+        "<lora:corgi_dog:0.75> <lora:watercolor_style:0.75>" in text for text in done.infotexts
+    )
     assert "Stylus used the locked set." in " ".join(done.p.comments)
     assert do(stage, "lock", on=False)["lock"] is None
     assert "<lora:" not in made(stage, "a ship").infotexts[0]
@@ -177,7 +219,11 @@ def test_a_lock_is_weighed_and_emptied_and_nothing_else(stage: Stage) -> None:
     preview(stage)
     do(stage, "lock", on=True)
     said = do(stage, "correct", act="weight", key=CORGI, weight=0.2)
-    assert [(one["key"], one["weight"]) for one in said["lock"]] == [(CORGI, 0.2), (GLASS, 0.5), (WATER, 0.5)]
+    assert [(one["key"], one["weight"]) for one in said["lock"]] == [
+        (CORGI, 0.2),
+        (GLASS, 0.5),
+        (WATER, 0.5),
+    ]
     with pytest.raises(InvalidInput, match="locked"):
         do(stage, "correct", act="swap", key=CORGI)
     for key in (CORGI, GLASS):
@@ -190,7 +236,9 @@ def test_a_lock_goes_off_by_itself_with_another_base_model(stage: Stage) -> None
     do(stage, "lock", on=True)
     stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
     done = made(stage, "a ship")
-    assert "The locked set was made for another base model, so the lock was taken off." in " ".join(done.p.comments)
+    assert "The locked set was made for another base model, so the lock was taken off." in " ".join(
+        done.p.comments
+    )
     assert do(stage, "preview")["lock"] is None
 
 
@@ -206,7 +254,17 @@ def test_a_page_that_is_loaded_again_finds_all_of_it_and_another_page_none(stage
     assert "<lora:" not in made(stage, "a ship", seat="f" * 32 + ".txt2img").infotexts[0]
 
 
-@pytest.mark.parametrize("seat", ["", "short.txt2img", "0" * 32, "0" * 32 + ".other", "0" * 99 + ".txt2img", "../" + "0" * 32 + ".txt2img"])
+@pytest.mark.parametrize(
+    "seat",
+    [
+        "",
+        "short.txt2img",
+        "0" * 32,
+        "0" * 32 + ".other",
+        "0" * 99 + ".txt2img",
+        "../" + "0" * 32 + ".txt2img",
+    ],
+)
 def test_who_does_not_say_which_page_it_is_gets_nothing(stage: Stage, seat: str) -> None:
     with pytest.raises(InvalidInput, match="reload"):
         do(stage, "preview", seat=seat)
@@ -222,8 +280,13 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
     with pytest.raises(InvalidInput, match="Nothing was written"):
         do(stage, "take_back", text="x")
     do(stage, "send", text="a knight on the roof")
-    mine = "two of: a knight on the roof, full plate <lora:knight_armor:0.8>, at night <lora:mine:1>"
-    assert do(stage, "take_back", text=mine)["text"] == "two of: a knight on the roof, at night <lora:mine:1>"
+    mine = (
+        "two of: a knight on the roof, full plate <lora:knight_armor:0.8>, at night <lora:mine:1>"
+    )
+    assert (
+        do(stage, "take_back", text=mine)["text"]
+        == "two of: a knight on the roof, at night <lora:mine:1>"
+    )
 
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
@@ -231,8 +294,15 @@ def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
-    look(desk_now(), desk_now().trays.at(SEAT), question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()))
-    assert do(stage, "send", text="a corgi")["text"] == "a corgi <lora:corgi_dog:0.75> <lora:oil_painting:0.75>"
+    look(
+        desk_now(),
+        desk_now().trays.at(SEAT),
+        question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
+    )
+    assert (
+        do(stage, "send", text="a corgi")["text"]
+        == "a corgi <lora:corgi_dog:0.75> <lora:oil_painting:0.75>"
+    )
 
 
 def test_a_prompt_that_was_changed_since_is_not_written_into(stage: Stage) -> None:
@@ -258,7 +328,9 @@ def test_after_a_generation_each_picture_says_what_it_was_made_with(stage: Stage
     used = do(stage, "preview")["used"]
     assert [one["seed"] for one in used] == [5, 6, 7]
     for one, text in zip(used, done.infotexts, strict=True):
-        assert [f"<lora:{tag['stem']}:{tag['weight']:g}>" in text for tag in one["tags"]] == [True] * len(one["tags"])
+        assert [f"<lora:{tag['stem']}:{tag['weight']:g}>" in text for tag in one["tags"]] == [
+            True
+        ] * len(one["tags"])
         assert len(one["tags"]) + len(one["off"]) == 3
         assert all(tag["card"]["key"] == tag["key"] for tag in one["tags"])
 
@@ -268,9 +340,13 @@ def test_a_used_set_is_locked(stage: Stage) -> None:
     used = do(stage, "preview")["used"]
     image = next(place for place, one in enumerate(used) if 0 < len(one["tags"]) < 3)
     locked = do(stage, "use_set", image=image)["lock"]
-    assert [(one["key"], one["weight"]) for one in locked] == [(tag["key"], tag["weight"]) for tag in used[image]["tags"]]
+    assert [(one["key"], one["weight"]) for one in locked] == [
+        (tag["key"], tag["weight"]) for tag in used[image]["tags"]
+    ]
     again = made(stage, "a ship")
-    assert [tag["stem"] for tag in do(stage, "preview")["used"][0]["tags"]] == [tag["stem"] for tag in used[image]["tags"]]
+    assert [tag["stem"] for tag in do(stage, "preview")["used"][0]["tags"]] == [
+        tag["stem"] for tag in used[image]["tags"]
+    ]
     assert "locked" in " ".join(again.p.comments)
 
 
@@ -301,7 +377,9 @@ def test_pinning_and_banning_are_the_catalogues_own_states(stage: Stage) -> None
         do(stage, "mark", key=CORGI, state="sometimes")
 
 
-def test_a_picture_to_compare_with_has_the_first_ones_seed_and_none_of_the_set(stage: Stage) -> None:
+def test_a_picture_to_compare_with_has_the_first_ones_seed_and_none_of_the_set(
+    stage: Stage,
+) -> None:
     part(stage, "compare").value = True
     done = made(stage, seed=5, n_iter=2)
     assert len(done.images) == 3
@@ -366,7 +444,9 @@ def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
     assert trays.of("nonsense") is None
 
 
-def test_what_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host.guard import Kind
     from stylus_ext.host.ui_actions import actions
 
@@ -380,13 +460,25 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, mo
 
 
 @pytest.mark.parametrize("free", [False, True])
-def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool) -> None:
+def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool
+) -> None:
     from stylus_ext.host.guard import Kind
     from stylus_ext.host.ui_actions import actions
 
     preview(stage)
     policies = ["hybrid", "rerank"] if free else ["hybrid"]
-    monkeypatch.setattr(stage.client, "status", lambda: {"capabilities": {"composers": ["rules"], "free_composers": ["rules"], "free_policies": policies}})
+    monkeypatch.setattr(
+        stage.client,
+        "status",
+        lambda: {
+            "capabilities": {
+                "composers": ["rules"],
+                "free_composers": ["rules"],
+                "free_policies": policies,
+            }
+        },
+    )
     stage.host.opts.data["stylus_selection_policy"] = "rerank"
     for name in ("correct", "lock", "use_set", "rehearse"):
         assert actions()[name].wants({"seat": SEAT}) is (Kind.PLAN if free else Kind.SPEND), name
@@ -399,7 +491,9 @@ def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(stage
         assert "spends money" in said["error"]
 
 
-def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dataclasses import replace
 
     from stylus_ext.core.plan import MissingFile, from_json, to_json
@@ -415,7 +509,11 @@ def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(sta
     monkeypatch.setattr(stage.client, "plan", plan)
     monkeypatch.setattr(type(stage.desk.downloads), "barred", lambda self: "")
     picks = preview(stage, downloads=True)["view"]["picks"]
-    assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [(False, 150_000_000), (True, 0), (True, 0)]
+    assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [
+        (False, 150_000_000),
+        (True, 0),
+        (True, 0),
+    ]
     assert stage.asked[-1]["downloads"] is True
     assert "fetch" not in str(stage.client.told)
 
@@ -434,7 +532,11 @@ def test_a_picture_beside_the_file_is_told_of(stage: Stage, tmp_path: Any) -> No
         return said
 
     stage.client.ask = ask
-    assert [pick["card"]["picture"] for pick in preview(stage)["view"]["picks"]] == [True, False, False]
+    assert [pick["card"]["picture"] for pick in preview(stage)["view"]["picks"]] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_stop_that_was_meant_for_the_last_picture_stops_no_preview(stage: Stage) -> None:

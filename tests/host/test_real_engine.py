@@ -1,4 +1,6 @@
-"""The script in the double with a real engine in a process of its own, over real LoRA files: what is asked is what it takes."""
+"""The script in the double with a real engine in a process of its own, over real LoRA files: what
+is asked is what it takes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ PROMPT = "corgi dog, watercolor painting"
 
 
 @pytest.fixture
-def real(stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, EngineProcess]]:
+def real(
+    stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Stage, EngineProcess]]:
     from stylus_ext.host import compat, desks
     from stylus_ext.host.desk import Desks
 
@@ -39,9 +43,19 @@ def real(stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     listed.clear()
     listed.update({"corgi_dog": "file", "watercolor_painting": "file"})
     stage.host.loras.available_network_aliases.clear()
-    stage.host.opts.data |= {"stylus_warm_s": 30.0, "stylus_cold_s": 60.0, "stylus_selection_strictness": 0.0}
+    stage.host.opts.data |= {
+        "stylus_warm_s": 30.0,
+        "stylus_cold_s": 60.0,
+        "stylus_selection_strictness": 0.0,
+    }
     with engine(folder) as process:
-        desk = Desk(process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress)
+        desk = Desk(
+            process,
+            EngineClient(process),
+            Remembered(folder),
+            compat.interrupted,
+            compat.show_progress,
+        )
         monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
         yield stage, process
 
@@ -61,7 +75,9 @@ def test_from_an_empty_folder_of_data_to_true_infotexts(real: tuple[Stage, Engin
         assert stage.host.without_stylus(text, enable_hr=True).pixels == image.pixels
 
 
-def test_what_the_user_wrote_by_the_name_in_the_file_is_not_added_again(real: tuple[Stage, EngineProcess]) -> None:
+def test_what_the_user_wrote_by_the_name_in_the_file_is_not_added_again(
+    real: tuple[Stage, EngineProcess],
+) -> None:
     stage, _ = real
     assert "<lora:corgi_dog:" in prompt_of(stage.host.api(ON, prompt=PROMPT))
     own = f"{PROMPT} <lora:corgi dog:0.5>"

@@ -26,7 +26,9 @@ def rehearse(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, A
     return sent
 
 
-def test_the_hosts_folders_listing_and_settings_go_along(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hosts_folders_listing_and_settings_go_along(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "outputs"
     folder.mkdir()
     stage.host.opts.data["outdir_txt2img_samples"] = str(folder)
@@ -37,9 +39,13 @@ def test_the_hosts_folders_listing_and_settings_go_along(stage: Stage, tmp_path:
     assert payload["settings"]["selection"]["family"] == "sd1"
 
 
-def test_without_pictures_or_with_a_shared_engine_it_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pictures_or_with_a_shared_engine_it_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InvalidInput, match="no folder of pictures"):
         rehearse(stage, monkeypatch)
-    monkeypatch.setattr(stage.engine, "report", lambda: EngineReport(EngineState.REMOTE, "It is elsewhere."))
+    monkeypatch.setattr(
+        stage.engine, "report", lambda: EngineReport(EngineState.REMOTE, "It is elsewhere.")
+    )
     with pytest.raises(InvalidInput, match="shared engine"):
         rehearse(stage, monkeypatch)

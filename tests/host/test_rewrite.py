@@ -16,8 +16,28 @@ from stylus_ext.host.infotext import tags_of
 from stylus_ext.host.rewrite import Job, Pair, Texts, describing, rewrite
 from tests.host.double.planner import planned
 
-STEMS = ["corgi_dog", "glass_skyscraper", "knight_armor", "oil_painting", "portrait_detail", "watercolor_style"]
-WORDS = st.sampled_from(["a corgi", "glass", "a knight", "oil", "portrait", "watercolor", "the sea", "<lora:oil_painting:0.6>", "(red:1.2)", "BREAK"])
+STEMS = [
+    "corgi_dog",
+    "glass_skyscraper",
+    "knight_armor",
+    "oil_painting",
+    "portrait_detail",
+    "watercolor_style",
+]
+WORDS = st.sampled_from(
+    [
+        "a corgi",
+        "glass",
+        "a knight",
+        "oil",
+        "portrait",
+        "watercolor",
+        "the sea",
+        "<lora:oil_painting:0.6>",
+        "(red:1.2)",
+        "BREAK",
+    ]
+)
 PROMPTS = st.lists(WORDS, min_size=1, max_size=5).map(", ".join)
 
 
@@ -30,14 +50,27 @@ class Asking:
 
     def __call__(self, pair: Pair, seeds: Sequence[int]) -> Plan:
         self.pairs.append(pair)
-        values = {name: leaves for name, leaves in as_values(self.tree).items() if name not in ENGINE_SECTIONS}
-        return planned({
-            "prompt": pair[0], "negative_prompt": pair[1], "seeds": list(seeds), "batch_size": 1, "settings": values, "stems": STEMS,
-        })
+        values = {
+            name: leaves
+            for name, leaves in as_values(self.tree).items()
+            if name not in ENGINE_SECTIONS
+        }
+        return planned(
+            {
+                "prompt": pair[0],
+                "negative_prompt": pair[1],
+                "seeds": list(seeds),
+                "batch_size": 1,
+                "settings": values,
+                "stems": STEMS,
+            }
+        )
 
 
 def job(texts: Texts, size: int, tree: Settings | None = None) -> Job:
-    return Job(texts, size, tuple(range(len(texts.positive))), tree or Settings(), lambda pick: True)
+    return Job(
+        texts, size, tuple(range(len(texts.positive))), tree or Settings(), lambda pick: True
+    )
 
 
 def without_tags(text: str, original: str) -> str:
@@ -53,10 +86,22 @@ def without_tags(text: str, original: str) -> str:
 def jobs(draw: st.DrawFn) -> Job:
     size, count = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     positive = draw(st.lists(PROMPTS, min_size=size * count, max_size=size * count))
-    negative = draw(st.lists(st.sampled_from(["", "blurry", "watercolor"]), min_size=size * count, max_size=size * count))
+    negative = draw(
+        st.lists(
+            st.sampled_from(["", "blurry", "watercolor"]),
+            min_size=size * count,
+            max_size=size * count,
+        )
+    )
     hires = draw(st.sampled_from(["none", "same", "other"]))
-    second = {"none": [], "same": positive, "other": draw(st.lists(PROMPTS, min_size=size * count, max_size=size * count))}[hires]
-    texts = Texts(tuple(positive), tuple(negative), tuple(second), tuple(negative) if second else ())
+    second = {
+        "none": [],
+        "same": positive,
+        "other": draw(st.lists(PROMPTS, min_size=size * count, max_size=size * count)),
+    }[hires]
+    texts = Texts(
+        tuple(positive), tuple(negative), tuple(second), tuple(negative) if second else ()
+    )
     return job(texts, size)
 
 
@@ -64,7 +109,10 @@ def jobs(draw: st.DrawFn) -> Job:
 @given(jobs())
 def test_every_prompt_of_a_batch_gets_the_same_tags_in_each_pass(made: Job) -> None:
     done = rewrite(made, Asking(made.settings)).texts
-    for before, after in ((made.texts.positive, done.positive), (made.texts.hr_positive, done.hr_positive)):
+    for before, after in (
+        (made.texts.positive, done.positive),
+        (made.texts.hr_positive, done.hr_positive),
+    ):
         if not before:
             continue
         for batch in made.batches():
@@ -101,7 +149,10 @@ def test_weights_keep_to_the_cap_in_every_prompt(made: Job) -> None:
     for before, after in zip(made.texts.positive, done.positive, strict=True):
         added = tags_of(after)[len(tags_of(before)) :]
         own = sum(float(tag.rstrip(">").split(":")[-1]) for tag in tags_of(before))
-        assert sum(float(tag.rstrip(">").split(":")[-1]) for tag in added) <= max(0.0, 1.5 - own) + 1e-9
+        assert (
+            sum(float(tag.rstrip(">").split(":")[-1]) for tag in added)
+            <= max(0.0, 1.5 - own) + 1e-9
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,7 +167,9 @@ def test_no_prompt_is_asked_for_twice(made: Job) -> None:
 @given(jobs())
 def test_pictures_say_what_is_in_their_prompts(made: Job) -> None:
     done = rewrite(made, Asking(made.settings))
-    for picture, before, after in zip(done.pictures, made.texts.positive, done.texts.positive, strict=True):
+    for picture, before, after in zip(
+        done.pictures, made.texts.positive, done.texts.positive, strict=True
+    ):
         added = tags_of(after)[len(tags_of(before)) :]
         assert sorted(tag.split(":")[1] for tag in added) == sorted(picture.on)
         assert not set(picture.on) & set(picture.off)
@@ -160,9 +213,14 @@ def test_a_description_gives_its_tags_to_the_users_own_texts() -> None:
     assert describing(plan, ("mine", "")).prompts[0].startswith("mine <lora:knight_armor:")
 
 
-@pytest.mark.parametrize(("names", "said"), [
-    ({"a"}, "so a was left out."), ({"b", "a"}, "so a and b were left out."), ({"c", "a", "b"}, "so a, b and c were left out."),
-])
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"a"}, "so a was left out."),
+        ({"b", "a"}, "so a and b were left out."),
+        ({"c", "a", "b"}, "so a, b and c were left out."),
+    ],
+)
 def test_what_is_left_out_is_named_in_its_number(names: set[str], said: str) -> None:
     from stylus_ext.host.rewrite import _mixed
 

@@ -1,4 +1,6 @@
-"""The real script in the host's double: what HOST.md (a), (b), (c), (d) and (h) say of a generation."""
+"""The real script in the host's double: what HOST.md (a), (b), (c), (d) and (h) say of a
+generation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ import pytest
 
 from stylus_ext.core.errors import DeadlineExceeded
 from tests.host.double.fixtures import Stage
-from tests.host.double.processing import Processing, infotext, parse_generation_parameters, process_images
+from tests.host.double.processing import (
+    Processing,
+    infotext,
+    parse_generation_parameters,
+    process_images,
+)
 
 ON = {"enabled": True}
 PROMPT = "a corgi, watercolor"
@@ -44,9 +51,13 @@ def test_tags_are_written_loaded_and_told(stage: Stage) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("hires", [False, True])
-def test_what_the_infotext_says_is_what_happened(stage: Stage, count: int, size: int, hires: bool) -> None:
+def test_what_the_infotext_says_is_what_happened(
+    stage: Stage, count: int, size: int, hires: bool
+) -> None:
     """Every picture again, with Stylus off, from its own infotext."""
-    done = stage.host.api(ON, prompt=PROMPT, negative_prompt="blurry", n_iter=count, batch_size=size, enable_hr=hires)
+    done = stage.host.api(
+        ON, prompt=PROMPT, negative_prompt="blurry", n_iter=count, batch_size=size, enable_hr=hires
+    )
     assert len(done.images) == count * size
     for image, text in zip(done.images, done.infotexts, strict=True):
         assert stage.host.without_stylus(text, enable_hr=hires).pixels == image.pixels
@@ -77,7 +88,9 @@ def test_varying_inside_a_batch_makes_batches_of_one(stage: Stage) -> None:
 
 def test_several_pictures_in_img2img_stay_one_batch(stage: Stage) -> None:
     """The host refuses more pictures than the batch has places."""
-    done = stage.host.api({**ON, "vary_inside_batch": True}, prompt=PROMPT, batch_size=2, init_images=["one", "two"])
+    done = stage.host.api(
+        {**ON, "vary_inside_batch": True}, prompt=PROMPT, batch_size=2, init_images=["one", "two"]
+    )
     assert done.p.batch_size == 2
 
 
@@ -102,9 +115,17 @@ def test_a_callable_hires_prompt_is_replaced_by_what_it_should_say(stage: Stage)
     from stylus_ext.host.rewrite import Texts
     from stylus_ext.host.work import Work
 
-    params: dict[str, Any] = {"Hires prompt": lambda **_: "theirs", "Hires negative prompt": lambda **_: "theirs"}
+    params: dict[str, Any] = {
+        "Hires prompt": lambda **_: "theirs",
+        "Hires negative prompt": lambda **_: "theirs",
+    }
     p = Processing(stage.host, enable_hr=True, extra_generation_params=params)
-    p.all_prompts, p.all_hr_prompts, p.all_negative_prompts, p.all_hr_negative_prompts = ["a", "b"], ["a", "c"], ["", ""], ["", ""]
+    p.all_prompts, p.all_hr_prompts, p.all_negative_prompts, p.all_hr_negative_prompts = (
+        ["a", "b"],
+        ["a", "c"],
+        ["", ""],
+        ["", ""],
+    )
     work = Work(Texts(("a", "b"), ("", ""), ("a", "c"), ("", "")), (), {})
     work.of_image(p, 0)
     assert params == {}
@@ -162,7 +183,10 @@ def test_switched_off_networks_are_left_off_and_it_says_so(stage: Stage) -> None
     done = stage.host.api(ON, prompt=PROMPT, disable_extra_networks=True)
     assert prompts(done) == [PROMPT]
     assert stage.asked == []
-    assert "Stylus did nothing: extra networks are switched off for this generation." in done.p.comments
+    assert (
+        "Stylus did nothing: extra networks are switched off for this generation."
+        in done.p.comments
+    )
 
 
 def test_an_interrupt_while_it_plans_is_heeded_at_once(stage: Stage) -> None:
@@ -182,13 +206,21 @@ def test_an_engine_that_breaks_leaves_the_prompt_and_a_note(stage: Stage) -> Non
     stage.client.trouble = gone()
     done = stage.host.api(ON, prompt=PROMPT, enable_hr=True)
     assert prompts(done) == [PROMPT]
-    assert "The engine ended while it planned." in parse_generation_parameters(done.infotexts[0])["Stylus notes"]
+    assert (
+        "The engine ended while it planned."
+        in parse_generation_parameters(done.infotexts[0])["Stylus notes"]
+    )
 
 
 def test_that_the_prompt_was_left_is_said_once(stage: Stage) -> None:
-    stage.client.trouble = DeadlineExceeded("The prompt was left as it was: its plan was not ready within 2 s.")
+    stage.client.trouble = DeadlineExceeded(
+        "The prompt was left as it was: its plan was not ready within 2 s."
+    )
     done = stage.host.api(ON, prompt=PROMPT)
-    assert parse_generation_parameters(done.infotexts[0])["Stylus notes"] == "Stylus left the prompt as it was: its plan was not ready within 2 s."
+    assert (
+        parse_generation_parameters(done.infotexts[0])["Stylus notes"]
+        == "Stylus left the prompt as it was: its plan was not ready within 2 s."
+    )
 
 
 def test_trouble_with_the_second_prompt_leaves_the_first_alone_too(stage: Stage) -> None:
@@ -204,7 +236,9 @@ def test_trouble_with_the_second_prompt_leaves_the_first_alone_too(stage: Stage)
     assert prompts(done) == ["a corgi", "a knight"]
 
 
-def test_an_error_of_our_own_is_a_note_and_no_exception(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_our_own_is_a_note_and_no_exception(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     stage.client.trouble = RuntimeError("a bug")
     done = stage.host.api(ON, prompt=PROMPT)
     assert prompts(done) == [PROMPT]
@@ -273,4 +307,6 @@ def test_a_prompt_of_several_lines_comes_back_whole(stage: Stage) -> None:
 def test_the_infotext_of_the_double_is_what_the_host_writes(stage: Stage) -> None:
     p = Processing(stage.host, PROMPT, extra_generation_params={"Stylus prompt": PROMPT})
     process_images(p)
-    assert infotext(p, p.all_prompts, p.all_negative_prompts, p.all_seeds, 0).endswith(f'Stylus prompt: "{PROMPT}", Version: v1.8.0')
+    assert infotext(p, p.all_prompts, p.all_negative_prompts, p.all_seeds, 0).endswith(
+        f'Stylus prompt: "{PROMPT}", Version: v1.8.0'
+    )

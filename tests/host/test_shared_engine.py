@@ -1,4 +1,6 @@
-"""Two real engines on loopback and the double of a host whose files they do not see: renamed, replaced, of another family."""
+"""Two real engines on loopback and the double of a host whose files they do not see: renamed,
+replaced, of another family.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,18 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The LoRA folder of the engine's own machine."""
     folder = tmp_path_factory.mktemp("theirs")
     for number, stem in enumerate(("corgi_dog", "watercolor_painting")):
-        write_lora(folder / f"{stem}.safetensors", metadata={"ss_output_name": stem.replace("_", " "), "ss_base_model_version": "sd_v1"}, seed=number)
+        write_lora(
+            folder / f"{stem}.safetensors",
+            metadata={"ss_output_name": stem.replace("_", " "), "ss_base_model_version": "sd_v1"},
+            seed=number,
+        )
     return folder
 
 
 @pytest.fixture(scope="module")
-def knowing(vectors: EmbeddingServer, theirs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineLink]:
+def knowing(
+    vectors: EmbeddingServer, theirs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineLink]:
     with engine_in_thread(tmp_path_factory.mktemp("knowing") / "data", vectors.url, TOKEN) as link:
         finished(link)
         job = link.call("POST", "/v1/jobs/index", {"lora_dirs": [str(theirs)]})
@@ -48,7 +56,9 @@ def knowing(vectors: EmbeddingServer, theirs: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="module")
-def empty(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineLink]:
+def empty(
+    vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineLink]:
     with engine_in_thread(tmp_path_factory.mktemp("empty") / "data", vectors.url, TOKEN) as link:
         finished(link)
         yield link
@@ -56,32 +66,54 @@ def empty(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def ours(stage: Stage, theirs: Path, tmp_path: Path) -> dict[str, Any]:
-    """The host's folder: the same two files under other names, one of them with a sidecar that states its sum."""
+    """The host's folder: the same two files under other names, one of them with a sidecar that
+    states its sum.
+    """
     listed: dict[str, Any] = stage.host.loras.available_networks
     listed.clear()
     stage.host.loras.available_network_aliases.clear()
-    stage.host.opts.data |= {"stylus_warm_s": 30.0, "stylus_cold_s": 30.0, "stylus_selection_strictness": 0.0}
+    stage.host.opts.data |= {
+        "stylus_warm_s": 30.0,
+        "stylus_cold_s": 30.0,
+        "stylus_selection_strictness": 0.0,
+    }
     for stem, new in (("corgi_dog", "zz17"), ("watercolor_painting", "my water")):
         path = Path(shutil.copy(theirs / f"{stem}.safetensors", tmp_path / f"{new}.safetensors"))
-        write_sidecar(path, ".metadata.json", {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size})
-        listed[new] = SimpleNamespace(name=new, filename=str(path), metadata={}, shorthash="", sd_version=None)
+        write_sidecar(
+            path,
+            ".metadata.json",
+            {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size},
+        )
+        listed[new] = SimpleNamespace(
+            name=new, filename=str(path), metadata={}, shorthash="", sd_version=None
+        )
     return listed
 
 
 @contextmanager
-def at(stage: Stage, link: EngineLink, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Any]]]:
+def at(
+    stage: Stage, link: EngineLink, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[tuple[str, Any]]]:
     """The host asks this engine; everything that it sends there is seen."""
     from stylus_ext.host import compat, desks
     from stylus_ext.host.desk import Desks
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
     process.shelf = Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
-    desk = Desk(process, EngineClient(process), Remembered(stage.host.data_path), compat.interrupted, compat.show_progress)
+    desk = Desk(
+        process,
+        EngineClient(process),
+        Remembered(stage.host.data_path),
+        compat.interrupted,
+        compat.show_progress,
+    )
     monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 
-    def call(self: EngineLink, method: str, path: str, payload: Any = None, timeout_s: float = 30.0) -> dict[str, Any]:
+    def call(
+        self: EngineLink, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
+    ) -> dict[str, Any]:
         sent.append((path, payload))
         return real(self, method, path, payload, timeout_s)
 
@@ -112,7 +144,11 @@ def test_the_list_is_sent_once_and_again_when_it_changed(
         for prompt in (PROMPT, f"{PROMPT} at dawn", f"{PROMPT} at dusk"):
             stage.host.api(ON, prompt=prompt)
         assert [path for path, _ in sent] == ["/v1/inventory", "/v1/plan", "/v1/plan", "/v1/plan"]
-        assert all(payload.get("stems") is None and len(payload["inventory"]) < 64 for path, payload in sent if path == "/v1/plan")
+        assert all(
+            payload.get("stems") is None and len(payload["inventory"]) < 64
+            for path, payload in sent
+            if path == "/v1/plan"
+        )
         assert sorted(item["stem"] for item in sent[0][1]["items"]) == ["my water", "zz17"]
         sent.clear()
         del ours["zz17"]
@@ -128,7 +164,9 @@ def test_an_engine_that_has_forgotten_it_gets_it_again(
     with at(stage, knowing, monkeypatch) as sent:
         stage.host.api(ON, prompt=PROMPT)
         for number in range(40):
-            knowing.call("POST", "/v1/inventory", {"items": [{"stem": f"of another WebUI {number}"}]})
+            knowing.call(
+                "POST", "/v1/inventory", {"items": [{"stem": f"of another WebUI {number}"}]}
+            )
         sent.clear()
         done = stage.host.api(ON, prompt=f"{PROMPT} at dawn")
         assert [path for path, _ in sent] == ["/v1/plan", "/v1/inventory", "/v1/plan"]
@@ -148,8 +186,12 @@ def test_the_name_of_the_engines_file_is_not_enough_where_the_family_is_another(
     stage: Stage, ours: dict[str, Any], knowing: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours.clear()
-    ours["corgi_dog"] = SimpleNamespace(name="corgi_dog", filename="", metadata={}, shorthash="", sd_version="SDXL")
-    ours["watercolor_painting"] = SimpleNamespace(name="watercolor_painting", filename="", metadata={}, shorthash="", sd_version="SD1")
+    ours["corgi_dog"] = SimpleNamespace(
+        name="corgi_dog", filename="", metadata={}, shorthash="", sd_version="SDXL"
+    )
+    ours["watercolor_painting"] = SimpleNamespace(
+        name="watercolor_painting", filename="", metadata={}, shorthash="", sd_version="SD1"
+    )
     with at(stage, knowing, monkeypatch):
         prompt = prompt_of(stage.host.api(ON, prompt=PROMPT))
         assert "corgi_dog" not in prompt
@@ -178,11 +220,20 @@ def test_what_is_always_wanted_is_asked_by_the_hosts_names(
         knowing.call("POST", "/v1/edit", {"key": "corgi_dog", "state": "auto"})
 
 
-@pytest.mark.parametrize(("payload", "said"), [
-    ({}, "one of the two"), ({"items": [], "inventory": "x"}, "one of the two"), ({"items": [{"sha256": "x"}]}, "'stem' is missing"),
-    ({"items": [{"stem": "x", "path": "/l"}]}, "no field 'path'"), ({"items": ["x"]}, "an object"), ({"items": [{"stem": "x" * 1025}]}, "too long"),
-])
-def test_a_wrong_inventory_is_refused_with_a_sentence(empty: EngineLink, payload: Any, said: str) -> None:
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({}, "one of the two"),
+        ({"items": [], "inventory": "x"}, "one of the two"),
+        ({"items": [{"sha256": "x"}]}, "'stem' is missing"),
+        ({"items": [{"stem": "x", "path": "/l"}]}, "no field 'path'"),
+        ({"items": ["x"]}, "an object"),
+        ({"items": [{"stem": "x" * 1025}]}, "too long"),
+    ],
+)
+def test_a_wrong_inventory_is_refused_with_a_sentence(
+    empty: EngineLink, payload: Any, said: str
+) -> None:
     from stylus_ext.environment.problems import EngineRefusal
 
     with pytest.raises(EngineRefusal, match=said) as caught:
@@ -190,7 +241,9 @@ def test_a_wrong_inventory_is_refused_with_a_sentence(empty: EngineLink, payload
     assert caught.value.code == "invalid"
 
 
-def test_the_desk_of_a_shared_engine_has_a_shelf(stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_desk_of_a_shared_engine_has_a_shelf(
+    stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stylus_ext.host.desks import make_desk
 
     stage.host.opts.data["stylus_engine_url"] = empty.url

@@ -1,4 +1,6 @@
-"""What the script does at the WebUI's start: callbacks from a short stack, and defaults for the API without a page."""
+"""What the script does at the WebUI's start: callbacks from a short stack, and defaults for the API
+without a page.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_the_api_gets_its_defaults_without_a_single_component(stage: Stage) -> N
 
 
 def test_the_defaults_do_not_follow_what_the_page_shows(stage: Stage) -> None:
-    """A value that somebody saved for the page (ui-config.json) must not switch every API call on."""
+    """A value that somebody saved for the page (ui-config.json) must not switch every API call
+    on.
+    """
     stage.host.txt2img.inputs[1].value = True
     assert stage.host.txt2img.api_defaults()[1] is False
 
@@ -67,4 +71,6 @@ def test_a_host_that_never_told_of_its_prompt_gets_the_whole_panel(stage: Stage)
     script.boxes = {}
     with page.Blocks():
         made = script.ui(False)
-    assert [type(component) for component in made] == [type(component) for component in stage.host.txt2img.inputs[1:]]
+    assert [type(component) for component in made] == [
+        type(component) for component in stage.host.txt2img.inputs[1:]
+    ]

@@ -1,4 +1,6 @@
-"""What the page may ask for: which kind of leave each action wants, which pictures it gets, which folders it names."""
+"""What the page may ask for: which kind of leave each action wants, which pictures it gets, which
+folders it names.
+"""
 
 from __future__ import annotations
 
@@ -40,37 +42,70 @@ class Recorder:
     def link(self) -> Any:
         return SimpleNamespace(call=self._call)
 
-    def _call(self, method: str, path: str, payload: Any = None, timeout_s: float = 0.0) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 0.0
+    ) -> dict[str, Any]:
         self.asked.append((method, path, payload))
         return self.answer
 
 
-@pytest.mark.parametrize(("name", "payload", "kind"), [
-    ("browse", {}, Kind.LOOK), ("show", {}, Kind.LOOK), ("picture", {}, Kind.LOOK), ("edit", {}, Kind.CHANGE), ("jobs", {}, Kind.LOOK),
-    ("cancel", {"id": "0"}, Kind.CHANGE), ("start", {"name": "index"}, Kind.CHANGE), ("start", {"name": "sync"}, Kind.CHANGE),
-    ("start", {"name": "identify"}, Kind.CHANGE), ("start", {"name": "fetch"}, Kind.DOWNLOAD), ("start", {"name": "refine"}, Kind.SPEND),
-    ("start", {"name": "fetch", "payload": {"dry_run": True}}, Kind.LOOK), ("start", {"name": "fetch", "payload": {"dry_run": 1}}, Kind.DOWNLOAD),
-    ("start", {"name": "discard"}, Kind.CHANGE), ("keys", {}, Kind.LOOK), ("keys", {"enter": "x"}, Kind.CHANGE), ("keys", {"forget": True}, Kind.CHANGE),
-    ("keys", {"check": True, "service": "civitai"}, Kind.DOWNLOAD), ("keys", {"check": True, "service": "chat"}, Kind.SPEND),
-    ("recipes", {}, Kind.LOOK), ("recipes", {"keep": []}, Kind.CHANGE), ("recipes", {"forget": ""}, Kind.CHANGE), ("choose", {}, Kind.PLAN), ("storage", {}, Kind.LOOK),
-])
-def test_every_action_wants_the_right_leave(stage: Stage, name: str, payload: dict[str, Any], kind: Kind) -> None:
+@pytest.mark.parametrize(
+    ("name", "payload", "kind"),
+    [
+        ("browse", {}, Kind.LOOK),
+        ("show", {}, Kind.LOOK),
+        ("picture", {}, Kind.LOOK),
+        ("edit", {}, Kind.CHANGE),
+        ("jobs", {}, Kind.LOOK),
+        ("cancel", {"id": "0"}, Kind.CHANGE),
+        ("start", {"name": "index"}, Kind.CHANGE),
+        ("start", {"name": "sync"}, Kind.CHANGE),
+        ("start", {"name": "identify"}, Kind.CHANGE),
+        ("start", {"name": "fetch"}, Kind.DOWNLOAD),
+        ("start", {"name": "refine"}, Kind.SPEND),
+        ("start", {"name": "fetch", "payload": {"dry_run": True}}, Kind.LOOK),
+        ("start", {"name": "fetch", "payload": {"dry_run": 1}}, Kind.DOWNLOAD),
+        ("start", {"name": "discard"}, Kind.CHANGE),
+        ("keys", {}, Kind.LOOK),
+        ("keys", {"enter": "x"}, Kind.CHANGE),
+        ("keys", {"forget": True}, Kind.CHANGE),
+        ("keys", {"check": True, "service": "civitai"}, Kind.DOWNLOAD),
+        ("keys", {"check": True, "service": "chat"}, Kind.SPEND),
+        ("recipes", {}, Kind.LOOK),
+        ("recipes", {"keep": []}, Kind.CHANGE),
+        ("recipes", {"forget": ""}, Kind.CHANGE),
+        ("choose", {}, Kind.PLAN),
+        ("storage", {}, Kind.LOOK),
+    ],
+)
+def test_every_action_wants_the_right_leave(
+    stage: Stage, name: str, payload: dict[str, Any], kind: Kind
+) -> None:
     assert wants(name, **payload) is kind
 
 
 def test_folders_are_the_hosts_and_never_the_pages(stage: Stage, tmp_path: Path) -> None:
     process, output = Recorder(), tmp_path / "out"
     output.mkdir()
-    stage.host.opts.data |= {"outdir_txt2img_samples": str(output), "outdir_img2img_samples": str(output), "outdir_save": str(tmp_path / "none"), "outdir_samples": ""}
+    stage.host.opts.data |= {
+        "outdir_txt2img_samples": str(output),
+        "outdir_img2img_samples": str(output),
+        "outdir_save": str(tmp_path / "none"),
+        "outdir_samples": "",
+    }
     loras = [str(Path(stage.host.cmd_opts.lora_dir).absolute())]
     for payload in ({"lora_dirs": ["/etc"]}, {"lora_dirs": ["/etc"], "learn": ["/etc"]}):
         run("start", process, name="index", payload=payload)
     assert [said for _, _, said in process.asked] == [
-        {"lora_dirs": loras, "learn": []}, {"lora_dirs": loras, "learn": [str(output)]},
+        {"lora_dirs": loras, "learn": []},
+        {"lora_dirs": loras, "learn": [str(output)]},
     ]
     run("start", process, name="identify", payload={"lora_dirs": ["/etc"], "again": True})
     run("start", process, name="sync", payload={"lora_dirs": ["/etc"], "query": "fox"})
-    assert [said for _, _, said in process.asked[2:]] == [{"again": True, "lora_dirs": loras}, {"query": "fox"}]
+    assert [said for _, _, said in process.asked[2:]] == [
+        {"again": True, "lora_dirs": loras},
+        {"query": "fox"},
+    ]
 
 
 def test_what_a_shared_engine_cannot_see_is_not_asked_of_it(stage: Stage) -> None:
@@ -84,7 +119,9 @@ def test_what_a_shared_engine_cannot_see_is_not_asked_of_it(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("job", ["", "..", "../status", "AB", "0" * 65, None, 7])
-def test_a_jobs_number_is_checked_before_it_becomes_part_of_an_address(stage: Stage, job: Any) -> None:
+def test_a_jobs_number_is_checked_before_it_becomes_part_of_an_address(
+    stage: Stage, job: Any
+) -> None:
     process = Recorder()
     for name in ("job", "cancel"):
         with pytest.raises(InvalidInput):
@@ -105,7 +142,9 @@ def test_a_picture_that_lies_nowhere_is_asked_of_the_engine_by_its_key(stage: St
     assert len(process.asked) == 1
 
 
-def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stage, tmp_path: Path) -> None:
+def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(
+    stage: Stage, tmp_path: Path
+) -> None:
     from stylus_ext.host.answering import File
 
     folder = tmp_path / "loras"
@@ -113,14 +152,19 @@ def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stag
     stage.host.loras.available_networks.clear()
     stage.host.loras.available_network_aliases.clear()
     contents = {
-        "good": ("good.png", png(2, 2), "image/png"), "jpeg": ("jpeg.preview.jpg", b"\xff\xd8\xff\xe0", "image/jpeg"),
-        "webp": ("webp.webp", b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"), "page": ("page.png", b"<html><script>1</script>", ""),
-        "drawing": ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", ""), "none": ("other.png", png(2, 2), ""),
+        "good": ("good.png", png(2, 2), "image/png"),
+        "jpeg": ("jpeg.preview.jpg", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        "webp": ("webp.webp", b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        "page": ("page.png", b"<html><script>1</script>", ""),
+        "drawing": ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", ""),
+        "none": ("other.png", png(2, 2), ""),
     }
     for stem, (name, data, _) in contents.items():
         (folder / name).write_bytes(data)
         path: Any = SimpleNamespace(filename=str(folder / f"{stem}.safetensors"), name=stem)
-        stage.host.loras.available_networks[stem] = stage.host.loras.available_network_aliases[stem] = path
+        stage.host.loras.available_networks[stem] = stage.host.loras.available_network_aliases[
+            stem
+        ] = path
     for stem, (_, data, kind) in contents.items():
         if kind:
             assert run("picture", stem=stem) == File(data, kind)
@@ -133,13 +177,24 @@ def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(stage: Stag
             run("picture", stem=one)
 
 
-@pytest.mark.parametrize(("policy", "asked"), [("rerank", "hybrid"), ("lexical", "lexical"), ("hybrid", "hybrid")])
-def test_nothing_that_costs_anything_is_asked_for_a_recipe(stage: Stage, monkeypatch: pytest.MonkeyPatch, policy: str, asked: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "asked"), [("rerank", "hybrid"), ("lexical", "lexical"), ("hybrid", "hybrid")]
+)
+def test_nothing_that_costs_anything_is_asked_for_a_recipe(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, policy: str, asked: str
+) -> None:
     """Whatever the settings page says: who may plan may not spend."""
     from stylus_ext.host import ui_recipes
 
     seen: list[dict[str, Any]] = []
-    plan = {"family": "sd1", "picks": [], "masks": [[]], "notes": [], "prompts": ["a corgi"], "negative_prompts": [""]}
+    plan = {
+        "family": "sd1",
+        "picks": [],
+        "masks": [[]],
+        "notes": [],
+        "prompts": ["a corgi"],
+        "negative_prompts": [""],
+    }
 
     def planned(payload: dict[str, Any], *_: Any) -> dict[str, Any]:
         seen.append(payload["settings"]["selection"])
@@ -149,4 +204,7 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(stage: Stage, monkeyp
     stage.host.opts.data |= {"stylus_selection_policy": policy, "stylus_selection_composer": "chat"}
     run("choose", None, prompt="a corgi, oil painting")
     run("cook", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])
-    assert [(one["composer"], one["policy"]) for one in seen] == [("rules", asked), ("rules", "hybrid")]
+    assert [(one["composer"], one["policy"]) for one in seen] == [
+        ("rules", asked),
+        ("rules", "hybrid"),
+    ]

@@ -1,4 +1,6 @@
-"""The page's routes over real sockets, with a real engine behind them: who is let in, what is answered, what is not passed on."""
+"""The page's routes over real sockets, with a real engine behind them: who is let in, what is
+answered, what is not passed on.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,16 @@ from tests.engine_process import PATIENCE_S, finished, make_folder
 from tests.host.door import WebUI, webui
 from tests.host.engines import HereSetup, engine, never
 
-pytest.importorskip("starlette", reason="the routes are the WebUI's: its starlette is not in this environment")
+pytest.importorskip(
+    "starlette", reason="the routes are the WebUI's: its starlette is not in this environment"
+)
 pytestmark = pytest.mark.usefixtures("stage")  # what the page may ask for reads the host
 
 
 @pytest.fixture(scope="module")
-def process(vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def process(
+    vectors: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineProcess]:
     with engine(make_folder(tmp_path_factory.mktemp("ui") / "data", vectors.url)) as process:
         assert process.wait_ready(PATIENCE_S, never)
         assert finished(process.link())["state"] == "done"
@@ -49,10 +55,17 @@ def test_the_status_of_an_engine_that_runs(door: WebUI) -> None:
     assert said.json["told"]["catalogue"]["entries"] > 0
 
 
-@pytest.mark.parametrize(("path", "payload", "status"), [
-    ("/ui/shutdown", {}, 404), ("/ui/status%2f..%2fplan", {}, 404), ("/ui/", {}, 404), ("/ui/status", b"no json", 400),
-    ("/ui/status", b"[1]", 400), ("/ui/status", b"x" * (2 * 1024 * 1024 + 1), 413),
-])
+@pytest.mark.parametrize(
+    ("path", "payload", "status"),
+    [
+        ("/ui/shutdown", {}, 404),
+        ("/ui/status%2f..%2fplan", {}, 404),
+        ("/ui/", {}, 404),
+        ("/ui/status", b"no json", 400),
+        ("/ui/status", b"[1]", 400),
+        ("/ui/status", b"x" * (2 * 1024 * 1024 + 1), 413),
+    ],
+)
 def test_what_is_not_to_be_asked(door: WebUI, path: str, payload: Any, status: int) -> None:
     said = door.ask("POST", path, payload)
     assert said.status == status or said.text == "the page"

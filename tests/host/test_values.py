@@ -20,10 +20,22 @@ def read(args: list[Any], **overrides: Any) -> Any:
 
 def test_the_panels_order_and_the_dict_say_the_same(stage: Stage) -> None:
     by_place = read([True, "rules", 2, 2, 0.5, "all", False, True, 5, "pony", ""])
-    by_name = read([{
-        "enabled": True, "composer": "rules", "max_adapters": 2, "per_task": 2, "strength": 0.5, "diversity": "all",
-        "downloads": False, "vary_inside_batch": True, "seed": 5, "family": "pony",
-    }])
+    by_name = read(
+        [
+            {
+                "enabled": True,
+                "composer": "rules",
+                "max_adapters": 2,
+                "per_task": 2,
+                "strength": 0.5,
+                "diversity": "all",
+                "downloads": False,
+                "vary_inside_batch": True,
+                "seed": 5,
+                "family": "pony",
+            }
+        ]
+    )
     assert by_place == by_name
     assert by_place.values.family == "pony"
 
@@ -69,7 +81,9 @@ def test_unknown_keys_are_told_and_the_rest_counts(stage: Stage) -> None:
         ({"vary_inside_batch": "no"}, "vary_inside_batch must be true or false"),
     ],
 )
-def test_a_wrong_value_is_refused_and_the_picture_comes_unchanged(stage: Stage, wrong: dict[str, Any], why: str) -> None:
+def test_a_wrong_value_is_refused_and_the_picture_comes_unchanged(
+    stage: Stage, wrong: dict[str, Any], why: str
+) -> None:
     done = stage.host.api({"enabled": True, **wrong}, prompt=PROMPT, batch_size=2)
     assert len(done.images) == 2
     assert all(parse_generation_parameters(text)["Prompt"] == PROMPT for text in done.infotexts)
@@ -91,7 +105,14 @@ def test_a_cleared_number_is_the_default(stage: Stage) -> None:
 
 
 def test_the_panels_values_reach_the_engine(stage: Stage) -> None:
-    wanted = {"enabled": True, "max_adapters": 1, "per_task": 2, "strength": 0.5, "diversity": "all", "family": "sdxl"}
+    wanted = {
+        "enabled": True,
+        "max_adapters": 1,
+        "per_task": 2,
+        "strength": 0.5,
+        "diversity": "all",
+        "family": "sdxl",
+    }
     done = stage.host.api(wanted, prompt=PROMPT, n_iter=2)
     settings = stage.asked[0]["settings"]
     assert settings["selection"]["max_adapters"] == 1
@@ -117,7 +138,15 @@ def test_overrides_of_a_cell_win(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("args", "on"),
-    [((), False), ((False,), False), ((True,), True), (({"enabled": True},), True), (({},), False), ((None,), False), (({"enabled": 0},), False)],
+    [
+        ((), False),
+        ((False,), False),
+        ((True,), True),
+        (({"enabled": True},), True),
+        (({},), False),
+        ((None,), False),
+        (({"enabled": 0},), False),
+    ],
 )
 def test_whether_it_is_on_takes_one_look(stage: Stage, args: tuple[Any, ...], on: bool) -> None:
     from stylus_ext.host.values import is_on

@@ -1,4 +1,6 @@
-"""A service that behaves like Hugging Face: the hub and the storage that its files come from, two origins of loopback."""
+"""A service that behaves like Hugging Face: the hub and the storage that its files come from, two
+origins of loopback.
+"""
 
 from __future__ import annotations
 

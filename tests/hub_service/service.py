@@ -1,9 +1,10 @@
-"""A local hub: its API and pages on one origin, its storage on another, over real sockets; faults as the local Civitai has them.
+"""A local hub: its API and pages on one origin, its storage on another, over real sockets; faults
+as the local Civitai has them.
 
-    with serving() as hub:
-        hub.add(a_repo("somebody/rain-fox", body))
-        hub.faults.add(Fault(r"/api/models$", status=429, headers={"Retry-After": "1"}))
-        hub.api, hub.storage, hub.seen
+with serving() as hub:
+    hub.add(a_repo("somebody/rain-fox", body))
+    hub.faults.add(Fault(r"/api/models$", status=429, headers={"Retry-After": "1"}))
+    hub.api, hub.storage, hub.seen
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from tests.civitai_service.wire import Reply, Seen, listening
 from tests.hub_service.shapes import Json, Repo, is_large
 
 MOST = 1000
-_SORTS = {"downloads": lambda item: -item["downloads"], "lastModified": lambda item: _backwards(item["lastModified"])}
+_SORTS = {
+    "downloads": lambda item: -item["downloads"],
+    "lastModified": lambda item: _backwards(item["lastModified"]),
+}
 
 
 @dataclass
@@ -83,14 +87,27 @@ def _visible(hub: HubService, request: Seen, name: str) -> Repo | Reply:
 
 def _models(hub: HubService, request: Seen) -> Reply:
     limit = int(request.one("limit", "1000"))
-    if not 1 <= limit <= MOST or request.one("sort", "downloads") not in _SORTS or request.one("direction", "-1") != "-1":
+    if (
+        not 1 <= limit <= MOST
+        or request.one("sort", "downloads") not in _SORTS
+        or request.one("direction", "-1") != "-1"
+    ):
         return Reply(400, {"error": "Invalid query"})
     wanted, words = request.query.get("filter", []), request.one("search").lower()
     items = [repo.listed() for repo in hub.repos if not repo.stated.get("private")]
-    items = [item for item in items if set(wanted) <= set(item["tags"]) and words in item["id"].lower()]
+    items = [
+        item for item in items if set(wanted) <= set(item["tags"]) and words in item["id"].lower()
+    ]
     items.sort(key=_SORTS[request.one("sort", "downloads")])
     if request.one("full") != "true":
-        items = [{name: value for name, value in item.items() if name not in ("siblings", "cardData", "lastModified")} for item in items]
+        items = [
+            {
+                name: value
+                for name, value in item.items()
+                if name not in ("siblings", "cardData", "lastModified")
+            }
+            for item in items
+        ]
     start = _start(request)
     if start is None:
         return Reply(400, {"error": "Invalid cursor"})
@@ -105,7 +122,9 @@ def _tree(hub: HubService, request: Seen, name: str, revision: str) -> Reply:
     if files is None:
         return _error(404, "RevisionNotFound", "Invalid rev id")
     rows: list[Json] = [{"type": "directory", "oid": "d" * 40, "size": 0, "path": "images"}]
-    rows += [repo.row(path, body, expand=request.one("expand") == "true") for path, body in files.items()]
+    rows += [
+        repo.row(path, body, expand=request.one("expand") == "true") for path, body in files.items()
+    ]
     start = _start(request) or 0
     return Reply(200, rows[start : start + MOST], _link(hub, request, start + MOST, len(rows)))
 
@@ -117,7 +136,14 @@ def _paths_info(hub: HubService, request: Seen, name: str, revision: str) -> Rep
     files = repo.at(unquote(revision))
     if files is None:
         return _error(404, "RevisionNotFound", "Invalid rev id")
-    return Reply(200, [repo.row(path, files[path], expand=bool(request.body.get("expand"))) for path in request.body["paths"] if path in files])
+    return Reply(
+        200,
+        [
+            repo.row(path, files[path], expand=bool(request.body.get("expand")))
+            for path in request.body["paths"]
+            if path in files
+        ],
+    )
 
 
 def _resolve(hub: HubService, request: Seen, name: str, revision: str, path: str) -> Reply:
@@ -125,7 +151,9 @@ def _resolve(hub: HubService, request: Seen, name: str, revision: str, path: str
     if isinstance(repo, Reply):
         return repo
     if repo.stated.get("gated") and path != "README.md" and name not in hub.granted:
-        return _error(403 if _key(request) else 401, "GatedRepo", f"Access to model {name} is restricted.")
+        return _error(
+            403 if _key(request) else 401, "GatedRepo", f"Access to model {name} is restricted."
+        )
     files = repo.at(unquote(revision))
     if files is None:
         return _error(404, "RevisionNotFound", "Invalid rev id")
@@ -133,25 +161,52 @@ def _resolve(hub: HubService, request: Seen, name: str, revision: str, path: str
         return _error(404, "EntryNotFound", "Entry not found")
     body = files[path]
     if not is_large(path, body):
-        return Reply(200, body, {"Content-Type": "text/plain; charset=utf-8", "ETag": '"abc"', "X-Repo-Commit": repo.commit})
-    sha256, signature = hashlib.sha256(body).hexdigest(), f"{next(hub.numbers)}-{secrets.token_hex(16)}"
+        return Reply(
+            200,
+            body,
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "ETag": '"abc"',
+                "X-Repo-Commit": repo.commit,
+            },
+        )
+    sha256, signature = (
+        hashlib.sha256(body).hexdigest(),
+        f"{next(hub.numbers)}-{secrets.token_hex(16)}",
+    )
     hub.files[sha256] = hub.served.get(sha256, body)
     hub.signed[signature] = sha256
-    headers = {"X-Repo-Commit": repo.commit, "X-Linked-Size": str(len(body)), "X-Linked-Etag": f'"{sha256}"'}
+    headers = {
+        "X-Repo-Commit": repo.commit,
+        "X-Linked-Size": str(len(body)),
+        "X-Linked-Etag": f'"{sha256}"',
+    }
     signed = urlencode({"X-Amz-Expires": 3600, "X-Amz-Signature": signature})
-    return Reply(302, b"", {**headers, "Location": f"{hub.storage}/repos/{sha256}/{quote(path.rpartition('/')[2])}?{signed}"})
+    return Reply(
+        302,
+        b"",
+        {
+            **headers,
+            "Location": f"{hub.storage}/repos/{sha256}/{quote(path.rpartition('/')[2])}?{signed}",
+        },
+    )
 
 
 def _whoami(hub: HubService, request: Seen) -> Reply:
     if _key(request) not in hub.keys:
         return Reply(401, {"error": "Invalid username or password."})
-    return Reply(200, {"type": "user", "id": "1", "name": "somebody", "auth": {"type": "access_token"}})
+    return Reply(
+        200, {"type": "user", "id": "1", "name": "somebody", "auth": {"type": "access_token"}}
+    )
 
 
 _NAME = r"((?:[\w.-]+/)?[\w.-]+)"
 _ROUTES: tuple[tuple[str, Any], ...] = (
-    ("/api/models", _models), (f"/api/models/{_NAME}/tree/([^/]+)", _tree), (f"/api/models/{_NAME}/paths-info/([^/]+)", _paths_info),
-    ("/api/whoami-v2", _whoami), (f"/{_NAME}/resolve/([^/]+)/(.+)", _resolve),
+    ("/api/models", _models),
+    (f"/api/models/{_NAME}/tree/([^/]+)", _tree),
+    (f"/api/models/{_NAME}/paths-info/([^/]+)", _paths_info),
+    ("/api/whoami-v2", _whoami),
+    (f"/{_NAME}/resolve/([^/]+)/(.+)", _resolve),
 )
 
 
@@ -166,7 +221,10 @@ def _start(request: Seen) -> int | None:
 def _link(hub: HubService, request: Seen, start: int, total: int) -> dict[str, str]:
     if start >= total:
         return {}
-    query = {**{name: values for name, values in request.query.items() if name != "cursor"}, "cursor": json.dumps({"at": start}).encode().hex()}
+    query = {
+        **{name: values for name, values in request.query.items() if name != "cursor"},
+        "cursor": json.dumps({"at": start}).encode().hex(),
+    }
     return {"Link": f'<{hub.api}{request.path}?{urlencode(query, doseq=True)}>; rel="next"'}
 
 

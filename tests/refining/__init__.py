@@ -11,8 +11,13 @@ from typing import Any
 from tests.chat_service import Asked, ChatService, Sent, completion, serving
 
 GOOD: dict[str, Any] = {
-    "shared": "They all share one look.", "kind": "background", "text": "Wet city streets at night with red paper lanterns.", "weight": 0.7,
-    "slider": False, "utility": False, "speed": False,
+    "shared": "They all share one look.",
+    "kind": "background",
+    "text": "Wet city streets at night with red paper lanterns.",
+    "weight": 0.7,
+    "slider": False,
+    "utility": False,
+    "speed": False,
 }
 
 
@@ -21,8 +26,11 @@ def title_of(asked: Asked) -> str:
     return found[1] if found else ""
 
 
-def describing(change: Callable[[str], dict[str, Any]] = lambda title: {}, first_s: float = 0.0) -> Callable[[Asked], Sent]:
+def describing(
+    change: Callable[[str], dict[str, Any]] = lambda title: {}, first_s: float = 0.0
+) -> Callable[[Asked], Sent]:
     """`change` says by the card's title what is other than in the good answer."""
+
     def step(asked: Asked) -> Sent:
         title = title_of(asked)
         said = {**GOOD, "text": f"Draws {title} among wet streets and lanterns.", **change(title)}
@@ -32,7 +40,9 @@ def describing(change: Callable[[str], dict[str, Any]] = lambda title: {}, first
 
 
 @contextmanager
-def model(change: Callable[[str], dict[str, Any]] = lambda title: {}, first_s: float = 0.0) -> Iterator[ChatService]:
+def model(
+    change: Callable[[str], dict[str, Any]] = lambda title: {}, first_s: float = 0.0
+) -> Iterator[ChatService]:
     with serving(describing(change, first_s)) as service:
         yield service
 

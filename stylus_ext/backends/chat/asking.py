@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from stylus_ext.backends.chat.endpoint import ChatEndpoint
 from stylus_ext.backends.chat.manners import Manners
-from stylus_ext.backends.chat.problems import ChatLate, ChatProblem, ChatRefused, ChatUnavailable, ChatUnreadable
+from stylus_ext.backends.chat.problems import (
+    ChatLate,
+    ChatProblem,
+    ChatRefused,
+    ChatUnavailable,
+    ChatUnreadable,
+)
 from stylus_ext.backends.chat.question import Question, Reply, Spent
 from stylus_ext.backends.chat.reading import Unusable, answered, read
 from stylus_ext.backends.chat.refusals import Refused, is_passing, refused, sentence, without_keys
@@ -26,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 TRIES = 3
 _MOST_CHANGES = 8
-"""Requests that are refused for their form cost the server nothing and are no tries; this many different forms there are."""
+"""Requests that are refused for their form cost the server nothing and are no tries; this many
+different forms there are.
+"""
 _MORE_TOKENS = 3
 _CHARACTERS_A_TOKEN = 4
 _SHORTEST_S = 0.005
@@ -77,7 +85,10 @@ class Asking:
         """The check of every wait."""
         self.check()
         if time.monotonic() > self.until:
-            raise ChatLate(f"The chat server at {self.client.endpoint.base} did not answer within {self.deadline_s:.3g} s.")
+            raise ChatLate(
+                f"The chat server at {self.client.endpoint.base} did not answer within"
+                f" {self.deadline_s:.3g} s."
+            )
 
     def _sent(self) -> bytes | None:
         """None when it has to be asked anew: a pause was made, or the form changed."""
@@ -85,14 +96,28 @@ class Asking:
 
         self._late()
         endpoint = self.client.endpoint
-        body = self.manners.body(endpoint.model, endpoint.temperature, self.question, self.max_tokens, self.again)
+        body = self.manners.body(
+            endpoint.model, endpoint.temperature, self.question, self.max_tokens, self.again
+        )
         try:
-            return self.client.connected().chat(body, max(_SHORTEST_S, self.until - time.monotonic()), self._late)
+            return self.client.connected().chat(
+                body, max(_SHORTEST_S, self.until - time.monotonic()), self._late
+            )
         except APIStatusError as problem:
-            self._after(refused(problem.status_code, problem.response.headers, problem.response.content, endpoint.key))
+            self._after(
+                refused(
+                    problem.status_code,
+                    problem.response.headers,
+                    problem.response.content,
+                    endpoint.key,
+                )
+            )
         except APIConnectionError as problem:
             self._late()
-            self._once_more(f"cannot be reached ({problem.__cause__ or problem}). Check that it runs, or empty the setting chat.chat_url")
+            self._once_more(
+                f"cannot be reached ({problem.__cause__ or problem}). Check that it runs, or empty"
+                " the setting chat.chat_url"
+            )
         except (BadAnswer, OpenAIError, ValueError, TypeError) as problem:
             self._once_more(f"did not answer like a chat server: {problem}")
         return None
@@ -102,12 +127,18 @@ class Asking:
         if is_passing(refusal):
             self._once_more(sentence(refusal, self.client.endpoint.model), refusal.retry_after)
             return
-        changed = self.manners.after(refusal.said, images=bool(self.question.images)) if refusal.about_form else None
+        changed = (
+            self.manners.after(refusal.said, images=bool(self.question.images))
+            if refusal.about_form
+            else None
+        )
         self.changes += 1
         if changed is None or self.changes > _MOST_CHANGES:
             blind = bool(self.question.images) and self.manners.mean_images(refusal.said)
             raise refusal.problem(self.client.endpoint, blind=blind)
-        logger.info("%s refused the form of the request; asked in another one.", self.client.endpoint.base)
+        logger.info(
+            "%s refused the form of the request; asked in another one.", self.client.endpoint.base
+        )
         self.manners = changed
 
     def _once_more(self, why: str, wanted: float | None = None) -> None:
@@ -116,7 +147,9 @@ class Asking:
         seconds = _back_off(self.tries) if wanted is None else wanted
         if self.tries >= TRIES or seconds >= self.until - time.monotonic():
             raise ChatUnavailable(f"The chat server at {self.client.endpoint.base} {why}.")
-        logger.info("%s: try %d failed, again in %.1f s.", self.client.endpoint.base, self.tries, seconds)
+        logger.info(
+            "%s: try %d failed, again in %.1f s.", self.client.endpoint.base, self.tries, seconds
+        )
         pause(seconds, self._late)
 
     def _read(self, body: bytes) -> Reply | None:
@@ -125,7 +158,10 @@ class Asking:
         try:
             answer = answered(body)
             said = sum(map(len, answer.texts))
-            self._count(answer.tokens or (self._length() // _CHARACTERS_A_TOKEN, said // _CHARACTERS_A_TOKEN))
+            self._count(
+                answer.tokens
+                or (self._length() // _CHARACTERS_A_TOKEN, said // _CHARACTERS_A_TOKEN)
+            )
             data, dropped = read(answer, self.question.schema or {"type": "object"})
         except Unusable as problem:
             self._mend(problem)
@@ -133,16 +169,25 @@ class Asking:
         if self.manners != self.client.manners:
             self.client.learned(self.manners)
         if dropped:
-            logger.info("%s added %s, which was dropped.", self.client.endpoint.base, ", ".join(map(repr, dropped)))
+            logger.info(
+                "%s added %s, which was dropped.",
+                self.client.endpoint.base,
+                ", ".join(map(repr, dropped)),
+            )
         return Reply(data, self.spent.tokens_in, self.spent.tokens_out, self.spent.cost, dropped)
 
     def _mend(self, problem: Unusable) -> None:
         """What to change before the next try."""
         if problem.fault == "refusal":
-            raise ChatRefused(f"The model {self.client.endpoint.model} refused to answer: {self._plainly(problem)}.")
+            raise ChatRefused(
+                f"The model {self.client.endpoint.model} refused to answer:"
+                f" {self._plainly(problem)}."
+            )
         if self.tries >= TRIES:
             self._give_up(problem)
-        logger.info("%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem.fault)
+        logger.info(
+            "%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem.fault
+        )
         if problem.fault in ("cut", "empty"):  # a model that thinks aloud used them up
             self.max_tokens *= _MORE_TOKENS
         if problem.fault in ("empty", "unreadable"):
@@ -152,7 +197,10 @@ class Asking:
             pause(min(_back_off(self.tries), max(0.0, self.until - time.monotonic())), self._late)
 
     def _give_up(self, problem: Unusable) -> NoReturn:
-        raise ChatUnreadable(f"The model {self.client.endpoint.model} did not answer as it was asked to: {self._plainly(problem)}.")
+        raise ChatUnreadable(
+            f"The model {self.client.endpoint.model} did not answer as it was asked to:"
+            f" {self._plainly(problem)}."
+        )
 
     def _plainly(self, problem: Unusable) -> str:
         """Its words may be the server's."""
@@ -168,4 +216,4 @@ class Asking:
 
 
 def _back_off(attempt: int) -> float:
-    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311 - spreads retries
+    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311

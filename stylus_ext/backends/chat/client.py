@@ -1,4 +1,6 @@
-"""`ChatClient`: a question goes in, a `Reply` that fits its schema comes out, in the time that was given and three tries."""
+"""`ChatClient`: a question goes in, a `Reply` that fits its schema comes out, in the time that was
+given and three tries.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class ChatClient:
 
     def __init__(self, endpoint: ChatEndpoint) -> None:
         self.endpoint = endpoint
-        self.manners = Manners(limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens")
+        self.manners = Manners(
+            limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens"
+        )
         self._guard = Lock()
         self._connection: Connection | None = None
         self._native: Http | None = None
@@ -47,12 +51,18 @@ class ChatClient:
         reply = asking.reply()
         logger.info(
             "%s answered after %d tries in %.0f ms: %d tokens in, %d out.",
-            self.endpoint.base, asking.tries, 1000 * (time.perf_counter() - began), reply.tokens_in, reply.tokens_out,
+            self.endpoint.base,
+            asking.tries,
+            1000 * (time.perf_counter() - began),
+            reply.tokens_in,
+            reply.tokens_out,
         )
         return reply
 
     def release(self) -> bool:
-        """Has the server free the memory of the picture's card, where it is one of one's own that knows how; whether it did."""
+        """Has the server free the memory of the picture's card, where it is one of one's own that
+        knows how; whether it did.
+        """
         if not self.local or not self._releases:
             return False
         with self._guard:

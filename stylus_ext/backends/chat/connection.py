@@ -1,6 +1,7 @@
 """The openai package over our own sockets: a request goes in, the bytes of the answer come out.
 
-The library adds what it finds (organisation and headers from the environment, what machine this is); only what was entered is sent.
+The library adds what it finds (organisation and headers from the environment, what machine this
+is); only what was entered is sent.
 """
 
 from __future__ import annotations
@@ -19,23 +20,31 @@ from stylus_ext.backends.http.waiting import Watch
 MOST_BYTES = 4 * 1024 * 1024
 AGENT = "sd-webui-stylus"
 _CONNECT_S = 5.0
-_KEPT_HEADERS = frozenset(("host", "accept", "connection", "content-type", "content-length", "transfer-encoding"))
+_KEPT_HEADERS = frozenset(
+    ("host", "accept", "connection", "content-type", "content-length", "transfer-encoding")
+)
 _AUTO = zlib.MAX_WBITS | 32  # gzip or zlib, whichever it is
 
 
 class Connection:
-    """To a base address, with the key that was entered for it; answers of more than `most` bytes are refused.
+    """To a base address, with the key that was entered for it; answers of more than `most` bytes
+    are refused.
 
-    May be used from several threads; each asks its own check while it waits. Both questions raise what the package raises, and
-    what `check` raises.
+    May be used from several threads; each asks its own check while it waits. Both questions raise
+    what the package raises, and what `check` raises.
     """
 
     def __init__(self, base: str, key: Key | None, most: int = MOST_BYTES) -> None:
         from openai import OpenAI
 
         self._watch = Watch()
-        self._http = httpx.Client(transport=_Narrow(Transport(self._watch), key, most), trust_env=False, follow_redirects=False)
-        self._openai: Any = OpenAI(base_url=base, api_key="none", http_client=self._http, max_retries=0)  # type: ignore[arg-type]
+        self._http = httpx.Client(
+            transport=_Narrow(Transport(self._watch), key, most),
+            trust_env=False,
+            follow_redirects=False,
+        )
+        client: Any = self._http
+        self._openai: Any = OpenAI(base_url=base, api_key="none", http_client=client, max_retries=0)
 
     def chat(self, body: dict[str, Any], seconds: float, check: Check) -> bytes:
         return self._sent("/chat/completions", body, seconds, check)
@@ -44,10 +53,14 @@ class Connection:
         return self._sent("/embeddings", body, seconds, check)
 
     def _sent(self, route: str, body: dict[str, Any], seconds: float, check: Check) -> bytes:
-        """As it is: walking through a question and its schema, as the package's own methods do, would take longer than all the rest."""
+        """As it is: walking through a question and its schema, as the package's own methods do,
+        would take longer than all the rest.
+        """
         timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
         with self._watch.over(check):
-            content: bytes = self._openai.post(route, cast_to=httpx.Response, body=body, options={"timeout": timeout}).content
+            content: bytes = self._openai.post(
+                route, cast_to=httpx.Response, body=body, options={"timeout": timeout}
+            ).content
             return content
 
     def close(self) -> None:
@@ -55,7 +68,9 @@ class Connection:
 
 
 class _Narrow(httpx.BaseTransport):
-    """Out goes what was entered and nothing else; in comes no more than anybody needs, packed or not."""
+    """Out goes what was entered and nothing else; in comes no more than anybody needs, packed or
+    not.
+    """
 
     def __init__(self, inner: httpx.BaseTransport, key: Key | None, most: int) -> None:
         self._inner, self._key, self._most = inner, key, most
@@ -65,18 +80,36 @@ class _Narrow(httpx.BaseTransport):
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("", "identity", "gzip", "deflate"):
             response.close()
-            raise BadAnswer(f"{shown(str(request.url))} packed its answer in a way that was not asked for.")
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in ("content-encoding", "content-length")]
-        stream = _Measured(response, shown(str(request.url)), packed in ("gzip", "deflate"), self._most)
-        return httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
+            raise BadAnswer(
+                f"{shown(str(request.url))} packed its answer in a way that was not asked for."
+            )
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name not in ("content-encoding", "content-length")
+        ]
+        stream = _Measured(
+            response, shown(str(request.url)), packed in ("gzip", "deflate"), self._most
+        )
+        return httpx.Response(
+            response.status_code, headers=headers, stream=stream, extensions=response.extensions
+        )
 
     def _bare(self, request: httpx.Request) -> httpx.Request:
         """A copy, so that the library never sees the key."""
-        headers = {name: value for name, value in request.headers.items() if name.lower() in _KEPT_HEADERS}
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() in _KEPT_HEADERS
+        }
         headers |= {"accept-encoding": "gzip, deflate", "user-agent": AGENT}
         if self._key is not None and origin_of(str(request.url)) == self._key.origin:
             headers["authorization"] = f"Bearer {self._key.secret}"
-        return httpx.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions)
+        return httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
 
     def close(self) -> None:
         self._inner.close()
@@ -105,4 +138,6 @@ class _Measured(httpx.SyncByteStream):
         try:
             return self._unpacker.decompress(piece, most)
         except zlib.error as error:
-            raise BadAnswer(f"{self._where} answered with packed bytes that cannot be unpacked.") from error
+            raise BadAnswer(
+                f"{self._where} answered with packed bytes that cannot be unpacked."
+            ) from error

@@ -1,4 +1,6 @@
-"""A chat server as it is configured: address, model, key, temperature; where it stands, and which key goes there."""
+"""A chat server as it is configured: address, model, key, temperature; where it stands, and which
+key goes there.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 @dataclass(frozen=True, slots=True)
 class ChatEndpoint:
-    """`url` with or without /v1. A price that is not given is looked up by the model's name, and is nothing on a machine of one's own."""
+    """`url` with or without /v1. A price that is not given is looked up by the model's name, and is
+    nothing on a machine of one's own.
+    """
 
     url: str
     model: str
@@ -37,10 +41,15 @@ class ChatEndpoint:
 
     def __post_init__(self) -> None:
         if not self.model.strip():
-            raise InvalidInput(f"No model is named for the chat server at {self.url}. Set chat.chat_model to one that it has.")
+            raise InvalidInput(
+                f"No model is named for the chat server at {self.url}. Set chat.chat_model to one"
+                " that it has."
+            )
         object.__setattr__(self, "base", base_url(self.url))
         if self.key is not None and self.key.origin != self.origin:
-            raise InvalidInput(f"The key was entered for {self.key.origin} and is not sent to {self.origin}.")
+            raise InvalidInput(
+                f"The key was entered for {self.key.origin} and is not sent to {self.origin}."
+            )
 
     @property
     def origin(self) -> str:
@@ -67,11 +76,15 @@ def base_url(url: str) -> str:
         origin = origin_of(url)
     except InvalidInput as error:
         raise InvalidInput(
-            "The address of the chat server cannot be used. It looks like https://host/v1, without a name, a key or a question mark in it."
+            "The address of the chat server cannot be used. It looks like https://host/v1, without"
+            " a name, a key or a question mark in it."
         ) from error
     parts = urlsplit(url.strip())
     if parts.query or parts.fragment:
-        raise InvalidInput("The address of the chat server ends before the question mark; it looks like https://host/v1.")
+        raise InvalidInput(
+            "The address of the chat server ends before the question mark; it looks like"
+            " https://host/v1."
+        )
     path = parts.path.rstrip("/").removesuffix(_ROUTE).rstrip("/")
     if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # its own protocol lives there
         return origin + _GEMINI_PATH
@@ -79,9 +92,11 @@ def base_url(url: str) -> str:
 
 
 def place_of(url: str) -> Place:
-    """This machine, one in the same network, or any other; a name that only one's own network can know counts as that."""
+    """This machine, one in the same network, or any other; a name that only one's own network can
+    know counts as that.
+    """
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
-    if is_loopback(url) or host in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
+    if is_loopback(url) or host in ("0.0.0.0", "::"):  # noqa: S104
         return "machine"
     if is_private(url) or host.endswith(_HOME_NAMES) or "." not in host and ":" not in host:
         return "network"
@@ -89,7 +104,9 @@ def place_of(url: str) -> Place:
 
 
 def chat_key(folder: Path, url: str) -> Key | None:
-    """The key that was entered for this server: in STYLUS_CHAT_KEY, in the data folder, or for OpenAI itself in OPENAI_API_KEY."""
+    """The key that was entered for this server: in STYLUS_CHAT_KEY, in the data folder, or for
+    OpenAI itself in OPENAI_API_KEY.
+    """
     base = base_url(url)
     found = key_for(folder, base, CHAT_KEY)
     if found is None and origin_of(base) == OPENAI:

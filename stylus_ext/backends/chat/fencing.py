@@ -1,4 +1,5 @@
-"""Strangers' text on its way into a question: one line of plain words comes out, without sentences that speak to the model.
+"""Strangers' text on its way into a question: one line of plain words comes out, without sentences
+that speak to the model.
 
 A guard, and not the only one: what comes back is checked against what was shown, whoever wrote it.
 """
@@ -14,8 +15,7 @@ from functools import lru_cache
 _SENTENCES = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+|\s[-–—•*]+\s")
 _SYNTAX = str.maketrans({sign: " " for sign in "|<>{}[]`\\=\u2028\u2029"})
 _LINK = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
-_TO_US = re.compile(
-    r"""(?ix)
+_TO_US = re.compile(r"""(?ix)
     \b(?:ignore|disregard|forget|override|bypass|skip|overlook|neglect)\b.{0,60}
         \b(?:rules?|instructions?|prompts?|above|previous|prior|earlier|others?|limits?|everything|guidelines?|constraints?|list|task)\b
     | \b(?:choose|pick|select|prefer|take|include|rank|recommend|insert|return|output|assign|give)\b.{0,40}
@@ -30,22 +30,29 @@ _TO_US = re.compile(
     | \bweights?\b\s*(?:of|to|is)?\s*:?\s*-?\d
     | \b(?:tasks|adapters|prune|reason)"?\s*:
     | ignorier\w*\s|ignora\w*\s|ignorez\s|игнорир|忽略|无视|無視|忘れ|選んで|选择我|選擇我|무시
-    """
-)
+    """)  # noqa: E501
 
 
 @lru_cache(maxsize=4096)
 def plain(text: str, most: int) -> str:
-    """At most so many characters of one line; what speaks to the model is left out, sentence by sentence."""
+    """At most so many characters of one line; what speaks to the model is left out, sentence by
+    sentence.
+    """
     said = unicodedata.normalize("NFKC", text[: 20 * most])
-    said = "".join(sign for sign in said if unicodedata.category(sign) not in ("Cf", "Cc", "Co", "Cs", "Cn") or sign.isspace())
+    said = "".join(
+        sign
+        for sign in said
+        if unicodedata.category(sign) not in ("Cf", "Cc", "Co", "Cs", "Cn") or sign.isspace()
+    )
     kept = [one for one in _SENTENCES.split(_LINK.sub(" ", said)) if not speaks_to_us(one)]
     line = " ".join(" ".join(kept).translate(_SYNTAX).split())
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0]
 
 
 def speaks_to_us(text: str) -> bool:
-    """Whether a sentence seems to be meant for whoever reads the card, and not for who uses the adapter."""
+    """Whether a sentence seems to be meant for whoever reads the card, and not for who uses the
+    adapter.
+    """
     spaced = " ".join(re.sub(r"[_\-*~.]+", " ", text).split())
     return any(_TO_US.search(one) is not None for one in (text, spaced, _joined(spaced)))
 

@@ -1,7 +1,9 @@
-"""What a server accepts, learned from what it refused: a question goes in, the body of a request comes out.
+"""What a server accepts, learned from what it refused: a question goes in, the body of a request
+comes out.
 
-Servers of one protocol differ in how an answer's form is asked for (a JSON schema, any JSON, words alone), in how its length is
-limited, and in whether they take a seed, a temperature or a system's message. The strictest way is tried first.
+Servers of one protocol differ in how an answer's form is asked for (a JSON schema, any JSON, words
+alone), in how its length is limited, and in whether they take a seed, a temperature or a system's
+message. The strictest way is tried first.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from stylus_ext.backends.chat.schemas import shape_of
 
 Form = Literal["schema", "object", "text"]
 _NEXT: dict[Form, Form] = {"schema": "object", "object": "text"}
-_FORM_WORDS = ("response_format", "json_schema", "json_object", "structured", "grammar", "guided", "schema")
+_FORM_WORDS = (
+    "response_format",
+    "json_schema",
+    "json_object",
+    "structured",
+    "grammar",
+    "guided",
+    "schema",
+)
 _SIGHT_WORDS = ("image", "vision", "multimodal", "multi-modal", "mmproj")
 _KINDS = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"GIF8", "gif"))
 
@@ -34,7 +44,9 @@ class Manners:
     system: bool = True
 
     def after(self, said: str, *, images: bool) -> Manners | None:
-        """How to ask after a refusal for the form of the request; None when nothing is left to change, or nothing would help."""
+        """How to ask after a refusal for the form of the request; None when nothing is left to
+        change, or nothing would help.
+        """
         said = said.lower()
         if "context" in said and ("length" in said or "exceed" in said or "window" in said):
             return None
@@ -53,7 +65,9 @@ class Manners:
         if any(word in said for word in _FORM_WORDS) and self.form != "text":
             return replace(self, form=_NEXT[self.form])
         if ("max_tokens" in said or "max_completion_tokens" in said) and not self.other_limit:
-            other: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens" if self.limit == "max_tokens" else "max_tokens"
+            other: Literal["max_tokens", "max_completion_tokens"] = (
+                "max_completion_tokens" if self.limit == "max_tokens" else "max_tokens"
+            )
             return replace(self, limit=other, other_limit=True)
         if "temperature" in said and self.temperature:
             return replace(self, temperature=False)
@@ -68,23 +82,46 @@ class Manners:
         return any(word in said.lower() for word in _SIGHT_WORDS)
 
     def stricter(self) -> Manners:
-        """After something else than the object: the schema in words as well, then in words alone."""
-        return replace(self, words=True) if not self.words and self.form != "text" else replace(self, words=True, form="text")
+        """After something else than the object: the schema in words as well, then in words
+        alone.
+        """
+        return (
+            replace(self, words=True)
+            if not self.words and self.form != "text"
+            else replace(self, words=True, form="text")
+        )
 
-    def body(self, model: str, temperature: float, question: Question, max_tokens: int, again: str = "") -> dict[str, Any]:
+    def body(
+        self, model: str, temperature: float, question: Question, max_tokens: int, again: str = ""
+    ) -> dict[str, Any]:
         """`again` says what was wrong with the answer before."""
         system = question.system
         if question.schema is not None and (self.words or self.form != "schema"):
             system = f"{system}\n\n{_in_words(question)}"
         if again:
-            system = f"{system}\n\nYour last answer could not be used: {again}. Answer with one JSON object and nothing else."
+            system = (
+                f"{system}\n\nYour last answer could not be used: {again}. Answer with one JSON"
+                " object and nothing else."
+            )
         system = _sendable(system)
-        user = _sendable(question.user) if self.system else f"{system}\n\n{_sendable(question.user)}"
+        user = (
+            _sendable(question.user) if self.system else f"{system}\n\n{_sendable(question.user)}"
+        )
         content: Any = user
         if question.images:
-            content = [{"type": "text", "text": user}, *({"type": "image_url", "image_url": {"url": _data_url(one)}} for one in question.images)]
+            content = [
+                {"type": "text", "text": user},
+                *(
+                    {"type": "image_url", "image_url": {"url": _data_url(one)}}
+                    for one in question.images
+                ),
+            ]
         messages = [{"role": "system", "content": system}] if self.system else []
-        body: dict[str, Any] = {"model": model, "messages": [*messages, {"role": "user", "content": content}], self.limit: max_tokens}
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [*messages, {"role": "user", "content": content}],
+            self.limit: max_tokens,
+        }
         if self.temperature:
             body["temperature"] = temperature
         if self.seed and question.seed is not None:
@@ -97,7 +134,10 @@ class Manners:
         if self.form == "object":
             return {"type": "json_object"}
         shape = shape_of(question.schema or {})
-        return {"type": "json_schema", "json_schema": {"name": question.schema_name, "strict": True, "schema": shape}}
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": question.schema_name, "strict": True, "schema": shape},
+        }
 
 
 def _sendable(text: str) -> str:
@@ -106,7 +146,10 @@ def _sendable(text: str) -> str:
 
 
 def _in_words(question: Question) -> str:
-    return f"Answer with one JSON object that fits this JSON Schema, and with nothing else:\n{json.dumps(question.schema)}"
+    return (
+        "Answer with one JSON object that fits this JSON Schema, and with nothing"
+        f" else:\n{json.dumps(question.schema)}"
+    )
 
 
 def _data_url(image: bytes) -> str:

@@ -1,4 +1,6 @@
-"""What can go wrong with a chat model, by what whoever asked can do about it; none of it holds a key or the text of a question."""
+"""What can go wrong with a chat model, by what whoever asked can do about it; none of it holds a
+key or the text of a question.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ class ChatProblem(StylusError):
 
 
 class ChatRefused(ChatProblem):
-    """The server or the model will not answer this, now or later: a wrong key, an unknown model, a refusal."""
+    """The server or the model will not answer this, now or later: a wrong key, an unknown model, a
+    refusal.
+    """
 
 
 class ChatBlind(ChatRefused):

@@ -1,4 +1,6 @@
-"""The bytes of an answer in, the object that was asked for out; whatever stands around it, or in its place."""
+"""The bytes of an answer in, the object that was asked for out; whatever stands around it, or in
+its place.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +58,26 @@ def answered(body: bytes) -> Answered:
     refusal = _text(message.get("refusal"))
     if not refusal and reason == "content_filter":
         refusal = "the server's filter stopped the answer"
-    fault = "" if choices else _text(_table(whole.get("error")).get("message")) or _text(whole.get("error")) or "there is no answer in what it sent"
-    texts = (_text(message.get("content")), *_calls(message), _text(message.get("reasoning_content")), _text(message.get("reasoning")))
-    return Answered(tuple(text for text in texts if text.strip()), _tokens(whole.get("usage")), refusal, reason == "length", fault)
+    fault = (
+        ""
+        if choices
+        else _text(_table(whole.get("error")).get("message"))
+        or _text(whole.get("error"))
+        or "there is no answer in what it sent"
+    )
+    texts = (
+        _text(message.get("content")),
+        *_calls(message),
+        _text(message.get("reasoning_content")),
+        _text(message.get("reasoning")),
+    )
+    return Answered(
+        tuple(text for text in texts if text.strip()),
+        _tokens(whole.get("usage")),
+        refusal,
+        reason == "length",
+        fault,
+    )
 
 
 def read(answer: Answered, schema: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -84,9 +103,15 @@ def read(answer: Answered, schema: Mapping[str, Any]) -> tuple[dict[str, Any], t
 
 
 def _wrapped(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-    """The value, or what stands in it: {"result": {...}}, or a bare list where the schema has one list."""
+    """The value, or what stands in it: {"result": {...}}, or a bare list where the schema has one
+    list.
+    """
     if isinstance(value, list):
-        lists = [name for name, inner in schema.get("properties", {}).items() if inner.get("type") == "array"]
+        lists = [
+            name
+            for name, inner in schema.get("properties", {}).items()
+            if inner.get("type") == "array"
+        ]
         if len(lists) == 1:
             yield {lists[0]: value}
         return
@@ -99,7 +124,9 @@ def _wrapped(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _objects(text: str, *, whole: bool) -> Iterator[Any]:
-    """JSON objects and lists in a text, the likeliest first; thoughts, fences and prose around them go."""
+    """JSON objects and lists in a text, the likeliest first; thoughts, fences and prose around them
+    go.
+    """
     text = text[:_LONGEST]
     ends, begins = list(_THOUGHT_ENDS.finditer(text)), _THOUGHT_BEGINS.search(text)
     said = [text[ends[-1].end() :]] if ends else []  # some templates open the thought themselves
@@ -155,7 +182,9 @@ def _closed(text: str) -> Iterator[Any]:
             return
     if open_ones and not quoted:
         try:
-            yield parsed(text[start:].rstrip().rstrip(",") + "".join(reversed(open_ones)), _MOST_VALUES)
+            yield parsed(
+                text[start:].rstrip().rstrip(",") + "".join(reversed(open_ones)), _MOST_VALUES
+            )
         except NotJson:
             return
 
@@ -163,7 +192,9 @@ def _closed(text: str) -> Iterator[Any]:
 def _calls(message: Mapping[str, Any]) -> Iterator[str]:
     """What the model wanted to call a tool with, though it was given none."""
     calls = message.get("tool_calls")
-    functions = [_table(call).get("function") for call in calls[:8]] if isinstance(calls, list) else []
+    functions = (
+        [_table(call).get("function") for call in calls[:8]] if isinstance(calls, list) else []
+    )
     for function in (*functions, message.get("function_call")):
         said = _table(function).get("arguments")
         yield json.dumps(said) if isinstance(said, dict) else _text(said)
@@ -172,7 +203,10 @@ def _calls(message: Mapping[str, Any]) -> Iterator[str]:
 def _tokens(usage: Any) -> tuple[int, int] | None:
     told = _table(usage)
     counts = (told.get("prompt_tokens"), told.get("completion_tokens"))
-    if all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 10**9 for count in counts):
+    if all(
+        isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 10**9
+        for count in counts
+    ):
         return counts  # type: ignore[return-value]
     return None
 

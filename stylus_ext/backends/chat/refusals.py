@@ -32,16 +32,22 @@ class Refused:
 
     @property
     def about_form(self) -> bool:
-        """It may be the form of the request that is refused: a parameter that this server does not take."""
+        """It may be the form of the request that is refused: a parameter that this server does not
+        take.
+        """
         return self.status in _FORM
 
     def problem(self, endpoint: ChatEndpoint, *, blind: bool) -> ChatRefused:
         if blind:
-            return ChatBlind(f"The model {endpoint.model} at {endpoint.base} cannot read images ({self.said}).")
+            return ChatBlind(
+                f"The model {endpoint.model} at {endpoint.base} cannot read images ({self.said})."
+            )
         return ChatRefused(f"The chat server at {endpoint.base} {sentence(self, endpoint.model)}.")
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes, key: Key | None = None) -> Refused:
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes, key: Key | None = None
+) -> Refused:
     return Refused(status, _said(body, key), retry_after(headers.get("retry-after", "")))
 
 
@@ -50,7 +56,9 @@ def is_passing(refusal: Refused) -> bool:
     said = refusal.said.lower()
     if refusal.status in _PASSING:
         return not any(word in said for word in _EMPTY_PURSE)
-    return refusal.status >= _SERVER_ERROR and not (refusal.about_form and any(word in said for word in _FORM_WORDS))
+    return refusal.status >= _SERVER_ERROR and not (
+        refusal.about_form and any(word in said for word in _FORM_WORDS)
+    )
 
 
 def sentence(refusal: Refused, model: str) -> str:
@@ -62,13 +70,17 @@ def sentence(refusal: Refused, model: str) -> str:
         408: "took too long",
         429: "has had too many requests, or the account has no credit left",
     }.get(refusal.status, f"answered with the status {refusal.status}")
-    if 300 <= refusal.status < 400:  # noqa: PLR2004 - the redirects
-        why = "wants to be asked elsewhere, where Stylus does not follow; enter that address instead"
+    if 300 <= refusal.status < 400:  # noqa: PLR2004
+        why = (
+            "wants to be asked elsewhere, where Stylus does not follow; enter that address instead"
+        )
     return f"{why} ({refusal.said})" if refusal.said else why
 
 
 def without_keys(text: str, key: Key | None) -> str:
-    """A server may repeat what it was sent, and what it says is shown, logged and written beside pictures."""
+    """A server may repeat what it was sent, and what it says is shown, logged and written beside
+    pictures.
+    """
     return _SECRET.sub("(a key)", text if key is None else text.replace(key.secret, "(a key)"))
 
 
@@ -80,7 +92,15 @@ def _said(body: bytes, key: Key | None) -> str:
     if isinstance(top, list):  # as Gemini's does
         top = top[0] if top else {}
     inner = top.get("error", top) if isinstance(top, dict) else {}
-    parts = [inner] if isinstance(inner, str) else [inner.get(name) for name in ("message", "param", "code", "detail")] if isinstance(inner, dict) else []
+    parts = (
+        [inner]
+        if isinstance(inner, str)
+        else (
+            [inner.get(name) for name in ("message", "param", "code", "detail")]
+            if isinstance(inner, dict)
+            else []
+        )
+    )
     told = " ".join(part for part in parts if isinstance(part, str))
     printable = "".join(sign if sign.isprintable() else " " for sign in told)
     return without_keys(" ".join(printable.split()), key)[:_LONGEST].rstrip(" .")

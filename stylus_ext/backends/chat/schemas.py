@@ -1,7 +1,8 @@
-"""Whether a value fits a JSON Schema, and what it is once small slips are put right: numbers as text, one thing where a list belongs.
+"""Whether a value fits a JSON Schema, and what it is once small slips are put right: numbers as
+text, one thing where a list belongs.
 
-Knows what our own schemas use: type, properties, required, items, enum, minimum, maximum, maxItems, maxLength, and default, which
-stands for what a model left out although it was to say it.
+Knows what our own schemas use: type, properties, required, items, enum, minimum, maximum, maxItems,
+maxLength, and default, which stands for what a model left out although it was to say it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ class Misfit(ValueError):
     """What does not fit, and where; no word of the value itself."""
 
 
-def fitted(value: Any, schema: Mapping[str, Any], where: str = "the answer", dropped: list[str] | None = None) -> Any:
-    """The value as the schema wants it, without what the schema does not name; that goes to `dropped`."""
+def fitted(
+    value: Any,
+    schema: Mapping[str, Any],
+    where: str = "the answer",
+    dropped: list[str] | None = None,
+) -> Any:
+    """The value as the schema wants it, without what the schema does not name; that goes to
+    `dropped`.
+    """
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if value is None and ("null" in kinds or not kinds):
@@ -29,7 +37,11 @@ def fitted(value: Any, schema: Mapping[str, Any], where: str = "the answer", dro
     if value is None and "default" in schema:
         return schema["default"]
     kind = next((kind for kind in kinds if kind != "null"), "")
-    value = _AS[kind](value, schema, where, dropped if dropped is not None else []) if kind in _AS else value
+    value = (
+        _AS[kind](value, schema, where, dropped if dropped is not None else [])
+        if kind in _AS
+        else value
+    )
     allowed = schema.get("enum")
     if allowed is not None and value not in allowed:
         raise Misfit(f"{where} must be one of {', '.join(map(str, allowed))}")
@@ -37,7 +49,9 @@ def fitted(value: Any, schema: Mapping[str, Any], where: str = "the answer", dro
 
 
 def shape_of(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without its limits, as a server gets it: strict ones refuse some of them, others make grammars of them that are too large."""
+    """The schema without its limits, as a server gets it: strict ones refuse some of them, others
+    make grammars of them that are too large.
+    """
     shape = {name: schema[name] for name in _SENT if name in schema}
     if "properties" in shape:
         shape["properties"] = {name: shape_of(inner) for name, inner in shape["properties"].items()}
@@ -46,7 +60,9 @@ def shape_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     return shape
 
 
-def _object(value: Any, schema: Mapping[str, Any], where: str, dropped: list[str]) -> dict[str, Any]:
+def _object(
+    value: Any, schema: Mapping[str, Any], where: str, dropped: list[str]
+) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Misfit(f"{where} must be an object")
     known: Mapping[str, Any] = schema.get("properties", {})
@@ -66,7 +82,10 @@ def _array(value: Any, schema: Mapping[str, Any], where: str, dropped: list[str]
     if not isinstance(value, list):
         value = [] if value is None or value == "" else [value]
     most = schema.get("maxItems")
-    return [fitted(item, schema.get("items", {}), f"an item of {where}", dropped) for item in value[:most]]
+    return [
+        fitted(item, schema.get("items", {}), f"an item of {where}", dropped)
+        for item in value[:most]
+    ]
 
 
 def _string(value: Any, schema: Mapping[str, Any], where: str, _: list[str]) -> str:
@@ -82,7 +101,11 @@ def _number(value: Any, schema: Mapping[str, Any], where: str, _: list[str]) -> 
             value = float(value.strip().removesuffix("%"))
         except ValueError as error:
             raise Misfit(f"{where} must be a number") from error
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST <= value <= _MOST:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not -_MOST <= value <= _MOST
+    ):
         raise Misfit(f"{where} must be a number")
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     if not low <= value <= high:
@@ -98,10 +121,21 @@ def _integer(value: Any, schema: Mapping[str, Any], where: str, dropped: list[st
 
 
 def _boolean(value: Any, _: Mapping[str, Any], where: str, __: list[str]) -> bool:
-    said = {"true": True, "yes": True, "false": False, "no": False}.get(value.strip().lower()) if isinstance(value, str) else value
+    said = (
+        {"true": True, "yes": True, "false": False, "no": False}.get(value.strip().lower())
+        if isinstance(value, str)
+        else value
+    )
     if not isinstance(said, bool):
         raise Misfit(f"{where} must be true or false")
     return said
 
 
-_AS = {"object": _object, "array": _array, "string": _string, "number": _number, "integer": _integer, "boolean": _boolean}
+_AS = {
+    "object": _object,
+    "array": _array,
+    "string": _string,
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+}

@@ -1,4 +1,6 @@
-"""Civitai: searches, hashes and version ids go in; cards, offers of files and sentences for its refusals come out."""
+"""Civitai: searches, hashes and version ids go in; cards, offers of files and sentences for its
+refusals come out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Who may have a version: models and versions as Civitai lists them go in, the reason why it is of no use comes out, or none."""
+"""Who may have a version: models and versions as Civitai lists them go in, the reason why it is of
+no use comes out, or none.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def _early(version: Json, model: Json, now: datetime) -> bool:
     """Stated by its end; by its name alone where no end is stated."""
     if early_until(version, now) is not None:
         return True
-    named = any(name(one.get("availability")).casefold() == "earlyaccess" for one in (version, model))
+    named = any(
+        name(one.get("availability")).casefold() == "earlyaccess" for one in (version, model)
+    )
     ended = moment(version.get("earlyAccessEndsAt")) or moment(version.get("earlyAccessDeadline"))
     return named and ended is None
 
@@ -102,4 +106,8 @@ def _public(value: object) -> bool | None:
 
 
 def _says(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.strip().casefold() == "true") or (value == 1 and not isinstance(value, bool))
+    return (
+        value is True
+        or (isinstance(value, str) and value.strip().casefold() == "true")
+        or (value == 1 and not isinstance(value, bool))
+    )

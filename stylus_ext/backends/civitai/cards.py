@@ -1,4 +1,6 @@
-"""A model as Civitai lists it goes in; a card for each of its versions that is of use comes out, and the reasons for the others."""
+"""A model as Civitai lists it goes in; a card for each of its versions that is of use comes out,
+and the reasons for the others.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Sieve:
-    """What is kept: `own` keeps what the user has anyway, whether it may still be fetched or not."""
+    """What is kept: `own` keeps what the user has anyway, whether it may still be fetched or
+    not.
+    """
 
     now: datetime
     nsfw: bool = False
@@ -32,7 +36,9 @@ class Sieve:
 
 
 def versions_of(model: Json, sieve: Sieve) -> Iterator[AdapterCard | str]:
-    """A card, or the reason why there is none, for each version; a reason for the model where it has none."""
+    """A card, or the reason why there is none, for each version; a reason for the model where it
+    has none.
+    """
     reason = why.never(model)
     versions = [table(version) for version in rows(model.get("modelVersions"))]
     if not versions:
@@ -50,8 +56,12 @@ def banned(model: Json) -> Iterator[AdapterKey]:
                 yield AdapterKey.civitai(version_id)
 
 
-def card_of(model: Json, version: Json, sieve: Sieve, sha256: str = "", short: str = "") -> AdapterCard | str:
-    """`sha256` is that of the user's own file, where the card is to be of that one; `short` that of its tensors, where it has only those."""
+def card_of(
+    model: Json, version: Json, sieve: Sieve, sha256: str = "", short: str = ""
+) -> AdapterCard | str:
+    """`sha256` is that of the user's own file, where the card is to be of that one; `short` that of
+    its tensors, where it has only those.
+    """
     version_id = identity(version.get("id"))
     if version_id is None:
         return why.UNREADABLE
@@ -78,7 +88,11 @@ def _withheld(model: Json, version: Json, sieve: Sieve) -> str | None:
 
 def _card(model: Json, version: Json, file: OfferedFile, sha256: str) -> AdapterCard:
     nsfw = unsafe_model(model, version)
-    pictures = [picture for picture in map(table, rows(version.get("images"))) if nsfw or not unsafe_picture(picture)]
+    pictures = [
+        picture
+        for picture in map(table, rows(version.get("images")))
+        if nsfw or not unsafe_picture(picture)
+    ]
     listed = len(rows(version.get("images")))
     version = {**version, "images": [picture for picture in pictures if not _is_video(picture)]}
     facts = civitai_facts({**model, "modelVersions": [version]}, _subject(file))
@@ -108,14 +122,25 @@ def _card(model: Json, version: Json, file: OfferedFile, sha256: str) -> Adapter
 
 
 def with_examples(card: AdapterCard, pictures: Sequence[Json]) -> AdapterCard:
-    """The card with the prompts of pictures that people made with it, and the weights at which they used it."""
+    """The card with the prompts of pictures that people made with it, and the weights at which they
+    used it.
+    """
     if card.key.scheme != "civitai":
         raise InvalidInput(f"{card.key} is no version of Civitai.")
-    shown = [one for one in pictures if (card.nsfw or not unsafe_picture(one)) and not _is_video(one)]
+    shown = [
+        one for one in pictures if (card.nsfw or not unsafe_picture(one)) and not _is_video(one)
+    ]
     remote = card.remote or RemoteFile("", 0)
     listed = {
-        "id": int(card.key.value), "images": shown,
-        "files": [{"name": remote.name, "type": "Model", "hashes": {"SHA256": remote.sha256, "AutoV3": card.auto_v3}}],
+        "id": int(card.key.value),
+        "images": shown,
+        "files": [
+            {
+                "name": remote.name,
+                "type": "Model",
+                "hashes": {"SHA256": remote.sha256, "AutoV3": card.auto_v3},
+            }
+        ],
     }
     found = civitai_facts(listed, Subject(PurePath(remote.name).stem, remote.size)).examples
     return replace(card, examples=_different((*found, *card.examples))[:_MOST_EXAMPLES])
@@ -124,11 +149,18 @@ def with_examples(card: AdapterCard, pictures: Sequence[Json]) -> AdapterCard:
 def licence(model: Json) -> str:
     """What Civitai's switches say, in a line; a list of uses comes as one or as text in braces."""
     uses = model.get("allowCommercialUse")
-    listed = [name(one) for one in rows(uses)] if isinstance(uses, list) else text(uses).strip("{} ").replace('"', "").split(",")
-    commercial = ", ".join(one.strip() for one in listed if one.strip() and one.strip().casefold() != "none")
+    listed = (
+        [name(one) for one in rows(uses)]
+        if isinstance(uses, list)
+        else text(uses).strip("{} ").replace('"', "").split(",")
+    )
+    commercial = ", ".join(
+        one.strip() for one in listed if one.strip() and one.strip().casefold() != "none"
+    )
     said = [f"commercial use: {commercial or 'none'}"] if uses is not None else []
     for switch, yes, no in (
-        ("allowNoCredit", "no credit needed", "credit needed"), ("allowDerivatives", "derivatives allowed", "no derivatives"),
+        ("allowNoCredit", "no credit needed", "credit needed"),
+        ("allowDerivatives", "derivatives allowed", "no derivatives"),
         ("allowDifferentLicense", "any licence for derivatives", "same licence for derivatives"),
     ):
         if isinstance(model.get(switch), bool):
@@ -150,7 +182,9 @@ def _different(examples: tuple[Example, ...]) -> tuple[Example, ...]:
 
 def _is_video(picture: Json) -> bool:
     kind = name(picture.get("type")).casefold()
-    return kind not in ("", "image") or text(picture.get("url"), _LONGEST_URL).partition("?")[0].casefold().endswith(_VIDEOS)
+    return kind not in ("", "image") or text(picture.get("url"), _LONGEST_URL).partition("?")[
+        0
+    ].casefold().endswith(_VIDEOS)
 
 
 def _address(picture: Json) -> str:

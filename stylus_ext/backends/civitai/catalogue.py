@@ -1,4 +1,6 @@
-"""`RemoteCatalogue` over Civitai: what is wanted goes in, pages of cards come out, and cards of files by their hashes."""
+"""`RemoteCatalogue` over Civitai: what is wanted goes in, pages of cards come out, and cards of
+files by their hashes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from typing import TypeVar
 
 from stylus_ext.backends.civitai.availability import NOT_A_LORA, moment
 from stylus_ext.backends.civitai.cards import Sieve, banned, card_of, versions_of, with_examples
-from stylus_ext.backends.civitai.client import MOST_HASHES, MOST_HASHES_FOR_IDS, MOST_ON_A_PAGE, TYPES, Civitai
+from stylus_ext.backends.civitai.client import (
+    MOST_HASHES,
+    MOST_HASHES_FOR_IDS,
+    MOST_ON_A_PAGE,
+    TYPES,
+    Civitai,
+)
 from stylus_ext.backends.civitai.files import NOTHING_HASHED, has_tensors
 from stylus_ext.backends.civitai.refusals import Missing, NotGiven, Trouble
 from stylus_ext.backends.http import BadAnswer
@@ -51,9 +59,14 @@ class CivitaiCatalogue:
             known = {}
         if not known:
             return wanted
-        return replace(wanted, base_models=tuple(dict.fromkeys(_spelled(one, known) for one in wanted.base_models)))
+        return replace(
+            wanted,
+            base_models=tuple(dict.fromkeys(_spelled(one, known) for one in wanted.base_models)),
+        )
 
-    def page(self, wanted: Wanted, cursor: str | None, left: int | None, check: Check) -> CataloguePage:
+    def page(
+        self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
+    ) -> CataloguePage:
         found = self._civitai.models(_params(wanted, left), cursor, check)
         sieve = Sieve(self._now(), wanted.nsfw, wanted.base_models)
         cards: list[AdapterCard] = []
@@ -88,7 +101,12 @@ class CivitaiCatalogue:
             models = self._models([identity(version.get("modelId")) for version in versions], check)
             for sha256, version in _paired(some, versions):
                 recognised.add(sha256)
-                one = card_of(models.get(identity(version.get("modelId")), _own_model(version)), version, Sieve(self._now(), own=True), sha256)
+                one = card_of(
+                    models.get(identity(version.get("modelId")), _own_model(version)),
+                    version,
+                    Sieve(self._now(), own=True),
+                    sha256,
+                )
                 if isinstance(one, AdapterCard):
                     cards[sha256] = self._with_examples(one, check)
                 else:
@@ -98,10 +116,16 @@ class CivitaiCatalogue:
     def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
         versions: dict[str, Json] = {}
         for sha256, short in auto_v3s.items():
-            found = self._civitai.version_by_hash(short, check) if short and short != NOTHING_HASHED else None
+            found = (
+                self._civitai.version_by_hash(short, check)
+                if short and short != NOTHING_HASHED
+                else None
+            )
             if found is not None and has_tensors(found, short):
                 versions[sha256] = found
-        models = self._models([identity(version.get("modelId")) for version in versions.values()], check)
+        models = self._models(
+            [identity(version.get("modelId")) for version in versions.values()], check
+        )
         cards: list[AdapterCard] = []
         skipped: Counter[str] = Counter()
         for sha256, version in versions.items():
@@ -120,15 +144,25 @@ class CivitaiCatalogue:
             return dict.fromkeys(sha256s, 0)
 
     def _models(self, ids: Sequence[int | None], check: Check) -> dict[int | None, Json]:
-        """With what versions do not say of them: tags, creator, description. Those that are not listed have been taken away."""
+        """With what versions do not say of them: tags, creator, description. Those that are not
+        listed have been taken away.
+        """
         wanted = sorted({one for one in ids if one is not None})
-        found = [model for some in _parts(wanted, MOST_ON_A_PAGE) for model in self._civitai.models_by_id(some, check)]
+        found = [
+            model
+            for some in _parts(wanted, MOST_ON_A_PAGE)
+            for model in self._civitai.models_by_id(some, check)
+        ]
         return {identity(model.get("id")): model for model in found}
 
     def _with_examples(self, card: AdapterCard, check: Check) -> AdapterCard:
-        """Without them where they are not given: a card is worth having all the same, and one version's trouble stops no crawl."""
+        """Without them where they are not given: a card is worth having all the same, and one
+        version's trouble stops no crawl.
+        """
         try:
-            return with_examples(card, self._civitai.pictures(int(card.key.value), _PICTURES, check))
+            return with_examples(
+                card, self._civitai.pictures(int(card.key.value), _PICTURES, check)
+            )
         except (NotGiven, Trouble, InvalidInput, BadAnswer) as refused:
             logger.info("no example pictures of %s: %s", card.key, refused)
             return card
@@ -137,7 +171,9 @@ class CivitaiCatalogue:
 def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
     most = _ON_A_PAGE_WITH_EXAMPLES if wanted.examples else MOST_ON_A_PAGE
     params: dict[str, str | Sequence[str]] = {
-        "types": TYPES, "limit": str(most if left is None else min(most, left)), "sort": "Most Downloaded" if wanted.top else "Newest",
+        "types": TYPES,
+        "limit": str(most if left is None else min(most, left)),
+        "sort": "Most Downloaded" if wanted.top else "Newest",
         "nsfw": "true" if wanted.nsfw else "false",
     }
     if wanted.top:
@@ -156,13 +192,20 @@ def _spelled(stated: str, known: Mapping[str, str]) -> str:
     if found is not None:
         return found
     near = difflib.get_close_matches(stated.casefold(), known, n=5, cutoff=0.4) or list(known)[:10]
-    raise InvalidInput(f"Civitai has no base model {stated!r}. It has, for example, {', '.join(known[one] for one in near)}.")
+    raise InvalidInput(
+        f"Civitai has no base model {stated!r}. It has, for example,"
+        f" {', '.join(known[one] for one in near)}."
+    )
 
 
 def _published(model: Json, now: datetime) -> str:
     """What is said to come out in the future would end every later crawl at its first page."""
-    stated = (text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions")))
-    return max((one for one in stated if (out := moment(one)) is not None and out <= now), default="")
+    stated = (
+        text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions"))
+    )
+    return max(
+        (one for one in stated if (out := moment(one)) is not None and out <= now), default=""
+    )
 
 
 def _own_model(version: Json) -> Json:
@@ -171,8 +214,14 @@ def _own_model(version: Json) -> Json:
 
 
 def _paired(sha256s: Sequence[str], versions: Sequence[Json]) -> Iterator[tuple[str, Json]]:
-    """Each hash with the version that has such a file; the answer comes in any order and may leave some out."""
-    of = {digest(table(table(file).get("hashes")).get("SHA256")): version for version in versions for file in rows(version.get("files"))}
+    """Each hash with the version that has such a file; the answer comes in any order and may leave
+    some out.
+    """
+    of = {
+        digest(table(table(file).get("hashes")).get("SHA256")): version
+        for version in versions
+        for file in rows(version.get("files"))
+    }
     yield from ((one, of[one]) for one in sha256s if one in of)
 
 

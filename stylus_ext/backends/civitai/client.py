@@ -1,4 +1,6 @@
-"""Civitai's REST API, path by path: parameters go in, its JSON as plain data comes out, refusals as sentences."""
+"""Civitai's REST API, path by path: parameters go in, its JSON as plain data comes out, refusals as
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +34,19 @@ class Models:
 
 
 class Civitai:
-    """`url` is the service's origin, `files_url` that of its files where it is another (civitai.red sends on whoever wants one, and a
-    key does not go with him): addresses are built from them and never taken from answers."""
+    """`url` is the service's origin, `files_url` that of its files where it is another (civitai.red
+    sends on whoever wants one, and a key does not go with him): addresses are built from them and
+    never taken from answers.
+    """
 
     def __init__(self, http: Http, url: str = HOME, files_url: str = "") -> None:
         self._http = http
         self.origin = origin_of(url)
         self._files = origin_of(files_url or url)
 
-    def models(self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check) -> Models:
+    def models(
+        self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check
+    ) -> Models:
         """`page` is never sent: it ends at a thousand models, and a search takes none."""
         asked = {**params, **({} if cursor is None else {"cursor": cursor})}
         try:
@@ -49,8 +55,12 @@ class Civitai:
         except InvalidInput as error:
             if cursor is None:
                 raise
-            raise CursorLost("Civitai does not know this place in its catalogue any longer.") from error
-        return Models(tuple(map(table, rows(answer.get("items")))), _cursor(table(answer.get("metadata"))))
+            raise CursorLost(
+                "Civitai does not know this place in its catalogue any longer."
+            ) from error
+        return Models(
+            tuple(map(table, rows(answer.get("items")))), _cursor(table(answer.get("metadata")))
+        )
 
     def models_by_id(self, ids: Sequence[int], check: Check) -> tuple[Json, ...]:
         """At most a hundred, of any rating; those that it does not list are left out."""
@@ -71,9 +81,13 @@ class Civitai:
             return table(self._get(f"model-versions/mini/{version_id}", {}, check))
 
     def ids_by_hash(self, sha256s: Sequence[str], check: Check) -> dict[str, int]:
-        """At most ten thousand; version ids by hash in lower case, those it does not know left out."""
+        """At most ten thousand; version ids by hash in lower case, those it does not know left
+        out.
+        """
         with _told("files by their hashes"):
-            answer = self._post("model-versions/by-hash/ids", [one.upper() for one in sha256s], check)
+            answer = self._post(
+                "model-versions/by-hash/ids", [one.upper() for one in sha256s], check
+            )
         found = {}
         for row in map(table, rows(answer)):
             version_id = identity(row.get("modelVersionId"))
@@ -84,7 +98,16 @@ class Civitai:
     def versions_by_hash(self, sha256s: Sequence[str], check: Check) -> tuple[Json, ...]:
         """At most a hundred."""
         with _told("files by their hashes"):
-            return tuple(map(table, rows(self._post("model-versions/by-hash", [one.upper() for one in sha256s], check))))
+            return tuple(
+                map(
+                    table,
+                    rows(
+                        self._post(
+                            "model-versions/by-hash", [one.upper() for one in sha256s], check
+                        )
+                    ),
+                )
+            )
 
     def version_by_hash(self, digest: str, check: Check) -> Json | None:
         """By any of its kinds of hash, the short ones too; None where it does not know it."""
@@ -95,8 +118,16 @@ class Civitai:
             return None
 
     def pictures(self, version_id: int, limit: int, check: Check) -> tuple[Json, ...]:
-        """With what they were made from, the most liked first. By version: by model it may take longer than Civitai waits."""
-        params = {"modelVersionId": str(version_id), "limit": str(limit), "withMeta": "true", "type": "image", "sort": "Most Reactions"}
+        """With what they were made from, the most liked first. By version: by model it may take
+        longer than Civitai waits.
+        """
+        params = {
+            "modelVersionId": str(version_id),
+            "limit": str(limit),
+            "withMeta": "true",
+            "type": "image",
+            "sort": "Most Reactions",
+        }
         with _told(f"pictures of version {version_id}"):
             return tuple(map(table, rows(table(self._get("images", params, check)).get("items"))))
 
@@ -104,7 +135,9 @@ class Civitai:
         """As Civitai spells them today."""
         with _told("its list of base models"):
             said = table(self._get("enums", {}, check))
-        names = [name(one) for kind in ("BaseModel", "ActiveBaseModel") for one in rows(said.get(kind))]
+        names = [
+            name(one) for kind in ("BaseModel", "ActiveBaseModel") for one in rows(said.get(kind))
+        ]
         return tuple(dict.fromkeys(filter(None, names)))
 
     def me(self, check: Check) -> str:
@@ -113,8 +146,10 @@ class Civitai:
             return name(table(self._get("me", {}, check)).get("username"))
 
     def download_url(self, version_id: int, *, safetensors: bool = False) -> str:
-        """Of the version's primary file, or of its safetensors file. Built here: those in answers are of whatever host was asked."""
-        return f"{self._files}/api/download/models/{version_id}{'?format=SafeTensor' if safetensors else ''}"
+        """Of the version's primary file, or of its safetensors file. Built here: those in answers
+        are of whatever host was asked.
+        """
+        return f"{self._files}/api/download/models/{version_id}{'?format=SafeTensor' if safetensors else ''}"  # noqa: E501
 
     def _get(self, path: str, params: Mapping[str, str | Sequence[str]], check: Check) -> object:
         return self._http.json(f"{self.origin}/api/v1/{path}", dict(params) or None, check=check)

@@ -1,4 +1,6 @@
-"""The files of a version: the one that counts is chosen, with its size, hash and what the scanners said."""
+"""The files of a version: the one that counts is chosen, with its size, hash and what the scanners
+said.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ NOTHING_HASHED = "e3b0c44298fc"
 
 @dataclass(frozen=True, slots=True)
 class OfferedFile:
-    """`scans` are what the service's scanners said, such as ("Success", "Success"); empty where they said nothing."""
+    """`scans` are what the service's scanners said, such as ("Success", "Success"); empty where
+    they said nothing.
+    """
 
     name: str
     size: int
@@ -31,15 +35,27 @@ class OfferedFile:
 
 
 def chosen(version: Mapping[str, object], sha256: str = "", short: str = "") -> OfferedFile | None:
-    """The safetensors file with this hash, of itself or of its tensors; else the primary one; else the first. None where there is none."""
+    """The safetensors file with this hash, of itself or of its tensors; else the primary one; else
+    the first. None where there is none.
+    """
     usable = [file for file in map(table, rows(version.get("files"))) if _usable(file)]
-    ranked = sorted(usable, key=lambda file: (not sha256 or _sha256(file) != sha256, not short or _short(file) != short, file.get("primary") is not True))
+    ranked = sorted(
+        usable,
+        key=lambda file: (
+            not sha256 or _sha256(file) != sha256,
+            not short or _short(file) != short,
+            file.get("primary") is not True,
+        ),
+    )
     return _offered(ranked[0]) if ranked else None
 
 
 def _usable(file: Mapping[str, object]) -> bool:
     """By what it is called and what it is said to be; where one is missing, by the other."""
-    kind, form = name(file.get("type")).casefold(), name(table(file.get("metadata")).get("format")).casefold()
+    kind, form = (
+        name(file.get("type")).casefold(),
+        name(table(file.get("metadata")).get("format")).casefold(),
+    )
     called = name(file.get("name")).casefold()
     if kind not in _MODELS or form not in ("", *SAFETENSORS):
         return False
@@ -52,7 +68,9 @@ def _offered(file: Mapping[str, object]) -> OfferedFile:
         size=in_bytes(file.get("sizeKB")),
         sha256=_sha256(file),
         auto_v3=_short(file),
-        scans=tuple(filter(None, (name(file.get("pickleScanResult")), name(file.get("virusScanResult"))))),
+        scans=tuple(
+            filter(None, (name(file.get("pickleScanResult")), name(file.get("virusScanResult"))))
+        ),
     )
 
 
@@ -64,7 +82,9 @@ def in_bytes(size: object) -> int:
 
 def has_tensors(version: Mapping[str, object], short: str) -> bool:
     """Whether any of its files has these tensors."""
-    return bool(short) and any(_usable(file) and _short(file) == short for file in map(table, rows(version.get("files"))))
+    return bool(short) and any(
+        _usable(file) and _short(file) == short for file in map(table, rows(version.get("files")))
+    )
 
 
 def _short(file: Mapping[str, object]) -> str:

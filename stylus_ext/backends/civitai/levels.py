@@ -1,4 +1,6 @@
-"""Civitai's ratings in all their spellings: booleans, masks of bits, words; whether something is safe for work comes out."""
+"""Civitai's ratings in all their spellings: booleans, masks of bits, words; whether something is
+safe for work comes out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ _SAFE_WORDS = frozenset({"none", "soft", "false", "pg", "pg13", "pg-13", ""})
 
 
 def is_unsafe(value: object, *, mixed: bool = False) -> bool:
-    """A mask that has a safe bit is safe where it may be `mixed` (a model's, of all its pictures), not where it is a picture's."""
+    """A mask that has a safe bit is safe where it may be `mixed` (a model's, of all its pictures),
+    not where it is a picture's.
+    """
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and number(value) is None:

@@ -1,4 +1,6 @@
-"""What Civitai offers for download of one version, asked just before: the newest size, hash, scans, and who may have it."""
+"""What Civitai offers for download of one version, asked just before: the newest size, hash, scans,
+and who may have it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from stylus_ext.core.sources import Check
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`sha256` is empty where Civitai has none; `scanned` is true where both scanners said Success, false where one did not,
+    """`sha256` is empty where Civitai has none; `scanned` is true where both scanners said Success,
+    false where one did not,
 
     None where they said nothing. `url` leads to the file, with the key if `needs_key`.
     """
@@ -33,12 +36,16 @@ class Offer:
     """The version as Civitai's API has it, where it was asked for."""
 
 
-def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True) -> Offer:
+def offer_of(
+    civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True
+) -> Offer:
     """`mini` says most of it; the scans are asked for apart, unless the caller knows them."""
     mini = _mini(civitai, version_id, check)
     whole: Mapping[str, object] = civitai.version(version_id, check) if scans or not mini else {}
     # mini speaks of the primary file, which may be a pickle that has its safetensors beside it
-    other = name(mini.get("format")).casefold() not in ("", *SAFETENSORS) and chosen(whole) is not None
+    other = (
+        name(mini.get("format")).casefold() not in ("", *SAFETENSORS) and chosen(whole) is not None
+    )
     said: Mapping[str, object] = {} if other else mini
     file = chosen(whole, digest(table(said.get("hashes")).get("SHA256")))
     return Offer(
@@ -55,7 +62,9 @@ def offer_of(civitai: Civitai, version_id: int, now: datetime, check: Check, *, 
 
 
 def _mini(civitai: Civitai, version_id: int, check: Check) -> Mapping[str, object]:
-    """Empty at a mirror that does not have this path; what the version itself is not there for is told by asking for that."""
+    """Empty at a mirror that does not have this path; what the version itself is not there for is
+    told by asking for that.
+    """
     try:
         return civitai.mini(version_id, check)
     except Missing:

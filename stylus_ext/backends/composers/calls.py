@@ -7,7 +7,9 @@ from stylus_ext.core.candidates import Evidence
 from stylus_ext.core.prompt.words import content_words
 
 DISTINCTIVE = 4.5
-"""Nats that the words of a name or trigger must tell to stand for themselves; a word that every hundredth card has tells 4.6."""
+"""Nats that the words of a name or trigger must tell to stand for themselves; a word that every
+hundredth card has tells 4.6.
+"""
 
 COINED = 6.0
 """Nats that each word must tell which hardly another card has."""
@@ -17,7 +19,9 @@ CLOSE_ENOUGH = 0.45
 
 
 def is_called(seen: Evidence) -> bool:
-    """The prompt has its name or a trigger word, and that is no common word, or there is more that speaks for it."""
+    """The prompt has its name or a trigger word, and that is no common word, or there is more that
+    speaks for it.
+    """
     if not (seen.named or seen.trigger):
         return False
     return is_distinctive(seen) or len(seen.named) > 1 or seen.cosine >= CLOSE_ENOUGH

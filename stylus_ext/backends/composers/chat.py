@@ -1,4 +1,6 @@
-"""ChatComposer: candidates in, a composition out, by asking a language model once; where that fails, by the rules, with a note why."""
+"""ChatComposer: candidates in, a composition out, by asking a language model once; where that
+fails, by the rules, with a note why.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class ChatComposer:
 
     name = "chat"
 
-    def __init__(self, client: ChatClient, rules: ChatRules = ChatRules(), answers: Answers | None = None) -> None:
+    def __init__(
+        self, client: ChatClient, rules: ChatRules = ChatRules(), answers: Answers | None = None
+    ) -> None:
         self._client = client
         self._rules = rules
         self._answers = answers or Answers()
@@ -65,22 +69,40 @@ class ChatComposer:
         if not cards.candidates or room <= 0:  # there is nothing to choose
             return RuleComposer().compose(query, candidates)
         left = query.terms.left()
-        seconds = self._rules.deadline_s if left is None else min(self._rules.deadline_s, left - _RESERVE_S)
+        seconds = (
+            self._rules.deadline_s
+            if left is None
+            else min(self._rules.deadline_s, left - _RESERVE_S)
+        )
         try:
             choice = self._chosen(query, cards, room, seconds)
         except ChatProblem as problem:
-            logger.warning("composed by the rules: %s", type(problem).__name__)  # what a server says may hold the prompt
+            logger.warning(
+                "composed by the rules: %s", type(problem).__name__
+            )  # what a server says may hold the prompt
             return _by_rules(query, candidates, str(problem))
         if not choice.tasks:
             return _by_rules(query, candidates, "its answer named no part of the prompt.")
         made = ChatWork.of(query, candidates, choice).done()
-        logger.info("%s: %d tasks, %d picks of %d cards.", self._client.endpoint.model, len(made.tasks), len(made.picks), len(cards.candidates))
+        logger.info(
+            "%s: %d tasks, %d picks of %d cards.",
+            self._client.endpoint.model,
+            len(made.tasks),
+            len(made.picks),
+            len(cards.candidates),
+        )
         return made
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
         """All that is sent for a composition, the schema as well."""
         room = query.limits.max_adapters - len(Own.of(query).names)
-        return "\n".join((rules(query.limits, room), shown(query, candidates, self._rules.cards).text, json.dumps(COMPOSITION)))
+        return "\n".join(
+            (
+                rules(query.limits, room),
+                shown(query, candidates, self._rules.cards).text,
+                json.dumps(COMPOSITION),
+            )
+        )
 
     def close(self) -> None:
         """Gives its connections back; the next question opens new ones."""
@@ -90,9 +112,16 @@ class ChatComposer:
         asking = _Asking(self._client, self._answers, time.monotonic() + seconds)
         seed = query.terms.seed if self._client.endpoint.temperature > 0 else 0
         try:
-            data = asking.answer(Question(
-                rules(query.limits, room), cards.text, schema=COMPOSITION, schema_name="composition", seed=seed, max_tokens=_TOKENS,
-            ))
+            data = asking.answer(
+                Question(
+                    rules(query.limits, room),
+                    cards.text,
+                    schema=COMPOSITION,
+                    schema_name="composition",
+                    seed=seed,
+                    max_tokens=_TOKENS,
+                )
+            )
             choice = read_choice(data, cards, query.prompt)
             if self._rules.twice and choice.picks:
                 _look_again(query, cards, choice, asking, seed)
@@ -110,7 +139,9 @@ class ChatComposer:
 
 @dataclass(slots=True)
 class _Asking:
-    """The questions of one composition, within one deadline; what was asked before is not asked again."""
+    """The questions of one composition, within one deadline; what was asked before is not asked
+    again.
+    """
 
     client: ChatClient
     answers: Answers
@@ -137,18 +168,40 @@ def _look_again(query: Query, cards: Shown, choice: Choice, asking: _Asking, see
     """The second turn; when it fails, the first stands."""
     lines = [
         f"{number}. for '{choice.tasks[choice.picks[one.key][0]].text}': {choice.picks[one.key][1]}"
-        for number, one in enumerate(cards.candidates, 1) if one.key in choice.picks
+        for number, one in enumerate(cards.candidates, 1)
+        if one.key in choice.picks
     ]
-    chosen = ((number, one.entry) for number, one in enumerate(cards.candidates, 1) if one.key in choice.picks)
+    chosen = (
+        (number, one.entry)
+        for number, one in enumerate(cards.candidates, 1)
+        if one.key in choice.picks
+    )
     text = "\n".join([asked(query), "", listed(chosen), "", "Chosen:", fenced(lines)])
     try:
-        prune(choice, asking.answer(Question(
-            stricter(), text, schema=PRUNING, schema_name="pruning", seed=seed, max_tokens=_TOKENS_OF_PRUNING,
-        )), cards)
+        prune(
+            choice,
+            asking.answer(
+                Question(
+                    stricter(),
+                    text,
+                    schema=PRUNING,
+                    schema_name="pruning",
+                    seed=seed,
+                    max_tokens=_TOKENS_OF_PRUNING,
+                )
+            ),
+            cards,
+        )
     except ChatProblem as problem:
         choice.dropped.append(f"The model's choice was not looked at again: {problem}")
 
 
 def _by_rules(query: Query, candidates: Candidates, why: str) -> Composition:
     made = RuleComposer().compose(query, candidates)
-    return replace(made, notes=(*made.notes, Note(FAILED, f"The rules composed this plan in place of the language model: {why}")))
+    return replace(
+        made,
+        notes=(
+            *made.notes,
+            Note(FAILED, f"The rules composed this plan in place of the language model: {why}"),
+        ),
+    )

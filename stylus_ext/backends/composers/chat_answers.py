@@ -1,4 +1,6 @@
-"""What a model answered, by what it was asked, so that the same question gets the same answer: after a restart too, and for nothing."""
+"""What a model answered, by what it was asked, so that the same question gets the same answer:
+after a restart too, and for nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _LARGEST = 4 * 1024 * 1024
 
 
 class Answers:
-    """The last ones, in a file that only its user can read; without one, for as long as the engine lives."""
+    """The last ones, in a file that only its user can read; without one, for as long as the engine
+    lives.
+    """
 
     def __init__(self, path: Path | None = None, most: int = MOST) -> None:
         self._path = path
@@ -81,7 +85,11 @@ class Answers:
 
 
 def key_of(name: str, temperature: float, question: Question) -> str:
-    """Prompt, candidates and rules stand in the question's text; the seed counts where the temperature lets it."""
+    """Prompt, candidates and rules stand in the question's text; the seed counts where the
+    temperature lets it.
+    """
     seed = question.seed if temperature > 0 else None
-    told = json.dumps([name, temperature, seed, question.system, question.user, question.schema_name])
+    told = json.dumps(
+        [name, temperature, seed, question.system, question.user, question.schema_name]
+    )
     return hashlib.sha256(told.encode("ascii")).hexdigest()

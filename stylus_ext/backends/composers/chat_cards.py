@@ -1,6 +1,7 @@
 """Candidates in, the few of them that a model is shown out, and the lines in which it sees them.
 
-Few and short: the best for each part of the prompt by turns, no more than two of one series, and nothing that the rules refuse anyway.
+Few and short: the best for each part of the prompt by turns, no more than two of one series, and
+nothing that the rules refuse anyway.
 """
 
 from __future__ import annotations
@@ -42,18 +43,28 @@ class Shown:
 def shown(query: Query, candidates: Candidates, most: int) -> Shown:
     own = Own.of(query)
     those = tuple(_by_turns(_usable(query, candidates, own), candidates, most))
-    used = [*sorted(own.names), *(one.entry.card.name for one in candidates.found if one.entry.edits.state == "always")]
-    return Shown(those, f"{asked(query, used)}\n\n{listed(enumerate((one.entry for one in those), 1))}")
+    used = [
+        *sorted(own.names),
+        *(one.entry.card.name for one in candidates.found if one.entry.edits.state == "always"),
+    ]
+    return Shown(
+        those, f"{asked(query, used)}\n\n{listed(enumerate((one.entry for one in those), 1))}"
+    )
 
 
 def asked(query: Query, used: Sequence[str] = ()) -> str:
     """The prompt as a model reads it, without the tags and comments in it."""
-    text = "".join(token.text for token in query.prompt.tokens if token.kind not in (NETWORK, COMMENT))
+    text = "".join(
+        token.text for token in query.prompt.tokens if token.kind not in (NETWORK, COMMENT)
+    )
     lines = [f"Prompt: {' '.join(text.split())[:_LONGEST_PROMPT]}"]
     if query.negative.text.strip():
         lines.append(f"Not wanted: {' '.join(query.negative.text.split())[:_LONGEST_NEGATIVE]}")
     if used:
-        lines.append(f"In use already, for their own tasks: {', '.join(_name(name) for name in used[:_MOST_USED])}")
+        lines.append(
+            "In use already, for their own tasks:"
+            f" {', '.join(_name(name) for name in used[:_MOST_USED])}"
+        )
     return "\n".join(lines)
 
 
@@ -64,9 +75,19 @@ def listed(numbered: Iterable[tuple[int, Entry]]) -> str:
 
 def _line(number: int, entry: Entry) -> str:
     tags = (said for tag in entry.card.tags[: 2 * _TAGS] if (said := plain(tag, _TAG)))
-    triggers = (said for trigger in entry.triggers[:_TRIGGERS] if (said := plain(trigger, _TRIGGER)))
-    text = plain(entry.edits.text if entry.edits.text is not None else entry.description.text, _TEXT)
-    fields = (_name(entry.card.name), entry.kind, ", ".join(list(tags)[:_TAGS]), ", ".join(triggers), text)
+    triggers = (
+        said for trigger in entry.triggers[:_TRIGGERS] if (said := plain(trigger, _TRIGGER))
+    )
+    text = plain(
+        entry.edits.text if entry.edits.text is not None else entry.description.text, _TEXT
+    )
+    fields = (
+        _name(entry.card.name),
+        entry.kind,
+        ", ".join(list(tags)[:_TAGS]),
+        ", ".join(triggers),
+        text,
+    )
     return f"{number}. {' | '.join(fields)}".rstrip(" |")
 
 
@@ -75,24 +96,55 @@ def _name(name: str) -> str:
 
 
 def _usable(query: Query, candidates: Candidates, own: Own) -> list[Candidate]:
-    """Of one family, where the plan has none yet: that which serves the prompt best; and what the rules do not refuse."""
+    """Of one family, where the plan has none yet: that which serves the prompt best; and what the
+    rules do not refuse.
+    """
     said = frozenset(words(query.prompt.text))
     kin = next((one.entry.family for one in candidates.found if own.has(one.entry)), "")
-    free = [one for one in candidates.found if not own.has(one.entry) and one.entry.edits.state != "always" and not refusal(one, said)]
-    kin = kin or next((one.entry.family for one in candidates.found if one.entry.edits.state == "always"), "")
+    free = [
+        one
+        for one in candidates.found
+        if not own.has(one.entry) and one.entry.edits.state != "always" and not refusal(one, said)
+    ]
+    kin = kin or next(
+        (one.entry.family for one in candidates.found if one.entry.edits.state == "always"), ""
+    )
     limits = query.limits
     if limits.family != ANY:
         return free
     tasks = tasks_of(candidates.spans)
     best = free[:LOOKED_AT]
-    kin = kin or leader(best, Weighing({one.key: best_span(one, tasks) for one in best}, lambda _: "", limits, limits.max_adapters))
-    return [one for one in free if one.entry.family == kin or (limits.partial and is_partial(one.entry.family, kin))] if kin else free
+    kin = kin or leader(
+        best,
+        Weighing(
+            {one.key: best_span(one, tasks) for one in best},
+            lambda _: "",
+            limits,
+            limits.max_adapters,
+        ),
+    )
+    return (
+        [
+            one
+            for one in free
+            if one.entry.family == kin or (limits.partial and is_partial(one.entry.family, kin))
+        ]
+        if kin
+        else free
+    )
 
 
 def _by_turns(usable: Sequence[Candidate], candidates: Candidates, most: int) -> list[Candidate]:
-    """One for each part of the prompt, the strongest first, and again until there are enough; then the retriever's best."""
+    """One for each part of the prompt, the strongest first, and again until there are enough; then
+    the retriever's best.
+    """
     queues = {
-        span.start: iter(sorted((one for one in usable if span.start in one.spans), key=lambda one: -strength(one.spans[span.start])))
+        span.start: iter(
+            sorted(
+                (one for one in usable if span.start in one.spans),
+                key=lambda one: -strength(one.spans[span.start]),
+            )
+        )
         for span in candidates.spans
     }
     queues[-1] = iter(usable)
@@ -100,7 +152,14 @@ def _by_turns(usable: Sequence[Candidate], candidates: Candidates, most: int) ->
     of_series: Counter[str] = Counter()
     while queues and len(taken) < most:
         for start, queue in list(queues.items()):
-            one = next((one for one in queue if one.key not in taken and of_series[series(one.entry.card)] < _OF_A_SERIES), None)
+            one = next(
+                (
+                    one
+                    for one in queue
+                    if one.key not in taken and of_series[series(one.entry.card)] < _OF_A_SERIES
+                ),
+                None,
+            )
             if one is None:
                 del queues[start]
             elif len(taken) < most:

@@ -1,6 +1,8 @@
-"""Where in a prompt a model's words stand: a text goes in, the place of the same words in the prompt comes out.
+"""Where in a prompt a model's words stand: a text goes in, the place of the same words in the
+prompt comes out.
 
-A model quotes loosely: other case, a small word left out, brackets and weights gone. What has other words has no place.
+A model quotes loosely: other case, a small word left out, brackets and weights gone. What has other
+words has no place.
 """
 
 from __future__ import annotations
@@ -35,8 +37,12 @@ class Places:
         self._words = [word for word in _words_of(prompt) if word.text not in STOP]
 
     def of(self, text: str, taken: Sequence[Task]) -> Task | None:
-        """The first place that no other task has; None where the words do not stand together in one segment."""
-        wanted = [word for found in _WORD.findall(text) if (word := singular(found.lower())) not in STOP]
+        """The first place that no other task has; None where the words do not stand together in one
+        segment.
+        """
+        wanted = [
+            word for found in _WORD.findall(text) if (word := singular(found.lower())) not in STOP
+        ]
         if not wanted or len(wanted) > _LONGEST:
             return None
         for at, first in enumerate(self._words):
@@ -76,5 +82,12 @@ def _words_of(prompt: Prompt) -> list[_Word]:
             while start >= segment.end and (following := next(segments, None)) is not None:
                 segment = following
             if start < segment.end:
-                found.append(_Word(singular(word.group().lower()), start, token.start + word.end(), segment.index))
+                found.append(
+                    _Word(
+                        singular(word.group().lower()),
+                        start,
+                        token.start + word.end(),
+                        segment.index,
+                    )
+                )
     return found

@@ -1,4 +1,6 @@
-"""What a model answered, checked against what it was shown: tasks of the prompt's words, choices by key, and notes on the rest."""
+"""What a model answered, checked against what it was shown: tasks of the prompt's words, choices by
+key, and notes on the rest.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _TAG = re.compile(r"lora\s*:|lyco\s*:", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Choice:
-    """`picks` in the model's order, each key with the start of its task and the reason; `pruned` are to be left out, and why."""
+    """`picks` in the model's order, each key with the start of its task and the reason; `pruned`
+    are to be left out, and why.
+    """
 
     tasks: dict[int, Task] = field(default_factory=dict)
     picks: dict[AdapterKey, tuple[int, str]] = field(default_factory=dict)
@@ -31,8 +35,16 @@ class Choice:
 
     def notes(self) -> tuple[Note, ...]:
         told = list(dict.fromkeys(self.dropped))
-        more = f" And {len(told) - _MOST_NOTES} more of its answer." if len(told) > _MOST_NOTES else ""
-        return tuple(Note("chat_dropped", text) for text in [*told[: _MOST_NOTES - 1], *(f"{one}{more}" for one in told[_MOST_NOTES - 1 : _MOST_NOTES])])
+        more = (
+            f" And {len(told) - _MOST_NOTES} more of its answer." if len(told) > _MOST_NOTES else ""
+        )
+        return tuple(
+            Note("chat_dropped", text)
+            for text in [
+                *told[: _MOST_NOTES - 1],
+                *(f"{one}{more}" for one in told[_MOST_NOTES - 1 : _MOST_NOTES]),
+            ]
+        )
 
 
 def read_choice(data: Mapping[str, Any], shown: Shown, prompt: Prompt) -> Choice:
@@ -59,24 +71,34 @@ def prune(choice: Choice, data: Mapping[str, Any], shown: Shown) -> Choice:
 
 def _task(text: str, choice: Choice, places: Places) -> Task | None:
     """One that was named twice is one task."""
-    same = next((task for task in choice.tasks.values() if task.text.casefold() == text.strip().casefold()), None)
+    same = next(
+        (task for task in choice.tasks.values() if task.text.casefold() == text.strip().casefold()),
+        None,
+    )
     if same is not None:
         return same
     task = places.of(text, list(choice.tasks.values()))
     if task is None:
-        choice.dropped.append(f"The model named a task that is no part of the prompt, or of another task's words: '{said(text, 40)}'.")
+        choice.dropped.append(
+            "The model named a task that is no part of the prompt, or of another task's words:"
+            f" '{said(text, 40)}'."
+        )
     return task
 
 
 def _picks(rows: Iterable[Mapping[str, Any]], task: Task, shown: Shown, choice: Choice) -> None:
     for key, reason in _named(rows, shown, choice):
         if key in choice.picks:
-            choice.dropped.append(f"The model chose {_name(key, shown)} twice; the first place counts.")
+            choice.dropped.append(
+                f"The model chose {_name(key, shown)} twice; the first place counts."
+            )
         else:
             choice.picks[key] = (task.start, reason)
 
 
-def _named(rows: Iterable[Mapping[str, Any]], shown: Shown, choice: Choice) -> list[tuple[AdapterKey, str]]:
+def _named(
+    rows: Iterable[Mapping[str, Any]], shown: Shown, choice: Choice
+) -> list[tuple[AdapterKey, str]]:
     found = []
     for row in list(rows)[:_MOST_CHOICES]:
         candidate = shown.numbered(row["number"])
@@ -92,5 +114,7 @@ def _name(key: AdapterKey, shown: Shown) -> str:
 
 
 def said(text: str, most: int) -> str:
-    """A reason as it may be shown: one line without links and tags; a model may have been talked into anything."""
+    """A reason as it may be shown: one line without links and tags; a model may have been talked
+    into anything.
+    """
     return _TAG.sub("", plain(text, most)).strip(" .")

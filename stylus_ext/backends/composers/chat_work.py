@@ -18,7 +18,9 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 
 TRUSTED = 0.2
-"""Share of the surety that the rules need, which a model's choice needs yet: a card may have talked it into something."""
+"""Share of the surety that the rules need, which a model's choice needs yet: a card may have talked
+it into something.
+"""
 
 
 @dataclass(slots=True)
@@ -32,7 +34,13 @@ class ChatWork(Work):
         tasks = taken(dict(choice.tasks), moved, own_tags(query), query.names)
         room = max(0, query.limits.max_adapters - len(own.names))
         work = cls(
-            query, replace(candidates, found=moved), frozenset(words(query.prompt.text)), own, tasks, room, choice=choice,
+            query,
+            replace(candidates, found=moved),
+            frozenset(words(query.prompt.text)),
+            own,
+            tasks,
+            room,
+            choice=choice,
         )
         for candidate in moved:
             if own.has(candidate.entry):
@@ -46,17 +54,28 @@ class ChatWork(Work):
         reasons = {miss.key: miss.reason for miss in self.misses.values()}
         names = {one.key: one.entry.card.name for one in self.candidates.found}
         self.choice.dropped += [
-            f"{names[key]}, which the model chose, was left out: {reasons.get(key, 'others fit better')}."
-            for key in self.choice.picks if key not in there
+            f"{names[key]}, which the model chose, was left out:"
+            f" {reasons.get(key, 'others fit better')}."
+            for key in self.choice.picks
+            if key not in there
         ]
-        picks = tuple(replace(pick, reason=self._reason(pick.key) or pick.reason) for pick in composition.picks)
+        picks = tuple(
+            replace(pick, reason=self._reason(pick.key) or pick.reason)
+            for pick in composition.picks
+        )
         return replace(composition, picks=picks, notes=self.choice.notes())
 
     def _in_turn(self) -> list[Candidate]:
-        """What the user wants always, what the model chose, and the rest, of which it is told why not."""
+        """What the user wants always, what the model chose, and the rest, of which it is told why
+        not.
+        """
         by_key = {one.key: one for one in self.candidates.found}
         wanted = [one for one in self.candidates.found if one.entry.edits.state == "always"]
-        order = [*wanted, *(by_key[key] for key in (*self.choice.picks, *self.choice.pruned)), *self.candidates.found[:LOOKED_AT]]
+        order = [
+            *wanted,
+            *(by_key[key] for key in (*self.choice.picks, *self.choice.pruned)),
+            *self.candidates.found[:LOOKED_AT],
+        ]
         return list({one.key: one for one in order}.values())
 
     def _doubt(self, candidate: Candidate) -> str:
@@ -73,13 +92,17 @@ class ChatWork(Work):
         return "nothing speaks for it but the model's word"
 
     def _is_near(self, candidate: Candidate) -> bool:
-        return candidate.key in self.choice.picks or candidate.key in self.choice.pruned or Work._is_near(self, candidate)
+        return (
+            candidate.key in self.choice.picks
+            or candidate.key in self.choice.pruned
+            or Work._is_near(self, candidate)
+        )
 
     def _place(self, candidate: Candidate) -> int | None:
         chosen = self.choice.picks.get(candidate.key)
         return Work._place(self, candidate) if chosen is None else chosen[0]
 
-    def _merge(self, candidate: Candidate, start: int) -> int:  # noqa: ARG002 - the model has made its tasks as it wants them
+    def _merge(self, candidate: Candidate, start: int) -> int:  # noqa: ARG002
         return start
 
     def _reason(self, key: AdapterKey) -> str:
@@ -88,13 +111,17 @@ class ChatWork(Work):
 
 
 def _moved(candidate: Candidate, candidates: Candidates, tasks: Mapping[int, Task]) -> Candidate:
-    """With its evidence at the model's tasks, whose places are not those of the retriever's spans."""
+    """With its evidence at the model's tasks, whose places are not those of the retriever's
+    spans.
+    """
     ends = {span.start: span.end for span in candidates.spans}
     found: dict[int, Evidence] = {}
     for start, seen in candidate.spans.items():
         for task in tasks.values():
-            if start < task.end and task.start < ends.get(start, start) and strength(seen) > strength(found.get(task.start, Evidence())):
+            if (
+                start < task.end
+                and task.start < ends.get(start, start)
+                and strength(seen) > strength(found.get(task.start, Evidence()))
+            ):
                 found[task.start] = seen
     return replace(candidate, spans=found)
-
-

@@ -1,4 +1,6 @@
-"""RuleComposer: candidates in, a composition out, by rules alone; the twin of the composer that asks a model."""
+"""RuleComposer: candidates in, a composition out, by rules alone; the twin of the composer that
+asks a model.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from stylus_ext.backends.composers.calls import is_called
 from stylus_ext.backends.composers.demands import refusal
 from stylus_ext.backends.composers.fit import misfit
 from stylus_ext.backends.composers.reasons import unsure, why
-from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, strength, taken, tasks_of
+from stylus_ext.backends.composers.tasks import (
+    Own,
+    best_span,
+    merged,
+    own_tags,
+    spanned,
+    strength,
+    taken,
+    tasks_of,
+)
 from stylus_ext.backends.composers.thresholds import needed
 from stylus_ext.backends.composers.tools import is_wanted
 from stylus_ext.backends.composers.turns import LOOKED_AT, Weighing, in_turn
@@ -24,14 +35,20 @@ MOST_NEAR_MISSES = 10
 REFUSED_AT_LEAST = 3
 SURE_OF_TOOLS = 0.6
 AS_GOOD = 0.6
-"""Share of the strongest evidence that another task must have to be taken for one that asks for such a thing."""
+"""Share of the strongest evidence that another task must have to be taken for one that asks for
+such a thing.
+"""
 
 FAR, FARTHEST = 0.2, 0.1
-"""Sureties below which it is not told why something was not taken; the first where it could not have been in any case."""
+"""Sureties below which it is not told why something was not taken; the first where it could not
+have been in any case.
+"""
 
 
 class RuleComposer:
-    """Implements `Composer`. Takes candidates by how sure they are, and each only where nothing speaks against it."""
+    """Implements `Composer`. Takes candidates by how sure they are, and each only where nothing
+    speaks against it.
+    """
 
     name = "rules"
 
@@ -41,7 +58,9 @@ class RuleComposer:
 
 @dataclass(slots=True)
 class Work:
-    """One composition on its way; what a composer by other means shares with the rules are these checks."""
+    """One composition on its way; what a composer by other means shares with the rules are these
+    checks.
+    """
 
     query: Query
     candidates: Candidates
@@ -84,13 +103,21 @@ class Work:
         """What was never near is no near miss: in a small folder everything is found."""
         seen = candidate.evidence
         least = FAR if self._refusal(candidate) else FARTHEST
-        return bool(seen.named or seen.trigger) or seen.sure >= least or self.own.has(candidate.entry)
+        return (
+            bool(seen.named or seen.trigger) or seen.sure >= least or self.own.has(candidate.entry)
+        )
 
     def _apart(self, pick: Pick) -> Pick:
-        """What nothing asked for leaves a task that another serves, since picks of one task share their weight."""
+        """What nothing asked for leaves a task that another serves, since picks of one task share
+        their weight.
+        """
         if pick.key not in self.loose or not self.used[pick.task]:
             return pick
-        free = (start for start in sorted(self.tasks) if not self.used[start] and not self.tasks[start].taken_by)
+        free = (
+            start
+            for start in sorted(self.tasks)
+            if not self.used[start] and not self.tasks[start].taken_by
+        )
         return replace(pick, task=next(free, pick.task))
 
     def _near_misses(self) -> tuple[NearMiss, ...]:
@@ -100,8 +127,12 @@ class Work:
         return tuple((own + refused)[:MOST_NEAR_MISSES])
 
     def _in_turn(self) -> list[Candidate]:
-        places = {candidate.key: self._place(candidate) for candidate in self.candidates.found[:LOOKED_AT]}
-        return in_turn(self.candidates.found, Weighing(places, self._doubt, self.query.limits, self.room))
+        places = {
+            candidate.key: self._place(candidate) for candidate in self.candidates.found[:LOOKED_AT]
+        }
+        return in_turn(
+            self.candidates.found, Weighing(places, self._doubt, self.query.limits, self.room)
+        )
 
     def _against(self, candidate: Candidate) -> str:
         """Why a candidate is not picked; the first reason that holds."""
@@ -118,16 +149,25 @@ class Work:
         if stranger:
             return stranger
         if entry.kind == "style" and self.styles >= limits.max_styles:
-            return f"{limits.max_styles} {'style is' if limits.max_styles == 1 else 'styles are'} the most for one picture"
+            return (
+                f"{limits.max_styles} {'style is' if limits.max_styles == 1 else 'styles are'} the"
+                " most for one picture"
+            )
         return "" if wanted else self._crowded(candidate)
 
     def _stranger(self, family: str) -> str:
-        """Where no family is asked for, the first pick decides; its relatives may join it where they are allowed."""
+        """Where no family is asked for, the first pick decides; its relatives may join it where
+        they are allowed.
+        """
         if self.query.limits.family != ANY or self.kin in ("", family):
             return ""
         if not is_partial(family, self.kin):
             return f"it was made for {spoken(family)}, and the other picks for {spoken(self.kin)}"
-        return "" if self.query.limits.partial else f"{partly(family, self.kin)}, for which the other picks were made"
+        return (
+            ""
+            if self.query.limits.partial
+            else f"{partly(family, self.kin)}, for which the other picks were made"
+        )
 
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate by itself, whatever else is picked."""
@@ -141,14 +181,20 @@ class Work:
         return self.refused[candidate.key]
 
     def _sure(self, candidate: Candidate) -> float:
-        """A tool that is asked for as such is meant, however little the card has in common with the rest of the prompt."""
+        """A tool that is asked for as such is meant, however little the card has in common with the
+        rest of the prompt.
+        """
         sure = candidate.evidence.sure
         return max(sure, SURE_OF_TOOLS) if is_wanted(candidate, self.said) else sure
 
     def _crowded(self, candidate: Candidate) -> str:
         start = self._place(candidate)
         if start is None:
-            return "" if is_called(candidate.evidence) and self.tasks else "no part of the prompt asks for it"
+            return (
+                ""
+                if is_called(candidate.evidence) and self.tasks
+                else "no part of the prompt asks for it"
+            )
         task = self.tasks[start]
         reason = misfit(candidate, task.text, self.said)
         if reason and not is_called(candidate.evidence):
@@ -156,14 +202,20 @@ class Work:
         if task.taken_by:
             return f"your own {task.taken_by} serves '{task.text}' already"
         if self.used[start] >= self.query.limits.per_task:
-            other = next((pick.name for pick in reversed(self.picks) if pick.task == start), "another")
+            other = next(
+                (pick.name for pick in reversed(self.picks) if pick.task == start), "another"
+            )
             return f"{other} fits '{task.text}' better"
         return ""
 
     def _place(self, candidate: Candidate) -> int | None:
         """The task for which most speaks, of those that ask for just such a thing; else of all."""
         asked = {start: self.tasks[start] for start in candidate.spans if start in self.tasks}
-        fitting = {start: task for start, task in asked.items() if not misfit(candidate, task.text, self.said)}
+        fitting = {
+            start: task
+            for start, task in asked.items()
+            if not misfit(candidate, task.text, self.said)
+        }
         best, found = best_span(candidate, self.tasks), best_span(candidate, fitting)
         if best is None or found is None:
             return best
@@ -181,12 +233,26 @@ class Work:
         self.used[start] += asked_for
         if not asked_for:
             self.loose.add(candidate.key)
-        pinned = entry.edits.state == "always" or (entry.kind in {"character", "person"} and is_called(candidate.evidence))
-        self.picks.append(Pick(
-            key=candidate.key, task=start, name=entry.card.name, weight=entry.weight,
-            reason=why(candidate, self.tasks[start].text, candidate.spans.get(start), self.query.limits.family),
-            kind=entry.kind, score=candidate.evidence.sure, pinned=pinned,
-        ))
+        pinned = entry.edits.state == "always" or (
+            entry.kind in {"character", "person"} and is_called(candidate.evidence)
+        )
+        self.picks.append(
+            Pick(
+                key=candidate.key,
+                task=start,
+                name=entry.card.name,
+                weight=entry.weight,
+                reason=why(
+                    candidate,
+                    self.tasks[start].text,
+                    candidate.spans.get(start),
+                    self.query.limits.family,
+                ),
+                kind=entry.kind,
+                score=candidate.evidence.sure,
+                pinned=pinned,
+            )
+        )
         self.styles += entry.kind == "style"
         self.kin = self.kin or entry.family
 
@@ -197,12 +263,24 @@ class Work:
     def _full(self) -> str:
         most = self.query.limits.max_adapters
         if not self.room:
-            return f"{most} adapters are the most for one picture, and you wrote {len(self.own.names)} yourself" if self.own.names else "no adapters are wanted"
-        return f"{most} {'adapter is' if most == 1 else 'adapters are'} the most for one picture, and others fit better"
+            return (
+                f"{most} adapters are the most for one picture, and you wrote {len(self.own.names)}"
+                " yourself"
+                if self.own.names
+                else "no adapters are wanted"
+            )
+        return (
+            f"{most} {'adapter is' if most == 1 else 'adapters are'} the most for one picture, and"
+            " others fit better"
+        )
 
     def _merge(self, candidate: Candidate, start: int) -> int:
-        """One adapter that spans two tasks makes them one, unless another pick stands in one of them."""
-        starts = [at for at in spanned(candidate, start, self.tasks) if at == start or not self.used[at]]
+        """One adapter that spans two tasks makes them one, unless another pick stands in one of
+        them.
+        """
+        starts = [
+            at for at in spanned(candidate, start, self.tasks) if at == start or not self.used[at]
+        ]
         if self.used[start] or sorted(starts) != spanned(candidate, start, self.tasks):
             return start
         before = self.tasks
@@ -215,8 +293,14 @@ class Work:
         if free:
             return free[0]
         text = self.query.prompt.text
-        self.tasks = {0: Task(text.strip() or text, 0, len(text)), **{at: task for at, task in self.tasks.items() if at}}
+        self.tasks = {
+            0: Task(text.strip() or text, 0, len(text)),
+            **{at: task for at, task in self.tasks.items() if at},
+        }
         return 0
 
     def _miss(self, candidate: Candidate, reason: str) -> None:
-        self.misses.setdefault(candidate.key, NearMiss(candidate.key, candidate.entry.card.name, reason, candidate.evidence.sure))
+        self.misses.setdefault(
+            candidate.key,
+            NearMiss(candidate.key, candidate.entry.card.name, reason, candidate.evidence.sure),
+        )

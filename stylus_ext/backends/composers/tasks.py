@@ -1,4 +1,6 @@
-"""Spans in, tasks out: which of them the user's own adapters serve already, and where a candidate belongs."""
+"""Spans in, tasks out: which of them the user's own adapters serve already, and where a candidate
+belongs.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def tasks_of(spans: Sequence[Span]) -> dict[int, Task]:
 
 def own_tags(query: Query) -> tuple[UserTag, ...]:
     """The adapters that the user wrote, each once."""
-    return tuple({tag.name: tag for tag in query.prompt.user_tags if tag.kind in ADAPTER_TAGS}.values())
+    return tuple(
+        {tag.name: tag for tag in query.prompt.user_tags if tag.kind in ADAPTER_TAGS}.values()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +47,32 @@ class Own:
         return cls(names, frozenset(map(query.names.key, names)))
 
     def has(self, entry: Entry) -> bool:
-        return entry.key in self.keys or not self.names.isdisjoint(file.stem for file in entry.files)
+        return entry.key in self.keys or not self.names.isdisjoint(
+            file.stem for file in entry.files
+        )
 
 
 def taken(
-    tasks: dict[int, Task], candidates: Sequence[Candidate], tags: Sequence[UserTag], names: Names = NO_NAMES
+    tasks: dict[int, Task],
+    candidates: Sequence[Candidate],
+    tags: Sequence[UserTag],
+    names: Names = NO_NAMES,
 ) -> dict[int, Task]:
-    """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of its name else."""
+    """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of
+    its name else.
+    """
     by_stem = {file.stem: candidate for candidate in candidates for file in candidate.entry.files}
-    by_key: dict[AdapterKey | None, Candidate] = {candidate.key: candidate for candidate in candidates}
+    by_key: dict[AdapterKey | None, Candidate] = {
+        candidate.key: candidate for candidate in candidates
+    }
     out = dict(tasks)
     for tag in tags:
         candidate = by_stem.get(tag.name) or by_key.get(names.key(tag.name))
         start = best_span(candidate, out) if candidate is not None else None
         starts = _by_name(tag.name, out) if candidate is None else [] if start is None else [start]
-        out.update((at, replace(out[at], taken_by=tag.name)) for at in starts if not out[at].taken_by)
+        out.update(
+            (at, replace(out[at], taken_by=tag.name)) for at in starts if not out[at].taken_by
+        )
     return out
 
 
@@ -68,7 +83,9 @@ def best_span(candidate: Candidate, tasks: dict[int, Task]) -> int | None:
 
 
 def spanned(candidate: Candidate, start: int, tasks: dict[int, Task]) -> list[int]:
-    """The tasks that one candidate serves together: those whose words make its name or trigger, if they are neighbours."""
+    """The tasks that one candidate serves together: those whose words make its name or trigger, if
+    they are neighbours.
+    """
     seen = candidate.spans[start]
     words = set(seen.named) | set(content_words(seen.trigger))
     order = sorted(tasks)
@@ -76,7 +93,9 @@ def spanned(candidate: Candidate, start: int, tasks: dict[int, Task]) -> list[in
     found = [start]
     for step in (1, -1):
         at = place + step
-        while 0 <= at < len(order) and _shares(tasks[order[at]], words, candidate.spans.get(order[at])):
+        while 0 <= at < len(order) and _shares(
+            tasks[order[at]], words, candidate.spans.get(order[at])
+        ):
             found.append(order[at])
             at += step
     return sorted(found)
@@ -84,7 +103,7 @@ def spanned(candidate: Candidate, start: int, tasks: dict[int, Task]) -> list[in
 
 def merged(tasks: dict[int, Task], starts: Sequence[int], text: str) -> dict[int, Task]:
     """Several neighbouring tasks as one, which reaches from the first to the last of them."""
-    if len(starts) < 2:  # noqa: PLR2004 - one is nothing to merge
+    if len(starts) < 2:  # noqa: PLR2004
         return tasks
     first, last = tasks[starts[0]], tasks[starts[-1]]
     if first.segment != last.segment:
@@ -105,11 +124,21 @@ def strength(seen: Evidence) -> float:
 
 
 def _by_name(name: str, tasks: dict[int, Task]) -> list[int]:
-    """All that has to do with it: the words of one are in the other, or the thing that a task ends with is in the name."""
+    """All that has to do with it: the words of one are in the other, or the thing that a task ends
+    with is in the name.
+    """
     words = set(content_words(name))
     found = []
     for start in sorted(tasks):
         mine = content_words(tasks[start].text)
-        if words and mine and (words.issuperset(mine) or words.issubset(mine) or (mine[-1] in words and mine[-1] not in ATTRIBUTES)):
+        if (
+            words
+            and mine
+            and (
+                words.issuperset(mine)
+                or words.issubset(mine)
+                or (mine[-1] in words and mine[-1] not in ATTRIBUTES)
+            )
+        ):
             found.append(start)
     return found

@@ -11,4 +11,15 @@ from stylus_ext.backends.download.receive import Receiver
 from stylus_ext.backends.download.shelf import Shelf
 from stylus_ext.backends.download.source import Source
 
-__all__ = ["DAY_S", "Budget", "FileDownloader", "Ledger", "Own", "Receiver", "Shelf", "Source", "discard", "write_preview"]
+__all__ = [
+    "DAY_S",
+    "Budget",
+    "FileDownloader",
+    "Ledger",
+    "Own",
+    "Receiver",
+    "Shelf",
+    "Source",
+    "discard",
+    "write_preview",
+]

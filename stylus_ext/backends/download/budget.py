@@ -1,4 +1,6 @@
-"""How much may still be fetched: the caps, the ledger and the disk go in; room for a file, or the sentence why there is none, comes out."""
+"""How much may still be fetched: the caps, the ledger and the disk go in; room for a file, or the
+sentence why there is none, comes out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Room:
 
 @dataclass
 class Budget:
-    """Several files at once count together. `quota` and `keep_free`, which stays free on the disk, in bytes."""
+    """Several files at once count together. `quota` and `keep_free`, which stays free on the disk,
+    in bytes.
+    """
 
     largest: int
     quota: int
@@ -37,7 +41,11 @@ class Budget:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def caps(self) -> Caps:
-        return Caps(self.largest, max(0, self.quota - self.ledger.total() - sum(room.size for room in self._rooms)), self.unhashed)
+        return Caps(
+            self.largest,
+            max(0, self.quota - self.ledger.total() - sum(room.size for room in self._rooms)),
+            self.unhashed,
+        )
 
     @contextlib.contextmanager
     def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[Room]:
@@ -53,7 +61,9 @@ class Budget:
                 self._rooms.remove(room)
 
     def widen(self, room: Room, folder: Path, size: int, what: str) -> None:
-        """Room for so much, if it is not there yet: what the source said before may have been less than what comes."""
+        """Room for so much, if it is not there yet: what the source said before may have been less
+        than what comes.
+        """
         if size <= room.size:
             return
         with self._guard:
@@ -61,17 +71,24 @@ class Budget:
             left = self.quota - self.ledger.total() - others
             caps = Caps(self.largest, left)
             if size > self.largest:
-                raise NotFetched("too_large", f"{what} was not fetched: {caps.too_large(size)} (--largest-mb).")
+                raise NotFetched(
+                    "too_large", f"{what} was not fetched: {caps.too_large(size)} (--largest-mb)."
+                )
             if size > left:
                 raise NotFetched(
-                    "quota", f"{what} was not fetched: {caps.too_large(size)} (--quota-gb). Delete some of what was fetched, or allow more."
+                    "quota",
+                    f"{what} was not fetched: {caps.too_large(size)} (--quota-gb). Delete some of"
+                    " what was fetched, or allow more.",
                 )
-            coming = sum(max(0, other.size - other.done) for other in self._rooms if other is not room)
+            coming = sum(
+                max(0, other.size - other.done) for other in self._rooms if other is not room
+            )
             free = _free(folder) - coming - max(0, size - room.done)
             if free < self.keep_free:
                 raise NotFetched(
-                    "disk_full", f"{what} was not fetched: it has {in_mb(size)}, and the disk of {folder} would have less than"
-                    f" {in_mb(self.keep_free)} free (--keep-free-gb)."
+                    "disk_full",
+                    f"{what} was not fetched: it has {in_mb(size)}, and the disk of {folder} would"
+                    f" have less than {in_mb(self.keep_free)} free (--keep-free-gb).",
                 )
             room.size = size
 
@@ -86,4 +103,6 @@ def _free(folder: Path) -> int:
     try:
         return shutil.disk_usage(folder).free
     except OSError as error:
-        raise Unavailable(f"The disk of {folder} cannot be asked how much is free: {error.strerror or error}.") from error
+        raise Unavailable(
+            f"The disk of {folder} cannot be asked how much is free: {error.strerror or error}."
+        ) from error

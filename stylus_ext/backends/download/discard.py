@@ -1,4 +1,6 @@
-"""Room is made: the ledger goes in; what was deleted, and why the rest was not, comes out. Only our own, as we put it, long unused."""
+"""Room is made: the ledger goes in; what was deleted, and why the rest was not, comes out. Only our
+own, as we put it, long unused.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,17 @@ FEWEST_DAYS = 1
 
 
 def discard(
-    ledger: Ledger, favourites: Collection[str], days: int, check: Callable[[], None], *, dry_run: bool = False, only: Collection[str] | None = None
+    ledger: Ledger,
+    favourites: Collection[str],
+    days: int,
+    check: Callable[[], None],
+    *,
+    dry_run: bool = False,
+    only: Collection[str] | None = None,
 ) -> Iterator[Discarded]:
-    """`favourites` and `only` are keys; the sidecars stay, since the user may have written into them."""
+    """`favourites` and `only` are keys; the sidecars stay, since the user may have written into
+    them.
+    """
     last, oldest = ledger.last_use(), time.time() - max(days, FEWEST_DAYS) * DAY_S
     for own in sorted(ledger.own(), key=lambda one: (last.get(one.key, one.at), one.path)):
         if only is not None and own.key not in only:
@@ -38,4 +48,6 @@ def _delete(own: Own) -> None:
     try:
         Path(own.path).unlink(missing_ok=True)
     except OSError as error:
-        raise StoreProblem(f"{own.path} could not be deleted: {error.strerror or error}.") from error
+        raise StoreProblem(
+            f"{own.path} could not be deleted: {error.strerror or error}."
+        ) from error

@@ -1,4 +1,6 @@
-"""`Downloader` over any source: a card goes in; its file, verified, under a name of our own, comes out, or a sentence why not."""
+"""`Downloader` over any source: a card goes in; its file, verified, under a name of our own, comes
+out, or a sentence why not.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,14 @@ from stylus_ext.core.ports import Progress
 logger = logging.getLogger(__name__)
 
 _MOST = 3
-"""Goes: one that goes on with an old part, one from the beginning, and one for a file that has changed meanwhile."""
+"""Goes: one that goes on with an old part, one from the beginning, and one for a file that has
+changed meanwhile.
+"""
 
 Picture = Callable[[str, Path, Callable[[], None]], bool]
 
 
-def no_picture(url: str, file: Path, check: Callable[[], None]) -> bool:  # noqa: ARG001 - takes the place of one that does
+def no_picture(url: str, file: Path, check: Callable[[], None]) -> bool:  # noqa: ARG001
     return False
 
 
@@ -80,23 +84,45 @@ class _Errand:
         offer = self._of.source.offer(self._card, self._check)
         caps = self._of.budget.caps()
         if offer.scanned is False:
-            raise NotFetched("unsound", f"{self._what} was not fetched: the scanners of {self._of.source.name} did not find it sound.")
+            raise NotFetched(
+                "unsound",
+                f"{self._what} was not fetched: the scanners of {self._of.source.name} did not find"
+                " it sound.",
+            )
         unknown = caps.too_unknown(offer.sha256)
         if unknown:
-            raise NotFetched("unhashed", f"{self._what} was not fetched: {unknown} (--unhashed takes it nevertheless).")
+            raise NotFetched(
+                "unhashed",
+                f"{self._what} was not fetched: {unknown} (--unhashed takes it nevertheless).",
+            )
         return offer
 
     def _here(self, offer: Offer) -> Fetched | None:
         """Wherever it lies in the host's folders, and whatever it is called."""
-        path = self._of.shelf.holding(offer.sha256, offer.size, self._check) if offer.sha256 else self._fetched_before(offer)
+        path = (
+            self._of.shelf.holding(offer.sha256, offer.size, self._check)
+            if offer.sha256
+            else self._fetched_before(offer)
+        )
         if path is None:
             return None
-        return Fetched(self._card.key, str(path), path.name.removesuffix(path.suffix), offer.sha256, 0, new=False)
+        return Fetched(
+            self._card.key,
+            str(path),
+            path.name.removesuffix(path.suffix),
+            offer.sha256,
+            0,
+            new=False,
+        )
 
     def _fetched_before(self, offer: Offer) -> Path | None:
         """Without a hash what we fetched ourselves is all that is known to be the same."""
         for own in self._of.ledger.own():
-            if own.key == str(self._card.key) and (not offer.size or abs(own.size - offer.size) <= ROUNDED) and self._of.shelf.has(Path(own.path)):
+            if (
+                own.key == str(self._card.key)
+                and (not offer.size or abs(own.size - offer.size) <= ROUNDED)
+                and self._of.shelf.has(Path(own.path))
+            ):
                 return Path(own.path)
         return None
 
@@ -107,7 +133,9 @@ class _Errand:
     def _fetched(self, offer: Offer) -> Fetched:
         family = family_of(self._card.base_model)
         folder = self._of.shelf.inside(family if self._of.by_family else "")
-        with self._of.budget.room(folder, offer.size, self._what, left_of(folder, self._identity(offer))) as room:
+        with self._of.budget.room(
+            folder, offer.size, self._what, left_of(folder, self._identity(offer))
+        ) as room:
             part = part_for(folder, self._identity(offer), offer.sha256, self._check)
             self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
 
@@ -128,10 +156,19 @@ class _Errand:
             part.drop()
         self._of.ledger.write(path, str(self._card.key), part.size, part.sha256)
         self._dress(path, family, part.sha256, offer)
-        return Fetched(self._card.key, str(path), path.name.removesuffix(SUFFIX), part.sha256, part.size, new=True)
+        return Fetched(
+            self._card.key,
+            str(path),
+            path.name.removesuffix(SUFFIX),
+            part.sha256,
+            part.size,
+            new=True,
+        )
 
     def _received(self, order: Order, part: Part, offer: Offer) -> Offer:
-        """Once more from the beginning where it was put together of several answers, or where the file has changed meanwhile."""
+        """Once more from the beginning where it was put together of several answers, or where the
+        file has changed meanwhile.
+        """
         for _ in range(_MOST):
             try:
                 if not part.is_whole:
@@ -149,15 +186,24 @@ class _Errand:
                     raise
             logger.info("%s is fetched once more, from the beginning", self._card.key)
             part.clear(offer.sha256)
-        said = f"{self._what} is not the file of which {self._of.source.name} states the SHA256; nothing was kept. Try again later."
+        said = (
+            f"{self._what} is not the file of which {self._of.source.name} states the SHA256;"
+            " nothing was kept. Try again later."
+        )
         raise NotFetched("wrong_hash", said)
 
     def _verified(self, part: Part, offer: Offer) -> Offer:
-        """What it was checked against: the offer, else the newest one, since a file may be replaced without a word."""
+        """What it was checked against: the offer, else the newest one, since a file may be replaced
+        without a word.
+        """
         check_whole(part.path, part.size, self._what)
         if not offer.sha256:
             if offer.size and abs(part.size - offer.size) > ROUNDED:
-                raise NotFetched("wrong_size", f"{self._what} came with another size than {self._of.source.name} states; nothing was kept.")
+                raise NotFetched(
+                    "wrong_size",
+                    f"{self._what} came with another size than {self._of.source.name} states;"
+                    " nothing was kept.",
+                )
             return offer
         if part.sha256 == offer.sha256:
             return offer
@@ -186,7 +232,12 @@ class _Errand:
             self._step = f"Fetching the preview of {self._card.name}"
             self._of.picture(self._card.preview, path, self._check)
         except (Cancelled, StoreProblem) as error:
-            logger.warning("%s lies at %s without all that belongs beside it: %s", self._card.key, path.name, error)
+            logger.warning(
+                "%s lies at %s without all that belongs beside it: %s",
+                self._card.key,
+                path.name,
+                error,
+            )
 
 
 class _Changed(StylusError):

@@ -1,4 +1,6 @@
-"""Which files we have fetched, so that the quota counts ours alone and nothing else is ever deleted: a plain file in the data folder."""
+"""Which files we have fetched, so that the quota counts ours alone and nothing else is ever
+deleted: a plain file in the data folder.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ class Ledger:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise StoreProblem(f"{file} cannot be written: {error.strerror or error}. Check the data folder.") from error
+            raise StoreProblem(
+                f"{file} cannot be written: {error.strerror or error}. Check the data folder."
+            ) from error
 
     def own(self) -> list[Own]:
         """Those that still lie where we put them, as we put them."""
@@ -83,7 +87,10 @@ class Ledger:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreProblem(f"{self.folder / FILE} cannot be read: {error.strerror or error}. Check the data folder.") from error
+            raise StoreProblem(
+                f"{self.folder / FILE} cannot be read: {error.strerror or error}. Check the data"
+                " folder."
+            ) from error
         for line in filter(None, lines):
             try:
                 said = json.loads(line)
@@ -99,7 +106,9 @@ def _own(said: Mapping[str, Any]) -> Own | None:
     """None for a line that says something else."""
     try:
         key = str(AdapterKey.parse(str(said["key"])))
-        return Own(str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"]))
+        return Own(
+            str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"])
+        )
     except (ValueError, KeyError, TypeError, InvalidInput):
         return None
 

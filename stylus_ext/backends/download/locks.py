@@ -1,4 +1,6 @@
-"""A lock on a file, which the system releases when its process ends, however it ends: a path goes in, one holder at a time comes out."""
+"""A lock on a file, which the system releases when its process ends, however it ends: a path goes
+in, one holder at a time comes out.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,24 @@ from stylus_ext.backends.http.waiting import pause
 from stylus_ext.core.errors import StoreProblem
 
 _AGAIN_S = 0.05
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, getattr(errno, "EOPNOTSUPP", errno.ENOSYS), getattr(errno, "ENOTSUP", errno.ENOSYS)}
+_NO_LOCKS = {
+    errno.ENOLCK,
+    errno.ENOSYS,
+    getattr(errno, "EOPNOTSUPP", errno.ENOSYS),
+    getattr(errno, "ENOTSUP", errno.ENOSYS),
+}
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextlib.contextmanager
-def held(path: Path, check: Callable[[], None], waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Waits until nobody else has it, in this process or another; `waiting` hears once that it has to wait, `check` may end it.
+def held(
+    path: Path, check: Callable[[], None], waiting: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Waits until nobody else has it, in this process or another; `waiting` hears once that it has
+    to wait, `check` may end it.
 
-    A drive that knows no locks is worked on without them: what is written there has names of its own, and is placed exclusively.
+    A drive that knows no locks is worked on without them: what is written there has names of its
+    own, and is placed exclusively.
     """
     told = False
     while (handle := _taken(path)) is None:
@@ -32,7 +43,9 @@ def held(path: Path, check: Callable[[], None], waiting: Callable[[], None] = la
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows does not delete what is open; the next holder finds it and goes on
+        with contextlib.suppress(
+            OSError
+        ):  # Windows does not delete what is open; the next holder finds it and goes on
             path.unlink()
         os.close(handle)
 
@@ -54,7 +67,9 @@ def _taken(path: Path) -> int | None:
 
 
 def _refused(path: Path, why: str) -> StoreProblem:
-    return StoreProblem(f"Nothing can be fetched into {path.parent}: {why}. Check that folder and its rights.")
+    return StoreProblem(
+        f"Nothing can be fetched into {path.parent}: {why}. Check that folder and its rights."
+    )
 
 
 def _locked(handle: int) -> bool:

@@ -1,4 +1,6 @@
-"""What has come of a file so far, beside where it will lie: bytes go in, their number and SHA256 come out; a later start goes on with it."""
+"""What has come of a file so far, beside where it will lie: bytes go in, their number and SHA256
+come out; a later start goes on with it.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,18 @@ PREFIX = ".stylus-"
 _PIECE = 1024 * 1024
 _OLD_S = 7 * 86_400
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-_EXCLUSIVE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_EXCLUSIVE = (
+    os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
 _EXISTING = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _FLUSHED = 32 * _PIECE
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """By what it shows whether the rest of an answer is the rest of this file. No address is kept."""
+    """By what it shows whether the rest of an answer is the rest of this file. No address is
+    kept.
+    """
 
     sha256: str = ""
     etag: str = ""
@@ -80,12 +86,18 @@ class Part:
         self._state(State(self.state.sha256 if sha256 is None else sha256))
 
     def continued_by(self, answer: Answer) -> bool:
-        """Whether it is the rest of this file: from the very next byte, and of a file with the same ETag, else the same size."""
+        """Whether it is the rest of this file: from the very next byte, and of a file with the same
+        ETag, else the same size.
+        """
         found = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
-        if answer.status != 206 or found is None or int(found[1]) != self.size:  # noqa: PLR2004 - partial content
+        if answer.status != 206 or found is None or int(found[1]) != self.size:  # noqa: PLR2004
             return False
         etag, total = answer.headers.get("etag", ""), None if found[3] == "*" else int(found[3])
-        fits = etag == self.state.etag if etag and self.state.etag else total is not None and total == self.state.total
+        fits = (
+            etag == self.state.etag
+            if etag and self.state.etag
+            else total is not None and total == self.state.total
+        )
         self.joined = self.joined or fits
         return fits
 
@@ -117,14 +129,20 @@ class Part:
             raise _unwritable(self.path, error) from error
 
     def _flush(self) -> None:
-        """Lets the system write down in the background what would have to be waited for at the end."""
+        """Lets the system write down in the background what would have to be waited for at the
+        end.
+        """
         if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.handle, self._flushed, self.size - self._flushed, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(
+                self.handle, self._flushed, self.size - self._flushed, os.POSIX_FADV_DONTNEED
+            )
         self._flushed = self.size
 
 
 def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> Part:
-    """What an earlier start left of the same file, under a new name of our own; else an empty one. Old ones go."""
+    """What an earlier start left of the same file, under a new name of our own; else an empty one.
+    Old ones go.
+    """
     _sweep(folder)
     path = folder / f"{PREFIX}{identity}-{secrets.token_hex(6)}.part"
     for left in sorted(folder.glob(f"{PREFIX}{identity}-*.part"), key=_size, reverse=True):
@@ -132,14 +150,22 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
             _forget(left)
             continue
         state = _left_state(left)
-        if state is not None and state.sha256 == sha256 and _size(left) > 0 and not left.is_symlink():
+        if (
+            state is not None
+            and state.sha256 == sha256
+            and _size(left) > 0
+            and not left.is_symlink()
+        ):
             found = _taken_over(left, path, state, check)
             if found is not None:
                 return found
     try:
         return Part(path, os.open(path, _EXCLUSIVE, 0o644), State(sha256))
     except OSError as error:
-        raise StoreProblem(f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder and its rights.") from error
+        raise StoreProblem(
+            f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder"
+            " and its rights."
+        ) from error
 
 
 def left_of(folder: Path, identity: str) -> int:
@@ -167,7 +193,9 @@ def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None])
 
 
 def _is_placed(part: Path) -> bool:
-    """A kill came after the file got its name and before it lost this one: what would be written here would be written there."""
+    """A kill came after the file got its name and before it lost this one: what would be written
+    here would be written there.
+    """
     try:
         return part.lstat().st_nlink > 1
     except OSError:
@@ -183,14 +211,21 @@ def _forget(part: Path) -> None:
 def _left_state(part: Path) -> State | None:
     try:
         said = json.loads(_state_of(part).read_text("utf-8"))
-        return State(str(said["sha256"]), str(said["etag"]), None if said["total"] is None else int(said["total"]))
+        return State(
+            str(said["sha256"]),
+            str(said["etag"]),
+            None if said["total"] is None else int(said["total"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _sweep(folder: Path) -> None:
     oldest = time.time() - _OLD_S
-    for path in (*folder.glob(f"{PREFIX}*.part*"), *folder.glob(f"{PREFIX}*.lock")):  # what kills have left
+    for path in (
+        *folder.glob(f"{PREFIX}*.part*"),
+        *folder.glob(f"{PREFIX}*.lock"),
+    ):  # what kills have left
         with contextlib.suppress(OSError):
             if path.lstat().st_mtime < oldest:
                 path.unlink()
@@ -209,5 +244,10 @@ def _size(path: Path) -> int:
 
 def _unwritable(path: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG):
-        return NotFetched("disk_full", f"The disk of {path.parent} is full, so nothing was kept. Make room, and try again.")
-    return StoreProblem(f"{path.parent} cannot be written to: {error.strerror or error}. Check that folder.")
+        return NotFetched(
+            "disk_full",
+            f"The disk of {path.parent} is full, so nothing was kept. Make room, and try again.",
+        )
+    return StoreProblem(
+        f"{path.parent} cannot be written to: {error.strerror or error}. Check that folder."
+    )

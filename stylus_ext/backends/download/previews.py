@@ -1,4 +1,6 @@
-"""The picture beside a fetched file: an address goes in, a small JPEG under the host's own name for it comes out, or none."""
+"""The picture beside a fetched file: an address goes in, a small JPEG under the host's own name for
+it comes out, or none.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,15 @@ EDGE = 768
 _SHOWN = ("png", "jpg", "jpeg", "webp", "gif")
 
 
-def write_preview(pictures: RemotePictures, url: str, file: Path, check: Callable[[], None]) -> bool:
+def write_preview(
+    pictures: RemotePictures, url: str, file: Path, check: Callable[[], None]
+) -> bool:
     """Whether there is one now that was not there; a picture is no reason to fail."""
-    if not url or any(file.with_suffix(f"{infix}.{kind}").exists() for infix in ("", ".preview") for kind in _SHOWN):
+    if not url or any(
+        file.with_suffix(f"{infix}.{kind}").exists()
+        for infix in ("", ".preview")
+        for kind in _SHOWN
+    ):
         return False
     try:
         data = pictures.small(url, check)

@@ -1,4 +1,6 @@
-"""Whether a file still comes: how much has come, and when, goes in; nothing, or an error where it only trickles, comes out."""
+"""Whether a file still comes: how much has come, and when, goes in; nothing, or an error where it
+only trickles, comes out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class Trickle(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """`slowest` is in bytes a second. A window of `window_s` begins at `since`, with `size` bytes there."""
+    """`slowest` is in bytes a second. A window of `window_s` begins at `since`, with `size` bytes
+    there.
+    """
 
     slowest: int
     window_s: float
@@ -26,5 +30,8 @@ class Pulse:
         if now - self.since < self.window_s:
             return self
         if size - self.size < self.slowest * (now - self.since):
-            raise Trickle(f"{what} came slower than {in_mb(self.slowest)} a second for {now - self.since:.0f} s. Try again later; what has come is kept.")
+            raise Trickle(
+                f"{what} came slower than {in_mb(self.slowest)} a second for {now - self.since:.0f}"
+                " s. Try again later; what has come is kept."
+            )
         return replace(self, since=now, size=size)

@@ -1,4 +1,6 @@
-"""Bytes from an address into a part: broken connections are gone on with, from where they broke; whole or an error comes out."""
+"""Bytes from an address into a part: broken connections are gone on with, from where they broke;
+whole or an error comes out.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ ROUNDED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is fetched into a part: `size` and `sha256` as the source says, 0 and empty if it does not; `room` hears how much there
-    will be, and may refuse."""
+    """What is fetched into a part: `size` and `sha256` as the source says, 0 and empty if it does
+    not; `room` hears how much there will be, and may refuse.
+    """
 
     url: str
     what: str
@@ -37,7 +40,8 @@ class Order:
 class Receiver:
     """`tries` is how often in a row it may break without a byte more, `most` how often at all.
 
-    What comes slower than `slowest` bytes a second for `window_s` is a break, too, and no more counts as progress than silence does.
+    What comes slower than `slowest` bytes a second for `window_s` is a break, too, and no more
+    counts as progress than silence does.
     """
 
     http: Http
@@ -55,41 +59,59 @@ class Receiver:
             before = part.size
             try:
                 self._once(order, part)
-                return  # noqa: TRY300 - it is whole
+                return  # noqa: TRY300
             except Unreachable as broken:
                 if order.sha256 and part.sha256 == order.sha256:
                     return  # whatever length was stated
-                fruitless = 0 if part.size > before and not isinstance(broken, Trickle) else fruitless + 1
+                fruitless = (
+                    0 if part.size > before and not isinstance(broken, Trickle) else fruitless + 1
+                )
                 if fruitless >= self.tries:
                     raise
             except Refusal as refusal:
                 fruitless += 1
                 self._judged(refusal, order, part, fruitless)
             if part.cleared > self.tries:
-                raise NotFetched("unsteady", f"{order.what} cannot be gone on with where it breaks off, and begins anew at each try; nothing was kept. Try again later.")
+                raise NotFetched(
+                    "unsteady",
+                    f"{order.what} cannot be gone on with where it breaks off, and begins anew at"
+                    " each try; nothing was kept. Try again later.",
+                )
             pause(min(self.longest_pause_s, self.first_pause_s * 2**fruitless), order.check)
-        raise Unreachable(f"The connection for {order.what} broke {self.most} times. Try again later; what has come is kept to go on with.")
+        raise Unreachable(
+            f"The connection for {order.what} broke {self.most} times. Try again later; what has"
+            " come is kept to go on with."
+        )
 
     def _judged(self, refusal: Refusal, order: Order, part: Part, fruitless: int) -> None:
-        """The source's own no is its; the storage's may be that an address no longer holds, or that it has another file now."""
+        """The source's own no is its; the storage's may be that an address no longer holds, or that
+        it has another file now.
+        """
         if refusal.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
             part.clear()
         elif refusal.where.startswith(origin_of(order.url) + "/"):
             raise refusal
         elif fruitless >= self.tries - 1:
             raise NotFetched(
-                "storage", f"The storage to which downloads are sent refused {order.what} with the status {refusal.status}. Try again later."
+                "storage",
+                f"The storage to which downloads are sent refused {order.what} with the status"
+                f" {refusal.status}. Try again later.",
             ) from refusal
 
     def _once(self, order: Order, part: Part) -> None:
         asked = {"Range": f"bytes={part.size}-"} if part.size else {}
         with self.http.stream(order.url, asked, check=order.check) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
-                raise BadAnswer(f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again later.")
+                raise BadAnswer(
+                    f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again"
+                    " later."
+                )
             if part.size and not part.continued_by(answer):
                 part.clear()
                 if answer.status == HTTPStatus.PARTIAL_CONTENT:
-                    raise Unreachable(f"{answer.origin} sent another part of {order.what} than was asked for.")
+                    raise Unreachable(
+                        f"{answer.origin} sent another part of {order.what} than was asked for."
+                    )
             if not part.size:
                 self._begun(order, part, answer)
             self._read(order, part, answer)
@@ -98,7 +120,10 @@ class Receiver:
     @staticmethod
     def _begun(order: Order, part: Part, answer: Answer) -> None:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
-            raise BadAnswer(f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try again later.")
+            raise BadAnswer(
+                f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
+                " again later."
+            )
         part.learn(answer)
         if answer.length is not None:
             order.room(answer.length)
@@ -121,6 +146,12 @@ class Receiver:
     def _is_whole(order: Order, part: Part) -> None:
         """Without a stated length, a connection that ends looks like the end of the file."""
         total = part.state.total
-        short = part.size < total if total is not None else bool(order.size) and part.size < order.size - ROUNDED
+        short = (
+            part.size < total
+            if total is not None
+            else bool(order.size) and part.size < order.size - ROUNDED
+        )
         if short:
-            raise Unreachable(f"The connection for {order.what} ended before all of it had come. Try again.")
+            raise Unreachable(
+                f"The connection for {order.what} ended before all of it had come. Try again."
+            )

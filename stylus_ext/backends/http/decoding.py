@@ -17,7 +17,10 @@ def decoded(data: bytes, content_type: str, where: str) -> object:
     except NotJson as error:
         page = "html" in content_type.lower() or data.lstrip()[:1] == b"<"
         came = "a web page" if page else "something else"
-        raise BadAnswer(f"{where} answered with {came} in place of data. It may be blocked here, or changed; try again later.") from error
+        raise BadAnswer(
+            f"{where} answered with {came} in place of data. It may be blocked here, or changed;"
+            " try again later."
+        ) from error
 
 
 def refusal_body(data: bytes) -> tuple[object, str]:

@@ -1,4 +1,6 @@
-"""Keys of services: from the environment, or a file of the data folder that its user alone can read; each bound to one origin."""
+"""Keys of services: from the environment, or a file of the data folder that its user alone can
+read; each bound to one origin.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class KeyName:
-    """Where a service's key is looked for. `origin` is what the variable's key is for, unless `variable`_ORIGIN names another."""
+    """Where a service's key is looked for. `origin` is what the variable's key is for, unless
+    `variable`_ORIGIN names another.
+    """
 
     service: str
     variable: str
@@ -39,17 +43,28 @@ class Key:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.secret or len(self.secret) > _LONGEST or not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
+        if (
+            not self.secret
+            or len(self.secret) > _LONGEST
+            or not self.secret.isascii()
+            or not self.secret.isprintable()
+            or " " in self.secret
+        ):
             raise InvalidInput("That is no key: a key is one word of letters, digits and signs.")
-        if self.origin.startswith("http:") and not (is_loopback(self.origin) or is_at_home(self.origin)):
+        if self.origin.startswith("http:") and not (
+            is_loopback(self.origin) or is_at_home(self.origin)
+        ):
             raise InvalidInput(
-                f"A key is sent over https alone, so it cannot be bound to {self.origin}. Only this machine, and one in your own network that is "
-                "named by its number, such as http://192.168.1.20:8000, get theirs without."
+                f"A key is sent over https alone, so it cannot be bound to {self.origin}. Only this"
+                " machine, and one in your own network that is named by its number, such as"
+                " http://192.168.1.20:8000, get theirs without."
             )
 
 
 def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
-    """The key that was entered for the origin of `url`, wherever it was entered; a key for another origin is none."""
+    """The key that was entered for the origin of `url`, wherever it was entered; a key for another
+    origin is none.
+    """
     origin = origin_of(url)
     stated = os.environ.get(name.variable, "").strip()
     if stated:
@@ -61,22 +76,34 @@ def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
         key = found
     if key.origin != origin:
         hint = f" {name.variable}_ORIGIN says for which address it is." if stated else ""
-        logger.warning("The key for %s was entered for %s and is not sent to %s.%s", name.service, key.origin, origin, hint)
+        logger.warning(
+            "The key for %s was entered for %s and is not sent to %s.%s",
+            name.service,
+            key.origin,
+            origin,
+            hint,
+        )
         return None
     return key
 
 
 def keep_key(folder: Path, name: KeyName, key: Key) -> Path:
-    """Writes it where its user alone can read it; in place of the one before, whole or not at all."""
+    """Writes it where its user alone can read it; in place of the one before, whole or not at
+    all.
+    """
     path = folder / name.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f"{name.file}.", dir=folder)  # for its user alone from the start
+        handle, part = tempfile.mkstemp(
+            prefix=f"{name.file}.", dir=folder
+        )  # for its user alone from the start
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"origin": key.origin, "key": key.secret}, file)
         Path(part).replace(path)
     except OSError as error:
-        raise StoreProblem(f"{path} cannot be written: {error.strerror or error}. Check the data folder.") from error
+        raise StoreProblem(
+            f"{path} cannot be written: {error.strerror or error}. Check the data folder."
+        ) from error
     return path
 
 
@@ -101,6 +128,8 @@ def _kept(path: Path) -> Key | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreProblem(f"{path} cannot be read: {error.strerror or error}. Check the data folder.") from error
+        raise StoreProblem(
+            f"{path} cannot be read: {error.strerror or error}. Check the data folder."
+        ) from error
     except (ValueError, TypeError, KeyError, AttributeError, InvalidInput) as error:
         raise InvalidInput(f"{path} does not hold a key. Enter it again.") from error

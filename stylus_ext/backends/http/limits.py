@@ -9,7 +9,9 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`stall_s` is the longest silence, `total_s` the longest wait for a whole JSON answer or for the head of a stream."""
+    """`stall_s` is the longest silence, `total_s` the longest wait for a whole JSON answer or for
+    the head of a stream.
+    """
 
     connect_s: float = 10.0
     stall_s: float = 30.0
@@ -18,6 +20,8 @@ class Limits:
     first_pause_s: float = 1.0
     longest_pause_s: float = 30.0
     longest_retry_after_s: float = 60.0
-    """A server that wants to be left alone for longer gets its wish: the request fails and says until when."""
+    """A server that wants to be left alone for longer gets its wish: the request fails and says
+    until when.
+    """
     largest_json: int = 64 * MIB
     hops: int = 5

@@ -1,4 +1,6 @@
-"""Origins of addresses, the unit to which a key is bound, and addresses as they may be shown: without query and name."""
+"""Origins of addresses, the unit to which a key is bound, and addresses as they may be shown:
+without query and name.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,15 @@ def split(url: str) -> SplitResult:
         usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or parts.username is not None or parts.password is not None or any(ord(sign) <= ord(" ") for sign in url.strip()):
-        raise InvalidInput("An address must look like https://host, without a name, a password or a space in it.")
+    if (
+        not usable
+        or parts.username is not None
+        or parts.password is not None
+        or any(ord(sign) <= ord(" ") for sign in url.strip())
+    ):
+        raise InvalidInput(
+            "An address must look like https://host, without a name, a password or a space in it."
+        )
     return parts
 
 
@@ -36,7 +45,9 @@ def origin_of(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """What may be said in a message or a log: a query may be a signature, a path may be anything."""
+    """What may be said in a message or a log: a query may be a signature, a path may be
+    anything.
+    """
     try:
         parts = split(url)
     except InvalidInput:
@@ -51,13 +62,17 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """An address inside somebody's network, stated as a number; what a name leads to is the resolver's."""
+    """An address inside somebody's network, stated as a number; what a name leads to is the
+    resolver's.
+    """
     host = split(url).hostname or ""
     return host == "localhost" or host.endswith(".localhost") or is_inside(host)
 
 
 def is_at_home(url: str) -> bool:
-    """A number that only one's own network can have; no name, since whoever answers for names may lead one anywhere."""
+    """A number that only one's own network can have; no name, since whoever answers for names may
+    lead one anywhere.
+    """
     address = _address(split(url).hostname or "")
     return address is not None and any(address in ipaddress.ip_network(one) for one in _HOME)
 

@@ -1,4 +1,6 @@
-"""What can go wrong on the way to another machine. No message holds a query, a key or a signed address."""
+"""What can go wrong on the way to another machine. No message holds a query, a key or a signed
+address.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,24 @@ from stylus_ext.core.errors import StylusError, Unavailable
 
 
 class Refusal(StylusError):
-    """The server answered with a status that says no. Whoever asked knows the sentence that a user needs; this is the plain one."""
+    """The server answered with a status that says no. Whoever asked knows the sentence that a user
+    needs; this is the plain one.
+    """
 
-    def __init__(self, where: str, status: int, said: str = "", body: object = None, retry_after: float | None = None) -> None:
-        """`said` is the server's own sentence, if it is one; `body` its JSON; `retry_after` the seconds it asked for."""
-        super().__init__(f"{where} answered with the status {status}" + (f" ({said})." if said else "."))
+    def __init__(
+        self,
+        where: str,
+        status: int,
+        said: str = "",
+        body: object = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """`said` is the server's own sentence, if it is one; `body` its JSON; `retry_after` the
+        seconds it asked for.
+        """
+        super().__init__(
+            f"{where} answered with the status {status}" + (f" ({said})." if said else ".")
+        )
         self.where = where
         self.status = status
         self.said = said
@@ -31,4 +46,6 @@ class Unreachable(Unavailable):
 
 
 class BadAnswer(Unavailable):
-    """An answer that is not what was asked for: a web page, broken JSON, more than anybody needs, a redirect to nowhere."""
+    """An answer that is not what was asked for: a web page, broken JSON, more than anybody needs, a
+    redirect to nowhere.
+    """

@@ -1,6 +1,7 @@
 """Sockets that ask a check while they wait; proxies and certificates as the environment has them.
 
-httpx leaves the choice of sockets to httpcore, which takes a network back end; the transport hands ours down.
+httpx leaves the choice of sockets to httpcore, which takes a network back end; the transport hands
+ours down.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ _POLL_S = 0.1
 
 
 class Transport(httpx.BaseTransport):
-    """Direct, or through the proxy that the environment names for this host; never through one to this machine itself, nor, where
-    nothing is encrypted, to another in one's own network: a key may go there.
+    """Direct, or through the proxy that the environment names for this host; never through one to
+    this machine itself, nor, where nothing is encrypted, to another in one's own network: a key may
+    go there.
 
-    With `public` a name that leads to a private address is not talked to; a proxy looks names up itself.
+    With `public` a name that leads to a private address is not talked to; a proxy looks names up
+    itself.
     """
 
     def __init__(self, watch: Watch, *, public: bool = False) -> None:
@@ -53,21 +56,31 @@ class Transport(httpx.BaseTransport):
 
     def _way(self, proxy: str) -> httpx.BaseTransport:
         self._context = self._context or certificates()
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=64, keepalive_expiry=15.0)
+        limits = httpx.Limits(
+            max_connections=100, max_keepalive_connections=64, keepalive_expiry=15.0
+        )
         try:
-            way = httpx.HTTPTransport(verify=self._context, proxy=proxy or None, limits=limits, trust_env=False)
+            way = httpx.HTTPTransport(
+                verify=self._context, proxy=proxy or None, limits=limits, trust_env=False
+            )
         except ImportError as error:
             raise InvalidInput(
-                "The environment names a SOCKS proxy, and the part for it is not installed. Name an HTTP proxy in HTTPS_PROXY instead."
+                "The environment names a SOCKS proxy, and the part for it is not installed. Name an"
+                " HTTP proxy in HTTPS_PROXY instead."
             ) from error
         except ValueError as error:
-            raise InvalidInput("The proxy that the environment names cannot be used; it looks like http://host:port.") from error
+            raise InvalidInput(
+                "The proxy that the environment names cannot be used; it looks like"
+                " http://host:port."
+            ) from error
         way._pool._network_backend = _Sockets(self._watch, public=self._public and not proxy)
         return way
 
 
 def proxy_for(url: str) -> str:
-    """What HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (or the system's settings) say of this address; empty is none."""
+    """What HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (or the system's settings) say of this
+    address; empty is none.
+    """
     parts = httpx.URL(url)
     if is_loopback(url) or (parts.scheme == "http" and is_at_home(url)):
         return ""
@@ -79,7 +92,9 @@ def proxy_for(url: str) -> str:
 
 
 def certificates() -> ssl.SSLContext:
-    """The environment's authorities where it names any; else the system's and those that come with Python packages."""
+    """The environment's authorities where it names any; else the system's and those that come with
+    Python packages.
+    """
     file = next((os.environ[name] for name in _CA_FILES if os.environ.get(name)), None)
     return _certificates(file, os.environ.get(_CA_FOLDER) or None)
 
@@ -96,7 +111,8 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())
     except OSError as error:
         raise InvalidInput(
-            f"The certificates that the environment names ({', '.join(_CA_FILES)}, {_CA_FOLDER}) cannot be read: {error}."
+            f"The certificates that the environment names ({', '.join(_CA_FILES)}, {_CA_FOLDER})"
+            f" cannot be read: {error}."
         ) from error
     return context
 
@@ -107,10 +123,16 @@ class _Sockets(httpcore.NetworkBackend):
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        connect = _bound(self._plain.connect_tcp, host, port, timeout, local_address, socket_options)
+        connect = _bound(
+            self._plain.connect_tcp, host, port, timeout, local_address, socket_options
+        )
         stream = in_thread(connect, self._watch.check, _close)
         if self._public and _led_astray(host, stream):
             stream.close()
@@ -141,7 +163,10 @@ class _Stream(httpcore.NetworkStream):
         self._inner.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         shake = _bound(self._inner.start_tls, ssl_context, server_hostname, timeout)
         return _Stream(in_thread(shake, self._watch.check, _close), self._watch)
@@ -158,7 +183,9 @@ def _led_astray(host: str, stream: httpcore.NetworkStream) -> bool:
     return bool(there) and is_inside(str(there[0]))
 
 
-def _bound(work: Callable[..., httpcore.NetworkStream], *arguments: Any) -> Callable[[], httpcore.NetworkStream]:
+def _bound(
+    work: Callable[..., httpcore.NetworkStream], *arguments: Any
+) -> Callable[[], httpcore.NetworkStream]:
     return lambda: work(*arguments)
 
 

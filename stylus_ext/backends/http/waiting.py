@@ -1,4 +1,6 @@
-"""Waiting that can be ended: a check per thread, a pause that asks it, and the pace at which an origin is asked."""
+"""Waiting that can be ended: a check per thread, a pause that asks it, and the pace at which an
+origin is asked.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +43,16 @@ def pause(seconds: float, check: Check) -> None:
 
 
 def in_thread(work: Callable[[], _T], check: Check, discard: Callable[[_T], None]) -> _T:
-    """What the system does not let go of, such as looking up a name: left to itself when the check ends the waiting."""
+    """What the system does not let go of, such as looking up a name: left to itself when the check
+    ends the waiting.
+    """
     done, found, failed = threading.Event(), list[_T](), list[BaseException]()
     left, guard = threading.Event(), threading.Lock()
 
     def run() -> None:
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+        except BaseException as error:  # noqa: BLE001
             failed.append(error)
         else:
             with guard:
@@ -75,7 +79,9 @@ def in_thread(work: Callable[[], _T], check: Check, discard: Callable[[_T], None
 
 
 class Pace:
-    """At most one request each `interval_s`, whichever thread asks; who comes next is told when, then waits outside the lock."""
+    """At most one request each `interval_s`, whichever thread asks; who comes next is told when,
+    then waits outside the lock.
+    """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -93,7 +99,7 @@ class Pace:
 def retry_after(said: str) -> float | None:
     """The seconds that a server wants to be left alone: it says so many, or until when."""
     said = said.strip()
-    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004 - a longer one is no time
+    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004
         return float(said)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())

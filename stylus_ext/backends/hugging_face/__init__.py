@@ -1,7 +1,9 @@
-"""Hugging Face: searches and cards go in; cards, offers of files and sentences for its refusals come out.
+"""Hugging Face: searches and cards go in; cards, offers of files and sentences for its refusals
+come out.
 
-A card's key is `sha256:` with the hash that the hub's large file storage has of the file. Its address names the commit, so that what
-is fetched later is what the card speaks of, whatever the repository's owner has put there meanwhile.
+A card's key is `sha256:` with the hash that the hub's large file storage has of the file. Its
+address names the commit, so that what is fetched later is what the card speaks of, whatever the
+repository's owner has put there meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A repository as the hub lists it, with its files and its README, goes in; a card for each of its LoRAs comes out, or the reason why none."""
+"""A repository as the hub lists it, with its files and its README, goes in; a card for each of its
+LoRAs comes out, or the reason why none.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +13,49 @@ from stylus_ext.backends.hugging_face.base_models import base_model_of
 from stylus_ext.backends.hugging_face.files import HubFile
 from stylus_ext.backends.hugging_face.model_card import about, parted, trigger_in
 from stylus_ext.backends.hugging_face.places import Place, is_commit, is_path, is_repository
-from stylus_ext.backends.statements.values import groups, listed, name, number, rows, table, text, without_tags
+from stylus_ext.backends.statements.values import (
+    groups,
+    listed,
+    name,
+    number,
+    rows,
+    table,
+    text,
+    without_tags,
+)
 from stylus_ext.backends.statements.values import tags as clean_tags
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.naming import says_nothing
 
 GATED, PRIVATE, DISABLED = "to be asked for", "private", "disabled"
-NSFW, NOT_FOR_PICTURES, NOT_A_LORA, UNREADABLE = "not safe for work", "not for pictures", "not a LoRA", "unreadable"
+NSFW, NOT_FOR_PICTURES, NOT_A_LORA, UNREADABLE = (
+    "not safe for work",
+    "not for pictures",
+    "not a LoRA",
+    "unreadable",
+)
 SOURCE = "huggingface"
 _PICTURE_TASKS = ("", "text-to-image", "image-to-image")
-_FOR_PICTURES = re.compile(r"text-to-image|image-to-image|stable-diffusion|sdxl|\bflux|diffusers|template:sd-lora")
-_FOR_LANGUAGE = frozenset({"text-generation", "transformers", "text-generation-inference", "llama", "causal-lm", "peft-llm", "trl"})
+_FOR_PICTURES = re.compile(
+    r"text-to-image|image-to-image|stable-diffusion|sdxl|\bflux|diffusers|template:sd-lora"
+)
+_FOR_LANGUAGE = frozenset(
+    {
+        "text-generation",
+        "transformers",
+        "text-generation-inference",
+        "llama",
+        "causal-lm",
+        "peft-llm",
+        "trl",
+    }
+)
 _MACHINES = frozenset(
-    "lora loras diffusers safetensors text-to-image image-to-image stable-diffusion stable-diffusion-diffusers stable-diffusion-xl"
-    " stable-diffusion-xl-diffusers sdxl flux flux-diffusers flux-lora flux.1 flux1 sd3 sd3.5 simpletuner standard lycoris peft dreambooth"
-    " ai-toolkit diffusers-training not-for-all-audiences endpoints_compatible has_space autotrain_compatible migrated en region:us".split()
+    "lora loras diffusers safetensors text-to-image image-to-image stable-diffusion"
+    " stable-diffusion-diffusers stable-diffusion-xl stable-diffusion-xl-diffusers sdxl flux"
+    " flux-diffusers flux-lora flux.1 flux1 sd3 sd3.5 simpletuner standard lycoris peft dreambooth"
+    " ai-toolkit diffusers-training not-for-all-audiences endpoints_compatible has_space"
+    " autotrain_compatible migrated en region:us".split()
 )
 _NOT_SAFE = frozenset({"not-for-all-audiences", "nsfw"})
 _MOST_EXAMPLES = 12
@@ -61,7 +91,11 @@ def repository_of(item: Json) -> Repository | None:
     if not is_repository(called) or not is_commit(revision):
         return None
     head = table(item.get("cardData"))
-    tags = tuple(dict.fromkeys(filter(None, map(name, [*rows(item.get("tags")), *_several(head.get("tags"))]))))
+    tags = tuple(
+        dict.fromkeys(
+            filter(None, map(name, [*rows(item.get("tags")), *_several(head.get("tags"))]))
+        )
+    )
     return Repository(called, revision, tags, item, head)
 
 
@@ -72,10 +106,17 @@ def withheld(item: Json, *, nsfw: bool, has_key: bool) -> str | None:
         return UNREADABLE
     said = {tag.casefold() for tag in found.tags}
     task = name(item.get("pipeline_tag"))
-    pictures = task in _PICTURE_TASKS and not said & _FOR_LANGUAGE and (bool(task) or any(map(_FOR_PICTURES.search, said)))
+    pictures = (
+        task in _PICTURE_TASKS
+        and not said & _FOR_LANGUAGE
+        and (bool(task) or any(map(_FOR_PICTURES.search, said)))
+    )
     reasons = (
-        (item.get("private") is True, PRIVATE), (item.get("disabled") is True, DISABLED), ("lora" not in said, NOT_A_LORA),
-        (not pictures, NOT_FOR_PICTURES), (bool(said & _NOT_SAFE) and not nsfw, NSFW),
+        (item.get("private") is True, PRIVATE),
+        (item.get("disabled") is True, DISABLED),
+        ("lora" not in said, NOT_A_LORA),
+        (not pictures, NOT_FOR_PICTURES),
+        (bool(said & _NOT_SAFE) and not nsfw, NSFW),
         (item.get("gated") not in (False, None, "") and not has_key, GATED),
     )
     return next((reason for holds, reason in reasons if holds), None)
@@ -88,16 +129,25 @@ def cards_of(repository: Repository, files: list[HubFile], readme: str) -> Itera
         yield _card(repository, head, body, file, alone=len(files) == 1)
 
 
-def _card(repository: Repository, head: Json, body: str, file: HubFile, *, alone: bool) -> AdapterCard:
+def _card(
+    repository: Repository, head: Json, body: str, file: HubFile, *, alone: bool
+) -> AdapterCard:
     widgets = [table(widget) for widget in _several(head.get("widget"))]
-    pictures = [picture for picture in (table(widget.get("output")).get("url") for widget in widgets) if isinstance(picture, str)]
+    pictures = [
+        picture
+        for picture in (table(widget.get("output")).get("url") for widget in widgets)
+        if isinstance(picture, str)
+    ]
     return AdapterCard(
         key=AdapterKey.sha256(file.sha256),
         name=repository.title if alone or says_nothing(file.stem) else _spoken(file.stem),
         source=SOURCE,
         base_model=base_model_of(head, repository.tags),
-        tags=clean_tags(tag for tag in repository.tags if ":" not in tag and tag.casefold() not in _MACHINES),
-        triggers=groups([*_several(head.get("instance_prompt"))]) or groups(listed(trigger_in(body))),
+        tags=clean_tags(
+            tag for tag in repository.tags if ":" not in tag and tag.casefold() not in _MACHINES
+        ),
+        triggers=groups([*_several(head.get("instance_prompt"))])
+        or groups(listed(trigger_in(body))),
         text=about(body),
         examples=tuple(_examples(widgets)) if alone else (),
         images=len(pictures) or None,
@@ -106,14 +156,21 @@ def _card(repository: Repository, head: Json, body: str, file: HubFile, *, alone
         nsfw=bool({tag.casefold() for tag in repository.tags} & _NOT_SAFE),
         creator=repository.owner,
         licence=_licence(head),
-        remote=RemoteFile(PurePosixPath(file.path).name, file.size, file.sha256, Place(repository.name, repository.revision, file.path).url()),
+        remote=RemoteFile(
+            PurePosixPath(file.path).name,
+            file.size,
+            file.sha256,
+            Place(repository.name, repository.revision, file.path).url(),
+        ),
     )
 
 
 def _examples(widgets: list[Json]) -> Iterator[Example]:
     """Of a collection nobody says which of its files a picture was made with."""
     prompts = (without_tags(text(widget.get("text"), _LONGEST_PROMPT)) for widget in widgets)
-    for prompt in list(dict.fromkeys(one for one in prompts if any(sign.isalpha() for sign in one)))[:_MOST_EXAMPLES]:
+    for prompt in list(
+        dict.fromkeys(one for one in prompts if any(sign.isalpha() for sign in one))
+    )[:_MOST_EXAMPLES]:
         yield Example(prompt)
 
 

@@ -1,4 +1,6 @@
-"""`RemoteCatalogue` over the hub: what is wanted goes in, pages of cards come out. It does not know files by their hashes."""
+"""`RemoteCatalogue` over the hub: what is wanted goes in, pages of cards come out. It does not know
+files by their hashes.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,19 @@ class HubCatalogue:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def checked(self, wanted: Wanted, check: Check) -> Wanted:  # noqa: ARG002 - nothing has to be asked for it
-        """Families in place of base models: the hub's own names for those are those of thousands of repositories."""
-        return replace(wanted, base_models=tuple(dict.fromkeys(map(parse_family, wanted.base_models))), examples=False)
+    def checked(self, wanted: Wanted, check: Check) -> Wanted:  # noqa: ARG002
+        """Families in place of base models: the hub's own names for those are those of thousands of
+        repositories.
+        """
+        return replace(
+            wanted,
+            base_models=tuple(dict.fromkeys(map(parse_family, wanted.base_models))),
+            examples=False,
+        )
 
-    def page(self, wanted: Wanted, cursor: str | None, left: int | None, check: Check) -> CataloguePage:
+    def page(
+        self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
+    ) -> CataloguePage:
         found = self._hub.models(_params(wanted, left), cursor, check)
         cards: dict[str, AdapterCard] = {}
         skipped: Counter[str] = Counter()
@@ -46,14 +56,17 @@ class HubCatalogue:
                     skipped[one] += 1
             check()
         return CataloguePage(
-            cards=tuple(cards.values()), models=len(found.items[:left]), skipped=dict(skipped), cursor=found.cursor,
+            cards=tuple(cards.values()),
+            models=len(found.items[:left]),
+            skipped=dict(skipped),
+            cursor=found.cursor,
             newest=max((text(item.get("lastModified"))[:40] for item in found.items), default=""),
         )
 
-    def identify(self, sha256s: Sequence[str], check: Check) -> Identified:  # noqa: ARG002 - it cannot be asked that
+    def identify(self, sha256s: Sequence[str], check: Check) -> Identified:  # noqa: ARG002
         return Identified(())
 
-    def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:  # noqa: ARG002 - nor that
+    def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:  # noqa: ARG002
         return Identified(())
 
     def _read(self, item: Json, wanted: Wanted, check: Check) -> Iterable[AdapterCard | str]:
@@ -71,16 +84,32 @@ class HubCatalogue:
             return [GONE]
         if isinstance(files, str):
             return [files]
-        found = cards_of(repository, files, self._hub.readme(repository.name, repository.revision, check))
-        return [card if not wanted.base_models or family_of(card.base_model) in wanted.base_models else OTHER_BASE for card in found]
+        found = cards_of(
+            repository, files, self._hub.readme(repository.name, repository.revision, check)
+        )
+        return [
+            (
+                card
+                if not wanted.base_models or family_of(card.base_model) in wanted.base_models
+                else OTHER_BASE
+            )
+            for card in found
+        ]
 
 
 def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
-    """Whoever looks for something gets all that is called a LoRA; a whole crawl leaves out those of language models from the start."""
+    """Whoever looks for something gets all that is called a LoRA; a whole crawl leaves out those of
+    language models from the start.
+    """
     searched = bool(wanted.query or wanted.tag)
     params: dict[str, str | Sequence[str]] = {
-        "filter": ["lora", *(() if searched else ("text-to-image",)), *((wanted.tag,) if wanted.tag else ())],
-        "sort": "downloads" if wanted.top else "lastModified", "direction": "-1",
+        "filter": [
+            "lora",
+            *(() if searched else ("text-to-image",)),
+            *((wanted.tag,) if wanted.tag else ()),
+        ],
+        "sort": "downloads" if wanted.top else "lastModified",
+        "direction": "-1",
         "limit": str(ON_A_PAGE if left is None else min(ON_A_PAGE, left)),
     }
     if wanted.query:

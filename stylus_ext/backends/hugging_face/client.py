@@ -1,4 +1,6 @@
-"""The hub's REST API, path by path: parameters go in, its JSON as plain data comes out, refusals as sentences."""
+"""The hub's REST API, path by path: parameters go in, its JSON as plain data comes out, refusals as
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -33,27 +35,45 @@ class Listed:
 
 
 class Hub:
-    """`url` is the service's origin: addresses are built from it and never taken from its answers."""
+    """`url` is the service's origin: addresses are built from it and never taken from its
+    answers.
+    """
 
     def __init__(self, http: Http, url: str = HOME, *, has_key: bool = False) -> None:
         self._http = http
         self.origin = origin_of(url)
         self.has_key = has_key
 
-    def models(self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check) -> Listed:
+    def models(
+        self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check
+    ) -> Listed:
         try:
-            return self._listed("api/models", {**params, "full": "true", "cardData": "true"}, cursor, "a page of its catalogue", check)
+            return self._listed(
+                "api/models",
+                {**params, "full": "true", "cardData": "true"},
+                cursor,
+                "a page of its catalogue",
+                check,
+            )
         except InvalidInput as error:
             if cursor is None:
                 raise
-            raise CursorLost("Hugging Face does not know this place in its catalogue any longer.") from error
+            raise CursorLost(
+                "Hugging Face does not know this place in its catalogue any longer."
+            ) from error
 
     def files(self, repository: str, revision: str, check: Check) -> tuple[Json, ...]:
         """With their sizes, and the SHA256 of large ones; folders, too."""
         found: list[Json] = []
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
-            page = self._listed(f"api/models/{repository}/tree/{quote(revision, safe='')}", {"recursive": "true"}, cursor, repository, check)
+            page = self._listed(
+                f"api/models/{repository}/tree/{quote(revision, safe='')}",
+                {"recursive": "true"},
+                cursor,
+                repository,
+                check,
+            )
             found += page.items
             cursor = page.cursor
             if cursor is None:
@@ -61,20 +81,30 @@ class Hub:
         return tuple(found)
 
     def file(self, place: Place, what: str, check: Check) -> Json | None:
-        """One file, with what the hub's scanners found; None where that commit is not there or does not have it."""
+        """One file, with what the hub's scanners found; None where that commit is not there or does
+        not have it.
+        """
         path = f"api/models/{place.repository}/paths-info/{quote(place.revision, safe='')}"
         try:
-            answer = self._http.json(f"{self.origin}/{path}", body={"paths": [place.path], "expand": True}, check=check)
+            answer = self._http.json(
+                f"{self.origin}/{path}", body={"paths": [place.path], "expand": True}, check=check
+            )
         except Refusal as refusal:
             if refusal.reason == NO_REVISION:
                 return None
             raise refused(refusal, what, has_key=self.has_key) from refusal
-        return next((one for one in map(table, rows(answer)) if one.get("path") == place.path), None)
+        return next(
+            (one for one in map(table, rows(answer)) if one.get("path") == place.path), None
+        )
 
     def readme(self, repository: str, revision: str, check: Check) -> str:
-        """Empty where there is none, or where it does not come: a card is worth having all the same."""
+        """Empty where there is none, or where it does not come: a card is worth having all the
+        same.
+        """
         try:
-            with self._http.stream(Place(repository, revision, "README.md").url(self.origin), check=check) as answer:
+            with self._http.stream(
+                Place(repository, revision, "README.md").url(self.origin), check=check
+            ) as answer:
                 data = answer.beginning(LONGEST_README, _README_S)
         except Unreachable:
             return ""
@@ -88,13 +118,24 @@ class Hub:
     def me(self, check: Check) -> str:
         """The user's name, which says that the key holds; a refusal says that it does not."""
         with self._told("your account"):
-            return name(table(self._http.json(f"{self.origin}/api/whoami-v2", check=check)).get("name"))
+            return name(
+                table(self._http.json(f"{self.origin}/api/whoami-v2", check=check)).get("name")
+            )
 
-    def _listed(self, path: str, params: Mapping[str, str | Sequence[str]], cursor: str | None, what: str, check: Check) -> Listed:
+    def _listed(
+        self,
+        path: str,
+        params: Mapping[str, str | Sequence[str]],
+        cursor: str | None,
+        what: str,
+        check: Check,
+    ) -> Listed:
         asked = {**params, **({} if cursor is None else {"cursor": cursor})}
         with self._told(what):
             answer = self._http.told(f"{self.origin}/{path}", asked, check=check)
-        return Listed(tuple(map(table, rows(answer.data))), next_cursor(answer.headers.get("link", "")))
+        return Listed(
+            tuple(map(table, rows(answer.data))), next_cursor(answer.headers.get("link", ""))
+        )
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

@@ -1,4 +1,6 @@
-"""The files of a repository: those that are LoRAs as the WebUI reads them come out, or the reason why there is none."""
+"""The files of a repository: those that are LoRAs as the WebUI reads them come out, or the reason
+why there is none.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,13 @@ MOST = 24
 _LARGEST = 1600 * 1024 * 1024
 """What is larger is a checkpoint, whatever it is called."""
 _PARTS = frozenset(
-    "unet vae transformer text_encoder text_encoder_2 text_encoder_3 safety_checker image_encoder controlnet prior scheduler tokenizer".split()
+    "unet vae transformer text_encoder text_encoder_2 text_encoder_3 safety_checker image_encoder"
+    " controlnet prior scheduler tokenizer".split()
 )
-_NO_LORA = re.compile(
-    r"""(?xi)
+_NO_LORA = re.compile(r"""(?xi)
     model | adapter_model | diffusion_pytorch_model.* | .*-\d{5}-of-\d{5}        # parts of pipelines, and what other libraries read
     | (?: .*[-_. ])? (?: emb | embs | embedding | embeddings | ti | textual[-_. ]?inversion | optimizer | controlnet | vae ) (?: [-_. ].* )?
-    """
-)
+    """)  # noqa: E501
 _TRAINING = re.compile(r"(?i)checkpoint[-_]?\d+")
 
 
@@ -44,8 +45,18 @@ class HubFile:
 def hub_file(row: Mapping[str, object]) -> HubFile | None:
     """A large file with its hash; None for anything else."""
     path, large = text(row.get("path"), 2000), table(row.get("lfs"))
-    sha256, size = digest(large.get("oid")) or digest(large.get("sha256")), number(large.get("size"))
-    if not path.casefold().endswith(SUFFIX) or path != row.get("path") or not is_path(path) or not sha256 or size is None or size < 1:
+    sha256, size = (
+        digest(large.get("oid")) or digest(large.get("sha256")),
+        number(large.get("size")),
+    )
+    if (
+        not path.casefold().endswith(SUFFIX)
+        or path != row.get("path")
+        or not is_path(path)
+        or not sha256
+        or size is None
+        or size < 1
+    ):
         return None
     return HubFile(path, int(size), sha256)
 
@@ -56,9 +67,16 @@ def loras(listed: Iterable[Mapping[str, object]]) -> list[HubFile] | str:
     if not files:
         return NO_FILE
     fitting = [file for file in files if _is_lora(file)]
-    finished = [file for file in fitting if not any(_TRAINING.fullmatch(part) for part in PurePosixPath(file.path).parts[:-1])]
+    finished = [
+        file
+        for file in fitting
+        if not any(_TRAINING.fullmatch(part) for part in PurePosixPath(file.path).parts[:-1])
+    ]
     best: dict[str, HubFile] = {}
-    for file in sorted(finished or fitting, key=lambda one: (one.path.count("/"), len(one.stem), _backwards(one.stem))):
+    for file in sorted(
+        finished or fitting,
+        key=lambda one: (one.path.count("/"), len(one.stem), _backwards(one.stem)),
+    ):
         folder = str(PurePosixPath(file.path).parent)
         best.setdefault(f"{folder}/{series(file.stem) or file.stem.casefold()}", file)
     one_each = {file.sha256: file for file in reversed(best.values())}

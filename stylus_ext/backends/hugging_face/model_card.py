@@ -1,4 +1,6 @@
-"""A repository's README: text with a head in YAML goes in; what the head states, and the body without what describes nothing, come out."""
+"""A repository's README: text with a head in YAML goes in; what the head states, and the body
+without what describes nothing, come out.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,21 @@ _MOST_EVENTS, _DEEPEST = 20_000, 40
 _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t\r]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
 _COMMENT = re.compile(r"<!--.{0,8000}?-->", re.DOTALL)
-_PICTURE = re.compile(r"!\[[^\]\n]{0,500}\]\([^)\n]{0,1000}\)|<img\b[^<>]{0,2000}>|<Gallery\s*/?>(?:\s*</Gallery>)?", re.IGNORECASE)
+_PICTURE = re.compile(
+    r"!\[[^\]\n]{0,500}\]\([^)\n]{0,1000}\)|<img\b[^<>]{0,2000}>|<Gallery\s*/?>(?:\s*</Gallery>)?",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)[#\s]*$")
 _NOT_ABOUT_IT = re.compile(
-    r"(?i)\b(?:use it with|usage|how to use|inference|diffusers|comfyui|download|install|training|trainer|dataset|licen[cs]e|citation|bibtex|contact|"
-    r"acknowledg\w*|out-of-scope|bias|limitations?|evaluation|environmental|compute|hardware|framework|trigger words?|more information|credits?|"
+    r"(?i)\b(?:use it with|usage|how to"
+    r" use|inference|diffusers|comfyui|download|install|training|trainer|dataset|licen[cs]e|citation|bibtex|contact|"  # noqa: E501
+    r"acknowledg\w*|out-of-scope|bias|limitations?|evaluation|environmental|compute|hardware|framework|trigger"
+    r" words?|more information|credits?|"
     r"support(?: me)?|disclaimer|examples?|gallery|samples?)\b"
 )
-_TRIGGER = re.compile(r"(?i)\b(?:you should use|use|trigger(?: word)?s?(?: is| are)?:?)\s+`([^`\n]{1,200})`")
+_TRIGGER = re.compile(
+    r"(?i)\b(?:you should use|use|trigger(?: word)?s?(?: is| are)?:?)\s+`([^`\n]{1,200})`"
+)
 
 
 def parted(readme: str) -> tuple[Mapping[str, object], str]:
@@ -37,8 +46,12 @@ def trigger_in(body: str) -> str:
 
 
 def about(body: str) -> str:
-    """Without code, pictures, tables, and the parts under headings that speak of something else than what it draws."""
-    return "\n".join(_kept(_PICTURE.sub("", _COMMENT.sub("", body[: 3 * LONGEST_TEXT])))).strip()[:LONGEST_TEXT]
+    """Without code, pictures, tables, and the parts under headings that speak of something else
+    than what it draws.
+    """
+    return "\n".join(_kept(_PICTURE.sub("", _COMMENT.sub("", body[: 3 * LONGEST_TEXT])))).strip()[
+        :LONGEST_TEXT
+    ]
 
 
 def _kept(text: str) -> Iterator[str]:
@@ -68,7 +81,9 @@ def _stated(head: str) -> Mapping[str, object]:
     depth = 0
     try:
         for number, event in enumerate(yaml.parse(head, Loader=yaml.SafeLoader)):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+                event, yaml.CollectionEndEvent
+            )
             if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST or number > _MOST_EVENTS:
                 return {}
         return table(yaml.safe_load(head))

@@ -1,4 +1,6 @@
-"""`Source` over the hub: a card goes in; its file, as it lies in the commit that the card names, comes out as an offer."""
+"""`Source` over the hub: a card goes in; its file, as it lies in the commit that the card names,
+comes out as an offer.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +33,36 @@ class HubSource:
         return card.remote is not None and Place.of(card.remote.url) is not None
 
     def offer(self, card: AdapterCard, check: Check) -> Offer:
-        """Where the history was rewritten, the same file may still lie where it lay; another one is not what was asked for."""
+        """Where the history was rewritten, the same file may still lie where it lay; another one is
+        not what was asked for.
+        """
         stated = Place.of(card.remote.url) if card.remote is not None else None
         if stated is None:
-            raise NotFetched("no_source", f"{called(card)} is not known to Hugging Face, so there is nowhere to fetch it from.")
+            raise NotFetched(
+                "no_source",
+                f"{called(card)} is not known to Hugging Face, so there is nowhere to fetch it"
+                " from.",
+            )
         places = dict.fromkeys((stated, replace(stated, revision=MAIN)))
         changed = False
         for place in places:
             row = self.hub.file(place, called(card), check) or {}
             file = hub_file(row)
             if file is not None and self._is_it(file, card):
-                return Offer(PurePosixPath(file.path).name, file.size, file.sha256, place.url(self.hub.origin), _scanned(table(row.get("securityFileStatus"))))
+                return Offer(
+                    PurePosixPath(file.path).name,
+                    file.size,
+                    file.sha256,
+                    place.url(self.hub.origin),
+                    _scanned(table(row.get("securityFileStatus"))),
+                )
             changed = changed or file is not None
         if changed:
-            raise NotFetched("changed", f"{called(card)} is another file on Hugging Face now. Read its catalogue again with `catalogue sync --afresh`.")
+            raise NotFetched(
+                "changed",
+                f"{called(card)} is another file on Hugging Face now. Read its catalogue again with"
+                " `catalogue sync --afresh`.",
+            )
         raise Missing(f"Hugging Face does not have the file of {called(card)} any more.")
 
     def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:

@@ -1,4 +1,6 @@
-"""Where a file lies on the hub: an address as cards keep it goes in; repository, commit and path come out, and the other way round."""
+"""Where a file lies on the hub: an address as cards keep it goes in; repository, commit and path
+come out, and the other way round.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ def is_commit(revision: str) -> bool:
 def is_path(path: str) -> bool:
     """Below the repository, and nothing that an address would read as something else."""
     parts = PurePosixPath(path).parts
-    return bool(path) and len(path) <= _LONGEST_PATH and path.isprintable() and not path.startswith("/") and ".." not in parts and "\\" not in path
+    return (
+        bool(path)
+        and len(path) <= _LONGEST_PATH
+        and path.isprintable()
+        and not path.startswith("/")
+        and ".." not in parts
+        and "\\" not in path
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,9 @@ class Place:
     path: str
 
     def url(self, origin: str = HOME) -> str:
-        """What is kept on a card is the hub's own address; what is asked is that of the origin that the settings name."""
+        """What is kept on a card is the hub's own address; what is asked is that of the origin that
+        the settings name.
+        """
         return f"{origin}/{self.repository}/resolve/{self.revision}/{quote(self.path)}"
 
     @classmethod

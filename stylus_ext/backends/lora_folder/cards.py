@@ -1,4 +1,6 @@
-"""From one file of the LoRA folder to its card: what the sidecars, the header, the name and the folder state, joined."""
+"""From one file of the LoRA folder to its card: what the sidecars, the header, the name and the
+folder state, joined.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,17 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 SOURCE = "local"
 
 
-def card_of(found: Found, header: Header, stated: Sequence[Facts], sha256: str | None = None) -> AdapterCard:
-    """The card of a file; `sha256` is given if it was computed before. `BadFile` for a file that is no LoRA."""
+def card_of(
+    found: Found, header: Header, stated: Sequence[Facts], sha256: str | None = None
+) -> AdapterCard:
+    """The card of a file; `sha256` is given if it was computed before. `BadFile` for a file that is
+    no LoRA.
+    """
     if not is_lora(header.shapes):
         raise BadFile(
             "not_a_lora",
-            f"{found.stem}.safetensors is no LoRA and was skipped: it may be a checkpoint, a VAE or an embedding, "
-            "which belong in folders of their own.",
+            f"{found.stem}.safetensors is no LoRA and was skipped: it may be a checkpoint, a VAE or"
+            " an embedding, which belong in folders of their own.",
         )
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
     said = header_facts(header)
@@ -61,7 +67,9 @@ def card_of(found: Found, header: Header, stated: Sequence[Facts], sha256: str |
 
 
 def _keys(found: Found, facts: Facts, sha256: str | None) -> list[AdapterKey]:
-    """Every key of the file, the best known first. What was computed from the file counts more than what was stated."""
+    """Every key of the file, the best known first. What was computed from the file counts more than
+    what was stated.
+    """
     keys = []
     if facts.version_id is not None:
         keys.append(AdapterKey.civitai(facts.version_id))

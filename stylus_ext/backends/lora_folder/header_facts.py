@@ -1,6 +1,8 @@
-"""What the header of a LoRA states: the trainer's own words first, the shapes of the tensors where it has none.
+"""What the header of a LoRA states: the trainer's own words first, the shapes of the tensors where
+it has none.
 
-The frequencies of the training tags are the last resort, and apart: whoever uses them marks the card as weak.
+The frequencies of the training tags are the last resort, and apart: whoever uses them marks the
+card as weak.
 """
 
 from __future__ import annotations
@@ -36,10 +38,14 @@ _MOST_TAGS_READ = 100
 _MOST_WORDS_A_GROUP = 3
 
 _COMMON = frozenset(
-    """1girl 1boy 1other solo 2girls 2boys multiple_girls no_humans looking_at_viewer simple_background white_background
-    highres absurdres masterpiece best_quality high_quality realistic photo photorealistic anime illustration blush smile
-    open_mouth closed_mouth standing sitting upper_body full_body portrait outdoors indoors breasts long_hair short_hair
-    bangs male_focus monochrome woman man girl boy general sensitive questionable explicit""".split()
+    """1girl 1boy 1other solo 2girls 2boys multiple_girls no_humans looking_at_viewer
+    simple_background white_background
+    highres absurdres masterpiece best_quality high_quality realistic photo photorealistic anime
+    illustration blush smile
+    open_mouth closed_mouth standing sitting upper_body full_body portrait outdoors indoors breasts
+    long_hair short_hair
+    bangs male_focus monochrome woman man girl boy general sensitive questionable
+    explicit""".split()
 )
 """What is in most pictures of any training set and identifies nothing."""
 
@@ -48,7 +54,9 @@ def header_facts(header: Header) -> Facts:
     """What the trainer wrote into the file."""
     said = header.metadata
     title = name(said.get("modelspec.title"))
-    hints = filter(None, (text(said.get("modelspec.description")), text(said.get("modelspec.usage_hint"))))
+    hints = filter(
+        None, (text(said.get("modelspec.description")), text(said.get("modelspec.usage_hint")))
+    )
     return Facts(
         name="" if _MADE_UP_TITLE.fullmatch(title) else title,
         base_model=_base_model(header),
@@ -63,7 +71,9 @@ def header_facts(header: Header) -> Facts:
 
 
 def _base_model(header: Header) -> str:
-    """The trainer's word if it is a known one, else that of the tensors, else the trainer's whatever it be."""
+    """The trainer's word if it is a known one, else that of the tensors, else the trainer's
+    whatever it be.
+    """
     said = header.metadata
     stated = [name(said.get("modelspec.architecture")), name(said.get("ss_base_model_version"))]
     if said.get("ss_v2") == "True":
@@ -78,14 +88,24 @@ def _base_model(header: Header) -> str:
 
 
 def _child_of_sdxl(checkpoint: str) -> str:
-    """Trainers call all of them SDXL; the name of the checkpoint that was trained on tells the children apart."""
+    """Trainers call all of them SDXL; the name of the checkpoint that was trained on tells the
+    children apart.
+    """
     return next((family for part, family in _CHECKPOINTS if part in checkpoint), "sdxl")
 
 
 def training_facts(metadata: Mapping[str, str]) -> Facts:
-    """What can be guessed from the tags that the training pictures had; empty where the trainer kept none."""
-    folders = {folder: _counts(counts) for folder, counts in _json(metadata.get("ss_tag_frequency")).items()}
-    pictures = {folder: table(about).get("img_count") for folder, about in _json(metadata.get("ss_dataset_dirs")).items()}
+    """What can be guessed from the tags that the training pictures had; empty where the trainer
+    kept none.
+    """
+    folders = {
+        folder: _counts(counts)
+        for folder, counts in _json(metadata.get("ss_tag_frequency")).items()
+    }
+    pictures = {
+        folder: table(about).get("img_count")
+        for folder, about in _json(metadata.get("ss_dataset_dirs")).items()
+    }
     totals: dict[str, float] = {}
     for counts in folders.values():
         for tag, count in counts.items():
@@ -93,7 +113,9 @@ def training_facts(metadata: Mapping[str, str]) -> Facts:
     usual = sorted(totals, key=lambda tag: (-totals[tag], tag))
     concepts = [re.sub(r"^\d+_", "", folder) for folder in folders if re.match(r"\d+_", folder)]
     return Facts(
-        triggers=groups(_identifying(counts, number(pictures.get(folder))) for folder, counts in folders.items()),
+        triggers=groups(
+            _identifying(counts, number(pictures.get(folder))) for folder, counts in folders.items()
+        ),
         tags=tags([*concepts, *usual])[:_MOST_TAGS],
     )
 
@@ -114,7 +136,9 @@ def _counts(value: object) -> dict[str, float]:
 
 
 def _identifying(counts: Mapping[str, float], pictures: float | None) -> str:
-    """The uncommon words that nearly every picture of the folder had; without their number, those used most of all."""
+    """The uncommon words that nearly every picture of the folder had; without their number, those
+    used most of all.
+    """
     enough = _OFTEN * pictures if pictures else max(counts.values(), default=0)
     often = sorted(_uncommon(counts, enough), key=lambda tag: -counts[tag])
     return ", ".join(often[:_MOST_WORDS_A_GROUP])

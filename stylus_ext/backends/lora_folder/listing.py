@@ -1,6 +1,8 @@
-"""One look at the LoRA folders: the files, their sidecars and which of them hide one another; nothing is opened.
+"""One look at the LoRA folders: the files, their sidecars and which of them hide one another;
+nothing is opened.
 
-The host knows a file by its stem alone and goes through the folders in natural order, a later file hiding an earlier one.
+The host knows a file by its stem alone and goes through the folders in natural order, a later file
+hiding an earlier one.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ _OWN_BITS = 0xFFF << 12
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file as the file system shows it. `changed_ns` is the newest time of the file and what belongs to it; its last
-    24 bits (a sixtieth of a second) are two checksums, of the file's own time and of all, so that an old sidecar that comes or
-    goes shows, and an old file that takes the place of a newer one."""
+    """A file as the file system shows it. `changed_ns` is the newest time of the file and what
+    belongs to it; its last 24 bits (a sixtieth of a second) are two checksums, of the file's own
+    time and of all, so that an old sidecar that comes or goes shows, and an old file that takes the
+    place of a newer one.
+    """
 
     path: str
     relative: str
@@ -38,7 +42,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in the folders: the files that the host sees by stem, those it does not, and what could not be read."""
+    """What lies in the folders: the files that the host sees by stem, those it does not, and what
+    could not be read.
+    """
 
     seen: Mapping[str, Found]
     hidden: Sequence[Found]
@@ -69,8 +75,11 @@ def list_folders(roots: Sequence[Path]) -> Listing:
                 hidden.append(seen[file.stem])
             seen[file.stem] = file
     walk.notes.extend(
-        Note("file_hidden", f"{file.path} is left out: the WebUI knows files by name alone and takes "
-             f"{seen[file.stem].path} instead. Rename one of them.")
+        Note(
+            "file_hidden",
+            f"{file.path} is left out: the WebUI knows files by name alone and takes "
+            f"{seen[file.stem].path} instead. Rename one of them.",
+        )
         for file in hidden
     )
     return Listing(seen, hidden, walk.folders, walk.unread, walk.notes)
@@ -88,10 +97,17 @@ def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
             mtime_ns = Path(folder).stat().st_mtime_ns
             with os.scandir(folder) as entries:
                 inside = {entry.name: entry for entry in entries}
-        except (OSError, RuntimeError) as error:  # Python before 3.13 raises RuntimeError for a loop of links
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # Python before 3.13 raises RuntimeError for a loop of links
             walk.unread.append(folder)
             reason = error.strerror if isinstance(error, OSError) else error
-            walk.notes.append(Note("folder_unreadable", f"The folder {_shown(folder)} could not be read: {reason}."))
+            walk.notes.append(
+                Note(
+                    "folder_unreadable", f"The folder {_shown(folder)} could not be read: {reason}."
+                )
+            )
             continue
         walk.folders[folder] = mtime_ns
         waiting.extend(entry.path for entry in inside.values() if _is_folder(entry))
@@ -100,15 +116,26 @@ def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
 
 def _visit(inside: Mapping[str, os.DirEntry[str]], root: str, walk: _Walk) -> None:
     for entry in inside.values():
-        if not entry.name.lower().endswith(SUFFIX) or entry.name.startswith("._") or _is_folder(entry):
+        if (
+            not entry.name.lower().endswith(SUFFIX)
+            or entry.name.startswith("._")
+            or _is_folder(entry)
+        ):
             continue
         shown = _shown(entry.name)
         if shown != entry.name:
-            walk.notes.append(Note("file_name", f"{shown} was skipped: its name is not valid text. Rename it."))
+            walk.notes.append(
+                Note("file_name", f"{shown} was skipped: its name is not valid text. Rename it.")
+            )
             continue
         try:
             if not entry.is_file():
-                walk.notes.append(Note("file_unreadable", f"{shown} was skipped: it is not a file, or a link to nowhere."))
+                walk.notes.append(
+                    Note(
+                        "file_unreadable",
+                        f"{shown} was skipped: it is not a file, or a link to nowhere.",
+                    )
+                )
                 continue
             walk.files.append(_found(entry, inside, root))
         except OSError as error:
@@ -126,7 +153,9 @@ def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root
         if beside is not None:
             present.append(suffix)
             newest = max(newest, beside.st_mtime_ns)
-            check = zlib.crc32(b"%s %d %d" % (suffix.encode(), beside.st_size, beside.st_mtime_ns), check)
+            check = zlib.crc32(
+                b"%s %d %d" % (suffix.encode(), beside.st_size, beside.st_mtime_ns), check
+            )
     preview = next((suffix for suffix in present if suffix in PREVIEWS), None)
     return Found(
         path=entry.path,
@@ -141,12 +170,16 @@ def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root
 
 
 def same_time(one_ns: int, other_ns: int) -> bool:
-    """Whether the file itself, not what lies beside it, has the same time in two of `changed_ns`."""
+    """Whether the file itself, not what lies beside it, has the same time in two of
+    `changed_ns`.
+    """
     return (one_ns ^ other_ns) & _OWN_BITS == 0
 
 
 def _regular(entry: os.DirEntry[str] | None) -> os.stat_result | None:
-    """What the file system says of a file; None for links to nowhere, and pipes, at which a reader would wait for ever."""
+    """What the file system says of a file; None for links to nowhere, and pipes, at which a reader
+    would wait for ever.
+    """
     try:
         return entry.stat() if entry is not None and entry.is_file() else None
     except OSError:
@@ -173,4 +206,6 @@ def _host_order(file: Found) -> tuple[list[tuple[int, str]], list[tuple[int, str
 def _natural(text: str) -> list[tuple[int, str]]:
     """The key by which "b10" comes after "b9"."""
     parts: Iterator[str] = (part for part in re.split(r"([0-9]+)", text.lower()) if part)
-    return [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts]
+    return [
+        (int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts
+    ]

@@ -1,4 +1,6 @@
-"""A `CardSource` and `Library` over the user's LoRA folders: only what is new or changed is opened, nothing is written."""
+"""A `CardSource` and `Library` over the user's LoRA folders: only what is new or changed is opened,
+nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class LoraFolder:
         self._refused: dict[str, int] = {}
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:
-        """A card for each file that is new or changed, it or a file beside it, since `known` (by path) was kept."""
+        """A card for each file that is new or changed, it or a file beside it, since `known` (by
+        path) was kept.
+        """
         started = time.perf_counter()
         listing = self._list()
         for note in listing.notes:
@@ -43,13 +47,18 @@ class LoraFolder:
             yield from self._look(file, known.get(file.path))
         progress.report(_STEP, len(fresh), len(fresh))
         took = (time.perf_counter() - started) * 1000
-        logger.info("%d LoRA files, %d of them new or changed, %.0f ms", len(listing.seen), len(fresh), took)
+        logger.info(
+            "%d LoRA files, %d of them new or changed, %.0f ms", len(listing.seen), len(fresh), took
+        )
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
-        """The paths of known files that the host cannot load any more: removed, hidden by another, or no LoRA now.
+        """The paths of known files that the host cannot load any more: removed, hidden by another,
+        or no LoRA now.
 
-        Files in a folder that cannot be read at the moment, such as a network drive, are not called gone; nor is what
-        lies in other folders than these, which another source, or another WebUI, looks after."""
+        Files in a folder that cannot be read at the moment, such as a network drive, are not called
+        gone; nor is what lies in other folders than these, which another source, or another WebUI,
+        looks after.
+        """
         listing = self._list()
         mine = [folder.absolute() for folder in self._folders]
         seen = {file.path: file.changed_ns for file in listing.seen.values()}
@@ -86,7 +95,9 @@ class LoraFolder:
         for note in notes:
             yield Sighting(note=note)
         hashes = [key.value for key in (card.key, *card.equivalents) if key.scheme == "sha256"]
-        local = LocalFile(file.path, file.stem, file.size, file.changed_ns, next(iter(hashes), None))
+        local = LocalFile(
+            file.path, file.stem, file.size, file.changed_ns, next(iter(hashes), None)
+        )
         yield Sighting(card=card, file=local)
 
     def _list(self) -> Listing:
@@ -95,7 +106,11 @@ class LoraFolder:
 
     def _current(self) -> Listing:
         last = self._last
-        if last is None or last.unread or any(_mtime(folder) != mtime for folder, mtime in last.folders.items()):
+        if (
+            last is None
+            or last.unread
+            or any(_mtime(folder) != mtime for folder, mtime in last.folders.items())
+        ):
             return self._list()
         return last
 
@@ -106,7 +121,11 @@ def _same(file: Found, before: LocalFile | None) -> bool:
 
 def _still(file: Found, before: LocalFile | None) -> str | None:
     """The hash computed before, if only something beside the file has changed since."""
-    if before is None or before.size != file.size or not same_time(file.changed_ns, before.mtime_ns):
+    if (
+        before is None
+        or before.size != file.size
+        or not same_time(file.changed_ns, before.mtime_ns)
+    ):
         return None
     return before.sha256
 

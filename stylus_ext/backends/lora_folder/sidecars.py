@@ -1,6 +1,8 @@
-"""The files that tools leave beside a LoRA: their names go in, what each states comes out, the trusted first.
+"""The files that tools leave beside a LoRA: their names go in, what each states comes out, the
+trusted first.
 
-Nothing is ever written here. A sidecar that cannot be read is skipped with a note, and the card comes nevertheless.
+Nothing is ever written here. A sidecar that cannot be read is skipped with a note, and the card
+comes nevertheless.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def _lora_manager(content: object, subject: Subject) -> Facts:
 
 
 def _tipped(tips: object) -> float | None:
-    """The weight in LoRA Manager's tips, a JSON text inside the JSON; the middle where only a range is given."""
+    """The weight in LoRA Manager's tips, a JSON text inside the JSON; the middle where only a range
+    is given.
+    """
     try:
         said = table(parsed(tips) if isinstance(tips, str) and tips else tips)
     except NotJson:
@@ -77,7 +81,10 @@ def _tipped(tips: object) -> float | None:
 
 def _rgthree(content: object, subject: Subject) -> Facts:
     said = table(content)
-    words = (table(word).get("word") if isinstance(word, dict) else word for word in rows(said.get("trainedWords")))
+    words = (
+        table(word).get("word") if isinstance(word, dict) else word
+        for word in rows(said.get("trainedWords"))
+    )
     own = Facts(
         name=name(said.get("name")),
         base_model=name(said.get("baseModel")),
@@ -106,8 +113,12 @@ SIDECARS = (*_JSON, *_TEXTS)
 """What takes the place of `.safetensors` in the name of a sidecar, the trusted first."""
 
 
-def read_sidecars(folder: Path, suffixes: Collection[str], subject: Subject) -> tuple[list[Facts], list[Note]]:
-    """What the sidecars with these suffixes state, the trusted first, and a note for each that cannot be read."""
+def read_sidecars(
+    folder: Path, suffixes: Collection[str], subject: Subject
+) -> tuple[list[Facts], list[Note]]:
+    """What the sidecars with these suffixes state, the trusted first, and a note for each that
+    cannot be read.
+    """
     stated, notes = [], []
     for suffix in SIDECARS:
         if suffix in suffixes:

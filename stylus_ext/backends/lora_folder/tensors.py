@@ -1,4 +1,6 @@
-"""What the names and shapes of tensors give away: whether a file is a LoRA at all, and for which family it was made."""
+"""What the names and shapes of tensors give away: whether a file is a LoRA at all, and for which
+family it was made.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +11,26 @@ from stylus_ext.core.family import UNKNOWN
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_PART = re.compile(
-    r"""(?x)
+_PART = re.compile(r"""(?x)
       \b (?: lora_(?:up|down|mid|A|B|embedding_A|embedding_B|magnitude_vector) | lora_linear_layer | lora\.(?:up|down) ) \b
     | _lora\.(?:up|down)\b
     | \.(?: hada_[wt][12](?:_[ab])? | lokr_[wt][12](?:_[ab])? | oft_blocks | oft_diag | boft_\w+ | dora_scale | on_input
           | glora_\w+ | vera_lambda_[bd] ) \b
     | ^(?: lora_(?:unet|te\d?|prior|transformer|controlnet) | lycoris ) _ .+ \. (?: diff | diff_b | set_weight | set_bias
           | w_norm | b_norm | a1 | a2 | b1 | b2 | vector | reft ) \b
-    """
-)
+    """)  # noqa: E501
 """What only the tensors of an adapter have in their names."""
 
 _CROSS = re.compile(r"attn2[._]to_[kv]\b|attn2[._]processor[._]to_[kv]_lora")
 _TEXT_LAYER = re.compile(r"(?:^lora_te_|text_encoder[._]).*(?:mlp[._]fc1|q_proj|k_proj|v_proj)")
-_UNET = ("down_blocks_", "up_blocks_", "mid_block_", "input_blocks_", "output_blocks_", "middle_block_")
+_UNET = (
+    "down_blocks_",
+    "up_blocks_",
+    "mid_block_",
+    "input_blocks_",
+    "output_blocks_",
+    "middle_block_",
+)
 _DEEP = re.compile(r"transformer_blocks_(?:[2-9]|\d\d)")
 """SD 1 and 2 have one transformer block a level, SDXL up to ten."""
 _CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}
@@ -32,7 +39,9 @@ _FLUX_WIDTH = {6144: "flux2", 4096: "flux2-klein-9b"}
 
 
 def is_lora(names: Iterable[str]) -> bool:
-    """Whether any tensor is a part of a LoRA or one of its relatives (LoHa, LoKr, OFT, DoRA, GLoRA, full differences)."""
+    """Whether any tensor is a part of a LoRA or one of its relatives (LoHa, LoKr, OFT, DoRA, GLoRA,
+    full differences).
+    """
     return any(_PART.search(name) for name in names)
 
 
@@ -46,9 +55,20 @@ def family_of_tensors(shapes: Shapes) -> str:
         return _of_double_blocks(names, shapes)
     if "single_transformer_blocks_" in names:
         return _FLUX_WIDTH.get(_width(shapes, re.compile(r"single_transformer_blocks")), "flux1")
-    if any(mark in names for mark in ("_ff_context_", "_attn_add_q_proj", "_attn_add_k_proj", "_attn_add_v_proj")):
+    if any(
+        mark in names
+        for mark in ("_ff_context_", "_attn_add_q_proj", "_attn_add_k_proj", "_attn_add_v_proj")
+    ):
         return "sd3"
-    if any(mark in names for mark in ("noise_refiner", "context_refiner", "layers_0_attention_", "layers_1_attention_")):
+    if any(
+        mark in names
+        for mark in (
+            "noise_refiner",
+            "context_refiner",
+            "layers_0_attention_",
+            "layers_1_attention_",
+        )
+    ):
         return _LAYERS_WIDTH.get(_width(shapes, re.compile("attention")), UNKNOWN)
     return _of_unet(names, shapes)
 
@@ -60,11 +80,19 @@ _TRANSFORMERS = {
     "sd3": ("joint_blocks_",),
     "qwen": ("_img_mlp_net_", "_txt_mlp_net_"),
     UNKNOWN: ("_cross_attn_q_proj", "_cross_attn_k_proj", "_cross_attn_v_proj"),
-    "wan": ("_cross_attn_q_", "_cross_attn_k_", "_cross_attn_v_", "_cross_attn_o_", "blocks_0_self_attn_"),
+    "wan": (
+        "_cross_attn_q_",
+        "_cross_attn_k_",
+        "_cross_attn_v_",
+        "_cross_attn_o_",
+        "blocks_0_self_attn_",
+    ),
     "chroma": ("distilled_guidance_layer",),
     "hunyuan-video": ("_img_mlp_fc1", "_img_mlp_fc2", "single_blocks_0_modulation_linear"),
 }
-"""Marks of which one is enough, the particular before the general; the dots of the names are underscores here."""
+"""Marks of which one is enough, the particular before the general; the dots of the names are
+underscores here.
+"""
 
 
 def _of_double_blocks(names: str, shapes: Shapes) -> str:

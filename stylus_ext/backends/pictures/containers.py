@@ -1,4 +1,6 @@
-"""A picture file in, its infotext out, empty where it has none. Only text chunks are read, never a pixel."""
+"""A picture file in, its infotext out, empty where it has none. Only text chunks are read, never a
+pixel.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _APP1, _SCAN, _END, _FILL = 0xE1, 0xDA, 0xD9, 0xFF
 
 
 def infotext_of(path: Path) -> str:
-    """Raises `InvalidInput` for what is not a readable picture, and `OSError` for what cannot be opened."""
+    """Raises `InvalidInput` for what is not a readable picture, and `OSError` for what cannot be
+    opened.
+    """
     with path.open("rb") as file:
         start = file.read(12)
         try:
@@ -103,7 +107,7 @@ def _of_jpeg(file: BinaryIO) -> str:
         if kind in _ALONE:
             continue
         (size,) = struct.unpack(">H", file.read(2))
-        if size < 2:  # noqa: PLR2004 - it counts itself
+        if size < 2:  # noqa: PLR2004
             raise InvalidInput("its segments are damaged")
         if kind != _APP1:
             file.seek(size - 2, 1)

@@ -1,4 +1,6 @@
-"""EXIF data in, the user comment out: where the WebUI keeps the infotext of JPEG and WebP pictures."""
+"""EXIF data in, the user comment out: where the WebUI keeps the infotext of JPEG and WebP
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def _entry(tiff: bytes, order: str, at: int, wanted: int) -> bytes | None:
         if form == _LONG:
             return tiff[value : value + 4]
         if form in {_ASCII, _BYTES}:
-            start = value if size <= 4 else struct.unpack_from(f"{order}I", tiff, value)[0]  # noqa: PLR2004 - it fits
+            start = value if size <= 4 else struct.unpack_from(f"{order}I", tiff, value)[0]  # noqa: PLR2004
             return tiff[start : start + size]
     return None
 
@@ -56,7 +58,9 @@ def _decoded(comment: bytes, order: str) -> str:
 
 
 def _utf16(text: bytes, order: str) -> str:
-    """Writers do not agree whether the comment follows the file's byte order: its own zero bytes know better."""
+    """Writers do not agree whether the comment follows the file's byte order: its own zero bytes
+    know better.
+    """
     if text[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return "utf-16"
     big, little = text[0:2000:2].count(0), text[1:2000:2].count(0)

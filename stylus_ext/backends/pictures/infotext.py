@@ -1,4 +1,6 @@
-"""The WebUI's infotext in, its prompt, negative prompt and parameters out; and what the prompt says of extra networks."""
+"""The WebUI's infotext in, its prompt, negative prompt and parameters out; and what the prompt says
+of extra networks.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _SPARE_SPACES = re.compile(r"[ \t]{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Infotext:
-    """`parameters` are as written, unquoted: `Steps`, `Seed`, `Lora hashes` and whatever extensions add."""
+    """`parameters` are as written, unquoted: `Steps`, `Seed`, `Lora hashes` and whatever extensions
+    add.
+    """
 
     prompt: str
     negative: str = ""
@@ -34,7 +38,9 @@ class Infotext:
 
     @property
     def lora_hashes(self) -> dict[str, str]:
-        """By the name that the WebUI wrote, which may be the alias; the hash is that of the tensors, shortened."""
+        """By the name that the WebUI wrote, which may be the alias; the hash is that of the
+        tensors, shortened.
+        """
         pairs = _HASH.findall(self.parameters.get("Lora hashes", "")[:MOST_PROMPT])
         return {name.strip(): value.lower() for name, value in pairs}
 
@@ -56,7 +62,9 @@ def parse_infotext(text: str) -> Infotext:
         else:
             (prompt if negative is None else negative).append(line)
     return Infotext(
-        "\n".join(prompt).strip()[:MOST_PROMPT], "\n".join(negative or []).strip()[:MOST_PROMPT], parameters
+        "\n".join(prompt).strip()[:MOST_PROMPT],
+        "\n".join(negative or []).strip()[:MOST_PROMPT],
+        parameters,
     )
 
 
@@ -75,13 +83,21 @@ def without_tags(prompt: str) -> tuple[str, tuple[UserTag, ...]]:
 
 
 def _tidied(prompt: str) -> str:
-    lines = (_SPARE_SPACES.sub(" ", _SPARE_COMMAS.sub(",", line)).strip(" \t,") for line in prompt.split("\n"))
+    lines = (
+        _SPARE_SPACES.sub(" ", _SPARE_COMMAS.sub(",", line)).strip(" \t,")
+        for line in prompt.split("\n")
+    )
     return "\n".join(line for line in lines if line)
 
 
 def _parameters(line: str) -> dict[str, str]:
     found = dict(_PARAMETER.findall(line)[:_MOST_PARAMETERS])
-    if len(found) < _FEWEST_PARAMETERS or "Steps" not in found and "Seed" not in found and "Size" not in found:
+    if (
+        len(found) < _FEWEST_PARAMETERS
+        or "Steps" not in found
+        and "Seed" not in found
+        and "Size" not in found
+    ):
         return {}
     return {name.strip(): _unquoted(value.strip()) for name, value in found.items()}
 

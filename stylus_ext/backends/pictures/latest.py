@@ -1,4 +1,6 @@
-"""The newest of the user's own pictures: folders go in, what each was made with comes out, newest first, no prompt twice."""
+"""The newest of the user's own pictures: folders go in, what each was made with comes out, newest
+first, no prompt twice.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[float, str]]:
         for place, _, names in os.walk(folder):
             for name in names:
                 if Path(name).suffix.lower() in SUFFIXES:
-                    path = os.path.join(place, name)  # noqa: PTH118 - tens of thousands of files
+                    path = os.path.join(place, name)  # noqa: PTH118
                     with contextlib.suppress(OSError):
                         yield os.path.getmtime(path), path  # noqa: PTH204
 

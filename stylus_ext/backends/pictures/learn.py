@@ -1,4 +1,6 @@
-"""Folders of the user's own pictures in, lessons out: which LoRA was used with which words and weight."""
+"""Folders of the user's own pictures in, lessons out: which LoRA was used with which words and
+weight.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylus_ext.backends.pictures.containers import SUFFIXES, infotext_of
-from stylus_ext.backends.pictures.infotext import Infotext, parse_infotext, without_tags, written_with_hash
+from stylus_ext.backends.pictures.infotext import (
+    Infotext,
+    parse_infotext,
+    without_tags,
+    written_with_hash,
+)
 from stylus_ext.backends.pictures.lessons import Lesson, Lessons
 from stylus_ext.backends.pictures.triggers import pieces_of, triggers_of
 from stylus_ext.core.errors import InvalidInput, Note
@@ -30,7 +37,7 @@ _STEP = "reading pictures"
 Stem = Callable[[str, str], str]
 
 
-def _as_written(name: str, auto_v3: str) -> str:  # noqa: ARG001 - nobody knows whose it is
+def _as_written(name: str, auto_v3: str) -> str:  # noqa: ARG001
     return name
 
 
@@ -52,9 +59,12 @@ class _Reading:
 
 
 def learn(folders: Sequence[Path], progress: Progress, stem: Stem = _as_written) -> Lessons:
-    """Reads every picture below `folders`; what cannot be read is skipped with a note. Nothing is written.
+    """Reads every picture below `folders`; what cannot be read is skipped with a note. Nothing is
+    written.
 
-    `stem` is told the name in a tag and the hash that the picture has of it, and says which file that was."""
+    `stem` is told the name in a tag and the hash that the picture has of it, and says which file
+    that was.
+    """
     started = time.monotonic()
     notes: list[Note] = []
     paths = list(_pictures(folders, notes))
@@ -68,14 +78,21 @@ def learn(folders: Sequence[Path], progress: Progress, stem: Stem = _as_written)
         except (InvalidInput, OSError) as problem:
             skipped += 1
             if skipped <= _MOST_NOTES:
-                notes.append(Note("picture_skipped", f"The picture {path.name} was skipped: {_why(problem)}."))
+                notes.append(
+                    Note(
+                        "picture_skipped", f"The picture {path.name} was skipped: {_why(problem)}."
+                    )
+                )
             continue
         if text:
             _note_down(parse_infotext(text), reading, stem)
     progress.report(_STEP, len(paths), len(paths))
     if skipped > _MOST_NOTES:
         notes.append(
-            Note("picture_skipped", f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read.")
+            Note(
+                "picture_skipped",
+                f"{skipped - _MOST_NOTES} more pictures were skipped because they cannot be read.",
+            )
         )
     lessons = _lessons(reading)
     log.info(
@@ -84,7 +101,9 @@ def learn(folders: Sequence[Path], progress: Progress, stem: Stem = _as_written)
         len(paths),
         1000 * (time.monotonic() - started),
     )
-    return Lessons({lesson.stem: lesson for lesson in lessons}, len(paths), reading.told, tuple(notes))
+    return Lessons(
+        {lesson.stem: lesson for lesson in lessons}, len(paths), reading.told, tuple(notes)
+    )
 
 
 def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
@@ -95,7 +114,8 @@ def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
             notes.append(
                 Note(
                     "no_such_folder",
-                    f"The folder {folder} does not exist or cannot be read; nothing was learned from it.",
+                    f"The folder {folder} does not exist or cannot be read; nothing was learned"
+                    " from it.",
                 )
             )
             continue
@@ -103,26 +123,38 @@ def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
             inner.sort()
             for name in sorted(names):
                 path = Path(root, name)
-                if path.suffix.lower() in SUFFIXES and str(path.resolve()) not in seen and path.is_file():
+                if (
+                    path.suffix.lower() in SUFFIXES
+                    and str(path.resolve()) not in seen
+                    and path.is_file()
+                ):
                     seen.add(str(path.resolve()))
                     yield path
 
 
 def _why(problem: Exception) -> str:
-    return (problem.strerror or "it cannot be opened") if isinstance(problem, OSError) else str(problem)
+    return (
+        (problem.strerror or "it cannot be opened")
+        if isinstance(problem, OSError)
+        else str(problem)
+    )
 
 
 def _note_down(infotext: Infotext, reading: _Reading, stem_of: Stem) -> None:
     prompt, tags = without_tags(infotext.prompt)
     hashes = infotext.lora_hashes
-    stems = {tag.name: stem_of(tag.name, hashes.get(written_with_hash(tag.name), "")) for tag in tags}
+    stems = {
+        tag.name: stem_of(tag.name, hashes.get(written_with_hash(tag.name), "")) for tag in tags
+    }
     reading.told += 1
     number = reading.prompts.setdefault(prompt, len(reading.prompts))
     for stem in dict.fromkeys(stems.values()):
         uses = reading.uses.setdefault(stem, _Uses())
         uses.pictures += 1
         uses.prompts.setdefault(prompt, number)
-        uses.weights += [tag.weight for tag in tags if stems[tag.name] == stem and tag.weight is not None][:1]
+        uses.weights += [
+            tag.weight for tag in tags if stems[tag.name] == stem and tag.weight is not None
+        ][:1]
 
 
 def _lessons(reading: _Reading) -> list[Lesson]:
@@ -141,7 +173,9 @@ def _lessons(reading: _Reading) -> list[Lesson]:
 
 
 def _different(prompts: Sequence[str]) -> Iterator[str]:
-    """The first, then always the one that shares the smallest part of its pieces with any that was taken."""
+    """The first, then always the one that shares the smallest part of its pieces with any that was
+    taken.
+    """
     left = {prompt: set(pieces_of(prompt).whole) for prompt in prompts[:_MOST_COMPARED]}
     likeness = dict.fromkeys(left, 0.0)
     for _ in range(min(MOST_PROMPTS, len(left))):
@@ -149,4 +183,6 @@ def _different(prompts: Sequence[str]) -> Iterator[str]:
         taken = left.pop(prompt)
         yield prompt
         for other, pieces in left.items():
-            likeness[other] = max(likeness[other], len(taken & pieces) / max(1, len(taken | pieces)))
+            likeness[other] = max(
+                likeness[other], len(taken & pieces) / max(1, len(taken | pieces))
+            )

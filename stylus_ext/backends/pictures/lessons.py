@@ -15,8 +15,9 @@ SOURCE = "pictures"
 class Lesson:
     """`stem` is that of the file where it is known, else the name as the tags write it.
 
-    `weight` is the median of the weights in the tags; `prompts` are different ones, without their tags, the most telling
-    first; `triggers` are probable ones, empty where the pictures do not tell.
+    `weight` is the median of the weights in the tags; `prompts` are different ones, without their
+    tags, the most telling first; `triggers` are probable ones, empty where the pictures do not
+    tell.
     """
 
     stem: str
@@ -28,7 +29,9 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """One lesson a stem; `pictures` were found, `told` of them had a prompt; the notes say what was skipped."""
+    """One lesson a stem; `pictures` were found, `told` of them had a prompt; the notes say what was
+    skipped.
+    """
 
     lessons: Mapping[str, Lesson] = field(default_factory=dict)
     pictures: int = 0
@@ -39,7 +42,8 @@ class Lessons:
 def card_of(lesson: Lesson, key: AdapterKey) -> AdapterCard:
     """What the pictures state about the adapter that `key` names.
 
-    It has no name, so that every other source's is taken. Without triggers it is weak: even tag frequencies say more then.
+    It has no name, so that every other source's is taken. Without triggers it is weak: even tag
+    frequencies say more then.
     """
     return AdapterCard(
         key=key,

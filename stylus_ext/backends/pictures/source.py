@@ -1,4 +1,6 @@
-"""The user's own pictures as a source of cards: what was learned about the adapters that the library knows."""
+"""The user's own pictures as a source of cards: what was learned about the adapters that the
+library knows.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _NAMED = 5
 
 
 class Pictures:
-    """`names` say whose is which: pictures name an adapter by its stem or alias, and a renamed one by its hash alone."""
+    """`names` say whose is which: pictures name an adapter by its stem or alias, and a renamed one
+    by its hash alone.
+    """
 
     name = "your pictures"
 
@@ -25,7 +29,7 @@ class Pictures:
         self._names = names
         self._stems = {key: stem for stem, key in names.stems.items()}
 
-    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002 - has no files
+    def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002
         lessons = learn(self._folders, progress, self._stem)
         yield from (Sighting(note=note) for note in lessons.notes)
         strangers: list[str] = []
@@ -38,9 +42,14 @@ class Pictures:
         if strangers:
             more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
             said = ", ".join(strangers[:_NAMED]) + more
-            yield Sighting(note=Note("unknown_in_pictures", f"Your pictures use adapters that are not in your folders: {said}."))
+            yield Sighting(
+                note=Note(
+                    "unknown_in_pictures",
+                    f"Your pictures use adapters that are not in your folders: {said}.",
+                )
+            )
 
-    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002 - looks after no files
+    def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002
         return []
 
     def _stem(self, name: str, auto_v3: str) -> str:

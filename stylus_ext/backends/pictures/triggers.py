@@ -1,13 +1,17 @@
-"""Prompts with and without a LoRA in, its probable trigger words out: what stands in nearly all of the one and few of the other.
+"""Prompts with and without a LoRA in, its probable trigger words out: what stands in nearly all of
+the one and few of the other.
 
 A piece (what stands between commas) or else a single word counts as a trigger of a LoRA when
 
-- the LoRA was used in at least `FEWEST_PROMPTS` different prompts, and at least `FEWEST_OTHERS` were written without it,
+- the LoRA was used in at least `FEWEST_PROMPTS` different prompts, and at least `FEWEST_OTHERS`
+  were written without it,
 - the piece stands in at least `SHARE` of the first, and
-- its share there is at least `LIFT` times its share of the others, one other being added so that nothing is divided by 0.
+- its share there is at least `LIFT` times its share of the others, one other being added so that
+  nothing is divided by 0.
 
-Every different prompt counts once, however many pictures were made of it. A piece that tells as much for another LoRA goes to
-the one whose name resembles it, or to neither. All is counted: the same pictures teach the same.
+Every different prompt counts once, however many pictures were made of it. A piece that tells as
+much for another LoRA goes to the one whose name resembles it, or to neither. All is counted: the
+same pictures teach the same.
 """
 
 from __future__ import annotations
@@ -36,7 +40,9 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Of one prompt: pieces and single words, lower-case, each with the form in which it was written."""
+    """Of one prompt: pieces and single words, lower-case, each with the form in which it was
+    written.
+    """
 
     whole: Mapping[str, str]
     words: Mapping[str, str]
@@ -67,10 +73,14 @@ class _Claim:
     is_piece: bool
 
 
-def triggers_of(uses: Mapping[str, Sequence[int]], prompts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best first, or none.
+def triggers_of(
+    uses: Mapping[str, Sequence[int]], prompts: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best
+    first, or none.
 
-    Prompts are taken apart again for each pass rather than kept in pieces: of 100,000 these would fill a gigabyte.
+    Prompts are taken apart again for each pass rather than kept in pieces: of 100,000 these would
+    fill a gigabyte.
     """
     totals = _counted(prompts)
     claims = {
@@ -139,12 +149,16 @@ def _wins(stem: str, rivals: Mapping[str, float], claim: _Claim) -> bool:
 
 def _resembles(stem: str, folded: str) -> bool:
     name, piece = re.sub(r"[\W_]+", "", stem.casefold()), re.sub(r"[\W_]+", "", folded)
-    words = [word for word in _WORD.findall(folded.replace("_", " ")) if len(word) >= _SHORTEST_WORD]
+    words = [
+        word for word in _WORD.findall(folded.replace("_", " ")) if len(word) >= _SHORTEST_WORD
+    ]
     return bool(piece) and (piece in name or name in piece or any(word in name for word in words))
 
 
 def _best(claims: Iterable[_Claim]) -> tuple[str, ...]:
-    """Pieces before words, the more telling first; a word that a taken piece has already is not said again."""
+    """Pieces before words, the more telling first; a word that a taken piece has already is not
+    said again.
+    """
     taken: list[_Claim] = []
     for claim in sorted(claims, key=lambda claim: (not claim.is_piece, -claim.lift, claim.folded)):
         if len(taken) < MOST_TRIGGERS and not any(claim.folded in other.folded for other in taken):

@@ -1,4 +1,6 @@
-"""CardRefiner: a card in, a description out, by rules alone; the twin of the refiner that asks a model."""
+"""CardRefiner: a card in, a description out, by rules alone; the twin of the refiner that asks a
+model.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ from stylus_ext.core.prompt.stock import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words
 
 VERSION = 1
-"""Grows whenever the rules would say something else of the same card: cards are then refined anew."""
+"""Grows whenever the rules would say something else of the same card: cards are then refined anew.
+"""
 
 _MOST_NAME = 120
 _MOST_NAMED = 6
 _MOST_STATED = 40
 _GENERIC = frozenset(
-    """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test beta sd sd15 sdxl xl 1.5 clothing
-    woman girl female man male video game photorealistic realistic tool asset background object pose poses art artstyle illustration
+    """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test
+    beta sd sd15 sdxl xl 1.5 clothing
+    woman girl female man male video game photorealistic realistic tool asset background object
+    pose poses art artstyle illustration
     pony illustrious noobai flux and the of""".split()
 )
 _BY_KIND = {
@@ -56,7 +61,9 @@ _TAG_OR_WEIGHT = re.compile(r"<[^<>]*>|:\s*[\d.]+(?=\s*\))|[\\()\[\]{}]")
 
 
 class CardRefiner:
-    """Reads the card's text, tags, triggers and example prompts. Never raises, whatever a card holds."""
+    """Reads the card's text, tags, triggers and example prompts. Never raises, whatever a card
+    holds.
+    """
 
     name = "card"
 
@@ -66,7 +73,9 @@ class CardRefiner:
         flags = flags_of(card, page)
         kind = kind_of(card, page)
         named = set(content_words(card.name[:_MOST_NAME]))
-        about = named | set(content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MOST_NAME]))
+        about = named | set(
+            content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MOST_NAME])
+        )
         text = cleaned(lines, about - _GENERIC)
         if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
             text = put_together(card, kind)
@@ -83,7 +92,9 @@ class CardRefiner:
 
 
 def put_together(card: AdapterCard, kind: str) -> str:
-    """A sentence made of nothing but the card's own name, tags and trigger words; empty where there are none."""
+    """A sentence made of nothing but the card's own name, tags and trigger words; empty where there
+    are none.
+    """
     name = _core(card.name[:_MOST_NAME])
     known = set(content_words(name)) | _GENERIC
     details: list[str] = []
@@ -104,7 +115,9 @@ def put_together(card: AdapterCard, kind: str) -> str:
 
 @lru_cache(maxsize=1 << 13)  # of a catalogue's tags, most are said again and again
 def _detail(piece: str) -> tuple[str, frozenset[str]]:
-    """A tag or trigger as it can be read, and its words: none where it says nothing of the picture."""
+    """A tag or trigger as it can be read, and its words: none where it says nothing of the
+    picture.
+    """
     text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
     said = frozenset(content_words(text))
     if not said.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
@@ -127,7 +140,9 @@ def fingerprint(card: AdapterCard) -> str:
 
 
 def _core(name: str) -> str:
-    """The name without version, brackets of makers and the words that every name has; the whole where nothing is left."""
+    """The name without version, brackets of makers and the words that every name has; the whole
+    where nothing is left.
+    """
     whole = tidy_text(name).replace("_", " ").strip()
     core = re.sub(r"\s+", " ", _NOT_THE_NAME.sub(" ", whole))
     for _ in range(3):

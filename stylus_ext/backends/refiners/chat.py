@@ -1,4 +1,6 @@
-"""ChatRefiner: a card and pictures go to a model that may see; a description comes back, checked, with what it cost."""
+"""ChatRefiner: a card and pictures go to a model that may see; a description comes back, checked,
+with what it cost.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,13 @@ from stylus_ext.backends.refiners.card import CardRefiner
 from stylus_ext.backends.refiners.card import fingerprint as card_print
 from stylus_ext.backends.refiners.chat_answer import description_of
 from stylus_ext.backends.refiners.chat_pictures import Pictures, Shown
-from stylus_ext.backends.refiners.chat_question import SCHEMA, SYSTEM, VERSION, about_letters, user_text
+from stylus_ext.backends.refiners.chat_question import (
+    SCHEMA,
+    SYSTEM,
+    VERSION,
+    about_letters,
+    user_text,
+)
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
@@ -64,9 +72,17 @@ class ChatRefiner:
     def estimate(self, card: AdapterCard) -> Expense:
         letters = len(SYSTEM) + about_letters(card)
         pictures = self._pictures.expected(card) if self._sees else 0
-        tokens_in = letters // _LETTERS_PER_TOKEN + _SHAPE_TOKENS + pictures * picture_tokens(self._client.endpoint.model)
+        tokens_in = (
+            letters // _LETTERS_PER_TOKEN
+            + _SHAPE_TOKENS
+            + pictures * picture_tokens(self._client.endpoint.model)
+        )
         price = self._client.endpoint.pays
-        return Expense(tokens_in, _TOKENS_OUT, None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost)
+        return Expense(
+            tokens_in,
+            _TOKENS_OUT,
+            None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost,
+        )
 
     def describe(self, card: AdapterCard, check: Check, turn: Turn = nullcontext) -> Refined:
         shown = self._pictures.of(card, check) if self._sees else ()
@@ -75,10 +91,16 @@ class ChatRefiner:
         except ChatBlind as problem:
             with self._guard:
                 self._sees = False
-            logger.warning("%s cannot see; cards are refined by their texts alone: %s", self._client.name, problem)
+            logger.warning(
+                "%s cannot see; cards are refined by their texts alone: %s",
+                self._client.name,
+                problem,
+            )
             reply, spent = self._asked(card, (), check, turn)
         try:
-            description = description_of(reply.data, self._by_rule(card, reply), self.source, self.fingerprint(card))
+            description = description_of(
+                reply.data, self._by_rule(card, reply), self.source, self.fingerprint(card)
+            )
         except NotRefined as problem:
             raise NotRefined(str(problem), spent) from problem
         return Refined(description, spent)
@@ -94,9 +116,17 @@ class ChatRefiner:
     def close(self) -> None:
         self._pictures.close()
 
-    def _asked(self, card: AdapterCard, shown: tuple[Shown, ...], check: Check, turn: Turn) -> tuple[Reply, Expense]:
+    def _asked(
+        self, card: AdapterCard, shown: tuple[Shown, ...], check: Check, turn: Turn
+    ) -> tuple[Reply, Expense]:
         question = Question(
-            SYSTEM, user_text(card, [one.prompt for one in shown]), tuple(one.data for one in shown), SCHEMA, "description", 0, _MOST_TOKENS
+            SYSTEM,
+            user_text(card, [one.prompt for one in shown]),
+            tuple(one.data for one in shown),
+            SCHEMA,
+            "description",
+            0,
+            _MOST_TOKENS,
         )
         try:
             with turn():
@@ -104,7 +134,9 @@ class ChatRefiner:
         except ChatBlind:
             if shown:
                 raise
-            raise NotRefined(f"{self._client.name} speaks of images where there are none.") from None
+            raise NotRefined(
+                f"{self._client.name} speaks of images where there are none."
+            ) from None
         except (ChatRefused, ChatUnreadable, ChatLate) as problem:
             raise NotRefined(str(problem), _spent(problem)) from problem
         return reply, Expense(reply.tokens_in, reply.tokens_out, reply.cost)

@@ -1,4 +1,6 @@
-"""Pictures that go with a card, made small and harmless: those of its example prompts, then its preview."""
+"""Pictures that go with a card, made small and harmless: those of its example prompts, then its
+preview.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from stylus_ext.core.refining import Check
 logger = logging.getLogger(__name__)
 
 _SPARE = 2
-"""So many may be missing before the rest is not tried: a service that is away shall not cost minutes."""
+"""So many may be missing before the rest is not tried: a service that is away shall not cost
+minutes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ class Pictures:
         seen: set[str] = set()
         examples = [(example.image, example.prompt) for example in card.examples if example.image]
         for place, prompt in (*examples, (card.preview, "")):
-            usable = (self.remote is not None and self.remote.allows(place)) if _is_remote(place) else Path(place).is_absolute()
+            usable = (
+                (self.remote is not None and self.remote.allows(place))
+                if _is_remote(place)
+                else Path(place).is_absolute()
+            )
             if place and place not in seen and usable:
                 seen.add(place)
                 yield place, prompt

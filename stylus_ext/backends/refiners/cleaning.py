@@ -1,7 +1,8 @@
-"""Lines of a model page in, a short text about what the adapter draws out; nothing else of the page is embedded.
+"""Lines of a model page in, a short text about what the adapter draws out; nothing else of the page
+is embedded.
 
-Sentences about use, training, versions, weights and the author go (`noise`), so do the lines below such headings. Cleaning
-what is clean changes nothing.
+Sentences about use, training, versions, weights and the author go (`noise`), so do the lines below
+such headings. Cleaning what is clean changes nothing.
 """
 
 from __future__ import annotations
@@ -24,15 +25,19 @@ _LONGEST_HEADING = 60
 _FEWEST_LETTERS, _FEWEST_WIDE = 5, 3
 _PASSES = 8
 
-# Ends of sentences, and places where a page whose line breaks were lost begins to talk of something else.
+# Ends of sentences, and places where a page whose line breaks were lost begins to talk of something
+# else.
 _SENTENCE = re.compile(
     r"(?<=[.!?\u2026])(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bVol\.)\s+"
     r"|(?<=[\u3002\uff01\uff1f])\s*"
-    r"|\s+(?=(?:Recomm?e?nd\w*|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You can|Feel free"
+    r"|\s+(?=(?:Recomm?e?nd\w*|Trained|Training|How to|Please|Thanks|Update|UPDATE|Version|You"
+    r" can|Feel free"
     r"|Enjoy|Don.t forget"
-    r"|Check out|Click|Making|This is|These are|If you|Do you|Works|Use|Using|Add|Keep in mind|Also|Tested|Created by"
+    r"|Check out|Click|Making|This is|These are|If you|Do you|Works|Use|Using|Add|Keep in"
+    r" mind|Also|Tested|Created by"
     r"|Made with|Sample|L[oO]R[aA] trained|I (?=[a-z])|I'm|I've|Suggest\w*|For best|Best)\b"
-    r"|(?:[Ww]eights?|WEIGHT|[Ss]trength|[Tt]riggers?(?: words?| keywords?)?|[Kk]eywords?|[Tt]ags?|[Pp]rompts?"
+    r"|(?:[Ww]eights?|WEIGHT|[Ss]trength|[Tt]riggers?(?: words?|"
+    r" keywords?)?|[Kk]eywords?|[Tt]ags?|[Pp]rompts?"
     r"|[Nn]otes?|[Mm]odels?"
     r"|[Vv]er(?:sion)?)\s?[:\uff1a=-])"
 )
@@ -41,7 +46,8 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _WORDLESS = re.compile(r"[\W\d_]+")
 _WIDE = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _HYPE = re.compile(
-    r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super cool)\s+(?=\w)",
+    r"\b(?:amazing|awesome|stunning|breathtaking|incredibl[ey]|ultimate|fantastic|gorgeous|super"
+    r" cool)\s+(?=\w)",
     re.IGNORECASE,
 )
 _REPEATED_SIGN = re.compile(r"([^\w\s])\1{2,}")
@@ -49,10 +55,12 @@ _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"
 
 
 def cleaned(lines: Iterable[str], about: Collection[str] = ()) -> str:
-    """`lines` are those of `plain_lines`. At most `MOST_TEXT` characters; empty where nothing on the page says what it draws.
+    """`lines` are those of `plain_lines`. At most `MOST_TEXT` characters; empty where nothing on
+    the page says what it draws.
 
-    `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word of looks, are taken.
-    Where there is none such, those in another script count too, whose words of looks are not known here.
+    `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word
+    of looks, are taken. Where there is none such, those in another script count too, whose words of
+    looks are not known here.
     """
     wanted = LOOKS.union(about)
     text = _once(lines, wanted)
@@ -92,8 +100,14 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
             if len(piece) > _LONGEST_SENTENCE:
                 continue
             lower = piece.lower()
-            if "lora" in lower or "model" in lower or "locon" in lower or "lycoris" in lower or "loha" in lower:
-                piece = PADDING.sub("", piece.lstrip(_EDGES))  # noqa: PLW2901 - the same sentence
+            if (
+                "lora" in lower
+                or "model" in lower
+                or "locon" in lower
+                or "lycoris" in lower
+                or "loha" in lower
+            ):
+                piece = PADDING.sub("", piece.lstrip(_EDGES))  # noqa: PLW2901
                 lower = piece.lower()
             if NOISE_WORDS.isdisjoint(_ASCII_WORD.findall(lower)):
                 yield piece
@@ -112,7 +126,11 @@ def _about_the_picture(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _looks_like_heading(line: str) -> bool:
-    return len(line) <= _LONGEST_HEADING and line.endswith((":", "\uff1a")) and not line.startswith(ITEM)
+    return (
+        len(line) <= _LONGEST_HEADING
+        and line.endswith((":", "\uff1a"))
+        and not line.startswith(ITEM)
+    )
 
 
 def _bare(piece: str) -> str:
@@ -133,7 +151,11 @@ def _says_something(sentence: str) -> bool:
 
 
 def _is_relevant(sentence: str, wanted: Set[str]) -> bool:
-    found = map(singular, _ASCII_WORD.findall(sentence.lower())) if sentence.isascii() else words(sentence)
+    found = (
+        map(singular, _ASCII_WORD.findall(sentence.lower()))
+        if sentence.isascii()
+        else words(sentence)
+    )
     return not wanted.isdisjoint(found)
 
 

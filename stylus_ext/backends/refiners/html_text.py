@@ -1,7 +1,8 @@
-"""HTML or plain text of a model page in, plain lines out: headings begin with "# ", list items with "- ".
+"""HTML or plain text of a model page in, plain lines out: headings begin with "# ", list items with
+"- ".
 
-What never is a description (scripts, styles, code samples, lines that are nothing but links) is left out here, since only
-here the markup can still be seen.
+What never is a description (scripts, styles, code samples, lines that are nothing but links) is
+left out here, since only here the markup can still be seen.
 """
 
 from __future__ import annotations
@@ -12,21 +13,27 @@ from html import unescape
 from html.parser import HTMLParser
 
 MOST_MARKUP = 24_000
-"""Characters that are read. What an adapter draws stands at the top of its page; megabytes are pasted pictures or malice."""
+"""Characters that are read. What an adapter draws stands at the top of its page; megabytes are
+pasted pictures or malice.
+"""
 
 HEADING, ITEM = "# ", "- "
 
-_SKIPPED = frozenset({"script", "style", "template", "iframe", "svg", "pre", "noscript", "object", "head"})
+_SKIPPED = frozenset(
+    {"script", "style", "template", "iframe", "svg", "pre", "noscript", "object", "head"}
+)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLOCKS = (
     frozenset(
-        "p div br li ul ol table tr td th hr blockquote section article header footer figure dl dt dd summary details".split()
+        "p div br li ul ol table tr td th hr blockquote section article header footer figure dl dt"
+        " dd summary details".split()
     )
     | _HEADINGS
 )
 _MARKUP = re.compile(r"<[a-zA-Z/!]")
 _DECLARATION = re.compile(r"<!--.{0,4000}?-->|<[!?][^<>]{0,2000}>", re.DOTALL)
-# The parser of the standard library needs quadratic time for tags that never end, and raises on some declarations:
+# The parser of the standard library needs quadratic time for tags that never end, and raises on
+# some declarations:
 # it gets whole tags alone, every other "<" is text.
 _NO_TAG = re.compile(r"<(?!/?[a-zA-Z][^<>]{0,2000}>)")
 _DATA_URL = re.compile(r"data:[\w/+.-]{1,60};base64,[\w+/=]+")
@@ -34,7 +41,8 @@ _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\(\s*(?:https?:|/)[^()\s]{
 _MARKDOWN_MARKS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|`+|~~+|_{2,}")
 _MARKDOWN_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+")
 _BULLET = re.compile(r"^\s*[-*\u2022\u2023\u25cf\u25aa\u25e6\u00b7\u2013\u2014]+\s+")
-# Emoji, arrows, dingbats, box drawings, joiners, private use, lone surrogates and control characters.
+# Emoji, arrows, dingbats, box drawings, joiners, private use, lone surrogates and control
+# characters.
 _PICTOGRAMS = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2190-\u2bff\u3030\u303d\u3297\u3299"
     "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\ufff0-\uffff\U0001f000-\U0001faff\U000e0000-\U0010ffff]+"
@@ -55,7 +63,7 @@ class _Reader(HTMLParser):
         self._outside_links = False
         self._prefix = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's own
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         if self._skipped:
             self._depth += tag == self._skipped
         elif tag in _SKIPPED:
@@ -64,7 +72,15 @@ class _Reader(HTMLParser):
             self._links += 1
         elif tag in _BLOCKS:
             self.end_line()
-            self._prefix = HEADING if tag in _HEADINGS else ITEM if tag == "li" else self._prefix if tag == "p" else ""
+            self._prefix = (
+                HEADING
+                if tag in _HEADINGS
+                else ITEM
+                if tag == "li"
+                else self._prefix
+                if tag == "p"
+                else ""
+            )
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _SKIPPED:
@@ -83,7 +99,9 @@ class _Reader(HTMLParser):
         if self._skipped:
             return
         self._parts.append(data)
-        self._outside_links = self._outside_links or (not self._links and any(map(str.isalnum, data)))
+        self._outside_links = self._outside_links or (
+            not self._links and any(map(str.isalnum, data))
+        )
 
     def end_line(self) -> None:
         text = _SPACES.sub(" ", "".join(self._parts)).strip()

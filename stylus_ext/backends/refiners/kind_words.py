@@ -1,4 +1,6 @@
-"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular, American) and patterns."""
+"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular,
+American) and patterns.
+"""
 
 from __future__ import annotations
 
@@ -17,86 +19,148 @@ CATEGORIES = {
     "animal": "animal",
     "action": "action",
 }
-"""Tags of which Civitai gives a model one: as good as its word. `concept`, `assets` and `tool` say too little."""
+"""Tags of which Civitai gives a model one: as good as its word. `concept`, `assets` and `tool` say
+too little.
+"""
 
 PERSON_TAGS = frozenset(
     map(
         str.strip,
         """
-        real person, real people, celebrity, celebrities, actress, actor, singer, kpop, k-pop, kpop idol, korean idol,
-        korean celebrity, instagram, influencer, youtuber, streamer, twitch streamer, supermodel, fashion model,
-        politician, president, athlete, hollywood, famous, famous people, porn star, pornstar, jav, gravure idol,
+        real person, real people, celebrity, celebrities, actress, actor, singer, kpop, k-pop,
+        kpop idol, korean idol,
+        korean celebrity, instagram, influencer, youtuber, streamer, twitch streamer, supermodel,
+        fashion model,
+        politician, president, athlete, hollywood, famous, famous people, porn star, pornstar, jav,
+        gravure idol,
         tiktok
         """.split(","),
     )
 )
 
 _WORDS = {
-    "style": """
-        style artstyle styled stylized art artist mangaka illustrator illustration painting painterly watercolor
-        oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography photographic
-        render retro vaporwave synthwave aesthetic cartoon manga comic ukiyo impressionist impressionism
-        surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat graffiti papercut
+    "style": (
+        """
+        style artstyle styled stylized art artist mangaka illustrator illustration painting
+        painterly watercolor
+        oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography
+        photographic
+        render retro vaporwave synthwave aesthetic cartoon manga comic ukiyo impressionist
+        impressionism
+        surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat
+        graffiti papercut
         claymation toon niji midjourney storybook engraving woodcut poster
-    """,
-    "character": """
-        character waifu heroine protagonist villain villainess mascot vtuber hololive nijisanji vocaloid idolmaster
+    """
+    ),
+    "character": (
+        """
+        character waifu heroine protagonist villain villainess mascot vtuber hololive nijisanji
+        vocaloid idolmaster
         umamusume touhou arknight pokemon girl boy oc princess goddess queen gijinka
-    """,
+    """
+    ),
     "person": "likeness dolllikeness celebrity actress actor singer politician president celeb",
-    "clothing": """
-        clothing clothe cloth outfit costume uniform dress armor skirt shirt tshirt jacket coat hoodie
-        sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard bodysuit suit gown robe cape
-        cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear underwear corset apron jean
-        pant trouser lolita maid bridal wedding latex fashion jewelry earring necklace choker headdress sailor
+    "clothing": (
+        """
+        clothing clothe cloth outfit costume uniform dress armor skirt shirt tshirt jacket coat
+        hoodie
+        sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard
+        bodysuit suit gown robe cape
+        cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear
+        underwear corset apron jean
+        pant trouser lolita maid bridal wedding latex fashion jewelry earring necklace choker
+        headdress sailor
         serafuku bloomer buruma footwear headphone eyewear
-    """,
-    "pose": "pose posing stance sitting squatting kneeling lying standing crouching contrapposto selfie",
-    "action": """
-        action fighting punch kick kicking attacking attack running jumping dancing dance smoking eating drinking
-        kissing kiss hugging hug riding flying swimming holding crying sleeping playing casting slash dodge
-    """,
-    "background": """
-        background scenery landscape environment cityscape city town village street alley room bedroom classroom
-        interior indoor outdoor forest jungle beach sea ocean underwater mountain desert sky cloud space galaxy planet
-        waterfall garden battlefield dungeon map battlemap studio station bathroom kitchen office shrine field isometric
-    """,
-    "building": """
-        building architecture architectural house castle temple palace tower skyscraper church cathedral mansion villa
+    """
+    ),
+    "pose": (
+        "pose posing stance sitting squatting kneeling lying standing crouching contrapposto selfie"
+    ),
+    "action": (
+        """
+        action fighting punch kick kicking attacking attack running jumping dancing dance smoking
+        eating drinking
+        kissing kiss hugging hug riding flying swimming holding crying sleeping playing casting
+        slash dodge
+    """
+    ),
+    "background": (
+        """
+        background scenery landscape environment cityscape city town village street alley room
+        bedroom classroom
+        interior indoor outdoor forest jungle beach sea ocean underwater mountain desert sky cloud
+        space galaxy planet
+        waterfall garden battlefield dungeon map battlemap studio station bathroom kitchen office
+        shrine field isometric
+    """
+    ),
+    "building": (
+        """
+        building architecture architectural house castle temple palace tower skyscraper church
+        cathedral mansion villa
         apartment pavilion bridge
-    """,
-    "vehicle": """
-        vehicle car truck tank motorcycle motorbike bike bicycle train locomotive aircraft airplane plane jet helicopter
-        ship battleship warship boat submarine spaceship spacecraft starship airship automobile supercar racecar
-    """,
-    "animal": """
-        animal creature cat kitten dog puppy wolf fox horse bird owl fish shark dragon dinosaur insect butterfly spider
+    """
+    ),
+    "vehicle": (
+        """
+        vehicle car truck tank motorcycle motorbike bike bicycle train locomotive aircraft airplane
+        plane jet helicopter
+        ship battleship warship boat submarine spaceship spacecraft starship airship automobile
+        supercar racecar
+    """
+    ),
+    "animal": (
+        """
+        animal creature cat kitten dog puppy wolf fox horse bird owl fish shark dragon dinosaur
+        insect butterfly spider
         snake rabbit bunny bear lion tiger panda monkey pet mammal reptile bestiary unicorn
-    """,
-    "object": """
-        object item weapon sword gun rifle ax food fruit cake icon asset prop furniture chair wheelchair umbrella toy
-        figurine figure doll bottle flag sign logo emblem badge book card tarot plant flower tree crystal gem mecha mech
-        robot texture material headset display syringe jewel sticker frame sprite sheet stamp artifact
-    """,
-    "concept": """
-        concept meme expression face eye pupil hair hairstyle emotion effect vfx lighting light aura glow skin ear horn
-        wing tail tattoo makeup lip tooth fang freckle nail finger size age emote reaction composition anatomy
-    """,
+    """
+    ),
+    "object": (
+        """
+        object item weapon sword gun rifle ax food fruit cake icon asset prop furniture chair
+        wheelchair umbrella toy
+        figurine figure doll bottle flag sign logo emblem badge book card tarot plant flower tree
+        crystal gem mecha mech
+        robot texture material headset display syringe jewel sticker frame sprite sheet stamp
+        artifact
+    """
+    ),
+    "concept": (
+        """
+        concept meme expression face eye pupil hair hairstyle emotion effect vfx lighting light
+        aura glow skin ear horn
+        wing tail tattoo makeup lip tooth fang freckle nail finger size age emote reaction
+        composition anatomy
+    """
+    ),
 }
 WORDS = {word: kind for kind, line in _WORDS.items() for word in line.split()}
 
 IN_NAME = (
-    ("style", re.compile(r"style\b|\bart\s?style|风格|風格|画风|畫風|スタイル|絵柄|風の|스타일", re.I)),
+    (
+        "style",
+        re.compile(r"style\b|\bart\s?style|风格|風格|画风|畫風|スタイル|絵柄|風の|스타일", re.I),
+    ),
     ("character", re.compile(r"\bcharacters?\b|角色|人物|キャラ|캐릭터", re.I)),
     ("person", re.compile(r"likeness|\bcelebrity\b|real\s?person", re.I)),
     (
         "clothing",
-        re.compile(r"\b(?:outfits?|uniforms?|costumes?|dress(?:es)?|cloth(?:es|ing)?|armou?r)\b|服|裙|衣装|衣裝", re.I),
+        re.compile(
+            r"\b(?:outfits?|uniforms?|costumes?|dress(?:es)?|cloth(?:es|ing)?|armou?r)\b|服|裙|衣装|衣裝",
+            re.I,
+        ),
     ),
     ("pose", re.compile(r"\b(?:pose|poses|stance)\b|姿势|姿勢|ポーズ", re.I)),
-    ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scenery)\b|背景|风景|场景|風景", re.I)),
+    (
+        "background",
+        re.compile(r"\b(?:backgrounds?|landscapes?|scenery)\b|背景|风景|场景|風景", re.I),
+    ),
     ("building", re.compile(r"\b(?:buildings?|architecture)\b|建筑|建築", re.I)),
-    ("concept", re.compile(r"\b(?:concept|meme|expressions?|pupils|hair(?:style)?)\b|表情|发型", re.I)),
+    (
+        "concept",
+        re.compile(r"\b(?:concept|meme|expressions?|pupils|hair(?:style)?)\b|表情|发型", re.I),
+    ),
 )
 
 IN_TEXT = (
@@ -112,8 +176,10 @@ IN_TEXT = (
     (
         "character",
         re.compile(
-            r"\bcharacters?,? (?:from|of|in)\b|\b(?:protagonist|heroine|main character|antagonist|waifu) (?:of"
-            r"|from|in)\b|\bfrom the (?:anime|manga|game|video ?game|series|movie|show|visual novel)\b"
+            r"\bcharacters?,? (?:from|of|in)\b|\b(?:protagonist|heroine|main"
+            r" character|antagonist|waifu) (?:of"
+            r"|from|in)\b|\bfrom the (?:anime|manga|game|video ?game|series|movie|show|visual"
+            r" novel)\b"
             r"|角色|登場",
             re.I,
         ),
@@ -121,25 +187,37 @@ IN_TEXT = (
     (
         "person",
         re.compile(
-            r"\b(?:actress|actor|singer|fashion model|real person|celebrity|youtuber|k-?pop|porn ?star|politician)\b",
+            r"\b(?:actress|actor|singer|fashion model|real person|celebrity|youtuber|k-?pop|porn"
+            r" ?star|politician)\b",
             re.I,
         ),
     ),
     (
         "clothing",
         re.compile(
-            r"\b(?:outfits?|costumes?|uniforms?|garments?|dresses|traditional clothing|clothes)\b|服|衣装", re.I
+            r"\b(?:outfits?|costumes?|uniforms?|garments?|dresses|traditional"
+            r" clothing|clothes)\b|服|衣装",
+            re.I,
         ),
     ),
     ("pose", re.compile(r"\bposes?\b|姿势|ポーズ", re.I)),
-    ("background", re.compile(r"\b(?:backgrounds?|landscapes?|scener(?:y|ies)|environments?)\b|背景|风景", re.I)),
+    (
+        "background",
+        re.compile(
+            r"\b(?:backgrounds?|landscapes?|scener(?:y|ies)|environments?)\b|背景|风景", re.I
+        ),
+    ),
     ("building", re.compile(r"\b(?:buildings?|architecture|architectural)\b|建筑|建築", re.I)),
     ("vehicle", re.compile(r"\b(?:vehicles?|fighter jet|spaceships?|sports? car)\b", re.I)),
     ("object", re.compile(r"\b(?:icons?|items?|weapons?|props?|assets?)\b", re.I)),
 )
 
 TITLED = re.compile(r"\S\s*(?:[(\uff08\u300c\u3010]|\s[-|/]\s|[|/])\s*(?!v?[\d.]+\W*$)\S")
-"""`Somebody (Some Series)`, `Somebody | Some Series`; a hyphen inside a word, or before a version, says nothing."""
+"""`Somebody (Some Series)`, `Somebody | Some Series`; a hyphen inside a word, or before a version,
+says nothing.
+"""
 
-BODY = re.compile(r"\b(?:1girl|1boy|(?:[a-z]+ )?(?:hair|eyes)|ponytail|twintails|ahoge|twin braids|bangs)\b", re.I)
+BODY = re.compile(
+    r"\b(?:1girl|1boy|(?:[a-z]+ )?(?:hair|eyes)|ponytail|twintails|ahoge|twin braids|bangs)\b", re.I
+)
 """What trigger words of characters spell out."""

@@ -1,16 +1,27 @@
-"""A card in, its kind out: by what its tags, name, trigger words, text and example prompts speak for, added up."""
+"""A card in, its kind out: by what its tags, name, trigger words, text and example prompts speak
+for, added up.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 
-from stylus_ext.backends.refiners.kind_words import BODY, CATEGORIES, IN_NAME, IN_TEXT, PERSON_TAGS, TITLED, WORDS
+from stylus_ext.backends.refiners.kind_words import (
+    BODY,
+    CATEGORIES,
+    IN_NAME,
+    IN_TEXT,
+    PERSON_TAGS,
+    TITLED,
+    WORDS,
+)
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.description import KINDS
 from stylus_ext.core.prompt.words import words
 
-# How much each place counts. The source's own category outweighs everything but the name of a real person.
+# How much each place counts. The source's own category outweighs everything but the name of a real
+# person.
 _CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = (
     10.0,
     11.0,
@@ -25,7 +36,9 @@ _LEAST = 1.5
 _MOST_TAG_WORDS = 3.0
 _MOST_TEXT = 800
 _BODY_WORDS = 3
-_FEMALE_OR_MALE = frozenset({"girl", "girls", "woman", "women", "female", "male", "man", "boy", "1girl", "1boy"})
+_FEMALE_OR_MALE = frozenset(
+    {"girl", "girls", "woman", "women", "female", "male", "man", "boy", "1girl", "1boy"}
+)
 Scores = defaultdict[str, float]
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}

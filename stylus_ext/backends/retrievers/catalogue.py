@@ -1,4 +1,6 @@
-"""Keeps the lexical index in step with the store: what changed since is added as a small segment, the rest stays as it is."""
+"""Keeps the lexical index in step with the store: what changed since is added as a small segment,
+the rest stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ class LexicalCatalogue:
             return self._index
 
     def _refresh(self, identity: str, revision: int) -> None:
-        since = self._state[1] if self._state is not None and self._state[0] == identity else self._open(identity)
+        since = (
+            self._state[1]
+            if self._state is not None and self._state[0] == identity
+            else self._open(identity)
+        )
         changed: dict[str, Entry] = {}
         if since is not None and since <= revision:
             for change in self._store.changes(since):
@@ -69,7 +75,12 @@ class LexicalCatalogue:
             self._segments.append(build(changed.values()))
             self._merge()
         self._index = LexicalIndex.of(self._segments, frozenset(self._gone))
-        log.info("Lexical index at revision %d: %d entries in %d segments.", revision, len(self._index), len(self._segments))
+        log.info(
+            "Lexical index at revision %d: %d entries in %d segments.",
+            revision,
+            len(self._index),
+            len(self._segments),
+        )
 
     def _too_many(self, fresh: int) -> bool:
         base = len(self._segments[0]) if self._segments else 0
@@ -80,7 +91,11 @@ class LexicalCatalogue:
         """Many small segments become one, read again from the store."""
         if len(self._segments) <= MOST_SEGMENTS:
             return
-        keys = [key for key in dict.fromkeys(key for part in self._segments[1:] for key in part.keys) if key not in self._gone]
+        keys = [
+            key
+            for key in dict.fromkeys(key for part in self._segments[1:] for key in part.keys)
+            if key not in self._gone
+        ]
         entries = self._store.read(AdapterKey.parse(key) for key in keys)
         self._segments[1:] = [build(entries.values())]
 
@@ -110,7 +125,11 @@ class LexicalCatalogue:
         """The revision of the newest index on disk that is of this store."""
         self._segments, self._gone = [], set()
         prefix = self._path(identity, 0).name.rpartition("-")[0]
-        mine = {_revision(path): path for path in self._saved() if path.name.rpartition("-")[0] == prefix}
+        mine = {
+            _revision(path): path
+            for path in self._saved()
+            if path.name.rpartition("-")[0] == prefix
+        }
         for revision in sorted(mine, reverse=True):
             segment = load(mine[revision])
             if segment is not None:

@@ -1,4 +1,6 @@
-"""How common a word of English is among cards of adapters, for a catalogue too small to tell by itself."""
+"""How common a word of English is among cards of adapters, for a catalogue too small to tell by
+itself.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from pathlib import Path
 FILE = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
 
 COMMONEST, HALFWAY, FALL = 24.0, 1000.0, 1.3
-"""Cards in 1,500 that have one of the commonest words; that of the word in line n is COMMONEST / (1 + n / HALFWAY) ** FALL."""
+"""Cards in 1,500 that have one of the commonest words; that of the word in line n is COMMONEST / (1
++ n / HALFWAY) ** FALL.
+"""
 
 
 @cache

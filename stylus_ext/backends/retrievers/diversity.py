@@ -14,12 +14,18 @@ AS_GOOD = 0.9
 """Share of the best version's score from which another is as good: then the later one is taken."""
 
 _FINISHED = float("inf")
-_VERSION = re.compile(r"(?:^|[-_. ]|(?<=[a-z])(?=V))(?:v|ver|version)[-_. ]?(\d+(?:[._]\d+)*)", re.IGNORECASE)
-_EPOCH = re.compile(r"[-_. ](?:(?:e|ep|epoch|s|step|steps)[-_. ]?(\d+)|(\d{6}))(?=$|[-_. (])", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?:^|[-_. ]|(?<=[a-z])(?=V))(?:v|ver|version)[-_. ]?(\d+(?:[._]\d+)*)", re.IGNORECASE
+)
+_EPOCH = re.compile(
+    r"[-_. ](?:(?:e|ep|epoch|s|step|steps)[-_. ]?(\d+)|(\d{6}))(?=$|[-_. (])", re.IGNORECASE
+)
 
 
 def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss]]:
-    """One version or epoch of each model, and at most three adapters of the same name; `always` stays whatever it is."""
+    """One version or epoch of each model, and at most three adapters of the same name; `always`
+    stays whatever it is.
+    """
     listed = list(ranked)
     chosen = _chosen(listed)
     kept: list[Candidate] = []
@@ -32,10 +38,18 @@ def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss
         pinned = candidate.entry.edits.state == "always"
         if best.key != candidate.key and not pinned:
             other = best.entry.card.version or best.entry.card.name
-            reason = f"another version of it, {other}, fits better" if best.score > candidate.score else f"a later version of it, {other}, fits as well"
+            reason = (
+                f"another version of it, {other}, fits better"
+                if best.score > candidate.score
+                else f"a later version of it, {other}, fits as well"
+            )
             aside.append(NearMiss(candidate.key, card.name, reason, candidate.score))
         elif name and named.get(name, 0) >= MOST_OF_ONE_NAME and not pinned:
-            aside.append(NearMiss(candidate.key, card.name, "better ones have the same name", candidate.score))
+            aside.append(
+                NearMiss(
+                    candidate.key, card.name, "better ones have the same name", candidate.score
+                )
+            )
         else:
             kept.append(candidate)
             named[name] = named.get(name, 0) + 1
@@ -43,7 +57,9 @@ def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss
 
 
 def _chosen(ranked: list[Candidate]) -> dict[str, Candidate]:
-    """Of each model what the user wants always, else the latest of those that fit as well as the best."""
+    """Of each model what the user wants always, else the latest of those that fit as well as the
+    best.
+    """
     models: dict[str, list[Candidate]] = {}
     for candidate in ranked:
         model = _model(candidate.entry.card)
@@ -55,7 +71,8 @@ def _chosen(ranked: list[Candidate]) -> dict[str, Candidate]:
 def _latest(versions: list[Candidate]) -> Candidate:
     best = max(versions, key=lambda candidate: candidate.score)
     equals = [
-        candidate for candidate in versions
+        candidate
+        for candidate in versions
         if candidate.entry.family == best.entry.family and candidate.score >= AS_GOOD * best.score
     ] or [best]
 
@@ -67,7 +84,9 @@ def _latest(versions: list[Candidate]) -> Candidate:
 
 
 def issue(card: AdapterCard) -> tuple[tuple[int, ...], float]:
-    """Version and epoch, to compare: name_v2 comes after name, name-000008 after name-000004, and the finished name after both."""
+    """Version and epoch, to compare: name_v2 comes after name, name-000008 after name-000004, and
+    the finished name after both.
+    """
     text = f"{card.name} {card.version}"
     versions = _VERSION.findall(text) or re.findall(r"^\s*(\d+(?:\.\d+)*)\s*$", card.version)
     epochs = [int(number or steps) for number, steps in _EPOCH.findall(text)]
@@ -76,6 +95,8 @@ def issue(card: AdapterCard) -> tuple[tuple[int, ...], float]:
 
 
 def _model(card: AdapterCard) -> str:
-    """What versions of one model have in common. Where no source knows the model, the name of the user's own file tells:
-    name, name_v2 and name-000004 are epochs of one training; the same name from two strangers is not."""
+    """What versions of one model have in common. Where no source knows the model, the name of the
+    user's own file tells: name, name_v2 and name-000004 are epochs of one training; the same name
+    from two strangers is not.
+    """
     return series(card) if card.model_id is not None or card.source == "local" else ""

@@ -1,4 +1,6 @@
-"""Facts about entries that decide whether one may be found at all, as small arrays: family, flags, model, popularity."""
+"""Facts about entries that decide whether one may be found at all, as small arrays: family, flags,
+model, popularity.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 from stylus_ext.backends.retrievers.quality import poor
 from stylus_ext.core.description import Entry
 
-NEVER, ALWAYS, NSFW, SLIDER, SPEED, UTILITY, WEAK, POOR, STYLE, SOMEBODY = (1 << bit for bit in range(10))
+NEVER, ALWAYS, NSFW, SLIDER, SPEED, UTILITY, WEAK, POOR, STYLE, SOMEBODY = (
+    1 << bit for bit in range(10)
+)
 """Flags of an entry. SOMEBODY: a character or a person."""
 
 
@@ -52,15 +56,26 @@ class FactsBuilder:
 
     def facts(self) -> Facts:
         return Facts(
-            np.array(self.families, dtype=np.int32), np.array(self.flags, dtype=np.int32),
-            np.array(self.models, dtype=np.int64), np.array(self.downloads, dtype=np.int64), tuple(self.names),
+            np.array(self.families, dtype=np.int32),
+            np.array(self.flags, dtype=np.int32),
+            np.array(self.models, dtype=np.int64),
+            np.array(self.downloads, dtype=np.int64),
+            tuple(self.names),
         )
 
 
 def joined(parts: Sequence[Facts]) -> Facts:
     """The facts of several segments as one, with one table of family names."""
-    names = {name: code for code, name in enumerate(dict.fromkeys(name for part in parts for name in part.family_names))}
-    codes = [np.array([names[name] for name in part.family_names], dtype=np.int32)[part.families] for part in parts]
+    names = {
+        name: code
+        for code, name in enumerate(
+            dict.fromkeys(name for part in parts for name in part.family_names)
+        )
+    }
+    codes = [
+        np.array([names[name] for name in part.family_names], dtype=np.int32)[part.families]
+        for part in parts
+    ]
     return Facts(
         np.concatenate([np.zeros(0, np.int32), *codes]),
         np.concatenate([np.zeros(0, np.int32), *(part.flags for part in parts)]),
@@ -73,8 +88,15 @@ def joined(parts: Sequence[Facts]) -> Facts:
 def flags_of(entry: Entry) -> int:
     card, said, state = entry.card, entry.description, entry.edits.state
     marks = (
-        (NEVER, state == "never"), (ALWAYS, state == "always"), (NSFW, card.nsfw),
-        (SLIDER, said.slider), (SPEED, said.speed), (UTILITY, said.utility), (WEAK, card.weak),
-        (POOR, bool(poor(entry))), (STYLE, entry.kind == "style"), (SOMEBODY, entry.kind in {"character", "person"}),
+        (NEVER, state == "never"),
+        (ALWAYS, state == "always"),
+        (NSFW, card.nsfw),
+        (SLIDER, said.slider),
+        (SPEED, said.speed),
+        (UTILITY, said.utility),
+        (WEAK, card.weak),
+        (POOR, bool(poor(entry))),
+        (STYLE, entry.kind == "style"),
+        (SOMEBODY, entry.kind in {"character", "person"}),
     )
     return sum(flag for flag, holds in marks if holds)

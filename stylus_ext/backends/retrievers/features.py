@@ -1,4 +1,6 @@
-"""Features of a few hundred rows for one question: what words and vectors say, for the whole prompt and for each span."""
+"""Features of a few hundred rows for one question: what words and vectors say, for the whole prompt
+and for each span.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,29 @@ from stylus_ext.backends.retrievers.spoken import spoken
 from stylus_ext.core.ports import VectorIndex
 
 FIRST = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
-"""What the fixed weights are for; scores of words are divided by the root of the prompt's idf mass. `exact`: see there."""
+"""What the fixed weights are for; scores of words are divided by the root of the prompt's idf mass.
+`exact`: see there.
+"""
 
-_WORDS = ("card_share", "card_rarest", "card_count", "card_strongest", "example_share", "example_rarest", "example_count",
-          "example_second", "example_mean", "either_share", "example_number")
-_FACTS = {"somebody": fact.SOMEBODY, "style": fact.STYLE, "helper": fact.UTILITY | fact.SLIDER | fact.SPEED, "weak": fact.WEAK}
+_WORDS = (
+    "card_share",
+    "card_rarest",
+    "card_count",
+    "card_strongest",
+    "example_share",
+    "example_rarest",
+    "example_count",
+    "example_second",
+    "example_mean",
+    "either_share",
+    "example_number",
+)
+_FACTS = {
+    "somebody": fact.SOMEBODY,
+    "style": fact.STYLE,
+    "helper": fact.UTILITY | fact.SLIDER | fact.SPEED,
+    "weak": fact.WEAK,
+}
 _CALLS = ("name_rarity", "name_words", "trigger_rarity")
 _USUAL = ("title_usual", "text_usual")
 _PROMPT = ("words", "mass", "spans", "penned")
@@ -30,14 +50,27 @@ COMPARED = (*FIRST[:8], "card_share", "example_share")
 """What counts also by how far it lies below the best of all rows."""
 
 FEATURES = (
-    *FIRST, *_WORDS, *_FACTS, *_CALLS, *SPAN_SIGNS, *_USUAL, *_PROMPT, *(f"{name}_below" for name in COMPARED), "score", "lead",
+    *FIRST,
+    *_WORDS,
+    *_FACTS,
+    *_CALLS,
+    *SPAN_SIGNS,
+    *_USUAL,
+    *_PROMPT,
+    *(f"{name}_below" for name in COMPARED),
+    "score",
+    "lead",
 )
-"""The columns of `Features.values`; `score` is that of the fixed weights, `lead` how far it lies above that of the tenth."""
+"""The columns of `Features.values`; `score` is that of the fixed weights, `lead` how far it lies
+above that of the tenth.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`coverage` (how much of a span the card's words cover, 0..1) and `closeness` (cosine) have one line a span."""
+    """`coverage` (how much of a span the card's words cover, 0..1) and `closeness` (cosine) have
+    one line a span.
+    """
 
     rows: Ints
     values: Floats
@@ -49,7 +82,9 @@ class Features:
         return values
 
 
-def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, rows: Ints, called: Called) -> Features:
+def features(
+    question: Question, lexical: LexicalIndex, vectors: VectorIndex, rows: Ints, called: Called
+) -> Features:
     words = question.words
     keys = lexical.keys_of(rows)
     impacts = lexical.card_impacts(words, rows)
@@ -59,20 +94,43 @@ def features(question: Question, lexical: LexicalIndex, vectors: VectorIndex, ro
     closeness, meaning = np.zeros((2, len(question.spans), len(rows)), dtype=np.float32)
     closeness[list(question.embedded)], meaning[list(question.embedded)] = titles[2:], texts[2:]
     coverage, most = _coverage(question, impacts), question.weighed
-    first = np.stack((
-        impacts.sum(axis=0) / words.scale, said.best / words.scale, said.together / words.scale, titles[0], texts[0],
-        np.sqrt(_most(called, NAME, rows, called.masses)), np.sqrt(_most(called, TRIGGER, rows, called.masses)),
-        closeness[:most].max(axis=0, initial=0.0), np.sqrt(_exact(question, lexical, rows, called)),
-    ), axis=1).astype(np.float32)
+    first = np.stack(
+        (
+            impacts.sum(axis=0) / words.scale,
+            said.best / words.scale,
+            said.together / words.scale,
+            titles[0],
+            texts[0],
+            np.sqrt(_most(called, NAME, rows, called.masses)),
+            np.sqrt(_most(called, TRIGGER, rows, called.masses)),
+            closeness[:most].max(axis=0, initial=0.0),
+            np.sqrt(_exact(question, lexical, rows, called)),
+        ),
+        axis=1,
+    ).astype(np.float32)
     hit, mass = impacts > 0, words.mass or 1.0
     telling = hit * words.idf[:, None]
     more = (
-        telling.sum(axis=0) / mass, telling.max(axis=0, initial=0.0), hit.sum(axis=0), impacts.max(axis=0, initial=0.0), said.mass / mass,
-        said.rarest, said.count, said.second / words.scale, said.mean / words.scale,
-        ((hit | said.words) * words.idf[:, None]).sum(axis=0) / mass, said.number,
-        *(np.not_equal(lexical.facts.flags[rows] & flag, 0) for flag in _FACTS.values()), *_rarities(called, rows),
-        *of_spans(coverage[:most], closeness[:most], meaning[:most], question.weighed_embedded), titles[1], texts[1],
-        *(np.full(len(rows), value) for value in (len(words.words), words.mass, most, question.penned)),
+        telling.sum(axis=0) / mass,
+        telling.max(axis=0, initial=0.0),
+        hit.sum(axis=0),
+        impacts.max(axis=0, initial=0.0),
+        said.mass / mass,
+        said.rarest,
+        said.count,
+        said.second / words.scale,
+        said.mean / words.scale,
+        ((hit | said.words) * words.idf[:, None]).sum(axis=0) / mass,
+        said.number,
+        *(np.not_equal(lexical.facts.flags[rows] & flag, 0) for flag in _FACTS.values()),
+        *_rarities(called, rows),
+        *of_spans(coverage[:most], closeness[:most], meaning[:most], question.weighed_embedded),
+        titles[1],
+        texts[1],
+        *(
+            np.full(len(rows), value)
+            for value in (len(words.words), words.mass, most, question.penned)
+        ),
     )
     known = np.concatenate([first, np.stack(more, axis=1).astype(np.float32)], axis=1)
     below = compared(known[:, [FEATURES.index(name) for name in COMPARED]])
@@ -107,11 +165,15 @@ def _most(called: Called, kind: int, rows: Ints, values: Floats) -> Floats:
 
 
 def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called) -> Floats:
-    """How much the words tell of a span that is just a name or trigger, word for word: who writes one alone means it."""
+    """How much the words tell of a span that is just a name or trigger, word for word: who writes
+    one alone means it.
+    """
     out = np.zeros(len(rows), dtype=np.float32)
     if not (len(rows) and len(called.rows)):
         return out
-    for line in {tuple(line.tolist()): line for line in question.lines[: question.weighed]}.values():
+    for line in {
+        tuple(line.tolist()): line for line in question.lines[: question.weighed]
+    }.values():
         words = question.words.only(line)
         alone = lexical.called(words)
         whole = np.isclose(alone.masses, words.mass, rtol=1e-4) & np.isin(alone.rows, rows)
@@ -120,7 +182,9 @@ def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called
 
 
 def _coverage(question: Question, impacts: Floats) -> Floats:
-    """The share of what a span's words tell that stands in the card, strong fields counting most."""
+    """The share of what a span's words tell that stands in the card, strong fields counting
+    most.
+    """
     out = np.zeros((len(question.spans), impacts.shape[1]), dtype=np.float32)
     for number, line in enumerate(question.lines):
         mass = float(question.words.idf[line].sum()) * (1.0 + SATURATION)

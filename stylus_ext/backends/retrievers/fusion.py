@@ -1,8 +1,9 @@
-"""The first features in, one score out: fixed weights, one set for tag prompts and one for captions.
+"""The first features in, one score out: fixed weights, one set for tag prompts and one for
+captions.
 
-Found on the development half of the benchmark by random starts and then climbing one weight at a time; what was climbed
-is how far each kind of query lies from the recall wanted for it, no kind counting more for having more queries. The ranker
-has this score among its signs.
+Found on the development half of the benchmark by random starts and then climbing one weight at a
+time; what was climbed is how far each kind of query lies from the recall wanted for it, no kind
+counting more for having more queries. The ranker has this score among its signs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The default retriever: words and vectors, cards and examples, the whole prompt and its spans, fused into one ranking."""
+"""The default retriever: words and vectors, cards and examples, the whole prompt and its spans,
+fused into one ranking.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,13 @@ from stylus_ext.core.ports import Embedder, Query, Store, VectorIndex
 
 MOST_REFUSED = 10
 CLOSE = 0.2
-"""Surety from which something that may not be used is told of: what was never near is no near miss."""
+"""Surety from which something that may not be used is told of: what was never near is no near miss.
+"""
 
 TELLING = 4.5
-"""Nats that the words of a name or trigger must tell, all told, to call an adapter; the composer's measure too."""
+"""Nats that the words of a name or trigger must tell, all told, to call an adapter; the composer's
+measure too.
+"""
 
 SPARE = 30
 """Entries read beyond those asked for, since some will be refused."""
@@ -85,21 +90,36 @@ class HybridRetriever:
         asked = question(query, lexical, self._tools.embedder)
         gate = Gate.of(query, lexical)
         rows, called = pool(asked, query, lexical, self._tools.vectors, gate)
-        rows = np.union1d(rows, np.flatnonzero(gate.open & lexical.facts.has(ALWAYS))).astype(np.int32)
+        rows = np.union1d(rows, np.flatnonzero(gate.open & lexical.facts.has(ALWAYS))).astype(
+            np.int32
+        )
         found = features(asked, lexical, self._tools.vectors, rows, called)
         scores = self._scores(found, asked)
         ranked, refused = self._ranked(query, gate, lexical, asked, found, scores)
         refused += self._misfits(gate, lexical, called)
         most = query.limits.candidates
-        wanted = (candidate for candidate in ranked[most:] if candidate.entry.edits.state == "always")
+        wanted = (
+            candidate for candidate in ranked[most:] if candidate.entry.edits.state == "always"
+        )
         best = (*ranked[:most], *wanted)
-        return Candidates(best, tuple(asked.spans[number] for number in asked.tasks), confidence(best), tuple(refused[:MOST_REFUSED]))
+        return Candidates(
+            best,
+            tuple(asked.spans[number] for number in asked.tasks),
+            confidence(best),
+            tuple(refused[:MOST_REFUSED]),
+        )
 
     def _scores(self, found: Features, asked: Question) -> Floats:
         return ranker().scores(found.values, asked.is_tags)
 
     def _ranked(
-        self, query: Query, gate: Gate, lexical: LexicalIndex, asked: Question, found: Features, scores: Floats
+        self,
+        query: Query,
+        gate: Gate,
+        lexical: LexicalIndex,
+        asked: Question,
+        found: Features,
+        scores: Floats,
     ) -> tuple[list[Candidate], list[NearMiss]]:
         places = _order(lexical, found.rows, scores, query.limits.candidates + SPARE)
         keys = lexical.keys_of(found.rows[places])
@@ -119,17 +139,31 @@ class HybridRetriever:
                     refused.append(NearMiss(key, entry.card.name, reason, score))
                 continue
             whole, spans = evidence(entry, at, found, asked, said)
-            kept.append(Candidate(entry, score, replace(whole, sure=round(float(sure[at]), 5)), spans, tuple(found.values[at].tolist())))
-        ranked, aside = diverse(sorted(kept, key=lambda candidate: (-candidate.score, gate.factor(candidate.entry) < 1)))
+            kept.append(
+                Candidate(
+                    entry,
+                    score,
+                    replace(whole, sure=round(float(sure[at]), 5)),
+                    spans,
+                    tuple(found.values[at].tolist()),
+                )
+            )
+        ranked, aside = diverse(
+            sorted(kept, key=lambda candidate: (-candidate.score, gate.factor(candidate.entry) < 1))
+        )
         return ranked, refused + aside
 
     def _misfits(self, gate: Gate, lexical: LexicalIndex, called: Called) -> list[NearMiss]:
-        """Adapters that the prompt calls by name or trigger, or that the user wants always, but that the gate keeps out."""
+        """Adapters that the prompt calls by name or trigger, or that the user wants always, but
+        that the gate keeps out.
+        """
         kept_out = ~gate.open & lexical.alive
         pinned = np.flatnonzero(kept_out & lexical.facts.has(ALWAYS))
         outside = np.flatnonzero(kept_out[called.rows] & (called.masses >= TELLING))
         ranked = called.rows[outside[np.argsort(-called.masses[outside], kind="stable")]]
-        rows = np.array(list(dict.fromkeys([*pinned.tolist(), *ranked.tolist()]))[:MOST_REFUSED], dtype=np.int32)
+        rows = np.array(
+            list(dict.fromkeys([*pinned.tolist(), *ranked.tolist()]))[:MOST_REFUSED], dtype=np.int32
+        )
         return list(_reasons(gate, self._tools.memory.read(lexical.keys_of(rows)).values()))
 
 
@@ -141,7 +175,9 @@ def _reasons(gate: Gate, entries: Iterable[Entry]) -> Iterable[NearMiss]:
 
 
 def _order(lexical: LexicalIndex, rows: Ints, scores: Floats, most: int) -> list[int]:
-    """Places in `rows`, best first; `always` in any case; equal scores by downloads, then by key, so that it never changes."""
+    """Places in `rows`, best first; `always` in any case; equal scores by downloads, then by key,
+    so that it never changes.
+    """
     downloads, rounded = lexical.facts.downloads[rows], np.round(scores, 4)
     pinned = np.flatnonzero((lexical.facts.flags[rows] & ALWAYS) != 0).tolist()
     order: list[int] = np.lexsort((-downloads, -rounded))[:most].tolist()

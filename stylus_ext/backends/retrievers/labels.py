@@ -1,4 +1,6 @@
-"""Entries in, their labels out: the folders their files lie in, their tags and their kind, as arrays that a list can be held against."""
+"""Entries in, their labels out: the folders their files lie in, their tags and their kind, as
+arrays that a list can be held against.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ class Labels:
     names: tuple[str, ...]
 
     def of(self, row: int) -> Iterator[str]:
-        return (self.names[code] for code in self.codes[self.starts[row] : self.starts[row + 1]].tolist())
+        return (
+            self.names[code]
+            for code in self.codes[self.starts[row] : self.starts[row + 1]].tolist()
+        )
 
     def holders(self, wanted: Sequence[int]) -> NDArray[np.bool_]:
         """Which rows have one of these labels."""
@@ -53,16 +58,31 @@ class LabelsBuilder:
         self.starts.append(len(self.codes))
 
     def labels(self) -> Labels:
-        return Labels(np.array(self.codes, dtype=np.int32), np.array(self.starts, dtype=np.int64), tuple(self.names))
+        return Labels(
+            np.array(self.codes, dtype=np.int32),
+            np.array(self.starts, dtype=np.int64),
+            tuple(self.names),
+        )
 
 
 def joined(parts: Sequence[Labels]) -> Labels:
     """The labels of several segments as one, with one table of names."""
-    names = {name: code for code, name in enumerate(dict.fromkeys(name for part in parts for name in part.names))}
-    codes = [np.array([names[name] for name in part.names], dtype=np.int32)[part.codes] for part in parts if len(part.codes)]
+    names = {
+        name: code
+        for code, name in enumerate(dict.fromkeys(name for part in parts for name in part.names))
+    }
+    codes = [
+        np.array([names[name] for name in part.names], dtype=np.int32)[part.codes]
+        for part in parts
+        if len(part.codes)
+    ]
     lengths = [np.diff(part.starts) for part in parts]
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))])
-    return Labels(np.concatenate([np.zeros(0, np.int32), *codes]), starts.astype(np.int64), tuple(names))
+    starts = np.concatenate(
+        [np.zeros(1, np.int64), np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))]
+    )
+    return Labels(
+        np.concatenate([np.zeros(0, np.int32), *codes]), starts.astype(np.int64), tuple(names)
+    )
 
 
 def labels_of(entry: Entry) -> tuple[str, ...]:
@@ -76,11 +96,15 @@ def tag_label(tag: str) -> str:
 
 
 def folders_of(entry: Entry) -> Iterator[str]:
-    """Where its files lie, relative to the LoRA folder, of which only the keys of its files know: `path:<relative>`."""
+    """Where its files lie, relative to the LoRA folder, of which only the keys of its files know:
+    `path:<relative>`.
+    """
     keys = (entry.key, *entry.card.equivalents)
     relative = sorted((key.value for key in keys if key.scheme == "path"), key=len, reverse=True)
     for file in entry.files:
         path = "/" + file.path.replace("\\", "/").lstrip("/")
-        known = next((value for value in relative if path.endswith("/" + value)), PurePosixPath(path).name)
+        known = next(
+            (value for value in relative if path.endswith("/" + value)), PurePosixPath(path).name
+        )
         folder = str(PurePosixPath(known).parent)
         yield FOLDER + ("" if folder == "." else folder.casefold())

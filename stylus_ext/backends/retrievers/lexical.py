@@ -1,4 +1,6 @@
-"""The lexical index: words of a prompt in, scores of all entries out. One or more segments, and which rows still count."""
+"""The lexical index: words of a prompt in, scores of all entries out. One or more segments, and
+which rows still count.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ REFERENCE = 1500
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Whose name or trigger stands wholly in the text, how much its words tell, and how many they are."""
+    """Whose name or trigger stands wholly in the text, how much its words tell, and how many they
+    are.
+    """
 
     rows: Ints
     kinds: Ints
@@ -35,12 +39,19 @@ class Called:
 
     @classmethod
     def nobody(cls) -> Called:
-        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+        return cls(
+            np.zeros(0, np.int32),
+            np.zeros(0, np.int32),
+            np.zeros(0, np.float32),
+            np.zeros(0, np.int32),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalIndex:
-    """Rows number the entries of all segments in their order; `alive` leaves out what was replaced or removed."""
+    """Rows number the entries of all segments in their order; `alive` leaves out what was replaced
+    or removed.
+    """
 
     segments: tuple[Segment, ...]
     alive: NDArray[np.bool_]
@@ -63,8 +74,15 @@ class LexicalIndex:
         alive = np.zeros(base, dtype=bool)
         alive[np.fromiter(rows.values(), dtype=np.int64, count=len(rows))] = True
         ends = np.cumsum([len(segment) for segment in segments])
-        dead = tuple(np.flatnonzero(~part).astype(np.int32) for part in np.split(alive, ends[:-1])) if segments else ()
-        facts, labels = joined([segment.facts for segment in segments]), joined_labels([segment.labels for segment in segments])
+        dead = (
+            tuple(np.flatnonzero(~part).astype(np.int32) for part in np.split(alive, ends[:-1]))
+            if segments
+            else ()
+        )
+        facts, labels = (
+            joined([segment.facts for segment in segments]),
+            joined_labels([segment.labels for segment in segments]),
+        )
         return cls(tuple(segments), alive, facts, rows, labels, dead)
 
     def __len__(self) -> int:
@@ -84,15 +102,24 @@ class LexicalIndex:
         distinct = tuple(dict.fromkeys(words))
         counts = np.zeros(len(distinct), dtype=np.float32)
         for segment, dead in zip(self.segments, self.dead, strict=True):
-            held = {at: segment.vocabulary[word] for at, word in enumerate(distinct) if word in segment.vocabulary}
+            held = {
+                at: segment.vocabulary[word]
+                for at, word in enumerate(distinct)
+                if word in segment.vocabulary
+            }
             terms = list(held.values())
             counts[list(held)] += segment.frequency[terms] - _holders(segment, terms, dead)
         counts = _as_of_reference(distinct, counts, max(len(self.rows), 1))
-        return Words(distinct, np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32))
+        return Words(
+            distinct,
+            np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32),
+        )
 
     def card_scores(self, asked: Words) -> Floats:
         """BM25F over the card's fields."""
-        return self._joined([segment.card.scores(*known(segment, asked)) for segment in self.segments])
+        return self._joined(
+            [segment.card.scores(*known(segment, asked)) for segment in self.segments]
+        )
 
     def example_scores(self, asked: Words) -> Floats:
         """BM25 of the best of an entry's example prompts."""
@@ -104,10 +131,16 @@ class LexicalIndex:
         base = 0
         for segment in self.segments:
             inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
-            held = [(at, segment.vocabulary[word]) for at, word in enumerate(asked.words) if word in segment.vocabulary]
+            held = [
+                (at, segment.vocabulary[word])
+                for at, word in enumerate(asked.words)
+                if word in segment.vocabulary
+            ]
             if len(inside) and held:
                 lines = np.array([at for at, _ in held])
-                found = segment.card.at([term for _, term in held], (rows[inside] - base).astype(np.int32))
+                found = segment.card.at(
+                    [term for _, term in held], (rows[inside] - base).astype(np.int32)
+                )
                 out[np.ix_(lines, inside)] = found * asked.idf[lines, None]
             base += len(segment)
         return out
@@ -118,13 +151,19 @@ class LexicalIndex:
         base = 0
         for segment in self.segments:
             found = _called(segment, asked)
-            parts.append(Called((found.rows + base).astype(np.int32), found.kinds, found.masses, found.lengths))
+            parts.append(
+                Called(
+                    (found.rows + base).astype(np.int32), found.kinds, found.masses, found.lengths
+                )
+            )
             base += len(segment)
         if not parts:
             return Called.nobody()
         return Called(
-            np.concatenate([part.rows for part in parts]), np.concatenate([part.kinds for part in parts]),
-            np.concatenate([part.masses for part in parts]), np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.masses for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
         )
 
     @staticmethod
@@ -133,17 +172,21 @@ class LexicalIndex:
 
 
 def _as_of_reference(words: Sequence[str], counts: Floats, total: int) -> Floats:
-    """How many entries would have a word if there were REFERENCE of them, so that rarity means the same in any catalogue.
+    """How many entries would have a word if there were REFERENCE of them, so that rarity means the
+    same in any catalogue.
 
-    In a small one a word that stands once may be coined or common: the oftener, the more is believed; and the cards that are
-    lacking are imagined to have the common words of English as often as cards have them.
+    In a small one a word that stands once may be coined or common: the oftener, the more is
+    believed; and the cards that are lacking are imagined to have the common words of English as
+    often as cards have them.
     """
     factor = REFERENCE / total
     trust = 1.0 if factor <= 1 else 1.0 - 1.0 / np.maximum(counts, 1.0)
     scaled: Floats = (counts * np.power(factor, trust)).astype(np.float32)
     if factor <= 1:
         return scaled
-    imagined = np.array([expected(word) for word in words], dtype=np.float32) * np.float32(1.0 - 1.0 / factor)
+    imagined = np.array([expected(word) for word in words], dtype=np.float32) * np.float32(
+        1.0 - 1.0 / factor
+    )
     return np.maximum(scaled, counts + imagined)
 
 
@@ -191,4 +234,9 @@ def _called(segment: Segment, asked: Words) -> Called:
     sums = np.add.reduceat(masses[order], starts).astype(np.float32)
     whole = counts == segment.phrase_lengths[phrases]
     full = phrases[whole]
-    return Called(segment.phrase_rows[full], segment.phrase_kinds[full], sums[whole], segment.phrase_lengths[full])
+    return Called(
+        segment.phrase_rows[full],
+        segment.phrase_kinds[full],
+        sums[whole],
+        segment.phrase_lengths[full],
+    )

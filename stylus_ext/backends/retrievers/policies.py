@@ -1,4 +1,6 @@
-"""The ways to find candidates, by name: the default, one for a reranker, and for comparison the paper's cosine, words alone, and by lot."""
+"""The ways to find candidates, by name: the default, one for a reranker, and for comparison the
+paper's cosine, words alone, and by lot.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,23 @@ class RandomRetriever(HybridRetriever):
 
 RERANK = "rerank"
 _POLICIES = {
-    "hybrid": HybridRetriever, "cosine": CosineRetriever, "lexical": LexicalRetriever, "random": RandomRetriever,
+    "hybrid": HybridRetriever,
+    "cosine": CosineRetriever,
+    "lexical": LexicalRetriever,
+    "random": RandomRetriever,
 }
 
 
 def retriever_for(
-    store: Store, index: VectorIndex, embedder: Embedder, folder: Path, reranker: Reranker | None = None
+    store: Store,
+    index: VectorIndex,
+    embedder: Embedder,
+    folder: Path,
+    reranker: Reranker | None = None,
 ) -> Callable[[str], Retriever]:
-    """From the name of a policy to its retriever; all share one lexical index, which lives in `folder`."""
+    """From the name of a policy to its retriever; all share one lexical index, which lives in
+    `folder`.
+    """
     tools = Tools(LexicalCatalogue(store, folder), EntryMemory(store), index, embedder)
 
     @cache
@@ -58,7 +69,10 @@ def retriever_for(
         if policy == RERANK:
             return RerankedRetriever(tools, reranker)
         if policy not in _POLICIES:
-            raise InvalidInput(f"There is no way of finding candidates called {policy!r}; there are {', '.join((*_POLICIES, RERANK))}.")
+            raise InvalidInput(
+                f"There is no way of finding candidates called {policy!r}; there are"
+                f" {', '.join((*_POLICIES, RERANK))}."
+            )
         return _POLICIES[policy](tools)
 
     return named

@@ -1,4 +1,6 @@
-"""The pool: the few hundred rows that are worth a second look, from words, examples, names and vectors."""
+"""The pool: the few hundred rows that are worth a second look, from words, examples, names and
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ TELLING = 0.7
 """Words that stand in more than half of all cards find nobody; they still count in the features."""
 
 
-def pool(question: Question, query: Query, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate) -> tuple[Ints, Called]:
+def pool(
+    question: Question, query: Query, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate
+) -> tuple[Ints, Called]:
     called = lexical.called(question.words)
     allowed = np.flatnonzero(gate.open)
     if len(allowed) <= FEW:
@@ -38,9 +42,14 @@ def pool(question: Question, query: Query, lexical: LexicalIndex, vectors: Vecto
     return rows[gate.open[rows]].astype(np.int32), called
 
 
-def _by_words(words: Words, lexical: LexicalIndex, allowed: NDArray[np.bool_], most: int) -> Iterator[NDArray[np.int64]]:
+def _by_words(
+    words: Words, lexical: LexicalIndex, allowed: NDArray[np.bool_], most: int
+) -> Iterator[NDArray[np.int64]]:
     telling = words.idf >= TELLING
-    asked = Words(tuple(word for word, keep in zip(words.words, telling, strict=True) if keep), words.idf[telling])
+    asked = Words(
+        tuple(word for word, keep in zip(words.words, telling, strict=True) if keep),
+        words.idf[telling],
+    )
     for scores in (lexical.card_scores(asked), lexical.example_scores(asked)):
         yield _best(np.where(allowed, scores, 0), most)
 
@@ -62,7 +71,9 @@ def _called(called: Called, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _by_vectors(
     question: Question, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate, most: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Spans of captions search by themselves; of tag prompts only the whole, since their tags are words."""
+    """Spans of captions search by themselves; of tag prompts only the whole, since their tags are
+    words.
+    """
     rough = question.span_vectors[: len(question.weighed_embedded)]
     alone = np.concatenate([question.vector, rough]) if not question.is_tags else question.vector
     yield _rows(vectors.search("card", question.vector, most, gate.families)[0], lexical)
@@ -71,5 +82,9 @@ def _by_vectors(
 
 
 def _rows(hits: list[Hit], lexical: LexicalIndex) -> NDArray[np.int64]:
-    """The vectors may be a moment behind or ahead of the store: who is unknown here is passed over."""
-    return np.array([lexical.rows[str(hit.key)] for hit in hits if str(hit.key) in lexical.rows], dtype=np.int64)
+    """The vectors may be a moment behind or ahead of the store: who is unknown here is passed
+    over.
+    """
+    return np.array(
+        [lexical.rows[str(hit.key)] for hit in hits if str(hit.key) in lexical.rows], dtype=np.int64
+    )

@@ -1,4 +1,6 @@
-"""Postings: which rows hold which word, and how strongly, as flat arrays. Counts in, arrays out; queries without loops over rows."""
+"""Postings: which rows hold which word, and how strongly, as flat arrays. Counts in, arrays out;
+queries without loops over rows.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Offsets = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """`rows[offsets[t]:offsets[t + 1]]` are the rows with word `t`, ascending; `impacts` runs beside it."""
+    """`rows[offsets[t]:offsets[t + 1]]` are the rows with word `t`, ascending; `impacts` runs
+    beside it.
+    """
 
     offsets: Offsets
     rows: Ints

@@ -1,4 +1,6 @@
-"""An entry in, what is poor about it out. Only what is not on disk is judged: a file that somebody has is wanted."""
+"""An entry in, what is poor about it out. Only what is not on disk is judged: a file that somebody
+has is wanted.
+"""
 
 from __future__ import annotations
 

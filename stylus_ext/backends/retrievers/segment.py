@@ -1,7 +1,9 @@
-"""A segment: the inverted index of some entries, made once and never changed. Entries in, arrays out.
+"""A segment: the inverted index of some entries, made once and never changed. Entries in, arrays
+out.
 
-Three kinds of postings: words of the card (BM25F impacts without idf), words of single example prompts, and words of the
-phrases by which an adapter is called. The idf comes at the time of asking, since it belongs to all segments together.
+Three kinds of postings: words of the card (BM25F impacts without idf), words of single example
+prompts, and words of the phrases by which an adapter is called. The idf comes at the time of
+asking, since it belongs to all segments together.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ MOST_WORDS = 250
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`example_starts[i]:example_starts[i + 1]` are the examples of entry `i`; phrases know their entry by `phrase_rows`."""
+    """`example_starts[i]:example_starts[i + 1]` are the examples of entry `i`; phrases know their
+    entry by `phrase_rows`.
+    """
 
     keys: tuple[str, ...]
     vocabulary: dict[str, int]
@@ -62,8 +66,10 @@ class _Triples:
         self.marks.extend([mark] * len(terms))
 
     def arrays(self) -> tuple[Ints, Ints, Ints]:
-        return tuple(np.frombuffer(part, dtype=np.int32) if part else np.zeros(0, np.int32)  # type: ignore[return-value]
-                     for part in (self.terms, self.rows, self.marks))
+        return tuple(
+            np.frombuffer(part, dtype=np.int32) if part else np.zeros(0, np.int32)  # type: ignore[return-value]
+            for part in (self.terms, self.rows, self.marks)
+        )
 
 
 class _Builder:
@@ -73,7 +79,11 @@ class _Builder:
         self.vocabulary: dict[str, int] = {}
         self.card, self.examples, self.phrases = _Triples(), _Triples(), _Triples()
         self.example_starts = array("q", [0])
-        self.phrase_rows, self.phrase_lengths, self.phrase_kinds = array("i"), array("i"), array("i")
+        self.phrase_rows, self.phrase_lengths, self.phrase_kinds = (
+            array("i"),
+            array("i"),
+            array("i"),
+        )
         self.keys: list[str] = []
         self.facts = FactsBuilder()
         self.labels = LabelsBuilder()
@@ -109,22 +119,31 @@ def build(entries: Iterable[Entry]) -> Segment:
         builder.add(entry)
     terms, size = len(builder.vocabulary), len(builder.keys)
     words, numbers, _ = builder.phrases.arrays()
-    called = postings(words, numbers, np.ones(len(words), np.float32), terms, len(builder.phrase_rows))
+    called = postings(
+        words, numbers, np.ones(len(words), np.float32), terms, len(builder.phrase_rows)
+    )
     return Segment(
-        keys=tuple(builder.keys), vocabulary=builder.vocabulary,
-        card=_fielded(builder.card, terms, size), examples=_plain(builder.examples, terms, builder.example_starts[-1]),
+        keys=tuple(builder.keys),
+        vocabulary=builder.vocabulary,
+        card=_fielded(builder.card, terms, size),
+        examples=_plain(builder.examples, terms, builder.example_starts[-1]),
         example_starts=np.array(builder.example_starts, dtype=np.int64),
-        phrases=called, phrase_rows=np.array(builder.phrase_rows, dtype=np.int32),
+        phrases=called,
+        phrase_rows=np.array(builder.phrase_rows, dtype=np.int32),
         phrase_lengths=np.array(builder.phrase_lengths, dtype=np.int32),
         phrase_kinds=np.array(builder.phrase_kinds, dtype=np.int32),
-        frequency=_frequency(builder, terms, size), facts=builder.facts.facts(), labels=builder.labels.labels(),
+        frequency=_frequency(builder, terms, size),
+        facts=builder.facts.facts(),
+        labels=builder.labels.labels(),
     )
 
 
 def _fielded(found: _Triples, terms: int, size: int) -> Postings:
     """BM25F without idf: field weights times counts, by the length of the field, then saturated."""
     words, rows, marks = found.arrays()
-    lengths = np.bincount(rows.astype(np.int64) * len(FIELDS) + marks, minlength=size * len(FIELDS)).astype(np.float32)
+    lengths = np.bincount(
+        rows.astype(np.int64) * len(FIELDS) + marks, minlength=size * len(FIELDS)
+    ).astype(np.float32)
     lengths = lengths.reshape(-1, len(FIELDS))
     mean = np.maximum(lengths.mean(axis=0) if size else np.ones(len(FIELDS), np.float32), 1.0)
     norm = FIELD_WEIGHTS / (1.0 - LENGTH + LENGTH * lengths / mean)
@@ -142,7 +161,9 @@ def _plain(found: _Triples, terms: int, size: int) -> Postings:
 
 
 def _saturated(counts: Floats) -> Floats:
-    return (counts * np.float32(1.0 + SATURATION) / (counts + np.float32(SATURATION))).astype(np.float32)
+    return (counts * np.float32(1.0 + SATURATION) / (counts + np.float32(SATURATION))).astype(
+        np.float32
+    )
 
 
 def _frequency(builder: _Builder, terms: int, size: int) -> Ints:
@@ -150,5 +171,7 @@ def _frequency(builder: _Builder, terms: int, size: int) -> Ints:
     words, rows, _ = builder.card.arrays()
     spoken, _, owners = builder.examples.arrays()
     # A word and an entry as one number, of more than 32 bits in a big catalogue.
-    pairs = np.concatenate([words, spoken]).astype(np.int64) * max(size, 1) + np.concatenate([rows, owners])
+    pairs = np.concatenate([words, spoken]).astype(np.int64) * max(size, 1) + np.concatenate(
+        [rows, owners]
+    )
     return np.bincount(np.unique(pairs) // max(size, 1), minlength=terms).astype(np.int32)

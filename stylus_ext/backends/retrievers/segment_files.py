@@ -1,4 +1,6 @@
-"""Segments on disk: a folder of .npy arrays and one JSON, written beside and moved into place; read by memory map."""
+"""Segments on disk: a folder of .npy arrays and one JSON, written beside and moved into place; read
+by memory map.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,16 @@ _LABELS = ("codes", "starts")
 
 
 def save(segment: Segment, folder: Path) -> None:
-    """`folder` appears whole or not at all; a killed writer leaves only a folder whose name begins with a dot."""
-    for left in folder.parent.glob(".lexical-*"):  # of a writer that was killed; there is one writer a folder
+    """`folder` appears whole or not at all; a killed writer leaves only a folder whose name begins
+    with a dot.
+    """
+    for left in folder.parent.glob(
+        ".lexical-*"
+    ):  # of a writer that was killed; there is one writer a folder
         shutil.rmtree(left, ignore_errors=True)
-    part, aside = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("part", "old"))
+    part, aside = (
+        folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("part", "old")
+    )
     part.mkdir(parents=True)
     for name in _POSTINGS:
         held: Postings = getattr(segment, name)
@@ -39,8 +47,11 @@ def save(segment: Segment, folder: Path) -> None:
     for name in _LABELS:
         np.save(part / f"labels.{name}.npy", getattr(segment.labels, name))
     about = {
-        "format": FORMAT, "keys": segment.keys, "vocabulary": list(segment.vocabulary),
-        "sizes": {name: getattr(segment, name).size for name in _POSTINGS}, "families": segment.facts.family_names,
+        "format": FORMAT,
+        "keys": segment.keys,
+        "vocabulary": list(segment.vocabulary),
+        "sizes": {name: getattr(segment, name).size for name in _POSTINGS},
+        "families": segment.facts.family_names,
         "labels": segment.labels.names,
     }
     (part / "segment.json").write_text(json.dumps(about), encoding="ascii")
@@ -51,19 +62,29 @@ def save(segment: Segment, folder: Path) -> None:
 
 
 def load(folder: Path) -> Segment | None:
-    """None where there is no segment that this version can read: it is derived, and is then made anew."""
+    """None where there is no segment that this version can read: it is derived, and is then made
+    anew.
+    """
     try:
         about = json.loads((folder / "segment.json").read_text(encoding="ascii"))
         if about["format"] != FORMAT:
             return None
-        parts: dict[str, Any] = {name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS}
+        parts: dict[str, Any] = {
+            name: _postings(folder, name, about["sizes"][name]) for name in _POSTINGS
+        }
         parts |= {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
-        facts: dict[str, Any] = {name: np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS}
-        labels: dict[str, Any] = {name: np.array(_mapped(folder / f"labels.{name}.npy")) for name in _LABELS}
+        facts: dict[str, Any] = {
+            name: np.array(_mapped(folder / f"facts.{name}.npy")) for name in _FACTS
+        }
+        labels: dict[str, Any] = {
+            name: np.array(_mapped(folder / f"labels.{name}.npy")) for name in _LABELS
+        }
         segment = Segment(
-            keys=tuple(about["keys"]), vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
+            keys=tuple(about["keys"]),
+            vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
             facts=Facts(**facts, family_names=tuple(about["families"])),
-            labels=Labels(**labels, names=tuple(about["labels"])), **parts,
+            labels=Labels(**labels, names=tuple(about["labels"])),
+            **parts,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -71,7 +92,9 @@ def load(folder: Path) -> Segment | None:
 
 
 def _postings(folder: Path, name: str, size: int) -> Postings:
-    offsets, rows, impacts = (_mapped(folder / f"{name}.{piece}.npy") for piece in ("offsets", "rows", "impacts"))
+    offsets, rows, impacts = (
+        _mapped(folder / f"{name}.{piece}.npy") for piece in ("offsets", "rows", "impacts")
+    )
     return Postings(offsets, rows, impacts, size)
 
 

@@ -1,4 +1,6 @@
-"""What the example prompts of a few entries say of the words that are asked for. Segments and rows in, arrays out."""
+"""What the example prompts of a few entries say of the words that are asked for. Segments and rows
+in, arrays out.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,20 @@ class Spoken:
 
 
 def spoken(segments: Sequence[Segment], asked: Words, rows: Ints) -> Spoken:
-    best, second, mean, together, mass, rarest, count, number = np.zeros((8, len(rows)), dtype=np.float32)
-    out = Spoken(best, second, mean, together, mass, rarest, count, number, np.zeros((len(asked.words), len(rows)), dtype=bool))
+    best, second, mean, together, mass, rarest, count, number = np.zeros(
+        (8, len(rows)), dtype=np.float32
+    )
+    out = Spoken(
+        best,
+        second,
+        mean,
+        together,
+        mass,
+        rarest,
+        count,
+        number,
+        np.zeros((len(asked.words), len(rows)), dtype=bool),
+    )
     base = 0
     for segment in segments:
         inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
@@ -42,7 +56,9 @@ def spoken(segments: Sequence[Segment], asked: Words, rows: Ints) -> Spoken:
     return out
 
 
-def _fill(out: Spoken, segment: Segment, asked: Words, inside: NDArray[np.int64], rows: Ints) -> None:
+def _fill(
+    out: Spoken, segment: Segment, asked: Words, inside: NDArray[np.int64], rows: Ints
+) -> None:
     starts = segment.example_starts[rows]
     counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
     out.number[inside] = counts

@@ -34,12 +34,19 @@ class Words:
 
 def known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:
     """The words that a segment has, by their numbers in it, and what they tell."""
-    held = [(segment.vocabulary[word], float(idf)) for word, idf in zip(asked.words, asked.idf, strict=True)
-            if word in segment.vocabulary]
+    held = [
+        (segment.vocabulary[word], float(idf))
+        for word, idf in zip(asked.words, asked.idf, strict=True)
+        if word in segment.vocabulary
+    ]
     return [term for term, _ in held], [idf for _, idf in held]
 
 
 def numbers_of(starts: Offsets, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
-    """The numbers of the examples of several entries, one after the other, and where each entry's begin."""
+    """The numbers of the examples of several entries, one after the other, and where each entry's
+    begin.
+    """
     begins = np.cumsum(counts) - counts
-    return begins, (np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))).astype(np.int32)
+    return begins, (np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))).astype(
+        np.int32
+    )

@@ -1,4 +1,6 @@
-"""JSON from strangers: bytes go in, plain data comes out, whatever it claims to be, with bounded memory."""
+"""JSON from strangers: bytes go in, plain data comes out, whatever it claims to be, with bounded
+memory.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class NotJson(InvalidInput):
 
 
 def parsed(data: bytes | str, most: int = _MOST_VALUES) -> JsonValue:
-    """The value, or `NotJson`. Too deep, too many values and numbers of a thousand digits are refused."""
+    """The value, or `NotJson`. Too deep, too many values and numbers of a thousand digits are
+    refused.
+    """
     text = _decoded(data) if isinstance(data, bytes) else data
     if sum(map(text.count, ",[{")) > most:
         raise NotJson("it has more values than anybody needs")

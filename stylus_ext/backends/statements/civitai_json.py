@@ -1,4 +1,6 @@
-"""JSON as Civitai's API gives it, kept beside the file by some downloader: a version, a model, or a search's answer."""
+"""JSON as Civitai's API gives it, kept beside the file by some downloader: a version, a model, or a
+search's answer.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +49,18 @@ class Subject:
 
 
 def civitai_facts(content: object, subject: Subject) -> Facts:
-    """What a version's or a model's JSON states about the file; `{}` stands for "not found" and states nothing."""
+    """What a version's or a model's JSON states about the file; `{}` stands for "not found" and
+    states nothing.
+    """
     found = table(content)
     items = rows(found.get("items"))
     if items:
         found = table(items[0])
     versions = [table(version) for version in rows(found.get("modelVersions"))]
     if versions:
-        return _facts(_version_of(versions, subject), {**found, "modelId": found.get("id")}, subject)
+        return _facts(
+            _version_of(versions, subject), {**found, "modelId": found.get("id")}, subject
+        )
     return _facts(found, {**table(found.get("model")), "modelId": found.get("modelId")}, subject)
 
 
@@ -84,7 +90,11 @@ def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: 
         tags=tags(rows(model.get("tags"))),
         triggers=groups(rows(version.get("trainedWords"))),
         text="\n".join(dict.fromkeys(about)),
-        examples=tuple(_examples(images, replace(subject, auto_v3=subject.auto_v3 or short), version_id, sha256)),
+        examples=tuple(
+            _examples(
+                images, replace(subject, auto_v3=subject.auto_v3 or short), version_id, sha256
+            )
+        ),
         images=len(images) or None,
         downloads=identity(stats.get("downloadCount")),
         rating=_rating(stats),
@@ -97,7 +107,10 @@ def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: 
 
 def _rating(stats: Mapping[str, object]) -> float | None:
     """The share of thumbs that point up, where there are enough of them to say anything."""
-    up, down = number(stats.get("thumbsUpCount")) or 0.0, number(stats.get("thumbsDownCount")) or 0.0
+    up, down = (
+        number(stats.get("thumbsUpCount")) or 0.0,
+        number(stats.get("thumbsDownCount")) or 0.0,
+    )
     return up / (up + down) if min(up, down) >= 0 and up + down >= FEWEST_VOTES else None
 
 
@@ -106,8 +119,12 @@ def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _hashes(version: Mapping[str, object], subject: Subject) -> Mapping[str, object]:
-    """The hashes of our file: of the listed file with its name or of the only model, if its size is right."""
-    models = [file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")]
+    """The hashes of our file: of the listed file with its name or of the only model, if its size is
+    right.
+    """
+    models = [
+        file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")
+    ]
     named = [file for file in models if PurePath(name(file.get("name"))).stem == subject.stem]
     likely = named or models
     if len(likely) != 1:
@@ -128,7 +145,11 @@ def _examples(
         if without_tags(prompt):
             used = _used_weight(meta, prompt, subject, version_id, sha256)
             url = text(image.get("url"), _LONGEST_URL)
-            yield Example(without_tags(prompt), used, url if url.startswith("https://") and " " not in url else "")
+            yield Example(
+                without_tags(prompt),
+                used,
+                url if url.startswith("https://") and " " not in url else "",
+            )
 
 
 def _used_weight(

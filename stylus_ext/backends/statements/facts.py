@@ -1,4 +1,6 @@
-"""What one place states about one LoRA file, and how the statements of several places become one."""
+"""What one place states about one LoRA file, and how the statements of several places become
+one.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,16 @@ def joined(statements: Sequence[Facts]) -> Facts:
         together,
         base_model=_base_model([facts.base_model for facts in statements]),
         triggers=_triggers([facts.triggers for facts in statements]),
-        examples=tuple(dict.fromkeys(one for facts in statements for one in facts.examples))[:_MOST_EXAMPLES],
+        examples=tuple(dict.fromkeys(one for facts in statements for one in facts.examples))[
+            :_MOST_EXAMPLES
+        ],
     )
 
 
 def _base_model(statements: Iterable[str]) -> str:
-    """The first that names a family, unless a later one says the same more exactly: SDXL, of those Pony."""
+    """The first that names a family, unless a later one says the same more exactly: SDXL, of those
+    Pony.
+    """
     vague = chosen = ""
     for stated in statements:
         family = family_of(stated)
@@ -72,7 +78,9 @@ def _base_model(statements: Iterable[str]) -> str:
 
 
 def _triggers(statements: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The first that has any; the same words in better groups (A1111 keeps them all on one line) are taken from a later."""
+    """The first that has any; the same words in better groups (A1111 keeps them all on one line)
+    are taken from a later.
+    """
     chosen: tuple[str, ...] = ()
     for stated in statements:
         if not chosen or (len(chosen) == 1 < len(stated) and _words(stated) == _words(chosen)):

@@ -1,7 +1,9 @@
-"""The header of a safetensors file: a path goes in, metadata and the tensors' shapes come out; no tensor is loaded.
+"""The header of a safetensors file: a path goes in, metadata and the tensors' shapes come out; no
+tensor is loaded.
 
-What the file claims is checked against what it is before anything is allocated: the length of the header, where the
-tensors end, and the depth of the JSON. A file that fails is a `BadFile`, whose sentence names the file.
+What the file claims is checked against what it is before anything is allocated: the length of the
+header, where the tensors end, and the depth of the JSON. A file that fails is a `BadFile`, whose
+sentence names the file.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _METADATA = "__metadata__"
 
 
 class BadFile(InvalidInput):
-    """A file in the LoRA folder that cannot be used; `code` says why without English, `why` without the file's name."""
+    """A file in the LoRA folder that cannot be used; `code` says why without English, `why` without
+    the file's name.
+    """
 
     def __init__(self, code: str, sentence: str, why: str = "") -> None:
         super().__init__(sentence)
@@ -70,7 +74,9 @@ def _read(file: BinaryIO, name: str) -> Header:
     metadata = content.pop(_METADATA, None) or {}
     shapes, end = _tensors(content, name)
     if _LENGTH + length + end != size:
-        raise _damaged(name, f"its tensors need {_LENGTH + length + end:,} bytes, and the file has {size:,}")
+        raise _damaged(
+            name, f"its tensors need {_LENGTH + length + end:,} bytes, and the file has {size:,}"
+        )
     return Header(_texts(metadata), shapes, _LENGTH + length)
 
 
@@ -84,7 +90,9 @@ def _tensors(content: Mapping[str, object], name: str) -> tuple[dict[str, tuple[
         if not isinstance(about, dict):
             raise _damaged(name, f"the entry of tensor {tensor[:80]!r} is not a table")
         shape, offsets = about.get("shape"), about.get("data_offsets")
-        if not (_sizes(shape) and _sizes(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]):  # noqa: PLR2004
+        if not (
+            _sizes(shape) and _sizes(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]  # noqa: PLR2004
+        ):
             raise _damaged(name, f"tensor {tensor[:80]!r} has no usable shape or place")
         shapes[tensor] = tuple(shape)
         end = max(end, offsets[1])
@@ -92,7 +100,9 @@ def _tensors(content: Mapping[str, object], name: str) -> tuple[dict[str, tuple[
 
 
 def _sizes(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and (not value or (set(map(type, value)) == {int} and min(value) >= 0))
+    return isinstance(value, list) and (
+        not value or (set(map(type, value)) == {int} and min(value) >= 0)
+    )
 
 
 def _texts(metadata: object) -> dict[str, str]:
@@ -103,9 +113,14 @@ def _texts(metadata: object) -> dict[str, str]:
 
 
 def _damaged(name: str, why: str) -> BadFile:
-    return BadFile("file_damaged", f"{name} is damaged and was skipped: {why}. Download it again.", why)
+    return BadFile(
+        "file_damaged", f"{name} is damaged and was skipped: {why}. Download it again.", why
+    )
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> BadFile:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return BadFile("file_unreadable", f"{name} could not be read and was skipped ({reason}). Check its permissions.")
+    return BadFile(
+        "file_unreadable",
+        f"{name} could not be read and was skipped ({reason}). Check its permissions.",
+    )

@@ -1,4 +1,6 @@
-"""Values from strangers' JSON: anything goes in, a clean text, number, list or table comes out, empty where it is none."""
+"""Values from strangers' JSON: anything goes in, a clean text, number, list or table comes out,
+empty where it is none.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _TAG = re.compile(r"<\s*\w+\s*:[^<>]*>")
 
 
 def text(value: object, longest: int = LONGEST_TEXT) -> str:
-    """A text without what no database, prompt or terminal takes: control characters and half characters."""
+    """A text without what no database, prompt or terminal takes: control characters and half
+    characters.
+    """
     if not isinstance(value, str):
         return ""
     whole = value[:longest].replace("\r\n", "\n").encode("utf-8", "ignore").decode("utf-8")
@@ -31,7 +35,9 @@ def name(value: object) -> str:
 
 
 def verbatim(value: object) -> str:
-    """A text on one line that is what it was, letter by letter; what would have to be cleaned is none."""
+    """A text on one line that is what it was, letter by letter; what would have to be cleaned is
+    none.
+    """
     found = text(value, LONGEST_NAME)
     return found if found == value and not re.search(r"[\n\t]", found) else ""
 
@@ -56,7 +62,11 @@ def weight(value: object) -> float | None:
 def identity(value: object) -> int | None:
     """An id: a positive whole number, also one in quotes."""
     found = number(value)
-    return int(found) if found is not None and 0 < found < _LARGEST_ID and found == int(found) else None
+    return (
+        int(found)
+        if found is not None and 0 < found < _LARGEST_ID and found == int(found)
+        else None
+    )
 
 
 def digest(value: object) -> str:
@@ -87,7 +97,9 @@ def without_tags(prompt: str) -> str:
 
 
 def groups(values: Iterable[object]) -> tuple[str, ...]:
-    """Trigger words, each entry a group that belongs together: tags of networks removed, empty and double ones dropped."""
+    """Trigger words, each entry a group that belongs together: tags of networks removed, empty and
+    double ones dropped.
+    """
     found: dict[str, str] = {}
     for value in values:
         group = " ".join(without_tags(text(value)).split())
@@ -100,7 +112,9 @@ def groups(values: Iterable[object]) -> tuple[str, ...]:
 
 def tags(values: Iterable[object]) -> tuple[str, ...]:
     """Tags, also where each is an object with a name."""
-    return groups(table(value).get("name") if isinstance(value, dict) else value for value in values)
+    return groups(
+        table(value).get("name") if isinstance(value, dict) else value for value in values
+    )
 
 
 def listed(line: object) -> list[object]:

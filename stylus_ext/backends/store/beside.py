@@ -1,4 +1,6 @@
-"""What stands beside the entries in the catalogue's file, each in a room of its own. In: the database. Out: those rooms."""
+"""What stands beside the entries in the catalogue's file, each in a room of its own. In: the
+database. Out: those rooms.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from stylus_ext.backends.store.verdicts import KeptVerdicts
 
 @dataclass(frozen=True)
 class Beside:
-    """All of one catalogue; `record` takes what the user said to user.jsonl, and from there into the tables."""
+    """All of one catalogue; `record` takes what the user said to user.jsonl, and from there into
+    the tables.
+    """
 
     database: Database
     record: Record

@@ -1,6 +1,8 @@
-"""JSON texts of cards, descriptions and edits. In: our frozen types. Out: text that SQLite and UTF-8 can hold, and back.
+"""JSON texts of cards, descriptions and edits. In: our frozen types. Out: text that SQLite and
+UTF-8 can hold, and back.
 
-Fields that hold their default are left out; fields that are not known are passed over, so that neighbours in age can read each other.
+Fields that hold their default are left out; fields that are not known are passed over, so that
+neighbours in age can read each other.
 """
 
 from __future__ import annotations
@@ -23,8 +25,12 @@ Converters = Mapping[str, Callable[[Any], Any]]
 
 
 def to_column(text: str) -> str:
-    """File names may hold lone surrogates, which UTF-8 cannot: they are spelled out behind a character that is none."""
-    return text if text.isascii() else _UNSAFE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
+    """File names may hold lone surrogates, which UTF-8 cannot: they are spelled out behind a
+    character that is none.
+    """
+    return (
+        text if text.isascii() else _UNSAFE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
+    )
 
 
 def from_column(text: str) -> str:
@@ -86,14 +92,25 @@ def _remote(value: dict[str, Any] | None) -> RemoteFile | None:
 
 
 _CARD: Converters = {
-    "key": AdapterKey.parse, "tags": tuple, "triggers": tuple, "examples": _examples, "remote": _remote, "equivalents": _keys,
+    "key": AdapterKey.parse,
+    "tags": tuple,
+    "triggers": tuple,
+    "examples": _examples,
+    "remote": _remote,
+    "equivalents": _keys,
 }
 _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
 
 
-def _known(raw: dict[str, Any], defaults: Mapping[str, Any], converters: Converters) -> dict[str, Any]:
+def _known(
+    raw: dict[str, Any], defaults: Mapping[str, Any], converters: Converters
+) -> dict[str, Any]:
     """`raw`, which is used up, with the types of our own."""
-    known = raw if raw.keys() <= defaults.keys() else {name: raw[name] for name in raw if name in defaults}
+    known = (
+        raw
+        if raw.keys() <= defaults.keys()
+        else {name: raw[name] for name in raw if name in defaults}
+    )
     for name, convert in converters.items():
         if name in known:
             known[name] = convert(known[name])
@@ -131,7 +148,9 @@ def edits_of(raw: Any) -> Edits:
         "text": lambda value: isinstance(value, str),
         "kind": lambda value: isinstance(value, str),
         "weight": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-        "triggers": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+        "triggers": lambda value: (
+            isinstance(value, list) and all(isinstance(item, str) for item in value)
+        ),
     }
     for name, check in right.items():
         value = raw.get(name)

@@ -1,4 +1,6 @@
-"""One SQLite file, used from several threads. In: a path. Out: connections for reading and writing, errors as sentences."""
+"""One SQLite file, used from several threads. In: a path. Out: connections for reading and writing,
+errors as sentences.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,18 @@ def address(path: PurePath) -> str:
 
 
 class Database:
-    """One connection for writing, behind a lock; for reading as many as there are readers at once."""
+    """One connection for writing, behind a lock; for reading as many as there are readers at
+    once.
+    """
 
-    def __init__(self, path: Path, *, wait_s: float, holder: Callable[[], str] | None = None, options: str = "mode=rwc") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float,
+        holder: Callable[[], str] | None = None,
+        options: str = "mode=rwc",
+    ) -> None:
         self.path = path
         self.read_only = "mode=ro" in options
         self._address = f"{address(path.resolve())}?{options}"
@@ -52,7 +63,11 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
-            self._address, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
+            self._address,
+            uri=True,
+            timeout=self._wait_s,
+            isolation_level=None,
+            check_same_thread=False,
         )
 
     def _connect_to_read(self) -> sqlite3.Connection:
@@ -81,15 +96,29 @@ class Database:
         if any(word in said for word in _LOCKED):
             holder = self._holder() if self._holder else ""
             by = holder or "another program"
-            return Unavailable(f"The catalogue {self.path} is in use by {by}, still after {self._wait_s:g} s. Close it, or try again later.")
+            return Unavailable(
+                f"The catalogue {self.path} is in use by {by}, still after {self._wait_s:g} s."
+                " Close it, or try again later."
+            )
         if any(word in said for word in _DAMAGED):
             self._damaged = True
-            return Damaged(f"The catalogue {self.path} is damaged ({error}). It is set aside and built anew when Stylus starts next.")
+            return Damaged(
+                f"The catalogue {self.path} is damaged ({error}). It is set aside and built anew"
+                " when Stylus starts next."
+            )
         if "full" in said:
-            return StoreProblem(f"The disk that holds {self.path} is full. Make room, then try again: nothing was changed.")
+            return StoreProblem(
+                f"The disk that holds {self.path} is full. Make room, then try again: nothing was"
+                " changed."
+            )
         if "readonly" in said:
-            return StoreProblem(f"The catalogue {self.path} cannot be written: it, or its folder, is read-only.")
-        return StoreProblem(f"The catalogue {self.path} cannot be used: {error}. Check the disk and the data folder.")
+            return StoreProblem(
+                f"The catalogue {self.path} cannot be written: it, or its folder, is read-only."
+            )
+        return StoreProblem(
+            f"The catalogue {self.path} cannot be used: {error}. Check the disk and the data"
+            " folder."
+        )
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -125,7 +154,9 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it or nothing."""
         if self.read_only:
-            raise StoreProblem(f"The catalogue {self.path} cannot be written: it, or its folder, is read-only.")
+            raise StoreProblem(
+                f"The catalogue {self.path} cannot be written: it, or its folder, is read-only."
+            )
         with self._lock, self.told():
             if self._closed:
                 raise StoreProblem(f"The catalogue {self.path} was closed. Open it again.")
@@ -133,7 +164,9 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("UPDATE meta SET value = '0' WHERE name = 'clean' AND value != '0'")
+                connection.execute(
+                    "UPDATE meta SET value = '0' WHERE name = 'clean' AND value != '0'"
+                )
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -151,7 +184,10 @@ class Database:
             if not self.read_only and not self._closed:
                 clean = DAMAGED if self._damaged else "1"
                 with suppress(sqlite3.Error):
-                    self._writer.execute("UPDATE meta SET value = ? WHERE name = 'clean' AND value != ?", (clean, clean))
+                    self._writer.execute(
+                        "UPDATE meta SET value = ? WHERE name = 'clean' AND value != ?",
+                        (clean, clean),
+                    )
             self.abandon()
 
     def abandon(self) -> None:

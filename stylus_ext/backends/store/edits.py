@@ -1,4 +1,6 @@
-"""What the user decided, as table rows and as records of user.jsonl. In: edits, or the journal. Out: the newest word for each key."""
+"""What the user decided, as table rows and as records of user.jsonl. In: edits, or the journal.
+Out: the newest word for each key.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +29,39 @@ _MARK = "journal"
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """How many records of user.jsonl were applied, how many lines could not be, and whether the file was the one known."""
+    """How many records of user.jsonl were applied, how many lines could not be, and whether the
+    file was the one known.
+    """
 
     applied: int
     unreadable: int
     continued: bool
 
     def notes(self, torn: bool) -> list[Note]:
-        """`torn`: one of the unreadable lines is the unfinished last one, of which the user hears apart."""
+        """`torn`: one of the unreadable lines is the unfinished last one, of which the user hears
+        apart.
+        """
         said = []
         unreadable = self.unreadable - torn
         if not self.continued:
-            text = "user.jsonl was not the file that this catalogue knew: edits of both are kept, the catalogue's where they differ."
+            text = (
+                "user.jsonl was not the file that this catalogue knew: edits of both are kept, the"
+                " catalogue's where they differ."
+            )
             said.append(Note("user_journal_replaced", text))
         elif self.applied:
-            text = "1 edit of yours was" if self.applied == 1 else f"{self.applied} edits of yours were"
+            text = (
+                "1 edit of yours was"
+                if self.applied == 1
+                else f"{self.applied} edits of yours were"
+            )
             said.append(Note("edits_replayed", f"{text} taken back from user.jsonl."))
         if unreadable > 0:
             text = "1 line" if unreadable == 1 else f"{unreadable} lines"
-            text += " of user.jsonl could not be read; nothing was taken from there, and nothing removed."
+            text += (
+                " of user.jsonl could not be read; nothing was taken from there, and nothing"
+                " removed."
+            )
             said.append(Note("user_journal_unreadable", text))
         return said
 
@@ -55,39 +71,66 @@ def edits_at(connection: sqlite3.Connection, first: str) -> Edits | None:
     return None if row is None else codec.edits_of(codec.load(row[0]))
 
 
-def edit_record(connection: sqlite3.Connection, first: str, edits: Edits, parted: Sequence[str] = ()) -> dict[str, Any]:
-    """With every name of the adapter, so that the edits find it again in a catalogue that knows it by another; `parted` are
-    those that turned out to be something else's."""
+def edit_record(
+    connection: sqlite3.Connection, first: str, edits: Edits, parted: Sequence[str] = ()
+) -> dict[str, Any]:
+    """With every name of the adapter, so that the edits find it again in a catalogue that knows it
+    by another; `parted` are those that turned out to be something else's.
+    """
     others = [from_column(name) for name in aliases.names(connection, first)]
-    said: dict[str, Any] = {"key": from_column(first), "equivalents": others, "edits": codec.edits_plain(edits)}
+    said: dict[str, Any] = {
+        "key": from_column(first),
+        "equivalents": others,
+        "edits": codec.edits_plain(edits),
+    }
     return {**said, "parted": [from_column(name) for name in parted]} if parted else said
 
 
 def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
-    """A card may tell that edits which waited under several names are of one adapter, or of which more: none of them is lost."""
+    """A card may tell that edits which waited under several names are of one adapter, or of which
+    more: none of them is lost.
+    """
     held = _waiting(batch.connection, names_of(card))
-    before = set(aliases.names(batch.connection, aliases.owner(batch.connection, names_of(card)))) if held else set()
+    before = (
+        set(aliases.names(batch.connection, aliases.owner(batch.connection, names_of(card))))
+        if held
+        else set()
+    )
     first = keep_card(batch.connection, card)
-    # user.jsonl shall find the adapter by every name that it has, or the words would be lost with the one that they were said of.
+    # user.jsonl shall find the adapter by every name that it has, or the words would be lost with
+    # the one that they were said of.
     if len(held) > 1 or (held and not before.issuperset(aliases.names(batch.connection, first))):
         record(batch, journal, [edit_record(batch.connection, first, reduce(Edits.filled, held))])
 
 
 def _waiting(connection: sqlite3.Connection, names: Sequence[str]) -> list[Edits]:
-    """What was decided under these names, where the adapter stands first; not of others that have an entry of their own."""
+    """What was decided under these names, where the adapter stands first; not of others that have
+    an entry of their own.
+    """
     first = aliases.owner(connection, names)
     owners = dict.fromkeys([first, *(aliases.owner(connection, [name]) for name in names)])
-    held = (edits_at(connection, key) for key in owners if key == first or not aliases.is_entry(connection, key))
+    held = (
+        edits_at(connection, key)
+        for key in owners
+        if key == first or not aliases.is_entry(connection, key)
+    )
     return [edits for edits in held if edits is not None]
 
 
 def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
-    """To user.jsonl first, and from there into the catalogue, together with what another process left there."""
+    """To user.jsonl first, and from there into the catalogue, together with what another process
+    left there.
+    """
     journal.append(WHAT, records)
     catch_up(batch, journal)
 
 
-def remark(changing: Callable[[], AbstractContextManager[Batch]], journal: UserJournal, what: str, said: Mapping[str, Any]) -> None:
+def remark(
+    changing: Callable[[], AbstractContextManager[Batch]],
+    journal: UserJournal,
+    what: str,
+    said: Mapping[str, Any],
+) -> None:
     """The same for what is no edit."""
     with changing() as batch:
         journal.append(what, [said])
@@ -97,7 +140,9 @@ def remark(changing: Callable[[], AbstractContextManager[Batch]], journal: UserJ
 def is_behind(connection: sqlite3.Connection, journal: UserJournal) -> bool:
     mark = read_meta(connection, _MARK)
     reading = journal.since(mark)
-    return not reading.continued or (reading.mark != mark and bool(reading.records or reading.unreadable))
+    return not reading.continued or (
+        reading.mark != mark and bool(reading.records or reading.unreadable)
+    )
 
 
 def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
@@ -146,7 +191,8 @@ def _apply(batch: Batch, said: Mapping[str, Any]) -> None:
     edits = codec.edits_of(said.get("edits"))
     if not keys:
         raise InvalidInput("An edit without a key says nothing about any adapter.")
-    # Where there is no entry yet, the record's own key is the first: whatever was said before is older.
+    # Where there is no entry yet, the record's own key is the first: whatever was said before is
+    # older.
     firsts = aliases.firsts(connection, (key for key in keys if key not in parted))
     first = next((firsts[key] for key in keys if key in firsts), keys[0])
     put_edits(connection, first, edits)
@@ -158,7 +204,11 @@ def _apply(batch: Batch, said: Mapping[str, Any]) -> None:
 
 
 def _columns(names: Any) -> list[str]:
-    return [to_column(str(AdapterKey.parse(name))) for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    return (
+        [to_column(str(AdapterKey.parse(name))) for name in names if isinstance(name, str)]
+        if isinstance(names, list)
+        else []
+    )
 
 
 def put_edits(connection: sqlite3.Connection, first: str, edits: Edits) -> None:

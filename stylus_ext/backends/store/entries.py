@@ -1,4 +1,6 @@
-"""Entries as rows. In: entries, or keys. Out: the rows that hold, list and find them, and entries made from rows."""
+"""Entries as rows. In: entries, or keys. Out: the rows that hold, list and find them, and entries
+made from rows.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def listed_name(name: str) -> str:
 
 @contextmanager
 def sound() -> Iterator[None]:
-    """Around the making of our types from rows: pages have no checksums, so what SQLite can read may not be what was written."""
+    """Around the making of our types from rows: pages have no checksums, so what SQLite can read
+    may not be what was written.
+    """
     try:
         yield
     except (ValueError, TypeError, AttributeError, KeyError, InvalidInput) as error:
@@ -59,19 +63,25 @@ def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
     with sound():
         return [
             Entry(
-                *codec.body_of(body), from_column(family), Edits() if edits is None else codec.edits_of(codec.load(edits)),
+                *codec.body_of(body),
+                from_column(family),
+                Edits() if edits is None else codec.edits_of(codec.load(edits)),
                 files.get(key, ()),
             )
             for key, _, family, body, edits in rows
         ]
 
 
-def files_of(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, tuple[LocalFile, ...]]:
+def files_of(
+    connection: sqlite3.Connection, keys: Iterable[str]
+) -> dict[str, tuple[LocalFile, ...]]:
     found: dict[str, tuple[LocalFile, ...]] = {}
     for some, marks in chunks(keys):
         rows = connection.execute(
-            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks}) ORDER BY id",  # noqa: S608
-            some).fetchall()
+            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks})"  # noqa: S608
+            " ORDER BY id",
+            some,
+        ).fetchall()
         with sound():
             for key, *values in rows:
                 found[key] = (*found.get(key, ()), file_of(*values))
@@ -86,7 +96,9 @@ def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str,
     """By first key."""
     found: dict[str, Entry] = {}
     for some, marks in chunks(keys):
-        rows = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE e.key IN ({marks})", some).fetchall()
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} {_FROM} WHERE e.key IN ({marks})", some
+        ).fetchall()
         found.update(zip((row[0] for row in rows), entries_of(connection, rows), strict=True))
     return found
 
@@ -94,13 +106,17 @@ def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str,
 def page_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, Entry]]:
     """The next entries in the order of revisions; empty at the end."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE e.revision > ? AND e.revision <= ? ORDER BY e.revision LIMIT {_PAGE}",
-        (since, upto)).fetchall()
+        f"SELECT {_COLUMNS} {_FROM} WHERE e.revision > ? AND e.revision <= ? ORDER BY e.revision"
+        f" LIMIT {_PAGE}",
+        (since, upto),
+    ).fetchall()
     return list(zip((row[1] for row in rows), entries_of(connection, rows), strict=True))
 
 
 def put(batch: Batch, entry: Entry) -> None:
-    """`entry` as it is to be read back, its edits included: those are on record elsewhere and only shape what is listed."""
+    """`entry` as it is to be read back, its edits included: those are on record elsewhere and only
+    shape what is listed.
+    """
     connection, key = batch.connection, to_column(str(entry.key))
     number = _number(connection, key)
     body = codec.body_text(entry.card, entry.description)
@@ -122,18 +138,35 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     connection, key = batch.connection, to_column(str(entry.key))
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
-        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name, title_print, card_print, refined, bare) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, key, batch.next_revision(), to_column(entry.family), entry.kind, entry.edits.state, bool(entry.files),
-         listed_name(entry.card.name), *prints, entry.description.refined, entry.card.bare))
+        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name,"
+        " title_print, card_print, refined, bare) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            key,
+            batch.next_revision(),
+            to_column(entry.family),
+            entry.kind,
+            entry.edits.state,
+            bool(entry.files),
+            listed_name(entry.card.name),
+            *prints,
+            entry.description.refined,
+            entry.card.bare,
+        ),
+    )
     connection.execute("DELETE FROM gone WHERE key = ?", (key,))
     texts = (
-        entry.card.name, "\n".join(entry.triggers), "\n".join(entry.card.tags), entry.text[:_MOST_TEXT],
+        entry.card.name,
+        "\n".join(entry.triggers),
+        "\n".join(entry.card.tags),
+        entry.text[:_MOST_TEXT],
         "\n".join(file.stem for file in entry.files),
     )
     connection.execute(
-        "INSERT OR REPLACE INTO search (rowid, name, triggers, tags, body, files) VALUES (?, ?, ?, ?, ?, ?)",
-        (number, *map(indexed, texts)))
+        "INSERT OR REPLACE INTO search (rowid, name, triggers, tags, body, files) VALUES (?, ?, ?,"
+        " ?, ?, ?)",
+        (number, *map(indexed, texts)),
+    )
 
 
 def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
@@ -142,10 +175,17 @@ def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
     robbed: dict[str, None] = {}
     for file in files:
         path = to_column(file.path)
-        robbed.update(dict.fromkeys(row[0] for row in connection.execute("SELECT key FROM files WHERE path = ?", (path,))))
+        robbed.update(
+            dict.fromkeys(
+                row[0]
+                for row in connection.execute("SELECT key FROM files WHERE path = ?", (path,))
+            )
+        )
         connection.execute(
-            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256) VALUES (?, ?, ?, ?, ?, ?)",
-            (path, key, to_column(file.stem), file.size, file.mtime_ns, file.sha256))
+            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256) VALUES (?, ?,"
+            " ?, ?, ?, ?)",
+            (path, key, to_column(file.stem), file.size, file.mtime_ns, file.sha256),
+        )
     refresh(batch, (other for other in robbed if other != key))
 
 
@@ -160,15 +200,25 @@ def drop(batch: Batch, key: str) -> None:
     connection = batch.connection
     number = _number(connection, key)
     for table, column, value in (
-        ("entries", "id", number), ("bodies", "id", number), ("search", "rowid", number), ("files", "key", key), ("cards", "key", key),
+        ("entries", "id", number),
+        ("bodies", "id", number),
+        ("search", "rowid", number),
+        ("files", "key", key),
+        ("cards", "key", key),
     ):
-        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 - our own names
-    connection.execute("INSERT OR REPLACE INTO gone (key, revision) VALUES (?, ?)", (key, batch.next_revision()))
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
+    connection.execute(
+        "INSERT OR REPLACE INTO gone (key, revision) VALUES (?, ?)", (key, batch.next_revision())
+    )
 
 
-def gone_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, AdapterKey]]:
+def gone_after(
+    connection: sqlite3.Connection, since: int, upto: int
+) -> list[tuple[int, AdapterKey]]:
     rows = connection.execute(
-        "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision", (since, upto)).fetchall()
+        "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision",
+        (since, upto),
+    ).fetchall()
     with sound():
         return [(revision, key_of(key)) for revision, key in rows]
 
@@ -178,4 +228,9 @@ def with_key(entry: Entry, first: AdapterKey) -> Entry:
     if entry.key == first:
         return entry
     others = dict.fromkeys((*entry.card.equivalents, entry.key))
-    return replace(entry, card=replace(entry.card, key=first, equivalents=tuple(key for key in others if key != first)))
+    return replace(
+        entry,
+        card=replace(
+            entry.card, key=first, equivalents=tuple(key for key in others if key != first)
+        ),
+    )

@@ -1,4 +1,6 @@
-"""user.jsonl: what the user decided, one JSON object a line, only ever appended to. In: records. Out: records since a mark."""
+"""user.jsonl: what the user decided, one JSON object a line, only ever appended to. In: records.
+Out: records since a mark.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _SEEN = 256
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Records in their order, where reading came to, how many lines could not be read, and whether it began at the mark."""
+    """Records in their order, where reading came to, how many lines could not be read, and whether
+    it began at the mark.
+    """
 
     records: tuple[dict[str, Any], ...]
     mark: str
@@ -40,7 +44,9 @@ class UserJournal:
         try:
             self._write(lines.encode())
         except OSError as error:
-            raise StoreProblem(f"{self.path} cannot be written: {error.strerror or error}. Nothing was changed.") from error
+            raise StoreProblem(
+                f"{self.path} cannot be written: {error.strerror or error}. Nothing was changed."
+            ) from error
 
     def _write(self, data: bytes) -> None:
         with self.path.open("ab") as file:
@@ -64,11 +70,15 @@ class UserJournal:
                 return False
             self._write(b"")
         except OSError as error:
-            raise StoreProblem(f"{self.path} cannot be repaired: {error.strerror or error}.") from error
+            raise StoreProblem(
+                f"{self.path} cannot be repaired: {error.strerror or error}."
+            ) from error
         return True
 
     def since(self, mark: str) -> Reading:
-        """What was appended after `mark`; everything, when the file is not the one that the mark was taken from."""
+        """What was appended after `mark`; everything, when the file is not the one that the mark
+        was taken from.
+        """
         try:
             before, data, continued = self._read(mark)
         except OSError as error:
@@ -82,10 +92,14 @@ class UserJournal:
                 else:
                     records.append(record)
         start = _place(mark) if continued else 0
-        return Reading(tuple(records), _mark(start + len(data), before + data), unreadable, continued)
+        return Reading(
+            tuple(records), _mark(start + len(data), before + data), unreadable, continued
+        )
 
     def _read(self, mark: str) -> tuple[bytes, bytes, bool]:
-        """The bytes before the mark, those after it, and whether they are those that the mark stands for."""
+        """The bytes before the mark, those after it, and whether they are those that the mark
+        stands for.
+        """
         if not self.path.exists():
             return b"", b"", _place(mark) == 0
         with self.path.open("rb") as file:
@@ -111,5 +125,9 @@ def _record(line: bytes) -> dict[str, Any] | None:
         record = load(line.decode("utf-8-sig"))  # some editors begin a file with a mark
     except (ValueError, RecursionError):
         return None
-    right = isinstance(record, dict) and isinstance(record.get("what"), str) and record.get("v") == VERSION
+    right = (
+        isinstance(record, dict)
+        and isinstance(record.get("what"), str)
+        and record.get("v") == VERSION
+    )
     return record if right else None

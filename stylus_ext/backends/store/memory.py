@@ -1,6 +1,8 @@
-"""What a use case wants to find again after any end, in the catalogue's own file: a name and a text go in, the text comes out.
+"""What a use case wants to find again after any end, in the catalogue's own file: a name and a text
+go in, the text comes out.
 
-Written behind what it speaks of, into the same write-ahead log: whatever a kill or a power cut takes away, it takes this first.
+Written behind what it speaks of, into the same write-ahead log: whatever a kill or a power cut
+takes away, it takes this first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Opens the catalogue of a data folder whatever its state. In: a folder. Out: a sound database, and notes on what had to be done."""
+"""Opens the catalogue of a data folder whatever its state. In: a folder. Out: a sound database, and
+notes on what had to be done.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ NAME = "catalogue.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to open: `vfs` names another of SQLite's file systems, `steps` another history of the schema."""
+    """How to open: `vfs` names another of SQLite's file systems, `steps` another history of the
+    schema.
+    """
 
     folder: Path
     wait_s: float = 10
@@ -43,7 +47,9 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         opening.folder.mkdir(parents=True, exist_ok=True)
         exists = opening.path.is_file()
     except OSError as error:
-        raise StoreProblem(f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}.") from error
+        raise StoreProblem(
+            f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}."
+        ) from error
     if not _can_write(opening, exists):
         return _read_only(opening, exists)
     try:
@@ -52,12 +58,17 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         _log.warning("%s", problem)
         aside = _move_aside(opening.path)
         database, notes = _writable(opening)
-        said = f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index your folders again to fill it."
+        said = (
+            f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index"
+            " your folders again to fill it."
+        )
         return database, [Note("catalogue_rebuilt", said), *notes]
 
 
 def _can_write(opening: Opening, exists: bool) -> bool:
-    """Asked of the file but never by opening it: closing it again would drop the locks that SQLite has on it elsewhere."""
+    """Asked of the file but never by opening it: closing it again would drop the locks that SQLite
+    has on it elsewhere.
+    """
     effective = os.access in os.supports_effective_ids
     if exists and not os.access(opening.path, os.W_OK, effective_ids=effective):
         return False
@@ -97,14 +108,17 @@ def _checked_version(connection: sqlite3.Connection, opening: Opening) -> int:
     have = version(connection)
     if have > len(opening.steps):
         raise StoreProblem(
-            f"The catalogue {opening.path} was written by a newer Stylus (schema {have}, this one knows {len(opening.steps)}). "
-            "It was left alone: update Stylus, or choose another data folder."
+            f"The catalogue {opening.path} was written by a newer Stylus (schema {have}, this one"
+            f" knows {len(opening.steps)}). It was left alone: update Stylus, or choose another"
+            " data folder."
         )
     return have
 
 
 def _only_alone(connection: sqlite3.Connection) -> bool:
-    """A write-ahead log that came from another disk is readable here by one connection alone, if files cannot be shared."""
+    """A write-ahead log that came from another disk is readable here by one connection alone, if
+    files cannot be shared.
+    """
     try:
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
@@ -116,7 +130,9 @@ def _only_alone(connection: sqlite3.Connection) -> bool:
 
 
 def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
-    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback journal."""
+    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback
+    journal.
+    """
     mode = "" if alone else _try_log(connection)
     if mode == "wal":
         return []
@@ -126,7 +142,10 @@ def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
         connection.execute("PRAGMA locking_mode = NORMAL")
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
-    said = "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a slower kind of journal."
+    said = (
+        "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a"
+        " slower kind of journal."
+    )
     return [Note("catalogue_journal", said)]
 
 
@@ -141,7 +160,9 @@ def _try_log(connection: sqlite3.Connection) -> str:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Of every page, since the last one to write did not close it; a kill does no harm, a power cut may."""
+    """Of every page, since the last one to write did not close it; a kill does no harm, a power cut
+    may.
+    """
     said = "it was found so in use"
     if read_meta(connection, "clean") != DAMAGED:
         said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -160,13 +181,18 @@ def _move_aside(path: Path) -> Path:
             if beside.exists():
                 beside.rename(aside.with_name(aside.name + end))
     except OSError as error:
-        raise StoreProblem(f"The damaged catalogue {path} cannot be moved aside: {error.strerror or error}.") from error
+        raise StoreProblem(
+            f"The damaged catalogue {path} cannot be moved aside: {error.strerror or error}."
+        ) from error
     return aside
 
 
 def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
     if not exists:
-        raise StoreProblem(f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that can be written.")
+        raise StoreProblem(
+            f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that"
+            " can be written."
+        )
     try:
         database, have = _opened_to_read(opening, "ro")
     except Damaged:
@@ -176,8 +202,16 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
         database, have = _opened_to_read(opening, "ro&immutable=1")
     if have < len(opening.steps):
         database.abandon()
-        raise StoreProblem(f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date: its folder is read-only.")
-    return database, [Note("catalogue_read_only", f"{opening.folder} is read-only: the catalogue can be searched but not changed.")]
+        raise StoreProblem(
+            f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date:"
+            " its folder is read-only."
+        )
+    return database, [
+        Note(
+            "catalogue_read_only",
+            f"{opening.folder} is read-only: the catalogue can be searched but not changed.",
+        )
+    ]
 
 
 def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:

@@ -1,4 +1,6 @@
-"""Entries that were read lately. In: first keys. Out: their entries, made anew from rows only where they changed since."""
+"""Entries that were read lately. In: first keys. Out: their entries, made anew from rows only where
+they changed since.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _MOST = 2_000
 
 
 class Recent:
-    """An entry's revision says whether it is still the same: one plan after the other asks for the same popular ones."""
+    """An entry's revision says whether it is still the same: one plan after the other asks for the
+    same popular ones.
+    """
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -26,8 +30,12 @@ class Recent:
         """The connection must be in a transaction, so that revisions and rows are of one moment."""
         revisions: dict[str, int] = {}
         for some, marks in chunks(keys):
-            revisions.update(connection.execute(
-                f"SELECT key, revision FROM entries WHERE key IN ({marks})", some))  # noqa: S608 - question marks only
+            revisions.update(
+                connection.execute(
+                    f"SELECT key, revision FROM entries WHERE key IN ({marks})",  # noqa: S608
+                    some,
+                )
+            )
         found = self._find(revisions)
         read = entries_at(connection, (key for key in revisions if key not in found))
         self._keep(read, revisions)

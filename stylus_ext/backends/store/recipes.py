@@ -1,4 +1,5 @@
-"""Implements `Recipes` in the catalogue's file; user.jsonl has each before, so that they survive any database.
+"""Implements `Recipes` in the catalogue's file; user.jsonl has each before, so that they survive
+any database.
 
 In: recipes, or names to forget. Out: all recipes.
 """
@@ -48,11 +49,16 @@ def apply(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
     if "recipe" not in said:
         raise InvalidInput("A record of a recipe has one, or the name of one that is forgotten.")
     recipe = recipe_of(said["recipe"])
-    connection.execute("INSERT OR REPLACE INTO recipes (name, recipe) VALUES (?, ?)", (to_column(recipe.name), dump(recipe_json(recipe))))
+    connection.execute(
+        "INSERT OR REPLACE INTO recipes (name, recipe) VALUES (?, ?)",
+        (to_column(recipe.name), dump(recipe_json(recipe))),
+    )
 
 
 def take_all(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from there again."""
+    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from
+    there again.
+    """
     rows = connection.execute("SELECT recipe FROM recipes ORDER BY name").fetchall()
     connection.execute("DELETE FROM recipes")
     return [{"recipe": load(from_column(text))} for (text,) in rows]

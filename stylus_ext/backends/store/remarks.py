@@ -1,4 +1,6 @@
-"""What the user says besides edits, by the name of its records in user.jsonl: how each is read from there, and written there anew."""
+"""What the user says besides edits, by the name of its records in user.jsonl: how each is read from
+there, and written there anew.
+"""
 
 from __future__ import annotations
 
@@ -19,5 +21,6 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    verdicts.WHAT: Kind(verdicts.apply, verdicts.take_all), recipes.WHAT: Kind(recipes.apply, recipes.take_all),
+    verdicts.WHAT: Kind(verdicts.apply, verdicts.take_all),
+    recipes.WHAT: Kind(recipes.apply, recipes.take_all),
 }

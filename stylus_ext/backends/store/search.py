@@ -1,4 +1,6 @@
-"""Search as one types. In: a user's text, a filter, a page. Out: keys of that page, and how many there are in all."""
+"""Search as one types. In: a user's text, a filter, a page. Out: keys of that page, and how many
+there are in all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _RANKED = 1_000
 _WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
 
 
-def find(connection: sqlite3.Connection, text: str, keep: Filter, offset: int, limit: int) -> tuple[list[str], int]:
+def find(
+    connection: sqlite3.Connection, text: str, keep: Filter, offset: int, limit: int
+) -> tuple[list[str], int]:
     where, values = _kept(keep)
     if not text.strip():
         return _listing(connection, where, values, offset, limit)
@@ -42,26 +46,40 @@ def _kept(keep: Filter) -> tuple[str, list[str | int]]:
 def _listing(
     connection: sqlite3.Connection, where: str, values: list[str | int], offset: int, limit: int
 ) -> tuple[list[str], int]:
-    total = connection.execute(f"SELECT count(*) FROM entries e WHERE 1 {where}", values).fetchone()[0]  # noqa: S608
+    total = connection.execute(
+        f"SELECT count(*) FROM entries e WHERE 1 {where}",  # noqa: S608
+        values,
+    ).fetchone()[0]
     numbers = connection.execute(
         f"SELECT e.key FROM entries e WHERE 1 {where} ORDER BY e.name, e.id LIMIT ? OFFSET ?",  # noqa: S608
-        (*values, limit, offset))
+        (*values, limit, offset),
+    )
     return [key for (key,) in numbers], total
 
 
-def _by_words(connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]) -> list[str]:
-    """Names that begin with the text, then names that hold its words, then all others; the best first while they are few."""
+def _by_words(
+    connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]
+) -> list[str]:
+    """Names that begin with the text, then names that hold its words, then all others; the best
+    first while they are few.
+    """
     start = listed_name(text.strip())
     begun = connection.execute(
         f"SELECT e.key FROM entries e WHERE e.name >= ? AND e.name < ? || char(1114111) {where} "  # noqa: S608
-        f"ORDER BY e.name, e.id LIMIT {MOST}", (start, start, *values))
+        f"ORDER BY e.name, e.id LIMIT {MOST}",
+        (start, start, *values),
+    )
     found = dict.fromkeys(key for (key,) in begun)
     joined = f"FROM search s CROSS JOIN entries e ON e.id = s.rowid WHERE search MATCH ? {where}"
     if len(found) < MOST:
-        named = connection.execute(f"SELECT e.name, e.key {joined} LIMIT {MOST}", (f"name : ({wanted})", *values))
+        named = connection.execute(
+            f"SELECT e.name, e.key {joined} LIMIT {MOST}", (f"name : ({wanted})", *values)
+        )
         found.update(dict.fromkeys(key for _, key in sorted(named)))
     if len(found) < MOST:
-        others = connection.execute(f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)).fetchall()
+        others = connection.execute(
+            f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)
+        ).fetchall()
         if len(others) <= _RANKED:
             ranked = f"SELECT e.key {joined} ORDER BY bm25(search, {_WEIGHTS}), e.id"
             others = connection.execute(ranked, (wanted, *values)).fetchall()
@@ -69,9 +87,13 @@ def _by_words(connection: sqlite3.Connection, text: str, wanted: str, where: str
     return list(found)[:MOST]
 
 
-def _by_part(connection: sqlite3.Connection, text: str, where: str, values: list[str | int]) -> list[str]:
+def _by_part(
+    connection: sqlite3.Connection, text: str, where: str, values: list[str | int]
+) -> list[str]:
     """Inside of words, and what is no word at all."""
     rows = connection.execute(
-        f"SELECT e.key FROM entries e WHERE instr(e.name, ?) {where} ORDER BY e.name, e.id LIMIT {MOST}",  # noqa: S608
-        (listed_name(text.strip()), *values))
+        f"SELECT e.key FROM entries e WHERE instr(e.name, ?) {where} ORDER BY e.name, e.id LIMIT"  # noqa: S608
+        f" {MOST}",
+        (listed_name(text.strip()), *values),
+    )
     return [key for (key,) in rows]

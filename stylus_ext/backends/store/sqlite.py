@@ -1,4 +1,6 @@
-"""The catalogue's truth in a data folder: catalogue.sqlite, and user.jsonl from which the user's edits survive it."""
+"""The catalogue's truth in a data folder: catalogue.sqlite, and user.jsonl from which the user's
+edits survive it.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,24 @@ def _column(key: AdapterKey) -> str:
 class SqliteStore:
     """Implements `Store`. May be used from several threads; `notes` tell what opening had to do."""
 
-    def __init__(self, folder: Path, *, wait_s: float = 10, holder: Callable[[], str] | None = None, vfs: str = "") -> None:
-        """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's file systems."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wait_s: float = 10,
+        holder: Callable[[], str] | None = None,
+        vfs: str = "",
+    ) -> None:
+        """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's
+        file systems.
+        """
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
         self._recent = Recent()
         self.memory = Memory(self._database)
-        self.beside = Beside(self._database, lambda *said: decided.remark(self._changing, self._journal, *said))
+        self.beside = Beside(
+            self._database, lambda *said: decided.remark(self._changing, self._journal, *said)
+        )
         self.verdicts = self.beside.verdicts
         try:
             if not self._database.read_only:
@@ -73,21 +86,28 @@ class SqliteStore:
             write_meta(connection, "revision", str(batch.revision))
 
     def _replay(self) -> list[Note]:
-        """Takes from user.jsonl what the catalogue does not know: all of it, when the catalogue is new."""
+        """Takes from user.jsonl what the catalogue does not know: all of it, when the catalogue is
+        new.
+        """
         with self._database.reading() as connection:
             if not decided.is_behind(connection, self._journal):
                 return []
         with self._changing() as batch:
             torn = self._journal.repair()
             caught = decided.catch_up(batch, self._journal)
-        said = "The last line of user.jsonl was unfinished and is passed over; all before it is in place."
+        said = (
+            "The last line of user.jsonl was unfinished and is passed over; all before it is in"
+            " place."
+        )
         return [*([Note("user_journal_repaired", said)] if torn else []), *caught.notes(torn)]
 
     def write(self, entries: Iterable[Entry]) -> None:
         """An entry whose key is by now another's alias is written under that first key."""
         written = list(entries)
         with self._changing() as batch:
-            records = [record for entry in written if (record := _write_one(batch, entry)) is not None]
+            records = [
+                record for entry in written if (record := _write_one(batch, entry)) is not None
+            ]
             if records:
                 decided.record(batch, self._journal, records)
 
@@ -95,7 +115,9 @@ class SqliteStore:
         asked = {key: _column(key) for key in keys}
         with self._database.snapshot() as connection:
             found = self._recent.entries_at(connection, asked.values())
-            firsts = _firsts(connection, (key for key, column in asked.items() if column not in found))
+            firsts = _firsts(
+                connection, (key for key, column in asked.items() if column not in found)
+            )
             found.update(self._recent.entries_at(connection, firsts.values()))
         asked.update(firsts)
         return {key: found[column] for key, column in asked.items() if column in found}
@@ -106,13 +128,19 @@ class SqliteStore:
             for card in kept:
                 decided.keep(batch, self._journal, card)
             with rows.sound():
-                return {card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)])) for card in kept}
+                return {
+                    card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)]))
+                    for card in kept
+                }
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
         asked = list(map(_column, keys))
         with self._database.snapshot() as connection:
             owners = [aliases.owner(connection, [column]) for column in asked]
-            return {rows.key_of(first): cards for first, cards in said.stated(connection, owners).items()}
+            return {
+                rows.key_of(first): cards
+                for first, cards in said.stated(connection, owners).items()
+            }
 
     def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
         asked = list(keys)
@@ -125,7 +153,9 @@ class SqliteStore:
         with self._changing() as batch:
             firsts = _firsts(batch.connection, [first, other])
             if first not in firsts:
-                raise InvalidInput(f"{first} is not in the catalogue, so nothing can be united with it.")
+                raise InvalidInput(
+                    f"{first} is not in the catalogue, so nothing can be united with it."
+                )
             stays, goes = firsts[first], firsts.get(other, _column(other))
             if stays != goes:
                 self._unite(batch, stays, goes)
@@ -139,7 +169,8 @@ class SqliteStore:
         if aliases.is_entry(connection, goes):
             rows.drop(batch, goes)
         if mine is not None or had is not None:
-            # user.jsonl speaks of the other key, or knows the first by fewer names; last there must be what counts from now on.
+            # user.jsonl speaks of the other key, or knows the first by fewer names; last there must
+            # be what counts from now on.
             kept = (mine or Edits()).filled(had or Edits())
             decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
         rows.refresh(batch, [stays])
@@ -149,11 +180,18 @@ class SqliteStore:
         with self._changing() as batch:
             connection = batch.connection
             first = aliases.owner(connection, [_column(key)])
-            staying = {_column(name) for entry in written if _column(entry.key) == first for name in entry.card.equivalents}
+            staying = {
+                _column(name)
+                for entry in written
+                if _column(entry.key) == first
+                for name in entry.card.equivalents
+            }
             gone = [name for name in aliases.names(connection, first) if name not in staying]
             if (decision := decided.edits_at(connection, first)) is not None:
                 # Else user.jsonl would give the edits these names again.
-                decided.record(batch, self._journal, [decided.edit_record(connection, first, decision, gone)])
+                decided.record(
+                    batch, self._journal, [decided.edit_record(connection, first, decision, gone)]
+                )
             if aliases.is_entry(connection, first):
                 rows.drop(batch, first)
             aliases.forget(connection, first, aliases.names(connection, first))
@@ -164,12 +202,16 @@ class SqliteStore:
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
         with self._database.reading() as connection:
-            held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608 - a View
+            held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608
             with rows.sound():
-                return {rows.key_of(key): (from_column(family), print_) for key, family, print_ in held}
+                return {
+                    rows.key_of(key): (from_column(family), print_) for key, family, print_ in held
+                }
 
     def changes(self, since: int) -> Iterator[Change]:
-        """Read page by page up to today's revision; what changes meanwhile is found after the last one that was given."""
+        """Read page by page up to today's revision; what changes meanwhile is found after the last
+        one that was given.
+        """
         upto = self.revision
         with self._database.reading() as connection:
             gone = rows.gone_after(connection, since, upto)
@@ -189,7 +231,9 @@ class SqliteStore:
             since = page[-1][0]
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
-        """The user's edits stay on record, for the day when the adapter comes back; so do its names, which lead to them."""
+        """The user's edits stay on record, for the day when the adapter comes back; so do its
+        names, which lead to them.
+        """
         asked = list(keys)
         with self._changing() as batch:
             for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
@@ -209,12 +253,16 @@ class SqliteStore:
             first = _firsts(batch.connection, [key]).get(key)
             if first is None:
                 raise InvalidInput(f"{key} is not in the catalogue, so it cannot be edited.")
-            decided.record(batch, self._journal, [decided.edit_record(batch.connection, first, edits)])
+            decided.record(
+                batch, self._journal, [decided.edit_record(batch.connection, first, edits)]
+            )
             return rows.entries_at(batch.connection, [first])[first]
 
     def files(self) -> dict[str, LocalFile]:
         with self._database.reading() as connection:
-            held = connection.execute("SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path").fetchall()
+            held = connection.execute(
+                "SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path"
+            ).fetchall()
             with rows.sound():
                 return {file.path: file for file in (rows.file_of(*values) for values in held)}
 

@@ -1,4 +1,6 @@
-"""Counts of the whole catalogue. In: the database. Out: a `Tally`, counted once for each of its revisions."""
+"""Counts of the whole catalogue. In: the database. Out: a `Tally`, counted once for each of its
+revisions.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,13 @@ from stylus_ext.backends.store.database import Database
 from stylus_ext.backends.store.schema import read_meta
 from stylus_ext.core.browsing import Tally
 
-_ENTRIES = "SELECT family, kind, state, on_disk, refined, bare, count(*) FROM entries GROUP BY 1, 2, 3, 4, 5, 6"
-_DUPLICATES = "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
+_ENTRIES = (
+    "SELECT family, kind, state, on_disk, refined, bare, count(*) FROM entries GROUP BY 1, 2, 3, 4,"
+    " 5, 6"
+)
+_DUPLICATES = (
+    "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
+)
 _UNNAMED = """SELECT count(*) FROM files f WHERE f.key NOT LIKE 'civitai:%'
     AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.first = f.key AND a.key LIKE 'civitai:%')"""
 
@@ -46,7 +53,13 @@ def _counted(connection: sqlite3.Connection) -> Tally:
         refined += number * is_refined
         bare += number * (is_bare and on_disk)
     return Tally(
-        entries=families.total(), on_disk=here.total(), families={name: (number, here[name]) for name, number in families.most_common()},
-        kinds=dict(kinds.most_common()), states=dict(states), refined=refined, bare=bare,
-        duplicates=connection.execute(_DUPLICATES).fetchone()[0], unnamed=connection.execute(_UNNAMED).fetchone()[0],
+        entries=families.total(),
+        on_disk=here.total(),
+        families={name: (number, here[name]) for name, number in families.most_common()},
+        kinds=dict(kinds.most_common()),
+        states=dict(states),
+        refined=refined,
+        bare=bare,
+        duplicates=connection.execute(_DUPLICATES).fetchone()[0],
+        unnamed=connection.execute(_UNNAMED).fetchone()[0],
     )

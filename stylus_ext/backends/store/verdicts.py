@@ -1,4 +1,5 @@
-"""Implements `Verdicts` in the catalogue's file; user.jsonl has each before, so that they survive any database.
+"""Implements `Verdicts` in the catalogue's file; user.jsonl has each before, so that they survive
+any database.
 
 In: a key, a prompt and whether it was wrong there. Out: all verdicts.
 """
@@ -25,7 +26,9 @@ _MOST = 5000
 class KeptVerdicts:
     """`record` puts what was said into user.jsonl and from there into the catalogue."""
 
-    def __init__(self, database: Database, record: Callable[[str, Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, database: Database, record: Callable[[str, Mapping[str, Any]], None]
+    ) -> None:
         self._database, self._record = database, record
         self._known: tuple[str, tuple[Verdict, ...]] | None = None
 
@@ -42,8 +45,13 @@ class KeptVerdicts:
             mark = read_meta(connection, _MARK)
             known = self._known
             if known is None or known[0] != mark:
-                rows = connection.execute("SELECT key, prompt, times FROM verdicts ORDER BY rowid DESC LIMIT ?", (_MOST,)).fetchall()
-                found = (Verdict(AdapterKey.parse(from_column(key)), from_column(prompt), times) for key, prompt, times in rows)
+                rows = connection.execute(
+                    "SELECT key, prompt, times FROM verdicts ORDER BY rowid DESC LIMIT ?", (_MOST,)
+                ).fetchall()
+                found = (
+                    Verdict(AdapterKey.parse(from_column(key)), from_column(prompt), times)
+                    for key, prompt, times in rows
+                )
                 known = self._known = (mark, tuple(found))
             return known[1]
 
@@ -57,7 +65,8 @@ def apply(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
     where = to_column(str(AdapterKey.parse(key))), to_column(prompt)
     if wrong:
         connection.execute(
-            "INSERT INTO verdicts (key, prompt, times) VALUES (?, ?, ?) ON CONFLICT (key, prompt) DO UPDATE SET times = times + excluded.times",
+            "INSERT INTO verdicts (key, prompt, times) VALUES (?, ?, ?) ON CONFLICT (key, prompt)"
+            " DO UPDATE SET times = times + excluded.times",
             (*where, times if isinstance(times, int) and times > 0 else 1),
         )
     else:
@@ -66,7 +75,12 @@ def apply(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
 
 
 def take_all(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from there again."""
+    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from
+    there again.
+    """
     rows = connection.execute("SELECT key, prompt, times FROM verdicts ORDER BY rowid").fetchall()
     connection.execute("DELETE FROM verdicts")
-    return [{"key": from_column(key), "prompt": from_column(prompt), "wrong": True, "times": times} for key, prompt, times in rows]
+    return [
+        {"key": from_column(key), "prompt": from_column(prompt), "wrong": True, "times": times}
+        for key, prompt, times in rows
+    ]

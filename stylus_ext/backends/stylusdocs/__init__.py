@@ -1,4 +1,6 @@
-"""The files that the paper's authors published, StylusDocs: a pickle of records, a matrix of embeddings, a text for each record."""
+"""The files that the paper's authors published, StylusDocs: a pickle of records, a matrix of
+embeddings, a text for each record.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A folder with the published files in it: which they are goes out, and records and vectors as they are asked for."""
+"""A folder with the published files in it: which they are goes out, and records and vectors as they
+are asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stylus_ext.backends.stylusdocs.plain_pickle import records
-from stylus_ext.backends.stylusdocs.records import NO_VERSION, card_of, model_id, refined, stated_description
+from stylus_ext.backends.stylusdocs.records import (
+    NO_VERSION,
+    card_of,
+    model_id,
+    refined,
+    stated_description,
+)
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.importing import Published, PublishedText, PublishedVectors
 
@@ -60,9 +68,15 @@ class StylusDocs:
         try:
             held = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as problem:
-            raise InvalidInput(f"{path} is no matrix of numbers ({problem}). Move it away to import without its vectors.") from problem
+            raise InvalidInput(
+                f"{path} is no matrix of numbers ({problem}). Move it away to import without its"
+                " vectors."
+            ) from problem
         if held.ndim != _MATRIX or held.dtype.kind != "f" or not len(held):
-            raise InvalidInput(f"{path} is no matrix of numbers: {held.dtype}, {held.shape}. Move it away to import without its vectors.")
+            raise InvalidInput(
+                f"{path} is no matrix of numbers: {held.dtype}, {held.shape}. Move it away to"
+                " import without its vectors."
+            )
         model = MODEL if held.shape[1] == DIMENSIONS else f"a model of {held.shape[1]} dimensions"
         return PublishedVectors(model, held.shape[0], held.shape[1], held)
 
@@ -85,4 +99,6 @@ def stylusdocs_in(folder: Path) -> StylusDocs:
     for place in _PLACES:
         if (folder / place / RECORDS).is_file():
             return StylusDocs((folder / place).resolve())
-    raise InvalidInput(f"{folder} holds no {RECORDS}. Name the folder into which you have unpacked StylusDocs.")
+    raise InvalidInput(
+        f"{folder} holds no {RECORDS}. Name the folder into which you have unpacked StylusDocs."
+    )

@@ -1,7 +1,9 @@
-"""A pickle of adapter records, read as a list of steps and never executed: bytes go in, one plain dictionary a record comes out.
+"""A pickle of adapter records, read as a list of steps and never executed: bytes go in, one plain
+dictionary a record comes out.
 
-Of a pickle's language this knows what a list of records needs and nothing that names, imports or calls anything. The one class
-that may be named stands for a dictionary here. Whatever else comes refuses the whole file.
+Of a pickle's language this knows what a list of records needs and nothing that names, imports or
+calls anything. The one class that may be named stands for a dictionary here. Whatever else comes
+refuses the whole file.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ from typing import IO, Any, NoReturn, cast
 
 from stylus_ext.core.errors import InvalidInput
 
-RECORD_CLASSES = frozenset({
-    ("stylus.refiner.fetch_adapter_metadata", "AdapterInfo"),
-    ("autoadapter.precompute.process_adapters", "AdapterInfo"),
-})
+RECORD_CLASSES = frozenset(
+    {
+        ("stylus.refiner.fetch_adapter_metadata", "AdapterInfo"),
+        ("autoadapter.precompute.process_adapters", "AdapterInfo"),
+    }
+)
 _PROTOCOLS = range(2, 6)
 _TEXTS = {0x8C: 1, 0x58: 4, 0x8D: 8}
 """The opcodes of texts, and the bytes that say how long each is."""
@@ -37,7 +41,9 @@ class NotPlain(InvalidInput):
 
 
 class _Mapped(mmap.mmap):
-    """A read beyond the end gives what there is, whatever length was claimed; a line is short or is none."""
+    """A read beyond the end gives what there is, whatever length was claimed; a line is short or is
+    none.
+    """
 
     def readline(self) -> bytes:
         end = self.find(b"\n", self.tell(), self.tell() + _LONGEST_LINE)
@@ -62,19 +68,28 @@ _CLASS, _DONE = _Class(), _Done()
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Each record as it is complete, in the order of the list; `NotPlain` where the file turns out to be something else."""
+    """Each record as it is complete, in the order of the list; `NotPlain` where the file turns out
+    to be something else.
+    """
     try:
         with path.open("rb") as file, _Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
             yield from _Machine(source, path.name).run()
-    except (ValueError, OverflowError) as problem:  # an empty file cannot be mapped; pickletools finds a truncated one
-        raise NotPlain(f"{path.name} is damaged or not a pickle of records: {problem}. Nothing in it was executed.") from problem
+    except (
+        ValueError,
+        OverflowError,
+    ) as problem:  # an empty file cannot be mapped; pickletools finds a truncated one
+        raise NotPlain(
+            f"{path.name} is damaged or not a pickle of records: {problem}. Nothing in it was"
+            " executed."
+        ) from problem
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem
 
 
 class _Machine:
-    """The stack of one reading. Memory stays that of one record, whatever the length of the file: of remembered texts it keeps
-    where they stand, of remembered lists those of the record in work."""
+    """The stack of one reading. Memory stays that of one record, whatever the length of the file:
+    of remembered texts it keeps where they stand, of remembered lists those of the record in work.
+    """
 
     def __init__(self, source: _Mapped, name: str) -> None:
         self._source, self._name = source, name
@@ -87,19 +102,35 @@ class _Machine:
         self._recalled = 0
         self._finished: Record | None = None
         self._steps: dict[str, Callable[[Any, int], None]] = {
-            "SHORT_BINUNICODE": self._text, "BINUNICODE": self._text, "BINUNICODE8": self._text,
-            "MEMOIZE": self._remember, "BINPUT": self._remember_as, "LONG_BINPUT": self._remember_as,
-            "BINGET": self._recall, "LONG_BINGET": self._recall,
-            "BININT": self._push, "BININT1": self._push, "BININT2": self._push, "LONG1": self._push, "BINFLOAT": self._push,
+            "SHORT_BINUNICODE": self._text,
+            "BINUNICODE": self._text,
+            "BINUNICODE8": self._text,
+            "MEMOIZE": self._remember,
+            "BINPUT": self._remember_as,
+            "LONG_BINPUT": self._remember_as,
+            "BINGET": self._recall,
+            "LONG_BINGET": self._recall,
+            "BININT": self._push,
+            "BININT1": self._push,
+            "BININT2": self._push,
+            "LONG1": self._push,
+            "BINFLOAT": self._push,
             "NONE": lambda _arg, _at: self._stack.append(None),
             "NEWTRUE": lambda _arg, _at: self._stack.append(True),
             "NEWFALSE": lambda _arg, _at: self._stack.append(False),
             "EMPTY_LIST": lambda _arg, _at: self._stack.append([]),
             "EMPTY_DICT": lambda _arg, _at: self._stack.append({}),
             "EMPTY_TUPLE": lambda _arg, _at: self._stack.append(()),
-            "MARK": self._mark, "APPEND": self._append, "APPENDS": self._appends, "SETITEM": self._set_item,
-            "SETITEMS": self._set_items, "GLOBAL": self._global, "STACK_GLOBAL": self._stack_global,
-            "NEWOBJ": self._new, "BUILD": self._build, "FRAME": lambda _arg, _at: None,
+            "MARK": self._mark,
+            "APPEND": self._append,
+            "APPENDS": self._appends,
+            "SETITEM": self._set_item,
+            "SETITEMS": self._set_items,
+            "GLOBAL": self._global,
+            "STACK_GLOBAL": self._stack_global,
+            "NEWOBJ": self._new,
+            "BUILD": self._build,
+            "FRAME": lambda _arg, _at: None,
         }
 
     def run(self) -> Iterator[Record]:
@@ -108,7 +139,9 @@ class _Machine:
             at, number = position or 0, number + 1
             if at == 0:
                 if opcode.name != "PROTO" or argument not in _PROTOCOLS:
-                    raise NotPlain(f"{self._name} is no pickle of protocol 2 to 5, as the published one is.")
+                    raise NotPlain(
+                        f"{self._name} is no pickle of protocol 2 to 5, as the published one is."
+                    )
                 continue
             if opcode.name == "STOP":
                 break
@@ -129,7 +162,11 @@ class _Machine:
 
     def _end(self, count: int, at: int) -> None:
         whole = len(self._stack) == 1 and type(self._stack[0]) is list and not self._marks
-        if not whole or len(self._stack[0]) != count or any(item is not _DONE for item in self._stack[0]):
+        if (
+            not whole
+            or len(self._stack[0]) != count
+            or any(item is not _DONE for item in self._stack[0])
+        ):
             self._refuse("it is not a list of records", at)
         if self._source.tell() != len(self._source):
             self._refuse("something follows behind its end", at)
@@ -142,7 +179,10 @@ class _Machine:
             self._texts.clear()
 
     def _sentence(self, what: str, at: int) -> str:
-        return f"{self._name} is not read: {what} (at byte {at:,}), which plain records do not. Nothing in it was executed."
+        return (
+            f"{self._name} is not read: {what} (at byte {at:,}), which plain records do not."
+            " Nothing in it was executed."
+        )
 
     def _refuse(self, what: str, at: int) -> NoReturn:
         raise NotPlain(self._sentence(what, at))
@@ -216,7 +256,11 @@ class _Machine:
 
     def _into_dict(self, items: list[Any], at: int) -> None:
         names = items[::2]
-        if type(self._stack[-1]) is not dict or len(items) % 2 or any(type(name) is not str for name in names):
+        if (
+            type(self._stack[-1]) is not dict
+            or len(items) % 2
+            or any(type(name) is not str for name in names)
+        ):
             self._refuse("it sets what has no name", at)
         self._stack[-1].update(zip(names, items[1::2], strict=True))
 

@@ -1,4 +1,6 @@
-"""One published record as a card and, where the paper's refiner wrote one, a description; any value of a record may be of any type."""
+"""One published record as a card and, where the paper's refiner wrote one, a description; any value
+of a record may be of any type.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from stylus_ext.core.naming import safe_file_stem
 
 SOURCE = "stylusdocs"
 NO_VERSION = "no Civitai version in its address"
-_VERSION = re.compile(r"https?://(?:www\.)?civitai\.com/api/download/models/(\d{1,12})(?:[/?#].*)?", re.DOTALL)
+_VERSION = re.compile(
+    r"https?://(?:www\.)?civitai\.com/api/download/models/(\d{1,12})(?:[/?#].*)?", re.DOTALL
+)
 _MOST_EXAMPLES = 8
 _LONGEST_URL = 500
 _LONGEST_PROMPT = 600
@@ -21,7 +25,11 @@ _LONGEST_TEXT = 6000
 _LONGEST_DESCRIPTION = 4000
 _HEAVIEST = 2.0
 _STARS = 5
-_ANSWER = re.compile(r"^\s*-\s+(?P<text>.*?)(?:^|\s)-\s*(?:\[?recommended weight\]?:?)?\s*(?P<weight>\d+(?:\.\d*)?|\.\d+)\s*$", re.DOTALL | re.IGNORECASE)
+_ANSWER = re.compile(
+    r"^\s*-\s+(?P<text>.*?)(?:^|\s)-\s*(?:\[?recommended"
+    r" weight\]?:?)?\s*(?P<weight>\d+(?:\.\d*)?|\.\d+)\s*$",
+    re.DOTALL | re.IGNORECASE,
+)
 _URL = re.compile(r"https?://\S+")
 
 
@@ -35,25 +43,40 @@ def card_of(record: Mapping[str, Any]) -> AdapterCard | None:
     stats = stats if isinstance(stats, dict) else {}
     alias = _text(record, "alias", _LONGEST_WORD)
     return AdapterCard(
-        key=AdapterKey.civitai(int(found[1])), name=_text(record, "title", _LONGEST_WORD) or alias, source=SOURCE,
-        model_id=model_id(record), base_model=_text(record, "base_model", _LONGEST_WORD) or "SD 1.5",
-        tags=_texts(record, "tags", _MOST_WORDS, _LONGEST_WORD), triggers=_texts(record, "trigger_words", _MOST_WORDS, _LONGEST_PROMPT),
-        text=_text(record, "description", _LONGEST_TEXT), examples=_examples(record), images=_images(record),
-        downloads=_count(stats.get("downloadCount")), rating=_rating(stats),
-        remote=RemoteFile(f"{safe_file_stem(alias, ())}.safetensors", 0, None, found[0].partition("?")[0]) if alias else None,
+        key=AdapterKey.civitai(int(found[1])),
+        name=_text(record, "title", _LONGEST_WORD) or alias,
+        source=SOURCE,
+        model_id=model_id(record),
+        base_model=_text(record, "base_model", _LONGEST_WORD) or "SD 1.5",
+        tags=_texts(record, "tags", _MOST_WORDS, _LONGEST_WORD),
+        triggers=_texts(record, "trigger_words", _MOST_WORDS, _LONGEST_PROMPT),
+        text=_text(record, "description", _LONGEST_TEXT),
+        examples=_examples(record),
+        images=_images(record),
+        downloads=_count(stats.get("downloadCount")),
+        rating=_rating(stats),
+        remote=(
+            RemoteFile(
+                f"{safe_file_stem(alias, ())}.safetensors", 0, None, found[0].partition("?")[0]
+            )
+            if alias
+            else None
+        ),
     )
 
 
 def model_id(record: Mapping[str, Any]) -> int | None:
     """By which the text of a record is filed, too."""
     said = record.get("adapter_id")
-    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 13:  # noqa: PLR2004 - as version ids are
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 13:  # noqa: PLR2004
         return int(said)
     return said if type(said) is int and 0 < said < 10**12 else None
 
 
 def refined(answer: str) -> tuple[str, float | None] | None:
-    """Text and weight of an answer of the paper's refiner, which are two points of a list; None where it failed."""
+    """Text and weight of an answer of the paper's refiner, which are two points of a list; None
+    where it failed.
+    """
     answer = answer.strip().lstrip("\ufeff")
     found = _ANSWER.match(answer)
     text = found["text"] if found else answer.removeprefix("- ")
@@ -85,7 +108,11 @@ def _text(record: Mapping[str, Any], name: str, longest: int) -> str:
 def _texts(record: Mapping[str, Any], name: str, most: int, longest: int) -> tuple[str, ...]:
     said = record.get(name)
     items = said[:most] if isinstance(said, (list, tuple)) else ()
-    return tuple(dict.fromkeys(text for item in items if isinstance(item, str) and (text := item[:longest].strip())))
+    return tuple(
+        dict.fromkeys(
+            text for item in items if isinstance(item, str) and (text := item[:longest].strip())
+        )
+    )
 
 
 def _examples(record: Mapping[str, Any]) -> tuple[Example, ...]:
@@ -103,7 +130,14 @@ def _examples(record: Mapping[str, Any]) -> tuple[Example, ...]:
 
 def _picture(urls: Any, place: int) -> str:
     url = urls[place] if isinstance(urls, list) and place < len(urls) else ""
-    return url if isinstance(url, str) and url.startswith("https://") and len(url) <= _LONGEST_URL and " " not in url else ""
+    return (
+        url
+        if isinstance(url, str)
+        and url.startswith("https://")
+        and len(url) <= _LONGEST_URL
+        and " " not in url
+        else ""
+    )
 
 
 def _images(record: Mapping[str, Any]) -> int | None:

@@ -1,4 +1,5 @@
-"""Strangers' pictures made harmless: bytes, a file or an address of an allowed host go in, a small JPEG of our own comes out.
+"""Strangers' pictures made harmless: bytes, a file or an address of an allowed host go in, a small
+JPEG of our own comes out.
 
     Thumbnails(edge=512).small(data, "image/png")      # bytes of a JPEG
     Thumbnails().of_file(path)

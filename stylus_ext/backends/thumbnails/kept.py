@@ -1,4 +1,6 @@
-"""`KeptPictures`: the address of a card's picture goes in; a small JPEG comes out, fetched the first time, then read from a folder."""
+"""`KeptPictures`: the address of a card's picture goes in; a small JPEG comes out, fetched the
+first time, then read from a folder.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def _remote() -> RemotePictures:
 
 @dataclass
 class KeptPictures:
-    """Nobody waits in a line: where two are under way, the third is told to come again. To be closed."""
+    """Nobody waits in a line: where two are under way, the third is told to come again. To be
+    closed.
+    """
 
     folder: Path
     make: Callable[[], RemotePictures] = _remote

@@ -1,4 +1,6 @@
-"""What a picture claims to be, read without decoding it: bytes go in; its kind, its size and how much work it is come out."""
+"""What a picture claims to be, read without decoding it: bytes go in; its kind, its size and how
+much work it is come out.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class NotAPicture(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`scans` is how often a JPEG goes over all of its pixels: a small one with thousands keeps a decoder busy for minutes."""
+    """`scans` is how often a JPEG goes over all of its pixels: a small one with thousands keeps a
+    decoder busy for minutes.
+    """
 
     kind: str
     width: int
@@ -61,7 +65,9 @@ def _png(data: bytes) -> Claim:
 
 
 def _jpeg(data: bytes) -> Claim:
-    """The largest of its frames: a decoder takes the last, and some have one in each of several pictures."""
+    """The largest of its frames: a decoder takes the last, and some have one in each of several
+    pictures.
+    """
     sizes = list(_jpeg_frames(data))
     if not sizes:
         raise NotAPicture("The picture is a JPEG without a size.")
@@ -72,10 +78,10 @@ def _jpeg(data: bytes) -> Claim:
 def _jpeg_frames(data: bytes) -> Iterator[tuple[int, int]]:
     at = 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:  # noqa: PLR2004 - where a mark begins
+        if data[at] != 0xFF:  # noqa: PLR2004
             return
         mark = data[at + 1]
-        if mark == 0xFF:  # noqa: PLR2004 - filling
+        if mark == 0xFF:  # noqa: PLR2004
             at += 1
         elif mark in _BARE:
             at += 2

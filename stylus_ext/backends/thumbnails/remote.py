@@ -1,4 +1,6 @@
-"""`RemotePictures`: an address of an allowed host goes in, a thumbnail comes out; no other host is asked, nor followed to."""
+"""`RemotePictures`: an address of an allowed host goes in, a thumbnail comes out; no other host is
+asked, nor followed to.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,24 @@ from stylus_ext.backends.thumbnails.measure import NotAPicture
 from stylus_ext.backends.thumbnails.shrink import Thumbnails
 from stylus_ext.core.errors import InvalidInput
 
-ORIGINS = frozenset({
-    "https://image.civitai.com", "https://imagecache.civitai.com", "https://image-b2.civitai.com",
-    "https://huggingface.co", "https://cdn-lfs.huggingface.co", "https://cdn-lfs.hf.co", "https://cdn-lfs-us-1.hf.co",
-    "https://cdn-lfs-eu-1.hf.co", "https://cas-bridge.xethub.hf.co", "https://us.aws.cdn.hf.co", "https://us.gcp.cdn.hf.co",
-    "https://cdn-uploads.huggingface.co",
-})
-"""Those of the services whose cards Stylus reads, and of the storages that they send pictures from."""
+ORIGINS = frozenset(
+    {
+        "https://image.civitai.com",
+        "https://imagecache.civitai.com",
+        "https://image-b2.civitai.com",
+        "https://huggingface.co",
+        "https://cdn-lfs.huggingface.co",
+        "https://cdn-lfs.hf.co",
+        "https://cdn-lfs-us-1.hf.co",
+        "https://cdn-lfs-eu-1.hf.co",
+        "https://cas-bridge.xethub.hf.co",
+        "https://us.aws.cdn.hf.co",
+        "https://us.gcp.cdn.hf.co",
+        "https://cdn-uploads.huggingface.co",
+    }
+)
+"""Those of the services whose cards Stylus reads, and of the storages that they send pictures from.
+"""
 LIMITS = Limits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
 
 

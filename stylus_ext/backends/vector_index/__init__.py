@@ -1,4 +1,6 @@
-"""Where the vectors live: Chroma keeps them, a memory-mapped matrix beside it answers the searches."""
+"""Where the vectors live: Chroma keeps them, a memory-mapped matrix beside it answers the
+searches.
+"""
 
 from stylus_ext.backends.vector_index.chroma_index import ChromaIndex
 from stylus_ext.backends.vector_index.late import LateIndex, remembered_dimensions

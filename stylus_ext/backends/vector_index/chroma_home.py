@@ -1,7 +1,9 @@
-"""Chroma as the home of the vectors: one collection per view and embedder, opened when first needed.
+"""Chroma as the home of the vectors: one collection per view and embedder, opened when first
+needed.
 
-In: keys, families, fingerprints and our own unit vectors (never Chroma's default embedding function, never telemetry).
-Out: what is kept, page by page; nearest keys by its index. Damage is told apart from a server or disk that is in trouble.
+In: keys, families, fingerprints and our own unit vectors (never Chroma's default embedding
+function, never telemetry). Out: what is kept, page by page; nearest keys by its index. Damage is
+told apart from a server or disk that is in trouble.
 """
 
 from __future__ import annotations
@@ -26,16 +28,30 @@ logger = logging.getLogger(__name__)
 
 _PAGE = 2000
 _EF_SEARCH = 800
-"""At 100,000 clustered vectors the default of 100 found 64 % of the true 150 nearest, 800 found 88 %."""
+"""At 100,000 clustered vectors the default of 100 found 64 % of the true 150 nearest, 800 found 88
+%.
+"""
 
 _SYNC_THRESHOLD = 10_000
-"""Changes after which Chroma writes its whole index out. Its default of 1,000 made the 50,000th vector cost 4 ms, most of
-it spent so; what is not yet written out is replayed from its journal when it is opened next."""
+"""Changes after which Chroma writes its whole index out. Its default of 1,000 made the 50,000th
+vector cost 4 ms, most of it spent so; what is not yet written out is replayed from its journal when
+it is opened next.
+"""
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
-_NOT_DAMAGE = ("(code: 5)", "(code: 6)", "(code: 8)", "(code: 10)", "(code: 13)", "(code: 14)", "(code: 778)")
-"""What SQLite says of a lock, a read-only place, a full disk or a failing one: nothing that starting anew would help."""
+_NOT_DAMAGE = (
+    "(code: 5)",
+    "(code: 6)",
+    "(code: 8)",
+    "(code: 10)",
+    "(code: 13)",
+    "(code: 14)",
+    "(code: 778)",
+)
+"""What SQLite says of a lock, a read-only place, a full disk or a failing one: nothing that
+starting anew would help.
+"""
 
 
 class HomeDamaged(StoreProblem):
@@ -101,8 +117,8 @@ class ChromaHome:
             self._folder.rename(aside)
         except OSError as problem:
             raise StoreProblem(
-                f"The vectors in {self._folder} cannot be read, and the folder cannot be moved aside ({problem}). "
-                "Close what uses it, or rename it yourself."
+                f"The vectors in {self._folder} cannot be read, and the folder cannot be moved"
+                f" aside ({problem}). Close what uses it, or rename it yourself."
             ) from problem
         return aside
 
@@ -118,7 +134,9 @@ class ChromaHome:
                 collection.upsert(
                     ids=[row.key for row in part],
                     embeddings=np.ascontiguousarray(vectors[start : start + _PAGE]),
-                    metadatas=[{"family": row.family, "fingerprint": row.fingerprint} for row in part],
+                    metadatas=[
+                        {"family": row.family, "fingerprint": row.fingerprint} for row in part
+                    ],
                 )
 
     def delete(self, view: View, keys: Sequence[str]) -> None:
@@ -130,7 +148,9 @@ class ChromaHome:
         """What is kept of these keys, page by page."""
         for start in range(0, len(keys), _PAGE):
             with self._translated("read"):
-                page = self._collection(view).get(ids=list(keys[start : start + _PAGE]), include=["embeddings", "metadatas"])
+                page = self._collection(view).get(
+                    ids=list(keys[start : start + _PAGE]), include=["embeddings", "metadatas"]
+                )
             if page["ids"]:
                 yield _rows(page), np.asarray(page["embeddings"], dtype=np.float32)
 
@@ -139,15 +159,21 @@ class ChromaHome:
         listed: dict[str, str] = {}
         while True:
             with self._translated("read"):
-                page = self._collection(view).get(limit=_PAGE, offset=len(listed), include=["metadatas"])
+                page = self._collection(view).get(
+                    limit=_PAGE, offset=len(listed), include=["metadatas"]
+                )
             if not page["ids"]:
                 return listed
             listed.update((row.key, row.fingerprint) for row in _rows(page))
 
-    def nearest(self, view: View, queries: Matrix, most: int, families: frozenset[str] | None) -> list[list[str]]:
+    def nearest(
+        self, view: View, queries: Matrix, most: int, families: frozenset[str] | None
+    ) -> list[list[str]]:
         where = None if families is None else {"family": {"$in": sorted(families)}}
         with self._translated("searched"):
-            found = self._collection(view).query(query_embeddings=queries, n_results=most, where=where, include=[])
+            found = self._collection(view).query(
+                query_embeddings=queries, n_results=most, where=where, include=[]
+            )
         return [list(keys) for keys in found["ids"]]
 
     def _collection(self, view: View) -> Any:
@@ -157,8 +183,13 @@ class ChromaHome:
                 f"stylus-{view}-{self._tag}",
                 embedding_function=None,
                 configuration={
-                    # "cosine" would store each vector normalised anew, which is not bit for bit the one that was given.
-                    "hnsw": {"space": "ip", "ef_search": _EF_SEARCH, "sync_threshold": _SYNC_THRESHOLD}
+                    # "cosine" would store each vector normalised anew, which is not bit for bit the
+                    # one that was given.
+                    "hnsw": {
+                        "space": "ip",
+                        "ef_search": _EF_SEARCH,
+                        "sync_threshold": _SYNC_THRESHOLD,
+                    }
                 },
             )
         return self._collections[view]
@@ -172,18 +203,29 @@ class ChromaHome:
         import chromadb
 
         parts = urlsplit(self._url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-            raise InvalidInput(f"{self._url!r} is not the address of a Chroma server; it looks like http://host:8000.")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+        ):
+            raise InvalidInput(
+                f"{self._url!r} is not the address of a Chroma server; it looks like"
+                " http://host:8000."
+            )
         port = parts.port or (443 if parts.scheme == "https" else 8000)
         socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
-        client = chromadb.HttpClient(host=parts.hostname, port=port, ssl=parts.scheme == "https", settings=_settings())
+        client = chromadb.HttpClient(
+            host=parts.hostname, port=port, ssl=parts.scheme == "https", settings=_settings()
+        )
         for session in _sessions(client):
             session.timeout = _ANSWER_SECONDS
         return client
 
     @contextmanager
     def _translated(self, done: str) -> Iterator[None]:
-        """Chroma's errors as ours. What it raises depends on where it stopped: its own tree, its HTTP client's, ValueError."""
+        """Chroma's errors as ours. What it raises depends on where it stopped: its own tree, its
+        HTTP client's, ValueError.
+        """
         from chromadb.errors import ChromaError
         from httpx import HTTPError
 
@@ -193,11 +235,16 @@ class ChromaHome:
             if self._url:
                 self.close()
                 raise Unavailable(
-                    f"The vectors could not be {done} at {self._url}: {problem}. Check that the Chroma server runs."
+                    f"The vectors could not be {done} at {self._url}: {problem}. Check that the"
+                    " Chroma server runs."
                 ) from problem
             if isinstance(problem, OSError) or any(code in str(problem) for code in _NOT_DAMAGE):
-                raise StoreProblem(f"The vectors in {self._folder} could not be {done}: {problem}") from problem
-            raise HomeDamaged(f"The vectors in {self._folder} could not be {done}: {problem}") from problem
+                raise StoreProblem(
+                    f"The vectors in {self._folder} could not be {done}: {problem}"
+                ) from problem
+            raise HomeDamaged(
+                f"The vectors in {self._folder} could not be {done}: {problem}"
+            ) from problem
 
 
 def _settings() -> Any:
@@ -207,7 +254,9 @@ def _settings() -> Any:
 
 
 def _sessions(client: Any) -> tuple[Any, Any]:
-    """The HTTP sessions of a client, which Chroma gives no timeout and leaves open when the client is closed."""
+    """The HTTP sessions of a client, which Chroma gives no timeout and leaves open when the client
+    is closed.
+    """
     return client._server._session, client._admin_client._server._session
 
 

@@ -1,9 +1,11 @@
-"""The `VectorIndex` that is used: Chroma as the home of the vectors, a matrix file beside it for exact search.
+"""The `VectorIndex` that is used: Chroma as the home of the vectors, a matrix file beside it for
+exact search.
 
-Every change is announced in `pending.json`, made in Chroma, made in the matrix, and the announcement taken back. One that
-is found on opening names the keys whose state in Chroma has to be carried over: that is how a kill between the two is
-repaired. Without one, opening reads the matrix alone, and Chroma is opened by the first change: then their counts are
-compared, and each fills what the other lost.
+Every change is announced in `pending.json`, made in Chroma, made in the matrix, and the
+announcement taken back. One that is found on opening names the keys whose state in Chroma has to be
+carried over: that is how a kill between the two is repaired. Without one, opening reads the matrix
+alone, and Chroma is opened by the first change: then their counts are compared, and each fills what
+the other lost.
 """
 
 from __future__ import annotations
@@ -32,14 +34,22 @@ _ANN_LEAST = 400
 """Asked of Chroma's index at least: what it ranks roughly, the matrix ranks exactly."""
 
 _HEAVY = 40_000
-"""Vectors from which on it pays to open Chroma anew for every round of writing: they take 3 KB each in its memory."""
+"""Vectors from which on it pays to open Chroma anew for every round of writing: they take 3 KB each
+in its memory.
+"""
 
 
 class ChromaIndex:
     """Vectors of one embedder. Searches run beside a writer; writers wait for each other."""
 
     def __init__(
-        self, folder: Path, embedder_name: str, dimensions: int, *, url: str = "", exact_below: int = 500_000
+        self,
+        folder: Path,
+        embedder_name: str,
+        dimensions: int,
+        *,
+        url: str = "",
+        exact_below: int = 500_000,
     ) -> None:
         self._dimensions, self._exact_below = dimensions, exact_below
         self._lock = RLock()
@@ -48,11 +58,18 @@ class ChromaIndex:
         self._home = ChromaHome(folder / "chroma", url, _tag(embedder_name, str(dimensions)))
         self._own = folder / _tag(embedder_name, str(dimensions), url)
         try:
-            self._rows: dict[View, Rows] = {view: Rows(self._own, view, dimensions) for view in VIEWS}
+            self._rows: dict[View, Rows] = {
+                view: Rows(self._own, view, dimensions) for view in VIEWS
+            }
             if read_json(self._own / "about.json") is None:
-                write_json(self._own / "about.json", {"embedder": embedder_name, "dimensions": dimensions, "chroma": url})
+                write_json(
+                    self._own / "about.json",
+                    {"embedder": embedder_name, "dimensions": dimensions, "chroma": url},
+                )
         except OSError as problem:
-            raise StoreProblem(f"The folder of the vectors, {folder}, cannot be used: {problem}.") from problem
+            raise StoreProblem(
+                f"The folder of the vectors, {folder}, cannot be used: {problem}."
+            ) from problem
         if not all(rows.found for rows in self._rows.values()):
             discard(self._marked)
         self._mark = str((read_json(self._marked) or {}).get("mark", ""))
@@ -68,7 +85,9 @@ class ChromaIndex:
         return self._mark
 
     def set_mark(self, mark: str) -> None:
-        """Also the end of a round of writing: a big index of Chroma's then leaves the memory, where no search uses it."""
+        """Also the end of a round of writing: a big index of Chroma's then leaves the memory, where
+        no search uses it.
+        """
         with self._lock:
             write_json(self._marked, {"mark": mark})
             self._mark = mark
@@ -82,22 +101,39 @@ class ChromaIndex:
             self._settled = False
 
     def fingerprints(self, view: View) -> dict[AdapterKey, str]:
-        return {AdapterKey.parse(key): printed for key, printed in self._rows[view].fingerprints().items()}
+        return {
+            AdapterKey.parse(key): printed
+            for key, printed in self._rows[view].fingerprints().items()
+        }
 
     def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
         vectors = self._checked(vectors)
         if len(items) != len(vectors):
-            raise InvalidInput(f"{len(items)} entries came with {len(vectors)} vectors; there must be one for each.")
+            raise InvalidInput(
+                f"{len(items)} entries came with {len(vectors)} vectors; there must be one for"
+                " each."
+            )
         places = {(item.view, item.key): place for place, item in enumerate(items)}
         chosen = sorted((items[place].view, place) for place in places.values())
-        by_view = {view: [place for _, place in group] for view, group in groupby(chosen, key=lambda pair: pair[0])}
+        by_view = {
+            view: [place for _, place in group]
+            for view, group in groupby(chosen, key=lambda pair: pair[0])
+        }
         if not items:
             return
         with self._lock:
             self._settle()
-            self._announce({view: [str(items[place].key) for place in places] for view, places in by_view.items()})
+            self._announce(
+                {
+                    view: [str(items[place].key) for place in places]
+                    for view, places in by_view.items()
+                }
+            )
             for view, places_of_view in by_view.items():
-                rows = [Row(str(item.key), item.family, item.fingerprint) for item in map(items.__getitem__, places_of_view)]
+                rows = [
+                    Row(str(item.key), item.family, item.fingerprint)
+                    for item in map(items.__getitem__, places_of_view)
+                ]
                 self._home.put(view, rows, vectors[places_of_view])
                 self._rows[view].append(rows, vectors[places_of_view])
             self._done()
@@ -145,20 +181,29 @@ class ChromaIndex:
         if len(matrix) == 0:
             return np.empty((0, self._dimensions), dtype=np.float32)
         if matrix.shape != (len(matrix), self._dimensions):
-            raise InvalidInput(f"Vectors must have {self._dimensions} numbers each; these have the shape {matrix.shape}.")
+            raise InvalidInput(
+                f"Vectors must have {self._dimensions} numbers each; these have the shape"
+                f" {matrix.shape}."
+            )
         if not np.isfinite(matrix).all():
-            raise InvalidInput("A vector holds something that is not a number; the encoder that made it is broken.")
+            raise InvalidInput(
+                "A vector holds something that is not a number; the encoder that made it is broken."
+            )
         return matrix
 
     def _roughly(
         self, view: View, queries: Matrix, top: int, families: frozenset[str] | None
     ) -> list[list[tuple[str, float]]]:
-        """Chroma's index finds, the matrix ranks. Where Chroma cannot be asked, the matrix finds too, only slower."""
+        """Chroma's index finds, the matrix ranks. Where Chroma cannot be asked, the matrix finds
+        too, only slower.
+        """
         rows = self._rows[view]
         try:
             with self._lock:
                 self._settle()
-            found = self._home.nearest(view, queries, min(max(2 * top, _ANN_LEAST), len(rows)), families)
+            found = self._home.nearest(
+                view, queries, min(max(2 * top, _ANN_LEAST), len(rows)), families
+            )
         except (StoreProblem, Unavailable) as problem:
             logger.warning("The search goes over the whole matrix: %s", problem)
             return exact.nearest(rows.snapshot(), queries, top, families)
@@ -185,7 +230,12 @@ class ChromaIndex:
         try:
             self._settle()
         except Unavailable as problem:
-            self._notes.append(Note("vectors_unavailable", f"{problem} Until then the vectors on this machine are searched."))
+            self._notes.append(
+                Note(
+                    "vectors_unavailable",
+                    f"{problem} Until then the vectors on this machine are searched.",
+                )
+            )
 
     def _settle(self) -> None:
         """Chroma open, and the matrix in step with it."""
@@ -216,7 +266,12 @@ class ChromaIndex:
 
     def _fill_gaps(self, view: View) -> None:
         there, here = self._home.listing(view), self._rows[view].fingerprints()
-        logger.info("Chroma holds %d vectors of %s, the matrix %d: each gets what it lacks.", len(there), view, len(here))
+        logger.info(
+            "Chroma holds %d vectors of %s, the matrix %d: each gets what it lacks.",
+            len(there),
+            view,
+            len(here),
+        )
         for rows, vectors in self._rows[view].batches(sorted(here.keys() - there.keys())):
             self._home.put(view, rows, vectors)
         wanted = sorted(key for key, printed in there.items() if here.get(key) != printed)
@@ -226,11 +281,20 @@ class ChromaIndex:
     def _start_anew(self, why: str) -> None:
         aside = self._home.move_aside()
         discard(self._pending)
-        left = "They are restored from the copy beside it." if any(map(len, self._rows.values())) else "They are made anew."
+        left = (
+            "They are restored from the copy beside it."
+            if any(map(len, self._rows.values()))
+            else "They are made anew."
+        )
         self._notes.append(
-            Note("vectors_moved_aside", f"The vector database could not be read ({why}); it was moved to {aside}. {left}")
+            Note(
+                "vectors_moved_aside",
+                f"The vector database could not be read ({why}); it was moved to {aside}. {left}",
+            )
         )
 
 
 def _tag(*parts: str) -> str:
-    return hashlib.sha256("\0".join(part for part in parts if part).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(
+        "\0".join(part for part in parts if part).encode("utf-8", "surrogatepass")
+    ).hexdigest()[:16]

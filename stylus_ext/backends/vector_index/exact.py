@@ -1,4 +1,6 @@
-"""Exact search: one pass over the mapped matrix for all queries, the family's filter before the best are taken."""
+"""Exact search: one pass over the mapped matrix for all queries, the family's filter before the
+best are taken.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,20 @@ _SCORES = 16_000_000
 _CHUNK = 16_384
 _BLOCK = 64
 _SLACK = np.float32(4e-6)
-"""More than the rounding of one float32 product of unit vectors: who is this near the last place is looked at again."""
+"""More than the rounding of one float32 product of unit vectors: who is this near the last place is
+looked at again.
+"""
 
 _OUT = np.float32(-3.0)
 """Below every cosine: not alive, or of another family."""
 
 
-def nearest(snapshot: Snapshot, queries: Matrix, top: int, families: frozenset[str] | None) -> list[list[tuple[str, float]]]:
-    """For each query the `top` nearest keys with their cosines, best first; equal cosines in the order of keys."""
+def nearest(
+    snapshot: Snapshot, queries: Matrix, top: int, families: frozenset[str] | None
+) -> list[list[tuple[str, float]]]:
+    """For each query the `top` nearest keys with their cosines, best first; equal cosines in the
+    order of keys.
+    """
     shut = _shut(snapshot, families)
     most = min(top, len(shut) - int(np.count_nonzero(shut)))
     if most <= 0:
@@ -35,8 +43,12 @@ def nearest(snapshot: Snapshot, queries: Matrix, top: int, families: frozenset[s
     return found
 
 
-def ranked(snapshot: Snapshot, query: Matrix, rows: NDArray[np.int64], most: int) -> list[tuple[str, float]]:
-    """The best of these rows by their cosine in double precision, which no order of summing disturbs."""
+def ranked(
+    snapshot: Snapshot, query: Matrix, rows: NDArray[np.int64], most: int
+) -> list[tuple[str, float]]:
+    """The best of these rows by their cosine in double precision, which no order of summing
+    disturbs.
+    """
     exact = cosines(snapshot.vectors, query[np.newaxis], rows)[0]
     pairs = zip(exact.tolist(), (snapshot.keys[row] for row in rows.tolist()), strict=True)
     best = sorted((-cosine, key) for cosine, key in pairs)[:most]
@@ -74,7 +86,9 @@ def _scores(vectors: Matrix, queries: Matrix, shut: NDArray[np.bool_]) -> Matrix
 
 
 def _leaders(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
-    """Rows that may be among the `most` best: all whose score is no more than the slack under the last place."""
+    """Rows that may be among the `most` best: all whose score is no more than the slack under the
+    last place.
+    """
     floor = _floor(scores, most)
     near = np.flatnonzero(scores >= floor - _SLACK)
     if len(near) > most:
@@ -84,7 +98,9 @@ def _leaders(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
 
 
 def _floor(scores: NDArray[np.float32], most: int) -> np.float32:
-    """No higher than the last place: the best of `most` different blocks are at least that good. Saves sorting them all."""
+    """No higher than the last place: the best of `most` different blocks are at least that good.
+    Saves sorting them all.
+    """
     blocks = len(scores) // _BLOCK
     if blocks < 2 * most:
         return np.float32(_OUT + _SLACK)

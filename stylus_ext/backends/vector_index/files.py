@@ -18,7 +18,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         json.dump(value, out)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(fresh, path)  # noqa: PTH105  the words of the guarantee: one step, also over an existing file on Windows
+    os.replace(fresh, path)  # noqa: PTH105
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -34,7 +34,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def discard(path: Path) -> None:
-    """Deletes a file that nothing needs; one that a reader on Windows still has mapped is swept on a later opening."""
+    """Deletes a file that nothing needs; one that a reader on Windows still has mapped is swept on
+    a later opening.
+    """
     try:
         path.unlink(missing_ok=True)
     except PermissionError:

@@ -1,4 +1,6 @@
-"""A `VectorIndex` whose encoder did not answer yet, so that nobody knows how long its vectors are: empty until somebody does."""
+"""A `VectorIndex` whose encoder did not answer yet, so that nobody knows how long its vectors are:
+empty until somebody does.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from stylus_ext.core.ports import Hit, Matrix, VectorItem
 
 
 class LateIndex:
-    """`known` says the length without asking anybody, 0 as long as it is unknown; then `make` opens the real one."""
+    """`known` says the length without asking anybody, 0 as long as it is unknown; then `make` opens
+    the real one.
+    """
 
     def __init__(self, known: Callable[[], int], make: Callable[[], ChromaIndex]) -> None:
         self._known = known
@@ -55,13 +59,21 @@ class LateIndex:
         if index is not None:
             index.remove(keys)
 
-    def search(self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None) -> list[list[Hit]]:
+    def search(
+        self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
+    ) -> list[list[Hit]]:
         index = self._now()
-        return [[] for _ in queries] if index is None else index.search(view, queries, top, families)
+        return (
+            [[] for _ in queries] if index is None else index.search(view, queries, top, families)
+        )
 
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         index = self._now()
-        return np.zeros((len(queries), len(keys)), dtype=np.float32) if index is None else index.cosines(view, queries, keys)
+        return (
+            np.zeros((len(queries), len(keys)), dtype=np.float32)
+            if index is None
+            else index.cosines(view, queries, keys)
+        )
 
     def close(self) -> None:
         with self._guard:

@@ -1,6 +1,8 @@
-"""A `VectorIndex` with vectors that somebody else made beside its own: mapped from a file of their own, not in Chroma.
+"""A `VectorIndex` with vectors that somebody else made beside its own: mapped from a file of their
+own, not in Chroma.
 
-One lent row serves every view of its entry until the encoder makes a vector of that view; from then on that one counts.
+One lent row serves every view of its entry until the encoder makes a vector of that view; from then
+on that one counts.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class LentIndex:
         try:
             self._rows = Rows(folder, _NAME, dimensions)
         except OSError as problem:
-            raise StoreProblem(f"The folder of imported vectors, {folder}, cannot be used: {problem}.") from problem
+            raise StoreProblem(
+                f"The folder of imported vectors, {folder}, cannot be used: {problem}."
+            ) from problem
         self._hidden: dict[View, set[str]] = {view: self._covered(view) for view in VIEWS}
 
     def __len__(self) -> int:
@@ -57,22 +61,33 @@ class LentIndex:
 
     def lend(self, items: Sequence[LentItem], vectors: Matrix) -> None:
         if vectors.shape != (len(items), self._dimensions):
-            raise InvalidInput(f"{len(items)} entries came with vectors of the shape {vectors.shape}.")
+            raise InvalidInput(
+                f"{len(items)} entries came with vectors of the shape {vectors.shape}."
+            )
         with self._lock:
             self._own.remove([item.key for item in items])
-            self._rows.append([Row(str(item.key), item.family, _PARTED.join(item.prints)) for item in items], vectors)
+            self._rows.append(
+                [Row(str(item.key), item.family, _PARTED.join(item.prints)) for item in items],
+                vectors,
+            )
             for hidden in self._hidden.values():
                 hidden.difference_update(str(item.key) for item in items)
 
     def lent(self) -> dict[AdapterKey, tuple[str, ...]]:
-        """Whose vectors were lent, and what the encoder's own would have been made from, view by view."""
+        """Whose vectors were lent, and what the encoder's own would have been made from, view by
+        view.
+        """
         return {AdapterKey.parse(key): prints for key, prints in self._prints().items()}
 
     def fingerprints(self, view: View) -> Mapping[AdapterKey, str]:
         place = VIEWS.index(view)
         with self._lock:
             hidden = self._hidden[view]
-            lent = {AdapterKey.parse(key): parts[place] for key, parts in self._prints().items() if key not in hidden}
+            lent = {
+                AdapterKey.parse(key): parts[place]
+                for key, parts in self._prints().items()
+                if key not in hidden
+            }
         return {**self._own.fingerprints(view), **lent}
 
     def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
@@ -90,7 +105,9 @@ class LentIndex:
             for hidden in self._hidden.values():
                 hidden.difference_update(names)
 
-    def search(self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None) -> list[list[Hit]]:
+    def search(
+        self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
+    ) -> list[list[Hit]]:
         found = self._own.search(view, queries, top, families)
         snapshot = self._seen(view)
         if not len(snapshot.vectors) or not self._fits(queries):
@@ -109,12 +126,18 @@ class LentIndex:
         if not len(vectors) or not self._fits(queries):
             return found
         with self._lock:
-            lent = (rows >= 0) & np.array([name not in self._hidden[view] for name in names], dtype=np.bool_)
-        found[:, lent] = exact.cosines(vectors, np.ascontiguousarray(queries, dtype=np.float32), rows[lent])
+            lent = (rows >= 0) & np.array(
+                [name not in self._hidden[view] for name in names], dtype=np.bool_
+            )
+        found[:, lent] = exact.cosines(
+            vectors, np.ascontiguousarray(queries, dtype=np.float32), rows[lent]
+        )
         return found
 
     def _fits(self, queries: Matrix) -> bool:
-        """An encoder that never answered gives questions without a direction, and without its length."""
+        """An encoder that never answered gives questions without a direction, and without its
+        length.
+        """
         return queries.ndim > 1 and queries.shape[1] == self._dimensions
 
     def _prints(self) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,6 @@
-"""An append-only log of batches, one checksummed line each: a batch is there when its line is whole, else it never was."""
+"""An append-only log of batches, one checksummed line each: a batch is there when its line is
+whole, else it never was.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 Batch = dict[str, list[str]]
-"""`gone`: keys that lost their row. `keys`, `families`, `prints`: the rows added, in their order."""
+"""`gone`: keys that lost their row. `keys`, `families`, `prints`: the rows added, in their order.
+"""
 
 
 class RowLog:

@@ -1,9 +1,10 @@
-"""One view's vectors as an append-only file of float32 rows, with a log that says whose row each is.
+"""One view's vectors as an append-only file of float32 rows, with a log that says whose row each
+is.
 
-In: keys, families, fingerprints and unit vectors. Out: a snapshot to search, over the memory-mapped file.
-A batch counts from the moment its line of the log is whole; rows beyond that are as if never written.
-A mapped file is only ever appended to; compaction writes the next generation and turns a pointer to it (Windows cannot
-replace a file that is mapped).
+In: keys, families, fingerprints and unit vectors. Out: a snapshot to search, over the memory-mapped
+file. A batch counts from the moment its line of the log is whole; rows beyond that are as if never
+written. A mapped file is only ever appended to; compaction writes the next generation and turns a
+pointer to it (Windows cannot replace a file that is mapped).
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _FEW = 1000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a search sees, whatever is written meanwhile: `vectors` counts; the others may already hold more."""
+    """What a search sees, whatever is written meanwhile: `vectors` counts; the others may already
+    hold more.
+    """
 
     vectors: Matrix
     keys: Sequence[str]
@@ -78,7 +81,9 @@ class Rows:
     def locate(self, keys: Sequence[str]) -> tuple[Matrix, NDArray[np.int64]]:
         """The vectors, and the row of each key in them, -1 for a key that has none."""
         with self._lock:
-            return self._vectors, np.array([self._row_of.get(key, -1) for key in keys], dtype=np.int64)
+            return self._vectors, np.array(
+                [self._row_of.get(key, -1) for key in keys], dtype=np.int64
+            )
 
     def held(self, keys: Iterable[str]) -> list[str]:
         """Those of the keys that have a row."""
@@ -90,14 +95,24 @@ class Rows:
             return {key: self._prints[row] for key, row in self._row_of.items()}
 
     def batches(self, keys: Sequence[str]) -> Iterator[tuple[list[Row], Matrix]]:
-        """These keys' rows with their vectors, some thousands at a time; keys without a row are left out."""
+        """These keys' rows with their vectors, some thousands at a time; keys without a row are
+        left out.
+        """
         with self._lock:
             names = list(self._codes)
             rows = [self._row_of[key] for key in keys if key in self._row_of]
-            vectors, mine, families, prints = self._vectors, self._keys, self._families, self._prints
+            vectors, mine, families, prints = (
+                self._vectors,
+                self._keys,
+                self._families,
+                self._prints,
+            )
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
-            yield [Row(mine[row], names[int(families[row])], prints[row]) for row in part], vectors[part]
+            yield (
+                [Row(mine[row], names[int(families[row])], prints[row]) for row in part],
+                vectors[part],
+            )
 
     def append(self, rows: Sequence[Row], vectors: Matrix) -> None:
         if not rows:
@@ -127,7 +142,9 @@ class Rows:
         self._compact_if_worth_it()
 
     def compact(self) -> None:
-        """The next generation: only the living, by key. Until the pointer turns, the present one stays what counts."""
+        """The next generation: only the living, by key. Until the pointer turns, the present one
+        stays what counts.
+        """
         number, rows = self._generation + 1, self._begin(self._generation + 1, sorted(self._row_of))
         with self._lock:
             self._clear(number)
@@ -154,7 +171,9 @@ class Rows:
         self._vectors = np.empty((0, self._dimensions), dtype=np.float32)
 
     def _begin(self, generation: int, keys: Sequence[str]) -> int:
-        """Writes the files of a generation with these keys' present rows, then turns the pointer to it."""
+        """Writes the files of a generation with these keys' present rows, then turns the pointer to
+        it.
+        """
         held: list[Row] = []
         with self._file(generation, "vectors").open("wb") as out:
             for rows, vectors in self.batches(keys):
@@ -171,12 +190,16 @@ class Rows:
             self._apply(self._log.read())
             whole = self._vector_file.stat().st_size >= len(self._keys) * self._dimensions * 4
         except (OSError, ValueError, LookupError, TypeError) as problem:
-            logger.warning("The matrix %s cannot be used and is made anew: %s", self._vector_file, problem)
+            logger.warning(
+                "The matrix %s cannot be used and is made anew: %s", self._vector_file, problem
+            )
             return False
         if whole:
             self._vectors = self._map(len(self._keys))
         else:
-            logger.warning("The matrix %s is shorter than its log says and is made anew.", self._vector_file)
+            logger.warning(
+                "The matrix %s is shorter than its log says and is made anew.", self._vector_file
+            )
         return whole
 
     def _apply(self, batches: Iterable[Batch]) -> None:
@@ -189,7 +212,10 @@ class Rows:
                 self._row_of[key] = row
             self._keys.extend(batch.get("keys", ()))
             self._prints.extend(batch.get("prints", ()))
-            codes += [self._codes.setdefault(family, len(self._codes)) for family in batch.get("families", ())]
+            codes += [
+                self._codes.setdefault(family, len(self._codes))
+                for family in batch.get("families", ())
+            ]
         self._families = np.concatenate([self._families, np.array(codes, dtype=np.int32)])
         alive = np.zeros(len(self._keys), dtype=np.bool_)
         alive[np.fromiter(self._row_of.values(), dtype=np.int64, count=len(self._row_of))] = True
@@ -198,7 +224,9 @@ class Rows:
     def _map(self, rows: int) -> Matrix:
         if not rows:
             return np.empty((0, self._dimensions), dtype=np.float32)
-        return np.memmap(self._vector_file, dtype="<f4", mode="r", shape=(rows, self._dimensions)).view(np.ndarray)
+        return np.memmap(
+            self._vector_file, dtype="<f4", mode="r", shape=(rows, self._dimensions)
+        ).view(np.ndarray)
 
     def _compact_if_worth_it(self) -> None:
         dead = len(self._keys) - len(self._row_of)

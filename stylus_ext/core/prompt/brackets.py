@@ -1,7 +1,8 @@
-"""Tokens in, what their brackets mean out: the weight at every token, what separates phrases, what is no text at all.
+"""Tokens in, what their brackets mean out: the weight at every token, what separates phrases, what
+is no text at all.
 
-Round and square brackets are matched apart from each other and anew after each AND, because the host does so: it splits
-at AND first, and keeps one stack for either bracket.
+Round and square brackets are matched apart from each other and anew after each AND, because the
+host does so: it splits at AND first, and keeps one stack for either bracket.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def structure(tokens: Sequence[Token]) -> Structure:
 
 
 class _Matcher:
-    """Brackets are known by the index of their opening token: plain integers, since there may be thousands."""
+    """Brackets are known by the index of their opening token: plain integers, since there may be
+    thousands.
+    """
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -55,7 +58,9 @@ class _Matcher:
         self._barred: set[int] = set()
         self._colons: dict[int, list[int]] = {}
         self._depth = 0
-        self.factors: dict[int, float] = {}  # of the opening tokens that have another than their bracket's
+        self.factors: dict[
+            int, float
+        ] = {}  # of the opening tokens that have another than their bracket's
         self.closed: set[int] = set()  # closing tokens that have an opening one
         self.depths: list[int] = []
         self.separators: set[int] = set()
@@ -108,7 +113,11 @@ class _Matcher:
         if not colons:
             return False
         when = self._tokens[index - 1]
-        if colons[-1] != index - _WHEN or when.kind != kinds.TEXT or number(when.text.strip()) is None:
+        if (
+            colons[-1] != index - _WHEN
+            or when.kind != kinds.TEXT
+            or number(when.text.strip()) is None
+        ):
             return False
         self.separators.update(colons)
         self.silent.add(index - 1)
@@ -124,8 +133,12 @@ class _Matcher:
             self._colons.setdefault(innermost, []).append(index)
 
 
-def _weights(tokens: Sequence[Token], factors: dict[int, float], closed: set[int]) -> tuple[float, ...]:
-    running = {kind: [1.0] for kind in _OPENERS}  # per bracket: the products of the factors, outermost first
+def _weights(
+    tokens: Sequence[Token], factors: dict[int, float], closed: set[int]
+) -> tuple[float, ...]:
+    running = {
+        kind: [1.0] for kind in _OPENERS
+    }  # per bracket: the products of the factors, outermost first
     weights: list[float] = []
     weight = 1.0
     for index, (kind, _, _) in enumerate(tokens):

@@ -1,6 +1,8 @@
-"""A sentence in, every run of its words that could be a task out, with what is known of each in numbers.
+"""A sentence in, every run of its words that could be a task out, with what is known of each in
+numbers.
 
-The numbers are those of the words at its edges, beside it and within it, so that a small network can tell good runs from bad.
+The numbers are those of the words at its edges, beside it and within it, so that a small network
+can tell good runs from bad.
 """
 
 from __future__ import annotations
@@ -26,14 +28,18 @@ _NUMBER = re.compile(r"\d+")
 
 CLASSES = 5 + len(_ENDINGS) + 1
 EDGES = 4
-"""The words whose numbers stand for a run: before it, its first, its last, behind it; those between are added up."""
+"""The words whose numbers stand for a run: before it, its first, its last, behind it; those between
+are added up.
+"""
 
 PLAIN = LONGEST + 6
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """`places[i]` are the first word of run `i` and the one behind its last, `beside[i]` the words around it or -1."""
+    """`places[i]` are the first word of run `i` and the one behind its last, `beside[i]` the words
+    around it or -1.
+    """
 
     words: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
@@ -50,7 +56,10 @@ def possible(text: str) -> Runs:
     matches = list(WORD.finditer(text))
     words = tuple(folded(match.group()) for match in matches)
     offsets = tuple((match.start(), match.end()) for match in matches)
-    joined = [bool(ONLY_SPACE.fullmatch(text, one[1], two[0])) for one, two in zip(offsets, offsets[1:], strict=False)]
+    joined = [
+        bool(ONLY_SPACE.fullmatch(text, one[1], two[0]))
+        for one, two in zip(offsets, offsets[1:], strict=False)
+    ]
     places = [
         (first, behind)
         for first in range(len(words))
@@ -58,13 +67,23 @@ def possible(text: str) -> Runs:
         if all(joined[first : behind - 1])
     ]
     beside = [
-        (first - 1 if first and joined[first - 1] else -1, behind if behind < len(words) and joined[behind - 1] else -1)
+        (
+            first - 1 if first and joined[first - 1] else -1,
+            behind if behind < len(words) and joined[behind - 1] else -1,
+        )
         for first, behind in places
     ]
     classes = np.array([_classes(word) for word in words], dtype=np.float32).reshape(-1, CLASSES)
     plain = _plain(text, words, offsets, places, beside)
     shape = (-1, 2)
-    return Runs(words, offsets, classes, np.array(places, dtype=np.int64).reshape(shape), np.array(beside, dtype=np.int64).reshape(shape), plain)
+    return Runs(
+        words,
+        offsets,
+        classes,
+        np.array(places, dtype=np.int64).reshape(shape),
+        np.array(beside, dtype=np.int64).reshape(shape),
+        plain,
+    )
 
 
 def numbers(found: Runs, tokens: Floats) -> Floats:
@@ -75,17 +94,31 @@ def numbers(found: Runs, tokens: Floats) -> Floats:
     first, behind = found.places.T
     before, after = found.beside.T
     within = upto[np.maximum(behind - 1, first + 1)] - upto[first + 1]
-    return np.concatenate([every[before], every[first], every[behind - 1], every[after], within, found.plain], axis=1)
+    return np.concatenate(
+        [every[before], every[first], every[behind - 1], every[after], within, found.plain], axis=1
+    )
 
 
 def _classes(word: str) -> list[bool]:
-    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) >= len(end) + _LEAST_STEM), "")
-    hand = [word in STOP, word in WEAK, word in WEAK_VERBS, _NUMBER.fullmatch(word) is not None, "-" in word]
+    ending = next(
+        (end for end in _ENDINGS if word.endswith(end) and len(word) >= len(end) + _LEAST_STEM), ""
+    )
+    hand = [
+        word in STOP,
+        word in WEAK,
+        word in WEAK_VERBS,
+        _NUMBER.fullmatch(word) is not None,
+        "-" in word,
+    ]
     return [*hand, *(ending == end for end in (*_ENDINGS, ""))]
 
 
 def _plain(
-    text: str, words: tuple[str, ...], offsets: tuple[tuple[int, int], ...], places: list[tuple[int, int]], beside: list[tuple[int, int]]
+    text: str,
+    words: tuple[str, ...],
+    offsets: tuple[tuple[int, int], ...],
+    places: list[tuple[int, int]],
+    beside: list[tuple[int, int]],
 ) -> Floats:
     """How long it is, what the rules make of it, and whether anything stands beside it."""
     by_rule = set(runs(text))
@@ -95,5 +128,12 @@ def _plain(
     for line, (first, behind), (before, after) in zip(out, places, beside, strict=True):
         start, end = offsets[first][0], offsets[behind - 1][1]
         line[behind - first - 1] = 1
-        line[LONGEST:] = (start, end) in by_rule, start in starts, end in ends, sum(weak[first:behind]), before < 0, after < 0
+        line[LONGEST:] = (
+            (start, end) in by_rule,
+            start in starts,
+            end in ends,
+            sum(weak[first:behind]),
+            before < 0,
+            after < 0,
+        )
     return out

@@ -19,7 +19,12 @@ def runs(text: str) -> Iterator[tuple[int, int]]:
     count = 0
     for match in WORD.finditer(text):
         weak = is_weak(match.group())
-        joined = start >= 0 and not weak and count < MOST_WORDS and ONLY_SPACE.fullmatch(text, end, match.start())
+        joined = (
+            start >= 0
+            and not weak
+            and count < MOST_WORDS
+            and ONLY_SPACE.fullmatch(text, end, match.start())
+        )
         if start >= 0 and not joined:
             yield start, end
             start = -1

@@ -1,6 +1,8 @@
-"""A small learned network that cuts sentences: a sentence in, the runs of its words that an adapter could serve out, as offsets.
+"""A small learned network that cuts sentences: a sentence in, the runs of its words that an adapter
+could serve out, as offsets.
 
-It learnt from captions of photographs in English; of a text of which it knows too few words, and of tags, the rules decide.
+It learnt from captions of photographs in English; of a text of which it knows too few words, and of
+tags, the rules decide.
 """
 
 from __future__ import annotations
@@ -12,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.caption_runs import CLASSES, EDGES, PLAIN, Floats, Runs, numbers, possible
+from stylus_ext.core.prompt.caption_runs import (
+    CLASSES,
+    EDGES,
+    PLAIN,
+    Floats,
+    Runs,
+    numbers,
+    possible,
+)
 from stylus_ext.core.prompt.caption_words import STOP
 from stylus_ext.core.prompt.captions import is_weak, runs
 
@@ -20,7 +30,9 @@ NOBODY, UNKNOWN = 0, 1
 """Lines of `vectors` that belong to no word."""
 
 LEAST = 0.4
-"""What a run must be worth to be a task; the runs are chosen so that they are worth most above it, taken together."""
+"""What a run must be worth to be a task; the runs are chosen so that they are worth most above it,
+taken together.
+"""
 
 KNOWN = 0.4
 """Share of the words that it must know."""
@@ -54,7 +66,9 @@ class Cutter:
         lines = [self.words.get(word, UNKNOWN) for word in found.words]
         tokens = np.concatenate([self.vectors[lines], found.classes], axis=1)
         inner = np.maximum(numbers(found, tokens) @ self.hidden + self.bias, 0.0)
-        worth: Floats = (1.0 / (1.0 + np.exp(-(inner @ self.out + np.float32(self.rest))))).astype(np.float32)
+        worth: Floats = (1.0 / (1.0 + np.exp(-(inner @ self.out + np.float32(self.rest))))).astype(
+            np.float32
+        )
         return worth
 
     def _knows(self, words: Sequence[str]) -> bool:
@@ -89,18 +103,43 @@ def cutter_of(values: Mapping[str, Any]) -> Cutter:
     """From what `values_of` made; refused where it is not whole."""
     try:
         words = {str(word): number for number, word in enumerate(values["words"], UNKNOWN + 1)}
-        vectors, hidden, bias, out = (np.array(values[name], dtype=np.float32) for name in ("vectors", "hidden", "bias", "out"))
+        vectors, hidden, bias, out = (
+            np.array(values[name], dtype=np.float32)
+            for name in ("vectors", "hidden", "bias", "out")
+        )
         rest = float(values["rest"])
     except (KeyError, TypeError, ValueError) as problem:
-        raise InvalidInput(f"These are no weights of the cutter: {problem!r} is missing or wrong.") from problem
+        raise InvalidInput(
+            f"These are no weights of the cutter: {problem!r} is missing or wrong."
+        ) from problem
     width = (EDGES + 1) * (vectors.shape[-1] + CLASSES) + PLAIN
-    whole = vectors.ndim == 2 and len(vectors) == len(words) + UNKNOWN + 1 and hidden.shape == (width, len(bias)) and bias.shape == out.shape  # noqa: PLR2004
-    if not (whole and all(np.isfinite(array).all() for array in (vectors, hidden, bias, out, np.float32(rest)))):
-        raise InvalidInput("These are no weights of the cutter: their sizes do not belong together, or a number is missing.")
+    whole = (
+        vectors.ndim == 2  # noqa: PLR2004
+        and len(vectors) == len(words) + UNKNOWN + 1
+        and hidden.shape == (width, len(bias))
+        and bias.shape == out.shape
+    )
+    if not (
+        whole
+        and all(
+            np.isfinite(array).all() for array in (vectors, hidden, bias, out, np.float32(rest))
+        )
+    ):
+        raise InvalidInput(
+            "These are no weights of the cutter: their sizes do not belong together, or a number is"
+            " missing."
+        )
     return Cutter(words, vectors, hidden, bias, out, rest)
 
 
 def values_of(cutter: Cutter) -> dict[str, Any]:
     """As plain values for JSON, rounded."""
-    rounded = {name: np.round(getattr(cutter, name).astype(np.float64), DIGITS).tolist() for name in ("vectors", "hidden", "bias", "out")}
-    return {"words": sorted(cutter.words, key=lambda word: cutter.words[word]), **rounded, "rest": round(cutter.rest, DIGITS)}
+    rounded = {
+        name: np.round(getattr(cutter, name).astype(np.float64), DIGITS).tolist()
+        for name in ("vectors", "hidden", "bias", "out")
+    }
+    return {
+        "words": sorted(cutter.words, key=lambda word: cutter.words[word]),
+        **rounded,
+        "rest": round(cutter.rest, DIGITS),
+    }

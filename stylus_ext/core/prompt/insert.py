@@ -1,4 +1,6 @@
-"""A Prompt and additions in, the text with the additions inside their segments out; no other character changes."""
+"""A Prompt and additions in, the text with the additions inside their segments out; no other
+character changes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from stylus_ext.core.prompt.user_tags import UserTag
 
 # After these nothing needs to be put between: the user, or a sentence, has ended already.
 _ENDED = tuple(",.!?;:\uff0c\u3001\u3002\uff01\uff1f\uff1b")
-_SYNTAX = frozenset((kinds.AND, kinds.BREAK, kinds.COMMENT, kinds.BAR, kinds.BRACE_OPEN, kinds.BRACE_CLOSE))
+_SYNTAX = frozenset(
+    (kinds.AND, kinds.BREAK, kinds.COMMENT, kinds.BAR, kinds.BRACE_OPEN, kinds.BRACE_CLOSE)
+)
 _CLOSING = frozenset((kinds.ROUND_CLOSE, kinds.SQUARE_CLOSE))
 
 
@@ -32,7 +36,9 @@ class Inserted:
 
 
 def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
-    """Each addition goes to the end of the segment of that index, or it is refused; an empty one is neither."""
+    """Each addition goes to the end of the segment of that index, or it is refused; an empty one is
+    neither.
+    """
     parts: list[str] = []
     refused: list[Refusal] = []
     done = 0
@@ -55,8 +61,9 @@ def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
 def is_harmless(addition: str) -> bool:
     """Whether a text can stand in any prompt without changing how the rest is read.
 
-    Extra networks, weights and closed brackets may be in it; separators, comments, wildcards, variants, an open bracket,
-    a backslash at the end and what would be read as the weight of an AND may not.
+    Extra networks, weights and closed brackets may be in it; separators, comments, wildcards,
+    variants, an open bracket, a backslash at the end and what would be read as the weight of an AND
+    may not.
     """
     parsed = parse_prompt(addition)
     silent = structure(parsed.tokens).silent
@@ -66,7 +73,10 @@ def is_harmless(addition: str) -> bool:
         and not parsed.unresolved
         and not addition.rstrip().endswith("\\")
         and not any(token.kind in _SYNTAX for token in parsed.tokens)
-        and not any(token.kind in _CLOSING and index not in silent for index, token in enumerate(parsed.tokens))
+        and not any(
+            token.kind in _CLOSING and index not in silent
+            for index, token in enumerate(parsed.tokens)
+        )
     )
 
 
@@ -74,14 +84,19 @@ def _objection(prompt: Prompt, index: int, addition: str) -> str | None:
     if not 0 <= index < len(prompt.segments):
         return f"The prompt has no part number {index + 1}, so nothing was added to it."
     if not prompt.segments[index].closed:
-        return f"Part {index + 1} of the prompt ends inside a bracket, so nothing was added to it; close the bracket."
+        return (
+            f"Part {index + 1} of the prompt ends inside a bracket, so nothing was added to it;"
+            " close the bracket."
+        )
     if not is_harmless(addition) or not _fits(prompt, prompt.segments[index], addition):
         return f"{addition!r} would change how the rest of the prompt is read, so it was not added."
     return None
 
 
 def _fits(prompt: Prompt, segment: Segment, addition: str) -> bool:
-    """What the user's text ends in can change what is added ("a :" and "2"), so the outcome itself is read again."""
+    """What the user's text ends in can change what is added ("a :" and "2"), so the outcome itself
+    is read again.
+    """
     glued = _glued(prompt, segment, addition)
     outcome = parse_prompt(prompt.text[: segment.end] + glued + prompt.text[segment.end :])
     added = parse_prompt(addition).user_tags
@@ -109,7 +124,8 @@ def _names(tags: tuple[UserTag, ...]) -> list[tuple[str, str, tuple[str, ...]]]:
 def _glued(prompt: Prompt, segment: Segment, addition: str) -> str:
     """The addition with what must stand before and after it."""
     before, after = prompt.text[: segment.end], prompt.text[segment.end :]
-    # The host takes extra networks out of the text before it reads it; commas are for what then is left.
+    # The host takes extra networks out of the text before it reads it; commas are for what then is
+    # left.
     said = _without_networks(prompt, segment).rstrip()
     if said and not said.endswith(_ENDED) and _says_something(addition):
         glue = ", "
@@ -131,4 +147,7 @@ def _without_networks(prompt: Prompt, segment: Segment) -> str:
 
 
 def _says_something(addition: str) -> bool:
-    return any(token.kind != kinds.NETWORK and not token.text.isspace() for token in parse_prompt(addition).tokens)
+    return any(
+        token.kind != kinds.NETWORK and not token.text.isspace()
+        for token in parse_prompt(addition).tokens
+    )

@@ -1,4 +1,6 @@
-"""Prompt text in, a Prompt out: tokens, segments, the user's own tags; nothing is lost and nothing is judged."""
+"""Prompt text in, a Prompt out: tokens, segments, the user's own tags; nothing is lost and nothing
+is judged.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def parse_prompt(text: str) -> Prompt:
 
 def _is_wild(token: Token) -> bool:
     if token.kind == NETWORK:  # <lora:__any__:1>
-        return any(inner.kind == WILDCARD or "{" in inner.text for inner in tokenise(token.text[1:-1]))
+        return any(
+            inner.kind == WILDCARD or "{" in inner.text for inner in tokenise(token.text[1:-1])
+        )
     return token.kind == WILDCARD
 
 
@@ -56,4 +60,8 @@ def _is_tags(tokens: Sequence[Token]) -> bool:
         elif token.kind in {TEXT, WILDCARD}:  # brackets and weights make no phrase longer
             phrases[-1] += sum(any(sign.isalnum() for sign in word) for word in token.text.split())
     lengths = sorted(length for length in phrases if length)
-    return commas >= COMMAS_OF_A_TAG_PROMPT and bool(lengths) and lengths[len(lengths) // 2] <= WORDS_OF_A_TAG
+    return (
+        commas >= COMMAS_OF_A_TAG_PROMPT
+        and bool(lengths)
+        and lengths[len(lengths) // 2] <= WORDS_OF_A_TAG
+    )

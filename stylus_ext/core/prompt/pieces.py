@@ -1,4 +1,6 @@
-"""A Prompt in, its phrases out, with all syntax gone: what the picture shall show, piece by piece."""
+"""A Prompt in, its phrases out, with all syntax gone: what the picture shall show, piece by
+piece.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,16 @@ from stylus_ext.core.prompt.words import content_words
 Role = Literal["content", "boilerplate", "count"]
 
 _SEPARATE = frozenset(
-    (kinds.COMMA, kinds.NEWLINE, kinds.STOP, kinds.BREAK, kinds.AND, kinds.NETWORK, kinds.WILDCARD, kinds.COMMENT)
+    (
+        kinds.COMMA,
+        kinds.NEWLINE,
+        kinds.STOP,
+        kinds.BREAK,
+        kinds.AND,
+        kinds.NETWORK,
+        kinds.WILDCARD,
+        kinds.COMMENT,
+    )
 )
 
 
@@ -38,7 +49,9 @@ def pieces(prompt: Prompt) -> tuple[Piece, ...]:
 
 
 def phrases(prompt: Prompt) -> tuple[Piece, ...]:
-    """Every phrase with its role. The alternatives of [a|b], {a|b} and [a:b:0.5] are phrases of their own."""
+    """Every phrase with its role. The alternatives of [a|b], {a|b} and [a:b:0.5] are phrases of
+    their own.
+    """
     brackets = structure(prompt.tokens)
     found: list[Piece] = []
     held: list[tuple[Token, float]] = []
@@ -48,7 +61,11 @@ def phrases(prompt: Prompt) -> tuple[Piece, ...]:
             found.extend(_piece(held, segment))
             held = []
             segment += token.kind in {kinds.BREAK, kinds.AND}
-        elif index not in brackets.silent and token.kind != kinds.ODDS and token.start < prompt.segments[segment].end:
+        elif (
+            index not in brackets.silent
+            and token.kind != kinds.ODDS
+            and token.start < prompt.segments[segment].end
+        ):
             held.append((token, brackets.weights[index]))
     found.extend(_piece(held, segment))
     return tuple(found)

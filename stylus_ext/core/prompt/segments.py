@@ -1,4 +1,6 @@
-"""Tokens in, the parts that BREAK and AND make of a prompt out, with the place in each where text may be added."""
+"""Tokens in, the parts that BREAK and AND make of a prompt out, with the place in each where text
+may be added.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,18 @@ _WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`text[start:end]` is the segment's own text: no white space around it, no comment and no AND weight behind it."""
+    """`text[start:end]` is the segment's own text: no white space around it, no comment and no AND
+    weight behind it.
+    """
 
     index: int
     start: int
     end: int
     separator: Separator  # what stands before it
     weight: float | None  # the :1.2 of "a AND b :1.2"
-    closed: bool  # False where `end` lies inside a bracket: nothing can be added there without changing its meaning
+    # False where `end` lies inside a bracket: nothing can be added there without changing its
+    # meaning
+    closed: bool
 
 
 def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Segment, ...]:
@@ -46,8 +52,12 @@ def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Segm
     return tuple(segments)
 
 
-def _extent(text: str, tokens: Sequence[Token], begin: int, last_of_part: bool) -> tuple[int, int, float | None]:
-    """Where a segment's text starts and ends; `last_of_part`: an AND weight may stand at its end."""
+def _extent(
+    text: str, tokens: Sequence[Token], begin: int, last_of_part: bool
+) -> tuple[int, int, float | None]:
+    """Where a segment's text starts and ends; `last_of_part`: an AND weight may stand at its
+    end.
+    """
     limit = tokens[-1].end if tokens else begin
     start = min(limit, begin + len(text[begin:limit]) - len(text[begin:limit].lstrip()))
     if start == limit:

@@ -1,4 +1,6 @@
-"""Text that was put into a prompt for the user to see, and taking exactly that out again, whatever he wrote around it meanwhile."""
+"""Text that was put into a prompt for the user to see, and taking exactly that out again, whatever
+he wrote around it meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def without(text: str, before: str, after: str) -> str:
         return before
     for piece in reversed(pieces(before, after)):
         place = text.rfind(piece)
-        text = _without_tags(text, piece) if place < 0 else text[:place] + text[place + len(piece) :]
+        text = (
+            _without_tags(text, piece) if place < 0 else text[:place] + text[place + len(piece) :]
+        )
     return text
 
 

@@ -1,7 +1,8 @@
-"""A Prompt in, its spans out: the pieces that an adapter could serve, disjoint, in order, with their places in the text.
+"""A Prompt in, its spans out: the pieces that an adapter could serve, disjoint, in order, with
+their places in the text.
 
-Of tag prompts the commas rule, and only what is as long as a sentence is cut further; captions fall into runs of telling
-words. Head counts, quality talk and ratings are no spans.
+Of tag prompts the commas rule, and only what is as long as a sentence is cut further; captions fall
+into runs of telling words. Head counts, quality talk and ratings are no spans.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ LONGEST_TAG = 4
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of the prompt that an adapter could serve; `start` and `end` are offsets into the prompt's text."""
+    """A piece of the prompt that an adapter could serve; `start` and `end` are offsets into the
+    prompt's text.
+    """
 
     text: str
     start: int

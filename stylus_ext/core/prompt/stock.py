@@ -1,4 +1,5 @@
-"""Phrases in, whether they are stock out: quality talk, head counts, and what negative prompts always say.
+"""Phrases in, whether they are stock out: quality talk, head counts, and what negative prompts
+always say.
 
 Phrases are compared by their words, so that "Best-Quality" and "best quality" are one.
 """
@@ -12,34 +13,53 @@ from stylus_ext.core.prompt.words import content_words, words
 
 # A phrase of these words alone says how good the picture shall be, and nothing about what is in it.
 _QUALITY_WORDS = """
-    masterpiece masterwork quality best high highest higher good great amazing awesome stunning gorgeous perfect ultra
-    hyper super extremely extreme incredibly incredible insanely insane highly very much most more really finely fine
-    detail detailed details intricate intricately elaborate hyperdetailed ultradetailed superdetailed sharp sharpness crisp
-    highres absurdres lowres hires hires res resolution definition hd uhd fhd qhd fullhd hdr 2k 4k 8k 12k 16k 32k 64k
-    aesthetic pixel ultrahd hq unreal professional award winning award-winning rendering official wallpaper cg unity dslr
-    trending artstation artstationhq artstationhd deviantart pixiv cgsociety featured flickr raw photo photograph
-    top rated newest recent mid early old year level ultra-detailed clear clean beautiful well composed
+    masterpiece masterwork quality best high highest higher good great amazing awesome stunning
+    gorgeous perfect ultra
+    hyper super extremely extreme incredibly incredible insanely insane highly very much most more
+    really finely fine
+    detail detailed details intricate intricately elaborate hyperdetailed ultradetailed
+    superdetailed sharp sharpness crisp
+    highres absurdres lowres hires hires res resolution definition hd uhd fhd qhd fullhd hdr 2k 4k
+    8k 12k 16k 32k 64k
+    aesthetic pixel ultrahd hq unreal professional award winning award-winning rendering official
+    wallpaper cg unity dslr
+    trending artstation artstationhq artstationhd deviantart pixiv cgsociety featured flickr raw
+    photo photograph
+    top rated newest recent mid early old year level ultra-detailed clear clean beautiful well
+    composed
 """
 # None of these makes stock by itself: "photo", "beautiful", "clear sky" may be what the user wants.
 _ONLY_WITH_OTHERS = """
-    photo photograph wallpaper beautiful gorgeous perfect good great clear clean old early pixel unreal rendering unity
-    professional official newest recent year mid level well composed top fine sharp most much more raw deviantart pixiv
+    photo photograph wallpaper beautiful gorgeous perfect good great clear clean old early pixel
+    unreal rendering unity
+    professional official newest recent year mid level well composed top fine sharp most much more
+    raw deviantart pixiv
     flickr featured award winning high super
 """
 _QUALITY_PHRASES = """
-    detailed background, detailed face, detailed eyes, beautiful detailed eyes, beautiful eyes, perfect eyes,
-    perfect face, beautiful face, detailed skin, high detailed skin, skin texture, realistic skin texture, sharp focus,
-    film grain, fujifilm xt3, fujifilm xt-3, unreal engine, unreal engine 5, octane render, ray tracing, best shadow,
-    best shadows, cinematic composition, perfect composition, good composition, dynamic composition, rule of thirds,
-    extremely detailed cg unity 8k wallpaper, an extremely delicate and beautiful, extremely delicate and beautiful,
-    very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy, good anatomy,
-    perfect hands, good hands, detailed hands, five fingers, perfect lighting, best illumination, top quality, work of art,
-    safe, sfw, general, sensitive, questionable, explicit, photo, photograph, image, picture, commercial, photo of,
-    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of, photograph of, the image is,
+    detailed background, detailed face, detailed eyes, beautiful detailed eyes, beautiful eyes,
+    perfect eyes,
+    perfect face, beautiful face, detailed skin, high detailed skin, skin texture,
+    realistic skin texture, sharp focus,
+    film grain, fujifilm xt3, fujifilm xt-3, unreal engine, unreal engine 5, octane render,
+    ray tracing, best shadow,
+    best shadows, cinematic composition, perfect composition, good composition,
+    dynamic composition, rule of thirds,
+    extremely detailed cg unity 8k wallpaper, an extremely delicate and beautiful, extremely
+    delicate and beautiful,
+    very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy,
+    good anatomy,
+    perfect hands, good hands, detailed hands, five fingers, perfect lighting, best illumination,
+    top quality, work of art,
+    safe, sfw, general, sensitive, questionable, explicit, photo, photograph, image, picture,
+    commercial, photo of,
+    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of,
+    photograph of, the image is,
     newest, recent, award-winning, award winning
 """
 _QUALITY_FORM = re.compile(
-    r"(?:score|rating|source|year|quality|safety)(?:_|\s?:\s?)\w[\w\s+]*|score [4-9](?: up)?|\d{1,2}\s?k"
+    r"(?:score|rating|source|year|quality|safety)(?:_|\s?:\s?)\w[\w\s+]*|score [4-9](?:"
+    r" up)?|\d{1,2}\s?k"
     r"|\d{3,5}\s?[x×]\s?\d{3,5}|(?:year )?20[12]\d|iso\s?\d+|f\s?/?\s?\d(?:\.\d+)?|\d+\s?mm",
 )
 _ONE = r"(?:1|one|single)"
@@ -50,22 +70,34 @@ _COUNT_FORM = re.compile(
     rf"|(?:group|crowd) of people|people|(?:a|the)?\s*(?:girl|boy|woman|man|person)",
 )
 
-# One of these makes a phrase of a negative prompt stock ("mutated hands and fingers"): it asks for a sound picture.
+# One of these makes a phrase of a negative prompt stock ("mutated hands and fingers"): it asks for
+# a sound picture.
 _FAULTS = """
-    bad badly worst poor poorly deformed deformity deform disfigured mutated mutation mutilated malformed misshapen
-    fused missing extra ugly unnatural unrealistic lowres blurry blur blurred cropped duplicate duplicated
-    duplication cloned error errored jpeg artifact watermark watermarked signature signed username logo lowest
-    deformation imperfect incorrect wrong broken asymmetric asymmetrical disconnected amputation morbid distorted
-    distortion disproportionate inaccurate unfocused misplaced ambiguous imprecise displeasing unfinished
-    overexposed underexposed oversaturated undersaturated overexposure underexposure grainy noisy pixelated
+    bad badly worst poor poorly deformed deformity deform disfigured mutated mutation mutilated
+    malformed misshapen
+    fused missing extra ugly unnatural unrealistic lowres blurry blur blurred cropped duplicate
+    duplicated
+    duplication cloned error errored jpeg artifact watermark watermarked signature signed username
+    logo lowest
+    deformation imperfect incorrect wrong broken asymmetric asymmetrical disconnected amputation
+    morbid distorted
+    distortion disproportionate inaccurate unfocused misplaced ambiguous imprecise displeasing
+    unfinished
+    overexposed underexposed oversaturated undersaturated overexposure underexposure grainy noisy
+    pixelated
 """
 # A phrase of these words alone is stock.
 _NEGATIVE_WORDS = """
-    hand finger limb arm leg foot feet face eye body head neck ear mouth teeth tooth nose toe skin hair anatomy anatomical
-    proportion long many few too much multiple double low normal quality detail text letter word caption title
-    subtitle font copyright name date number web address site url patreon artist frame border out body cut drawn
-    pixel compression noise gross cross eyed lazy crossed digit fewer less more simple background interlocked
-    conjoined siamese twin worse average medium weird strange tiling boring tilted oldest early mediocre
+    hand finger limb arm leg foot feet face eye body head neck ear mouth teeth tooth nose toe skin
+    hair anatomy anatomical
+    proportion long many few too much multiple double low normal quality detail text letter word
+    caption title
+    subtitle font copyright name date number web address site url patreon artist frame border out
+    body cut drawn
+    pixel compression noise gross cross eyed lazy crossed digit fewer less more simple background
+    interlocked
+    conjoined siamese twin worse average medium weird strange tiling boring tilted oldest early
+    mediocre
     amateur beginner resolution res
 """
 _EMBEDDING = re.compile(
@@ -82,7 +114,9 @@ def is_quality(phrase: str) -> bool:
         return True
     key = content_words(phrase)
     return (
-        bool(key) and not _vocabulary(_ONLY_WITH_OTHERS).issuperset(key) and _vocabulary(_QUALITY_WORDS).issuperset(key)
+        bool(key)
+        and not _vocabulary(_ONLY_WITH_OTHERS).issuperset(key)
+        and _vocabulary(_QUALITY_WORDS).issuperset(key)
     )
 
 
@@ -92,7 +126,9 @@ def is_count(phrase: str) -> bool:
 
 
 def is_fault(phrase: str) -> bool:
-    """What negative prompts say about anatomy, quality, lettering, and by the names of embeddings."""
+    """What negative prompts say about anatomy, quality, lettering, and by the names of
+    embeddings.
+    """
     if _EMBEDDING.fullmatch(phrase.strip().casefold()):
         return True
     key = content_words(phrase)

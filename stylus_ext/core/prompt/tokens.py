@@ -1,4 +1,6 @@
-"""Prompt text in, a flat list of tokens out; joined again they are the text, whatever the text was."""
+"""Prompt text in, a flat list of tokens out; joined again they are the text, whatever the text
+was.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import re
 from typing import NamedTuple
 
 TEXT = "text"
-COMMENT = "comment"  # the WebUI drops everything from "#" to the end of the line, before it reads anything else
+# the WebUI drops everything from "#" to the end of the line, before it reads anything else
+COMMENT = "comment"
 NETWORK = "network"  # <lora:name:1>, <lyco:...>, <hypernet:...> or any other <word:...>
 WILDCARD = "wildcard"  # __name__ or ${name}: only Dynamic Prompts knows what will stand here
 BREAK = "break"
@@ -26,8 +29,10 @@ ODDS = "odds"  # the 0.5:: of {0.5::a|b}
 # The host splits there, whatever Dynamic Prompts would have made of it.
 _UNSPLIT = r"(?!\b(?:AND|BREAK)\b)"
 
-# The order decides: the first alternative that fits wins, as the hosts' own passes over the text do one after another.
-# No alternative may look far beyond what it takes, so that 20,000 characters of anything stay linear.
+# The order decides: the first alternative that fits wins, as the hosts' own passes over the text do
+# one after another.
+# No alternative may look far beyond what it takes, so that 20,000 characters of anything stay
+# linear.
 _PATTERN = re.compile(
     rf"""
     (?P<comment>\#[^\n]*)
@@ -48,13 +53,15 @@ _PATTERN = re.compile(
   | (?P<newline>\r\n|[\r\n])
   | (?P<stop>(?<=\w\w\w)[.!?;](?=\s|\Z) | [\u3002\uff01\uff1f\uff1b])
   | (?P<text>[^\W_]+|[^\S\r\n]+|.)
-    """,
+    """,  # noqa: E501
     re.VERBOSE | re.DOTALL,
 )
 
 
 class Token(NamedTuple):
-    """A tuple, because a long prompt has thousands of them and a frozen dataclass takes three times as long to make."""
+    """A tuple, because a long prompt has thousands of them and a frozen dataclass takes three times
+    as long to make.
+    """
 
     kind: str
     text: str

@@ -14,7 +14,9 @@ _COMMENT = re.compile("#[^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class UserTag:
-    """`weight` is None where none was written (the host takes 1) or where it is no number (the host then loads nothing)."""
+    """`weight` is None where none was written (the host takes 1) or where it is no number (the host
+    then loads nothing).
+    """
 
     kind: str
     name: str
@@ -40,7 +42,8 @@ def number(text: str) -> float | None:
 def _read(token: Token) -> UserTag:
     kind, _, inside = _COMMENT.sub("", token.text[1:-1]).partition(":")
     items = inside.split(":")
-    # As the host reads them: an item with exactly one "=" is an argument by name, the first of the others is the name.
+    # As the host reads them: an item with exactly one "=" is an argument by name, the first of the
+    # others is the name.
     named = dict(item.split("=") for item in items if item.count("=") == 1)
     positional = [item for item in items if item.count("=") != 1]
     written = positional[1] if len(positional) > 1 else named.get("te", named.get("unet", ""))

@@ -1,8 +1,10 @@
-"""Text in, the words that two texts can be matched by out: of a prompt, a name, a trigger word or a card.
+"""Text in, the words that two texts can be matched by out: of a prompt, a name, a trigger word or a
+card.
 
-Lower case, NFKC, no accents on Latin letters, no plural, American spelling. Underscores, hyphens and brackets part words; `x-men` gives
-`x`, `man` and, because one side of the hyphen is short, `xmen` behind all others. Digits stay with their letters (`2b`).
-Chinese, Japanese and Thai runs, which have no spaces, become pairs of characters, so that a name is found in a sentence.
+Lower case, NFKC, no accents on Latin letters, no plural, American spelling. Underscores, hyphens
+and brackets part words; `x-men` gives `x`, `man` and, because one side of the hyphen is short,
+`xmen` behind all others. Digits stay with their letters (`2b`). Chinese, Japanese and Thai runs,
+which have no spaces, become pairs of characters, so that a name is found in a sentence.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ SHORT_SIDE = 3  # of a hyphenated word, for the joined form: spider-man, t-shirt
 LONGEST_PLURAL = 32
 
 _STOP = """
-    a an and are as at be been being but by do does for from had has have he her hers him his how i if in into is it its just
-    me my near no nor not of off on onto or our out over own s she so some such t than that the their them then there
-    these they this those through to too under up upon very was we were what when where which while who whom whose why
+    a an and are as at be been being but by do does for from had has have he her hers him his how i
+    if in into is it its just
+    me my near no nor not of off on onto or our out over own s she so some such t than that the
+    their them then there
+    these they this those through to too under up upon very was we were what when where which while
+    who whom whose why
     with within without you your
 """
 STOP = frozenset(_STOP.split())
 
 # Han, kana and Thai: the scripts that are written without spaces.
-_UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # noqa: E501
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ANY_WORD = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W_{_UNSPACED}]|(?<=\w)[\u0300-\u036f])+)")
 _HYPHENATED = re.compile(r"(?<![^\W_])([^\W_]+)-([^\W_]+)")
@@ -31,31 +36,45 @@ _OWNER = re.compile(r"(?<=\w)'s\b")
 _WITHIN = re.compile(r"(?<=\w)'(?=\w)")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u00b4`", "'"))
 _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
-_LATIN = {ord(a): b for a, b in zip("øłđæœıðþ", ("o", "l", "d", "ae", "oe", "i", "d", "th"), strict=True)}
+_LATIN = {
+    ord(a): b for a, b in zip("øłđæœıðþ", ("o", "l", "d", "ae", "oe", "i", "d", "th"), strict=True)
+}
 _ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
 
 _PLURALS = """
-    men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf elves:elf leaves:leaf
-    knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof movies:movie
+    men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf
+    elves:elf leaves:leaf
+    knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof
+    movies:movie
     cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie pixies:pixie genies:genie brownies:brownie
-    rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe horseshoes:horseshoe
-    headaches:headache buses:bus lenses:lens viruses:virus series:series species:species canvas:canvas atlas:atlas
-    christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james always:always
-    does:does aries:aries pegasus:pegasus mars:mars news:news glasses:glasses eyeglasses:glasses sunglasses:sunglasses
-"""
+    rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe
+    horseshoes:horseshoe
+    headaches:headache buses:bus lenses:lens viruses:virus series:series species:species
+    canvas:canvas atlas:atlas
+    christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james
+    always:always
+    does:does aries:aries pegasus:pegasus mars:mars news:news glasses:glasses eyeglasses:glasses
+    sunglasses:sunglasses
+"""  # noqa: E501
 _SPELLINGS = """
     colour:color coloured:colored colouring:coloring colourful:colorful watercolour:watercolor armour:armor armoured:armored
     harbour:harbor neighbour:neighbor neighbourhood:neighborhood favourite:favorite grey:gray greyscale:grayscale centre:center
-    theatre:theater fibre:fiber sceptre:scepter sombre:somber lustre:luster jewellery:jewelry moustache:mustache pyjama:pajama
-    pyjamas:pajama pajamas:pajama aluminium:aluminum plough:plow tyre:tire cosy:cozy mould:mold smoulder:smolder sabre:saber calibre:caliber
-    catalogue:catalog aeroplane:airplane doughnut:donut yoghurt:yogurt whisky:whiskey axe:ax storey:story kerb:curb manoeuvre:maneuver
+    theatre:theater fibre:fiber sceptre:scepter sombre:somber lustre:luster jewellery:jewelry
+    moustache:mustache pyjama:pajama
+    pyjamas:pajama pajamas:pajama aluminium:aluminum plough:plow tyre:tire cosy:cozy mould:mold
+    smoulder:smolder sabre:saber calibre:caliber
+    catalogue:catalog aeroplane:airplane doughnut:donut yoghurt:yogurt whisky:whiskey axe:ax
+    storey:story kerb:curb manoeuvre:maneuver
     traveller:traveler jeweller:jeweler marvellous:marvelous woollen:woolen sulphur:sulfur vapour:vapor parlour:parlor
-    splendour:splendor glamour:glamor behaviour:behavior labour:labor rumour:rumor humour:humor honour:honor odour:odor
-"""
+    splendour:splendor glamour:glamor behaviour:behavior labour:labor rumour:rumor humour:humor
+    honour:honor odour:odor
+"""  # noqa: E501
 """British and American: one word."""
 
 _SPELLED = {one: other for one, _, other in (pair.partition(":") for pair in _SPELLINGS.split())}
-_IRREGULAR = {plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())} | _SPELLED
+_IRREGULAR = {
+    plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())
+} | _SPELLED
 _ENDINGS = (
     (("ss", "us", "is"), 0, ""),  # dress, virus, tennis: not a plural
     (("sses", "shes", "ches", "xes", "oes"), 2, ""),
@@ -72,7 +91,11 @@ def words(text: str) -> list[str]:
         lower = _WITHIN.sub("", _OWNER.sub("", lower))
     found = _ASCII_WORD.findall(lower) if lower.isascii() else _split(lower)
     if "-" in lower:
-        found += [a + b for a, b in _HYPHENATED.findall(lower) if len(a) <= SHORT_SIDE or len(b) <= SHORT_SIDE]
+        found += [
+            a + b
+            for a, b in _HYPHENATED.findall(lower)
+            if len(a) <= SHORT_SIDE or len(b) <= SHORT_SIDE
+        ]
     return [singular(word) if word[-1] == "s" or word in _IRREGULAR else word for word in found]
 
 
@@ -97,10 +120,13 @@ def singular(word: str) -> str:
 
 
 def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES).translate(_HYPHENS)
+    folded = (
+        unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES).translate(_HYPHENS)
+    )
     if folded.isascii():
         return folded
-    # Accents go from Latin letters only: a kana without its mark, or a Cyrillic letter, would be another letter.
+    # Accents go from Latin letters only: a kana without its mark, or a Cyrillic letter, would be
+    # another letter.
     bare = _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", folded.translate(_LATIN)))
     return unicodedata.normalize("NFC", bare)
 
@@ -110,7 +136,7 @@ def _split(text: str) -> list[str]:
     for run, word in _ANY_WORD.findall(text):
         if word:
             found.append(word)
-        elif len(run) <= 2:  # noqa: PLR2004 - a pair is its own pair
+        elif len(run) <= 2:  # noqa: PLR2004
             found.append(run)
         else:
             found += [run[at : at + 2] for at in range(len(run) - 1)]

@@ -1,1 +1,3 @@
-"""Tags: how strongly each pick is applied, its trigger words, and the prompt of each batch with them written in."""
+"""Tags: how strongly each pick is applied, its trigger words, and the prompt of each batch with
+them written in.
+"""

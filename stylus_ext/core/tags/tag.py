@@ -9,7 +9,9 @@ from stylus_ext.core.card import AdapterKey
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """The stem that the host knows (or will know), the trigger words chosen, and what goes into the negative prompt."""
+    """The stem that the host knows (or will know), the trigger words chosen, and what goes into the
+    negative prompt.
+    """
 
     key: AdapterKey
     stem: str

@@ -1,4 +1,6 @@
-"""In: an adapter's groups of trigger words and the prompt. Out: those words that identify it and that the prompt lacks."""
+"""In: an adapter's groups of trigger words and the prompt. Out: those words that identify it and
+that the prompt lacks.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,18 @@ from stylus_ext.core.prompt.words import content_words, words
 
 MOST_OF_A_CHARACTER = 6
 MOST_OF_OTHERS = 2
-"""The first words of a group call the adapter; what follows is mostly what the showcase happened to wear."""
+"""The first words of a group call the adapter; what follows is mostly what the showcase happened to
+wear.
+"""
 
 _CHARACTERS = frozenset({"character", "person"})
 _CLOTHES = frozenset(
-    """apron armor armour bikini blazer blouse bodysuit boots bra cape cardigan cloak coat collar corset costume dress
-    gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard miniskirt outfit overalls pantyhose pants robe
-    sandals scarf shirt shoes shorts skirt sleeves sneakers socks stockings suit sweater swimsuit sundress tank thighhighs
+    """apron armor armour bikini blazer blouse bodysuit boots bra cape cardigan cloak coat collar
+    corset costume dress
+    gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard miniskirt outfit overalls
+    pantyhose pants robe
+    sandals scarf shirt shoes shorts skirt sleeves sneakers socks stockings suit sweater swimsuit
+    sundress tank thighhighs
     tie tights top trousers tunic tuxedo uniform vest yukata""".split()
 )
 _CLOTHES_WORDS = frozenset(word for item in _CLOTHES for word in words(item))
@@ -27,7 +34,9 @@ _UNESCAPED = re.compile(r"(?<!\\)([()\[\]])")
 
 
 def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[str, ...]:
-    """The group that has most in common with the prompt, without what the prompt has already or contradicts."""
+    """The group that has most in common with the prompt, without what the prompt has already or
+    contradicts.
+    """
     if not groups:
         return ()
     present = words(prompt.text)
@@ -39,10 +48,16 @@ def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[
 
 
 def _identifying(group: str, kind: str) -> list[str]:
-    """Counts, quality words and networks are no phrases of content; of the rest the first ones count."""
-    read = parse_prompt(_IN_A_NAME.sub(r"\\(\1\\)", group))  # "saber (fate)" is a name, not attention
+    """Counts, quality words and networks are no phrases of content; of the rest the first ones
+    count.
+    """
+    read = parse_prompt(
+        _IN_A_NAME.sub(r"\\(\1\\)", group)
+    )  # "saber (fate)" is a name, not attention
     texts = [piece.text for piece in pieces(read) if piece.role == "content"]
-    return list(dict.fromkeys(texts))[: MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS]
+    return list(dict.fromkeys(texts))[
+        : MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
+    ]
 
 
 def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
@@ -51,12 +66,16 @@ def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
 
 
 def _contradicts(trigger: str, prompt: Prompt, known: set[str]) -> bool:
-    """Other clothes than the prompt's, or the same thing with another look: "blue hair" where the prompt says "red hair"."""
+    """Other clothes than the prompt's, or the same thing with another look: "blue hair" where the
+    prompt says "red hair".
+    """
     own = words(trigger)
     if _CLOTHES_WORDS & set(own) and _CLOTHES_WORDS & known:
         return True
     head = own[-1] if own else ""
-    return len(own) > 1 and any(_other_look(words(piece.text), own, head) for piece in pieces(prompt))
+    return len(own) > 1 and any(
+        _other_look(words(piece.text), own, head) for piece in pieces(prompt)
+    )
 
 
 def _other_look(said: Sequence[str], own: Sequence[str], head: str) -> bool:

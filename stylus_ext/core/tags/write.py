@@ -1,4 +1,6 @@
-"""In: the user's prompts, a composition and a mask. Out: the prompts of one batch, the user's own text unchanged in them."""
+"""In: the user's prompts, a composition and a mask. Out: the prompts of one batch, the user's own
+text unchanged in them.
+"""
 
 from __future__ import annotations
 
@@ -38,26 +40,40 @@ class Sheet:
 
 
 def write_tags(sheet: Sheet, mask: Mask) -> Written:
-    weights = weigh(sheet.composition, mask, sheet.settings.weights, own_weight(sheet.prompt.user_tags))
+    weights = weigh(
+        sheet.composition, mask, sheet.settings.weights, own_weight(sheet.prompt.user_tags)
+    )
     on = [pick for pick in sheet.composition.picks if weights.get(pick.key)]
     squeezed = [pick for pick in sheet.composition.picks if weights.get(pick.key) == 0]
-    notes = [Note("no_room", f"{pick.name} was left out: the adapters in your prompt take up the whole cap.") for pick in squeezed]
+    notes = [
+        Note(
+            "no_room",
+            f"{pick.name} was left out: the adapters in your prompt take up the whole cap.",
+        )
+        for pick in squeezed
+    ]
     prompt = _emphasised(sheet)
     inserted = insert(prompt, _additions(sheet, prompt, on))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
-    tags = " ".join(f"<lora:{sheet.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on)
+    tags = " ".join(
+        f"<lora:{sheet.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
+    )
     return Written(_appended(inserted.text, tags), _negative(sheet, on), tuple(notes))
 
 
 def _emphasised(sheet: Sheet) -> Prompt:
-    """PAPER.md 1.5: tasks that nothing serves can be given more attention. The user's words stay; brackets go around them."""
+    """PAPER.md 1.5: tasks that nothing serves can be given more attention. The user's words stay;
+    brackets go around them.
+    """
     weight = sheet.settings.text.emphasis
     served = {pick.task for pick in sheet.composition.picks}
     if weight <= 1.0 or not served:
         return sheet.prompt
     text, done, parts = sheet.prompt.text, 0, []
     for task in sorted(sheet.composition.tasks, key=lambda task: task.start):
-        plain = all(token.kind == TEXT for token in parse_prompt(text[task.start : task.end]).tokens)
+        plain = all(
+            token.kind == TEXT for token in parse_prompt(text[task.start : task.end]).tokens
+        )
         if task.start >= done and task.start not in served and not task.taken_by and plain:
             parts += [text[done : task.start], f"({text[task.start : task.end]}:{written(weight)})"]
             done = task.end
@@ -65,8 +81,9 @@ def _emphasised(sheet: Sheet) -> Prompt:
 
 
 def _additions(sheet: Sheet, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
-    """Trigger words by the segment that owns the task; the debias text in the last segment, whatever the mask says, so that
-    pictures with and without adapters differ by the adapters alone."""
+    """Trigger words by the segment that owns the task; the debias text in the last segment,
+    whatever the mask says, so that pictures with and without adapters differ by the adapters alone.
+    """
     segments = {task.start: task.segment for task in sheet.composition.tasks}
     words: dict[int, list[str]] = {}
     for pick in on:

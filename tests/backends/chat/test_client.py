@@ -1,4 +1,6 @@
-"""The chat client, with the real openai package, against a real server that answers well, badly, late, elsewhere or not at all."""
+"""The chat client, with the real openai package, against a real server that answers well, badly,
+late, elsewhere or not at all.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,19 @@ from tests.chat_service import ChatService, Sent, completion, says, serving
 from tests.chat_service.answers import status
 
 SCHEMA = {
-    "type": "object", "additionalProperties": False, "required": ["word", "number"],
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["word", "number"],
     "properties": {
-        "word": {"type": "string", "maxLength": 40}, "number": {"type": "number", "minimum": 0, "maximum": 9},
+        "word": {"type": "string", "maxLength": 40},
+        "number": {"type": "number", "minimum": 0, "maximum": 9},
         "list": {"type": "array", "items": {"type": "string"}, "maxItems": 3},
     },
 }
 GOOD = {"word": "corgi", "number": 3}
-ASK = Question("Be brief.", "Which word?", schema=SCHEMA, schema_name="words", seed=7, max_tokens=50)
+ASK = Question(
+    "Be brief.", "Which word?", schema=SCHEMA, schema_name="words", seed=7, max_tokens=50
+)
 OPEN: list[ChatClient] = []
 
 
@@ -58,7 +65,9 @@ def at(server: ChatService, **how: Any) -> ChatClient:
     return OPEN[-1]
 
 
-def ask(server: ChatService, question: Question = ASK, deadline_s: float = 20.0, **how: Any) -> Reply:
+def ask(
+    server: ChatService, question: Question = ASK, deadline_s: float = 20.0, **how: Any
+) -> Reply:
     return at(server, **how).ask(question, deadline_s, lambda: None)
 
 
@@ -68,9 +77,18 @@ def test_a_question_and_its_reply(server: ChatService) -> None:
     (asked,) = server.seen
     assert asked.path == "/v1/chat/completions"
     assert asked.body == {
-        "model": "m", "temperature": 0.3, "seed": 7, "max_tokens": 50,
-        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which word?"}],
-        "response_format": {"type": "json_schema", "json_schema": {"name": "words", "strict": True, "schema": shape_of(SCHEMA)}},
+        "model": "m",
+        "temperature": 0.3,
+        "seed": 7,
+        "max_tokens": 50,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Which word?"},
+        ],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "words", "strict": True, "schema": shape_of(SCHEMA)},
+        },
     }
 
 
@@ -103,9 +121,16 @@ def test_half_a_surrogate_pair_can_be_sent(server: ChatService) -> None:
 
 @pytest.mark.parametrize(
     ("refuses", "form"),
-    [({"json_schema"}, "json_object"), ({"json_object"}, "json_schema"), ({"json_schema", "json_object"}, "text"), ({"response_format"}, "text")],
+    [
+        ({"json_schema"}, "json_object"),
+        ({"json_object"}, "json_schema"),
+        ({"json_schema", "json_object"}, "text"),
+        ({"response_format"}, "text"),
+    ],
 )
-def test_the_strictest_form_that_is_accepted_is_found_and_remembered(server: ChatService, refuses: set[str], form: str) -> None:
+def test_the_strictest_form_that_is_accepted_is_found_and_remembered(
+    server: ChatService, refuses: set[str], form: str
+) -> None:
     server.refuses |= refuses
     client = at(server)
     assert client.ask(ASK, 20.0).data == GOOD
@@ -116,7 +141,9 @@ def test_the_strictest_form_that_is_accepted_is_found_and_remembered(server: Cha
     assert ("JSON Schema" in server.seen[-1].system) == (form != "json_schema")
 
 
-def test_a_server_that_does_not_say_what_it_refuses_is_asked_in_every_form(server: ChatService) -> None:
+def test_a_server_that_does_not_say_what_it_refuses_is_asked_in_every_form(
+    server: ChatService,
+) -> None:
     server.script = [status(400, "Bad Request"), status(422, ""), lambda _: Sent(b"<html>", 400)]
     ask(server)
     assert [asked.form for asked in server.seen] == ["json_schema", "json_object", "text", "text"]
@@ -142,18 +169,29 @@ def test_a_model_without_a_system_role_reads_it_all_in_one(server: ChatService) 
 
 
 def test_a_prompt_that_is_too_long_is_refused_at_once(server: ChatService) -> None:
-    server.script = [status(400, "This model's maximum context length is 4096 tokens.", code="context_length_exceeded")]
+    server.script = [
+        status(
+            400,
+            "This model's maximum context length is 4096 tokens.",
+            code="context_length_exceeded",
+        )
+    ]
     with pytest.raises(ChatRefused, match="maximum context length"):
         ask(server)
     assert len(server.seen) == 1
 
 
 def test_openai_itself_is_asked_with_its_own_limit() -> None:
-    assert ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).manners.limit == "max_completion_tokens"
+    assert (
+        ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).manners.limit
+        == "max_completion_tokens"
+    )
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 529])
-def test_passing_trouble_is_tried_again_and_three_times_at_most(server: ChatService, code: int) -> None:
+def test_passing_trouble_is_tried_again_and_three_times_at_most(
+    server: ChatService, code: int
+) -> None:
     server.script = [status(code), status(code)]
     assert ask(server).data == GOOD
     assert len(server.seen) == 3
@@ -182,8 +220,11 @@ def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (status(401, "Incorrect API key provided: sk-abcdef123456"), "the right one"), (status(403), "the right one"),
-        (status(404), "does not know the model 'm'"), (status(402), "paid"), (status(429, "You exceeded it", code="insufficient_quota"), "credit"),
+        (status(401, "Incorrect API key provided: sk-abcdef123456"), "the right one"),
+        (status(403), "the right one"),
+        (status(404), "does not know the model 'm'"),
+        (status(402), "paid"),
+        (status(429, "You exceeded it", code="insufficient_quota"), "credit"),
     ],
 )
 def test_lasting_trouble_is_said_at_once(server: ChatService, step: Any, said: str) -> None:
@@ -195,7 +236,9 @@ def test_lasting_trouble_is_said_at_once(server: ChatService, step: Any, said: s
 
 
 def test_a_refusal_is_no_reply_and_is_not_asked_again(server: ChatService) -> None:
-    server.script = [says({"role": "assistant", "content": None, "refusal": "I cannot help with that."})]
+    server.script = [
+        says({"role": "assistant", "content": None, "refusal": "I cannot help with that."})
+    ]
     with pytest.raises(ChatRefused, match="I cannot help") as caught:
         ask(server)
     assert caught.value.spent.tokens_in == 100
@@ -205,8 +248,15 @@ def test_a_refusal_is_no_reply_and_is_not_asked_again(server: ChatService) -> No
     assert len(server.seen) == 2
 
 
-def test_an_empty_answer_of_a_model_that_thinks_is_asked_for_with_more_room(server: ChatService) -> None:
-    server.script = [says({"role": "assistant", "content": "", "reasoning_content": "Let me think about"}, "length")]
+def test_an_empty_answer_of_a_model_that_thinks_is_asked_for_with_more_room(
+    server: ChatService,
+) -> None:
+    server.script = [
+        says(
+            {"role": "assistant", "content": "", "reasoning_content": "Let me think about"},
+            "length",
+        )
+    ]
     assert ask(server).data == GOOD
     assert [asked.body["max_tokens"] for asked in server.seen] == [50, 150]
 
@@ -239,8 +289,23 @@ def test_three_unusable_answers_are_the_end(server: ChatService) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b'"text"', b"{", b"<html>", b'{"choices": []}', b'{"choices": [null]}', b'{"choices": 7}', b"\xff\xfe\x00",
-             b'{"error": {"message": "overloaded"}}', b'{"error": "overloaded"}', b'{"choices": [{"message": 3}]}', b"[" * 100_000]
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{",
+        b"<html>",
+        b'{"choices": []}',
+        b'{"choices": [null]}',
+        b'{"choices": 7}',
+        b"\xff\xfe\x00",
+        b'{"error": {"message": "overloaded"}}',
+        b'{"error": "overloaded"}',
+        b'{"choices": [{"message": 3}]}',
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_answer_at_all(server: ChatService, body: bytes) -> None:
     server.always = lambda _: Sent(body)
@@ -253,7 +318,9 @@ def test_an_endless_answer_is_not_read_to_its_end(server: ChatService) -> None:
     server.always = lambda _: Sent(b" " * 5_000_000 + completion("{}"))
     with pytest.raises(ChatUnavailable, match="more than anybody needs"):
         ask(server)
-    server.always = lambda _: Sent(gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"})
+    server.always = lambda _: Sent(
+        gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"}
+    )
     with pytest.raises(ChatUnavailable, match="more than anybody needs"):
         ask(server)
 
@@ -311,10 +378,15 @@ def test_a_check_ends_the_waiting(server: ChatService) -> None:
     assert time.monotonic() - began < 2.5
 
 
-def test_only_what_was_entered_is_sent(server: ChatService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_was_entered_is_sent(
+    server: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "not-for-this-server")
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-private: not-for-this-server\nAuthorization: not-for-this-server")
+    monkeypatch.setenv(
+        "OPENAI_CUSTOM_HEADERS",
+        "x-private: not-for-this-server\nAuthorization: not-for-this-server",
+    )
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     ask(server, key=Key(server.url, "sk-1"))
@@ -322,14 +394,24 @@ def test_only_what_was_entered_is_sent(server: ChatService, monkeypatch: pytest.
     with_key, without = (asked.headers for asked in server.seen)
     assert with_key.pop("authorization") == "Bearer sk-1"
     assert "not-for-this-server" not in str(server.seen)
-    assert set(without) <= {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
+    assert set(without) <= {
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-type",
+        "content-length",
+        "user-agent",
+    }
     assert without["user-agent"] == "sd-webui-stylus"
 
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(server: ChatService, code: int) -> None:
     with serving(says(GOOD)) as other:
-        server.always = lambda _: Sent(b"{}", code, {"Location": f"{other.url}/v1/chat/completions"})
+        server.always = lambda _: Sent(
+            b"{}", code, {"Location": f"{other.url}/v1/chat/completions"}
+        )
         with pytest.raises(ChatRefused, match="asked elsewhere"):
             ask(server, key=Key(server.url, "sk-hidden"))
         assert other.seen == []
@@ -340,21 +422,33 @@ def test_a_key_of_another_address_is_not_taken() -> None:
         ChatEndpoint("https://api.example.com/v1", "m", Key("https://api.openai.com", "sk-hidden"))
 
 
-def test_a_key_is_neither_logged_nor_shown(server: ChatService, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_is_neither_logged_nor_shown(
+    server: ChatService, caplog: pytest.LogCaptureFixture
+) -> None:
     key = Key(server.url, "sk-very-hidden-indeed")
     caplog.set_level(logging.DEBUG, logger="stylus_ext")
     server.script = [status(401, "wrong key sk-very-hidden-indeed")]
     with pytest.raises(ChatRefused) as caught:
         ask(server, key=key)
     ask(server, key=key)
-    assert "very-hidden" not in caplog.text + str(caught.value) + repr(OPEN[-1].endpoint) + str(OPEN[-1].name)
+    assert "very-hidden" not in caplog.text + str(caught.value) + repr(OPEN[-1].endpoint) + str(
+        OPEN[-1].name
+    )
 
 
-@pytest.mark.parametrize("step", [
-    status(401, "Invalid token token-abc123"), status(404, "token-abc123 may not use m"), lambda _: Sent(b'{"error": "wrong token token-abc123"}'),
-    says({"role": "assistant", "content": None, "refusal": "I was told token-abc123."}), status(503, "token-abc123 is over its limit", retry_after="99"),
-])
-def test_a_key_that_looks_like_none_is_not_repeated_either(server: ChatService, step: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "step",
+    [
+        status(401, "Invalid token token-abc123"),
+        status(404, "token-abc123 may not use m"),
+        lambda _: Sent(b'{"error": "wrong token token-abc123"}'),
+        says({"role": "assistant", "content": None, "refusal": "I was told token-abc123."}),
+        status(503, "token-abc123 is over its limit", retry_after="99"),
+    ],
+)
+def test_a_key_that_looks_like_none_is_not_repeated_either(
+    server: ChatService, step: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """A server of one's own takes any word as its key, and may say it."""
     caplog.set_level(logging.DEBUG, logger="stylus_ext")
     server.always = step

@@ -42,9 +42,16 @@ def test_what_speaks_to_the_model_is_left_out(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "A graffiti style with bold outlines and dripping paint.", "Draws a knight in ornate silver armor.", "Soft light, film grain and muted colors.",
-        "A girl with long red hair and a school uniform", "Turns any scene into a paper cut-out", "Trained look of 1980s anime, cel shading", "水彩画风格",
-        "A system of pipes and gauges in brass", "The user interface of an old computer", "Rules the sky: a dragon",
+        "A graffiti style with bold outlines and dripping paint.",
+        "Draws a knight in ornate silver armor.",
+        "Soft light, film grain and muted colors.",
+        "A girl with long red hair and a school uniform",
+        "Turns any scene into a paper cut-out",
+        "Trained look of 1980s anime, cel shading",
+        "水彩画风格",
+        "A system of pipes and gauges in brass",
+        "The user interface of an old computer",
+        "Rules the sky: a dragon",
     ],
 )
 def test_what_says_what_is_drawn_stays(text: str) -> None:
@@ -53,7 +60,10 @@ def test_what_says_what_is_drawn_stays(text: str) -> None:
 
 
 def test_links_syntax_and_length() -> None:
-    assert plain("See https://example.com/x?y <b>bold</b> | {a} `x`\nnext", 100) == "See b bold /b a x next"
+    assert (
+        plain("See https://example.com/x?y <b>bold</b> | {a} `x`\nnext", 100)
+        == "See b bold /b a x next"
+    )
     assert plain("one two three", 9) == "one two"
     assert plain("x" * 50, 10) == "x" * 10
 

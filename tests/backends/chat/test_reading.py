@@ -14,15 +14,24 @@ from stylus_ext.backends.chat.reading import Answered, Unusable, answered, read
 from tests.chat_service import completion
 
 SCHEMA: dict[str, Any] = {
-    "type": "object", "required": ["tasks"],
+    "type": "object",
+    "required": ["tasks"],
     "properties": {
         "tasks": {
-            "type": "array", "maxItems": 4,
-            "items": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}, "picks": {"type": "array", "items": {"type": "integer"}}}},
+            "type": "array",
+            "maxItems": 4,
+            "items": {
+                "type": "object",
+                "required": ["text"],
+                "properties": {
+                    "text": {"type": "string"},
+                    "picks": {"type": "array", "items": {"type": "integer"}},
+                },
+            },
         },
     },
 }
-GOOD = {"tasks": [{"text": "a {corgi} \"there\"", "picks": [1, 2]}]}
+GOOD = {"tasks": [{"text": 'a {corgi} "there"', "picks": [1, 2]}]}
 TEXT = json.dumps(GOOD)
 
 
@@ -50,9 +59,22 @@ def reads(message: Any, finish: str = "stop") -> Any:
         json.dumps({"name": "plan", "arguments": GOOD}),
         json.dumps(GOOD["tasks"]),
         json.dumps(TEXT),
-        {"role": "assistant", "content": [{"type": "text", "text": TEXT[:10]}, {"type": "text", "text": TEXT[10:]}]},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "plan", "arguments": TEXT}}]},
-        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "plan", "arguments": GOOD}}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": TEXT[:10]}, {"type": "text", "text": TEXT[10:]}],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "plan", "arguments": TEXT}}
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"function": {"name": "plan", "arguments": GOOD}}],
+        },
         {"role": "assistant", "content": "", "function_call": {"name": "plan", "arguments": TEXT}},
         {"role": "assistant", "content": "", "reasoning_content": f"I will answer {TEXT}"},
         {"role": "assistant", "content": None, "reasoning": TEXT},
@@ -71,14 +93,27 @@ def test_a_bare_thing_where_a_list_belongs() -> None:
 @pytest.mark.parametrize(
     ("message", "finish", "fault"),
     [
-        ("", "stop", "empty"), (None, "stop", "empty"), ("   ", "stop", "empty"), ({"role": "assistant"}, "stop", "empty"),
+        ("", "stop", "empty"),
+        (None, "stop", "empty"),
+        ("   ", "stop", "empty"),
+        ({"role": "assistant"}, "stop", "empty"),
         ({"role": "assistant", "content": "", "reasoning_content": "hm"}, "stop", "unreadable"),
-        ("<think>endless", "stop", "unreadable"), ("<think>endless", "length", "cut"), (TEXT[:-3], "length", "cut"), (TEXT[:20], "stop", "unreadable"),
-        ("prose", "stop", "unreadable"), ("{'tasks': []}", "stop", "unreadable"), ('{"tasks": [{"picks": [1]}]}', "stop", "unreadable"),
-        ('{"tasks": [{"text": "a", "picks": ["one"]}]}', "stop", "unreadable"), ('{"tasks": [{"text": "a", "picks": [1.5]}]}', "stop", "unreadable"),
-        ('{"tasks": ["a"]}', "stop", "unreadable"), ('{"tasks": [{"text": {}}]}', "stop", "unreadable"), ("7", "stop", "unreadable"),
-        ({"role": "assistant", "content": "", "refusal": "No."}, "stop", "refusal"), ("", "content_filter", "refusal"),
-        ({"role": "assistant", "content": {"tasks": []}}, "stop", "empty"), ({"tool_calls": "x", "content": 7}, "stop", "empty"),
+        ("<think>endless", "stop", "unreadable"),
+        ("<think>endless", "length", "cut"),
+        (TEXT[:-3], "length", "cut"),
+        (TEXT[:20], "stop", "unreadable"),
+        ("prose", "stop", "unreadable"),
+        ("{'tasks': []}", "stop", "unreadable"),
+        ('{"tasks": [{"picks": [1]}]}', "stop", "unreadable"),
+        ('{"tasks": [{"text": "a", "picks": ["one"]}]}', "stop", "unreadable"),
+        ('{"tasks": [{"text": "a", "picks": [1.5]}]}', "stop", "unreadable"),
+        ('{"tasks": ["a"]}', "stop", "unreadable"),
+        ('{"tasks": [{"text": {}}]}', "stop", "unreadable"),
+        ("7", "stop", "unreadable"),
+        ({"role": "assistant", "content": "", "refusal": "No."}, "stop", "refusal"),
+        ("", "content_filter", "refusal"),
+        ({"role": "assistant", "content": {"tasks": []}}, "stop", "empty"),
+        ({"tool_calls": "x", "content": 7}, "stop", "empty"),
     ],
 )
 def test_what_cannot_be_read_says_why(message: Any, finish: str, fault: str) -> None:
@@ -92,7 +127,16 @@ def test_a_reply_in_spite_of_the_limit_is_taken() -> None:
     assert reads(TEXT, "length") == GOOD
 
 
-@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": True, "completion_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": 1}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        [],
+        {"prompt_tokens": True, "completion_tokens": 1},
+        {"prompt_tokens": -1, "completion_tokens": 1},
+    ],
+)
 def test_tokens_that_nobody_counted(usage: Any) -> None:
     assert answered(completion("x", usage=usage)).tokens is None
     assert answered(completion("x")).tokens == (100, 20)
@@ -119,7 +163,16 @@ def test_any_text_is_read_or_refused(text: str, finish: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<think>" * 30_000, "{" * 200_000, '{"a":[' * 50_000, "```\n" * 50_000, '{"tasks": "' * 20_000, "</think>" * 30_000, "\\" * 200_000 + "{"]
+    "text",
+    [
+        "<think>" * 30_000,
+        "{" * 200_000,
+        '{"a":[' * 50_000,
+        "```\n" * 50_000,
+        '{"tasks": "' * 20_000,
+        "</think>" * 30_000,
+        "\\" * 200_000 + "{",
+    ],
 )
 def test_what_is_made_to_take_long_does_not(text: str) -> None:
     began = time.perf_counter()

@@ -34,7 +34,11 @@ def test_persons_and_minors_never(value: Any) -> None:
     ("model", "version", "reason"),
     [
         ({}, {}, None),
-        ({"availability": "Public"}, {"availability": "Public", "status": "Published", "usageControl": "Download"}, None),
+        (
+            {"availability": "Public"},
+            {"availability": "Public", "status": "Published", "usageControl": "Download"},
+            None,
+        ),
         ({"mode": "Archived"}, {}, why.ARCHIVED),
         ({"mode": "TakenDown"}, {}, why.TAKEN_DOWN),
         ({}, {"status": "Draft"}, why.NOT_PUBLIC),
@@ -63,7 +67,9 @@ def test_why_a_file_cannot_be_had(model: Any, version: Any, reason: str | None) 
 def test_when_early_access_ends() -> None:
     assert early_until({"earlyAccessEndsAt": LATER}, NOW) == NOW + timedelta(days=1)
     assert early_until({"earlyAccessEndsAt": BEFORE}, NOW) is None
-    assert early_until({"earlyAccessTimeFrame": 3, "publishedAt": BEFORE}, NOW) == NOW + timedelta(days=2)
+    assert early_until({"earlyAccessTimeFrame": 3, "publishedAt": BEFORE}, NOW) == NOW + timedelta(
+        days=2
+    )
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "soon", "2026-13-45", {}, "9" * 99])
@@ -72,4 +78,9 @@ def test_what_is_no_time_is_none(value: Any) -> None:
 
 
 def test_a_time_without_a_zone_is_universal() -> None:
-    assert moment("2026-06-01T00:00:00") == moment("2026-06-01T00:00:00.000Z") == moment("2026-06-01T02:00:00+02:00") == NOW
+    assert (
+        moment("2026-06-01T00:00:00")
+        == moment("2026-06-01T00:00:00.000Z")
+        == moment("2026-06-01T02:00:00+02:00")
+        == NOW
+    )

@@ -11,7 +11,15 @@ from stylus_ext.backends.civitai.refusals import Forbidden, KeyRefused, Missing,
 from stylus_ext.backends.http import BadAnswer, free
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.sources import CursorLost
-from tests.civitai_service import CivitaiService, Fault, a_file, a_made_picture, a_model, a_version, hashes_of
+from tests.civitai_service import (
+    CivitaiService,
+    Fault,
+    a_file,
+    a_made_picture,
+    a_model,
+    a_version,
+    hashes_of,
+)
 
 MODELS = {"types": TYPES, "limit": "2", "sort": "Newest", "nsfw": "false"}
 
@@ -38,20 +46,31 @@ def test_pages_are_turned_by_cursor_to_the_end(service: CivitaiService, civitai:
 @pytest.mark.parametrize(
     ("metadata", "cursor"),
     [
-        ({"nextCursor": "12|34|56"}, "12|34|56"), ({"nextCursor": 1234}, "1234"), ({}, None), (None, None), ({"nextCursor": None}, None),
-        ({"nextCursor": ""}, None), ({"nextCursor": True}, None), ({"nextCursor": ["x"]}, None),
-        ({"nextPage": "https://civitai.com/api/v1/models?limit=1&cursor=9%7C8"}, "9|8"), ({"nextPage": "https://civitai.com/?page=2"}, None),
+        ({"nextCursor": "12|34|56"}, "12|34|56"),
+        ({"nextCursor": 1234}, "1234"),
+        ({}, None),
+        (None, None),
+        ({"nextCursor": None}, None),
+        ({"nextCursor": ""}, None),
+        ({"nextCursor": True}, None),
+        ({"nextCursor": ["x"]}, None),
+        ({"nextPage": "https://civitai.com/api/v1/models?limit=1&cursor=9%7C8"}, "9|8"),
+        ({"nextPage": "https://civitai.com/?page=2"}, None),
         ({"nextPage": "http://[broken"}, None),
     ],
     ids=str,
 )
-def test_the_next_cursor_is_found_wherever_it_stands(service: CivitaiService, civitai: Civitai, metadata: Any, cursor: str | None) -> None:
+def test_the_next_cursor_is_found_wherever_it_stands(
+    service: CivitaiService, civitai: Civitai, metadata: Any, cursor: str | None
+) -> None:
     service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": metadata}))
     assert civitai.models({}, None, free).cursor == cursor
 
 
 @pytest.mark.parametrize("body", [[], {"items": None}, {"items": {}}, "text", 5, None])
-def test_an_answer_of_another_shape_is_an_empty_page(service: CivitaiService, civitai: Civitai, body: Any) -> None:
+def test_an_answer_of_another_shape_is_an_empty_page(
+    service: CivitaiService, civitai: Civitai, body: Any
+) -> None:
     service.faults.add(Fault("/models$", status=200, body=body if body is not None else b"null"))
     if body == "text":
         with pytest.raises(BadAnswer):
@@ -60,7 +79,9 @@ def test_an_answer_of_another_shape_is_an_empty_page(service: CivitaiService, ci
     assert civitai.models({}, None, free).items == ()
 
 
-def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(service: CivitaiService, civitai: Civitai) -> None:
+def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
+    service: CivitaiService, civitai: Civitai
+) -> None:
     service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}, times=2))
     with pytest.raises(CursorLost):
         civitai.models(MODELS, "old", free)
@@ -72,19 +93,31 @@ def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(service: C
 @pytest.mark.parametrize(
     ("status", "kind", "sentence"),
     [
-        (400, InvalidInput, "Check the words"), (401, KeyRefused, "refuses your key"), (403, Forbidden, "forbids"), (404, Missing, "does not have"),
-        (429, TooMany, "too often"), (500, Trouble, "trouble just now"), (503, Unavailable, "Try again later"), (451, Exception, "your region"),
+        (400, InvalidInput, "Check the words"),
+        (401, KeyRefused, "refuses your key"),
+        (403, Forbidden, "forbids"),
+        (404, Missing, "does not have"),
+        (429, TooMany, "too often"),
+        (500, Trouble, "trouble just now"),
+        (503, Unavailable, "Try again later"),
+        (451, Exception, "your region"),
         (418, Exception, "status 418"),
     ],
 )
-def test_each_refusal_has_its_sentence(service: CivitaiService, civitai: Civitai, status: int, kind: type[Exception], sentence: str) -> None:
-    service.faults.add(Fault("/model-versions/5$", status=status, body={"error": "because"}, times=-1))
+def test_each_refusal_has_its_sentence(
+    service: CivitaiService, civitai: Civitai, status: int, kind: type[Exception], sentence: str
+) -> None:
+    service.faults.add(
+        Fault("/model-versions/5$", status=status, body={"error": "because"}, times=-1)
+    )
     with pytest.raises(kind, match=sentence):
         civitai.version(5, free)
 
 
 def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: Civitai) -> None:
-    service.faults.add(Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"}))
+    service.faults.add(
+        Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
+    )
     with pytest.raises(BadAnswer, match="a web page in place of data"):
         civitai.models({}, None, free)
 
@@ -101,9 +134,14 @@ def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: Civi
 
 def test_files_by_their_hashes(service: CivitaiService, civitai: Civitai) -> None:
     one, other = b"one", b"other"
-    service.add(a_model(1, a_version(11, files=[a_file(11, body=one)])), a_model(2, a_version(12, files=[a_file(12, body=other)])))
+    service.add(
+        a_model(1, a_version(11, files=[a_file(11, body=one)])),
+        a_model(2, a_version(12, files=[a_file(12, body=other)])),
+    )
     digests = [str(hashes_of(body)["SHA256"]).lower() for body in (one, other)]
-    assert civitai.ids_by_hash([*digests, "ab" * 32], free) == dict(zip(digests, (11, 12), strict=True))
+    assert civitai.ids_by_hash([*digests, "ab" * 32], free) == dict(
+        zip(digests, (11, 12), strict=True)
+    )
     assert [version["id"] for version in civitai.versions_by_hash(digests, free)] == [11, 12]
     assert [one.method for one in service.seen] == ["POST", "POST"]
     assert service.seen[1].body == [one.upper() for one in digests]
@@ -114,20 +152,28 @@ def test_files_by_their_hashes(service: CivitaiService, civitai: Civitai) -> Non
     assert civitai.version_by_hash("ab" * 6, free) is None
 
 
-def test_pictures_come_with_what_they_were_made_from(service: CivitaiService, civitai: Civitai) -> None:
+def test_pictures_come_with_what_they_were_made_from(
+    service: CivitaiService, civitai: Civitai
+) -> None:
     service.pictures[11] = [a_made_picture(11, "an alley", 0.7) for _ in range(30)]
     found = civitai.pictures(11, 20, free)
     assert len(found) == 20
     assert "meta" in found[0]
     asked = service.seen[0]
-    assert (asked.one("withMeta"), asked.one("modelVersionId"), asked.one("modelId")) == ("true", "11", "")
+    assert (asked.one("withMeta"), asked.one("modelVersionId"), asked.one("modelId")) == (
+        "true",
+        "11",
+        "",
+    )
 
 
 def test_the_list_of_base_models_is_asked_for(civitai: Civitai) -> None:
     assert "Brand New 9" in civitai.base_models(free)
 
 
-def test_a_key_is_checked_where_it_can_be(service: CivitaiService, asking: Callable[[str], Civitai]) -> None:
+def test_a_key_is_checked_where_it_can_be(
+    service: CivitaiService, asking: Callable[[str], Civitai]
+) -> None:
     assert asking("the-right-key").me(free) == "somebody"
     with pytest.raises(KeyRefused) as caught:
         asking("a-wrong-key").me(free)

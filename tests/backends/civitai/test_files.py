@@ -17,13 +17,22 @@ def version(*files: dict[str, Any]) -> dict[str, Any]:
 def test_a_file_is_read_with_its_hash_in_lower_case() -> None:
     found = chosen(version(a_file(1, "rain.safetensors", BODY)))
     assert found is not None
-    assert (found.name, found.size, found.scans, found.dangerous) == ("rain.safetensors", 2048, ("Success", "Success"), False)
+    assert (found.name, found.size, found.scans, found.dangerous) == (
+        "rain.safetensors",
+        2048,
+        ("Success", "Success"),
+        False,
+    )
     assert found.sha256 == str(hashes_of(BODY)["SHA256"]).lower()
     assert found.auto_v3 == str(hashes_of(BODY)["AutoV3"]).lower()
 
 
 def test_the_primary_one_counts_not_the_first() -> None:
-    first = {name: value for name, value in a_file(1, "training.safetensors").items() if name != "primary"}
+    first = {
+        name: value
+        for name, value in a_file(1, "training.safetensors").items()
+        if name != "primary"
+    }
     found = chosen(version(first, a_file(1, "main.safetensors")))
     assert found is not None
     assert found.name == "main.safetensors"
@@ -31,7 +40,9 @@ def test_the_primary_one_counts_not_the_first() -> None:
 
 def test_the_one_with_the_hash_counts_before_the_primary_one() -> None:
     other = {**a_file(1, "pruned.safetensors", BODY, type="Pruned Model"), "primary": None}
-    found = chosen(version(a_file(1, "main.safetensors"), other), str(hashes_of(BODY)["SHA256"]).lower())
+    found = chosen(
+        version(a_file(1, "main.safetensors"), other), str(hashes_of(BODY)["SHA256"]).lower()
+    )
     assert found is not None
     assert found.name == "pruned.safetensors"
 
@@ -39,9 +50,18 @@ def test_the_one_with_the_hash_counts_before_the_primary_one() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"type": "Training Data"}, {"type": "Config"}, {"type": "VAE"}, {"type": "Negative"}, {"type": "Archive"}, {"type": "Enhancement LoRA"},
-        {"metadata": {"format": "PickleTensor"}}, {"metadata": {"format": "Other"}}, {"name": "rain.pt"}, {"name": "rain.zip"},
-        {"name": "", "metadata": {}}, {"name": None, "metadata": None},
+        {"type": "Training Data"},
+        {"type": "Config"},
+        {"type": "VAE"},
+        {"type": "Negative"},
+        {"type": "Archive"},
+        {"type": "Enhancement LoRA"},
+        {"metadata": {"format": "PickleTensor"}},
+        {"metadata": {"format": "Other"}},
+        {"name": "rain.pt"},
+        {"name": "rain.zip"},
+        {"name": "", "metadata": {}},
+        {"name": None, "metadata": None},
     ],
     ids=str,
 )
@@ -54,7 +74,9 @@ def test_files_may_be_missing(files: Any) -> None:
     assert chosen({"files": files}) is None
 
 
-@pytest.mark.parametrize("hashes", [{}, None, [], {"SHA256": None}, {"SHA256": "ABC"}, {"SHA256": 5}])
+@pytest.mark.parametrize(
+    "hashes", [{}, None, [], {"SHA256": None}, {"SHA256": "ABC"}, {"SHA256": 5}]
+)
 def test_hashes_may_be_missing(hashes: Any) -> None:
     found = chosen(version({**a_file(1), "hashes": hashes}))
     assert found is not None
@@ -67,14 +89,28 @@ def test_the_hash_of_nothing_is_none() -> None:
     assert found.auto_v3 == ""
 
 
-@pytest.mark.parametrize(("size", "read"), [(36987.4, 37875098), (0, 0), (-5, 0), (None, 0), ("12.5", 12800), (float("nan"), 0), (1e300, 0)])
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [
+        (36987.4, 37875098),
+        (0, 0),
+        (-5, 0),
+        (None, 0),
+        ("12.5", 12800),
+        (float("nan"), 0),
+        (1e300, 0),
+    ],
+)
 def test_sizes_are_fractions_of_kilobytes(size: Any, read: int) -> None:
     found = chosen(version({**a_file(1), "sizeKB": size}))
     assert found is not None
     assert found.size == read
 
 
-@pytest.mark.parametrize(("pickle", "virus", "dangerous"), [("Danger", "Success", True), ("Success", "danger", True), ("Pending", "Error", False)])
+@pytest.mark.parametrize(
+    ("pickle", "virus", "dangerous"),
+    [("Danger", "Success", True), ("Success", "danger", True), ("Pending", "Error", False)],
+)
 def test_scanners_are_heard(pickle: str, virus: str, dangerous: bool) -> None:
     found = chosen(version(a_file(1, pickleScanResult=pickle, virusScanResult=virus)))
     assert found is not None

@@ -1,6 +1,8 @@
-"""The real Civitai, asked a few questions: whether it still answers as the local one does. Never run by default.
+"""The real Civitai, asked a few questions: whether it still answers as the local one does. Never
+run by default.
 
-Each question is put to the local one as well, so that it is right itself when it is put to the real one.
+Each question is put to the local one as well, so that it is right itself when it is put to the real
+one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ from stylus_ext.backends.http import Http, Refusal, free
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.sources import Wanted
-from tests.civitai_service import CivitaiService, a_file, a_made_picture, a_model, a_version, hashes_of
+from tests.civitai_service import (
+    CivitaiService,
+    a_file,
+    a_made_picture,
+    a_model,
+    a_version,
+    hashes_of,
+)
 
 MOST_PAGES = 10
 
@@ -35,7 +44,11 @@ class Asked:
 
     def popular(self) -> list[AdapterCard]:
         """Some that surely stay; whoever is at the top may be left out for any reason."""
-        return [card for card in self.catalogue.page(Wanted(top=20), None, 20, free).cards if card.remote and card.remote.sha256]
+        return [
+            card
+            for card in self.catalogue.page(Wanted(top=20), None, 20, free).cards
+            if card.remote and card.remote.sha256
+        ]
 
 
 def two_pages_have_cards_of_their_own(asked: Asked) -> None:
@@ -46,7 +59,9 @@ def two_pages_have_cards_of_their_own(asked: Asked) -> None:
     assert first.cursor
     second = asked.catalogue.page(wanted, first.cursor, 20, free)
     assert not {card.key for card in first.cards} & {card.key for card in second.cards}
-    assert all(card.base_model == "SD 1.5" and not card.nsfw and card.remote for card in first.cards)
+    assert all(
+        card.base_model == "SD 1.5" and not card.nsfw and card.remote for card in first.cards
+    )
 
 
 def the_newest_come_first(asked: Asked) -> None:
@@ -75,9 +90,13 @@ def what_has_no_such_base_model_is_said(asked: Asked) -> None:
 
 def what_it_lists_it_knows_by_its_hashes(asked: Asked) -> None:
     some = asked.popular()[:5]
-    found = asked.catalogue.identify([card.remote.sha256 or "" for card in some if card.remote], free)
+    found = asked.catalogue.identify(
+        [card.remote.sha256 or "" for card in some if card.remote], free
+    )
     assert {card.key for card in some} <= {card.key for card in found.cards}
-    assert all(card.tags and card.text for card in found.cards), "the models' own words come with them"
+    assert all(card.tags and card.text for card in found.cards), (
+        "the models' own words come with them"
+    )
 
 
 def what_it_lists_it_knows_by_its_tensors(asked: Asked) -> None:
@@ -89,7 +108,10 @@ def what_it_lists_it_knows_by_its_tensors(asked: Asked) -> None:
 
 
 def its_pictures_have_prompts_and_weights(asked: Asked) -> None:
-    cards = [with_examples(card, asked.civitai.pictures(int(card.key.value), 20, free)) for card in asked.popular()[:3]]
+    cards = [
+        with_examples(card, asked.civitai.pictures(int(card.key.value), 20, free))
+        for card in asked.popular()[:3]
+    ]
     assert any(card.examples for card in cards)
     assert any(example.weight for card in cards for example in card.examples)
 
@@ -107,7 +129,9 @@ def a_download_leads_to_a_storage_or_wants_a_key(asked: Asked) -> None:
     """One byte of it."""
     card, said = asked.popular()[0], None
     try:
-        with asked.http.stream(asked.civitai.download_url(int(card.key.value)), {"Range": "bytes=0-0"}) as answer:
+        with asked.http.stream(
+            asked.civitai.download_url(int(card.key.value)), {"Range": "bytes=0-0"}
+        ) as answer:
             assert answer.status in (200, 206)
             assert answer.origin != asked.civitai.origin
             assert next(iter(answer.pieces()))
@@ -117,9 +141,15 @@ def a_download_leads_to_a_storage_or_wants_a_key(asked: Asked) -> None:
 
 
 QUESTIONS = (
-    two_pages_have_cards_of_their_own, the_newest_come_first, a_search_finds_what_is_called_so, what_has_no_such_base_model_is_said,
-    what_it_lists_it_knows_by_its_hashes, what_it_lists_it_knows_by_its_tensors, its_pictures_have_prompts_and_weights,
-    an_offer_says_what_the_list_says, a_download_leads_to_a_storage_or_wants_a_key,
+    two_pages_have_cards_of_their_own,
+    the_newest_come_first,
+    a_search_finds_what_is_called_so,
+    what_has_no_such_base_model_is_said,
+    what_it_lists_it_knows_by_its_hashes,
+    what_it_lists_it_knows_by_its_tensors,
+    its_pictures_have_prompts_and_weights,
+    an_offer_says_what_the_list_says,
+    a_download_leads_to_a_storage_or_wants_a_key,
 )
 
 
@@ -138,11 +168,17 @@ def test_the_real_one(question: Callable[[Asked], None], live: Asked) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
 @pytest.mark.parametrize("login", [False, True])
-def test_the_local_one(question: Callable[[Asked], None], service: CivitaiService, login: bool) -> None:
+def test_the_local_one(
+    question: Callable[[Asked], None], service: CivitaiService, login: bool
+) -> None:
     for number in range(1, 151):
         body = b"x" * (2000 + number)
         hashes = {**hashes_of(body), "AutoV3": f"{number:012X}"}
-        version = a_version(number + 1000, files=[a_file(number, body=body, hashes=hashes)], publishedAt=f"2026-01-01T00:{number // 60:02}:{number % 60:02}.000Z")
+        version = a_version(
+            number + 1000,
+            files=[a_file(number, body=body, hashes=hashes)],
+            publishedAt=f"2026-01-01T00:{number // 60:02}:{number % 60:02}.000Z",
+        )
         service.add(a_model(number, version, name=f"Detail {number}"), files={number + 1000: body})
         service.pictures[number + 1000] = [a_made_picture(number + 1000, "a detailed house", 0.7)]
         service.rules.update({number + 1000: "login"} if login else {})

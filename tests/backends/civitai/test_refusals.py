@@ -1,4 +1,6 @@
-"""CIVITAI's answers to a download, status by status, as they come over a socket from the service."""
+"""CIVITAI's answers to a download, status by status, as they come over a socket from the
+service.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +42,14 @@ def refused(service: CivitaiService, secret: str = "") -> StylusError:
 @pytest.mark.parametrize(
     ("rule", "secret", "kind", "sentence"),
     [
-        ("login", "", KeyNeeded, "only to people with an account"), ("login", "wrong", KeyRefused, "refuses your key for Rainy Alley"),
-        ("disabled", "", DownloadsDisabled, "has disabled downloads"), ("disabled", "the-right-key", DownloadsDisabled, "has disabled downloads"),
-        ("early", "", EarlyAccess, "early access until 2099-01-01"), ("archived", "", Archived, "is archived"),
-        ("missing", "", Missing, "does not have Rainy Alley any more"), ("limit", "", TooMany, "no more downloads for now"),
+        ("login", "", KeyNeeded, "only to people with an account"),
+        ("login", "wrong", KeyRefused, "refuses your key for Rainy Alley"),
+        ("disabled", "", DownloadsDisabled, "has disabled downloads"),
+        ("disabled", "the-right-key", DownloadsDisabled, "has disabled downloads"),
+        ("early", "", EarlyAccess, "early access until 2099-01-01"),
+        ("archived", "", Archived, "is archived"),
+        ("missing", "", Missing, "does not have Rainy Alley any more"),
+        ("limit", "", TooMany, "no more downloads for now"),
         ("blacklist", "", Forbidden, "forbids the download of Rainy Alley"),
     ],
 )
@@ -59,8 +65,12 @@ def test_each_answer_to_a_download_has_its_sentence(
     assert secret == "" or secret not in str(error)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(451, Region), (500, Trouble), (503, Trouble), (418, NotGiven)])
-def test_so_has_every_other_status(service: CivitaiService, status: int, kind: type[StylusError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [(451, Region), (500, Trouble), (503, Trouble), (418, NotGiven)]
+)
+def test_so_has_every_other_status(
+    service: CivitaiService, status: int, kind: type[StylusError]
+) -> None:
     service.faults.add(Fault("/api/download", status=status, times=-1))
     error = refused(service)
     assert type(error) is kind
@@ -70,7 +80,16 @@ def test_so_has_every_other_status(service: CivitaiService, status: int, kind: t
 def test_what_may_pass_is_told_from_what_will_not() -> None:
     assert issubclass(TooMany, Unavailable)
     assert issubclass(Trouble, Unavailable)
-    lasting = (KeyNeeded, KeyRefused, DownloadsDisabled, EarlyAccess, Archived, Missing, Forbidden, Region)
+    lasting = (
+        KeyNeeded,
+        KeyRefused,
+        DownloadsDisabled,
+        EarlyAccess,
+        Archived,
+        Missing,
+        Forbidden,
+        Region,
+    )
     assert not any(issubclass(kind, Unavailable) for kind in lasting)
     assert len({kind.code for kind in (*lasting, NotGiven, TooMany, Trouble)}) == 11
 

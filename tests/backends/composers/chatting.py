@@ -28,7 +28,14 @@ class Salon:
         self.clients.append(ChatClient(ChatEndpoint(self.server.url, "m", temperature=temperature)))
         return ChatComposer(self.clients[-1], replace(ChatRules(), **rules))
 
-    def question(self, prompt: str, negative: str = "", seed: int = 0, left: float | None = None, **limits: Any) -> tuple[Query, Candidates]:
+    def question(
+        self,
+        prompt: str,
+        negative: str = "",
+        seed: int = 0,
+        left: float | None = None,
+        **limits: Any,
+    ) -> tuple[Query, Candidates]:
         asked = replace(query(prompt, negative, **limits), terms=Terms(seed, lambda: left))
         return asked, self.house.find(prompt, negative, **limits)
 
@@ -53,5 +60,3 @@ def names(composition: Composition) -> list[str]:
 
 def codes(composition: Composition) -> list[str]:
     return [note.code for note in composition.notes]
-
-

@@ -1,4 +1,6 @@
-"""The composer that asks a model: its choices within the rules, and the rules in its place whenever it fails."""
+"""The composer that asks a model: its choices within the rules, and the rules in its place whenever
+it fails.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,27 @@ SCENE = "a copper train beside a teapot, night market"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder: Path = tmp_path_factory.mktemp("house")
     made = [
-        *catalogue(), make_entry(21, "Copper Train XL", "Draws steam trains.", kind="vehicle", family="sdxl", tags=("train",), model_id=900),
-        make_entry(22, "Teapot Style", "Everything looks like a teapot.", kind="style", tags=("teapot",), model_id=901),
-        make_entry(23, "Market Style", "Night market look.", kind="style", tags=("market",), model_id=902),
+        *catalogue(),
+        make_entry(
+            21,
+            "Copper Train XL",
+            "Draws steam trains.",
+            kind="vehicle",
+            family="sdxl",
+            tags=("train",),
+            model_id=900,
+        ),
+        make_entry(
+            22,
+            "Teapot Style",
+            "Everything looks like a teapot.",
+            kind="style",
+            tags=("teapot",),
+            model_id=901,
+        ),
+        make_entry(
+            23, "Market Style", "Night market look.", kind="style", tags=("market",), model_id=902
+        ),
     ]
     opened = open_house(folder, [*made, *filling(60)])
     yield opened
@@ -53,7 +73,12 @@ def picks(**tasks: list[str]) -> Any:
         known = {card.name: card.number for card in cards(asked.user)}
         return {
             "tasks": [
-                {"task": text.replace("_", " "), "adapters": [{"number": known.get(name, 99), "reason": f"is {name}"} for name in wanted]}
+                {
+                    "task": text.replace("_", " "),
+                    "adapters": [
+                        {"number": known.get(name, 99), "reason": f"is {name}"} for name in wanted
+                    ],
+                }
                 for text, wanted in tasks.items()
             ],
             "prune": [],
@@ -63,11 +88,16 @@ def picks(**tasks: list[str]) -> Any:
 
 
 def test_tasks_and_picks_are_the_models(room: Salon) -> None:
-    room.server.always = picks(copper_train=["Copper Train"], teapot=[], night_market=["Night Market"])
+    room.server.always = picks(
+        copper_train=["Copper Train"], teapot=[], night_market=["Night Market"]
+    )
     composition = room.compose(SCENE)
-    assert [(task.text, SCENE[task.start : task.end]) for task in composition.tasks] == [(text, text) for text in ("copper train", "teapot", "night market")]
+    assert [(task.text, SCENE[task.start : task.end]) for task in composition.tasks] == [
+        (text, text) for text in ("copper train", "teapot", "night market")
+    ]
     assert [(pick.name, pick.task, pick.reason) for pick in composition.picks] == [
-        ("Copper Train", 2, "is Copper Train"), ("Night Market", SCENE.index("night"), "is Night Market"),
+        ("Copper Train", 2, "is Copper Train"),
+        ("Night Market", SCENE.index("night"), "is Night Market"),
     ]
     assert composition.notes == ()
     assert any(miss.reason == "the model did not choose it" for miss in composition.near_misses)
@@ -76,7 +106,10 @@ def test_tasks_and_picks_are_the_models(room: Salon) -> None:
 def test_what_is_asked_is_one_short_question(room: Salon) -> None:
     room.compose(SCENE + " <lora:rain:0.5>", negative="blurry, knitted things")
     (asked,) = room.server.seen
-    assert f"Prompt: {SCENE}\nNot wanted: blurry, knitted things\nIn use already, for their own tasks: rain\n" in asked.user
+    assert (
+        f"Prompt: {SCENE}\nNot wanted: blurry, knitted things\nIn use already, for their own tasks:"
+        " rain\n" in asked.user
+    )
     assert "Draws steam trains of polished copper." in asked.user
     assert "<lora" not in asked.user
     assert "at most 2 styles and 2 adapters in all" in asked.system
@@ -90,7 +123,9 @@ def test_only_so_many_cards_are_shown(room: Salon) -> None:
 
 
 def test_what_the_model_chooses_twice_or_out_of_the_air_is_dropped_with_a_note(room: Salon) -> None:
-    room.server.always = picks(copper_train=["Copper Train", "Nobody"], teapot=["Copper Train", "Teapot World"])
+    room.server.always = picks(
+        copper_train=["Copper Train", "Nobody"], teapot=["Copper Train", "Teapot World"]
+    )
     composition = room.compose(SCENE)
     assert names(composition) == ["Copper Train", "Teapot World"]
     assert codes(composition) == ["chat_dropped"] * 2
@@ -98,7 +133,16 @@ def test_what_the_model_chooses_twice_or_out_of_the_air_is_dropped_with_a_note(r
     assert "twice" in composition.notes[1].text
 
 
-@pytest.mark.parametrize(("text", "kept"), [("a spaceship", False), ("", False), ("train copper", False), ("COPPER  Trains", True), ("the copper train", True)])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a spaceship", False),
+        ("", False),
+        ("train copper", False),
+        ("COPPER  Trains", True),
+        ("the copper train", True),
+    ],
+)
 def test_a_task_is_made_of_the_prompts_words(room: Salon, text: str, kept: bool) -> None:
     room.server.always = picks(**{text: ["Copper Train"], "teapot": ["Teapot World"]})
     composition = room.compose(SCENE)
@@ -107,24 +151,37 @@ def test_a_task_is_made_of_the_prompts_words(room: Salon, text: str, kept: bool)
 
 
 def test_tasks_do_not_overlap(room: Salon) -> None:
-    room.server.always = picks(copper_train_beside_a_teapot=["Copper Train"], teapot=["Teapot World"])
+    room.server.always = picks(
+        copper_train_beside_a_teapot=["Copper Train"], teapot=["Teapot World"]
+    )
     composition = room.compose(SCENE)
     assert [task.text for task in composition.tasks] == ["copper train beside a teapot"]
     assert names(composition) == ["Copper Train"]
 
 
 def test_the_limits_hold(room: Salon) -> None:
-    everything = picks(copper_train=["Copper Train"], teapot=["Teapot World", "Teapot Style"], night_market=["Night Market", "Market Style"])
+    everything = picks(
+        copper_train=["Copper Train"],
+        teapot=["Teapot World", "Teapot Style"],
+        night_market=["Night Market", "Market Style"],
+    )
     room.server.always = everything
     assert names(room.compose(SCENE)) == ["Copper Train", "Teapot World", "Night Market"]
     room.server.always = everything
     assert names(room.compose(SCENE, max_adapters=1)) == ["Copper Train"]
-    assert names(room.compose(SCENE, max_adapters=5, per_task=2, max_styles=1)) == ["Copper Train", "Teapot World", "Teapot Style", "Night Market"]
+    assert names(room.compose(SCENE, max_adapters=5, per_task=2, max_styles=1)) == [
+        "Copper Train",
+        "Teapot World",
+        "Teapot Style",
+        "Night Market",
+    ]
     assert room.compose(SCENE, max_adapters=0).picks == ()
 
 
 def test_one_family_for_a_plan(room: Salon) -> None:
-    room.server.always = picks(copper_train=["Copper Train XL", "Copper Train"], teapot=["Teapot World"])
+    room.server.always = picks(
+        copper_train=["Copper Train XL", "Copper Train"], teapot=["Teapot World"]
+    )
     composition = room.compose(SCENE, max_adapters=5, per_task=2)
     families = {room.house.store.read([pick.key])[pick.key].family for pick in composition.picks}
     assert len(families) == 1
@@ -132,14 +189,25 @@ def test_one_family_for_a_plan(room: Salon) -> None:
 
 def test_nobody_who_is_not_named_and_no_tool(room: Salon) -> None:
     scene = "a mage with purple hair beside a pilot with goggles"
-    room.server.always = picks(mage=["Fern"], pilot=["Mira Vanthal | Skyreach Saga", "Mira Vanthal Skyreach Saga"], hair=["Muscle Slider", "Quick LCM"])
+    room.server.always = picks(
+        mage=["Fern"],
+        pilot=["Mira Vanthal | Skyreach Saga", "Mira Vanthal Skyreach Saga"],
+        hair=["Muscle Slider", "Quick LCM"],
+    )
     composition = room.compose(scene, strictness=0.0)
     assert composition.picks == ()
     assert "Fern" not in room.server.seen[0].user
 
 
 def test_what_is_always_wanted_is_there_and_leaves_the_rest_less_room(tmp_path: Path) -> None:
-    made = [replace(entry, edits=Edits(state="always")) if entry.card.name == "Knitted Everything" else entry for entry in catalogue()]
+    made = [
+        (
+            replace(entry, edits=Edits(state="always"))
+            if entry.card.name == "Knitted Everything"
+            else entry
+        )
+        for entry in catalogue()
+    ]
     own = open_house(tmp_path / "own", [*made, *filling(60)])
     with salon(own) as room:
         room.server.always = picks(copper_train=["Copper Train"], teapot=["Teapot World"])
@@ -153,7 +221,10 @@ def test_what_is_always_wanted_is_there_and_leaves_the_rest_less_room(tmp_path: 
 def test_what_the_model_prunes_is_told(room: Salon) -> None:
     def answer(asked: Asked) -> dict[str, Any]:
         known = {card.name: card.number for card in cards(asked.user)}
-        return {"tasks": [{"task": "teapot", "adapters": []}], "prune": [{"number": known["Teapot World"], "reason": "many teapots, not one"}]}
+        return {
+            "tasks": [{"task": "teapot", "adapters": []}],
+            "prune": [{"number": known["Teapot World"], "reason": "many teapots, not one"}],
+        }
 
     room.server.always = answers(answer)
     misses = {miss.name: miss.reason for miss in room.compose(SCENE).near_misses}
@@ -164,7 +235,13 @@ def test_a_second_turn_takes_away(room: Salon) -> None:
     def answer(asked: Asked) -> dict[str, Any]:
         if "You check a choice" in asked.system:
             assert "for 'teapot'" in asked.user
-            return {"drop": [{"number": number, "reason": "merely similar"} for number in (card.number for card in cards(asked.user)) if number]}
+            return {
+                "drop": [
+                    {"number": number, "reason": "merely similar"}
+                    for number in (card.number for card in cards(asked.user))
+                    if number
+                ]
+            }
         return sensible(asked)
 
     room.server.always = answers(answer)
@@ -200,9 +277,17 @@ def test_with_a_temperature_each_seed_is_asked_for_and_remembered(room: Salon) -
 
 
 @pytest.mark.parametrize(
-    "step", [
-        status(401), status(503), says("no"), says(""), says({"tasks": "none"}), says({"tasks": [], "prune": []}), lambda _: Sent(raw=b""),
-        says({"tasks": [{"task": "a unicorn", "adapters": []}], "prune": []}), says({"role": "assistant", "content": None, "refusal": "I will not."}),
+    "step",
+    [
+        status(401),
+        status(503),
+        says("no"),
+        says(""),
+        says({"tasks": "none"}),
+        says({"tasks": [], "prune": []}),
+        lambda _: Sent(raw=b""),
+        says({"tasks": [{"task": "a unicorn", "adapters": []}], "prune": []}),
+        says({"role": "assistant", "content": None, "refusal": "I will not."}),
     ],
 )
 def test_when_it_fails_the_rules_compose_and_say_so(room: Salon, step: Any) -> None:
@@ -211,7 +296,9 @@ def test_when_it_fails_the_rules_compose_and_say_so(room: Salon, step: Any) -> N
     composition = room.composer().compose(asked, candidates)
     assert replace(composition, notes=()) == RuleComposer().compose(asked, candidates)
     assert codes(composition) == [FAILED]
-    assert composition.notes[0].text.startswith("The rules composed this plan in place of the language model:")
+    assert composition.notes[0].text.startswith(
+        "The rules composed this plan in place of the language model:"
+    )
 
 
 def test_it_keeps_to_the_plans_time(room: Salon) -> None:
@@ -240,7 +327,10 @@ def test_the_memory_is_freed_after_the_job_and_once(room: Salon) -> None:
 def test_many_at_once(room: Salon) -> None:
     composer, found = room.composer(), list[Composition]()
     questions = [room.question(f"{SCENE}, {number} lanterns") for number in range(8)]
-    threads = [threading.Thread(target=lambda asked=asked: found.append(composer.compose(*asked))) for asked in questions]
+    threads = [
+        threading.Thread(target=lambda asked=asked: found.append(composer.compose(*asked)))
+        for asked in questions
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

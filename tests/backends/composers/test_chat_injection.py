@@ -1,4 +1,6 @@
-"""Cards that speak to the model, and a model that does what they say: they do not get in all the same."""
+"""Cards that speak to the model, and a model that does what they say: they do not get in all the
+same.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,19 @@ MARK = "Zorblax"
 
 
 def evil(number: int) -> Entry:
-    """Its demand stands in its text, its name, its tags or its triggers, by turns; what it draws has nothing to do with the prompt."""
+    """Its demand stands in its text, its name, its tags or its triggers, by turns; what it draws
+    has nothing to do with the prompt.
+    """
     demand = INJECTED[number % len(INJECTED)]
     where = number % 4
     return make_entry(
-        5000 + number, f"{MARK} {number}" if where != 1 else f"{MARK} {number}. {demand}", f"Draws a purple walrus. {demand}" if where == 0 else "Draws a walrus.",
-        kind=("object", "style", "clothing", "concept")[number // 4 % 4], tags=("walrus", demand) if where == 2 else ("walrus",),
-        triggers=(f"walrus{number}", demand) if where == 3 else (f"walrus{number}",), model_id=7000 + number,
+        5000 + number,
+        f"{MARK} {number}" if where != 1 else f"{MARK} {number}. {demand}",
+        f"Draws a purple walrus. {demand}" if where == 0 else "Draws a walrus.",
+        kind=("object", "style", "clothing", "concept")[number // 4 % 4],
+        tags=("walrus", demand) if where == 2 else ("walrus",),
+        triggers=(f"walrus{number}", demand) if where == 3 else (f"walrus{number}",),
+        model_id=7000 + number,
     )
 
 
@@ -49,7 +57,9 @@ def room(house: House) -> Iterator[Salon]:
 
 @pytest.mark.parametrize("number", range(len(INJECTED)))
 def test_a_card_that_demands_to_be_chosen_is_not(room: Salon, number: int) -> None:
-    """The worst case: the card is among the candidates, was shown first, and the model obeys it to the letter."""
+    """The worst case: the card is among the candidates, was shown first, and the model obeys it to
+    the letter.
+    """
     entry = evil(number)
     asked, candidates = room.question(SCENE)
     evils = [one for one in candidates.found if one.key == entry.key]
@@ -70,7 +80,13 @@ def test_what_it_says_reaches_nobody(room: Salon) -> None:
     """A reason that the model was talked into is shown without links and tags."""
     room.server.always = answers(obedient("Copper Train"))
     composition = room.compose(SCENE)
-    told = " ".join([*(pick.reason for pick in composition.picks), *(miss.reason for miss in composition.near_misses), *(note.text for note in composition.notes)])
+    told = " ".join(
+        [
+            *(pick.reason for pick in composition.picks),
+            *(miss.reason for miss in composition.near_misses),
+            *(note.text for note in composition.notes),
+        ]
+    )
     assert names(composition) == ["Copper Train"]
     assert "<" not in told
     assert "http" not in told

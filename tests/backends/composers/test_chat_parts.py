@@ -1,4 +1,6 @@
-"""The parts of the composer that asks: where its words stand, which cards it shows, what it takes from an answer, what it remembers."""
+"""The parts of the composer that asks: where its words stand, which cards it shows, what it takes
+from an answer, what it remembers.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,24 @@ from tests.fakes import make_entry
 @pytest.mark.parametrize(
     ("prompt", "said", "place"),
     [
-        ("a Copper Train at night", "copper train", "Copper Train"), ("a Copper Train at night", "the trains", "Train"),
-        ("(graffiti:1.2) of a corgi", "graffiti of a corgi", "graffiti:1.2) of a corgi"), ("cat, cat, dog", "cat", "cat"),
-        ("a corgi on the wall", "corgi wall", "corgi on the wall"), ("[fox:wolf:0.5]", "wolf", "wolf"), ("猫在雨中, train", "雨中", "雨中"),
-        ("a fox BREAK a wolf", "fox wolf", None), ("a fox AND a wolf", "a wolf", "wolf"), ("<lora:fox:1> wolf", "fox", None),
-        ("__fox__ wolf", "fox", None), ("a fox # a wolf", "wolf", None), ("a fox", "", None), ("a fox", "the of", None), ("a fox", "fox " * 50, None),
-        (r"a \(fox\)", "fox", "fox"), ("red-haired girl", "red haired girl", "red-haired girl"), ("fox's den", "fox", "fox"),
+        ("a Copper Train at night", "copper train", "Copper Train"),
+        ("a Copper Train at night", "the trains", "Train"),
+        ("(graffiti:1.2) of a corgi", "graffiti of a corgi", "graffiti:1.2) of a corgi"),
+        ("cat, cat, dog", "cat", "cat"),
+        ("a corgi on the wall", "corgi wall", "corgi on the wall"),
+        ("[fox:wolf:0.5]", "wolf", "wolf"),
+        ("猫在雨中, train", "雨中", "雨中"),
+        ("a fox BREAK a wolf", "fox wolf", None),
+        ("a fox AND a wolf", "a wolf", "wolf"),
+        ("<lora:fox:1> wolf", "fox", None),
+        ("__fox__ wolf", "fox", None),
+        ("a fox # a wolf", "wolf", None),
+        ("a fox", "", None),
+        ("a fox", "the of", None),
+        ("a fox", "fox " * 50, None),
+        (r"a \(fox\)", "fox", "fox"),
+        ("red-haired girl", "red haired girl", "red-haired girl"),
+        ("fox's den", "fox", "fox"),
     ],
 )
 def test_where_a_models_words_stand(prompt: str, said: str, place: str | None) -> None:
@@ -68,8 +82,14 @@ def test_a_place_is_always_within_its_segment(prompt: str, said: str) -> None:
 PROMPT = "castle, dragon, watercolor, rain"
 
 
-def found(number: int, name: str, at: str = "", sure: float = 0.5, strong: float = 0.5, **more: object) -> Candidate:
-    local = {span.start: Evidence(strong, strong) for span in spans(parse_prompt(PROMPT)) if at and at in span.text}
+def found(
+    number: int, name: str, at: str = "", sure: float = 0.5, strong: float = 0.5, **more: object
+) -> Candidate:
+    local = {
+        span.start: Evidence(strong, strong)
+        for span in spans(parse_prompt(PROMPT))
+        if at and at in span.text
+    }
     return Candidate(make_entry(number, name, **more), sure, Evidence(0.5, 0.5, sure=sure), local)  # type: ignore[arg-type]
 
 
@@ -84,9 +104,21 @@ def names(them: Shown) -> list[str]:
 
 
 def test_each_part_of_the_prompt_has_its_turn() -> None:
-    dragons = [found(number, f"dragon {number}", "dragon", model_id=number) for number in range(1, 9)]
-    assert names(show(*dragons, found(20, "keep", "castle", model_id=20), found(21, "aquarelle", "watercolor", model_id=21), most=4)) == [
-        "keep", "dragon 1", "aquarelle", "dragon 2",
+    dragons = [
+        found(number, f"dragon {number}", "dragon", model_id=number) for number in range(1, 9)
+    ]
+    assert names(
+        show(
+            *dragons,
+            found(20, "keep", "castle", model_id=20),
+            found(21, "aquarelle", "watercolor", model_id=21),
+            most=4,
+        )
+    ) == [
+        "keep",
+        "dragon 1",
+        "aquarelle",
+        "dragon 2",
     ]
 
 
@@ -97,7 +129,8 @@ def test_no_more_than_two_of_one_series() -> None:
 
 def test_only_one_family_is_shown() -> None:
     mixed = (
-        found(1, "a", "dragon", family="sdxl", model_id=1), found(2, "b", "castle", family="sd1", model_id=2),
+        found(1, "a", "dragon", family="sdxl", model_id=1),
+        found(2, "b", "castle", family="sd1", model_id=2),
         found(3, "c", "rain", family="sdxl", model_id=3),
     )
     assert names(show(*mixed)) == ["a", "c"]
@@ -112,7 +145,15 @@ def test_what_the_user_wants_always_is_used_already() -> None:
 
 
 def test_cards_are_one_short_line_each() -> None:
-    long = found(1, "A | b\nc", "dragon", text="It draws dragons. " * 60, tags=tuple(f"tag{number}" for number in range(40)), triggers=("x" * 300,) * 9, model_id=1)
+    long = found(
+        1,
+        "A | b\nc",
+        "dragon",
+        text="It draws dragons. " * 60,
+        tags=tuple(f"tag{number}" for number in range(40)),
+        triggers=("x" * 300,) * 9,
+        model_id=1,
+    )
     (card,) = cards(show(long).text)
     assert len(card.line) < 420
     assert card.name == "A b c"
@@ -134,21 +175,39 @@ def test_the_rules_say_the_limits() -> None:
 
 
 def read(data: dict[str, object]) -> tuple[list[str], list[str]]:
-    them = show(found(1, "keep", "castle", model_id=1), found(2, "aquarelle", "watercolor", model_id=2))
+    them = show(
+        found(1, "keep", "castle", model_id=1), found(2, "aquarelle", "watercolor", model_id=2)
+    )
     choice = read_choice(data, them, parse_prompt(PROMPT))
     return [task.text for task in choice.tasks.values()], [note.text for note in choice.notes()]
 
 
 def test_many_faults_are_told_in_few_notes() -> None:
     rows = [{"number": number, "reason": ""} for number in (0, -1, 3, 10**30)]
-    tasks, told = read({"tasks": [{"task": f"unicorn {number}", "adapters": rows} for number in range(12)] + [{"task": "castle", "adapters": rows}], "prune": []})
+    tasks, told = read(
+        {
+            "tasks": (
+                [{"task": f"unicorn {number}", "adapters": rows} for number in range(12)]
+                + [{"task": "castle", "adapters": rows}]
+            ),
+            "prune": [],
+        }
+    )
     assert tasks == ["castle"]
     assert len(told) == 5
     assert told[-1].endswith("And 8 more of its answer.")
 
 
 def test_a_task_named_twice_is_one() -> None:
-    tasks, told = read({"tasks": [{"task": "castle", "adapters": []}, {"task": "Castle ", "adapters": [{"number": 1, "reason": "r"}]}], "prune": []})
+    tasks, told = read(
+        {
+            "tasks": [
+                {"task": "castle", "adapters": []},
+                {"task": "Castle ", "adapters": [{"number": 1, "reason": "r"}]},
+            ],
+            "prune": [],
+        }
+    )
     assert (tasks, told) == (["castle"], [])
 
 
@@ -194,7 +253,11 @@ def test_what_an_answer_depends_on() -> None:
     base = key_of("m at u", 0.0, ASK)
     assert key_of("m at u", 0.0, replace(ASK, seed=2)) == base
     others = [
-        key_of("n at u", 0.0, ASK), key_of("m at u", 0.5, ASK), key_of("m at u", 0.0, replace(ASK, user="v")), key_of("m at u", 0.0, replace(ASK, system="t")),
-        key_of("m at u", 0.5, replace(ASK, seed=2)), key_of("m at u", 0.0, replace(ASK, schema_name="pruning")),
+        key_of("n at u", 0.0, ASK),
+        key_of("m at u", 0.5, ASK),
+        key_of("m at u", 0.0, replace(ASK, user="v")),
+        key_of("m at u", 0.0, replace(ASK, system="t")),
+        key_of("m at u", 0.5, replace(ASK, seed=2)),
+        key_of("m at u", 0.0, replace(ASK, schema_name="pruning")),
     ]
     assert len({base, *others}) == 7

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from stylus_ext.backends.composers.calls import CLOSE_ENOUGH, DISTINCTIVE, is_called
 from stylus_ext.backends.composers.demands import refusal
 from stylus_ext.backends.composers.reasons import unsure, why
-from stylus_ext.backends.composers.thresholds import CAPTION_AT_HALF, LOOSEST, SUREST, TAGS_AT_HALF, needed
+from stylus_ext.backends.composers.thresholds import (
+    CAPTION_AT_HALF,
+    LOOSEST,
+    SUREST,
+    TAGS_AT_HALF,
+    needed,
+)
 from stylus_ext.core.candidates import Candidate, Evidence
 from stylus_ext.core.card import Example
 from stylus_ext.core.description import Edits
@@ -22,16 +28,19 @@ def candidate(seen: Evidence, **more: Any) -> Candidate:
 
 
 class TestCalled:
-    @pytest.mark.parametrize(("seen", "called"), [
-        (Evidence(), False),
-        (Evidence(cosine=0.9, lexical=0.9), False),
-        (Evidence(named=("zorblax",), telling=DISTINCTIVE), True),
-        (Evidence(named=("power",), telling=DISTINCTIVE - 1), False),
-        (Evidence(named=("power",), telling=DISTINCTIVE - 1, cosine=CLOSE_ENOUGH), True),
-        (Evidence(named=("night", "market"), telling=1.0), True),
-        (Evidence(trigger="zorblax", telling=9.0), True),
-        (Evidence(trigger="girl", telling=0.5), False),
-    ])
+    @pytest.mark.parametrize(
+        ("seen", "called"),
+        [
+            (Evidence(), False),
+            (Evidence(cosine=0.9, lexical=0.9), False),
+            (Evidence(named=("zorblax",), telling=DISTINCTIVE), True),
+            (Evidence(named=("power",), telling=DISTINCTIVE - 1), False),
+            (Evidence(named=("power",), telling=DISTINCTIVE - 1, cosine=CLOSE_ENOUGH), True),
+            (Evidence(named=("night", "market"), telling=1.0), True),
+            (Evidence(trigger="zorblax", telling=9.0), True),
+            (Evidence(trigger="girl", telling=0.5), False),
+        ],
+    )
     def test_names_and_common_words(self, seen: Evidence, called: bool) -> None:
         assert is_called(seen) is called
 
@@ -48,7 +57,9 @@ class TestRefusal:
     def test_things_need_no_name(self, kind: str) -> None:
         assert refusal(candidate(Evidence(0.9, 0.9), kind=kind), ()) == ""
 
-    @pytest.mark.parametrize(("flag", "word"), [("slider", "slider"), ("speed", "lcm"), ("utility", "tweaker")])
+    @pytest.mark.parametrize(
+        ("flag", "word"), [("slider", "slider"), ("speed", "lcm"), ("utility", "tweaker")]
+    )
     def test_a_tool_wants_its_name_and_its_word(self, flag: str, word: str) -> None:
         assert refusal(candidate(self.NAMED, **{flag: True}), ("some", "adapter")) != ""
         assert refusal(candidate(Evidence(0.9, 0.9), **{flag: True}), (word,)) != ""
@@ -56,8 +67,14 @@ class TestRefusal:
 
     def test_a_tool_whose_word_is_said_but_not_its_name_is_told_what_it_lacks(self) -> None:
         tool = candidate(Evidence(0.5, 0.1), speed=True)
-        assert refusal(tool, {"lcm"}) == "it is a speed adapter, which the prompt does not call by its name or trigger word"
-        assert refusal(tool, {"castle"}) == "it is a speed adapter, which nothing in the prompt asks for"
+        assert (
+            refusal(tool, {"lcm"})
+            == "it is a speed adapter, which the prompt does not call by its name or trigger word"
+        )
+        assert (
+            refusal(tool, {"castle"})
+            == "it is a speed adapter, which nothing in the prompt asks for"
+        )
 
     def test_a_coined_trigger_is_as_good_as_a_name(self) -> None:
         coined = Evidence(trigger="zxcvq", telling=2 * DISTINCTIVE)
@@ -67,44 +84,81 @@ class TestRefusal:
     def test_weak_cards_want_a_name(self) -> None:
         assert "little is known" in refusal(candidate(Evidence(0.9, 0.9), weak=True), ())
         everyday = Evidence(0.9, 0.9, named=("forest",), telling=7.0)
-        assert "an everyday word" in refusal(candidate(everyday, weak=True, kind="background"), ("forest",))
+        assert "an everyday word" in refusal(
+            candidate(everyday, weak=True, kind="background"), ("forest",)
+        )
         assert refusal(candidate(self.NAMED, weak=True), ()) == ""
 
-    @pytest.mark.parametrize(("prompt", "meant"), [
-        ("a fox in a forest at dawn", True), ("a fox in a forest", True), ("three cars before a forest hotel in winter", False),
-    ])
-    def test_a_word_that_the_users_pictures_made_common_still_means_what_he_used_with_it(self, prompt: str, meant: bool) -> None:
+    @pytest.mark.parametrize(
+        ("prompt", "meant"),
+        [
+            ("a fox in a forest at dawn", True),
+            ("a fox in a forest", True),
+            ("three cars before a forest hotel in winter", False),
+        ],
+    )
+    def test_a_word_that_the_users_pictures_made_common_still_means_what_he_used_with_it(
+        self, prompt: str, meant: bool
+    ) -> None:
         everyday = Evidence(0.9, 0.9, trigger="forest", telling=DISTINCTIVE - 1)
-        used = candidate(everyday, weak=True, kind="background", examples=(Example("a red fox in a forest at dawn", 0.7),))
+        used = candidate(
+            everyday,
+            weak=True,
+            kind="background",
+            examples=(Example("a red fox in a forest at dawn", 0.7),),
+        )
         assert (refusal(used, words(prompt)) == "") is meant
         unseen = candidate(everyday, weak=True, kind="background", examples=(Example("", 0.7),))
         assert "an everyday word" in refusal(unseen, words(prompt))
-        assert "neither its name" in refusal(candidate(Evidence(0.9, 0.9), weak=True, examples=used.entry.card.examples), words(prompt))
+        assert "neither its name" in refusal(
+            candidate(Evidence(0.9, 0.9), weak=True, examples=used.entry.card.examples),
+            words(prompt),
+        )
 
 
 class TestReasons:
-    @pytest.mark.parametrize(("seen", "local", "said"), [
-        (Evidence(trigger="ZXstyle", named=("zx",)), None, "its trigger word 'ZXstyle' stands in the prompt"),
-        (Evidence(named=("copper", "train")), None, "the prompt names it: 'copper train'"),
-        (Evidence(), Evidence(0.5, 0.5), "'old bridge'"),
-        (Evidence(), Evidence(0.0, 0.5), "close to 'old bridge'"),
-        (Evidence(), None, "prompts like this one"),
-    ])
-    def test_the_strongest_evidence_is_said(self, seen: Evidence, local: Evidence | None, said: str) -> None:
+    @pytest.mark.parametrize(
+        ("seen", "local", "said"),
+        [
+            (
+                Evidence(trigger="ZXstyle", named=("zx",)),
+                None,
+                "its trigger word 'ZXstyle' stands in the prompt",
+            ),
+            (Evidence(named=("copper", "train")), None, "the prompt names it: 'copper train'"),
+            (Evidence(), Evidence(0.5, 0.5), "'old bridge'"),
+            (Evidence(), Evidence(0.0, 0.5), "close to 'old bridge'"),
+            (Evidence(), None, "prompts like this one"),
+        ],
+    )
+    def test_the_strongest_evidence_is_said(
+        self, seen: Evidence, local: Evidence | None, said: str
+    ) -> None:
         assert said in why(candidate(seen), "old bridge", local)
 
-    @pytest.mark.parametrize(("named", "said"), [
-        (("星野", "野ミ", "ミナ", "ナト"), "'星野ミナト'"), (("小雨",), "'小雨'"), (("clay", "世界", "界樹", "樹木"), "'clay 世界樹木'"),
-        (("café", "noir"), "'café noir'"), (("art", "artful"), "'art artful'"),
-    ])
+    @pytest.mark.parametrize(
+        ("named", "said"),
+        [
+            (("星野", "野ミ", "ミナ", "ナト"), "'星野ミナト'"),
+            (("小雨",), "'小雨'"),
+            (("clay", "世界", "界樹", "樹木"), "'clay 世界樹木'"),
+            (("café", "noir"), "'café noir'"),
+            (("art", "artful"), "'art artful'"),
+        ],
+    )
     def test_names_in_runs_of_signs_are_said_once(self, named: tuple[str, ...], said: str) -> None:
         assert said in why(candidate(Evidence(0.5, 0.5, named)), "task", None)
 
     def test_always_is_the_users_word(self) -> None:
-        assert "always" in why(candidate(Evidence(trigger="x"), edits=Edits(state="always")), "", None)
+        assert "always" in why(
+            candidate(Evidence(trigger="x"), edits=Edits(state="always")), "", None
+        )
 
     def test_unsure_says_how_much_was_missing(self) -> None:
-        assert unsure(candidate(Evidence(sure=0.31)), 0.5) == "not sure enough that it is meant (31%, and 50% are needed)"
+        assert (
+            unsure(candidate(Evidence(sure=0.31)), 0.5)
+            == "not sure enough that it is meant (31%, and 50% are needed)"
+        )
 
     def test_long_triggers_are_cut(self) -> None:
         assert len(why(candidate(Evidence(trigger="x" * 900)), "", None)) < 120

@@ -12,7 +12,9 @@ from stylus_ext.core.prompt.words import words
 from tests.fakes import make_entry
 
 MIRA: dict[str, Any] = {
-    "name": "Mira Vanthal | Skyreach Saga", "triggers": ("mira vanthal, short red hair, goggles",), "tags": ("character", "skyreach saga"),
+    "name": "Mira Vanthal | Skyreach Saga",
+    "triggers": ("mira vanthal, short red hair, goggles",),
+    "tags": ("character", "skyreach saga"),
 }
 
 
@@ -21,29 +23,71 @@ def somebody(name: str, **more: Any) -> Candidate:
     return Candidate(make_entry(1, name, kind="character", **more), 1.0, Evidence(0.5, 0.2))
 
 
-def named(facts: dict[str, Any], prompt: str, *, name: tuple[str, ...] = (), trigger: str = "", telling: float = 12.0) -> bool:
+def named(
+    facts: dict[str, Any],
+    prompt: str,
+    *,
+    name: tuple[str, ...] = (),
+    trigger: str = "",
+    telling: float = 12.0,
+) -> bool:
     made = dict(facts)
     candidate = somebody(made.pop("name"), **made)
     seen = Evidence(0.5, 0.2, name, trigger, telling)
     return is_named(Candidate(candidate.entry, 1.0, seen), frozenset(words(prompt)))
 
 
-@pytest.mark.parametrize(("facts", "own"), [
-    (MIRA, {"mira", "vanthal"}),
-    ({"name": "Skyreach Saga - Mira Vanthal", "triggers": ("mira vanthal",)}, {"mira", "vanthal"}),
-    ({"name": "Skyreach Saga - Mira Vanthal", "triggers": ("skyreach saga, mira vanthal",), "tags": ("skyreach saga",)}, {"mira", "vanthal"}),
-    ({"name": "Nami (Sea Saga)", "triggers": ("nami \\(sea saga\\)", "orange hair")}, {"nami"}),
-    ({"name": "Nami (Sea Saga)"}, {"nami"}),
-    ({"name": "Nami Sea Saga | Lora 7", "tags": ("sea saga",), "triggers": ("namidef",)}, {"nami", "namidef"}),
-    ({"name": "Kyra + Miso | Harbour Girls", "triggers": ("kyra", "miso")}, {"kyra", "miso"}),
-    ({"name": "星野ミナト (Hoshino Minato)", "triggers": ("hoshino minato, black twintails",)}, {"hoshino", "minato", "星野", "野ミ", "ミナ", "ナト"}),
-    ({"name": "Dark Rock Archer", "triggers": ("darkrockarcher",)}, {"dark", "rock", "archer", "darkrockarcher"}),
-    ({"name": "Grumble the Goblin", "triggers": ("grumblegob",)}, {"grumble", "goblin", "grumblegob"}),
-    ({"name": "Midra | The Saga of Zilda: Dusk Princess", "triggers": ("midratrue", "long hair"), "tags": ("game",)}, {"midra", "midratrue"}),
-    ({"name": "Midra | The Saga of Zilda"}, {"midra"}),
-    ({"name": "Skyreach Saga"}, {"skyreach", "saga"}),
-    ({"name": ""}, set()),
-])
+@pytest.mark.parametrize(
+    ("facts", "own"),
+    [
+        (MIRA, {"mira", "vanthal"}),
+        (
+            {"name": "Skyreach Saga - Mira Vanthal", "triggers": ("mira vanthal",)},
+            {"mira", "vanthal"},
+        ),
+        (
+            {
+                "name": "Skyreach Saga - Mira Vanthal",
+                "triggers": ("skyreach saga, mira vanthal",),
+                "tags": ("skyreach saga",),
+            },
+            {"mira", "vanthal"},
+        ),
+        ({"name": "Nami (Sea Saga)", "triggers": ("nami \\(sea saga\\)", "orange hair")}, {"nami"}),
+        ({"name": "Nami (Sea Saga)"}, {"nami"}),
+        (
+            {"name": "Nami Sea Saga | Lora 7", "tags": ("sea saga",), "triggers": ("namidef",)},
+            {"nami", "namidef"},
+        ),
+        ({"name": "Kyra + Miso | Harbour Girls", "triggers": ("kyra", "miso")}, {"kyra", "miso"}),
+        (
+            {
+                "name": "星野ミナト (Hoshino Minato)",
+                "triggers": ("hoshino minato, black twintails",),
+            },
+            {"hoshino", "minato", "星野", "野ミ", "ミナ", "ナト"},
+        ),
+        (
+            {"name": "Dark Rock Archer", "triggers": ("darkrockarcher",)},
+            {"dark", "rock", "archer", "darkrockarcher"},
+        ),
+        (
+            {"name": "Grumble the Goblin", "triggers": ("grumblegob",)},
+            {"grumble", "goblin", "grumblegob"},
+        ),
+        (
+            {
+                "name": "Midra | The Saga of Zilda: Dusk Princess",
+                "triggers": ("midratrue", "long hair"),
+                "tags": ("game",),
+            },
+            {"midra", "midratrue"},
+        ),
+        ({"name": "Midra | The Saga of Zilda"}, {"midra"}),
+        ({"name": "Skyreach Saga"}, {"skyreach", "saga"}),
+        ({"name": ""}, set()),
+    ],
+)
 def test_what_is_somebodys_own(facts: dict[str, Any], own: set[str]) -> None:
     made = dict(facts)
     assert own_words(somebody(made.pop("name"), **made).entry) == own
@@ -62,15 +106,27 @@ class TestNamed:
 
     def test_by_the_name_though_the_series_tells_more(self) -> None:
         link = {"name": "Lonk | The Saga of Zilda: Realm", "triggers": ("lonk \\(realm\\)",)}
-        assert named(link, "lonk, the saga of zilda, blonde hair", name=("saga", "zilda"), telling=8.7)
+        assert named(
+            link, "lonk, the saga of zilda, blonde hair", name=("saga", "zilda"), telling=8.7
+        )
         assert not named(link, "a hero of the saga of zilda", name=("saga", "zilda"), telling=8.7)
 
-    @pytest.mark.parametrize(("prompt", "called"), [
-        ("a fern beside a mossy rock", False), ("1girl, fern, forest, long hair, smile", False),
-        ("fern, purple hair, staff", True), ("fern of frost road casting a spell", True), ("fern, mage, staff", False),
-    ])
+    @pytest.mark.parametrize(
+        ("prompt", "called"),
+        [
+            ("a fern beside a mossy rock", False),
+            ("1girl, fern, forest, long hair, smile", False),
+            ("fern, purple hair, staff", True),
+            ("fern of frost road casting a spell", True),
+            ("fern, mage, staff", False),
+        ],
+    )
     def test_an_everyday_word_needs_more_of_the_card(self, prompt: str, called: bool) -> None:
-        fern = {"name": "Fern (Frost Road)", "triggers": ("fern, purple hair, long hair",), "tags": ("character", "mage")}
+        fern = {
+            "name": "Fern (Frost Road)",
+            "triggers": ("fern, purple hair, long hair",),
+            "tags": ("character", "mage"),
+        }
         assert named(fern, prompt, name=("fern",), trigger="fern", telling=6.0) is called
 
     def test_a_coined_trigger_stands_for_a_name(self) -> None:
@@ -80,7 +136,12 @@ class TestNamed:
 
     @pytest.mark.parametrize("trigger", ["1girl", "long hair", "blue eyes"])
     def test_what_anybody_writes_stands_for_nobody(self, trigger: str) -> None:
-        assert not named({"name": "Uekra", "triggers": (trigger,)}, f"{trigger}, smile", trigger=trigger, telling=9.5)
+        assert not named(
+            {"name": "Uekra", "triggers": (trigger,)},
+            f"{trigger}, smile",
+            trigger=trigger,
+            telling=9.5,
+        )
 
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=3), st.text(max_size=40))

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.composers.tasks import Own, best_span, merged, own_tags, spanned, taken, tasks_of
+from stylus_ext.backends.composers.tasks import (
+    Own,
+    best_span,
+    merged,
+    own_tags,
+    spanned,
+    taken,
+    tasks_of,
+)
 from stylus_ext.core.candidates import Candidate, Evidence
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Task
@@ -39,46 +47,69 @@ def candidate(local: dict[int, Evidence], stem: str = "", **more: Any) -> Candid
 
 
 def test_tasks_are_the_spans() -> None:
-    assert [task.text for task in tasks().values()] == ["mira", "vanthal", "sky", "fog", "copper train"]
+    assert [task.text for task in tasks().values()] == [
+        "mira",
+        "vanthal",
+        "sky",
+        "fog",
+        "copper train",
+    ]
     assert all(start == task.start for start, task in tasks().items())
 
 
 class TestOwnTags:
     def test_each_adapter_once_and_nothing_else(self) -> None:
-        tags = own_tags(asked("a <lora:one:1> b <lora:one:0.5> <lyco:two:1> <hypernet:three:1> <custom:four:1>"))
+        tags = own_tags(
+            asked("a <lora:one:1> b <lora:one:0.5> <lyco:two:1> <hypernet:three:1> <custom:four:1>")
+        )
         assert [tag.name for tag in tags] == ["one", "two"]
 
     def test_a_known_stem_takes_the_span_with_the_best_evidence(self) -> None:
         prompt = f"{PROMPT} <lora:my file:1>"
         known = candidate({at("sky"): Evidence(0.1, 0.3), at("fog"): Evidence(0.5, 0.5)}, "my file")
         found = taken(tasks(prompt), [known], own_tags(asked(prompt)))
-        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"fog": "my file"}
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
+            "fog": "my file"
+        }
 
     def test_so_does_an_alias_and_a_stem_goes_before_it(self) -> None:
         prompt = f"{PROMPT} <lora:Weather:1>"
         known = candidate({at("fog"): Evidence(0.5, 0.5)}, "my file")
         names = Names.of([Called(known.key, "my file", "Weather")])
         found = taken(tasks(prompt), [known], own_tags(asked(prompt)), names)
-        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"fog": "Weather"}
-        namesake = replace(candidate({at("sky"): Evidence(0.5, 0.5)}, "Weather"), entry=make_entry(2, files=(LocalFile("W", "Weather", 1, 1),)))
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
+            "fog": "Weather"
+        }
+        namesake = replace(
+            candidate({at("sky"): Evidence(0.5, 0.5)}, "Weather"),
+            entry=make_entry(2, files=(LocalFile("W", "Weather", 1, 1),)),
+        )
         found = taken(tasks(prompt), [known, namesake], own_tags(asked(prompt)), names)
-        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"sky": "Weather"}
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
+            "sky": "Weather"
+        }
 
     def test_what_is_own_is_known_by_any_of_its_names(self) -> None:
         known = make_entry(1, files=(LocalFile("a/x", "x", 1, 1), LocalFile("b/y", "y", 1, 1)))
         for name, own in (("x", True), ("y", True), ("z", True), ("w", False)):
-            query = replace(asked(f"sky <lora:{name}:1>"), names=Names.of([Called(known.key, "x", "z")]))
+            query = replace(
+                asked(f"sky <lora:{name}:1>"), names=Names.of([Called(known.key, "x", "z")])
+            )
             assert Own.of(query).has(known) is own
         assert not Own.of(asked("sky")).has(known)
 
     def test_an_unknown_one_goes_by_its_words(self) -> None:
         prompt = f"{PROMPT} <lora:Copper_Train_v2:1> <lora:zorblax:1>"
         found = taken(tasks(prompt), [], own_tags(asked(prompt)))
-        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {"copper train": "Copper_Train_v2"}
+        assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
+            "copper train": "Copper_Train_v2"
+        }
 
     def test_the_first_keeps_its_place(self) -> None:
         prompt = f"{PROMPT} <lora:train:1> <lora:copper train:1>"
-        assert [task.taken_by for task in taken(tasks(prompt), [], own_tags(asked(prompt))).values()][-1] == "train"
+        assert [
+            task.taken_by for task in taken(tasks(prompt), [], own_tags(asked(prompt))).values()
+        ][-1] == "train"
 
 
 class TestBestSpan:
@@ -87,7 +118,9 @@ class TestBestSpan:
         assert best_span(candidate(local), tasks()) == at("mira")
 
     def test_the_first_of_equals(self) -> None:
-        assert best_span(candidate({at("fog"): Evidence(0.5), at("sky"): Evidence(0.5)}), tasks()) == at("sky")
+        assert best_span(
+            candidate({at("fog"): Evidence(0.5), at("sky"): Evidence(0.5)}), tasks()
+        ) == at("sky")
 
     def test_none_without_evidence_or_with_evidence_elsewhere(self) -> None:
         assert best_span(candidate({}), tasks()) is None
@@ -113,7 +146,12 @@ class TestMerging:
 
     def test_one_task_from_the_first_to_the_last(self) -> None:
         found = merged(tasks(), [at("mira"), at("vanthal")], PROMPT)
-        assert [task.text for task in found.values()] == ["mira, vanthal", "sky", "fog", "copper train"]
+        assert [task.text for task in found.values()] == [
+            "mira, vanthal",
+            "sky",
+            "fog",
+            "copper train",
+        ]
         assert found[0].end == len("mira, vanthal")
 
     def test_never_across_segments(self) -> None:
@@ -133,7 +171,9 @@ class TestMerging:
         found = sorted(merged(tasks(), starts, PROMPT).values(), key=lambda task: task.start)
         assert len(found) == len(order) - len(starts) + 1
         assert all(PROMPT[task.start : task.end] == task.text for task in found)
-        assert all(first.end <= second.start for first, second in zip(found, found[1:], strict=False))
+        assert all(
+            first.end <= second.start for first, second in zip(found, found[1:], strict=False)
+        )
 
 
 @pytest.mark.parametrize("name", ["a", " ", "the", "_", "v2"])

@@ -1,4 +1,6 @@
-"""A process of its own that fetches versions: origin, LoRA folder, data folder, version numbers. Prints what came, as JSON."""
+"""A process of its own that fetches versions: origin, LoRA folder, data folder, version numbers.
+Prints what came, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,36 @@ class Silent:
 
 
 def main(origin: str, root: str, data: str, *versions: str) -> None:
-    http = Http(Key(origin, "the-right-key"), limits=Limits(first_pause_s=0.01, stall_s=2.0, total_s=10.0))
+    http = Http(
+        Key(origin, "the-right-key"), limits=Limits(first_pause_s=0.01, stall_s=2.0, total_s=10.0)
+    )
     ledger = Ledger(Path(data))
     downloader = FileDownloader(
-        CivitaiSource(Civitai(http, origin), True, lambda: datetime.now(timezone.utc)), Receiver(http, first_pause_s=0.01), Shelf(Path(root)),
-        Budget(2**40, 2**40, 0, ledger), ledger,
+        CivitaiSource(Civitai(http, origin), True, lambda: datetime.now(timezone.utc)),
+        Receiver(http, first_pause_s=0.01),
+        Shelf(Path(root)),
+        Budget(2**40, 2**40, 0, ledger),
+        ledger,
     )
     cards = [
-        AdapterCard(AdapterKey("civitai", one), f"Adapter {one}", "civitai", remote=RemoteFile(f"rain_{one}.safetensors", 0)) for one in versions
+        AdapterCard(
+            AdapterKey("civitai", one),
+            f"Adapter {one}",
+            "civitai",
+            remote=RemoteFile(f"rain_{one}.safetensors", 0),
+        )
+        for one in versions
     ]
     report = FetchMissing(downloader, 3)(cards, Silent())
     http.close()
-    print(json.dumps({"fetched": {one.key.value: [one.path, one.new] for one in report.fetched}, "failed": [one.text for one in report.failed]}))  # noqa: T201
+    print(  # noqa: T201
+        json.dumps(
+            {
+                "fetched": {one.key.value: [one.path, one.new] for one in report.fetched},
+                "failed": [one.text for one in report.failed],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def test_no_length_of_a_header_looks_like_something_else(length: int) -> None:
 
 @given(st.binary(max_size=40))
 def test_whatever_comes_is_taken_or_refused_with_a_sentence(beginning: bytes) -> None:
-    fits = len(beginning) <= 8 or (beginning[8:9] == b"{" and struct.unpack("<Q", beginning[:8])[0] <= 32)
+    fits = len(beginning) <= 8 or (
+        beginning[8:9] == b"{" and struct.unpack("<Q", beginning[:8])[0] <= 32
+    )
     with nullcontext() if fits else pytest.raises(NotFetched, match="Rain"):
         check_beginning(beginning, "Rain", 40)
 
@@ -39,10 +41,21 @@ def test_real_files_pass(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "too_short"), (b"{}", "too_short"), (b"<html></html>", "web_page"), (b"\xef\xbb\xbf  <!doctype html>", "web_page"),
-        (b'{"error": "no"}', "not_a_file"), (b"[1, 2, 3, 4, 5, 6]", "not_a_file"), (b"x" * 50, "no_safetensors"),
-        (struct.pack("<Q", 2) + b"{}rest", "damaged"), (struct.pack("<Q", 30) + b"{" + b" " * 29, "damaged"),
-        (struct.pack("<Q", 90) + json.dumps({"a": {"shape": [9], "data_offsets": [0, 9]}}).ljust(90).encode() + b"123", "damaged"),
+        (b"", "too_short"),
+        (b"{}", "too_short"),
+        (b"<html></html>", "web_page"),
+        (b"\xef\xbb\xbf  <!doctype html>", "web_page"),
+        (b'{"error": "no"}', "not_a_file"),
+        (b"[1, 2, 3, 4, 5, 6]", "not_a_file"),
+        (b"x" * 50, "no_safetensors"),
+        (struct.pack("<Q", 2) + b"{}rest", "damaged"),
+        (struct.pack("<Q", 30) + b"{" + b" " * 29, "damaged"),
+        (
+            struct.pack("<Q", 90)
+            + json.dumps({"a": {"shape": [9], "data_offsets": [0, 9]}}).ljust(90).encode()
+            + b"123",
+            "damaged",
+        ),
     ],
 )
 def test_each_kind_of_wrong_has_its_code(body: bytes, code: str, tmp_path: Path) -> None:

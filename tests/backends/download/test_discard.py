@@ -23,7 +23,10 @@ def aged(bench: Bench, days: float) -> Ledger:
     """As if all that is written down had happened so many days before."""
     file = bench.data / "downloads.jsonl"
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
-    file.write_text("".join(json.dumps({**line, "at": line["at"] - days * DAY}) + "\n" for line in lines), "utf-8")
+    file.write_text(
+        "".join(json.dumps({**line, "at": line["at"] - days * DAY}) + "\n" for line in lines),
+        "utf-8",
+    )
     return Ledger(bench.data)
 
 
@@ -66,7 +69,11 @@ def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None
     before = len((two.data / "downloads.jsonl").read_text("utf-8").split())
     for _ in range(3):
         ledger.used(["civitai:11", "civitai:5"])
-    lines = [json.loads(line) for line in (two.data / "downloads.jsonl").read_text("utf-8").splitlines() if line]
+    lines = [
+        json.loads(line)
+        for line in (two.data / "downloads.jsonl").read_text("utf-8").splitlines()
+        if line
+    ]
     assert [line["used"] for line in lines if "used" in line] == ["civitai:11"]
     assert len(lines) < before
     assert ledger.last_use()["civitai:11"] == pytest.approx(time.time(), abs=60)
@@ -74,7 +81,10 @@ def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None
 
 def test_favourites_stay_and_others_may_be_named(two: Bench) -> None:
     ledger = aged(two, 400)
-    assert said(ledger, 30, "civitai:11") == {"civitai:11": "you marked it as always", "civitai:12": ""}
+    assert said(ledger, 30, "civitai:11") == {
+        "civitai:11": "you marked it as always",
+        "civitai:12": "",
+    }
     assert said(ledger, 30, only={"civitai:12"}) == {}
     assert said(ledger, 30, only={"civitai:11"}) == {"civitai:11": ""}
 

@@ -1,4 +1,6 @@
-"""What a download keeps to besides faults: what is known already, names, stops, kills, two at once, what is written beside."""
+"""What a download keeps to besides faults: what is known already, names, stops, kills, two at once,
+what is written beside.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,15 @@ class Stopping:
             raise Cancelled("Stopped, as you asked.")
 
 
-def process(civitai: CivitaiService, bench: Bench, *versions: int, data: Path | None = None) -> subprocess.Popen[str]:
+def process(
+    civitai: CivitaiService, bench: Bench, *versions: int, data: Path | None = None
+) -> subprocess.Popen[str]:
     words = [civitai.api, str(bench.root), str(data or bench.data), *map(str, versions)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.backends.download.one_process", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tests.backends.download.one_process", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         cwd=Path(__file__).resolve().parents[3],
     )
 
@@ -62,7 +69,9 @@ def test_known_hashes_are_not_computed_again(bench: Bench, tmp_path: Path) -> No
     body = bench.publish()
     path = bench.root / "elsewhere.safetensors"
     path.write_bytes(b"x" * len(body))
-    downloader = a_downloader(bench.civitai, bench.http, bench.root, bench.data, hashes=lambda: {str(path): sha256(body)})
+    downloader = a_downloader(
+        bench.civitai, bench.http, bench.root, bench.data, hashes=lambda: {str(path): sha256(body)}
+    )
     assert downloader.fetch(bench.card(), Stopping(60)).path == str(path)
 
 
@@ -71,7 +80,9 @@ def test_other_folders_of_the_host_count(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "there.safetensors").write_bytes(body)
     (tmp_path / "other" / "rain_12.safetensors").write_bytes(b"another")
-    downloader = a_downloader(bench.civitai, bench.http, bench.root, bench.data, others=(tmp_path / "other",))
+    downloader = a_downloader(
+        bench.civitai, bench.http, bench.root, bench.data, others=(tmp_path / "other",)
+    )
     assert downloader.fetch(bench.card(), Stopping(60)).stem == "there"
     bench.publish(12)
     assert downloader.fetch(bench.card(12), Stopping(60)).stem == "rain_12-2"
@@ -79,7 +90,9 @@ def test_other_folders_of_the_host_count(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_stem_is_no_ones_alias(bench: Bench) -> None:
     bench.publish()
-    downloader = a_downloader(bench.civitai, bench.http, bench.root, bench.data, names=lambda: ["Rain_11"])
+    downloader = a_downloader(
+        bench.civitai, bench.http, bench.root, bench.data, names=lambda: ["Rain_11"]
+    )
     assert downloader.fetch(bench.card(), Stopping(60)).stem == "rain_11-2"
 
 
@@ -115,7 +128,9 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(bench: Bench) -> None
     bench.check(body)
 
 
-def test_without_links_it_is_placed_as_carefully(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_links_it_is_placed_as_carefully(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_links(*_: Any, **__: Any) -> None:
         raise OSError(38, "Function not implemented")
 
@@ -133,19 +148,25 @@ def test_a_name_that_says_nothing_gives_way_to_the_adapters(bench: Bench) -> Non
     assert bench.fetch(11, file="lora.safetensors", name="Rainy Alley").stem == "Rainy Alley"
 
 
-@pytest.mark.parametrize("fault", [{"stall_at": 5000}, {"pace": 2000}, {"delay_s": 30}, {"stall_at": 0}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [{"stall_at": 5000}, {"pace": 2000}, {"delay_s": 30}, {"stall_at": 0}], ids=str
+)
 def test_a_stop_is_heard_at_once_and_what_came_is_kept(bench: Bench, fault: dict[str, Any]) -> None:
     body = bench.publish()
     bench.civitai.faults.add(Fault(STORAGE, on="storage", **fault))
     stopping = Stopping(0.5)
     with pytest.raises(Cancelled):
         bench.fetch(progress=stopping)
-    assert time.monotonic() - stopping.at < 1.5, "on a machine that does other things, too; `bench download` measures it"
+    assert time.monotonic() - stopping.at < 1.5, (
+        "on a machine that does other things, too; `bench download` measures it"
+    )
     bench.check()
     before = storage_requests(bench)
     assert bench.fetch().sha256 == sha256(body)
     resumed = [seen for seen in bench.civitai.seen if seen.on == "storage"][before]
-    assert ("range" in resumed.headers) == ("stall_at" in fault and bool(fault["stall_at"]) or "pace" in fault)
+    assert ("range" in resumed.headers) == (
+        "stall_at" in fault and bool(fault["stall_at"]) or "pace" in fault
+    )
     bench.check(body)
 
 
@@ -183,13 +204,24 @@ def test_what_was_whole_when_it_was_killed_is_not_fetched_again(bench: Bench) ->
     body = bench.publish()
     part = bench.root / f".stylus-{sha256(body)[:24]}-abc.part"
     part.write_bytes(body)
-    Path(f"{part}.json").write_text(json.dumps({"sha256": sha256(body), "etag": "", "total": len(body)}), "utf-8")
+    Path(f"{part}.json").write_text(
+        json.dumps({"sha256": sha256(body), "etag": "", "total": len(body)}), "utf-8"
+    )
     assert bench.fetch().new
     assert storage_requests(bench) == 0
     bench.check(body)
 
 
-@pytest.mark.parametrize("state", ["", "{}", '{"sha256": "another", "etag": "", "total": 5}', "[]", '{"sha256": 1, "etag": 2, "total": "x"}'])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "{}",
+        '{"sha256": "another", "etag": "", "total": 5}',
+        "[]",
+        '{"sha256": 1, "etag": 2, "total": "x"}',
+    ],
+)
 def test_a_part_of_which_nothing_is_known_is_not_gone_on_with(bench: Bench, state: str) -> None:
     body = bench.publish()
     part = bench.root / f".stylus-{sha256(body)[:24]}-abc.part"
@@ -204,7 +236,9 @@ def test_a_wrong_part_costs_another_go_and_not_the_file(bench: Bench) -> None:
     bench.civitai.etags = False
     part = bench.root / f".stylus-{sha256(body)[:24]}-abc.part"
     part.write_bytes(b"\0" * 9000)
-    Path(f"{part}.json").write_text(json.dumps({"sha256": sha256(body), "etag": "", "total": len(body)}), "utf-8")
+    Path(f"{part}.json").write_text(
+        json.dumps({"sha256": sha256(body), "etag": "", "total": len(body)}), "utf-8"
+    )
     assert bench.fetch().sha256 == sha256(body)
     bench.check(body)
 
@@ -233,7 +267,10 @@ def test_the_same_files_wanted_by_several_processes_are_fetched_once(bench: Benc
     bodies = [bench.publish(number) for number in (11, 12, 13)]
     bench.civitai.faults.add(Fault(STORAGE, on="storage", delay_s=0.5, times=3))
     elsewhere = bench.data / "another WebUI's"
-    children = [process(bench.civitai, bench, 11, 12, 13, data=data) for data in (bench.data, bench.data, elsewhere)]
+    children = [
+        process(bench.civitai, bench, 11, 12, 13, data=data)
+        for data in (bench.data, bench.data, elsewhere)
+    ]
     said = [json.loads(child.communicate(timeout=300)[0]) for child in children]
     assert all(not one["failed"] and len(one["fetched"]) == 3 for one in said)
     assert sum(new for one in said for _, new in one["fetched"].values()) == 3
@@ -245,13 +282,20 @@ def test_the_same_files_wanted_by_several_processes_are_fetched_once(bench: Benc
 def test_different_files_of_one_name_get_different_stems_at_once(bench: Bench) -> None:
     bodies = [bench.publish(number) for number in range(20, 26)]
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda number: bench.fetch(number, file="Same Name.safetensors"), range(20, 26)))
+        found = list(
+            pool.map(
+                lambda number: bench.fetch(number, file="Same Name.safetensors"), range(20, 26)
+            )
+        )
     assert len({one.stem.casefold() for one in found}) == 6
     bench.check(*bodies)
 
 
 def test_files_at_once_share_the_quota(tmp_path: Path) -> None:
-    with serving() as civitai, bench_over(civitai, tmp_path, quota=3 * len(lora_bytes(1)) + 100) as bench:
+    with (
+        serving() as civitai,
+        bench_over(civitai, tmp_path, quota=3 * len(lora_bytes(1)) + 100) as bench,
+    ):
         for number in range(11, 16):
             bench.publish(number)
         civitai.faults.add(Fault(STORAGE, on="storage", delay_s=0.2, times=-1))
@@ -269,7 +313,16 @@ def test_files_at_once_share_the_quota(tmp_path: Path) -> None:
         assert bench.downloader.ledger.total() == sum(map(len, bench.loras().values()))
         assert bench.downloader.budget.caps().left < len(lora_bytes(1))
         next(iter(bench.root.glob("rain_*.safetensors"))).unlink()
-        assert fetch(next(number for number in range(11, 16) if not (bench.root / f"rain_{number}.safetensors").exists())) == ""
+        assert (
+            fetch(
+                next(
+                    number
+                    for number in range(11, 16)
+                    if not (bench.root / f"rain_{number}.safetensors").exists()
+                )
+            )
+            == ""
+        )
 
 
 def test_the_ledger_knows_ours_alone_and_survives_a_cut_line(bench: Bench) -> None:
@@ -278,7 +331,9 @@ def test_the_ledger_knows_ours_alone_and_survives_a_cut_line(bench: Bench) -> No
     file = bench.data / "downloads.jsonl"
     file.write_bytes(file.read_bytes() + b'{"path": "/cut')
     ledger = Ledger(bench.data)
-    assert [(own.path, own.key, own.size, own.sha256) for own in ledger.own()] == [(fetched.path, "civitai:11", len(body), sha256(body))]
+    assert [(own.path, own.key, own.size, own.sha256) for own in ledger.own()] == [
+        (fetched.path, "civitai:11", len(body), sha256(body))
+    ]
     ledger.write(Path("/gone.safetensors"), "civitai:1", 5, "x")
     assert ledger.total() == len(body)
     assert Budget(2**30, len(body) + 7, 0, ledger).caps().left == 7
@@ -286,10 +341,20 @@ def test_the_ledger_knows_ours_alone_and_survives_a_cut_line(bench: Bench) -> No
 
 def test_what_stands_beside_a_file(bench: Bench) -> None:
     bench.publish()
-    card: dict[str, Any] = {"triggers": ("rainalley, neon", "night"), "text": "Wet streets.", "model_id": 111, "weight": 0.7, "negative_text": "blurry"}
+    card: dict[str, Any] = {
+        "triggers": ("rainalley, neon", "night"),
+        "text": "Wet streets.",
+        "model_id": 111,
+        "weight": 0.7,
+        "negative_text": "blurry",
+    }
     path = Path(bench.fetch(**card).path)
     said = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert (said["description"], said["preferred weight"], said["negative text"]) == ("Wet streets.", 0.7, "blurry")
+    assert (said["description"], said["preferred weight"], said["negative text"]) == (
+        "Wet streets.",
+        0.7,
+        "blurry",
+    )
     assert (said["sd version"], said["modelVersionId"], said["modelId"]) == ("SD1", 11, 111)
     assert said["sha256"].lower() == sha256(bench.civitai.files[11])
     info = json.loads(path.with_suffix(".civitai.info").read_text("utf-8"))
@@ -300,20 +365,36 @@ def test_the_folder_reads_back_what_was_written_beside(bench: Bench) -> None:
     from stylus_ext.backends.lora_folder.scan import LoraFolder
 
     bench.publish()
-    path = bench.fetch(triggers=("rainalley, neon", "night"), text="Wet streets.", model_id=111).path
-    (found,) = [one for one in LoraFolder([bench.root]).cards({}, Stopping(60)) if one.file and one.file.path == path]
+    path = bench.fetch(
+        triggers=("rainalley, neon", "night"), text="Wet streets.", model_id=111
+    ).path
+    (found,) = [
+        one
+        for one in LoraFolder([bench.root]).cards({}, Stopping(60))
+        if one.file and one.file.path == path
+    ]
     assert found.card is not None
     assert found.card.triggers == ("rainalley, neon", "night")
-    assert {str(key) for key in (found.card.key, *found.card.equivalents)} >= {"civitai:11", f"sha256:{sha256(bench.civitai.files[11])}"}
+    assert {str(key) for key in (found.card.key, *found.card.equivalents)} >= {
+        "civitai:11",
+        f"sha256:{sha256(bench.civitai.files[11])}",
+    }
 
 
 def test_a_sidecar_that_is_there_keeps_what_it_says(bench: Bench) -> None:
     bench.publish()
-    (bench.root / "rain_11.json").write_text(json.dumps({"notes": "mine", "preferred weight": 0.3, "own": [1]}), "utf-8")
+    (bench.root / "rain_11.json").write_text(
+        json.dumps({"notes": "mine", "preferred weight": 0.3, "own": [1]}), "utf-8"
+    )
     (bench.root / "rain_11.civitai.info").write_text("{}", "utf-8")
     path = Path(bench.fetch(weight=0.9).path)
     said = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert (said["notes"], said["preferred weight"], said["own"], said["modelVersionId"]) == ("mine", 0.3, [1], 11)
+    assert (said["notes"], said["preferred weight"], said["own"], said["modelVersionId"]) == (
+        "mine",
+        0.3,
+        [1],
+        11,
+    )
     assert path.with_suffix(".civitai.info").read_text("utf-8") == "{}"
 
 
@@ -325,14 +406,25 @@ def test_a_sidecar_that_cannot_be_read_stays_as_it_is(bench: Bench, content: str
     assert path.with_suffix(".json").read_text("utf-8") == content
 
 
-@pytest.mark.parametrize(("suffix", "said"), [(".json", {"modelVersionId": 5}), (".json", {"sha256": "AB" * 32}), (".civitai.info", {"id": 5})])
-def test_a_stem_whose_sidecar_speaks_of_another_file_is_not_taken(bench: Bench, suffix: str, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "said"),
+    [
+        (".json", {"modelVersionId": 5}),
+        (".json", {"sha256": "AB" * 32}),
+        (".civitai.info", {"id": 5}),
+    ],
+)
+def test_a_stem_whose_sidecar_speaks_of_another_file_is_not_taken(
+    bench: Bench, suffix: str, said: dict[str, Any]
+) -> None:
     bench.publish()
     (bench.root / f"rain_11{suffix}").write_text(json.dumps(said), "utf-8")
     assert bench.fetch().stem == "rain_11-2"
 
 
-def test_a_full_disk_in_the_middle_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_in_the_middle_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write, written = os.write, [0]
 
     def full(handle: int, data: Any) -> int:
@@ -350,7 +442,9 @@ def test_a_full_disk_in_the_middle_leaves_nothing(bench: Bench, monkeypatch: pyt
     bench.check()
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.publish()
     opened = os.open
 
@@ -377,7 +471,11 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
         civitai.rules[11] = "login"
         http = Http(limits=QUICK)
         try:
-            downloader = replace(bench.downloader, source=CivitaiSource(Civitai(http, civitai.api), has_key=False), receiver=replace(bench.downloader.receiver, http=http))
+            downloader = replace(
+                bench.downloader,
+                source=CivitaiSource(Civitai(http, civitai.api), has_key=False),
+                receiver=replace(bench.downloader.receiver, http=http),
+            )
             with pytest.raises(StylusError, match="only to people with an account"):
                 downloader.fetch(bench.card(), Stopping(60))
             assert len(civitai.asked("/api/download/models/11")) == 1
@@ -388,7 +486,9 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changed_between_asking_and_fetching(bench: Bench) -> None:
-    """The offer says the old hash, what comes is the new file, and by now the new hash is stated."""
+    """The offer says the old hash, what comes is the new file, and by now the new hash is
+    stated.
+    """
     old, new = lora_bytes(1), lora_bytes(2)
     bench.publish(11, old)
     version = bench.civitai.models[0]["modelVersions"][0]
@@ -403,13 +503,19 @@ def test_a_file_that_changed_between_asking_and_fetching(bench: Bench) -> None:
     bench.check(new)
 
 
-def test_a_netrc_changes_nothing(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_changes_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     netrc = tmp_path / "state" / "netrc"
     netrc.write_text("machine 127.0.0.1 login a password b\n", "utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     body = bench.publish()
     bench.fetch()
-    assert {seen.headers.get("authorization") for seen in bench.civitai.seen if seen.on == "api"} == {"Bearer the-right-key"}
-    assert {seen.headers.get("authorization") for seen in bench.civitai.seen if seen.on == "storage"} == {None}
+    assert {
+        seen.headers.get("authorization") for seen in bench.civitai.seen if seen.on == "api"
+    } == {"Bearer the-right-key"}
+    assert {
+        seen.headers.get("authorization") for seen in bench.civitai.seen if seen.on == "storage"
+    } == {None}
     bench.check(body)

@@ -45,7 +45,11 @@ def test_who_waits_hears_it_and_may_stop(tmp_path: Path) -> None:
         if told:
             raise Cancelled("Stopped, as you asked.")
 
-    with held(tmp_path / "a.lock", free), pytest.raises(Cancelled), held(tmp_path / "a.lock", stop, lambda: told.append("waits")):
+    with (
+        held(tmp_path / "a.lock", free),
+        pytest.raises(Cancelled),
+        held(tmp_path / "a.lock", stop, lambda: told.append("waits")),
+    ):
         pytest.fail("two had it")
     assert told == ["waits"]
 
@@ -57,7 +61,9 @@ def test_a_lock_that_a_kill_has_left_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "a.lock").exists()
 
 
-def test_a_drive_without_locks_is_worked_on_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drive_without_locks_is_worked_on_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(handle: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -69,7 +75,10 @@ def test_a_drive_without_locks_is_worked_on_without_them(tmp_path: Path, monkeyp
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"mine")
     (tmp_path / "a.lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(StoreProblem, match="Nothing can be fetched into"), held(tmp_path / "a.lock", free):
+    with (
+        pytest.raises(StoreProblem, match="Nothing can be fetched into"),
+        held(tmp_path / "a.lock", free),
+    ):
         pytest.fail("it was followed")
     assert (tmp_path / "victim").read_bytes() == b"mine"
 

@@ -18,10 +18,14 @@ def free() -> None:
     pass
 
 
-def left(folder: Path, body: bytes, digest: str = "", name: str = "civitai-11", total: int = 0) -> Path:
+def left(
+    folder: Path, body: bytes, digest: str = "", name: str = "civitai-11", total: int = 0
+) -> Path:
     path = folder / f".stylus-{name}-abc.part"
     path.write_bytes(body)
-    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, "etag": "", "total": total or len(body)}), "utf-8")
+    Path(f"{path}.json").write_text(
+        json.dumps({"sha256": digest, "etag": "", "total": total or len(body)}), "utf-8"
+    )
     return path
 
 
@@ -39,8 +43,12 @@ def test_a_part_that_has_a_files_name_already_is_not_written_into(tmp_path: Path
     assert not Path(f"{part}.json").exists()
 
 
-def test_a_file_that_is_another_by_now_leaves_the_one_of_before_alone(tmp_path: Path, bench: Bench) -> None:
-    """Without a stated hash the part is known by its version alone, and would be emptied where the file stands."""
+def test_a_file_that_is_another_by_now_leaves_the_one_of_before_alone(
+    tmp_path: Path, bench: Bench
+) -> None:
+    """Without a stated hash the part is known by its version alone, and would be emptied where the
+    file stands.
+    """
     bench.downloader.budget.unhashed = True
     body = bench.publish(hashes={})
     before = lora_bytes(99)[:-8]
@@ -61,7 +69,9 @@ def test_what_has_no_hash_is_fetched_once_all_the_same(bench: Bench) -> None:
     bench.check(body)
 
 
-def test_what_is_there_already_needs_no_more_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_there_already_needs_no_more_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = bench.publish()
     monkeypatch.setattr(budget, "_free", lambda folder: len(body) - 5000)
     with pytest.raises(NotFetched, match="--keep-free-gb"):

@@ -29,7 +29,10 @@ def test_a_trickle_ends_with_a_sentence_and_what_has_come_is_kept(bench: Bench) 
     with pytest.raises(Trickle, match="slower than 49 KB a second"):
         bench.fetch()
     assert time.monotonic() - began < 20
-    assert len([one for one in bench.civitai.seen if one.on == "storage"]) == bench.downloader.receiver.tries
+    assert (
+        len([one for one in bench.civitai.seen if one.on == "storage"])
+        == bench.downloader.receiver.tries
+    )
     bench.check(body)
     left = [path for path in bench.root.iterdir() if path.suffix == ".part"]
     assert [0 < path.stat().st_size < len(body) for path in left] == [True]

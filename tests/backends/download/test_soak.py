@@ -22,19 +22,31 @@ ROUNDS, A_ROUND = 25, 20
 
 def a_fault(rng: random.Random, size: int) -> Fault:
     at = rng.randrange(size)
-    return rng.choice([
-        Fault(STORAGE, on="storage", cut_at=at), Fault(STORAGE, on="storage", end_at=at), Fault(STORAGE, on="storage", whole=True),
-        Fault(STORAGE, on="storage", status=rng.choice([400, 403, 500, 503])), Fault(STORAGE, on="storage", headless=True),
-        Fault(STORAGE, on="storage", headers={"ETag": '"another"'}), Fault(STORAGE, on="storage", chunked=True, end_at=at),
-        Fault(STORAGE, on="storage", pace=rng.choice([30_000, 200_000])), Fault(STORAGE, on="storage", stall_at=at),
-        Fault(r"^/api/", status=rng.choice([429, 502]), times=2), Fault(r"^/api/", headless=True), Fault("", delay_s=0.3),
-    ])
+    return rng.choice(
+        [
+            Fault(STORAGE, on="storage", cut_at=at),
+            Fault(STORAGE, on="storage", end_at=at),
+            Fault(STORAGE, on="storage", whole=True),
+            Fault(STORAGE, on="storage", status=rng.choice([400, 403, 500, 503])),
+            Fault(STORAGE, on="storage", headless=True),
+            Fault(STORAGE, on="storage", headers={"ETag": '"another"'}),
+            Fault(STORAGE, on="storage", chunked=True, end_at=at),
+            Fault(STORAGE, on="storage", pace=rng.choice([30_000, 200_000])),
+            Fault(STORAGE, on="storage", stall_at=at),
+            Fault(r"^/api/", status=rng.choice([429, 502]), times=2),
+            Fault(r"^/api/", headless=True),
+            Fault("", delay_s=0.3),
+        ]
+    )
 
 
 def process(civitai: CivitaiService, bench: Bench, versions: list[int]) -> subprocess.Popen[str]:
     words = [civitai.api, str(bench.root), str(bench.data), *map(str, versions)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.backends.download.one_process", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tests.backends.download.one_process", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         cwd=Path(__file__).resolve().parents[3],
     )
 
@@ -53,10 +65,15 @@ def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
     rng = random.Random(4)
     asked = 0
     with serving() as civitai, bench_over(civitai, tmp_path) as bench:
-        bodies = {number: bench.publish(number, lora_bytes(number)) for number in range(1000, 1000 + ROUNDS * A_ROUND)}
+        bodies = {
+            number: bench.publish(number, lora_bytes(number))
+            for number in range(1000, 1000 + ROUNDS * A_ROUND)
+        }
         for first in range(1000, 1000 + ROUNDS * A_ROUND, A_ROUND):
             versions = list(range(first, first + A_ROUND))
-            civitai.faults.add(*(a_fault(rng, len(bodies[first])) for _ in range(rng.randrange(5, 25))))
+            civitai.faults.add(
+                *(a_fault(rng, len(bodies[first])) for _ in range(rng.randrange(5, 25)))
+            )
             children = [process(civitai, bench, versions) for _ in range(2)]
             time.sleep(rng.uniform(1.0, 6.0))
             killed = rng.choice(children)
@@ -71,10 +88,18 @@ def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
             assert survivor.returncode == 0, err
             bench.check(*bodies.values(), killed=True)
             civitai.faults.clear()
-            left = [int(number) for number in map(str, versions) if number not in json.loads(out)["fetched"]]
-            for number in left:  # a fault that lasted too long for one try has a sentence; the next try succeeds
+            left = [
+                int(number)
+                for number in map(str, versions)
+                if number not in json.loads(out)["fetched"]
+            ]
+            for number in (
+                left
+            ):  # a fault that lasted too long for one try has a sentence; the next try succeeds
                 assert bench.fetch(number).sha256 == sha256(bodies[number])
             asked += A_ROUND
         bench.check(*bodies.values(), killed=True)
-        assert sorted(map(sha256, bench.loras().values())) == sorted(map(sha256, bodies.values())), "each once, whatever happened"
+        assert sorted(map(sha256, bench.loras().values())) == sorted(
+            map(sha256, bodies.values())
+        ), "each once, whatever happened"
         assert asked >= ROUNDS * A_ROUND == 500

@@ -1,4 +1,6 @@
-"""The endpoint's embedder against a real server that answers well, badly, late, elsewhere or not at all."""
+"""The endpoint's embedder against a real server that answers well, badly, late, elsewhere or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,16 @@ def test_addresses_with_and_without_v1(given: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "localhost:1234", "ftp://host", "http://", "https://me:secret@host/v1", "https://host/v1?key=secret", "http://host:x"]
+    "given",
+    [
+        "",
+        "localhost:1234",
+        "ftp://host",
+        "http://",
+        "https://me:secret@host/v1",
+        "https://host/v1?key=secret",
+        "http://host:x",
+    ],
 )
 def test_addresses_that_are_none_or_hold_a_secret_are_refused(given: str) -> None:
     with pytest.raises(InvalidInput, match="looks like https://host/v1") as caught:
@@ -84,10 +95,15 @@ def test_long_and_empty_texts_are_made_fit(server: EmbeddingServer) -> None:
     assert [len(text) for text in server.seen[0][2]["input"]] == [1, 2000, 1]
 
 
-def test_only_what_was_entered_is_sent(server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_was_entered_is_sent(
+    server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "not-for-this-server")
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-private: not-for-this-server\nAuthorization: not-for-this-server")
+    monkeypatch.setenv(
+        "OPENAI_CUSTOM_HEADERS",
+        "x-private: not-for-this-server\nAuthorization: not-for-this-server",
+    )
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     at(server.url, "m", "sk-1").embed(["a"])
@@ -97,7 +113,15 @@ def test_only_what_was_entered_is_sent(server: EmbeddingServer, monkeypatch: pyt
     assert "authorization" not in without
     assert "not-for-this-server" not in str(server.seen)
     assert set(with_key) == set(without)
-    assert set(without) <= {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent"}
+    assert set(without) <= {
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-type",
+        "content-length",
+        "user-agent",
+    }
     assert without["user-agent"] == "sd-webui-stylus"
 
 
@@ -121,7 +145,13 @@ def test_passing_trouble_is_tried_again(server: EmbeddingServer, status: int) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(400, "status 400"), (401, "the right one"), (403, "the right one"), (404, "does not know the model 'm'")]
+    ("status", "said"),
+    [
+        (400, "status 400"),
+        (401, "the right one"),
+        (403, "the right one"),
+        (404, "does not know the model 'm'"),
+    ],
 )
 def test_lasting_trouble_is_said_at_once(server: EmbeddingServer, status: int, said: str) -> None:
     server.script = [status]
@@ -132,17 +162,36 @@ def test_lasting_trouble_is_said_at_once(server: EmbeddingServer, status: int, s
 
 
 def vectors(*rows: Any) -> dict[str, Any]:
-    return {"object": "list", "model": "m", "data": [{"index": at, "embedding": row} for at, row in rows]}
+    return {
+        "object": "list",
+        "model": "m",
+        "data": [{"index": at, "embedding": row} for at, row in rows],
+    }
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        b"<html>a page</html>", b"{", b"", b"null", b'"text"', {}, {"data": None}, {"data": "x"},
-        vectors(), vectors((0, [1.0])), vectors((0, [1.0]), (0, [1.0])), vectors((1, [1.0]), (2, [1.0])),
-        vectors((0, [1.0]), (1, [1.0, 2.0])), vectors((0, [0.0, 0.0]), (1, [1.0, 2.0])),
-        vectors((0, [None]), (1, [1.0])), vectors((0, ["a"]), (1, ["b"])), vectors((0, 1.0), (1, 2.0)),
-        vectors((0, []), (1, [])), vectors((None, [1.0]), (1, [1.0])), vectors((0, [float("nan")]), (1, [1.0])),
+        b"<html>a page</html>",
+        b"{",
+        b"",
+        b"null",
+        b'"text"',
+        {},
+        {"data": None},
+        {"data": "x"},
+        vectors(),
+        vectors((0, [1.0])),
+        vectors((0, [1.0]), (0, [1.0])),
+        vectors((1, [1.0]), (2, [1.0])),
+        vectors((0, [1.0]), (1, [1.0, 2.0])),
+        vectors((0, [0.0, 0.0]), (1, [1.0, 2.0])),
+        vectors((0, [None]), (1, [1.0])),
+        vectors((0, ["a"]), (1, ["b"])),
+        vectors((0, 1.0), (1, 2.0)),
+        vectors((0, []), (1, [])),
+        vectors((None, [1.0]), (1, [1.0])),
+        vectors((0, [float("nan")]), (1, [1.0])),
     ],
 )
 def test_a_wrong_answer_is_refused_with_a_sentence(server: EmbeddingServer, answer: Any) -> None:
@@ -184,7 +233,10 @@ def test_pauses_grow_and_follow_the_server() -> None:
 
 def shortened(body: dict[str, Any]) -> Answer:
     """As text-embedding-3-large does: the first numbers."""
-    rows = [[float(at + 1 + number) for number in range(body.get("dimensions", 8))] for at, _ in enumerate(body["input"])]
+    rows = [
+        [float(at + 1 + number) for number in range(body.get("dimensions", 8))]
+        for at, _ in enumerate(body["input"])
+    ]
     return 200, {}, vectors(*enumerate(rows))
 
 
@@ -204,7 +256,9 @@ def test_so_many_dimensions_are_asked_for_and_named(server: EmbeddingServer) -> 
 
 
 def test_a_model_that_cannot_be_shortened_is_said_so(server: EmbeddingServer) -> None:
-    with pytest.raises(Unavailable, match="answers with 64 numbers a text, though 16 were asked for"):
+    with pytest.raises(
+        Unavailable, match="answers with 64 numbers a text, though 16 were asked for"
+    ):
         at(server.url, "m", dimensions=16).embed(["a"])
     server.script = [400]
     with pytest.raises(Unavailable, match="status 400.*dimensions that are set"):

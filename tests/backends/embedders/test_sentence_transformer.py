@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.backends.embedders import EndpointEmbedder, SentenceTransformerEmbedder, embedder_for
+from stylus_ext.backends.embedders import (
+    EndpointEmbedder,
+    SentenceTransformerEmbedder,
+    embedder_for,
+)
 from stylus_ext.backends.http import Key
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.settings import Encoder
@@ -35,7 +39,7 @@ assert torch.get_num_threads() == 1
 vectors = embedder.embed(["corgi", "skyscraper", "Welsh corgi"])
 assert vectors.shape == (3, 384) == (3, embedder.dimensions)
 assert vectors[0] @ vectors[2] > 0.7 > 0.2 > vectors[0] @ vectors[1], vectors @ vectors.T
-"""
+"""  # noqa: E501
 
 
 def test_loaded_late_and_quietly_and_without_a_network() -> None:
@@ -75,10 +79,15 @@ def test_the_settings_choose() -> None:
     here = embedder_for(Encoder(threads=1))
     assert isinstance(here, SentenceTransformerEmbedder)
     assert here.name == real_embedder().name
-    there = embedder_for(Encoder(model="text-embedding-3-small", endpoint="http://127.0.0.1:9/v1"), Key("http://127.0.0.1:9", "sk-1"))
+    there = embedder_for(
+        Encoder(model="text-embedding-3-small", endpoint="http://127.0.0.1:9/v1"),
+        Key("http://127.0.0.1:9", "sk-1"),
+    )
     assert isinstance(there, EndpointEmbedder)
     assert there.name == "text-embedding-3-small at http://127.0.0.1:9/v1"
-    shorter = embedder_for(Encoder(model="text-embedding-3-large", endpoint="http://127.0.0.1:9/v1", dimensions=1024))
+    shorter = embedder_for(
+        Encoder(model="text-embedding-3-large", endpoint="http://127.0.0.1:9/v1", dimensions=1024)
+    )
     assert shorter.name == "text-embedding-3-large with 1024 dimensions at http://127.0.0.1:9/v1"
 
 

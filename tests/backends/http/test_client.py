@@ -49,7 +49,13 @@ def with_file(civitai: CivitaiService, body: bytes = b"0123456789") -> str:
 def test_it_says_who_it_is_and_not_like_a_browser(civitai: CivitaiService, http: Http) -> None:
     http.json(f"{civitai.api}{ENUMS}")
     assert civitai.seen[0].headers["user-agent"] == AGENT == f"sd-webui-stylus/{__version__}"
-    assert set(civitai.seen[0].headers) <= {"host", "accept", "accept-encoding", "connection", "user-agent"}
+    assert set(civitai.seen[0].headers) <= {
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "user-agent",
+    }
 
 
 def test_parameters_may_be_repeated(civitai: CivitaiService, http: Http) -> None:
@@ -71,7 +77,9 @@ def test_what_passes_is_tried_again(civitai: CivitaiService, http: Http, status:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 410, 416, 451])
 def test_what_does_not_pass_is_not(civitai: CivitaiService, http: Http, status: int) -> None:
-    civitai.faults.add(Fault(ENUMS, status=status, body={"error": {"code": "X", "message": "It is\nso."}}))
+    civitai.faults.add(
+        Fault(ENUMS, status=status, body={"error": {"code": "X", "message": "It is\nso."}})
+    )
     with pytest.raises(Refusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert (caught.value.status, caught.value.said) == (status, "It is so")
@@ -89,7 +97,9 @@ def test_it_gives_up_after_some_tries(civitai: CivitaiService, http: Http) -> No
 def test_pauses_grow(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, status=503, times=3))
     make_http(limits=Limits(first_pause_s=0.1)).json(f"{civitai.api}{ENUMS}")
-    gaps = [later.at - sooner.at for sooner, later in zip(civitai.seen, civitai.seen[1:], strict=False)]
+    gaps = [
+        later.at - sooner.at for sooner, later in zip(civitai.seen, civitai.seen[1:], strict=False)
+    ]
     # Each is twice the one before, less a quarter at most; a busy machine only makes them longer.
     assert [gap >= least for gap, least in zip(gaps, (0.07, 0.15, 0.3), strict=True)] == [True] * 3
 
@@ -117,14 +127,18 @@ def test_a_wish_that_is_none_is_passed_over(civitai: CivitaiService, http: Http,
 
 
 @pytest.mark.parametrize("fault", [{"headless": True}, {"cut_at": 20}, {"end_at": 20}], ids=str)
-def test_a_broken_connection_is_tried_again(civitai: CivitaiService, http: Http, fault: dict[str, Any]) -> None:
+def test_a_broken_connection_is_tried_again(
+    civitai: CivitaiService, http: Http, fault: dict[str, Any]
+) -> None:
     civitai.faults.add(Fault(ENUMS, times=2, **fault))
     assert http.json(f"{civitai.api}{ENUMS}")
     assert len(civitai.seen) == 3
 
 
 def test_nobody_there_is_said_in_a_sentence(make_http: MakeHttp) -> None:
-    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:9/x cannot be reached .* Check the network"):
+    with pytest.raises(
+        Unreachable, match=r"http://127\.0\.0\.1:9/x cannot be reached .* Check the network"
+    ):
         make_http(limits=Limits(tries=1)).json("http://127.0.0.1:9/x?token=secret")
 
 
@@ -140,7 +154,17 @@ def test_a_trickle_is_not_waited_for_forever(civitai: CivitaiService, make_http:
         make_http(limits=Limits(tries=1, total_s=0.5)).json(f"{civitai.api}{ENUMS}")
 
 
-@pytest.mark.parametrize("body", [b"<!DOCTYPE html><p>Just a moment", b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><p>Just a moment",
+        b"",
+        b"{",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_what_is_no_json_is_a_bad_answer(civitai: CivitaiService, http: Http, body: bytes) -> None:
     civitai.faults.add(Fault(ENUMS, status=200, body=body, headers={"Content-Type": "text/html"}))
     with pytest.raises(BadAnswer, match="in place of data"):
@@ -153,14 +177,27 @@ def test_more_than_anybody_needs_is_not_read(civitai: CivitaiService, make_http:
         make_http(limits=Limits(largest_json=1_000_000)).json(f"{civitai.api}{ENUMS}")
 
 
-def test_a_refusal_that_is_a_page_says_nothing_to_a_user(civitai: CivitaiService, http: Http) -> None:
+def test_a_refusal_that_is_a_page_says_nothing_to_a_user(
+    civitai: CivitaiService, http: Http
+) -> None:
     civitai.faults.add(Fault(ENUMS, status=403, body="<html>" + "x" * 500_000))
     with pytest.raises(Refusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert (caught.value.said, caught.value.body) == ("", None)
 
 
-@pytest.mark.parametrize("url", ["", "civitai.com", "ftp://a/b", "https://", "https://me:pass@host/", "https://host:99999/", "http://a b/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "civitai.com",
+        "ftp://a/b",
+        "https://",
+        "https://me:pass@host/",
+        "https://host:99999/",
+        "http://a b/",
+    ],
+)
 def test_an_address_that_is_none_is_refused(http: Http, url: str) -> None:
     with pytest.raises(InvalidInput, match="must look like https://host") as caught:
         http.json(url)
@@ -170,7 +207,9 @@ def test_an_address_that_is_none_is_refused(http: Http, url: str) -> None:
 # The key
 
 
-def test_the_key_goes_to_its_origin_in_the_header(civitai: CivitaiService, make_http: MakeHttp) -> None:
+def test_the_key_goes_to_its_origin_in_the_header(
+    civitai: CivitaiService, make_http: MakeHttp
+) -> None:
     answer = make_http(Key(civitai.api, SECRET)).json(f"{civitai.api}/api/v1/me")
     assert isinstance(answer, dict)
     assert civitai.seen[0].headers["authorization"] == f"Bearer {SECRET}"
@@ -201,7 +240,9 @@ def test_no_key_of_somebody_else_is_used(
 ) -> None:
     """A .netrc neither adds a password nor takes the key's place."""
     netrc = tmp_path / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login me password stolen\ndefault login me password stolen\n", "utf-8")
+    netrc.write_text(
+        "machine 127.0.0.1 login me password stolen\ndefault login me password stolen\n", "utf-8"
+    )
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -217,11 +258,15 @@ def test_no_cookie_is_kept(civitai: CivitaiService, http: Http) -> None:
     assert "cookie" not in civitai.seen[1].headers
 
 
-def test_neither_key_nor_signature_is_logged(civitai: CivitaiService, make_http: MakeHttp, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_key_nor_signature_is_logged(
+    civitai: CivitaiService, make_http: MakeHttp, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     url = with_file(civitai)
     http = make_http(Key(civitai.api, SECRET))
-    civitai.faults.add(Fault("/api/download", status=503), Fault("/bucket", on="storage", cut_at=3, times=-1))
+    civitai.faults.add(
+        Fault("/api/download", status=503), Fault("/bucket", on="storage", cut_at=3, times=-1)
+    )
     with pytest.raises(Unreachable) as caught:
         read(http, url)
     said = caplog.text + str(caught.value) + repr(caught.value.__cause__) + repr(http.__dict__)
@@ -240,7 +285,10 @@ def test_redirects_are_followed(civitai: CivitaiService, http: Http, status: int
     assert http.json(f"{civitai.api}/start")
 
 
-@pytest.mark.parametrize("target", ["ftp://host/x", "https://user:word@host/x", "file:///etc/passwd", "http://host:99999/"])
+@pytest.mark.parametrize(
+    "target",
+    ["ftp://host/x", "https://user:word@host/x", "file:///etc/passwd", "http://host:99999/"],
+)
 def test_redirects_to_nowhere_are_not(civitai: CivitaiService, http: Http, target: str) -> None:
     civitai.faults.add(Fault("/start", status=302, headers={"Location": target}))
     with pytest.raises(BadAnswer, match="redirects to"):
@@ -285,7 +333,9 @@ def test_a_range_reaches_the_storage(civitai: CivitaiService, http: Http) -> Non
 
 
 @pytest.mark.parametrize("fault", [{"cut_at": 5}, {"end_at": 5}, {"length": 50}], ids=str)
-def test_a_stream_that_breaks_off_is_the_callers(civitai: CivitaiService, http: Http, fault: dict[str, Any]) -> None:
+def test_a_stream_that_breaks_off_is_the_callers(
+    civitai: CivitaiService, http: Http, fault: dict[str, Any]
+) -> None:
     url = with_file(civitai)
     civitai.faults.add(Fault("/bucket", on="storage", **fault))
     with pytest.raises(Unreachable, match="broke off"):
@@ -302,9 +352,13 @@ def test_a_length_that_is_no_number_is_none(civitai: CivitaiService, http: Http)
 
 
 @pytest.mark.parametrize(
-    "fault", [{"delay_s": 30}, {"stall_at": 0}, {"stall_at": 5}, {"pace": 2}, {"status": 503, "times": -1}], ids=str
+    "fault",
+    [{"delay_s": 30}, {"stall_at": 0}, {"stall_at": 5}, {"pace": 2}, {"status": 503, "times": -1}],
+    ids=str,
 )
-def test_a_stop_ends_the_waiting_at_once(civitai: CivitaiService, make_http: MakeHttp, fault: dict[str, Any]) -> None:
+def test_a_stop_ends_the_waiting_at_once(
+    civitai: CivitaiService, make_http: MakeHttp, fault: dict[str, Any]
+) -> None:
     url = with_file(civitai)
     civitai.faults.add(Fault("/bucket", on="storage", **fault))
     http = make_http(limits=Limits(first_pause_s=20, longest_pause_s=20))
@@ -317,7 +371,9 @@ def test_a_stop_ends_the_waiting_at_once(civitai: CivitaiService, make_http: Mak
     assert min(took) < 0.5
 
 
-def test_a_stop_ends_the_waiting_for_ones_turn(civitai: CivitaiService, make_http: MakeHttp) -> None:
+def test_a_stop_ends_the_waiting_for_ones_turn(
+    civitai: CivitaiService, make_http: MakeHttp
+) -> None:
     http = make_http(interval_s=30)
     http.json(f"{civitai.api}{ENUMS}")
     began = time.monotonic()
@@ -327,7 +383,9 @@ def test_a_stop_ends_the_waiting_for_ones_turn(civitai: CivitaiService, make_htt
     assert len(civitai.seen) == 1
 
 
-def test_requests_keep_their_distance_whoever_asks(civitai: CivitaiService, make_http: MakeHttp) -> None:
+def test_requests_keep_their_distance_whoever_asks(
+    civitai: CivitaiService, make_http: MakeHttp
+) -> None:
     http = make_http(interval_s=0.15)
     began = time.monotonic()
     with ThreadPoolExecutor(3) as pool:

@@ -21,18 +21,29 @@ def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_key_of_the_environment_is_for_the_services_own_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_environment_is_for_the_services_own_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STYLUS_TEST_KEY", " abc123\n")
     assert key_for(tmp_path, f"{HOME}/api/v1", NAME) == Key(HOME, "abc123")
     assert key_for(tmp_path, "https://civitai.com:443", NAME) == Key(HOME, "abc123")
-    for other in ("https://civitai.red", "http://civitai.com", "https://civitai.com.evil.example", "https://civitai.com:8443"):
+    for other in (
+        "https://civitai.red",
+        "http://civitai.com",
+        "https://civitai.com.evil.example",
+        "https://civitai.com:8443",
+    ):
         assert key_for(tmp_path, other, NAME) is None
 
 
-def test_the_environment_may_name_another_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_may_name_another_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STYLUS_TEST_KEY", "abc123")
     monkeypatch.setenv("STYLUS_TEST_KEY_ORIGIN", "https://civitai.red/")
-    assert key_for(tmp_path, "https://civitai.red/api", NAME) == Key("https://civitai.red", "abc123")
+    assert key_for(tmp_path, "https://civitai.red/api", NAME) == Key(
+        "https://civitai.red", "abc123"
+    )
     assert key_for(tmp_path, HOME, NAME) is None
 
 
@@ -43,7 +54,9 @@ def test_a_key_that_was_entered_is_found_again(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "new", path]
 
 
-def test_a_changed_setting_does_not_lead_the_key_elsewhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_changed_setting_does_not_lead_the_key_elsewhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keep_key(tmp_path, NAME, Key(HOME, "abc123"))
     caplog.set_level(logging.INFO)
     assert key_for(tmp_path, "https://evil.example/api", NAME) is None
@@ -70,8 +83,19 @@ def test_its_user_alone_can_read_the_file(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", ["", "abc", "[]", '{"origin": 1, "key": "a"}', '{"origin": "https://a.example"}', '{"origin": "x", "key": "a"}',
-                                     '{"origin": "https://a.example", "key": ""}', '{"origin": "https://a.example", "key": 5}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "abc",
+        "[]",
+        '{"origin": 1, "key": "a"}',
+        '{"origin": "https://a.example"}',
+        '{"origin": "x", "key": "a"}',
+        '{"origin": "https://a.example", "key": ""}',
+        '{"origin": "https://a.example", "key": 5}',
+    ],
+)
 def test_a_file_that_holds_no_key_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME.file).write_text(content, "utf-8")
     with pytest.raises(InvalidInput, match="does not hold a key"):
@@ -91,20 +115,47 @@ def test_a_key_does_not_go_in_clear_over_a_network() -> None:
     assert Key("http://127.0.0.1:8000", "abc123").origin == "http://127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("origin", [
-    "http://192.168.1.20:8000", "http://10.0.0.7", "http://172.16.0.1:1234", "http://172.31.255.254", "http://169.254.3.4", "http://[fd00::7]:8000", "http://[fe80::1]",
-])
-def test_a_machine_of_ones_own_network_gets_its_key_by_its_number_and_no_other_does(tmp_path: Path, origin: str) -> None:
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://192.168.1.20:8000",
+        "http://10.0.0.7",
+        "http://172.16.0.1:1234",
+        "http://172.31.255.254",
+        "http://169.254.3.4",
+        "http://[fd00::7]:8000",
+        "http://[fe80::1]",
+    ],
+)
+def test_a_machine_of_ones_own_network_gets_its_key_by_its_number_and_no_other_does(
+    tmp_path: Path, origin: str
+) -> None:
     keep_key(tmp_path, NAME, Key(origin, "abc123"))
     assert key_for(tmp_path, f"{origin}/v1", NAME) == Key(origin, "abc123")
-    for other in (origin.replace("http:", "https:"), "http://192.168.1.20:8001", "http://192.168.1.21:8000"):
+    for other in (
+        origin.replace("http:", "https:"),
+        "http://192.168.1.20:8001",
+        "http://192.168.1.21:8000",
+    ):
         assert key_for(tmp_path, other, NAME) is None
 
 
-@pytest.mark.parametrize("origin", [
-    "http://nas:8000", "http://box.local", "http://host.docker.internal:8000", "http://8.8.8.8", "http://172.32.0.1", "http://192.169.1.1", "http://100.64.0.1",
-    "http://192.168.1.20.example.com", "http://[2606:4700::1111]", "http://[::ffff:8.8.8.8]", "http://0.0.0.0:8000",
-])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://nas:8000",
+        "http://box.local",
+        "http://host.docker.internal:8000",
+        "http://8.8.8.8",
+        "http://172.32.0.1",
+        "http://192.169.1.1",
+        "http://100.64.0.1",
+        "http://192.168.1.20.example.com",
+        "http://[2606:4700::1111]",
+        "http://[::ffff:8.8.8.8]",
+        "http://0.0.0.0:8000",
+    ],
+)
 def test_a_name_may_lead_anywhere_and_gets_no_key_in_clear(origin: str) -> None:
     with pytest.raises(InvalidInput, match=r"https alone.*named by its number"):
         Key(origin, "abc123")
@@ -115,7 +166,9 @@ def test_a_key_is_not_shown() -> None:
     assert "abc123" not in str(Key(HOME, "abc123"))
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs modes that hold for this user")
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="needs modes that hold for this user"
+)
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:

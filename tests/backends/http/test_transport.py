@@ -1,4 +1,6 @@
-"""The environment's proxies and certificates, with a real proxy and a real TLS server on loopback."""
+"""The environment's proxies and certificates, with a real proxy and a real TLS server on
+loopback.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,16 @@ from stylus_ext.core.errors import Cancelled, InvalidInput
 from tests.civitai_service import CivitaiService
 
 MakeHttp = Callable[..., Http]
-_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
+_NAMES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_DIR",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +46,9 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def talking(answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
+def talking(
+    answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """A listener that gives each caller to `answer`; its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
@@ -49,7 +62,9 @@ def talking(answer: Callable[[socket.socket], None], context: ssl.SSLContext | N
                 continue
             try:
                 caller.settimeout(5)
-                with context.wrap_socket(caller, server_side=True) if context else caller as wrapped:
+                with (
+                    context.wrap_socket(caller, server_side=True) if context else caller
+                ) as wrapped:
                     answer(wrapped)
             except OSError:
                 continue
@@ -71,10 +86,15 @@ def head_of(caller: socket.socket) -> bytes:
     return data
 
 
-OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}'
+OK = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection:"
+    b" close\r\n\r\n{}"
+)
 
 
-def test_a_proxy_of_the_environment_is_used(make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_used(
+    make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heads: list[bytes] = []
 
     def answer(caller: socket.socket) -> None:
@@ -97,13 +117,20 @@ def test_a_proxy_sees_no_key(make_http: MakeHttp, monkeypatch: pytest.MonkeyPatc
 
     with talking(answer) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
-        with pytest.raises(Unreachable, match="The proxy that the environment names did not lead to https://civitai.example/x"):
-            make_http(Key("https://civitai.example", "abc123"), limits=Limits(tries=1)).json("https://civitai.example/x")
+        with pytest.raises(
+            Unreachable,
+            match="The proxy that the environment names did not lead to https://civitai.example/x",
+        ):
+            make_http(Key("https://civitai.example", "abc123"), limits=Limits(tries=1)).json(
+                "https://civitai.example/x"
+            )
     assert heads[0].startswith(b"CONNECT civitai.example:443")
     assert b"abc123" not in b"".join(heads)
 
 
-def test_this_machine_is_reached_without_a_proxy(civitai: CivitaiService, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_machine_is_reached_without_a_proxy(
+    civitai: CivitaiService, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert http.json(f"{civitai.api}/api/v1/enums")
 
@@ -129,19 +156,25 @@ def test_hosts_may_be_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "image.civitai.com,.internal.example")
     assert proxy_for("https://civitai.com/x") == "http://proxy.example:2"
     assert proxy_for("http://civitai.com/x") == "http://proxy.example:1"
-    assert proxy_for("https://image.civitai.com/x") == proxy_for("https://a.internal.example/") == ""
+    assert (
+        proxy_for("https://image.civitai.com/x") == proxy_for("https://a.internal.example/") == ""
+    )
     assert proxy_for("http://192.168.1.20:8000/v1") == "", "a key may go there in clear"
     assert proxy_for("https://192.168.1.20/v1") == "http://proxy.example:2"
 
 
 @pytest.mark.parametrize("proxy", ["gopher://x:1", "socks5://127.0.0.1:9"])
-def test_a_proxy_that_cannot_be_used_is_said_in_a_sentence(make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+def test_a_proxy_that_cannot_be_used_is_said_in_a_sentence(
+    make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises((InvalidInput, Unreachable), match="proxy|reached"):
         make_http(limits=Limits(tries=1)).json("http://civitai.example/")
 
 
-def test_a_stop_ends_the_waiting_for_a_machine_that_does_not_answer_the_call(make_http: MakeHttp) -> None:
+def test_a_stop_ends_the_waiting_for_a_machine_that_does_not_answer_the_call(
+    make_http: MakeHttp,
+) -> None:
     """Nobody accepts: the queue is full, so connecting hangs."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -160,7 +193,9 @@ def test_a_stop_ends_the_waiting_for_a_machine_that_does_not_answer_the_call(mak
                 raise Cancelled("Stopped, as you asked.")
 
         with pytest.raises(Cancelled):
-            make_http(limits=Limits(connect_s=3)).json(f"http://127.0.0.1:{listener.getsockname()[1]}/", check=check)
+            make_http(limits=Limits(connect_s=3)).json(
+                f"http://127.0.0.1:{listener.getsockname()[1]}/", check=check
+            )
         assert time.monotonic() - began < 0.5
     finally:
         for caller in (*crowd, listener):
@@ -174,9 +209,26 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-         "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ],
+        check=True,
+        capture_output=True,
     )
     return key, certificate
 
@@ -201,8 +253,13 @@ def test_a_company_may_have_its_own_authority(
         assert make_http().json(f"https://localhost:{port}/") == {}
 
 
-def test_an_unknown_authority_is_refused(make_http: MakeHttp, certificate: tuple[Path, Path]) -> None:
-    with talking(answer_ok, secure(certificate)) as port, pytest.raises(Unreachable, match="cannot be reached .*certificate"):
+def test_an_unknown_authority_is_refused(
+    make_http: MakeHttp, certificate: tuple[Path, Path]
+) -> None:
+    with (
+        talking(answer_ok, secure(certificate)) as port,
+        pytest.raises(Unreachable, match="cannot be reached .*certificate"),
+    ):
         make_http(limits=Limits(tries=1)).json(f"https://localhost:{port}/")
 
 
@@ -246,21 +303,40 @@ def test_a_slow_answer_under_tls_is_read_to_its_end(
 def led_to(place: str) -> Callable[[socket.socket], None]:
     def answer(caller: socket.socket) -> None:
         head_of(caller)
-        caller.sendall(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        caller.sendall(
+            f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\nConnection:"
+            " close\r\n\r\n".encode()
+        )
 
     return answer
 
 
 def test_a_redirect_out_of_tls_is_not_followed(
-    civitai: CivitaiService, make_http: MakeHttp, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    civitai: CivitaiService,
+    make_http: MakeHttp,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
-    with talking(led_to(f"{civitai.api}/api/v1/enums"), secure(certificate)) as port, pytest.raises(BadAnswer, match="does not follow"):
+    with (
+        talking(led_to(f"{civitai.api}/api/v1/enums"), secure(certificate)) as port,
+        pytest.raises(BadAnswer, match="does not follow"),
+    ):
         make_http().json(f"https://localhost:{port}/")
     assert civitai.seen == []
 
 
-@pytest.mark.parametrize("place", ["http://127.0.0.1:{port}/x", "http://10.0.0.7/x", "http://169.254.169.254/latest", "http://[::1]/x", "http://[::ffff:10.0.0.7]/x", "http://localhost/x"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://127.0.0.1:{port}/x",
+        "http://10.0.0.7/x",
+        "http://169.254.169.254/latest",
+        "http://[::1]/x",
+        "http://[::ffff:10.0.0.7]/x",
+        "http://localhost/x",
+    ],
+)
 def test_a_redirect_from_the_world_into_ones_own_network_is_not_followed(
     civitai: CivitaiService, make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -272,7 +348,9 @@ def test_a_redirect_from_the_world_into_ones_own_network_is_not_followed(
     assert civitai.seen == []
 
 
-def test_authorities_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_authorities_that_cannot_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert certificates().verify_mode == ssl.CERT_REQUIRED
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     with pytest.raises(InvalidInput, match="SSL_CERT_FILE"):

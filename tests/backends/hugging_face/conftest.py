@@ -8,7 +8,9 @@ from stylus_ext.backends.http import Http, Key, Limits, origin_of
 from stylus_ext.backends.hugging_face import Hub
 from tests.hub_service import HubService, serving
 
-QUICK = Limits(first_pause_s=0.01, stall_s=1.0, total_s=3.0, connect_s=2.0, longest_retry_after_s=1.0, tries=3)
+QUICK = Limits(
+    first_pause_s=0.01, stall_s=1.0, total_s=3.0, connect_s=2.0, longest_retry_after_s=1.0, tries=3
+)
 
 
 @pytest.fixture

@@ -16,15 +16,34 @@ from tests.hub_service import HubService, a_repo
 
 def test_a_page_holds_cards_and_reasons(service: HubService, hub: Hub) -> None:
     service.add(
-        a_repo(), a_repo("somebody/elk", b"elk", stated={"gated": "auto"}), a_repo("somebody/pickle", file="x.ckpt"),
-        a_repo("somebody/part", file="unet/x.safetensors"), a_repo("somebody/gone"), a_repo("somebody/speech", stated={"pipeline_tag": "text-to-speech"}),
+        a_repo(),
+        a_repo("somebody/elk", b"elk", stated={"gated": "auto"}),
+        a_repo("somebody/pickle", file="x.ckpt"),
+        a_repo("somebody/part", file="unet/x.safetensors"),
+        a_repo("somebody/gone"),
+        a_repo("somebody/speech", stated={"pipeline_tag": "text-to-speech"}),
     )
-    service.faults.add(Fault("/somebody/gone/tree", status=404, body={"error": "x"}, headers={"X-Error-Code": "RepoNotFound"}))
+    service.faults.add(
+        Fault(
+            "/somebody/gone/tree",
+            status=404,
+            body={"error": "x"},
+            headers={"X-Error-Code": "RepoNotFound"},
+        )
+    )
     page = HubCatalogue(hub).page(Wanted(), None, None, free)
     assert [card.name for card in page.cards] == ["rain fox"]
-    assert page.skipped == {"to be asked for": 1, "no safetensors file": 1, "no LoRA among its files": 1, "gone": 1, "not for pictures": 1}
+    assert page.skipped == {
+        "to be asked for": 1,
+        "no safetensors file": 1,
+        "no LoRA among its files": 1,
+        "gone": 1,
+        "not for pictures": 1,
+    }
     assert (page.models, page.cursor, page.newest) == (6, None, "2026-03-04T05:06:07.000Z")
-    assert not [one for one in service.seen if "pickle" in one.path], "nothing is asked about what the listing shows to be of no use"
+    assert not [one for one in service.seen if "pickle" in one.path], (
+        "nothing is asked about what the listing shows to be of no use"
+    )
 
 
 def test_what_is_wanted_is_asked_for(service: HubService, hub: Hub) -> None:
@@ -32,12 +51,25 @@ def test_what_is_wanted_is_asked_for(service: HubService, hub: Hub) -> None:
     catalogue.page(Wanted(), None, None, free)
     catalogue.page(Wanted(query="fox", tag="style", top=500), None, 7, free)
     every, searched = service.asked("/api/models")
-    assert (every.query["filter"], every.one("sort"), every.one("limit"), every.one("search")) == (["lora", "text-to-image"], "lastModified", "20", "")
-    assert (searched.query["filter"], searched.one("sort"), searched.one("limit"), searched.one("search")) == (["lora", "style"], "downloads", "7", "fox")
+    assert (every.query["filter"], every.one("sort"), every.one("limit"), every.one("search")) == (
+        ["lora", "text-to-image"],
+        "lastModified",
+        "20",
+        "",
+    )
+    assert (
+        searched.query["filter"],
+        searched.one("sort"),
+        searched.one("limit"),
+        searched.one("search"),
+    ) == (["lora", "style"], "downloads", "7", "fox")
 
 
 def test_base_models_are_families_here(service: HubService, hub: Hub) -> None:
-    service.add(a_repo(), a_repo("somebody/flux-fox", b"flux", head={"base_model": "black-forest-labs/FLUX.1-dev"}))
+    service.add(
+        a_repo(),
+        a_repo("somebody/flux-fox", b"flux", head={"base_model": "black-forest-labs/FLUX.1-dev"}),
+    )
     catalogue = HubCatalogue(hub)
     wanted = catalogue.checked(Wanted(base_models=("Flux.1 D", "FLUX.1-dev"), examples=True), free)
     assert wanted == Wanted(base_models=("flux1",))
@@ -48,13 +80,17 @@ def test_base_models_are_families_here(service: HubService, hub: Hub) -> None:
         catalogue.checked(Wanted(base_models=("Nonsense 9",)), free)
 
 
-def test_with_a_key_gated_ones_are_kept(service: HubService, hub_with: Callable[[str], Hub]) -> None:
+def test_with_a_key_gated_ones_are_kept(
+    service: HubService, hub_with: Callable[[str], Hub]
+) -> None:
     service.add(a_repo(stated={"gated": "manual"}))
     assert len(HubCatalogue(hub_with("hf_right")).page(Wanted(), None, None, free).cards) == 1
 
 
 def test_one_file_in_two_repositories_is_one_card(service: HubService, hub: Hub) -> None:
-    service.add(a_repo("first/fox", stated={"downloads": 9}), a_repo("second/copy", stated={"downloads": 1}))
+    service.add(
+        a_repo("first/fox", stated={"downloads": 9}), a_repo("second/copy", stated={"downloads": 1})
+    )
     page = HubCatalogue(hub).page(Wanted(top=5), None, 5, free)
     assert [card.creator for card in page.cards] == ["first"]
 

@@ -41,8 +41,13 @@ def test_pages_follow_each_other_and_addresses_are_ours(service: HubService, hub
 @pytest.mark.parametrize(
     ("link", "cursor"),
     [
-        ('<https://x/api?cursor=abc%3D&limit=2>; rel="next"', "abc="), ('<https://x?cursor=p>; rel="prev", <https://x?cursor=n>; rel="next"', "n"),
-        ("<https://x?cursor=abc>; rel=next", "abc"), ('<https://x?limit=5>; rel="next"', None), ('<https://x?cursor=abc>; rel="last"', None), ("", None), ("nonsense", None),
+        ('<https://x/api?cursor=abc%3D&limit=2>; rel="next"', "abc="),
+        ('<https://x?cursor=p>; rel="prev", <https://x?cursor=n>; rel="next"', "n"),
+        ("<https://x?cursor=abc>; rel=next", "abc"),
+        ('<https://x?limit=5>; rel="next"', None),
+        ('<https://x?cursor=abc>; rel="last"', None),
+        ("", None),
+        ("nonsense", None),
         ('<https://[x?cursor=abc>; rel="next"', None),
     ],
 )
@@ -75,15 +80,28 @@ def test_a_file_and_what_the_scanners_say(service: HubService, hub: Hub) -> None
     service.add(a_repo(security={"rain-fox.safetensors": "unsafe"}))
     row = hub.file(Place("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", free)
     assert row is not None
-    assert row["securityFileStatus"] == {"status": "unsafe", "avScan": None, "pickleImportScan": None}
-    assert hub.file(Place("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free) is None
-    assert hub.file(Place("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free) is None
+    assert row["securityFileStatus"] == {
+        "status": "unsafe",
+        "avScan": None,
+        "pickleImportScan": None,
+    }
+    assert (
+        hub.file(Place("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free) is None
+    )
+    assert (
+        hub.file(Place("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free)
+        is None
+    )
     with pytest.raises(StylusError, match="people with an account|any more"):
         hub.file(Place("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", free)
 
 
 def test_a_readme_or_nothing(service: HubService, hub: Hub) -> None:
-    service.add(a_repo(text=b"# Fox \xff\n"), a_repo("somebody/long", text=b"x" * 1_000_000), a_repo("somebody/none"))
+    service.add(
+        a_repo(text=b"# Fox \xff\n"),
+        a_repo("somebody/long", text=b"x" * 1_000_000),
+        a_repo("somebody/none"),
+    )
     del service.repos[2].files["README.md"]
     assert hub.readme("somebody/rain-fox", COMMIT, free) == "# Fox \ufffd\n"
     assert len(hub.readme("somebody/long", COMMIT, free)) == LONGEST_README
@@ -95,12 +113,16 @@ def test_a_readme_or_nothing(service: HubService, hub: Hub) -> None:
         hub.readme("somebody/rain-fox", COMMIT, free)
 
 
-def test_the_key_goes_to_the_hub_and_to_nobody_else(service: HubService, hub_with: Callable[[str], Hub]) -> None:
+def test_the_key_goes_to_the_hub_and_to_nobody_else(
+    service: HubService, hub_with: Callable[[str], Hub]
+) -> None:
     service.add(a_repo(files={"README.md": b"x" * 2_000_000}))
     hub = hub_with(KEY)
     assert hub.me(free) == "somebody"
     assert len(hub.readme("somebody/rain-fox", COMMIT, free)) == LONGEST_README
-    assert [one.headers.get("authorization") for one in service.seen] == [f"Bearer {KEY}"] * 2 + [None]
+    assert [one.headers.get("authorization") for one in service.seen] == [f"Bearer {KEY}"] * 2 + [
+        None
+    ]
     assert service.seen[-1].on == "storage"
     with pytest.raises(StylusError, match="refuses your key"):
         hub_with("hf_wrong").me(free)
@@ -108,7 +130,10 @@ def test_the_key_goes_to_the_hub_and_to_nobody_else(service: HubService, hub_wit
 
 def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: Hub) -> None:
     service.add(a_repo())
-    service.faults.add(Fault("/api/models$", status=429, headers={"Retry-After": "0"}), Fault("/api/models$", status=503))
+    service.faults.add(
+        Fault("/api/models$", status=429, headers={"Retry-After": "0"}),
+        Fault("/api/models$", status=503),
+    )
     assert len(hub.models({}, None, free).items) == 1
     assert len(service.asked("/api/models")) == 3
 
@@ -116,11 +141,22 @@ def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("/api/models$", status=200, body="<html>hello</html>", headers={"Content-Type": "text/html"}), BadAnswer),
-        (Fault("/api/models$", headless=True, times=-1), Unreachable), (Fault("/api/models$", stall_at=5, times=-1), Unreachable),
+        (
+            Fault(
+                "/api/models$",
+                status=200,
+                body="<html>hello</html>",
+                headers={"Content-Type": "text/html"},
+            ),
+            BadAnswer,
+        ),
+        (Fault("/api/models$", headless=True, times=-1), Unreachable),
+        (Fault("/api/models$", stall_at=5, times=-1), Unreachable),
     ],
 )
-def test_what_is_no_answer(service: HubService, hub: Hub, fault: Fault, error: type[StylusError]) -> None:
+def test_what_is_no_answer(
+    service: HubService, hub: Hub, fault: Fault, error: type[StylusError]
+) -> None:
     service.add(a_repo())
     service.faults.add(fault)
     with pytest.raises(error):
@@ -130,15 +166,30 @@ def test_what_is_no_answer(service: HubService, hub: Hub, fault: Fault, error: t
 @pytest.mark.parametrize(
     ("status", "reason", "has_key", "code", "said"),
     [
-        (401, "GatedRepo", False, "key_needed", "have asked on Hugging Face, which wants a key"), (403, "GatedRepo", True, "gated", "do so on its page"),
-        (401, "RepoNotFound", False, "missing", "any more"), (404, "EntryNotFound", True, "missing", "any more"), (404, "RevisionNotFound", True, "missing", "any more"),
-        (404, "", True, "missing", "any more"), (410, "", True, "missing", "any more"), (401, "", False, "key_needed", "people with an account"),
-        (401, "", True, "key_refused", "refuses your key"), (403, "", True, "forbidden", "forbids"), (400, "", True, None, "did not understand"),
-        (429, "", True, "too_many", "too often"), (500, "", True, "trouble", "trouble"), (418, "", True, "not_given", "418"),
+        (401, "GatedRepo", False, "key_needed", "have asked on Hugging Face, which wants a key"),
+        (403, "GatedRepo", True, "gated", "do so on its page"),
+        (401, "RepoNotFound", False, "missing", "any more"),
+        (404, "EntryNotFound", True, "missing", "any more"),
+        (404, "RevisionNotFound", True, "missing", "any more"),
+        (404, "", True, "missing", "any more"),
+        (410, "", True, "missing", "any more"),
+        (401, "", False, "key_needed", "people with an account"),
+        (401, "", True, "key_refused", "refuses your key"),
+        (403, "", True, "forbidden", "forbids"),
+        (400, "", True, None, "did not understand"),
+        (429, "", True, "too_many", "too often"),
+        (500, "", True, "trouble", "trouble"),
+        (418, "", True, "not_given", "418"),
     ],
 )
-def test_each_refusal_has_its_sentence(status: int, reason: str, has_key: bool, code: str | None, said: str) -> None:
-    error = refused(Refusal("https://huggingface.co/x", status).named({"x-error-code": reason}), "Rain Fox", has_key=has_key)
+def test_each_refusal_has_its_sentence(
+    status: int, reason: str, has_key: bool, code: str | None, said: str
+) -> None:
+    error = refused(
+        Refusal("https://huggingface.co/x", status).named({"x-error-code": reason}),
+        "Rain Fox",
+        has_key=has_key,
+    )
     assert getattr(error, "code", None) == code
     assert said in str(error)
     assert "Rain Fox" in str(error)
@@ -146,4 +197,6 @@ def test_each_refusal_has_its_sentence(status: int, reason: str, has_key: bool, 
 
 
 def test_a_wait_is_told_in_minutes() -> None:
-    assert "in 5 min" in str(refused(Refusal("x", 429, retry_after=290.0), "Rain Fox", has_key=False))
+    assert "in 5 min" in str(
+        refused(Refusal("x", 429, retry_after=290.0), "Rain Fox", has_key=False)
+    )

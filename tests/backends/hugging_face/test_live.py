@@ -1,6 +1,8 @@
-"""The real hub, asked a handful of things: whether it still answers as the local one does. Never run by default.
+"""The real hub, asked a handful of things: whether it still answers as the local one does. Never
+run by default.
 
-Each question is put to the local one as well, so that it is right itself when it is put to the real one.
+Each question is put to the local one as well, so that it is right itself when it is put to the real
+one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from tests.hub_service import HubService, a_repo
 
 
 def two_pages_hold_different_repositories(hub: Hub) -> None:
-    params = {"filter": ["lora", "text-to-image"], "sort": "downloads", "direction": "-1", "limit": "2"}
+    params = {
+        "filter": ["lora", "text-to-image"],
+        "sort": "downloads",
+        "direction": "-1",
+        "limit": "2",
+    }
     first = hub.models(params, None, free)
     assert first.cursor
     second = hub.models(params, first.cursor, free)
@@ -24,7 +31,9 @@ def two_pages_hold_different_repositories(hub: Hub) -> None:
 
 
 def what_changed_last_comes_first(hub: Hub) -> None:
-    first = hub.models({"filter": ["lora"], "sort": "lastModified", "direction": "-1", "limit": "5"}, None, free)
+    first = hub.models(
+        {"filter": ["lora"], "sort": "lastModified", "direction": "-1", "limit": "5"}, None, free
+    )
     changed = [str(item["lastModified"]) for item in first.items]
     assert changed == sorted(changed, reverse=True)
 
@@ -38,7 +47,11 @@ def a_card_and_the_offer_of_its_file(hub: Hub) -> None:
     assert (offer.sha256, offer.size) == (card.remote.sha256, card.remote.size)
 
 
-QUESTIONS = (two_pages_hold_different_repositories, what_changed_last_comes_first, a_card_and_the_offer_of_its_file)
+QUESTIONS = (
+    two_pages_hold_different_repositories,
+    what_changed_last_comes_first,
+    a_card_and_the_offer_of_its_file,
+)
 
 
 @pytest.mark.network
@@ -57,5 +70,11 @@ def live() -> Iterator[Hub]:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
 def test_the_local_one(question: Callable[[Hub], None], service: HubService, hub: Hub) -> None:
     for number in range(12):
-        service.add(a_repo(f"somebody/fox-{number}", b"fox %d" % number, stated={"lastModified": f"2026-03-{number + 1:02}T05:06:07.000Z"}))
+        service.add(
+            a_repo(
+                f"somebody/fox-{number}",
+                b"fox %d" % number,
+                stated={"lastModified": f"2026-03-{number + 1:02}T05:06:07.000Z"},
+            )
+        )
     question(hub)

@@ -65,7 +65,15 @@ def test_the_template_of_the_hubs_own_trainer() -> None:
     text = about(body)
     for kept in ("Draws a red fox in the rain", "Soft colours.", "Orange and blue."):
         assert kept in text
-    for gone in ("Gallery", "trainer", "pipeline", "Skipped", "| 1", "one.png", "trigger the image"):
+    for gone in (
+        "Gallery",
+        "trainer",
+        "pipeline",
+        "Skipped",
+        "| 1",
+        "one.png",
+        "trigger the image",
+    ):
         assert gone not in text
     assert trigger_in(body) == "rnfx fox"
 
@@ -73,9 +81,19 @@ def test_the_template_of_the_hubs_own_trainer() -> None:
 @pytest.mark.parametrize(
     "readme",
     [
-        "", "no head", "---\nunclosed: yes\n", "---\n[1, 2]\n---\nbody", "---\n: : :\n---\nbody", "---\n!!python/object/apply:os.system [ls]\n---\nbody",
-        "---\na: &x [1]\nb: *x\n---\nbody", "---\ndate: 2026-13-45\n---\nbody", "---\n" + "[" * 3000 + "\n---\nbody", "---\n" + "a: b\n" * 50_000 + "---\nbody",
-        "---\na: " + "{b: " * 100 + "}" * 100 + "\n---\nbody", "---\n\x00\n---\nbody", "---\n? [a]\n: {b: c}\n---\nbody",
+        "",
+        "no head",
+        "---\nunclosed: yes\n",
+        "---\n[1, 2]\n---\nbody",
+        "---\n: : :\n---\nbody",
+        "---\n!!python/object/apply:os.system [ls]\n---\nbody",
+        "---\na: &x [1]\nb: *x\n---\nbody",
+        "---\ndate: 2026-13-45\n---\nbody",
+        "---\n" + "[" * 3000 + "\n---\nbody",
+        "---\n" + "a: b\n" * 50_000 + "---\nbody",
+        "---\na: " + "{b: " * 100 + "}" * 100 + "\n---\nbody",
+        "---\n\x00\n---\nbody",
+        "---\n? [a]\n: {b: c}\n---\nbody",
     ],
     ids=range(13),
 )
@@ -89,7 +107,9 @@ def test_a_head_that_is_none_states_nothing(readme: str) -> None:
 
 
 def test_laughs_that_multiply_are_not_read() -> None:
-    lines = ['a: &a ["lol","lol"]'] + [f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]" for n in range(20)]
+    lines = ['a: &a ["lol","lol"]'] + [
+        f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]" for n in range(20)
+    ]
     assert parted("---\n" + "\n".join(lines) + "\n---\nbody")[0] == {}
 
 
@@ -101,7 +121,12 @@ def test_other_line_ends_and_marks_of_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [("You should use `a b` to trigger the image generation.", "a b"), ("Trigger word: `TOK`", "TOK"), ("Trigger words are `x, y`", "x, y"), ("nothing `here`", "")],
+    [
+        ("You should use `a b` to trigger the image generation.", "a b"),
+        ("Trigger word: `TOK`", "TOK"),
+        ("Trigger words are `x, y`", "x, y"),
+        ("nothing `here`", ""),
+    ],
 )
 def test_trigger_words_in_a_body(body: str, words: str) -> None:
     assert trigger_in(body) == words
@@ -113,7 +138,9 @@ def test_any_text_comes_through_in_time(text: str) -> None:
     trigger_in(text)
 
 
-@pytest.mark.parametrize("part", ["```\n", "![", "<!--", "---\n", "> ", "# ", "~~~", "<img ", "![a]("])
+@pytest.mark.parametrize(
+    "part", ["```\n", "![", "<!--", "---\n", "> ", "# ", "~~~", "<img ", "![a]("]
+)
 def test_what_repeats_takes_no_longer_for_it(part: str) -> None:
     began = time.monotonic()
     about(parted(part * 30_000)[1])

@@ -1,4 +1,6 @@
-"""Files of the hub through the one downloader, over real sockets: the file comes, or a sentence, and the key goes nowhere else."""
+"""Files of the hub through the one downloader, over real sockets: the file comes, or a sentence,
+and the key goes nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -56,14 +58,24 @@ class Bench:
             ledger = Ledger(self.data)
             budget = Budget(2**30, 2**30, 0, ledger)
             receiver = Receiver(http, first_pause_s=0.01)
-            return Path(FileDownloader(HubSource(hub), receiver, Shelf(self.root), budget, ledger).fetch(card, Watch()).path)
+            return Path(
+                FileDownloader(HubSource(hub), receiver, Shelf(self.root), budget, ledger)
+                .fetch(card, Watch())
+                .path
+            )
 
     def check(self, *allowed: bytes) -> None:
-        """No wrong file under a final name, the user's as it was, no key and no signature anywhere."""
+        """No wrong file under a final name, the user's as it was, no key and no signature
+        anywhere.
+        """
         files = {path.name: path.read_bytes() for path in self.root.iterdir()}
         assert files.pop("mine.safetensors") == b"mine"
-        assert {body for name, body in files.items() if name.endswith(".safetensors")} <= set(allowed)
-        everything = b"".join([*files.values(), *(path.read_bytes() for path in self.data.iterdir())])
+        assert {body for name, body in files.items() if name.endswith(".safetensors")} <= set(
+            allowed
+        )
+        everything = b"".join(
+            [*files.values(), *(path.read_bytes() for path in self.data.iterdir())]
+        )
         assert KEY.encode() not in everything
         assert b"X-Amz" not in everything
         for seen in self.service.seen:
@@ -86,7 +98,9 @@ def storage(**named: Any) -> Fault:
 
 
 def changed(bench: Bench) -> None:
-    """The owner has put another file there; the commit of the card still has the one that it speaks of."""
+    """The owner has put another file there; the commit of the card still has the one that it speaks
+    of.
+    """
     repo = bench.service.repos[0]
     repo.older[repo.commit] = dict(repo.files)
     repo.commit, repo.files = "e" * 40, {**repo.files, "rain-fox.safetensors": OTHER}
@@ -124,39 +138,141 @@ class Case:
 
 
 CASES = (
-    Case("as it should be"), Case("without a key", key=""),
-    Case("another file there now", before=changed), Case("a history that was rewritten", before=rewritten),
+    Case("as it should be"),
+    Case("without a key", key=""),
+    Case("another file there now", before=changed),
+    Case("a history that was rewritten", before=rewritten),
     Case("a file that was replaced", before=replaced, said="another file on Hugging Face now"),
-    Case("a repository that is gone", before=lambda bench: bench.service.repos.clear(), said="any more"),
+    Case(
+        "a repository that is gone",
+        before=lambda bench: bench.service.repos.clear(),
+        said="any more",
+    ),
     Case("a file that is gone", before=emptied, said="any more"),
     Case("gated, and asked for", before=granted),
-    Case("gated", before=lambda bench: bench.service.repos[0].stated.update(gated="auto"), said="do so on its page"),
-    Case("gated, without a key", before=lambda bench: bench.service.repos[0].stated.update(gated="auto"), said="wants a key", key=""),
-    Case("private", before=lambda bench: bench.service.repos[0].stated.update(private=True), said="any more"),
+    Case(
+        "gated",
+        before=lambda bench: bench.service.repos[0].stated.update(gated="auto"),
+        said="do so on its page",
+    ),
+    Case(
+        "gated, without a key",
+        before=lambda bench: bench.service.repos[0].stated.update(gated="auto"),
+        said="wants a key",
+        key="",
+    ),
+    Case(
+        "private",
+        before=lambda bench: bench.service.repos[0].stated.update(private=True),
+        said="any more",
+    ),
     Case("a wrong key", before=lambda bench: bench.service.keys.clear(), said="refuses your key"),
-    Case("unsafe", before=lambda bench: bench.service.repos[0].security.update({"rain-fox.safetensors": "unsafe"}), said="did not find it sound"),
-    Case("not scanned yet", before=lambda bench: bench.service.repos[0].security.update({"rain-fox.safetensors": "queued"})),
-    Case("429 once", (Fault("paths-info", status=429, headers={"Retry-After": "0"}),)), Case("429 always", (Fault("paths-info", status=429, times=-1),), "too often"),
-    Case("500 at the hub", (Fault("/resolve/", status=500, times=-1),), "trouble"), Case("500 once", (Fault("/resolve/", status=500),)),
-    Case("403 at the hub", (Fault("/resolve/", status=403),), "forbids"), Case("404 at the hub", (Fault("/resolve/", status=404),), "any more"),
-    Case("a page in its place", (Fault("/resolve/", status=200, body="<!DOCTYPE html><html>" + "x" * 99, headers={"Content-Type": "text/html"}),), "web page"),
-    Case("403 at the storage once", (storage(status=403),)), Case("403 at the storage always", (storage(status=403, times=-1),), "storage"),
-    Case("another file at the storage", (storage(alter=lambda body: OTHER, times=-1),), "states the SHA256"),
-    Case("half of it", (storage(alter=lambda body: body[: len(body) // 2], times=-1),), "damaged|SHA256|broke"),
-    Case("a pickle at the storage", (storage(alter=lambda body: b"\x80\x04" + body, times=-1),), "no safetensors"),
-    Case("a break at the beginning", (storage(cut_at=5),)), Case("breaks everywhere", tuple(storage(cut_at=TOTAL * part // 5) for part in range(1, 5))),
-    Case("an end too soon", (storage(end_at=TOTAL // 2),)), Case("a stall", (storage(stall_at=TOTAL // 2),)),
-    Case("another ETag after a break", (storage(cut_at=TOTAL // 2), storage(headers={"ETag": '"other"'}))),
-    Case("no ranges after a break", (storage(cut_at=TOTAL // 2), storage(whole=True))), Case("no length", (storage(chunked=True),)),
-    Case("a redirect inside", (Fault("/resolve/", status=302, headers={"Location": "file:///etc/passwd"}, times=-1),), "cannot be used"),
-    Case("a redirect in circles", (Fault("/resolve/", status=302, headers={"Location": "/somebody/rain-fox/resolve/main/rain-fox.safetensors"}, times=-1),), "circles"),
-    Case("nonsense about it", (Fault("paths-info", status=200, body=[{"path": "rain-fox.safetensors", "lfs": {"oid": "x"}}], times=-1),), "any more"),
-    Case("another hash about it", (Fault("paths-info", status=200, body=[{"path": "rain-fox.safetensors", "lfs": {"oid": "a" * 64, "size": 5}}], times=-1),), "another file"),
+    Case(
+        "unsafe",
+        before=lambda bench: bench.service.repos[0].security.update(
+            {"rain-fox.safetensors": "unsafe"}
+        ),
+        said="did not find it sound",
+    ),
+    Case(
+        "not scanned yet",
+        before=lambda bench: bench.service.repos[0].security.update(
+            {"rain-fox.safetensors": "queued"}
+        ),
+    ),
+    Case("429 once", (Fault("paths-info", status=429, headers={"Retry-After": "0"}),)),
+    Case("429 always", (Fault("paths-info", status=429, times=-1),), "too often"),
+    Case("500 at the hub", (Fault("/resolve/", status=500, times=-1),), "trouble"),
+    Case("500 once", (Fault("/resolve/", status=500),)),
+    Case("403 at the hub", (Fault("/resolve/", status=403),), "forbids"),
+    Case("404 at the hub", (Fault("/resolve/", status=404),), "any more"),
+    Case(
+        "a page in its place",
+        (
+            Fault(
+                "/resolve/",
+                status=200,
+                body="<!DOCTYPE html><html>" + "x" * 99,
+                headers={"Content-Type": "text/html"},
+            ),
+        ),
+        "web page",
+    ),
+    Case("403 at the storage once", (storage(status=403),)),
+    Case("403 at the storage always", (storage(status=403, times=-1),), "storage"),
+    Case(
+        "another file at the storage",
+        (storage(alter=lambda body: OTHER, times=-1),),
+        "states the SHA256",
+    ),
+    Case(
+        "half of it",
+        (storage(alter=lambda body: body[: len(body) // 2], times=-1),),
+        "damaged|SHA256|broke",
+    ),
+    Case(
+        "a pickle at the storage",
+        (storage(alter=lambda body: b"\x80\x04" + body, times=-1),),
+        "no safetensors",
+    ),
+    Case("a break at the beginning", (storage(cut_at=5),)),
+    Case("breaks everywhere", tuple(storage(cut_at=TOTAL * part // 5) for part in range(1, 5))),
+    Case("an end too soon", (storage(end_at=TOTAL // 2),)),
+    Case("a stall", (storage(stall_at=TOTAL // 2),)),
+    Case(
+        "another ETag after a break",
+        (storage(cut_at=TOTAL // 2), storage(headers={"ETag": '"other"'})),
+    ),
+    Case("no ranges after a break", (storage(cut_at=TOTAL // 2), storage(whole=True))),
+    Case("no length", (storage(chunked=True),)),
+    Case(
+        "a redirect inside",
+        (Fault("/resolve/", status=302, headers={"Location": "file:///etc/passwd"}, times=-1),),
+        "cannot be used",
+    ),
+    Case(
+        "a redirect in circles",
+        (
+            Fault(
+                "/resolve/",
+                status=302,
+                headers={"Location": "/somebody/rain-fox/resolve/main/rain-fox.safetensors"},
+                times=-1,
+            ),
+        ),
+        "circles",
+    ),
+    Case(
+        "nonsense about it",
+        (
+            Fault(
+                "paths-info",
+                status=200,
+                body=[{"path": "rain-fox.safetensors", "lfs": {"oid": "x"}}],
+                times=-1,
+            ),
+        ),
+        "any more",
+    ),
+    Case(
+        "another hash about it",
+        (
+            Fault(
+                "paths-info",
+                status=200,
+                body=[{"path": "rain-fox.safetensors", "lfs": {"oid": "a" * 64, "size": 5}}],
+                times=-1,
+            ),
+        ),
+        "another file",
+    ),
 )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_the_file_comes_or_a_sentence(bench: Bench, case: Case, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_file_comes_or_a_sentence(
+    bench: Bench, case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     card = bench.card()
     bench.key = case.key
@@ -185,7 +301,9 @@ def test_the_address_of_a_card_is_asked_at_the_origin_that_is_set(bench: Bench) 
 
 
 def test_a_file_of_no_name_is_kept_under_the_adapters(bench: Bench) -> None:
-    bench.service.repos[0].files["pytorch_lora_weights.safetensors"] = bench.service.repos[0].files.pop("rain-fox.safetensors")
+    bench.service.repos[0].files["pytorch_lora_weights.safetensors"] = bench.service.repos[
+        0
+    ].files.pop("rain-fox.safetensors")
     path = bench.fetch(bench.card())
     assert path.name == "rain fox.safetensors"
     assert not path.with_suffix(".civitai.info").exists()

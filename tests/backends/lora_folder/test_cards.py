@@ -21,7 +21,9 @@ def found(relative: str = "x.safetensors") -> Found:
     return Found("/models/Lora/" + relative, relative, stem, 100, 5, 5, (), "/models/Lora/x.png")
 
 
-def card(*stated: Facts, relative: str = "x.safetensors", sha256: str | None = None, **metadata: str) -> AdapterCard:
+def card(
+    *stated: Facts, relative: str = "x.safetensors", sha256: str | None = None, **metadata: str
+) -> AdapterCard:
     return card_of(found(relative), Header(metadata, LORAS["sdxl"], 100), stated, sha256)
 
 
@@ -29,7 +31,12 @@ def test_a_bare_file_has_a_provisional_key_its_name_and_its_family() -> None:
     bare = card()
     assert bare.key == AdapterKey.path("x.safetensors")
     assert bare.equivalents == ()
-    assert (bare.name, bare.source, bare.preview, bare.weak) == ("x", "local", "/models/Lora/x.png", False)
+    assert (bare.name, bare.source, bare.preview, bare.weak) == (
+        "x",
+        "local",
+        "/models/Lora/x.png",
+        False,
+    )
     assert family_of(bare.base_model) == "sdxl"
 
 
@@ -51,7 +58,10 @@ def test_the_hash_in_modelspec_is_not_the_files() -> None:
 
 
 def test_sidecars_count_more_than_the_header_and_that_more_than_the_name() -> None:
-    full = card(Facts(text="mine", base_model="SDXL 1.0"), **{"modelspec.title": "Rain", "modelspec.description": "theirs"})
+    full = card(
+        Facts(text="mine", base_model="SDXL 1.0"),
+        **{"modelspec.title": "Rain", "modelspec.description": "theirs"},
+    )
     assert (full.name, full.text, full.base_model) == ("Rain", "mine", "SDXL 1.0")
 
 
@@ -79,7 +89,9 @@ def test_what_is_no_lora_has_no_card(kind: str) -> None:
 
 
 def test_what_the_host_calls_it_stands_in_the_file() -> None:
-    named = card(Facts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32)
+    named = card(
+        Facts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32
+    )
     assert (named.name, named.alias, named.auto_v3) == ("x", "rain alley", "cd" * 6)
     assert card(Facts(auto_v3="0123456789ab")).auto_v3 == "0123456789ab"
     assert (card().alias, card().auto_v3) == ("", "")

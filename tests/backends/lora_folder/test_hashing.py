@@ -67,5 +67,8 @@ def test_a_file_that_is_gone_or_damaged(tmp_path: Path) -> None:
 
 
 def test_small_files_are_hashed_first() -> None:
-    files = [LocalFile(name, name, size, 1, sha) for name, size, sha in (("a", 9, None), ("b", 3, None), ("c", 1, "ab" * 32))]
+    files = [
+        LocalFile(name, name, size, 1, sha)
+        for name, size, sha in (("a", 9, None), ("b", 3, None), ("c", 1, "ab" * 32))
+    ]
     assert [file.path for file in unhashed(files)] == ["b", "a"]

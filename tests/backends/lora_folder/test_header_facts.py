@@ -13,7 +13,9 @@ from tests.lora_files import LORAS
 
 
 def header(family: str = "sd1", **metadata: str) -> Header:
-    return Header({name.replace("__", "."): value for name, value in metadata.items()}, LORAS[family], 100)
+    return Header(
+        {name.replace("__", "."): value for name, value in metadata.items()}, LORAS[family], 100
+    )
 
 
 def test_the_trainers_words() -> None:
@@ -57,11 +59,25 @@ def test_a_title_that_a_program_made_up_is_none() -> None:
         ("flux1", {}, "flux1"),
         ("flux1", {"modelspec__architecture": "flux-1-dev/lora"}, "flux1"),
         ("sd1", {"ss_base_model_version": "sdxl_base_v1-0"}, "sdxl"),
-        ("sd1", {"modelspec__architecture": "stable-diffusion-v2-768-v/lora", "ss_base_model_version": "sd_v1"}, "sd2"),
+        (
+            "sd1",
+            {
+                "modelspec__architecture": "stable-diffusion-v2-768-v/lora",
+                "ss_base_model_version": "sd_v1",
+            },
+            "sd2",
+        ),
         ("sd2", {"ss_v2": "True"}, "sd2"),
         ("sdxl", {"ss_v2": "False"}, "sdxl"),
         ("sdxl", {"ss_sd_model_name": "ponyDiffusionV6XL.safetensors"}, "pony"),
-        ("sdxl", {"ss_base_model_version": "sdxl_base_v1-0", "ss_sd_model_name": "Illustrious-XL-v0.1.safetensors"}, "illustrious"),
+        (
+            "sdxl",
+            {
+                "ss_base_model_version": "sdxl_base_v1-0",
+                "ss_sd_model_name": "Illustrious-XL-v0.1.safetensors",
+            },
+            "illustrious",
+        ),
         ("sdxl", {"ss_sd_model_name": "noobaiXLNAIXL_epsilonPred11.safetensors"}, "noobai"),
         ("sd1", {"ss_sd_model_name": "mylittlepony.safetensors"}, "sd1"),
         ("sdxl", {"modelspec__architecture": "omi/lora"}, "sdxl"),
@@ -72,7 +88,9 @@ def test_the_base_model(family: str, metadata: dict[str, str], base_model: str) 
 
 
 def test_an_architecture_of_tomorrow_is_kept_where_the_tensors_say_nothing() -> None:
-    facts = header_facts(Header({"modelspec.architecture": "nebula-9/lora"}, {"x.lora_up.weight": (1, 1)}, 10))
+    facts = header_facts(
+        Header({"modelspec.architecture": "nebula-9/lora"}, {"x.lora_up.weight": (1, 1)}, 10)
+    )
     assert facts.base_model == "nebula-9/lora"
 
 
@@ -89,7 +107,9 @@ def test_tags_that_nearly_every_picture_has_are_guessed_to_be_triggers() -> None
 
 
 def test_without_the_number_of_pictures_only_the_top_tag_counts() -> None:
-    assert training_facts(frequencies({"10_x": {"nami": 40, "orange hair": 38}})).triggers == ("nami",)
+    assert training_facts(frequencies({"10_x": {"nami": 40, "orange hair": 38}})).triggers == (
+        "nami",
+    )
     assert training_facts(frequencies({"10_x": {"1girl": 40, "nami": 38}})).triggers == ()
 
 
@@ -113,10 +133,15 @@ def test_broken_frequencies_state_nothing(metadata: dict[str, str]) -> None:
     assert training_facts(metadata) == Facts()
 
 
-COUNTS = st.dictionaries(st.text(max_size=6), st.integers() | st.floats() | st.text(max_size=3) | st.none(), max_size=5)
+COUNTS = st.dictionaries(
+    st.text(max_size=6), st.integers() | st.floats() | st.text(max_size=3) | st.none(), max_size=5
+)
 
 
-@given(st.dictionaries(st.text(max_size=6), COUNTS, max_size=3), st.dictionaries(st.text(max_size=6), COUNTS, max_size=3))
+@given(
+    st.dictionaries(st.text(max_size=6), COUNTS, max_size=3),
+    st.dictionaries(st.text(max_size=6), COUNTS, max_size=3),
+)
 def test_any_frequencies_give_clean_words(counts: object, folders: object) -> None:
     facts = training_facts(frequencies(counts, folders))
     assert len(facts.tags) <= 20

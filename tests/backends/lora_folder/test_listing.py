@@ -25,7 +25,11 @@ def test_files_are_found_at_any_depth_with_what_belongs_to_them(tmp_path: Path) 
     for suffix in (".json", ".civitai.info", ".preview.png", ".jpg", ".unrelated"):
         put(path.with_name("rain.v1" + suffix))
     file = only(tmp_path)
-    assert (file.path, file.relative, file.stem) == (str(path), "a/b/rain.v1.safetensors", "rain.v1")
+    assert (file.path, file.relative, file.stem) == (
+        str(path),
+        "a/b/rain.v1.safetensors",
+        "rain.v1",
+    )
     assert (file.size, file.mtime_ns) == (5, path.stat().st_mtime_ns)
     assert file.sidecars == (".json", ".civitai.info")
     assert file.preview == str(path.with_name("rain.v1.jpg"))
@@ -40,7 +44,9 @@ def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
     assert listing.notes == []
 
 
-@pytest.mark.parametrize("suffix", [".json", ".civitai.info", ".metadata.json", ".txt", ".png", ".preview.webp"])
+@pytest.mark.parametrize(
+    "suffix", [".json", ".civitai.info", ".metadata.json", ".txt", ".png", ".preview.webp"]
+)
 def test_every_change_of_what_belongs_to_a_file_shows(tmp_path: Path, suffix: str) -> None:
     """Also of sidecars that are older than the file: copied with their times, or removed."""
     path = put(tmp_path / "x.safetensors")
@@ -61,14 +67,22 @@ def test_every_change_of_what_belongs_to_a_file_shows(tmp_path: Path, suffix: st
 
 def test_of_two_with_one_stem_the_host_takes_the_later(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    for path in (one / "b9" / "x.safetensors", one / "b10" / "x.safetensors", other / "y.safetensors", one / "y.safetensors"):
+    for path in (
+        one / "b9" / "x.safetensors",
+        one / "b10" / "x.safetensors",
+        other / "y.safetensors",
+        one / "y.safetensors",
+    ):
         put(path)
     listing = list_folders([one, other])
     assert {stem: file.path for stem, file in listing.seen.items()} == {
         "x": str(one / "b10" / "x.safetensors"),
         "y": str(other / "y.safetensors"),
     }
-    assert {file.path for file in listing.hidden} == {str(one / "b9" / "x.safetensors"), str(one / "y.safetensors")}
+    assert {file.path for file in listing.hidden} == {
+        str(one / "b9" / "x.safetensors"),
+        str(one / "y.safetensors"),
+    }
     assert [note.code for note in listing.notes] == ["file_hidden", "file_hidden"]
     assert all("Rename one" in note.text for note in listing.notes)
 
@@ -107,7 +121,9 @@ def test_a_missing_folder_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="these names and files exist on POSIX alone")
-def test_links_to_nowhere_pipes_and_names_that_are_no_text_are_skipped_with_a_note(tmp_path: Path) -> None:
+def test_links_to_nowhere_pipes_and_names_that_are_no_text_are_skipped_with_a_note(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "broken.safetensors").symlink_to(tmp_path / "nothing")
     os.mkfifo(tmp_path / "pipe.safetensors")
     put(tmp_path / "good.safetensors")

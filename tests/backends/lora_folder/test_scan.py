@@ -32,7 +32,11 @@ def kept(sightings: Sequence[Sighting]) -> dict[str, LocalFile]:
 
 
 def cards(sightings: Sequence[Sighting]) -> dict[str, AdapterCard]:
-    return {sighting.file.stem: sighting.card for sighting in sightings if sighting.file and sighting.card}
+    return {
+        sighting.file.stem: sighting.card
+        for sighting in sightings
+        if sighting.file and sighting.card
+    }
 
 
 def codes(sightings: Sequence[Sighting]) -> list[str]:
@@ -48,7 +52,9 @@ def test_it_is_a_source_and_a_library(tmp_path: Path) -> None:
 
 def test_one_of_each_family(tmp_path: Path) -> None:
     for family in LORAS:
-        metadata = {"ss_sd_model_name": "ponyDiffusionV6XL.safetensors"} if family == "pony" else None
+        metadata = (
+            {"ss_sd_model_name": "ponyDiffusionV6XL.safetensors"} if family == "pony" else None
+        )
         write_lora(tmp_path / f"{family}.safetensors", family, metadata)
     found = cards(look(LoraFolder([tmp_path])))
     assert {stem: family_of(card.base_model) for stem, card in found.items()} == {
@@ -59,7 +65,11 @@ def test_one_of_each_family(tmp_path: Path) -> None:
 def test_a_file_with_sidecars(tmp_path: Path) -> None:
     path = write_lora(tmp_path / "styles" / "rain.safetensors")
     write_sidecar(path, ".json", {"activation text": "rainalley", "preferred weight": 0.7})
-    write_sidecar(path, ".civitai.info", {"id": 7, "modelId": 3, "baseModel": "SD 1.5", "model": {"name": "Rain"}})
+    write_sidecar(
+        path,
+        ".civitai.info",
+        {"id": 7, "modelId": 3, "baseModel": "SD 1.5", "model": {"name": "Rain"}},
+    )
     write_sidecar(path, ".metadata.json", {"sha256": SHA, "tags": ["style"]})
     write_sidecar(path, ".preview.png", "picture")
     (sighting,) = look(LoraFolder([tmp_path]))
@@ -76,13 +86,20 @@ def test_a_file_with_sidecars(tmp_path: Path) -> None:
         equivalents=(AdapterKey.sha256(SHA), AdapterKey.path("styles/rain.safetensors")),
     )
     assert sighting.file is not None
-    assert (sighting.file.path, sighting.file.stem, sighting.file.size) == (str(path), "rain", path.stat().st_size)
+    assert (sighting.file.path, sighting.file.stem, sighting.file.size) == (
+        str(path),
+        "rain",
+        path.stat().st_size,
+    )
     assert sighting.file.sha256 == SHA
 
 
 def test_only_what_changed_comes_again(tmp_path: Path) -> None:
     source = LoraFolder([tmp_path])
-    paths = [write_lora(tmp_path / f"{name}.safetensors", seed=place) for place, name in enumerate("abcd")]
+    paths = [
+        write_lora(tmp_path / f"{name}.safetensors", seed=place)
+        for place, name in enumerate("abcd")
+    ]
     known = kept(look(source))
     assert len(known) == 4
     assert look(source, known) == []
@@ -121,7 +138,13 @@ def test_bad_files_are_noted_and_the_good_ones_come(tmp_path: Path) -> None:
     write_sidecar(tmp_path / "good.safetensors", ".json", "{broken")
     sightings = look(LoraFolder([tmp_path, tmp_path / "nowhere"]))
     assert set(cards(sightings)) == {"good"}
-    assert codes(sightings) == ["file_damaged", "file_empty", "folder_unreadable", "not_a_lora", "sidecar_skipped"]
+    assert codes(sightings) == [
+        "file_damaged",
+        "file_empty",
+        "folder_unreadable",
+        "not_a_lora",
+        "sidecar_skipped",
+    ]
 
 
 def test_what_hides_another_is_reported_and_only_it_has_a_card(tmp_path: Path) -> None:
@@ -182,12 +205,15 @@ def test_nothing_in_the_folder_is_written(tmp_path: Path) -> None:
     folder_before = tmp_path.stat().st_mtime_ns
     source = LoraFolder([tmp_path])
     source.gone(kept(look(source)))
-    assert {entry: (entry.stat().st_mtime_ns, entry.read_bytes()) for entry in tmp_path.iterdir()} == before
+    assert {
+        entry: (entry.stat().st_mtime_ns, entry.read_bytes()) for entry in tmp_path.iterdir()
+    } == before
     assert tmp_path.stat().st_mtime_ns == folder_before
 
 
 @given(
-    header=st.binary(max_size=60) | st.integers(0, 2**64 - 1).map(lambda length: struct.pack("<Q", length) + b"{}"),
+    header=st.binary(max_size=60)
+    | st.integers(0, 2**64 - 1).map(lambda length: struct.pack("<Q", length) + b"{}"),
     sidecars=st.dictionaries(st.sampled_from(SIDECARS), st.binary(max_size=60), max_size=3),
 )
 def test_a_folder_of_random_bytes_never_stops_the_good_file(
@@ -220,7 +246,9 @@ def test_2000_unchanged_files_are_looked_at_in_less_than_a_second(tmp_path: Path
     first = time.perf_counter() - started
     assert len(known) == 2000
     rescans: list[float] = []
-    while len(rescans) < _TRIES and min(rescans, default=1.0) >= 1:  # a busy machine gets another try
+    while (
+        len(rescans) < _TRIES and min(rescans, default=1.0) >= 1
+    ):  # a busy machine gets another try
         started = time.perf_counter()
         assert look(source, known) == []
         rescans.append(time.perf_counter() - started)
@@ -228,5 +256,7 @@ def test_2000_unchanged_files_are_looked_at_in_less_than_a_second(tmp_path: Path
     started = time.perf_counter()
     assert len(source.stems()) == 2000
     listed = time.perf_counter() - started
-    print(f"2,000 files: first look {first:.2f} s, rescan {took:.3f} s, stems {listed * 1000:.1f} ms")  # noqa: T201
+    print(  # noqa: T201
+        f"2,000 files: first look {first:.2f} s, rescan {took:.3f} s, stems {listed * 1000:.1f} ms"
+    )
     assert took < 1

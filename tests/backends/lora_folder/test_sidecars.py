@@ -21,7 +21,9 @@ def read(folder: Path, **files: object) -> Facts:
     suffixes = []
     for name, content in files.items():
         suffix = "." + name.replace("__", ".")
-        (folder / f"x{suffix}").write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        (folder / f"x{suffix}").write_text(
+            content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+        )
         suffixes.append(suffix)
     stated, notes = read_sidecars(folder, suffixes, SUBJECT)
     assert notes == []
@@ -59,7 +61,10 @@ def test_a_preferred_weight_of_0_is_unset(tmp_path: Path, unset: object) -> None
 
 
 def test_not_found_and_empty_sidecars_state_nothing(tmp_path: Path) -> None:
-    assert read(tmp_path, civitai__info={}, json="", metadata__json={"civitai": {}, "tags": []}) == Facts()
+    assert (
+        read(tmp_path, civitai__info={}, json="", metadata__json={"civitai": {}, "tags": []})
+        == Facts()
+    )
 
 
 def lora_manager(**changes: Any) -> dict[str, Any]:
@@ -72,7 +77,12 @@ def lora_manager(**changes: Any) -> dict[str, Any]:
         "modelDescription": "<p>Wet.</p>",
         "notes": "",
         "usage_tips": '{"strength": 0.65, "clip_skip": 2}',
-        "civitai": {"id": 920002, "modelId": 910001, "trainedWords": ["rainalley"], "model": {"name": "Theirs"}},
+        "civitai": {
+            "id": 920002,
+            "modelId": 910001,
+            "trainedWords": ["rainalley"],
+            "model": {"name": "Theirs"},
+        },
         **changes,
     }
 
@@ -115,7 +125,11 @@ def test_rgthree(tmp_path: Path) -> None:
         "name": "Rain",
         "sha256": SHA,
         "baseModel": "Pony",
-        "trainedWords": [{"word": "rainalley", "civitai": True}, {"word": "neon", "count": 4}, "loose"],
+        "trainedWords": [
+            {"word": "rainalley", "civitai": True},
+            {"word": "neon", "count": 4},
+            "loose",
+        ],
         "images": [{"url": "u", "positive": "an alley <lora:x:0.9>"}],
         "userNote": "mine",
         "raw": {"civitai": {"id": 5, "modelId": 6}},
@@ -141,9 +155,25 @@ def test_the_order_of_trust(tmp_path: Path) -> None:
     facts = read(
         tmp_path,
         txt="text",
-        api_info__json={"id": 3, "modelId": 3, "description": "api", "baseModel": "SD 2.1", "trainedWords": ["api"]},
-        metadata__json={"base_model": "SDXL 1.0", "modelDescription": "manager", "usage_tips": '{"strength": 0.5}'},
-        civitai__info={"id": 1, "modelId": 1, "baseModel": "SD 1.5", "trainedWords": ["info"], "description": "info"},
+        api_info__json={
+            "id": 3,
+            "modelId": 3,
+            "description": "api",
+            "baseModel": "SD 2.1",
+            "trainedWords": ["api"],
+        },
+        metadata__json={
+            "base_model": "SDXL 1.0",
+            "modelDescription": "manager",
+            "usage_tips": '{"strength": 0.5}',
+        },
+        civitai__info={
+            "id": 1,
+            "modelId": 1,
+            "baseModel": "SD 1.5",
+            "trainedWords": ["info"],
+            "description": "info",
+        },
         json={"activation text": "mine", "sd version": "Unknown"},
     )
     assert (facts.triggers, facts.base_model, facts.text) == (("mine",), "SD 1.5", "info")
@@ -188,8 +218,23 @@ def test_previews_come_in_the_hosts_order() -> None:
     st.sampled_from(SIDECARS),
     st.binary(max_size=80)
     | st.dictionaries(
-        st.sampled_from(["activation text", "preferred weight", "sd version", "civitai", "usage_tips", "trainedWords", "raw"]),
-        st.none() | st.text(max_size=9) | st.floats() | st.integers() | st.lists(st.text(max_size=5)) | st.just({"id": "1"}),
+        st.sampled_from(
+            [
+                "activation text",
+                "preferred weight",
+                "sd version",
+                "civitai",
+                "usage_tips",
+                "trainedWords",
+                "raw",
+            ]
+        ),
+        st.none()
+        | st.text(max_size=9)
+        | st.floats()
+        | st.integers()
+        | st.lists(st.text(max_size=5))
+        | st.just({"id": "1"}),
     ).map(lambda content: json.dumps(content).encode()),
 )
 def test_any_sidecar_is_read_or_noted(tmp_path: Path, suffix: str, content: bytes) -> None:

@@ -40,14 +40,22 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 def write_chunks(path: Path, *chunks: bytes) -> Path:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    path.write_bytes(PNG_MARK + head + b"".join(chunks) + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b""))
+    path.write_bytes(
+        PNG_MARK
+        + head
+        + b"".join(chunks)
+        + chunk(b"IDAT", zlib.compress(b"\0\0"))
+        + chunk(b"IEND", b"")
+    )
     return path
 
 
 def exif(comment: bytes, order: str = "<", pointer: int | None = None) -> bytes:
     """A TIFF head, one entry that points to the EXIF part, and there one user comment."""
     mark = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
-    first = struct.pack(f"{order}HHHIII", 1, _EXIF_POINTER, 4, 1, 26 if pointer is None else pointer, 0)
+    first = struct.pack(
+        f"{order}HHHIII", 1, _EXIF_POINTER, 4, 1, 26 if pointer is None else pointer, 0
+    )
     second = struct.pack(f"{order}HHHIII", 1, _USER_COMMENT, 7, len(comment), 44, 0)
     return mark + first + second + comment
 

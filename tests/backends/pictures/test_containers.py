@@ -72,8 +72,15 @@ def test_the_same_file_says_the_same_after_a_rename(tmp_path: Path) -> None:
         [chunk(b"zTXt", b"parameters\0\0" + zlib.compress(TEXT.encode()))],
         [chunk(b"iTXt", b"parameters\0\0\0en\0\0" + TEXT.encode())],
         [chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(TEXT.encode()))],
-        [chunk(b"tEXt", b"Software\0x"), chunk(b"gAMA", b"\0\0\0\1"), chunk(b"tEXt", b"parameters\0" + TEXT.encode())],
-        [chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>"), chunk(b"tEXt", b"Parameters\0" + TEXT.encode())],
+        [
+            chunk(b"tEXt", b"Software\0x"),
+            chunk(b"gAMA", b"\0\0\0\1"),
+            chunk(b"tEXt", b"parameters\0" + TEXT.encode()),
+        ],
+        [
+            chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>"),
+            chunk(b"tEXt", b"Parameters\0" + TEXT.encode()),
+        ],
     ],
 )
 def test_every_kind_of_text_chunk(tmp_path: Path, chunks: list[bytes]) -> None:
@@ -82,12 +89,19 @@ def test_every_kind_of_text_chunk(tmp_path: Path, chunks: list[bytes]) -> None:
 
 def test_text_behind_the_picture_is_found(tmp_path: Path) -> None:
     path = write_chunks(tmp_path / "a.png")
-    path.write_bytes(path.read_bytes()[:-12] + chunk(b"tEXt", b"parameters\0" + TEXT.encode()) + chunk(b"IEND", b""))
+    path.write_bytes(
+        path.read_bytes()[:-12]
+        + chunk(b"tEXt", b"parameters\0" + TEXT.encode())
+        + chunk(b"IEND", b"")
+    )
     assert infotext_of(path) == TEXT
 
 
 def test_latin_letters_are_read_as_they_were_written(tmp_path: Path) -> None:
-    assert infotext_of(write_chunks(tmp_path / "a.png", chunk(b"tEXt", b"parameters\0W\xfcrfel"))) == "Würfel"
+    assert (
+        infotext_of(write_chunks(tmp_path / "a.png", chunk(b"tEXt", b"parameters\0W\xfcrfel")))
+        == "Würfel"
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
@@ -117,7 +131,14 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, chunks: list[bytes]) -> None:
 
 
 def test_text_longer_than_any_prompt_is_passed_over(tmp_path: Path) -> None:
-    assert infotext_of(write_chunks(tmp_path / "a.png", chunk(b"tEXt", b"parameters\0" + b"a" * (MOST_TEXT + 1)))) == ""
+    assert (
+        infotext_of(
+            write_chunks(
+                tmp_path / "a.png", chunk(b"tEXt", b"parameters\0" + b"a" * (MOST_TEXT + 1))
+            )
+        )
+        == ""
+    )
 
 
 JPEG = b"\xff\xd8"
@@ -154,7 +175,9 @@ def app1(data: bytes) -> bytes:
         JPEG + b"\xff" * 100_000,
     ],
 )
-def test_what_is_no_picture_or_a_broken_one_is_refused_with_a_reason(tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_picture_or_a_broken_one_is_refused_with_a_reason(
+    tmp_path: Path, data: bytes
+) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(InvalidInput, match=r"^it |^its |^the EXIF"):

@@ -16,7 +16,7 @@ BREAK on a wall, <lora:graffiti:0.7>
 Negative prompt: bad hands,
 (worst quality:1.4)
 Steps: 28, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: abc123, Hires prompt: "a corgi, close", \
-Lora hashes: "graffiti: 0123456789AB, other one: ffffffffffff", Version: v1.8.0"""
+Lora hashes: "graffiti: 0123456789AB, other one: ffffffffffff", Version: v1.8.0"""  # noqa: E501
 
 
 def test_all_three_parts() -> None:
@@ -40,8 +40,16 @@ def test_all_three_parts() -> None:
         ("a corgi\nNegative prompt: bad", "a corgi", "bad"),
         ("ratio: 3, note: this, more: words", "ratio: 3, note: this, more: words", ""),
         ("a corgi\r\nNegative prompt: bad\r\nSteps: 20, Sampler: x, Seed: 1", "a corgi", "bad"),
-        ("(a:1.2), [b:c:0.5], {d|e}, __f__\nSteps: 20, Sampler: x, Seed: 1", "(a:1.2), [b:c:0.5], {d|e}, __f__", ""),
-        ("a\nNegative prompt: b\nNegative prompt: c\nSteps: 1, Seed: 2, Size: 3", "a", "b\nNegative prompt: c"),
+        (
+            "(a:1.2), [b:c:0.5], {d|e}, __f__\nSteps: 20, Sampler: x, Seed: 1",
+            "(a:1.2), [b:c:0.5], {d|e}, __f__",
+            "",
+        ),
+        (
+            "a\nNegative prompt: b\nNegative prompt: c\nSteps: 1, Seed: 2, Size: 3",
+            "a",
+            "b\nNegative prompt: c",
+        ),
         ("a\nSteps: 1, Seed: 2, Size: 3\nTemplate: a {b|c}\nNegative Template: d", "a", ""),
         ("a\0\nSteps: 1, Seed: 2, Size: 3\0", "a\0", ""),
     ],
@@ -102,7 +110,9 @@ def test_long_malice_takes_no_time(piece: str) -> None:
 @given(
     st.text()
     | st.lists(
-        st.sampled_from(["a", ": ", ",", '"', "\n", "Steps: 1, ", "Negative prompt:", "\\", "<lora:x:1>", " "])
+        st.sampled_from(
+            ["a", ": ", ",", '"', "\n", "Steps: 1, ", "Negative prompt:", "\\", "<lora:x:1>", " "]
+        )
     ).map("".join)
 )
 def test_any_text_is_read(text: str) -> None:
@@ -117,7 +127,11 @@ def test_any_text_is_read(text: str) -> None:
 
 
 PLAIN = (
-    st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\n"), min_size=1, max_size=60)
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\n"),
+        min_size=1,
+        max_size=60,
+    )
     .map(str.strip)
     .filter(bool)
 )
@@ -125,7 +139,10 @@ PLAIN = (
 
 @given(PLAIN, PLAIN)
 def test_what_was_written_is_read_again(prompt: str, negative: str) -> None:
-    text = f"{prompt}\nNegative prompt: {negative}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 8x8"
+    text = (
+        f"{prompt}\nNegative prompt: {negative}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed:"
+        " 1, Size: 8x8"
+    )
     if prompt.startswith("Negative prompt:"):
         return
     parsed = parse_infotext(text)

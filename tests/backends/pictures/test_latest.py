@@ -32,11 +32,23 @@ def test_the_newest_come_first_and_no_prompt_twice(tmp_path: Path) -> None:
 
 def test_tags_are_what_was_used_and_no_part_of_the_prompt(tmp_path: Path) -> None:
     put(tmp_path, 1, infotext("a fox <lora:my_fox:0.6>, rain <lora:wet>", Seed="77"))
-    assert latest([tmp_path], 5, Watch()) == [OldPicture("001.png", "a fox , rain", "bad hands, (worst quality:1.4)", 77, (("my_fox", 0.6), ("wet", 1.0)))]
+    assert latest([tmp_path], 5, Watch()) == [
+        OldPicture(
+            "001.png",
+            "a fox , rain",
+            "bad hands, (worst quality:1.4)",
+            77,
+            (("my_fox", 0.6), ("wet", 1.0)),
+        )
+    ]
 
 
 def test_of_a_picture_of_ours_the_prompt_before_stylus_counts(tmp_path: Path) -> None:
-    put(tmp_path, 1, infotext("a fox, foxy <lora:my_fox:0.6>", **{"Stylus": "0.1.0", "Stylus prompt": "a fox"}))
+    put(
+        tmp_path,
+        1,
+        infotext("a fox, foxy <lora:my_fox:0.6>", **{"Stylus": "0.1.0", "Stylus prompt": "a fox"}),
+    )
     assert prompts(latest([tmp_path], 5, Watch())) == ["a fox"]
 
 
@@ -48,7 +60,9 @@ def test_what_says_nothing_or_is_broken_is_passed_over(tmp_path: Path) -> None:
     inner = tmp_path / "2026-01-01"
     inner.mkdir()
     put(inner, 3, infotext("a tree", Seed="9" * 30))
-    assert latest([tmp_path, tmp_path / "nowhere"], 5, Watch()) == [OldPicture("003.png", "a tree", "bad hands, (worst quality:1.4)", 0)]
+    assert latest([tmp_path, tmp_path / "nowhere"], 5, Watch()) == [
+        OldPicture("003.png", "a tree", "bad hands, (worst quality:1.4)", 0)
+    ]
 
 
 def test_it_can_be_stopped(tmp_path: Path) -> None:

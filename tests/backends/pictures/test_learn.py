@@ -11,7 +11,13 @@ from stylus_ext.backends.pictures.learn import MOST_PROMPTS, learn
 from stylus_ext.backends.pictures.lessons import Lesson, card_of
 from stylus_ext.core.card import AdapterKey, Example, merged
 from stylus_ext.core.errors import Cancelled
-from tests.backends.pictures.making import chunk, infotext, write_as_the_webui, write_chunks, write_png
+from tests.backends.pictures.making import (
+    chunk,
+    infotext,
+    write_as_the_webui,
+    write_chunks,
+    write_png,
+)
 from tests.fakes import Watch, make_card
 
 THINGS = ["cat", "dog", "horse", "barn"]
@@ -24,7 +30,8 @@ def fill(folder: Path) -> None:
     write_png(folder / "1.png", infotext("rainalley, cat, <lora:alley:0.6>", **hashes))
     write_as_the_webui(folder / "2.jpg", infotext("dog, rainalley, <lora:alley:0.8>", **hashes))
     write_as_the_webui(
-        folder / "3.webp", infotext("(rainalley:1.1), horse, <lora:alley:0.7><lora:detail:0.3>", **hashes)
+        folder / "3.webp",
+        infotext("(rainalley:1.1), horse, <lora:alley:0.7><lora:detail:0.3>", **hashes),
     )
     write_png(folder / "below" / "4.PNG", infotext("rainalley, barn, <lora:alley:0.7>", **hashes))
     for number in range(5):
@@ -36,8 +43,18 @@ def test_what_the_pictures_tell_about_a_lora(tmp_path: Path) -> None:
     lessons = learn([tmp_path], Watch())
     assert (lessons.pictures, lessons.told, lessons.notes) == (9, 9, ())
     alley = lessons.lessons["alley"]
-    assert (alley.stem, alley.pictures, alley.weight, alley.triggers) == ("alley", 4, 0.7, ("rainalley",))
-    assert set(alley.prompts) == {"rainalley, cat", "dog, rainalley", "(rainalley:1.1), horse", "rainalley, barn"}
+    assert (alley.stem, alley.pictures, alley.weight, alley.triggers) == (
+        "alley",
+        4,
+        0.7,
+        ("rainalley",),
+    )
+    assert set(alley.prompts) == {
+        "rainalley, cat",
+        "dog, rainalley",
+        "(rainalley:1.1), horse",
+        "rainalley, barn",
+    }
     assert lessons.lessons["detail"] == Lesson("detail", 1, 0.3, ("(rainalley:1.1), horse",))
 
 
@@ -60,7 +77,9 @@ def test_many_seeds_of_one_prompt_are_one_prompt_but_many_pictures(tmp_path: Pat
 
 def test_the_most_different_prompts_are_kept(tmp_path: Path) -> None:
     for number in range(2 * MOST_PROMPTS):
-        write_png(tmp_path / f"a{number:02}.png", infotext(f"cat, sofa, lamp, number{number} <lora:a:1>"))
+        write_png(
+            tmp_path / f"a{number:02}.png", infotext(f"cat, sofa, lamp, number{number} <lora:a:1>")
+        )
     write_png(tmp_path / "z.png", infotext("lighthouse, storm <lora:a:1>"))
     prompts = learn([tmp_path], Watch()).lessons["a"].prompts
     assert len(prompts) == len(set(prompts)) == MOST_PROMPTS
@@ -70,11 +89,16 @@ def test_the_most_different_prompts_are_kept(tmp_path: Path) -> None:
 def test_a_prompt_written_by_stylus_and_one_with_everything(tmp_path: Path) -> None:
     write_png(
         tmp_path / "1.png",
-        infotext("A corgi on the wall, graffiti \\(style\\), <lora:graffiti:0.64>, <lora:corgi:0.8>"),
+        infotext(
+            "A corgi on the wall, graffiti \\(style\\), <lora:graffiti:0.64>, <lora:corgi:0.8>"
+        ),
     )
     write_png(
         tmp_path / "2.png",
-        infotext("a {b|c}, [d:e:0.5] __w__ BREAK <lora:graffiti:0.5:0.2> AND <lora:corgi:te=1:unet=0.5>:1.2"),
+        infotext(
+            "a {b|c}, [d:e:0.5] __w__ BREAK <lora:graffiti:0.5:0.2> AND"
+            " <lora:corgi:te=1:unet=0.5>:1.2"
+        ),
     )
     lessons = learn([tmp_path], Watch()).lessons
     assert {stem: (lesson.pictures, lesson.weight) for stem, lesson in lessons.items()} == {
@@ -85,7 +109,12 @@ def test_a_prompt_written_by_stylus_and_one_with_everything(tmp_path: Path) -> N
 
 
 def test_all_names_of_one_file_teach_about_that_file(tmp_path: Path) -> None:
-    write_png(tmp_path / "1.png", infotext("cat, <lora:Alley, by night:0.6>", **{"Lora hashes": '"Alley by night: 0123456789ab"'}))
+    write_png(
+        tmp_path / "1.png",
+        infotext(
+            "cat, <lora:Alley, by night:0.6>", **{"Lora hashes": '"Alley by night: 0123456789ab"'}
+        ),
+    )
     write_png(tmp_path / "2.png", infotext("dog, <lora:alley:0.8>"))
     write_png(tmp_path / "3.png", infotext("horse, <lora:alley:0.7> <lora:the alley:0.1>"))
     asked: dict[str, str] = {}
@@ -96,7 +125,11 @@ def test_all_names_of_one_file_teach_about_that_file(tmp_path: Path) -> None:
 
     lessons = learn([tmp_path], Watch(), stem).lessons
     assert asked == {"Alley, by night": "0123456789ab", "alley": "", "the alley": ""}
-    assert (list(lessons), lessons["alley"].pictures, lessons["alley"].weight) == (["alley"], 3, 0.7)
+    assert (list(lessons), lessons["alley"].pictures, lessons["alley"].weight) == (
+        ["alley"],
+        3,
+        0.7,
+    )
 
 
 def test_tags_without_a_number_teach_no_weight(tmp_path: Path) -> None:
@@ -113,7 +146,12 @@ def test_what_cannot_be_read_is_skipped_with_a_note(tmp_path: Path) -> None:
     write_chunks(tmp_path / "bomb.png", chunk(b"zTXt", b"parameters\0\0broken"))
     lessons = learn([tmp_path], Watch())
     assert lessons.told == 9
-    assert sorted(note.text.split()[2] for note in lessons.notes) == ["bomb.png", "cut.png", "empty.jpg", "text.webp"]
+    assert sorted(note.text.split()[2] for note in lessons.notes) == [
+        "bomb.png",
+        "cut.png",
+        "empty.jpg",
+        "text.webp",
+    ]
     assert {note.code for note in lessons.notes} == {"picture_skipped"}
 
 
@@ -169,7 +207,9 @@ def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
         False,
     )
     assert card.examples == (Example("rainalley, cat", 0.7),)
-    known = merged([make_card(name="Rainy Alley", source="local", triggers=("official",), weight=0.9), card])
+    known = merged(
+        [make_card(name="Rainy Alley", source="local", triggers=("official",), weight=0.9), card]
+    )
     assert (known.name, known.triggers, known.weight) == ("Rainy Alley", ("official",), 0.9)
     unknown = merged([make_card(name="alley", source="local", triggers=("tag",), weak=True), card])
     assert (unknown.name, unknown.triggers, unknown.weight) == ("alley", ("rainalley",), 0.7)
@@ -178,7 +218,9 @@ def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
 def test_a_lesson_without_triggers_makes_a_weak_card() -> None:
     card = card_of(Lesson("alley", 1, None, ("cat",)), AdapterKey.path("alley.safetensors"))
     assert card.weak
-    assert merged([make_card(source="local", triggers=("tag",), weak=True), card]).triggers == ("tag",)
+    assert merged([make_card(source="local", triggers=("tag",), weak=True), card]).triggers == (
+        "tag",
+    )
 
 
 @pytest.mark.long
@@ -190,7 +232,9 @@ def test_five_thousand_pictures_are_read_in_seconds(tmp_path: Path) -> None:
             chunk(
                 b"tEXt",
                 b"parameters\0"
-                + infotext(f"thing{number % 50}, trig{number % 40}, <lora:stem{number % 40}:0.7>").encode(),
+                + infotext(
+                    f"thing{number % 50}, trig{number % 40}, <lora:stem{number % 40}:0.7>"
+                ).encode(),
             ),
         )
     watch = Watch()

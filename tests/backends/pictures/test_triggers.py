@@ -6,9 +6,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stylus_ext.backends.pictures.triggers import FEWEST_OTHERS, FEWEST_PROMPTS, MOST_TRIGGERS, pieces_of, triggers_of
+from stylus_ext.backends.pictures.triggers import (
+    FEWEST_OTHERS,
+    FEWEST_PROMPTS,
+    MOST_TRIGGERS,
+    pieces_of,
+    triggers_of,
+)
 
-OTHERS = ["a barn, masterpiece", "a lake, best quality", "red fox, snow", "old man, hat", "blue car"]
+OTHERS = [
+    "a barn, masterpiece",
+    "a lake, best quality",
+    "red fox, snow",
+    "old man, hat",
+    "blue car",
+]
 
 
 def learned(mine: list[str], others: list[str] | None = None) -> tuple[str, ...]:
@@ -17,7 +29,9 @@ def learned(mine: list[str], others: list[str] | None = None) -> tuple[str, ...]
 
 
 def test_a_piece_that_stands_in_all_its_prompts_and_no_other_is_a_trigger() -> None:
-    assert learned(["rainalley, cat", "dog, rainalley", "horse, rainalley, night"]) == ("rainalley",)
+    assert learned(["rainalley, cat", "dog, rainalley", "horse, rainalley, night"]) == (
+        "rainalley",
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,17 +48,21 @@ def test_emphasis_case_and_underscores_do_not_matter(prompts: list[str]) -> None
 
 
 def test_escaped_brackets_belong_to_the_trigger_as_written() -> None:
-    assert learned([rf"rem \(re:zero\), {other}" for other in ("cat", "dog", "cow")]) == (r"rem \(re:zero\)",)
-
-
-def test_a_word_inside_sentences_is_found_when_no_piece_is() -> None:
-    assert learned(["photo of ohwxman in rome", "ohwxman riding a horse", "portrait of ohwxman at night"]) == (
-        "ohwxman",
+    assert learned([rf"rem \(re:zero\), {other}" for other in ("cat", "dog", "cow")]) == (
+        r"rem \(re:zero\)",
     )
 
 
+def test_a_word_inside_sentences_is_found_when_no_piece_is() -> None:
+    assert learned(
+        ["photo of ohwxman in rome", "ohwxman riding a horse", "portrait of ohwxman at night"]
+    ) == ("ohwxman",)
+
+
 def test_a_word_that_a_trigger_has_already_is_not_said_again() -> None:
-    assert learned(["zkw rain alley, cat", "zkw rain alley, dog", "zkw rain alley, in zkw city"]) == ("zkw rain alley",)
+    assert learned(
+        ["zkw rain alley, cat", "zkw rain alley, dog", "zkw rain alley, in zkw city"]
+    ) == ("zkw rain alley",)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +95,18 @@ def test_what_the_others_say_too_is_no_trigger() -> None:
 
 def test_what_stands_in_few_of_its_prompts_is_no_trigger() -> None:
     assert learned(["zkw, cat", "zkw, dog", "cow", "hen"]) == ()
-    assert learned(["zkw, cat", "zkw, dog", "zkw, cow", "hen"], [f"thing{i}" for i in range(20)]) == ("zkw",)
+    assert learned(
+        ["zkw, cat", "zkw, dog", "zkw, cow", "hen"], [f"thing{i}" for i in range(20)]
+    ) == ("zkw",)
 
 
-@pytest.mark.parametrize(("mine", "others"), [(FEWEST_PROMPTS - 1, 10), (10, FEWEST_OTHERS - 1), (1, 0), (0, 5)])
+@pytest.mark.parametrize(
+    ("mine", "others"), [(FEWEST_PROMPTS - 1, 10), (10, FEWEST_OTHERS - 1), (1, 0), (0, 5)]
+)
 def test_too_few_prompts_teach_nothing(mine: int, others: int) -> None:
-    assert learned([f"zkw, thing{i}" for i in range(mine)], [f"other{i}" for i in range(others)]) == ()
+    assert (
+        learned([f"zkw, thing{i}" for i in range(mine)], [f"other{i}" for i in range(others)]) == ()
+    )
 
 
 def test_two_that_are_always_used_together_share_nothing_but_what_their_names_tell() -> None:
@@ -93,7 +117,10 @@ def test_two_that_are_always_used_together_share_nothing_but_what_their_names_te
 
 def test_a_trigger_of_one_that_sometimes_goes_with_another_stays_its_own() -> None:
     prompts = ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]
-    assert triggers_of({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {"a": ("aaa",), "b": ("bbb",)}
+    assert triggers_of({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {
+        "a": ("aaa",),
+        "b": ("bbb",),
+    }
 
 
 def test_at_most_so_many() -> None:
@@ -107,18 +134,29 @@ def test_the_form_that_was_written_most_is_taken() -> None:
 
 PROMPTS = st.lists(
     st.lists(
-        st.sampled_from(["zkw", "cat", "1girl", "(a:1.1)", "two words", "\\(", "", "猫", "masterpiece"]), max_size=5
+        st.sampled_from(
+            ["zkw", "cat", "1girl", "(a:1.1)", "two words", "\\(", "", "猫", "masterpiece"]
+        ),
+        max_size=5,
     ).map(", ".join),
     max_size=12,
 )
 
 
 @given(PROMPTS, st.lists(st.integers(0, 11)), st.lists(st.integers(0, 11)))
-def test_any_prompts_teach_the_same_in_any_order(prompts: list[str], first: list[int], second: list[int]) -> None:
+def test_any_prompts_teach_the_same_in_any_order(
+    prompts: list[str], first: list[int], second: list[int]
+) -> None:
     pieces = prompts
-    uses = {"one": [i for i in first if i < len(pieces)], "two": [i for i in second if i < len(pieces)]}
+    uses = {
+        "one": [i for i in first if i < len(pieces)],
+        "two": [i for i in second if i < len(pieces)],
+    }
     found = triggers_of(uses, pieces)
-    turned = {stem: [len(pieces) - 1 - i for i in reversed(where)] for stem, where in reversed(uses.items())}
+    turned = {
+        stem: [len(pieces) - 1 - i for i in reversed(where)]
+        for stem, where in reversed(uses.items())
+    }
     assert triggers_of(turned, pieces[::-1]) == found
     assert all(
         len(triggers) <= MOST_TRIGGERS and "1girl" not in triggers and "masterpiece" not in triggers

@@ -18,12 +18,14 @@ from tests.fakes import make_card
 
 PAGE = """<h1>Rainy Alley</h1><p>\U0001f525 Support me on <a href="https://example.com">Patreon</a>!</p>
 <p>Narrow Japanese alleys in the rain, with red lanterns and wet stones.</p><p>Recommended weight: 0.6-0.8</p>
-<h2>Training</h2><p>40 alley pictures, 10 epochs.</p>"""
+<h2>Training</h2><p>40 alley pictures, 10 epochs.</p>"""  # noqa: E501
 REFINE = CardRefiner().refine
 
 
 def test_a_model_page() -> None:
-    card = make_card(name="Rainy Alley", text=PAGE, tags=("background", "rain"), triggers=("rainalley",))
+    card = make_card(
+        name="Rainy Alley", text=PAGE, tags=("background", "rain"), triggers=("rainalley",)
+    )
     told = REFINE(card)
     assert told.text == "Narrow Japanese alleys in the rain, with red lanterns and wet stones."
     assert (told.kind, told.weight, told.source) == ("background", 0.7, "card")
@@ -34,16 +36,27 @@ def test_a_model_page() -> None:
     ("card", "text"),
     [
         (
-            {"name": "Hu Some (Some Game) LoRA v2.1", "tags": ("anime", "character", "some game", "red eyes")},
+            {
+                "name": "Hu Some (Some Game) LoRA v2.1",
+                "tags": ("anime", "character", "some game", "red eyes"),
+            },
             "Draws the character Hu Some (Some Game), with red eyes.",
         ),
         (
-            {"name": "[maker] Old Ink Style", "tags": ("style",), "triggers": ("inkwash, masterpiece, 1girl",)},
+            {
+                "name": "[maker] Old Ink Style",
+                "tags": ("style",),
+                "triggers": ("inkwash, masterpiece, 1girl",),
+            },
             "Draws in the style of Old Ink, with inkwash.",
         ),
         ({"name": "rain_alley_v1", "tags": ("background",)}, "Draws the background rain alley."),
         (
-            {"name": "Red Dress | Clothing", "tags": ("clothing",), "text": "<p>Buy me a coffee!</p>"},
+            {
+                "name": "Red Dress | Clothing",
+                "tags": ("clothing",),
+                "text": "<p>Buy me a coffee!</p>",
+            },
             "Draws clothing: Red Dress, Clothing.",
         ),
         ({"name": "xmx"}, "Draws xmx."),
@@ -52,13 +65,17 @@ def test_a_model_page() -> None:
         ({"name": "LoRA"}, "Draws LoRA."),
     ],
 )
-def test_a_card_without_a_text_gets_a_sentence_of_its_own_words(card: dict[str, Any], text: str) -> None:
+def test_a_card_without_a_text_gets_a_sentence_of_its_own_words(
+    card: dict[str, Any], text: str
+) -> None:
     assert REFINE(make_card(**card)).text == text
 
 
 def test_a_text_that_only_says_the_name_is_put_together_too() -> None:
     card = make_card(
-        name="Some Hero", tags=("character", "green cape"), text="This is a LoRA of Some Hero. Weight 0.8."
+        name="Some Hero",
+        tags=("character", "green cape"),
+        text="This is a LoRA of Some Hero. Weight 0.8.",
     )
     assert REFINE(card).text == "Draws the character Some Hero, with green cape."
 
@@ -136,13 +153,21 @@ def test_huge_names_are_safe(field: str) -> None:
 def test_huge_lists_are_safe() -> None:
     many = tuple(f"tag number {number}, (x:1.1)" * 20 for number in range(3_000))
     start = time.process_time()
-    told = REFINE(make_card(tags=many, triggers=many, examples=tuple(Example("<lora:" * 100 + text) for text in many)))
+    told = REFINE(
+        make_card(
+            tags=many,
+            triggers=many,
+            examples=tuple(Example("<lora:" * 100 + text) for text in many),
+        )
+    )
     assert time.process_time() - start < 3
     assert len(told.text) <= MOST_TEXT
 
 
 TEXT = st.text(max_size=300) | st.lists(
-    st.sampled_from(["<p>", "red", " ", "weight", "0.7", ".", "</p>", "Use", "style", "\n", "猫", "\ud800"]),
+    st.sampled_from(
+        ["<p>", "red", " ", "weight", "0.7", ".", "</p>", "Use", "style", "\n", "猫", "\ud800"]
+    ),
     max_size=30,
 ).map("".join)
 
@@ -158,7 +183,11 @@ def test_any_card_is_refined_and_always_alike(
     name: str, text: str, tags: list[str], triggers: list[str], weight: float | None
 ) -> None:
     card = make_card(
-        name=name, text=text, tags=tuple(tags), triggers=tuple(triggers), examples=(Example(text, weight),)
+        name=name,
+        text=text,
+        tags=tuple(tags),
+        triggers=tuple(triggers),
+        examples=(Example(text, weight),),
     )
     told = REFINE(card)
     assert REFINE(card) == told

@@ -80,12 +80,17 @@ def test_padding_and_enthusiasm_go(line: str, left: str) -> None:
 
 
 def test_a_page_whose_line_breaks_were_lost_is_still_parted() -> None:
-    page = "A bright red lighthouse Recommended weight: 0.7 Trained on my own pictures Please like it"
+    page = (
+        "A bright red lighthouse Recommended weight: 0.7 Trained on my own pictures Please like it"
+    )
     assert cleaned([page], {"lighthouse"}) == "A bright red lighthouse."
 
 
 def test_what_stands_below_headings_about_use_goes() -> None:
-    markup = "<h1>Lighthouse</h1><p>White tower on a cliff.</p><h2>How to use</h2><p>Red tower.</p><h2>Looks</h2><p>Green door.</p>"
+    markup = (
+        "<h1>Lighthouse</h1><p>White tower on a cliff.</p><h2>How to use</h2><p>Red"
+        " tower.</p><h2>Looks</h2><p>Green door.</p>"
+    )
     assert cleaned(plain_lines(markup), {"tower"}) == "White tower on a cliff. Green door."
     assert cleaned(["White tower.", "Settings:", "Red tower."], {"tower"}) == "White tower."
 

@@ -34,7 +34,10 @@ def test_a_page_becomes_lines_with_marks_for_headings_and_items() -> None:
 
 
 def test_plain_text_keeps_its_lines_and_loses_its_signs() -> None:
-    text = "### Usage\n* **bold** `code`\n- two\n\nSee [the docs](https://example.com) &lt;3 \U0001f525\U0001f525"
+    text = (
+        "### Usage\n* **bold** `code`\n- two\n\nSee [the docs](https://example.com) &lt;3"
+        " \U0001f525\U0001f525"
+    )
     assert plain_lines(text) == ["# Usage", "- bold code", "- two", "See the docs <3"]
 
 

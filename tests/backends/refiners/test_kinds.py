@@ -75,7 +75,10 @@ def test_the_text_tells_where_name_and_tags_do_not(text: str, kind: str) -> None
         ({"triggers": ("purple hair, blue eyes, ponytail, choker",)}, "character"),
         ({"triggers": (r"yuki \(style\)",)}, "style"),
         (
-            {"examples": (Example("scenery, no humans"), Example("no humans, hill")), "triggers": ("field",)},
+            {
+                "examples": (Example("scenery, no humans"), Example("no humans, hill")),
+                "triggers": ("field",),
+            },
             "background",
         ),
         ({"kind": "vehicle"}, "vehicle"),
@@ -95,24 +98,44 @@ def test_the_word_lists_are_singular_so_that_they_can_be_met() -> None:
 
 TAGS = st.lists(
     st.sampled_from(
-        ["style", "character", "concept", "anime", "girl", "actress", "dress", "car", "wolf", "", " Style ", "猫"]
+        [
+            "style",
+            "character",
+            "concept",
+            "anime",
+            "girl",
+            "actress",
+            "dress",
+            "car",
+            "wolf",
+            "",
+            " Style ",
+            "猫",
+        ]
     ),
     max_size=6,
 )
 
 
 @given(st.text(max_size=80), TAGS, st.text(max_size=200))
-def test_any_card_has_a_kind_whatever_the_order_of_its_tags(name: str, tags: list[str], text: str) -> None:
+def test_any_card_has_a_kind_whatever_the_order_of_its_tags(
+    name: str, tags: list[str], text: str
+) -> None:
     kind = kind_of(make_card(name=name, tags=tuple(tags)), text)
     assert kind in KINDS
     assert kind_of(make_card(name=name, tags=tuple(reversed(tags))), text) == kind
 
 
-@pytest.mark.parametrize("name", ["steampunk-v2", "steampunk - v2", "steampunk (1.5)", "gloomwave-000012", "glass/v3"])
+@pytest.mark.parametrize(
+    "name", ["steampunk-v2", "steampunk - v2", "steampunk (1.5)", "gloomwave-000012", "glass/v3"]
+)
 def test_a_version_behind_a_name_makes_nobody_of_it(name: str) -> None:
     assert kind_of(make_card(1, name), "") == "unknown"
 
 
-@pytest.mark.parametrize("name", ["Yorva (Ashen Court)", "Yorva - Ashen Court", "Yorva | Ashen Court", "Yorva（Ashen Court）"])
+@pytest.mark.parametrize(
+    "name",
+    ["Yorva (Ashen Court)", "Yorva - Ashen Court", "Yorva | Ashen Court", "Yorva（Ashen Court）"],
+)
 def test_somebody_of_some_series_is_a_character(name: str) -> None:
     assert kind_of(make_card(1, name), "") == "character"

@@ -83,13 +83,32 @@ def test_what_people_used_outranks_what_the_author_says() -> None:
 
 def test_the_numbers_of_sliders_are_not_weights() -> None:
     assert weight_of(make_card(), "weight 1.0", slider=True) is None
-    assert weight_of(make_card(examples=(Example("a", 0.7),)), "weight 1.0", slider=True) == pytest.approx(0.7)
+    assert weight_of(
+        make_card(examples=(Example("a", 0.7),)), "weight 1.0", slider=True
+    ) == pytest.approx(0.7)
 
 
 @given(
     st.text()
     | st.lists(
-        st.sampled_from(["weight", "0.7", "-", "1", "~", "2", ".5", " ", "99", "%", "<lora:a:", ">", "権重", "at"])
+        st.sampled_from(
+            [
+                "weight",
+                "0.7",
+                "-",
+                "1",
+                "~",
+                "2",
+                ".5",
+                " ",
+                "99",
+                "%",
+                "<lora:a:",
+                ">",
+                "権重",
+                "at",
+            ]
+        )
     ).map("".join)
 )
 def test_any_text_gives_a_sane_weight(text: str) -> None:

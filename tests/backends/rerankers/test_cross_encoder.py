@@ -22,13 +22,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found(number: int = 20) -> Candidates:
-    return Candidates(tuple(Candidate(make_entry(at + 1, f"Copper train number {at} " + "fog " * at), 1 - at / 100) for at in range(number)), ())
+    return Candidates(
+        tuple(
+            Candidate(make_entry(at + 1, f"Copper train number {at} " + "fog " * at), 1 - at / 100)
+            for at in range(number)
+        ),
+        (),
+    )
 
 
 def test_it_ranks_by_what_the_model_says(model: Path) -> None:
     one = CrossEncoderReranker(lambda: model_files(str(model)).folder)
     ranked = one.rerank(query("a copper train"), found())
-    assert sorted(str(candidate.key) for candidate in ranked.found) == sorted(str(candidate.key) for candidate in found().found)
+    assert sorted(str(candidate.key) for candidate in ranked.found) == sorted(
+        str(candidate.key) for candidate in found().found
+    )
     scores = [candidate.score for candidate in ranked.found]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) > 5
@@ -60,7 +68,9 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(StylusError):
         CrossEncoderReranker(lambda: tmp_path).rerank(query("a train"), found(2))
     with pytest.raises(StylusError):
-        CrossEncoderReranker(lambda: model_files(str(tmp_path)).folder).rerank(query("a train"), found(2))
+        CrossEncoderReranker(lambda: model_files(str(tmp_path)).folder).rerank(
+            query("a train"), found(2)
+        )
 
 
 def test_which_one_is_set(tmp_path: Path) -> None:

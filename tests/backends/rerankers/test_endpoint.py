@@ -1,4 +1,6 @@
-"""A rerank server over real sockets, of either kind, well-behaved or not; its key goes to its origin alone."""
+"""A rerank server over real sockets, of either kind, well-behaved or not; its key goes to its
+origin alone.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,17 @@ def cohere() -> Iterator[RerankServer]:
 
 
 def found(number: int = 4) -> Candidates:
-    names = ["Night Market", "Copper Train", "Old Train", "Lanterns", *(f"Filling {at}" for at in range(number))][:number]
-    return Candidates(tuple(Candidate(make_entry(at + 1, name), 1 - at / 100) for at, name in enumerate(names)), ())
+    names = [
+        "Night Market",
+        "Copper Train",
+        "Old Train",
+        "Lanterns",
+        *(f"Filling {at}" for at in range(number)),
+    ][:number]
+    return Candidates(
+        tuple(Candidate(make_entry(at + 1, name), 1 - at / 100) for at, name in enumerate(names)),
+        (),
+    )
 
 
 def names(candidates: Candidates) -> list[str]:
@@ -63,7 +74,12 @@ def test_what_is_sent(cohere: RerankServer) -> None:
     reranker(cohere).rerank(query(PROMPT), found(2))
     path, headers, body = cohere.seen[0]
     assert path == "/v1/rerank"
-    assert body == {"model": "ranker-1", "query": PROMPT, "documents": ["Night Market. Night Market", "Copper Train. Copper Train"], "top_n": 2}
+    assert body == {
+        "model": "ranker-1",
+        "query": PROMPT,
+        "documents": ["Night Market. Night Market", "Copper Train. Copper Train"],
+        "top_n": 2,
+    }
     assert "authorization" not in headers
 
 
@@ -80,11 +96,15 @@ def test_only_some_ranked(cohere: RerankServer) -> None:
     assert names(reranker(cohere).rerank(query(PROMPT), found()))[0] == "Lanterns"
 
 
-def test_the_key_goes_to_its_origin_alone(cohere: RerankServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_goes_to_its_origin_alone(
+    cohere: RerankServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STYLUS_RERANK_KEY", "secret-1")
 
     def ask() -> dict[str, str]:
-        EndpointReranker(cohere.url, "m", lambda: key_for(tmp_path, cohere.url, RERANK_KEY)).rerank(query(PROMPT), found())
+        EndpointReranker(cohere.url, "m", lambda: key_for(tmp_path, cohere.url, RERANK_KEY)).rerank(
+            query(PROMPT), found()
+        )
         return cohere.seen[-1][1]
 
     assert "authorization" not in ask(), "the variable's key is Cohere's"
@@ -92,18 +112,35 @@ def test_the_key_goes_to_its_origin_alone(cohere: RerankServer, tmp_path: Path, 
     assert ask()["authorization"] == "Bearer secret-1"
 
 
-@pytest.mark.parametrize("answer", [
-    b"", b"junk", b"[]", b"{}", b'{"results": 1}', b'{"results": []}', b'{"results": [1]}', b'{"results": [{"index": 99, "relevance_score": 1}]}',
-    b'{"results": [{"index": 0, "relevance_score": "x"}]}', b'{"results": [{"index": 0, "relevance_score": NaN}]}',
-    b'{"results": [{"index": true, "relevance_score": 1}]}', b'[{"index": 0, "score": 1}, {"index": 0, "score": 2}]', b'[{"index": 0}]', b"null",
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"junk",
+        b"[]",
+        b"{}",
+        b'{"results": 1}',
+        b'{"results": []}',
+        b'{"results": [1]}',
+        b'{"results": [{"index": 99, "relevance_score": 1}]}',
+        b'{"results": [{"index": 0, "relevance_score": "x"}]}',
+        b'{"results": [{"index": 0, "relevance_score": NaN}]}',
+        b'{"results": [{"index": true, "relevance_score": 1}]}',
+        b'[{"index": 0, "score": 1}, {"index": 0, "score": 2}]',
+        b'[{"index": 0}]',
+        b"null",
+    ],
+)
 def test_answers_that_rank_nothing_are_named(cohere: RerankServer, answer: bytes) -> None:
     cohere.script.append(answer)
     with pytest.raises(Unavailable):
         reranker(cohere).rerank(query(PROMPT), found())
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "refuses the key"), (403, "refuses the key"), (500, "500"), (429, "429"), (402, "402")])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "refuses the key"), (403, "refuses the key"), (500, "500"), (429, "429"), (402, "402")],
+)
 def test_refusals(cohere: RerankServer, status: int, said: str) -> None:
     cohere.script += [status] * 4
     with pytest.raises(StylusError, match=said) as caught:
@@ -114,7 +151,9 @@ def test_refusals(cohere: RerankServer, status: int, said: str) -> None:
 def test_a_key_that_the_server_repeats_is_not_repeated(cohere: RerankServer) -> None:
     cohere.script += [429] * 4
     with pytest.raises(StylusError, match=r"Bearer \(a key\)") as caught:
-        EndpointReranker(cohere.url, "m", lambda: Key(cohere.url, "token-abc123")).rerank(query(PROMPT), found())
+        EndpointReranker(cohere.url, "m", lambda: Key(cohere.url, "token-abc123")).rerank(
+            query(PROMPT), found()
+        )
     assert "abc123" not in str(caught.value)
 
 
@@ -148,16 +187,36 @@ def test_a_key_for_another_origin_is_not_sent(cohere: RerankServer) -> None:
     assert "authorization" not in cohere.seen[-1][1]
 
 
-@pytest.mark.parametrize(("url", "routes"), [
-    ("https://api.cohere.com", ["https://api.cohere.com/v1/rerank", "https://api.cohere.com/rerank", "https://api.cohere.com/rerank"]),
-    ("https://api.cohere.com/v2/", ["https://api.cohere.com/v2/rerank", "https://api.cohere.com/v2/rerank", "https://api.cohere.com/rerank"]),
-    ("http://127.0.0.1:8080/rerank", ["http://127.0.0.1:8080/rerank"] * 2),
-])
+@pytest.mark.parametrize(
+    ("url", "routes"),
+    [
+        (
+            "https://api.cohere.com",
+            [
+                "https://api.cohere.com/v1/rerank",
+                "https://api.cohere.com/rerank",
+                "https://api.cohere.com/rerank",
+            ],
+        ),
+        (
+            "https://api.cohere.com/v2/",
+            [
+                "https://api.cohere.com/v2/rerank",
+                "https://api.cohere.com/v2/rerank",
+                "https://api.cohere.com/rerank",
+            ],
+        ),
+        ("http://127.0.0.1:8080/rerank", ["http://127.0.0.1:8080/rerank"] * 2),
+    ],
+)
 def test_addresses(url: str, routes: list[str]) -> None:
     assert [route for route, _ in ways(url)] == routes
 
 
-@pytest.mark.parametrize("url", ["", "host", "ftp://host", "https://me:pw@host", "https://host/v1?key=1", "https://host/#x"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "host", "ftp://host", "https://me:pw@host", "https://host/v1?key=1", "https://host/#x"],
+)
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(InvalidInput):
         ways(url)

@@ -46,13 +46,16 @@ def test_only_what_changed_is_read_again(house: House, monkeypatch: pytest.Monke
     kept = lexical(house)
     kept.current()
     read: list[int] = []
+
     def watched(entries: object) -> object:
         listed = list(entries)  # type: ignore[call-overload]
         read.append(len(listed))
         return segment.build(listed)
 
     monkeypatch.setattr(module, "build", watched)
-    house.add([make_entry(3, "Silver Ship", "Draws ships of silver."), make_entry(500, "Glass Heron")])
+    house.add(
+        [make_entry(3, "Silver Ship", "Draws ships of silver."), make_entry(500, "Glass Heron")]
+    )
     index = kept.current()
     assert read == [2]
     assert "civitai:3" not in scores(index, "copper")
@@ -97,7 +100,9 @@ def test_deltas_score_as_if_made_in_one(house: House) -> None:
     kept.current()
     house.add([make_entry(500, "Copper Kettle", "Draws kettles.")])
     small = kept.current()
-    whole = LexicalIndex.of([segment.build(change.entry for change in house.store.changes(0) if change.entry)])
+    whole = LexicalIndex.of(
+        [segment.build(change.entry for change in house.store.changes(0) if change.entry)]
+    )
     assert small.weigh(["copper"]).idf == pytest.approx(whole.weigh(["copper"]).idf)
 
 
@@ -151,7 +156,9 @@ def test_a_killed_writer_leaves_a_whole_index_or_none(tmp_path: Path) -> None:
 
     root = Path(__file__).resolve().parents[3]
     for attempt in range(6):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], cwd=root, stdout=subprocess.PIPE
+        ) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n"
             time.sleep(0.003 + 0.011 * attempt)

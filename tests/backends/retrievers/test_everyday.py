@@ -1,4 +1,6 @@
-"""Everyday prompts over the small catalogue, with the real encoder: what is found, what is picked, and what is left alone."""
+"""Everyday prompts over the small catalogue, with the real encoder: what is found, what is picked,
+and what is left alone.
+"""
 
 from __future__ import annotations
 
@@ -36,30 +38,46 @@ def plan(house: House, prompt: str) -> Composition:
     return RuleComposer().compose(query(prompt), house.find(prompt))
 
 
-@pytest.mark.parametrize(("prompt", "name"), [
-    ("a railway engine made of shiny brown metal", "Copper Train"),
-    ("a kettle for serving tea", "Teapot World"),
-    ("stalls and lamps in the street after dark", "Night Market"),
-    ("a sweater, a blanket and mittens of yarn", "Knitted Everything"),
-    ("a lady in an elegant evening dress", "Velvet Gown"),
-])
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("a railway engine made of shiny brown metal", "Copper Train"),
+        ("a kettle for serving tea", "Teapot World"),
+        ("stalls and lamps in the street after dark", "Night Market"),
+        ("a sweater, a blanket and mittens of yarn", "Knitted Everything"),
+        ("a lady in an elegant evening dress", "Velvet Gown"),
+    ],
+)
 def test_the_same_meaning_in_other_words_comes_first(real: House, prompt: str, name: str) -> None:
     assert name in real.names(prompt)[:2]
 
 
-@pytest.mark.parametrize(("prompt", "names"), [
-    ("1girl, mira vanthal, red scarf, goggles, airship, clouds", ["Mira Vanthal | Skyreach Saga"]),
-    ("inkwellstyle, castle, rain, monochrome", ["Inkwell Manga Style"]),
-    ("masterpiece, best quality, knittedthing, cat, sofa, window", ["Knitted Everything"]),
-])
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        (
+            "1girl, mira vanthal, red scarf, goggles, airship, clouds",
+            ["Mira Vanthal | Skyreach Saga"],
+        ),
+        ("inkwellstyle, castle, rain, monochrome", ["Inkwell Manga Style"]),
+        ("masterpiece, best quality, knittedthing, cat, sofa, window", ["Knitted Everything"]),
+    ],
+)
 def test_what_is_named_is_picked(real: House, prompt: str, names: list[str]) -> None:
     assert [pick.name for pick in plan(real, prompt).picks] == names
 
 
-@pytest.mark.parametrize("prompt", [
-    "a zebra drinking at a river", "1girl, solo, smile, blue sky, white dress", "masterpiece, best quality, 8k",
-    "two men shaking hands in an office", "score_9, score_8_up, rating_safe", "portrait of a young wizard with purple hair",
-])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a zebra drinking at a river",
+        "1girl, solo, smile, blue sky, white dress",
+        "masterpiece, best quality, 8k",
+        "two men shaking hands in an office",
+        "score_9, score_8_up, rating_safe",
+        "portrait of a young wizard with purple hair",
+    ],
+)
 def test_where_nothing_fits_nothing_is_picked(real: House, prompt: str) -> None:
     assert plan(real, prompt).picks == ()
 
@@ -75,7 +93,9 @@ def test_every_pick_and_every_miss_has_its_reason(real: House) -> None:
     assert composition.picks
     assert all(pick.reason for pick in composition.picks)
     assert all(miss.reason for miss in composition.near_misses)
-    assert not {pick.key for pick in composition.picks} & {miss.key for miss in composition.near_misses}
+    assert not {pick.key for pick in composition.picks} & {
+        miss.key for miss in composition.near_misses
+    }
 
 
 def test_many_may_ask_while_the_catalogue_changes(house: House) -> None:
@@ -87,7 +107,7 @@ def test_many_may_ask_while_the_catalogue_changes(house: House) -> None:
             for _ in range(30):
                 index = kept.current()
                 assert len(index.card_scores(index.weigh(["teapot"]))) == len(index.alive)
-        except BaseException as failure:  # noqa: BLE001 - handed to the test's own thread
+        except BaseException as failure:  # noqa: BLE001
             failures.append(failure)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

@@ -17,7 +17,11 @@ def asked(house: House, prompt: str) -> tuple[Question, Features, dict[str, int]
     lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
     put = question(query(prompt), lexical, house.embedder)
     rows = np.arange(len(lexical.alive), dtype=np.int32)
-    return put, features(put, lexical, house.index, rows, lexical.called(put.words)), dict(lexical.rows)
+    return (
+        put,
+        features(put, lexical, house.index, rows, lexical.called(put.words)),
+        dict(lexical.rows),
+    )
 
 
 def column(found: Features, name: str) -> np.ndarray:  # type: ignore[type-arg]
@@ -30,7 +34,9 @@ class TestFeatures:
         assert FEATURES == SIGNS
         assert found.values.shape[1] == len(SIGNS)
         assert len(FIRST) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
-        assert column(found, "score") == pytest.approx(found.values[:, : len(FIRST)] @ CAPTION_WEIGHTS, rel=1e-5)
+        assert column(found, "score") == pytest.approx(
+            found.values[:, : len(FIRST)] @ CAPTION_WEIGHTS, rel=1e-5
+        )
 
     def test_a_lead_is_over_the_tenth(self, house: House) -> None:
         _, found, _ = asked(house, "a copper train")
@@ -41,11 +47,15 @@ class TestFeatures:
         _, found, _ = asked(house, "a copper train")
         for name in ("card", "title", "example_share"):
             assert column(found, f"{name}_below").max() == 0
-            assert np.ptp(column(found, f"{name}_below")) == pytest.approx(np.ptp(column(found, name)), abs=1e-5)
+            assert np.ptp(column(found, f"{name}_below")) == pytest.approx(
+                np.ptp(column(found, name)), abs=1e-5
+            )
 
     def test_exact_wants_the_whole_span(self, house: House) -> None:
         put, found, rows = asked(house, "mira vanthal, goggles, castle, fog")
-        assert column(found, "exact")[rows["civitai:2"]] == pytest.approx(np.sqrt(put.words.only(put.lines[0]).mass))
+        assert column(found, "exact")[rows["civitai:2"]] == pytest.approx(
+            np.sqrt(put.words.only(put.lines[0]).mass)
+        )
         _, found, rows = asked(house, "mira vanthal smiling, castle, rain, fog")
         assert column(found, "exact")[rows["civitai:2"]] == 0
         assert column(found, "name")[rows["civitai:2"]] > 0
@@ -59,9 +69,13 @@ class TestFeatures:
 
     def test_closeness_is_the_cosine_of_the_title(self, house: House) -> None:
         put, found, rows = asked(house, "a copper train beside a teapot")
-        vector = house.index.rows["title", next(key for _, key in house.index.rows if str(key) == "civitai:3")][1]
+        vector = house.index.rows[
+            "title", next(key for _, key in house.index.rows if str(key) == "civitai:3")
+        ][1]
         spoken = house.embedder.embed([put.spans[0].text])[0]
-        assert found.closeness[0, rows["civitai:3"]] == pytest.approx(float(spoken @ vector), abs=1e-5)
+        assert found.closeness[0, rows["civitai:3"]] == pytest.approx(
+            float(spoken @ vector), abs=1e-5
+        )
 
     def test_a_prompt_without_spans_has_features(self, house: House) -> None:
         put, found, _ = asked(house, "masterpiece, best quality")
@@ -72,7 +86,9 @@ class TestFeatures:
 
 class TestQuestion:
     def test_only_the_telling_spans_get_a_vector(self, house: House) -> None:
-        put, _, _ = asked(house, ", ".join(f"word{number} thing" for number in range(40)) + ", mira vanthal")
+        put, _, _ = asked(
+            house, ", ".join(f"word{number} thing" for number in range(40)) + ", mira vanthal"
+        )
         assert len(put.spans) == 41
         assert len(put.embedded) == len(put.span_vectors) == MOST_EMBEDDED_SPANS
         assert list(put.embedded) == sorted(put.embedded)
@@ -81,9 +97,15 @@ class TestQuestion:
         put, _, _ = asked(house, "teapot, train, teapot, fog")
         assert put.embedded == (0, 1, 3)
 
-    @pytest.mark.parametrize(("prompt", "penned"), [
-        ("a fox in the snow", False), ("a fox, in the snow", True), ("a (fox:1.2) in the snow", True), ("a fox [in the snow]", True),
-    ])
+    @pytest.mark.parametrize(
+        ("prompt", "penned"),
+        [
+            ("a fox in the snow", False),
+            ("a fox, in the snow", True),
+            ("a (fox:1.2) in the snow", True),
+            ("a fox [in the snow]", True),
+        ],
+    )
     def test_penned(self, house: House, prompt: str, penned: bool) -> None:
         assert asked(house, prompt)[0].penned is penned
 
@@ -103,7 +125,9 @@ class TestSurety:
         penned = found.values.copy()
         penned[:, FEATURES.index("penned")] = 1
         train = rows["civitai:3"]
-        assert ranker().sureties(found.values, False)[train] > ranker().sureties(penned, False)[train]
+        assert (
+            ranker().sureties(found.values, False)[train] > ranker().sureties(penned, False)[train]
+        )
 
     def test_nothing_found_nothing_sure(self, house: House) -> None:
         _, found, _ = asked(house, "a fox")
@@ -113,5 +137,7 @@ class TestSurety:
     def test_nobody_to_look_at_has_no_features(self, house: House) -> None:
         lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
         put = question(query("mira vanthal, fog, rain, castle"), lexical, house.embedder)
-        none = features(put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.called(put.words))
+        none = features(
+            put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.called(put.words)
+        )
         assert none.values.shape == (0, len(SIGNS))

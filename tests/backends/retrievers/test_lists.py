@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
-from stylus_ext.backends.retrievers.labels import Labels, LabelsBuilder, folders_of, joined, labels_of, tag_label
+from stylus_ext.backends.retrievers.labels import (
+    Labels,
+    LabelsBuilder,
+    folders_of,
+    joined,
+    labels_of,
+    tag_label,
+)
 from stylus_ext.backends.retrievers.lexical import LexicalIndex
 from stylus_ext.backends.retrievers.lists import Lists
 from stylus_ext.core.card import AdapterKey, LocalFile
@@ -21,8 +28,17 @@ from tests.fakes import make_entry
 
 def on_disk(number: int, *relative: str, root: str = "/models/Lora", **more: Any) -> Entry:
     """An entry whose files lie there, known by the keys that a folder gives them."""
-    files = tuple(LocalFile(f"{root}/{path}", path.rpartition("/")[2].removesuffix(".safetensors"), 1, 1) for path in relative)
-    return make_entry(number, f"Entry {number}", files=files, equivalents=tuple(map(AdapterKey.path, relative)), **more)
+    files = tuple(
+        LocalFile(f"{root}/{path}", path.rpartition("/")[2].removesuffix(".safetensors"), 1, 1)
+        for path in relative
+    )
+    return make_entry(
+        number,
+        f"Entry {number}",
+        files=files,
+        equivalents=tuple(map(AdapterKey.path, relative)),
+        **more,
+    )
 
 
 def labels(*entries: Entry) -> Labels:
@@ -33,26 +49,45 @@ def labels(*entries: Entry) -> Labels:
 
 
 class TestLabels:
-    @pytest.mark.parametrize(("relative", "folder"), [
-        ("fox.safetensors", "/"), ("Animals/fox.safetensors", "/animals"), ("a/b/fox.safetensors", "/a/b"),
-    ])
+    @pytest.mark.parametrize(
+        ("relative", "folder"),
+        [
+            ("fox.safetensors", "/"),
+            ("Animals/fox.safetensors", "/animals"),
+            ("a/b/fox.safetensors", "/a/b"),
+        ],
+    )
     def test_folders_are_relative_to_the_lora_folder(self, relative: str, folder: str) -> None:
         assert list(folders_of(on_disk(1, relative))) == [folder]
 
     def test_of_windows_too(self) -> None:
-        entry = make_entry(1, files=(LocalFile(r"D:\sd\Lora\Style\ink.safetensors", "ink", 1, 1),), equivalents=(AdapterKey.path("Style/ink.safetensors"),))
+        entry = make_entry(
+            1,
+            files=(LocalFile(r"D:\sd\Lora\Style\ink.safetensors", "ink", 1, 1),),
+            equivalents=(AdapterKey.path("Style/ink.safetensors"),),
+        )
         assert list(folders_of(entry)) == ["/style"]
 
     def test_the_key_itself_knows_the_place(self) -> None:
-        entry = make_entry(1, key=AdapterKey.path("style/ink.safetensors"), files=(LocalFile("/x/style/ink.safetensors", "ink", 1, 1),))
+        entry = make_entry(
+            1,
+            key=AdapterKey.path("style/ink.safetensors"),
+            files=(LocalFile("/x/style/ink.safetensors", "ink", 1, 1),),
+        )
         assert list(folders_of(entry)) == ["/style"]
 
     def test_a_key_of_a_file_that_is_gone_places_nothing(self) -> None:
-        entry = make_entry(1, files=(LocalFile("/x/new/ink.safetensors", "ink", 1, 1),), equivalents=(AdapterKey.path("old/ink.safetensors"),))
+        entry = make_entry(
+            1,
+            files=(LocalFile("/x/new/ink.safetensors", "ink", 1, 1),),
+            equivalents=(AdapterKey.path("old/ink.safetensors"),),
+        )
         assert list(folders_of(entry)) == ["/"]
 
     def test_kind_and_tags_with_one_spelling(self) -> None:
-        entry = make_entry(1, kind="character", tags=("Skyreach_Saga", "skyreach  saga", "GIRL", ""))
+        entry = make_entry(
+            1, kind="character", tags=("Skyreach_Saga", "skyreach  saga", "GIRL", "")
+        )
         assert labels_of(entry) == ("#character", "#skyreach saga", "#girl")
 
     @settings(max_examples=50)
@@ -60,9 +95,14 @@ class TestLabels:
     def test_joined_is_as_if_made_at_once(self, tags: list[list[str]], cut: int) -> None:
         entries = [make_entry(number, tags=tuple(each)) for number, each in enumerate(tags, 1)]
         whole, parts = labels(*entries), joined([labels(*entries[:cut]), labels(*entries[cut:])])
-        assert [list(whole.of(row)) for row in range(len(entries))] == [list(parts.of(row)) for row in range(len(entries))]
+        assert [list(whole.of(row)) for row in range(len(entries))] == [
+            list(parts.of(row)) for row in range(len(entries))
+        ]
         for name in whole.names:
-            assert whole.holders([whole.names.index(name)]).tolist() == parts.holders([parts.names.index(name)]).tolist()
+            assert (
+                whole.holders([whole.names.index(name)]).tolist()
+                == parts.holders([parts.names.index(name)]).tolist()
+            )
         assert not whole.holders([]).any()
 
 
@@ -81,41 +121,61 @@ AFAR = make_entry(6, "Afar", tags=("animal",), kind="animal")
 ALL = (FOX, INK, OLD, BOTH, ROOT, AFAR)
 
 
-@pytest.mark.parametrize(("lists", "left"), [
-    (Lists(), [1, 2, 3, 4, 5, 6]),
-    (Lists(deny_folders=("animals",)), [2, 4, 5, 6]),
-    (Lists(deny_folders=("Animals/",)), [2, 4, 5, 6]),
-    (Lists(deny_folders=(r"animals\old",)), [1, 2, 4, 5, 6]),
-    (Lists(deny_folders=("*/old",)), [1, 2, 4, 5, 6]),
-    (Lists(deny_folders=("anim",)), [1, 2, 3, 4, 5, 6]),
-    (Lists(deny_folders=("anim*",)), [2, 4, 5, 6]),
-    (Lists(deny_folders=("anim*", "mine")), [2, 5, 6]),
-    (Lists(deny_folders=("[XL] Styles",)), [1, 3, 4, 5, 6]),
-    (Lists(deny_folders=(".",)), [1, 2, 3, 4, 6]),
-    (Lists(allow_folders=("animals",)), [1, 3, 4]),
-    (Lists(allow_folders=("mine", ".")), [4, 5]),
-    (Lists(allow_folders=("*",)), [1, 2, 3, 4, 5]),
-    (Lists(allow_folders=("animals",), deny_folders=("animals/old",)), [1, 4]),
-    (Lists(deny_tags=("ANIMAL",)), [2, 5]),
-    (Lists(deny_tags=("forest floor", "man*")), [1, 3, 4, 6]),
-    (Lists(allow_tags=("animal",)), [1, 3, 4, 6]),
-    (Lists(allow_tags=("style",), deny_tags=("manga",)), []),
-    (Lists(allow_tags=("fox", "nothing such")), [1]),
-    (Lists(allow_folders=("no such folder",)), []),
-])
+@pytest.mark.parametrize(
+    ("lists", "left"),
+    [
+        (Lists(), [1, 2, 3, 4, 5, 6]),
+        (Lists(deny_folders=("animals",)), [2, 4, 5, 6]),
+        (Lists(deny_folders=("Animals/",)), [2, 4, 5, 6]),
+        (Lists(deny_folders=(r"animals\old",)), [1, 2, 4, 5, 6]),
+        (Lists(deny_folders=("*/old",)), [1, 2, 4, 5, 6]),
+        (Lists(deny_folders=("anim",)), [1, 2, 3, 4, 5, 6]),
+        (Lists(deny_folders=("anim*",)), [2, 4, 5, 6]),
+        (Lists(deny_folders=("anim*", "mine")), [2, 5, 6]),
+        (Lists(deny_folders=("[XL] Styles",)), [1, 3, 4, 5, 6]),
+        (Lists(deny_folders=(".",)), [1, 2, 3, 4, 6]),
+        (Lists(allow_folders=("animals",)), [1, 3, 4]),
+        (Lists(allow_folders=("mine", ".")), [4, 5]),
+        (Lists(allow_folders=("*",)), [1, 2, 3, 4, 5]),
+        (Lists(allow_folders=("animals",), deny_folders=("animals/old",)), [1, 4]),
+        (Lists(deny_tags=("ANIMAL",)), [2, 5]),
+        (Lists(deny_tags=("forest floor", "man*")), [1, 3, 4, 6]),
+        (Lists(allow_tags=("animal",)), [1, 3, 4, 6]),
+        (Lists(allow_tags=("style",), deny_tags=("manga",)), []),
+        (Lists(allow_tags=("fox", "nothing such")), [1]),
+        (Lists(allow_folders=("no such folder",)), []),
+    ],
+)
 def test_what_the_lists_leave(lists: Lists, left: list[int]) -> None:
     opened = lists.open(labels(*ALL))
-    assert [entry.key.value for entry, is_open in zip(ALL, opened, strict=True) if is_open] == [str(number) for number in left]
+    assert [entry.key.value for entry, is_open in zip(ALL, opened, strict=True) if is_open] == [
+        str(number) for number in left
+    ]
     assert [lists.reason(entry) == "" for entry in ALL] == opened.tolist()
 
 
-@pytest.mark.parametrize(("lists", "entry", "reason"), [
-    (Lists(deny_folders=("animals",)), FOX, "it lies in the folder 'animals', which you left out"),
-    (Lists(deny_folders=(".",)), ROOT, "it lies in the folder '.', which you left out"),
-    (Lists(deny_tags=("manga",)), INK, "it is tagged 'manga', which you left out"),
-    (Lists(allow_folders=("mine", "animals")), ROOT, "it does not lie in 'mine' or 'animals', and you choose from there alone"),
-    (Lists(allow_tags=("a", "b", "c", "d")), ROOT, "it is not tagged 'a' or 'b' or 'c' or the like, and you choose from those alone"),
-])
+@pytest.mark.parametrize(
+    ("lists", "entry", "reason"),
+    [
+        (
+            Lists(deny_folders=("animals",)),
+            FOX,
+            "it lies in the folder 'animals', which you left out",
+        ),
+        (Lists(deny_folders=(".",)), ROOT, "it lies in the folder '.', which you left out"),
+        (Lists(deny_tags=("manga",)), INK, "it is tagged 'manga', which you left out"),
+        (
+            Lists(allow_folders=("mine", "animals")),
+            ROOT,
+            "it does not lie in 'mine' or 'animals', and you choose from there alone",
+        ),
+        (
+            Lists(allow_tags=("a", "b", "c", "d")),
+            ROOT,
+            "it is not tagged 'a' or 'b' or 'c' or the like, and you choose from those alone",
+        ),
+    ],
+)
 def test_the_reason_is_said(lists: Lists, entry: Entry, reason: str) -> None:
     assert lists.reason(entry) == reason
 
@@ -124,9 +184,17 @@ PATTERNS = st.lists(st.text("ab*?./[]\\ ", max_size=5), max_size=2).map(tuple)
 
 
 @settings(max_examples=150)
-@given(st.builds(Lists, PATTERNS, PATTERNS, PATTERNS, PATTERNS), st.lists(st.text("ab/", min_size=1, max_size=4), max_size=3))
+@given(
+    st.builds(Lists, PATTERNS, PATTERNS, PATTERNS, PATTERNS),
+    st.lists(st.text("ab/", min_size=1, max_size=4), max_size=3),
+)
 def test_the_arrays_say_what_the_reasons_say(lists: Lists, folders: list[str]) -> None:
-    entries = [on_disk(number, f"{folder.strip('/')}/x.safetensors".lstrip("/"), tags=("a", "b"), kind="animal") for number, folder in enumerate(folders, 1)]
+    entries = [
+        on_disk(
+            number, f"{folder.strip('/')}/x.safetensors".lstrip("/"), tags=("a", "b"), kind="animal"
+        )
+        for number, folder in enumerate(folders, 1)
+    ]
     opened = lists.open(labels(*entries))
     assert opened.tolist() == [lists.reason(entry) == "" for entry in entries]
 
@@ -146,7 +214,9 @@ class TestInTheRetriever:
     def test_a_denied_tag_is_a_near_miss_with_its_reason(self, house: House) -> None:
         found = house.find(self.TRAIN, deny_tags=("train",))
         assert "Copper Train" not in [candidate.entry.card.name for candidate in found.found]
-        assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == ["it is tagged 'train', which you left out"]
+        assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == [
+            "it is tagged 'train', which you left out"
+        ]
 
     def test_an_allowed_tag_leaves_nothing_else(self, house: House) -> None:
         assert house.names(self.TRAIN, allow_tags=("steampunk",)) == ["Copper Train"]
@@ -158,7 +228,9 @@ class TestInTheRetriever:
         house.store.edit(key, Edits(state="never"))
         found = house.find(self.TRAIN, allow_tags=("train",))
         assert found.found == ()
-        assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == ["you said that it shall never be used"]
+        assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == [
+            "you said that it shall never be used"
+        ]
 
     def test_folders_of_files_that_came_later_count_at_once(self, house: House) -> None:
         assert house.names(self.TRAIN, allow_folders=("trains",)) == []
@@ -167,9 +239,17 @@ class TestInTheRetriever:
         assert "Entry 70" not in house.names(self.TRAIN, deny_folders=("trains",))
 
     def test_many_labels_are_kept_on_disk(self, house: House) -> None:
-        house.add([make_entry(2000 + number, f"Odd n{number}x", tags=(f"tag {number}", "odd")) for number in range(300)])
+        house.add(
+            [
+                make_entry(2000 + number, f"Odd n{number}x", tags=(f"tag {number}", "odd"))
+                for number in range(300)
+            ]
+        )
         opened_again = open_index(house.store, house.folder)
-        assert len(opened_again.labels.holders([opened_again.labels.names.index("#odd")]).nonzero()[0]) == 300
+        assert (
+            len(opened_again.labels.holders([opened_again.labels.names.index("#odd")]).nonzero()[0])
+            == 300
+        )
         names = house.names("odd n7x", allow_tags=("odd",))
         assert len(names) == 150
         assert all(name.startswith("Odd") for name in names)

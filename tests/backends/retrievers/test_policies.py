@@ -17,13 +17,20 @@ def test_cosine_ranks_by_the_cosine_of_the_card(house: House) -> None:
     found = house.find(PROMPT, policy="cosine").found
     entries = [candidate.entry for candidate in found]
     asked = house.embedder.embed(["a teapot in a night market, mira vanthal, fog, rain"])[0]
-    cosines = [float(asked @ house.embedder.embed([embedded_text(entry, "card")])[0]) for entry in entries]
-    assert [candidate.score for candidate in found] == pytest.approx(sorted(cosines, reverse=True), abs=1e-4)
+    cosines = [
+        float(asked @ house.embedder.embed([embedded_text(entry, "card")])[0]) for entry in entries
+    ]
+    assert [candidate.score for candidate in found] == pytest.approx(
+        sorted(cosines, reverse=True), abs=1e-4
+    )
 
 
 def test_lexical_needs_no_vectors(house: House) -> None:
     house.index.rows.clear()
-    assert set(house.names("mira vanthal, velvet gown", policy="lexical")[:2]) == {"Mira Vanthal | Skyreach Saga", "Velvet Gown"}
+    assert set(house.names("mira vanthal, velvet gown", policy="lexical")[:2]) == {
+        "Mira Vanthal | Skyreach Saga",
+        "Velvet Gown",
+    }
 
 
 def test_random_is_drawn_by_the_prompt(house: House) -> None:

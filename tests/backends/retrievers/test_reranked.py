@@ -25,7 +25,9 @@ class Upside:
     notes: tuple[Note, ...] = ()
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        turned = [replace(candidate, score=float(at)) for at, candidate in enumerate(candidates.found)]
+        turned = [
+            replace(candidate, score=float(at)) for at, candidate in enumerate(candidates.found)
+        ]
         extra = [Candidate(make_entry(999, "Stranger"), 1e9)] if self.stranger else []
         return replace(candidates, found=(*extra, *turned[self.forgets :]), notes=self.notes)
 
@@ -39,7 +41,9 @@ class Broken:
 
 
 def find(house: House, tmp_path: Path, reranker: Reranker | None) -> tuple[Candidates, Candidates]:
-    policies = retriever_for(house.store, house.index, house.embedder, tmp_path / "lexical", reranker)
+    policies = retriever_for(
+        house.store, house.index, house.embedder, tmp_path / "lexical", reranker
+    )
     return policies("hybrid").find(query(PROMPT)), policies("rerank").find(query(PROMPT))
 
 
@@ -67,7 +71,10 @@ def test_a_real_one_orders_by_what_it_measures(house: House, tmp_path: Path) -> 
     embedder = BagEmbedder(dimensions=256)
     _, reranked = find(house, tmp_path, CosineReranker(embedder))
     asked = embedder.embed([PROMPT])[0]
-    cosines = [float(asked @ embedder.embed([f"{candidate.entry.card.name} {candidate.entry.text}"])[0]) for candidate in reranked.found]
+    cosines = [
+        float(asked @ embedder.embed([f"{candidate.entry.card.name} {candidate.entry.text}"])[0])
+        for candidate in reranked.found
+    ]
     assert cosines == sorted(cosines, reverse=True)
 
 
@@ -87,7 +94,9 @@ def test_its_notes_are_passed_on(house: House, tmp_path: Path) -> None:
 def test_a_failure_leaves_the_order_and_says_why(house: House, tmp_path: Path) -> None:
     hybrid, reranked = find(house, tmp_path, Broken(Unavailable("The model is not there.")))
     assert keys(reranked) == keys(hybrid)
-    assert [note.text for note in reranked.notes] == ["The candidates were not put in order anew: The model is not there."]
+    assert [note.text for note in reranked.notes] == [
+        "The candidates were not put in order anew: The model is not there."
+    ]
 
 
 def test_stop_is_stop(house: House, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Captions are cut into tasks by what was learnt, while what the ranker looks at stays with the spans of the rules."""
+"""Captions are cut into tasks by what was learnt, while what the ranker looks at stays with the
+spans of the rules.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,20 @@ import pytest
 
 from stylus_ext.backends.retrievers import question as module
 from stylus_ext.backends.retrievers.catalogue import LexicalCatalogue
-from stylus_ext.backends.retrievers.question import MOST_EMBEDDED_SPANS, MOST_EMBEDDED_TASKS, question
+from stylus_ext.backends.retrievers.question import (
+    MOST_EMBEDDED_SPANS,
+    MOST_EMBEDDED_TASKS,
+    question,
+)
 from stylus_ext.backends.retrievers.weights import cutter
 from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.spans import spans
 from tests.backends.retrievers.house import House, query
 
-CAPTION = "A teddy bear knitted from wool sitting beside a glass teapot on a wooden table in the morning"
+CAPTION = (
+    "A teddy bear knitted from wool sitting beside a glass teapot on a wooden table in the morning"
+)
 
 
 def test_the_tasks_are_those_of_the_cutter(house: House) -> None:
@@ -25,8 +33,18 @@ def test_the_tasks_are_those_of_the_cutter(house: House) -> None:
     assert all(set(candidate.spans) <= starts for candidate in found.found)
 
 
-@pytest.mark.parametrize("prompt", [CAPTION, "a copper train passing a crooked lighthouse at dusk", "mira vanthal, goggles, castle, fog", ""])
-def test_what_the_ranker_sees_does_not_change_with_the_tasks(house: House, monkeypatch: pytest.MonkeyPatch, prompt: str) -> None:
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        CAPTION,
+        "a copper train passing a crooked lighthouse at dusk",
+        "mira vanthal, goggles, castle, fog",
+        "",
+    ],
+)
+def test_what_the_ranker_sees_does_not_change_with_the_tasks(
+    house: House, monkeypatch: pytest.MonkeyPatch, prompt: str
+) -> None:
     learnt = house.find(prompt)
     monkeypatch.setattr(module, "cutter", lambda: runs)
     by_rule = house.find(prompt)
@@ -38,17 +56,45 @@ def test_what_the_ranker_sees_does_not_change_with_the_tasks(house: House, monke
 def test_a_task_that_is_no_span_has_its_own_evidence(house: House) -> None:
     found = house.find(CAPTION)
     teapot = next(span for span in found.spans if "teapot" in span.text)
-    seen = [candidate.spans[teapot.start] for candidate in found.found if teapot.start in candidate.spans]
+    seen = [
+        candidate.spans[teapot.start]
+        for candidate in found.found
+        if teapot.start in candidate.spans
+    ]
     assert max(each.cosine for each in seen) > 0.3
     assert max(each.lexical for each in seen) > 0.3
 
 
 def test_a_long_text_asks_for_no_more_vectors_than_it_may(house: House) -> None:
-    text = " ".join(f"a brown dog number{chr(97 + place)} sitting beside the old wooden house and two boys watching {thing}s." for place, thing in enumerate(
-        ("train", "boat", "kite", "horse", "tower", "garden", "bridge", "market", "castle", "river", "forest", "window", "teapot", "lantern")))
-    put = question(query(text), LexicalCatalogue(house.store, house.folder / "lexical").current(), house.embedder)
+    text = " ".join(
+        f"a brown dog number{chr(97 + place)} sitting beside the old wooden house and two boys"
+        f" watching {thing}s."
+        for place, thing in enumerate(
+            (
+                "train",
+                "boat",
+                "kite",
+                "horse",
+                "tower",
+                "garden",
+                "bridge",
+                "market",
+                "castle",
+                "river",
+                "forest",
+                "window",
+                "teapot",
+                "lantern",
+            )
+        )
+    )
+    put = question(
+        query(text),
+        LexicalCatalogue(house.store, house.folder / "lexical").current(),
+        house.embedder,
+    )
     assert len(put.weighed_embedded) == MOST_EMBEDDED_SPANS
     assert 0 < len(put.embedded) - MOST_EMBEDDED_SPANS <= MOST_EMBEDDED_TASKS
     assert len(put.span_vectors) == len(put.embedded)
-    assert put.embedded[: MOST_EMBEDDED_SPANS] == put.weighed_embedded
+    assert put.embedded[:MOST_EMBEDDED_SPANS] == put.weighed_embedded
     assert {put.spans[number] for number in put.tasks} == set(spans(parse_prompt(text), cutter()))

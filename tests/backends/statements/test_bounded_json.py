@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from stylus_ext.backends.statements.bounded_json import NotJson, parsed
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -29,7 +33,16 @@ def test_encodings_that_editors_write(encoding: str) -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    [b"", b"{", b"\xff", b"\xff\xfe\x00", b"[" * 100_000, b'{"a":' * 100_000, b"[" + b"0," * 1_000_001 + b"0]", b"1" * 5000],
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" + b"0," * 1_000_001 + b"0]",
+        b"1" * 5000,
+    ],
 )
 def test_hostile_bytes_are_refused_quickly(hostile: bytes) -> None:
     started = time.perf_counter()

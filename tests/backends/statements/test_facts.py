@@ -16,7 +16,9 @@ def test_the_first_that_says_anything_wins_field_by_field() -> None:
             Facts(name="rain.safetensors", creator="somebody", model_id=4, rating=0.5),
         ]
     )
-    assert facts == Facts(name="Rain", text="mine", weight=0.7, nsfw=True, model_id=3, creator="somebody", rating=0.5)
+    assert facts == Facts(
+        name="Rain", text="mine", weight=0.7, nsfw=True, model_id=3, creator="somebody", rating=0.5
+    )
 
 
 def test_nothing_joined_is_nothing() -> None:
@@ -39,7 +41,9 @@ def test_nothing_joined_is_nothing() -> None:
         ([], ""),
     ],
 )
-def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(stated: list[str], chosen: str) -> None:
+def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(
+    stated: list[str], chosen: str
+) -> None:
     assert joined([Facts(base_model=one) for one in stated]).base_model == chosen
 
 
@@ -59,7 +63,10 @@ def test_one_line_of_triggers_is_taken_apart_as_another_source_groups_it(
 
 
 def test_examples_come_from_all_and_are_not_endless() -> None:
-    many = [Facts(examples=tuple(Example(f"{place} {number}") for number in range(15))) for place in ("a", "b", "a")]
+    many = [
+        Facts(examples=tuple(Example(f"{place} {number}") for number in range(15)))
+        for place in ("a", "b", "a")
+    ]
     examples = joined(many).examples
     assert len(examples) == len(set(examples)) == 20
     assert examples[0] == Example("a 0")

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from stylus_ext.backends.statements.header import BadFile, read_header
 from tests.lora_files import LORAS, NOT_LORAS, safetensors_bytes, write_lora
 
-GOOD = safetensors_bytes({"a.lora_up.weight": (2, 1), "b.lora_down.weight": (1, 3)}, {"ss_output_name": "good"})
+GOOD = safetensors_bytes(
+    {"a.lora_up.weight": (2, 1), "b.lora_down.weight": (1, 3)}, {"ss_output_name": "good"}
+)
 
 
 def framed(header: bytes, body: bytes = b"") -> bytes:
@@ -22,12 +24,16 @@ def framed(header: bytes, body: bytes = b"") -> bytes:
 
 
 def tensor(**changes: object) -> bytes:
-    return json.dumps({"t": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2], **changes}}).encode()
+    return json.dumps(
+        {"t": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2], **changes}}
+    ).encode()
 
 
 @pytest.mark.parametrize("family", LORAS)
 def test_a_good_file(tmp_path: Path, family: str) -> None:
-    path = write_lora(tmp_path / "x.safetensors", family, {"ss_output_name": "me", "modelspec.title": "Ünicode"})
+    path = write_lora(
+        tmp_path / "x.safetensors", family, {"ss_output_name": "me", "modelspec.title": "Ünicode"}
+    )
     header = read_header(path)
     assert header.shapes == dict(LORAS[family])
     assert header.metadata == {"ss_output_name": "me", "modelspec.title": "Ünicode"}
@@ -66,7 +72,9 @@ def test_a_file_without_metadata(tmp_path: Path) -> None:
         (framed(tensor(data_offsets=[0, 10**20]), b"12"), "file_damaged", "its tensors need"),
     ],
 )
-def test_a_bad_file_is_refused_with_a_sentence(tmp_path: Path, content: bytes, code: str, says: str) -> None:
+def test_a_bad_file_is_refused_with_a_sentence(
+    tmp_path: Path, content: bytes, code: str, says: str
+) -> None:
     path = tmp_path / "wrong.safetensors"
     path.write_bytes(content)
     with pytest.raises(BadFile, match=says) as problem:
@@ -128,7 +136,9 @@ def test_missing_and_forbidden_files(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(framed))
 @example(framed(b'{"__metadata__":{"a":"\\ud800"}}'))
-def test_random_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_random_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     _read_or_refuse(tmp_path_factory.getbasetemp() / "random.safetensors", content)
 
 
@@ -142,15 +152,25 @@ def test_a_good_file_with_some_bytes_changed_is_read_or_refused(
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["__metadata__", "shape", "data_offsets", "dtype", "t"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["__metadata__", "shape", "data_offsets", "dtype", "t"]),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
 
 
 @given(JSON)
-def test_any_json_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, header: object) -> None:
-    _read_or_refuse(tmp_path_factory.getbasetemp() / "json.safetensors", framed(json.dumps(header).encode()))
+def test_any_json_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, header: object
+) -> None:
+    _read_or_refuse(
+        tmp_path_factory.getbasetemp() / "json.safetensors", framed(json.dumps(header).encode())
+    )
 
 
 def _read_or_refuse(path: Path, content: bytes) -> None:

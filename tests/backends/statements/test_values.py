@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from stylus_ext.backends.statements import values
 
-ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()) | st.dictionaries(st.text(), st.text())
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.lists(st.text())
+    | st.dictionaries(st.text(), st.text())
+)
 
 
 def test_text_is_what_every_database_takes() -> None:
@@ -37,7 +45,9 @@ def test_text_is_what_every_database_takes() -> None:
         ("1" * 10_000, 1.1111111111111112e39, None, None),
     ],
 )
-def test_numbers(value: object, number: float | None, weight: float | None, identity: int | None) -> None:
+def test_numbers(
+    value: object, number: float | None, weight: float | None, identity: int | None
+) -> None:
     assert values.number(value) == number
     assert values.weight(value) == weight
     assert values.identity(value) == identity
@@ -54,15 +64,38 @@ def test_digests() -> None:
 
 def test_the_beginning_of_a_hash_of_tensors() -> None:
     assert values.auto_v3("AB" * 32) == values.auto_v3(" ABABABABABAB ") == "ab" * 6
-    assert values.auto_v3("AB" * 5) == values.auto_v3("zz" * 6) == values.auto_v3("ab" * 33) == values.auto_v3(12) == ""
+    assert (
+        values.auto_v3("AB" * 5)
+        == values.auto_v3("zz" * 6)
+        == values.auto_v3("ab" * 33)
+        == values.auto_v3(12)
+        == ""
+    )
 
 
-@pytest.mark.parametrize("kept", ["my lora", "my  lora", "\u96e8 \u591c\u00e9", "x" * values.LONGEST_NAME])
+@pytest.mark.parametrize(
+    "kept", ["my lora", "my  lora", "\u96e8 \u591c\u00e9", "x" * values.LONGEST_NAME]
+)
 def test_a_name_of_a_file_is_kept_letter_by_letter(kept: str) -> None:
     assert values.verbatim(kept) == kept
 
 
-@pytest.mark.parametrize("unclean", ["", " a", "a\n", "a\nb", "a\tb", "a\0b", "a\ud800", "x" * (values.LONGEST_NAME + 1), None, 7, ["a"]])
+@pytest.mark.parametrize(
+    "unclean",
+    [
+        "",
+        " a",
+        "a\n",
+        "a\nb",
+        "a\tb",
+        "a\0b",
+        "a\ud800",
+        "x" * (values.LONGEST_NAME + 1),
+        None,
+        7,
+        ["a"],
+    ],
+)
 def test_one_that_would_have_to_be_cleaned_is_none(unclean: object) -> None:
     assert values.verbatim(unclean) == ""
 
@@ -89,7 +122,9 @@ def test_tags_may_be_objects() -> None:
     assert values.listed(None) == []
 
 
-@pytest.mark.parametrize("text", ["<" * 20_000, "<a" * 10_000, ", " * 10_000, " " * 20_000 + ",", "<lora" + ":" * 19_000])
+@pytest.mark.parametrize(
+    "text", ["<" * 20_000, "<a" * 10_000, ", " * 10_000, " " * 20_000 + ",", "<lora" + ":" * 19_000]
+)
 def test_hostile_texts_take_no_time(text: str) -> None:
     started = time.perf_counter()
     values.without_tags(text)

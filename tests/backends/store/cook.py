@@ -1,4 +1,6 @@
-"""A process that keeps and forgets recipes without end and says what it has finished; made to be killed."""
+"""A process that keeps and forgets recipes without end and says what it has finished; made to be
+killed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ def cook(folder: Path, start: int) -> None:
     recipes = SqliteStore(folder).beside.recipes
     number = start
     while True:
-        recipes.keep(Recipe(f"recipe {number}", f"prompt {number}", adapters=(Ingredient(AdapterKey.civitai(number + 1), 0.5),)))
+        recipes.keep(
+            Recipe(
+                f"recipe {number}",
+                f"prompt {number}",
+                adapters=(Ingredient(AdapterKey.civitai(number + 1), 0.5),),
+            )
+        )
         say(f"kept {number}")
         if number % 3 == 0:
             recipes.forget(f"recipe {number}")

@@ -24,10 +24,16 @@ def killed(program: str, folder: Path, start: int, lines: int, more_s: float) ->
         time.sleep(more_s)
         child.kill()
         said += child.stdout.readlines()
-    return [(words[0], int(words[1])) for line in said if line.endswith("\n") and (words := line.split())]
+    return [
+        (words[0], int(words[1]))
+        for line in said
+        if line.endswith("\n") and (words := line.split())
+    ]
 
 
-def campaign(program: str, folder: Path, check: Callable[[Path, Finished], None], rounds: int, seed: int) -> Finished:
+def campaign(
+    program: str, folder: Path, check: Callable[[Path, Finished], None], rounds: int, seed: int
+) -> Finished:
     """Kill after kill in one folder; after each, `check` has all that was said to be done."""
     rng = random.Random(seed)
     finished: Finished = []

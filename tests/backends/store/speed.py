@@ -1,4 +1,6 @@
-"""Fills a store with real-looking entries and times it: `python -m tests.backends.store.speed FOLDER [ENTRIES]`."""
+"""Fills a store with real-looking entries and times it: `python -m tests.backends.store.speed
+FOLDER [ENTRIES]`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ class Timing:
     processor_p95: float
 
     def __str__(self) -> str:
-        return f"p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms, p95 of the processor {self.processor_p95:.1f} ms"
+        return (
+            f"p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms, p95 of the processor"
+            f" {self.processor_p95:.1f} ms"
+        )
 
 
 class Words:
@@ -51,10 +56,20 @@ def entries(rng: random.Random, words: Words, start: int, count: int) -> Iterato
         digest = f"{rng.getrandbits(256):064x}"
         path = LocalFile(f"lora/{number}/{name}.safetensors", name, 144_000_000, number)
         yield make_entry(
-            number, name, " ".join(words.some(40)), kind=rng.choice(KINDS), family=rng.choice(("sd1", "sdxl", "pony", "flux")),
-            tags=tuple(words.some(8)), triggers=tuple(words.some(3)), model_id=number // 2, creator="someone",
-            examples=tuple(Example(" ".join(words.some(40)), 0.8) for _ in range(4)), equivalents=(AdapterKey.sha256(digest),),
-            remote=RemoteFile(f"{name}.safetensors", 144_000_000, digest, f"https://example.org/{number}"),
+            number,
+            name,
+            " ".join(words.some(40)),
+            kind=rng.choice(KINDS),
+            family=rng.choice(("sd1", "sdxl", "pony", "flux")),
+            tags=tuple(words.some(8)),
+            triggers=tuple(words.some(3)),
+            model_id=number // 2,
+            creator="someone",
+            examples=tuple(Example(" ".join(words.some(40)), 0.8) for _ in range(4)),
+            equivalents=(AdapterKey.sha256(digest),),
+            remote=RemoteFile(
+                f"{name}.safetensors", 144_000_000, digest, f"https://example.org/{number}"
+            ),
             files=(path,) if number % 3 == 0 else (),
         )
 
@@ -64,7 +79,9 @@ def timed(work: Callable[[], object], times: int) -> Timing:
     for _ in range(times):
         clock, processor = time.perf_counter(), time.process_time()
         work()
-        spans.append(((time.perf_counter() - clock) * 1000, (time.process_time() - processor) * 1000))
+        spans.append(
+            ((time.perf_counter() - clock) * 1000, (time.process_time() - processor) * 1000)
+        )
     clocks, processors = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
     last = int(times * 0.95) if times > 1 else 0
     return Timing(clocks[times // 2], clocks[last], processors[last])
@@ -79,8 +96,16 @@ def measure(store: SqliteStore, count: int, seed: int = 1) -> Iterator[tuple[str
     some = [AdapterKey.civitai(number) for number in rng.sample(range(count), 400)]
     store.read(some)
     yield "read 400, warm", timed(lambda: store.read(some), 40)
-    yield "read 400, any", timed(lambda: store.read(AdapterKey.civitai(rng.randrange(count)) for _ in range(400)), 40)
-    yield "edit", timed(lambda: store.edit(AdapterKey.civitai(rng.randrange(count)), Edits(state="always")), 20)
+    yield (
+        "read 400, any",
+        timed(lambda: store.read(AdapterKey.civitai(rng.randrange(count)) for _ in range(400)), 40),
+    )
+    yield (
+        "edit",
+        timed(
+            lambda: store.edit(AdapterKey.civitai(rng.randrange(count)), Edits(state="always")), 20
+        ),
+    )
 
     def begun(letters: int, keep: Filter) -> Page:
         return store.search(words.some(1)[0][:letters], keep)

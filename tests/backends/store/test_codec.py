@@ -15,7 +15,9 @@ from stylus_ext.core.description import KINDS, STATES, Description, Edits
 from stylus_ext.core.errors import InvalidInput
 from tests.fakes import make_card
 
-ANY = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(["\ufdd0", "\ufdd0d83d", "\ud83d\ude00", "\0"])
+ANY = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
+    ["\ufdd0", "\ufdd0d83d", "\ud83d\ude00", "\0"]
+)
 WEIGHT = st.none() | st.floats(-4, 4)
 COUNT = st.none() | st.integers(0, 2**62)
 KEY = (
@@ -26,16 +28,52 @@ KEY = (
 TEXTS = st.lists(ANY, max_size=4).map(tuple)
 REMOTE = st.builds(RemoteFile, ANY, st.integers(0, 2**62), st.none() | ANY, ANY)
 CARD = st.builds(
-    AdapterCard, KEY, ANY, ANY, version=ANY, model_id=COUNT, base_model=ANY, kind=ANY, tags=TEXTS, triggers=TEXTS, text=ANY,
-    examples=st.lists(st.builds(Example, ANY, WEIGHT), max_size=3).map(tuple), images=COUNT, preview=ANY, weight=WEIGHT,
-    negative_text=ANY, downloads=COUNT, rating=WEIGHT, nsfw=st.booleans(), weak=st.booleans(), creator=ANY, licence=ANY,
-    remote=st.none() | REMOTE, alias=ANY, auto_v3=ANY, equivalents=st.lists(KEY, max_size=3).map(tuple),
+    AdapterCard,
+    KEY,
+    ANY,
+    ANY,
+    version=ANY,
+    model_id=COUNT,
+    base_model=ANY,
+    kind=ANY,
+    tags=TEXTS,
+    triggers=TEXTS,
+    text=ANY,
+    examples=st.lists(st.builds(Example, ANY, WEIGHT), max_size=3).map(tuple),
+    images=COUNT,
+    preview=ANY,
+    weight=WEIGHT,
+    negative_text=ANY,
+    downloads=COUNT,
+    rating=WEIGHT,
+    nsfw=st.booleans(),
+    weak=st.booleans(),
+    creator=ANY,
+    licence=ANY,
+    remote=st.none() | REMOTE,
+    alias=ANY,
+    auto_v3=ANY,
+    equivalents=st.lists(KEY, max_size=3).map(tuple),
 )
 DESCRIPTION = st.builds(
-    Description, ANY, st.sampled_from(KINDS), ANY, ANY, weight=WEIGHT, slider=st.booleans(), speed=st.booleans(),
+    Description,
+    ANY,
+    st.sampled_from(KINDS),
+    ANY,
+    ANY,
+    weight=WEIGHT,
+    slider=st.booleans(),
+    speed=st.booleans(),
     utility=st.booleans(),
 )
-EDITS = st.builds(Edits, st.sampled_from(STATES), st.none() | ANY, st.none() | TEXTS, WEIGHT, st.none() | st.sampled_from(KINDS))
+EDITS = st.builds(
+    Edits,
+    st.sampled_from(STATES),
+    st.none() | ANY,
+    st.none() | TEXTS,
+    WEIGHT,
+    st.none() | st.sampled_from(KINDS),
+)
 
 
 @given(ANY)
@@ -75,25 +113,57 @@ def test_edits_come_back(edits: Edits) -> None:
 def test_every_field_of_the_types_is_stored() -> None:
     """A field added to a card must not be lost on disk: converters know all that are not plain."""
     card = make_card(
-        1, tags=("a",), triggers=("b",), examples=(Example("p", 0.5),), remote=RemoteFile("n", 1), alias="rain",
-        auto_v3="0123456789ab", equivalents=(AdapterKey.path("x"),))
+        1,
+        tags=("a",),
+        triggers=("b",),
+        examples=(Example("p", 0.5),),
+        remote=RemoteFile("n", 1),
+        alias="rain",
+        auto_v3="0123456789ab",
+        equivalents=(AdapterKey.path("x"),),
+    )
     raw = codec.load(codec.card_text(card))
     assert raw == {
-        "key": "civitai:1", "name": "Rainy Alley", "source": "starter", "base_model": "SD 1.5", "tags": ["a"], "triggers": ["b"],
-        "examples": [["p", 0.5]], "remote": {"name": "n", "size": 1}, "alias": "rain", "auto_v3": "0123456789ab",
-        "equivalents": ["path:x"]}
+        "key": "civitai:1",
+        "name": "Rainy Alley",
+        "source": "starter",
+        "base_model": "SD 1.5",
+        "tags": ["a"],
+        "triggers": ["b"],
+        "examples": [["p", 0.5]],
+        "remote": {"name": "n", "size": 1},
+        "alias": "rain",
+        "auto_v3": "0123456789ab",
+        "equivalents": ["path:x"],
+    }
 
 
 def test_fields_that_are_not_known_are_passed_over() -> None:
-    raw: dict[str, Any] = {**codec.load(codec.card_text(make_card(1, remote=RemoteFile("n", 1)))), "mood": "blue"}
+    raw: dict[str, Any] = {
+        **codec.load(codec.card_text(make_card(1, remote=RemoteFile("n", 1)))),
+        "mood": "blue",
+    }
     raw["remote"] = {**raw["remote"], "mirror": "x"}
     assert codec.card_of(raw) == make_card(1, remote=RemoteFile("n", 1))
     assert codec.edits_of({"state": "never", "mood": 1}) == Edits(state="never")
 
 
-@pytest.mark.parametrize("raw", [
-    None, [], "x", {"state": "sometimes"}, {"state": 3}, {"text": 3}, {"triggers": "abc"}, {"triggers": [1]}, {"weight": "1"},
-    {"weight": True}, {"kind": "song"}])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        [],
+        "x",
+        {"state": "sometimes"},
+        {"state": 3},
+        {"text": 3},
+        {"triggers": "abc"},
+        {"triggers": [1]},
+        {"weight": "1"},
+        {"weight": True},
+        {"kind": "song"},
+    ],
+)
 def test_edits_written_by_hand_are_checked(raw: Any) -> None:
     with pytest.raises(InvalidInput):
         codec.edits_of(raw)

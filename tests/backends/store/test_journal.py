@@ -38,7 +38,9 @@ def test_long_files_are_read_on_from_their_mark(tmp_path: Path) -> None:
         mark = reading.mark
 
 
-@pytest.mark.parametrize("other", ["", '{"v":1,"what":"edits","n":9}\n', '{"v":1,"what":"edits","n":9}\n' * 30])
+@pytest.mark.parametrize(
+    "other", ["", '{"v":1,"what":"edits","n":9}\n', '{"v":1,"what":"edits","n":9}\n' * 30]
+)
 def test_another_file_is_read_from_its_beginning(tmp_path: Path, other: str) -> None:
     journal = UserJournal(tmp_path)
     journal.append("edits", [{"n": number} for number in range(9)])
@@ -59,7 +61,9 @@ def test_an_editor_that_begins_files_with_a_mark_takes_no_record_away(tmp_path: 
 
 
 @given(st.integers(1, 60))
-def test_a_torn_line_harms_nothing_but_itself(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+def test_a_torn_line_harms_nothing_but_itself(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
     journal = UserJournal(tmp_path_factory.mktemp("torn"))
     journal.append("edits", [{"n": 1}])
     whole = journal.path.stat().st_size
@@ -82,7 +86,10 @@ def test_appending_after_a_torn_line_needs_no_repair(tmp_path: Path) -> None:
     assert ([record["n"] for record in reading.records], reading.unreadable) == ([3], 1)
 
 
-@pytest.mark.parametrize("line", [b"\xff\xfe", b"[1]", b"3", b'{"v":2,"what":"edits"}', b'{"v":1}', b"[" * 100_000, b"\0" * 40])
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff\xfe", b"[1]", b"3", b'{"v":2,"what":"edits"}', b'{"v":1}', b"[" * 100_000, b"\0" * 40],
+)
 def test_lines_that_cannot_be_read_are_counted(tmp_path: Path, line: bytes) -> None:
     journal = UserJournal(tmp_path)
     journal.path.write_bytes(line + b'\n\n{"v":1,"what":"edits","n":3}\n')

@@ -24,13 +24,19 @@ def check(folder: Path, finished: Finished) -> None:
             if what == "edit":
                 assert found[key_of(number)].text == f"mine {number}"
             if what == "unite":
-                assert store.resolve([AdapterKey.path(f"file {number}")]) == {AdapterKey.path(f"file {number}"): keys[1]}
+                assert store.resolve([AdapterKey.path(f"file {number}")]) == {
+                    AdapterKey.path(f"file {number}"): keys[1]
+                }
                 assert found[keys[1]].edits.state == "never"
             if what == "part":
                 copy = AdapterKey.path(f"copy {number}")
                 assert store.resolve([copy, keys[2]]) == {copy: copy, keys[2]: keys[2]}
-                assert [entry.edits.weight for entry in store.read([keys[2], copy]).values()] == [0.5, None]
-        # Half a transaction is never seen: entries come in whole batches, apart from files that still wait to be united.
+                assert [entry.edits.weight for entry in store.read([keys[2], copy]).values()] == [
+                    0.5,
+                    None,
+                ]
+        # Half a transaction is never seen: entries come in whole batches, apart from files that
+        # still wait to be united.
         assert sum(key.scheme == "civitai" for key in store.text_fingerprints("card")) % BATCH == 0
     finally:
         store.close()
@@ -60,6 +66,8 @@ def test_edits_survive_a_kill_and_the_loss_of_the_database(tmp_path: Path) -> No
     try:
         store.write(make_entry(number * BATCH, "Seen again") for number in edited)
         found = store.read(map(key_of, edited))
-        assert [found[key_of(number)].text for number in edited] == [f"mine {number}" for number in edited]
+        assert [found[key_of(number)].text for number in edited] == [
+            f"mine {number}" for number in edited
+        ]
     finally:
         store.close()

@@ -32,13 +32,20 @@ ALL = Filter()
 
 
 def test_a_folder_on_a_network_drive_is_named_as_sqlite_reads_it(tmp_path: Path) -> None:
-    """Windows resolves a drive letter of the network to its server, which SQLite refuses in the place of a host."""
+    """Windows resolves a drive letter of the network to its server, which SQLite refuses in the
+    place of a host.
+    """
     shared = address(PureWindowsPath(r"\\nas\my models\stylus\catalogue.sqlite"))
     assert shared == "file:////nas/my%20models/stylus/catalogue.sqlite"
-    assert address(PureWindowsPath(r"C:\webui\stylus\catalogue.sqlite")) == "file:///C:/webui/stylus/catalogue.sqlite"
+    assert (
+        address(PureWindowsPath(r"C:\webui\stylus\catalogue.sqlite"))
+        == "file:///C:/webui/stylus/catalogue.sqlite"
+    )
     with pytest.raises(sqlite3.OperationalError, match="authority"):
         sqlite3.connect("file://nas/my%20models/catalogue.sqlite", uri=True)
-    with contextlib.closing(sqlite3.connect(f"file:///{tmp_path.as_posix()}/a.sqlite", uri=True)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(f"file:///{tmp_path.as_posix()}/a.sqlite", uri=True)
+    ) as connection:
         connection.execute("CREATE TABLE a (b)")
     assert (tmp_path / "a.sqlite").exists(), "two slashes at the beginning of a path are as good"
 
@@ -58,7 +65,9 @@ def codes(store: SqliteStore) -> list[str]:
 
 def filled(folder: Path, entries: int = 300) -> None:
     with opened(folder) as store:
-        store.write(make_entry(number, f"Entry {number}", "words " * 50) for number in range(1, entries + 1))
+        store.write(
+            make_entry(number, f"Entry {number}", "words " * 50) for number in range(1, entries + 1)
+        )
         store.edit(ONE, Edits(text="mine"))
 
 
@@ -106,7 +115,11 @@ def no_database_at_all(path: Path) -> None:
     path.write_text("I am a shopping list.\n" * 99)
 
 
-@pytest.mark.parametrize("damage", [garbage_at_the_head, half_of_it, no_database_at_all], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize(
+    "damage",
+    [garbage_at_the_head, half_of_it, no_database_at_all],
+    ids=lambda damage: damage.__name__,
+)
 def test_a_damaged_catalogue_is_set_aside_and_rebuilt(tmp_path: Path, damage: object) -> None:
     filled(tmp_path)
     for round_ in (1, 2):
@@ -165,7 +178,9 @@ def test_damage_anywhere_is_a_sentence_or_harmless(tmp_path: Path, seed: int) ->
     assert all(any(words in sentence for words in known) for sentence in said), said
 
 
-def test_damage_inside_that_is_met_in_use_is_a_sentence_and_mended_next_time(tmp_path: Path) -> None:
+def test_damage_inside_that_is_met_in_use_is_a_sentence_and_mended_next_time(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path)
     garbage_inside(tmp_path / "catalogue.sqlite")
     with opened(tmp_path) as store, pytest.raises(StoreProblem, match="is damaged"):
@@ -219,12 +234,20 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
 
 def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     filled(tmp_path)
-    later = (*STEPS, "ALTER TABLE entries ADD COLUMN mood TEXT; UPDATE entries SET mood = 'blue'", "CREATE TABLE moods (name TEXT)")
+    later = (
+        *STEPS,
+        "ALTER TABLE entries ADD COLUMN mood TEXT; UPDATE entries SET mood = 'blue'",
+        "CREATE TABLE moods (name TEXT)",
+    )
     database, notes = open_catalogue(Opening(tmp_path, steps=later))
     assert notes == []
     with database.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM entries WHERE mood = 'blue'").fetchone() == (300,)
-        assert connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() == (str(len(later)),)
+        assert connection.execute(
+            "SELECT count(*) FROM entries WHERE mood = 'blue'"
+        ).fetchone() == (300,)
+        assert connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() == (
+            str(len(later)),
+        )
         assert connection.execute("SELECT count(*) FROM moods").fetchone() == (0,)
     database.close()
     with pytest.raises(StoreProblem, match="newer Stylus"):
@@ -235,29 +258,66 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
     first, _ = open_catalogue(Opening(tmp_path, steps=STEPS[:1]))
     sha = "sha256:" + "a" * 64
     old = [
-        ("path:fox", "local", {"key": "path:fox", "name": "fox", "source": "local", "equivalents": [sha]}),
-        ("path:fox", "starter", {"key": "path:fox", "name": "Fox", "source": "starter", "equivalents": ["civitai:70", sha]}),
+        (
+            "path:fox",
+            "local",
+            {"key": "path:fox", "name": "fox", "source": "local", "equivalents": [sha]},
+        ),
+        (
+            "path:fox",
+            "starter",
+            {
+                "key": "path:fox",
+                "name": "Fox",
+                "source": "starter",
+                "equivalents": ["civitai:70", sha],
+            },
+        ),
         ("path:fox", "pictures", {"key": "path:fox", "name": "fox", "source": "pictures"}),
-        ("civitai:71", "local", {"key": "civitai:71", "name": "owl", "source": "local", "equivalents": [sha, "path:a/owl"]}),
+        (
+            "civitai:71",
+            "local",
+            {
+                "key": "civitai:71",
+                "name": "owl",
+                "source": "local",
+                "equivalents": [sha, "path:a/owl"],
+            },
+        ),
         ("civitai:72", "starter", {"key": "civitai:72", "name": "Elk", "source": "starter"}),
     ]
     with first.writing() as connection:
-        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", [(key, source, json.dumps(card)) for key, source, card in old])
+        connection.executemany(
+            "INSERT INTO cards VALUES (?, ?, ?)",
+            [(key, source, json.dumps(card)) for key, source, card in old],
+        )
     first.close()
     database, _ = open_catalogue(Opening(tmp_path))
     with database.reading() as connection:
-        told = connection.execute("SELECT key, source, about FROM cards ORDER BY key, source").fetchall()
-        assert sorted(json.loads(card)["name"] for (card,) in connection.execute("SELECT card FROM cards")) == ["Elk", "Fox", "fox", "fox", "owl"]
+        told = connection.execute(
+            "SELECT key, source, about FROM cards ORDER BY key, source"
+        ).fetchall()
+        assert sorted(
+            json.loads(card)["name"] for (card,) in connection.execute("SELECT card FROM cards")
+        ) == ["Elk", "Fox", "fox", "fox", "owl"]
     database.close()
     assert told == [
-        ("civitai:71", "local", "path:a/owl"), ("civitai:72", "starter", "civitai:72"), ("path:fox", "local", "path:fox"),
-        ("path:fox", "pictures", ""), ("path:fox", "starter", "civitai:70")]
+        ("civitai:71", "local", "path:a/owl"),
+        ("civitai:72", "starter", "civitai:72"),
+        ("path:fox", "local", "path:fox"),
+        ("path:fox", "pictures", ""),
+        ("path:fox", "starter", "civitai:70"),
+    ]
 
 
 def test_a_step_that_fails_leaves_the_older_schema(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(StoreProblem, match="no such table"):
-        open_catalogue(Opening(tmp_path, steps=(*STEPS, "CREATE TABLE moods (name TEXT); UPDATE nowhere SET x = 1")))
+        open_catalogue(
+            Opening(
+                tmp_path, steps=(*STEPS, "CREATE TABLE moods (name TEXT); UPDATE nowhere SET x = 1")
+            )
+        )
     with opened(tmp_path) as store:
         assert store.search("", ALL).total == 300
 
@@ -270,7 +330,9 @@ def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
     with opened(tmp_path, wait_s=0.1, holder=lambda: "the engine with process id 42") as store:
         other = raw(tmp_path)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Unavailable, match=r"in use by the engine with process id 42, still after 0.1 s"):
+        with pytest.raises(
+            Unavailable, match=r"in use by the engine with process id 42, still after 0.1 s"
+        ):
             store.write([make_entry(2, "Two")])
         assert store.search("", ALL).total == 300
         other.rollback()
@@ -282,9 +344,10 @@ def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
 def test_opening_waits_for_another_process_and_never_moves_its_file(tmp_path: Path) -> None:
     filled(tmp_path)
     hold = (
-        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('PRAGMA locking_mode = EXCLUSIVE')\n"
-        "c.execute('BEGIN EXCLUSIVE')\nc.execute(\"UPDATE meta SET value = value\")\nprint('held', flush=True)\nsys.stdin.readline()\n"
-        "c.rollback()\nc.close()\n"
+        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1],"
+        " isolation_level=None)\nc.execute('PRAGMA locking_mode = EXCLUSIVE')\nc.execute('BEGIN"
+        " EXCLUSIVE')\nc.execute(\"UPDATE meta SET value = value\")\nprint('held',"
+        " flush=True)\nsys.stdin.readline()\nc.rollback()\nc.close()\n"
     )
     command = [sys.executable, "-c", hold, str(tmp_path / "catalogue.sqlite")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -315,7 +378,9 @@ def test_two_stores_of_one_folder_see_each_other(tmp_path: Path) -> None:
 # --- file systems
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory"
+)
 def test_without_a_write_ahead_log_another_journal_serves(tmp_path: Path) -> None:
     with opened(tmp_path, vfs="unix-dotfile") as store:
         assert codes(store) == ["catalogue_journal"]
@@ -328,14 +393,19 @@ def test_without_a_write_ahead_log_another_journal_serves(tmp_path: Path) -> Non
         assert store.read([ONE])[ONE].edits.state == "never"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="SQLite on Windows has no file system without shared memory"
+)
 def test_a_catalogue_that_moved_to_such_a_drive_with_its_log_is_opened(tmp_path: Path) -> None:
     filled(tmp_path / "local")
     store = SqliteStore(tmp_path / "local")
     store.edit(ONE, Edits(text="only in the log yet"))
     shutil.copytree(tmp_path / "local", tmp_path / "drive", ignore=shutil.ignore_patterns("*-shm"))
     store.close()
-    with opened(tmp_path / "drive", vfs="unix-dotfile") as moved, opened(tmp_path / "drive", vfs="unix-dotfile") as second:
+    with (
+        opened(tmp_path / "drive", vfs="unix-dotfile") as moved,
+        opened(tmp_path / "drive", vfs="unix-dotfile") as second,
+    ):
         assert codes(moved) == ["catalogue_journal"]
         assert moved.search("", ALL).total == 300
         moved.edit(ONE, Edits(weight=0.5))
@@ -405,13 +475,12 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
     filled(tmp_path)
     size = (tmp_path / "catalogue.sqlite").stat().st_size
     program = (
-        "import resource, sys\nfrom pathlib import Path\nfrom tests.fakes import make_entry\n"
-        "from stylus_ext.backends.store.sqlite import SqliteStore\nfrom stylus_ext.core.errors import StoreProblem\n"
-        "store = SqliteStore(Path(sys.argv[1]))\nlimit = int(sys.argv[2]) + 100_000\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-        "try:\n    store.write(make_entry(n, 'x' * 500) for n in range(1000, 3000))\n"
-        "except StoreProblem as problem:\n    print(problem)\n"
-        "print(len(list(store.changes(0))))\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom tests.fakes import make_entry\nfrom"
+        " stylus_ext.backends.store.sqlite import SqliteStore\nfrom stylus_ext.core.errors import"
+        " StoreProblem\nstore = SqliteStore(Path(sys.argv[1]))\nlimit = int(sys.argv[2]) +"
+        " 100_000\nresource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\ntry:\n   "
+        " store.write(make_entry(n, 'x' * 500) for n in range(1000, 3000))\nexcept StoreProblem as"
+        " problem:\n    print(problem)\nprint(len(list(store.changes(0))))\n"
     )
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", program, str(tmp_path), str(size)]

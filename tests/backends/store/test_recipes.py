@@ -1,4 +1,6 @@
-"""Recipes in SQLite and user.jsonl: a kill, a lost database, a replaced journal, lines that nobody can read."""
+"""Recipes in SQLite and user.jsonl: a kill, a lost database, a replaced journal, lines that nobody
+can read.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def check(folder: Path, finished: Finished) -> None:
         there = {recipe.name for recipe in store.beside.recipes.all()}
     forgot = {number for what, number in finished if what == "forgot"}
     kept = {number for what, number in finished if what == "kept"}
-    unsure = {number for number in kept - forgot if number % 3 == 0}  # it may have been forgotten and not yet said so
+    unsure = {
+        number for number in kept - forgot if number % 3 == 0
+    }  # it may have been forgotten and not yet said so
     assert {f"recipe {number}" for number in kept - forgot - unsure} <= there
     assert not {f"recipe {number}" for number in forgot} & there
 
@@ -39,8 +43,14 @@ def test_another_user_jsonl_adds_its_recipes_to_those_known(tmp_path: Path) -> N
 
 
 def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
-    lines = [{"v": 1, "what": "recipe"}, {"v": 1, "what": "recipe", "recipe": {"name": ""}}, {"v": 1, "what": "recipe", "recipe": {"name": "good", "prompt": "p"}}]
-    (tmp_path / "user.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    lines = [
+        {"v": 1, "what": "recipe"},
+        {"v": 1, "what": "recipe", "recipe": {"name": ""}},
+        {"v": 1, "what": "recipe", "recipe": {"name": "good", "prompt": "p"}},
+    ]
+    (tmp_path / "user.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), "utf-8"
+    )
     with closing(SqliteStore(tmp_path)) as store:
         assert [recipe.name for recipe in store.beside.recipes.all()] == ["good"]
         assert any("2 lines of user.jsonl could not be read" in note.text for note in store.notes)

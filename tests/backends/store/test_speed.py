@@ -1,4 +1,6 @@
-"""The budgets of the store, over fewer entries than a real catalogue may have and in time of the processor."""
+"""The budgets of the store, over fewer entries than a real catalogue may have and in time of the
+processor.
+"""
 
 from __future__ import annotations
 

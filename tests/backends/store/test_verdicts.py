@@ -19,7 +19,9 @@ def check(folder: Path, finished: Finished) -> None:
         there = {verdict.prompt for verdict in store.verdicts.all()}
     back = {number for what, number in finished if what == "back"}
     wrong = {number for what, number in finished if what == "wrong"}
-    unsure = {number for number in wrong - back if number % 3 == 0}  # taking it back may have been done and not yet said
+    unsure = {
+        number for number in wrong - back if number % 3 == 0
+    }  # taking it back may have been done and not yet said
     assert {f"prompt {number}" for number in wrong - back - unsure} <= there
     assert not {f"prompt {number}" for number in back} & there
 
@@ -35,7 +37,9 @@ def test_the_record_is_plain_text(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path)) as store:
         store.verdicts.tell(KEY, "a fox", wrong=True)
     said = [json.loads(line) for line in (tmp_path / "user.jsonl").read_text("utf-8").splitlines()]
-    assert said == [{"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a fox", "wrong": True}]
+    assert said == [
+        {"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a fox", "wrong": True}
+    ]
 
 
 def test_another_user_jsonl_adds_its_verdicts_to_those_known(tmp_path: Path) -> None:
@@ -52,9 +56,15 @@ def test_another_user_jsonl_adds_its_verdicts_to_those_known(tmp_path: Path) -> 
 
 
 def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
-    lines = [{"v": 1, "what": "verdict"}, {"v": 1, "what": "verdict", "key": "x", "prompt": "a", "wrong": True},
-             {"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a", "wrong": True}, {"v": 1, "what": "of a newer Stylus"}]
-    (tmp_path / "user.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    lines = [
+        {"v": 1, "what": "verdict"},
+        {"v": 1, "what": "verdict", "key": "x", "prompt": "a", "wrong": True},
+        {"v": 1, "what": "verdict", "key": "civitai:1", "prompt": "a", "wrong": True},
+        {"v": 1, "what": "of a newer Stylus"},
+    ]
+    (tmp_path / "user.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), "utf-8"
+    )
     with closing(SqliteStore(tmp_path)) as store:
         assert store.verdicts.all() == (Verdict(KEY, "a"),)
         assert any("2 lines of user.jsonl could not be read" in note.text for note in store.notes)

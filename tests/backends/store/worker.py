@@ -1,4 +1,6 @@
-"""A process that writes to the store without end and says what it has finished; made to be killed."""
+"""A process that writes to the store without end and says what it has finished; made to be
+killed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def work(folder: Path, start: int) -> None:
     number = start
     while True:
         first = number * BATCH
-        store.write(make_entry(first + step, f"Entry {first + step}", "x" * 500) for step in range(BATCH))
+        store.write(
+            make_entry(first + step, f"Entry {first + step}", "x" * 500) for step in range(BATCH)
+        )
         say(f"write {number}")
         store.edit(key_of(number), Edits(text=f"mine {number}"))
         say(f"edit {number}")
@@ -33,7 +37,10 @@ def work(folder: Path, start: int) -> None:
         store.unite(AdapterKey.civitai(first + 1), path)
         say(f"unite {number}")
         copy = AdapterKey.path(f"copy {number}")
-        apart = [make_entry(first + 2, f"Entry {first + 2}"), make_entry(1, f"Copy {number}", key=copy)]
+        apart = [
+            make_entry(first + 2, f"Entry {first + 2}"),
+            make_entry(1, f"Copy {number}", key=copy),
+        ]
         store.unite(AdapterKey.civitai(first + 2), copy)
         store.edit(copy, Edits(weight=0.5))
         store.part(copy, [], apart)

@@ -1,4 +1,6 @@
-"""The published folder: records with the texts that are filed beside them, and vectors that stay on the disk."""
+"""The published folder: records with the texts that are filed beside them, and vectors that stay on
+the disk.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.published import adapter, matrix, publish
 @pytest.mark.parametrize("inside", ["", "cache", "stylus"])
 def test_it_is_found_where_it_was_unpacked(tmp_path: Path, inside: str) -> None:
     publish(tmp_path / "stylus", [adapter(1)])
-    start = {"": tmp_path, "cache": tmp_path / "stylus" / "cache", "stylus": tmp_path / "stylus"}[inside]
+    start = {"": tmp_path, "cache": tmp_path / "stylus" / "cache", "stylus": tmp_path / "stylus"}[
+        inside
+    ]
     assert [record.place for record in stylusdocs_in(start).records()] == [0]
 
 
@@ -27,12 +31,25 @@ def test_a_folder_without_it(tmp_path: Path) -> None:
 
 
 def test_records_with_texts_and_reasons(tmp_path: Path) -> None:
-    adapters = [adapter(1), adapter(2, llm_description="Within.", weight=0.4), adapter(3), adapter(1), adapter(4, download_url="x")]
+    adapters = [
+        adapter(1),
+        adapter(2, llm_description="Within.", weight=0.4),
+        adapter(3),
+        adapter(1),
+        adapter(4, download_url="x"),
+    ]
     publish(tmp_path, adapters, texts={1: "- Filed.\n- 0.7", 2: "Failed"})
     found = list(stylusdocs_in(tmp_path).records())
-    assert [(record.said.text, record.said.weight) if record.said else None for record in found] == [
-        ("Filed.", 0.7), ("Within.", 0.4), None, None, None]
-    assert [record.reason for record in found] == ["", "", "", "listed twice", "no Civitai version in its address"]
+    assert [
+        (record.said.text, record.said.weight) if record.said else None for record in found
+    ] == [("Filed.", 0.7), ("Within.", 0.4), None, None, None]
+    assert [record.reason for record in found] == [
+        "",
+        "",
+        "",
+        "listed twice",
+        "no Civitai version in its address",
+    ]
     assert [record.place for record in found] == [0, 1, 2, 3, 4]
 
 
@@ -66,7 +83,9 @@ def test_a_matrix_of_objects_is_a_pickle_and_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(out.getvalue())
     with pytest.raises(InvalidInput, match="no matrix of numbers"):
         stylusdocs_in(tmp_path).vectors()
-    (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(importlib.import_module("pickle").dumps(Touch(fired)))
+    (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(
+        importlib.import_module("pickle").dumps(Touch(fired))
+    )
     with pytest.raises(InvalidInput, match="no matrix of numbers"):
         stylusdocs_in(tmp_path).vectors()
     assert not fired.exists()

@@ -1,4 +1,6 @@
-"""A pickle is read and never executed: what is a list of records comes out plain, and all else is refused with a sentence."""
+"""A pickle is read and never executed: what is a list of records comes out plain, and all else is
+refused with a sentence.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,11 @@ def record(*state: bytes, module: str = NEW, name: str = "AdapterInfo") -> bytes
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("module", [NEW, OLD])
 def test_records_come_out_as_they_were(tmp_path: Path, protocol: int, module: str) -> None:
-    adapters = [adapter(1), adapter(2, title="Zürich 灯笼 🏮", llm_description="x" * 70_000, weight=0.5), adapter(3, tags=[], stats={})]
+    adapters = [
+        adapter(1),
+        adapter(2, title="Zürich 灯笼 🏮", llm_description="x" * 70_000, weight=0.5),
+        adapter(3, tags=[], stats={}),
+    ]
     assert read(tmp_path, pickled(adapters, module, protocol)) == [asdict(one) for one in adapters]
 
 
@@ -77,22 +83,40 @@ def test_more_than_one_batch_of_a_list(tmp_path: Path) -> None:
 
 def test_texts_may_be_shared_between_records_and_lists_within_one(tmp_path: Path) -> None:
     shared, both = "the same long description " * 20, ["a", "b"]
-    adapters = [adapter(1, description=shared, tags=both, trigger_words=both), adapter(2, description=shared)]
+    adapters = [
+        adapter(1, description=shared, tags=both, trigger_words=both),
+        adapter(2, description=shared),
+    ]
     found = read(tmp_path, pickled(adapters))
     assert [one["description"] for one in found] == [shared, shared]
     assert found[0]["tags"] == found[0]["trigger_words"] == both
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
-@given(st.lists(st.fixed_dictionaries({
-    "title": st.text(), "description": st.none() | st.text(max_size=300), "adapter_id": st.integers() , "weight": st.floats(allow_nan=False),
-    "tags": st.lists(st.text(max_size=5), max_size=4), "stats": st.dictionaries(st.text(max_size=5), st.booleans() | st.integers(-1, 300)),
-}), max_size=4))
-def test_whatever_plain_values_they_hold(tmp_path_factory: pytest.TempPathFactory, protocol: int, states: list[dict[str, Any]]) -> None:
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "title": st.text(),
+                "description": st.none() | st.text(max_size=300),
+                "adapter_id": st.integers(),
+                "weight": st.floats(allow_nan=False),
+                "tags": st.lists(st.text(max_size=5), max_size=4),
+                "stats": st.dictionaries(st.text(max_size=5), st.booleans() | st.integers(-1, 300)),
+            }
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_plain_values_they_hold(
+    tmp_path_factory: pytest.TempPathFactory, protocol: int, states: list[dict[str, Any]]
+) -> None:
     adapters = [adapter(1, **state) for state in states]
     if any(abs(one.adapter_id).bit_length() > 2000 for one in adapters):
         return
-    assert read(tmp_path_factory.mktemp("pickle"), pickled(adapters, protocol=protocol)) == [asdict(one) for one in adapters]
+    assert read(tmp_path_factory.mktemp("pickle"), pickled(adapters, protocol=protocol)) == [
+        asdict(one) for one in adapters
+    ]
 
 
 def test_an_empty_list_holds_nothing(tmp_path: Path) -> None:
@@ -128,10 +152,18 @@ def test_old_protocols_are_not_read(tmp_path: Path, protocol: int) -> None:
     assert "protocol" in refused(tmp_path, pickled([adapter(1)], protocol=protocol))
 
 
-@pytest.mark.parametrize(("module", "name"), [
-    (NEW, "Other"), ("stylus.refiner", "AdapterInfo"), ("builtins", "AdapterInfo"), ("os", "system"), (NEW, "AdapterInfo.__init__"),
-    (NEW + " ", "AdapterInfo"), ("", ""),
-])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (NEW, "Other"),
+        ("stylus.refiner", "AdapterInfo"),
+        ("builtins", "AdapterInfo"),
+        ("os", "system"),
+        (NEW, "AdapterInfo.__init__"),
+        (NEW + " ", "AdapterInfo"),
+        ("", ""),
+    ],
+)
 def test_no_other_class_is_known(tmp_path: Path, module: str, name: str) -> None:
     assert "names" in refused(tmp_path, PROTO + b"](" + record(module=module, name=name) + b"e.")
 
@@ -206,27 +238,41 @@ def test_recursion_inside_a_record_ends(tmp_path: Path) -> None:
 
 
 def test_lists_are_not_shared_between_records(tmp_path: Path) -> None:
-    assert "shares" in refused(tmp_path, PROTO + b"](" + record(text("tags"), b"]\x94") + record(text("tags"), b"h\x00") + b"e.")
+    assert "shares" in refused(
+        tmp_path,
+        PROTO + b"](" + record(text("tags"), b"]\x94") + record(text("tags"), b"h\x00") + b"e.",
+    )
 
 
 def test_bombs_of_memory_go_out_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sharing alone makes billions of a few hundred bytes, where somebody copies: nobody does."""
     layers = b"]\x94" + b"".join(b"](" + bytes([ord("h"), at]) * 9 + b"e\x94" for at in range(60))
-    (found,) = read(tmp_path, PROTO + b"](" + record(text("tags"), layers.replace(b"\x94](", b"\x94](")[:2]) + b"e.")
+    (found,) = read(
+        tmp_path,
+        PROTO + b"](" + record(text("tags"), layers.replace(b"\x94](", b"\x94](")[:2]) + b"e.",
+    )
     assert found == {"tags": []}
     refused(tmp_path, PROTO + b"](" + layers + b"e.")
     monkeypatch.setattr(plain_pickle, "_MOST_STEPS", 5_000)
     assert "larger" in refused(tmp_path, PROTO + b"](" + b"}" * 100_000 + b"e.")
     monkeypatch.setattr(plain_pickle, "_MOST_BYTES", 10_000)
-    assert "larger" in refused(tmp_path, PROTO + b"](" + (b"X" + struct.pack("<I", 9000) + b"x" * 9000) * 3 + b"e.")
+    assert "larger" in refused(
+        tmp_path, PROTO + b"](" + (b"X" + struct.pack("<I", 9000) + b"x" * 9000) * 3 + b"e."
+    )
 
 
-def test_recalling_long_texts_again_and_again_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recalling_long_texts_again_and_again_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plain_pickle, "_MOST_BYTES", 50_000)
-    long = b"".join(b"X" + struct.pack("<I", 9000) + bytes([65 + at]) * 9000 + b"\x94" for at in range(4))
+    long = b"".join(
+        b"X" + struct.pack("<I", 9000) + bytes([65 + at]) * 9000 + b"\x94" for at in range(4)
+    )
     first = b"".join(record(text("tags"), b"](" + long + b"e") for _ in range(1))
-    again = record(text("tags"), b"](" + b"".join(b"h" + bytes([at]) for at in range(4)) * 50 + b"e")
-    (_, found) = read(tmp_path, PROTO + b"](" + first + again + b"e.")
+    again = record(
+        text("tags"), b"](" + b"".join(b"h" + bytes([at]) for at in range(4)) * 50 + b"e"
+    )
+    _, found = read(tmp_path, PROTO + b"](" + first + again + b"e.")
     assert len(found["tags"]) == 200
     assert {sum(map(len, set(found["tags"])))} == {36_000}
 
@@ -257,7 +303,9 @@ def test_damage_anywhere_never_executes_and_never_breaks(tmp_path: Path) -> None
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_records_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_bytes_give_records_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("pickle")
     for whole in (data, PROTO + data, PROTO + b"](" + data + b"e."):
         with suppress(NotPlain):
@@ -271,5 +319,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_the_makers_class_is_not_ours() -> None:
     """The tests pickle with the real library; the product does not know it."""
-    assert importlib.import_module("pickle").loads(pickled([AdapterInfo(1, "a", "b")], "tests.published"))[0].title == "b"
+    assert (
+        importlib.import_module("pickle")
+        .loads(pickled([AdapterInfo(1, "a", "b")], "tests.published"))[0]
+        .title
+        == "b"
+    )
     assert "import pickle\n" not in Path(plain_pickle.__file__).read_text("utf-8")

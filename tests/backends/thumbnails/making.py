@@ -10,7 +10,9 @@ from typing import Any
 from PIL import Image
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8), mode: str = "RGB", **options: Any) -> bytes:
+def picture(
+    kind: str = "PNG", size: tuple[int, int] = (8, 8), mode: str = "RGB", **options: Any
+) -> bytes:
     out = io.BytesIO()
     Image.new(mode, size, "red" if mode in ("RGB", "RGBA") else 0).save(out, kind, **options)
     return out.getvalue()
@@ -30,4 +32,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def png_of(width: int, height: int, data: bytes = b"") -> bytes:
     """A PNG that says it is so large, whatever is in it."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(data))
+        + chunk(b"IEND", b"")
+    )

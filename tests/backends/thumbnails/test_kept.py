@@ -24,11 +24,17 @@ def service() -> Iterator[CivitaiService]:
 
 
 def kept(service: CivitaiService, folder: Path, most: int = 100) -> KeptPictures:
-    return KeptPictures(folder / "pictures", lambda: RemotePictures(Thumbnails(edge=64), {service.api}, QUICK), most)
+    return KeptPictures(
+        folder / "pictures", lambda: RemotePictures(Thumbnails(edge=64), {service.api}, QUICK), most
+    )
 
 
-def test_a_picture_is_fetched_once_and_found_again_by_another_engine(service: CivitaiService, tmp_path: Path) -> None:
-    service.faults.add(Fault("/pic", status=200, body=picture(size=(900, 300)), headers=PNG, times=99))
+def test_a_picture_is_fetched_once_and_found_again_by_another_engine(
+    service: CivitaiService, tmp_path: Path
+) -> None:
+    service.faults.add(
+        Fault("/pic", status=200, body=picture(size=(900, 300)), headers=PNG, times=99)
+    )
     first, second = kept(service, tmp_path), kept(service, tmp_path)
     data = first.small(f"{service.api}/pic.png")
     assert data.startswith(b"\xff\xd8\xff")
@@ -39,7 +45,9 @@ def test_a_picture_is_fetched_once_and_found_again_by_another_engine(service: Ci
     second.close()
 
 
-def test_what_is_no_picture_is_not_asked_for_again_at_once(service: CivitaiService, tmp_path: Path) -> None:
+def test_what_is_no_picture_is_not_asked_for_again_at_once(
+    service: CivitaiService, tmp_path: Path
+) -> None:
     service.faults.add(Fault("/pic", status=200, body=b"no picture at all", headers=PNG, times=99))
     pictures = kept(service, tmp_path)
     with pytest.raises(StylusError):
@@ -51,7 +59,9 @@ def test_what_is_no_picture_is_not_asked_for_again_at_once(service: CivitaiServi
     pictures.close()
 
 
-@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "https://elsewhere.org/x", "http://127.0.0.1:1/x"])
+@pytest.mark.parametrize(
+    "url", ["", "file:///etc/passwd", "https://elsewhere.org/x", "http://127.0.0.1:1/x"]
+)
 def test_another_host_is_not_asked(service: CivitaiService, tmp_path: Path, url: str) -> None:
     pictures = kept(service, tmp_path)
     with pytest.raises(StylusError):
@@ -87,7 +97,10 @@ def test_nobody_waits_in_a_line(service: CivitaiService, tmp_path: Path) -> None
 
     service.faults.add(Fault("/pic", status=200, body=picture(), headers=PNG, times=99))
     pictures = kept(service, tmp_path)
-    slow = [threading.Thread(target=pictures.small, args=(f"{service.api}/pic{number}", held)) for number in range(2)]
+    slow = [
+        threading.Thread(target=pictures.small, args=(f"{service.api}/pic{number}", held))
+        for number in range(2)
+    ]
     for one in slow:
         one.start()
     for _ in slow:
@@ -101,7 +114,9 @@ def test_nobody_waits_in_a_line(service: CivitaiService, tmp_path: Path) -> None
     pictures.close()
 
 
-def test_a_folder_that_takes_nothing_is_no_reason_to_show_nothing(service: CivitaiService, tmp_path: Path) -> None:
+def test_a_folder_that_takes_nothing_is_no_reason_to_show_nothing(
+    service: CivitaiService, tmp_path: Path
+) -> None:
     service.faults.add(Fault("/pic", status=200, body=picture(), headers=PNG, times=99))
     (tmp_path / "pictures").write_text("a file", "utf-8")
     pictures = kept(service, tmp_path)

@@ -14,13 +14,20 @@ from stylus_ext.backends.thumbnails.measure import Claim, NotAPicture, claim_of
 from tests.backends.thumbnails.making import animated, picture, png_of
 
 KINDS: list[tuple[str, dict[str, Any]]] = [
-    ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}),
+    ("PNG", {}),
+    ("JPEG", {}),
+    ("JPEG", {"progressive": True}),
+    ("WEBP", {}),
+    ("WEBP", {"lossless": True}),
+    ("WEBP", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (640, 17), (255, 256)])
-def test_the_size_is_what_a_decoder_says(kind: str, options: dict[str, Any], size: tuple[int, int]) -> None:
+def test_the_size_is_what_a_decoder_says(
+    kind: str, options: dict[str, Any], size: tuple[int, int]
+) -> None:
     found = claim_of(picture(kind, size, **options))
     assert (found.kind, found.width, found.height) == (kind, *size)
 
@@ -39,9 +46,15 @@ def test_what_moves_is_refused(kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no JPEG, PNG or WebP"), (b"GIF89a" + bytes(40), "no JPEG, PNG or WebP"), (b"<svg xmlns='x'/>", "no JPEG, PNG or WebP"),
-        (b"\x89PNG\r\n\x1a\n", "without a head"), (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0", "breaks off"), (b"\xff\xd8\xff\xe0", "without a size"),
-        (b"\xff\xd8\xff\xc0\x00\x11\x08", "breaks off"), (b"RIFF\x10\0\0\0WEBPVP8X", "breaks off"), (b"RIFF\x10\0\0\0WEBPJUNK" + bytes(40), "unknown kind"),
+        (b"", "no JPEG, PNG or WebP"),
+        (b"GIF89a" + bytes(40), "no JPEG, PNG or WebP"),
+        (b"<svg xmlns='x'/>", "no JPEG, PNG or WebP"),
+        (b"\x89PNG\r\n\x1a\n", "without a head"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0", "breaks off"),
+        (b"\xff\xd8\xff\xe0", "without a size"),
+        (b"\xff\xd8\xff\xc0\x00\x11\x08", "breaks off"),
+        (b"RIFF\x10\0\0\0WEBPVP8X", "breaks off"),
+        (b"RIFF\x10\0\0\0WEBPJUNK" + bytes(40), "unknown kind"),
         (png_of(0, 5), "no size"),
     ],
 )
@@ -55,11 +68,22 @@ def test_of_several_frames_the_largest_counts() -> None:
     """A decoder takes the last, and a small one behind a large one would hide it."""
     data = picture("JPEG", (10, 20))
     at = data.index(b"\xff\xc0")
-    large = data[at:at + 5] + b"\x7f\xff\x7f\xff" + data[at + 9 : at + 19]
+    large = data[at : at + 5] + b"\x7f\xff\x7f\xff" + data[at + 9 : at + 19]
     assert claim_of(data[:at] + large + data[at:]).pixels == 0x7FFF * 0x7FFF
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", b"\xff\xd8\xff", b"RIFF0000WEBPVP8 ", b"RIFF0000WEBPVP8X"]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            b"",
+            b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR",
+            b"\xff\xd8\xff",
+            b"RIFF0000WEBPVP8 ",
+            b"RIFF0000WEBPVP8X",
+        ]
+    ),
+)
 def test_nothing_else_comes_out_than_a_claim_or_a_refusal(data: bytes, head: bytes) -> None:
     try:
         found = claim_of(head + data)

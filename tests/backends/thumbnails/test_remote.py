@@ -1,4 +1,6 @@
-"""Pictures of cards over real sockets: from allowed hosts alone, never followed elsewhere, and no more than they may be."""
+"""Pictures of cards over real sockets: from allowed hosts alone, never followed elsewhere, and no
+more than they may be.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def pictures(service: CivitaiService) -> Iterator[RemotePictures]:
     made.close()
 
 
-def test_a_picture_of_an_allowed_host_comes_small_and_nothing_of_ours_goes(service: CivitaiService, pictures: RemotePictures) -> None:
+def test_a_picture_of_an_allowed_host_comes_small_and_nothing_of_ours_goes(
+    service: CivitaiService, pictures: RemotePictures
+) -> None:
     service.faults.add(Fault("/pic", status=200, body=picture(size=(900, 300)), headers=PNG))
     assert pictures.small(f"{service.api}/pic.png").startswith(b"\xff\xd8\xff")
     assert not {"authorization", "cookie", "referer"} & set(service.seen[0].headers)
@@ -39,31 +43,65 @@ def test_a_picture_of_an_allowed_host_comes_small_and_nothing_of_ours_goes(servi
 def test_the_hosts_are_those_of_the_services_over_https() -> None:
     assert all(origin.startswith("https://") for origin in ORIGINS)
     assert RemotePictures().allows("https://image.civitai.com/x/1.jpeg")
-    for url in ("http://image.civitai.com/x", "https://image.civitai.com.evil.org/", "https://image.civitai.com@evil.org/", "x", "https://10.0.0.1/"):
+    for url in (
+        "http://image.civitai.com/x",
+        "https://image.civitai.com.evil.org/",
+        "https://image.civitai.com@evil.org/",
+        "x",
+        "https://10.0.0.1/",
+    ):
         assert not RemotePictures().allows(url)
 
 
-@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "http://127.0.0.1:1/x", "https://192.168.1.1/x", "https://elsewhere.org/x"])
-def test_another_host_is_not_asked(service: CivitaiService, pictures: RemotePictures, url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "file:///etc/passwd",
+        "http://127.0.0.1:1/x",
+        "https://192.168.1.1/x",
+        "https://elsewhere.org/x",
+    ],
+)
+def test_another_host_is_not_asked(
+    service: CivitaiService, pictures: RemotePictures, url: str
+) -> None:
     with pytest.raises(StylusError):
         pictures.small(url)
     assert not service.seen
 
 
-def test_it_is_not_followed_to_another_host(service: CivitaiService, pictures: RemotePictures) -> None:
-    service.faults.add(Fault("/pic", on="api", status=302, headers={"Location": f"{service.storage}/pic"}))
+def test_it_is_not_followed_to_another_host(
+    service: CivitaiService, pictures: RemotePictures
+) -> None:
+    service.faults.add(
+        Fault("/pic", on="api", status=302, headers={"Location": f"{service.storage}/pic"})
+    )
     with pytest.raises(BadAnswer, match="does not follow"):
         pictures.small(f"{service.api}/pic")
     assert [seen.on for seen in service.seen] == ["api"]
-    service.faults.add(Fault("/pic", on="api", status=302, headers={"Location": "/other"}), Fault("/other", status=200, body=picture(), headers=PNG))
+    service.faults.add(
+        Fault("/pic", on="api", status=302, headers={"Location": "/other"}),
+        Fault("/other", status=200, body=picture(), headers=PNG),
+    )
     assert pictures.small(f"{service.api}/pic")
 
 
-def test_a_name_that_leads_inside_is_not_talked_to(service: CivitaiService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after somebody has changed what the name leads to: the address is allowed, the machine behind it is not."""
+def test_a_name_that_leads_inside_is_not_talked_to(
+    service: CivitaiService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after somebody has changed what the name leads to: the address is allowed, the machine
+    behind it is not.
+    """
     port = int(service.api.rpartition(":")[2])
     found = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **named: found("127.0.0.1" if host == "pictures.example" else host, *rest, **named))
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **named: found(
+            "127.0.0.1" if host == "pictures.example" else host, *rest, **named
+        ),
+    )
     url = f"http://pictures.example:{port}"
     service.faults.add(Fault("/pic", status=200, body=picture(), headers=PNG))
     careful, trusting = Http(limits=QUICK, within={url}), Http(limits=QUICK)
@@ -87,16 +125,43 @@ def test_a_client_for_some_origins_asks_no_other(service: CivitaiService) -> Non
 @pytest.mark.parametrize(
     ("fault", "error", "said"),
     [
-        (Fault("/pic", status=200, body=b"<html>log in</html>", headers={"Content-Type": "text/html"}), NotAPicture, "no JPEG"),
-        (Fault("/pic", status=200, body=picture(), headers={"Content-Type": "text/html"}), NotAPicture, "text/html"),
+        (
+            Fault(
+                "/pic",
+                status=200,
+                body=b"<html>log in</html>",
+                headers={"Content-Type": "text/html"},
+            ),
+            NotAPicture,
+            "no JPEG",
+        ),
+        (
+            Fault("/pic", status=200, body=picture(), headers={"Content-Type": "text/html"}),
+            NotAPicture,
+            "text/html",
+        ),
         (Fault("/pic", status=404), Refusal, "404"),
-        (Fault("/pic", status=200, body=picture(), headers=PNG, cut_at=5), Unreachable, "broke off"),
-        (Fault("/pic", status=200, body=picture(), headers=PNG, stall_at=5), Unreachable, "in time"),
-        (Fault("/pic", status=200, body=picture() + bytes(70_000), headers=PNG), NotAPicture, "more than"),
+        (
+            Fault("/pic", status=200, body=picture(), headers=PNG, cut_at=5),
+            Unreachable,
+            "broke off",
+        ),
+        (
+            Fault("/pic", status=200, body=picture(), headers=PNG, stall_at=5),
+            Unreachable,
+            "in time",
+        ),
+        (
+            Fault("/pic", status=200, body=picture() + bytes(70_000), headers=PNG),
+            NotAPicture,
+            "more than",
+        ),
     ],
     ids=lambda value: value.status if isinstance(value, Fault) else None,
 )
-def test_what_is_no_picture_is_a_sentence(service: CivitaiService, fault: Fault, error: type[StylusError], said: str) -> None:
+def test_what_is_no_picture_is_a_sentence(
+    service: CivitaiService, fault: Fault, error: type[StylusError], said: str
+) -> None:
     pictures = RemotePictures(Thumbnails(largest=60_000), {service.api}, QUICK)
     service.faults.add(fault)
     with pytest.raises(error, match=said):

@@ -24,7 +24,15 @@ def opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize(("size", "small"), [((1024, 512), (512, 256)), ((40, 30), (40, 30)), ((600, 2400), (128, 512)), ((4000, 3), (512, 1))])
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [
+        ((1024, 512), (512, 256)),
+        ((40, 30), (40, 30)),
+        ((600, 2400), (128, 512)),
+        ((4000, 3), (512, 1)),
+    ],
+)
 def test_it_is_a_small_jpeg(kind: str, size: tuple[int, int], small: tuple[int, int]) -> None:
     made = opened(Thumbnails().small(picture(kind, size)))
     assert made.size == small
@@ -57,7 +65,12 @@ def test_it_is_turned_the_right_way_up() -> None:
 def test_nothing_but_pixels_goes_over() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "secret prompt")
-    jpeg = picture("JPEG", comment=b"secret prompt", exif=b"Exif\0\0secret prompt", icc_profile=b"secret prompt")
+    jpeg = picture(
+        "JPEG",
+        comment=b"secret prompt",
+        exif=b"Exif\0\0secret prompt",
+        icc_profile=b"secret prompt",
+    )
     webp = picture("WEBP", xmp=b"secret prompt", exif=b"Exif\0\0secret prompt")
     for data in (picture("PNG", pnginfo=info), jpeg, webp, picture() + b"secret prompt"):
         assert b"secret" in data
@@ -69,9 +82,15 @@ def test_nothing_but_pixels_goes_over() -> None:
 @pytest.mark.parametrize(
     ("data", "stated", "said"),
     [
-        (animated("PNG"), "", "animated"), (animated("WEBP"), "", "animated"), (picture("GIF"), "", "no JPEG"),
-        (picture("JPEG"), "image/png", "is a JPEG"), (picture(), "text/html; charset=utf-8", "is a PNG"), (picture("WEBP"), "image/jpeg", "is a WEBP"),
-        (png_of(30_000, 30_000), "", "30,000 x 30,000"), (png_of(0, 9), "", "no size"), (png_of(500, 500, b"\0" * 60), "", "damaged"),
+        (animated("PNG"), "", "animated"),
+        (animated("WEBP"), "", "animated"),
+        (picture("GIF"), "", "no JPEG"),
+        (picture("JPEG"), "image/png", "is a JPEG"),
+        (picture(), "text/html; charset=utf-8", "is a PNG"),
+        (picture("WEBP"), "image/jpeg", "is a WEBP"),
+        (png_of(30_000, 30_000), "", "30,000 x 30,000"),
+        (png_of(0, 9), "", "no size"),
+        (png_of(500, 500, b"\0" * 60), "", "damaged"),
         (b"RIFF\x10\0\0\0WEBPVP8X" + bytes(40), "", "decoded|damaged"),
     ],
 )
@@ -109,7 +128,9 @@ def test_a_bomb_costs_neither_time_nor_memory() -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("stated", ["", "image/png", "IMAGE/PNG; x=1", "application/octet-stream", "image/x-png"])
+@pytest.mark.parametrize(
+    "stated", ["", "image/png", "IMAGE/PNG; x=1", "application/octet-stream", "image/x-png"]
+)
 def test_what_says_what_it_is_or_nothing_is_taken(stated: str) -> None:
     assert Thumbnails().small(picture(), stated)
 
@@ -141,7 +162,9 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
 def test_many_at_once() -> None:
     thumbnails, made = Thumbnails(edge=32), list[bytes]()
     data = picture("PNG", (500, 500))
-    threads = [threading.Thread(target=lambda: made.append(thumbnails.small(data))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: made.append(thumbnails.small(data))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

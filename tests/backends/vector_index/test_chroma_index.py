@@ -1,4 +1,6 @@
-"""Chroma and the matrix together: kept in step, repaired from each other, and honest about what was lost."""
+"""Chroma and the matrix together: kept in step, repaired from each other, and honest about what was
+lost.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def agree(folder: Path, **options: object) -> dict[AdapterKey, str]:
         for rows, vectors in index._home.fetch(view, sorted(here)):
             assert np.allclose(vectors, unit(*(row.fingerprint for row in rows)), atol=1e-6)
             for matrix_rows, matrix_vectors in index._rows[view].batches([row.key for row in rows]):
-                assert np.array_equal(matrix_vectors, unit(*(row.fingerprint for row in matrix_rows)))
+                assert np.array_equal(
+                    matrix_vectors, unit(*(row.fingerprint for row in matrix_rows))
+                )
     index.close()
     return index.fingerprints("card")
 
@@ -85,12 +89,17 @@ def test_wrong_vectors_are_refused_whole(tmp_path: Path) -> None:
 
 def test_the_last_of_one_key_in_a_batch_counts(tmp_path: Path) -> None:
     index = opened(tmp_path)
-    index.write([item(1, fingerprint="a"), item(1, fingerprint="b"), item(1, "title", fingerprint="c")], unit("a", "b", "c"))
+    index.write(
+        [item(1, fingerprint="a"), item(1, fingerprint="b"), item(1, "title", fingerprint="c")],
+        unit("a", "b", "c"),
+    )
     index.close()
     assert agree(tmp_path) == {AdapterKey.civitai(1): "b"}
 
 
-@pytest.mark.parametrize("harm", ["matrix gone", "matrix cut", "chroma gone", "chroma lost some", "chroma has others"])
+@pytest.mark.parametrize(
+    "harm", ["matrix gone", "matrix cut", "chroma gone", "chroma lost some", "chroma has others"]
+)
 def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
     index = opened(tmp_path)
     fill(index)
@@ -220,7 +229,9 @@ def test_chromas_index_finds_nearly_all(tmp_path: Path) -> None:
         true = exactly.search("card", asked, 150, families)
         found = index.search("card", asked, 150, families)
         shared = [len(set(one) & set(other)) / 150 for one, other in zip(found, true, strict=True)]
-        sys.stdout.write(f"recall@150 of Chroma's index over 3,000, families {families}: {np.mean(shared):.4f}\n")
+        sys.stdout.write(
+            f"recall@150 of Chroma's index over 3,000, families {families}: {np.mean(shared):.4f}\n"
+        )
         assert np.mean(shared) > 0.9
     index.close()
 
@@ -244,7 +255,10 @@ def test_searches_run_beside_a_writer(tmp_path: Path) -> None:
     def read() -> None:
         while not stop.is_set():
             hits = index.search("card", unit("print-3", "print-50"), 5)
-            if hits[0][0].key != AdapterKey.civitai(3) or index.cosines("card", unit("print-3"), [hits[0][0].key])[0, 0] < 0.999:
+            if (
+                hits[0][0].key != AdapterKey.civitai(3)
+                or index.cosines("card", unit("print-3"), [hits[0][0].key])[0, 0] < 0.999
+            ):
                 wrong.append(hits)
             stop.wait(0.002)
 

@@ -1,4 +1,6 @@
-"""kill -9 at any moment: what write() and remove() had returned for is so, and Chroma and the matrix agree."""
+"""kill -9 at any moment: what write() and remove() had returned for is so, and Chroma and the
+matrix agree.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,27 @@ from tests.backends.vector_index.test_chroma_index import agree
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def killed(folder: Path, turn: int, after: float, between: str = "") -> list[tuple[str, dict[str, str | None]]]:
-    """What the writer had said when it died, by its own hand or `after` seconds from its first change on; every other
-    time that counts from when the change began, Chroma's opening included, else from when it had returned."""
-    command = [sys.executable, "-m", "tests.backends.vector_index.writer", str(folder), str(turn), between]
+def killed(
+    folder: Path, turn: int, after: float, between: str = ""
+) -> list[tuple[str, dict[str, str | None]]]:
+    """What the writer had said when it died, by its own hand or `after` seconds from its first
+    change on; every other time that counts from when the change began, Chroma's opening included,
+    else from when it had returned.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "tests.backends.vector_index.writer",
+        str(folder),
+        str(turn),
+        between,
+    ]
     said = folder.parent / f"said-{turn}"
     with said.open("wb") as out, subprocess.Popen(command, stdout=out, cwd=ROOT) as writer:
         patience, sign = time.monotonic() + 60, b"begin" if turn % 2 else b"done"
-        while sign not in said.read_bytes() and writer.poll() is None and time.monotonic() < patience:
+        while (
+            sign not in said.read_bytes() and writer.poll() is None and time.monotonic() < patience
+        ):
             time.sleep(0.01)
         if between:
             writer.wait(60)
@@ -34,8 +49,12 @@ def killed(folder: Path, turn: int, after: float, between: str = "") -> list[tup
     return [(line[0], line[1]) for line in map(json.loads, whole.splitlines())]
 
 
-def check(folder: Path, certain: dict[str, str | None], said: list[tuple[str, dict[str, str | None]]]) -> None:
-    """Updates `certain` to what must be so now; keys of the change that was under way may be either."""
+def check(
+    folder: Path, certain: dict[str, str | None], said: list[tuple[str, dict[str, str | None]]]
+) -> None:
+    """Updates `certain` to what must be so now; keys of the change that was under way may be
+    either.
+    """
     under_way: dict[str, str | None] = {}
     for what, changes in said:
         under_way = changes if what == "begin" else {}

@@ -38,7 +38,16 @@ def test_empty_until_the_length_is_known_then_the_real_one(tmp_path: Path) -> No
     again.close()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"embedder": "bag", "dimensions": "384"}', '{"embedder": "bag", "dimensions": 0}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"embedder": "bag", "dimensions": "384"}',
+        '{"embedder": "bag", "dimensions": 0}',
+    ],
+)
 def test_what_makes_no_sense_is_not_remembered(tmp_path: Path, text: str) -> None:
     assert remembered_dimensions(tmp_path / "none", "bag") == 0
     (tmp_path / "x").mkdir()

@@ -1,4 +1,6 @@
-"""Lent vectors answer as the index's own would, until the encoder makes its own; nothing of them is in Chroma."""
+"""Lent vectors answer as the index's own would, until the encoder makes its own; nothing of them is
+in Chroma.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def unit(rows: int, seed: int) -> Matrix:
 
 
 def items(*numbers: int, family: str = "sd1") -> list[LentItem]:
-    return [LentItem(AdapterKey.civitai(number), family, (f"t{number}", f"c{number}")) for number in numbers]
+    return [
+        LentItem(AdapterKey.civitai(number), family, (f"t{number}", f"c{number}"))
+        for number in numbers
+    ]
 
 
 @pytest.fixture
@@ -36,14 +41,18 @@ def index(tmp_path: Path) -> Iterator[LentIndex]:
 
 
 def opened_at(folder: Path) -> LentIndex:
-    return LentIndex(ChromaIndex(folder / "vectors", "encoder", WIDTH), folder / "vectors" / "lent", WIDTH)
+    return LentIndex(
+        ChromaIndex(folder / "vectors", "encoder", WIDTH), folder / "vectors" / "lent", WIDTH
+    )
 
 
 def test_they_are_found_in_every_view(index: LentIndex) -> None:
     vectors = unit(3, 1)
     index.lend(items(1, 2, 3), vectors)
     for place, view in enumerate(VIEWS):
-        assert [hit.key for hit in index.search(view, vectors[1:2], 1)[0]] == [AdapterKey.civitai(2)]
+        assert [hit.key for hit in index.search(view, vectors[1:2], 1)[0]] == [
+            AdapterKey.civitai(2)
+        ]
         assert index.fingerprints(view)[AdapterKey.civitai(3)] == ("t3", "c3")[place]
         near = index.cosines(view, vectors[:1], [AdapterKey.civitai(1), AdapterKey.civitai(9)])
         assert np.allclose(near, [[1.0, 0.0]], atol=1e-5)
@@ -54,12 +63,16 @@ def test_they_are_found_in_every_view(index: LentIndex) -> None:
 def test_beside_the_indexs_own_they_are_ranked_together(index: LentIndex) -> None:
     vectors = unit(40, 2)
     index.lend(items(*range(20)), vectors[:20])
-    own = [VectorItem(AdapterKey.civitai(number), "card", "sdxl", "own") for number in range(20, 40)]
+    own = [
+        VectorItem(AdapterKey.civitai(number), "card", "sdxl", "own") for number in range(20, 40)
+    ]
     index.write(own, vectors[20:])
     query = unit(1, 3)
     expected = sorted(range(40), key=lambda number: -float(vectors[number] @ query[0]))[:7]
     assert [int(hit.key.value) for hit in index.search("card", query, 7)[0]] == expected
-    assert all(int(hit.key.value) < 20 for hit in index.search("card", query, 40, frozenset({"sd1"}))[0])
+    assert all(
+        int(hit.key.value) < 20 for hit in index.search("card", query, 40, frozenset({"sd1"}))[0]
+    )
     assert len(index.search("title", query, 40)[0]) == 20
 
 
@@ -71,7 +84,9 @@ def test_the_encoders_own_counts_from_then_on(index: LentIndex, tmp_path: Path) 
     for each in (index, opened_at(tmp_path)):
         assert each.fingerprints("card")[one] == "mine"
         assert each.fingerprints("title")[one] == "t1"
-        assert [hit.cosine for hit in each.search("card", own, 5)[0] if hit.key == one] == [pytest.approx(1.0, abs=1e-5)]
+        assert [hit.cosine for hit in each.search("card", own, 5)[0] if hit.key == one] == [
+            pytest.approx(1.0, abs=1e-5)
+        ]
         assert each.cosines("card", own, [one])[0, 0] == pytest.approx(1.0, abs=1e-5)
         assert each.cosines("title", vectors[:1], [one])[0, 0] == pytest.approx(1.0, abs=1e-5)
     index.lend(items(1), vectors[:1])
@@ -86,7 +101,9 @@ def test_what_is_removed_is_gone(index: LentIndex, tmp_path: Path) -> None:
     index.set_mark("here")
     for each in (index, opened_at(tmp_path)):
         assert set(each.fingerprints("title")) == {AdapterKey.civitai(1), AdapterKey.civitai(3)}
-        assert AdapterKey.civitai(2) not in [hit.key for hit in each.search("title", vectors[1:2], 3)[0]]
+        assert AdapterKey.civitai(2) not in [
+            hit.key for hit in each.search("title", vectors[1:2], 3)[0]
+        ]
         assert (each.mark, each.notes) == ("here", ())
 
 

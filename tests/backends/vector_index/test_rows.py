@@ -1,4 +1,6 @@
-"""The matrix file: appended, replaced, dropped, compacted, and whole again after whatever cut it."""
+"""The matrix file: appended, replaced, dropped, compacted, and whole again after whatever cut
+it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def row(number: int, print_: str = "") -> Row:
 
 
 def put(rows: Rows, *numbers: int) -> None:
-    rows.append([row(number) for number in numbers], unit(*(f"print-{number}" for number in numbers)))
+    rows.append(
+        [row(number) for number in numbers], unit(*(f"print-{number}" for number in numbers))
+    )
 
 
 def vector_of(rows: Rows, number: int) -> Matrix | None:
@@ -54,7 +58,10 @@ def test_batches_give_rows_with_vectors(tmp_path: Path, monkeypatch: pytest.Monk
     rows = Rows(tmp_path, "card", WIDE)
     put(rows, 1, 2, 3)
     batches = list(rows.batches(["civitai:3", "civitai:9", "civitai:1", "civitai:2"]))
-    assert [[one.key for one in part] for part, _ in batches] == [["civitai:3", "civitai:1"], ["civitai:2"]]
+    assert [[one.key for one in part] for part, _ in batches] == [
+        ["civitai:3", "civitai:1"],
+        ["civitai:2"],
+    ]
     assert batches[0][0][0] == row(3)
     assert np.array_equal(batches[0][1], unit("print-3", "print-1"))
 
@@ -86,7 +93,9 @@ def test_a_flipped_byte_in_the_log_ends_it_there(tmp_path: Path) -> None:
     assert held(Rows(tmp_path, "card", WIDE)) == {"civitai:1": "print-1"}
 
 
-@pytest.mark.parametrize("harm", ["vectors cut", "vectors gone", "log gone", "pointer cut", "pointer of another kind"])
+@pytest.mark.parametrize(
+    "harm", ["vectors cut", "vectors gone", "log gone", "pointer cut", "pointer of another kind"]
+)
 def test_what_cannot_be_used_is_made_anew(tmp_path: Path, harm: str) -> None:
     put(Rows(tmp_path, "card", WIDE), 1, 2)
     if harm == "vectors cut":
@@ -100,7 +109,11 @@ def test_what_cannot_be_used_is_made_anew(tmp_path: Path, harm: str) -> None:
     assert len(opened) == 0
     put(opened, 5)
     assert held(Rows(tmp_path, "card", WIDE)) == {"civitai:5": "print-5"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.2.rows", "card.2.vectors", "card.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "card.2.rows",
+        "card.2.vectors",
+        "card.json",
+    ]
 
 
 def test_compaction_keeps_what_lives_and_what_is_being_read(tmp_path: Path) -> None:
@@ -110,7 +123,11 @@ def test_compaction_keeps_what_lives_and_what_is_being_read(tmp_path: Path) -> N
     before = rows.snapshot()
     copied = before.vectors.copy()
     rows.compact()
-    assert held(rows) == held(Rows(tmp_path, "card", WIDE)) == {f"civitai:{n}": f"print-{n}" for n in range(16, 21)}
+    assert (
+        held(rows)
+        == held(Rows(tmp_path, "card", WIDE))
+        == {f"civitai:{n}": f"print-{n}" for n in range(16, 21)}
+    )
     assert len(rows.snapshot().vectors) == 5
     assert np.array_equal(before.vectors, copied)
     assert (tmp_path / "card.2.vectors").stat().st_size == 5 * WIDE * 4
@@ -138,7 +155,9 @@ def test_compaction_killed_before_the_pointer_turned_changes_nothing(
     assert not (tmp_path / "card.2.vectors").exists()
 
 
-def test_many_replacements_compact_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_replacements_compact_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rows_module, "_FEW", 5)
     rows = Rows(tmp_path, "card", WIDE)
     for _ in range(10):
@@ -148,7 +167,14 @@ def test_many_replacements_compact_by_themselves(tmp_path: Path, monkeypatch: py
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["put", "drop", "compact", "open"]), st.lists(st.integers(1, 9), max_size=4))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["put", "drop", "compact", "open"]),
+            st.lists(st.integers(1, 9), max_size=4),
+        )
+    )
+)
 def test_it_behaves_like_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[int]]]
 ) -> None:
@@ -161,7 +187,9 @@ def test_it_behaves_like_a_dictionary(
             wanted.update((one.key, one.fingerprint) for one in fresh)
         elif what == "drop":
             rows.drop([f"civitai:{number}" for number in numbers])
-            wanted = {key: value for key, value in wanted.items() if int(key.split(":")[1]) not in numbers}
+            wanted = {
+                key: value for key, value in wanted.items() if int(key.split(":")[1]) not in numbers
+            }
         elif what == "compact":
             rows.compact()
         else:

@@ -27,11 +27,24 @@ def address(tmp_path: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = shutil.which("chroma", path=str(Path(sys.executable).parent))
-    command = [program] if program else [sys.executable, "-c", "from chromadb.cli.cli import app; app()"]
+    command = (
+        [program] if program else [sys.executable, "-c", "from chromadb.cli.cli import app; app()"]
+    )
     quiet = {**os.environ, "ANONYMIZED_TELEMETRY": "False"}
     with subprocess.Popen(
-        [*command, "run", "--path", str(tmp_path / "server"), "--host", "127.0.0.1", "--port", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet,
+        [
+            *command,
+            "run",
+            "--path",
+            str(tmp_path / "server"),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=quiet,
     ) as server:
         patience = time.monotonic() + 60
         while time.monotonic() < patience and server.poll() is None:
@@ -55,9 +68,13 @@ def test_two_machines_share_a_server(tmp_path: Path, address: str) -> None:
     assert len(other.fingerprints("card")) == 38
     by_chroma = ChromaIndex(tmp_path / "other", "bag", WIDE, url=address, exact_below=0)
     for families in (None, frozenset({"flux"})):
-        found = [index.search("card", unit("a", "b"), 10, families) for index in (one, other, by_chroma)]
+        found = [
+            index.search("card", unit("a", "b"), 10, families) for index in (one, other, by_chroma)
+        ]
         assert found[0] == found[1]
-        assert [[hit.key for hit in hits] for hits in found[2]] == [[hit.key for hit in hits] for hits in found[0]]
+        assert [[hit.key for hit in hits] for hits in found[2]] == [
+            [hit.key for hit in hits] for hits in found[0]
+        ]
     assert np.array_equal(
         one.cosines("card", unit("a"), list(one.fingerprints("card"))),
         other.cosines("card", unit("a"), list(one.fingerprints("card"))),

@@ -1,7 +1,8 @@
-"""A process to be killed: writes and removes batches for ever, and says on stdout what has returned.
+"""A process to be killed: writes and removes batches for ever, and says on stdout what has
+returned.
 
-`python -m tests.backends.vector_index.writer FOLDER ROUND [between]`; with `between` it kills itself after Chroma has
-taken its third change and before the matrix has.
+`python -m tests.backends.vector_index.writer FOLDER ROUND [between]`; with `between` it kills
+itself after Chroma has taken its third change and before the matrix has.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ def main(folder: Path, turn: int, between: str) -> None:
         if between == "drop" and batch > 1:
             continue
         prints = {f"civitai:{number}": f"{turn}-{batch}-{number}" for number in numbers}
-        items = [item(number, view, "sd1", prints[f"civitai:{number}"]) for view in VIEWS for number in numbers]
+        items = [
+            item(number, view, "sd1", prints[f"civitai:{number}"])
+            for view in VIEWS
+            for number in numbers
+        ]
         say("begin", dict(prints))
         index.write(items, made(items))
         say("done", dict(prints))

@@ -1,6 +1,8 @@
-"""How the host reads a prompt, written again from its behaviour and slowly: what the parser is measured against.
+"""How the host reads a prompt, written again from its behaviour and slowly: what the parser is
+measured against.
 
-Comments go first, then extra networks, then AND splits with its weights, then brackets give attention, each kind for itself.
+Comments go first, then extra networks, then AND splits with its weights, then brackets give
+attention, each kind for itself.
 """
 
 from __future__ import annotations
@@ -11,7 +13,24 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 FRAGMENTS = (
-    *("a cat", "red", " ", " ", ",", ", ", "\n", "\t", "1.2", "9", ".", "猫", "\x00", "\ud800", "=", "-"),
+    *(
+        "a cat",
+        "red",
+        " ",
+        " ",
+        ",",
+        ", ",
+        "\n",
+        "\t",
+        "1.2",
+        "9",
+        ".",
+        "猫",
+        "\x00",
+        "\ud800",
+        "=",
+        "-",
+    ),
     *("(", ")", "[", "]", "{", "}", "|", ":", ":1.2", ":0.5)", "\\", "\\(", "\\]", "#", "$$", "::"),
     *(
         "BREAK",

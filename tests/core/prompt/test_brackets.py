@@ -11,7 +11,9 @@ from stylus_ext.core.prompt.tokens import TEXT, tokenise
 from tests.core.prompt.host_reading import read
 
 ATTENTION = st.lists(
-    st.sampled_from(["(", ")", "[", "]", ":1.2)", ":0.5)", ": .9 )", " AND ", "cat", "dog ", ",", "\\(", "\\)"]),
+    st.sampled_from(
+        ["(", ")", "[", "]", ":1.2)", ":0.5)", ": .9 )", " AND ", "cat", "dog ", ",", "\\(", "\\)"]
+    ),
     max_size=14,
 ).map("".join)
 
@@ -67,7 +69,9 @@ def test_attention_is_the_hosts(text: str) -> None:
         if token.kind != "and" and index not in brackets.silent
         for letter in (token.text[1:] if token.kind == "escape" else token.text)
     ]
-    theirs = [(letter, round(weight, 6)) for part in read(text).parts for letter, weight in part.letters]
+    theirs = [
+        (letter, round(weight, 6)) for part in read(text).parts for letter, weight in part.letters
+    ]
     assert ours == theirs
 
 
@@ -95,7 +99,8 @@ def test_alternatives_are_separated(text: str, separators: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "variants"), [("{a|b}", True), ("{2$$a}", True), ("{a}", False), ("a|b}", False), ("[a|b]", False)]
+    ("text", "variants"),
+    [("{a|b}", True), ("{2$$a}", True), ("{a}", False), ("a|b}", False), ("[a|b]", False)],
 )
 def test_variants_need_dynamic_prompts(text: str, variants: bool) -> None:
     assert structure(tokenise(text)).variants is variants

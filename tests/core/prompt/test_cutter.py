@@ -19,7 +19,10 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.spans import spans
 
 WORDS = ("fox", "snow", "red", "owl")
-CAPTIONS = st.lists(st.sampled_from([*WORDS, "a", "the", "in", "sitting", ",", "zeppelin", "и", "\n", "two"]), max_size=14).map(" ".join)
+CAPTIONS = st.lists(
+    st.sampled_from([*WORDS, "a", "the", "in", "sitting", ",", "zeppelin", "и", "\n", "two"]),
+    max_size=14,
+).map(" ".join)
 
 
 def made(seed: int = 0) -> Cutter:
@@ -27,7 +30,9 @@ def made(seed: int = 0) -> Cutter:
     width = (EDGES + 1) * (numbers + CLASSES) + PLAIN
     shapes = ((len(WORDS) + 2, numbers), (width, hidden), (hidden,), (hidden,))
     vectors, inner, bias, out = (order.normal(size=shape).astype(np.float32) for shape in shapes)
-    return Cutter({word: number for number, word in enumerate(WORDS, 2)}, vectors, inner, bias, out, 0.1)
+    return Cutter(
+        {word: number for number, word in enumerate(WORDS, 2)}, vectors, inner, bias, out, 0.1
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,11 +80,25 @@ def test_what_is_cut_is_disjoint_in_order_and_telling(caption: str, seed: int) -
 def test_no_other_cut_is_worth_more(caption: str, seed: int) -> None:
     found = possible(caption)
     worth = np.random.default_rng(seed).random(len(found.places)).astype(np.float32)
-    value = {tuple(place): float(each) - 0.4 for place, each in zip(found.places.tolist(), worth, strict=True)}
+    value = {
+        tuple(place): float(each) - 0.4
+        for place, each in zip(found.places.tolist(), worth, strict=True)
+    }
     mine = sum(value[place] for place in best(found, worth))
     most = [0.0]
     for behind in range(1, len(found.words) + 1):
-        most.append(max([most[-1], *(most[first] + gain for (first, last), gain in value.items() if last == behind)]))
+        most.append(
+            max(
+                [
+                    most[-1],
+                    *(
+                        most[first] + gain
+                        for (first, last), gain in value.items()
+                        if last == behind
+                    ),
+                ]
+            )
+        )
     assert mine == pytest.approx(most[-1], abs=1e-5)
 
 
@@ -92,7 +111,17 @@ def test_written_and_read_again_it_cuts_alike() -> None:
     assert np.allclose(before.worth(found), after.worth(found), atol=1e-3)
 
 
-@pytest.mark.parametrize("spoilt", [{"words": ["fox"]}, {"vectors": [[0.0]]}, {"bias": [0.0]}, {"out": None}, {"rest": "much"}, {"hidden": [[float("nan")]]}])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"words": ["fox"]},
+        {"vectors": [[0.0]]},
+        {"bias": [0.0]},
+        {"out": None},
+        {"rest": "much"},
+        {"hidden": [[float("nan")]]},
+    ],
+)
 def test_what_is_no_cutter_is_refused(spoilt: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="no weights of the cutter"):
         cutter_of({**values_of(made()), **spoilt})

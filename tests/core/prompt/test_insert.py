@@ -1,4 +1,6 @@
-"""Insertion: the additions stand inside their segments, and nothing else has changed; for us and for the host."""
+"""Insertion: the additions stand inside their segments, and nothing else has changed; for us and
+for the host.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from tests.core.prompt.host_reading import PROMPTS, Letters, Part, read
 
 TAG = "trigger <lora:new:0.8>"
-ADDITIONS = ("zzz", "zzz, (zzz:1.2)", r"zzz \(zzz\)", "<lora:zzz:0.8>", "zzz <lora:zzz:0.8>", "2 zzz", "猫")
+ADDITIONS = (
+    "zzz",
+    "zzz, (zzz:1.2)",
+    r"zzz \(zzz\)",
+    "<lora:zzz:0.8>",
+    "zzz <lora:zzz:0.8>",
+    "2 zzz",
+    "猫",
+)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +78,9 @@ def test_where_additions_go(text: str, additions: dict[int, str], expected: str)
         ("a <b:", {0: "x>"}, "change how"),
     ],
 )
-def test_what_cannot_be_added_is_refused_with_the_reason(text: str, additions: dict[int, str], because: str) -> None:
+def test_what_cannot_be_added_is_refused_with_the_reason(
+    text: str, additions: dict[int, str], because: str
+) -> None:
     inserted = insert(parse_prompt(text), additions)
     assert inserted.text == text
     (refusal,) = inserted.refused
@@ -82,7 +94,9 @@ def test_one_refusal_does_not_stop_the_others() -> None:
     assert [refusal.segment for refusal in inserted.refused] == [0]
 
 
-@pytest.mark.parametrize("addition", ["x", "(x:1.2)", "[x]", r"x \(y\)", "<lora:x:1>, y", "[a:b:0.5]", "x.", "猫", ""])
+@pytest.mark.parametrize(
+    "addition", ["x", "(x:1.2)", "[x]", r"x \(y\)", "<lora:x:1>, y", "[a:b:0.5]", "x.", "猫", ""]
+)
 def test_harmless(addition: str) -> None:
     assert is_harmless(addition)
 
@@ -124,7 +138,11 @@ def test_without_the_additions_the_text_is_the_users(text: str, additions: dict[
     assert re.fullmatch(pattern + re.escape(text[done:]), inserted.text)
 
 
-CASES = (PROMPTS, st.integers(0, 2), st.sampled_from(["zzz", "<lora:zzz:0.8>", "zzz <lora:zzz:0.8>"]))
+CASES = (
+    PROMPTS,
+    st.integers(0, 2),
+    st.sampled_from(["zzz", "<lora:zzz:0.8>", "zzz <lora:zzz:0.8>"]),
+)
 
 
 @settings(deadline=None, max_examples=200)
@@ -143,12 +161,15 @@ def test_nothing_is_added_to_a_comment() -> None:
 @pytest.mark.long
 @settings(deadline=None, max_examples=5000)
 @given(*CASES)
-def test_for_the_host_only_the_addition_is_new_however_long_one_looks(text: str, index: int, addition: str) -> None:
+def test_for_the_host_only_the_addition_is_new_however_long_one_looks(
+    text: str, index: int, addition: str
+) -> None:
     _only_the_addition_is_new(text, index, addition)
 
 
 def _only_the_addition_is_new(text: str, index: int, addition: str) -> None:
-    # The host glues together what stood around a network or a comment: AND<lora:x:1>y is no AND for it, but is one for us.
+    # The host glues together what stood around a network or a comment: AND<lora:x:1>y is no AND for
+    # it, but is one for us.
     text = re.sub(r"(<\w+:[^>]+>)", r" \1 ", text).replace("#", " # (why\n")
     prompt = parse_prompt(text)
     inserted = insert(prompt, {index: addition})
@@ -167,4 +188,6 @@ def _only_the_addition_is_new(text: str, index: int, addition: str) -> None:
 
 
 def _spoken(part: Part) -> tuple[float, Letters]:
-    return part.weight, [(letter, round(w, 6)) for letter, w in part.letters if letter not in ", \t\nz"]
+    return part.weight, [
+        (letter, round(w, 6)) for letter, w in part.letters if letter not in ", \t\nz"
+    ]

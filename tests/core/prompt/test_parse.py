@@ -15,8 +15,8 @@ from tests.core.prompt.host_reading import FRAGMENTS, PROMPTS
 
 LONGEST = 20_000
 REPEATED = (
-    "(¦[¦{¦)¦]¦}¦|¦:¦\\¦_¦__a¦<a:¦<a:#¦<a:#\n¦<a:#b\n¦#¦:1 ¦[a:¦[:¦{9¦${¦$$¦ :¦(a:1¦(a:1.2)¦[a:b:0.5]¦{a|b}¦{2$$¦a AND ¦a BREAK ¦a, "
-    "¦a\n¦9¦ ¦猫¦\ud800¦\x00¦a. "
+    "(¦[¦{¦)¦]¦}¦|¦:¦\\¦_¦__a¦<a:¦<a:#¦<a:#\n¦<a:#b\n¦#¦:1 ¦[a:¦[:¦{9¦${¦$$¦"
+    " :¦(a:1¦(a:1.2)¦[a:b:0.5]¦{a|b}¦{2$$¦a AND ¦a BREAK ¦a, ¦a\n¦9¦ ¦猫¦\ud800¦\x00¦a. "
 ).split("¦")
 
 
@@ -65,10 +65,16 @@ def _seconds(text: str) -> float:
         ("1girl,solo,red_hair,smile,", True),
         ("a, b, c", False),
         (
-            "A large dog, wet from the rain, runs over the green field, chasing after a small ball, happy as can be",
+            (
+                "A large dog, wet from the rain, runs over the green field, chasing after a small"
+                " ball, happy as can be"
+            ),
             False,
         ),
-        ("masterpiece, best quality, a girl who walks through the rain at night, city lights", True),
+        (
+            "masterpiece, best quality, a girl who walks through the rain at night, city lights",
+            True,
+        ),
         ("1girl, <lora:some thing with many words:1>, smile, hat", True),
         ("a cat # one, two, three, four", False),
         ("猫，犬，鳥，魚", True),

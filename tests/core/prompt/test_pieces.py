@@ -58,7 +58,10 @@ def test_pieces(text: str, expected: list[str]) -> None:
 def test_a_piece_knows_where_it_came_from_and_how_it_is_weighted() -> None:
     text = "a cat BREAK (red  hat:1.3), 1girl AND ([dog]:2)"
     prompt = parse_prompt(text)
-    found = [(p.text, text[p.start : p.end], p.segment, round(p.weight, 3), p.role) for p in pieces(prompt)]
+    found = [
+        (p.text, text[p.start : p.end], p.segment, round(p.weight, 3), p.role)
+        for p in pieces(prompt)
+    ]
     assert found == [
         ("a cat", "a cat", 0, 1.0, "content"),
         ("red hat", "red  hat", 1, 1.3, "content"),
@@ -74,7 +77,9 @@ def test_the_heaviest_word_weighs_for_its_piece() -> None:
 
 
 def test_phrases_keep_the_boilerplate_and_say_so() -> None:
-    roles = [(phrase.text, phrase.role) for phrase in phrases(parse_prompt("masterpiece, 1girl, hat"))]
+    roles = [
+        (phrase.text, phrase.role) for phrase in phrases(parse_prompt("masterpiece, 1girl, hat"))
+    ]
     assert roles == [("masterpiece", "boilerplate"), ("1girl", "count"), ("hat", "content")]
 
 
@@ -88,13 +93,21 @@ def test_pieces_lie_in_order_inside_their_segments(text: str) -> None:
         assert piece.text == " ".join(piece.text.split()) != ""
         segment = prompt.segments[piece.segment]
         assert segment.start <= piece.start
-        assert piece.segment + 1 == len(prompt.segments) or piece.end <= prompt.segments[piece.segment + 1].start
+        assert (
+            piece.segment + 1 == len(prompt.segments)
+            or piece.end <= prompt.segments[piece.segment + 1].start
+        )
         done = piece.end
 
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from(["cat", "red hat", "dog house", "1girl", "blue eyes"]), min_size=1, max_size=6), st.data()
+    st.lists(
+        st.sampled_from(["cat", "red hat", "dog house", "1girl", "blue eyes"]),
+        min_size=1,
+        max_size=6,
+    ),
+    st.data(),
 )
 def test_what_was_written_between_commas_comes_back(parts: list[str], data: st.DataObject) -> None:
     dressings = [

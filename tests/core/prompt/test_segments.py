@@ -20,7 +20,10 @@ from tests.core.prompt.host_reading import PROMPTS, read
         ("a:0.8 AND b : -1.", [("", "a", 0.8), ("AND", "b", -1.0)]),
         ("a :1.2 BREAK b AND c", [("", "a :1.2", None), ("BREAK", "b", None), ("AND", "c", None)]),
         ("a BREAK b :.5 AND c", [("", "a", None), ("BREAK", "b", 0.5), ("AND", "c", None)]),
-        ("a BREAK BREAK AND", [("", "a", None), ("BREAK", "", None), ("BREAK", "", None), ("AND", "", None)]),
+        (
+            "a BREAK BREAK AND",
+            [("", "a", None), ("BREAK", "", None), ("BREAK", "", None), ("AND", "", None)],
+        ),
         ("a AND b :1.2 <lora:x:1> ", [("", "a", None), ("AND", "b", 1.2)]),
         ("a <lora:x:1>", [("", "a <lora:x:1>", None)]),
         ("a <lora:x:1> :2", [("", "a <lora:x:1>", 2.0)]),

@@ -10,12 +10,22 @@ from stylus_ext.core.prompt.insert import insert
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.sent import pieces, without
 
-texts = st.text(alphabet="ab ,()<>:#\nBREAK", max_size=30) | st.sampled_from(["a fox BREAK a tree", "a fox, a fox", "", "café 🦊, x"])
+texts = st.text(alphabet="ab ,()<>:#\nBREAK", max_size=30) | st.sampled_from(
+    ["a fox BREAK a tree", "a fox, a fox", "", "café 🦊, x"]
+)
 TAGS = " <lora:my_fox:0.6> <lora:oak:0.8>"
 
 
-@given(texts, st.lists(st.tuples(st.integers(0, 30), st.text(alphabet="ab, <>:1", min_size=1, max_size=8)), max_size=4))
-def test_what_was_inserted_anywhere_comes_out_again(before: str, additions: list[tuple[int, str]]) -> None:
+@given(
+    texts,
+    st.lists(
+        st.tuples(st.integers(0, 30), st.text(alphabet="ab, <>:1", min_size=1, max_size=8)),
+        max_size=4,
+    ),
+)
+def test_what_was_inserted_anywhere_comes_out_again(
+    before: str, additions: list[tuple[int, str]]
+) -> None:
     after = before
     for place, addition in sorted(additions, reverse=True):
         after = after[:place] + addition + after[place:]

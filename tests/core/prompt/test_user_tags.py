@@ -34,13 +34,17 @@ from tests.core.prompt.host_reading import PROMPTS, read
         ("<lora:x:0.2@0,1@10>", "lora", "x", None, ("0.2@0,1@10",)),
     ],
 )
-def test_a_tag_is_read(text: str, kind: str, name: str, weight: float | None, arguments: tuple[str, ...]) -> None:
+def test_a_tag_is_read(
+    text: str, kind: str, name: str, weight: float | None, arguments: tuple[str, ...]
+) -> None:
     (tag,) = parse_prompt(f"a {text} b").user_tags
     assert (tag.kind, tag.name, tag.weight, tag.arguments) == (kind, name, weight, arguments)
     assert f"a {text} b"[tag.start : tag.end] == text
 
 
-@pytest.mark.parametrize("text", ["<lora>", "<lora:>", "<:x:1>", "<lora:x", "lora:x:1>", "a < b > c", "# <lora:x:1>"])
+@pytest.mark.parametrize(
+    "text", ["<lora>", "<lora:>", "<:x:1>", "<lora:x", "lora:x:1>", "a < b > c", "# <lora:x:1>"]
+)
 def test_what_is_no_tag(text: str) -> None:
     assert parse_prompt(text).user_tags == ()
 
@@ -54,12 +58,16 @@ def test_tags_inside_brackets_and_variants_are_the_users_too() -> None:
 @given(PROMPTS)
 def test_the_hosts_tags_are_ours(text: str) -> None:
     if "#" not in text:  # a comment in a tag is not in its name
-        ours = [(tag.kind, text[tag.start + len(tag.kind) + 2 : tag.end - 1]) for tag in parse_prompt(text).user_tags]
+        ours = [
+            (tag.kind, text[tag.start + len(tag.kind) + 2 : tag.end - 1])
+            for tag in parse_prompt(text).user_tags
+        ]
         assert sorted(ours) == read(text).networks
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", 1.0), ("-.5", -0.5), ("", None), ("x", None), ("inf", None), ("9" * 400, None)]
+    ("text", "value"),
+    [("1", 1.0), ("-.5", -0.5), ("", None), ("x", None), ("inf", None), ("9" * 400, None)],
 )
 def test_numbers_are_finite(text: str, value: float | None) -> None:
     assert number(text) == value

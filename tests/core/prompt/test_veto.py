@@ -10,8 +10,9 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.veto import vetoed
 
 STOCK = (
-    "(worst quality, low quality:1.4), bad hands, extra fingers, lowres, watermark, text, easynegative, badhandv4, "
-    "(deformed iris, deformed pupils), normal quality, jpeg artifacts, signature, username, blurry, ugly, 1girl, nsfw"
+    "(worst quality, low quality:1.4), bad hands, extra fingers, lowres, watermark, text,"
+    " easynegative, badhandv4, (deformed iris, deformed pupils), normal quality, jpeg artifacts,"
+    " signature, username, blurry, ugly, 1girl, nsfw"
 )
 
 
@@ -25,7 +26,9 @@ def test_only_what_is_not_stock_is_a_veto() -> None:
     }
 
 
-@pytest.mark.parametrize("negative", ["", "bad hands", "__negatives__", "<lora:anime:1>", "# anime"])
+@pytest.mark.parametrize(
+    "negative", ["", "bad hands", "__negatives__", "<lora:anime:1>", "# anime"]
+)
 def test_nothing_said_is_nothing_forbidden(negative: str) -> None:
     assert vetoed(parse_prompt(negative)) == frozenset()
 
@@ -41,7 +44,9 @@ def test_nothing_said_is_nothing_forbidden(negative: str) -> None:
         ("a Cat", {("cat",)}),
     ],
 )
-def test_a_nuance_is_no_veto_and_alternatives_are_several(negative: str, phrases: set[tuple[str, ...]]) -> None:
+def test_a_nuance_is_no_veto_and_alternatives_are_several(
+    negative: str, phrases: set[tuple[str, ...]]
+) -> None:
     assert vetoed(parse_prompt(negative)) == phrases
 
 

@@ -56,7 +56,14 @@ def test_words(text: str, expected: str) -> None:
     assert " ".join(words(text)) == expected
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("初音未来", "一个女孩初音未来站着"), ("桜ミクの服", "桜ミクの服を着た少女"), ("แมวส้ม", "ภาพวาดแมวส้มตัวใหญ่")])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("初音未来", "一个女孩初音未来站着"),
+        ("桜ミクの服", "桜ミクの服を着た少女"),
+        ("แมวส้ม", "ภาพวาดแมวส้มตัวใหญ่"),
+    ],
+)
 def test_a_name_without_spaces_around_it_stands_in_the_sentence(name: str, sentence: str) -> None:
     mine, said = words(name), words(sentence)
     assert any(said[at : at + len(mine)] == mine for at in range(len(said)))
@@ -67,9 +74,10 @@ def test_a_name_without_spaces_around_it_stands_in_the_sentence(name: str, sente
     [
         pair.split(":")
         for pair in (
-            "cats:cat boxes:box witches:witch dresses:dress cities:city heroes:hero shoes:shoe movies:movie women:woman "
-            "wolves:wolf knives:knife houses:house roses:rose glasses:glasses eyes:eye sizes:size gloves:glove children:child "
-            "headaches:headache bushes:bush zombies:zombie fairies:fairy sunglasses:sunglasses"
+            "cats:cat boxes:box witches:witch dresses:dress cities:city heroes:hero shoes:shoe"
+            " movies:movie women:woman wolves:wolf knives:knife houses:house roses:rose"
+            " glasses:glasses eyes:eye sizes:size gloves:glove children:child headaches:headache"
+            " bushes:bush zombies:zombie fairies:fairy sunglasses:sunglasses"
         ).split()
     ],
 )
@@ -123,7 +131,9 @@ def test_case_and_width_change_nothing(text: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12), max_size=8))
+@given(
+    st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12), max_size=8)
+)
 def test_ascii_and_unicode_go_the_same_way(parts: list[str]) -> None:
     text = " ".join(parts)
     assert words(f"{text} 猫") == [*words(text), "猫"]
@@ -140,7 +150,9 @@ def test_one_of_one_is_one(word: str) -> None:
 def test_a_catalogue_is_tokenised_in_seconds() -> None:
     """Over a million words a second here; 100,000 cards of 60 words then take under six seconds."""
     rng = random.Random(7)
-    stems = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(20_000)]
+    stems = [
+        "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(20_000)
+    ]
     known = [stem + rng.choice(["", "", "s", "es", "'s", "-man"]) for stem in stems]
     cards = [" ".join(rng.choices(known, k=60)) for _ in range(2_000)]
     assert any(_rate(cards) >= 200_000 for _ in range(3))
@@ -152,9 +164,16 @@ def _rate(texts: list[str]) -> float:
     return found / (time.process_time() - start)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("watercolour painting", "watercolor painting"), ("Grey armour", "gray armor"), ("two colours", "two colors"),
-    ("cosy theatres", "cozy theater"), ("pyjamas", "pajama"), ("Harbours", "harbor"),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("watercolour painting", "watercolor painting"),
+        ("Grey armour", "gray armor"),
+        ("two colours", "two colors"),
+        ("cosy theatres", "cozy theater"),
+        ("pyjamas", "pajama"),
+        ("Harbours", "harbor"),
+    ],
+)
 def test_british_and_american_are_one(one: str, other: str) -> None:
     assert words(one) == words(other)

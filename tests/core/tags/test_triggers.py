@@ -17,7 +17,10 @@ def test_an_adapter_without_triggers_adds_nothing() -> None:
 
 
 def test_the_words_that_call_it_are_added() -> None:
-    assert chosen("a wet street at night", "rainalley, neon reflections") == ("rainalley", "neon reflections")
+    assert chosen("a wet street at night", "rainalley, neon reflections") == (
+        "rainalley",
+        "neon reflections",
+    )
 
 
 def test_what_the_prompt_has_already_is_not_repeated_whatever_its_case_or_number() -> None:
@@ -25,8 +28,13 @@ def test_what_the_prompt_has_already_is_not_repeated_whatever_its_case_or_number
     assert chosen("a street with neon reflections", "rainalley, neon reflection") == ("rainalley",)
 
 
-@pytest.mark.parametrize(("prompt", "trigger"), [("一个女孩初音未来站着", "初音未来"), ("桜ミクの服を着た少女", "桜ミクの服")])
-def test_what_a_sentence_without_spaces_has_already_is_not_repeated(prompt: str, trigger: str) -> None:
+@pytest.mark.parametrize(
+    ("prompt", "trigger"),
+    [("一个女孩初音未来站着", "初音未来"), ("桜ミクの服を着た少女", "桜ミクの服")],
+)
+def test_what_a_sentence_without_spaces_has_already_is_not_repeated(
+    prompt: str, trigger: str
+) -> None:
     assert chosen(prompt, trigger) == ()
     assert chosen("a cat", trigger) == (trigger,)
 
@@ -38,7 +46,9 @@ def test_the_group_that_fits_the_prompt_is_taken() -> None:
 
 
 def test_counts_and_quality_words_are_left_out() -> None:
-    assert chosen("portrait", "masterpiece, best quality, 1girl, solo, arcanestyle") == ("arcanestyle",)
+    assert chosen("portrait", "masterpiece, best quality, 1girl, solo, arcanestyle") == (
+        "arcanestyle",
+    )
 
 
 def test_lora_tags_in_triggers_are_left_out() -> None:
@@ -48,11 +58,18 @@ def test_lora_tags_in_triggers_are_left_out() -> None:
 def test_clothes_that_the_prompt_contradicts_are_left_out() -> None:
     group = "mikasa, black hair, red scarf, white dress"
     assert chosen("mikasa in a kimono", group, kind="character") == ("black hair",)
-    assert chosen("portrait of mikasa", group, kind="character") == ("black hair", "red scarf", "white dress")
+    assert chosen("portrait of mikasa", group, kind="character") == (
+        "black hair",
+        "red scarf",
+        "white dress",
+    )
 
 
 def test_another_hair_colour_than_the_prompts_is_left_out() -> None:
-    assert chosen("blonde hair, smile", "aqua, blue hair, blue eyes", kind="character") == ("aqua", "blue eyes")
+    assert chosen("blonde hair, smile", "aqua, blue hair, blue eyes", kind="character") == (
+        "aqua",
+        "blue eyes",
+    )
 
 
 def test_only_a_character_takes_more_than_two() -> None:
@@ -70,8 +87,14 @@ def test_words_that_would_change_how_the_rest_is_read_are_left_out() -> None:
     assert chosen("portrait", "good style, odd\\", kind="character") == ("good style",)
 
 
-@given(st.text(max_size=80), st.lists(st.text(max_size=60), max_size=4), st.sampled_from(["style", "character"]))
-def test_any_text_is_safe_and_nothing_comes_twice(prompt: str, groups: list[str], kind: str) -> None:
+@given(
+    st.text(max_size=80),
+    st.lists(st.text(max_size=60), max_size=4),
+    st.sampled_from(["style", "character"]),
+)
+def test_any_text_is_safe_and_nothing_comes_twice(
+    prompt: str, groups: list[str], kind: str
+) -> None:
     found = chosen(prompt, *groups, kind=kind)
     assert len(set(found)) == len(found) <= 6
     assert all("<" not in text or ">" not in text for text in found)

@@ -52,7 +52,10 @@ def test_the_published_codes_factor_is_an_option() -> None:
 
 
 def test_strength_scales_every_weight() -> None:
-    assert by_number(weigh(composed((0.8,), (1.0,)), mask(1, 2), Weights(strength=0.5))) == {1: 0.4, 2: 0.5}
+    assert by_number(weigh(composed((0.8,), (1.0,)), mask(1, 2), Weights(strength=0.5))) == {
+        1: 0.4,
+        2: 0.5,
+    }
 
 
 def test_the_total_is_capped_by_default_and_the_proportions_stay() -> None:
@@ -67,13 +70,20 @@ def test_the_users_own_adapters_take_from_the_cap() -> None:
 
 @pytest.mark.parametrize(
     ("text", "total"),
-    [("a dog", 0.0), ("<lora:a:0.7> and <lyco:b:-0.5>", 1.2), ("<lora:a>", 1.0), ("<hypernet:h:1>", 0.0)],
+    [
+        ("a dog", 0.0),
+        ("<lora:a:0.7> and <lyco:b:-0.5>", 1.2),
+        ("<lora:a>", 1.0),
+        ("<hypernet:h:1>", 0.0),
+    ],
 )
 def test_what_the_user_wrote_is_added_up(text: str, total: float) -> None:
     assert own_weight(parse_prompt(text).user_tags) == pytest.approx(total)
 
 
-@pytest.mark.parametrize(("weight", "text"), [(0.8, "0.8"), (1.0, "1"), (0.27, "0.27"), (-0.5, "-0.5"), (0.0, "0")])
+@pytest.mark.parametrize(
+    ("weight", "text"), [(0.8, "0.8"), (1.0, "1"), (0.27, "0.27"), (-0.5, "-0.5"), (0.0, "0")]
+)
 def test_weights_are_written_short(weight: float, text: str) -> None:
     assert written(weight) == text
 
@@ -84,7 +94,9 @@ def test_weights_are_written_short(weight: float, text: str) -> None:
     st.floats(0.1, 4),
     st.booleans(),
 )
-def test_the_cap_holds_to_the_last_digit(tasks: list[list[float]], own: float, cap: float, paper: bool) -> None:
+def test_the_cap_holds_to_the_last_digit(
+    tasks: list[list[float]], own: float, cap: float, paper: bool
+) -> None:
     composition = composed(*map(tuple, tasks))
     everything = Mask(frozenset(pick.key for pick in composition.picks))
     weights = weigh(composition, everything, Weights(total_cap=cap, paper_factor=paper), own)
@@ -95,21 +107,41 @@ def test_the_cap_holds_to_the_last_digit(tasks: list[list[float]], own: float, c
 
 def said_by_user(composition: Composition, *numbers: int) -> Composition:
     spoken = {AdapterKey.civitai(number) for number in numbers}
-    return replace(composition, picks=tuple(replace(pick, said=pick.key in spoken) for pick in composition.picks))
+    return replace(
+        composition,
+        picks=tuple(replace(pick, said=pick.key in spoken) for pick in composition.picks),
+    )
 
 
 def test_under_the_cap_the_others_give_way_to_what_the_user_said() -> None:
     """He typed 0.6 into a card, and 0.4 stood there."""
     composition = said_by_user(composed((0.8,), (0.6,), (0.8,)), 2)
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5))) == {1: 0.45, 2: 0.6, 3: 0.45}
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5), own=0.5)) == {1: 0.2, 2: 0.6, 3: 0.2}
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=0.6))) == {1: 0.21, 2: 0.16, 3: 0.21}
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5))) == {
+        1: 0.45,
+        2: 0.6,
+        3: 0.45,
+    }
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5), own=0.5)) == {
+        1: 0.2,
+        2: 0.6,
+        3: 0.2,
+    }
+    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=0.6))) == {
+        1: 0.21,
+        2: 0.16,
+        3: 0.21,
+    }
 
 
 @given(
-    st.lists(st.floats(-2, 2), min_size=1, max_size=6), st.sets(st.integers(1, 6)), st.floats(0.1, 3), st.floats(0, 2),
+    st.lists(st.floats(-2, 2), min_size=1, max_size=6),
+    st.sets(st.integers(1, 6)),
+    st.floats(0.1, 3),
+    st.floats(0, 2),
 )
-def test_what_the_user_said_stays_unless_it_alone_is_over_the_cap(weights: list[float], spoken: set[int], cap: float, own: float) -> None:
+def test_what_the_user_said_stays_unless_it_alone_is_over_the_cap(
+    weights: list[float], spoken: set[int], cap: float, own: float
+) -> None:
     composition = said_by_user(composed(*((weight,) for weight in weights)), *spoken)
     found = by_number(weigh(composition, mask(*range(1, 7)), Weights(total_cap=cap), own))
     room = max(0.0, cap - own)

@@ -19,7 +19,14 @@ ONE, TWO = AdapterKey.civitai(1), AdapterKey.civitai(2)
 BOTH = Mask(frozenset({ONE, TWO}))
 
 
-def sheet(text: str, *served: str, triggers: tuple[str, ...] = (), negative: str = "", extra: str = "", settings: Settings | None = None) -> Sheet:
+def sheet(
+    text: str,
+    *served: str,
+    triggers: tuple[str, ...] = (),
+    negative: str = "",
+    extra: str = "",
+    settings: Settings | None = None,
+) -> Sheet:
     """A pick for each of the words `served` of the prompt."""
     prompt = parse_prompt(text)
     tasks, picks, tags = [], [], {}
@@ -30,11 +37,20 @@ def sheet(text: str, *served: str, triggers: tuple[str, ...] = (), negative: str
         tasks.append(Task(word, start, start + len(word), segment))
         picks.append(Pick(key, start, f"pick {number}", 0.7, "fits"))
         tags[key] = Tag(key, f"file{number}", True, triggers, extra)
-    return Sheet(prompt, parse_prompt(negative), Composition(tuple(tasks), tuple(picks)), tags, settings or Settings())
+    return Sheet(
+        prompt,
+        parse_prompt(negative),
+        Composition(tuple(tasks), tuple(picks)),
+        tags,
+        settings or Settings(),
+    )
 
 
 def test_tags_follow_the_unchanged_text() -> None:
-    assert write_tags(sheet("A Fox,  (RED:1.2)", "Fox"), BOTH).prompt == "A Fox,  (RED:1.2) <lora:file1:0.7>"
+    assert (
+        write_tags(sheet("A Fox,  (RED:1.2)", "Fox"), BOTH).prompt
+        == "A Fox,  (RED:1.2) <lora:file1:0.7>"
+    )
 
 
 def test_only_what_the_mask_has_on_is_written() -> None:
@@ -44,7 +60,9 @@ def test_only_what_the_mask_has_on_is_written() -> None:
 
 
 def test_trigger_words_go_into_the_segment_that_owns_the_task() -> None:
-    written = write_tags(sheet("a fox BREAK a tree AND rain :1.2", "fox", triggers=("foxstyle",)), BOTH)
+    written = write_tags(
+        sheet("a fox BREAK a tree AND rain :1.2", "fox", triggers=("foxstyle",)), BOTH
+    )
     assert written.prompt == "a fox, foxstyle BREAK a tree AND rain :1.2 <lora:file1:0.7>"
 
 
@@ -74,11 +92,21 @@ def test_uncovered_tasks_can_be_emphasised() -> None:
 
 
 def test_the_sidecars_negative_text_is_added_once() -> None:
-    assert write_tags(sheet("a fox", "fox", negative="blurry", extra="bad fur"), BOTH).negative_prompt == "blurry, bad fur"
-    assert write_tags(sheet("a fox", "fox", negative="Bad Fur, x", extra="bad fur"), BOTH).negative_prompt == "Bad Fur, x"
+    assert (
+        write_tags(sheet("a fox", "fox", negative="blurry", extra="bad fur"), BOTH).negative_prompt
+        == "blurry, bad fur"
+    )
+    assert (
+        write_tags(
+            sheet("a fox", "fox", negative="Bad Fur, x", extra="bad fur"), BOTH
+        ).negative_prompt
+        == "Bad Fur, x"
+    )
     assert write_tags(sheet("a fox", "fox", extra="bad fur"), BOTH).negative_prompt == "bad fur"
     off = with_values(Settings(), {"text": {"negative_text": False}})
-    assert write_tags(sheet("a fox", "fox", extra="bad fur", settings=off), BOTH).negative_prompt == ""
+    assert (
+        write_tags(sheet("a fox", "fox", extra="bad fur", settings=off), BOTH).negative_prompt == ""
+    )
 
 
 def test_a_pick_that_the_cap_leaves_no_room_is_named() -> None:
@@ -89,15 +117,26 @@ def test_a_pick_that_the_cap_leaves_no_room_is_named() -> None:
 
 def test_an_empty_prompt_takes_a_tag() -> None:
     key = AdapterKey.civitai(1)
-    composition = Composition((Task("", 0, 0),), (Pick(key, 0, "pinned", 0.7, "always", pinned=True),))
-    made = Sheet(parse_prompt(""), parse_prompt(""), composition, {key: Tag(key, "file1", True)}, Settings())
+    composition = Composition(
+        (Task("", 0, 0),), (Pick(key, 0, "pinned", 0.7, "always", pinned=True),)
+    )
+    made = Sheet(
+        parse_prompt(""), parse_prompt(""), composition, {key: Tag(key, "file1", True)}, Settings()
+    )
     assert write_tags(made, Mask(frozenset({key}))).prompt == "<lora:file1:0.7>"
 
 
-@given(st.text(max_size=60), st.lists(st.sampled_from(["foxstyle", "red (fur)", "a\\(b\\)"]), max_size=2))
+@given(
+    st.text(max_size=60),
+    st.lists(st.sampled_from(["foxstyle", "red (fur)", "a\\(b\\)"]), max_size=2),
+)
 @pytest.mark.parametrize("ending", ["", ",", "\n", " BREAK", " AND x :1.2", " {a|b", " # note"])
-def test_without_the_additions_the_users_text_is_left(ending: str, text: str, triggers: list[str]) -> None:
-    """Every character of the user's text is still there, in order, and the tag is the last thing in the prompt."""
+def test_without_the_additions_the_users_text_is_left(
+    ending: str, text: str, triggers: list[str]
+) -> None:
+    """Every character of the user's text is still there, in order, and the tag is the last thing in
+    the prompt.
+    """
     whole = "fox " + text + ending
     prompt = write_tags(sheet(whole, "fox", triggers=tuple(triggers)), BOTH).prompt
     assert prompt.endswith("<lora:file1:0.7>")

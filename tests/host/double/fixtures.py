@@ -39,7 +39,9 @@ def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     from tests.host.double.planner import SmallClient, SmallEngine
 
     engine, client = SmallEngine(), SmallClient()
-    desk = Desk(engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress)
+    desk = Desk(
+        engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
+    )
     monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
     yield Stage(host, engine, client, desk)
     assert host.errors == []

@@ -1,4 +1,6 @@
-"""As much of gradio as a script's `ui()` touches: components with values, ids and events, and the page that they stand on."""
+"""As much of gradio as a script's `ui()` touches: components with values, ids and events, and the
+page that they stand on.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +69,24 @@ class Blocks(Block):
 
 
 class Component(Block):
-    known = frozenset({
-        "label", "value", "elem_id", "elem_classes", "visible", "info", "choices", "minimum", "maximum", "step", "precision",
-        "variant", "size", "lines",
-    })
+    known = frozenset(
+        {
+            "label",
+            "value",
+            "elem_id",
+            "elem_classes",
+            "visible",
+            "info",
+            "choices",
+            "minimum",
+            "maximum",
+            "step",
+            "precision",
+            "variant",
+            "size",
+            "lines",
+        }
+    )
 
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         unknown = set(kwargs) - self.known
@@ -78,29 +94,41 @@ class Component(Block):
         self.value = value
         self.label = kwargs.get("label")
         self.choices = kwargs.get("choices")
-        self.minimum, self.maximum, self.step = (kwargs.get(name) for name in ("minimum", "maximum", "step"))
+        self.minimum, self.maximum, self.step = (
+            kwargs.get(name) for name in ("minimum", "maximum", "step")
+        )
         self.events: dict[str, Event] = {}
         self.all_events: list[Event] = []
         super().__init__(**kwargs)
 
     def _listen(self, name: str, fn: Any, inputs: Any, outputs: Any) -> Component:
         """Gives back what `then` can be asked of."""
-        if fn is None and name in self.events:  # something that the page's script alone does, besides
+        if (
+            fn is None and name in self.events
+        ):  # something that the page's script alone does, besides
             return self
         self.events[name] = Event(fn, list(inputs or ()), list(outputs or ()))
         self.all_events.append(self.events[name])
         return self
 
-    def change(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+    def change(
+        self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any
+    ) -> Component:
         return self._listen("change", fn, inputs, outputs)
 
-    def input(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+    def input(
+        self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any
+    ) -> Component:
         return self._listen("input", fn, inputs, outputs)
 
-    def click(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+    def click(
+        self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any
+    ) -> Component:
         return self._listen("click", fn, inputs, outputs)
 
-    def then(self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> Component:
+    def then(
+        self, fn: Any = None, inputs: Any = None, outputs: Any = None, **kwargs: Any
+    ) -> Component:
         return self._listen("then", fn, inputs, outputs)
 
 
@@ -146,7 +174,9 @@ class InputAccordion(Checkbox):
     """The host's own: a hidden checkbox beside an accordion."""
 
     def __init__(self, value: bool, **kwargs: Any) -> None:
-        super().__init__(value, **{**kwargs, "elem_id": f"{kwargs['elem_id']}-checkbox", "visible": False})
+        super().__init__(
+            value, **{**kwargs, "elem_id": f"{kwargs['elem_id']}-checkbox", "visible": False}
+        )
         self.accordion = Accordion(elem_id=kwargs["elem_id"])
 
 
@@ -162,9 +192,26 @@ def update(**kwargs: Any) -> dict[str, Any]:
 
 def as_modules() -> dict[str, ModuleType]:
     gradio, context = ModuleType("gradio"), ModuleType("gradio.context")
-    vars(gradio).update({
-        name: globals()[name] for name in
-        ("Blocks", "Checkbox", "Slider", "Dropdown", "Number", "Textbox", "HTML", "Button", "State", "Row", "Group", "Accordion", "Request", "update")
-    })
+    vars(gradio).update(
+        {
+            name: globals()[name]
+            for name in (
+                "Blocks",
+                "Checkbox",
+                "Slider",
+                "Dropdown",
+                "Number",
+                "Textbox",
+                "HTML",
+                "Button",
+                "State",
+                "Row",
+                "Group",
+                "Accordion",
+                "Request",
+                "update",
+            )
+        }
+    )
     vars(context)["Context"] = Context
     return {"gradio": gradio, "gradio.context": context}

@@ -1,4 +1,6 @@
-"""An engine that plans in this process: it picks every LoRA all of whose words stand in the prompt. Small, and real."""
+"""An engine that plans in this process: it picks every LoRA all of whose words stand in the prompt.
+Small, and real.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.tags.tag import Tag
 from stylus_ext.core.tags.write import Sheet, write_tags
-from stylus_ext.host.engine_report import EngineReport, EngineState, failed, ready, starting, stopped
+from stylus_ext.host.engine_report import (
+    EngineReport,
+    EngineState,
+    failed,
+    ready,
+    starting,
+    stopped,
+)
 
 KINDS = {"oil_painting": "style", "watercolor_style": "style", "glass_skyscraper": "building"}
 TRIGGERS = {"knight_armor": ("full plate",)}
@@ -36,7 +45,9 @@ class SmallEngine:
         if self._state is EngineState.FAILED:
             return failed("The engine cannot be started: its disk is full.")
         if self._state is EngineState.NOT_SET_UP:
-            return EngineReport(EngineState.NOT_SET_UP, "The engine is not set up yet.", total_mb=830)
+            return EngineReport(
+                EngineState.NOT_SET_UP, "The engine is not set up yet.", total_mb=830
+            )
         if not self.started:
             return stopped()
         if self._looks > 0:
@@ -78,11 +89,18 @@ class SmallClient:
     def always(self) -> list[str]:
         return self.wanted
 
-    def ask(self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0) -> dict[str, Any]:
+    def ask(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 10.0
+    ) -> dict[str, Any]:
         """The catalogue's part: cards by key, states, verdicts."""
         self.told.append((path, dict(payload)))
         if path == "/v1/cards":
-            return {"cards": {key: {"key": key, "name": key, "state": self.states.get(key, "auto")} for key in payload["keys"]}}
+            return {
+                "cards": {
+                    key: {"key": key, "name": key, "state": self.states.get(key, "auto")}
+                    for key in payload["keys"]
+                }
+            }
         if path == "/v1/edit":
             self.states[payload["key"]] = payload["state"]
             return {"entry": {"key": payload["key"]}}
@@ -106,7 +124,9 @@ class SmallClient:
 
     cancel = job
 
-    def plan(self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]) -> dict[str, Any]:
+    def plan(
+        self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
+    ) -> dict[str, Any]:
         self.asked.append(dict(payload))
         if self.during is not None:
             self.during()
@@ -116,8 +136,13 @@ class SmallClient:
             raise self.trouble
         if self.busy:
             self.busy -= 1
-            note = Note("busy", "The catalogue is just being brought up to date; this plan used what was there.")
-            plan = unchanged(payload["prompt"], payload["negative_prompt"], 0, len(payload["seeds"]), note)
+            note = Note(
+                "busy",
+                "The catalogue is just being brought up to date; this plan used what was there.",
+            )
+            plan = unchanged(
+                payload["prompt"], payload["negative_prompt"], 0, len(payload["seeds"]), note
+            )
         else:
             plan = planned(payload, self.notes)
         return {"plan": to_json(plan), "elapsed_ms": 1.0}
@@ -127,36 +152,82 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
     settings = with_values(Settings(), payload["settings"])
     prompt, negative = parse_prompt(payload["prompt"]), parse_prompt(payload["negative_prompt"])
     own = {tag.name for tag in prompt.user_tags}
-    found = [stem for stem in payload["stems"] if stem not in own and _said(stem, prompt.text) and not _said(stem, negative.text)]
+    found = [
+        stem
+        for stem in payload["stems"]
+        if stem not in own and _said(stem, prompt.text) and not _said(stem, negative.text)
+    ]
     found = found[: settings.selection.max_adapters]
-    tasks = {stem: Task(word, at, at + len(word)) for stem in found for word, at in [_place(stem, prompt.text)]}
+    tasks = {
+        stem: Task(word, at, at + len(word))
+        for stem in found
+        for word, at in [_place(stem, prompt.text)]
+    }
     tasks = {stem: task for stem, task in tasks.items()}
     picks = tuple(
-        Pick(AdapterKey.path(stem), tasks[stem].start, stem, 0.8, "its words stand there", KINDS.get(stem, "object")) for stem in found
+        Pick(
+            AdapterKey.path(stem),
+            tasks[stem].start,
+            stem,
+            0.8,
+            "its words stand there",
+            KINDS.get(stem, "object"),
+        )
+        for stem in found
     )
-    composition = Composition(tuple(sorted(dict.fromkeys(tasks.values()), key=lambda task: task.start)), picks)
+    composition = Composition(
+        tuple(sorted(dict.fromkeys(tasks.values()), key=lambda task: task.start)), picks
+    )
     composition, said = _corrected(composition, payload, prompt.text, settings)
     notes, picks = [*notes, *said], composition.picks
-    tags = {pick.key: Tag(pick.key, pick.name, True, TRIGGERS.get(pick.name, ()), NEGATIVES.get(pick.name, "")) for pick in picks}
-    masks = choose_masks(composition, settings.diversity.scheme, payload["seeds"], payload["batch_size"])
+    tags = {
+        pick.key: Tag(
+            pick.key, pick.name, True, TRIGGERS.get(pick.name, ()), NEGATIVES.get(pick.name, "")
+        )
+        for pick in picks
+    }
+    masks = choose_masks(
+        composition, settings.diversity.scheme, payload["seeds"], payload["batch_size"]
+    )
     sheet = Sheet(prompt, negative, composition, tags, settings)
     written = [write_tags(sheet, mask) for mask in masks]
     if not picks:
-        notes = [*notes, Note("nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was.")]
+        notes = [
+            *notes,
+            Note(
+                "nothing_fits",
+                "Nothing in the catalogue fits this prompt, so it was left as it was.",
+            ),
+        ]
     return Plan(
-        prompt.text, negative.text, payload["seeds"][0], composition, masks, tuple(one.prompt for one in written),
-        tuple(one.negative_prompt for one in written), tuple(tags.values()), notes=tuple(notes), family=settings.selection.family,
+        prompt.text,
+        negative.text,
+        payload["seeds"][0],
+        composition,
+        masks,
+        tuple(one.prompt for one in written),
+        tuple(one.negative_prompt for one in written),
+        tuple(tags.values()),
+        notes=tuple(notes),
+        family=settings.selection.family,
     )
 
 
-def _corrected(composition: Composition, payload: Mapping[str, Any], text: str, settings: Settings) -> tuple[Composition, list[Note]]:
+def _corrected(
+    composition: Composition, payload: Mapping[str, Any], text: str, settings: Settings
+) -> tuple[Composition, list[Note]]:
     words = payload.get("corrections")
     if not words:
         return composition, []
     keys = {name: frozenset(map(AdapterKey.parse, words[name])) for name in ("reject", "swap")}
     kept = tuple(Kept(**{**one, "key": AdapterKey.parse(one["key"])}) for one in words["keep"])
     said = Corrections(keys["reject"], keys["swap"], kept, words["only"])
-    found = {one.key: Pick(one.key, -1, one.key.value, 0.8, "you keep it", KINDS.get(one.key.value, "object")) for one in kept}
+    found = {
+        one.key: Pick(
+            one.key, -1, one.key.value, 0.8, "you keep it", KINDS.get(one.key.value, "object")
+        )
+        for one in kept
+    }
     return corrected(composition, said, found, (), Limits.of(settings.selection, 0), text), []
 
 

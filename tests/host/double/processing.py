@@ -1,4 +1,6 @@
-"""The host's way from a prompt to pictures, as HOST.md (a) to (e) and (h) found it. A picture is what it was made of."""
+"""The host's way from a prompt to pictures, as HOST.md (a) to (e) and (h) found it. A picture is
+what it was made of.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-HOOKS = ("setup", "before_process", "process", "before_process_batch", "postprocess_image", "postprocess")
+HOOKS = (
+    "setup",
+    "before_process",
+    "process",
+    "before_process_batch",
+    "postprocess_image",
+    "postprocess",
+)
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 
 
@@ -35,7 +44,9 @@ class State:
 
 
 class Loras:
-    """The built-in extension: names by file name, aliases by metadata, hashes written on activation and never taken away."""
+    """The built-in extension: names by file name, aliases by metadata, hashes written on activation
+    and never taken away.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self.available_networks = {name: f"file of {name}" for name in names}
@@ -53,9 +64,15 @@ class Loras:
             return
         if self.all_or_none and any(parts[0] not in self.available_networks for parts in said):
             return
-        self.loaded = [(parts[0], weight) for parts, weight in zip(said, weights, strict=True) if parts[0] in self.available_networks]
+        self.loaded = [
+            (parts[0], weight)
+            for parts, weight in zip(said, weights, strict=True)
+            if parts[0] in self.available_networks
+        ]
         if self.loaded:
-            p.extra_generation_params["Lora hashes"] = ", ".join(f"{name}: {abs(hash(name)) % 10**12}" for name, _ in self.loaded)
+            p.extra_generation_params["Lora hashes"] = ", ".join(
+                f"{name}: {abs(hash(name)) % 10**12}" for name, _ in self.loaded
+            )
 
 
 @dataclass
@@ -105,7 +122,10 @@ class Processing:
         texts = self.prompt if isinstance(self.prompt, list) else [self.prompt] * count
         self.all_prompts = [self.host.styled(text, self.styles) for text in texts]
         self.all_negative_prompts = [self.negative_prompt] * len(self.all_prompts)
-        self.main_prompt, self.main_negative_prompt = self.all_prompts[0], self.all_negative_prompts[0]
+        self.main_prompt, self.main_negative_prompt = (
+            self.all_prompts[0],
+            self.all_negative_prompts[0],
+        )
         if self.enable_hr:
             self.hr_prompt = self.hr_prompt or self.prompt
             self.hr_negative_prompt = self.hr_negative_prompt or self.negative_prompt
@@ -133,7 +153,9 @@ def process_images(p: Any) -> Processed:
 
 def process_images_inner(p: Any) -> Processed:
     p.setup_prompts()
-    p.all_seeds = [p.seed + (x if p.subseed_strength == 0 else 0) for x in range(len(p.all_prompts))]
+    p.all_seeds = [
+        p.seed + (x if p.subseed_strength == 0 else 0) for x in range(len(p.all_prompts))
+    ]
     if p.scripts is not None:
         p.scripts.call("process", p)
     p.init()
@@ -158,14 +180,27 @@ def process_images_inner(p: Any) -> Processed:
 
 def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> None:
     part = slice(number * p.batch_size, (number + 1) * p.batch_size)
-    p.prompts, p.negative_prompts, p.seeds = p.all_prompts[part], p.all_negative_prompts[part], p.all_seeds[part]
+    p.prompts, p.negative_prompts, p.seeds = (
+        p.all_prompts[part],
+        p.all_negative_prompts[part],
+        p.all_seeds[part],
+    )
     if p.scripts is not None:
-        p.scripts.call("before_process_batch", p, batch_number=number, prompts=p.prompts, seeds=p.seeds, subseeds=p.seeds)
+        p.scripts.call(
+            "before_process_batch",
+            p,
+            batch_number=number,
+            prompts=p.prompts,
+            seeds=p.seeds,
+            subseeds=p.seeds,
+        )
     if not p.prompts:
         return
     passes = [_pass(p, p.prompts, p.negative_prompts)]
     if number == 0:
-        p.host.params_txt = infotext(p, p.all_prompts[part], p.all_negative_prompts[part], p.seeds, 0)
+        p.host.params_txt = infotext(
+            p, p.all_prompts[part], p.all_negative_prompts[part], p.seeds, 0
+        )
     if p.enable_hr:
         passes.append(_pass(p, p.all_hr_prompts[part], p.all_hr_negative_prompts[part]))
     if getattr(p, "txt2img_upscale", False):
@@ -174,7 +209,9 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
     for index in range(len(p.prompts)):
         p.batch_index = index
         given = tuple(getattr(image, "pixels", image) for image in p.init_images or ())
-        made = Picture((p.seeds[index], given, *(texts[min(index, len(texts) - 1)] for texts in passes)))
+        made = Picture(
+            (p.seeds[index], given, *(texts[min(index, len(texts) - 1)] for texts in passes))
+        )
         if p.scripts is not None:
             p.scripts.call("postprocess_image", p, made)
         text = p.host.told(p, index)
@@ -184,7 +221,9 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
 
 
 def _pass(p: Any, prompts: list[str], negatives: list[str]) -> list[Any]:
-    """Networks are those of the first prompt; the tags of the others are taken out unheard (HOST.md b)."""
+    """Networks are those of the first prompt; the tags of the others are taken out unheard (HOST.md
+    b).
+    """
     stripped = [_NETWORK.sub("", text).strip() for text in prompts]
     found = [match.group(2) for match in _NETWORK.finditer(prompts[0]) if match.group(1) == "lora"]
     if not p.disable_extra_networks:
@@ -194,15 +233,31 @@ def _pass(p: Any, prompts: list[str], negatives: list[str]) -> list[Any]:
 
 
 def infotext(p: Any, prompts: list[str], negatives: list[str], seeds: list[int], index: int) -> str:
-    params = {"Steps": p.steps, "Sampler": "Euler", "CFG scale": 7.0, "Seed": seeds[index], **p.extra_generation_params, "Version": "v1.8.0"}
-    params = {name: value(p, index, prompts[index], negatives[index]) if callable(value) else value for name, value in params.items()}
-    last = ", ".join(f"{name}: {quote(value)}" for name, value in params.items() if value is not None)
+    params = {
+        "Steps": p.steps,
+        "Sampler": "Euler",
+        "CFG scale": 7.0,
+        "Seed": seeds[index],
+        **p.extra_generation_params,
+        "Version": "v1.8.0",
+    }
+    params = {
+        name: value(p, index, prompts[index], negatives[index]) if callable(value) else value
+        for name, value in params.items()
+    }
+    last = ", ".join(
+        f"{name}: {quote(value)}" for name, value in params.items() if value is not None
+    )
     negative = f"\nNegative prompt: {negatives[index]}" if negatives[index] else ""
     return f"{prompts[index]}{negative}\n{last}".strip()
 
 
 def quote(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if any(sign in str(value) for sign in ",\n:") else value
+    return (
+        json.dumps(value, ensure_ascii=False)
+        if any(sign in str(value) for sign in ",\n:")
+        else value
+    )
 
 
 def parse_generation_parameters(text: str, skip_fields: list[str] | None = None) -> dict[str, Any]:

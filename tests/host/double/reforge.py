@@ -1,4 +1,6 @@
-"""reForge where it differs: comments, the texts that its infotexts have, and a missing name that costs all LoRAs (seen on the live host)."""
+"""reForge where it differs: comments, the texts that its infotexts have, and a missing name that
+costs all LoRAs (seen on the live host).
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,16 @@ class Comments(Script):
         return []
 
     def process(self, p: Any, *args: Any) -> None:
-        for name in ("all_prompts", "all_negative_prompts", *(("all_hr_prompts", "all_hr_negative_prompts") if p.enable_hr else ())):
+        for name in (
+            "all_prompts",
+            "all_negative_prompts",
+            *(("all_hr_prompts", "all_hr_negative_prompts") if p.enable_hr else ()),
+        ):
             setattr(p, name, [strip_comments(text) for text in getattr(p, name)])
-        p.main_prompt, p.main_negative_prompt = strip_comments(p.main_prompt), strip_comments(p.main_negative_prompt)
+        p.main_prompt, p.main_negative_prompt = (
+            strip_comments(p.main_prompt),
+            strip_comments(p.main_negative_prompt),
+        )
 
 
 class ReForge(Host):
@@ -51,7 +60,9 @@ class ReForge(Host):
     def say_hires(self, p: Any) -> None:
         """As in A1111 1.10: it looks into the lists, at the picture's place in its own batch."""
         params = p.extra_generation_params
-        params["Hires prompt"] = lambda p, index, text, _: None if p.all_hr_prompts[index] == text else p.all_hr_prompts[index]
+        params["Hires prompt"] = lambda p, index, text, _: (
+            None if p.all_hr_prompts[index] == text else p.all_hr_prompts[index]
+        )
         params["Hires negative prompt"] = lambda p, index, _, text: (
             None if p.all_hr_negative_prompts[index] == text else p.all_hr_negative_prompts[index]
         )
@@ -61,9 +72,14 @@ class ReForge(Host):
         if self.opts.data[SAVE_COMMENTS]:
             p.prompts[index], p.negative_prompts[index] = p.prompt, p.negative_prompt
             return super().told(p, index)
-        prompts, negatives = [strip_comments(text) for text in p.prompts], [strip_comments(text) for text in p.negative_prompts]
+        prompts, negatives = (
+            [strip_comments(text) for text in p.prompts],
+            [strip_comments(text) for text in p.negative_prompts],
+        )
         return way.infotext(p, prompts, negatives, p.seeds, index)
 
     def grid_told(self, p: Any) -> str:
-        """Of the last batch's first picture: the host asks for the main prompt, and forgets it on the way."""
+        """Of the last batch's first picture: the host asks for the main prompt, and forgets it on
+        the way.
+        """
         return self.told(p, 0)

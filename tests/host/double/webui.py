@@ -1,4 +1,6 @@
-"""The host around it: modules under their names, script runners, options, callbacks, reloads, the API's and the page's ways in."""
+"""The host around it: modules under their names, script runners, options, callbacks, reloads, the
+API's and the page's ways in.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,34 @@ from tests.host.double import processing as way
 from tests.host.double.processing import HOOKS, Loras, Picture, Processed, Processing, State
 
 ROOT = Path(__file__).resolve().parents[3]
-LORAS = ["corgi_dog", "glass_skyscraper", "knight_armor", "oil_painting", "portrait_detail", "watercolor_style"]
+LORAS = [
+    "corgi_dog",
+    "glass_skyscraper",
+    "knight_armor",
+    "oil_painting",
+    "portrait_detail",
+    "watercolor_style",
+]
 
 
 class OptionInfo:
     """A1111's: all that an extension says of an option."""
 
     def __init__(
-        self, default: Any = None, label: str = "", component: Any = None, component_args: Any = None, *, restrict_api: bool = False
+        self,
+        default: Any = None,
+        label: str = "",
+        component: Any = None,
+        component_args: Any = None,
+        *,
+        restrict_api: bool = False,
     ) -> None:
-        self.default, self.label, self.component, self.component_args = default, label, component, component_args
+        self.default, self.label, self.component, self.component_args = (
+            default,
+            label,
+            component,
+            component_args,
+        )
         self.section, self.restrict_api, self.comment_after = None, restrict_api, ""
 
     def info(self, text: str) -> OptionInfo:
@@ -76,7 +96,9 @@ ALWAYS_VISIBLE = object()
 
 
 class Runner:
-    """The scripts of one tab. A hook that raises is reported, and the generation goes on (HOST.md h)."""
+    """The scripts of one tab. A hook that raises is reported, and the generation goes on (HOST.md
+    h).
+    """
 
     def __init__(self, host: Host, is_img2img: bool) -> None:
         self.host, self.is_img2img = host, is_img2img
@@ -98,7 +120,10 @@ class Runner:
             page.Textbox(elem_id=f"{tab}_prompt", value="")
             for script in self.scripts:
                 controls = script.ui(self.is_img2img) or []
-                script.args_from, script.args_to = len(self.inputs), len(self.inputs) + len(controls)
+                script.args_from, script.args_to = (
+                    len(self.inputs),
+                    len(self.inputs) + len(controls),
+                )
                 self.inputs += controls
                 self.fields += script.infotext_fields or []
                 self.sent += script.paste_field_names or []
@@ -118,7 +143,7 @@ class Runner:
             args = p.script_args[script.args_from : script.args_to]
             try:
                 getattr(script, hook)(p, *more, *args, **kwargs)
-            except Exception:  # noqa: BLE001 - as the host does
+            except Exception:  # noqa: BLE001
                 self.host.errors.append(f"{hook}: {traceback.format_exc()}")
 
     def api_defaults(self) -> list[Any]:
@@ -127,7 +152,9 @@ class Runner:
         with page.Blocks():
             for script in self.scripts:
                 if script.ui(self.is_img2img):
-                    args[script.args_from : script.args_to] = [component.value for component in script.ui(self.is_img2img)]
+                    args[script.args_from : script.args_to] = [
+                        component.value for component in script.ui(self.is_img2img)
+                    ]
         return args
 
 
@@ -142,9 +169,15 @@ class Host:
         self.params_txt = ""
         self.others: list[type[Script]] = []
         self.style_texts = {"Painted": "{prompt}, oil painting"}
-        self.model = SimpleNamespace(is_sd1=True, sd_checkpoint_info=SimpleNamespace(
-            name_for_extra="tiny", filename=str(data_path / "tiny.safetensors"), sha256="ab" * 32, metadata={},
-        ))
+        self.model = SimpleNamespace(
+            is_sd1=True,
+            sd_checkpoint_info=SimpleNamespace(
+                name_for_extra="tiny",
+                filename=str(data_path / "tiny.safetensors"),
+                sha256="ab" * 32,
+                metadata={},
+            ),
+        )
         self.cmd_opts = SimpleNamespace(lora_dir=str(data_path))
         self.data_path = data_path
         self._install(monkeypatch)
@@ -157,29 +190,64 @@ class Host:
 
     def _install(self, monkeypatch: Any) -> None:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {}
-        names = ("on_ui_settings", "on_before_ui", "on_ui_tabs", "on_app_started", "on_image_grid", "on_script_unloaded")
+        names = (
+            "on_ui_settings",
+            "on_before_ui",
+            "on_ui_tabs",
+            "on_app_started",
+            "on_image_grid",
+            "on_script_unloaded",
+        )
         registering = {name: self._register(name) for name in names}
-        self.scripts = self._module("modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE, scripts_data=[])
-        table = SimpleNamespace(apply_styles_to_prompt=self.styled, apply_negative_styles_to_prompt=lambda text, _: text)
+        self.scripts = self._module(
+            "modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE, scripts_data=[]
+        )
+        table = SimpleNamespace(
+            apply_styles_to_prompt=self.styled, apply_negative_styles_to_prompt=lambda text, _: text
+        )
         shared = self._module(
-            "modules.shared", prompt_styles=table, opts=self.opts, cmd_opts=self.cmd_opts, state=self.state, OptionInfo=OptionInfo, interrogator=None
+            "modules.shared",
+            prompt_styles=table,
+            opts=self.opts,
+            cmd_opts=self.cmd_opts,
+            state=self.state,
+            OptionInfo=OptionInfo,
+            interrogator=None,
         )
         parts = {
-            "scripts": self.scripts, "shared": shared,
+            "scripts": self.scripts,
+            "shared": shared,
             "script_callbacks": self._module("modules.script_callbacks", **registering),
             "paths_internal": self._module("modules.paths_internal", data_path=str(self.data_path)),
-            "ui_components": self._module("modules.ui_components", InputAccordion=page.InputAccordion),
-            "infotext_utils": self._module("modules.infotext_utils", parse_generation_parameters=way.parse_generation_parameters),
+            "ui_components": self._module(
+                "modules.ui_components", InputAccordion=page.InputAccordion
+            ),
+            "infotext_utils": self._module(
+                "modules.infotext_utils",
+                parse_generation_parameters=way.parse_generation_parameters,
+            ),
             "sd_models": self._module(
-                "modules.sd_models", model_data=SimpleNamespace(sd_model=self.model), checkpoint_aliases={}
+                "modules.sd_models",
+                model_data=SimpleNamespace(sd_model=self.model),
+                checkpoint_aliases={},
             ),
         }
         package = self._module("modules", __path__=[], **parts)
-        everything = {"modules": package, **{f"modules.{name}": module for name, module in parts.items()}}
+        everything = {
+            "modules": package,
+            **{f"modules.{name}": module for name, module in parts.items()},
+        }
         for name, module in page.as_modules().items():
-            everything[name] = self._module(name, **{key: value for key, value in vars(module).items() if not key.startswith("__")})
+            everything[name] = self._module(
+                name,
+                **{key: value for key, value in vars(module).items() if not key.startswith("__")},
+            )
         lora = self._module("networks")
-        for name in ("available_networks", "available_network_aliases", "forbidden_network_aliases"):
+        for name in (
+            "available_networks",
+            "available_network_aliases",
+            "forbidden_network_aliases",
+        ):
             setattr(lora, name, getattr(self.loras, name))
         for name, module in {**everything, "networks": lora}.items():
             monkeypatch.setitem(sys.modules, name, module)
@@ -188,14 +256,18 @@ class Host:
         return lambda callback: self.callbacks.setdefault(name, []).append(callback)
 
     def start(self) -> None:
-        """Also what "Reload UI" does: callbacks cleared, scripts imported anew, the extension's own modules left as they are."""
+        """Also what "Reload UI" does: callbacks cleared, scripts imported anew, the extension's own
+        modules left as they are.
+        """
         for callback in self.callbacks.get("on_script_unloaded", []):
             callback()
         self.callbacks.clear()
         self.scripts.scripts_data.clear()
         self.xyz_module = SimpleNamespace(
             axis_options=[SimpleNamespace(label="Nothing")],
-            AxisOption=lambda label, kind, apply, **more: SimpleNamespace(label=label, type=kind, apply=apply, **more),
+            AxisOption=lambda label, kind, apply, **more: SimpleNamespace(
+                label=label, type=kind, apply=apply, **more
+            ),
         )
         grid = type("XyzScript", (), {"__module__": "xyz_grid.py"})
         self.scripts.scripts_data.append(SimpleNamespace(script_class=grid, module=self.xyz_module))
@@ -212,7 +284,9 @@ class Host:
         self.txt2img, self.img2img = Runner(self, False), Runner(self, True)
         self.txt2img.make_ui(self.page, "txt2img")
         self.img2img.make_ui(self.page, "img2img")
-        self.own_tabs = [made for callback in self.callbacks.get("on_ui_tabs", []) for made in callback()]
+        self.own_tabs = [
+            made for callback in self.callbacks.get("on_ui_tabs", []) for made in callback()
+        ]
 
     def _load(self, path: Path) -> None:
         spec = importlib.util.spec_from_file_location("stylus.py", path)
@@ -244,7 +318,9 @@ class Host:
         """A grid's: the main prompt."""
         return way.infotext(p, [p.main_prompt], [p.main_negative_prompt], p.all_seeds, 0)
 
-    def api(self, stylus: Any = None, runner: Runner | None = None, infotext: str = "", **fields: Any) -> Processed:
+    def api(
+        self, stylus: Any = None, runner: Runner | None = None, infotext: str = "", **fields: Any
+    ) -> Processed:
         """A request: defaults, then the infotext's fields, then the caller's arguments by place."""
         tab = runner or (self.img2img if fields.get("init_images") else self.txt2img)
         args = tab.api_defaults()
@@ -281,15 +357,26 @@ class Host:
         return str(params["Prompt"])
 
     def send_to_img2img(self) -> None:
-        """The host looks names up among the fields of both tabs, and copies the components' values."""
-        here = [component for component, target in self.txt2img.fields if target in self.txt2img.sent]
-        there = [component for component, target in self.img2img.fields if target in self.txt2img.sent]
+        """The host looks names up among the fields of both tabs, and copies the components'
+        values.
+        """
+        here = [
+            component for component, target in self.txt2img.fields if target in self.txt2img.sent
+        ]
+        there = [
+            component for component, target in self.img2img.fields if target in self.txt2img.sent
+        ]
         for source, target in zip(here, there, strict=True):
             target.value = source.value
 
     def without_stylus(self, infotext: str, **fields: Any) -> Picture:
         """The picture again, from what its infotext says."""
         params = way.parse_generation_parameters(infotext)
-        fields |= {"hr_prompt": params.get("Hires prompt", ""), "hr_negative_prompt": params.get("Hires negative prompt", "")}
-        p = Processing(self, params["Prompt"], params["Negative prompt"], seed=int(params["Seed"]), **fields)
+        fields |= {
+            "hr_prompt": params.get("Hires prompt", ""),
+            "hr_negative_prompt": params.get("Hires negative prompt", ""),
+        }
+        p = Processing(
+            self, params["Prompt"], params["Negative prompt"], seed=int(params["Seed"]), **fields
+        )
         return way.process_images(p).images[0]
