@@ -1,3 +1,3 @@
 """Stylus for WebUI: from a prompt to the LoRAs that fit it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -40,7 +40,7 @@ Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 
 def main(words: Sequence[str]) -> int:
     speak_with_what_there_is()
-    arguments = _parser().parse_args(words)
+    arguments = command_parser().parse_args(words)
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s"
     )
@@ -128,7 +128,7 @@ def carry_out(
     )  # a script is told, too, that not all has come
 
 
-def _parser() -> ArgumentParser:
+def command_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python install.py",
         description="Stylus finds and composes the LoRAs that fit a prompt.",

@@ -99,13 +99,35 @@ def _default(option: Option) -> str:
     return f"default: {option.default}" if option.default not in ("", ()) else "default: empty"
 
 
-def table() -> str:
-    """The options as the README shows them."""
-    lines = ["| flag | group | what it does |", "|---|---|---|"]
-    for option in options():
-        allowed = ", ".join(f"`{choice}`" for choice in option.choices) or (
-            "" if option.low is None else f"{option.low:g} to {option.high:g}"
-        )
-        limits = "; ".join(part for part in (_default(option), allowed) if part)
-        lines.append(f"| `{flag(option)}` | {option.section} | {option.help} ({limits}) |")
-    return "\n".join(lines)
+_PAGE_HEAD = """# Options
+
+<!-- Generated from the settings. Write it again with:
+STYLUS_REWRITE_DOCS=1 python install.py test tests/test_options_page.py -->
+
+Every option is a flag of the command line, a field of `settings.json` in the data folder, and an
+entry of the WebUI's settings page. In `settings.json` a field is in its group and has underscores:
+`{"selection": {"max_adapters": 2}}`. Boolean flags also have a `--no-` form.
+
+The groups from `encoder` on belong to the engine: a change counts from its next start. The WebUI
+has a few [options of its own](hosts.md#settings-of-the-webuis-side).
+"""
+
+
+def options_page() -> str:
+    """Return docs/options.md."""
+    parts = [_PAGE_HEAD]
+    for item in fields(Settings):
+        section = item.name
+        about = " ".join((type(getattr(Settings(), section)).__doc__ or "").split())
+        rows = [_row(option) for option in options() if option.section == section]
+        head = "| flag | default | values | meaning |\n|---|---|---|---|"
+        parts.append("\n".join([f"## {section}", "", about, "", head, *rows, ""]))
+    return "\n".join(parts)
+
+
+def _row(option: Option) -> str:
+    default = _default(option).removeprefix("default: ")
+    values = ", ".join(f"`{choice}`" for choice in option.choices)
+    if option.low is not None:
+        values = f"{option.low:g} to {option.high:g}"
+    return f"| `{flag(option)}` | {default} | {values} | {option.help} |"

@@ -231,7 +231,7 @@ def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
     settings = {
         option.name: flag(option) for option in options() if option.section in ENGINE_SECTIONS
     }
-    every = list(flags_of(cli._parser()))
+    every = list(flags_of(cli.command_parser()))
     assert {("catalogue", "refine"), ("plan",), ("import", "stylusdocs")} <= {
         words for words, _ in every
     }

@@ -1,7 +1,8 @@
-"""The documents name everything that is sent and answered, and nothing that is not."""
+"""docs/api.md and docs/plan.md name every field that is sent and answered, and no other."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -25,18 +26,18 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def sections(name: str) -> dict[str, str]:
-    """By heading what stands below it."""
+    """The text below each heading."""
     parts = re.split(r"(?m)^#{1,3} (.*)$", (DOCS / name).read_text("utf-8"))
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def listed(text: str) -> set[str]:
-    """The names in the first column of a table."""
+def first_column(text: str) -> set[str]:
+    """The names in the first column of the tables."""
     cells = re.findall(r"(?m)^\| (`[^|]*) \|", text)
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
-def everything() -> dict[str, Any]:
+def full_plan() -> dict[str, Any]:
     key = make_card().key
     return to_json(
         Plan(
@@ -59,8 +60,8 @@ def everything() -> dict[str, Any]:
 
 
 def test_every_field_of_a_plan_is_described() -> None:
-    plan, text = everything(), sections("plan.md")
-    assert listed(text["The plan"]) == {*plan, "elapsed_ms"}
+    plan, text = full_plan(), sections("plan.md")
+    assert first_column(text["The plan"]) == {*plan, "elapsed_ms"}
     for heading, name in (
         ("A task", "tasks"),
         ("A pick", "picks"),
@@ -68,17 +69,26 @@ def test_every_field_of_a_plan_is_described() -> None:
         ("A missing file", "missing"),
         ("A note", "notes"),
     ):
-        assert listed(text[heading]) == set(plan[name][0]), heading
+        assert first_column(text[heading]) == set(plan[name][0]), heading
     assert f"`version` is {JSON_VERSION}." in text["A plan as JSON"]
 
 
+def test_the_example_of_a_plan_is_json_with_fields_of_a_plan() -> None:
+    example = re.search(r"(?s)```json\n(.*?)```", sections("plan.md")["A plan as JSON"])
+    assert example is not None
+    shown, plan = json.loads(example.group(1)), full_plan()
+    assert set(shown) <= set(plan)
+    for name in ("tasks", "picks"):
+        assert set(shown[name][0]) <= set(plan[name][0])
+
+
 def test_every_note_of_a_plan_is_described() -> None:
+    """Codes are strings in the code; those of planning are in these modules."""
     source = DOCS.parent / "stylus_ext"
     files = [
         *(source / "core").rglob("*.py"),
         *(source / "app").glob("*plan*.py"),
         source / "app" / "embed_catalogue.py",
-        source / "engine" / "operations.py",
     ]
     codes = {
         code
@@ -86,18 +96,18 @@ def test_every_note_of_a_plan_is_described() -> None:
         for code in re.findall(r'Note\(\s*"([a-z_-]+)"', file.read_text("utf-8"))
     }
     assert len(codes) > 5
-    described = set(re.findall(r"`([a-z_]+)`", sections("plan.md")["A note"]))
+    described = first_column(sections("plan.md")["Codes of notes"])
     assert codes <= described, codes - described
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_and_its_fields_are_described(name: str) -> None:
     heading = f"`{name}` (long)" if OPERATIONS[name].long else f"`{name}`"
-    assert listed(sections("engine.md")[heading]) == set(OPERATIONS[name].schema)
+    assert first_column(sections("api.md")[heading]) == set(OPERATIONS[name].schema)
 
 
 def test_every_answer_is_described(engine: EngineLink) -> None:
-    text = sections("engine.md")
+    text = sections("api.md")
     found = engine.call("POST", "/v1/search", {"limit": 1})
     entry = engine.call("POST", "/v1/show", {"key": found["entries"][0]["key"]})["entry"]
     status = engine.call("GET", "/v1/status")
@@ -106,13 +116,13 @@ def test_every_answer_is_described(engine: EngineLink) -> None:
     assert set(entry) <= named["`show`"] | named["`search`"]
     assert {*status, *status["catalogue"], *status["capabilities"]} <= named["`status`"]
     job = engine.call("GET", "/v1/jobs")["jobs"][0]
-    assert listed(text["A job"]) == set(job)
+    assert first_column(text["A job"]) == set(job)
     assert {"waiting", "running", *FINISHED} <= named["A job"]
     answer = engine.call("POST", "/v1/jobs/index", {})
     while answer["state"] not in FINISHED:
         answer = engine.call("GET", f"/v1/jobs/{answer['id']}")
     assert set(answer["result"]) <= named["`index` (long)"]
-    assert listed(text["Finding it"]) == set(asdict(Rendezvous("", "", 0, "", 0.0)))
+    assert first_column(text["Finding the engine"]) == set(asdict(Rendezvous("", "", 0, "", 0.0)))
 
 
 def test_every_code_of_an_error_is_described() -> None:
@@ -122,6 +132,6 @@ def test_every_code_of_an_error_is_described() -> None:
         ("503", "unavailable"),
         ("500", "failed"),
     }
-    table = sections("engine.md")["Asking"]
+    table = sections("api.md")["Requests"]
     for status, code in raised:
         assert re.search(rf"(?m)^\| {status} \|[^|]*`{code}`", table), (status, code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stylus_ext.core.settings import Settings, options
@@ -197,3 +199,19 @@ def test_switches_of_the_engine_become_its_flags(stage: Stage) -> None:
 
     stage.host.opts.data |= {"stylus_downloads_download": True, "stylus_downloads_quota_gb": 5}
     assert engine_flags() == ["--download", "--quota-gb", "5.0"]
+
+
+def test_the_page_about_hosts_lists_the_options_of_this_side(stage: Stage) -> None:
+    from stylus_ext.host.options import HOST_OPTIONS
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "hosts.md").read_text("utf-8")
+    for option in HOST_OPTIONS:
+        default = (
+            {True: "on", False: "off", "": "empty"}.get(option.default)
+            if isinstance(option.default, (bool, str))
+            else f"{option.default:g}"
+        )
+        limits = f"{option.low:g} to {option.high:g}" if option.high else ""
+        assert (
+            f"| `stylus_{option.name}` | {default} | {limits} |".replace("|  |", "| |") in page
+        ), option.name
