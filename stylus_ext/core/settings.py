@@ -1,8 +1,6 @@
-"""Every option of Stylus, as one frozen tree; the CLI's flags, the README's table and the WebUI's
-page are made from it.
+"""All settings, as one frozen tree.
 
-In: nothing, or a plain mapping such as parsed JSON. Out: `Settings`, or `InvalidInput` with a
-sentence that says what is wrong.
+The command line's flags, docs/options.md and the WebUI's settings page are made from it.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ ENGINE_SECTIONS = (
     "chat",
     "reranking",
 )
-"""Those that belong to an engine and not to a plan."""
+"""Sections of the engine, which a plan cannot change."""
 
 
 def _option(default: Any, help_text: str, **limits: Any) -> Any:
@@ -36,7 +34,7 @@ def _option(default: Any, help_text: str, **limits: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One leaf of the tree, as a flag, a table row or a widget shows it."""
+    """One setting, as shown as a flag, a table row or a widget."""
 
     section: str
     name: str
@@ -56,92 +54,88 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class Selection(_Section):
-    """What may be chosen, and how much of it."""
+    """What may be chosen, and how much."""
 
     max_adapters: int = _option(
-        3, "adapters in all, those you wrote yourself included", low=0, high=10
+        3, "most LoRAs per picture, including those you wrote yourself", low=0, high=10
     )
-    per_task: int = _option(1, "adapters per task", low=0, high=5)
-    max_styles: int = _option(2, "style adapters in all", low=0, high=5)
-    family: str = _option("any", "base model family to choose for; `any` takes one family per plan")
+    per_task: int = _option(1, "most LoRAs per task", low=0, high=5)
+    max_styles: int = _option(2, "most style LoRAs per picture", low=0, high=5)
+    family: str = _option("any", "base model family; `any` lets each plan choose one family")
     partial: bool = _option(
         False,
-        "also take adapters made for a relative of the family, such as SDXL ones on Pony; each is"
-        " noted",
+        "also use LoRAs made for a related family, such as SDXL ones on Pony; a note names each",
     )
     policy: str = _option("hybrid", "how candidates are found", choices=POLICIES)
-    composer: str = _option("rules", "who splits the prompt and picks", choices=COMPOSERS)
-    candidates: int = _option(150, "candidates that the composer sees", low=10, high=1000)
+    composer: str = _option(
+        "rules",
+        "what splits the prompt and picks: the built-in rules, or a language model",
+        choices=COMPOSERS,
+    )
+    candidates: int = _option(150, "candidates given to the composer", low=10, high=1000)
     strictness: float = _option(
         0.5,
-        "how sure a pick must be: 0 takes nearly anything, 1 only the certain",
+        "how certain a pick must be: 0 accepts nearly anything, 1 only certain picks",
         low=0.0,
         high=1.0,
     )
     nsfw: bool = _option(
         False,
-        "allow not-safe-for-work adapters for any prompt, not only for prompts that ask for them",
+        "allow not-safe-for-work LoRAs for every prompt, not only for prompts that ask for them",
     )
     prune: bool = _option(
-        True, "leave out what is not on disk and has fewer than 3 example images or a poor rating"
+        True,
+        "ignore LoRAs that are not on disk and have fewer than 3 example images or a poor rating",
     )
     allow_folders: tuple[str, ...] = _option(
         (),
-        "choose from these folders alone, such as `style, characters/*`; relative to the LoRA"
-        " folder",
+        "use only these folders, such as `style, characters/*`; relative to the LoRA folder",
     )
-    deny_folders: tuple[str, ...] = _option(
-        (), "choose nothing from these folders, nor from those inside them"
-    )
+    deny_folders: tuple[str, ...] = _option((), "ignore these folders and their subfolders")
     allow_tags: tuple[str, ...] = _option(
-        (), "choose only what has one of these tags, or is of such a kind, such as `style, anime*`"
+        (), "use only LoRAs with one of these tags or kinds, such as `style, anime*`"
     )
-    deny_tags: tuple[str, ...] = _option(
-        (), "choose nothing that has one of these tags, or is of such a kind"
-    )
+    deny_tags: tuple[str, ...] = _option((), "ignore LoRAs with one of these tags or kinds")
 
 
 @dataclass(frozen=True, slots=True)
 class Weights(_Section):
-    """How strongly picks are applied."""
+    """Weights of the picks."""
 
     default_weight: float = _option(
-        0.8, "weight of an adapter about which nothing is known", low=0.0, high=2.0
+        0.8, "weight of a LoRA without a known weight", low=0.0, high=2.0
     )
-    strength: float = _option(1.0, "factor on every weight", low=0.0, high=2.0)
+    strength: float = _option(1.0, "factor for all weights", low=0.0, high=2.0)
     total_cap: float = _option(
-        1.5, "most that all weights of one picture may add up to; 0 is no cap", low=0.0, high=10.0
+        1.5, "highest sum of all weights in one picture; 0 is no limit", low=0.0, high=10.0
     )
     paper_factor: bool = _option(
-        False, "multiply by 0.8 once more, as the paper's published code does"
+        False, "multiply weights by 0.8 again, as the paper's published code does"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Diversity(_Section):
-    """How batches differ."""
+    """Differences between batches."""
 
-    scheme: str = _option(
-        "paper", "which combinations the batches after the first take", choices=SCHEMES
-    )
+    scheme: str = _option("paper", "which combinations later batches use", choices=SCHEMES)
 
 
 @dataclass(frozen=True, slots=True)
 class Text(_Section):
-    """What is written besides the tags."""
+    """Text added besides the tags."""
 
-    triggers: bool = _option(True, "add the trigger words that identify a pick")
+    triggers: bool = _option(True, "add the trigger words of the picks")
     negative_text: bool = _option(
-        True, "add what an adapter's sidecar wants in the negative prompt"
+        True, "add the negative prompt text stated in a LoRA's metadata file"
     )
     debias: str = _option(
         "",
-        "text added after the prompt whenever something was picked, such as `realistic, high"
-        " quality`",
+        "text added after the prompt if anything was picked, such as `realistic, high quality`",
     )
     emphasis: float = _option(
         1.0,
-        "attention weight for tasks that no adapter serves; 1 leaves them alone",
+        "attention weight for tasks without a LoRA; 1 changes nothing",
         low=1.0,
         high=1.5,
     )
@@ -149,58 +143,56 @@ class Text(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Encoder(_Section):
-    """What turns text into vectors."""
+    """The model that turns text into vectors."""
 
     model: str = _option(
-        "all-MiniLM-L6-v2", "a sentence-transformers model, or the model name of the endpoint"
+        "all-MiniLM-L6-v2", "a sentence-transformers model, or the model name at the endpoint"
     )
     endpoint: str = _option(
         "", "base URL of an OpenAI-compatible embeddings server; empty encodes on this machine"
     )
     dimensions: int = _option(
         0,
-        "numbers in a vector of the endpoint's model, where it lets one choose, such as 1024; 0"
-        " takes its own",
+        "vector length, if the endpoint's model allows a choice, such as 1024; 0 is its default",
         low=0,
         high=8192,
     )
-    device: str = _option("cpu", "where to encode; the picture needs the GPU")
-    threads: int = _option(2, "threads while a picture is made", low=1, high=64)
+    device: str = _option("cpu", "device for encoding; the pictures need the GPU")
+    threads: int = _option(2, "threads used while a picture is generated", low=1, high=64)
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors(_Section):
-    """Where the vectors live."""
+    """Storage of the vectors."""
 
     chroma_url: str = _option(
         "", "address of a shared Chroma server; empty keeps the vectors in the data folder"
     )
     exact_below: int = _option(
-        500_000, "entries up to which every search is exact", low=0, high=10_000_000
+        500_000, "search exactly up to this number of entries", low=0, high=10_000_000
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Civitai(_Section):
-    """Whom to ask about adapters, when you say so; a key goes to the address that it was entered
-    for.
-    """
+    """Access to Civitai, used only on request."""
 
-    civitai_url: str = _option("https://civitai.com", "address of Civitai, or of a mirror of it")
+    civitai_url: str = _option("https://civitai.com", "address of Civitai or of a mirror")
     civitai_files_url: str = _option(
         "",
-        "address that gives its files, where it is another, such as civitai.com beside civitai.red;"
-        " empty is the same",
+        "address for downloads if it differs, such as civitai.com beside civitai.red",
     )
-    request_interval: float = _option(1.0, "seconds between two requests to it", low=0.0, high=60.0)
+    request_interval: float = _option(
+        1.0, "seconds between two requests to Civitai", low=0.0, high=60.0
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class HuggingFace(_Section):
-    """The second whom to ask, when you say so; it has a key of its own."""
+    """Access to Hugging Face, used only on request."""
 
     hugging_face_url: str = _option(
-        "https://huggingface.co", "address of Hugging Face, or of a mirror of it"
+        "https://huggingface.co", "address of Hugging Face or of a mirror"
     )
     hugging_face_interval: float = _option(
         1.0, "seconds between two requests to Hugging Face", low=0.0, high=60.0
@@ -209,70 +201,62 @@ class HuggingFace(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Downloads(_Section):
-    """Whether files may be fetched into your LoRA folder, and how much."""
+    """Whether, and how much, may be downloaded into your LoRA folder."""
 
     download: bool = _option(
-        False, "fetch LoRAs that you ask for by name, or that a plan wants where you let it"
+        False, "allow downloads of LoRAs that you name, or that a plan needs if you let it fetch"
     )
-    largest_mb: int = _option(2048, "largest file that is fetched, in MB", low=1, high=100_000)
+    largest_mb: int = _option(2048, "largest file to download, in MB", low=1, high=100_000)
     quota_gb: float = _option(
-        20.0, "most that all fetched files may take together, in GB", low=0.0, high=10_000.0
+        20.0, "limit for all downloaded files together, in GB", low=0.0, high=10_000.0
     )
-    keep_free_gb: float = _option(2.0, "what stays free on the disk, in GB", low=0.0, high=1000.0)
-    at_once: int = _option(2, "files that are fetched at the same time", low=1, high=8)
+    keep_free_gb: float = _option(2.0, "free disk space to keep, in GB", low=0.0, high=1000.0)
+    at_once: int = _option(2, "downloads at the same time", low=1, high=8)
     by_family: bool = _option(
-        False, "put fetched files in subfolders by base model family, such as sdxl"
+        False, "put downloaded files into subfolders by base model family, such as sdxl"
     )
-    unhashed: bool = _option(
-        False, "also fetch files of which the source states no hash to check them by"
-    )
+    unhashed: bool = _option(False, "also download files for which the source states no hash")
     thumbnails: bool = _option(
         False,
-        "show pictures of adapters that are not on disk: small ones are fetched when they come into"
-        " sight",
+        "fetch small pictures of LoRAs that are not on disk when they come into view",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Chat(_Section):
-    """A language model that may be asked, when you name one; its key goes to its address alone."""
+    """A language model, used only if you set one. Its key is sent only to its address."""
 
-    chat_url: str = _option("", "base URL of an OpenAI-compatible chat server; empty asks nobody")
-    chat_model: str = _option(
-        "", "the model that is asked there, such as `gpt-4o-mini` or `qwen3:8b`"
-    )
+    chat_url: str = _option("", "base URL of an OpenAI-compatible chat server; empty uses none")
+    chat_model: str = _option("", "model at the chat server, such as `gpt-4o-mini` or `qwen3:8b`")
     temperature: float = _option(
         0.0,
-        "how freely it answers; above 0 each selection seed may give another composition",
+        "sampling temperature; above 0 each selection seed may give another composition",
         low=0.0,
         high=2.0,
     )
     chat_deadline: float = _option(
         20.0,
-        "seconds that one composition may take; after that the rules compose",
+        "seconds for one composition; after that the rules compose",
         low=0.5,
         high=600.0,
     )
     cards: int = _option(
-        24, "cards that it sees, the best and most different of the candidates", low=5, high=60
+        24, "cards shown to the model: the best and most different candidates", low=5, high=60
     )
     prune_again: bool = _option(
         False,
-        "ask a second time what of its own picks should rather be left out, as the paper's"
-        " published code does",
+        "ask the model again which of its picks to drop, as the paper's published code does",
     )
-    chat_release: bool = _option(
-        True, "have Ollama free the graphics memory as soon as the answer is there"
-    )
+    chat_release: bool = _option(True, "tell Ollama to free the graphics memory after its answer")
     price_in: float = _option(
         -1.0,
-        "US dollars per million tokens read; -1 takes the known list price",
+        "US dollars per million tokens read; -1 uses the known list price",
         low=-1.0,
         high=1000.0,
     )
     price_out: float = _option(
         -1.0,
-        "US dollars per million tokens written; -1 takes the known list price",
+        "US dollars per million tokens written; -1 uses the known list price",
         low=-1.0,
         high=1000.0,
     )
@@ -280,27 +264,25 @@ class Chat(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Reranking(_Section):
-    """What puts candidates in order anew, for the policy `rerank`; a key goes where it was entered
-    for.
-    """
+    """The model that reorders candidates for the policy `rerank`."""
 
     rerank_model: str = _option(
-        "", "a sentence-transformers cross-encoder, or the model name of the server; empty is none"
+        "",
+        "a sentence-transformers cross-encoder, or the model name at the server; empty uses none",
     )
     rerank_url: str = _option(
         "",
-        "base URL of a server with a rerank route (Cohere, Jina, vLLM, TEI); empty ranks on this"
-        " machine",
+        "base URL of a rerank server (Cohere, Jina, vLLM, TEI); empty ranks on this machine",
     )
-    rerank_most: int = _option(50, "candidates that are put in order anew", low=5, high=1000)
+    rerank_most: int = _option(50, "candidates to rerank", low=5, high=1000)
     rerank_deadline: float = _option(
-        5.0, "seconds that it may take; after that the order stays", low=0.1, high=600.0
+        5.0, "seconds for reranking; after that the previous order is kept", low=0.1, high=600.0
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole tree."""
+    """All settings."""
 
     selection: Selection = field(default_factory=Selection)
     weights: Weights = field(default_factory=Weights)
@@ -317,7 +299,7 @@ class Settings:
 
 @cache
 def options() -> tuple[Option, ...]:
-    """Every leaf, in the order of the tree."""
+    """Return every setting in the order of the tree."""
     tree = Settings()
     return tuple(
         _option_of(section.name, getattr(tree, section.name), leaf)
@@ -333,8 +315,9 @@ def _option_of(section: str, values: Any, leaf: Field[Any]) -> Option:
 
 
 def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """`settings` with some leaves replaced: {"weights": {"strength": 0.7}}. Unknown names and wrong
-    values are refused.
+    """Return `settings` with the given values: {"weights": {"strength": 0.7}}.
+
+    Unknown names and wrong values raise `InvalidInput`.
     """
     known = {item.name for item in fields(settings)}
     for section, leaves in values.items():
@@ -357,7 +340,7 @@ def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The tree as plain data; `with_values(Settings(), as_values(s)) == s`."""
+    """Return the tree as plain data; `with_values(Settings(), as_values(s)) == s`."""
     return {
         section.name: {
             leaf.name: getattr(getattr(settings, section.name), leaf.name)
