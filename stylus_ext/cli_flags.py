@@ -108,8 +108,9 @@ Every option is a flag of the command line, a field of `settings.json` in the da
 entry of the WebUI's settings page. In `settings.json` a field is in its group and has underscores:
 `{"selection": {"max_adapters": 2}}`. Boolean flags also have a `--no-` form.
 
-The groups from `encoder` on belong to the engine: a change counts from its next start. The WebUI
-has a few [options of its own](hosts.md#settings-of-the-webuis-side).
+The groups from `encoder` on belong to the engine. Changing one on the settings page restarts the
+engine. A command that finds a running engine uses that engine's settings, not its own flags for
+these groups. The WebUI has a few [options of its own](hosts.md#settings-of-the-webuis-side).
 """
 
 
