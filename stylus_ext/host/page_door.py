@@ -1,8 +1,8 @@
 """What ties the page's script to the WebUI: an empty place that it draws into, and a hidden button
 that brings it a token.
 
-`javascript/stylus.js` presses the button; the token comes back as the hidden box's value, past the
-host's queue.
+`javascript/requests.js` presses the button; the token comes back as the hidden box's value, past
+the host's queue.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
 
 gr = compat.gr
-_TAKE = "(said) => { if (window.stylus) window.stylus.page.take(said); return []; }"
+_RECEIVE = """(answer) => {
+    if (window.stylus && stylus.page) stylus.page.receive(answer);
+    return [];
+}"""
 _ASIDE = ["stylus-aside"]
 
 
@@ -26,7 +29,7 @@ def place(tab: str) -> None:
     box = gr.Textbox(value="", visible=False, elem_id=f"stylus_{tab}_token")
     if compat.on_this_page([button, box]):
         button.click(fn=_issue, inputs=[], outputs=[box], show_progress="hidden", queue=False)
-        box.change(fn=None, inputs=[box], outputs=[], **compat.browser_script(_TAKE))
+        box.change(fn=None, inputs=[box], outputs=[], **compat.browser_script(_RECEIVE))
 
 
 def _issue(request: Request) -> str:

@@ -2,7 +2,7 @@
 script says whose tray it means.
 
 In: the host's own boxes as far as the page has them. Out: the button's answer, as text for
-`javascript/stylus.js`.
+`javascript/panel.js`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def wire_preview(
         fn=None,
         inputs=[],
         outputs=[made["seat"]],
-        **compat.browser_script(_in_page(tab, "seat", "")),
+        **compat.browser_script(_in_page(tab, "session", "")),
     )
     inputs = [*boxes.values(), *(made[name] for name in NAMES)]
     parts["button"].click(
@@ -64,25 +64,25 @@ def wire_preview(
         fn=None,
         inputs=[parts["feed"]],
         outputs=[],
-        **compat.browser_script(_in_page(tab, "take", "said")),
+        **compat.browser_script(_in_page(tab, "receive", "answer")),
     )
 
 
 def tell_of_pictures(tab: str, generation_info: Any) -> None:
     """The page looks again once pictures were made."""
     generation_info.change(
-        fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "made", ""))
+        fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "refresh", ""))
     )
 
 
 def _in_page(tab: str, name: str, given: str) -> str:
     more = f", {given}" if given else ""
-    end = "" if name == "seat" else " return [];"
-    start = "return " if name == "seat" else ""
-    nobody = ' return "";' if name == "seat" else ""
+    end = "" if name == "session" else " return [];"
+    start = "return " if name == "session" else ""
+    nobody = ' return "";' if name == "session" else ""
     return (
-        f"({given}) => {{ if (window.stylus && stylus.accordion) {{"
-        f" {start}stylus.accordion.{name}('{tab}'{more}); }}{nobody}{end} }}"
+        f"({given}) => {{ if (window.stylus && stylus.panel) {{"
+        f" {start}stylus.panel.{name}('{tab}'{more}); }}{nobody}{end} }}"
     )
 
 

@@ -1,5 +1,5 @@
 """The Stylus tab: a page of its own in the WebUI, empty but for the place that
-`javascript/stylus.js` draws into.
+`javascript/tab.js` draws into.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper
 # What is asked of both gradios by everybody who runs the tests; the whole page, action by action,
 # is for `test --all` and for CI.
 BOTH = frozenset({"test_panel", "test_own_tab", "test_queue", "test_set_up"})
-ONCE = frozenset({"test_chromium", "test_catalogue", "test_work", "test_downloads"})
+ONCE = frozenset(
+    {"test_chromium", "test_load_order", "test_catalogue", "test_work", "test_downloads"}
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

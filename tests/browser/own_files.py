@@ -1,6 +1,4 @@
-"""How the hosts put an extension's script and style into their page: a tag in its head, a link at
-its end, files by their address.
-"""
+"""How the WebUI adds an extension's scripts and style sheet to its page, and its own script."""
 
 from __future__ import annotations
 
@@ -10,7 +8,9 @@ import gradio.routes
 
 from tests.host.double.webui import ROOT
 
-FILES = {"javascript/stylus.js": "text/javascript", "style.css": "text/css"}
+SCRIPTS = tuple(sorted(path.name for path in (ROOT / "javascript").glob("*.js")))
+FILES = {f"javascript/{name}": "text/javascript" for name in SCRIPTS} | {"style.css": "text/css"}
+HOST = "tests/browser/host_page.js"
 _apps: list[Any] = []
 
 
@@ -19,13 +19,16 @@ def add_own_files(app: Any) -> None:
     from starlette.responses import FileResponse
     from starlette.routing import Route
 
-    def serving(name: str) -> Any:
+    def serving(name: str, kind: str) -> Any:
         async def answer(_: Any) -> Any:
-            return FileResponse(ROOT / name, media_type=FILES[name])
+            return FileResponse(ROOT / name, media_type=kind)
 
         return answer
 
-    app.router.routes[:0] = [Route(f"/extension/{name}", serving(name)) for name in FILES]
+    files = {**FILES, HOST: "text/javascript"}
+    app.router.routes[:0] = [
+        Route(f"/extension/{name}", serving(name, kind)) for name, kind in files.items()
+    ]
     if not _apps:
         _patch(gradio.routes.templates)
     _apps.append(app)
@@ -36,16 +39,25 @@ def _patch(templates: Any) -> None:
 
     def response(*args: Any, **kwargs: Any) -> Any:
         made = original(*args, **kwargs)
-        if any(app is made.context["request"].app for app in _apps):
-            script = (
-                b'<script type="text/javascript"'
-                b' src="extension/javascript/stylus.js"></script></head>'
-            )
+        request = made.context["request"]
+        if any(app is request.app for app in _apps):
+            scripts = _tags("order" in request.query_params, "bare" in request.query_params)
             style = (
-                b'<link rel="stylesheet" property="stylesheet" href="extension/style.css"></body>'
+                '<link rel="stylesheet" property="stylesheet" href="extension/style.css"></body>'
             )
-            made.body = made.body.replace(b"</head>", script, 1).replace(b"</body>", style, 1)
+            made.body = made.body.replace(b"</head>", f"{scripts}</head>".encode(), 1).replace(
+                b"</body>", style.encode(), 1
+            )
             made.init_headers()
         return made
 
     templates.TemplateResponse = response
+
+
+def _tags(reverse: bool, bare: bool) -> str:
+    """Script tags: `?order` reverses ours, `?bare` leaves out the WebUI's own script."""
+    scripts = [f"javascript/{name}" for name in sorted(SCRIPTS, reverse=reverse)]
+    names = scripts if bare else [HOST, *scripts]
+    return "".join(
+        f'<script type="text/javascript" src="extension/{name}"></script>' for name in names
+    )

@@ -88,6 +88,11 @@ class OwnTab:
     def wait_for_names(self, *names: str) -> None:
         eventually(lambda: self.names() == list(names), self.page)
 
+    def wait_for_message(self, line: str, name: str) -> str:
+        """A status line's message, by its name in the scripts or its error code."""
+        self.page.locator(f"#stylus_{line}[data-message='{name}']").wait_for(state="attached")
+        return self.part(line).inner_text()
+
     def wait_for(self, name: str, words: str) -> str:
         eventually(lambda: words in self.part(name).inner_text(), self.page)
         return self.part(name).inner_text()

@@ -120,7 +120,7 @@ def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
         panel.press("Keep this set")
         panel.wait_for(".stylus-lock")
         found += serious(here.page, "#stylus_txt2img_mount")
-        panel.press("Take the lock off")
+        panel.press("Unlock")
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
     assert found == []
 

@@ -24,7 +24,7 @@ def test_it_is_searched_as_one_types(desk: Desk, browser: Browser) -> None:
         told = desk.link.call("POST", "/v1/browse", {"text": "corgi"})
         assert shown == [entry["name"] for entry in told["entries"]]
         tab.search("no such thing at all")
-        tab.wait_for("found", "Nothing fits")
+        tab.wait_for_message("found", "foundNone")
         assert tab.names() == []
         here.picture(f"{desk.server.gradio}-catalogue")
 
@@ -98,7 +98,7 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
         tab.part("edit_kind").select_option("style")
         tab.part("edit_state").select_option("always")
         tab.part("save").click()
-        tab.wait_for("detail_line", "Saved.")
+        tab.wait_for_message("detail_line", "saved")
         edits = desk.entry(key)["edits"]
         assert edits == {
             "state": "always",
@@ -112,16 +112,16 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
         tab.part("edit_state").select_option("never")
         tab.part("save").click()
         eventually(lambda: desk.entry(key)["state"] == "never", tab.page)
-        tab.wait_for("detail_line", "Saved.")
+        tab.wait_for_message("detail_line", "saved")
         tab.part("undo").click()
-        tab.wait_for("detail_line", "As it was before.")
+        tab.wait_for_message("detail_line", "undone")
         assert desk.entry(key)["edits"] == edits
         tab.part("edit_weight").fill("")
         tab.part("save").click()
-        tab.wait_for("detail_line", "Saved.")
+        tab.wait_for_message("detail_line", "saved")
         assert desk.entry(key)["edits"] == edits | {"weight": None}
         tab.part("forget").click()
-        tab.wait_for("detail_line", "forgotten")
+        tab.wait_for_message("detail_line", "forgotten")
         assert desk.entry(key)["edits"] == before["edits"]
         assert desk.entry(key)["text"] == before["text"]
         tab.part("close").click()
@@ -133,7 +133,7 @@ def test_what_is_not_changed_is_not_sent(desk: Desk, browser: Browser) -> None:
         key = _open(tab, "glass_skyscraper")
         written = desk.journal()
         tab.part("save").click()
-        tab.wait_for("detail_line", "Nothing was changed")
+        tab.wait_for_message("detail_line", "unchanged")
         assert desk.journal() == written
         tab.part("edit_weight").fill("9")
         tab.part("save").click()
@@ -265,7 +265,7 @@ def test_five_browsers_do_not_mix(desk: Desk, browser: Browser) -> None:
             tab.part("search").fill(word)
         for tab, word in zip(tabs, words, strict=True):
             eventually(partial(_first_name_has, tab, word), tab.page)
-        tokens = {tab.page.evaluate("stylus.page._token") for tab in tabs}
+        tokens = {tab.page.evaluate("stylus.page.token()") for tab in tabs}
         assert len(tokens) == len(words)
 
 

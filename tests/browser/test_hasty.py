@@ -29,7 +29,7 @@ def standing(panel: Accordion) -> dict[str, Any]:
     """What the WebUI has on this page's tray."""
     return dict(
         panel.page.evaluate(
-            f"stylus.call('preview', {{seat: stylus.accordion.seat('{panel.tab}')}})"
+            f"stylus.call('preview', {{seat: stylus.panel.session('{panel.tab}')}})"
         )
     )
 
@@ -42,24 +42,24 @@ def test_an_older_answer_does_not_take_the_place_of_a_newer_one(
         older = json.dumps(standing(panel))
         panel.press("Leave corgi_dog out", panel.card("corgi_dog"))
         panel.wait_for_names("watercolor_painting")
-        here.page.evaluate("([tab, said]) => stylus.accordion.take(tab, said)", [panel.tab, older])
+        here.page.evaluate("([tab, said]) => stylus.panel.receive(tab, said)", [panel.tab, older])
         assert panel.names() == ["watercolor_painting"]
         older = json.dumps(standing(panel))
         here.page.evaluate(_LATE, ["correct", 700])
         panel.press("Undo my corrections")
-        here.page.evaluate("([tab, said]) => stylus.accordion.take(tab, said)", [panel.tab, older])
+        here.page.evaluate("([tab, said]) => stylus.panel.receive(tab, said)", [panel.tab, older])
         panel.wait_for_names("corgi_dog", "watercolor_painting")
 
 
 def test_a_second_click_does_not_undo_the_first(server: Running, browser: Browser) -> None:
-    """In the place of "Lock" there is "Take the lock off" a moment later, and so on."""
+    """In the place of "Lock" there is "Unlock" a moment later, and so on."""
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.place.get_by_role("button", name="Keep this set").dblclick(delay=60)
         panel.wait_for(".stylus-lock")
         here.page.wait_for_timeout(600)
         assert standing(panel)["lock"]
-        panel.press("Take the lock off")
+        panel.press("Unlock")
         eventually(lambda: not standing(panel)["lock"], here.page)
         panel.place.get_by_role("button", name="Write trigger words and tags").dblclick(delay=60)
         eventually(lambda: "<lora:corgi_dog:" in panel.prompt().input_value(), here.page)
@@ -80,7 +80,7 @@ def test_a_duplicated_window_has_a_tray_of_its_own(server: Running, browser: Bro
         copy = got.value
         copy.set_default_timeout(PATIENCE_MS)
         copy.wait_for_selector("#txt2img_prompt textarea")
-        seat = "stylus.accordion.seat('txt2img')"
+        seat = "stylus.panel.session('txt2img')"
         mine = here.page.evaluate(seat)
         eventually(lambda: copy.evaluate(seat) != mine, copy)
         assert here.page.evaluate(seat) == mine
@@ -106,7 +106,7 @@ def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(
         panel.place.locator("summary:has-text('Why not')").click()
         weight = panel.card("corgi_dog").locator("input[type=number]")
         weight.fill("0.3")
-        here.page.evaluate(f"stylus.accordion.made('{panel.tab}')")
+        here.page.evaluate(f"stylus.panel.refresh('{panel.tab}')")
         panel.card("corgi_dog").evaluate("one => { one.dataset.old = 'yes'; }")
         eventually(lambda: panel.card("corgi_dog").get_attribute("data-old") is None, here.page)
         assert weight.input_value() == "0.3"

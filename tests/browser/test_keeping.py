@@ -63,7 +63,7 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(
     told = kept.link.call("POST", "/v1/overview", {})
     with own_tab(kept, browser) as (tab, here):
         tab.turn_to("overview")
-        assert f"{told['unnamed']} files that no service has named" in tab.wait_for(
+        assert f"{told['unnamed']} files are not identified" in tab.wait_for(
             "overview", "By base model"
         )
         rows = tab.page.locator("#stylus_families tbody tr")
@@ -82,7 +82,7 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(
         )
         known = len(kept.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("first_learn").click()
-        tab.wait_for("overview_line", "Started: Learn from my pictures.")
+        tab.wait_for_message("overview_line", "started")
         eventually(lambda: len(kept.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
         tab.turn_to("keys")
         tab.wait_for("keys", "No address is set for it.")
@@ -120,7 +120,7 @@ def test_a_recipe_is_saved_used_exported_and_imported(
 
         row = tab.page.locator("[data-recipe='Corgi in colours']")
         row.locator(".stylus-use-txt2img").click()
-        tab.wait_for("recipes_line", "The prompt of txt2img has it now.")
+        tab.wait_for_message("recipes_line", "usedIn")
         written = prompt.input_value()
         assert written.startswith(PROMPT)
         for one in saved["adapters"]:
@@ -141,7 +141,7 @@ def test_a_recipe_is_saved_used_exported_and_imported(
         assert recipes(kept) == [saved]
         file.write_text("no json", "utf-8")
         tab.part("recipe_file").set_input_files(file)
-        tab.wait_for("recipes_line", "no JSON")
+        tab.wait_for_message("recipes_line", "notJson")
 
 
 def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(
@@ -167,7 +167,7 @@ def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(
         tab.turn_to("recipes")
         row = tab.page.locator("[data-recipe='Mine']")
         row.locator(".stylus-use-img2img").click()
-        tab.wait_for("recipes_line", "The prompt of img2img has it now.")
+        tab.wait_for_message("recipes_line", "usedIn")
         assert "<lora:corgi_dog:0.4>" in Panel(tab.page, "img2img").prompt().input_value()
         file = tmp_path / "mine.json"
         with tab.page.expect_download() as got:
@@ -177,9 +177,9 @@ def test_a_recipe_is_used_in_img2img_and_not_replaced_by_one_click(
         tab.part("recipe_name").fill(" Mine ")
         tab.part("recipe_prompt").fill("corgi dog")
         tab.part("recipe_save").click()
-        tab.wait_for("recipes_line", "press Save once more to replace it")
+        tab.wait_for_message("recipes_line", "replaces")
         tab.part("recipe_file").set_input_files(file)
-        tab.wait_for("recipes_line", "There are recipes with these names: Mine.")
+        tab.wait_for_message("recipes_line", "replacesSome")
         assert recipes(kept) == before
         tab.part("recipe_file").set_input_files(file)
         eventually(lambda: mine() == "a cat", tab.page)
@@ -235,7 +235,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
         eventually(lambda: len(tab.names()) == 1, tab.page)
         tab.page.locator("#stylus_cards .stylus-open").click()
         tab.part("fetch").click()
-        tab.wait_for("detail_line", "Begun")
+        tab.wait_for_message("detail_line", "begun")
         eventually(file.exists, tab.page)
         done = finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
         assert (done["name"], done["state"]) == ("fetch", "done"), done
@@ -244,7 +244,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
         here.picture(f"{kept.server.gradio}-storage")
         assert tab.part("storage_clean").is_disabled()
         tab.part("storage_try").click()
-        tab.wait_for("storage_line", "Nothing would be deleted")
+        tab.wait_for_message("storage_line", "nothingGoes")
         _age(kept.folder / "stylus" / "downloads.jsonl", 40 * DAY_S)
         tab.part("storage_try").click()
         tab.wait_for("storage_line", "These would be deleted: zebra.safetensors")
@@ -252,7 +252,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
         tab.part("storage_clean").click()
         tab.wait_for("storage_line", "1 files were deleted")
         assert not file.exists()
-        tab.wait_for("storage", "Nothing was fetched yet.")
+        tab.wait_for("storage", "No downloads yet.")
     assert kept.link.call("POST", "/v1/storage", {})["files"] == []
     assert (kept.folder / "loras" / "corgi_dog.safetensors").exists()
 

@@ -119,7 +119,7 @@ def test_one_adapter_is_described_anew_from_its_card(
         tab.page.locator("#stylus_cards .stylus-open[data-stem='glass_skyscraper']").click()
         chat.seen.clear()
         tab.part("describe").click()
-        tab.wait_for("detail_line", "Described anew.")
+        tab.wait_for_message("detail_line", "describedAnew")
         said = tab.part("edit_text").input_value()
         assert said == GOOD["text"]
         assert eloquent.entry("glass_skyscraper")["text"] == said
@@ -127,7 +127,7 @@ def test_one_adapter_is_described_anew_from_its_card(
         assert len(chat.seen) == 1
         tab.part("edit_text").fill("Mine.")
         tab.part("save").click()
-        tab.wait_for("detail_line", "Saved.")
+        tab.wait_for_message("detail_line", "saved")
         eventually(lambda: not tab.part("describe").is_visible(), tab.page)
         here.picture(f"{eloquent.server.gradio}-described")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.own_tab import OwnTab
+from tests.browser.panel import TABS
 from tests.browser.running import Running
 
 CALL = "name => stylus.call(name).then(said => said.version, problem => problem.message)"
@@ -16,7 +17,7 @@ def test_a_token_comes_through_gradio_and_opens_the_routes(
 ) -> None:
     with visit(browser, server.url) as here:
         here.page.wait_for_function("stylus.page.token()")
-        token = here.page.evaluate("stylus.page._token")
+        token = here.page.evaluate("stylus.page.token()")
         assert len(token) > 30
         assert here.page.evaluate(CALL, "status") == here.page.evaluate(CALL, "status") != ""
         assert "nothing to ask for" in here.page.evaluate(CALL, "nonsense")
@@ -45,6 +46,16 @@ def test_the_tab_shows_what_the_engine_says(server: Running, browser: Browser) -
         eventually(lambda: "Catalogue" in place.inner_text(), here.page)
     assert set(here.complaints) <= set(bare.complaints)
     assert here.outside <= bare.outside
+
+
+def test_the_order_of_the_scripts_does_not_matter(server: Running, browser: Browser) -> None:
+    for wanted in ("?order", "?bare", "?order&bare"):
+        with visit(browser, f"{server.url}{wanted}") as here:
+            tab = OwnTab(here.page).open()
+            tab.wait_for("found", "found")
+            assert tab.head("catalogue").get_attribute("aria-selected") == "true"
+            assert here.page.locator("[data-drawn]").count() == len(TABS) + 1
+            assert [one for one in here.complaints if "stylus" in one.lower()] == []
 
 
 def test_its_parts_are_turned_by_arrows_and_its_texts_may_be_in_another_language(

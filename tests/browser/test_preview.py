@@ -77,7 +77,7 @@ def asked(page: Page, name: str, payload: dict[str, Any]) -> Any:
 
 def state_of(panel: Accordion, name: str) -> str:
     """What the store says, asked for by another way than the preview's."""
-    seat = panel.page.evaluate(f"stylus.accordion.seat('{panel.tab}')")
+    seat = panel.page.evaluate(f"stylus.panel.session('{panel.tab}')")
     picks = asked(panel.page, "preview", {"seat": seat})["view"]
     entries = [*picks["picks"], *picks["near"]]
     return str(next(one["card"]["state"] for one in entries if one["name"] == name))
@@ -167,7 +167,7 @@ def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(
         other = Accordion(another.page).open()
         other.generate(server, "a ship at sea")
         assert "<lora:" not in server.told()["infotexts"][-1]
-        panel.press("Take the lock off")
+        panel.press("Unlock")
         eventually(lambda: here.page.locator(".stylus-lock").count() == 0, here.page)
 
 
@@ -223,7 +223,7 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(
             "<lora:corgi_dog:" in told and "<lora:glass_skyscraper:" in told
             for told in server.told()["infotexts"][-2:]
         )
-        panel.press("Take the lock off")
+        panel.press("Unlock")
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
 
 
@@ -244,7 +244,7 @@ def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(
 ) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
-        panel.press("Take the next candidate in the place of corgi_dog", panel.card("corgi_dog"))
+        panel.press("Replace corgi_dog with the next candidate", panel.card("corgi_dog"))
         eventually(lambda: "corgi_dog" not in panel.names(), here.page)
         panel.place.locator("summary:has-text('Why not')").click()
         panel.press("Let corgi_dog be chosen again")
@@ -343,7 +343,7 @@ _FEED = """([tab, text, link]) => {
         near: [{key: text, name: text, reason: text, mine: false, card}], combinations: [[text], []], batches: 2, exact: false, prompt: text, family: text,
         took_ms: 1, notes: [text]};
     const used = [{seed: 1, off: [text], tags: [{stem: text, weight: 1, key: text, name: text, card}]}];
-    stylus.accordion.take(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
+    stylus.panel.receive(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
 }"""  # noqa: E501
 
 
@@ -407,7 +407,7 @@ def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> 
             lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page
         )
         told = panel.place.locator(".stylus-rehearsal").inner_text()
-        assert "2 prompts: something is chosen for 1, the same as then for 1." in told
+        assert "2 prompts: LoRAs chosen for 1, the same as before for 1." in told
         row = panel.place.locator(
             ".stylus-rehearsal tbody tr", has_text="corgi dog in the garden"
         ).inner_text()
@@ -461,4 +461,4 @@ def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
                 if name in used
             ] == wanted
         for panel in panels[:4]:
-            panel.press("Take the lock off")
+            panel.press("Unlock")

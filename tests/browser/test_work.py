@@ -65,7 +65,7 @@ def test_reading_the_loras_is_a_job_with_a_log(busy: Desk, browser: Browser) -> 
         tab.turn_to("jobs")
         known = len(busy.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("start_index").click()
-        tab.wait_for("jobs_line", "Started")
+        tab.wait_for_message("jobs_line", "started")
         eventually(lambda: len(busy.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
         number = str(busy.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
         assert finished(busy.link, number)["state"] == "done"
@@ -92,7 +92,7 @@ def test_a_reload_finds_what_runs_and_a_click_stops_it(
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "running", tab.page)
         assert (
             job(tab, "sync").locator("progress").get_attribute("aria-label")
-            == "Progress of Look for LoRAs"
+            == "Progress of Search online"
         )
         job(tab, "sync").get_by_role("button", name="Stop").click()
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "cancelled", tab.page)
@@ -108,7 +108,7 @@ def test_what_civitai_has_is_in_the_catalogue_afterwards(
         tab.turn_to("jobs")
         tab.part("sync_most").fill("50")
         tab.part("start_sync").click()
-        tab.wait_for("jobs_line", "Started")
+        tab.wait_for_message("jobs_line", "started")
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "done", tab.page)
         tab.part("start_identify").click()
         eventually(lambda: job(tab, "identify").get_attribute("data-state") == "done", tab.page)
@@ -122,7 +122,7 @@ def test_what_civitai_has_is_in_the_catalogue_afterwards(
 def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser: Browser) -> None:
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("keys")
-        tab.wait_for("keys", "There is no key for http://127.0.0.1")
+        tab.wait_for("keys", "No key for http://127.0.0.1")
         tab.part("key_chat").fill("half typed")
         tab.part("key_civitai").fill(SECRET)
         here.picture(f"{busy.server.gradio}-keys")
@@ -144,7 +144,7 @@ def test_the_chat_servers_key_is_kept_and_tried_at_that_server(
 ) -> None:
     with own_tab(busy, browser) as (tab, here):
         tab.turn_to("keys")
-        tab.wait_for("keys", f"There is no key for {seer.url}")
+        tab.wait_for("keys", f"No key for {seer.url}")
         asked = len(seer.seen)
         tab.part("key_check_chat").click()
         assert "seer-1" in tab.wait_for("keys_line", "answers.")

@@ -1,17 +1,22 @@
-"""What the page's script may not do, read from its text: write markup, run text, keep anything,
-load anything from elsewhere.
+"""What the page's scripts may not do, read from their text: write markup, run text, store
+anything, load anything from elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = (ROOT / "javascript" / "stylus.js").read_text("utf-8")
+SCRIPTS = {path.name: path.read_text("utf-8") for path in (ROOT / "javascript").glob("*.js")}
+SCRIPT = "\n".join(SCRIPTS.values())
 STYLE = (ROOT / "style.css").read_text("utf-8")
+MOST_LINES = 400
+_ADD_TEXTS = re.compile(r"\baddTexts\(\{(.*?)\}\);", re.DOTALL)
+_TEXT = re.compile(r"\b(\w+):\s+\"((?:[^\"\\]|\\.)*)\"")
 
 
 @pytest.mark.parametrize(
@@ -35,28 +40,57 @@ STYLE = (ROOT / "style.css").read_text("utf-8")
         'setAttribute("on',
     ],
 )
-def test_it_has_no_word_for_it(word: str) -> None:
-    assert word not in SCRIPT
+def test_no_script_uses(word: str) -> None:
+    assert [name for name, script in SCRIPTS.items() if word in script] == []
 
 
-def test_it_is_one_object_and_every_id_of_its_own_begins_with_one_prefix() -> None:
-    assert set(re.findall(r"window\.(\w+) =[^=]", SCRIPT)) == {"stylus"}
+def test_there_is_one_global_and_every_id_has_one_prefix() -> None:
+    assert set(re.findall(r"window\.(\w+) (?:\?\?)?=[^=]", SCRIPT)) == {"stylus"}
     ids = re.findall(r"\bid: [\"`]([^\"`]+)[\"`]", SCRIPT)
     assert len(ids) > 50
     assert all(one.startswith(("stylus_", "${")) for one in ids)
 
 
-def test_every_text_that_it_asks_for_is_there_once_under_each_name() -> None:
-    tables = re.findall(
-        r"(?:Object\.assign\(stylus\.TEXTS, \{|const TEXTS = \{)(.*?)\n    \}", SCRIPT, re.DOTALL
-    )
-    said: dict[str, set[str]] = {}
-    for table in tables:
-        for name, words in re.findall(r"\b(\w+): \"((?:[^\"\\]|\\.)*)\"", table):
-            said.setdefault(name, set()).add(words)
-    assert {name: words for name, words in said.items() if len(words) > 1} == {}
-    asked = set(re.findall(r"\btext\(\"(\w+)\"", SCRIPT))
-    assert asked <= set(said), asked - set(said)
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_script_is_checked_small_and_registers_itself(name: str) -> None:
+    script = SCRIPTS[name]
+    assert script.startswith("// @ts-check\n")
+    assert '\n"use strict";\n' in script
+    assert len(script.splitlines()) <= MOST_LINES
+    assert script.count("window.stylus ??= { files: [] };") == 1
+    assert re.search(r"\bname: \"(\w+)\",\n\s+needs: \[", script).group(1) == name[:-3]  # type: ignore[union-attr]
+
+
+def test_every_file_that_a_script_needs_exists() -> None:
+    needed = {
+        name
+        for names in re.findall(r"\bneeds: \[([^\]]*)\]", SCRIPT)
+        for name in re.findall(r'"(\w+)"', names)
+    }
+    assert needed <= {name[:-3] for name in SCRIPTS}
+
+
+def test_no_interval_is_permanent() -> None:
+    assert [name for name, script in SCRIPTS.items() if "setInterval(" in script] == ["requests.js"]
+    assert "clearInterval(timer)" in SCRIPTS["requests.js"]
+
+
+def test_every_text_that_is_asked_for_is_defined_once_under_each_name() -> None:
+    texts: dict[str, set[str]] = {}
+    for table in _ADD_TEXTS.findall(SCRIPT):
+        for name, words in _TEXT.findall(table):
+            texts.setdefault(name, set()).add(words)
+    assert {name: words for name, words in texts.items() if len(words) > 1} == {}
+    asked = set(re.findall(r"\b(?:text\(|say\(\w+, )\"(\w+)\"", SCRIPT))
+    assert len(asked) > 100
+    assert asked <= set(texts), asked - set(texts)
+
+
+def test_node_packages_are_pinned_and_name_no_registry() -> None:
+    package = json.loads((ROOT / "package.json").read_text("utf-8"))
+    assert all(re.fullmatch(r"[0-9.]+", version) for version in package["devDependencies"].values())
+    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+    assert [name for name, one in lock["packages"].items() if "resolved" in one] == []
 
 
 def test_the_style_loads_nothing_and_touches_nothing_of_others() -> None:

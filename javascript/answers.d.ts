@@ -1,0 +1,253 @@
+/* What the WebUI answers at /stylus/v1/ui/<name>, as far as the page reads it. */
+
+type PanelAction =
+  "preview" | "correct" | "lock" | "use_set" | "send" | "take_back" | "mark" | "wrong";
+
+type Answers = Record<PanelAction, PanelAnswer> & {
+  browse: { total: number; entries: Entry[] };
+  cancel: Job;
+  choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
+  cook: { prompt: string; negative: string; used: string[] };
+  edit: { entry: EntryDetails };
+  job: Job;
+  jobs: { jobs: Job[] };
+  keys: { said: string; keys: Key[] };
+  overview: Overview;
+  recipes: { said?: string; recipes: SavedRecipe[] };
+  rehearse: Job;
+  show: { entry: EntryDetails };
+  start: Job;
+  status: EngineStatus;
+  storage: DownloadStorage;
+  wake: EngineStatus;
+};
+
+type AdapterState = "auto" | "always" | "never";
+
+interface Note {
+  text: string;
+}
+
+interface PictureCard {
+  key: string;
+  name?: string;
+  stem?: string | null;
+  picture?: boolean;
+  nsfw?: boolean;
+}
+
+interface Entry extends PictureCard {
+  name: string;
+  family: string;
+  family_name?: string;
+  kind: string;
+  state: AdapterState;
+  size?: number | null;
+}
+
+/** The user's edits of an entry; null where there is none. */
+interface Edits {
+  text: string | null;
+  triggers: string[] | null;
+  weight: number | null;
+  kind: string | null;
+  state: AdapterState | null;
+}
+
+interface EntryDetails extends Entry {
+  text: string;
+  triggers: string[];
+  weight: number | null;
+  edits: Edits;
+  /** The edits before the last change; set by the page. */
+  before?: Edits;
+  remote?: unknown;
+  version?: string;
+  creator?: string;
+  base_model?: string;
+  source?: string;
+  described_by?: string;
+  downloads?: number;
+  tags: string[];
+  negative_text?: string;
+  licence?: string;
+  files: { path: string }[];
+  link?: string;
+  examples: { prompt: string }[];
+}
+
+interface Overview {
+  families: { family: string; name: string; entries: number; on_disk: number }[];
+  kinds: Record<string, number>;
+  unnamed: number;
+  bare: number;
+  duplicates: number;
+  refined: number;
+  entries: number;
+}
+
+interface Cost {
+  tokens_in: number;
+  tokens_out: number;
+  /** In dollars; null where the price is unknown. */
+  cost: number | null;
+}
+
+interface JobPayload {
+  learn?: boolean;
+  [name: string]: unknown;
+}
+
+interface Job {
+  id: string;
+  name: string;
+  state: "waiting" | "running" | "done" | "failed" | "cancelled";
+  step: string;
+  done: number;
+  total: number | null;
+  eta_s: number | null;
+  error: string;
+  log?: { after_s: number; text: string }[];
+  /** Depends on the job's name. */
+  result: any;
+}
+
+interface RecipeAdapter {
+  key: string;
+  weight: number;
+  name: string;
+  stem: string;
+}
+
+interface Recipe {
+  name: string;
+  prompt: string;
+  negative: string;
+  family: string;
+  adapters: RecipeAdapter[];
+}
+
+interface SavedRecipe extends Recipe {
+  on_disk: string[];
+  alike: number | null;
+}
+
+interface DownloadedFile {
+  key: string;
+  name: string;
+  size: number;
+  /** Seconds since 1970. */
+  fetched: number;
+  used: number;
+  path: string;
+}
+
+interface DownloadStorage {
+  on: boolean;
+  used: number;
+  quota: number;
+  left: number;
+  files: DownloadedFile[];
+}
+
+interface Key {
+  service: string;
+  title: string;
+  url: string;
+  has_key: boolean;
+}
+
+interface EngineStatus {
+  version: string;
+  trouble: string;
+  lora_folders: string[];
+  engine: {
+    state: string;
+    sentence: string;
+    url: string;
+    pid: number | null;
+    shared: boolean;
+  };
+  /** What the engine says of itself; null until it answers. */
+  told: null | {
+    data_folder: string;
+    encoder: string;
+    vectors: string;
+    catalogue: { entries: number; on_disk: number; in_step: boolean };
+    capabilities: { composers: string[]; downloads: boolean; operations: string[] };
+    leaves_the_machine: string[];
+    leaves_on_request: string[];
+    notes: Note[];
+  };
+}
+
+/* ---- The panel ---- */
+
+interface PlanCard extends PictureCard {
+  family_name?: string;
+  link?: string;
+  state?: AdapterState;
+}
+
+interface PlanPick {
+  key: string;
+  name: string;
+  task: number;
+  reason: string;
+  pinned: boolean;
+  kept: boolean;
+  weight: number;
+  triggers: string[];
+  on_disk: boolean;
+  to_download: number;
+  card?: PlanCard | null;
+}
+
+interface NearMiss {
+  key: string;
+  name: string;
+  reason: string;
+  /** True where the user removed it. */
+  mine: boolean;
+  card?: PlanCard | null;
+}
+
+interface PlanView {
+  pieces: { text: string; task: number | null; unresolved: boolean }[];
+  tasks: { text: string; start: number; taken_by: string | null }[];
+  picks: PlanPick[];
+  near: NearMiss[];
+  combinations: string[][];
+  batches: number;
+  exact: boolean;
+  prompt: string;
+  family: string;
+  took_ms: number;
+  notes: string[];
+}
+
+interface UsedPicture {
+  seed: number;
+  off: string[];
+  tags: { stem: string; weight: number; key: string; name: string; card?: PlanCard | null }[];
+}
+
+interface PanelAnswer {
+  number: number;
+  view: PlanView | null;
+  corrected: boolean;
+  lock: { key: string; name: string; weight: number }[] | null;
+  sent: boolean;
+  used: UsedPicture[];
+  /** The new prompt, where one was asked for. */
+  text?: string;
+}
+
+/** One row of a dry run: a prompt, its LoRAs then and now. */
+interface DryRunRow {
+  prompt: string;
+  picture: string;
+  same: boolean;
+  used: { name: string; weight: number | null }[];
+  picks: { name: string; weight: number | null; reason: string }[];
+}

@@ -1,0 +1,258 @@
+// @ts-check
+/* Jobs of the engine: starting one, following it to its end, and the list of them. */
+"use strict";
+
+window.stylus ??= { files: [] };
+window.stylus.files.push({
+  name: "job_list",
+  needs: ["core", "requests", "sections"],
+  start(stylus) {
+    const { addTexts, text, el, fill, button, call, attempt, say } = stylus;
+
+    addTexts({
+      job_index: "Read my LoRAs",
+      job_identify: "Identify by hash",
+      job_sync: "Search online",
+      job_refine: "Describe better",
+      job_prepare: "Prepare",
+      job_fetch: "Download",
+      job_discard: "Clean up",
+      job_rehearse: "Dry run",
+      job_import: "Import",
+      learn: "Learn from my pictures",
+      noJobs: "No jobs yet.",
+      waiting: "waits",
+      running: "runs",
+      done: "is done",
+      failed: "failed",
+      cancelled: "was stopped",
+      cancel: "Stop",
+      log: "Log",
+      left: "about {seconds} s left",
+      of: "{done} of {total}",
+      progressOf: "Progress of {name}",
+      started: "Started: {name}.",
+      stopping: "Stopping ...",
+      estimated: "about",
+      spent: "spent",
+      cost: "{name}: {tokens_in} tokens read, {tokens_out} written",
+      costPaid: "{name}: {tokens_in} tokens read, {tokens_out} written, ${dollars}",
+      costUnknown: "{name}: {tokens_in} tokens read, {tokens_out} written, at an unknown price",
+    });
+
+    const UNFINISHED = ["waiting", "running"];
+    const ACTIVE_POLL_MS = 400;
+    const IDLE_POLL_MS = 2000;
+
+    /** @param {Job} job */
+    const isUnfinished = (job) => UNFINISHED.includes(job.state);
+
+    /**
+     * Starts a job and says so in `line`.
+     * @param {HTMLElement} line
+     * @param {string} name
+     * @param {JobPayload} payload
+     */
+    async function startJob(line, name, payload = {}) {
+      const job = await attempt(line, () => call("start", { name, payload }));
+      if (job) say(line, "started", { name: text(payload.learn ? "learn" : `job_${name}`) });
+      return job;
+    }
+
+    /**
+     * Waits for the end of a job. `progress` gets its states, and returns false to stop waiting.
+     * @param {Job} job
+     * @param {(job: Job) => boolean | void} progress
+     * @returns {Promise<Job | null>} the finished job; null where the wait was stopped
+     */
+    async function followJob(job, progress = () => true) {
+      let now = job;
+      while (isUnfinished(now)) {
+        if (progress(now) === false) return null;
+        await stylus.delay(ACTIVE_POLL_MS);
+        now = await call("job", { id: job.id });
+      }
+      return now;
+    }
+
+    /**
+     * What a language model takes for the work, or took.
+     * @param {"estimated" | "spent"} name
+     * @param {Cost} cost
+     */
+    function describeCost(name, { tokens_in, tokens_out, cost }) {
+      const tokens = {
+        name: text(name),
+        tokens_in: tokens_in.toLocaleString(),
+        tokens_out: tokens_out.toLocaleString(),
+      };
+      if (cost === null) return text("costUnknown", tokens);
+      if (cost === 0) return text("cost", tokens);
+      return text("costPaid", { ...tokens, dollars: cost.toFixed(cost < 0.1 ? 4 : 2) });
+    }
+
+    /**
+     * One field of a job's result as lines.
+     * @param {string} name
+     * @param {any} value
+     * @returns {string[]}
+     */
+    function describeField(name, value) {
+      if (name === "notes") return value.map((/** @type {Note} */ note) => note.text);
+      if (["skipped", "reasons"].includes(name) && value) {
+        return Object.entries(value).map(([reason, count]) => `${reason}: ${count}`);
+      }
+      if (name === "failed" && Array.isArray(value)) {
+        return value.map((failure) => failure.text || JSON.stringify(failure));
+      }
+      if (["estimate", "spent"].includes(name)) {
+        if (!value || value.tokens_in + value.tokens_out === 0) return [];
+        return [describeCost(name === "estimate" ? "estimated" : "spent", value)];
+      }
+      const isPlain = ["number", "string", "boolean"].includes(typeof value) && value !== "";
+      return isPlain ? [`${name}: ${value}`] : [];
+    }
+
+    /** @param {Job} job */
+    function describeLog(job) {
+      const steps = (job.log || []).map((entry) => `${entry.after_s} s: ${entry.text}`);
+      const result = Object.entries(job.result || {});
+      return [...steps, ...result.flatMap(([name, value]) => describeField(name, value))];
+    }
+
+    /** @param {Job} job */
+    function describeProgress(job) {
+      const parts = [];
+      if (isUnfinished(job)) {
+        parts.push(job.step);
+        if (job.total) {
+          const counts = { done: job.done.toLocaleString(), total: job.total.toLocaleString() };
+          parts.push(text("of", counts));
+        }
+        if (job.eta_s !== null) parts.push(text("left", { seconds: Math.round(job.eta_s) }));
+      }
+      parts.push(job.error);
+      return parts.filter(Boolean).join(" · ");
+    }
+
+    /**
+     * A row of the list. It stays the same element while its job runs, so that a button does not
+     * move away from under the pointer.
+     * @param {Job} job
+     * @param {HTMLElement} line
+     * @param {() => void} refresh
+     */
+    function makeRow(job, line, refresh) {
+      const label = `job_${job.name}`;
+      const title = stylus.hasText(label) ? text(label) : job.name;
+      const state = el("span", { class: "stylus-job-state" });
+      const step = el("span", { class: "stylus-hint" });
+      const bar = el("progress", {
+        class: "stylus-bar",
+        "aria-label": text("progressOf", { name: title }),
+      });
+      const stop = button(text("cancel"), cancel, {
+        aria: { label: `${text("cancel")}: ${title}` },
+      });
+      const log = el("ol", { class: "stylus-log" });
+      const row = el(
+        "li",
+        { class: "stylus-job", data: { job: job.id, name: job.name } },
+        el("div", { class: "stylus-row" }, el("strong", {}, title), state, bar, step, stop),
+        el("details", {}, el("summary", {}, text("log")), log),
+      );
+
+      async function cancel() {
+        stop.disabled = true;
+        if (await attempt(line, () => call("cancel", { id: job.id }))) say(line, "stopping");
+        refresh();
+      }
+
+      /** @param {Job} now */
+      function update(now) {
+        row.dataset.state = now.state;
+        fill(state, text(now.state));
+        bar.hidden = stop.hidden = !isUnfinished(now);
+        if (now.total) {
+          bar.max = now.total;
+          bar.value = now.done;
+        } else {
+          bar.removeAttribute("value");
+        }
+        const progress = describeProgress(now);
+        if (step.textContent !== progress) fill(step, progress);
+        const entries = describeLog(now);
+        if (log.childElementCount !== entries.length) {
+          fill(
+            log,
+            entries.map((entry) => el("li", {}, entry)),
+          );
+        }
+      }
+
+      return { row, update };
+    }
+
+    /**
+     * Keeps a list of the engine's jobs up to date while `place` is visible.
+     * @param {HTMLElement} place
+     * @param {HTMLElement} line for messages
+     * @param {HTMLElement} list
+     * @param {(job: Job) => void} ended called for each job that ends meanwhile
+     * @returns {() => void} updates the list at once
+     */
+    function watchJobs(place, line, list, ended = () => undefined) {
+      /** @type {Map<string, boolean>} */
+      const unfinished = new Map();
+      /** @type {Map<string, ReturnType<typeof makeRow>>} */
+      let rows = new Map();
+      let timer = 0;
+
+      async function refresh() {
+        clearTimeout(timer);
+        if (!place.isConnected) return;
+        let wait = IDLE_POLL_MS;
+        if (place.offsetParent !== null) {
+          const answer = await call("jobs").catch(() => null);
+          if (answer) {
+            if (answer.jobs.some(isUnfinished)) wait = ACTIVE_POLL_MS;
+            show(answer.jobs);
+          }
+        }
+        clearTimeout(timer);
+        timer = setTimeout(refresh, wait);
+      }
+
+      /** @param {Job[]} jobs */
+      function show(jobs) {
+        for (const job of jobs) {
+          if (unfinished.get(job.id) && !isUnfinished(job)) ended(job);
+          unfinished.set(job.id, isUnfinished(job));
+        }
+        if (!jobs.length) {
+          rows.clear();
+          fill(list, el("li", {}, text("noJobs")));
+          return;
+        }
+        const newestFirst = [...jobs].reverse();
+        rows = new Map(
+          newestFirst.map((job) => [job.id, rows.get(job.id) ?? makeRow(job, line, refresh)]),
+        );
+        newestFirst.forEach((job, at) => {
+          const made = rows.get(job.id);
+          if (!made) return;
+          made.update(job);
+          if (list.children[at] !== made.row) {
+            list.insertBefore(made.row, list.children[at] ?? null);
+          }
+        });
+        while (list.children.length > newestFirst.length) list.lastElementChild?.remove();
+      }
+
+      refresh();
+      return refresh;
+    }
+
+    return { startJob, followJob, watchJobs, describeCost };
+  },
+});

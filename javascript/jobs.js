@@ -1,0 +1,192 @@
+// @ts-check
+/* Jobs section: long work of the engine that the user can start, and the list of jobs. */
+"use strict";
+
+window.stylus ??= { files: [] };
+window.stylus.files.push({
+  name: "jobs",
+  needs: ["core", "requests", "sections", "job_list"],
+  start(stylus) {
+    const { addTexts, text, el, fill, button, field, call, attempt, say } = stylus;
+
+    addTexts({
+      jobs: "Jobs",
+      startOne: "Start",
+      index: "Read my LoRAs",
+      indexHint: "Reads the WebUI's LoRA folders. Nothing leaves this machine.",
+      learnHint: "Reads the prompts of the WebUI's pictures. Nothing leaves this machine.",
+      identify: "Identify by hash",
+      identifyHint:
+        "Sends the SHA256 of your unidentified files, and of their tensors, to Civitai. Saves what it knows of them.",
+      sync: "Search online",
+      syncHint:
+        "Sends the words below to the service and saves the cards found. Downloads no LoRA.",
+      refine: "Describe better",
+      refineHint: "Sends cards to the chat server of the settings and saves its descriptions.",
+      budget: "Dollars at most",
+      onlyHere: "only what is on disk",
+      estimate: "Estimate the cost",
+      wouldCost: "{wanted} adapters would be described; {cost}. Nothing was sent.",
+      words: "Words",
+      tagName: "Tag",
+      most: "At most",
+      from: "From",
+    });
+
+    /**
+     * @param {"text" | "number"} type
+     * @param {string} id
+     * @param {ElementProps} props
+     */
+    function input(type, id, props) {
+      return el("input", { type, class: "stylus-input", id, ...props });
+    }
+
+    /** @param {HTMLElement} place */
+    function draw(place) {
+      const line = stylus.statusLine({ id: "stylus_jobs_line" });
+      const list = el("ul", {
+        class: "stylus-list",
+        id: "stylus_jobs",
+        "aria-label": text("jobs"),
+      });
+      const refresh = stylus.watchJobs(place, line, list);
+
+      /**
+       * @param {string} name
+       * @param {JobPayload} payload
+       */
+      async function start(name, payload) {
+        const job = await stylus.startJob(line, name, payload);
+        refresh();
+        return job;
+      }
+
+      /**
+       * A box with a job to start: a label, a hint, controls, and the button.
+       * @param {string} label
+       * @param {() => unknown} act
+       * @param {Child[]} controls
+       */
+      function offer(label, act, ...controls) {
+        return el(
+          "fieldset",
+          { class: "stylus-offer" },
+          el("legend", {}, text(label)),
+          el("p", { class: "stylus-hint" }, text(`${label}Hint`)),
+          controls,
+          button(text("startOne"), act, {
+            id: `stylus_start_${label}`,
+            aria: { label: `${text("startOne")}: ${text(label)}` },
+          }),
+        );
+      }
+
+      function offerSync() {
+        const words = input("text", "stylus_sync_words", { maxlength: "200" });
+        const tag = input("text", "stylus_sync_tag", { maxlength: "100" });
+        const most = input("number", "stylus_sync_most", { min: "1", max: "10000", value: "200" });
+        const source = stylus.select([
+          ["civitai", "Civitai"],
+          ["huggingface", "Hugging Face"],
+        ]);
+        source.id = "stylus_sync_source";
+        const act = () =>
+          start("sync", {
+            source: source.value,
+            query: words.value,
+            tag: tag.value,
+            top: Number(most.value) || 200,
+          });
+        return offer(
+          "sync",
+          act,
+          field(text("from"), source),
+          field(text("words"), words),
+          field(text("tagName"), tag),
+          field(text("most"), most),
+        );
+      }
+
+      /** Hidden unless the engine has a chat server. */
+      function offerRefine() {
+        const most = input("number", "stylus_refine_most", {
+          min: "1",
+          max: "100000",
+          value: "50",
+        });
+        const dollars = input("number", "stylus_refine_dollars", {
+          min: "0",
+          max: "1000",
+          step: "0.1",
+          value: "1",
+        });
+        const here = el("input", { type: "checkbox", id: "stylus_refine_here", checked: true });
+
+        /** @param {boolean} dry_run */
+        const payload = (dry_run) => ({
+          most: Number(most.value) || 50,
+          dollars: Number(dollars.value) || 0,
+          on_disk: here.checked,
+          dry_run,
+        });
+
+        async function estimate() {
+          const started = await start("refine", payload(true));
+          const job = started && (await attempt(line, () => stylus.followJob(started)));
+          if (!job) return;
+          if (job.result) {
+            const { wanted, estimate: cost } = job.result;
+            say(line, "wouldCost", {
+              wanted: wanted.toLocaleString(),
+              cost: stylus.describeCost("estimated", cost),
+            });
+          } else {
+            stylus.sayWords(line, job.error);
+          }
+        }
+
+        return offer(
+          "refine",
+          () => start("refine", payload(false)),
+          field(text("most"), most),
+          field(text("budget"), dollars),
+          el(
+            "div",
+            { class: "stylus-check" },
+            here,
+            el("label", { for: here.id }, text("onlyHere")),
+          ),
+          button(text("estimate"), estimate, { id: "stylus_estimate" }),
+        );
+      }
+
+      const refine = offerRefine();
+      refine.hidden = true;
+      call("status").then(
+        ({ told }) => {
+          const can = told?.capabilities;
+          refine.hidden = !(can?.operations.includes("refine") && can.composers.includes("chat"));
+        },
+        () => undefined,
+      );
+      fill(
+        place,
+        el(
+          "div",
+          { class: "stylus-offers" },
+          offer("index", () => start("index", {})),
+          offer("learn", () => start("index", { learn: true })),
+          offer("identify", () => start("identify", {})),
+          offerSync(),
+          refine,
+        ),
+        line,
+        list,
+      );
+      return refresh;
+    }
+
+    stylus.sections.jobs = { label: "jobs", draw };
+  },
+});

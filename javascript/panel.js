@@ -1,0 +1,264 @@
+// @ts-check
+/* The panel in the accordions of txt2img and img2img: preview, corrections, and last pictures. */
+"use strict";
+
+window.stylus ??= { files: [] };
+window.stylus.files.push({
+  name: "panel",
+  needs: ["core", "requests", "pictures", "session", "plan_view", "dry_run", "last_pictures"],
+  start(stylus) {
+    const { addTexts, text, el, fill, call, session } = stylus;
+
+    addTexts({
+      planning: "Choosing LoRAs ...",
+      plannedIn: "Planned in {ms} ms for {family}.",
+      anyFamily: "any base model",
+      lock: "Lock",
+      lockHint: "Keep this set for the next generations",
+      unlock: "Unlock",
+      locked: "Locked for the next generations: {names}.",
+      send: "Send to prompt",
+      sendHint: "Write trigger words and tags into the prompt, to be seen and changed there",
+      takeBack: "Take back",
+      takeBackHint: "Remove from the prompt exactly what was written into it",
+      undo: "Undo my corrections",
+    });
+
+    /** The hidden button is pressed again, as gradio may not listen yet. */
+    const SESSION_RETRIES_MS = [1000, 3000];
+
+    /** @type {Map<string, Panel>} */
+    const panels = new Map();
+
+    /** The part of one tab's accordion that this script draws. @implements {PlanPanel} */
+    class Panel {
+      /**
+       * @param {HTMLElement} place
+       * @param {string} tab
+       */
+      constructor(place, tab) {
+        this.tab = tab;
+        /** Number of the answer that is shown. */
+        this.shown = 0;
+        /** @type {Set<string>} */
+        this.open = new Set();
+        this.line = el("p", { class: "stylus-line", role: "status", aria: { live: "polite" } });
+        this.plan = el("div", { class: "stylus-plan" });
+        this.used = el("div", { class: "stylus-used stylus-mount" });
+        fill(place, this.line, this.plan, this.used, stylus.drawDryRun(this));
+        this.moveBelowPictures();
+        const preview = document.getElementById(`stylus_${tab}_preview`);
+        preview?.addEventListener("click", () => this.say(text("planning")));
+        for (const wait of SESSION_RETRIES_MS) setTimeout(() => this.sendSession(), wait);
+        this.begin();
+      }
+
+      /** Joins this window's session, which may have a preview from before. */
+      begin() {
+        this.shown = 0;
+        this.sendSession();
+        this.ask("preview");
+      }
+
+      /** Moves the last pictures' LoRAs below the pictures where the WebUI has a place for them. */
+      moveBelowPictures() {
+        const results = document.getElementById(`${this.tab}_results`);
+        if (results && this.used.parentNode !== results) results.append(this.used);
+      }
+
+      /** Presses the hidden button that copies the session's name into gradio's hidden box. */
+      sendSession() {
+        document.getElementById(`stylus_${this.tab}_sit`)?.click();
+      }
+
+      /** @param {string} message */
+      say(message) {
+        fill(this.line, message);
+      }
+
+      /**
+       * Sends an action on the preview, and shows the answer.
+       * @param {PanelAction} name
+       * @param {object} payload
+       */
+      async ask(name, payload = {}) {
+        try {
+          const answer = await call(name, { seat: session.name(this.tab), ...payload });
+          this.show(answer);
+          return answer;
+        } catch (/** @type {any} */ error) {
+          this.say(error.message);
+          return null;
+        }
+      }
+
+      /**
+       * @param {string} act
+       * @param {string} key
+       * @param {object} more
+       */
+      correct(act, key, more = {}) {
+        this.say(text("planning"));
+        return this.ask("correct", { act, key, ...more });
+      }
+
+      /**
+       * Shows the answer of the Preview button, which comes through gradio.
+       * @param {string} json
+       */
+      receive(json) {
+        if (!json) return;
+        const answer = JSON.parse(json);
+        if (answer.error) {
+          this.say(answer.error);
+          this.sendSession();
+        } else {
+          this.show(answer);
+        }
+      }
+
+      /**
+       * Writes the plan into the prompt's box, or removes it again.
+       * @param {"send" | "take_back"} name
+       */
+      async writePrompt(name) {
+        /** @type {HTMLTextAreaElement | null} */
+        const box = document.querySelector(`#${this.tab}_prompt textarea`);
+        if (!box) return;
+        const answer = await this.ask(name, { text: box.value });
+        if (answer) stylus.write(box, answer.text ?? box.value);
+      }
+
+      /**
+       * Draws an answer unless a newer one is shown: answers come by two ways, and are numbered.
+       * @param {PanelAnswer} answer
+       */
+      show(answer) {
+        if (answer.number < this.shown) return;
+        this.shown = answer.number;
+        const { view, lock, used } = answer;
+        const restoreFocus = this.rememberFocus();
+        const family = view?.family || text("anyFamily");
+        this.say(view ? text("plannedIn", { ms: view.took_ms, family }) : "");
+        stylus.pictures.release(this.plan);
+        fill(
+          this.plan,
+          this.drawTools(answer),
+          lock && this.drawLock(lock),
+          view && stylus.drawPlan(this, view),
+        );
+        this.moveBelowPictures();
+        fill(this.used, used.length > 0 && stylus.drawLastPictures(this, used));
+        restoreFocus();
+      }
+
+      /** Gives back what restores the focus, and a half-typed weight, after the plan is drawn. */
+      rememberFocus() {
+        const { activeElement } = document;
+        const active =
+          activeElement instanceof HTMLElement && this.plan.contains(activeElement)
+            ? activeElement
+            : null;
+        const focus = active?.dataset.focus;
+        const typed =
+          active instanceof HTMLInputElement &&
+          ![undefined, active.value].includes(active.dataset.was)
+            ? active.value
+            : null;
+        return () => {
+          if (!focus) return;
+          for (const control of this.plan.querySelectorAll("[data-focus]")) {
+            if (!(control instanceof HTMLElement) || control.dataset.focus !== focus) continue;
+            if (typed !== null && control instanceof HTMLInputElement) control.value = typed;
+            control.focus();
+          }
+        };
+      }
+
+      /**
+       * Ignores the second click of a double click: by then the first has often put the opposite
+       * button in its place. Only candidates may be swapped that fast.
+       * @param {string} label
+       * @param {string} hint
+       * @param {string} focus
+       * @param {(event: MouseEvent) => unknown} act
+       * @param {ElementProps} more
+       */
+      button(label, hint, focus, act, more = {}) {
+        /** @param {MouseEvent} event */
+        const click = (event) => (event.detail < 2 || focus.startsWith("swap ")) && act(event);
+        return el(
+          "button",
+          {
+            type: "button",
+            class: "stylus-button",
+            title: hint,
+            aria: { label: hint.includes(label) ? hint : `${label}: ${hint}` },
+            data: { focus },
+            ...more,
+            on: { click },
+          },
+          label,
+        );
+      }
+
+      /** @param {PanelAnswer} answer */
+      drawTools({ view, lock, sent, corrected }) {
+        const hasPicks = Boolean(view?.picks.length);
+        /** @param {string} label @param {string} hint @param {string} focus @param {() => unknown} act */
+        const tool = (label, hint, focus, act) => this.button(text(label), text(hint), focus, act);
+        const tools = [];
+        if (lock) {
+          tools.push(tool("unlock", "unlock", "lock", () => this.ask("lock", { on: false })));
+        } else if (hasPicks) {
+          tools.push(tool("lock", "lockHint", "lock", () => this.ask("lock", { on: true })));
+        }
+        if (sent) {
+          tools.push(tool("takeBack", "takeBackHint", "sent", () => this.writePrompt("take_back")));
+        } else if (hasPicks) {
+          tools.push(tool("send", "sendHint", "sent", () => this.writePrompt("send")));
+        }
+        if (corrected) {
+          tools.push(tool("undo", "undo", "undo", () => this.correct("afresh", "")));
+        }
+        return tools.length > 0 && el("div", { class: "stylus-buttons" }, tools);
+      }
+
+      /** @param {NonNullable<PanelAnswer["lock"]>} lock */
+      drawLock(lock) {
+        const names = lock.map(({ name, weight }) => `${name} ${weight}`).join(", ");
+        return el("p", { class: "stylus-lock" }, text("locked", { names }));
+      }
+    }
+
+    session.keepUnique(() => {
+      for (const panel of panels.values()) panel.begin();
+    });
+    for (const tab of ["txt2img", "img2img"]) {
+      stylus.mount(tab, (place) => panels.set(tab, new Panel(place, tab)));
+    }
+
+    /** What gradio's events call. */
+    const panel = {
+      session: session.name,
+
+      /**
+       * @param {string} tab
+       * @param {string} json
+       */
+      receive(tab, json) {
+        panels.get(tab)?.receive(json);
+      },
+
+      /**
+       * Called when pictures were made.
+       * @param {string} tab
+       */
+      refresh(tab) {
+        panels.get(tab)?.ask("preview");
+      },
+    };
+
+    return { panel };
+  },
+});

@@ -1,0 +1,130 @@
+// @ts-check
+/* Status section: the engine, its parts, and what leaves this machine. */
+"use strict";
+
+window.stylus ??= { files: [] };
+window.stylus.files.push({
+  name: "status",
+  needs: ["core", "requests", "sections"],
+  start(stylus) {
+    const { addTexts, text, el, fill, button, call, attempt } = stylus;
+
+    addTexts({
+      status: "Status",
+      again: "Refresh",
+      wake: "Start the engine",
+      stylusVersion: "Stylus",
+      engine: "Engine",
+      address: "Address",
+      process: "Process",
+      dataFolder: "Data folder",
+      entries: "Catalogue",
+      entriesOf: "{entries} adapters, {on_disk} of them on disk",
+      inStep: "Vectors",
+      inStepYes: "up to date",
+      inStepNo: "some are missing",
+      encoder: "Encoder",
+      vectors: "Vector store",
+      composers: "Composers",
+      fetching: "Downloads",
+      fetchingOn: "on",
+      fetchingOff: "off",
+      loraFolders: "LoRA folders",
+      leaves: "What leaves this machine",
+      leavesNothing: "Nothing.",
+      onRequest: "What is sent when you ask for it",
+      notes: "Notes",
+      shared: "a shared engine",
+    });
+
+    /**
+     * Names of labels with their values; empty ones are left out.
+     * @param {EngineStatus} status
+     */
+    function facts({ version, engine, lora_folders, told }) {
+      const state = engine.shared ? `${engine.state}, ${text("shared")}` : engine.state;
+      const rows = [
+        ["stylusVersion", version],
+        ["engine", state],
+        ["address", engine.url],
+        ["process", String(engine.pid || "")],
+        ["loraFolders", lora_folders.join("\n")],
+      ];
+      if (told) {
+        const { catalogue, capabilities } = told;
+        const counts = {
+          entries: catalogue.entries.toLocaleString(),
+          on_disk: catalogue.on_disk.toLocaleString(),
+        };
+        rows.push(
+          ["dataFolder", told.data_folder],
+          ["entries", text("entriesOf", counts)],
+          ["inStep", text(catalogue.in_step ? "inStepYes" : "inStepNo")],
+          ["encoder", told.encoder],
+          ["vectors", told.vectors],
+          ["composers", capabilities.composers.join(", ")],
+          ["fetching", text(capabilities.downloads ? "fetchingOn" : "fetchingOff")],
+        );
+      }
+      return rows.filter(([, value]) => value !== "");
+    }
+
+    /**
+     * A headed list; nothing where it is empty and no text stands for that.
+     * @param {string} label
+     * @param {string[]} lines
+     * @param {string} [none]
+     * @returns {Child[]}
+     */
+    function drawList(label, lines, none) {
+      if (!lines.length && !none) return [];
+      const items = lines.map((line) => el("li", {}, line));
+      const body = lines.length ? el("ul", {}, items) : el("p", {}, text(String(none)));
+      return [el("h4", {}, text(label)), body];
+    }
+
+    /** @param {HTMLElement} place */
+    function draw(place) {
+      const line = stylus.statusLine({ id: "stylus_status_line" });
+      const list = el("dl", { class: "stylus-facts", id: "stylus_status" });
+      const sent = el("div", { id: "stylus_leaves" });
+      const refresh = button(text("again"), () => show("status"), { id: "stylus_look_again" });
+      const wake = button(text("wake"), () => show("wake"), { id: "stylus_wake", hidden: true });
+      fill(place, el("div", { class: "stylus-row" }, refresh, wake), line, list, sent);
+
+      /** @param {"status" | "wake"} name */
+      async function show(name) {
+        const status = await attempt(line, () => call(name));
+        if (!status) return;
+        const { engine, trouble, told } = status;
+        stylus.sayWords(line, engine.sentence, trouble && ` ${trouble}`);
+        wake.hidden = engine.state !== "stopped";
+        fill(
+          list,
+          facts(status).map(([label, value]) => [
+            el("dt", {}, text(String(label))),
+            el("dd", {}, value),
+          ]),
+        );
+        fill(
+          sent,
+          told && [
+            drawList("leaves", told.leaves_the_machine, "leavesNothing"),
+            drawList("onRequest", told.leaves_on_request),
+            drawList(
+              "notes",
+              told.notes.map((note) => note.text),
+            ),
+          ],
+        );
+      }
+
+      show("status");
+      return () => {
+        show("status");
+      };
+    }
+
+    stylus.sections.status = { label: "status", draw };
+  },
+});

@@ -1,0 +1,167 @@
+/* Types that the scripts of this folder share. The WebUI loads the .js files only. */
+
+/** One script of this folder, as it registers itself. */
+interface StylusFile {
+  name: string;
+  /** Names of the files that must have started before this one. */
+  needs: string[];
+  /** Gets what the needed files return, and returns what this file adds. */
+  start(stylus: Stylus): Partial<Stylus> | void;
+}
+
+interface Window {
+  /** Created by the script that runs first; `core.js` adds the functions. */
+  stylus?: { files: { push(file: StylusFile): unknown } } & Partial<Stylus>;
+  /** The WebUI's translations: English text to the user's language. */
+  localization?: Record<string, string>;
+}
+
+/* Functions of the WebUI's own script; other hosts may lack them. */
+declare const onUiLoaded: ((callback: () => void) => void) | undefined;
+declare const onAfterUiUpdate: ((callback: () => void) => void) | undefined;
+
+/* ---- Elements ---- */
+
+type Child = Node | string | number | boolean | null | undefined | Child[];
+
+type Listeners = Record<string, (event: any) => unknown>;
+
+interface ElementProps {
+  class?: string;
+  on?: Listeners;
+  /** `aria-` attributes without their prefix. */
+  aria?: Record<string, string | number | boolean>;
+  /** `data-` attributes without their prefix. */
+  data?: Record<string, string | number | boolean>;
+  [attribute: string]: unknown;
+}
+
+/** A control with a value. */
+type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+/** Values that replace `{name}` in a text. */
+type TextValues = Record<string, string | number>;
+
+/* ---- What the scripts give each other ---- */
+
+/** A section of the Stylus tab; `draw` returns what to do when the section is shown again. */
+interface TabSection {
+  label: string;
+  draw(place: HTMLElement): (() => void) | void;
+}
+
+interface Stylus {
+  // core.js
+  addTexts(texts: Record<string, string>): void;
+  hasText(name: string): boolean;
+  text(name: string, values?: TextValues): string;
+  el<K extends keyof HTMLElementTagNameMap>(
+    tag: K,
+    props?: ElementProps,
+    ...children: Child[]
+  ): HTMLElementTagNameMap[K];
+  fill(place: Element, ...children: Child[]): void;
+  button(
+    label: string,
+    act: (event: MouseEvent) => unknown,
+    props?: ElementProps,
+  ): HTMLButtonElement;
+  field(label: string, control: Control, hint?: string): HTMLDivElement;
+  select(options: [value: string, label: string][], chosen?: string): HTMLSelectElement;
+  debounce(act: () => unknown, wait_ms: number): () => void;
+  delay(wait_ms: number): Promise<void>;
+  formatSize(bytes: number | null | undefined): string;
+  link(url: string, label: string): HTMLElement;
+  write(box: Control | null, value: string): void;
+  mount(name: string, draw: (place: HTMLElement) => void): void;
+  whenVisible(place: HTMLElement, act: () => void): void;
+
+  // requests.js
+  page: {
+    token(renew?: boolean): Promise<string>;
+    receive(answer: string): void;
+  };
+  call<K extends keyof Answers>(
+    name: K,
+    payload?: object,
+    options?: { signal?: AbortSignal },
+  ): Promise<Answers[K]>;
+  callFile(name: string, payload: object): Promise<Blob>;
+
+  // pictures.js
+  pictures: {
+    frame(card: PictureCard): HTMLElement;
+    release(place: HTMLElement): void;
+  };
+
+  // sections.js
+  sections: Record<string, TabSection>;
+  attempt<T>(line: HTMLElement, work: () => Promise<T>): Promise<T | undefined>;
+  say(line: HTMLElement, name: string, values?: TextValues): void;
+  sayWords(line: HTMLElement, ...words: Child[]): void;
+  statusLine(props?: ElementProps): HTMLElement;
+
+  // job_list.js
+  startJob(line: HTMLElement, name: string, payload?: JobPayload): Promise<Job | undefined>;
+  followJob(job: Job, progress?: (job: Job) => boolean | void): Promise<Job | null>;
+  watchJobs(
+    place: HTMLElement,
+    line: HTMLElement,
+    list: HTMLElement,
+    ended?: (job: Job) => void,
+  ): () => void;
+  describeCost(name: "estimated" | "spent", cost: Cost): string;
+
+  // adapter.js
+  drawAdapter(place: HTMLElement, entry: EntryDetails, events: AdapterEvents): void;
+
+  // session.js
+  session: {
+    name(tab: string): string;
+    /** Calls `renamed` when this window has to take another name. */
+    keepUnique(renamed: () => void): void;
+  };
+
+  // plan_view.js
+  drawPlan(panel: PlanPanel, view: PlanView): Child[];
+  drawStates(panel: PlanPanel, key: string, name: string, state?: AdapterState): Child[];
+
+  // dry_run.js
+  drawDryRun(panel: PlanPanel): HTMLElement;
+
+  // last_pictures.js
+  drawLastPictures(panel: PlanPanel, pictures: UsedPicture[]): HTMLElement;
+
+  // panel.js
+  panel: {
+    session(tab: string): string;
+    receive(tab: string, answer: string): void;
+    refresh(tab: string): void;
+  };
+}
+
+/** The panel of one tab, as the files that draw its parts see it. */
+interface PlanPanel {
+  /** The panel's status line. */
+  line: HTMLElement;
+  /** Class names of the lists that the user has opened. */
+  open: Set<string>;
+  /** Sends an action on this window's preview, and shows the answer. */
+  ask(name: PanelAction, payload?: object): Promise<PanelAnswer | null>;
+  correct(act: string, key: string, more?: object): Promise<PanelAnswer | null>;
+  /** `focus` names the button, so that it keeps the focus when the panel is drawn again. */
+  button(
+    label: string,
+    hint: string,
+    focus: string,
+    act: (event: MouseEvent) => unknown,
+    more?: ElementProps,
+  ): HTMLButtonElement;
+}
+
+/** What the editor of one adapter needs of the catalogue. */
+interface AdapterEvents {
+  kinds: string[];
+  changed(): void;
+  closed(): void;
+}
