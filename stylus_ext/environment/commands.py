@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -46,7 +48,7 @@ OWN_COMMANDS = {
     ),
     "remove": "stop the engine, delete the private environment, and list what stays",
     "test": "run the tests (--all: with the long campaigns; other words go to pytest)",
-    "lint": "run ruff and mypy",
+    "lint": "run ruff and mypy, and prettier, eslint and tsc over javascript/",
 }
 
 _MOST_WORKERS = 4
@@ -137,7 +139,7 @@ def _is_path(word: str) -> bool:
 
 
 def run_lint(words: list[str]) -> int:
-    """ruff and mypy over the whole repository, both even when the first complains."""
+    """ruff and mypy over the whole repository, then the page's scripts; all of them every time."""
     environment = plan(tests=True)
     ensure.ensure(environment, sys.stderr)
     os.chdir(ROOT)
@@ -147,4 +149,15 @@ def run_lint(words: list[str]) -> int:
     mypy = launch.run_module(
         environment, "mypy", words, {PATH_VARIABLE: os.pathsep.join((str(ROOT), path))}
     )
-    return ruff or mypy
+    return ruff or mypy or (0 if words else _lint_page())
+
+
+def _lint_page() -> int:
+    """prettier, eslint and tsc over javascript/, where Node's packages are installed."""
+    npm = shutil.which("npm")
+    if npm is None or not Path(ROOT, "node_modules").is_dir():
+        sys.stderr.write(
+            "javascript/ was not checked. Install Node 18 or later and run `npm ci`.\n"
+        )
+        return 0
+    return subprocess.run([npm, "run", "--silent", "lint"], check=False).returncode
