@@ -22,7 +22,7 @@ def main():  # type: () -> int
     from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from stylus_ext.environment.speech import speak_with_what_there_is
+    from stylus_ext.environment.launch import speak_with_what_there_is
 
     speak_with_what_there_is()
     if len(sys.argv) == 1:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-if TYPE_CHECKING:  # imported where they are used, since most tests do without
+if TYPE_CHECKING:
     from tests.embedding_server import EmbeddingServer
     from tests.engine_process import Cli, Ran
+
 
 # A busy machine is not a bug: no property fails for being slow. CI tries the same examples each
 # time; people try new ones.
@@ -107,12 +108,12 @@ def folder(tmp_path: Path, prepared: Path) -> Path:
 @pytest.fixture
 def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     """A command in this process, over `folder`."""
-    from stylus_ext import cli
+    from stylus_ext.cli import main
     from tests.engine_process import Ran
 
     def run(*words: str) -> Ran:
         capsys.readouterr()
-        code = cli.main(words)
+        code = main.main(words)
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return Ran(code, out, err)

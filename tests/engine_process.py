@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.core.errors import EngineGone
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.environment import rendezvous
-from stylus_ext.environment.child import main_command
+from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.problems import EngineGone
+from stylus_ext.environment.run_in_env import main_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
@@ -114,7 +114,7 @@ def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[st
 def start(
     folder: Path, *words: str | bytes, extra: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    command: list[str | bytes] = [*main_command("stylus_ext.cli"), *words]
+    command: list[str | bytes] = [*main_command("stylus_ext.cli.main"), *words]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -151,7 +151,7 @@ def engine_process(
 def wait_for_engine(folder: Path, process: subprocess.Popen[bytes]) -> EngineLink:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until and process.poll() is None:
-        said = rendezvous.read(folder)
+        said = engine_address.read(folder)
         if said is not None and said.pid == process.pid:
             return EngineLink(said.url, said.token)
         time.sleep(0.05)

@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.description import Description, Entry
-from stylus_ext.core.embedding import View
+from stylus_ext.core.composition import Candidates
+from stylus_ext.core.entry import Description, Entry, View
 from stylus_ext.core.errors import Cancelled, InvalidInput
+from stylus_ext.core.feedback import Verdict
 from stylus_ext.core.fetching import Fetched, NotFetched
 from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.core.recipes import Recipe
-from stylus_ext.core.verdicts import Verdict
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from stylus_ext.backends.embedders import SentenceTransformerEmbedder
+from stylus_ext.catalogue.embedders import SentenceTransformerEmbedder
 
 
 @cache

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from stylus_ext import __version__
-from stylus_ext.backends.chat import picture_tokens, place_of, price_of
-from stylus_ext.backends.chat.endpoint import base_url
-from stylus_ext.cli import command_parser
+from stylus_ext.cli.main import command_parser
 from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
 from stylus_ext.environment.layout import default_locks, read_lock
+from stylus_ext.llm import picture_tokens, place_of, price_of
+from stylus_ext.llm.server import base_url
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

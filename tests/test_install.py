@@ -18,10 +18,10 @@ from types import ModuleType
 
 import pytest
 
-from stylus_ext.environment.child import main_command
 from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
+from stylus_ext.environment.engine_address import process_lives
 from stylus_ext.environment.layout import ROOT, Home
-from stylus_ext.environment.rendezvous import process_lives
+from stylus_ext.environment.run_in_env import main_command
 from tests.environment.wheels import Workshop, clean_variables, copy_of_extension
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -234,7 +234,7 @@ def test_remove_does_not_pull_the_floor_from_under_an_engine(extension: Extensio
         assert serving.stdout.readline() == "serving\n"
         done = extension.run("remove")
         assert done.returncode == 1
-        assert "in use by Stylus stylus_ext.cli serve (process" in done.stderr
+        assert "in use by Stylus stylus_ext.cli.main serve (process" in done.stderr
         serving.terminate()
         assert serving.wait(30) == 128 + signal.SIGTERM
     assert extension.run("remove").returncode == 0
@@ -307,7 +307,7 @@ def test_the_build_outlives_the_hook(extension: Extension) -> None:
 def test_the_commands_named_here_are_those_of_the_command_line() -> None:
     """They are named twice, so that help and a typing error build nothing."""
     done = subprocess.run(
-        main_command("stylus_ext.cli", "--help"), check=True, capture_output=True, text=True
+        main_command("stylus_ext.cli.main", "--help"), check=True, capture_output=True, text=True
     )
     there = set(re.findall(r"^    (\w+)(?: |$)", done.stdout, re.MULTILINE))
     assert there == set(ENGINE_COMMANDS) | {"doctor"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stylus_ext.cli_flags import flag, options_page
+from stylus_ext.cli.flags import flag, options_page
 from stylus_ext.core.settings import options
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "options.md"

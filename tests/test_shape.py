@@ -1,11 +1,11 @@
-"""The shape of the house: who imports whom, in which order inside `core`, how big a module may be,
-how much is tested.
-"""
+"""Architecture checks: allowed imports, import cycles, module size, unique class names."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,53 +14,46 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "stylus_ext"
 MOST_LINES = 400
+SAME_LINES = 6
 
-CORE_ORDER = (
-    "errors",
-    "signs",
-    "ranker",
-    "naming",
-    "leaves",
-    "settings",
-    "terms",
-    "card",
-    "fetching",
-    "names",
-    "family",
-    "description",
-    "embedding",
-    "prompt",
-    "candidates",
-    "composition",
-    "corrections",
-    "verdicts",
-    "masks",
-    "tags",
-    "plan",
-    "ports",
-    "browsing",
-    "recipes",
-    "sources",
-    "rehearsal",
-    "importing",
-    "refining",
-)
-MAY_IMPORT = {
-    "environment": set(),
+GROUND = {"core"}
+MAY_IMPORT: Mapping[str, set[str]] = {
     "core": set(),
-    "backends": {"core"},
-    "app": {"core"},
-    "app.wiring": {"core", "backends"},
-    "engine": {"app", "core"},
-    "evaluation": {"app", "core"},
-    "cli": {"environment", "engine", "evaluation", "app", "core"},
-    "host": {"environment", "core"},
+    "environment": {"core.errors"},
+    "net": GROUND,
+    "llm": {"net", *GROUND},
+    "catalogue": {"llm", "net", *GROUND},
+    "selection": {"llm", "net", *GROUND},
+    "downloads": {"catalogue", "net", *GROUND},
+    "engine": {"selection", "catalogue", "downloads", "llm", "net", "environment", *GROUND},
+    "evaluation": {
+        "engine",
+        "selection",
+        "catalogue",
+        "downloads",
+        "llm",
+        "net",
+        "environment",
+        *GROUND,
+    },
+    "cli": {
+        "evaluation",
+        "engine",
+        "selection",
+        "catalogue",
+        "downloads",
+        "llm",
+        "net",
+        "environment",
+        *GROUND,
+    },
+    "host": {"environment", *GROUND},
     "data": set(),
     "scripts": {"host"},
     "install": {"environment"},
+    "tools": {"environment"},
 }
-SHARED_BACKENDS = {"http", "chat", "statements", "thumbnails"}
-HOST_ONLY = {"modules", "gradio", "launch", "fastapi"}
+HOST_ONLY = {"modules", "gradio", "launch"}
 STDLIB_ONLY = {"environment", "install"}
 
 
@@ -70,206 +63,287 @@ class Import:
     line: int
 
 
+@dataclass(frozen=True)
+class Module:
+    """A product module: its package, its dotted path below the root package, and its source."""
+
+    package: str
+    path: tuple[str, ...]
+    source: str
+
+    @property
+    def name(self) -> str:
+        parts = self.path[:-1] if self.path[-1] == "__init__" else self.path
+        return ".".join((PACKAGE, *parts))
+
+
 def imports(source: str) -> Iterator[Import]:
-    """Every import of a module, those inside functions too."""
+    """Every import in a module, function-level imports included."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 yield Import(".", node.lineno)
-            elif node.module == PACKAGE:
-                yield from (Import(f"{PACKAGE}.{alias.name}", node.lineno) for alias in node.names)
             else:
-                yield Import(node.module or "", node.lineno)
+                yield from (
+                    Import(f"{node.module}.{alias.name}", node.lineno) for alias in node.names
+                )
 
 
-def room_of(parts: tuple[str, ...]) -> str:
-    """The room of a module of the package, given its path below it without suffix: ("app",
-    "wiring") -> "app.wiring".
-    """
-    if parts[0] == "app" and parts[1:] and parts[1].startswith("wiring"):
-        return "app.wiring"
-    return "cli" if parts[0].startswith("cli") else parts[0]
-
-
-def faults(room: str, parts: tuple[str, ...], source: str) -> Iterator[str]:
-    allowed = MAY_IMPORT.get(room)
+def import_faults(module: Module) -> Iterator[str]:
+    allowed = MAY_IMPORT.get(module.package)
     if allowed is None:
-        yield f"there is no room called {room!r}"
+        yield f"unknown package {module.package!r}"
         return
-    for found in imports(source):
-        top, *rest = found.module.split(".")
-        why = None
-        if top == "":
-            why = "imports relatively"
-        elif top == PACKAGE and rest:
-            why = _inner_fault(room, allowed, parts, tuple(rest))
-        elif top in HOST_ONLY and room not in {"host", "scripts"}:
-            why = f"imports {top}, which the WebUI's process alone has"
-        elif room in STDLIB_ONLY and top != PACKAGE and not _is_stdlib(top):
-            why = f"imports {top}, but has the standard library alone"
-        elif room == "core" and top != "numpy" and not _is_stdlib(top):
-            why = f"imports {top}; core has the standard library and numpy"
-        if why:
-            yield f"{'/'.join(parts)}:{found.line} {why}"
+    for found in imports(module.source):
+        if why := _fault(module.package, allowed, found.module):
+            yield f"{'/'.join(module.path)}:{found.line} {why}"
 
 
-def _inner_fault(
-    room: str, allowed: set[str], parts: tuple[str, ...], target: tuple[str, ...]
-) -> str | None:
-    target_room = room_of(target)
-    if target == ("__version__",):
-        return None
-    if room == target_room == "core":
-        return _order_fault(parts[1], target[1]) if len(target) > 1 else None
-    if room == target_room == "backends":
-        return _sibling_fault(parts, target)
-    if room == "app" and target_room == "app.wiring":
-        return "imports the wiring, which stands above it"
-    known = (
-        {room, *allowed}
-        | ({"app.wiring"} if "app" in allowed else set())
-        | ({"app"} if room == "app.wiring" else set())
-    )
-    if target_room in known:
-        return None
-    return f"imports {'.'.join(target)}, which {room} may not know"
+def _fault(package: str, allowed: set[str], target: str) -> str | None:  # noqa: PLR0911
+    top, *rest = target.split(".")
+    if top == "":
+        return "relative import"
+    if top == PACKAGE:
+        if not rest or rest[0] in {package, "__version__"} or rest[0] in allowed:
+            return None
+        if ".".join(rest[:2]) in allowed:
+            return None
+        return f"{package} may not import {'.'.join(rest[:2])}"
+    if top in HOST_ONLY and package not in {"host", "scripts"}:
+        return f"{top} exists in the WebUI's process only"
+    if package in STDLIB_ONLY and top not in sys.stdlib_module_names:
+        return f"{top} is not in the standard library"
+    if package == "core" and top != "numpy" and top not in sys.stdlib_module_names:
+        return f"core may use the standard library and numpy, not {top}"
+    return None
 
 
-def _order_fault(here: str, there: str) -> str | None:
-    if there == here or CORE_ORDER.index(there) < CORE_ORDER.index(here):
-        return None
-    return f"imports core.{there}, which stands to the right of core.{here}"
-
-
-def _sibling_fault(parts: tuple[str, ...], target: tuple[str, ...]) -> str | None:
-    if len(target) < 2 or parts[1] == target[1] or target[1] in SHARED_BACKENDS:
-        return None
-    return f"imports the back end {target[1]}; back ends know core alone"
-
-
-def _is_stdlib(top: str) -> bool:
-    import sys
-
-    return top in sys.stdlib_module_names
-
-
-def modules() -> Iterator[tuple[str, tuple[str, ...], Path]]:
+def modules() -> list[Module]:
+    found = []
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
         if parts != ("__init__",):
-            yield room_of(parts), parts, path
-    yield "install", ("install",), ROOT / "install.py"
-    for path in sorted((ROOT / "scripts").glob("*.py")):
-        yield "scripts", ("scripts", path.stem), path
+            found.append(Module(parts[0], parts, path.read_text("utf-8")))
+    for path in (ROOT / "install.py", *sorted((ROOT / "scripts").glob("*.py"))):
+        package = "install" if path.stem == "install" else "scripts"
+        found.append(Module(package, (package, path.stem), path.read_text("utf-8")))
+    return found
 
 
-def test_everybody_imports_only_whom_they_may() -> None:
-    found = [
-        fault
-        for room, parts, path in modules()
-        for fault in faults(room, parts, path.read_text("utf-8"))
+def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components of more than one node."""
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def visit(start: str, edges: Mapping[str, set[str]], out: list[str]) -> None:
+        stack = [(start, iter(sorted(edges.get(start, ()))))]
+        seen.add(start)
+        while stack:
+            node, children = stack[-1]
+            child = next((one for one in children if one not in seen), None)
+            if child is None:
+                stack.pop()
+                out.append(node)
+            else:
+                seen.add(child)
+                stack.append((child, iter(sorted(edges.get(child, ())))))
+
+    for node in sorted(graph):
+        if node not in seen:
+            visit(node, graph, order)
+    reverse: dict[str, set[str]] = defaultdict(set)
+    for node, targets in graph.items():
+        for target in targets:
+            reverse[target].add(node)
+    seen.clear()
+    groups: list[list[str]] = []
+    for node in reversed(order):
+        if node not in seen:
+            group: list[str] = []
+            visit(node, reverse, group)
+            groups.append(sorted(group))
+    return [group for group in groups if len(group) > 1]
+
+
+def module_graph(found: list[Module]) -> dict[str, set[str]]:
+    """Module-level and function-level imports; `if TYPE_CHECKING` imports are left out."""
+    names = {module.name for module in found}
+    graph: dict[str, set[str]] = {}
+    for module in found:
+        targets = set()
+        for one in imports(_without_type_checking(module.source)):
+            parent = one.module.rpartition(".")[0]
+            target = one.module if one.module in names else parent
+            if target in names and target != module.name:
+                targets.add(target)
+        graph[module.name] = targets
+    return graph
+
+
+def _without_type_checking(source: str) -> str:
+    tree = ast.parse(source)
+    tree.body = [
+        node
+        for node in tree.body
+        if not (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        )
     ]
+    return ast.unparse(tree)
+
+
+def package_graph(found: list[Module]) -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module in found:
+        for one in imports(module.source):
+            top, *rest = one.module.split(".")
+            if top == PACKAGE and rest and rest[0] != module.package:
+                graph[module.package].add(rest[0])
+    graph["environment"].discard("core")  # environment uses core.errors alone
+    return graph
+
+
+def class_owners(found: list[Module]) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = defaultdict(list)
+    for module in found:
+        for node in ast.walk(ast.parse(module.source)):
+            if isinstance(node, ast.ClassDef):
+                owners[node.name].append(module.name)
+    return owners
+
+
+def twin_functions(found: list[Module]) -> list[list[str]]:
+    """Functions whose bodies are the same code, six lines or longer."""
+    bodies: dict[str, list[str]] = defaultdict(list)
+    for module in found:
+        for node in ast.walk(ast.parse(module.source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                code = "\n".join(ast.unparse(part) for part in _code(node))
+                if len(code.splitlines()) >= SAME_LINES:
+                    bodies[code].append(f"{module.name}:{node.name}")
+    return [places for places in bodies.values() if len(places) > 1]
+
+
+def _code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    first = node.body[0]
+    has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return node.body[1:] if has_docstring else node.body
+
+
+def test_packages_import_only_what_they_may() -> None:
+    found = [fault for module in modules() for fault in import_faults(module)]
     assert not found, "\n".join(found)
 
 
+def test_there_is_no_import_cycle() -> None:
+    found = modules()
+    assert cycles(package_graph(found)) == []
+    assert cycles(module_graph(found)) == []
+
+
 def test_modules_keep_their_size() -> None:
-    sizes = {path: len(path.read_text("utf-8").splitlines()) for _, _, path in modules()}
     big = [
-        f"{path.relative_to(ROOT)}: {lines} lines"
-        for path, lines in sizes.items()
-        if lines > MOST_LINES
+        f"{module.name}: {lines} lines"
+        for module in modules()
+        if (lines := len(module.source.splitlines())) > MOST_LINES
     ]
-    assert not big, "A second job is hiding in each of these:\n" + "\n".join(big)
+    assert not big, "\n".join(big)
+
+
+def test_a_class_name_has_one_definition() -> None:
+    found = {name: owners for name, owners in class_owners(modules()).items() if len(owners) > 1}
+    assert not found, found
+
+
+def test_no_function_is_written_twice() -> None:
+    assert twin_functions(modules()) == []
+
+
+def test_importing_a_module_only_defines_things() -> None:
+    """No call stands alone at the top of a module."""
+    found = []
+    for module in modules():
+        for node in ast.parse(module.source).body:
+            call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+            if call and module.package not in {"install", "scripts"}:
+                found.append(f"{module.name}:{node.lineno}")
+            if isinstance(node, ast.With | ast.For | ast.While):
+                found.append(f"{module.name}:{node.lineno}")
+    assert not found, found
+
+
+def planted(path: str, source: str) -> Module:
+    parts = tuple(path.split("/"))
+    return Module(parts[0], parts, source)
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "why"),
+    [
+        ("core/card", "from stylus_ext.catalogue import store", "may not import"),
+        ("core/masks", "import scipy.sparse", "standard library and numpy"),
+        ("core/masks", "def f():\n    import torch", "standard library and numpy"),
+        ("net/client", "from stylus_ext.llm.client import Chat", "may not import"),
+        ("catalogue/refresh", "from stylus_ext.selection.plan import PlanPrompt", "may not import"),
+        ("selection/plan", "from stylus_ext.catalogue.store import codec", "may not import"),
+        ("downloads/part", "from stylus_ext.selection import plan", "may not import"),
+        ("engine/server", "import gradio", "WebUI's process"),
+        ("environment/build", "from stylus_ext.core.card import AdapterKey", "may not import"),
+        ("environment/build", "import httpx", "standard library"),
+        ("host/script", "from stylus_ext.selection import plan", "may not import"),
+        ("host/script", "def f():\n    from stylus_ext.engine import jobs", "may not import"),
+        ("engine/jobs", "from . import server", "relative"),
+        ("attic/junk", "x = 1", "unknown package"),
+    ],
+)
+def test_a_planted_import_is_found(path: str, source: str, why: str) -> None:
+    assert [fault for fault in import_faults(planted(path, source)) if why in fault]
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        (
+            "core/plan",
+            "from stylus_ext.core.card import AdapterKey\nimport numpy as np\nimport json",
+        ),
+        ("llm/client", "from stylus_ext.net import Client"),
+        ("engine/server", "from stylus_ext.catalogue.store.sqlite import SqliteStore"),
+        ("environment/build", "from stylus_ext.core.errors import StylusError"),
+        ("host/script", "import gradio\nfrom stylus_ext.core.settings import Settings"),
+    ],
+)
+def test_an_allowed_import_passes(path: str, source: str) -> None:
+    assert list(import_faults(planted(path, source))) == []
+
+
+def test_a_planted_cycle_is_found() -> None:
+    one = planted("core/one", "from stylus_ext.core import two")
+    two = planted("core/two", "def f():\n    from stylus_ext.core.one import x")
+    assert cycles(module_graph([one, two])) == [["stylus_ext.core.one", "stylus_ext.core.two"]]
+    host = planted("host/a", "from stylus_ext.core import one")
+    back = planted("core/b", "from stylus_ext.host import a")
+    assert cycles(package_graph([host, back])) == [["core", "host"]]
+
+
+def test_a_planted_twin_is_found() -> None:
+    body = "\n".join(f"    x{number} = {number}" for number in range(SAME_LINES))
+    one, two = planted("core/one", f"def f():\n{body}"), planted("core/two", f"def g():\n{body}")
+    assert twin_functions([one, two]) == [["stylus_ext.core.one:f", "stylus_ext.core.two:g"]]
+
+
+def test_a_planted_class_name_is_found() -> None:
+    one, two = planted("core/one", "class A: ..."), planted("net/two", "class A: ...")
+    assert class_owners([one, two])["A"] == ["stylus_ext.core.one", "stylus_ext.net.two"]
 
 
 def test_there_are_at_least_as_many_lines_of_tests_as_of_code() -> None:
-    code = sum(len(path.read_text("utf-8").splitlines()) for _, _, path in modules())
+    code = sum(len(module.source.splitlines()) for module in modules())
     tests = sum(
         len(path.read_text("utf-8").splitlines()) for path in (ROOT / "tests").rglob("*.py")
     )
     assert tests >= code, f"{tests} lines of tests, {code} of code"
-
-
-def test_nothing_happens_at_import_but_definitions() -> None:
-    """No call stands alone at the top of a module: no folder made, no thread, no request, no
-    registration.
-    """
-    found = []
-    for room, parts, path in modules():
-        for node in ast.parse(path.read_text("utf-8")).body:
-            if (
-                isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Call)
-                and room not in {"install", "scripts"}
-            ):
-                found.append(f"{'/'.join(parts)}:{node.lineno}")
-            if isinstance(node, ast.With | ast.For | ast.While):
-                found.append(f"{'/'.join(parts)}:{node.lineno}")
-    assert not found, found
-
-
-@pytest.mark.parametrize(
-    ("parts", "source", "why"),
-    [
-        (("core", "card"), "from stylus_ext.core.plan import Plan", "to the right"),
-        (("core", "prompt", "words"), "from stylus_ext.core.tags import write", "to the right"),
-        (("core", "card"), "import stylus_ext.backends.store", "may not know"),
-        (("core", "masks"), "import scipy.sparse", "standard library and numpy"),
-        (("core", "masks"), "def f():\n    import torch", "standard library and numpy"),
-        (
-            ("backends", "store", "codec"),
-            "from stylus_ext.backends.refiners import card",
-            "back ends know core",
-        ),
-        (("backends", "store", "codec"), "from stylus_ext.app import wiring", "may not know"),
-        (("app", "plan_prompt"), "from stylus_ext.backends.store import codec", "may not know"),
-        (("app", "plan_prompt"), "from stylus_ext.app.wiring import open_stylus", "stands above"),
-        (("engine", "server"), "from stylus_ext.backends.store import codec", "may not know"),
-        (("engine", "server"), "import gradio", "WebUI's process"),
-        (("environment", "build"), "from stylus_ext.core.errors import Note", "may not know"),
-        (("environment", "build"), "import httpx", "standard library alone"),
-        (("host", "script"), "from stylus_ext.app import plan_prompt", "may not know"),
-        (("app", "plan_prompt"), "from . import wiring", "relatively"),
-        (("attic", "junk"), "x = 1", "no room"),
-    ],
-)
-def test_a_planted_fault_is_found(parts: tuple[str, ...], source: str, why: str) -> None:
-    found = list(faults(room_of(parts), parts, source))
-    assert found
-    assert why in found[0]
-
-
-@pytest.mark.parametrize(
-    ("parts", "source"),
-    [
-        (
-            ("core", "plan"),
-            "from stylus_ext.core.card import AdapterKey\nimport numpy as np\nimport json",
-        ),
-        (("backends", "chat"), "from stylus_ext.backends.http import Client"),
-        (("backends", "store", "codec"), "from stylus_ext.backends.store.schema import X"),
-        (
-            ("app", "wiring"),
-            (
-                "from stylus_ext.backends.store import codec\nfrom stylus_ext.app.plan_prompt"
-                " import PlanPrompt"
-            ),
-        ),
-        (("engine", "server"), "from stylus_ext.app.wiring import open_stylus"),
-        (
-            ("cli",),
-            (
-                "from stylus_ext.environment import rendezvous\nfrom stylus_ext.app.wiring import"
-                " open_stylus"
-            ),
-        ),
-        (
-            ("host", "script"),
-            "import gradio\nimport modules.scripts\nfrom stylus_ext.core.settings import Settings",
-        ),
-    ],
-)
-def test_what_is_allowed_passes(parts: tuple[str, ...], source: str) -> None:
-    assert list(faults(room_of(parts), parts, source)) == []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.embedding import View
+from stylus_ext.core.entry import View
 from stylus_ext.core.ports import Matrix, VectorItem
 
 WIDE = 24

@@ -2,11 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.prompt.phrases import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger
+    that the text has.
+
+    `telling` says how rare the words of that name or trigger are in this catalogue, all told
+    (nats); a common word has less than 3. `sure`, in 0..1, is how sure the retriever is that the
+    candidate is meant.
+    """
+
+    lexical: float = 0.0
+    cosine: float = 0.0
+    named: tuple[str, ...] = ()
+    trigger: str = ""
+    telling: float = 0.0
+    sure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for
+    it; `signs` are the numbers that score and surety were made of, from which a ranker is trained.
+    """
+
+    entry: Entry
+    score: float
+    evidence: Evidence = Evidence()
+    spans: Mapping[int, Evidence] = field(default_factory=dict)
+    signs: tuple[float, ...] = field(default=(), repr=False)
+
+    @property
+    def key(self) -> AdapterKey:
+        return self.entry.key
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """An adapter that was close and was not taken, and why."""
+
+    key: AdapterKey
+    name: str
+    reason: str
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Best first; `confidence` in 0..1 says how sure it is that anything fits at all."""
+
+    found: tuple[Candidate, ...]
+    spans: tuple[Span, ...]
+    confidence: float = 1.0
+    refused: tuple[NearMiss, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +123,16 @@ class Composition:
 
     def of_task(self, start: int) -> tuple[Pick, ...]:
         return tuple(pick for pick in self.picks if pick.task == start)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The stem that the host knows (or will know), the trigger words chosen, and what goes into the
+    negative prompt.
+    """
+
+    key: AdapterKey
+    stem: str
+    on_disk: bool
+    triggers: tuple[str, ...] = ()
+    negative_text: str = ""

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, NearMiss, Pick, Task
 from stylus_ext.core.settings import Selection
 
 

@@ -48,3 +48,22 @@ class Note:
 
     code: str
     text: str
+
+
+class SetupProblem(Exception):
+    """The private environment cannot be made, used or removed; the text says what to do."""
+
+
+class EngineGone(Exception):
+    """The engine that should answer does not: it is not running, or it stopped while it was
+    asked.
+    """
+
+
+class EngineRefusal(Exception):
+    """The engine answered, and its answer is an error; `code` is the engine's own word for it."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status

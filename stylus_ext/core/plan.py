@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
-from stylus_ext.core.tags.tag import Tag
 
 JSON_VERSION = 1
 

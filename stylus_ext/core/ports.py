@@ -4,24 +4,74 @@ implement them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stylus_ext.core.candidates import Candidates
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
-from stylus_ext.core.composition import Composition
-from stylus_ext.core.description import Description, Edits, Entry
-from stylus_ext.core.embedding import View
+from stylus_ext.core.composition import Candidates, Composition
+from stylus_ext.core.entry import Description, Edits, Entry, View
 from stylus_ext.core.errors import Note
 from stylus_ext.core.fetching import Fetched
-from stylus_ext.core.names import NO_NAMES, Names
+from stylus_ext.core.naming import NO_NAMES, Names
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
-from stylus_ext.core.terms import NO_TERMS, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of entries; `families` says of each how many there are, and how many of those are on
+    disk.
+    """
+
+    entries: int
+    on_disk: int
+    families: Mapping[str, tuple[int, int]]
+    kinds: Mapping[str, int]
+    states: Mapping[str, int]
+    refined: int
+    bare: int
+    """On disk, and hardly anything is stated about them."""
+    duplicates: int
+    """Files that lie there a second time."""
+    unnamed: int
+    """Files whose adapter no service has named."""
+
+
+class Tallies(Protocol):
+    """Counts the catalogue."""
+
+    def tally(self) -> Tally: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OldPicture:
+    """`used` are the names and weights of the adapters in its tags; `prompt` is without them."""
+
+    name: str
+    prompt: str
+    negative: str = ""
+    seed: int = 0
+    used: tuple[tuple[str, float], ...] = ()
+
+
+def endless() -> float | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`left` says how many seconds there are yet; None is no limit."""
+
+    seed: int = 0
+    left: Callable[[], float | None] = field(default=endless, compare=False, repr=False)
+
+
+NO_TERMS = Terms()
+
 
 Matrix = NDArray[np.float32]
 

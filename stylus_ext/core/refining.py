@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.description import Description
+from stylus_ext.core.entry import Description
 from stylus_ext.core.errors import InvalidInput, StylusError
 
 Check = Callable[[], None]

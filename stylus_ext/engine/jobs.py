@@ -19,6 +19,7 @@ from stylus_ext.core.ports import Progress
 
 logger = logging.getLogger(__name__)
 
+
 Work = Callable[[Progress], dict[str, Any]]
 FINISHED = frozenset({"done", "failed", "cancelled"})
 _REMEMBERED = 100

@@ -4,27 +4,123 @@ background, ends cleanly.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
+import os
 import secrets
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_stylus import Stylus
-from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import FINISHED, Jobs
-from stylus_ext.engine.life import Life
 from stylus_ext.engine.server import Engine
+from stylus_ext.engine.stylus import Stylus, open_stylus
 
 logger = logging.getLogger(__name__)
+
+
+_LOOK_S = 1.0
+_EXIT_GRACE_S = 20.0
+
+
+class Life:
+    """With `wait_for_starter`, which returns when the starter has gone, it ends with that one;
+    `idle_s` of 0 never tires. `reason` says why it ended.
+    """
+
+    def __init__(
+        self, wait_for_starter: Callable[[], None] | None = None, idle_s: float = 0.0
+    ) -> None:
+        self.bound = wait_for_starter is not None
+        self.idle_s = idle_s
+        self.reason = ""
+        self._used = time.monotonic()
+        self._parent = os.getppid()
+        self._wait_for_starter = wait_for_starter
+        self._end: Callable[[], None] = _interrupt
+        self._busy: Callable[[], bool] = _loading
+
+    def begin(self) -> None:
+        """From the first moment on: a starter that dies while we load leaves nobody behind."""
+        if self._wait_for_starter is not None:
+            threading.Thread(
+                target=self._listen,
+                args=(self._wait_for_starter,),
+                name="stylus-starter",
+                daemon=True,
+            ).start()
+        if self.bound or self.idle_s:
+            threading.Thread(target=self._look, name="stylus-life", daemon=True).start()
+
+    def serve(self, end: Callable[[], None], busy: Callable[[], bool]) -> None:
+        """From now on there is a server that `end` asks to close; while `busy` it is not idle."""
+        self._end, self._busy = end, busy
+        self.used()
+        if self.reason:
+            end()
+
+    def used(self) -> None:
+        self._used = time.monotonic()
+
+    def ended(self, reason: str) -> None:
+        """The first reason counts."""
+        self.reason = self.reason or reason
+
+    def _finish(self, reason: str) -> None:
+        if self.reason:
+            return
+        self.ended(reason)
+        logger.info("the engine is to end: %s", reason)
+        self._end()
+
+    def _listen(self, wait: Callable[[], None]) -> None:
+        try:
+            wait()
+        except OSError as error:
+            logger.info("standard input cannot be read (%s)", error)
+        self._finish("its starter has gone")
+        time.sleep(_EXIT_GRACE_S)
+        os._exit(
+            1
+        )  # in the middle of something that cannot be interrupted: nobody waits for it any more
+
+    def _look(self) -> None:
+        while not self.reason:
+            time.sleep(_LOOK_S)
+            if self._busy():
+                self.used()
+            # A sibling may have inherited the pipe, so its end alone is not trusted; Windows gives
+            # nobody another parent.
+            if self.bound and sys.platform != "win32" and os.getppid() != self._parent:
+                self._finish("its starter has gone")
+            elif self.idle_s and time.monotonic() - self._used > self.idle_s:
+                self._finish("it was idle")
+
+
+def _loading() -> bool:
+    """Until there is a server nobody can ask for anything, so that is no idleness."""
+    return True
+
+
+def _interrupt() -> None:
+    """As a signal from outside would; not SIGINT, which a program in the background may have been
+    told to ignore.
+    """
+    _thread.interrupt_main(signal.SIGTERM)
+
 
 LOOPBACK = "127.0.0.1"
 LAST_PORT = 65535
@@ -171,3 +267,55 @@ def _listening(port: int) -> socket.socket:
         ) from error
     listener.listen(128)
     return listener
+
+
+LOG_FILE = "engine.log"
+LARGEST = 1_000_000
+KEPT = 3
+
+_OURS = "stylus_ext"
+
+
+@contextmanager
+def logged_to(folder: Path) -> Iterator[Path]:
+    """While it lasts: our own steps from INFO on, other libraries' from WARNING on."""
+    path = folder / LOG_FILE
+    try:
+        handler = _Private(
+            path, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", errors="backslashreplace"
+        )
+    except OSError as error:
+        raise StoreProblem(
+            f"The log {path} cannot be written: {error.strerror or error}. Check the data folder."
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(
+        lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS)
+    )
+    root, ours = logging.getLogger(), logging.getLogger(_OURS)
+    before = ours.level
+    others = [(other, other.level) for other in root.handlers]
+    for other, level in others:
+        other.setLevel(max(level, root.getEffectiveLevel()))  # they keep to what they said before
+    root.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield path
+    finally:
+        logging.captureWarnings(False)
+        ours.setLevel(before)
+        for other, level in others:
+            other.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+class _Private(RotatingFileHandler):
+    def _open(self):  # type: ignore[no-untyped-def]  # the standard library gives no name to what this returns
+        return os.fdopen(
+            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            "a",
+            encoding=self.encoding,
+            errors=self.errors,
+        )

@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from stylus_ext.app.inventory import UnknownInventory
+from stylus_ext.catalogue.on_disk import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
-from stylus_ext.engine.operations import OPERATIONS, perform
-from stylus_ext.engine.planning import overdue, patience
-from stylus_ext.engine.schemas import checked, json_schema
+from stylus_ext.engine.operations.plan import overdue, patience
+from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.engine.requests import checked, json_schema
 
-if TYPE_CHECKING:  # with it come all back ends, which a command that attaches does not need
-    from stylus_ext.app.wiring_stylus import Stylus
+if TYPE_CHECKING:
+    from stylus_ext.engine.stylus import Stylus
 
 logger = logging.getLogger(__name__)
+
 
 LARGEST_BODY = 32 * 1024 * 1024
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -11,11 +11,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.environment import machine, sizes, torch_choice
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment import machine
+from stylus_ext.environment.files import Holder, give_name, hold, put_in_place, users
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
@@ -25,15 +27,74 @@ from stylus_ext.environment.layout import (
     current_keys,
     short_key,
 )
-from stylus_ext.environment.locking import Holder, hold
-from stylus_ext.environment.meter import Meter, megabytes
-from stylus_ext.environment.pip_run import Pip, compile_folder
-from stylus_ext.environment.placing import give_name, put_in_place
-from stylus_ext.environment.problems import SetupProblem
-from stylus_ext.environment.progress import Progress, write_progress
-from stylus_ext.environment.sweep import remove_leftovers, remove_replaced
+from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.pip import Pip, compile_folder
+from stylus_ext.environment.progress import Meter, Progress, megabytes, write_progress
 
 logger = logging.getLogger(__name__)
+
+
+_LEFTOVERS = ("new-", "old-", "tmp")
+
+
+def remove_leftovers(home: Home) -> None:
+    """What a killed build began; the caller holds the build's lock, so nobody is at it."""
+    for path in home.folder.iterdir():
+        if path.name.startswith(_LEFTOVERS) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+    scratch = home.folder / "tmp"
+    if scratch.exists():
+        # Its pip is on its way out, or a virus scanner looks: aside with it.
+        give_name(scratch, home.folder / f"old-tmp-{scratch.stat().st_mtime_ns}")
+
+
+def remove_replaced(environment: Environment) -> list[Path]:
+    """Folders that this environment replaces, except those that a process holds; returns what
+    went.
+    """
+    folder = environment.home.folder
+    manifests = {path.parent.name: _read(path) for path in folder.glob(f"*/{MANIFEST}")}
+    wanted = set(environment.keep) | _of_other_pythons(environment, manifests)
+    removed = []
+    for name in sorted(manifests):
+        path = folder / name
+        if name in wanted or users(path):
+            continue
+        aside = path.with_name(f"old-{name}")
+        try:
+            path.rename(aside)
+        except OSError:
+            continue  # Windows: a file in it is open. The next build tries again.
+        shutil.rmtree(aside, ignore_errors=True)
+        removed.append(path)
+    return removed
+
+
+def _of_other_pythons(
+    environment: Environment, manifests: Mapping[str, Mapping[str, object]]
+) -> set[str]:
+    """A WebUI's Python and the user's own may share this folder: what is made from the same lists
+    stays.
+    """
+    others = {
+        name: said for name, said in manifests.items() if said.get("python") != python_version()
+    }
+    listed = {name for name, said in others.items() if said.get("lock") in environment.lock_keys}
+    pythons = {others[name].get("python") for name in listed}
+    return listed | {
+        name
+        for name, said in others.items()
+        if said.get("lock") is None and said.get("python") in pythons
+    }
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
 
 # Something to breathe: what is guessed, and pip's own copies.
 _SPARE = 1.15
@@ -47,8 +108,8 @@ class BuildOptions:
     on_wait: Callable[[Holder | None], None] | None = None
     wait_s: float = 3600.0
     pip_extra: tuple[str, ...] = ()
-    torch_index: str = torch_choice.CPU_INDEX
-    free_bytes: Callable[[Path], int] = sizes.free_bytes
+    torch_index: str = machine.CPU_INDEX
+    free_bytes: Callable[[Path], int] = machine.free_bytes
 
 
 def build(environment: Environment, options: BuildOptions) -> None:
@@ -107,7 +168,7 @@ def _build(environment: Environment, options: BuildOptions) -> None:
 def _check_space(environment: Environment, missing: list[Part], options: BuildOptions) -> None:
     pairs = [megabytes(part) for part in missing]
     needed = int(sum(download + disk for download, disk in pairs) * _SPARE)
-    free = options.free_bytes(environment.home.folder) // sizes.MEGABYTE
+    free = options.free_bytes(environment.home.folder) // machine.MEGABYTE
     if free < needed:
         raise SetupProblem(
             f"The environment needs about {needed:,} MB in {environment.home.folder}, and only"
@@ -144,7 +205,7 @@ def _fill(environment: Environment, part: Part, at: Workplace) -> None:
 
 def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> None:
     problem: SetupProblem | None = None
-    for attempt in torch_choice.attempts(version, sys.platform, options.torch_index):
+    for attempt in machine.attempts(version, sys.platform, options.torch_index):
         try:
             if attempt.cpu_only:
                 _refuse_cuda(pip, attempt, options.torch_index)
@@ -159,8 +220,8 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
         raise problem
 
 
-def _refuse_cuda(pip: Pip, attempt: torch_choice.Attempt, cpu_index: str) -> None:
-    if torch_choice.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
+def _refuse_cuda(pip: Pip, attempt: machine.Attempt, cpu_index: str) -> None:
+    if machine.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
         raise SetupProblem(
             f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only"
             " the CUDA build of gigabytes. Please check the network, or install any torch from 2.1"
@@ -177,7 +238,7 @@ def _write_manifest(environment: Environment, part: Part, folder: Path, seconds:
         "lock": short_key(part.lock.text) if part.lock else None,
         "torch": {"version": environment.torch.version, "reused": environment.torch.reused},
         "packages": {name: version for name, version in sorted(found)},
-        "bytes": sizes.folder_size(folder),
+        "bytes": machine.folder_size(folder),
         "seconds": round(seconds, 1),
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

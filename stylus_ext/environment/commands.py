@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -10,17 +11,92 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylus_ext.environment import doctor, ensure, hook, launch, remove
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment import doctor, hook, launch
 from stylus_ext.environment.build import BuildOptions, build
-from stylus_ext.environment.child import PATH_VARIABLE
+from stylus_ext.environment.engine_link import stop
+from stylus_ext.environment.files import hold, users
 from stylus_ext.environment.layout import (
+    BUILD_LOCK,
+    MANIFEST,
     ROOT,
     Environment,
+    Home,
     default_home,
     default_locks,
     plan_environment,
 )
-from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.machine import MEGABYTE, data_folder, folder_size, webui_folder
+from stylus_ext.environment.run_in_env import PATH_VARIABLE
+
+
+def run(words: list[str]) -> int:
+    """`remove [--data-dir DIR]`; whoever asks for help, or for what there is not, has nothing
+    removed.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python install.py remove",
+        allow_abbrev=False,
+        description=(
+            "Stops the engine, deletes the private environment inside this folder, and lists what"
+            " stays. Your data is kept."
+        ),
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="whose engine to stop (default: STYLUS_DATA_DIR, else your user's data folder)",
+    )
+    stated = parser.parse_args(words).data_dir
+    folders = [data_folder(stated)]
+    home = default_home()
+    of_webui = None if stated else webui_folder(home.folder.parent)
+    if of_webui is not None:
+        folders.append(of_webui)
+    for data in folders:
+        if stop(data):
+            sys.stdout.write("The engine was stopped.\n")
+    if home.folder.is_dir():
+        size = folder_size(home.folder)
+        remove_home(home)
+        sys.stdout.write(f"Deleted: {home.folder} ({size // MEGABYTE} MB).\n")
+    else:
+        sys.stdout.write(f"There was no environment in {home.folder}.\n")
+    kept = [data for data in folders if data.is_dir()]
+    for data in kept:
+        megabytes = folder_size(data) / MEGABYTE
+        sys.stdout.write(
+            f"What stays: your data in {data} ({megabytes:.1f} MB). Delete it yourself if you"
+            " want.\n"
+        )
+    if not kept:
+        sys.stdout.write(
+            f"Nothing else stays; there is no data folder at {' or '.join(map(str, folders))}.\n"
+        )
+    return 0
+
+
+def remove_home(home: Home) -> None:
+    """Deletes everything of `.engine`; refuses while a process works with it."""
+    with hold(home.folder, BUILD_LOCK, "removing the environment"):
+        busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
+        if busy:
+            raise SetupProblem(
+                f"The environment is in use by {busy[0]}. Please end that first, then remove again."
+            )
+        try:
+            for path in home.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != f"{BUILD_LOCK}.lock":
+                    path.unlink()
+        except OSError as error:
+            raise SetupProblem(
+                f"Not everything of {home.folder} could be deleted: {error}. Please end what uses"
+                " it and try again."
+            ) from error
+    shutil.rmtree(home.folder, ignore_errors=True)
+
 
 # The engine's commands, as stylus_ext.cli knows them; they are named here so that help and a typing
 # error build nothing.
@@ -99,9 +175,9 @@ def _dispatch(word: str, rest: list[str]) -> int:
         return 0
     if word in ENGINE_COMMANDS:
         environment = plan()
-        ensure.ensure(environment, sys.stderr)
+        launch.ensure(environment, sys.stderr)
         return launch.run_cli(environment, [word, *rest])
-    own = {"doctor": doctor.run, "remove": remove.run, "test": run_tests, "lint": run_lint}
+    own = {"doctor": doctor.run, "remove": run, "test": run_tests, "lint": run_lint}
     if word in own:
         return own[word](rest)
     known = ", ".join(ENGINE_COMMANDS | OWN_COMMANDS)
@@ -114,7 +190,7 @@ def run_tests(words: list[str]) -> int:
     hub.
     """
     environment = plan(tests=True)
-    ensure.ensure(environment, sys.stderr)
+    launch.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
     marks = [] if "--all" in words else ["-m", "not long"]
     whole = not any(_is_path(word) for word in chosen)
@@ -141,7 +217,7 @@ def _is_path(word: str) -> bool:
 def run_lint(words: list[str]) -> int:
     """ruff and mypy over the whole repository, then the page's scripts; all of them every time."""
     environment = plan(tests=True)
-    ensure.ensure(environment, sys.stderr)
+    launch.ensure(environment, sys.stderr)
     os.chdir(ROOT)
     ruff = launch.run_module(environment, "ruff", ["check", *(words or ["."])], {})
     # mypy takes the first folder of sys.path for a script's own and looks for no packages there.

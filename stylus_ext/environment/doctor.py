@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import launch
-from stylus_ext.environment.holds import users
+from stylus_ext.environment.files import users
 from stylus_ext.environment.layout import (
     MANIFEST,
     Environment,
@@ -17,9 +18,8 @@ from stylus_ext.environment.layout import (
     default_locks,
     plan_environment,
 )
-from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.environment.machine import MEGABYTE
 from stylus_ext.environment.progress import read_progress
-from stylus_ext.environment.sizes import MEGABYTE
 
 _HELP = """usage: python install.py doctor [--json] [--data-dir DIR]
 

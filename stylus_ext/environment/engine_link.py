@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stylus_ext.environment import rendezvous
-from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.environment import engine_address
 
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
@@ -93,7 +93,7 @@ class EngineLink:
 
 def attach(data_dir: Path) -> EngineLink | None:
     """A link to the engine that runs on this data folder, if one does."""
-    said = rendezvous.read(data_dir)
+    said = engine_address.read(data_dir)
     return None if said is None else EngineLink(said.url, said.token)
 
 
@@ -101,7 +101,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
     """Asks the engine of this data folder to end, and ends it if it does not; False when none was
     running.
     """
-    said = rendezvous.read(data_dir)
+    said = engine_address.read(data_dir)
     if said is None:
         return False
     with contextlib.suppress(EngineGone, EngineRefusal):
@@ -112,7 +112,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
         return True
     # The number in the file may by now be somebody else's: only who still holds the folder is
     # ended.
-    holder = rendezvous.engine_holder(data_dir)
+    holder = engine_address.engine_holder(data_dir)
     if holder is not None and holder.pid == said.pid:
         with contextlib.suppress(OSError):  # it has just gone, or is another user's
             os.kill(said.pid, signal.SIGTERM)
@@ -125,7 +125,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
 
 def _ended(pid: int, wait_s: float) -> bool:
     until = time.monotonic() + wait_s
-    while rendezvous.process_lives(pid):
+    while engine_address.process_lives(pid):
         _reap(pid)
         if time.monotonic() >= until:
             return False

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylus_ext.environment.compiled import compile_extension
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.files import is_locked
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     ROOT,
@@ -19,11 +21,35 @@ from stylus_ext.environment.layout import (
     default_locks,
     plan_environment,
 )
-from stylus_ext.environment.locking import is_locked
-from stylus_ext.environment.problems import SetupProblem
 
-if TYPE_CHECKING:  # the WebUI waits for this hook at every start
+if TYPE_CHECKING:
     import subprocess
+
+
+_IMPORTED = {
+    "scripts": 0,
+    "stylus_ext": 0,
+    "stylus_ext/core": 2,
+    "stylus_ext/environment": 2,
+    "stylus_ext/host": 2,
+}
+"""Folders, and how many levels below them."""
+
+
+def compile_extension(root: Path) -> bool:
+    """False where nothing may be written: then all works as well, and the first import is
+    slower.
+    """
+    if sys.dont_write_bytecode:
+        return False
+    import compileall
+
+    done = [
+        compileall.compile_dir(root / folder, maxlevels=levels, quiet=2)
+        for folder, levels in _IMPORTED.items()
+    ]
+    return all(done)
+
 
 BUILD_WORD = "--build-environment"
 

@@ -1,16 +1,93 @@
-"""Starts a command in the environment's process, and passes its exit code on."""
+"""Makes sure that an environment is there, in front of somebody who waits for it in a terminal."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import time
+from typing import TextIO
 
-from stylus_ext.environment.child import ALONE_VARIABLE, command, main_command, variables
-from stylus_ext.environment.layout import Environment
+from stylus_ext.environment.build import BuildOptions, build
+from stylus_ext.environment.files import Holder, is_locked
+from stylus_ext.environment.layout import BUILD_LOCK, Environment, Home
+from stylus_ext.environment.progress import Progress, read_progress
+from stylus_ext.environment.run_in_env import ALONE_VARIABLE, command, main_command, variables
 
-CLI = "stylus_ext.cli"
+# Where nobody rewrites a line, say again where we are.
+_EVERY_S = 10.0
+
+
+class Bar:
+    """Shows progress on standard error: one line rewritten in a terminal, a line per step
+    elsewhere.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._live, self._step, self._width = stream, stream.isatty(), "", 0
+        self._last = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Shows one state."""
+        line = progress.line()
+        if self._live:
+            self._stream.write("\r" + line.ljust(self._width))
+            self._width = len(line)
+        elif progress.step != self._step or time.monotonic() - self._last > _EVERY_S:
+            self._stream.write(line + "\n")
+            self._last = time.monotonic()
+        self._step = progress.step
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leaves the terminal on a new line."""
+        if self._live and self._width:
+            self._stream.write("\n")
+            self._stream.flush()
+
+
+def ensure(environment: Environment, stream: TextIO, options: BuildOptions | None = None) -> None:
+    """Builds in the foreground what is missing; a build that runs already is shown and waited
+    for.
+    """
+    if environment.ready:
+        return
+    stream.write(
+        f"Stylus prepares its environment in {environment.home.folder} (once; nothing else is"
+        " changed).\n"
+    )
+    bar = Bar(stream)
+    try:
+        _follow(environment.home, bar)
+        build(environment, options or BuildOptions(show=bar.show, on_wait=Teller(stream)))
+    finally:
+        bar.close()
+
+
+class Teller:
+    """Says who is waited for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, holder: Holder | None) -> None:
+        who = holder.sentence() if holder else "another process"
+        self._stream.write(f"Waiting for {who}.\n")
+
+
+def _follow(home: Home, bar: Bar) -> None:
+    """Shows the build of another process until it ends, however it ends."""
+    lock = home.folder / f"{BUILD_LOCK}.lock"
+    while is_locked(lock):
+        progress = read_progress(home.progress)
+        if progress is not None and not progress.finished:
+            bar.show(progress)
+        time.sleep(0.3)
+
+
+CLI = "stylus_ext.cli.main"
 
 
 def gpu_wanted() -> bool:
@@ -50,3 +127,11 @@ def run(words: list[str], variables_: dict[str, str], cwd: str | None = None) ->
             signal.signal(signal.SIGTERM, passed_on)
     # A child ended by a signal: as shells say it.
     return 128 - code if code < 0 else code
+
+
+def speak_with_what_there_is() -> None:
+    """From now on a letter that the output's encoding lacks becomes a question mark, and stops
+    nobody.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

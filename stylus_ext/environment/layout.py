@@ -10,9 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.environment import machine, torch_choice
-from stylus_ext.environment.problems import SetupProblem
-from stylus_ext.environment.torch_choice import Torch
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment import machine
+from stylus_ext.environment.machine import Torch
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "stylus-manifest.json"
@@ -149,7 +149,7 @@ def plan_environment(
             f"On {name} Stylus needs Python {fine}; this is {python}. Please start it with one of"
             " them."
         )
-    chosen = torch or torch_choice.choose(name, torch_choice.engine_search_path())
+    chosen = torch or machine.choose(name, machine.engine_search_path())
     extra = read_lock(locks / "test.txt")
     key = short_key(lock.text, python, name, f"{chosen.version} {chosen.reused}")
     parts = [Part(home.folder / key, lock)]

@@ -1,16 +1,161 @@
-"""Which Python and which platform this is, and whether the private environment exists for it."""
+"""Which torch the engine gets: one that the interpreter can import, else a CPU build of its own."""
 
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import platform
+import re
+import shutil
+import site
 import struct
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from stylus_ext.environment.problems import SetupProblem
+from stylus_ext.core.errors import SetupProblem
+
+OLDEST_TORCH = (2, 1)
+# The last version with wheels for each platform; every Python from 3.10 to 3.13 is among them, but
+# on old Macs.
+CPU_VERSIONS = {"macos-x86_64": "2.2.2"}
+CPU_VERSION = "2.13.0"
+# The general index gives Linux a CUDA build of gigabytes that needs a dozen more packages; this one
+# has CPU builds.
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Torch:
+    """A version, and whether it is the interpreter's own (reused) or one to be put in."""
+
+    version: str
+    reused: bool
+
+
+def engine_search_path() -> list[str]:
+    """The part of `sys.path` that a child with `-s` and without PYTHONPATH has as well."""
+    added = {
+        str(Path(one).absolute())
+        for one in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if one
+    }
+    user = str(Path(site.getusersitepackages()).absolute()) if site.ENABLE_USER_SITE else None
+    script = str(Path(sys.argv[0]).absolute().parent) if sys.argv and sys.argv[0] else None
+    dropped = added | {one for one in (user, script) if one}
+    # What sits in .engine is put on the path by ourselves, and is not the interpreter's.
+    return [
+        one
+        for one in sys.path
+        if one and str(Path(one).absolute()) not in dropped and Path(one).parent.name != ".engine"
+    ]
+
+
+def importable(path: Sequence[str]) -> str | None:
+    """The version of the torch that this search path holds, read without importing it."""
+    spec = importlib.machinery.PathFinder.find_spec("torch", list(path))
+    if spec is None or spec.origin is None:
+        return None
+    stated = Path(spec.origin).with_name("version.py")
+    try:
+        match = re.search(
+            r"__version__\s*=\s*['\"]([^'\"]+)['\"]", stated.read_text(encoding="utf-8")
+        )
+    except (OSError, UnicodeDecodeError):
+        return None
+    return match.group(1) if match else None
+
+
+def choose(platform: str, path: Sequence[str]) -> Torch:
+    """The interpreter's torch when it is new enough, else the CPU build for this platform."""
+    found = importable(path)
+    if found is not None and _numbers(found) >= OLDEST_TORCH:
+        return Torch(found, reused=True)
+    return Torch(CPU_VERSIONS.get(platform, CPU_VERSION), reused=False)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way to ask pip for torch; `cpu_only` asks first what pip would take, and refuses a CUDA
+    build.
+    """
+
+    arguments: tuple[str, ...]
+    says: str
+    cpu_only: bool = False
+
+
+def needs_cuda(requirements: Sequence[str]) -> bool:
+    """Whether a torch with these dependencies is a CUDA build; a CPU build asks for none of
+    NVIDIA's packages.
+    """
+    return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
+
+
+def attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[Attempt]:
+    """From the nearest to the farthest: what lies here already, PyTorch's CPU index, the usual
+    index.
+    """
+    wanted = f"torch=={version}"
+    near = Attempt((wanted, "--no-index"), "looking for torch on this machine")
+    usual = Attempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
+    if not system.startswith("linux"):
+        return [near, usual]
+    cpu = Attempt(
+        (wanted, "--index-url", cpu_index, "--retries", "2"), "fetching torch's CPU build"
+    )
+    return [near, cpu, usual]
+
+
+VARIABLE = "STYLUS_DATA_DIR"
+_NAME = "stylus-webui"
+
+
+def data_folder(argument: str | None = None) -> Path:
+    """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is
+    made.
+    """
+    stated = argument or os.environ.get(VARIABLE)
+    try:
+        if stated:
+            return Path(stated).expanduser().absolute()
+        return platform_folder(sys.platform, os.environ, Path.home())
+    except RuntimeError as error:  # no HOME, and no such user
+        raise SetupProblem(
+            "The folder for your data cannot be found, since this user has no home folder. Please"
+            f" name one with --data-dir or {VARIABLE}."
+        ) from error
+
+
+def webui_folder(extension: Path) -> Path | None:
+    """Where a WebUI into whose `extensions` this was installed keeps its own; None where it is in
+    none.
+    """
+    folder = extension.parent
+    return folder.parent / "stylus" if folder.name == "extensions" else None
+
+
+def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Path:
+    """Each system's own place for what a program keeps for one user."""
+    if system == "win32":
+        return Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local") / _NAME
+    if system == "darwin":
+        return home / "Library" / "Application Support" / _NAME
+    stated = variables.get("XDG_DATA_HOME", "")
+    # The standard says that a relative path there is to be ignored.
+    base = Path(stated) if Path(stated).is_absolute() else home / ".local" / "share"
+    return base / _NAME
+
 
 _POINTER_BYTES = 8
-OLDEST, NEWEST = (3, 10), (3, 13)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _NAMES = {
@@ -43,7 +188,7 @@ def lock_name(system: str = sys.platform, machine: str | None = None) -> str:
 def check_python() -> None:
     """Refuses an interpreter for which the wheels do not exist."""
     here = f"This is {platform.python_implementation()} {platform.python_version()}"
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         raise SetupProblem(
             f"Stylus needs Python 3.10, 3.11, 3.12 or 3.13. {here}; please start it with one of"
             " those."
@@ -67,3 +212,28 @@ def check_python() -> None:
             "Stylus needs the usual Python with its lock; this is a free-threaded build without"
             " wheels."
         )
+
+
+MEGABYTE = 1_000_000
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes in all files below; what vanishes while we look counts nothing."""
+    total, waiting = 0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                        continue
+                    with suppress(OSError):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
+
+
+def free_bytes(folder: Path) -> int:
+    """What the file system of this folder has left."""
+    return shutil.disk_usage(folder).free

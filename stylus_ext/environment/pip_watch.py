@@ -21,7 +21,7 @@ def _made_way() -> Callable[[], None]:
     # folder first.
     others = [one for one in sys.path if Path(one).resolve() != here.parent]
     sys.path[:] = [str(here.parents[2]), *others]
-    from stylus_ext.environment.standard_input import wait_for_its_end
+    from stylus_ext.environment.parent_watch import wait_for_its_end
 
     sys.path[:] = others
     return wait_for_its_end

@@ -18,19 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_weights import ranker_in_use
-from stylus_ext.core.candidates import Candidate
 from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.composition import Candidate
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
-from stylus_ext.core.ranker import FEWEST, RISE
 from stylus_ext.core.settings import Selection, Settings
-from stylus_ext.evaluation.bench_catalogue import cards, id_of
-from stylus_ext.evaluation.figures import kind_of
-from stylus_ext.evaluation.lessons import part_of
+from stylus_ext.engine.resources import ranker_in_use
+from stylus_ext.engine.stylus import open_stylus
 from stylus_ext.evaluation.out_of_fold import DEPTH, FOR_NOTHING
-from stylus_ext.evaluation.selection import asking, fill, read_queries
+from stylus_ext.evaluation.ranker import part_of
+from stylus_ext.evaluation.selection import asking, cards, fill, id_of, kind_of, read_queries
+from stylus_ext.selection.ranker import FEWEST, RISE
 
 PARTS = (10, 3, 1)
 MEANT = {"captions": "stylus-choice", "tags": "named"}

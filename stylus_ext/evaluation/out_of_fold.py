@@ -9,6 +9,7 @@ from all folds together.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from stylus_ext.core.candidates import Candidates
+from stylus_ext.core.composition import Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
-from stylus_ext.core.ranker import Floats, Ranker, Weights, values_of
-from stylus_ext.core.settings import Selection
-from stylus_ext.core.signs import SIGNS
-from stylus_ext.evaluation.bench_catalogue import cards, id_of
-from stylus_ext.evaluation.figures import Run, kind_of
-from stylus_ext.evaluation.lessons import FOLDS, Lesson, lesson, without
-from stylus_ext.evaluation.ranker_training import trained
+from stylus_ext.core.settings import Selection, Settings
+from stylus_ext.engine.stylus import open_stylus
+from stylus_ext.evaluation.ranker import FOLDS, Lesson, lesson, trained, without
+from stylus_ext.evaluation.selection import (
+    Run,
+    asking,
+    by_kind,
+    cards,
+    fill,
+    id_of,
+    kind_of,
+    read_queries,
+    separations,
+    write_ranking,
+)
+from stylus_ext.selection.ranker import SIGNS, Floats, Ranker, Weights, values_of
 
 DEPTH = 400
 """Candidates a prompt that the ranker may put in another order."""
@@ -195,3 +205,45 @@ def shifted(each: Asked, shift: Mapping[str, float]) -> Asked:
 
 def _moved(sure: float, move: float) -> float:
     return float(1 / (1 + np.exp(move - _logit(sure))))
+
+
+def run_training(
+    catalogue: Path,
+    queries: Sequence[Path],
+    out: Path,
+    progress: Progress,
+    ranking: Path | None = None,
+) -> dict[str, Any]:
+    """Writes the weights, and returns the table of `bench selection` as it is out of fold."""
+    records = read_queries(queries)
+    with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
+        stylus = open_stylus(Path(folder), Settings())
+        try:
+            fill(stylus, cards(catalogue), progress)
+            retriever, composer = stylus.retrievers("hybrid"), stylus.composers("rules")
+            creators, limits = creators_of(catalogue), Selection()
+            kept = list(kept_of(records, asking, limits, retriever, creators, progress))
+            whole, parts = rankers_of([each.lesson for each in kept], progress)
+            asked = list(asked_anew(kept, dict(enumerate(parts))))
+            return _finished(whole, asked, composer, out, ranking)
+        finally:
+            stylus.close()
+
+
+def _finished(
+    whole: Ranker, asked: Sequence[Asked], composer: Any, out: Path, ranking: Path | None
+) -> dict[str, Any]:
+    shift = shifts(asked, composer)
+    write(halved(whole, shift), out)
+    runs = list(runs_of([shifted(each, shift) for each in asked], composer))
+    if ranking is not None:
+        write_ranking(runs, ranking)
+    known: Mapping[str, Any] = {run.query: run for run in runs}
+    records = [each.record for each in asked]
+    kinds = [kind.as_values() for kind in by_kind(records, known)]
+    return {
+        "policy": "hybrid, out of fold",
+        "queries": len(asked),
+        "kinds": kinds,
+        "auc": separations(records, known),
+    }

@@ -22,14 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from stylus_ext.app.plan_prompt import PlanRequest
-from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.embedding import VIEWS, View, embedded_text, text_fingerprint
+from stylus_ext.core.entry import VIEWS, View, embedded_text, text_fingerprint
 from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem
 from stylus_ext.core.settings import Settings
+from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.evaluation import invented
+from stylus_ext.selection.plan import PlanRequest
 
 TOP = 150
 _BATCH = 2000

@@ -14,8 +14,8 @@ from typing import Any
 
 from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.spans import Cut, spans
-from stylus_ext.evaluation.bench_catalogue import records
+from stylus_ext.core.prompt.phrases import Cut, spans
+from stylus_ext.evaluation.selection import records
 
 _WORD = re.compile(r"[a-z0-9]+")
 _SMALL = frozenset("a an the of to with in on at and is are her his its their".split())

@@ -17,8 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
-from stylus_ext.environment.placing import put_in_place
-from stylus_ext.host.small_json import object_at
+from stylus_ext.environment.files import put_in_place
+from stylus_ext.host import compat
+
+_LARGEST = 4 * 1024 * 1024
+
+
+def object_at(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            return {}
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
 
 _HASHES = {
     "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa": "sd1",
@@ -184,3 +197,13 @@ class Remembered:
 
 def _name(checkpoint: Checkpoint) -> str:
     return checkpoint.sha256 or checkpoint.title or Path(checkpoint.file).name
+
+
+def loaded_checkpoint() -> Checkpoint:
+    model = compat.loaded_model()
+    return checkpoint_of(compat.checkpoint_info(model), model)
+
+
+def loaded_family(remembered: Remembered) -> Finding:
+    checkpoint = loaded_checkpoint()
+    return find_family(checkpoint, remembered.get(checkpoint))

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stylus_ext.core.errors import Cancelled, StylusError
+from stylus_ext.core.errors import Cancelled, EngineGone, EngineRefusal, StylusError
 from stylus_ext.core.fetching import MB, in_mb
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.environment.problems import EngineGone, EngineRefusal
 
 logger = logging.getLogger(__name__)
+
 
 _SLICE_S = 0.02
 _LOOK_EVERY_S = 0.1

@@ -13,25 +13,79 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stylus_ext.core.composition import Pick
-from stylus_ext.core.errors import Cancelled, Note, StylusError
+from stylus_ext.core.errors import (
+    Cancelled,
+    EngineGone,
+    EngineRefusal,
+    Note,
+    SetupProblem,
+    StylusError,
+)
 from stylus_ext.core.family import ANY, UNKNOWN
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags.weights import ADAPTER_KINDS
-from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, infotext, options
-from stylus_ext.host.comparing import make_room, with_base
-from stylus_ext.host.desk import Desk, Made
-from stylus_ext.host.engine_client import LEFT
+from stylus_ext.host.checkpoint import loaded_family
+from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchStopped
-from stylus_ext.host.inquiry import Inquiry, waits
-from stylus_ext.host.loaded import loaded_family
-from stylus_ext.host.missing import Reaching
+from stylus_ext.host.infotext import Work, texts_of, write
+from stylus_ext.host.plan_request import Inquiry, Reaching, waits
+from stylus_ext.host.planner import Desk, Made
 from stylus_ext.host.rewrite import Ask, Job, Picture, Rewritten, Texts, rewrite
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
-from stylus_ext.host.work import Work, texts_of, write
 
 logger = logging.getLogger(__name__)
+
+
+_NAMES = (
+    "all_prompts",
+    "all_negative_prompts",
+    "all_seeds",
+    "all_subseeds",
+    "all_hr_prompts",
+    "all_hr_negative_prompts",
+)
+_NOTE = "The last picture has the seed of the first and none of the chosen LoRAs, to compare with."
+_NOTES = "The last batch has the seeds of the first and none of the chosen LoRAs, to compare with."
+
+
+def with_base(job: Job, rewritten: Rewritten, ask: Ask) -> Rewritten:
+    """What the plan writes besides adapters stands in it too, so that the adapters are the whole
+    difference.
+    """
+    first = slice(0, job.batch_size)
+    texts = job.texts
+    alone = Texts(
+        texts.positive[first],
+        texts.negative[first],
+        texts.hr_positive[first],
+        texts.hr_negative[first],
+    )
+    base = rewrite(replace(job, texts=alone, seeds=job.seeds[first], allowed=lambda _: False), ask)
+    both = Texts(
+        *(
+            (*getattr(rewritten.texts, name), *getattr(base.texts, name))
+            for name in ("positive", "negative", "hr_positive", "hr_negative")
+        )
+    )
+    note = Note("compared", _NOTE if job.batch_size == 1 else _NOTES)
+    return replace(
+        rewritten,
+        texts=both,
+        pictures=(*rewritten.pictures, *base.pictures),
+        notes=(*rewritten.notes, note),
+    )
+
+
+def make_room(p: Any, batch_size: int) -> None:
+    """The host goes through its lists batch by batch, as many times as `n_iter` says."""
+    for name in _NAMES:
+        values = getattr(p, name, None)
+        if isinstance(values, list) and values:
+            setattr(p, name, [*values, *values[:batch_size]])
+    p.n_iter += 1
+
 
 _SCENERY = frozenset({"style", "background", "building"})
 _FLEETING = frozenset({"late", "failed", "busy", "partial_index"})

@@ -7,17 +7,134 @@ The WebUI's own options say who may enter (API auth, gradio auth), and how far i
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.host.guard_names import Names, host_of, is_literal
-from stylus_ext.host.guard_people import People
-from stylus_ext.host.guard_request import Asked, asked
+from stylus_ext.host.allowed_hosts import Names, host_of, is_literal
 
 if TYPE_CHECKING:
-    from stylus_ext.host.page_tokens import PageTokens
+    from stylus_ext.host.allowed_hosts import PageTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Headers by their names in lower case; `tokens` are the logins that gradio knows, `user` is
+    whom it names.
+    """
+
+    method: str
+    headers: Mapping[str, str]
+    tokens: Mapping[str, str]
+    user: str
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Read leniently: one odd cookie of another program on this machine must not hide the
+        login.
+        """
+        pairs = (one.partition("=") for one in self.headers.get("cookie", "").split(";"))
+        return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+
+
+def asked(request: Any) -> Asked:
+    """gradio wraps starlette's request; through its queue the wrapped one may be a socket, which
+    has a scope all the same.
+    """
+    inner = getattr(request, "request", None) or request
+    scope = getattr(inner, "scope", None)
+    if isinstance(scope, Mapping):
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope.get("headers", [])
+        }
+        method, app = str(scope.get("method", "POST")), scope.get("app")
+    else:
+        headers = {
+            str(name).lower(): str(value) for name, value in _pairs(getattr(inner, "headers", {}))
+        }
+        method, app = "POST", None
+    tokens = getattr(app, "tokens", None)
+    user = _stated(request, "username")
+    return Asked(method.upper(), headers, tokens if isinstance(tokens, Mapping) else {}, user)
+
+
+def _pairs(headers: Any) -> list[tuple[Any, Any]]:
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    return (
+        [(str(name), value) for name, value in vars(headers).items()]
+        if hasattr(headers, "__dict__")
+        else []
+    )
+
+
+def _stated(request: Any, name: str) -> str:
+    """Only what the event's request itself says: starlette's own `user` raises where nobody put
+    one.
+    """
+    return str(vars(request).get(name) or "") if hasattr(request, "__dict__") else ""
+
+
+_COOKIE = "access-token"
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The users of --api-auth, --gradio-auth and --gradio-auth-path."""
+
+    flags: object
+
+    @property
+    def wanted(self) -> bool:
+        return any(
+            getattr(self.flags, name, None)
+            for name in ("api_auth", "gradio_auth", "gradio_auth_path")
+        )
+
+    @property
+    def log_in(self) -> bool:
+        """Whether the page itself is behind gradio's login."""
+        return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
+
+    def logged_in(self, who: Asked) -> bool:
+        """By gradio's login: its cookie, or the user whom gradio itself names in an event."""
+        if not self.log_in:
+            return False
+        given = [value for name, value in who.cookies.items() if name.startswith(_COOKIE)]
+        return bool(who.user) or any(who.tokens.get(value) for value in given)
+
+    def has_password(self, who: Asked) -> bool:
+        """By HTTP's basic scheme, as the WebUI's own API has it."""
+        scheme, _, coded = who.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            given = base64.b64decode(coded.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        matches = [hmac.compare_digest(given, pair.encode()) for pair in self._pairs()]
+        return any(matches)
+
+    def _pairs(self) -> list[str]:
+        stated = [
+            str(getattr(self.flags, name, None) or "") for name in ("api_auth", "gradio_auth")
+        ]
+        path = getattr(self.flags, "gradio_auth_path", None)
+        if path:
+            with contextlib.suppress(
+                OSError, UnicodeDecodeError
+            ):  # the WebUI itself does not start with such a file
+                stated += Path(path).read_text(encoding="utf-8").splitlines()
+        pairs = [one.strip() for line in stated for one in line.split(",")]
+        return [one for one in pairs if ":" in one]
+
 
 _OPENERS = (
     "listen",

@@ -9,11 +9,11 @@ from typing import Any
 
 from stylus_ext.core.errors import Note
 from stylus_ext.host import infotext
-from stylus_ext.host.continuing import continued
-from stylus_ext.host.desks import desk_now, tell
 from stylus_ext.host.generation import Generation
+from stylus_ext.host.infotext import Work, texts_of
+from stylus_ext.host.planner import desk_now, tell
+from stylus_ext.host.replay import continued
 from stylus_ext.host.values import PanelValues, Reading
-from stylus_ext.host.work import Work, texts_of
 
 logger = logging.getLogger(__name__)
 

@@ -7,19 +7,66 @@ Each costs the host's start something, since it walks the stack to learn who ask
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from stylus_ext.host import compat, short_stack
-from stylus_ext.host.axes import add_axes
+from stylus_ext.core.settings import COMPOSERS, SCHEMES
+from stylus_ext.host import compat
 from stylus_ext.host.script import loaded_anew
+
+PREFIX = "[Stylus] "
+ATTRIBUTE = "stylus_axes"
+_YES = ("True", "False")
+
+
+def add_axes() -> bool:
+    """Called before the UI is made; the host's list is new after every reload, and never gets an
+    axis twice. False without a list.
+    """
+    module = compat.xyz_grid()
+    if module is None:
+        return False
+    there = {option.label for option in module.axis_options}
+    for label, kind, name, choices in _axes():
+        if PREFIX + label not in there:
+            extra = {} if choices is None else {"choices": choices}
+            module.axis_options.append(
+                module.AxisOption(PREFIX + label, kind, apply(name), **extra)
+            )
+    return True
+
+
+def apply(name: str) -> Callable[[Any, Any, Any], None]:
+    """A new dictionary each time: copies of one `p` share what is not replaced."""
+
+    def put(p: Any, value: Any, values: Any) -> None:  # noqa: ARG001
+        said = (
+            value.strip().lower() == "true"
+            if name == "enabled" and isinstance(value, str)
+            else value
+        )
+        setattr(p, ATTRIBUTE, {**(getattr(p, ATTRIBUTE, None) or {}), name: said})
+
+    return put
+
+
+def _axes() -> list[tuple[str, type, str, Callable[[], list[str]] | None]]:
+    return [
+        ("Enabled", str, "enabled", lambda: list(_YES)),
+        ("Composer", str, "composer", lambda: list(COMPOSERS)),
+        ("Strength", float, "strength", None),
+        ("LoRAs per task", int, "per_task", None),
+        ("Diversity", str, "diversity", lambda: list(SCHEMES)),
+        ("Selection seed", int, "seed", None),
+    ]
 
 
 def register() -> None:
     _settings_page()
     callbacks = compat.script_callbacks
-    short_stack.register((callbacks.on_app_started, _app_started), (callbacks.on_ui_tabs, _tab))
+    compat.register((callbacks.on_app_started, _app_started), (callbacks.on_ui_tabs, _tab))
     if not add_axes():
-        short_stack.register((callbacks.on_before_ui, add_axes))
+        compat.register((callbacks.on_before_ui, add_axes))
     loaded_anew()
 
 
@@ -30,21 +77,21 @@ def _settings_page() -> None:
 
 
 def _tab() -> list[Any]:
-    from stylus_ext.host.tab import make_tab
+    from stylus_ext.host.panel.layout import make_tab
 
     return make_tab()
 
 
 def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
-    from stylus_ext.host.routes import add
+    from stylus_ext.host.web.responses import add
 
     add(app, _endpoints)
 
 
 def _endpoints() -> dict[str, Any]:
-    from stylus_ext.host import api
+    from stylus_ext.host.allowed_hosts import PAGES
     from stylus_ext.host.guard import Guard
-    from stylus_ext.host.page_tokens import PAGES
+    from stylus_ext.host.web import api
 
     return api.endpoints(
         api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _chat),
@@ -53,7 +100,7 @@ def _endpoints() -> dict[str, Any]:
 
 
 def _process() -> Any:
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
 
     return desk_now().engine
 
@@ -71,13 +118,13 @@ def _chat() -> float:
 
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
-    from stylus_ext.host.desks import desk_now
-    from stylus_ext.host.inquiry import for_caller
+    from stylus_ext.host.plan_request import for_caller
+    from stylus_ext.host.planner import desk_now
 
     return for_caller(desk_now(), payload)
 
 
 def _begun(job_id: str) -> None:
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
 
     desk_now().downloads.begun(job_id)

@@ -17,8 +17,7 @@ from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags.weights import own_weight, weigh, written
-from stylus_ext.core.tags.write import Sheet, write_tags
+from stylus_ext.core.tags import Sheet, own_weight, weigh, write_tags, written
 from stylus_ext.host.fetching import listed
 
 Pair = tuple[str, str]

@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.host import compat, short_stack
+from stylus_ext.host import compat
 from stylus_ext.host.values import Reading, is_on, read_values
 
 logger = logging.getLogger(__name__)
+
 
 TITLE = "Stylus"
 TABS = ("txt2img", "img2img")
@@ -48,10 +49,10 @@ class StylusScript(compat.Script):
         no page's parts are made.
         """
         if "prompt" in self.boxes and not compat.on_this_page([self.boxes["prompt"]]):
-            from stylus_ext.host.api_defaults import api_defaults
+            from stylus_ext.host.panel.layout import api_defaults
 
             return api_defaults()
-        from stylus_ext.host.panel import build_panel
+        from stylus_ext.host.panel.layout import build_panel
 
         panel = build_panel(
             "img2img" if is_img2img else "txt2img", self.boxes, self.on_after_component
@@ -133,7 +134,7 @@ def _hear_of_grids() -> None:
     """Not before a picture of ours is made: each callback costs something of the host's start."""
     if not _hears_of_grids:
         _hears_of_grids.append(True)
-        short_stack.register((compat.script_callbacks.on_image_grid, before_grid))
+        compat.register((compat.script_callbacks.on_image_grid, before_grid))
 
 
 def before_grid(params: Any) -> None:  # noqa: ARG001

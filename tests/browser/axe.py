@@ -19,6 +19,7 @@ from stylus_ext.environment.layout import default_home
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+
 VERSION = "4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 _MEMBER = "package/axe.min.js"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Route,
     )
 
+
 PROGRAM_VARIABLE, PICTURES_VARIABLE = "STYLUS_CHROMIUM", "STYLUS_SCREENSHOTS"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (

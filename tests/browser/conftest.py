@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.layout import Environment, default_locks, read_lock
 from stylus_ext.environment.machine import python_version
-from stylus_ext.environment.problems import SetupProblem
-from tests.backends.pictures.making import infotext, write_png
 from tests.browser.chromium import PROGRAM_VARIABLE, Browser, find_chromium
 from tests.browser.environments import VERSIONS, built
 from tests.browser.running import Running, here, running
+from tests.catalogue.sources.pictures.making import infotext, write_png
 from tests.embedding_server import serving
 from tests.engine_process import prepared_folder
 from tests.lora_files import write_lora
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
     from tests.browser.own_tab import Desk
+
 
 PICTURES = ("qqq zzz", "corgi dog in the garden")
 REQUIRED_VARIABLE = "STYLUS_BROWSER"

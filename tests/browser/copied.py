@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.environment import machine, torch_choice
+from stylus_ext.environment import machine
 from stylus_ext.environment.layout import ROOT, Home
 from tests.environment.wheels import Workshop, copy_of_extension
 
@@ -46,7 +46,7 @@ class Copied:
         self.shop.wheels.with_name("hidden").rename(self.shop.wheels)
 
     def orders(self) -> dict[str, Any]:
-        found = torch_choice.choose(machine.lock_name(), torch_choice.engine_search_path())
+        found = machine.choose(machine.lock_name(), machine.engine_search_path())
         variables = {
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.shop.wheels),

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from stylus_ext.environment.build import BuildOptions, build
-from stylus_ext.environment.child import ALONE_VARIABLE
 from stylus_ext.environment.launch import environment_variables
 from stylus_ext.environment.layout import (
     Environment,
@@ -19,8 +18,8 @@ from stylus_ext.environment.layout import (
     read_lock,
     short_key,
 )
-from stylus_ext.environment.machine import lock_name, python_version
-from stylus_ext.environment.torch_choice import Torch
+from stylus_ext.environment.machine import Torch, lock_name, python_version
+from stylus_ext.environment.run_in_env import ALONE_VARIABLE
 
 VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.environment import rendezvous
+from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.environment.layout import Environment
 from tests.browser.chromium import Browser, Visit, eventually, visit
@@ -26,6 +26,7 @@ from tests.lora_files import write_lora, write_sidecar
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
 
 NSFW = "shady_figure"
 
@@ -39,7 +40,7 @@ class Desk:
 
     @property
     def link(self) -> EngineLink:
-        said = rendezvous.read(self.folder / "stylus")
+        said = engine_address.read(self.folder / "stylus")
         assert said is not None
         return EngineLink(said.url, said.token)
 

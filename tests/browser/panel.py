@@ -11,6 +11,7 @@ from tests.browser.running import Running
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+
 TABS = ("txt2img", "img2img")
 SLIDERS = ("max_adapters", "per_task", "strength")
 DROPDOWNS = ("diversity", "family", "composer")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stylus_ext.environment.child import ALONE_VARIABLE, PATH_VARIABLE, command
 from stylus_ext.environment.layout import ROOT, Environment
+from stylus_ext.environment.run_in_env import ALONE_VARIABLE, PATH_VARIABLE, command
 from tests.browser.environments import variables
 
 PROGRAM = "tests.browser.server"

@@ -64,12 +64,12 @@ def _take_loras(host: WebUI, folder: Path) -> None:
 
 def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     """The desk that the script will find, over an engine's process as the product has it."""
-    from stylus_ext.host import compat, desks
+    from stylus_ext.host import compat, planner
     from stylus_ext.host.checkpoint import Remembered
-    from stylus_ext.host.desk import Desk, Desks
-    from stylus_ext.host.engine_client import EngineClient
-    from stylus_ext.host.engine_process import EngineProcess
-    from stylus_ext.host.engine_report import EngineReport
+    from stylus_ext.host.engine.client import EngineClient
+    from stylus_ext.host.engine.setup_state import EngineReport
+    from stylus_ext.host.engine.supervisor import EngineProcess
+    from stylus_ext.host.planner import Desk, Desks
     from tests.host.engines import HereSetup
 
     class Watched(EngineProcess):
@@ -88,15 +88,15 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     desk = Desk(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
     )
-    desks.desks = Desks(lambda _: desk)
+    planner.desks = Desks(lambda _: desk)
     return process
 
 
 def _real_setup(version: str, reused: bool) -> Any:
     """This program sees no other packages than gradio's, so it has to be told of a torch."""
     from stylus_ext.environment.layout import default_home, default_locks, plan_environment
-    from stylus_ext.environment.torch_choice import Torch
-    from stylus_ext.host.engine_setup import Setup
+    from stylus_ext.environment.machine import Torch
+    from stylus_ext.host.engine.setup_state import Setup
 
     return Setup(plan_environment(default_home(), default_locks(), torch=Torch(version, reused)))
 
@@ -132,7 +132,7 @@ def _serve(blocks: Any, host: WebUI | None) -> str:
 
 def _told(host: WebUI) -> dict[str, Any]:
     """What happened on this side, for the tests to look at."""
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
 
     engine: Any = desk_now().engine
     looked, report = engine.looked, engine.report()

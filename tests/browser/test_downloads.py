@@ -15,7 +15,8 @@ from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.conftest import orders
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running, running
-from tests.civitai_service import CivitaiService, Fault, serving
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService, serving
 from tests.engine_process import finished
 from tests.host.downloads import BUCKET, add_adapters, beside, number_of
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from stylus_ext.environment.layout import Environment
-from tests.backends.pictures.making import infotext, write_png
 from tests.browser.chromium import Browser, eventually
 from tests.browser.hostile import HOSTILE
 from tests.browser.own_tab import Desk, desk_at, own_tab
 from tests.browser.panel import Panel
-from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
+from tests.catalogue.sources.pictures.making import infotext, write_png
+from tests.civitai_service.service import CivitaiService, serving
+from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.engine_process import finished
 from tests.lora_files import LORAS, safetensors_bytes
 

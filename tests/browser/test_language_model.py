@@ -16,13 +16,15 @@ from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
 from tests.browser.panel import TABS
 from tests.browser.test_preview import Accordion
-from tests.chat_service import Asked, ChatService, Sent, says, serving
+from tests.chat_service.answers import says
 from tests.chat_service.composing import answers, cards
+from tests.chat_service.server import Asked, ChatService, Sent, serving
 from tests.engine_process import finished
 from tests.refining import GOOD, title_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
+
 
 PROMPT = "corgi dog, watercolor painting"
 REASON = "the paint alone was asked for"

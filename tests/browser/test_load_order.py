@@ -15,6 +15,7 @@ from tests.browser.chromium import PATIENCE_MS, Browser
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
+
 URL = "http://127.0.0.1/"
 SCRIPTS = sorted(path.name for path in (ROOT / "javascript").glob("*.js"))
 SECTIONS = ("catalogue", "jobs", "overview", "recipes", "storage", "keys", "status")

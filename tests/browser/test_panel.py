@@ -18,6 +18,7 @@ from tests.browser.running import Running, running
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
+
 PROMPT = "corgi dog, watercolor painting"
 CHANGED: dict[str, Any] = {
     "max_adapters": 5,

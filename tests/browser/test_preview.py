@@ -18,6 +18,7 @@ from tests.browser.running import Running
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+
 PROMPT = "corgi dog, watercolor painting"
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from stylus_ext.environment.files import hold
 from stylus_ext.environment.layout import BUILD_LOCK, Environment
-from stylus_ext.environment.locking import hold
 from stylus_ext.environment.progress import Progress, write_progress
 from tests.browser.copied import Copied, copied
 from tests.browser.queue_client import asked, numbers, texts, texts_of

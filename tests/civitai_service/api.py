@@ -14,6 +14,7 @@ from tests.civitai_service.wire import Reply, Seen
 if TYPE_CHECKING:
     from tests.civitai_service.service import CivitaiService
 
+
 TYPES = {"Checkpoint", "LORA", "LoCon", "DoRA", "TextualInversion", "VAE"}
 _BROWSERS = re.compile("mozilla|chrome|safari|firefox|opera|edge")
 _DEADLINE = "2099-01-01T00:00:00.000Z"

@@ -12,6 +12,7 @@ from tests.civitai_service.wire import Reply, Seen
 if TYPE_CHECKING:
     from tests.civitai_service.service import CivitaiService
 
+
 _XML = {"Content-Type": "application/xml"}
 
 

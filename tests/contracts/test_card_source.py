@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from stylus_ext.backends.lora_folder.scan import LoraFolder
-from stylus_ext.backends.pictures.source import Pictures
-from stylus_ext.backends.starter import StarterCatalogue
+from stylus_ext.catalogue.sources.local.scan import LoraFolder
+from stylus_ext.catalogue.sources.pictures.learn import Pictures
+from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.core.card import SOURCES as NAMES
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.family import family_of
-from stylus_ext.core.names import Called, Names
+from stylus_ext.core.naming import Called, Names
 from stylus_ext.core.ports import CardSource, Sighting
 from tests.fakes import Watch
 from tests.lora_files import write_lora, write_sidecar

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.chat import ChatClient, ChatEndpoint
-from stylus_ext.backends.composers.chat import ChatComposer
-from stylus_ext.backends.composers.rules import RuleComposer
 from stylus_ext.core.ports import Composer
-from tests.backends.retrievers.house import House, catalogue, filling, open_house, query
-from tests.chat_service import ChatService, serving
+from stylus_ext.llm import ChatClient, ChatEndpoint
+from stylus_ext.selection.compose.llm import ChatComposer
+from stylus_ext.selection.compose.rules import RuleComposer
 from tests.chat_service.composing import answers, sensible
+from tests.chat_service.server import ChatService, serving
+from tests.selection.retrieve.house import House, catalogue, filling, open_house, query
 
 COMPOSERS: dict[str, Callable[[str], Composer]] = {
     "rules": lambda _: RuleComposer(),

@@ -13,8 +13,8 @@ import pytest
 
 from stylus_ext.core.errors import Cancelled, StylusError
 from stylus_ext.core.ports import Downloader
-from tests.backends.download.workbench import bench_over
-from tests.civitai_service import serving
+from tests.civitai_service.service import serving
+from tests.downloads.workbench import bench_over
 from tests.fakes import FolderDownloader, Watch, make_card
 from tests.lora_files import LORAS, safetensors_bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stylus_ext.backends.embedders import EndpointEmbedder
+from stylus_ext.catalogue.embedders import EndpointEmbedder
 from stylus_ext.core.ports import Embedder
 from tests.embedding_server import serving
 from tests.fakes import BagEmbedder

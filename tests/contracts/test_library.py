@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.lora_folder.scan import LoraFolder
+from stylus_ext.catalogue.sources.local.scan import LoraFolder
 from stylus_ext.core.ports import Library
 from tests.lora_files import write_lora
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.recipes import Ingredient, Recipe, Recipes
 from tests.fakes import MemoryRecipes

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from stylus_ext.backends.chat import ChatClient, ChatEndpoint
-from stylus_ext.backends.refiners.card import CardRefiner
-from stylus_ext.backends.refiners.chat import ChatRefiner
-from stylus_ext.backends.refiners.chat_pictures import Pictures
-from stylus_ext.backends.thumbnails import Thumbnails
+from stylus_ext.catalogue.refine.llm import ChatRefiner
+from stylus_ext.catalogue.refine.llm_prompt import Pictures
+from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.core.card import AdapterCard, Example
-from stylus_ext.core.description import KINDS
+from stylus_ext.core.entry import KINDS
 from stylus_ext.core.ports import Refiner
-from tests.chat_service import says, serving
+from stylus_ext.llm import ChatClient, ChatEndpoint
+from stylus_ext.net.images import Thumbnails
+from tests.chat_service.answers import says
+from tests.chat_service.server import serving
 from tests.fakes import make_card
 from tests.refining import GOOD
 

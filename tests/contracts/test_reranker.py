@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.rerankers import EndpointReranker
 from stylus_ext.core.ports import Reranker
-from tests.backends.retrievers.house import House, catalogue, filling, open_house, query
+from stylus_ext.selection.rerank import EndpointReranker
 from tests.fakes import BagEmbedder, CosineReranker, WordReranker
 from tests.rerank_server import serving
+from tests.selection.retrieve.house import House, catalogue, filling, open_house, query
 
 RERANKERS: dict[str, Callable[[], Reranker]] = {
     "cosine": lambda: CosineReranker(BagEmbedder(dimensions=256)),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.description import Edits
+from stylus_ext.core.entry import Edits
 from stylus_ext.core.settings import POLICIES
-from tests.backends.retrievers.house import House, catalogue, filling, open_house
+from tests.selection.retrieve.house import House, catalogue, filling, open_house
 
 PROMPTS = (
     "a copper train at a night market",

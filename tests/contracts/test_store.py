@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile, RemoteFile
-from stylus_ext.core.description import Edits, Entry
-from stylus_ext.core.embedding import VIEWS, embedded_text, text_fingerprint
+from stylus_ext.core.entry import VIEWS, Edits, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Filter, Store
 from tests.fakes import make_card, make_entry

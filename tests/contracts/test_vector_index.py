@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.backends.vector_index import ChromaIndex, LentIndex
+from stylus_ext.catalogue.vectors import ChromaIndex, LentIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.importing import LentItem

@@ -5,13 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, NearMiss, Pick, Task
 from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, Kept, Limits, corrected
 from stylus_ext.core.masks import Mask, choose_masks
 from stylus_ext.core.settings import SCHEMES, Weights
-from stylus_ext.core.tags.weights import weigh
+from stylus_ext.core.tags import weigh
 
 TEXT = "a fox, a tree, a castle, rain on a hill"
 TASKS = tuple(Task(TEXT[at : at + 3], at, at + 3) for at in (0, 7, 15, 25))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import LocalFile
-from stylus_ext.core.description import KINDS, STATES, Description, Edits
+from stylus_ext.core.entry import KINDS, STATES, Description, Edits
 from stylus_ext.core.errors import InvalidInput
 from tests.fakes import make_entry
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.core.description import Edits
-from stylus_ext.core.embedding import (
+from stylus_ext.core.entry import (
     VIEWS,
+    Edits,
     View,
     embedded_text,
     text_fingerprint,

@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.core.candidates import NearMiss
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import MissingFile, Plan, from_json, to_json, unchanged
-from stylus_ext.core.tags.tag import Tag
 
 texts = st.text(max_size=30)
 keys = st.integers(0, 999).map(AdapterKey.civitai)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ranker import (
+from stylus_ext.selection.ranker import (
     COINED,
     SURE_OF_COINED,
     TOP,

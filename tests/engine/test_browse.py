@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.engine.stylus import Stylus
 from tests.engine.test_operations import ask, stylus
 from tests.fakes import make_entry
 from tests.lora_files import write_lora

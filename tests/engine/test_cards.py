@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey, RemoteFile
-from stylus_ext.core.description import Edits
+from stylus_ext.core.entry import Edits
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.engine.cards import link_of
+from stylus_ext.engine.operations.catalogue import link_of
+from stylus_ext.engine.stylus import Stylus
 from tests.engine.test_operations import ask, plan, stylus
 from tests.fakes import make_entry
 

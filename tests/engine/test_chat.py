@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app.wiring import open_stylus
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations import perform
-from tests.chat_service import serving
+from stylus_ext.engine.operations.table import perform
+from stylus_ext.engine.stylus import open_stylus
 from tests.chat_service.composing import answers, sensible
+from tests.chat_service.server import serving
 from tests.embedding_server import EmbeddingServer
 from tests.fakes import Watch
 

@@ -1,21 +1,24 @@
-"""`sync` and `identify` as the engine's jobs, over HTTP, on both sides."""
-
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stylus_ext.environment.engine_link import EngineLink
-from tests import engine_process
-from tests.civitai_service import CivitaiService, Fault, a_file, a_model, a_version, serving
-from tests.embedding_server import EmbeddingServer
-from tests.engine_process import engine_in_thread, finished
-from tests.lora_files import write_lora
+from stylus_ext.catalogue.sources.civitai.client import KeyRefused
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.services import CivitaiAccess
+from stylus_ext.net import free
+from tests.civitai_service.service import CivitaiService, serving
+
+SECRET = "the-right-key"
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STYLUS_CIVITAI_KEY", "STYLUS_CIVITAI_KEY_ORIGIN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -24,119 +27,94 @@ def service() -> Iterator[CivitaiService]:
         yield service
 
 
-@pytest.fixture
-def link(
-    service: CivitaiService,
-    vectors: EmbeddingServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[EngineLink]:
-    settings = engine_process.endpoint_settings(vectors.url) | {
-        "civitai": {"civitai_url": service.api, "request_interval": 0.0}
-    }
-    monkeypatch.setattr(engine_process, "endpoint_settings", lambda url: settings)
-    with engine_in_thread(tmp_path / "data", vectors.url) as link:
-        finished(link)
-        yield link
-
-
-def job(link: EngineLink, name: str, **payload: Any) -> dict[str, Any]:
-    return finished(link, link.call("POST", f"/v1/jobs/{name}", payload)["id"])
-
-
-def test_a_crawl_is_a_job_with_counts(link: EngineLink, service: CivitaiService) -> None:
-    service.add(*(a_model(number) for number in range(1, 131)), a_model(900, poi=True))
-    done = job(link, "sync")
-    assert done["state"] == "done"
-    answer = done["result"]
-    assert (answer["models"], answer["kept"], answer["written"], answer["unchanged"]) == (
-        131,
-        130,
-        130,
-        0,
+def access_to(folder: Path, url: str, interval_s: float = 0.0) -> CivitaiAccess:
+    return CivitaiAccess(
+        folder,
+        with_values(Settings(), {"civitai": {"civitai_url": url, "request_interval": interval_s}}),
     )
-    assert answer["skipped"] == {"of a real person": 1}
-    assert (
-        link.call("POST", "/v1/search", {"text": "Adapter 77"})["entries"][0]["key"]
-        == "civitai:1000077"
-    )
-    again = job(link, "sync")["result"]
-    assert (again["incremental"], again["written"]) == (True, 0)
 
 
-def test_a_crawl_tells_how_far_it_is_and_can_be_stopped(
-    link: EngineLink, service: CivitaiService
+def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api)
+    assert not access.has_key()
+    assert access.enter_key(SECRET) == service.api
+    assert access.has_key()
+    assert access.account() == "somebody"
+    assert access.drop_key()
+    assert not access.has_key()
+    with pytest.raises(KeyRefused):
+        access.account()
+
+
+def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_path: Path) -> None:
+    access_to(tmp_path, "http://127.0.0.1:1").enter_key(SECRET)
+    elsewhere = access_to(tmp_path, service.api)
+    assert not elsewhere.has_key()
+    with pytest.raises(KeyRefused):
+        elsewhere.account()
+    assert SECRET not in str(service.seen[0])
+
+
+def test_files_of_another_address_get_the_key_and_questions_none(
+    service: CivitaiService, tmp_path: Path
 ) -> None:
-    service.add(*(a_model(number) for number in range(1, 501)))
-    service.faults.add(Fault("/models$", after=2, delay_s=20, times=-1))
-    started = link.call("POST", "/v1/jobs/sync", {"top": 500})
-    until = time.monotonic() + 30
-    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))[
-        "done"
-    ] < 200 and time.monotonic() < until:
-        time.sleep(0.05)
-    assert (told["step"], told["done"], told["total"]) == ("reading Civitai", 200, 500)
-    assert told["eta_s"] is not None
-    link.call("POST", f"/v1/jobs/{started['id']}/cancel", {})
-    began = time.monotonic()
-    assert finished(link, started["id"])["state"] == "cancelled"
-    assert time.monotonic() - began < 2
-    service.faults.clear()
-    assert job(link, "sync", top=500)["result"]["resumed"]
+    """As where one asks civitai.red and fetches from civitai.com, since the former sends on and the
+    key does not go with that.
+    """
+    with serving() as red:
+        values = {
+            "civitai": {
+                "civitai_url": red.api,
+                "civitai_files_url": service.api,
+                "request_interval": 0.0,
+            }
+        }
+        access = CivitaiAccess(tmp_path, with_values(Settings(), values))
+        assert access.enter_key(SECRET) == service.api
+        assert access.account() == "somebody"
+        with access.service() as civitai:
+            civitai.base_models(free)
+            assert civitai.download_url(11) == f"{service.api}/api/download/models/11"
+        assert access.told() == red.api
+        assert access.told_of_files() == f"{service.api}, with your key"
+        assert [one.path for one in red.seen] == ["/api/v1/enums"]
+        assert SECRET not in str(red.seen[0])
 
 
-def test_own_files_are_identified(
-    link: EngineLink, service: CivitaiService, tmp_path: Path
+def test_a_key_of_the_environment_is_for_civitai_itself(
+    service: CivitaiService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_lora(tmp_path / "loras" / "mine.safetensors", "sd1", seed=5)
-    service.add(
-        a_model(7, a_version(71, files=[a_file(71, "theirs.safetensors", path.read_bytes())]))
-    )
-    answer = job(link, "identify", lora_dirs=[str(tmp_path / "loras")])["result"]
-    assert (answer["asked"], answer["found"], answer["written"], answer["hashed"]) == (1, 1, 1, 1)
-    assert link.call("POST", "/v1/show", {"key": "mine"})["entry"]["triggers"] == ["word71"]
-    assert json.dumps(answer)
+    monkeypatch.setenv("STYLUS_CIVITAI_KEY", SECRET)
+    assert access_to(tmp_path, "https://civitai.com").has_key()
+    assert not access_to(tmp_path, service.api).has_key()
+    monkeypatch.setenv("STYLUS_CIVITAI_KEY_ORIGIN", service.api)
+    assert access_to(tmp_path, service.api).account() == "somebody"
 
 
-@pytest.mark.parametrize(
-    ("name", "payload", "sentence"),
-    [
-        ("sync", {"top": -1}, "'top'"),
-        ("sync", {"page": 1}, "no field 'page'"),
-        ("identify", {}, "'lora_dirs' is missing"),
-        ("sync", {"base_models": [5]}, "text"),
-    ],
-)
-def test_a_wrong_request_is_refused_at_once(
-    link: EngineLink, name: str, payload: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(Exception, match=sentence):
-        link.call("POST", f"/v1/jobs/{name}", payload)
+def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api)
+    with access.service() as civitai:
+        civitai.base_models(free)
+    access_to(tmp_path, service.api).enter_key(SECRET)
+    with access.service() as civitai:
+        civitai.base_models(free)
+    assert [SECRET in str(one) for one in service.seen] == [False, True]
 
 
-def test_trouble_is_a_sentence_of_the_job(link: EngineLink, service: CivitaiService) -> None:
-    service.faults.add(Fault("/models$", status=403, body="<html>", times=-1))
-    failed = job(link, "sync")
-    assert failed["state"] == "failed"
-    assert "Civitai forbids this" in failed["error"]
+def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) -> None:
+    access = access_to(tmp_path, service.api, 0.3)
+    with access.service() as one, access.service() as other:
+        one.base_models(free)
+        other.base_models(free)
+    assert service.seen[1].at - service.seen[0].at > 0.2
 
 
-def test_the_status_says_what_commands_would_send(
-    link: EngineLink, service: CivitaiService
-) -> None:
-    status = link.call("GET", "/v1/status")
-    sync, identify = status["leaves_on_request"]
-    assert "catalogue sync" in sync
-    assert "SHA256" in identify
-    assert all(service.api in sentence and "key" not in sentence for sentence in (sync, identify))
-    assert {"sync", "identify"} <= set(status["capabilities"]["operations"])
+def test_one_request_a_second_unless_it_is_set_otherwise() -> None:
+    assert Settings().civitai.request_interval == 1.0
+    assert Settings().civitai.civitai_url == "https://civitai.com"
 
 
-def test_nothing_is_asked_by_itself(
-    link: EngineLink, service: CivitaiService, tmp_path: Path
-) -> None:
-    write_lora(tmp_path / "loras" / "mine.safetensors", "sd1", seed=5)
-    link.call("POST", "/v1/plan", {"prompt": "a fox"})
-    job(link, "index", lora_dirs=[str(tmp_path / "loras")])
-    link.call("GET", "/v1/status")
-    assert service.seen == []
+@pytest.mark.parametrize("url", ["civitai.com", "https://me:word@civitai.com", "file:///etc"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidInput, match="must look like https://host"):
+        access_to(tmp_path, url).account()

@@ -10,16 +10,14 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.core.candidates import NearMiss
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import Note
 from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import JSON_VERSION, MissingFile, Plan, to_json
-from stylus_ext.core.tags.tag import Tag
 from stylus_ext.engine.jobs import FINISHED
-from stylus_ext.engine.operations import OPERATIONS
+from stylus_ext.engine.operations.table import OPERATIONS
+from stylus_ext.environment.engine_address import Rendezvous
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.rendezvous import Rendezvous
 from tests.fakes import make_card
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.environment import rendezvous
+from stylus_ext.core.errors import EngineRefusal
+from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.problems import EngineRefusal
-from tests.civitai_service import CivitaiService, Fault, a_file, a_model, a_version, serving
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService, serving
+from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import Cli, endpoint_settings, engine_process, finished
 from tests.lora_files import LORAS, safetensors_bytes
@@ -45,7 +47,7 @@ def link(
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     assert stylus("catalogue", "sync").code == 0
     with engine_process(folder):
-        said = rendezvous.read(folder)
+        said = engine_address.read(folder)
         assert said is not None
         yield EngineLink(said.url, said.token)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import EngineRefusal
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.problems import EngineRefusal
 from tests import engine_process
-from tests.civitai_service import CivitaiService, serving
+from tests.civitai_service.service import CivitaiService, serving
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import StoreProblem
-from stylus_ext.engine import log as module
-from stylus_ext.engine.log import LOG_FILE, logged_to
+from stylus_ext.engine import serve as module
+from stylus_ext.engine.serve import LOG_FILE, logged_to
 
 
 def test_our_steps_and_others_warnings_are_kept(tmp_path: Path) -> None:
     with logged_to(tmp_path) as path:
-        logging.getLogger("stylus_ext.app").info("one step \ud800")
+        logging.getLogger("stylus_ext.selection").info("one step \ud800")
         logging.getLogger("httpx").info("a request to a url")
         logging.getLogger("httpx").warning("a real problem")
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.captureWarnings(True)
             warnings.warn("a library warns", stacklevel=1)
-    logging.getLogger("stylus_ext.app").warning("after the end")
+    logging.getLogger("stylus_ext.selection").warning("after the end")
     text = path.read_text("utf-8")
-    assert "INFO stylus_ext.app: one step \\ud800" in text
+    assert "INFO stylus_ext.selection: one step \\ud800" in text
     assert "a real problem" in text
     assert "a library warns" in text
     assert "a request to a url" not in text

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app import wiring
-from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.operations import OPERATIONS, perform
-from stylus_ext.engine.planning import overdue, patience
+from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.operations.plan import overdue, patience
+from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
 
@@ -25,7 +24,7 @@ from tests.lora_files import write_lora, write_sidecar
 @pytest.fixture
 def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
     """A small catalogue, embedded by words."""
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path / "data", Settings())
     stylus.store.write(
         [
@@ -214,7 +213,7 @@ def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
 def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
     stylus = open_stylus(tmp_path, Settings())
     try:
@@ -230,7 +229,7 @@ def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(
 def test_a_plan_before_the_catalogue_was_embedded_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
@@ -254,7 +253,7 @@ def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedder = BagEmbedder()
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: embedder)
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])

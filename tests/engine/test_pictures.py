@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.app import wiring_pictures
-from stylus_ext.app.wiring_pictures import CardPictures
-from stylus_ext.app.wiring_stylus import Stylus
-from stylus_ext.backends.thumbnails import RemotePictures, Thumbnails
-from stylus_ext.backends.thumbnails.kept import KeptPictures
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.core.settings import Downloads
-from tests.backends.thumbnails.making import picture
-from tests.civitai_service import CivitaiService, Fault, serving
+from stylus_ext.engine import resources
+from stylus_ext.engine.resources import CardPictures
+from stylus_ext.engine.stylus import Stylus
+from stylus_ext.net.images import Thumbnails
+from stylus_ext.net.thumbnails import KeptPictures, RemotePictures
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService, serving
 from tests.engine.test_operations import ask, stylus
 from tests.fakes import make_entry
+from tests.net.thumbnails.making import picture
 
 __all__ = ["stylus"]
 
@@ -105,4 +106,4 @@ def test_what_leaves_the_machine_is_said(stylus: Stylus) -> None:
 
     on = replace(stylus, settings=with_values(stylus.settings, {"downloads": {"thumbnails": True}}))
     assert any("small pictures" in line for line in ask(on, "status")["leaves_the_machine"])
-    assert wiring_pictures.FOLDER == "pictures"
+    assert resources.FOLDER == "pictures"

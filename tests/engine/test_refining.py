@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.cli_import import import_lines
-from stylus_ext.cli_refine import refine_lines
+from stylus_ext.cli.catalogue import import_lines
+from stylus_ext.cli.refine import refine_lines
+from stylus_ext.core.errors import EngineRefusal
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.problems import EngineRefusal
 from tests import engine_process
-from tests.chat_service import ChatService
+from tests.chat_service.server import ChatService
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 from tests.published import adapter, publish

@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.engine.schemas import Field, Schema, checked, json_schema
+from stylus_ext.engine.requests import Field, Schema, checked, json_schema
 
 SCHEMA: Schema = {
     "name": Field(str, required=True, longest=8),

@@ -16,14 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext import cli
+from stylus_ext.cli import main
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.log import LOG_FILE
-from stylus_ext.engine.serve import serve
-from stylus_ext.environment import rendezvous
+from stylus_ext.engine.serve import LOG_FILE, serve
+from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import stop
-from stylus_ext.environment.locking import hold
+from stylus_ext.environment.files import hold
 from tests.embedding_server import EmbeddingServer
 from tests.engine.conftest import TOKEN
 from tests.engine_process import (
@@ -61,7 +60,7 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     def run_here(folder: Path, *words: str) -> Ran:
         monkeypatch.setenv("STYLUS_DATA_DIR", str(folder))
         capsys.readouterr()
-        code = cli.main(words)
+        code = main.main(words)
         return Ran(code, *capsys.readouterr())
 
     return run_here
@@ -94,7 +93,7 @@ def test_an_engine_is_found_by_its_user_alone_and_leaves_nothing_behind(folder: 
     with engine_process(folder) as process:
         file = folder / "engine.json"
         assert file.stat().st_mode & 0o777 == 0o600
-        said = rendezvous.read(folder)
+        said = engine_address.read(folder)
         assert said is not None
         assert said.pid == process.pid
         link = wait_for_engine(folder, process)
@@ -103,7 +102,7 @@ def test_an_engine_is_found_by_its_user_alone_and_leaves_nothing_behind(folder: 
         link.call("POST", "/v1/shutdown", {})
         assert process.wait(PATIENCE_S) == 0
     assert not file.exists()
-    assert rendezvous.engine_holder(folder) is None
+    assert engine_address.engine_holder(folder) is None
     log = folder / LOG_FILE
     assert log.stat().st_mode & 0o777 == 0o600
     text = log.read_text("utf-8")
@@ -131,14 +130,14 @@ def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
 
 
 def test_the_user_can_name_port_and_token(running: Path) -> None:
-    said = rendezvous.read(running)
+    said = engine_address.read(running)
     assert said is not None
     assert said.token == TOKEN
     assert said.url.startswith("http://127.0.0.1:")
 
 
 def test_a_second_engine_says_where_the_first_is(running: Path, here: Callable[..., Ran]) -> None:
-    said = rendezvous.read(running)
+    said = engine_address.read(running)
     assert said is not None
     second = here(running, "serve")
     assert second.code == 0
@@ -150,9 +149,9 @@ def test_what_a_kill_leaves_is_stale_and_the_next_start_puts_it_right(folder: Pa
         finished(wait_for_engine(folder, process))
         end(process, signal.SIGKILL)
     assert (folder / "engine.json").exists()
-    assert rendezvous.read(folder) is None
+    assert engine_address.read(folder) is None
     with engine_process(folder) as process:
-        said = rendezvous.read(folder)
+        said = engine_address.read(folder)
         assert said is not None
         assert said.pid == process.pid
         assert wait_for_engine(folder, process).call("GET", "/v1/status")["catalogue"]["in_step"]
@@ -203,7 +202,7 @@ def test_a_refusal_of_the_engine_is_the_same_sentence(
 
 
 def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) -> None:
-    said = rendezvous.read(running)
+    said = engine_address.read(running)
     assert said is not None
     assert f"engine: runs at {said.url} (process {said.pid})" in here(running, "doctor").out
     assert here(running, "doctor", "--json").json["engine"] == {"url": said.url, "pid": said.pid}
@@ -250,7 +249,7 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
 
 
 def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
-    with hold(folder, rendezvous.ENGINE_LOCK, "Stylus index"):
+    with hold(folder, engine_address.ENGINE_LOCK, "Stylus index"):
         hurried = run(folder, "search", "corgi", "--wait", "0.5")
         assert hurried.code == 1
         assert f"Waiting for Stylus index (process {os.getpid()}, for 0 min)" in hurried.err

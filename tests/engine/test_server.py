@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from stylus_ext.core.errors import EngineGone, EngineRefusal
 from stylus_ext.core.plan import from_json, to_json
-from stylus_ext.engine.operations import OPERATIONS
+from stylus_ext.engine.operations.table import OPERATIONS
 from stylus_ext.engine.server import LARGEST_BODY
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.environment.problems import EngineGone, EngineRefusal
 from tests.embedding_server import EmbeddingServer
 from tests.engine.conftest import TOKEN
 from tests.engine_process import engine_in_thread, finished

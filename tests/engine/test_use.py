@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app import wiring
-from stylus_ext.app.wiring import open_stylus
-from stylus_ext.app.wiring_stylus import Stylus
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations import perform
-from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
+from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.operations.table import perform
+from stylus_ext.engine.stylus import Stylus, open_stylus
+from tests.civitai_service.service import CivitaiService, serving
+from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.fakes import BagEmbedder, Watch, make_card
 from tests.lora_files import LORAS, safetensors_bytes
 
@@ -66,7 +66,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     (tmp_path / "loras").mkdir()
     with serving() as civitai:
         body = safetensors_bytes(LORAS["sd1"], {"ss_output_name": "zebrastripe"}, 11)

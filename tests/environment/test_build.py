@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
-from stylus_ext.environment.holds import hold_folder, users
+from stylus_ext.environment.files import hold_folder, users
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
 from stylus_ext.environment.machine import python_version
-from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, read_progress
 from tests.environment.wheels import OWN, Workshop, bare_python, is_ready, make_wheel, options
 
@@ -93,7 +93,7 @@ def test_what_a_process_holds_stays_until_it_lets_go(shop: Workshop) -> None:
     build(old, options(shop))
     folder = old.parts[0].folder
     code = (
-        "import sys, time; from pathlib import Path; from stylus_ext.environment.holds import"
+        "import sys, time; from pathlib import Path; from stylus_ext.environment.files import"
         f" hold_folder\nheld = hold_folder(Path({str(folder)!r}), 'the engine'); print('held',"
         " flush=True); time.sleep(60)"
     )

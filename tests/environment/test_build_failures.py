@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.layout import ROOT
-from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import read_progress
 from tests.environment.wheels import Workshop, bare_python, closed_port, options
 
@@ -79,7 +79,7 @@ def test_a_python_without_pip_is_told_what_to_do(shop: Workshop, tmp_path: Path)
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\nfrom"
         " stylus_ext.environment.build import BuildOptions, build\nfrom"
-        " stylus_ext.environment.problems import SetupProblem\nfrom tests.environment.wheels"
+        " stylus_ext.core.errors import SetupProblem\nfrom tests.environment.wheels"
         f" import Workshop\nshop = Workshop(Path({str(shop.folder)!r}))\ntry:\n   "
         " build(shop.plan(), BuildOptions(pip_extra=shop.offline))\nexcept SetupProblem as"
         " problem:\n    print(problem)\n"

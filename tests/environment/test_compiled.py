@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.compiled import compile_extension
+from stylus_ext.environment.hook import compile_extension
 from stylus_ext.environment.layout import ROOT
 
 

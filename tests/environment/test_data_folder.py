@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.data_folder import data_folder, platform_folder, webui_folder
-from stylus_ext.environment.problems import SetupProblem
-from stylus_ext.environment.sizes import folder_size, free_bytes
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.machine import (
+    data_folder,
+    folder_size,
+    free_bytes,
+    platform_folder,
+    webui_folder,
+)
 
 
 def test_the_argument_comes_first_then_the_variable(

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.environment import rendezvous
+from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import EngineLink, attach, stop
 from stylus_ext.environment.layout import ROOT
-from stylus_ext.environment.problems import EngineGone, EngineRefusal, SetupProblem
 from tests.environment.wheels import closed_port
 
 
@@ -137,8 +137,8 @@ ENGINE = """
 import os, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from stylus_ext.environment import rendezvous
-from stylus_ext.environment.locking import hold
+from stylus_ext.environment import engine_address as rendezvous
+from stylus_ext.environment.files import hold
 
 class Door(BaseHTTPRequestHandler):
     def do_POST(self):
@@ -173,7 +173,7 @@ def test_an_engine_ends_when_asked(tmp_path: Path) -> None:
     assert link is not None
     assert stop(tmp_path)
     assert not (tmp_path / "engine.json").exists(), "it ended in order"
-    assert not rendezvous.process_lives(process.pid)
+    assert not engine_address.process_lives(process.pid)
     process.wait()
     assert attach(tmp_path) is None
     assert not stop(tmp_path)
@@ -184,7 +184,7 @@ def test_an_engine_that_will_not_end_is_ended(tmp_path: Path) -> None:
     process = engine(tmp_path, "stubborn")
     assert stop(tmp_path, wait_s=0.5)
     process.wait()
-    assert not rendezvous.process_lives(process.pid)
+    assert not engine_address.process_lives(process.pid)
 
 
 def test_a_stranger_with_the_engines_number_is_not_ended(

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.layout import ROOT, default_home, default_locks, read_lock, short_key
-from stylus_ext.environment.machine import python_version
-from stylus_ext.environment.problems import SetupProblem
-from stylus_ext.environment.torch_choice import Torch
+from stylus_ext.environment.machine import Torch, python_version
 from tests.environment.wheels import OWN, REUSED, Workshop, lock_text
 
 

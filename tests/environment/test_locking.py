@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.files import FileLock, Holder, hold, holder_of, is_locked
 from stylus_ext.environment.layout import ROOT
-from stylus_ext.environment.locking import FileLock, Holder, hold, holder_of, is_locked
-from stylus_ext.environment.problems import SetupProblem
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from stylus_ext.environment.locking import hold
+from stylus_ext.environment.files import hold
 with hold(Path(sys.argv[1]), "engine", "the engine of another window"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from stylus_ext.environment.layout import ROOT, default_locks, read_lock
-from stylus_ext.environment.lock_maker import (
+from tools.lock_maker import (
     GROUPS,
     SEEN_RUNNING,
     TARGETS,

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import machine
-from stylus_ext.environment.lock_maker import TARGETS
-from stylus_ext.environment.problems import SetupProblem
+from tools.lock_maker import TARGETS
 
 KNOWN = [
     ("linux", "x86_64", "linux-x86_64"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.environment.machine import folder_size, free_bytes
 from stylus_ext.environment.progress import Progress, read_progress, write_progress
-from stylus_ext.environment.sizes import folder_size, free_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 

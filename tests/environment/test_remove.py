@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
-from stylus_ext.environment.holds import hold_folder
-from stylus_ext.environment.problems import SetupProblem
-from stylus_ext.environment.remove import remove_home
+from stylus_ext.environment.commands import remove_home
+from stylus_ext.environment.files import hold_folder
 from tests.environment.wheels import Workshop, options
 
 

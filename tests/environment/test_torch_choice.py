@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment.torch_choice import (
+from stylus_ext.environment.machine import (
     CPU_INDEX,
     Torch,
     attempts,

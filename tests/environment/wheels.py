@@ -18,7 +18,7 @@ from pathlib import Path
 from stylus_ext.environment import machine
 from stylus_ext.environment.build import BuildOptions
 from stylus_ext.environment.layout import ROOT, Environment, Home, plan_environment
-from stylus_ext.environment.torch_choice import Torch
+from stylus_ext.environment.machine import Torch
 
 REUSED = Torch("2.9.0", reused=True)
 OWN = Torch("2.13.0", reused=False)

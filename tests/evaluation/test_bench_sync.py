@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from stylus_ext import cli
-from stylus_ext.backends.civitai.cards import Sieve, versions_of
+from stylus_ext.catalogue.sources.civitai.cards import Sieve, versions_of
+from stylus_ext.cli import main
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Unavailable
-from stylus_ext.environment.child import main_command
-from stylus_ext.evaluation import bench_sync, catalogue_server, invented
-from tests.backends.civitai.test_cards import NOW
+from stylus_ext.environment.run_in_env import main_command
+from stylus_ext.evaluation import catalogue_server, invented, sync
+from tests.catalogue.sources.civitai.test_cards import NOW
 from tests.fakes import Watch
 
 
@@ -45,7 +45,7 @@ def test_pages_lead_from_one_to_the_next_and_parts_hold_all() -> None:
 
 
 def test_it_serves_what_it_was_told_to() -> None:
-    with bench_sync._serving(30, main_command) as url:
+    with sync._serving(30, main_command) as url:
         with urllib.request.urlopen(f"{url}/api/v1/models?tag=part0") as answer:  # noqa: S310
             assert len(json.load(answer)["items"]) == 6
         for query in ("tag=part9", "tag=part0&cursor=5", "tag=part0&cursor=x"):
@@ -55,24 +55,24 @@ def test_it_serves_what_it_was_told_to() -> None:
 
 
 def test_a_small_measure_reports_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bench", "sync", "--json", "--cards", "60"]) == 0
+    assert main.main(["bench", "sync", "--json", "--cards", "60"]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert found["cards"] == 60
-    assert len(found["shares"]) == bench_sync.PARTS
+    assert len(found["shares"]) == sync.PARTS
     assert min(found["shares"]) <= found["share_of_encoder_speed"] <= max(found["shares"])
     assert found["seconds"] > 0
-    assert "share_of_encoder_speed" in next(iter(bench_sync.lines(found)))
+    assert "share_of_encoder_speed" in next(iter(sync.lines(found)))
 
 
 def test_too_few_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bench", "sync", "--cards", "3"]) == 1
+    assert main.main(["bench", "sync", "--cards", "3"]) == 1
     assert "At least 10 cards" in capsys.readouterr().err
 
 
 def test_what_was_not_all_read_is_no_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench_sync, "PARTS", 2)
+    monkeypatch.setattr(sync, "PARTS", 2)
     monkeypatch.setattr(catalogue_server, "part", lambda number: "part0")
     with pytest.raises(Unavailable, match="no figure"):
-        bench_sync.measure(tmp_path, 20, main_command, Watch())
+        sync.measure(tmp_path, 20, main_command, Watch())

@@ -7,24 +7,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from stylus_ext.core.candidates import Candidate, Candidates
+from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection
-from stylus_ext.evaluation import composer
+from stylus_ext.evaluation import llm
 from tests.fakes import Watch, make_entry
 
 
 def test_the_figures(tmp_path: Path) -> None:
-    found = composer.measure(tmp_path / "data", None, Watch(), compositions=10)
+    found = llm.measure_composer(tmp_path / "data", None, Watch(), compositions=10)
     assert found["composed_by_rules"] == 0
     assert found["compositions"] == 10
     assert -5 < found["overhead_p50_ms"] < 500
     assert found["tokens"] > 500
-    assert found["tokens_published"] > composer.INSTRUCTIONS + 20 * found["cards_published"]
+    assert found["tokens_published"] > llm.INSTRUCTIONS + 20 * found["cards_published"]
     assert found["tokens_ratio"] > 1
     assert json.loads(json.dumps(found)) == found
-    assert "published composer" in " ".join(composer.lines(found))
+    assert "published composer" in " ".join(llm.lines(found))
 
 
 def test_the_published_catalogue_has_every_card_in_full() -> None:
@@ -33,10 +33,10 @@ def test_the_published_catalogue_has_every_card_in_full() -> None:
         make_entry(number, f"Card {number}", "word " * 500, tags=("a", "b"))
         for number in range(200)
     ]
-    text = composer.published(
+    text = llm.published(
         Query(prompt, prompt, Selection()),
         Candidates(tuple(Candidate(entry, 1.0) for entry in entries), ()),
     )
-    assert text.count("Index: ") == composer.CARDS
+    assert text.count("Index: ") == llm.CARDS
     assert "Title: Card 0\nTags: a, b\nDescription: word word" in text
-    assert max(map(len, text.split("\n\n"))) < composer.LONGEST + 60
+    assert max(map(len, text.split("\n\n"))) < llm.LONGEST + 60

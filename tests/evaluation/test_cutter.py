@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.cutter import Cutter, cutter_of
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.spans import spans
-from stylus_ext.evaluation.cutter_bench import run_cutter
-from stylus_ext.evaluation.cutter_lessons import CutLesson, cut_lesson, sheet, vocabulary
-from stylus_ext.evaluation.cutter_training import trained_cutter
+from stylus_ext.core.prompt.phrases import spans
+from stylus_ext.core.prompt.segmenter import Cutter, cutter_of
+from stylus_ext.evaluation.captions import (
+    CutLesson,
+    cut_lesson,
+    run_cutter,
+    sheet,
+    trained_cutter,
+    vocabulary,
+)
 from stylus_ext.evaluation.tasks import score
 from tests.fakes import Watch
 

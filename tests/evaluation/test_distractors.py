@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ranker import RISE
 from stylus_ext.evaluation import distractors
 from stylus_ext.evaluation.distractors import Place, _rows, lines, run_distractors
-from stylus_ext.evaluation.lessons import FOLDS, fold_of, part_of
+from stylus_ext.evaluation.ranker import FOLDS, fold_of, part_of
+from stylus_ext.selection.ranker import RISE
 from tests.evaluation.test_selection import write
 from tests.evaluation.test_training import ADAPTERS, QUERIES
 from tests.fakes import Watch

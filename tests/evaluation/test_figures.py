@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.evaluation.figures import Run, area, by_kind, kind_of, separations
+from stylus_ext.evaluation.selection import Run, area, by_kind, kind_of, separations
 
 
 def asked(name: str, kind: str, *gold: str, **more: Any) -> dict[str, Any]:

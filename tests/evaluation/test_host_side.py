@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.backends.lora_folder.scan import LoraFolder
+from stylus_ext.catalogue.sources.local.scan import LoraFolder
 from stylus_ext.core.errors import Unavailable
-from stylus_ext.environment.child import main_command
-from stylus_ext.evaluation import host_side
-from stylus_ext.evaluation.host_side import ROOT, lines, measure, stand_in, write_lora
+from stylus_ext.environment.run_in_env import main_command
+from stylus_ext.evaluation import host
+from stylus_ext.evaluation.host import ROOT, lines, measure, stand_in, write_lora
 from tests.embedding_server import serving
 from tests.engine_process import engine_process, make_folder
 from tests.fakes import Watch
@@ -24,9 +24,9 @@ HEAVY = {
     "chromadb",
     "openai",
     "httpx",
-    "stylus_ext.host.engine_process",
-    "stylus_ext.host.desk",
-    "stylus_ext.host.api",
+    "stylus_ext.host.engine.supervisor",
+    "stylus_ext.host.planner",
+    "stylus_ext.host.web.api",
 }
 
 
@@ -44,7 +44,7 @@ def test_the_start_and_a_picture_without_stylus_are_within_their_budgets(tmp_pat
     assert min(start["off_ms"] for start in starts) <= 1
     assert starts[0]["also_imported"] == []
     assert not HEAVY & set(starts[0]["modules"])
-    assert "stylus_ext.host.panel" in starts[0]["modules"]
+    assert "stylus_ext.host.panel.layout" in starts[0]["modules"]
     assert (tmp_path / "compiled").is_dir()
 
 
@@ -89,7 +89,7 @@ def test_with_an_engine_prompts_change_and_its_own_time_is_apart(tmp_path: Path)
         data = make_folder(tmp_path / "data", server.url)
         given = order(
             tmp_path,
-            options={**host_side._UNHURRIED, "stylus_data_folder": str(data)},
+            options={**host._UNHURRIED, "stylus_data_folder": str(data)},
             prompts=["a red fox", "a corgi"] * 6,
         )
         for name in ("red fox", "corgi dog"):

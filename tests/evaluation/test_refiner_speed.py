@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from stylus_ext.backends.chat import picture_tokens
-from stylus_ext.evaluation import refiner_speed
-from stylus_ext.evaluation.refiner_speed import cost_of_1000, measure, serving
+from stylus_ext.evaluation import llm
+from stylus_ext.evaluation.llm import cost_of_1000, measure_refiner, serving
+from stylus_ext.llm import picture_tokens
 from tests.fakes import Watch
 
 
@@ -32,7 +32,7 @@ def test_the_server_takes_its_time_and_answers_in_the_protocol() -> None:
 
 
 def test_the_figures(tmp_path: Path) -> None:
-    found = measure(tmp_path, Watch(), cards=48)
+    found = measure_refiner(tmp_path, Watch(), cards=48)
     assert found["refiner_cards"] == 48
     assert found["refiner_ideal_s"] == pytest.approx(0.3)
     assert 0 < found["refiner_efficiency"] <= 1.0
@@ -45,7 +45,7 @@ def test_refining_comes_near_the_servers_own_time(tmp_path: Path) -> None:
     """On a machine that is busy with something else the bare questions are late, too, and nothing
     can be said.
     """
-    found = measure(tmp_path, Watch(), refiner_speed.CARDS)
+    found = measure_refiner(tmp_path, Watch(), llm.REFINER_CARDS)
     if found["refiner_bare_efficiency"] < 0.97:
         pytest.skip(
             f"the machine is busy: bare questions reach {found['refiner_bare_efficiency']:.0%} of"

@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import selection
-from stylus_ext.evaluation.bench_catalogue import cards, id_of, key_of
+from stylus_ext.evaluation.selection import cards, id_of, key_of
 from tests.fakes import Watch
 
 ADAPTERS: list[dict[str, Any]] = [

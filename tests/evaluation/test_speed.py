@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment import child
+from stylus_ext.environment import run_in_env
 from stylus_ext.evaluation import invented, speed
 from tests.fakes import Watch
 
@@ -56,7 +56,7 @@ def test_the_figures_stand_beside_their_budgets() -> None:
 
 @pytest.mark.long
 def test_a_small_catalogue_is_measured_over_the_real_parts(tmp_path: Path) -> None:
-    found = speed.measure(tmp_path, 300, 100, 12, child.command, Watch())
+    found = speed.measure(tmp_path, 300, 100, 12, run_in_env.command, Watch())
     assert found["entries"] == 300
     assert found["recall_at_150"] == 1.0
     assert found["plan_p50_ms"] <= found["plan_p95_ms"]

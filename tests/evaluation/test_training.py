@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylus_ext.core.candidates import Candidate, Candidates, Evidence
+from stylus_ext.core.composition import Candidate, Candidates, Evidence
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ranker import ranker_of
-from stylus_ext.core.signs import SIGNS
-from stylus_ext.evaluation import training
-from stylus_ext.evaluation.lessons import FOLDS, Lesson, fold_of, folds_of, without
+from stylus_ext.evaluation import out_of_fold
 from stylus_ext.evaluation.out_of_fold import halved, rescored, shifts
-from stylus_ext.evaluation.ranker_training import trained
+from stylus_ext.evaluation.ranker import FOLDS, Lesson, fold_of, folds_of, trained, without
+from stylus_ext.selection.ranker import SIGNS, ranker_of
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
 
@@ -95,7 +93,7 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
         write(tmp_path / "catalogue.jsonl", ADAPTERS),
         write(tmp_path / "queries.jsonl", QUERIES),
     )
-    report = training.run_training(
+    report = out_of_fold.run_training(
         catalogue, [queries], tmp_path / "ranker.json", Watch(), tmp_path / "ranking.jsonl"
     )
     made = ranker_of(json.loads((tmp_path / "ranker.json").read_text("utf-8")), SIGNS)

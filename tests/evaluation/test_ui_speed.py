@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment import child
-from stylus_ext.evaluation import ui_speed
+from stylus_ext.environment import run_in_env
+from stylus_ext.evaluation import ui
 from tests.fakes import Watch
 
 
 def test_keys_are_typed_one_after_another() -> None:
-    typed = list(ui_speed.keystrokes(300))
+    typed = list(ui.keystrokes(300))
     assert len(typed) == 300
-    assert typed == list(islice(ui_speed.keystrokes(1000), 300))
+    assert typed == list(islice(ui.keystrokes(1000), 300))
     assert all(
         len(after) in (1, len(before) + 1) for before, after in zip(typed, typed[1:], strict=False)
     )
@@ -26,7 +26,7 @@ def test_keys_are_typed_one_after_another() -> None:
 
 
 def test_the_figures_stand_beside_their_budgets() -> None:
-    shown = list(ui_speed.lines({"entries": 10, "search_p95_ms": 12.5}))
+    shown = list(ui.lines({"entries": 10, "search_p95_ms": 12.5}))
     assert "12.5" in shown[1]
     assert "<= 150" in shown[1]
     assert "<=" not in shown[0]
@@ -34,7 +34,7 @@ def test_the_figures_stand_beside_their_budgets() -> None:
 
 @pytest.mark.long
 def test_a_small_catalogue_is_asked_over_the_real_engine(tmp_path: Path) -> None:
-    found = ui_speed.measure(tmp_path, 300, 60, child.main_command, Watch())
+    found = ui.measure(tmp_path, 300, 60, run_in_env.main_command, Watch())
     assert found["entries"] == 300
     assert found["keystrokes"] == 60
     for name in ("search", "page", "open", "preview"):

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.app.embed_catalogue import EmbedCatalogue
-from stylus_ext.app.plan_prompt import PlanPrompt, PlanRequest
-from stylus_ext.app.refresh_catalogue import RefreshCatalogue
-from stylus_ext.app.wiring_stylus import STARTER
-from stylus_ext.backends.composers.rules import RuleComposer
-from stylus_ext.backends.refiners.card import CardRefiner
-from stylus_ext.backends.retrievers import retriever_for
-from stylus_ext.backends.starter import StarterCatalogue
-from stylus_ext.backends.store.sqlite import SqliteStore
+from stylus_ext.catalogue.embed import EmbedCatalogue
+from stylus_ext.catalogue.refine.rules import CardRefiner
+from stylus_ext.catalogue.refresh import RefreshCatalogue
+from stylus_ext.catalogue.sources.starter import StarterCatalogue
+from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile, RemoteFile
-from stylus_ext.core.description import Edits
+from stylus_ext.core.entry import Edits
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.stylus import STARTER
+from stylus_ext.selection.compose.rules import RuleComposer
+from stylus_ext.selection.plan import PlanPrompt, PlanRequest
+from stylus_ext.selection.retrieve import retriever_for
 from tests.fakes import MemoryIndex, Watch
 from tests.real_model import real_embedder
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from stylus_ext.host.api import PREFIX, Service, register
 from stylus_ext.host.guard import Guard
+from stylus_ext.host.web.api import PREFIX, Service, register
 from tests.engine_process import PATIENCE_S
 
 

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.checkpoint import Remembered
-from stylus_ext.host.desk import Desk
-from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, a_file, a_model, a_version, serving
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.planner import Desk
+from tests.civitai_service.service import CivitaiService, serving
+from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import endpoint_settings, finished
 from tests.host.double.fixtures import Stage
@@ -209,8 +210,8 @@ def at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
     from stylus_ext.environment.engine_link import EngineLink
-    from stylus_ext.host import compat, desks
-    from stylus_ext.host.desk import Desks
+    from stylus_ext.host import compat, planner
+    from stylus_ext.host.planner import Desks
 
     folder.mkdir(exist_ok=True)
     stage.host.cmd_opts.lora_dir = str(folder)
@@ -226,7 +227,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
     scene = Scene(stage, process, civitai, folder, desk)
     real = EngineLink.call
 

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylus_ext.host.engine_process import EngineProcess, EngineState
-from stylus_ext.host.engine_report import EngineReport
-from stylus_ext.host.engine_setup import Setup
+from stylus_ext.host.engine.setup_state import EngineReport, EngineState, Setup
+from stylus_ext.host.engine.supervisor import EngineProcess
 from tests.engine_process import PATIENCE_S, environment
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.engine_process import EngineProcess, EngineState
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.engine.supervisor import EngineProcess
 from tests.engine_process import PATIENCE_S, finished
 from tests.host.engines import HereSetup, engine, never, until
 from tests.lora_files import write_lora

@@ -15,9 +15,9 @@ import pytest
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host.api import Service, register
-from stylus_ext.host.engine_process import EngineProcess
+from stylus_ext.host.engine.supervisor import EngineProcess
 from stylus_ext.host.guard import Guard
+from stylus_ext.host.web.api import Service, register
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, finished, make_folder
 from tests.host.door import WebUI, webui

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.api import Service
-from stylus_ext.host.engine_process import EngineProcess
-from tests.civitai_service import CivitaiService, Fault
+from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.web.api import Service
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService
 from tests.host.door import WebUI, webui
 from tests.host.double.fixtures import Stage
 from tests.host.downloads import BUCKET, PATIENCE_S, Scene, at, number_of

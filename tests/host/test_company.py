@@ -205,14 +205,14 @@ def test_axes_are_there_once_however_often_the_ui_is_reloaded(stage: Stage) -> N
             "Selection seed",
         ):
             axis(stage, label)
-    from stylus_ext.host.axes import add_axes
+    from stylus_ext.host.register import add_axes
 
     add_axes()
     assert len(stage.host.xyz_module.axis_options) == 7
 
 
 def test_a_host_without_its_grid_has_no_axes(stage: Stage) -> None:
-    from stylus_ext.host.axes import add_axes
+    from stylus_ext.host.register import add_axes
 
     stage.host.scripts.scripts_data.clear()
     assert not add_axes()

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host import downloads
-from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.switch import Switch
-from tests.civitai_service import CivitaiService, Fault
+from stylus_ext.host import permissions
+from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.panel.events import Switch
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService
 from tests.embedding_server import EmbeddingServer
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
@@ -72,7 +73,7 @@ def test_it_goes_when_the_engine_may_not(
         assert {"visible": False, "value": False}.items() <= ticked(stage)[-1].items()
         done = scene.make(PROMPT)
         assert len(done.images) == 1
-        assert downloads.SWITCHED_OFF in scene.told(done)
+        assert permissions.SWITCHED_OFF in scene.told(done)
         assert "switched off" in done.infotexts[0]
         assert scene.fetched() == []
 
@@ -90,18 +91,18 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from stylus_ext.environment import rendezvous
+    from stylus_ext.environment import engine_address
     from stylus_ext.host import compat
-    from stylus_ext.host.inventory import Shelf
+    from stylus_ext.host.engine.inventory import Shelf
 
-    said = rendezvous.read(process.data_dir)
+    said = engine_address.read(process.data_dir)
     assert said is not None
     shared = EngineProcess(tmp_path / "nothing", url=said.url, token=said.token)
     shared.shelf = Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
     with at(stage, shared, civitai, tmp_path / "loras", monkeypatch) as scene:
         assert {"visible": False, "value": False}.items() <= ticked(stage)[-1].items()
         done = scene.make(PROMPT)
-        assert downloads.SHARED in scene.told(done)
+        assert permissions.SHARED in scene.told(done)
         assert scene.fetched() == []
         assert all(
             "downloads" not in payload for path, payload in scene.asked if path == "/v1/plan"
@@ -110,7 +111,7 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
 
 def test_an_engine_of_a_time_before_downloads_is_called_old(stage: Stage) -> None:
     done = stage.host.api(ON, prompt="a corgi")
-    assert any(downloads.TOO_OLD in text for text in done.p.comments)
+    assert any(permissions.TOO_OLD in text for text in done.p.comments)
     assert "<lora:corgi_dog" in done.infotexts[0]
 
 
@@ -143,10 +144,10 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
     """As the page's own event does beside the generation; before it, one of somebody else may be
     made.
     """
-    from stylus_ext.host import panel_events
+    from stylus_ext.host.panel import events
 
-    monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr(panel_events, "_IDLE_S", 0.6)
+    monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(events, "_IDLE_S", 0.6)
     number, lines = number_of("zebrastripe"), list[str]()
     scene.civitai.faults.add(
         Fault(BUCKET % number, on="storage", pace=len(scene.civitai.files[number]) / 1.0)
@@ -154,7 +155,7 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 
     async def follow() -> None:
         making = asyncio.create_task(asyncio.to_thread(scene.make, PROMPT))
-        async for said in panel_events.follow_fetch(True, True):
+        async for said in events.follow_fetch(True, True):
             lines.append(said)
         await making
 
@@ -166,20 +167,20 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("box", [(False, True), (True, False), (False, False)])
 def test_without_both_boxes_nothing_is_followed(stage: Stage, box: tuple[bool, bool]) -> None:
-    from stylus_ext.host import panel_events, panel_wiring
+    from stylus_ext.host.panel import events, wiring
 
     async def all_of(states: Any) -> list[Any]:
         return [state async for state in states]
 
     began = time.monotonic()
-    assert asyncio.run(all_of(panel_events.follow_fetch(*box))) == []
-    assert len(asyncio.run(all_of(panel_wiring._follow_fetch(*box)))) == 1
+    assert asyncio.run(all_of(events.follow_fetch(*box))) == []
+    assert len(asyncio.run(all_of(wiring._follow_fetch(*box)))) == 1
     assert time.monotonic() - began < 1.0
 
 
 def test_generate_is_listened_to(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the host has a button, and a queue for events that answer more than once."""
-    from stylus_ext.host.panel import build_panel
+    from stylus_ext.host.panel.layout import build_panel
 
     for without_queue in (False, True):
         stage.host.cmd_opts.no_gradio_queue = without_queue

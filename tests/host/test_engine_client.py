@@ -18,13 +18,13 @@ import pytest
 from stylus_ext.core.errors import (
     Cancelled,
     DeadlineExceeded,
+    EngineGone,
     InvalidInput,
     StylusError,
     Unavailable,
 )
-from stylus_ext.environment.problems import EngineGone
-from stylus_ext.host.engine_client import EngineClient, NoEngine, answers
-from stylus_ext.host.engine_process import EngineProcess
+from stylus_ext.host.engine.client import EngineClient, NoEngine, answers
+from stylus_ext.host.engine.supervisor import EngineProcess
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, engine_in_thread, finished
 from tests.host.engines import HereSetup, engine, never, until

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from stylus_ext import __version__
-from stylus_ext.environment import rendezvous
-from stylus_ext.environment.problems import EngineGone
-from stylus_ext.host import engine_keeper
-from stylus_ext.host.engine_child import LOG_FILE
-from stylus_ext.host.engine_process import EngineProcess, EngineState, current
+from stylus_ext.core.errors import EngineGone
+from stylus_ext.environment import engine_address
+from stylus_ext.host.engine import supervisor
+from stylus_ext.host.engine.child import LOG_FILE
+from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.engine.supervisor import EngineProcess, current
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, ROOT, end, engine_in_thread
 from tests.engine_process import engine_process as engine_of_another
@@ -43,7 +44,7 @@ def test_it_starts_answers_and_ends(folder: Path) -> None:
         assert len(setup.started) == 1
         pid = report.pid
     assert process.report().state is EngineState.STOPPED
-    assert not rendezvous.process_lives(pid)
+    assert not engine_address.process_lives(pid)
     assert not (folder / "engine.json").exists(), "it ended in order"
     assert (folder / LOG_FILE).stat().st_mode & 0o777 == 0o600
     assert "listens at" in (folder / LOG_FILE).read_text("utf-8")
@@ -58,7 +59,7 @@ def test_the_child_sees_no_gpu_two_threads_and_a_token_that_no_command_line_show
     with engine(folder) as process:
         assert process.wait_ready(PATIENCE_S, never)
         pid = process.report().pid
-        said = rendezvous.read(folder)
+        said = engine_address.read(folder)
         assert said is not None
         words = dict(
             one.split("=", 1)
@@ -93,7 +94,7 @@ def test_idle_it_rests_and_the_next_need_wakes_it(folder: Path) -> None:
         assert process.wait_ready(PATIENCE_S, never)
         first = process.report().pid
         until(lambda: process.report().state is EngineState.STOPPED)
-        assert not rendezvous.process_lives(first)
+        assert not engine_address.process_lives(first)
         time.sleep(0.7)  # longer than the first pause: nobody starts it again by himself
         assert process.report().state is EngineState.STOPPED
         assert process.wait_ready(PATIENCE_S, never)
@@ -107,7 +108,7 @@ def test_one_engine_for_two_webuis_and_the_second_goes_on_alone(folder: Path) ->
         assert two.wait_ready(PATIENCE_S, never)
         assert one.report().pid == two.report().pid
         two.stop()
-        assert rendezvous.process_lives(one.report().pid), "it is not the second one's to end"
+        assert engine_address.process_lives(one.report().pid), "it is not the second one's to end"
         assert two.wait_ready(PATIENCE_S, never)
         os.kill(one.report().pid, signal.SIGKILL)
         one.stop()
@@ -129,14 +130,14 @@ def test_before_it_is_known_whether_one_runs_a_missing_environment_is_no_obstacl
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread may get its turn late where a machine is busy."""
-    look, turn = rendezvous.read, threading.Event()
+    look, turn = engine_address.read, threading.Event()
 
-    def late(data_dir: Path) -> rendezvous.Rendezvous | None:
+    def late(data_dir: Path) -> engine_address.Rendezvous | None:
         turn.wait(PATIENCE_S)
         return look(data_dir)
 
     with engine_of_another(folder) as other:
-        monkeypatch.setattr(rendezvous, "read", late)
+        monkeypatch.setattr(engine_address, "read", late)
         with engine(folder, HereSetup(there=False)) as process:
             assert process.report().state is EngineState.NOT_SET_UP
             process.start()
@@ -169,10 +170,10 @@ def test_it_dies_with_its_parent(folder: Path, number: int) -> None:
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert rendezvous.process_lives(pid)
+        assert engine_address.process_lives(pid)
         parent.send_signal(number)
         parent.wait()
-        until(lambda: not rendezvous.process_lives(pid), 10)
+        until(lambda: not engine_address.process_lives(pid), 10)
     assert not (folder / "engine.json").exists(), "it ended in order"
 
 
@@ -193,12 +194,12 @@ def test_a_parent_that_dies_while_it_loads_leaves_nobody(folder: Path) -> None:
         pid = int(parent.stdout.readline())
         parent.kill()
         parent.wait()
-        until(lambda: not rendezvous.process_lives(pid), 15)
+        until(lambda: not engine_address.process_lives(pid), 15)
 
 
 def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an update the WebUI's process has the old modules, and what it starts has the new."""
-    monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
+    monkeypatch.setattr(supervisor, "__version__", "0.0.9")
     setup = HereSetup()
     with engine(folder, setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -206,14 +207,14 @@ def test_another_version_says_what_to_do(folder: Path, monkeypatch: pytest.Monke
         assert report.state is EngineState.FAILED
         assert "restart the WebUI fully" in report.sentence
         assert (report.version, len(setup.started)) == (__version__, 1)
-        until(lambda: rendezvous.read(folder) is None)
+        until(lambda: engine_address.read(folder) is None)
 
 
 @pytest.mark.long
 def test_an_engine_of_another_version_is_not_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_keeper, "__version__", "0.0.9")
+    monkeypatch.setattr(supervisor, "__version__", "0.0.9")
     setup = HereSetup()
     with engine_of_another(folder) as other, engine(folder, setup) as process:
         assert not process.wait_ready(PATIENCE_S, never)
@@ -225,7 +226,7 @@ def test_an_engine_of_another_version_is_not_asked(
 def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.05)
     setup = HereSetup(
         instead=[sys.executable, "-c", "import sys; sys.exit('there is no wood for the fire')"]
     )
@@ -239,7 +240,7 @@ def test_one_that_cannot_start_says_why_with_longer_and_longer_pauses(
 def test_a_program_that_is_not_there_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_keeper, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.02)
     with engine(tmp_path / "data", HereSetup(instead=[str(tmp_path / "nothing")])) as process:
         assert not process.wait_ready(PATIENCE_S, never)
         assert "cannot be started" in process.report().sentence

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import hook
+from stylus_ext.environment.files import hold
 from stylus_ext.environment.layout import BUILD_LOCK, Home, plan_environment
-from stylus_ext.environment.locking import hold
-from stylus_ext.environment.problems import SetupProblem
 from stylus_ext.environment.progress import Progress, write_progress
-from stylus_ext.host import engine_setup
-from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.engine_report import EngineState
-from stylus_ext.host.engine_setup import Setup
+from stylus_ext.host.engine import setup_state
+from stylus_ext.host.engine.setup_state import EngineState, Setup
+from stylus_ext.host.engine.supervisor import EngineProcess
 from tests.engine_process import PATIENCE_S
 from tests.environment.wheels import clean_variables, copy_of_extension, workshop
 from tests.host.engines import never, until
@@ -89,7 +88,7 @@ def test_a_python_without_packages_is_a_sentence(
     def refuse(*_: object) -> None:
         raise SetupProblem("Stylus needs another Python.")
 
-    monkeypatch.setattr(engine_setup, "plan_environment", refuse)
+    monkeypatch.setattr(setup_state, "plan_environment", refuse)
     process = EngineProcess(tmp_path / "data", setup=Setup())
     assert (process.report().state, process.report().sentence) == (
         EngineState.FAILED,
@@ -167,8 +166,9 @@ def test_the_panel_may_look_often(setup: Setup) -> None:
 
 def test_nothing_of_the_webui_is_imported() -> None:
     code = (
-        "import sys; import stylus_ext.host.engine_process, stylus_ext.host.engine_client,"
-        " stylus_ext.host.guard, stylus_ext.host.api;sys.exit(str({'modules', 'gradio', 'fastapi',"
+        "import sys; import stylus_ext.host.engine.supervisor, stylus_ext.host.engine.client,"
+        " stylus_ext.host.guard, stylus_ext.host.web.api;"
+        " sys.exit(str({'modules', 'gradio', 'fastapi',"
         " 'starlette', 'torch', 'numpy', 'httpx', 'uvicorn'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

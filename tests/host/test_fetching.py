@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.errors import EngineGone, InvalidInput, Unavailable
 from stylus_ext.core.fetching import MB
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.environment.problems import EngineGone
 from stylus_ext.host.fetching import Came, FetchStopped, Hall, fetch, listed
 
 FILES = [

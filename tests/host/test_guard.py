@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.host.allowed_hosts import Names, host_of, is_literal
 from stylus_ext.host.guard import Guard, Kind, kind_of
-from stylus_ext.host.guard_names import Names, host_of, is_literal
 
 OWN = "127.0.0.1:7860"
 ASKS_MORE = ["download", "spend", "change"]

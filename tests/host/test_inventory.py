@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.inventory import Shelf, family, sidecar_sum
+from stylus_ext.host.engine.inventory import Shelf, family, sidecar_sum
 from tests.host.double.fixtures import Stage
 from tests.lora_files import write_lora, write_sidecar
 
@@ -157,7 +157,7 @@ def test_it_is_the_same_as_long_as_nothing_changed_and_sidecars_are_read_once(
         read.append(path.name)
         return ""
 
-    monkeypatch.setattr("stylus_ext.host.inventory.sidecar_sum", reading)
+    monkeypatch.setattr("stylus_ext.host.engine.inventory.sidecar_sum", reading)
     files["owl"] = lora(write_lora(tmp_path / "owl.safetensors"))
     assert [item["stem"] for item in one.now().items] == ["fox", "owl"]
     assert read == ["owl.safetensors"]
@@ -175,7 +175,7 @@ def test_hashes_that_become_known_later_are_noticed_after_a_while(
     first = one.now()
     cached["fox"] = SUM
     assert one.now() is first
-    monkeypatch.setattr("stylus_ext.host.inventory._LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("stylus_ext.host.engine.inventory._LOOK_AGAIN_S", 0.0)
     assert one.now().items == ({"stem": "fox", "sha256": SUM},)
 
 

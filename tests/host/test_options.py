@@ -165,7 +165,7 @@ def test_the_engines_own_sections_become_flags_of_its_start(stage: Stage) -> Non
 
 
 def test_the_flags_are_ones_that_the_engine_takes(stage: Stage) -> None:
-    from stylus_ext.cli_flags import flag
+    from stylus_ext.cli.flags import flag
     from stylus_ext.core.settings import ENGINE_SECTIONS
 
     assert {flag(option) for option in options() if option.section in ENGINE_SECTIONS} >= {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stylus_ext.host.allowed_hosts import PageTokens
 from stylus_ext.host.guard import PAGE_HEADER, UNAUTHORIZED, Guard, Kind
-from stylus_ext.host.page_tokens import PageTokens
 from tests.host.test_guard import Request, flags, password
 
 AUTH = {"api_auth": "anna:secret"}

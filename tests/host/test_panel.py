@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.engine_report import EngineReport, EngineState
-from stylus_ext.host.switch import Switch
+from stylus_ext.host.engine.setup_state import EngineReport, EngineState
+from stylus_ext.host.panel.events import Switch
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -167,7 +167,7 @@ def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
 def test_it_follows_an_engine_that_is_on_its_way(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host import panel_events
+    from stylus_ext.host.panel import events
 
     stages = [
         EngineReport(
@@ -182,8 +182,8 @@ def test_it_follows_an_engine_that_is_on_its_way(
     monkeypatch.setattr(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
-    monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(panel_events.watch(True, Switch(), page.Request())))
+    monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
+    told = texts(list(events.watch(True, Switch(), page.Request())))
     assert "packages: 400 of 830 MB, about 20 s left." in told[0]
     assert "ready" in told[-1]
 
@@ -191,15 +191,15 @@ def test_it_follows_an_engine_that_is_on_its_way(
 def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host import panel_events
-    from stylus_ext.host.engine_report import ready, starting, stopped
+    from stylus_ext.host.engine.setup_state import ready, starting, stopped
+    from stylus_ext.host.panel import events
 
     stages = [stopped(), stopped(), starting(1), ready("http://127.0.0.1:1", 1, "0.1.0")]
     monkeypatch.setattr(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
-    monkeypatch.setattr(panel_events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(panel_events.watch(True, Switch(), page.Request())))
+    monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
+    told = texts(list(events.watch(True, Switch(), page.Request())))
     assert "ready" in told[-1]
 
 
@@ -270,7 +270,7 @@ def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:
 
 
 def test_what_is_shown_is_escaped(stage: Stage) -> None:
-    from stylus_ext.host.panel_events import line
+    from stylus_ext.host.panel.events import line
 
     assert line("<script>1</script>") == "<p>&lt;script&gt;1&lt;/script&gt;</p>"
     assert line("") == ""
@@ -368,12 +368,12 @@ print(" ".join(sorted(set(sys.modules) - before)))
         timeout=60,
     )
     found = done.stdout.split()
-    assert "stylus_ext.host.panel" in found
+    assert "stylus_ext.host.panel.layout" in found
     heavy = (
         "numpy",
         "stylus_ext.core.prompt",
         "stylus_ext.core.plan",
-        "stylus_ext.host.engine_process",
+        "stylus_ext.host.engine.supervisor",
         "http.client",
         "httpx",
         "torch",

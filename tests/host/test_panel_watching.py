@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.engine_report import EngineReport, EngineState
-from stylus_ext.host.switch import Switch
+from stylus_ext.host.engine.setup_state import EngineReport, EngineState
+from stylus_ext.host.panel.events import Switch
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -124,30 +124,27 @@ def test_something_is_said_every_second_without_changing_anything(building: Stag
 def test_one_that_can_be_told_once_is_told_what_stands(
     building: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host import panel_events
+    from stylus_ext.host.panel import events
 
-    monkeypatch.setattr(panel_events, "_SOON_S", 1.5)
-    assert (
-        "10 of 945 MB"
-        in panel_events.last_soon(panel_events.watch(True, Switch(), page.Request()))[0]
-    )
+    monkeypatch.setattr(events, "_SOON_S", 1.5)
+    assert "10 of 945 MB" in events.last_soon(events.watch(True, Switch(), page.Request()))[0]
 
 
 def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
     building: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine that took longer than one answer was said to be starting for ever."""
-    from stylus_ext.host import panel_events
+    from stylus_ext.host.panel import events
 
-    monkeypatch.setattr(panel_events, "_SOON_S", 0.3)
+    monkeypatch.setattr(events, "_SOON_S", 0.3)
     same = [page.update()] * SHOWN
-    assert panel_events.go_on(False, Switch(), page.Request()) == same
-    assert panel_events.go_on(True, Switch(), page.Request({"host": "evil.example:7860"})) == same
-    assert "10 of 945 MB" in panel_events.go_on(True, Switch(), page.Request())[0]
+    assert events.go_on(False, Switch(), page.Request()) == same
+    assert events.go_on(True, Switch(), page.Request({"host": "evil.example:7860"})) == same
+    assert "10 of 945 MB" in events.go_on(True, Switch(), page.Request())[0]
     monkeypatch.setattr(
         building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
     )
-    assert "The engine is ready." in panel_events.go_on(True, Switch(), page.Request())[0]
+    assert "The engine is ready." in events.go_on(True, Switch(), page.Request())[0]
 
 
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:

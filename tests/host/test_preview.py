@@ -38,7 +38,8 @@ def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any)
 
 
 def do(stage: Stage, name: str, seat: str = SEAT, **payload: Any) -> dict[str, Any]:
-    from stylus_ext.host.ui_actions import Asked, actions
+    from stylus_ext.host.web.action import Asked
+    from stylus_ext.host.web.page import actions
 
     answer = actions()[name].run(Asked({"seat": seat, **payload}, stage.engine))
     assert isinstance(answer, dict)
@@ -90,7 +91,7 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
 
 
 def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
@@ -108,7 +109,7 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
@@ -290,7 +291,7 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
 
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
-    from stylus_ext.host.desks import desk_now
+    from stylus_ext.host.planner import desk_now
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
@@ -434,7 +435,7 @@ def test_a_paste_leaves_the_page_its_seat(stage: Stage) -> None:
 
 
 def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
-    from stylus_ext.host.trays import Trays
+    from stylus_ext.host.preview_sessions import Trays
 
     trays = Trays(most=3)
     seats = [f"{number:032x}.txt2img" for number in range(5)]
@@ -448,7 +449,7 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from stylus_ext.host.guard import Kind
-    from stylus_ext.host.ui_actions import actions
+    from stylus_ext.host.web.page import actions
 
     preview(stage)
     monkeypatch.setattr(type(stage.desk.composing), "kind", lambda self, composer: Kind.SPEND)
@@ -464,7 +465,7 @@ def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool
 ) -> None:
     from stylus_ext.host.guard import Kind
-    from stylus_ext.host.ui_actions import actions
+    from stylus_ext.host.web.page import actions
 
     preview(stage)
     policies = ["hybrid", "rerank"] if free else ["hybrid"]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.checkpoint import Remembered
-from stylus_ext.host.desk import Desk
-from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.switch import Switch
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.planner import Desk
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
@@ -31,8 +31,8 @@ PROMPT = "corgi dog, watercolor painting"
 def real(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Stage, EngineProcess]]:
-    from stylus_ext.host import compat, desks
-    from stylus_ext.host.desk import Desks
+    from stylus_ext.host import compat, planner
+    from stylus_ext.host.planner import Desks
 
     shelf = stage.host.data_path / "loras"
     for number, stem in enumerate(("corgi_dog", "watercolor_painting", "unlisted_watercolor")):
@@ -56,7 +56,7 @@ def real(
             compat.interrupted,
             compat.show_progress,
         )
-        monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
+        monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
         yield stage, process
 
 

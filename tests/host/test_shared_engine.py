@@ -16,10 +16,10 @@ import pytest
 
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.host.checkpoint import Remembered
-from stylus_ext.host.desk import Desk
-from stylus_ext.host.engine_client import EngineClient
-from stylus_ext.host.engine_process import EngineProcess
-from stylus_ext.host.inventory import Shelf
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.engine.inventory import Shelf
+from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.planner import Desk
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 from tests.host.double.fixtures import Stage
@@ -95,8 +95,8 @@ def at(
     stage: Stage, link: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[tuple[str, Any]]]:
     """The host asks this engine; everything that it sends there is seen."""
-    from stylus_ext.host import compat, desks
-    from stylus_ext.host.desk import Desks
+    from stylus_ext.host import compat, planner
+    from stylus_ext.host.planner import Desks
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
     process.shelf = Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
@@ -107,7 +107,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 
@@ -234,7 +234,7 @@ def test_what_is_always_wanted_is_asked_by_the_hosts_names(
 def test_a_wrong_inventory_is_refused_with_a_sentence(
     empty: EngineLink, payload: Any, said: str
 ) -> None:
-    from stylus_ext.environment.problems import EngineRefusal
+    from stylus_ext.core.errors import EngineRefusal
 
     with pytest.raises(EngineRefusal, match=said) as caught:
         empty.call("POST", "/v1/inventory", payload)
@@ -244,7 +244,7 @@ def test_a_wrong_inventory_is_refused_with_a_sentence(
 def test_the_desk_of_a_shared_engine_has_a_shelf(
     stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.desks import make_desk
+    from stylus_ext.host.planner import make_desk
 
     stage.host.opts.data["stylus_engine_url"] = empty.url
     engine = make_desk(()).engine

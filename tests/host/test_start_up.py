@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host import short_stack
+from stylus_ext.host import compat
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -27,10 +27,10 @@ def test_a_callback_is_registered_from_a_short_stack_by_a_frame_of_ours() -> Non
         seen.append([frame.filename for frame in inspect.stack(0)])
         kept.append(callback)
 
-    deep(40, lambda: short_stack.register((hook, len), (hook, repr)))
+    deep(40, lambda: compat.register((hook, len), (hook, repr)))
     assert kept == [len, repr]
     assert all(len(files) <= 10 for files in seen)
-    assert all(files[1] == short_stack.__file__ for files in seen)
+    assert all(files[1] == compat.__file__ for files in seen)
 
 
 def test_what_goes_wrong_there_is_raised_here_and_no_thread_stays() -> None:
@@ -39,7 +39,7 @@ def test_what_goes_wrong_there_is_raised_here_and_no_thread_stays() -> None:
 
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="no len today"):
-        short_stack.register((refuse, len))
+        compat.register((refuse, len))
     assert threading.active_count() == before
 
 

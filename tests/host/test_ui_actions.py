@@ -18,13 +18,14 @@ from tests.host.double.fixtures import Stage
 
 
 def wants(action: str, /, **payload: Any) -> Kind:
-    from stylus_ext.host.ui_actions import actions
+    from stylus_ext.host.web.page import actions
 
     return actions()[action].wants(payload)
 
 
 def run(action: str, process: Any = None, /, **payload: Any) -> Any:
-    from stylus_ext.host.ui_actions import Asked, actions
+    from stylus_ext.host.web.action import Asked
+    from stylus_ext.host.web.page import actions
 
     return actions()[action].run(Asked(payload, process))
 
@@ -130,7 +131,7 @@ def test_a_jobs_number_is_checked_before_it_becomes_part_of_an_address(
 
 
 def test_a_picture_that_lies_nowhere_is_asked_of_the_engine_by_its_key(stage: Stage) -> None:
-    from stylus_ext.host.answering import File
+    from stylus_ext.host.web.responses import File
 
     process = Recorder()
     process.answer = {"type": "image/jpeg", "data": base64.b64encode(b"a picture").decode()}
@@ -145,7 +146,7 @@ def test_a_picture_that_lies_nowhere_is_asked_of_the_engine_by_its_key(stage: St
 def test_pictures_are_those_beside_a_listed_file_and_pictures_indeed(
     stage: Stage, tmp_path: Path
 ) -> None:
-    from stylus_ext.host.answering import File
+    from stylus_ext.host.web.responses import File
 
     folder = tmp_path / "loras"
     folder.mkdir()
@@ -184,7 +185,7 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, policy: str, asked: str
 ) -> None:
     """Whatever the settings page says: who may plan may not spend."""
-    from stylus_ext.host import ui_recipes
+    from stylus_ext.host.web import recipes
 
     seen: list[dict[str, Any]] = []
     plan = {
@@ -200,7 +201,7 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(
         seen.append(payload["settings"]["selection"])
         return {"plan": plan}
 
-    monkeypatch.setattr(ui_recipes, "EngineClient", lambda _: SimpleNamespace(plan=planned))
+    monkeypatch.setattr(recipes, "EngineClient", lambda _: SimpleNamespace(plan=planned))
     stage.host.opts.data |= {"stylus_selection_policy": policy, "stylus_selection_composer": "chat"}
     run("choose", None, prompt="a corgi, oil painting")
     run("cook", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])

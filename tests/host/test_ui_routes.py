@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.api import Service
-from stylus_ext.host.engine_process import EngineProcess
+from stylus_ext.host.allowed_hosts import PageTokens
+from stylus_ext.host.engine.supervisor import EngineProcess
 from stylus_ext.host.guard import PAGE_HEADER
-from stylus_ext.host.page_tokens import PageTokens
+from stylus_ext.host.web.api import Service
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, finished, make_folder
 from tests.host.door import WebUI, webui

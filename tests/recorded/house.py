@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.app import wiring
-from stylus_ext.app.wiring_stylus import STARTER, Stylus
-from stylus_ext.backends.starter import StarterCatalogue
+from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.operations import perform
+from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.operations.table import perform
+from stylus_ext.engine.stylus import STARTER, Stylus
 from tests.fakes import BagEmbedder, Watch
 from tests.golden.house import sightings
 from tests.host.double.planner import SmallClient
@@ -27,8 +27,8 @@ from tests.host.double.planner import SmallClient
 def open_engine(folder: Path) -> Iterator[tuple[Stylus, list[str]]]:
     """The engine, and the stems of its files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "embedder_for", lambda encoder, key: BagEmbedder())
-        stylus = wiring.open_stylus(folder, Settings())
+        patch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
+        stylus = stylus_module.open_stylus(folder, Settings())
     try:
         found = [*sightings(), *StarterCatalogue(STARTER).cards({}, Watch())]
         stems: dict[str, Sighting] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.trays import Lock, Words
+from stylus_ext.host.preview_sessions import Lock, Words
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, parse_generation_parameters, process_images
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.chat_service import Asked, ChatService, Sent, completion, serving
+from tests.chat_service.answers import completion
+from tests.chat_service.server import Asked, ChatService, Sent, serving
 
 GOOD: dict[str, Any] = {
     "shared": "They all share one look.",

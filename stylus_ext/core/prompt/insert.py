@@ -4,14 +4,13 @@ character changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stylus_ext.core.prompt import tokens as kinds
-from stylus_ext.core.prompt.brackets import structure
-from stylus_ext.core.prompt.parse import Prompt, parse_prompt
-from stylus_ext.core.prompt.segments import Segment
-from stylus_ext.core.prompt.user_tags import UserTag
+from stylus_ext.core.prompt.parse import Prompt, Segment, UserTag, parse_prompt, structure
 
 # After these nothing needs to be put between: the user, or a sentence, has ended already.
 _ENDED = tuple(",.!?;:\uff0c\u3001\u3002\uff01\uff1f\uff1b")
@@ -151,3 +150,53 @@ def _says_something(addition: str) -> bool:
         token.kind != kinds.NETWORK and not token.text.isspace()
         for token in parse_prompt(addition).tokens
     )
+
+
+_TAG = re.compile(r"<\w+:[^<>]+>")
+_WORD = re.compile(r"\w+|\W")
+
+
+def pieces(before: str, after: str) -> tuple[str, ...]:
+    """What was inserted, in its order; all of `before` stands in `after`, in the same order."""
+    start = len(os.path.commonprefix([before, after]))
+    end = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
+    if start + end == len(before):
+        return (after[start : len(after) - end],) if len(after) > len(before) else ()
+    return _between(_WORD.findall(before), _WORD.findall(after)) or _between(before, after) or ()
+
+
+def _between(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...] | None:
+    """What stands between the parts; None where they are not all there."""
+    found: list[str] = []
+    at = 0
+    for part in before:
+        start = at
+        while at < len(after) and after[at] != part:
+            at += 1
+        if at == len(after):
+            return None
+        found.append("".join(after[start:at]))
+        at += 1
+    return tuple(piece for piece in (*found, "".join(after[at:])) if piece)
+
+
+def without(text: str, before: str, after: str) -> str:
+    """`text` without what was inserted; the whole of `before` where nothing else was changed."""
+    if text == after:
+        return before
+    for piece in reversed(pieces(before, after)):
+        place = text.rfind(piece)
+        text = (
+            _without_tags(text, piece) if place < 0 else text[:place] + text[place + len(piece) :]
+        )
+    return text
+
+
+def _without_tags(text: str, piece: str) -> str:
+    """Of a piece that the user changed, the tags that still stand there as they were."""
+    for tag in _TAG.findall(piece):
+        place = text.rfind(tag)
+        if place >= 0:
+            start = place - 1 if text[:place].endswith(" ") else place
+            text = text[:start] + text[place + len(tag) :]
+    return text

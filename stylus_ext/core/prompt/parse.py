@@ -4,13 +4,285 @@ is judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from stylus_ext.core.prompt.brackets import structure
-from stylus_ext.core.prompt.segments import Segment, split
-from stylus_ext.core.prompt.tokens import COMMA, NETWORK, NEWLINE, TEXT, WILDCARD, Token, tokenise
-from stylus_ext.core.prompt.user_tags import UserTag, user_tags
+from stylus_ext.core.prompt import tokens as kinds
+from stylus_ext.core.prompt.tokens import (
+    AND,
+    BREAK,
+    COMMA,
+    COMMENT,
+    NETWORK,
+    NEWLINE,
+    TEXT,
+    WILDCARD,
+    Token,
+    tokenise,
+)
+
+_COMMENT = re.compile("#[^\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class UserTag:
+    """`weight` is None where none was written (the host takes 1) or where it is no number (the host
+    then loads nothing).
+    """
+
+    kind: str
+    name: str
+    weight: float | None
+    arguments: tuple[str, ...]  # everything after the name, as written
+    start: int
+    end: int
+
+
+def user_tags(tokens: Iterable[Token]) -> tuple[UserTag, ...]:
+    return tuple(_read(token) for token in tokens if token.kind == NETWORK)
+
+
+def number(text: str) -> float | None:
+    """The finite number that a text is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read(token: Token) -> UserTag:
+    kind, _, inside = _COMMENT.sub("", token.text[1:-1]).partition(":")
+    items = inside.split(":")
+    # As the host reads them: an item with exactly one "=" is an argument by name, the first of the
+    # others is the name.
+    named = dict(item.split("=") for item in items if item.count("=") == 1)
+    positional = [item for item in items if item.count("=") != 1]
+    written = positional[1] if len(positional) > 1 else named.get("te", named.get("unet", ""))
+    name = positional[0] if positional else ""
+    arguments = list(items)
+    if name in arguments:
+        arguments.remove(name)
+    return UserTag(kind, name, number(written), tuple(arguments), token.start, token.end)
+
+
+ATTENTION = 1.1
+HEAVIEST = 100.0  # a thousand brackets must not become an infinity
+_WHEN = 2  # a schedule ends in a colon, a number and the bracket
+_OPENERS = {kinds.ROUND_OPEN: ATTENTION, kinds.SQUARE_OPEN: 1 / ATTENTION, kinds.BRACE_OPEN: 1.0}
+_CLOSERS = {
+    kinds.ROUND_CLOSE: kinds.ROUND_OPEN,
+    kinds.SQUARE_CLOSE: kinds.SQUARE_OPEN,
+    kinds.BRACE_CLOSE: kinds.BRACE_OPEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    weights: tuple[float, ...]  # of each token: the attention that the host gives to it
+    depths: tuple[int, ...]  # after each token: how many brackets are open
+    separators: frozenset[int]  # tokens at which one phrase ends and another begins
+    silent: frozenset[int]  # tokens that are syntax, not text
+    variants: bool  # {a|b}: only Dynamic Prompts knows which will stand here
+
+
+def structure(tokens: Sequence[Token]) -> Structure:
+    matcher = _Matcher(tokens)
+    for index, token in enumerate(tokens):
+        matcher.take(index, token)
+    return Structure(
+        _weights(tokens, matcher.factors, matcher.closed),
+        tuple(matcher.depths),
+        frozenset(matcher.separators),
+        frozenset(matcher.silent),
+        matcher.variants,
+    )
+
+
+class _Matcher:
+    """Brackets are known by the index of their opening token: plain integers, since there may be
+    thousands.
+    """
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = tokens
+        self._stacks: dict[str, list[int]] = {kind: [] for kind in _OPENERS}
+        self._barred: set[int] = set()
+        self._colons: dict[int, list[int]] = {}
+        self._depth = 0
+        self.factors: dict[
+            int, float
+        ] = {}  # of the opening tokens that have another than their bracket's
+        self.closed: set[int] = set()  # closing tokens that have an opening one
+        self.depths: list[int] = []
+        self.separators: set[int] = set()
+        self.silent: set[int] = set()
+        self.variants = False
+
+    def take(self, index: int, token: Token) -> None:
+        kind = token.kind
+        if kind in _OPENERS:
+            self.silent.add(index)
+            self._stacks[kind].append(index)
+            self._depth += 1
+            self.variants = self.variants or "$$" in token.text
+        elif kind in _CLOSERS:
+            self._close(index, _CLOSERS[kind])
+        elif kind in {kinds.BAR, kinds.COLON}:
+            self._divide(index, kind)
+        elif kind == kinds.WEIGHT:
+            if self._stacks[kinds.ROUND_OPEN]:
+                self.silent.add(index)
+        elif kind == kinds.AND:
+            self._stacks[kinds.ROUND_OPEN].clear()
+            self._stacks[kinds.SQUARE_OPEN].clear()
+            self._depth = len(self._stacks[kinds.BRACE_OPEN])
+        self.depths.append(self._depth)
+
+    def _close(self, index: int, opener: str) -> None:
+        stack = self._stacks[opener]
+        if not stack:
+            return
+        opened = stack.pop()
+        self._depth -= 1
+        self.closed.add(index)
+        self.silent.add(index)
+        if opener == kinds.ROUND_OPEN:
+            before = self._tokens[index - 1]
+            if before.kind == kinds.WEIGHT:
+                weight = number(before.text[1:])
+                self.factors[opened] = 1.0 if weight is None else weight
+            return
+        scheduled = opener == kinds.SQUARE_OPEN and self._schedule(opened, index)
+        if scheduled or opened in self._barred:
+            self.factors[opened] = 1.0
+            self.separators.update((opened, index))
+            self.variants = self.variants or opener == kinds.BRACE_OPEN
+
+    def _schedule(self, opened: int, index: int) -> bool:
+        """[from:to:when] and [to:when]: the last part is a number, and no text."""
+        colons = self._colons.get(opened)
+        if not colons:
+            return False
+        when = self._tokens[index - 1]
+        if (
+            colons[-1] != index - _WHEN
+            or when.kind != kinds.TEXT
+            or number(when.text.strip()) is None
+        ):
+            return False
+        self.separators.update(colons)
+        self.silent.add(index - 1)
+        return True
+
+    def _divide(self, index: int, kind: str) -> None:
+        """A bar or a colon belongs to the innermost bracket."""
+        innermost = max(stack[-1] if stack else -1 for stack in self._stacks.values())
+        if kind == kinds.BAR:
+            self.separators.add(index)
+            self._barred.add(innermost)
+        elif innermost >= 0:
+            self._colons.setdefault(innermost, []).append(index)
+
+
+def _weights(
+    tokens: Sequence[Token], factors: dict[int, float], closed: set[int]
+) -> tuple[float, ...]:
+    running = {
+        kind: [1.0] for kind in _OPENERS
+    }  # per bracket: the products of the factors, outermost first
+    weights: list[float] = []
+    weight = 1.0
+    for index, (kind, _, _) in enumerate(tokens):
+        if kind in _OPENERS:
+            product = running[kind][-1] * factors.get(index, _OPENERS[kind])
+            running[kind].append(max(-HEAVIEST, min(HEAVIEST, product)))
+        elif index in closed:
+            running[_CLOSERS[kind]].pop()
+        elif kind == kinds.AND:
+            running[kinds.ROUND_OPEN] = [1.0]
+            running[kinds.SQUARE_OPEN] = [1.0]
+        if kind != kinds.TEXT:
+            weight = running[kinds.ROUND_OPEN][-1] * running[kinds.SQUARE_OPEN][-1]
+        weights.append(weight)
+    return tuple(weights)
+
+
+Separator = Literal["", "BREAK", "AND"]
+
+_SEPARATORS: dict[str, Separator] = {BREAK: "BREAK", AND: "AND"}
+_WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """`text[start:end]` is the segment's own text: no white space around it, no comment and no AND
+    weight behind it.
+    """
+
+    index: int
+    start: int
+    end: int
+    separator: Separator  # what stands before it
+    weight: float | None  # the :1.2 of "a AND b :1.2"
+    # False where `end` lies inside a bracket: nothing can be added there without changing its
+    # meaning
+    closed: bool
+
+
+def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Segment, ...]:
+    cuts = [index for index, token in enumerate(tokens) if token.kind in _SEPARATORS]
+    segments: list[Segment] = []
+    first = 0
+    separator: Separator = ""
+    for number, cut in enumerate([*cuts, len(tokens)]):
+        last_of_part = cut == len(tokens) or tokens[cut].kind == AND
+        # An empty segment has its place right after the separator before it.
+        begin = tokens[first - 1].end if first else 0
+        start, end, weight = _extent(text, tokens[first:cut], begin, last_of_part)
+        closed = cut == first or brackets.depths[cut - 1] == 0
+        segments.append(Segment(number, start, end, separator, weight, closed))
+        if cut < len(tokens):
+            separator = _SEPARATORS[tokens[cut].kind]
+        first = cut + 1
+    return tuple(segments)
+
+
+def _extent(
+    text: str, tokens: Sequence[Token], begin: int, last_of_part: bool
+) -> tuple[int, int, float | None]:
+    """Where a segment's text starts and ends; `last_of_part`: an AND weight may stand at its
+    end.
+    """
+    limit = tokens[-1].end if tokens else begin
+    start = min(limit, begin + len(text[begin:limit]) - len(text[begin:limit].lstrip()))
+    if start == limit:
+        return begin, begin, None
+    end = _rstrip(text, start, _skip(tokens, {COMMENT}))
+    if last_of_part:
+        # The host strips extra networks before it looks for the weight.
+        core = _rstrip(text, start, _skip(tokens, {COMMENT, NETWORK}))
+        colon = text.rfind(":", start, core)
+        match = _WEIGHT.fullmatch(text, colon + 1, core) if colon >= 0 else None
+        if match is not None:
+            return start, _rstrip(text, start, colon), float(match.group(1))
+    return start, end, None
+
+
+def _skip(tokens: Sequence[Token], kinds: set[str]) -> int:
+    """The offset at which the trailing white space and tokens of these kinds begin."""
+    for token in reversed(tokens):
+        if token.kind not in kinds and not token.text.isspace():
+            return token.end
+    return tokens[0].start
+
+
+def _rstrip(text: str, start: int, end: int) -> int:
+    return start + len(text[start:end].rstrip())
+
 
 COMMAS_OF_A_TAG_PROMPT = 3
 WORDS_OF_A_TAG = 3

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.pieces import phrases
+from stylus_ext.core.prompt.phrases import phrases
 from tests.core.prompt.host_reading import FRAGMENTS, PROMPTS
 
 LONGEST = 20_000

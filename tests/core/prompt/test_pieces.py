@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.pieces import phrases, pieces
+from stylus_ext.core.prompt.phrases import phrases, pieces
 from tests.core.prompt.host_reading import PROMPTS
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.prompt.captions import MOST_WORDS, runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.spans import spans
+from stylus_ext.core.prompt.phrases import spans
 
 
 def texts(prompt: str) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.user_tags import number
+from stylus_ext.core.prompt.parse import number, parse_prompt
 from tests.core.prompt.host_reading import PROMPTS, read
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.veto import vetoed
+from stylus_ext.core.prompt.phrases import vetoed
 
 STOCK = (
     "(worst quality, low quality:1.4), bad hands, extra fingers, lowres, watermark, text,"

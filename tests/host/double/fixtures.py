@@ -33,15 +33,15 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     host.start()
-    from stylus_ext.host import compat, desks
+    from stylus_ext.host import compat, planner
     from stylus_ext.host.checkpoint import Remembered
-    from stylus_ext.host.desk import Desk, Desks
+    from stylus_ext.host.planner import Desk, Desks
     from tests.host.double.planner import SmallClient, SmallEngine
 
     engine, client = SmallEngine(), SmallClient()
     desk = Desk(
         engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
     )
-    monkeypatch.setattr(desks, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
     yield Stage(host, engine, client, desk)
     assert host.errors == []

@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, Pick, Tag, Task
 from stylus_ext.core.corrections import Corrections, Kept, Limits, corrected
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note, Unavailable
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan, to_json, unchanged
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.core.tags.tag import Tag
-from stylus_ext.core.tags.write import Sheet, write_tags
-from stylus_ext.host.engine_report import (
+from stylus_ext.core.tags import Sheet, write_tags
+from stylus_ext.host.engine.setup_state import (
     EngineReport,
     EngineState,
     failed,

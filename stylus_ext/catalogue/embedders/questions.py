@@ -1,0 +1,149 @@
+"""The `Embedder` of prompts: while the encoder does not answer, a question has no direction, and
+words alone find candidates.
+
+Only questions go through it: what is kept of a catalogue is made by the encoder itself, or later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from stylus_ext.core.composition import Candidates
+from stylus_ext.core.errors import Note, Unavailable
+from stylus_ext.core.ports import Embedder, Matrix, Query, Retriever
+
+logger = logging.getLogger(__name__)
+
+
+AGAIN_S = 30.0
+"""Between two looks whether the encoder is back: each may cost a plan a second."""
+
+
+class QuestionEmbedder:
+    """`probe` looks quickly whether the encoder answers again, `dimensions` are those of the
+    index.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        dimensions: Callable[[], int],
+        probe: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._embedder = embedder
+        self._dimensions = dimensions
+        self._probe = probe
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._again_at: float | None = None
+        self._why = ""
+        self._said = threading.local()
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._dimensions() or 1
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        if self._is_up():
+            try:
+                return self._embedder.embed(texts)
+            except Unavailable as problem:
+                self.gone(str(problem))
+        self._said.note = Note(
+            "no_encoder",
+            f"The plan was made by words alone, since nothing turns text into vectors: {self._why}",
+        )
+        return np.zeros((len(texts), self.dimensions), dtype=np.float32)
+
+    def note(self) -> Note | None:
+        """What this thread's last question had to do without; told once."""
+        note: Note | None = getattr(self._said, "note", None)
+        self._said.note = None
+        return note
+
+    def away(self) -> str:
+        """Why nobody needs to ask now; empty where the encoder answers, as far as is known."""
+        return "" if self._is_up() else self._why
+
+    def gone(self, why: str) -> None:
+        """From now on nobody waits for it."""
+        logger.warning("plans are made by words alone: %s", why)
+        with self._guard:
+            self._again_at, self._why = self._clock() + AGAIN_S, why
+
+    def _is_up(self) -> bool:
+        with self._guard:
+            if self._again_at is None:
+                return True
+            if self._clock() < self._again_at:
+                return False
+            self._again_at = self._clock() + AGAIN_S  # the others do not wait for this look
+        try:
+            self._probe()
+        except Unavailable as problem:
+            self.gone(str(problem))
+            return False
+        with self._guard:
+            self._again_at = None
+        logger.info("the encoder answers again")
+        return True
+
+
+class Noting:
+    """A `Retriever` that says when it had to find by words alone."""
+
+    def __init__(self, retriever: Retriever, questions: QuestionEmbedder) -> None:
+        self._retriever = retriever
+        self._questions = questions
+
+    def find(self, query: Query) -> Candidates:
+        self._questions.note()
+        found = self._retriever.find(query)
+        note = self._questions.note()
+        return found if note is None else replace(found, notes=(*found.notes, note))
+
+
+_MOST = 2048
+_QUERY = 64
+"""More texts than this at once are a catalogue being indexed, which would only push the prompts
+out.
+"""
+
+
+class Recent:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._kept: OrderedDict[str, Matrix] = OrderedDict()
+
+    def embed(self, texts: Sequence[str], make: Callable[[Sequence[str]], Matrix]) -> Matrix:
+        """Vectors of the texts in their order; `make` is asked for those that are not remembered,
+        each once.
+        """
+        if not texts or len(texts) > _QUERY:
+            return make(texts)
+        with self._lock:
+            known = {text: self._kept[text] for text in texts if text in self._kept}
+        wanted = [text for text in dict.fromkeys(texts) if text not in known]
+        if wanted:
+            known.update(zip(wanted, make(wanted), strict=True))
+        with self._lock:
+            for text in texts:
+                self._kept[text] = known[text]
+                self._kept.move_to_end(text)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return np.stack([known[text] for text in texts])

@@ -1,0 +1,181 @@
+"""Ask a service for the user's own files that nobody knows yet, by their hashes: the cards of those
+that it knows are taken in.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.catalogue.refresh import Workshop
+from stylus_ext.core.ports import Progress
+from stylus_ext.core.sources import Identified, RemoteCatalogue
+
+logger = logging.getLogger(__name__)
+
+
+_DAY_S = 86_400.0
+_ASKED_ANEW_AFTER_S = 30 * _DAY_S
+_PART = 50
+"""So that a kill costs a minute, and how far it is can be told: what is found costs a request each,
+for its pictures.
+"""
+
+Tensors = Callable[[str, Progress], str]
+"""Reads the file at a path; empty where it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFiles:
+    """`waiting` have no hash yet, `remembered` were unknown to the service not long ago and not
+    asked for again.
+    """
+
+    asked: int = 0
+    found: int = 0
+    unknown: int = 0
+    remembered: int = 0
+    waiting: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    vectors: int = 0
+
+
+class IdentifyFiles:
+    """The use case. What the service does not know is remembered for a month, so that the same is
+    not asked day by day.
+    """
+
+    def __init__(
+        self, shop: Workshop, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
+    ) -> None:
+        """`tensors` is asked for the hash of a file's tensors where nobody has computed it."""
+        self._shop = shop
+        self._clock = clock
+        self._tensors = tensors
+
+    def __call__(
+        self,
+        catalogue: RemoteCatalogue,
+        folders: Sequence[str],
+        progress: Progress,
+        *,
+        again: bool = False,
+    ) -> IdentifiedFiles:
+        """Files below these folders; none are all. `again` asks for those, too, that the service
+        did not know.
+        """
+        self._shop.mend()
+        step, name = f"asking {catalogue.name} about files", f"unknown.{catalogue.name}"
+        files, waiting = self._unknown(folders)
+        unknown = list(files)
+        missed = self._missed(name)
+        asked = [one for one in unknown if again or one not in missed]
+        found = vectors = 0
+        skipped: dict[str, int] = {}
+        for start in range(0, len(asked), _PART):
+            some = asked[start : start + _PART]
+            tell = _teller(progress, step, start, len(asked))
+            tell()
+            by_file = catalogue.identify(some, tell)
+            left = [one for one in some if one not in by_file.recognised]
+            told = by_file
+            for number, one in enumerate(left, start + len(some) - len(left)):
+                told = _together(
+                    told,
+                    catalogue.identify_tensors(
+                        self._short(one, *files[one], progress),
+                        _teller(progress, step, number, len(asked)),
+                    ),
+                )
+            with self._shop.changing:
+                vectors += self._shop.take(told.cards)
+            known = _known(told)
+            missed = {one: at for one, at in missed.items() if one not in known} | {
+                one: self._clock() for one in some if one not in known
+            }
+            self._shop.memory.remember(name, json.dumps(missed))
+            found += len(known & set(some))
+            skipped = {
+                reason: skipped.get(reason, 0) + told.skipped.get(reason, 0)
+                for reason in {*skipped, *told.skipped}
+            }
+        progress.report(step, len(asked), len(asked))
+        with self._shop.changing:
+            vectors += self._shop.embed(progress)
+        logger.info("%s: %d files asked for, %d found", catalogue.name, len(asked), found)
+        rest = len(asked) - found - sum(skipped.values())
+        return IdentifiedFiles(
+            len(asked), found, max(0, rest), len(unknown) - len(asked), waiting, skipped, vectors
+        )
+
+    def _short(self, sha256: str, path: str, short: str, progress: Progress) -> dict[str, str]:
+        """The hash of its tensors: of merges and of files whose header was rewritten, this is what
+        a service may know.
+        """
+        found = short or (self._tensors(path, progress) if self._tensors else "")
+        return {sha256: found} if found else {}
+
+    def _unknown(self, folders: Sequence[str]) -> tuple[dict[str, tuple[str, str]], int]:
+        """By SHA256 the files whose adapter no service has named yet, with the hash of their
+        tensors if it is known; how many have no SHA256.
+        """
+        roots = [Path(folder) for folder in folders]
+        owners = self._shop.store.owners()
+        files = [
+            file
+            for file in self._shop.store.files().values()
+            if not roots or any(Path(file.path).is_relative_to(root) for root in roots)
+        ]
+        entries = self._shop.store.read(
+            {owners[file.path] for file in files if file.path in owners}
+        )
+        named = {
+            key
+            for key, entry in entries.items()
+            if any(one.scheme == "civitai" for one in (entry.key, *entry.card.equivalents))
+        }
+        open_ = [file for file in files if owners.get(file.path) not in named]
+        shorts = {
+            file.path: entries[owners[file.path]].card.auto_v3
+            for file in open_
+            if owners.get(file.path) in entries
+        }
+        found = {
+            file.sha256: (file.path, shorts.get(file.path, ""))
+            for file in reversed(open_)
+            if file.sha256
+        }
+        return dict(sorted(found.items(), key=lambda one: one[1])), sum(
+            file.sha256 is None for file in open_
+        )
+
+    def _missed(self, name: str) -> dict[str, float]:
+        try:
+            said = json.loads(self._shop.memory.remembered(name) or "{}")
+            now = self._clock()
+            return {
+                one: float(at)
+                for one, at in said.items()
+                if 0 <= now - float(at) < _ASKED_ANEW_AFTER_S
+            }
+        except (ValueError, TypeError, AttributeError):
+            return {}
+
+
+def _together(some: Identified, more: Identified) -> Identified:
+    return Identified((*some.cards, *more.cards), Counter(some.skipped) + Counter(more.skipped))
+
+
+def _known(told: Identified) -> set[str]:
+    return {
+        name.value for card in told.cards for name in card.equivalents if name.scheme == "sha256"
+    }
+
+
+def _teller(progress: Progress, step: str, done: int, total: int) -> Callable[[], None]:
+    return lambda: progress.report(step, done, total)

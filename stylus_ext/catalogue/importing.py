@@ -1,0 +1,244 @@
+"""Take a published catalogue in files into ours: cards and texts batch by batch, then its vectors,
+where the encoder is theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+
+from stylus_ext.catalogue.refresh import RefreshCatalogue, Workshop
+from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.entry import VIEWS, Description, Entry, embedded_text, text_fingerprint
+from stylus_ext.core.importing import (
+    Imported,
+    LentItem,
+    Published,
+    PublishedCatalogue,
+    PublishedText,
+    PublishedVectors,
+)
+from stylus_ext.core.ports import Matrix, Progress, Refiner, Sighting, VectorItem
+
+logger = logging.getLogger(__name__)
+
+
+_BATCH = 256
+
+
+@dataclass(slots=True)
+class Quoting:
+    """A `Refiner` that says what somebody else has said of a card, where he did, and what the rules
+    say else.
+    """
+
+    rules: Refiner
+    name: str
+    said: Mapping[AdapterKey, PublishedText] = field(default_factory=dict)
+
+    def refine(self, card: AdapterCard) -> Description:
+        said = next(
+            (self.said[key] for key in (card.key, *card.equivalents) if key in self.said), None
+        )
+        if said is None:
+            return self.rules.refine(card)
+        base = self.rules.refine(replace(card, text=said.text))
+        made_of = f"{self.name}\0{said.text}\0{said.weight}".encode("utf-8", "surrogatepass")
+        weight = base.weight if said.weight is None else said.weight
+        return replace(
+            base,
+            text=said.text,
+            weight=weight,
+            source=self.name,
+            fingerprint=hashlib.sha256(made_of).hexdigest()[:32],
+        )
+
+
+class ImportCatalogue:
+    """The use case. After each batch its place is written down behind its cards; the user's edits
+    stay, whatever comes.
+    """
+
+    def __init__(self, shop: Workshop, rules: Refiner) -> None:
+        self._shop = shop
+        self._rules = rules
+
+    def __call__(
+        self, published: PublishedCatalogue, progress: Progress
+    ) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
+        """What was done, and which record is whose: by that its vectors can be found."""
+        self._shop.mend()
+        mark, who = f"import.{published.name}.{published.fingerprint}", published.name.lower()
+        before = _remembered(self._shop.memory.remembered(mark))
+        quoting = Quoting(self._rules, who)
+        refresh = RefreshCatalogue(self._shop.store, quoting)
+        done, places = (
+            replace(before, resumed=before.read > 0 and not before.ended, ended=False),
+            [],
+        )
+        step, rows = f"importing {published.name}", published.vectors()
+        total = rows.rows if rows is not None else None
+        for batch in _batches(published.records()):
+            places += [
+                (record.place, record.card.key) for record in batch if record.card is not None
+            ]
+            fresh = [record for record in batch if record.place >= before.read]
+            if fresh:
+                with self._shop.changing:
+                    done = self._take(refresh, quoting, fresh, done)
+                    self._shop.memory.remember(mark, json.dumps(asdict(done)))
+            read = batch[-1].place + 1
+            progress.report(step, read, total if total is not None and read <= total else None)
+        done = replace(done, ended=True)
+        self._shop.memory.remember(mark, json.dumps(asdict(done)))
+        logger.info(
+            "%s: %d read, %d kept, skipped %s",
+            published.name,
+            done.read,
+            done.kept,
+            dict(done.skipped),
+        )
+        return done, places
+
+    def _take(
+        self,
+        refresh: RefreshCatalogue,
+        quoting: Quoting,
+        batch: Sequence[Published],
+        done: Imported,
+    ) -> Imported:
+        cards = [record.card for record in batch if record.card is not None]
+        quoting.said = {
+            record.card.key: record.said
+            for record in batch
+            if record.card is not None and record.said is not None
+        }
+        keys = [card.key for card in cards]
+        before = _texts(self._shop.store.read(keys))
+        refresh.take([Sighting(card=card) for card in cards])
+        after = self._shop.store.read(keys)
+        described = sum(
+            1
+            for key in quoting.said
+            if key in after and after[key].description.source == quoting.name
+        )
+        changed = sum(1 for key, texts in _texts(after).items() if before.get(key) != texts)
+        skipped = Counter(done.skipped) + Counter(
+            record.reason for record in batch if record.card is None
+        )
+        return replace(
+            done,
+            read=batch[-1].place + 1,
+            kept=done.kept + len(cards),
+            described=done.described + described,
+            changed=done.changed + changed,
+            skipped=dict(skipped),
+        )
+
+
+def _texts(entries: Mapping[AdapterKey, Entry]) -> dict[AdapterKey, tuple[str, ...]]:
+    return {
+        key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
+        for key, entry in entries.items()
+    }
+
+
+def _remembered(text: str) -> Imported:
+    """Where the last import of the same files stopped; from the beginning where nobody can say."""
+    try:
+        said = Imported(**json.loads(text)) if text else Imported()
+        counts = [said.read, said.kept, said.described, said.changed, *said.skipped.values()]
+    except (ValueError, TypeError, AttributeError):
+        return Imported()
+    return said if all(isinstance(count, int) for count in counts) else Imported()
+
+
+def _batches(records: Iterator[Published]) -> Iterator[list[Published]]:
+    while batch := list(islice(records, _BATCH)):
+        yield batch
+
+
+_VECTOR_BATCH = 1024
+Take = Callable[[Sequence[LentItem], Matrix], None]
+
+
+class LendVectors:
+    """The use case. What the index has already, made from the same texts, is passed over: that is
+    how it resumes.
+    """
+
+    def __init__(
+        self,
+        shop: Workshop,
+        made_from: Callable[[str, str], str],
+        have: Mapping[AdapterKey, tuple[str, ...]],
+    ) -> None:
+        """`made_from` family and text says what a vector is made from, `have` the same of those
+        that there are, view by view.
+        """
+        self._shop = shop
+        self._made_from = made_from
+        self._have = have
+
+    def __call__(
+        self,
+        vectors: PublishedVectors,
+        places: Sequence[tuple[int, AdapterKey]],
+        take: Take,
+        progress: Progress,
+    ) -> int:
+        """How many entries got theirs."""
+        lent = 0
+        for start in range(0, len(places), _VECTOR_BATCH):
+            progress.report("taking in vectors", start, len(places))
+            some = places[start : start + _VECTOR_BATCH]
+            with self._shop.changing:
+                lent += self._lend(vectors, some, take)
+        progress.report("taking in vectors", len(places), len(places))
+        return lent
+
+    def _lend(
+        self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take
+    ) -> int:
+        entries = self._shop.store.read([key for _, key in places])
+        wanted = [(place, self._item(entries[key])) for place, key in places if key in entries]
+        wanted = [
+            (place, item) for place, item in wanted if self._have.get(item.key) != item.prints
+        ]
+        rows = (
+            np.asarray(vectors.values[[place for place, _ in wanted]], dtype=np.float32)
+            if wanted
+            else np.empty((0, vectors.dimensions))
+        )
+        lengths = np.linalg.norm(rows, axis=1)
+        usable = np.isfinite(lengths) & (lengths > 0)
+        items = [item for (_, item), right in zip(wanted, usable, strict=True) if right]
+        if items:
+            take(items, (rows[usable] / lengths[usable, np.newaxis]).astype(np.float32))
+        return len(items)
+
+    def _item(self, entry: Entry) -> LentItem:
+        texts = (text_fingerprint(embedded_text(entry, view)) for view in VIEWS)
+        return LentItem(
+            entry.key, entry.family, tuple(self._made_from(entry.family, text) for text in texts)
+        )
+
+
+def into(index_write: Callable[[Sequence[VectorItem], Matrix], None]) -> Take:
+    """Takes them as the index's own, one for each view."""
+
+    def take(items: Sequence[LentItem], vectors: Matrix) -> None:
+        for place, view in enumerate(VIEWS):
+            index_write(
+                [VectorItem(item.key, view, item.family, item.prints[place]) for item in items],
+                vectors,
+            )
+
+    return take

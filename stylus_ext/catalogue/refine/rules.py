@@ -1,0 +1,360 @@
+"""CardRefiner: a card in, a description out, by rules alone; the twin of the refiner that asks a
+model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import statistics
+from dataclasses import dataclass
+from functools import lru_cache
+
+from stylus_ext.catalogue.refine.kinds import kind_of
+from stylus_ext.catalogue.refine.noise import NOISE_WORDS
+from stylus_ext.catalogue.refine.text import MOST_TEXT, cleaned, plain_lines, tidy_text
+from stylus_ext.core.card import AdapterCard, Example
+from stylus_ext.core.entry import Description
+from stylus_ext.core.prompt.parse import number
+from stylus_ext.core.prompt.phrases import is_count, is_quality
+from stylus_ext.core.prompt.words import content_words
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    slider: bool = False
+    speed: bool = False
+    utility: bool = False
+
+
+_FLAG_NAME_LIMIT, _FLAG_TEXT_LIMIT = 300, 3_000
+_SLIDER_TAGS = frozenset(
+    {"slider", "sliders", "concept slider", "concept sliders", "leco", "slider lora"}
+)
+_UTILITY_TAGS = frozenset(
+    map(
+        str.strip,
+        """
+        utility, utilities, detail tweaker, enhancer, detailer, detail enhancer, noise offset,
+        offset noise,
+        quality enhancer, negative embedding, hand fix, fix hands, hands fix, better hands,
+        anatomy fix,
+        contrast fix
+        """.split(","),
+    )
+)
+_SUBJECTS = frozenset(
+    {
+        "character",
+        "celebrity",
+        "clothing",
+        "poses",
+        "background",
+        "buildings",
+        "objects",
+        "vehicle",
+        "animal",
+        "action",
+    }
+)
+
+_SLIDER = re.compile(r"slider|\bleco\b|滑块|滑桿|スライダー")
+_SLIDER_TEXT = re.compile(
+    r"\b(?:slider lora|lora slider|concept slider|leco\b)|\bfrom -\d+(?:\.\d+)? to \+?\d|\bnegative"
+    r" (?:weights?"
+    r"|values?|strengths?) (?:to|will|for|make|makes|give|do)\b",
+)
+_SPEED = re.compile(
+    r"(?<![a-z])(?:lcm|tcd|pcm|dmd"
+    r" ?2?|sdxs|causvid|lightx2v|fastwan|self.?forcing|hyper.?sd(?:xl|\d)?|perflow"
+    r"|rcm)(?![a-z])"
+    r"|\b(?:\d+|two|four|eight|few)[ -]?steps?\b(?=.*\b(?:lora|turbo|lightning|hyper|distill\w*)\b)"
+    r"|(?:sd\s?1\.?5|sdxl|xl|sd3|sd3\.5|flux|wan|qwen|pony|illustrious)["
+    r" _.-]*(?:lightning|turbo|hyper|schnell)\b",
+)
+_SPEED_MAYBE = re.compile(r"\b(?:lightning|turbo|hyper|accelerat\w+|speed.?up|fast(?:er)?|flash)\b")
+_SPEED_TEXT = re.compile(
+    r"\b(?:[1-9]|1[0-2])\s*(?:-|~|to)?\s*\d{0,2}\s*steps?\b|\bfew(?:er)?[ -]steps?\b|\bdistill\w*"
+    r"|\bfast(?:er)? (?:sampl|infer|generat)\w*"
+)
+_UTILITY = re.compile(
+    r"\bdetail(?:s|ed|er)?["
+    r" _-]*(?:tweak\w*|enhanc\w*|boost\w*|slider|lora\b|improve\w*|adjust\w*|fix\w*)"
+    r"|\badd(?:s|ing)?[ _-]*(?:more[ _-]*)?details?\b|\bmore[ _-]*details?\b"
+    r"|\b(?:noise[ _-]*offset|offset[ _-]*noise|epi_?noise\w*)\b|\bcontrast["
+    r" _-]*(?:fix|boost\w*|enhanc\w*)"
+    r"|\blow[ _-]?ra\b"
+    r"|\b(?:better|bad|perfect|fix(?:ed|ing)?|good|correct|detailed|real)["
+    r" _-]*(?:hands?|fingers|anatomy|faces?"
+    r"|feet)\b|\b(?:hands?|fingers|anatomy|face|eyes)["
+    r" _-]*(?:fix\w*|correct\w*|repair\w*|improve\w*|enhanc\w*"
+    r"|detailer|refine\w*|xl)\b"
+    r"|\b(?:quality|image|picture|skin|photo|lighting|color|realism|aesthetic)["
+    r" _-]*(?:enhanc\w*|boost\w*"
+    r"|improve\w*|tweak\w*|fix\w*)|\b(?:enhancer|tweaker?|booster|detailer|upscaler|sharpener|beautifier|denoiser)\b"
+    r"|(?:saturation|brightness|exposure|sharpness)["
+    r" _-]*(?:tweak\w*|adjust\w*|control|fix)?\b|\bhands?[ _-]*mix\b"
+    r"|\bquick[ _-]*hands?\b|\bfine ?tuner\b"
+    r"|细节|細節|手部|修手|调整|調整|提升画质|增强",
+)
+
+
+def flags_of(card: AdapterCard, text: str) -> Flags:
+    """A person or a car may be called like an accelerator or an enhancer; but those are not tagged
+    as subjects.
+    """
+    tags = {tag.strip().lower() for tag in card.tags}
+    subject = bool(tags & _SUBJECTS)
+    title, text = (
+        card.name.lower().replace("_", " ")[:_FLAG_NAME_LIMIT],
+        text[:_FLAG_TEXT_LIMIT].lower(),
+    )
+    slider = bool(_SLIDER.search(title) or tags & _SLIDER_TAGS)
+    if not slider and any(word in text for word in ("slider", "leco", "from -", "negative ")):
+        slider = bool(_SLIDER_TEXT.search(text))
+    speed = not subject and bool(
+        _SPEED.search(title) or (_SPEED_MAYBE.search(title) and _SPEED_TEXT.search(text))
+    )
+    utility = bool(_UTILITY.search(title)) and tags.isdisjoint({"character", "celebrity"})
+    return Flags(
+        slider,
+        speed,
+        utility or (bool(tags & _UTILITY_TAGS) and not subject and "style" not in tags),
+    )
+
+
+LOWEST, HIGHEST = 0.05, 1.5
+_MOST_BELIEVED = 2.0
+"""A larger number is a number of steps, a version or a joke."""
+_WEIGHT_TEXT_LIMIT = 12_000
+_MOST_MATCHES = 12
+
+_NUMBER = (
+    r"(?<![\d.x\u00d7:/])([+-]?\d{0,1}\.\d{1,3}|[+-]?[0-2](?![\d.]\d)|\d{2,3}\s?%)(?![\d%x\u00d7])"
+)
+_TO = (
+    r"(?:\s*(?:-+|~+|to|and|through|or|\u2013|\u2014|\uff5e|\u301c|至|到|から|,|/)+\s*"
+    + _NUMBER
+    + r")?"
+)
+_BETWEEN = r"[^\d.\n<>]{0,40}?"
+_WORD = (
+    r"(?:weight(?:s|ing)?|strengths?|lora\s+(?:at|of)|multiplier|intensity|specific"
+    r" gravity|force|权重|權重|重み|強度|强度|比重|가중치)"
+)
+_AFTER_WORD = re.compile(_WORD + _BETWEEN + _NUMBER + _TO)
+_BEFORE_WORD = re.compile(_NUMBER + _TO + r"\s*(?:lora\s+)?(?:weight|strength|权重|權重|強度)")
+_AT = re.compile(
+    r"\b(?:used?|us(?:e|ing)|works?|good|best|great|nice|fine|better|recommend(?:ed)?|suggest(?:ed)?|set|keep|run"
+    r"|it|lora)\s[^\d.\n<>]{0,30}?(?:at|around|between|from|to|with)\s+"
+    r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO
+)
+_TAG = re.compile(r"<(?:lora|lyco):[^<>:]{1,200}:([\d.]{1,6})(?::[^<>]{0,40})?>")
+_OTHER = re.compile(
+    r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance"
+    r"|embedding|hypernet|offset\s+strength"
+)
+_ADVICE = re.compile(
+    r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ"
+)
+_AROUND = 40
+_PIECE_ENDS = re.compile(r"[.;]\s|\n")
+_DIGIT = re.compile(r"\d")
+
+
+def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | None:
+    """None where nothing is known. Sliders mean something else by their numbers: only what people
+    used counts there.
+    """
+    used = [weight for weight in map(_used, card.examples) if weight is not None]
+    if used:
+        return _clamped(statistics.median(used))
+    return None if slider else weight_in_text(text)
+
+
+def weight_in_text(text: str) -> float | None:
+    """The advised number, the mean of an advised range; advice counts before a mere mention, tags
+    last.
+    """
+    text = "\n".join(
+        piece
+        for piece in _PIECE_ENDS.split(text[:_WEIGHT_TEXT_LIMIT].lower())
+        if _DIGIT.search(piece)
+    )
+    mentioned: list[float] = []
+    for pattern in (_AFTER_WORD, _BEFORE_WORD, _AT):
+        for match in list(pattern.finditer(text))[:_MOST_MATCHES]:
+            before = text[max(0, match.start() - _AROUND) : match.start()].rpartition("\n")[2]
+            if _OTHER.search(match.group()) or _OTHER.search(before[-_AROUND // 2 :]):
+                continue
+            value = _mean(match.group(1), match.group(2))
+            if value is None:
+                continue
+            if _ADVICE.search(before) or _ADVICE.search(match.group()):
+                return _clamped(value)
+            mentioned.append(value)
+    mentioned = mentioned or [
+        value for value in map(_one, _TAG.findall(text)[:_MOST_MATCHES]) if value is not None
+    ]
+    return _clamped(mentioned[0]) if mentioned else None
+
+
+def _used(example: Example) -> float | None:
+    """The weight that is stated, else that of the only tag in the prompt: of several it is not
+    known which is meant.
+    """
+    if example.weight is not None:
+        return example.weight if 0 < example.weight <= _MOST_BELIEVED else None
+    tags = _TAG.findall(example.prompt[:_WEIGHT_TEXT_LIMIT].lower())
+    return _one(tags[0]) if len(tags) == 1 else None
+
+
+def _mean(low: str, high: str | None) -> float | None:
+    first, second = _one(low), _one(high) if high else None
+    if first is None or (high and high.lstrip().startswith("-")):
+        return None
+    return first if second is None else (first + second) / 2
+
+
+def _one(text: str) -> float | None:
+    percent = text.endswith("%")
+    value = number(text.rstrip("% "))
+    if value is None:
+        return None
+    value = value / 100 if percent else value
+    return value if 0 < value <= _MOST_BELIEVED else None
+
+
+def _clamped(value: float) -> float:
+    return round(min(HIGHEST, max(LOWEST, value)), 3)
+
+
+VERSION = 1
+"""Grows whenever the rules would say something else of the same card: cards are then refined anew.
+"""
+
+_MOST_NAME = 120
+_MOST_NAMED = 6
+_MOST_STATED = 40
+_GENERIC = frozenset(
+    """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test
+    beta sd sd15 sdxl xl 1.5 clothing
+    woman girl female man male video game photorealistic realistic tool asset background object
+    pose poses art artstyle illustration
+    pony illustrious noobai flux and the of""".split()
+)
+_BY_KIND = {
+    "style": "Draws in the style of {}",
+    "character": "Draws the character {}",
+    "person": "Draws the person {}",
+    "clothing": "Draws clothing: {}",
+    "pose": "Draws the pose {}",
+    "action": "Draws the action {}",
+    "background": "Draws the background {}",
+    "building": "Draws the building {}",
+    "vehicle": "Draws the vehicle {}",
+    "animal": "Draws the animal {}",
+    "object": "Draws the object {}",
+    "concept": "Draws {}",
+    "unknown": "Draws {}",
+}
+_NOT_THE_NAME = re.compile(
+    r"\b(?:lora|locon|loha|lycoris|dora|sdxl|sd\s?[123](?:\.\d)?|v(?:er(?:sion)?)?\.?\s?\d[\w.]*|wip|\d+\s?mb"
+    r"|(?:art\s?)?style|character|concept|by\s+\w+)\b"
+    r"|\[[^\]]{0,40}\]|\u3010[^\u3011]{0,40}\u3011",
+    re.IGNORECASE,
+)
+_LOOSE_ENDS = re.compile(r"\(\s*\)|^[\s|/+:,-]+|[\s|/+:,(-]+$")
+_PARTING = re.compile(r"\s*(?:[|\u2016\uff5c\ufe31]|\s[/+-]+\s)\s*")
+_TAG_OR_WEIGHT = re.compile(r"<[^<>]*>|:\s*[\d.]+(?=\s*\))|[\\()\[\]{}]")
+
+
+class CardRefiner:
+    """Reads the card's text, tags, triggers and example prompts. Never raises, whatever a card
+    holds.
+    """
+
+    name = "card"
+
+    def refine(self, card: AdapterCard) -> Description:
+        lines = plain_lines(card.text)
+        page = "\n".join(lines)
+        flags = flags_of(card, page)
+        kind = kind_of(card, page)
+        named = set(content_words(card.name[:_MOST_NAME]))
+        about = named | set(
+            content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MOST_NAME])
+        )
+        text = cleaned(lines, about - _GENERIC)
+        if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
+            text = put_together(card, kind)
+        return Description(
+            text=text,
+            kind=kind,
+            source=self.name,
+            fingerprint=fingerprint(card),
+            weight=weight_of(card, page, flags.slider),
+            slider=flags.slider,
+            speed=flags.speed,
+            utility=flags.utility,
+        )
+
+
+def put_together(card: AdapterCard, kind: str) -> str:
+    """A sentence made of nothing but the card's own name, tags and trigger words; empty where there
+    are none.
+    """
+    name = _core(card.name[:_MOST_NAME])
+    known = set(content_words(name)) | _GENERIC
+    details: list[str] = []
+    stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
+    for piece in stated[:_MOST_STATED]:
+        detail, said = _detail(piece[:_MOST_NAME])
+        if not said <= known:
+            details.append(detail)
+            known |= said
+            if len(details) == _MOST_NAMED:
+                break
+    if not name and not details:
+        return ""
+    subject = name or details.pop(0)
+    text = _BY_KIND[kind].format(subject) + (f", with {', '.join(details)}" if details else "")
+    return text[: MOST_TEXT - 1].rstrip(" ,.") + "."
+
+
+@lru_cache(maxsize=1 << 13)  # of a catalogue's tags, most are said again and again
+def _detail(piece: str) -> tuple[str, frozenset[str]]:
+    """A tag or trigger as it can be read, and its words: none where it says nothing of the
+    picture.
+    """
+    text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
+    said = frozenset(content_words(text))
+    if not said.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
+        return text, frozenset()
+    return text, said
+
+
+def fingerprint(card: AdapterCard) -> str:
+    """Of everything that is read here, and of the rules."""
+    read = [
+        VERSION,
+        card.name,
+        card.kind,
+        card.tags,
+        card.triggers,
+        card.text,
+        [(example.prompt, example.weight) for example in card.examples],
+    ]
+    return hashlib.sha256(json.dumps(read, ensure_ascii=True).encode("ascii")).hexdigest()[:32]
+
+
+def _core(name: str) -> str:
+    """The name without version, brackets of makers and the words that every name has; the whole
+    where nothing is left.
+    """
+    whole = tidy_text(name).replace("_", " ").strip()
+    core = re.sub(r"\s+", " ", _NOT_THE_NAME.sub(" ", whole))
+    for _ in range(3):
+        core = _LOOSE_ENDS.sub("", core).strip()
+    return re.sub(r"\s+", " ", _PARTING.sub(", ", core)) or whole

@@ -1,0 +1,327 @@
+"""Refresh the catalogue: card -> description -> entry -> vector. Only what changed is worked on; a
+stop loses nothing finished.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeVar
+
+from stylus_ext.catalogue.embed import EmbedCatalogue
+from stylus_ext.catalogue.replaced import ReplacedFiles
+from stylus_ext.core.card import (
+    AdapterCard,
+    AdapterKey,
+    Digests,
+    LocalFile,
+    groups,
+    local_card,
+    merged,
+    names,
+    speaking,
+    under,
+)
+from stylus_ext.core.entry import VIEWS, Entry, embedded_text, preferred
+from stylus_ext.core.errors import Note
+from stylus_ext.core.family import family_of
+from stylus_ext.core.ports import CardSource, Progress, Refiner, Sighting, Store
+from stylus_ext.core.sources import Memory
+
+logger = logging.getLogger(__name__)
+
+
+_BATCH = 256
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh did."""
+
+    written: int = 0
+    gone: int = 0
+    united: int = 0
+    vectors: int = 0
+    notes: tuple[Note, ...] = ()
+
+
+class RefreshCatalogue:
+    """The use case for any source of cards."""
+
+    def __init__(self, store: Store, refiner: Refiner) -> None:
+        self._store = store
+        self._refiner = refiner
+        self._replaced = ReplacedFiles(store, lambda card, files: self.entry(card, None, files))
+
+    def __call__(self, source: CardSource, progress: Progress) -> Refreshed:
+        known = self._store.files()
+        notes: list[Note] = []
+        written = united = 0
+        for batch in _batches(source.cards(known, progress), _BATCH):
+            notes += [sighting.note for sighting in batch if sighting.note is not None]
+            done, joined = self.take([sighting for sighting in batch if sighting.card is not None])
+            written, united = written + done, united + joined
+            progress.report(f"reading {source.name}", written)
+        gone = source.gone(self._store.files())
+        self.forget(gone)
+        logger.info("%s: %d cards written, %d notes", source.name, written, len(notes))
+        return Refreshed(written=written, gone=len(gone), united=united, notes=tuple(notes))
+
+    def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
+        """Puts cards, and the files they were read from, into the catalogue; says how many, and how
+        many entries became one.
+        """
+        sightings = self._replaced.settle(sightings)
+        cards = [sighting.card for sighting in sightings if sighting.card is not None]
+        united = self._unite(cards)
+        owners = self._store.owners() if any(sighting.file for sighting in sightings) else {}
+        homes = self._store.keep(cards)
+        files: dict[AdapterKey, list[LocalFile]] = {}
+        for sighting in sightings:
+            if sighting.card is not None and sighting.file is not None:
+                files.setdefault(homes[sighting.card.key], []).append(sighting.file)
+        self._renew(set(homes.values()), files)
+        moved = [
+            file.path
+            for home, found in files.items()
+            for file in found
+            if owners.get(file.path, home) != home
+        ]
+        self._drop({owners[path] for path in moved}, frozenset(moved))
+        return len(cards), united
+
+    def renew(self, keys: Iterable[AdapterKey]) -> None:
+        """Makes entries anew of what is kept about them: after a kill between the keeping and the
+        making.
+        """
+        self._renew(set(self._store.stated(keys)), {})
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """These files are not there any more; an entry that nothing but such a file spoke of goes
+        with it.
+        """
+        owners = self._store.owners()
+        self._drop({owners[path] for path in paths if path in owners}, frozenset(paths))
+
+    def _drop(self, keys: Collection[AdapterKey], paths: frozenset[str]) -> None:
+        if not keys:
+            return
+        entries = self._store.read(keys)
+        stated = self._store.stated(entries)
+        left = {
+            key: tuple(file for file in entry.files if file.path not in paths)
+            for key, entry in entries.items()
+        }
+        orphans = [
+            key
+            for key, files in left.items()
+            if not files and all(card.source == "local" for card in stated.get(key, ()))
+        ]
+        self._store.remove(orphans)
+        others = [
+            replace(entry, files=left[key]) for key, entry in entries.items() if key not in orphans
+        ]
+        self._store.write(others)
+        self._renew({entry.key for entry in others}, {})
+
+    def _renew(
+        self, keys: Iterable[AdapterKey], files: Mapping[AdapterKey, Sequence[LocalFile]]
+    ) -> None:
+        """Writes entries anew from what the sources state; `files` come beside those that are
+        known.
+        """
+        stated = self._store.stated(keys)
+        before = self._store.read(stated)
+        entries = []
+        for key, cards in stated.items():
+            if not cards:
+                continue
+            old = before.get(key)
+            found = {file.path: file for file in (*(old.files if old else ()), *files.get(key, ()))}
+            card = under(key, merged(speaking(cards, found.values())))
+            entries.append(self.entry(card, old, tuple(found.values())))
+        self._store.write(entries)
+
+    def entry(
+        self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()
+    ) -> Entry:
+        """The entry that a card makes."""
+        description = self._refiner.refine(card)
+        family = family_of(card.base_model)
+        if old is None:
+            return Entry(card=card, description=description, family=family, files=files)
+        return replace(
+            old,
+            card=card,
+            description=preferred(description, old.description),
+            family=family,
+            files=files,
+        )
+
+    def _unite(self, cards: Sequence[AdapterCard]) -> int:
+        """Cards that speak of one adapter make one of all the entries that have any of its names;
+        says how many went.
+        """
+        known = self._store.resolve({name for card in cards for name in names(card)})
+        united = 0
+        for group in groups(cards):
+            firsts = list(
+                dict.fromkeys(
+                    known[name] for card in group for name in names(card) if name in known
+                )
+            )
+            for other in firsts[1:]:
+                self._unite_two(firsts[0], other)
+                united += 1
+        return united
+
+    def _unite_two(self, first: AdapterKey, other: AdapterKey) -> None:
+        """The better description of the two stays."""
+        before = self._store.read([first, other])
+        self._store.unite(first, other)
+        if first in before and other in before:
+            best = preferred(before[first].description, before[other].description)
+            if best != before[first].description:
+                self._store.write(
+                    [
+                        replace(entry, description=best)
+                        for entry in self._store.read([first]).values()
+                    ]
+                )
+
+
+def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+class HashFiles:
+    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop
+    loses one file at most.
+
+    `changing` is held only while a hash is written down, so that nobody waits for gigabytes to be
+    read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        refresh: RefreshCatalogue,
+        digest: Callable[[LocalFile, Progress], Digests | None],
+        changing: AbstractContextManager[object],
+    ) -> None:
+        self._store = store
+        self._refresh = refresh
+        self._digest = digest
+        self._changing = changing
+
+    def __call__(self, progress: Progress) -> int:
+        waiting = [file for file in self._store.files().values() if file.sha256 is None]
+        owners = self._store.owners()
+        hashed = 0
+        for number, file in enumerate(waiting):
+            progress.report("hashing", number, len(waiting))
+            digests = self._digest(file, progress)
+            if digests is not None:
+                with self._changing:
+                    hashed += self._learn(owners[file.path], file, digests)
+        progress.report("hashing", len(waiting), len(waiting))
+        return hashed
+
+    def know(self, path: str, sha256: str) -> bool:
+        """The hash of one file that somebody else has computed; whether that was news."""
+        with self._changing:
+            file = self._store.files().get(path)
+            if file is None or file.sha256 is not None:
+                return False
+            return self._learn(self._store.owners()[path], file, Digests(sha256.lower(), ""))
+
+    def _learn(self, owner: AdapterKey, file: LocalFile, digests: Digests) -> bool:
+        """The hash becomes one more name of the entry, which unites it with what another source
+        knows under that name; not where the file changed or left while it was read, and waits to be
+        hashed again.
+        """
+        entry = self._store.read([owner]).get(owner)
+        card = (
+            local_card(self._store.stated([owner]).get(entry.key, ()), file.path)
+            if entry and file in entry.files
+            else None
+        )
+        if card is None:
+            return False
+        self._refresh.take(
+            [Sighting(card=_hashed(card, digests), file=replace(file, sha256=digests.sha256))]
+        )
+        return True
+
+
+def _hashed(card: AdapterCard, digests: Digests) -> AdapterCard:
+    """What was computed takes the place of any hash that was believed before; of the tensors' the
+    host believes the header's first.
+    """
+    name = AdapterKey.sha256(digests.sha256)
+    others = [key for key in names(card) if key.scheme != "sha256"]
+    first, *rest = [*others, name]
+    return replace(
+        card, key=first, equivalents=tuple(sorted([*rest])), auto_v3=card.auto_v3 or digests.auto_v3
+    )
+
+
+_TAKING = "taking"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a page goes through; `changing` is held while the catalogue changes and never while the
+    network is waited for.
+    """
+
+    store: Store
+    refresh: RefreshCatalogue
+    embed: EmbedCatalogue
+    changing: AbstractContextManager[object]
+    memory: Memory
+
+    def take(self, cards: Sequence[AdapterCard]) -> int:
+        """Cards become entries, and those whose texts are others now get vectors; how many. To be
+        called while `changing` is held.
+        """
+        keys = [card.key for card in cards]
+        before = self._texts(keys)
+        self.memory.remember(_TAKING, json.dumps(list(map(str, keys))))
+        self.refresh.take([Sighting(card=card) for card in cards])
+        self.memory.remember(_TAKING, "")
+        changed = [key for key, texts in self._texts(keys).items() if before.get(key) != texts]
+        self.embed.these(changed)
+        return len(VIEWS) * len(changed)
+
+    def withdraw(self, keys: Sequence[AdapterKey]) -> int:
+        """Entries that are not to be offered any longer; a file that the user has keeps its own.
+        While `changing` is held.
+        """
+        found = self.store.read(self.store.resolve(keys).values())
+        gone = [key for key, entry in found.items() if not entry.files]
+        self.store.remove(gone)
+        return len(gone)
+
+    def mend(self) -> None:
+        """Cards that were kept when we were killed, and are no entries yet."""
+        left = self.memory.remembered(_TAKING)
+        if left:
+            with self.changing:
+                self.refresh.renew(map(AdapterKey.parse, json.loads(left)))
+                self.memory.remember(_TAKING, "")
+
+    def _texts(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, tuple[str, ...]]:
+        """All that vectors are made from."""
+        entries = self.store.read(keys)
+        return {
+            entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
+            for entry in entries.values()
+        }

@@ -1,0 +1,229 @@
+"""A file that holds another LoRA than before leaves the entry it was in. In: sightings. Out: the
+same, with the catalogue ready for them.
+
+What other sources said of the old content goes home under keys of its own; edits stay with the
+first key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from stylus_ext.core.card import (
+    AdapterCard,
+    AdapterKey,
+    LocalFile,
+    groups,
+    local_card,
+    merged,
+    names,
+    path_name,
+    speaking,
+    tells_of,
+    under,
+)
+from stylus_ext.core.entry import Entry
+from stylus_ext.core.ports import Sighting, Store
+
+logger = logging.getLogger(__name__)
+
+
+_RANK = ("civitai", "sha256", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the file that a sighting speaks of: its entry, the card it had, and its row
+    if it is there still.
+    """
+
+    home: AdapterKey
+    card: AdapterCard | None
+    file: LocalFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A file that holds something else now, as it was and as it is."""
+
+    before: _Known
+    card: AdapterCard
+    file: LocalFile
+
+
+class ReplacedFiles:
+    """`entry` makes an entry of a card and its files."""
+
+    def __init__(
+        self, store: Store, entry: Callable[[AdapterCard, tuple[LocalFile, ...]], Entry]
+    ) -> None:
+        self._store = store
+        self._entry = entry
+
+    def settle(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Parts the entries of files that were replaced. Where that cannot be told yet, the new
+        card keeps the old hash, which the one that is computed later confirms or contradicts.
+        """
+        settled = list(sightings)
+        known = self._known(settled)
+        leaving: dict[AdapterKey, list[_Gone]] = {}
+        for place, (sighting, before) in enumerate(zip(sightings, known, strict=True)):
+            if before is None or sighting.card is None or sighting.file is None:
+                continue
+            other = _is_other(before, sighting.card, sighting.file)
+            if other:
+                leaving.setdefault(before.home, []).append(
+                    _Gone(before, sighting.card, sighting.file)
+                )
+            elif other is None:
+                settled[place] = replace(sighting, card=_with_hashes(sighting.card, before))
+        for home, gone in leaving.items():
+            self._part(home, gone)
+        return settled
+
+    def _known(self, sightings: Sequence[Sighting]) -> list[_Known | None]:
+        places = [
+            (path_name(one.card), one.file.path) if one.card and one.file else (None, "")
+            for one in sightings
+        ]
+        if not any(path for _, path in places):
+            return [None] * len(places)
+        files, owners = self._store.files(), self._store.owners()
+        led = self._store.resolve(
+            {name for name, path in places if name is not None and path not in owners}
+        )
+        stated = self._store.stated(
+            {*(owners[path] for _, path in places if path in owners), *led.values()}
+        )
+        held: dict[AdapterKey, list[str]] = {}
+        for path, owner in owners.items():
+            held.setdefault(owner, []).append(path)
+        found: list[_Known | None] = []
+        for name, path in places:
+            home = owners.get(path) or (None if name is None else led.get(name))
+            card = None if home is None else local_card(stated.get(home, ()), path)
+            # One that comes back is compared with what it was, unless the entry has its namesake in
+            # another folder.
+            away = home is not None and path not in owners
+            if home is None or (
+                away
+                and (card is None or any(tells_of(name, other) for other in held.get(home, ())))
+            ):
+                found.append(None)
+            else:
+                found.append(_Known(home, card, files.get(path)))
+        return found
+
+    def _part(self, home: AdapterKey, gone: Sequence[_Gone]) -> None:
+        """The files under their paths, and as many entries as the other cards tell of, each under
+        its own key.
+        """
+        entry = self._store.read([home])[home]
+        old = [one.before.card for one in gone if one.before.card is not None]
+        left = {
+            path
+            for card in (*old, *(one.card for one in gone))
+            if (path := path_name(card)) is not None
+        }
+        paths = {one.file.path for one in gone}
+        stated = [card for card in self._store.stated([home]).get(home, ()) if card not in old]
+        cards = _at_home(stated, left, _content_keys(old, () if home in left else (home,)))
+        files = [
+            (file, local_card(cards, file.path)) for file in entry.files if file.path not in paths
+        ]
+        kept, entries = self._anew(gone)
+        for together in groups(cards):
+            mine = tuple(file for file, card in files if card in together)
+            group = sorted(speaking(together, mine), key=lambda card: _RANK.index(card.key.scheme))
+            kept += together
+            if all(card.source in ("local", "pictures") for card in group) and not mine:
+                continue  # of something that is nowhere now: it waits for that under its key
+            first = home if any(home in names(card) for card in group) else group[0].key
+            entries.append(self._entry(under(first, merged(group)), mine))
+        self._store.part(home, kept, entries)
+        logger.info(
+            "%s: %d files hold something else now; %d entries come of it",
+            home,
+            len(gone),
+            len(entries),
+        )
+
+    def _anew(self, gone: Sequence[_Gone]) -> tuple[list[AdapterCard], list[Entry]]:
+        """Each file under its path alone; what else it is called by is taken in as of any file,
+        after a stop by the next refresh.
+        """
+        cards = [
+            (replace(one.card, key=path, equivalents=()), one.file)
+            for one in gone
+            if (path := path_name(one.card)) is not None
+        ]
+        entries = [
+            self._entry(card, (replace(file, mtime_ns=0, sha256=None),)) for card, file in cards
+        ]
+        return [card for card, _ in cards], entries
+
+
+def _is_other(before: _Known, card: AdapterCard, file: LocalFile) -> bool | None:
+    """Whether the file holds something else than before; None while that cannot be told."""
+    old = before.card
+    if old is not None and old.auto_v3 and card.auto_v3:
+        return old.auto_v3 != card.auto_v3  # rewriting the header changes the file, not its tensors
+    if before.file is not None and before.file.size != file.size:
+        return True
+    for was, now in (
+        (_hashes(old, before.file), _hashes(card, file)),
+        (_civitai(old), _civitai(card)),
+    ):
+        if was and now:
+            return was.isdisjoint(now)
+    if before.file is None:
+        return bool(
+            _hashes(old, None) or _civitai(old)
+        )  # it was away: nothing vouches for its being the same
+    return None
+
+
+def _hashes(card: AdapterCard | None, file: LocalFile | None) -> set[AdapterKey]:
+    found = set() if card is None else {key for key in names(card) if key.scheme == "sha256"}
+    if file is not None and file.sha256 is not None:
+        found.add(AdapterKey.sha256(file.sha256))
+    return found
+
+
+def _civitai(card: AdapterCard | None) -> set[AdapterKey]:
+    return set() if card is None else {key for key in names(card) if key.scheme == "civitai"}
+
+
+def _with_hashes(card: AdapterCard, before: _Known) -> AdapterCard:
+    return replace(
+        card,
+        equivalents=tuple(
+            sorted({*card.equivalents, *_hashes(before.card, before.file)} - {card.key})
+        ),
+    )
+
+
+def _content_keys(old: Iterable[AdapterCard], otherwise: Iterable[AdapterKey]) -> list[AdapterKey]:
+    """By which the old content is known wherever its file lies, the best first."""
+    found = {key for card in old for key in names(card) if key.scheme != "path"}
+    return [*sorted(found, key=lambda key: (_RANK.index(key.scheme), key)), *otherwise]
+
+
+def _at_home(
+    cards: Iterable[AdapterCard], left: set[AdapterKey], content: Sequence[AdapterKey]
+) -> list[AdapterCard]:
+    """The cards under keys of their own; pictures, which know an adapter by the name of its file,
+    under the content's.
+    """
+    found = []
+    for card in cards:
+        own = (
+            content[:1]
+            if card.source == "pictures"
+            else [key for key in names(card) if key not in left]
+        )
+        if own:
+            found.append(replace(card, key=own[0], equivalents=tuple(own[1:])))
+    return found

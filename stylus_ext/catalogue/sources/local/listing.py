@@ -1,0 +1,211 @@
+"""One look at the LoRA folders: the files, their sidecars and which of them hide one another;
+nothing is opened.
+
+The host knows a file by its stem alone and goes through the folders in natural order, a later file
+hiding an earlier one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.catalogue.sources.local.sidecars import PREVIEWS, SIDECARS
+from stylus_ext.core.errors import Note
+
+SUFFIX = ".safetensors"
+_LOW_BITS = (1 << 24) - 1
+_OWN_BITS = 0xFFF << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file as the file system shows it. `changed_ns` is the newest time of the file and what
+    belongs to it; its last 24 bits (a sixtieth of a second) are two checksums, of the file's own
+    time and of all, so that an old sidecar that comes or goes shows, and an old file that takes the
+    place of a newer one.
+    """
+
+    path: str
+    relative: str
+    stem: str
+    size: int
+    mtime_ns: int
+    changed_ns: int
+    sidecars: tuple[str, ...]
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies in the folders: the files that the host sees by stem, those it does not, and what
+    could not be read.
+    """
+
+    seen: Mapping[str, Found]
+    hidden: Sequence[Found]
+    folders: Mapping[str, int]
+    unread: Sequence[str]
+    notes: Sequence[Note]
+
+
+@dataclass(slots=True)
+class _Walk:
+    files: list[Found] = field(default_factory=list)
+    folders: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def list_folders(roots: Sequence[Path]) -> Listing:
+    """Every `.safetensors` below the roots, links to folders followed, each folder once."""
+    walk = _Walk()
+    real: set[str] = set()
+    seen: dict[str, Found] = {}
+    hidden: list[Found] = []
+    for root in roots:
+        start = len(walk.files)
+        _visit_all(root.absolute(), walk, real)
+        for file in sorted(walk.files[start:], key=_host_order):
+            if file.stem in seen:
+                hidden.append(seen[file.stem])
+            seen[file.stem] = file
+    walk.notes.extend(
+        Note(
+            "file_hidden",
+            f"{file.path} is left out: the WebUI knows files by name alone and takes "
+            f"{seen[file.stem].path} instead. Rename one of them.",
+        )
+        for file in hidden
+    )
+    return Listing(seen, hidden, walk.folders, walk.unread, walk.notes)
+
+
+def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            itself = str(Path(folder).resolve(strict=True))
+            if itself in real:
+                continue
+            real.add(itself)
+            mtime_ns = Path(folder).stat().st_mtime_ns
+            with os.scandir(folder) as entries:
+                inside = {entry.name: entry for entry in entries}
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # Python before 3.13 raises RuntimeError for a loop of links
+            walk.unread.append(folder)
+            reason = error.strerror if isinstance(error, OSError) else error
+            walk.notes.append(
+                Note(
+                    "folder_unreadable", f"The folder {_shown(folder)} could not be read: {reason}."
+                )
+            )
+            continue
+        walk.folders[folder] = mtime_ns
+        waiting.extend(entry.path for entry in inside.values() if _is_folder(entry))
+        _visit(inside, str(root), walk)
+
+
+def _visit(inside: Mapping[str, os.DirEntry[str]], root: str, walk: _Walk) -> None:
+    for entry in inside.values():
+        if (
+            not entry.name.lower().endswith(SUFFIX)
+            or entry.name.startswith("._")
+            or _is_folder(entry)
+        ):
+            continue
+        shown = _shown(entry.name)
+        if shown != entry.name:
+            walk.notes.append(
+                Note("file_name", f"{shown} was skipped: its name is not valid text. Rename it.")
+            )
+            continue
+        try:
+            if not entry.is_file():
+                walk.notes.append(
+                    Note(
+                        "file_unreadable",
+                        f"{shown} was skipped: it is not a file, or a link to nowhere.",
+                    )
+                )
+                continue
+            walk.files.append(_found(entry, inside, root))
+        except OSError as error:
+            walk.notes.append(Note("file_unreadable", f"{shown} was skipped: {error.strerror}."))
+
+
+def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root: str) -> Found:
+    about = entry.stat()
+    stem = entry.name[: -len(SUFFIX)]
+    newest = about.st_mtime_ns
+    own = check = zlib.crc32(b"%d" % about.st_mtime_ns)
+    present = []
+    for suffix in (*SIDECARS, *PREVIEWS):
+        beside = _regular(inside.get(stem + suffix))
+        if beside is not None:
+            present.append(suffix)
+            newest = max(newest, beside.st_mtime_ns)
+            check = zlib.crc32(
+                b"%s %d %d" % (suffix.encode(), beside.st_size, beside.st_mtime_ns), check
+            )
+    preview = next((suffix for suffix in present if suffix in PREVIEWS), None)
+    return Found(
+        path=entry.path,
+        relative=Path(entry.path).relative_to(root).as_posix(),
+        stem=stem,
+        size=about.st_size,
+        mtime_ns=about.st_mtime_ns,
+        changed_ns=(newest & ~_LOW_BITS) | (own << 12 & _OWN_BITS) | (check & 0xFFF),
+        sidecars=tuple(suffix for suffix in present if suffix in SIDECARS),
+        preview="" if preview is None else inside[stem + preview].path,
+    )
+
+
+def same_time(one_ns: int, other_ns: int) -> bool:
+    """Whether the file itself, not what lies beside it, has the same time in two of
+    `changed_ns`.
+    """
+    return (one_ns ^ other_ns) & _OWN_BITS == 0
+
+
+def _regular(entry: os.DirEntry[str] | None) -> os.stat_result | None:
+    """What the file system says of a file; None for links to nowhere, and pipes, at which a reader
+    would wait for ever.
+    """
+    try:
+        return entry.stat() if entry is not None and entry.is_file() else None
+    except OSError:
+        return None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _shown(name: str) -> str:
+    """The name as text: bytes that are none come out as question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _host_order(file: Found) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    folder, _, name = file.path.rpartition(os.sep)
+    return _natural(folder), _natural(name)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """The key by which "b10" comes after "b9"."""
+    parts: Iterator[str] = (part for part in re.split(r"([0-9]+)", text.lower()) if part)
+    return [
+        (int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts
+    ]

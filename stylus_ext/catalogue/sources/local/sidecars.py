@@ -1,0 +1,290 @@
+"""JSON as Civitai's API gives it, kept beside the file by some downloader: a version, a model, or a
+search's answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from stylus_ext.catalogue.sources.local.facts import Facts, joined
+from stylus_ext.core.card import Example
+from stylus_ext.core.errors import Note
+from stylus_ext.net.values import (
+    NotJson,
+    auto_v3,
+    digest,
+    groups,
+    identity,
+    name,
+    number,
+    parsed,
+    rows,
+    table,
+    tags,
+    text,
+    weight,
+    without_tags,
+)
+
+_MOST_IMAGES = 100
+_LONGEST_PROMPT = 2_000
+_LONGEST_URL = 500
+_KIB = 1024
+_LORA_TAG = re.compile(r"<lora:([^:<>]+):([0-9.]+)")
+_AUTO_V2 = 10
+FEWEST_VOTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The LoRA file beside which the sidecar lies, and what itself says it is called."""
+
+    stem: str
+    size: int
+    alias: str = ""
+    auto_v3: str = ""
+
+    def is_called(self, name: str) -> bool:
+        return name.casefold() in {self.stem.casefold(), self.alias.casefold()} - {""}
+
+
+def civitai_facts(content: object, subject: Subject) -> Facts:
+    """What a version's or a model's JSON states about the file; `{}` stands for "not found" and
+    states nothing.
+    """
+    found = table(content)
+    items = rows(found.get("items"))
+    if items:
+        found = table(items[0])
+    versions = [table(version) for version in rows(found.get("modelVersions"))]
+    if versions:
+        return _facts(
+            _version_of(versions, subject), {**found, "modelId": found.get("id")}, subject
+        )
+    return _facts(found, {**table(found.get("model")), "modelId": found.get("modelId")}, subject)
+
+
+def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mapping[str, object]:
+    """The version that the file is of: the one with its name, or the only one."""
+    for version in versions:
+        if any(PurePath(name(file.get("name"))).stem == subject.stem for file in _files(version)):
+            return version
+    return versions[0] if len(versions) == 1 else {}
+
+
+def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: Subject) -> Facts:
+    images = [table(image) for image in rows(version.get("images"))][:_MOST_IMAGES]
+    version_id = identity(version.get("id"))
+    hashes = _hashes(version, subject)
+    sha256 = digest(hashes.get("SHA256"))
+    short = auto_v3(hashes.get("AutoV3"))
+    stats = table(version.get("stats")) or table(model.get("stats"))
+    creator = table(model.get("creator")) or table(version.get("creator"))
+    about = filter(None, (text(model.get("description")), text(version.get("description"))))
+    return Facts(
+        name=name(model.get("name")),
+        version=name(version.get("name")),
+        model_id=identity(model.get("modelId")),
+        version_id=version_id,
+        base_model=name(version.get("baseModel")),
+        tags=tags(rows(model.get("tags"))),
+        triggers=groups(rows(version.get("trainedWords"))),
+        text="\n".join(dict.fromkeys(about)),
+        examples=tuple(
+            _examples(
+                images, replace(subject, auto_v3=subject.auto_v3 or short), version_id, sha256
+            )
+        ),
+        images=len(images) or None,
+        downloads=identity(stats.get("downloadCount")),
+        rating=_rating(stats),
+        nsfw=model.get("nsfw") is True,
+        creator=name(creator.get("username")),
+        sha256=sha256,
+        auto_v3=short,
+    )
+
+
+def _rating(stats: Mapping[str, object]) -> float | None:
+    """The share of thumbs that point up, where there are enough of them to say anything."""
+    up, down = (
+        number(stats.get("thumbsUpCount")) or 0.0,
+        number(stats.get("thumbsDownCount")) or 0.0,
+    )
+    return up / (up + down) if min(up, down) >= 0 and up + down >= FEWEST_VOTES else None
+
+
+def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
+    return [table(file) for file in rows(version.get("files"))]
+
+
+def _hashes(version: Mapping[str, object], subject: Subject) -> Mapping[str, object]:
+    """The hashes of our file: of the listed file with its name or of the only model, if its size is
+    right.
+    """
+    models = [
+        file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")
+    ]
+    named = [file for file in models if PurePath(name(file.get("name"))).stem == subject.stem]
+    likely = named or models
+    if len(likely) != 1:
+        return {}
+    size = number(likely[0].get("sizeKB"))
+    if size is not None and abs(size * _KIB - subject.size) > _KIB:
+        return {}
+    return table(likely[0].get("hashes"))
+
+
+def _examples(
+    images: list[Mapping[str, object]], subject: Subject, version_id: int | None, sha256: str
+) -> Iterator[Example]:
+    for image in images:
+        meta = table(image.get("meta")) or image
+        meta = table(meta.get("meta")) or meta
+        prompt = text(meta.get("prompt") or meta.get("positive"), _LONGEST_PROMPT)
+        if without_tags(prompt):
+            used = _used_weight(meta, prompt, subject, version_id, sha256)
+            url = text(image.get("url"), _LONGEST_URL)
+            yield Example(
+                without_tags(prompt),
+                used,
+                url if url.startswith("https://") and " " not in url else "",
+            )
+
+
+def _used_weight(
+    meta: Mapping[str, object], prompt: str, subject: Subject, version_id: int | None, sha256: str
+) -> float | None:
+    """The weight at which the picture used this LoRA, if it says so."""
+    for one in map(table, rows(meta.get("civitaiResources"))):
+        if version_id is not None and identity(one.get("modelVersionId")) == version_id:
+            return weight(one.get("weight"))
+    for one in map(table, rows(meta.get("resources"))):
+        hashed = text(one.get("hash")).lower()
+        ours = len(hashed) >= _AUTO_V2 and (sha256.startswith(hashed) or subject.auto_v3 == hashed)
+        if one.get("type") == "lora" and (ours or subject.is_called(name(one.get("name")))):
+            return weight(one.get("weight"))
+    tagged = _LORA_TAG.findall(prompt)
+    fitting = [number for named, number in tagged if subject.is_called(named)]
+    if fitting or len(tagged) == 1:
+        return weight((fitting or [tagged[0][1]])[0])
+    return None
+
+
+_LARGEST = 8 * 1024 * 1024
+_PICTURES = ("png", "jpg", "jpeg", "webp", "gif")
+
+PREVIEWS = tuple(f"{infix}.{kind}" for infix in ("", ".preview") for kind in _PICTURES)
+"""What the host shows for a LoRA, in its order; each takes the place of `.safetensors`."""
+
+
+def _a1111(content: object, _: Subject) -> Facts:
+    """The host's own editor, and the ids that downloaders add to it."""
+    said = table(content)
+    about = filter(None, (text(said.get("description")), text(said.get("notes"))))
+    return Facts(
+        base_model=name(said.get("sd version")),
+        triggers=groups(re.split(r"\n|\|\|", text(said.get("activation text")))),
+        text="\n".join(about),
+        weight=weight(said.get("preferred weight")),
+        negative_text=text(said.get("negative text")),
+        model_id=identity(said.get("modelId")),
+        version_id=identity(said.get("modelVersionId")),
+        sha256=digest(said.get("sha256")),
+    )
+
+
+def _lora_manager(content: object, subject: Subject) -> Facts:
+    """ComfyUI's LoRA Manager: its own fields, then what it keeps of Civitai's."""
+    said = table(content)
+    called = name(said.get("model_name"))
+    own = Facts(
+        name="" if called == subject.stem else called,
+        base_model=name(said.get("base_model")),
+        tags=tags(rows(said.get("tags"))),
+        text="\n".join(filter(None, (text(said.get("modelDescription")), text(said.get("notes"))))),
+        weight=_tipped(said.get("usage_tips")),
+        sha256=digest(said.get("sha256")),
+    )
+    return joined([own, civitai_facts(said.get("civitai"), subject)])
+
+
+def _tipped(tips: object) -> float | None:
+    """The weight in LoRA Manager's tips, a JSON text inside the JSON; the middle where only a range
+    is given.
+    """
+    try:
+        said = table(parsed(tips) if isinstance(tips, str) and tips else tips)
+    except NotJson:
+        return None
+    low, high = number(said.get("strength_min")), number(said.get("strength_max"))
+    middle = (low + high) / 2 if low is not None and high is not None else None
+    return weight(said.get("strength")) or weight(middle)
+
+
+def _rgthree(content: object, subject: Subject) -> Facts:
+    said = table(content)
+    words = (
+        table(word).get("word") if isinstance(word, dict) else word
+        for word in rows(said.get("trainedWords"))
+    )
+    own = Facts(
+        name=name(said.get("name")),
+        base_model=name(said.get("baseModel")),
+        triggers=groups(words),
+        tags=tags(rows(said.get("tags"))),
+        text=text(said.get("userNote")),
+        sha256=digest(said.get("sha256")),
+    )
+    kept = civitai_facts(table(said.get("raw")).get("civitai"), subject)
+    pictures = civitai_facts({"images": said.get("images")}, subject)
+    return joined([own, kept, pictures])
+
+
+_Reader = Callable[[object, Subject], Facts]
+
+_JSON: Mapping[str, _Reader] = {
+    ".json": _a1111,
+    ".civitai.info": civitai_facts,
+    ".metadata.json": _lora_manager,
+    ".api_info.json": civitai_facts,
+    ".safetensors.rgthree-info.json": _rgthree,
+}
+_TEXTS = (".description.txt", ".txt")
+
+SIDECARS = (*_JSON, *_TEXTS)
+"""What takes the place of `.safetensors` in the name of a sidecar, the trusted first."""
+
+
+def read_sidecars(
+    folder: Path, suffixes: Collection[str], subject: Subject
+) -> tuple[list[Facts], list[Note]]:
+    """What the sidecars with these suffixes state, the trusted first, and a note for each that
+    cannot be read.
+    """
+    stated, notes = [], []
+    for suffix in SIDECARS:
+        if suffix in suffixes:
+            path = folder / (subject.stem + suffix)
+            try:
+                stated.append(_read(path, suffix, subject))
+            except (OSError, NotJson) as error:
+                reason = error.strerror or error if isinstance(error, OSError) else error
+                notes.append(Note("sidecar_skipped", f"{path.name} was left out: {reason}."))
+    return stated, notes
+
+
+def _read(path: Path, suffix: str, subject: Subject) -> Facts:
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise NotJson("it is larger than anybody needs")
+    reader = _JSON.get(suffix)
+    if reader is None:
+        return Facts(text=text(data.decode("utf-8-sig", "replace")))
+    if not data.strip():
+        return Facts()
+    return reader(parsed(data), subject)

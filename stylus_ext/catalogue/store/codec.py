@@ -1,0 +1,188 @@
+"""JSON texts of cards, descriptions and edits. In: our frozen types. Out: text that SQLite and
+UTF-8 can hold, and back.
+
+Fields that hold their default are left out; fields that are not known are passed over, so that
+neighbours in age can read each other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
+from stylus_ext.core.entry import Description, Edits
+from stylus_ext.core.errors import InvalidInput
+
+_MARK = "\ufdd0"
+_UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
+_MARKED = re.compile("\ufdd0([0-9a-f]{4})")
+_parse = json.JSONDecoder().raw_decode
+Converters = Mapping[str, Callable[[Any], Any]]
+
+
+def to_column(text: str) -> str:
+    """File names may hold lone surrogates, which UTF-8 cannot: they are spelled out behind a
+    character that is none.
+    """
+    return (
+        text if text.isascii() else _UNSAFE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
+    )
+
+
+def from_column(text: str) -> str:
+    if text.isascii() or _MARK not in text:
+        return text
+    return _MARKED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def dump(value: Any) -> str:
+    return to_column(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def load(text: str) -> Any:
+    return json.loads(from_column(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, AdapterKey):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Example):
+        said = [value.prompt, value.weight, value.image]
+        return said if value.image else said[: 1 + (value.weight is not None)]
+    if isinstance(value, RemoteFile):
+        return _said(value, _REMOTE_DEFAULTS)
+    return value
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    return {item.name: item.default for item in fields(kind)}
+
+
+_REMOTE_DEFAULTS = _defaults(RemoteFile)
+_CARD_DEFAULTS = _defaults(AdapterCard)
+_DESCRIPTION_DEFAULTS = _defaults(Description)
+_EDITS_DEFAULTS = _defaults(Edits)
+
+
+def _said(value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    said = {}
+    for name, default in defaults.items():
+        held = getattr(value, name)
+        if default is MISSING or held != default:
+            said[name] = _plain(held)
+    return said
+
+
+def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
+    return tuple(map(AdapterKey.parse, values))
+
+
+def _examples(values: list[list[Any]]) -> tuple[Example, ...]:
+    return tuple([Example(*value[:3]) for value in values])
+
+
+def _remote(value: dict[str, Any] | None) -> RemoteFile | None:
+    return None if value is None else RemoteFile(**_known(value, _REMOTE_DEFAULTS, {}))
+
+
+_CARD: Converters = {
+    "key": AdapterKey.parse,
+    "tags": tuple,
+    "triggers": tuple,
+    "examples": _examples,
+    "remote": _remote,
+    "equivalents": _keys,
+}
+_EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
+
+
+def _known(
+    raw: dict[str, Any], defaults: Mapping[str, Any], converters: Converters
+) -> dict[str, Any]:
+    """`raw`, which is used up, with the types of our own."""
+    known = (
+        raw
+        if raw.keys() <= defaults.keys()
+        else {name: raw[name] for name in raw if name in defaults}
+    )
+    for name, convert in converters.items():
+        if name in known:
+            known[name] = convert(known[name])
+    return known
+
+
+def card_text(card: AdapterCard) -> str:
+    return dump(_said(card, _CARD_DEFAULTS))
+
+
+def card_of(raw: dict[str, Any]) -> AdapterCard:
+    return AdapterCard(**_known(raw, _CARD_DEFAULTS, _CARD))
+
+
+def body_text(card: AdapterCard, description: Description) -> str:
+    """Both in one text: the parser is called once for an entry."""
+    return dump([_said(card, _CARD_DEFAULTS), _said(description, _DESCRIPTION_DEFAULTS)])
+
+
+def body_of(text: str) -> tuple[AdapterCard, Description]:
+    card, description = _parse(from_column(text))[0]
+    return card_of(card), Description(**_known(description, _DESCRIPTION_DEFAULTS, {}))
+
+
+def edits_plain(edits: Edits) -> dict[str, Any]:
+    return _said(edits, _EDITS_DEFAULTS)
+
+
+def edits_of(raw: Any) -> Edits:
+    """Checked field by field, since people may write user.jsonl by hand."""
+    if not isinstance(raw, dict):
+        raise InvalidInput("Edits must be a JSON object.")
+    right: dict[str, Callable[[Any], bool]] = {
+        "state": lambda value: isinstance(value, str),
+        "text": lambda value: isinstance(value, str),
+        "kind": lambda value: isinstance(value, str),
+        "weight": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+        "triggers": lambda value: (
+            isinstance(value, list) and all(isinstance(item, str) for item in value)
+        ),
+    }
+    for name, check in right.items():
+        value = raw.get(name)
+        if value is not None and not check(value):
+            raise InvalidInput(f"{value!r} cannot be the {name} of an edit.")
+    known = {name: value for name, value in raw.items() if value is not None}
+    return Edits(**_known(known, _EDITS_DEFAULTS, _EDITS))
+
+
+# Scripts written without spaces: every character is a word, so that a part of a name is found as a
+# phrase.
+_UNSPACED = re.compile("([\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff])")
+_WORD = re.compile(r"[^\W_]+")
+_MOST_WORDS = 12
+
+
+def indexed(text: str) -> str:
+    if text.isascii():
+        return text.replace("\0", " ")
+    plain = (
+        unicodedata.normalize("NFKC", text)
+        .replace("\0", " ")
+        .encode("utf-8", "replace")
+        .decode("utf-8")
+    )
+    return _UNSPACED.sub(r" \1 ", plain)
+
+
+def query(text: str) -> str:
+    """Every word must be found, as the beginning of a word; empty where the text has no words."""
+    found = (_WORD.findall(indexed(word)) for word in text.split())
+    return " AND ".join(
+        f'"{" ".join(words)}" *' for words in list(filter(None, found))[:_MOST_WORDS]
+    )

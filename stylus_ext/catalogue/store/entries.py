@@ -1,0 +1,284 @@
+"""Entries as rows. In: entries, or keys. Out: the rows that hold, list and find them, and entries
+made from rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from stylus_ext.catalogue.store import codec
+from stylus_ext.catalogue.store.aliases import chunks
+from stylus_ext.catalogue.store.codec import from_column, indexed, to_column
+from stylus_ext.core.card import AdapterKey, LocalFile
+from stylus_ext.core.entry import VIEWS, Edits, Entry, embedded_text, text_fingerprint
+from stylus_ext.core.errors import InvalidInput
+
+_COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
+_FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
+_PAGE = 1000
+_MOST_TEXT = 2000
+Row = tuple[str, int, str, str, "str | None"]
+
+
+@dataclass
+class Batch:
+    """One transaction of writing: every entry that it touches gets a revision of its own."""
+
+    connection: sqlite3.Connection
+    revision: int
+
+    def next_revision(self) -> int:
+        self.revision += 1
+        return self.revision
+
+
+def listed_name(name: str) -> str:
+    """As names are sorted and as a part of one is looked for."""
+    return to_column(unicodedata.normalize("NFKC", name).casefold())
+
+
+@contextmanager
+def sound() -> Iterator[None]:
+    """Around the making of our types from rows: pages have no checksums, so what SQLite can read
+    may not be what was written.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, KeyError, InvalidInput) as error:
+        raise sqlite3.DatabaseError(f"malformed content: {error}") from error
+
+
+def key_of(column: str) -> AdapterKey:
+    return AdapterKey.parse(from_column(column))
+
+
+def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
+    files = files_of(connection, [row[0] for row in rows])
+    with sound():
+        return [
+            Entry(
+                *codec.body_of(body),
+                from_column(family),
+                Edits() if edits is None else codec.edits_of(codec.load(edits)),
+                files.get(key, ()),
+            )
+            for key, _, family, body, edits in rows
+        ]
+
+
+def files_of(
+    connection: sqlite3.Connection, keys: Iterable[str]
+) -> dict[str, tuple[LocalFile, ...]]:
+    found: dict[str, tuple[LocalFile, ...]] = {}
+    for some, marks in chunks(keys):
+        rows = connection.execute(
+            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks})"  # noqa: S608
+            " ORDER BY id",
+            some,
+        ).fetchall()
+        with sound():
+            for key, *values in rows:
+                found[key] = (*found.get(key, ()), file_of(*values))
+    return found
+
+
+def file_of(path: str, stem: str, size: int, mtime_ns: int, sha256: str | None) -> LocalFile:
+    return LocalFile(from_column(path), from_column(stem), size, mtime_ns, sha256)
+
+
+def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
+    """By first key."""
+    found: dict[str, Entry] = {}
+    for some, marks in chunks(keys):
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} {_FROM} WHERE e.key IN ({marks})", some
+        ).fetchall()
+        found.update(zip((row[0] for row in rows), entries_of(connection, rows), strict=True))
+    return found
+
+
+def page_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, Entry]]:
+    """The next entries in the order of revisions; empty at the end."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} {_FROM} WHERE e.revision > ? AND e.revision <= ? ORDER BY e.revision"
+        f" LIMIT {_PAGE}",
+        (since, upto),
+    ).fetchall()
+    return list(zip((row[1] for row in rows), entries_of(connection, rows), strict=True))
+
+
+def put(batch: Batch, entry: Entry) -> None:
+    """`entry` as it is to be read back, its edits included: those are on record elsewhere and only
+    shape what is listed.
+    """
+    connection, key = batch.connection, to_column(str(entry.key))
+    number = _number(connection, key)
+    body = codec.body_text(entry.card, entry.description)
+    connection.execute("INSERT OR REPLACE INTO bodies (id, body) VALUES (?, ?)", (number, body))
+    _put_files(batch, key, entry.files)
+    _list(batch, number, entry)
+
+
+def _number(connection: sqlite3.Connection, key: str) -> int:
+    """The entry's, or the next free one."""
+    row = connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM entries").fetchone()
+    return int(row[0])
+
+
+def _list(batch: Batch, number: int, entry: Entry) -> None:
+    """What is searched, filtered and compared without reading the texts."""
+    connection, key = batch.connection, to_column(str(entry.key))
+    prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
+    connection.execute(
+        "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name,"
+        " title_print, card_print, refined, bare) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            key,
+            batch.next_revision(),
+            to_column(entry.family),
+            entry.kind,
+            entry.edits.state,
+            bool(entry.files),
+            listed_name(entry.card.name),
+            *prints,
+            entry.description.refined,
+            entry.card.bare,
+        ),
+    )
+    connection.execute("DELETE FROM gone WHERE key = ?", (key,))
+    texts = (
+        entry.card.name,
+        "\n".join(entry.triggers),
+        "\n".join(entry.card.tags),
+        entry.text[:_MOST_TEXT],
+        "\n".join(file.stem for file in entry.files),
+    )
+    connection.execute(
+        "INSERT OR REPLACE INTO search (rowid, name, triggers, tags, body, files) VALUES (?, ?, ?,"
+        " ?, ?, ?)",
+        (number, *map(indexed, texts)),
+    )
+
+
+def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
+    connection = batch.connection
+    connection.execute("DELETE FROM files WHERE key = ?", (key,))
+    robbed: dict[str, None] = {}
+    for file in files:
+        path = to_column(file.path)
+        robbed.update(
+            dict.fromkeys(
+                row[0]
+                for row in connection.execute("SELECT key FROM files WHERE path = ?", (path,))
+            )
+        )
+        connection.execute(
+            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256) VALUES (?, ?,"
+            " ?, ?, ?, ?)",
+            (path, key, to_column(file.stem), file.size, file.mtime_ns, file.sha256),
+        )
+    refresh(batch, (other for other in robbed if other != key))
+
+
+def refresh(batch: Batch, keys: Iterable[str]) -> None:
+    """Lists entries anew after their edits, files or names changed."""
+    for key, entry in entries_at(batch.connection, keys).items():
+        _list(batch, _number(batch.connection, key), entry)
+
+
+def drop(batch: Batch, key: str) -> None:
+    """The entry, not what the user decided about it."""
+    connection = batch.connection
+    number = _number(connection, key)
+    for table, column, value in (
+        ("entries", "id", number),
+        ("bodies", "id", number),
+        ("search", "rowid", number),
+        ("files", "key", key),
+        ("cards", "key", key),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608
+    connection.execute(
+        "INSERT OR REPLACE INTO gone (key, revision) VALUES (?, ?)", (key, batch.next_revision())
+    )
+
+
+def gone_after(
+    connection: sqlite3.Connection, since: int, upto: int
+) -> list[tuple[int, AdapterKey]]:
+    rows = connection.execute(
+        "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision",
+        (since, upto),
+    ).fetchall()
+    with sound():
+        return [(revision, key_of(key)) for revision, key in rows]
+
+
+def with_key(entry: Entry, first: AdapterKey) -> Entry:
+    """The same entry under its first key; the key it came with becomes one of its equivalents."""
+    if entry.key == first:
+        return entry
+    others = dict.fromkeys((*entry.card.equivalents, entry.key))
+    return replace(
+        entry,
+        card=replace(
+            entry.card, key=first, equivalents=tuple(key for key in others if key != first)
+        ),
+    )
+
+
+_MOST = 2_000
+
+
+class Recent:
+    """An entry's revision says whether it is still the same: one plan after the other asks for the
+    same popular ones.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, tuple[int, Entry]] = OrderedDict()
+
+    def entries_at(self, connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
+        """The connection must be in a transaction, so that revisions and rows are of one moment."""
+        revisions: dict[str, int] = {}
+        for some, marks in chunks(keys):
+            revisions.update(
+                connection.execute(
+                    f"SELECT key, revision FROM entries WHERE key IN ({marks})",  # noqa: S608
+                    some,
+                )
+            )
+        found = self._find(revisions)
+        read = entries_at(connection, (key for key in revisions if key not in found))
+        self._keep(read, revisions)
+        found.update(read)
+        return found
+
+    def _find(self, revisions: dict[str, int]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        with self._lock:
+            for key, revision in revisions.items():
+                held = self._held.get(key)
+                if held is not None and held[0] == revision:
+                    found[key] = held[1]
+                    self._held.move_to_end(key)
+        return found
+
+    def _keep(self, read: dict[str, Entry], revisions: dict[str, int]) -> None:
+        with self._lock:
+            for key, entry in read.items():
+                self._held[key] = (revisions[key], entry)
+                self._held.move_to_end(key)
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)

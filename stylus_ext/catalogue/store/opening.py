@@ -1,0 +1,224 @@
+"""Opens the catalogue of a data folder whatever its state. In: a folder. Out: a sound database, and
+notes on what had to be done.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylus_ext.catalogue.store.database import DAMAGED, Damaged, Database
+from stylus_ext.catalogue.store.schema import STEPS, migrate, read_meta, version
+from stylus_ext.core.errors import Note, StoreProblem
+
+_log = logging.getLogger(__name__)
+NAME = "catalogue.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How to open: `vfs` names another of SQLite's file systems, `steps` another history of the
+    schema.
+    """
+
+    folder: Path
+    wait_s: float = 10
+    holder: Callable[[], str] | None = None
+    vfs: str = ""
+    steps: Sequence[str] = STEPS
+
+    @property
+    def path(self) -> Path:
+        return self.folder / NAME
+
+    def database(self, mode: str) -> Database:
+        options = f"mode={mode}" + (f"&vfs={self.vfs}" if self.vfs else "")
+        return Database(self.path, wait_s=self.wait_s, holder=self.holder, options=options)
+
+
+def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
+    try:
+        opening.folder.mkdir(parents=True, exist_ok=True)
+        exists = opening.path.is_file()
+    except OSError as error:
+        raise StoreProblem(
+            f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}."
+        ) from error
+    if not _can_write(opening, exists):
+        return _read_only(opening, exists)
+    try:
+        return _writable(opening)
+    except Damaged as problem:
+        _log.warning("%s", problem)
+        aside = _move_aside(opening.path)
+        database, notes = _writable(opening)
+        said = (
+            f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index"
+            " your folders again to fill it."
+        )
+        return database, [Note("catalogue_rebuilt", said), *notes]
+
+
+def _can_write(opening: Opening, exists: bool) -> bool:
+    """Asked of the file but never by opening it: closing it again would drop the locks that SQLite
+    has on it elsewhere.
+    """
+    effective = os.access in os.supports_effective_ids
+    if exists and not os.access(opening.path, os.W_OK, effective_ids=effective):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=opening.folder):
+            return True
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _writable(opening: Opening) -> tuple[Database, list[Note]]:
+    database = opening.database("rwc")
+    try:
+        with database.told():
+            return database, _prepare(database, opening)
+    except BaseException:
+        database.abandon()
+        raise
+
+
+def _prepare(database: Database, opening: Opening) -> list[Note]:
+    connection = database.connection
+    alone = _only_alone(connection)
+    database.tune()
+    have = _checked_version(connection, opening)
+    notes = _journal_mode(connection, alone)
+    if have > 0 and read_meta(connection, "clean") != "1":
+        _check(connection)
+    if have < len(opening.steps):
+        with database.writing() as connection:
+            # Another process may have been quicker while this one waited for the lock.
+            migrate(connection, version(connection), opening.steps)
+    return notes
+
+
+def _checked_version(connection: sqlite3.Connection, opening: Opening) -> int:
+    have = version(connection)
+    if have > len(opening.steps):
+        raise StoreProblem(
+            f"The catalogue {opening.path} was written by a newer Stylus (schema {have}, this one"
+            f" knows {len(opening.steps)}). It was left alone: update Stylus, or choose another"
+            " data folder."
+        )
+    return have
+
+
+def _only_alone(connection: sqlite3.Connection) -> bool:
+    """A write-ahead log that came from another disk is readable here by one connection alone, if
+    files cannot be shared.
+    """
+    try:
+        connection.execute("SELECT name FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if "unable to open" not in str(error):
+            raise
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        return True
+    return False
+
+
+def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
+    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback
+    journal.
+    """
+    mode = "" if alone else _try_log(connection)
+    if mode == "wal":
+        return []
+    if mode != "delete":
+        connection.execute("PRAGMA journal_mode = DELETE")
+    if alone:
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT name FROM sqlite_master").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    said = (
+        "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a"
+        " slower kind of journal."
+    )
+    return [Note("catalogue_journal", said)]
+
+
+def _try_log(connection: sqlite3.Connection) -> str:
+    try:
+        return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        _log.info("no write-ahead log: %s", error)
+        return ""
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Of every page, since the last one to write did not close it; a kill does no harm, a power cut
+    may.
+    """
+    said = "it was found so in use"
+    if read_meta(connection, "clean") != DAMAGED:
+        said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise Damaged(f"The catalogue is damaged: {said}.")
+
+
+def _move_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.corrupt-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        path.rename(aside)
+        for end in ("-wal", "-shm", "-journal"):
+            beside = path.with_name(path.name + end)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + end))
+    except OSError as error:
+        raise StoreProblem(
+            f"The damaged catalogue {path} cannot be moved aside: {error.strerror or error}."
+        ) from error
+    return aside
+
+
+def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
+    if not exists:
+        raise StoreProblem(
+            f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that"
+            " can be written."
+        )
+    try:
+        database, have = _opened_to_read(opening, "ro")
+    except Damaged:
+        raise
+    except StoreProblem:
+        # A write-ahead log needs a file beside it that cannot be made here.
+        database, have = _opened_to_read(opening, "ro&immutable=1")
+    if have < len(opening.steps):
+        database.abandon()
+        raise StoreProblem(
+            f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date:"
+            " its folder is read-only."
+        )
+    return database, [
+        Note(
+            "catalogue_read_only",
+            f"{opening.folder} is read-only: the catalogue can be searched but not changed.",
+        )
+    ]
+
+
+def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:
+    database = opening.database(mode)
+    try:
+        with database.told():
+            return database, _checked_version(database.connection, opening)
+    except BaseException:
+        database.abandon()
+        raise

@@ -1,0 +1,154 @@
+"""Search as one types. In: a user's text, a filter, a page. Out: keys of that page, and how many
+there are in all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from stylus_ext.catalogue.store.codec import from_column, query, to_column
+from stylus_ext.catalogue.store.database import Database
+from stylus_ext.catalogue.store.entries import listed_name
+from stylus_ext.catalogue.store.schema import read_meta
+from stylus_ext.core.ports import Filter, Tally
+
+MOST = 5_000
+"""So many are counted and can be paged through once there is a text."""
+_RANKED = 1_000
+_WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
+
+
+def find(
+    connection: sqlite3.Connection, text: str, keep: Filter, offset: int, limit: int
+) -> tuple[list[str], int]:
+    where, values = _kept(keep)
+    if not text.strip():
+        return _listing(connection, where, values, offset, limit)
+    found: list[str] = []
+    wanted = query(text)
+    if wanted:
+        found = _by_words(connection, text, wanted, where, values)
+    if not found:
+        found = _by_part(connection, text, where, values)
+    return found[offset : offset + limit], len(found)
+
+
+def _kept(keep: Filter) -> tuple[str, list[str | int]]:
+    parts: list[str] = []
+    values: list[str | int] = []
+    for column in ("family", "kind", "state", "on_disk", "refined", "bare"):
+        value: str | bool | None = getattr(keep, column)
+        if value is not None:
+            parts.append(f"AND e.{column} = ?")
+            values.append(to_column(value) if isinstance(value, str) else int(value))
+    return " ".join(parts), values
+
+
+def _listing(
+    connection: sqlite3.Connection, where: str, values: list[str | int], offset: int, limit: int
+) -> tuple[list[str], int]:
+    total = connection.execute(
+        f"SELECT count(*) FROM entries e WHERE 1 {where}",  # noqa: S608
+        values,
+    ).fetchone()[0]
+    numbers = connection.execute(
+        f"SELECT e.key FROM entries e WHERE 1 {where} ORDER BY e.name, e.id LIMIT ? OFFSET ?",  # noqa: S608
+        (*values, limit, offset),
+    )
+    return [key for (key,) in numbers], total
+
+
+def _by_words(
+    connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]
+) -> list[str]:
+    """Names that begin with the text, then names that hold its words, then all others; the best
+    first while they are few.
+    """
+    start = listed_name(text.strip())
+    begun = connection.execute(
+        f"SELECT e.key FROM entries e WHERE e.name >= ? AND e.name < ? || char(1114111) {where} "  # noqa: S608
+        f"ORDER BY e.name, e.id LIMIT {MOST}",
+        (start, start, *values),
+    )
+    found = dict.fromkeys(key for (key,) in begun)
+    joined = f"FROM search s CROSS JOIN entries e ON e.id = s.rowid WHERE search MATCH ? {where}"
+    if len(found) < MOST:
+        named = connection.execute(
+            f"SELECT e.name, e.key {joined} LIMIT {MOST}", (f"name : ({wanted})", *values)
+        )
+        found.update(dict.fromkeys(key for _, key in sorted(named)))
+    if len(found) < MOST:
+        others = connection.execute(
+            f"SELECT e.key {joined} LIMIT {MOST}", (wanted, *values)
+        ).fetchall()
+        if len(others) <= _RANKED:
+            ranked = f"SELECT e.key {joined} ORDER BY bm25(search, {_WEIGHTS}), e.id"
+            others = connection.execute(ranked, (wanted, *values)).fetchall()
+        found.update(dict.fromkeys(key for (key,) in others))
+    return list(found)[:MOST]
+
+
+def _by_part(
+    connection: sqlite3.Connection, text: str, where: str, values: list[str | int]
+) -> list[str]:
+    """Inside of words, and what is no word at all."""
+    rows = connection.execute(
+        f"SELECT e.key FROM entries e WHERE instr(e.name, ?) {where} ORDER BY e.name, e.id LIMIT"  # noqa: S608
+        f" {MOST}",
+        (listed_name(text.strip()), *values),
+    )
+    return [key for (key,) in rows]
+
+
+_ENTRIES = (
+    "SELECT family, kind, state, on_disk, refined, bare, count(*) FROM entries GROUP BY 1, 2, 3, 4,"
+    " 5, 6"
+)
+_DUPLICATES = (
+    "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
+)
+_UNNAMED = """SELECT count(*) FROM files f WHERE f.key NOT LIKE 'civitai:%'
+    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.first = f.key AND a.key LIKE 'civitai:%')"""
+
+
+class CountedTallies:
+    """Implements `Tallies`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: tuple[str, Tally] | None = None
+
+    def tally(self) -> Tally:
+        with self._database.snapshot() as connection:
+            revision = read_meta(connection, "revision")
+            known = self._known
+            if known is None or known[0] != revision:
+                known = self._known = (revision, _counted(connection))
+            return known[1]
+
+
+def _counted(connection: sqlite3.Connection) -> Tally:
+    families: Counter[str] = Counter()
+    here: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    refined = bare = 0
+    for family, kind, state, on_disk, is_refined, is_bare, number in connection.execute(_ENTRIES):
+        families[from_column(family)] += number
+        here[from_column(family)] += number * on_disk
+        kinds[kind] += number
+        states[state] += number
+        refined += number * is_refined
+        bare += number * (is_bare and on_disk)
+    return Tally(
+        entries=families.total(),
+        on_disk=here.total(),
+        families={name: (number, here[name]) for name, number in families.most_common()},
+        kinds=dict(kinds.most_common()),
+        states=dict(states),
+        refined=refined,
+        bare=bare,
+        duplicates=connection.execute(_DUPLICATES).fetchone()[0],
+        unnamed=connection.execute(_UNNAMED).fetchone()[0],
+    )

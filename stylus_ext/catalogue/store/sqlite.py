@@ -1,0 +1,294 @@
+"""The catalogue's truth in a data folder: catalogue.sqlite, and user.jsonl from which the user's
+edits survive it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from heapq import merge
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.catalogue.store import aliases, search
+from stylus_ext.catalogue.store import edits as decided
+from stylus_ext.catalogue.store import edits as said
+from stylus_ext.catalogue.store import entries as rows
+from stylus_ext.catalogue.store.codec import from_column, to_column
+from stylus_ext.catalogue.store.entries import Batch, Recent
+from stylus_ext.catalogue.store.journal import UserJournal
+from stylus_ext.catalogue.store.opening import Opening, open_catalogue
+from stylus_ext.catalogue.store.schema import read_meta, write_meta
+from stylus_ext.catalogue.store.side_tables import Beside, Memory
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
+from stylus_ext.core.entry import Edits, Entry, View
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.ports import Change, Filter, Page
+
+
+def _column(key: AdapterKey) -> str:
+    return to_column(str(key))
+
+
+class SqliteStore:
+    """Implements `Store`. May be used from several threads; `notes` tell what opening had to do."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wait_s: float = 10,
+        holder: Callable[[], str] | None = None,
+        vfs: str = "",
+    ) -> None:
+        """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's
+        file systems.
+        """
+        self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
+        self._journal = UserJournal(folder)
+        self._recent = Recent()
+        self.memory = Memory(self._database)
+        self.beside = Beside(
+            self._database, lambda *said: decided.remark(self._changing, self._journal, *said)
+        )
+        self.verdicts = self.beside.verdicts
+        try:
+            if not self._database.read_only:
+                notes += self._replay()
+            with self._database.reading() as connection:
+                self._identity = read_meta(connection, "identity")
+        except BaseException:
+            self._database.abandon()
+            raise
+        self.notes: tuple[Note, ...] = tuple(notes)
+
+    def close(self) -> None:
+        self._database.close()
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def revision(self) -> int:
+        with self._database.reading() as connection:
+            return _revision(connection)
+
+    @contextmanager
+    def _changing(self) -> Iterator[Batch]:
+        with self._database.writing() as connection:
+            batch = Batch(connection, _revision(connection))
+            yield batch
+            write_meta(connection, "revision", str(batch.revision))
+
+    def _replay(self) -> list[Note]:
+        """Takes from user.jsonl what the catalogue does not know: all of it, when the catalogue is
+        new.
+        """
+        with self._database.reading() as connection:
+            if not decided.is_behind(connection, self._journal):
+                return []
+        with self._changing() as batch:
+            torn = self._journal.repair()
+            caught = decided.catch_up(batch, self._journal)
+        said = (
+            "The last line of user.jsonl was unfinished and is passed over; all before it is in"
+            " place."
+        )
+        return [*([Note("user_journal_repaired", said)] if torn else []), *caught.notes(torn)]
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """An entry whose key is by now another's alias is written under that first key."""
+        written = list(entries)
+        with self._changing() as batch:
+            records = [
+                record for entry in written if (record := _write_one(batch, entry)) is not None
+            ]
+            if records:
+                decided.record(batch, self._journal, records)
+
+    def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
+        asked = {key: _column(key) for key in keys}
+        with self._database.snapshot() as connection:
+            found = self._recent.entries_at(connection, asked.values())
+            firsts = _firsts(
+                connection, (key for key, column in asked.items() if column not in found)
+            )
+            found.update(self._recent.entries_at(connection, firsts.values()))
+        asked.update(firsts)
+        return {key: found[column] for key, column in asked.items() if column in found}
+
+    def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
+        kept = list(cards)
+        with self._changing() as batch:
+            for card in kept:
+                decided.keep(batch, self._journal, card)
+            with rows.sound():
+                return {
+                    card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)]))
+                    for card in kept
+                }
+
+    def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
+        asked = list(map(_column, keys))
+        with self._database.snapshot() as connection:
+            owners = [aliases.owner(connection, [column]) for column in asked]
+            return {
+                rows.key_of(first): cards
+                for first, cards in said.stated(connection, owners).items()
+            }
+
+    def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
+        asked = list(keys)
+        with self._database.snapshot() as connection:
+            firsts = _firsts(connection, asked)
+            with rows.sound():
+                return {key: rows.key_of(first) for key, first in firsts.items()}
+
+    def unite(self, first: AdapterKey, other: AdapterKey) -> None:
+        with self._changing() as batch:
+            firsts = _firsts(batch.connection, [first, other])
+            if first not in firsts:
+                raise InvalidInput(
+                    f"{first} is not in the catalogue, so nothing can be united with it."
+                )
+            stays, goes = firsts[first], firsts.get(other, _column(other))
+            if stays != goes:
+                self._unite(batch, stays, goes)
+
+    def _unite(self, batch: Batch, stays: str, goes: str) -> None:
+        connection = batch.connection
+        goes = aliases.owner(connection, [goes])
+        mine, had = decided.edits_at(connection, stays), decided.edits_at(connection, goes)
+        connection.execute("UPDATE files SET key = ? WHERE key = ?", (stays, goes))
+        aliases.move(connection, goes, stays)
+        if aliases.is_entry(connection, goes):
+            rows.drop(batch, goes)
+        if mine is not None or had is not None:
+            # user.jsonl speaks of the other key, or knows the first by fewer names; last there must
+            # be what counts from now on.
+            kept = (mine or Edits()).filled(had or Edits())
+            decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
+        rows.refresh(batch, [stays])
+
+    def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
+        kept, written = list(cards), list(entries)
+        with self._changing() as batch:
+            connection = batch.connection
+            first = aliases.owner(connection, [_column(key)])
+            staying = {
+                _column(name)
+                for entry in written
+                if _column(entry.key) == first
+                for name in entry.card.equivalents
+            }
+            gone = [name for name in aliases.names(connection, first) if name not in staying]
+            if (decision := decided.edits_at(connection, first)) is not None:
+                # Else user.jsonl would give the edits these names again.
+                decided.record(
+                    batch, self._journal, [decided.edit_record(connection, first, decision, gone)]
+                )
+            if aliases.is_entry(connection, first):
+                rows.drop(batch, first)
+            aliases.forget(connection, first, aliases.names(connection, first))
+            for card in kept:
+                said.keep_card(connection, card)
+            for entry in written:
+                _write_one(batch, entry)
+
+    def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
+        with self._database.reading() as connection:
+            held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608
+            with rows.sound():
+                return {
+                    rows.key_of(key): (from_column(family), print_) for key, family, print_ in held
+                }
+
+    def changes(self, since: int) -> Iterator[Change]:
+        """Read page by page up to today's revision; what changes meanwhile is found after the last
+        one that was given.
+        """
+        upto = self.revision
+        with self._database.reading() as connection:
+            gone = rows.gone_after(connection, since, upto)
+        return merge(
+            (Change(entry.key, revision, entry) for revision, entry in self._pages(since, upto)),
+            (Change(key, revision, None) for revision, key in gone),
+            key=lambda change: change.revision,
+        )
+
+    def _pages(self, since: int, upto: int) -> Iterator[tuple[int, Entry]]:
+        while since < upto:
+            with self._database.snapshot() as connection:
+                page = rows.page_after(connection, since, upto)
+            if not page:
+                return
+            yield from page
+            since = page[-1][0]
+
+    def remove(self, keys: Iterable[AdapterKey]) -> None:
+        """The user's edits stay on record, for the day when the adapter comes back; so do its
+        names, which lead to them.
+        """
+        asked = list(keys)
+        with self._changing() as batch:
+            for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
+                rows.drop(batch, first)
+                if decided.edits_at(batch.connection, first) is None:
+                    aliases.forget(batch.connection, first, aliases.names(batch.connection, first))
+
+    def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
+        with self._database.snapshot() as connection:
+            keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit))
+            found = rows.entries_at(connection, keys)
+            with rows.sound():
+                return Page(tuple([found[key] for key in keys]), total)
+
+    def edit(self, key: AdapterKey, edits: Edits) -> Entry:
+        with self._changing() as batch:
+            first = _firsts(batch.connection, [key]).get(key)
+            if first is None:
+                raise InvalidInput(f"{key} is not in the catalogue, so it cannot be edited.")
+            decided.record(
+                batch, self._journal, [decided.edit_record(batch.connection, first, edits)]
+            )
+            return rows.entries_at(batch.connection, [first])[first]
+
+    def files(self) -> dict[str, LocalFile]:
+        with self._database.reading() as connection:
+            held = connection.execute(
+                "SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path"
+            ).fetchall()
+            with rows.sound():
+                return {file.path: file for file in (rows.file_of(*values) for values in held)}
+
+    def owners(self) -> dict[str, AdapterKey]:
+        with self._database.reading() as connection:
+            held = connection.execute("SELECT path, key FROM files ORDER BY path").fetchall()
+            with rows.sound():
+                return {from_column(path): rows.key_of(column) for path, column in held}
+
+
+def _revision(connection: sqlite3.Connection) -> int:
+    with rows.sound():
+        return int(read_meta(connection, "revision"))
+
+
+def _firsts(connection: sqlite3.Connection, keys: Iterable[AdapterKey]) -> dict[AdapterKey, str]:
+    asked = {key: _column(key) for key in keys}
+    found = aliases.firsts(connection, asked.values())
+    return {key: found[column] for key, column in asked.items() if column in found}
+
+
+def _write_one(batch: Batch, entry: Entry) -> dict[str, Any] | None:
+    """The record of its edits, where the entry brings the first ones."""
+    connection, asked = batch.connection, _column(entry.key)
+    first = aliases.firsts(connection, [asked]).get(asked, asked)
+    entry = rows.with_key(entry, entry.key if first == asked else rows.key_of(first))
+    aliases.adopt(connection, first, map(_column, entry.card.equivalents))
+    known = decided.edits_at(connection, first)
+    rows.put(batch, entry.edited(known or Edits()))
+    if known is not None or entry.edits == Edits():
+        return None
+    return decided.edit_record(connection, first, entry.edits)

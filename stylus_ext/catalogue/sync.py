@@ -1,0 +1,296 @@
+"""Read a catalogue on the network into ours, page by page: resumed after any end, incremental
+afterwards, embedded as it comes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from stylus_ext.catalogue.refresh import Workshop
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import Cancelled, Note
+from stylus_ext.core.ports import Progress
+from stylus_ext.core.sources import CataloguePage, Check, CursorLost, RemoteCatalogue, Wanted
+
+logger = logging.getLogger(__name__)
+
+
+_MOST_EMPTY = 25
+"""Pages with nothing on them in a row; a service that sifts a page after it has cut it sends some
+on the way.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlState:
+    """After the pages so far. `until`: what came out before then is known from an earlier crawl,
+    which ended.
+    """
+
+    cursor: str | None = None
+    models: int = 0
+    kept: int = 0
+    written: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    newest: str = ""
+    until: str = ""
+    ended: bool = False
+    empty: int = 0
+    in_order: bool = True
+
+    def after(self, page: CataloguePage, written: int, wanted: Wanted) -> CrawlState:
+        """One page further. It is the last when there is no next, when enough was read, or when all
+        on it was known before.
+        """
+        models, empty = self.models + page.models, 0 if page.models else self.empty + 1
+        known = bool(self.until and page.models and page.in_order) and page.newest <= self.until
+        nowhere = page.cursor is None or page.cursor == self.cursor or empty > _MOST_EMPTY
+        return replace(
+            self,
+            cursor=page.cursor,
+            models=models,
+            kept=self.kept + len(page.cards),
+            written=self.written + written,
+            skipped=dict(Counter(self.skipped) + Counter(page.skipped)),
+            newest=max(self.newest, page.newest),
+            ended=nowhere or known or bool(wanted.top and models >= wanted.top),
+            empty=empty,
+            in_order=page.in_order,
+        )
+
+    def again(self, wanted: Wanted) -> CrawlState:
+        """The next crawl of the same: what is new since, where newest come first; all of it where a
+        rank may have changed.
+        """
+        since = max(self.newest, self.until)
+        return (
+            CrawlState()
+            if wanted.top or not self.in_order
+            else CrawlState(until=since, newest=since)
+        )
+
+    def afresh(self) -> CrawlState:
+        """From the beginning, since the place is lost; what an earlier crawl had read stays
+        known.
+        """
+        return CrawlState(until=self.until, newest=self.until)
+
+    def left(self, wanted: Wanted) -> int | None:
+        return max(0, wanted.top - self.models) if wanted.top else None
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_text(cls, text: str) -> CrawlState | None:
+        """None for what is none: then the crawl begins anew, which costs time and nothing else."""
+        try:
+            said: Any = json.loads(text)
+            state = cls(**said)
+            counts = [state.models, state.kept, state.written, *state.skipped.values()]
+            fits = all(isinstance(count, int) for count in counts) and isinstance(
+                state.cursor, (str, type(None))
+            )
+        except (ValueError, TypeError, AttributeError):
+            return None
+        return (
+            state
+            if fits and isinstance(state.newest, str) and isinstance(state.until, str)
+            else None
+        )
+
+
+_TICK_S = 0.1
+_T = TypeVar("_T")
+
+
+class ReadAhead(Generic[_T]):
+    """One thread that fetches; `tick` is called in the caller's while it waits, and may raise."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="stylus-ahead")
+        self._stop = threading.Event()
+        self._next: Future[_T] | None = None
+
+    def begin(self, work: Callable[[Check], _T]) -> None:
+        self._next = self._pool.submit(work, self._check)
+
+    def result(self, tick: Callable[[], None]) -> _T:
+        if self._next is None:
+            raise Cancelled("Nothing was asked for.")
+        while not wait([self._next], _TICK_S).done:
+            tick()
+        return self._next.result()
+
+    def __enter__(self) -> ReadAhead[_T]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled("The reading was stopped.")
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a crawl did in all, the parts before an interruption included: `unchanged` is what was
+    kept and known as it is.
+    """
+
+    models: int = 0
+    kept: int = 0
+    written: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    vectors: int = 0
+    resumed: bool = False
+    incremental: bool = False
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def unchanged(self) -> int:
+        return self.kept - self.written
+
+
+class SyncCatalogue:
+    """The use case. After each page its place is written down behind its cards, so that a kill
+    costs one page at most.
+    """
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def __call__(
+        self,
+        catalogue: RemoteCatalogue,
+        wanted: Wanted,
+        progress: Progress,
+        *,
+        afresh: bool = False,
+    ) -> Synced:
+        self._shop.mend()
+        step = f"reading {catalogue.name}"
+        progress.report(step, 0, wanted.top or None)
+        wanted = catalogue.checked(wanted, lambda: progress.report(step, 0, wanted.top or None))
+        name = f"crawl.{catalogue.name}.{wanted.fingerprint}"
+        before = None if afresh else CrawlState.of_text(self._shop.memory.remembered(name))
+        state = CrawlState() if before is None else before.again(wanted) if before.ended else before
+        crawl = _Crawl(self._shop, catalogue, wanted, name, _Meter(step, state, wanted, progress))
+        resumed = before is not None and not before.ended
+        try:
+            state = crawl.run(state)
+            notes: tuple[Note, ...] = ()
+        except CursorLost:
+            state = crawl.run(state.afresh())
+            notes = (
+                Note(
+                    "crawl_restarted",
+                    f"{catalogue.name} had forgotten the place where the last reading stopped, so"
+                    " it began anew.",
+                ),
+            )
+        with self._shop.changing:
+            made = crawl.vectors + self._shop.embed(progress)
+        done = Synced(
+            state.models,
+            state.kept,
+            state.written,
+            state.skipped,
+            made,
+            resumed,
+            bool(state.until),
+            notes,
+        )
+        logger.info(
+            "%s: %d models, %d kept, %d written, skipped %s",
+            catalogue.name,
+            done.models,
+            done.kept,
+            done.written,
+            dict(done.skipped),
+        )
+        return done
+
+
+class _Crawl:
+    def __init__(
+        self, shop: Workshop, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
+    ) -> None:
+        self._shop, self._catalogue, self._wanted, self._name, self._meter = (
+            shop,
+            catalogue,
+            wanted,
+            name,
+            meter,
+        )
+        self.vectors = 0
+
+    def run(self, state: CrawlState) -> CrawlState:
+        with ReadAhead[CataloguePage]() as ahead:
+            self._fetch(ahead, state)
+            while True:
+                page = ahead.result(partial(self._meter.tell, state))
+                after = state.after(page, 0, self._wanted)
+                if not after.ended:
+                    self._fetch(ahead, after)
+                written = self._take(page)
+                state = replace(after, written=state.written + written)
+                self._shop.memory.remember(self._name, state.to_text())
+                self._meter.tell(state)
+                if state.ended:
+                    return state
+
+    def _fetch(self, ahead: ReadAhead[CataloguePage], state: CrawlState) -> None:
+        ahead.begin(
+            lambda check: self._catalogue.page(
+                self._wanted, state.cursor, state.left(self._wanted), check
+            )
+        )
+
+    def _take(self, page: CataloguePage) -> int:
+        """What is new or changed goes into the catalogue and is embedded; how many that were."""
+        with self._shop.changing:
+            known = self._stated(page)
+            fresh = [card for card in page.cards if card not in known]
+            if fresh:
+                self.vectors += self._shop.take(fresh)
+            if page.banned and self._shop.withdraw(page.banned):
+                logger.info("%s: entries were withdrawn", self._catalogue.name)
+        return len(fresh)
+
+    def _stated(self, page: CataloguePage) -> set[AdapterCard]:
+        """What was said before of the adapters on this page."""
+        homes = set(self._shop.store.resolve(card.key for card in page.cards).values())
+        return {card for cards in self._shop.store.stated(homes).values() for card in cards}
+
+
+class _Meter:
+    """Progress of this run alone, so that what is left of the time can be told: what came before an
+    interruption took none.
+    """
+
+    def __init__(self, step: str, began: CrawlState, wanted: Wanted, progress: Progress) -> None:
+        self._step, self._progress, self._before = step, progress, began.models
+        self._total = began.left(wanted)
+
+    def tell(self, state: CrawlState) -> None:
+        done = max(0, state.models - self._before)
+        self._progress.report(
+            self._step, min(done, self._total) if self._total is not None else done, self._total
+        )

@@ -1,0 +1,339 @@
+"""`catalogue`: read Civitai's or Hugging Face's into ours, have one's own files identified, enter a
+key.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.cli import refine
+from stylus_ext.cli.flags import Help, Switch, name_them
+from stylus_ext.cli.operations import CarryOut, Command, add_command
+from stylus_ext.cli.rendering import notes_lines
+from stylus_ext.core.settings import Settings
+from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
+from stylus_ext.environment.machine import data_folder
+
+CHAT = "chat"
+SettingsFor = Callable[[Path, Namespace], Settings]
+
+
+def add(
+    commands: Any,
+    add_common: Callable[[ArgumentParser], None],
+    carry_out: CarryOut,
+    settings_for: SettingsFor,
+) -> None:
+    text = (
+        "read Civitai's catalogue into yours, or Hugging Face's, have your own files identified,"
+        " enter a key"
+    )
+    parser = commands.add_parser(
+        "catalogue",
+        help=text,
+        description=text[0].upper()
+        + text[1:]
+        + ".\nNothing is asked of either unless you say so here.",
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    these = parser.add_subparsers(required=True, metavar="WHAT")
+    for one in (*COMMANDS, *refine.COMMANDS):
+        add_command(these, one, "catalogue ", add_common, carry_out)
+    key = these.add_parser(
+        "key",
+        usage="python install.py catalogue key [--FLAG ...]",
+        help="enter your key, for downloads that need one",
+        formatter_class=Help,
+        allow_abbrev=False,
+        description=(
+            "Enter your key of Civitai, Hugging Face or a chat server. It is read from standard"
+            " input, kept in a file\nthat only you can read, and sent to the address that is set"
+            " now (--civitai-url, --hugging-face-url, --chat-url)\nand to no other."
+        ),
+    )
+    key.add_argument(
+        "--from",
+        dest="source",
+        choices=(*SERVICES, CHAT),
+        default=CIVITAI,
+        help=f"whose key it is (default: {CIVITAI})",
+    )
+    key.add_argument("--forget", action="store_true", help="delete the key instead")
+    key.add_argument("--check", action="store_true", help="ask the service whose it is")
+    add_common(key)
+    name_them(these)
+    key.set_defaults(run=lambda arguments: _key(arguments, settings_for))
+
+
+def _from(parser: ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=SERVICES,
+        default=CIVITAI,
+        help=f"{text} (default: {CIVITAI})",
+    )
+
+
+def _sync_flags(parser: ArgumentParser) -> None:
+    _from(parser, "whose catalogue")
+    parser.add_argument(
+        "--top",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="the models that were downloaded most; 0 is all (default: 0)",
+    )
+    parser.add_argument(
+        "--query", default="", metavar="TEXT", help="those that a search for these words finds"
+    )
+    parser.add_argument("--tag", default="", metavar="TEXT", help="those with this tag")
+    parser.add_argument(
+        "--base-model",
+        dest="base_models",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="those for this base model, such as 'SDXL 1.0'; may be given again",
+    )
+    parser.add_argument(
+        "--nsfw", action=Switch, default=False, help="what is not safe for work, too (default: off)"
+    )
+    parser.add_argument(
+        "--examples",
+        action=Switch,
+        default=False,
+        help=(
+            "Civitai's example pictures' prompts and weights, too: one request more for each"
+            " adapter, a second each (default: off)"
+        ),
+    )
+    parser.add_argument(
+        "--afresh",
+        action="store_true",
+        help=(
+            "all of it again, not only what is new since the last time: changes, too, and what has"
+            " left early access"
+        ),
+    )
+
+
+def _identify_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        metavar="DIR",
+        help="folders of LoRAs; their files are hashed, and the hashes sent",
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="ask again for files that Civitai did not know within the last 30 days",
+    )
+
+
+def _identify_payload(arguments: Namespace) -> dict[str, Any]:
+    return {
+        "lora_dirs": [str(Path(folder).expanduser().absolute()) for folder in arguments.folders],
+        "again": arguments.again,
+    }
+
+
+_SYNC = ("source", "query", "tag", "base_models", "top", "nsfw", "examples", "afresh")
+
+
+def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    how = (
+        " (what is new since the last time)"
+        if answer["incremental"]
+        else " (taken up where it had stopped)"
+        if answer["resumed"]
+        else ""
+    )
+    yield f"Read {answer['models']:,} models of {answer['source']}{how}."
+    yield (
+        f"  kept: {answer['kept']:,} adapters, {answer['written']:,} of them new or changed,"
+        f" {answer['unchanged']:,} known"
+    )
+    yield f"  vectors made: {answer['vectors']:,}"
+    yield from _skipped(answer["skipped"])
+    yield from notes_lines(answer["notes"])
+
+
+def identify_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"Asked Civitai about {answer['asked']:,} files: {answer['found']:,} found,"
+        f" {answer['unknown']:,} unknown."
+    )
+    if answer["remembered"]:
+        yield (
+            f"  not asked again: {answer['remembered']:,} that it did not know within the last 30"
+            " days (--again asks)"
+        )
+    if answer["waiting"]:
+        yield f"  not hashed yet: {answer['waiting']:,}"
+    yield from _skipped(answer["skipped"])
+    yield from notes_lines(answer["notes"])
+
+
+def _skipped(skipped: Mapping[str, int]) -> Iterator[str]:
+    if skipped:
+        yield f"  left out: {sum(skipped.values()):,}"
+        for reason, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0])):
+            yield f"    {reason}: {count:,}"
+
+
+def _access(source: str, folder: Path, settings: Settings) -> tuple[str, Any]:
+    from stylus_ext.engine.language_model import ChatAccess
+    from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
+
+    if source == CHAT:
+        return "The chat server", ChatAccess(folder, settings.chat)
+    return (
+        ("Hugging Face", HuggingFaceAccess(folder, settings))
+        if source == HUGGING_FACE
+        else ("Civitai", CivitaiAccess(folder, settings))
+    )
+
+
+def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
+    folder = data_folder(arguments.data_dir)
+    service, access = _access(arguments.source, folder, settings_for(folder, arguments))
+    if arguments.forget:
+        said = "The key is deleted." if access.drop_key() else "There was no key."
+    elif arguments.check:
+        account = access.account()
+        said = (
+            f"{account} answers."
+            if arguments.source == CHAT
+            else f"{service} knows the key: it is {account}'s."
+        )
+    else:
+        typed = (
+            getpass.getpass(f"{service} key (not shown): ")
+            if sys.stdin.isatty()
+            else sys.stdin.readline()
+        )
+        said = f"The key is kept, for {access.enter_key(typed.strip())} alone."
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "sync",
+        "",
+        "read Civitai's catalogue into yours, or Hugging Face's; stopped, it goes on where it was",
+        "sync",
+        sync_lines,
+        lambda arguments: {name: getattr(arguments, name) for name in _SYNC},
+        _sync_flags,
+        "Without a flag it is all of it: hundreds of thousands of models, a hundred to a page, a"
+        " page a second at best;\nbegin with --top 5000. The next time only what is new is read."
+        " What shows real persons or minors is never taken,\nwhat is not safe for work only with"
+        " --nsfw; how many were left out, and why, is told at the end.",
+    ),
+    Command(
+        "identify",
+        "DIR [DIR ...] ",
+        "have Civitai name files of yours by their hashes",
+        "identify",
+        identify_lines,
+        _identify_payload,
+        _identify_flags,
+        "Your files are read and hashed here; sent are the SHA256 of those that nobody has named"
+        " yet, and where Civitai\ndoes not know that, the beginning of the hash of their tensors:"
+        " about a second a file.",
+    ),
+)
+
+
+def add_import(
+    commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut
+) -> None:
+    text = "take a published catalogue into yours"
+    parser = commands.add_parser(
+        "import",
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    these = parser.add_subparsers(required=True, metavar="WHAT")
+    for one in IMPORT_COMMANDS:
+        add_command(these, one, "import ", add_common, carry_out)
+    name_them(these)
+
+
+def _flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        help=(
+            "the folder into which you unpacked sd_adapters.pkl, sd_embeddings.npy and ultra_model/"
+        ),
+    )
+    parser.add_argument(
+        "--vectors",
+        action=Switch,
+        default=True,
+        help="use the published vectors where your encoder is text-embedding-3-large (default: on)",
+    )
+    parser.add_argument(
+        "--chroma",
+        action="store_true",
+        help="put these vectors into Chroma, instead of a mapped file beside it",
+    )
+    parser.add_argument(
+        "--embed",
+        action=Switch,
+        default=True,
+        help="make the vectors that are missing now (default: on)",
+    )
+
+
+def _payload(arguments: Namespace) -> dict[str, Any]:
+    folder = str(Path(arguments.folder).expanduser().absolute())
+    return {
+        "format": "stylusdocs",
+        "folder": folder,
+        "vectors": arguments.vectors,
+        "chroma": arguments.chroma,
+        "embed": arguments.embed,
+    }
+
+
+def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    how = " (taken up where it had stopped)" if answer["resumed"] else ""
+    yield f"Read {answer['read']:,} records{how}."
+    yield (
+        f"  kept: {answer['kept']:,} adapters, {answer['described']:,} with their published"
+        f" descriptions, {answer['changed']:,} new or changed"
+    )
+    yield f"  vectors: {answer['lent']:,} published ones taken, {answer['vectors']:,} made"
+    if answer["skipped"]:
+        yield f"  left out: {sum(answer['skipped'].values()):,}"
+        for reason, count in sorted(
+            answer["skipped"].items(), key=lambda item: (-item[1], item[0])
+        ):
+            yield f"    {reason}: {count:,}"
+    yield from notes_lines(answer["notes"])
+
+
+IMPORT_COMMANDS = (
+    Command(
+        "stylusdocs",
+        "DIR ",
+        "the paper's 75,000 adapters with their descriptions; stopped, it goes on where it was",
+        "import",
+        import_lines,
+        _payload,
+        _flags,
+    ),
+)

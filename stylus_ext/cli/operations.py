@@ -1,0 +1,288 @@
+"""The commands that ask for one of the engine's operations: flags become its payload."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.cli import rendering
+from stylus_ext.cli.flags import PLAN_SECTIONS, Help, Switch, add_settings, settings_of
+from stylus_ext.core.entry import KINDS, STATES
+from stylus_ext.engine.requests import REACHES
+
+Lines = Callable[[Mapping[str, Any]], Iterator[str]]
+CarryOut = Callable[[str, Mapping[str, Any], Namespace, Lines], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: what it is called and shown as, the operation it asks for, and its flags."""
+
+    name: str
+    usage: str
+    help: str
+    operation: str
+    lines: Lines
+    payload: Callable[[Namespace], Mapping[str, Any]]
+    flags: Callable[[ArgumentParser], None]
+    more: str = ""
+    """Lines that its own help has besides."""
+
+
+def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
+    """`carry_out` gets an operation, its payload, the flags, and what makes text of the answer."""
+    for one in COMMANDS:
+        add_command(commands, one, "", add_common, carry_out)
+
+
+def add_command(
+    commands: Any,
+    one: Command,
+    below: str,
+    add_common: Callable[[ArgumentParser], None],
+    carry_out: CarryOut,
+) -> None:
+    """`below` is the command that it belongs to."""
+    parser = commands.add_parser(
+        one.name,
+        usage=f"python install.py {below}{one.name} {one.usage}[--FLAG ...]",
+        help=one.help,
+        description="\n".join(filter(None, (f"{one.help[0].upper()}{one.help[1:]}.", one.more))),
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON and nothing else on standard output"
+    )
+    one.flags(parser)
+    add_common(parser)
+    parser.set_defaults(run=_runner(one, carry_out))
+
+
+def _runner(one: Command, carry_out: CarryOut) -> Callable[[Namespace], int]:
+    return lambda arguments: carry_out(one.operation, one.payload(arguments), arguments, one.lines)
+
+
+def _plan_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "prompt",
+        metavar="PROMPT",
+        help="the prompt; - reads it from standard input; after -- it may begin with a dash",
+    )
+    parser.add_argument(
+        "--negative", default="", metavar="TEXT", help="the negative prompt: a veto"
+    )
+    parser.add_argument(
+        "--lora-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of LoRAs; may be given again",
+    )
+    parser.add_argument(
+        "--batches",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="each batch after the first gets another combination (default: 1)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="pictures in a batch (default: 1)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="image seed of the first picture (default: 0)",
+    )
+    parser.add_argument(
+        "--reach",
+        choices=REACHES,
+        default="auto",
+        help=(
+            "pick from what is on disk, or from the whole catalogue (default: auto, from what is on"
+            " disk if anything is)"
+        ),
+    )
+    parser.add_argument(
+        "--fetch",
+        action="store_true",
+        help=(
+            "pick from the whole catalogue, and fetch what is not on disk into the first --lora-dir"
+            " (wants --download)"
+        ),
+    )
+    add_settings(parser, PLAN_SECTIONS)
+
+
+def _plan_payload(arguments: Namespace) -> dict[str, Any]:
+    return {
+        "prompt": _standard_input() if arguments.prompt == "-" else arguments.prompt,
+        "negative_prompt": arguments.negative,
+        "seed": arguments.seed,
+        "batches": arguments.batches,
+        "batch_size": arguments.batch_size,
+        "lora_dirs": _absolute(arguments.lora_dir),
+        "reach": arguments.reach,
+        "downloads": arguments.fetch,
+        "settings": settings_of(arguments, PLAN_SECTIONS),
+    }
+
+
+def _index_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="*", metavar="DIR", help="folders of LoRAs")
+    parser.add_argument("--lora-dir", action="append", default=[], metavar="DIR", help="the same")
+    parser.add_argument(
+        "--learn",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="learn from your own pictures in this folder; may be given again",
+    )
+    parser.add_argument(
+        "--hash",
+        action=Switch,
+        default=True,
+        help="hash files whose SHA256 no sidecar states (default: on)",
+    )
+
+
+def _index_payload(arguments: Namespace) -> dict[str, Any]:
+    folders = _absolute([*arguments.folders, *arguments.lora_dir])
+    return {"lora_dirs": folders, "learn": _absolute(arguments.learn), "hash": arguments.hash}
+
+
+_SEARCH = ("text", "family", "kind", "state", "on_disk", "offset", "limit")
+
+
+def _search_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "text",
+        nargs="?",
+        default="",
+        metavar="TEXT",
+        help="words of names, triggers, tags and descriptions; none lists all",
+    )
+    parser.add_argument(
+        "--family", metavar="NAME", help="of this base model family alone, such as sdxl"
+    )
+    parser.add_argument(
+        "--kind", choices=KINDS, metavar="KIND", help=f"of this kind alone: {', '.join(KINDS)}"
+    )
+    parser.add_argument("--state", choices=STATES, help="in this state alone")
+    parser.add_argument(
+        "--on-disk", action=Switch, default=None, help="on disk, or not on disk, alone"
+    )
+    parser.add_argument("--offset", type=int, default=0, metavar="NUMBER", help="pass over so many")
+    parser.add_argument(
+        "--limit", type=int, default=20, metavar="NUMBER", help="show so many (default: 20)"
+    )
+
+
+_EDIT = ("key", "state", "text", "triggers", "weight", "kind", "undo")
+
+
+def _show_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
+
+
+def _edit_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
+    parser.add_argument("--state", choices=STATES, help="auto, always pick it, or never")
+    parser.add_argument("--text", metavar="TEXT", help="what it draws")
+    parser.add_argument(
+        "--trigger",
+        dest="triggers",
+        action="append",
+        metavar="TEXT",
+        help="a group of trigger words; may be given again",
+    )
+    parser.add_argument("--weight", type=float, metavar="NUMBER", help="the weight it is used with")
+    parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    parser.add_argument("--undo", action="store_true", help="forget your earlier edits of it first")
+
+
+def _taken(names: Sequence[str]) -> Callable[[Namespace], dict[str, Any]]:
+    return lambda arguments: {name: getattr(arguments, name) for name in names}
+
+
+def _standard_input() -> str:
+    """Whatever bytes come; one line end at its end is the shell's."""
+    return (
+        sys.stdin.buffer.read()
+        .decode("utf-8", "surrogateescape")
+        .removesuffix("\n")
+        .removesuffix("\r")
+    )
+
+
+def _absolute(folders: Sequence[str]) -> list[str]:
+    """The engine has a working folder of its own."""
+    return [str(Path(folder).expanduser().absolute()) for folder in folders]
+
+
+COMMANDS = (
+    Command(
+        "plan",
+        "PROMPT ",
+        "choose LoRAs for a prompt",
+        "plan",
+        rendering.plan_lines,
+        _plan_payload,
+        _plan_flags,
+    ),
+    Command(
+        "index",
+        "[DIR ...] ",
+        "read folders of LoRAs into the catalogue",
+        "index",
+        rendering.index_lines,
+        _index_payload,
+        _index_flags,
+    ),
+    Command(
+        "search",
+        "[TEXT] ",
+        "search the catalogue",
+        "search",
+        rendering.entries_lines,
+        _taken(_SEARCH),
+        _search_flags,
+    ),
+    Command(
+        "show",
+        "KEY ",
+        "show one entry of the catalogue",
+        "show",
+        rendering.entry_lines,
+        _taken(("key",)),
+        _show_flags,
+    ),
+    Command(
+        "edit",
+        "KEY ",
+        "correct an entry; your word stays for ever",
+        "edit",
+        rendering.entry_lines,
+        _taken(_EDIT),
+        _edit_flags,
+    ),
+    Command(
+        "doctor",
+        "",
+        "say what is installed, what leaves the machine, and what is wrong",
+        "status",
+        rendering.status_lines,
+        lambda arguments: {},  # noqa: ARG005
+        lambda parser: None,  # noqa: ARG005
+    ),
+)

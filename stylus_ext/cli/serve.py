@@ -1,0 +1,136 @@
+"""`serve`: the engine in the foreground, found by others through the data folder."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext import __version__
+from stylus_ext.cli.flags import Help, amount
+from stylus_ext.cli.session import attach_or_hold
+from stylus_ext.core.settings import Settings
+from stylus_ext.environment import engine_address
+from stylus_ext.environment.engine_address import TOKEN_VARIABLE
+from stylus_ext.environment.machine import data_folder
+from stylus_ext.environment.parent_watch import wait_for_its_end
+
+if TYPE_CHECKING:
+    from stylus_ext.engine.serve import Life
+
+
+_MOST_MINUTES = 1_000_000
+
+
+SettingsFor = Callable[[Path, argparse.Namespace], Settings]
+
+
+def add(
+    commands: Any, add_common: Callable[[argparse.ArgumentParser], None], settings_for: SettingsFor
+) -> None:
+    parser = commands.add_parser(
+        "serve",
+        usage="python install.py serve [--FLAG ...]",
+        help="run the engine alone, for one or many WebUIs",
+        formatter_class=Help,
+        allow_abbrev=False,
+        description=(
+            "Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs"
+            " its token, which stands in engine.json in the data folder, or is the one given in"
+            f" the variable {TOKEN_VARIABLE}."
+        ),
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="a port of this machine (default: a free one)"
+    )
+    parser.add_argument(
+        "--idle-minutes",
+        type=_minutes,
+        default=0.0,
+        metavar="MINUTES",
+        help="end after so long without a request (default: never)",
+    )
+    parser.add_argument(
+        "--bound",
+        action="store_true",
+        help="end when standard input ends, that is with the program that started this one",
+    )
+    add_common(parser)
+    parser.set_defaults(
+        run=lambda arguments: _run(data_folder(arguments.data_dir), arguments, settings_for)
+    )
+
+
+def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
+    from stylus_ext.engine.serve import Life, logged_to
+
+    life = Life(wait_for_its_end if arguments.bound else None, arguments.idle_minutes * 60)
+    _end_on_signals()
+    life.begin()
+    try:
+        with contextlib.ExitStack() as stack:
+            link = attach_or_hold(folder, "the Stylus engine", arguments.wait, stack)
+            if link is not None:
+                holder = engine_address.engine_holder(folder)
+                who = f" (process {holder.pid})" if holder else ""
+                _say(f"An engine{who} serves {folder} already at {link.url}")
+                return 0
+            stack.enter_context(logged_to(folder))
+            stack.callback(engine_address.remove, folder)
+            ended = _serve(folder, settings_for(folder, arguments), arguments.port, life)
+    except KeyboardInterrupt:
+        _say("The engine has ended.")
+        return _code(life)
+    return _leave(ended, _code(life))
+
+
+def _serve(folder: Path, settings: Settings, port: int, life: Life) -> bool:
+    from stylus_ext.engine.serve import Door, serve
+
+    def ready(door: Door) -> None:
+        engine_address.write(folder, door.url, door.token, __version__)
+        _say(f"Stylus engine {__version__} listens at {door.url} for {folder}")
+
+    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready, life)
+
+
+def _code(life: Life) -> int:
+    """Whoever bound it to himself wants it back when a stranger's signal ended it."""
+    return 1 if life.bound and not life.reason else 0
+
+
+def _leave(ended: bool, code: int) -> int:
+    """A thread in the middle of something long would be torn down with the interpreter, and could
+    crash it.
+    """
+    if not ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _minutes(text: str) -> float:
+    return amount(text, "minutes", _MOST_MINUTES)
+
+
+def _end_on_signals() -> None:
+    """An end that was asked for is a clean one: the server closes first, and raises the signal
+    again when it has.
+    """
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

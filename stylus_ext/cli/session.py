@@ -1,0 +1,261 @@
+"""Where a command is carried out: in the engine that runs on the data folder, else in this process,
+which then holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from stylus_ext.core.errors import (
+    Cancelled,
+    EngineGone,
+    EngineRefusal,
+    InvalidInput,
+    SetupProblem,
+    StoreProblem,
+    StylusError,
+    Unavailable,
+)
+from stylus_ext.core.fetching import MB
+from stylus_ext.core.ports import Progress
+from stylus_ext.core.settings import Settings
+from stylus_ext.engine.jobs import FINISHED
+from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.environment import engine_address
+from stylus_ext.environment.engine_link import EngineLink, attach
+from stylus_ext.environment.files import is_locked
+
+logger = logging.getLogger(__name__)
+
+
+_POLL_S = 0.2
+_PLAN_S = 600.0
+_MOST_MISSES = 2
+_SOON_S = 2.0
+_MINUTES_FROM_S = 100.0
+_IN_BYTES = ("Fetching ", "Hashing ")
+"""How steps begin whose progress is in bytes."""
+
+
+class Session(Protocol):
+    """Carries out operations by name."""
+
+    attached: bool
+
+    def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+class Line:
+    """Progress as one line on standard error, where a person is looking; a log line otherwise."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._shown = 0.0
+        self._width = 0
+        self._step = ""
+        self._said: set[str] = set()
+        self._began, self._first = 0.0, 0
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:
+        now = time.monotonic()
+        if step == self._step and now - self._shown < _POLL_S and done != total:
+            return
+        if step != self._step:
+            self._began, self._first = now, done
+        said = _in_mb if step.startswith(_IN_BYTES) else _plain
+        text = (
+            f"{step}: {said(done)} of {said(total)}{self._left(now, done, total)}"
+            if total
+            else f"{step}: {said(done)}"
+        )
+        if self._live:
+            sys.stderr.write("\r" + text.ljust(self._width))
+            sys.stderr.flush()
+            self._width = len(text)
+        elif step not in self._said:  # some take turns, such as all files and each of them
+            sys.stderr.write(f"{step}\n")
+            self._said.add(step)
+        self._shown, self._step = now, step
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        """How long it will still take, once that can be said."""
+        if now - self._began < _SOON_S or not self._first < done < total:
+            return ""
+        seconds = (now - self._began) * (total - done) / (done - self._first)
+        return (
+            f", {seconds:.0f} s left"
+            if seconds < _MINUTES_FROM_S
+            else f", {seconds / 60:,.0f} min left"
+        )
+
+    def clear(self) -> None:
+        if self._live and self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+
+def _plain(number: int) -> str:
+    return f"{number:,}"
+
+
+def _in_mb(number: int) -> str:
+    return f"{number / MB:,.1f} MB"
+
+
+class _Attached:
+    attached = True
+
+    def __init__(self, link: EngineLink, line: Line) -> None:
+        self._link = link
+        self._line = line
+
+    def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            if OPERATIONS[name].long:
+                return self._follow(self._link.call("POST", f"/v1/jobs/{name}", payload))
+            if payload.get(
+                "lora_dirs"
+            ):  # reading a folder may take long; afterwards the plan finds nothing new in it
+                read = self._follow(
+                    self._link.call(
+                        "POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}
+                    )
+                )
+                answer = self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
+                return _with_notes(answer, read["notes"])
+            return self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
+        except EngineRefusal as refusal:
+            raise (InvalidInput if refusal.code == "invalid" else Unavailable)(
+                str(refusal)
+            ) from refusal
+        except EngineGone as gone:
+            raise Unavailable(str(gone)) from gone
+
+    def _follow(self, job: dict[str, Any]) -> dict[str, Any]:
+        try:
+            while job["state"] not in FINISHED:
+                time.sleep(_POLL_S)
+                job = self._link.call("GET", f"/v1/jobs/{job['id']}")
+                self._line.report(
+                    job["step"] or "waiting for the engine", job["done"], job["total"]
+                )
+        except KeyboardInterrupt:
+            with contextlib.suppress(EngineGone, EngineRefusal):
+                self._link.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
+            raise
+        if job["state"] == "done":
+            return dict(job["result"])
+        raise (Cancelled if job["state"] == "cancelled" else StylusError)(job["error"])
+
+
+def _with_notes(answer: dict[str, Any], notes: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """What was noted when the folder was read belongs to the plan, as it does without an engine."""
+    plan = answer["plan"]
+    return {
+        **answer,
+        "plan": {
+            **plan,
+            "notes": [*(note for note in notes if note not in plan["notes"]), *plan["notes"]],
+        },
+    }
+
+
+class _Here:
+    attached = False
+
+    def __init__(self, folder: Path, settings: Settings, progress: Progress) -> None:
+        from stylus_ext.engine.stylus import open_stylus
+
+        self._stylus = open_stylus(folder, settings)
+        self._progress = progress
+
+    def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """What plans needs vectors; whatever else is asked for needs the starter catalogue
+        alone.
+        """
+        (self._stylus.prepare if name == "plan" else self._stylus.stock)(self._progress)
+        return perform(self._stylus, name, payload, self._progress)
+
+    def close(self) -> None:
+        self._stylus.close()
+
+
+@contextlib.contextmanager
+def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Iterator[Session]:
+    """Attached to a running engine, or here with the folder held, so that two processes never write
+    at once.
+    """
+    line = Line()
+    with contextlib.ExitStack() as stack:
+        stack.callback(line.clear)
+        link = attach_or_hold(folder, what, wait_s, stack)
+        if link is not None:
+            logger.info("attached to the engine at %s", link.url)
+            yield _Attached(link, line)
+        else:
+            here = _Here(folder, settings, line)
+            stack.callback(here.close)
+            yield here
+
+
+def attach_or_hold(
+    folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack
+) -> EngineLink | None:
+    """A link to the folder's engine, or None when this process holds the folder from now on, as
+    long as `stack` lasts.
+
+    Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are
+    tried.
+    """
+    make_folder(folder)
+    until = time.monotonic() + wait_s
+    told, misses = False, 0
+    while True:
+        link = attach(folder)
+        if link is not None:
+            return link
+        try:
+            stack.enter_context(engine_address.hold(folder, engine_address.ENGINE_LOCK, what))
+        except SetupProblem:
+            misses = (
+                0 if _is_held(folder) else misses + 1
+            )  # it may just have been let go; or it cannot be had at all
+            if time.monotonic() >= until or misses > _MOST_MISSES:
+                raise
+        else:
+            return None
+        if not told:
+            told = _tell(folder)
+        time.sleep(_POLL_S)
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        return is_locked(folder / f"{engine_address.ENGINE_LOCK}.lock")
+    except OSError:
+        return False
+
+
+def _tell(folder: Path) -> bool:
+    holder = engine_address.engine_holder(folder)
+    if holder is None:  # it has just come, or just gone
+        return False
+    sys.stderr.write(f"Waiting for {holder.sentence()}, which has the data folder {folder}.\n")
+    sys.stderr.flush()
+    return True
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise StoreProblem(
+            f"The data folder {folder} cannot be made: {said}. Name another with --data-dir."
+        ) from error

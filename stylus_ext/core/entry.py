@@ -1,0 +1,185 @@
+"""Descriptions: our text about a card, its recommended weight and kind; and entries, which join
+both with the user's edits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
+from stylus_ext.core.errors import InvalidInput
+
+KINDS = (
+    "style",
+    "character",
+    "person",
+    "clothing",
+    "pose",
+    "action",
+    "background",
+    "building",
+    "vehicle",
+    "animal",
+    "object",
+    "concept",
+    "unknown",
+)
+BY_RULES = "card"
+"""The source of a description that the rules made."""
+State = Literal["auto", "always", "never"]
+STATES: tuple[State, ...] = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the refiner says of a card; `source` is `card`, `chat:<model>` or the like,
+    `fingerprint` what it was made from.
+    """
+
+    text: str
+    kind: str
+    source: str
+    fingerprint: str
+    weight: float | None = None
+    slider: bool = False
+    speed: bool = False
+    utility: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InvalidInput(
+                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
+            )
+
+    @property
+    def refined(self) -> bool:
+        """Whether somebody said more than what the rules make of the card."""
+        return self.source != BY_RULES
+
+
+_ELOQUENCE = ("card", "stylusdocs", "chat")
+"""Who describes, by the first part of `source`; whoever stands further right looked at more."""
+
+
+def preferred(new: Description, old: Description) -> Description:
+    """Of two descriptions of one adapter that of whoever looked at more; of equals the new one."""
+    return old if _eloquence(old) > _eloquence(new) else new
+
+
+def _eloquence(description: Description) -> int:
+    who = description.source.partition(":")[0]
+    return _ELOQUENCE.index(who) if who in _ELOQUENCE else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What the user decided; None means untouched. Kept for ever, whatever the sources say
+    later.
+    """
+
+    state: State = "auto"
+    text: str | None = None
+    triggers: tuple[str, ...] | None = None
+    weight: float | None = None
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
+        if self.kind is not None and self.kind not in KINDS:
+            raise InvalidInput(
+                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
+            )
+
+    def filled(self, other: Edits) -> Edits:
+        """What was decided here, and where nothing was, what was decided there."""
+        gaps = {
+            item.name: getattr(other, item.name)
+            for item in fields(self)
+            if getattr(self, item.name) == item.default
+        }
+        return replace(self, **gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A card with its description, the user's edits and its files on disk: what the catalogue
+    holds.
+    """
+
+    card: AdapterCard
+    description: Description
+    family: str
+    edits: Edits = Edits()
+    files: tuple[LocalFile, ...] = ()
+
+    @property
+    def key(self) -> AdapterKey:
+        return self.card.key
+
+    @property
+    def text(self) -> str:
+        return self.description.text if self.edits.text is None else self.edits.text
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        return self.card.triggers if self.edits.triggers is None else self.edits.triggers
+
+    @property
+    def kind(self) -> str:
+        return self.edits.kind or self.description.kind
+
+    @property
+    def weight(self) -> float | None:
+        """The user's, else the preferred weight of the sidecar, else the refiner's; None where
+        nothing is known.
+        """
+        for weight in (self.edits.weight, self.card.weight, self.description.weight):
+            if weight is not None:
+                return weight
+        return None
+
+    @property
+    def stem(self) -> str | None:
+        """The name under which the host knows it; None while it is not on disk."""
+        return min((file.stem for file in self.files), default=None)
+
+    def edited(self, edits: Edits) -> Entry:
+        return replace(self, edits=edits)
+
+
+View = Literal["title", "card"]
+VIEWS: tuple[View, ...] = ("title", "card")
+"""`title`: what the adapter is called and called by. `card`: the same with what it draws."""
+
+TEMPLATE_VERSION = 1
+_MOST_TRIGGERS = 6
+_MOST_TAGS = 12
+
+
+def embedded_text(entry: Entry, view: View) -> str:
+    card = entry.card
+    parts = [card.name, ", ".join(entry.triggers[:_MOST_TRIGGERS])]
+    if view == "card":
+        parts += [entry.text, ", ".join(card.tags[:_MOST_TAGS])]
+    else:
+        parts.append(", ".join(card.tags[:_MOST_TAGS]))
+    return ". ".join(part for part in parts if part)
+
+
+def text_fingerprint(text: str) -> str:
+    """Of the template and the text; stored beside the entry, so that nothing has to be read to see
+    what changed.
+    """
+    return hashlib.sha256(
+        f"{TEMPLATE_VERSION}\0{text}".encode("utf-8", "surrogatepass")
+    ).hexdigest()[:32]
+
+
+def vector_fingerprint(embedder: str, text_print: str) -> str:
+    """Of all that made a vector: two vectors with the same fingerprint are the same vector."""
+    return hashlib.sha256(f"{embedder}\0{text_print}".encode("utf-8", "surrogatepass")).hexdigest()[
+        :32
+    ]

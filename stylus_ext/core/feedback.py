@@ -1,0 +1,155 @@
+"""What the user found wrong of an adapter for a prompt, and what follows for prompts like it. Pure:
+verdicts go in, doubts come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Candidate, Candidates, NearMiss
+from stylus_ext.core.prompt.words import content_words
+
+ALIKE = 0.4
+"""Share of words in common from which one prompt is like another."""
+
+REFUSED = 0.9
+"""Doubt from which an adapter is not picked: once for the same prompt, twice for prompts like it.
+"""
+
+_ELSEWHERE = 0.1
+"""What a verdict counts for a prompt that has nothing to do with it: who is wrong everywhere is
+doubted everywhere.
+"""
+
+_STEP = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """So many times the user said that this adapter was wrong for this prompt."""
+
+    key: AdapterKey
+    prompt: str
+    times: int = 1
+
+
+class Verdicts(Protocol):
+    """Keeps verdicts for ever, whatever becomes of the catalogue."""
+
+    @property
+    def mark(self) -> str:
+        """Another one after every change."""
+        ...
+
+    def tell(self, key: AdapterKey, prompt: str, *, wrong: bool) -> None:
+        """Once more wrong; or, where it is not `wrong`, all that was said of it for just this
+        prompt is taken back.
+        """
+        ...
+
+    def all(self) -> tuple[Verdict, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How much speaks against an adapter for one prompt, from how many verdicts, and whether one
+    was about just this prompt.
+    """
+
+    weight: float
+    times: int
+    same: bool
+
+    @property
+    def reason(self) -> str:
+        count = "" if self.times == 1 else "twice " if self.times == 2 else f"{self.times} times "  # noqa: PLR2004
+        where = (
+            "for this prompt"
+            if self.same
+            else "for a prompt like this"
+            if self.times == 1
+            else "for prompts like this"
+        )
+        return f"you said {count}that it was wrong {where}"
+
+
+def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """From 0 to 1: the words that both have."""
+    both = len(one) + len(other)
+    return 2 * len(one & other) / both if both else 1.0
+
+
+def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
+    """By first key; the verdicts have them, too."""
+    here = frozenset(content_words(prompt))
+    found: dict[AdapterKey, Doubt] = {}
+    for verdict in verdicts:
+        like = likeness(here, frozenset(content_words(verdict.prompt)))
+        told = like >= ALIKE
+        before = found.get(verdict.key, Doubt(0.0, 0, same=False))
+        found[verdict.key] = Doubt(
+            before.weight + verdict.times * (like if told else _ELSEWHERE),
+            before.times + verdict.times * told,
+            before.same or like == 1.0,
+        )
+    return {key: doubt for key, doubt in found.items() if doubt.times or doubt.weight >= REFUSED}
+
+
+def doubted(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
+    """Whom nothing speaks for any more is refused, with the reason; the others are less sure. What
+    the user always wants stays.
+    """
+    kept: list[Candidate] = []
+    refused: list[NearMiss] = []
+    for candidate in candidates.found:
+        doubt = found.get(candidate.key)
+        if doubt is None or candidate.entry.edits.state == "always":
+            kept.append(candidate)
+        elif doubt.weight >= REFUSED:
+            refused.append(
+                NearMiss(
+                    candidate.key,
+                    candidate.entry.card.name,
+                    _spoken(doubt),
+                    candidate.evidence.sure,
+                )
+            )
+        else:
+            kept.append(_less_sure(candidate, doubt))
+    return replace(candidates, found=tuple(kept), refused=(*refused, *candidates.refused))
+
+
+def _spoken(doubt: Doubt) -> str:
+    return doubt.reason if doubt.times else "you said of many other prompts that it was wrong there"
+
+
+def _less_sure(candidate: Candidate, doubt: Doubt) -> Candidate:
+    factor = 1 - _STEP * min(1.0, doubt.weight)
+    spans = {
+        start: replace(seen, sure=round(seen.sure * factor, 5))
+        for start, seen in candidate.spans.items()
+    }
+    return replace(
+        candidate,
+        score=round(candidate.score * factor, 5) if candidate.score > 0 else candidate.score,
+        spans=spans,
+        evidence=replace(candidate.evidence, sure=round(candidate.evidence.sure * factor, 5)),
+    )
+
+
+def told(reason: str, doubt: Doubt | None) -> str:
+    """The reason of a pick or a near miss, with what the user said before."""
+    return (
+        reason
+        if doubt is None or not doubt.times or doubt.reason in reason
+        else f"{reason}; {doubt.reason}"
+    )
+
+
+def known_as(
+    verdicts: Sequence[Verdict], names: Mapping[AdapterKey, AdapterKey]
+) -> tuple[Verdict, ...]:
+    return tuple(replace(verdict, key=names.get(verdict.key, verdict.key)) for verdict in verdicts)

@@ -1,0 +1,288 @@
+"""Phrases in, whether they are stock out: quality talk, head counts, and what negative prompts
+always say.
+
+Phrases are compared by their words, so that "Best-Quality" and "best quality" are one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from stylus_ext.core.prompt import tokens as kinds
+from stylus_ext.core.prompt.captions import runs
+from stylus_ext.core.prompt.parse import Prompt, structure
+from stylus_ext.core.prompt.tokens import Token
+from stylus_ext.core.prompt.words import content_words, words
+
+# A phrase of these words alone says how good the picture shall be, and nothing about what is in it.
+_QUALITY_WORDS = """
+    masterpiece masterwork quality best high highest higher good great amazing awesome stunning
+    gorgeous perfect ultra
+    hyper super extremely extreme incredibly incredible insanely insane highly very much most more
+    really finely fine
+    detail detailed details intricate intricately elaborate hyperdetailed ultradetailed
+    superdetailed sharp sharpness crisp
+    highres absurdres lowres hires hires res resolution definition hd uhd fhd qhd fullhd hdr 2k 4k
+    8k 12k 16k 32k 64k
+    aesthetic pixel ultrahd hq unreal professional award winning award-winning rendering official
+    wallpaper cg unity dslr
+    trending artstation artstationhq artstationhd deviantart pixiv cgsociety featured flickr raw
+    photo photograph
+    top rated newest recent mid early old year level ultra-detailed clear clean beautiful well
+    composed
+"""
+# None of these makes stock by itself: "photo", "beautiful", "clear sky" may be what the user wants.
+_ONLY_WITH_OTHERS = """
+    photo photograph wallpaper beautiful gorgeous perfect good great clear clean old early pixel
+    unreal rendering unity
+    professional official newest recent year mid level well composed top fine sharp most much more
+    raw deviantart pixiv
+    flickr featured award winning high super
+"""
+_QUALITY_PHRASES = """
+    detailed background, detailed face, detailed eyes, beautiful detailed eyes, beautiful eyes,
+    perfect eyes,
+    perfect face, beautiful face, detailed skin, high detailed skin, skin texture,
+    realistic skin texture, sharp focus,
+    film grain, fujifilm xt3, fujifilm xt-3, unreal engine, unreal engine 5, octane render,
+    ray tracing, best shadow,
+    best shadows, cinematic composition, perfect composition, good composition,
+    dynamic composition, rule of thirds,
+    extremely detailed cg unity 8k wallpaper, an extremely delicate and beautiful, extremely
+    delicate and beautiful,
+    very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy,
+    good anatomy,
+    perfect hands, good hands, detailed hands, five fingers, perfect lighting, best illumination,
+    top quality, work of art,
+    safe, sfw, general, sensitive, questionable, explicit, photo, photograph, image, picture,
+    commercial, photo of,
+    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of,
+    photograph of, the image is,
+    newest, recent, award-winning, award winning
+"""
+_QUALITY_FORM = re.compile(
+    r"(?:score|rating|source|year|quality|safety)(?:_|\s?:\s?)\w[\w\s+]*|score [4-9](?:"
+    r" up)?|\d{1,2}\s?k"
+    r"|\d{3,5}\s?[x×]\s?\d{3,5}|(?:year )?20[12]\d|iso\s?\d+|f\s?/?\s?\d(?:\.\d+)?|\d+\s?mm",
+)
+_ONE = r"(?:1|one|single)"
+_MANY = r"(?:\d+\+?|two|three|four|five|six|several|multiple|many)"
+_PEOPLE = r"(?:girl|boy|other|woman|man|female|male|person|guy|lady|human|character)s?"
+_COUNT_FORM = re.compile(
+    rf"(?:{_ONE}|{_MANY})[\s_-]*(?:{_PEOPLE}|women|men|people)|solo|solo[\s_](?:female|male|focus)|no[\s_]humans?"
+    rf"|(?:group|crowd) of people|people|(?:a|the)?\s*(?:girl|boy|woman|man|person)",
+)
+
+# One of these makes a phrase of a negative prompt stock ("mutated hands and fingers"): it asks for
+# a sound picture.
+_FAULTS = """
+    bad badly worst poor poorly deformed deformity deform disfigured mutated mutation mutilated
+    malformed misshapen
+    fused missing extra ugly unnatural unrealistic lowres blurry blur blurred cropped duplicate
+    duplicated
+    duplication cloned error errored jpeg artifact watermark watermarked signature signed username
+    logo lowest
+    deformation imperfect incorrect wrong broken asymmetric asymmetrical disconnected amputation
+    morbid distorted
+    distortion disproportionate inaccurate unfocused misplaced ambiguous imprecise displeasing
+    unfinished
+    overexposed underexposed oversaturated undersaturated overexposure underexposure grainy noisy
+    pixelated
+"""
+# A phrase of these words alone is stock.
+_NEGATIVE_WORDS = """
+    hand finger limb arm leg foot feet face eye body head neck ear mouth teeth tooth nose toe skin
+    hair anatomy anatomical
+    proportion long many few too much multiple double low normal quality detail text letter word
+    caption title
+    subtitle font copyright name date number web address site url patreon artist frame border out
+    body cut drawn
+    pixel compression noise gross cross eyed lazy crossed digit fewer less more simple background
+    interlocked
+    conjoined siamese twin worse average medium weird strange tiling boring tilted oldest early
+    mediocre
+    amateur beginner resolution res
+"""
+_EMBEDDING = re.compile(
+    r"[\w.-]*negative[\w.-]*|easyneg[\w.-]*|ng_?deep[\w.-]*|bad[\w-]*\d[\w.-]*"
+    r"|bad(?:hand|prompt|artist|dream|pic|image)[\w.-]*|[\w-]*neg[_-]?v?\d[\w.-]*|unaesthetic[\w.-]*",
+)
+
+
+def is_quality(phrase: str) -> bool:
+    """Quality, score and rating talk of a positive prompt."""
+    if _QUALITY_FORM.fullmatch(phrase.strip().casefold()):
+        return True
+    if tuple(words(phrase)) in _phrases(_QUALITY_PHRASES):
+        return True
+    key = content_words(phrase)
+    return (
+        bool(key)
+        and not _vocabulary(_ONLY_WITH_OTHERS).issuperset(key)
+        and _vocabulary(_QUALITY_WORDS).issuperset(key)
+    )
+
+
+def is_count(phrase: str) -> bool:
+    """How many there are, and no more than that: 1girl, solo, two people."""
+    return _COUNT_FORM.fullmatch(phrase.strip().casefold()) is not None
+
+
+def is_fault(phrase: str) -> bool:
+    """What negative prompts say about anatomy, quality, lettering, and by the names of
+    embeddings.
+    """
+    if _EMBEDDING.fullmatch(phrase.strip().casefold()):
+        return True
+    key = content_words(phrase)
+    return not _vocabulary(_FAULTS).isdisjoint(key) or _vocabulary(_NEGATIVE_WORDS).issuperset(key)
+
+
+@cache
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(words(text))
+
+
+@cache
+def _phrases(text: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(words(phrase)) for phrase in text.split(","))
+
+
+Role = Literal["content", "boilerplate", "count"]
+
+_SEPARATE = frozenset(
+    (
+        kinds.COMMA,
+        kinds.NEWLINE,
+        kinds.STOP,
+        kinds.BREAK,
+        kinds.AND,
+        kinds.NETWORK,
+        kinds.WILDCARD,
+        kinds.COMMENT,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`text` has no syntax any more; `start` and `end` say where in the prompt it came from."""
+
+    text: str
+    start: int
+    end: int
+    segment: int
+    weight: float  # the most attention that the host gives to a word of it
+    role: Role
+
+
+def pieces(prompt: Prompt) -> tuple[Piece, ...]:
+    """All that says something: content and counts, without the boilerplate."""
+    return tuple(piece for piece in phrases(prompt) if piece.role != "boilerplate")
+
+
+def phrases(prompt: Prompt) -> tuple[Piece, ...]:
+    """Every phrase with its role. The alternatives of [a|b], {a|b} and [a:b:0.5] are phrases of
+    their own.
+    """
+    brackets = structure(prompt.tokens)
+    found: list[Piece] = []
+    held: list[tuple[Token, float]] = []
+    segment = 0
+    for index, token in enumerate(prompt.tokens):
+        if index in brackets.separators or token.kind in _SEPARATE:
+            found.extend(_piece(held, segment))
+            held = []
+            segment += token.kind in {kinds.BREAK, kinds.AND}
+        elif (
+            index not in brackets.silent
+            and token.kind != kinds.ODDS
+            and token.start < prompt.segments[segment].end
+        ):
+            held.append((token, brackets.weights[index]))
+    found.extend(_piece(held, segment))
+    return tuple(found)
+
+
+def _piece(held: list[tuple[Token, float]], segment: int) -> Iterator[Piece]:
+    """One phrase, or none where there is no word in it."""
+    said = [(token, weight) for token, weight in held if not token.text.isspace()]
+    if not said:
+        return
+    text = " ".join("".join(_plain(token) for token, _ in held).split())
+    if not content_words(text):
+        return
+    first, last = said[0][0], said[-1][0]
+    start = first.end - len(first.text.lstrip())
+    end = last.start + len(last.text.rstrip())
+    yield Piece(text, start, end, segment, max(weight for _, weight in said), _role(text))
+
+
+def _plain(token: Token) -> str:
+    return token.text[1:] if token.kind == kinds.ESCAPE else token.text
+
+
+def _role(text: str) -> Role:
+    if is_count(text):
+        return "count"
+    return "boilerplate" if is_quality(text) else "content"
+
+
+Cut = Callable[[str], Iterator[tuple[int, int]]]
+"""Finds the tasks of a sentence, as offsets."""
+
+_RATINGS = frozenset(("nsfw", "not safe for work"))
+"""Ask for a kind of picture, and no adapter; a negative prompt may still forbid them."""
+
+LONGEST_TAG = 4
+"""Words up to which a piece of a tag prompt stays whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of the prompt that an adapter could serve; `start` and `end` are offsets into the
+    prompt's text.
+    """
+
+    text: str
+    start: int
+    end: int
+    segment: int = 0
+
+
+def spans(prompt: Prompt, cut: Cut = runs) -> tuple[Span, ...]:
+    """`cut` is for sentences; a long tag falls into runs by the rules alone."""
+    return tuple(
+        span
+        for piece in pieces(prompt)
+        if piece.role == "content" and piece.text.casefold() not in _RATINGS
+        for span in _of(prompt, piece, cut)
+        if content_words(span.text)
+    )
+
+
+def _of(prompt: Prompt, piece: Piece, cut: Cut) -> Iterator[Span]:
+    if prompt.is_tags and len(piece.text.split()) <= LONGEST_TAG:
+        yield Span(piece.text, piece.start, piece.end, piece.segment)
+        return
+    written = prompt.text[piece.start : piece.end]
+    for start, end in (runs if prompt.is_tags else cut)(written):
+        yield Span(written[start:end], piece.start + start, piece.start + end, piece.segment)
+
+
+Veto = frozenset[tuple[str, ...]]
+
+FAINT = 0.5  # a phrase with less attention than this is a nuance, not a veto
+
+
+def vetoed(negative: Prompt) -> Veto:
+    """The content of a negative prompt as word tuples, without what every negative prompt says."""
+    return frozenset(
+        tuple(content_words(piece.text))
+        for piece in pieces(negative)
+        if piece.role == "content" and piece.weight >= FAINT and not is_fault(piece.text)
+    )

@@ -1,0 +1,255 @@
+"""In: the user's prompts, a composition and a mask. Out: the prompts of one batch, the user's own
+text unchanged in them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Composition, Pick, Tag
+from stylus_ext.core.errors import Note
+from stylus_ext.core.masks import Mask
+from stylus_ext.core.prompt.insert import insert, is_harmless
+from stylus_ext.core.prompt.parse import Prompt, UserTag, parse_prompt
+from stylus_ext.core.prompt.phrases import pieces
+from stylus_ext.core.prompt.tokens import COMMENT, TEXT
+from stylus_ext.core.prompt.words import content_words, words
+from stylus_ext.core.settings import Settings, Weights
+
+MOST_OF_A_CHARACTER = 6
+MOST_OF_OTHERS = 2
+"""The first words of a group call the adapter; what follows is mostly what the showcase happened to
+wear.
+"""
+
+_CHARACTERS = frozenset({"character", "person"})
+_CLOTHES = frozenset(
+    """apron armor armour bikini blazer blouse bodysuit boots bra cape cardigan cloak coat collar
+    corset costume dress
+    gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard miniskirt outfit overalls
+    pantyhose pants robe
+    sandals scarf shirt shoes shorts skirt sleeves sneakers socks stockings suit sweater swimsuit
+    sundress tank thighhighs
+    tie tights top trousers tunic tuxedo uniform vest yukata""".split()
+)
+_CLOTHES_WORDS = frozenset(word for item in _CLOTHES for word in words(item))
+_IN_A_NAME = re.compile(r"(?<=\w )\(([^():\\]+)\)")
+_UNESCAPED = re.compile(r"(?<!\\)([()\[\]])")
+
+
+def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[str, ...]:
+    """The group that has most in common with the prompt, without what the prompt has already or
+    contradicts.
+    """
+    if not groups:
+        return ()
+    present = words(prompt.text)
+    known = set(present)
+    best = max(groups, key=lambda group: len(known & set(content_words(group))))
+    missing = [text for text in _identifying(best, kind) if not _stands_in(words(text), present)]
+    fitting = (_escaped(text) for text in missing if not _contradicts(text, prompt, known))
+    return tuple(text for text in fitting if is_harmless(text))
+
+
+def _identifying(group: str, kind: str) -> list[str]:
+    """Counts, quality words and networks are no phrases of content; of the rest the first ones
+    count.
+    """
+    read = parse_prompt(
+        _IN_A_NAME.sub(r"\\(\1\\)", group)
+    )  # "saber (fate)" is a name, not attention
+    texts = [piece.text for piece in pieces(read) if piece.role == "content"]
+    return list(dict.fromkeys(texts))[
+        : MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
+    ]
+
+
+def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
+    size = len(part)
+    return any(whole[at : at + size] == part for at in range(len(whole) - size + 1))
+
+
+def _contradicts(trigger: str, prompt: Prompt, known: set[str]) -> bool:
+    """Other clothes than the prompt's, or the same thing with another look: "blue hair" where the
+    prompt says "red hair".
+    """
+    own = words(trigger)
+    if _CLOTHES_WORDS & set(own) and _CLOTHES_WORDS & known:
+        return True
+    head = own[-1] if own else ""
+    return len(own) > 1 and any(
+        _other_look(words(piece.text), own, head) for piece in pieces(prompt)
+    )
+
+
+def _other_look(said: Sequence[str], own: Sequence[str], head: str) -> bool:
+    if head not in said[1:]:
+        return False
+    return said[said.index(head, 1) - 1] != own[-2]
+
+
+def _escaped(text: str) -> str:
+    """Brackets of a name would be read as attention."""
+    return _UNESCAPED.sub(r"\\\1", text)
+
+
+PAPER_FACTOR = 0.8
+ADAPTER_KINDS = frozenset({"lora", "lyco"})
+
+
+def weigh(
+    composition: Composition, mask: Mask, settings: Weights, own: float = 0.0
+) -> dict[AdapterKey, float]:
+    """PAPER.md 1.5: a pick's weight is divided by the picks of its task that are on; then all
+    together keep to the cap.
+
+    A weight that the user said for this plan is neither divided nor scaled, as long as such weights
+    alone keep to the cap.
+
+    `own` is what the user's own adapters weigh: it counts towards the cap and is never changed.
+    """
+    on = [pick for pick in composition.picks if pick.key in mask.on]
+    sharing = Counter(pick.task for pick in on)
+    factor = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
+    weights = {
+        pick.key: (
+            (settings.default_weight if pick.weight is None else pick.weight)
+            * (1.0 if pick.said else factor / sharing[pick.task])
+        )
+        for pick in on
+    }
+    if settings.total_cap:
+        weights = _capped(
+            weights, {pick.key for pick in on if pick.said}, max(0.0, settings.total_cap - own)
+        )
+    return {key: _cut(weight) for key, weight in weights.items()}
+
+
+def _capped(
+    weights: dict[AdapterKey, float], said: Collection[AdapterKey], room: float
+) -> dict[AdapterKey, float]:
+    """The others give way to what the user said; where that alone is too much, all do."""
+    total = sum(map(abs, weights.values()))
+    if total <= room:
+        return weights
+    fixed = sum(abs(weights[key]) for key in said)
+    if fixed >= room:
+        return {key: weight * room / total for key, weight in weights.items()}
+    share = (room - fixed) / (total - fixed)
+    return {key: weight if key in said else weight * share for key, weight in weights.items()}
+
+
+def own_weight(tags: Iterable[UserTag]) -> float:
+    """How strong the adapters are that the user wrote; the host takes 1 where no weight is
+    written.
+    """
+    return sum(
+        1.0 if tag.weight is None else abs(tag.weight) for tag in tags if tag.kind in ADAPTER_KINDS
+    )
+
+
+def written(weight: float) -> str:
+    """As few digits as say it: 0.8, 1, 0.27."""
+    return f"{weight:.2f}".rstrip("0").rstrip(".")
+
+
+def _cut(weight: float) -> float:
+    """Two decimals, towards zero, so that rounding never lifts a total over its cap."""
+    return math.trunc(weight * 100 + math.copysign(1e-6, weight)) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The prompts of one batch and what could not be written into them."""
+
+    prompt: str
+    negative_prompt: str
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All that does not change from batch to batch."""
+
+    prompt: Prompt
+    negative: Prompt
+    composition: Composition
+    tags: Mapping[AdapterKey, Tag]
+    settings: Settings
+
+
+def write_tags(sheet: Sheet, mask: Mask) -> Written:
+    weights = weigh(
+        sheet.composition, mask, sheet.settings.weights, own_weight(sheet.prompt.user_tags)
+    )
+    on = [pick for pick in sheet.composition.picks if weights.get(pick.key)]
+    squeezed = [pick for pick in sheet.composition.picks if weights.get(pick.key) == 0]
+    notes = [
+        Note(
+            "no_room",
+            f"{pick.name} was left out: the adapters in your prompt take up the whole cap.",
+        )
+        for pick in squeezed
+    ]
+    prompt = _emphasised(sheet)
+    inserted = insert(prompt, _additions(sheet, prompt, on))
+    notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
+    tags = " ".join(
+        f"<lora:{sheet.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
+    )
+    return Written(_appended(inserted.text, tags), _negative(sheet, on), tuple(notes))
+
+
+def _emphasised(sheet: Sheet) -> Prompt:
+    """PAPER.md 1.5: tasks that nothing serves can be given more attention. The user's words stay;
+    brackets go around them.
+    """
+    weight = sheet.settings.text.emphasis
+    served = {pick.task for pick in sheet.composition.picks}
+    if weight <= 1.0 or not served:
+        return sheet.prompt
+    text, done, parts = sheet.prompt.text, 0, []
+    for task in sorted(sheet.composition.tasks, key=lambda task: task.start):
+        plain = all(
+            token.kind == TEXT for token in parse_prompt(text[task.start : task.end]).tokens
+        )
+        if task.start >= done and task.start not in served and not task.taken_by and plain:
+            parts += [text[done : task.start], f"({text[task.start : task.end]}:{written(weight)})"]
+            done = task.end
+    return parse_prompt("".join([*parts, text[done:]]))
+
+
+def _additions(sheet: Sheet, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
+    """Trigger words by the segment that owns the task; the debias text in the last segment,
+    whatever the mask says, so that pictures with and without adapters differ by the adapters alone.
+    """
+    segments = {task.start: task.segment for task in sheet.composition.tasks}
+    words: dict[int, list[str]] = {}
+    for pick in on:
+        words.setdefault(segments[pick.task], []).extend(sheet.tags[pick.key].triggers)
+    if sheet.settings.text.debias and sheet.composition.picks:
+        words.setdefault(prompt.segments[-1].index, []).append(sheet.settings.text.debias)
+    return {segment: ", ".join(dict.fromkeys(texts)) for segment, texts in words.items() if texts}
+
+
+def _appended(text: str, tags: str) -> str:
+    if not tags:
+        return text
+    tokens = parse_prompt(text).tokens
+    if tokens and tokens[-1].kind == COMMENT:  # the host drops all that follows on a comment's line
+        return f"{text}\n{tags}"
+    return f"{text}{'' if not text or text[-1].isspace() else ' '}{tags}"
+
+
+def _negative(sheet: Sheet, on: Sequence[Pick]) -> str:
+    text = sheet.negative.text
+    wanted = dict.fromkeys(sheet.tags[pick.key].negative_text.strip() for pick in on)
+    missing = [extra for extra in wanted if extra and extra.lower() not in text.lower()]
+    if not missing or not sheet.settings.text.negative_text:
+        return text
+    return insert(sheet.negative, {sheet.negative.segments[-1].index: ", ".join(missing)}).text

@@ -1,3 +1,0 @@
-"""Tags: how strongly each pick is applied, its trigger words, and the prompt of each batch with
-them written in.
-"""

@@ -1,0 +1,22 @@
+"""Downloads: a card goes in; its file, verified, under a name of our own, comes out."""
+
+from __future__ import annotations
+
+from stylus_ext.downloads.downloader import FileDownloader, Source
+from stylus_ext.downloads.folder import Shelf
+from stylus_ext.downloads.ledger import DAY_S, Budget, Ledger, Own, discard
+from stylus_ext.downloads.receive import Receiver
+from stylus_ext.downloads.sidecars import write_preview
+
+__all__ = [
+    "DAY_S",
+    "Budget",
+    "FileDownloader",
+    "Ledger",
+    "Own",
+    "Receiver",
+    "Shelf",
+    "Source",
+    "discard",
+    "write_preview",
+]

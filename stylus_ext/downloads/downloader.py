@@ -1,0 +1,262 @@
+"""`Downloader` over any source: a card goes in; its file, verified, under a name of our own, comes
+out, or a sentence why not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
+from stylus_ext.core.family import family_of
+from stylus_ext.core.fetching import Fetched, NotFetched, Offer, called
+from stylus_ext.core.naming import stem_for
+from stylus_ext.core.ports import Progress
+from stylus_ext.downloads.folder import SUFFIX, Shelf, held
+from stylus_ext.downloads.ledger import Budget, Ledger
+from stylus_ext.downloads.part import Part, left_of, part_for
+from stylus_ext.downloads.receive import BAD_CONTENTS, ROUNDED, Order, Receiver, check_whole
+from stylus_ext.downloads.sidecars import speaks_of_another, write_sidecars
+from stylus_ext.net import Refusal
+
+logger = logging.getLogger(__name__)
+
+
+Check = Callable[[], None]
+
+
+class Source(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def offer(self, card: AdapterCard, check: Check) -> Offer:
+        """Asked just before, and again when what came is not what was offered."""
+        ...
+
+    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
+        """The sentence for its own no."""
+        ...
+
+
+_MOST = 3
+"""Goes: one that goes on with an old part, one from the beginning, and one for a file that has
+changed meanwhile.
+"""
+
+Picture = Callable[[str, Path, Callable[[], None]], bool]
+
+
+def no_picture(url: str, file: Path, check: Callable[[], None]) -> bool:  # noqa: ARG001
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class FileDownloader:
+    """May be used from several threads. `picture` puts a preview beside a file."""
+
+    source: Source
+    receiver: Receiver
+    shelf: Shelf
+    budget: Budget
+    ledger: Ledger
+    by_family: bool = False
+    picture: Picture = no_picture
+
+    def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
+        return _Errand(self, card, progress).run()
+
+
+class _Errand:
+    """One file: what it is, how much of it has come, and whom to ask whether to go on."""
+
+    def __init__(self, owner: FileDownloader, card: AdapterCard, progress: Progress) -> None:
+        self._of, self._card, self._progress = owner, card, progress
+        self._what = called(card)
+        self._step, self._total = f"Asking for {card.name}", 0
+        self._part: Part | None = None
+
+    def run(self) -> Fetched:
+        offer = self._offered()
+        here = self._here(offer)
+        if here is not None:
+            return here
+        with held(self._of.shelf.lock(self._identity(offer)), self._check, self._waits):
+            here = self._here(offer)  # another WebUI may have fetched it while we waited
+            return here or self._fetched(offer)
+
+    def _check(self) -> None:
+        self._progress.report(self._step, self._part.size if self._part else 0, self._total or None)
+
+    def _waits(self) -> None:
+        self._step = f"Waiting for another WebUI that fetches {self._card.name}"
+
+    def _offered(self) -> Offer:
+        offer = self._of.source.offer(self._card, self._check)
+        caps = self._of.budget.caps()
+        if offer.scanned is False:
+            raise NotFetched(
+                "unsound",
+                f"{self._what} was not fetched: the scanners of {self._of.source.name} did not find"
+                " it sound.",
+            )
+        unknown = caps.too_unknown(offer.sha256)
+        if unknown:
+            raise NotFetched(
+                "unhashed",
+                f"{self._what} was not fetched: {unknown} (--unhashed takes it nevertheless).",
+            )
+        return offer
+
+    def _here(self, offer: Offer) -> Fetched | None:
+        """Wherever it lies in the host's folders, and whatever it is called."""
+        path = (
+            self._of.shelf.holding(offer.sha256, offer.size, self._check)
+            if offer.sha256
+            else self._fetched_before(offer)
+        )
+        if path is None:
+            return None
+        return Fetched(
+            self._card.key,
+            str(path),
+            path.name.removesuffix(path.suffix),
+            offer.sha256,
+            0,
+            new=False,
+        )
+
+    def _fetched_before(self, offer: Offer) -> Path | None:
+        """Without a hash what we fetched ourselves is all that is known to be the same."""
+        for own in self._of.ledger.own():
+            if (
+                own.key == str(self._card.key)
+                and (not offer.size or abs(own.size - offer.size) <= ROUNDED)
+                and self._of.shelf.has(Path(own.path))
+            ):
+                return Path(own.path)
+        return None
+
+    def _identity(self, offer: Offer) -> str:
+        key = self._card.key
+        return offer.sha256[:24] if offer.sha256 else f"{key.scheme}-{key.value[:40]}"
+
+    def _fetched(self, offer: Offer) -> Fetched:
+        family = family_of(self._card.base_model)
+        folder = self._of.shelf.inside(family if self._of.by_family else "")
+        with self._of.budget.room(
+            folder, offer.size, self._what, left_of(folder, self._identity(offer))
+        ) as room:
+            part = part_for(folder, self._identity(offer), offer.sha256, self._check)
+            self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
+
+            def follow(size: int) -> None:
+                self._of.budget.follow(room, folder, size, self._what)
+
+            order = Order(offer.url, self._what, offer.size, offer.sha256, follow, self._check)
+            try:
+                offer = self._received(order, part, offer)
+                part.sync()
+                part.close()
+                path = self._placed(part, folder)
+            except BaseException as error:
+                part.close()
+                if isinstance(error, NotFetched) or not part.size:
+                    part.drop()
+                raise
+            part.drop()
+        self._of.ledger.write(path, str(self._card.key), part.size, part.sha256)
+        self._dress(path, family, part.sha256, offer)
+        return Fetched(
+            self._card.key,
+            str(path),
+            path.name.removesuffix(SUFFIX),
+            part.sha256,
+            part.size,
+            new=True,
+        )
+
+    def _received(self, order: Order, part: Part, offer: Offer) -> Offer:
+        """Once more from the beginning where it was put together of several answers, or where the
+        file has changed meanwhile.
+        """
+        for _ in range(_MOST):
+            try:
+                if not part.is_whole:
+                    self._of.receiver(order, part)
+                return self._verified(part, offer)
+            except Refusal as refusal:
+                raise self._of.source.refused(refusal, self._card) from refusal
+            except _Changed as changed:
+                if not part.joined and changed.offer.sha256 == offer.sha256:
+                    break
+                offer = changed.offer
+                order = replace(order, url=offer.url, size=offer.size, sha256=offer.sha256)
+            except NotFetched as error:
+                if not part.joined or error.code not in BAD_CONTENTS:
+                    raise
+            logger.info("%s is fetched once more, from the beginning", self._card.key)
+            part.clear(offer.sha256)
+        said = (
+            f"{self._what} is not the file of which {self._of.source.name} states the SHA256;"
+            " nothing was kept. Try again later."
+        )
+        raise NotFetched("wrong_hash", said)
+
+    def _verified(self, part: Part, offer: Offer) -> Offer:
+        """What it was checked against: the offer, else the newest one, since a file may be replaced
+        without a word.
+        """
+        check_whole(part.path, part.size, self._what)
+        if not offer.sha256:
+            if offer.size and abs(part.size - offer.size) > ROUNDED:
+                raise NotFetched(
+                    "wrong_size",
+                    f"{self._what} came with another size than {self._of.source.name} states;"
+                    " nothing was kept.",
+                )
+            return offer
+        if part.sha256 == offer.sha256:
+            return offer
+        newest = self._of.source.offer(self._card, self._check)
+        if newest.sha256 == part.sha256:
+            return newest
+        raise _Changed(newest)
+
+    def _placed(self, part: Part, folder: Path) -> Path:
+        remote = self._card.remote
+
+        def wanted(taken: Collection[str]) -> str:
+            used = set(taken)
+            while True:
+                stem = stem_for(remote.name if remote else "", self._card.name, used)
+                if not speaks_of_another(folder / f"{stem}{SUFFIX}", self._card, part.sha256):
+                    return stem
+                used.add(stem)
+
+        return self._of.shelf.place(part.path, folder, wanted, self._check)
+
+    def _dress(self, path: Path, family: str, sha256: str, offer: Offer) -> None:
+        """What is beside it helps, and is no reason to fail: the file is there."""
+        try:
+            write_sidecars(path, self._card, family, sha256, offer.about)
+            self._step = f"Fetching the preview of {self._card.name}"
+            self._of.picture(self._card.preview, path, self._check)
+        except (Cancelled, StoreProblem) as error:
+            logger.warning(
+                "%s lies at %s without all that belongs beside it: %s",
+                self._card.key,
+                path.name,
+                error,
+            )
+
+
+class _Changed(StylusError):
+    """What came is not what was offered; the newest offer says something else still."""
+
+    def __init__(self, offer: Offer) -> None:
+        super().__init__("It has changed.")
+        self.offer = offer

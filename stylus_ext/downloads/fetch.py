@@ -1,0 +1,113 @@
+"""Fetch what a plan lacks: entries go in; their files, and the sentences for those that did not
+come, come out. One that fails stops no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.errors import Cancelled, StylusError
+from stylus_ext.core.fetching import Failed, Fetched
+from stylus_ext.core.ports import Downloader, Progress
+
+logger = logging.getLogger(__name__)
+
+
+_TICK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """In the order in which they were asked for."""
+
+    fetched: tuple[Fetched, ...] = ()
+    failed: tuple[Failed, ...] = ()
+
+
+@dataclass(slots=True)
+class _Errand:
+    """The progress of one file, seen from two threads."""
+
+    name: str
+    stop: threading.Event
+    step: str = ""
+    done: int = 0
+    total: int = 0
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:
+        if self.stop.is_set():
+            raise Cancelled(
+                "Stopped, as you asked; what had come of the files is kept to go on with."
+            )
+        self.step, self.done, self.total = step, done, max(total or 0, done)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchMissing:
+    """The use case: at most `at_once` files at a time."""
+
+    downloader: Downloader
+    at_once: int = 2
+
+    def __call__(self, cards: Iterable[AdapterCard], progress: Progress) -> FetchReport:
+        """The progress counts bytes of all files; a stop ends them all, and what was finished
+        stays.
+        """
+        wanted = list({card.key: card for card in cards}.values())
+        if not wanted:
+            return FetchReport()
+        stop = threading.Event()
+        errands = {card.key: _Errand(card.name, stop) for card in wanted}
+        pool = ThreadPoolExecutor(
+            max_workers=max(1, min(self.at_once, len(wanted))), thread_name_prefix="stylus-fetch"
+        )
+        try:
+            running = {card.key: pool.submit(self._one, card, errands[card.key]) for card in wanted}
+            self._follow(running.values(), list(errands.values()), progress)
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+        return _report(wanted, running)
+
+    def _one(self, card: AdapterCard, errand: _Errand) -> Fetched | Failed:
+        try:
+            return self.downloader.fetch(card, errand)
+        except Cancelled:
+            raise
+        except StylusError as error:
+            logger.info("not fetched: %s: %s", card.key, error)  # the report says it
+            return Failed(card.key, card.name, str(getattr(error, "code", "failed")), str(error))
+
+    @staticmethod
+    def _follow(
+        running: Iterable[Future[Fetched | Failed]], errands: Sequence[_Errand], progress: Progress
+    ) -> None:
+        waiting = set(running)
+        while waiting:
+            _, waiting = wait(waiting, timeout=_TICK_S)
+            active = [errand for errand in errands if errand.step]
+            step = (
+                active[-1].step
+                if len(errands) == 1 and active
+                else f"Fetching {len(errands)} LoRAs"
+            )
+            done, total = (
+                sum(errand.done for errand in errands),
+                sum(errand.total for errand in errands),
+            )
+            progress.report(step, done, total or None)
+
+
+def _report(
+    wanted: Sequence[AdapterCard], running: dict[AdapterKey, Future[Fetched | Failed]]
+) -> FetchReport:
+    ended = [running[card.key].result() for card in wanted]
+    return FetchReport(
+        tuple(one for one in ended if isinstance(one, Fetched)),
+        tuple(one for one in ended if isinstance(one, Failed)),
+    )

@@ -1,0 +1,286 @@
+"""A LoRA folder into which files are put: a finished part goes in, the place where it lies comes
+out. Nothing is ever put over a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.downloads.part import PREFIX
+from stylus_ext.net.waiting import pause
+
+_AGAIN_S = 0.05
+_NO_LOCKS = {
+    errno.ENOLCK,
+    errno.ENOSYS,
+    getattr(errno, "EOPNOTSUPP", errno.ENOSYS),
+    getattr(errno, "ENOTSUP", errno.ENOSYS),
+}
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+@contextlib.contextmanager
+def held(
+    path: Path, check: Callable[[], None], waiting: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Waits until nobody else has it, in this process or another; `waiting` hears once that it has
+    to wait, `check` may end it.
+
+    A drive that knows no locks is worked on without them: what is written there has names of its
+    own, and is placed exclusively.
+    """
+    told = False
+    while (handle := _taken(path)) is None:
+        if not told:
+            waiting()
+            told = True
+        pause(_AGAIN_S, check)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(
+            OSError
+        ):  # Windows does not delete what is open; the next holder finds it and goes on
+            path.unlink()
+        os.close(handle)
+
+
+def _taken(path: Path) -> int | None:
+    """An open handle that holds the lock; None while another has it."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600)
+    except PermissionError:
+        if sys.platform == "win32" and path.exists():  # it is just being deleted
+            return None
+        raise _refused(path, "its folder cannot be written to") from None
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    if _locked(handle) and _is_still(handle, path):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _refused(path: Path, why: str) -> StoreProblem:
+    return StoreProblem(
+        f"Nothing can be fetched into {path.parent}: {why}. Check that folder and its rights."
+    )
+
+
+def _locked(handle: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _NO_LOCKS
+    return True
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    """The holder before us deletes the file: a lock on what is deleted is none."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except OSError:
+        return False
+
+
+SUFFIX = ".safetensors"
+_LOADED = frozenset({SUFFIX, ".pt", ".ckpt"})
+"""What the host takes for LoRAs, by stem alone."""
+_ROUNDED = 1024
+_PIECE = 1024 * 1024
+_NO_LINKS = {
+    errno.EPERM,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EXDEV,
+    getattr(errno, "EOPNOTSUPP", 0),
+    getattr(errno, "ENOTSUP", 0),
+}
+
+Check = Callable[[], None]
+
+
+def _nothing() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """`root` is where files are put, `others` are the other folders of the same host. `names` are
+    further names that mean a file to it, `hashes` what is known of files by path: SHA256.
+    """
+
+    root: Path
+    others: tuple[Path, ...] = ()
+    names: Callable[[], Collection[str]] = frozenset
+    hashes: Callable[[], Mapping[str, str]] = field(default=_nothing)
+
+    def inside(self, subfolder: str) -> Path:
+        """The folder below the root, made where it is not there; a link that leads elsewhere is
+        refused.
+        """
+        root = self.root.resolve()
+        folder = root / safe_file_stem(subfolder, ()) if subfolder else root
+        try:
+            folder.mkdir(exist_ok=True)
+            real = folder.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise StoreProblem(
+                f"The folder {folder} cannot be made: {error}. Check the LoRA folder."
+            ) from error
+        if not real.is_relative_to(root):
+            raise InvalidInput(
+                f"{folder} leads out of the LoRA folder, so nothing is put there. Switch the"
+                " subfolders off (--no-by-family)."
+            )
+        return real
+
+    def lock(self, name: str) -> Path:
+        return self.root.resolve() / f"{PREFIX}{name}.lock"
+
+    def holding(self, sha256: str, size: int, check: Check) -> Path | None:
+        """The file of this hash that is here already, whatever it is called; only those of its size
+        are read.
+        """
+        if not sha256:
+            return None
+        known = self.hashes()
+        for path, there in self._files():
+            if (
+                path.suffix.lower() == SUFFIX
+                and (not size or abs(there - size) <= _ROUNDED)
+                and _sha256(path, known, check) == sha256
+            ):
+                return path
+        return None
+
+    def has(self, path: Path) -> bool:
+        """Whether it lies in one of the host's folders."""
+        real = path.resolve()
+        return any(real.is_relative_to(folder.resolve()) for folder in (self.root, *self.others))
+
+    def place(
+        self, part: Path, folder: Path, wanted: Callable[[Collection[str]], str], check: Check
+    ) -> Path:
+        """`wanted` makes a stem of those that are taken. One at a time in this folder, since two
+        files of one stem hide each other.
+        """
+        with held(self.lock("names"), check):
+            refused: set[str] = set()
+            while True:
+                check()
+                target = folder / (wanted({*self._stems(), *self.names(), *refused}) + SUFFIX)
+                if target.resolve().parent != folder:
+                    raise InvalidInput(f"{target.name} is no name for a file.")
+                if _exclusively(part, target):
+                    return target
+                refused.add(target.name.removesuffix(SUFFIX))
+
+    def _stems(self) -> set[str]:
+        return {path.name[: -len(path.suffix)] for path, _ in self._files()}
+
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        """With their sizes; links to folders are followed, as the host does, each folder once."""
+        seen: set[str] = set()
+        waiting = [str(folder) for folder in (self.root, *self.others)]
+        while waiting:
+            folder = waiting.pop()
+            real = os.path.realpath(folder)
+            if real in seen:
+                continue
+            seen.add(real)
+            yield from _listed(folder, waiting)
+
+
+def _listed(folder: str, waiting: list[str]) -> Iterable[tuple[Path, int]]:
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    waiting.append(entry.path)
+                elif Path(entry.name).suffix.lower() in _LOADED:
+                    found.append((Path(entry.path), entry.stat().st_size if entry.is_file() else 0))
+    except OSError as error:
+        if not found and not Path(folder).exists():
+            raise Unavailable(f"The folder {folder} is gone. Check your LoRA folder.") from error
+    return found
+
+
+def _sha256(path: Path, known: Mapping[str, str], check: Check) -> str:
+    return known.get(str(path)) or sha256_of(path, check)
+
+
+def sha256_of(path: Path, check: Check) -> str:
+    """Empty for what cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                check()
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _exclusively(part: Path, target: Path) -> bool:
+    """Gives the file its name, unless anything has it."""
+    try:
+        if sys.platform == "win32":
+            part.rename(target)  # which refuses there what it would overwrite elsewhere
+            return True
+        try:
+            os.link(part, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _claimed(part, target)
+        part.unlink()
+        _written_down(target.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StoreProblem(
+            f"{target} cannot be written: {error.strerror or error}. Check that folder."
+        ) from error
+    return True
+
+
+def _claimed(part: Path, target: Path) -> bool:
+    """On drives without links: the name is taken first, and what has been taken is ours to
+    replace.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+    try:
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            target.unlink()
+        raise
+    return True
+
+
+def _written_down(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,259 @@
+"""Which files we have fetched, so that the quota counts ours alone and nothing else is ever
+deleted: a plain file in the data folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from stylus_ext.core.fetching import MB, Caps, Discarded, NotFetched, in_mb
+from stylus_ext.downloads.folder import sha256_of
+
+logger = logging.getLogger(__name__)
+
+
+FILE = "downloads.jsonl"
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A file of ours; `at` in seconds since 1970."""
+
+    path: str
+    key: str
+    size: int
+    sha256: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Each line is written in one go; one that a kill has cut is passed over."""
+
+    folder: Path
+
+    def write(self, path: Path, key: str, size: int, sha256: str) -> None:
+        self._append(asdict(Own(str(path), key, size, sha256, time.time())))
+
+    def used(self, keys: Iterable[str]) -> None:
+        """What a plan has picked, once a day for each that is ours."""
+        now, last, ours = time.time(), self.last_use(), {one.key for one in self.own()}
+        for key in sorted(ours.intersection(keys)):
+            if now - last.get(key, 0.0) > DAY_S:
+                self._append({"used": key, "at": now})
+
+    def last_use(self) -> dict[str, float]:
+        """By key; the fetching counts as a use."""
+        found: dict[str, float] = {}
+        for line in self._lines():
+            name = line.get("used") or line.get("key")
+            if isinstance(name, str) and isinstance(line.get("at"), (int, float)):
+                found[name] = max(found.get(name, 0.0), float(line["at"]))
+        return found
+
+    def _append(self, said: Mapping[str, object]) -> None:
+        line = json.dumps(said) + "\n"
+        file = self.folder / FILE
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(handle, b"\n" + line.encode())
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise StoreProblem(
+                f"{file} cannot be written: {error.strerror or error}. Check the data folder."
+            ) from error
+
+    def own(self) -> list[Own]:
+        """Those that still lie where we put them, as we put them."""
+        found = {one.path: one for one in filter(None, map(_own, self._lines()))}
+        return [one for one in found.values() if _size(one.path) == one.size]
+
+    def total(self) -> int:
+        return sum(one.size for one in self.own())
+
+    def _lines(self) -> Iterator[Mapping[str, Any]]:
+        try:
+            lines = (self.folder / FILE).read_text("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreProblem(
+                f"{self.folder / FILE} cannot be read: {error.strerror or error}. Check the data"
+                " folder."
+            ) from error
+        for line in filter(None, lines):
+            try:
+                said = json.loads(line)
+            except ValueError:
+                said = None
+            if isinstance(said, dict):
+                yield said
+            else:
+                logger.warning("a line of %s cannot be read and is passed over", FILE)
+
+
+def _own(said: Mapping[str, Any]) -> Own | None:
+    """None for a line that says something else."""
+    try:
+        key = str(AdapterKey.parse(str(said["key"])))
+        return Own(
+            str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"])
+        )
+    except (ValueError, KeyError, TypeError, InvalidInput):
+        return None
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).lstat().st_size
+    except OSError:
+        return -1
+
+
+_STEP = 64 * MB
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """What one file may have; it grows as long as there is more. Two of the same size are two."""
+
+    size: int
+    done: int = 0
+
+
+@dataclass
+class Budget:
+    """Several files at once count together. `quota` and `keep_free`, which stays free on the disk,
+    in bytes.
+    """
+
+    largest: int
+    quota: int
+    keep_free: int
+    ledger: Ledger
+    unhashed: bool = False
+    _rooms: list[Room] = field(default_factory=list)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def caps(self) -> Caps:
+        return Caps(
+            self.largest,
+            max(0, self.quota - self.ledger.total() - sum(room.size for room in self._rooms)),
+            self.unhashed,
+        )
+
+    @contextlib.contextmanager
+    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[Room]:
+        """So much of it is on the disk already."""
+        room = Room(0, there)
+        try:
+            with self._guard:
+                self._rooms.append(room)
+            self.widen(room, folder, max(size, 1), what)
+            yield room
+        finally:
+            with self._guard:
+                self._rooms.remove(room)
+
+    def widen(self, room: Room, folder: Path, size: int, what: str) -> None:
+        """Room for so much, if it is not there yet: what the source said before may have been less
+        than what comes.
+        """
+        if size <= room.size:
+            return
+        with self._guard:
+            others = sum(other.size for other in self._rooms if other is not room)
+            left = self.quota - self.ledger.total() - others
+            caps = Caps(self.largest, left)
+            if size > self.largest:
+                raise NotFetched(
+                    "too_large", f"{what} was not fetched: {caps.too_large(size)} (--largest-mb)."
+                )
+            if size > left:
+                raise NotFetched(
+                    "quota",
+                    f"{what} was not fetched: {caps.too_large(size)} (--quota-gb). Delete some of"
+                    " what was fetched, or allow more.",
+                )
+            coming = sum(
+                max(0, other.size - other.done) for other in self._rooms if other is not room
+            )
+            free = _free(folder) - coming - max(0, size - room.done)
+            if free < self.keep_free:
+                raise NotFetched(
+                    "disk_full",
+                    f"{what} was not fetched: it has {in_mb(size)}, and the disk of {folder} would"
+                    f" have less than {in_mb(self.keep_free)} free (--keep-free-gb).",
+                )
+            room.size = size
+
+    def follow(self, room: Room, folder: Path, done: int, what: str) -> None:
+        """What has come; in steps where nobody said how much it will be."""
+        room.done = done
+        if done > room.size:
+            self.widen(room, folder, max(done, min(done + _STEP, self.largest)), what)
+
+
+def _free(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise Unavailable(
+            f"The disk of {folder} cannot be asked how much is free: {error.strerror or error}."
+        ) from error
+
+
+FEWEST_DAYS = 1
+
+
+def discard(
+    ledger: Ledger,
+    favourites: Collection[str],
+    days: int,
+    check: Callable[[], None],
+    *,
+    dry_run: bool = False,
+    only: Collection[str] | None = None,
+) -> Iterator[Discarded]:
+    """`favourites` and `only` are keys; the sidecars stay, since the user may have written into
+    them.
+    """
+    last, oldest = ledger.last_use(), time.time() - max(days, FEWEST_DAYS) * DAY_S
+    for own in sorted(ledger.own(), key=lambda one: (last.get(one.key, one.at), one.path)):
+        if only is not None and own.key not in only:
+            continue
+        why = ""
+        if own.key in favourites:
+            why = "you marked it as always"
+        elif last.get(own.key, own.at) > oldest:
+            why = f"it was used within the last {max(days, FEWEST_DAYS)} days"
+        elif sha256_of(Path(own.path), check) != own.sha256:
+            why = "it is not the file any more that was fetched"
+        elif not dry_run:
+            _delete(own)
+        yield Discarded(own.key, own.path, own.size, why)
+
+
+def _delete(own: Own) -> None:
+    try:
+        Path(own.path).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreProblem(
+            f"{own.path} could not be deleted: {error.strerror or error}."
+        ) from error

@@ -1,0 +1,241 @@
+"""Bytes from an address into a part: broken connections are gone on with, from where they broke;
+whole or an error comes out.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+
+from stylus_ext.catalogue.sources.local.header import LONGEST_HEADER, BadFile, read_header
+from stylus_ext.core.fetching import NotFetched, in_mb
+from stylus_ext.downloads.part import Part
+from stylus_ext.net import Answer, BadAnswer, Http, Refusal, Unreachable, origin_of
+from stylus_ext.net.waiting import pause
+
+ENOUGH = 16
+"""Bytes by which most of what is no such file shows."""
+BAD_CONTENTS = frozenset(
+    {"web_page", "not_a_file", "no_safetensors", "too_short", "damaged", "wrong_size"}
+)
+_LENGTH = 8
+_SHORTEST = _LENGTH + 2
+
+
+def check_beginning(beginning: bytes, what: str, whole_size: int | None) -> None:
+    """As soon as the first bytes are there, so that nobody waits for a gigabyte of something
+    else.
+    """
+    if len(beginning) <= _LENGTH:
+        return
+    length = struct.unpack("<Q", beginning[:_LENGTH])[
+        0
+    ]  # which may begin with the same byte as a page or a message
+    fits = length <= LONGEST_HEADER and (whole_size is None or length <= whole_size - _LENGTH)
+    if fits and beginning[_LENGTH : _LENGTH + 1] == b"{":
+        return
+    text = beginning.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text[:1] == b"<":
+        raise NotFetched(
+            "web_page",
+            f"A web page came in place of {what}. A login page or a firewall may stand in between;"
+            " nothing was kept.",
+        )
+    if text[:1] in (b"{", b"["):
+        raise NotFetched(
+            "not_a_file",
+            f"A message came in place of {what}, and nothing was kept. Try again later.",
+        )
+    raise NotFetched(
+        "no_safetensors", f"What came for {what} is no safetensors file; nothing was kept."
+    )
+
+
+def check_whole(path: Path, size: int, what: str) -> None:
+    with path.open("rb") as file:
+        check_beginning(file.read(ENOUGH), what, size)
+    if size < _SHORTEST:
+        raise NotFetched(
+            "too_short",
+            f"What came for {what} has only {size} bytes; nothing was kept. Try again later.",
+        )
+    try:
+        read_header(path)
+    except BadFile as error:
+        raise NotFetched(
+            "damaged",
+            f"What came for {what} is damaged: {error.why or error}. Nothing was kept; try again"
+            " later.",
+        ) from error
+
+
+class Trickle(Unreachable):
+    """A connection that is alive and of no use: a byte now and then would keep it open for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """`slowest` is in bytes a second. A window of `window_s` begins at `since`, with `size` bytes
+    there.
+    """
+
+    slowest: int
+    window_s: float
+    since: float
+    size: int
+
+    def after(self, size: int, now: float, what: str) -> Pulse:
+        """The next window, where this one is over and enough has come in it."""
+        if now - self.since < self.window_s:
+            return self
+        if size - self.size < self.slowest * (now - self.since):
+            raise Trickle(
+                f"{what} came slower than {in_mb(self.slowest)} a second for {now - self.since:.0f}"
+                " s. Try again later; what has come is kept."
+            )
+        return replace(self, since=now, size=size)
+
+
+Check = Callable[[], None]
+
+ROUNDED = 1024
+"""Sources state sizes in KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is fetched into a part: `size` and `sha256` as the source says, 0 and empty if it does
+    not; `room` hears how much there will be, and may refuse.
+    """
+
+    url: str
+    what: str
+    size: int
+    sha256: str
+    room: Callable[[int], None]
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """`tries` is how often in a row it may break without a byte more, `most` how often at all.
+
+    What comes slower than `slowest` bytes a second for `window_s` is a break, too, and no more
+    counts as progress than silence does.
+    """
+
+    http: Http
+    tries: int = 4
+    most: int = 60
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 8.0
+    slowest: int = 4096
+    window_s: float = 60.0
+
+    def __call__(self, order: Order, part: Part) -> None:
+        """A signed address holds only for a while: each try asks anew for one."""
+        fruitless = 0
+        for _ in range(self.most):
+            before = part.size
+            try:
+                self._once(order, part)
+                return  # noqa: TRY300
+            except Unreachable as broken:
+                if order.sha256 and part.sha256 == order.sha256:
+                    return  # whatever length was stated
+                fruitless = (
+                    0 if part.size > before and not isinstance(broken, Trickle) else fruitless + 1
+                )
+                if fruitless >= self.tries:
+                    raise
+            except Refusal as refusal:
+                fruitless += 1
+                self._judged(refusal, order, part, fruitless)
+            if part.cleared > self.tries:
+                raise NotFetched(
+                    "unsteady",
+                    f"{order.what} cannot be gone on with where it breaks off, and begins anew at"
+                    " each try; nothing was kept. Try again later.",
+                )
+            pause(min(self.longest_pause_s, self.first_pause_s * 2**fruitless), order.check)
+        raise Unreachable(
+            f"The connection for {order.what} broke {self.most} times. Try again later; what has"
+            " come is kept to go on with."
+        )
+
+    def _judged(self, refusal: Refusal, order: Order, part: Part, fruitless: int) -> None:
+        """The source's own no is its; the storage's may be that an address no longer holds, or that
+        it has another file now.
+        """
+        if refusal.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
+            part.clear()
+        elif refusal.where.startswith(origin_of(order.url) + "/"):
+            raise refusal
+        elif fruitless >= self.tries - 1:
+            raise NotFetched(
+                "storage",
+                f"The storage to which downloads are sent refused {order.what} with the status"
+                f" {refusal.status}. Try again later.",
+            ) from refusal
+
+    def _once(self, order: Order, part: Part) -> None:
+        asked = {"Range": f"bytes={part.size}-"} if part.size else {}
+        with self.http.stream(order.url, asked, check=order.check) as answer:
+            if answer.headers.get("content-encoding", "identity") != "identity":
+                raise BadAnswer(
+                    f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again"
+                    " later."
+                )
+            if part.size and not part.continued_by(answer):
+                part.clear()
+                if answer.status == HTTPStatus.PARTIAL_CONTENT:
+                    raise Unreachable(
+                        f"{answer.origin} sent another part of {order.what} than was asked for."
+                    )
+            if not part.size:
+                self._begun(order, part, answer)
+            self._read(order, part, answer)
+        self._is_whole(order, part)
+
+    @staticmethod
+    def _begun(order: Order, part: Part, answer: Answer) -> None:
+        if answer.status == HTTPStatus.PARTIAL_CONTENT:
+            raise BadAnswer(
+                f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
+                " again later."
+            )
+        part.learn(answer)
+        if answer.length is not None:
+            order.room(answer.length)
+
+    def _read(self, order: Order, part: Part, answer: Answer) -> None:
+        beginning = b"" if part.size < ENOUGH else None
+        pulse = Pulse(self.slowest, self.window_s, time.monotonic(), part.size)
+        for piece in answer.pieces():
+            if beginning is not None:
+                beginning += piece[:ENOUGH]
+                if not part.size or len(beginning) >= ENOUGH:
+                    check_beginning(beginning, order.what, part.state.total)
+                    beginning = None if len(beginning) >= ENOUGH else beginning
+            order.room(part.size + len(piece))
+            part.write(piece)
+            order.check()
+            pulse = pulse.after(part.size, time.monotonic(), order.what)
+
+    @staticmethod
+    def _is_whole(order: Order, part: Part) -> None:
+        """Without a stated length, a connection that ends looks like the end of the file."""
+        total = part.state.total
+        short = (
+            part.size < total
+            if total is not None
+            else bool(order.size) and part.size < order.size - ROUNDED
+        )
+        if short:
+            raise Unreachable(
+                f"The connection for {order.what} ended before all of it had come. Try again."
+            )

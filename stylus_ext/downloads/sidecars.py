@@ -1,0 +1,156 @@
+"""What is written beside a fetched file, so that the host and other tools know it: a card and its
+offer go in. Nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
+from stylus_ext.core.fetching import version_of
+from stylus_ext.downloads.part import PREFIX
+from stylus_ext.net.thumbnails import RemotePictures
+from stylus_ext.net.values import NotJson, digest, identity, parsed, table
+
+logger = logging.getLogger(__name__)
+
+
+_LARGEST = 8 * 1024 * 1024
+_VERSIONS = {
+    "sd1": "SD1",
+    "sd2": "SD2",
+    "sdxl": "SDXL",
+    "pony": "SDXL",
+    "illustrious": "SDXL",
+    "noobai": "SDXL",
+    "flux1": "Flux",
+}
+"""What the hosts' editors call families; Forge knows Flux, too."""
+
+
+def write_sidecars(
+    file: Path, card: AdapterCard, family: str, sha256: str, about: Mapping[str, object]
+) -> None:
+    """`about` is what the source stated, kept as it is."""
+    try:
+        _fill(file.with_suffix(".json"), _said(card, family, sha256))
+        if about:
+            _create(
+                file.with_suffix(".civitai.info"), json.dumps(about, indent=4, ensure_ascii=False)
+            )
+    except OSError as error:
+        raise StoreProblem(
+            f"What is known of {file.name} could not be written beside it:"
+            f" {error.strerror or error}."
+        ) from error
+
+
+def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
+    """Whether a sidecar that was left without its file is another file's: then the stem is no good
+    name for this one.
+    """
+    version = version_of(card)
+    for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
+        said = _read(file.with_suffix(suffix))
+        stated_id, stated_sum = identity(said.get(id_name)), digest(said.get("sha256"))
+        if (stated_id is not None and version is not None and stated_id != version) or (
+            stated_sum and stated_sum != sha256
+        ):
+            return True
+    return False
+
+
+def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
+    """In the words of the host's own editor, then what other downloaders add."""
+    said: dict[str, object] = {
+        "description": card.text,
+        "sd version": _VERSIONS.get(family, "Unknown"),
+        "activation text": ",\n".join(group.rstrip(", ") for group in card.triggers),
+        "preferred weight": card.weight or 0,
+        "negative text": card.negative_text,
+        "notes": "",
+        "sha256": sha256.upper(),
+    }
+    version = version_of(card)
+    if version is not None:
+        said |= {"modelVersionId": version}
+    if version is not None and card.model_id is not None:
+        said |= {
+            "modelId": card.model_id,
+            "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={version}",
+        }
+    return said
+
+
+def _fill(path: Path, said: Mapping[str, object]) -> None:
+    """Only the keys that are not there; what cannot be read is somebody's and stays as it is."""
+    if not path.exists() and not path.is_symlink():
+        _create(path, json.dumps(said, indent=4, ensure_ascii=False))
+        return
+    before = _read(path)
+    missing = {name: value for name, value in said.items() if name not in before}
+    if before and missing:
+        part = path.with_name(f"{PREFIX}{secrets.token_hex(6)}.json.part")
+        _create(part, json.dumps({**before, **missing}, indent=4, ensure_ascii=False))
+        part.replace(path)
+
+
+def _create(path: Path, text: str) -> None:
+    """All of it, or nothing where something is already."""
+    part = path.with_name(f"{PREFIX}{secrets.token_hex(6)}.part")
+    try:
+        part.write_text(text, "utf-8", "replace")
+        with contextlib.suppress(FileExistsError):
+            try:
+                os.link(part, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a drive without links
+                with path.open("x", encoding="utf-8", errors="replace") as file:
+                    file.write(text)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        return table(parsed(data)) if len(data) <= _LARGEST else {}
+    except (OSError, NotJson):
+        return {}
+
+
+EDGE = 768
+"""As large as the host shows cards on any screen."""
+_SHOWN = ("png", "jpg", "jpeg", "webp", "gif")
+
+
+def write_preview(
+    pictures: RemotePictures, url: str, file: Path, check: Callable[[], None]
+) -> bool:
+    """Whether there is one now that was not there; a picture is no reason to fail."""
+    if not url or any(
+        file.with_suffix(f"{infix}.{kind}").exists()
+        for infix in ("", ".preview")
+        for kind in _SHOWN
+    ):
+        return False
+    try:
+        data = pictures.small(url, check)
+    except Cancelled:
+        raise
+    except StylusError as error:
+        logger.info("no preview for %s: %s", file.name, error)
+        return False
+    with contextlib.suppress(OSError), file.with_suffix(".preview.jpeg").open("xb") as picture:
+        picture.write(data)
+        return True
+    return False

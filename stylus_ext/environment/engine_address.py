@@ -1,0 +1,145 @@
+"""Where a running engine can be reached: a file in the data folder that only its user can read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, put_in_place
+
+__all__ = [
+    "ENGINE_LOCK",
+    "FILE",
+    "TOKEN_VARIABLE",
+    "Holder",
+    "Rendezvous",
+    "engine_holder",
+    "hold",
+    "process_lives",
+    "read",
+    "remove",
+    "write",
+]
+
+FILE = "engine.json"
+ENGINE_LOCK = "engine"
+TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105
+_CONNECT_S = 1.0
+_STILL_ACTIVE, _ACCESS_DENIED = 259, 5  # Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Rendezvous:
+    """What a caller needs in order to talk to the engine of a data folder."""
+
+    url: str
+    token: str
+    pid: int
+    version: str
+    started: float
+
+
+def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
+    """Says where this process's engine is: written beside, then put in place, 0600 from its first
+    byte.
+    """
+    said = Rendezvous(url, token, os.getpid(), version, time.time())
+    temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(said), file)
+        put_in_place(temporary, data_dir / FILE)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return said
+
+
+def read(data_dir: Path) -> Rendezvous | None:
+    """The engine that can be reached now; None when there is no file, or nobody behind it."""
+    said = _stated(data_dir)
+    if said is None or not process_lives(said.pid) or not _listens(said.url):
+        return None
+    return said
+
+
+def remove(data_dir: Path) -> bool:
+    """Takes the file away if this process wrote it."""
+    said = _stated(data_dir)
+    if said is None or said.pid != os.getpid():
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        (data_dir / FILE).unlink()
+    return True
+
+
+def engine_holder(data_dir: Path) -> Holder | None:
+    """Who holds the data folder now."""
+    path = data_dir / f"{ENGINE_LOCK}.lock"
+    try:
+        return holder_of(path) if is_locked(path) else None
+    except OSError as error:
+        raise SetupProblem(
+            f"{path} cannot be opened ({error.strerror or error}), so nobody can tell whether an"
+            " engine has that folder. Please check the rights of the file, or name another data"
+            " folder."
+        ) from error
+
+
+def _stated(data_dir: Path) -> Rendezvous | None:
+    try:
+        said = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
+        return Rendezvous(
+            str(said["url"]),
+            str(said["token"]),
+            int(said["pid"]),
+            str(said["version"]),
+            float(said["started"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this number exists; one of another user counts."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        handle = kernel.OpenProcess(0x1000, False, pid)
+        if not handle:
+            return ctypes.get_last_error() == _ACCESS_DENIED
+        code = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == _STILL_ACTIVE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        if parts.hostname is None or parts.port is None:
+            return False
+        with socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_S):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,99 @@
+"""Runs a module in the private environment: as a script it is the child's first file, as a module
+it names the command.
+
+The child's `sys.path`: the environment's folders, the extension, then the interpreter's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PATH_VARIABLE = "STYLUS_ENGINE_PATH"
+# Set when not even torch comes from the interpreter: then none of its packages is looked at.
+ALONE_VARIABLE = "STYLUS_ENGINE_ALONE"
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command that runs `python -m module arguments` in the same environment as this
+    process.
+    """
+    return [sys.executable, "-s", str(Path(__file__).resolve()), "-m", module, *arguments]
+
+
+def main_command(module: str, *arguments: str) -> list[str]:
+    """The command that calls the module's `main(arguments)` in the same environment, and exits with
+    what it returns.
+    """
+    return [sys.executable, "-s", str(Path(__file__).resolve()), "-c", module, *arguments]
+
+
+def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> dict[str, str]:
+    """The child's environment variables: nothing leads other packages in, nothing is written beside
+    the host's.
+    """
+    kept = {name: value for name, value in base.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    added = {
+        PATH_VARIABLE: os.pathsep.join(path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "ANONYMIZED_TELEMETRY": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    # The picture needs the GPU.
+    return kept | added | ({} if gpu else {"CUDA_VISIBLE_DEVICES": ""})
+
+
+def search_path(stated: str, present: list[str], root: str, alone: bool = False) -> list[str]:
+    """The stated folders first, then the extension's root, then the rest without doubles."""
+    front = [one for one in stated.split(os.pathsep) if one]
+    if root not in front:
+        front.append(root)
+    foreign = ("site-packages", "dist-packages") if alone else ()
+    return front + [one for one in present if one not in front and Path(one).name not in foreign]
+
+
+def _enter() -> list[object]:
+    """Sets the path, and holds the environment's folders for this process's life."""
+    here = Path(__file__).resolve()
+    root = str(here.parents[2])
+    present = [one for one in sys.path if one and Path(one).resolve() != here.parent]
+    alone = os.environ.get(ALONE_VARIABLE) == "1"
+    sys.path[:] = search_path(os.environ.get(PATH_VARIABLE, ""), present, root, alone)
+    from stylus_ext.core.errors import SetupProblem
+    from stylus_ext.environment.files import hold_folder
+
+    what = " ".join(["Stylus", *sys.argv[2:4]])
+    try:
+        return [
+            hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"
+        ]
+    except SetupProblem as problem:
+        sys.exit(str(problem))
+
+
+def _run() -> None:
+    import importlib
+    import runpy
+
+    held = _enter()
+    how, module, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
+    sys.argv[:] = [module, *arguments]
+    if how == "-m":
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    code = importlib.import_module(module).main(arguments)
+    del held
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # What a shell expects of a command that Ctrl+C ended; the traceback would tell nobody
+        # anything.
+        sys.exit(130)

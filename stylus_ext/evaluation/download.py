@@ -1,0 +1,215 @@
+"""How fast a download is beside curl and sha256sum in the same run, what memory it takes, and how
+soon a stop is heard.
+
+In: an empty folder, a size and the command of this environment. Out: ratios and milliseconds, the
+download measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
+from stylus_ext.core.errors import Cancelled, Unavailable
+from stylus_ext.core.fetching import MB
+from stylus_ext.core.ports import Progress
+from stylus_ext.downloads.fetch import FetchMissing
+from stylus_ext.engine.resources import one_address
+from stylus_ext.evaluation import file_server
+
+ROUNDS = 3
+STOPS = 5
+_CARD = AdapterCard(
+    AdapterKey.civitai(1), "Measured", "civitai", remote=RemoteFile("measured.safetensors", 0)
+)
+
+Command = Callable[..., Sequence[str]]
+"""How `main` of a module is called in this environment, in another process."""
+
+
+def measure(folder: Path, size_mb: int, command: Command, progress: Progress) -> dict[str, Any]:
+    for tool in ("curl", "sha256sum"):
+        if shutil.which(tool) is None:
+            raise Unavailable(
+                f"{tool} is not installed here, and what is measured is how a download compares"
+                " with it."
+            )
+    progress.report("writing a file", 0, 1)
+    served = folder / "served.safetensors"
+    digest = write_file(served, size_mb * MB)
+    theirs, ours = [], []
+    with _serving(served) as url:
+        for number in range(ROUNDS):
+            progress.report("downloading", number, ROUNDS)
+            theirs.append(_curl(url, folder / "curl.out"))
+            ours.append(_ours(command, folder, "round", url, digest, size_mb))
+        progress.report("stopping", 0, 1)
+        stopped = _ours(command, folder, "stop", url, digest, size_mb)
+    return {
+        "ratio_to_curl": round(median(theirs) / median(one["seconds"] for one in ours), 3),
+        "peak_memory_mb": round(max(one["peak_mb"] for one in ours), 1),
+        "memory_growth_mb": round(max(one["grown_mb"] for one in ours), 1),
+        "cancel_ms": round(max(stopped["cancel_ms"]), 1),
+        "seconds": round(median(one["seconds"] for one in ours), 3),
+        "curl_seconds": round(median(theirs), 3),
+        "size_mb": size_mb,
+    }
+
+
+def write_file(path: Path, size: int) -> str:
+    """A safetensors file of about this size; its SHA256."""
+    block = hashlib.shake_256(b"measured").digest(MB)
+    header = json.dumps(
+        {
+            "a.lora_up.weight": {
+                "dtype": "U8",
+                "shape": [size // MB * MB],
+                "data_offsets": [0, size // MB * MB],
+            }
+        }
+    ).encode()
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in (struct.pack("<Q", len(header)) + header, *(block for _ in range(size // MB))):
+            file.write(piece)
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _serving(file: Path) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-s", str(Path(file_server.__file__).resolve()), str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = process.stdout.readline().strip() if process.stdout else ""
+        yield f"http://127.0.0.1:{port}/file"
+    finally:
+        process.communicate()
+
+
+def _curl(url: str, out: Path) -> float:
+    began = time.perf_counter()
+    subprocess.run(["curl", "-s", "-f", "-o", str(out), url], check=True)
+    subprocess.run(["sha256sum", str(out)], check=True, stdout=subprocess.DEVNULL)
+    took = time.perf_counter() - began
+    out.unlink()
+    return took
+
+
+def _ours(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
+    here = folder / "ours"
+    here.mkdir()
+    ran = subprocess.run(
+        [*command("stylus_ext.evaluation.download", str(here), *map(str, words))],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    shutil.rmtree(here)
+    if ran.returncode:
+        raise Unavailable(
+            "The measured download ended early:"
+            f" {ran.stderr.strip().splitlines()[-1:] or ['it said nothing']}"
+        )
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
+
+
+def main(words: Sequence[str]) -> int:
+    """In the measured process: a folder, what to do, the address, the hash and the size."""
+    folder, what, url, digest, size_mb = Path(words[0]), words[1], words[2], words[3], int(words[4])
+    found = (
+        _round(folder, url, digest, size_mb * MB)
+        if what == "round"
+        else _stops(folder, url, digest, size_mb * MB)
+    )
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+class _Quiet:
+    """Says stop once it is told to, and when it heard."""
+
+    def __init__(self) -> None:
+        self.stop, self.bytes = threading.Event(), 0
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
+        self.bytes = done
+        if self.stop.is_set():
+            raise Cancelled("Stopped.")
+
+
+def _round(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
+    with one_address(url, size, digest, folder) as downloader:
+        before = _memory_mb()
+        began = time.perf_counter()
+        report = FetchMissing(downloader)([_CARD], _Quiet())
+        took = time.perf_counter() - began
+    if not report.fetched or not report.fetched[0].new:
+        raise Unavailable(f"The measured download failed: {[one.text for one in report.failed]}")
+    return {"seconds": took, "peak_mb": _memory_mb(), "grown_mb": _memory_mb() - before}
+
+
+def _stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
+    """From the wish to the return of the call, in the middle of the file."""
+    took = []
+    for number in range(STOPS):
+        (folder / str(number)).mkdir()
+        with one_address(url, size, digest, folder / str(number)) as downloader:
+            quiet, wished = _Quiet(), list[float]()
+
+            def wish(of: _Quiet = quiet, at: list[float] = wished) -> None:
+                while of.bytes < size // 3:
+                    time.sleep(0.005)
+                at.append(time.perf_counter())
+                of.stop.set()
+
+            threading.Thread(target=wish, daemon=True).start()
+            try:
+                FetchMissing(downloader)([_CARD], quiet)
+            except Cancelled:
+                took.append((time.perf_counter() - wished[0]) * 1000)
+        shutil.rmtree(folder / str(number))
+    if not took:
+        raise Unavailable(
+            "Every download was over before it could be stopped; measure with a larger file."
+        )
+    return {"cancel_ms": took}
+
+
+def _memory_mb() -> float:
+    """The most that this process has had; what the system says of a new program, not of who started
+    it, where it tells them apart.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(
+            line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:")
+        )
+        return int(line.split()[1]) / 1024
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (MB if sys.platform == "darwin" else 1024)
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    budgets = {"ratio_to_curl": ">= 0.8", "cancel_ms": "<= 200"}
+    for name, value in found.items():
+        yield f"{name:18} {value:>10}  {budgets.get(name, '')}".rstrip()

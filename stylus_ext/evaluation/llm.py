@@ -1,0 +1,309 @@
+"""How near refining comes to what a server's own time allows, and what it costs: a folder goes in,
+figures come out.
+
+The server answers after 100 ms, from a process of its own; the ideal is as many of these in turn as
+there are rounds of questions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from stylus_ext.core.card import AdapterCard, AdapterKey, Example
+from stylus_ext.core.composition import Candidates
+from stylus_ext.core.ports import Filter, Progress, Query, Sighting
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.refining import Expense, RefineLimits
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.operations.refine import RefineWish, chat_refiner, run_refiner
+from stylus_ext.engine.resources import tokens_of
+from stylus_ext.engine.stylus import Stylus, open_stylus, settle
+from stylus_ext.evaluation import chat_server
+from stylus_ext.evaluation.selection import cards
+
+REFINER_CARDS, AT_ONCE, REFINER_LATENCY_S, REFINER_WARM = 1600, 16, 0.1, 32
+_QUESTION = b"x" * 4000
+_PROMPT = (
+    "masterpiece, wet city street at night, red paper lanterns, rain on old stone, heavy ink lines,"
+    " wide angle"
+)
+_SHOWN = ("a cat under an umbrella", "an empty tram stop", "two people running")
+_TEXT = (
+    "Wet city streets at night, drawn with heavy ink, red paper lanterns and mirrors of rain on old"
+    " stone. " * 6
+)
+
+
+def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS) -> dict[str, Any]:
+    """`folder` is empty. Storing what comes is part of it, as it is of every job; embedding is
+    measured elsewhere.
+    """
+    with serving(REFINER_LATENCY_S) as url, _opened(folder, url) as stylus:
+        _fill(stylus, 0, REFINER_WARM)
+        run_refiner(
+            stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
+        )  # the connections are there, the library is loaded
+        _fill(stylus, REFINER_WARM, cards)
+        settle()  # as an engine does
+        bare = _bare(url, cards)
+        began = time.perf_counter()
+        report = run_refiner(
+            stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
+        )
+        took = time.perf_counter() - began
+    ideal = math.ceil(cards / AT_ONCE) * REFINER_LATENCY_S
+    return {
+        "refiner_efficiency": round(ideal / took, 3) if report.refined == cards else 0.0,
+        "refiner_cards": report.refined,
+        "refiner_bare_efficiency": round(ideal / bare, 3),
+        "refiner_at_once": AT_ONCE,
+        "refiner_per_s": round(report.refined / took, 1),
+        "refiner_ideal_s": round(ideal, 2),
+        "refiner_took_s": round(took, 2),
+    }
+
+
+def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict[str, Expense]:
+    """What refining 1,000 adapters costs, by model: from the tokens of the questions about the
+    starter catalogue, whose cards stand for others, and of a card with a page of text; nobody is
+    asked.
+    """
+    found = {}
+    for model in models:
+        settings = with_values(
+            Settings(), {"chat": {"chat_url": "https://models.example/v1", "chat_model": model}}
+        )
+        stylus = open_stylus(folder, settings)
+        try:
+            if not stylus.store.search("", Filter(), limit=1).total:
+                _fill(stylus, 0, 200)
+            found[model] = _mean_of_1000(stylus, pictures)
+        finally:
+            stylus.close()
+    return found
+
+
+def _mean_of_1000(stylus: Stylus, pictures: int) -> Expense:
+    with chat_refiner(stylus.chat, pictures, fetch=True) as refiner:
+        cards = [change.entry.card for change in stylus.store.changes(0) if change.entry]
+        total = sum((refiner.estimate(card) for card in cards), Expense())
+    share = 1000 / max(len(cards), 1)
+    return Expense(
+        round(total.tokens_in * share),
+        round(total.tokens_out * share),
+        None if total.cost is None else round(total.cost * share, 2),
+    )
+
+
+def _bare(url: str, questions: int) -> float:
+    """Seconds of the same number of questions without anything of ours around them: what this
+    machine allows just now.
+    """
+    left, guard = list(range(questions)), threading.Lock()
+    where = urlsplit(url)
+
+    def ask() -> None:
+        connection = HTTPConnection(where.hostname or "", where.port)
+        while True:
+            with guard:
+                if not left:
+                    break
+                left.pop()
+            connection.request(
+                "POST", "/v1/chat/completions", _QUESTION, {"Content-Type": "application/json"}
+            )
+            connection.getresponse().read()
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(AT_ONCE)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def serving(latency_s: float, *said: str) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(chat_server.__file__)), str(latency_s), *said],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = int(process.stdout.readline()) if process.stdout else 0
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.communicate()
+
+
+@contextmanager
+def _opened(folder: Path, url: str) -> Iterator[Stylus]:
+    stylus = open_stylus(
+        folder, with_values(Settings(), {"chat": {"chat_url": url, "chat_model": "measured"}})
+    )
+    try:
+        yield stylus
+    finally:
+        stylus.close()
+
+
+def _fill(stylus: Stylus, start: int, number: int) -> None:
+    """Cards with a page of text each, and pictures with their prompts as Civitai shows them."""
+    stylus.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
+
+
+def _card(number: int) -> AdapterCard:
+    return AdapterCard(
+        AdapterKey.civitai(900_000_000 + number),
+        f"Measured {number}",
+        "civitai",
+        base_model="SDXL 1.0",
+        tags=("style", "city"),
+        triggers=(f"measured{number}",),
+        text=f"<p>{_TEXT}</p>",
+        preview=f"https://image.civitai.com/{number}.jpeg",
+        images=5,
+        examples=tuple(
+            Example(f"{_PROMPT}, {what}", 0.7, f"https://image.civitai.com/{number}/{at}.jpeg")
+            for at, what in enumerate(_SHOWN)
+        ),
+    )
+
+
+INSTRUCTIONS, CARDS, LONGEST = 2000, 150, 1000
+"""Of the published composer: tokens, cards, and characters of a description."""
+
+LATENCY_S, WARM = 0.05, 5
+_SUBJECTS = (
+    "corgi, dragon, old castle, sports car, mage, red fox, teapot, robot, city street, mountain"
+    " lake".split(", ")
+)
+_LOOKS = (
+    "watercolor, pixel art, graffiti, oil painting, film grain, neon light, paper cutout, ink"
+    " sketch".split(", ")
+)
+_ANSWER = {
+    "tasks": [
+        {"task": "lantern", "adapters": [{"number": 1, "reason": "its main purpose is just that"}]},
+        {"task": "rain", "adapters": [{"number": 2, "reason": "fits the weather of the prompt"}]},
+    ],
+    "prune": [{"number": 3, "reason": "merely similar to the task"}],
+}
+
+
+def measure_composer(
+    folder: Path, catalogue: Path | None, progress: Progress, compositions: int = 60
+) -> dict[str, Any]:
+    """`folder` is empty; without a catalogue of its own, the starter catalogue is what is chosen
+    from.
+    """
+    with serving(LATENCY_S, json.dumps(_ANSWER)) as url:
+        values: dict[str, dict[str, Any]] = {
+            "chat": {"chat_url": url, "chat_model": "measured", "chat_release": False},
+            "selection": {"composer": "chat"},
+        }
+        stylus = open_stylus(folder, with_values(Settings(), values))
+        try:
+            if catalogue is None:
+                stylus.prepare(progress)
+            else:
+                stylus.refresh.take([Sighting(card=card) for card in cards(catalogue)])
+                stylus.bring_in_step(progress)
+            return _figures(stylus, compositions)
+        finally:
+            stylus.close()
+
+
+def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
+    composer, took, spent, ours, theirs, by_rules = (
+        stylus.composers("chat"),
+        list[float](),
+        list[float](),
+        list[int](),
+        list[int](),
+        0,
+    )
+    asked = [
+        (query, stylus.retrievers("hybrid").find(query))
+        for query in _queries(stylus, compositions + WARM)
+    ]
+    for query, candidates in asked:
+        began, worked = time.perf_counter(), time.thread_time()
+        made = composer.compose(query, candidates)
+        took.append(1000 * (time.perf_counter() - began - LATENCY_S))
+        spent.append(1000 * (time.thread_time() - worked))
+        by_rules += any(note.code == "chat_failed" for note in made.notes)
+    for query, candidates in asked[WARM:]:
+        ours.append(tokens_of(stylus.embedder, stylus.chat.text_of(query, candidates)))
+        theirs.append(INSTRUCTIONS + tokens_of(stylus.embedder, published(query, candidates)))
+    took = took[WARM:]  # the library is loaded, the connection is there
+    return {
+        "overhead_p50_ms": round(statistics.median(took), 1),
+        "overhead_p95_ms": round(sorted(took)[int(0.95 * len(took))], 1),
+        "overhead_cpu_p50_ms": round(statistics.median(spent[WARM:]), 1),
+        "tokens_ratio": round(sum(theirs) / sum(ours), 2),
+        "tokens": round(statistics.mean(ours)),
+        "tokens_published": round(statistics.mean(theirs)),
+        "cards_published": round(
+            statistics.mean(min(CARDS, len(candidates.found)) for _, candidates in asked)
+        ),
+        "compositions": len(took),
+        "composed_by_rules": by_rules,
+    }
+
+
+def published(query: Query, candidates: Candidates) -> str:
+    """Its catalogue as the published code writes it: number, title, tags and description of
+    each.
+    """
+    rows = [
+        f"Index: {number}\nTitle: {one.entry.card.name}\nTags:"
+        f" {', '.join(one.entry.card.tags)}\nDescription:"
+        f" {max(one.entry.description.text, one.entry.card.text, key=len)[:LONGEST]}"
+        for number, one in enumerate(candidates.found[:CARDS])
+    ]
+    return "\n\n".join([query.prompt.text, *rows])
+
+
+def _queries(stylus: Stylus, number: int) -> Iterator[Query]:
+    for at in range(number):
+        subject, look = _SUBJECTS[at % len(_SUBJECTS)], _LOOKS[at % len(_LOOKS)]
+        yield Query(
+            parse_prompt(f"a {subject} with a lantern in the rain, {look}, scene {at}"),
+            parse_prompt(""),
+            stylus.settings.selection,
+        )
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"Our side of a composition: p50 {found['overhead_p50_ms']} ms, p95"
+        f" {found['overhead_p95_ms']} ms, {found['overhead_cpu_p50_ms']} ms of them at work, over"
+        f" {found['compositions']} of them"
+    )
+    yield (
+        f"Tokens of a question: {found['tokens']:,}; the published composer's, with"
+        f" {found['cards_published']} cards: {found['tokens_published']:,} ({found['tokens_ratio']}"
+        " times)"
+    )
+    if "refiner_efficiency" in found:
+        yield (
+            f"Refining: {found['refiner_efficiency']:.0%} of what a server with 100 ms allows at"
+            f" {found['refiner_at_once']} at once (bare requests:"
+            f" {found['refiner_bare_efficiency']:.0%})"
+        )

@@ -1,0 +1,323 @@
+"""Trains the ranker: lessons in, weights out. Small networks that put the right adapters first, and
+a line that rises.
+
+The networks learn to give the right candidate of a prompt the most, against the others of the same
+prompt. The line learns to put the right candidates of one prompt above the best candidates of
+prompts for which nothing fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylus_ext.core.composition import Candidates
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.evaluation.selection import id_of, kind_of
+from stylus_ext.selection.ranker import FAR, Line, Net, Ranker, Weights
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One prompt: a line of `signs` a candidate, which of them are right, and the fold of each
+    one's creator.
+    """
+
+    kind: str
+    is_tags: bool
+    fold: int
+    folds: frozenset[int]
+    signs: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    owners: NDArray[np.int64]
+    answerable: bool
+
+
+def fold_of(text: str) -> int:
+    return part_of(text, FOLDS)
+
+
+def part_of(text: str, parts: int) -> int:
+    """Which of so many parts a text belongs to, the same everywhere."""
+    return (
+        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        % parts
+    )
+
+
+def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int, frozenset[int]]:
+    """The fold in which a prompt is asked, and all folds that must not learn from it."""
+    golds = [fold_of(creators.get(item["id"]) or item["id"]) for item in query["gold"]]
+    return (
+        (golds[0], frozenset(golds))
+        if golds
+        else (fold_of(query["prompt"]), frozenset((fold_of(query["prompt"]),)))
+    )
+
+
+def lesson(
+    query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]
+) -> Lesson:
+    golds = {item["id"] for item in query["gold"]}
+    ids = [id_of(candidate.key) for candidate in found.found]
+    fold, folds = folds_of(query, creators)
+    return Lesson(
+        kind_of(query),
+        is_tags,
+        fold,
+        folds,
+        np.array([candidate.signs for candidate in found.found], dtype=np.float32),
+        np.array([found_id in golds for found_id in ids], dtype=bool),
+        np.array([fold_of(creators.get(found_id) or found_id) for found_id in ids], dtype=np.int64),
+        bool(golds),
+    )
+
+
+def without(lessons: Iterable[Lesson], fold: int | None) -> Iterator[Lesson]:
+    """The lessons from which what will be asked in this fold may learn; None leaves out nothing."""
+    for each in lessons:
+        if fold is None:
+            yield each
+        elif fold not in each.folds:
+            mine = each.owners != fold
+            yield Lesson(
+                each.kind,
+                each.is_tags,
+                each.fold,
+                each.folds,
+                each.signs[mine],
+                each.right[mine],
+                each.owners[mine],
+                each.answerable,
+            )
+
+
+def spread(lessons: Sequence[Lesson]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of every sign over all that was found."""
+    every = np.concatenate([each.signs for each in lessons])
+    return every.mean(axis=0), every.std(axis=0) + np.float32(1e-3)
+
+
+MOST = 120
+"""Candidates a prompt, the best by the fixed weights, that the networks learn from."""
+
+TOO_LITTLE = (
+    "There is too little to learn from: captions and tag prompts with known adapters are needed,"
+    " and some for which nothing fits."
+)
+
+BATCH, NOTHING = 64, -1e9
+COMPARED, SHARPNESS = 60, 2.0
+STEEPNESS = 2.5
+"""What the weights of a line sum up to; how soon half sure becomes sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the networks of one regime are trained; `base` is how much the fixed weights say beside
+    them.
+
+    `line` names the signs of the line, `nothing` the kinds of prompts for which nothing fits,
+    `meant` those with something.
+    """
+
+    hidden: int
+    dropout: float
+    rate: float
+    epochs: int
+    members: int
+    base: float
+    line: tuple[str, ...]
+    nothing: tuple[str, ...]
+    meant: tuple[str, ...]
+    decay: float = 1e-2
+
+
+TAGS = Recipe(
+    32,
+    0.2,
+    2e-3,
+    14,
+    3,
+    0.0,
+    ("score", "name", "trigger", "exact", "name_rarity", "trigger_rarity", "best_example"),
+    ("none:human-no-lora",),
+    ("named", "human-lora-use:lora-page-multi"),
+)
+CAPTIONS = Recipe(
+    16,
+    0.3,
+    3e-3,
+    12,
+    3,
+    0.6,
+    ("score", "lead", "card", "text", "meant", "text_lead"),
+    ("none:lexical", "none:composer-none", "none:x-out", "none:x-composer-none"),
+    ("stylus-choice",),
+)
+
+
+def trained(lessons: Sequence[Lesson], signs: Sequence[str]) -> Ranker:
+    regimes = []
+    for is_tags, recipe in ((True, TAGS), (False, CAPTIONS)):
+        mine = [each for each in lessons if each.is_tags is is_tags and len(each.signs)]
+        mean, scale = spread(mine)
+        regimes.append(
+            Weights(_net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale))
+        )
+    return Ranker(tuple(signs), *regimes)
+
+
+def _near(
+    signs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return np.clip((signs - mean) / scale, -FAR, FAR).astype(np.float32)
+
+
+def _best(each: Lesson, score: int, most: int) -> NDArray[np.int64]:
+    """The best by the fixed weights, and all that are right."""
+    order = np.argsort(-each.signs[:, score], kind="stable")[:most]
+    return np.union1d(order, np.flatnonzero(each.right))
+
+
+def _net(
+    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
+) -> Net:
+    import torch
+
+    asked = [each for each in lessons if each.right.any()]
+    if not asked:
+        raise InvalidInput(TOO_LITTLE)
+    score, width = list(signs).index("score"), len(signs)
+    chosen = [_best(each, score, MOST) for each in asked]
+    longest = max(map(len, chosen))
+    values = np.zeros((len(asked), longest, width), dtype=np.float32)
+    right, there = np.zeros((2, len(asked), longest), dtype=np.float32)
+    for number, (each, places) in enumerate(zip(asked, chosen, strict=True)):
+        values[number, : len(places)] = _near(each.signs[places], mean, scale)
+        right[number, : len(places)], there[number, : len(places)] = each.right[places], 1
+    counts = Counter(each.kind for each in asked)
+    weights = np.array([counts[each.kind] ** -0.5 for each in asked], dtype=np.float32)
+    tensors = [
+        torch.from_numpy(array) for array in (values, right, there, weights / weights.mean())
+    ]
+    members = [_member(tensors, recipe, seed) for seed in range(recipe.members)]
+    linear, hidden, bias, out = (np.stack(parts) for parts in zip(*members, strict=True))
+    return Net(mean, scale, linear, hidden, bias, out, recipe.base)
+
+
+def _member(tensors: Sequence[Any], recipe: Recipe, seed: int) -> tuple[NDArray[np.float32], ...]:
+    import torch
+
+    values, right, there, weights = tensors
+    order, width = np.random.default_rng(seed), values.shape[2]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        straight, first, last = (
+            torch.nn.Linear(width, 1, bias=False),
+            torch.nn.Linear(width, recipe.hidden),
+            torch.nn.Linear(recipe.hidden, 1, bias=False),
+        )
+        torch.nn.init.zeros_(straight.weight)
+        drop = torch.nn.Dropout(recipe.dropout)
+        learnt = [*straight.parameters(), *first.parameters(), *last.parameters()]
+        steps = -(-len(values) // BATCH)
+        optimizer = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=recipe.decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * steps)
+        for _ in range(recipe.epochs):
+            for batch in np.array_split(order.permutation(len(values)), steps):
+                part = values[batch]
+                found = (straight(part) + last(drop(torch.relu(first(drop(part)))))).squeeze(-1)
+                chances = torch.log_softmax(found + (1 - there[batch]) * NOTHING, dim=1)
+                wanted = right[batch]
+                loss = -((chances * wanted).sum(1) / wanted.sum(1) * weights[batch]).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+                optimizer.step()
+                schedule.step()
+    return tuple(
+        part.detach().numpy().copy()
+        for part in (straight.weight[0], first.weight.T, first.bias, last.weight[0])
+    )
+
+
+def _line(
+    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
+) -> Line:
+    import torch
+
+    score, columns = list(signs).index("score"), [list(signs).index(name) for name in recipe.line]
+
+    def table(each: Lesson, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        return _near(each.signs[places], mean, scale)[:, columns]
+
+    meant, others, weights = [], [], []
+    counts = Counter(each.kind for each in lessons)
+    for each in lessons:
+        if each.kind in recipe.meant and each.right.any() and not each.right.all():
+            rivals = table(
+                each,
+                _filled(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
+            )
+            for place in np.flatnonzero(each.right):
+                meant.append(table(each, np.array([place])))
+                others.append(rivals)
+                weights.append(counts[each.kind] ** -0.5)
+    nothing = [
+        table(each, _filled(_best(each, score, COMPARED)))
+        for each in lessons
+        if each.kind in recipe.nothing
+    ]
+    if not (meant and nothing):
+        raise InvalidInput(TOO_LITTLE)
+    own, rivals, strange = (torch.from_numpy(np.stack(part)) for part in (meant, others, nothing))
+    share = torch.tensor(weights) / sum(weights)
+    loose = torch.full((len(columns),), -1.5, requires_grad=True)
+    optimizer = torch.optim.Adam([loose], lr=0.03)
+    for _ in range(150):
+        rising = torch.nn.functional.softplus(loose)
+        mine = (own @ rising).squeeze(1)
+        rival, best = (
+            torch.logsumexp(part @ rising * SHARPNESS, 1) / SHARPNESS for part in (rivals, strange)
+        )
+        apart = torch.nn.functional.softplus(best[None, :] - mine[:, None]).mean(
+            1
+        ) + torch.nn.functional.softplus(rival - mine)
+        loss = (apart * share).sum() + 1e-3 * (rising**2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = torch.nn.functional.softplus(loose).detach().numpy()
+    whole = np.zeros(len(signs), dtype=np.float32)
+    whole[columns] = found / found.sum() * STEEPNESS
+    line = Line(mean, scale, whole, 0.0)
+    return Line(
+        mean,
+        scale,
+        whole,
+        float(
+            np.quantile(
+                [line(each.signs).max() for each in lessons if each.kind in recipe.nothing[:2]],
+                0.95,
+            )
+        ),
+    )
+
+
+def _filled(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """As many as are compared; where there are fewer, the first again, which changes next to
+    nothing.
+    """
+    filled: NDArray[np.int64] = np.concatenate(
+        [places, np.full(max(0, COMPARED - len(places)), places[-1])]
+    )[:COMPARED]
+    return filled

@@ -1,0 +1,341 @@
+"""A WebUI reduced to what a script sees of it, run as a program in a plain Python: it times the
+real script and prints JSON.
+
+In: the extension's folder, and for the plans a data folder with a running engine, a LoRA folder and
+prompts, all as JSON on standard input. Components of gradio cost nothing here and are only counted,
+and the standard library that every WebUI has loaded long before is loaded first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median, quantiles
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+_LOADED_LONG_AGO = (
+    "argparse asyncio concurrent.futures.thread dataclasses email http.client http.server inspect"
+    " logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
+)
+_TIMES = 2000
+_MODULES = 6000  # as many as A1111 1.8 has by then
+_HOOKS = (
+    "setup",
+    "before_process",
+    "process",
+    "before_process_batch",
+    "postprocess_image",
+    "postprocess",
+)
+
+
+class Part:
+    """Any component: it keeps its value, and takes every event."""
+
+    count = 0
+
+    def __init__(self, value: Any = None, **said: Any) -> None:
+        Part.count += 1
+        self._id = Part.count
+        self.value, self.elem_id = value, said.get("elem_id")
+        page = Context.root_block
+        if page is not None:
+            page.blocks[self._id] = self
+
+    def __enter__(self) -> Part:
+        return self
+
+    def __exit__(self, *problem: object) -> None: ...
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+
+class Context:
+    root_block: Any = None
+
+
+class Script:
+    """What the host's base class gives."""
+
+    is_img2img = False
+
+    def on_after_component(self, callback: object, *, elem_id: str) -> None: ...
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name not in _HOOKS:
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+
+class Options:
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def add_option(self, name: str, info: Any) -> None:
+        self.__dict__.setdefault(name, info.default)
+
+
+class Info:
+    """An option of the settings page."""
+
+    section: Any = None
+
+    def __init__(self, default: Any = None, *_: Any, **__: Any) -> None:
+        self.default = default
+
+    def info(self, _: str) -> Info:
+        return self
+
+
+class Host:
+    """The modules under their names, and the callbacks in the host's order."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self.callbacks: list[tuple[str, Callable[..., Any]]] = []
+        self.state = SimpleNamespace(interrupted=False, stopping_generation=False, textinfo=None)
+        self.options = Options(sd_model_checkpoint="tiny", **order.get("options", {}))
+        self.files = {
+            path.stem: SimpleNamespace(name=path.stem, filename=str(path))
+            for path in Path(order["loras"]).glob("*.safetensors")
+        }
+        self._install(Path(order["data"]), order["loras"])
+
+    def _install(self, data: Path, loras: str) -> None:
+        model = SimpleNamespace(
+            is_sd1=True,
+            sd_checkpoint_info=SimpleNamespace(
+                name_for_extra="tiny", filename="", sha256="", metadata={}
+            ),
+        )
+        names = (
+            "on_ui_settings",
+            "on_before_ui",
+            "on_ui_tabs",
+            "on_app_started",
+            "on_image_grid",
+            "on_script_unloaded",
+            "on_infotext_pasted",
+        )
+        parts: dict[str, dict[str, Any]] = {
+            "scripts": {"Script": Script, "AlwaysVisible": object(), "scripts_data": []},
+            "shared": {
+                "opts": self.options,
+                "cmd_opts": SimpleNamespace(lora_dir=loras),
+                "state": self.state,
+                "OptionInfo": Info,
+                "interrogator": None,
+            },
+            "script_callbacks": {name: self._register(name) for name in names},
+            "paths_internal": {"data_path": str(data)},
+            "ui_components": {"InputAccordion": Part},
+            "infotext_utils": {"parse_generation_parameters": lambda _: {}},
+            "sd_models": {"model_data": SimpleNamespace(sd_model=model), "checkpoint_aliases": {}},
+        }
+        made = {
+            f"modules.{name}": _module(f"modules.{name}", values) for name, values in parts.items()
+        }
+        package = _module(
+            "modules", {"__path__": [], **{name: made[f"modules.{name}"] for name in parts}}
+        )
+        widgets = (
+            "Blocks Row Column Group Accordion HTML Button Number Checkbox Slider Dropdown Textbox"
+            " State".split()
+        )
+        gradio = {
+            "Request": object,
+            "update": dict,
+            "__version__": "3.41.2",
+            "__path__": [],
+            **dict.fromkeys(widgets, Part),
+        }
+        networks = {
+            "available_networks": self.files,
+            "available_network_aliases": {},
+            "forbidden_network_aliases": {},
+        }
+        routing = {"Route": lambda path, *_, **__: SimpleNamespace(path=path)}
+        sys.modules.update(
+            {
+                "modules": package,
+                **made,
+                "gradio": _module("gradio", gradio),
+                "gradio.context": _module("gradio.context", {"Context": Context}),
+                "networks": _module("networks", networks),
+                "starlette": _module("starlette", {"__path__": []}),
+                "starlette.routing": _module("starlette.routing", routing),
+                "starlette.responses": _module("starlette.responses", {"JSONResponse": Part}),
+            }
+        )
+
+    def _register(self, name: str) -> Callable[[Callable[..., Any]], None]:
+        def add(callback: Callable[..., Any]) -> None:
+            # A1111 1.8 asks it who registers, and it asks every module for its file
+            inspect.stack()
+            self.callbacks.append((name, callback))
+
+        return add
+
+    def start(self, root: Path) -> list[Any]:
+        """As at the WebUI's start, until its page stands and its app runs: one script a tab."""
+        sys.path.insert(0, str(root))
+        spec = importlib.util.spec_from_file_location("stylus.py", root / "scripts" / "stylus.py")
+        if spec is None or spec.loader is None:
+            sys.exit(f"{root} is no folder of Stylus.")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found = [module.StylusScript(), module.StylusScript()]
+        for wanted, given in (("on_before_ui", ()), ("on_ui_settings", ())):
+            self._call(wanted, *given)
+        Context.root_block = SimpleNamespace(blocks={})
+        for script, is_img2img in zip(found, (False, True), strict=True):
+            script.title(), script.show(is_img2img)
+            script.after_component(
+                Part(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"),
+                elem_id="txt2img_prompt",
+            )
+            script.controls = script.ui(is_img2img)
+        Context.root_block = None
+        self._call("on_ui_tabs")
+        Context.root_block = SimpleNamespace(blocks={})
+        for script in found * 2:  # the API asks twice for what stands there at first
+            script.ui(script is found[1])
+        Context.root_block = None
+        self._call("on_app_started", None, SimpleNamespace(router=SimpleNamespace(routes=[])))
+        return found
+
+    def _call(self, wanted: str, *given: Any) -> None:
+        for name, callback in self.callbacks:
+            if name == wanted:
+                callback(*given)
+
+
+def _module(name: str, values: dict[str, Any]) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(values)
+    return module
+
+
+def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[Any, float]:
+    """One picture as the host makes it, without the picture: its `p`, and the seconds that the
+    hooks took together.
+    """
+    p = SimpleNamespace(
+        n_iter=1,
+        batch_size=1,
+        all_prompts=[prompt],
+        all_negative_prompts=[""],
+        all_hr_prompts=None,
+        all_hr_negative_prompts=None,
+        all_seeds=[seed],
+        prompts=[prompt],
+        extra_generation_params={},
+        iteration=0,
+        batch_index=0,
+        main_prompt=prompt,
+        main_negative_prompt="",
+        prompt=prompt,
+        negative_prompt="",
+        is_api=True,
+        disable_extra_networks=False,
+        enable_hr=False,
+        said=[],
+    )
+    p.comment = p.said.append
+    started = time.perf_counter()
+    script.setup(p, *args)
+    script.before_process(p, *args)
+    script.process(p, *args)
+    p.prompts = list(p.all_prompts)
+    script.before_process_batch(
+        p, *args, batch_number=0, prompts=p.prompts, seeds=p.all_seeds, subseeds=p.all_seeds
+    )
+    script.postprocess_image(p, None, *args)
+    script.postprocess(p, None, *args)
+    return p, time.perf_counter() - started
+
+
+def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    for name in _LOADED_LONG_AGO.split():
+        importlib.import_module(name)
+    host = Host(order)
+    for number in range(_MODULES):
+        sys.modules[f"loaded_before_{number}"] = _module(
+            f"loaded_before_{number}", {"__file__": f"/loaded/before/{number}.py"}
+        )
+    inspect.stack()  # other scripts came first
+    before = set(sys.modules)
+    started, busy = time.perf_counter(), time.process_time()
+    scripts = host.start(Path(order["root"]))
+    took, busy = time.perf_counter() - started, time.process_time() - busy
+    new = sorted(set(sys.modules) - before)
+    ours = [name for name in new if name.startswith("stylus_ext")]
+    return scripts, {
+        "startup_ms": took * 1000,
+        "startup_cpu_ms": busy * 1000,
+        "modules": ours,
+        "components": Part.count,
+        "also_imported": [name for name in new if name not in ours],
+    }
+
+
+def switched_off(script: Any, times: int) -> dict[str, float]:
+    args = [control.value for control in script.controls]
+    took = [
+        generation(script, args, "a corgi, watercolor", seed)[1] * 1000 for seed in range(times)
+    ]
+    return {"off_ms": median(took), "off_p99_ms": quantiles(took, n=100)[-1]}
+
+
+def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
+    """What it takes beside the engine's own time for the plan: the first ones load what only a
+    picture needs.
+    """
+    desks = importlib.import_module("stylus_ext.host.planner")
+    client = desks.desk_now().client
+    plan, spent = client.plan, [0.0]
+
+    def timed(*given: Any) -> Any:
+        answer = plan(*given)
+        spent.append(answer["elapsed_ms"])
+        return answer
+
+    client.plan = timed
+    beside, changed = [], 0
+    for seed, prompt in enumerate(prompts):
+        count = len(spent)
+        p, took = generation(script, [{"enabled": True}], prompt, seed)
+        if len(spent) == count:
+            sys.exit(f"The engine made no plan: {' '.join(p.said)}")
+        changed += p.all_prompts[0] != prompt
+        beside.append(took * 1000 - sum(spent[count:]))
+    warm = beside[len(beside) // 5 :]
+    return {
+        "on_first_ms": beside[0],
+        "on_warm_ms": median(warm),
+        "on_warm_p95_ms": quantiles(warm, n=20)[-1],
+        "changed": changed,
+    }
+
+
+def main() -> None:
+    order = json.load(sys.stdin)
+    scripts, found = start_up(order)
+    if order.get("prompts"):
+        found |= switched_on(scripts[0], order["prompts"])
+    elif order.get("off"):
+        found |= switched_off(scripts[0], order.get("times", _TIMES))
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Under which names a WebUI is to be called: Host and Origin headers go in, whether they are its
+own comes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ipaddress
+import re
+import secrets
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_TUNNELS = {
+    "share": (".gradio.live", ".gradio.app"),
+    "ngrok": (".ngrok.io", ".ngrok-free.app", ".ngrok.app", ".ngrok.dev", ".ngrok-free.dev"),
+    "cloudflared": (".trycloudflare.com",),
+    "remotemoe": (".remote.moe",),
+    "localhostrun": (".lhr.life", ".localhost.run"),
+}
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`flags` are the WebUI's; `is_open` says that others than this machine may call."""
+
+    flags: object
+    is_open: bool
+
+    def is_ours(self, host: str) -> bool:
+        """A number cannot be made to point elsewhere; a name can, unless it is one that is known to
+        be ours.
+        """
+        if host in _LOCAL or host.endswith(".localhost") or host in self._stated():
+            return True
+        if not self.is_open:
+            return False
+        return is_literal(host) or host in _own_names() or self._is_tunnel(host)
+
+    def same(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin is one of ours, or one that the user allowed."""
+        allowed = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
+        pattern = getattr(self.flags, "cors_allow_origins_regex", None)
+        if origin in allowed or "*" in allowed or (pattern and _matches(str(pattern), origin)):
+            return True
+        try:
+            page = urlsplit(origin)
+            port = page.port
+        except ValueError:
+            return False
+        if page.scheme not in _PORTS or not page.hostname:
+            return False
+        # Behind a tunnel the page may be https while we are called over http: only a stated port
+        # must agree.
+        return page.hostname == host_of(host) and (port or _PORTS[page.scheme]) in _ports_of(host)
+
+    def _stated(self) -> set[str]:
+        """What the user himself said: the server's name, and the origins from which it may be
+        used.
+        """
+        origins = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
+        name = str(getattr(self.flags, "server_name", None) or "").lower()
+        return ({name} | {host_of(origin.split("://")[-1]) for origin in origins}) - {""}
+
+    def _is_tunnel(self, host: str) -> bool:
+        return any(
+            getattr(self.flags, flag, None) and host.endswith(ends)
+            for flag, ends in _TUNNELS.items()
+        )
+
+
+def host_of(header: str) -> str:
+    """A Host header without its port, in lower case; empty when it is none."""
+    try:
+        return (urlsplit(f"//{header.strip()}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _ports_of(host: str) -> set[int]:
+    try:
+        port = urlsplit(f"//{host.strip()}").port
+    except ValueError:
+        return set()
+    return set(_PORTS.values()) if port is None else {port}
+
+
+def _own_names() -> set[str]:
+    name = ""
+    with contextlib.suppress(OSError):
+        name = socket.gethostname().lower()
+    short = name.split(".")[0]
+    return {name, short, f"{short}.local", f"{short}.lan", f"{short}.home"} if short else set()
+
+
+def _matches(pattern: str, origin: str) -> bool:
+    try:
+        return re.fullmatch(pattern, origin) is not None
+    except re.error:
+        return False
+
+
+LASTS_S = 12 * 3600.0
+MOST = 500
+
+
+class PageTokens:
+    """One for each open page. One that nobody used for long expires; of too many the longest unused
+    goes.
+    """
+
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, lasts_s: float = LASTS_S, most: int = MOST
+    ) -> None:
+        self._now, self._lasts_s, self._most = now, lasts_s, most
+        self._used: OrderedDict[str, float] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def issue(self) -> str:
+        token = secrets.token_urlsafe(32)
+        with self._guard:
+            self._drop_old()
+            self._used[token] = self._now()
+            while len(self._used) > self._most:
+                self._used.popitem(last=False)
+        return token
+
+    def knows(self, token: str) -> bool:
+        with self._guard:
+            self._drop_old()
+            found = ""
+            for known in self._used:
+                if hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
+                    found = known
+            if found:
+                self._used[found] = self._now()
+                self._used.move_to_end(found)
+            return bool(found)
+
+    def _drop_old(self) -> None:
+        until = self._now() - self._lasts_s
+        while self._used and next(iter(self._used.values())) < until:
+            self._used.popitem(last=False)
+
+
+PAGES = PageTokens()
+"""Of this WebUI process, also after its UI was reloaded."""

@@ -1,0 +1,242 @@
+"""Asks the engine: a payload goes in, its answer comes out, or a StylusError with a sentence; an
+interrupt is heeded at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from stylus_ext.core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    EngineGone,
+    EngineRefusal,
+    InvalidInput,
+    StylusError,
+    Unavailable,
+)
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.host.engine.inventory import Inventory, Shelf
+from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.engine.supervisor import EngineProcess
+
+LEFT = "The prompt was left as it was: "
+_SLICE_S = 0.02
+_SLACK_S = 0.5  # the engine keeps to the deadline itself, and its answer has a note
+_QUICK_S = 10.0
+_SENDING_S = 60.0
+
+Sent = tuple[Inventory, str]
+
+
+class _NotThere(Unavailable):
+    """The engine has forgotten, or never had, what we list."""
+
+
+class NoEngine(Unavailable, EngineGone):
+    """Nobody answers; the prompt stays as it is."""
+
+
+class EngineClient:
+    """Its calls go to the engine's own address, past every proxy; each may be made from any
+    thread.
+    """
+
+    def __init__(self, process: EngineProcess) -> None:
+        self._process = process
+
+    def plan(
+        self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """One deadline for all of it: the wait for an engine that is just starting, the plan, and a
+        second try.
+        """
+        wait = _Wait(deadline_s, interrupted)
+        self._make_ready(wait, after=-1)
+        epoch = self._process.epoch
+        try:
+            return self._ask_plan(payload, wait)
+        except NoEngine:
+            self._make_ready(
+                wait, after=epoch
+            )  # it may have been started again meanwhile: planning twice harms nobody
+            return self._ask_plan(payload, wait)
+
+    def status(self, timeout_s: float = _QUICK_S) -> dict[str, Any]:
+        """What the engine says of itself, its catalogue and what its index still lacks; never
+        starts one.
+        """
+        return self._call("GET", "/v1/status", None, timeout_s)
+
+    def ask(
+        self, method: str, path: str, payload: object = None, timeout_s: float = _QUICK_S
+    ) -> dict[str, Any]:
+        """For the page: what the engine answers at a path of its own; one that rests is started
+        first.
+        """
+        self._make_ready(_Wait(timeout_s, bool), after=-1)
+        return self._call(method, path, payload, timeout_s)
+
+    def index(self, lora_dirs: Sequence[str]) -> str:
+        """Begins to read folders; the job's number."""
+        return self.begin("index", {"lora_dirs": [str(folder) for folder in lora_dirs]})
+
+    def begin(self, name: str, payload: Mapping[str, Any]) -> str:
+        """Starts a job; its number."""
+        return str(self._call("POST", f"/v1/jobs/{name}", payload, _QUICK_S)["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)
+
+    def always(self) -> list[str]:
+        """The stems of what the user marked as always wanted, as far as it is on disk: on the
+        engine's, or on ours where it is shared.
+        """
+        link, shelf = self._link(), self._process.shelf
+        if shelf is not None:
+            said = _told(
+                link,
+                shelf,
+                lambda known: _ask(
+                    link, "POST", "/v1/inventory", {"inventory": known[1]}, _QUICK_S
+                ),
+            )
+            return [str(stem) for stem in said["always"]]
+        answer = self._call(
+            "POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S
+        )
+        return [str(entry["stem"]) for entry in answer["entries"] if entry["stem"]]
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        return self._call("POST", f"/v1/jobs/{job_id}/cancel", {}, _QUICK_S)
+
+    def _make_ready(self, wait: _Wait, after: int) -> None:
+        if self._process.wait_ready(wait.left(), wait.interrupted, after):
+            return
+        wait.check("the engine was not ready")
+        raise NoEngine(self._process.report().sentence)
+
+    def _ask_plan(self, payload: Mapping[str, Any], wait: _Wait) -> dict[str, Any]:
+        left = wait.left()
+        request = {**payload, "deadline_s": left}
+        link = self._link()
+        shelf = self._process.shelf
+        if shelf is None or request.get("stems") is None:
+            return wait.through(lambda: _ask(link, "POST", "/v1/plan", request, left + _SLACK_S))
+        return wait.through(
+            lambda: _told(
+                link,
+                shelf,
+                lambda known: _ask(
+                    link, "POST", "/v1/plan", _by_number(request, known), left + _SLACK_S
+                ),
+            )
+        )
+
+    def _call(self, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
+        return _ask(self._link(), method, path, payload, timeout_s)
+
+    def _link(self) -> EngineLink:
+        try:
+            return self._process.link()
+        except EngineGone as gone:
+            raise NoEngine(str(gone)) from gone
+
+
+class _Wait:
+    """The time that one plan has, and the user's stop button."""
+
+    def __init__(self, deadline_s: float, interrupted: Callable[[], bool]) -> None:
+        self._deadline_s = deadline_s
+        self._until = time.monotonic() + deadline_s
+        self.interrupted = interrupted
+
+    def left(self) -> float:
+        return max(0.0, self._until - time.monotonic())
+
+    def check(self, why: str, slack_s: float = 0.0) -> None:
+        if self.interrupted():
+            raise Cancelled(
+                "The choice of LoRAs was interrupted, so the prompt was left as it was."
+            )
+        if time.monotonic() >= self._until + slack_s:
+            raise DeadlineExceeded(f"{LEFT}{why} within {round(self._deadline_s, 1):g} s.")
+
+    def through(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What the call brings. It runs in a thread of its own, which is left to itself when nobody
+        waits for it any more.
+        """
+        task = _Task(call)
+        threading.Thread(target=task.run, name="stylus-plan", daemon=True).start()
+        while not task.done.wait(_SLICE_S):
+            self.check("its plan was not ready", _SLACK_S)
+        if task.problem is not None:
+            raise task.problem
+        return task.answer
+
+
+class _Task:
+    def __init__(self, call: Callable[[], dict[str, Any]]) -> None:
+        self._call = call
+        self.done = threading.Event()
+        self.answer: dict[str, Any] = {}
+        self.problem: StylusError | None = None
+
+    def run(self) -> None:
+        self.problem = NoEngine("The engine's answer could not be read.")
+        try:
+            self.answer = self._call()
+            self.problem = None
+        except StylusError as problem:
+            self.problem = problem
+        finally:
+            self.done.set()
+
+
+def _told(link: EngineLink, shelf: Shelf, ask: Callable[[Sent], dict[str, Any]]) -> dict[str, Any]:
+    """Asks an engine that knows what we list: the list goes there when it is new, and once more
+    when the engine is.
+    """
+    inventory = shelf.now()
+    if shelf.sent is not None and shelf.sent[0] is inventory:
+        try:
+            return ask(shelf.sent)
+        except _NotThere:
+            shelf.sent = None
+    taken = _ask(link, "POST", "/v1/inventory", {"items": inventory.items}, _SENDING_S)
+    shelf.sent = sent = (inventory, str(taken["inventory"]))
+    return ask(sent)
+
+
+def _by_number(request: Mapping[str, Any], known: Sent) -> dict[str, Any]:
+    """The number stands for all stems; some of them alone are still said."""
+    inventory, number = known
+    some = {} if inventory.stems <= set(request["stems"]) else {"stems": request["stems"]}
+    return {
+        **{name: value for name, value in request.items() if name != "stems"},
+        **some,
+        "inventory": number,
+    }
+
+
+def _ask(
+    link: EngineLink, method: str, path: str, payload: object, timeout_s: float
+) -> dict[str, Any]:
+    try:
+        return link.call(method, path, payload, timeout_s)
+    except EngineGone as gone:
+        raise NoEngine(str(gone)) from gone
+    except EngineRefusal as refusal:
+        if refusal.code == "inventory":
+            raise _NotThere(str(refusal)) from refusal
+        raise (InvalidInput if refusal.code == "invalid" else Unavailable)(
+            str(refusal)
+        ) from refusal
+
+
+def answers(process: EngineProcess) -> bool:
+    """Whether there is somebody to ask, without waiting."""
+    return process.report().state in (EngineState.READY, EngineState.REMOTE)

@@ -1,0 +1,246 @@
+"""The engine's private environment as the panel shows it: what is missing, how far its build is,
+and the build's start.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from enum import Enum
+
+from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.files import is_locked
+from stylus_ext.environment.hook import start_detached
+from stylus_ext.environment.launch import CLI, environment_variables
+from stylus_ext.environment.layout import (
+    BUILD_LOCK,
+    Environment,
+    default_home,
+    default_locks,
+    plan_environment,
+)
+from stylus_ext.environment.progress import Progress, megabytes, read_progress
+from stylus_ext.environment.run_in_env import main_command
+
+logger = logging.getLogger(__name__)
+
+
+AGAIN = "again"  # the step of a set-up that was begun and did not come to its end
+
+
+class EngineState(str, Enum):
+    """Where the engine is on its way from nothing to answering."""
+
+    NOT_SET_UP = "not_set_up"
+    SETTING_UP = "setting_up"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """One look at the engine; the megabytes are those of its set-up."""
+
+    state: EngineState
+    sentence: str
+    step: str = ""
+    done_mb: int = 0
+    total_mb: int = 0
+    eta_s: int | None = None
+    pid: int = 0
+    url: str = ""
+    version: str = ""
+
+
+def stopped() -> EngineReport:
+    return EngineReport(
+        EngineState.STOPPED,
+        "The engine is not running; it starts by itself as soon as it is needed.",
+    )
+
+
+def starting(pid: int = 0, why: str = "") -> EngineReport:
+    said = (
+        f"The engine is starting again, since it {why}."
+        if why
+        else "The engine is starting; this takes a few seconds."
+    )
+    return EngineReport(EngineState.STARTING, said, step="starting", pid=pid)
+
+
+def ready(url: str, pid: int, version: str) -> EngineReport:
+    return EngineReport(
+        EngineState.READY, "The engine is ready.", pid=pid, url=url, version=version
+    )
+
+
+def remote(url: str) -> EngineReport:
+    return EngineReport(
+        EngineState.REMOTE, f"Plans are made by the shared engine at {url}.", url=url
+    )
+
+
+def failed(sentence: str, version: str = "") -> EngineReport:
+    return EngineReport(EngineState.FAILED, sentence, version=version)
+
+
+def mismatched(theirs: str, ours: str) -> EngineReport:
+    """After an update of the extension the WebUI's process still has the old modules: a reload of
+    the UI keeps them.
+    """
+    said = (
+        f"Stylus was changed from version {ours} to {theirs} while the WebUI was running: please"
+        " restart the WebUI fully."
+    )
+    if not theirs:
+        said = (
+            f"The engine that runs is not of Stylus {ours}, which the WebUI has loaded: please"
+            " restart the WebUI fully."
+        )
+    return failed(said, theirs)
+
+
+@dataclass
+class Setup:
+    """The private environment of this copy of the extension; planned once, looked at often."""
+
+    _environment: Environment | None = None
+    _refusal: str = ""
+    _builder: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def ready(self) -> bool:
+        environment = self._planned()
+        return environment is not None and environment.ready
+
+    def begin(self) -> None:
+        """Starts a build, or starts it again; one that runs goes on."""
+        environment = self._planned()
+        if environment is None or environment.ready or self._building(environment):
+            return
+        try:
+            self._builder = start_detached(environment)
+        except OSError as error:
+            self._refusal = (
+                f"The engine cannot be set up in {environment.home.folder}: {error}. Please check"
+                " its rights."
+            )
+        else:
+            self._refusal = ""
+
+    def report(self) -> EngineReport | None:
+        """None when all is there."""
+        environment = self._planned()
+        if environment is None:
+            return failed(self._refusal)
+        if environment.ready:
+            return None
+        progress = read_progress(environment.home.progress)
+        if self._building(environment):
+            return _under_way(progress)
+        return self._missing(environment, progress)
+
+    def command(self, words: list[str]) -> list[str]:
+        """How the engine's command line is called in this environment."""
+        return main_command(CLI, *words)
+
+    def variables(self) -> dict[str, str]:
+        environment = self._planned()
+        if environment is None:
+            raise SetupProblem(self._refusal)
+        return environment_variables(environment)
+
+    def _planned(self) -> Environment | None:
+        if self._environment is None:
+            try:
+                self._environment = plan_environment(default_home(), default_locks())
+            except SetupProblem as problem:
+                self._refusal = str(problem)
+        return self._environment
+
+    def _building(self, environment: Environment) -> bool:
+        """A builder of ours counts from its first moment on, anybody's as soon as it has the
+        lock.
+        """
+        if self._builder is not None and self._builder.poll() is None:
+            return True
+        try:
+            return is_locked(environment.home.folder / f"{BUILD_LOCK}.lock")
+        except OSError:
+            return False
+
+    def _missing(self, environment: Environment, progress: Progress | None) -> EngineReport:
+        sizes = [megabytes(part) for part in environment.parts if not part.ready]
+        download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
+        needs = f"about {download:,} MB to download, {disk:,} MB on disk"
+        begun = bool(self._refusal) or (
+            progress is not None and (bool(progress.error) or not progress.finished)
+        )
+        if self._refusal:
+            said = self._refusal
+        elif progress is not None and progress.error:
+            said = f"The set-up of the engine stopped: {progress.error}"
+        elif progress is not None and not progress.finished:
+            said = (
+                "The set-up of the engine was interrupted. Press Retry to take it up again"
+                f" ({needs})."
+            )
+        else:
+            said = (
+                f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's"
+                " own packages stay as they are."
+            )
+        return EngineReport(
+            EngineState.NOT_SET_UP, said, AGAIN if begun else "", total_mb=download + disk
+        )
+
+
+def _under_way(progress: Progress | None) -> EngineReport:
+    said = "The engine is being set up; this is needed once."
+    if progress is None or progress.finished:
+        return EngineReport(EngineState.SETTING_UP, said, step="beginning")
+    return EngineReport(
+        EngineState.SETTING_UP,
+        said,
+        progress.step,
+        progress.done_mb,
+        progress.total_mb,
+        progress.eta_s,
+    )
+
+
+class Board:
+    """`epoch` counts the links, so that a caller whose link broke can wait for another; `failures`
+    the vain starts in a row.
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.now: EngineReport = stopped()
+        self.link: EngineLink | None = None
+        self.epoch = 0
+        self.failures = 0
+        self.look = threading.Event()
+
+    def ready(self, url: str, token: str, pid: int, version: str) -> None:
+        with self.changed:
+            self.epoch += 1
+            self.failures = 0
+            self.publish(ready(url, pid, version), EngineLink(url, token))
+
+    def failed(self, sentence: str) -> None:
+        with self.changed:
+            self.failures += 1
+            self.publish(failed(sentence))
+
+    def publish(self, now: EngineReport, link: EngineLink | None = None) -> None:
+        with self.changed:
+            self.now, self.link = now, link
+            self.changed.notify_all()
+        (logger.warning if now.state is EngineState.FAILED else logger.info)("%s", now.sentence)

@@ -1,0 +1,369 @@
+"""The engine beside the WebUI: started on first need, watched, started again when it dies, ended
+with the WebUI.
+
+In: the data folder, or the address of a shared engine. Out: a report that is always at hand, and a
+link once it answers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylus_ext import __version__
+from stylus_ext.core.errors import EngineGone, SetupProblem
+from stylus_ext.environment import engine_address
+from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.host.engine import setup_state
+from stylus_ext.host.engine.child import READY_WORDS, EngineChild
+from stylus_ext.host.engine.inventory import Shelf
+from stylus_ext.host.engine.setup_state import Board, EngineReport, EngineState, Setup
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S, SETTLED_S = 0.5, 30.0, 60.0
+_START_S, _END_S = 120.0, 10.0
+_LOOK_S = 1.0
+_AGAIN = "stopped unexpectedly"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What to run, where, and with which flags (asked at each start, since settings change)."""
+
+    data_dir: Path
+    settings: Callable[[], list[str]]
+    setup: Setup
+    idle_minutes: float
+
+
+class Keeper:
+    """Lives in a thread of its own from a start to a stop, to an idle engine's end, or to a version
+    that does not fit.
+    """
+
+    def __init__(self, orders: Orders, board: Board) -> None:
+        self._orders = orders
+        self._board = board
+        self._stopping = threading.Event()
+        self._up = threading.Event()
+        self._guard = threading.Lock()
+        self._child: EngineChild | None = None
+        self.looked = False
+        """Whether it is known that no engine runs on the folder; before, a missing environment is
+        no obstacle.
+        """
+
+    def run(self) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            if not self._orders.setup.ready and engine_address.read(self._orders.data_dir) is None:
+                self.looked = True
+                self._stopping.wait(_LOOK_S)
+                continue
+            began = time.monotonic()
+            if not self._live():
+                break
+            pause = FIRST_PAUSE_S if time.monotonic() - began >= SETTLED_S else pause
+            self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Ends a child of ours; another's engine goes on."""
+        with self._guard:
+            self._stopping.set()
+            child = self._child
+        self._board.look.set()
+        if child is not None:
+            child.end()
+
+    def _live(self) -> bool:
+        """One engine's life; whether there should be another."""
+        said = engine_address.read(self._orders.data_dir)
+        if said is not None and said.version != __version__:
+            self._board.publish(setup_state.mismatched(said.version, __version__))
+            return False
+        if said is not None:
+            return self._attend(said)
+        try:
+            self._orders.data_dir.mkdir(parents=True, exist_ok=True)
+            with self._guard:  # a stop that comes now finds either no child yet, or this one
+                if self._stopping.is_set():
+                    return False
+                self._up.clear()
+                self._child = child = EngineChild(
+                    self._command(), self._variables(), self._orders.data_dir, self._hear
+                )
+        except (SetupProblem, OSError, ValueError) as problem:
+            return self._fail(f"The engine cannot be started: {problem}")
+        try:
+            return self._watch(child)
+        finally:
+            self._child = None
+
+    def _attend(self, said: engine_address.Rendezvous) -> bool:
+        """An engine that another program started; when it ends in order, it takes its address
+        away.
+        """
+        self._board.ready(said.url, said.token, said.pid, said.version)
+        look = self._board.look
+        while not self._stopping.is_set() and engine_address.process_lives(said.pid):
+            if look.wait(_LOOK_S):
+                look.clear()
+                if engine_address.read(self._orders.data_dir) is None:
+                    break
+        if self._stopping.is_set() or not (self._orders.data_dir / engine_address.FILE).exists():
+            return False
+        self._board.publish(setup_state.starting(why=_AGAIN))
+        return True
+
+    def _watch(self, child: EngineChild) -> bool:
+        with self._board.changed:
+            if self._board.link is None and self._board.now.state is not EngineState.STARTING:
+                self._board.publish(setup_state.starting(child.pid))
+        in_time = self._up.wait(_START_S)
+        if not in_time or (self._board.link is None and not child.ends_within(_END_S)):
+            child.end()
+            return self._fail(f"The engine did not answer within {_START_S:g} s.")
+        code = child.wait()
+        state = self._board.now.state
+        if self._stopping.is_set() or state is EngineState.FAILED:
+            return False
+        # It was idle, or was stopped on purpose; or another engine was quicker, which we look for.
+        if code == 0:
+            return state is not EngineState.READY
+        if state is EngineState.READY:
+            self._board.publish(setup_state.starting(why=_AGAIN))
+            return True
+        return self._fail(
+            f"The engine ended while it started: {child.last_words() or f'exit code {code}'}"
+        )
+
+    def _fail(self, sentence: str) -> bool:
+        self._board.failed(
+            f"{sentence} Stylus tries again by itself; details are in {self._orders.data_dir}."
+        )
+        return True
+
+    def _hear(self, line: str) -> None:
+        """Its first words come when its address is written and its door is open; nothing, when it
+        has ended.
+        """
+        said = engine_address.read(self._orders.data_dir) if line.startswith(READY_WORDS) else None
+        if said is not None and said.version == __version__:
+            self._board.ready(said.url, said.token, said.pid, said.version)
+        elif said is not None:
+            self._board.publish(setup_state.mismatched(said.version, __version__))
+            if self._child is not None:
+                self._child.ask_to_end()
+        if said is not None or not line:
+            self._up.set()
+
+    def _command(self) -> list[str]:
+        orders = self._orders
+        words = [
+            "serve",
+            "--bound",
+            "--idle-minutes",
+            f"{orders.idle_minutes:g}",
+            "--data-dir",
+            str(orders.data_dir),
+        ]
+        return orders.setup.command([*words, *orders.settings()])
+
+    def _variables(self) -> dict[str, str]:
+        return self._orders.setup.variables() | {
+            engine_address.TOKEN_VARIABLE: secrets.token_urlsafe(32)
+        }
+
+
+__all__ = ["EngineProcess", "EngineReport", "EngineState", "current"]
+
+IDLE_MINUTES = 15.0
+_DOUBT_S = 0.5
+_SLICE_S = 0.05
+_HOPELESS = 3
+
+_guard = threading.Lock()
+_current: dict[str, EngineProcess] = {}
+
+
+class EngineProcess:
+    """One per WebUI and data folder; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        url: str = "",
+        token: str = "",
+        settings: Callable[[], list[str]] = list,
+        setup: Setup | None = None,
+        idle_minutes: float = IDLE_MINUTES,
+    ) -> None:
+        self.data_dir = data_dir
+        self.remote = bool(url)
+        self.identity = _identity(data_dir, url, token, settings)
+        self._setup = setup or Setup()
+        self._orders = Orders(data_dir, settings, self._setup, idle_minutes)
+        self._board = Board()
+        self._keeper: Keeper | None = None
+        self._thread: threading.Thread | None = None
+        self._before: EngineProcess | None = None
+        self.shelf: Shelf | None = None
+        """What is listed here, for a shared engine, which does not see this machine's disk."""
+        if url:
+            self._connect(url, token)
+
+    @property
+    def epoch(self) -> int:
+        """Counts the engines that became ready; the one of a link that broke goes to
+        `wait_ready`.
+        """
+        return self._board.epoch
+
+    def report(self) -> EngineReport:
+        """Cheap, and waits for nobody."""
+        now = self._board.now
+        if self.remote or now.state in (EngineState.READY, EngineState.STARTING):
+            return now
+        keeper = self._keeper
+        if keeper is not None and not keeper.looked and not self._setup.ready:
+            return setup_state.starting()
+        return self._setup.report() or now
+
+    def set_up(self) -> None:
+        """Begins to build what is missing, or takes it up again."""
+        if not self.remote:
+            self._setup.begin()
+
+    def start(self) -> None:
+        """Returns at once; before the engine is set up it waits for that, in the background."""
+        if self.remote:
+            return
+        with self._board.changed:
+            if self._thread is not None:
+                return
+            self._board.failures = 0
+            self._keeper = Keeper(self._orders, self._board)
+            self._thread = threading.Thread(
+                target=self._keep, args=(self._keeper,), name="stylus-engine", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the engine that we started; one that was there already, or is shared, goes on."""
+        with self._board.changed:
+            thread, keeper = self._thread, self._keeper
+        if keeper is not None:
+            keeper.stop()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def wait_ready(
+        self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
+    ) -> bool:
+        """Starts it if need be; False when the time is over, the user interrupts, or waiting longer
+        would be of no use.
+
+        `after` is the epoch of a link that broke: that engine gets a moment to show that it lives,
+        else the next is waited for.
+        """
+        until = time.monotonic() + timeout_s
+        doubt_until = time.monotonic() + min(_DOUBT_S, timeout_s)
+        board = self._board
+        if after >= 0:
+            board.look.set()
+        while not self.remote:
+            with board.changed:
+                state, idle = board.now.state, self._thread is None
+                if state is EngineState.READY and (
+                    board.epoch > after or time.monotonic() >= doubt_until
+                ):
+                    return True
+            hopeless = board.failures >= _HOPELESS or (idle and state is EngineState.FAILED)
+            if interrupted() or time.monotonic() >= until or hopeless or self._needs_a_button():
+                return False
+            if idle:
+                self.start()
+            with board.changed:
+                board.changed.wait(_SLICE_S)
+        return board.link is not None
+
+    def link(self) -> EngineLink:
+        """To the engine that answers now; raises EngineGone with the report's sentence when none
+        does.
+        """
+        link = self._board.link
+        if link is None:
+            raise EngineGone(self.report().sentence)
+        return link
+
+    def follows(self, before: EngineProcess) -> None:
+        """The engine of other settings gives up the data folder first."""
+        self._before = before
+
+    def _keep(self, keeper: Keeper) -> None:
+        before, self._before = self._before, None
+        try:
+            if before is not None:
+                before.stop()
+            keeper.run()
+        finally:
+            with self._board.changed:
+                self._thread = self._keeper = None
+                now = self._board.now
+                lasting = now.state is EngineState.FAILED and not keeper.stopped
+                self._board.publish(now if lasting else setup_state.stopped())
+
+    def _needs_a_button(self) -> bool:
+        """Somebody has to say that the environment may be fetched."""
+        if self._setup.ready or (self.data_dir / engine_address.FILE).exists():
+            return False
+        return self.report().state in (EngineState.NOT_SET_UP, EngineState.FAILED)
+
+    def _connect(self, url: str, token: str) -> None:
+        try:
+            self._board.publish(setup_state.remote(url), EngineLink(url, token))
+        except (EngineGone, ValueError) as problem:
+            self._board.publish(setup_state.failed(str(problem)))
+
+
+def current(
+    data_dir: Path, *, url: str = "", token: str = "", settings: Callable[[], list[str]] = list
+) -> EngineProcess:
+    """The one of this WebUI, also after its UI was reloaded; changed settings make another, which
+    takes over what ran.
+    """
+    identity = _identity(data_dir, url, token, settings)
+    with _guard:
+        old = _current.get("engine")
+        if old is not None and old.identity == identity:
+            return old
+        _current["engine"] = fresh = EngineProcess(
+            data_dir, url=url, token=token, settings=settings
+        )
+    if old is not None:
+        _take_over(old, fresh)
+    return fresh
+
+
+def _take_over(old: EngineProcess, fresh: EngineProcess) -> None:
+    ran = old.report().state in (EngineState.READY, EngineState.STARTING)
+    if fresh.remote or not ran:
+        threading.Thread(target=old.stop, name="stylus-engine-end", daemon=True).start()
+        return
+    fresh.follows(old)
+    fresh.start()
+
+
+def _identity(
+    data_dir: Path, url: str, token: str, settings: Callable[[], list[str]]
+) -> tuple[object, ...]:
+    return str(data_dir), url, token, tuple(settings())

@@ -1,0 +1,251 @@
+"""What happens in the panel: the engine's state while it changes, the set-up's buttons, the family,
+selecting afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from stylus_ext.core.errors import EngineGone, EngineRefusal, StylusError
+from stylus_ext.core.family import known_families
+from stylus_ext.host import compat, options
+from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
+from stylus_ext.host.compat import Request
+from stylus_ext.host.engine.setup_state import AGAIN, EngineReport, EngineState
+from stylus_ext.host.planner import Desk, desk_now, last_notes, told
+from stylus_ext.host.values import AUTO
+
+
+class Switch:
+    """How often the box was unticked: whoever follows the engine looks here whether it happened
+    since.
+    """
+
+    def __init__(self) -> None:
+        self.unticked = 0
+
+
+gr = compat.gr
+_LOOK_EVERY_S = 0.25
+_SAYS_EVERY_S = 1.0
+_LONGEST_S = 3600.0
+_WAKES_S = 5.0
+_SOON_S = 10.0
+_IDLE_S = 10.0
+_UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
+
+
+def watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
+    """Ticking the box starts the engine; the line follows until it is there, or something is to be
+    clicked, or it is unticked.
+    """
+    refusal = compat.may("look", request)
+    if refusal or not enabled:
+        yield [line(refusal), *_same()] if refusal else look(False, request)
+        return
+    desk = desk_now()
+    if desk.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
+        desk.engine.start()
+    yield from _until_read(desk, switch)
+
+
+def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
+    before = switch.unticked
+
+    def wanted() -> bool:
+        return switch.unticked == before
+
+    yield from _follow(desk, wanted)
+    if wanted():
+        yield from _scan(desk, wanted)
+
+
+def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+    """The LoRA folders, as soon as somebody can read them.
+
+    gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last:
+    so nothing is, once nobody wants it.
+    """
+    report = desk.engine.report()
+    if report.state is not EngineState.READY:
+        return
+    yield [line("Reading your LoRAs."), *_same()]
+    trouble = ""
+    try:
+        desk.scan(compat.lora_folders(), compat.listing(), options.patience())
+    except (StylusError, EngineGone, EngineRefusal) as error:
+        trouble = str(error)
+    if not wanted():
+        return
+    state = shown_of(desk, desk.engine.report())
+    yield [line(trouble), *state[1:]] if trouble else state
+
+
+def set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
+    """Builds the environment, which downloads: only for who may."""
+    refusal = compat.may("download", request)
+    desk = desk_now()
+    if refusal:
+        yield [line(refusal), *_same()]
+        return
+    desk.engine.set_up()
+    desk.engine.start()
+    yield from _until_read(desk, switch)
+
+
+def look(enabled: bool, request: Request) -> list[Any]:
+    refusal = compat.may("look", request)
+    if refusal:
+        return [line(refusal), *_same()]
+    if not enabled:
+        return [line(""), gr.update(visible=False), gr.update(visible=False), *_same()[2:]]
+    desk = desk_now()
+    return shown_of(desk, desk.engine.report())
+
+
+def go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+    """For a page that was told one thing, and may wait for another."""
+    if not enabled or compat.may("look", request):
+        return [gr.update(), *_same()]
+    return last_soon(_until_read(desk_now(), switch)) or [gr.update(), *_same()]
+
+
+def settle(enabled: bool, request: Request) -> list[Any]:
+    """After many quick ticks a page may be told last what was meant for a box that is ticked no
+    longer.
+    """
+    return [gr.update(), *_same()] if enabled else look(False, request)
+
+
+def choose_family(family: str, request: Request) -> list[Any]:
+    """Kept for the loaded checkpoint; `auto` forgets."""
+    desk = desk_now()
+    refusal = compat.may("change", request)
+    if refusal:
+        return [line(refusal), *_same()]
+    desk.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
+    return shown_of(desk, desk.engine.report())
+
+
+def offer_afresh(replay: str) -> Any:
+    from stylus_ext.host import infotext
+
+    return gr.update(visible=infotext.load_replay(replay) is not None)
+
+
+def select_afresh(prompt: str, replay: str) -> list[Any]:
+    """The prompt as it was before Stylus, and no set to play again."""
+    from stylus_ext.host import infotext
+
+    earlier = infotext.load_replay(replay)
+    return [prompt if earlier is None else earlier.original, ""]
+
+
+def _follow(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if
+    it stood.
+
+    gradio learns that a page is gone when it has something to say to it: so something is said every
+    second, if only that all is as it was.
+    """
+    began = moved = said = time.monotonic()
+    before: EngineReport | None = None
+    while wanted() and time.monotonic() < began + _LONGEST_S:
+        report = desk.engine.report()
+        if report != before or time.monotonic() >= said + _SAYS_EVERY_S:
+            yield shown_of(desk, report) if report != before else [gr.update(), *_same()]
+            before, said = report, time.monotonic()
+        if report.state in _UNDER_WAY:
+            moved = time.monotonic()
+        elif report.state is not EngineState.STOPPED or time.monotonic() >= moved + _WAKES_S:
+            return
+        time.sleep(_LOOK_EVERY_S)
+
+
+def last_soon(states: Iterator[list[Any]]) -> list[Any]:
+    """For a page that can be told but one: the last, or the one that stands after a while."""
+    began = time.monotonic()
+    last: list[Any] = []
+    for state in states:
+        last = state if isinstance(state[0], str) else last
+        if time.monotonic() >= began + _SOON_S:
+            break
+    return last
+
+
+async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
+    """The line while a picture's LoRAs come. It takes no thread: the host may be at work for long,
+    or have others' pictures before this one.
+    """
+    if not (enabled and downloads):
+        return
+    desk = desk_now()
+    before, idle_since = "", time.monotonic()
+    while time.monotonic() < idle_since + _IDLE_S:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        said = desk.downloads.line
+        if said != before:
+            yield line(said) if said else shown_of(desk, desk.engine.report())[0]
+            before = said
+        if said or compat.at_work():
+            idle_since = time.monotonic()
+
+
+def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
+    """The line, both buttons, the family, the switch for downloads and the choice of composer, for
+    one look at the engine.
+    """
+    finding = loaded_family(desk.remembered)
+    model = (
+        f"Base model: {finding.family} ({finding.because})."
+        if finding.known
+        else ("Nothing says for which base model this checkpoint is; choose its family below.")
+    )
+    remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
+    return [
+        line(told(report), model, *(_without(note, report.sentence) for note in last_notes())),
+        gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
+        gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
+        gr.update(value=remembered),
+        _switch(desk.downloads.shown()),
+        _composers(desk.composing.shown()),
+    ]
+
+
+def _switch(shown: bool | None) -> Any:
+    """It keeps what the user said while the engine starts again; where nothing can be fetched it is
+    off.
+    """
+    if shown is None:
+        return gr.update()
+    return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
+
+
+def _composers(shown: tuple[str, ...] | None) -> Any:
+    """The choice is there as soon as there is one."""
+    if shown is None:
+        return gr.update()
+    return (
+        gr.update(visible=True, choices=list(shown))
+        if len(shown) > 1
+        else gr.update(visible=False, value=shown[0])
+    )
+
+
+def _same() -> list[Any]:
+    """All but the line as it is."""
+    return [gr.update() for _ in range(5)]
+
+
+def _without(note: str, sentence: str) -> str:
+    """A note without what the line says already."""
+    return f"{note.replace(sentence, '').rstrip(' :')}." if sentence and sentence in note else note
+
+
+def line(*texts: str) -> str:
+    said = "<br>".join(html.escape(text) for text in texts if text)
+    return f"<p>{said}</p>" if said else ""

@@ -1,0 +1,272 @@
+"""The accordion in txt2img and img2img: gradio components out, in the order of `PanelValues`, wired
+to the engine's state.
+
+`ui()` is called again for the API's defaults (HOST.md f), so nothing here is kept beyond the call
+that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.core.settings import COMPOSERS, SCHEMES
+from stylus_ext.host import compat, options
+from stylus_ext.host.compat import Request
+from stylus_ext.host.panel.preview import make_preview, wire_preview
+from stylus_ext.host.panel.wiring import Events
+from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
+
+
+@dataclass(frozen=True)
+class Default:
+    """As much of a component as the host reads of one."""
+
+    label: str
+    value: Any
+
+
+def api_defaults() -> list[Any]:
+    """In the order of the panel's controls."""
+    values = defaults_from(options.read_settings())
+    return [Default(name, getattr(values, name)) for name in NAMES]
+
+
+_RECEIVE = """(answer) => {
+    if (window.stylus && stylus.page) stylus.page.receive(answer);
+    return [];
+}"""
+_ASIDE = ["stylus-aside"]
+
+
+def place(tab: str) -> None:
+    """For the accordion of a tab, or for the tab of our own (`tab`)."""
+    gr.HTML(
+        value=f'<div id="stylus_{tab}_mount" class="stylus-mount"></div>',
+        elem_id=f"stylus_{tab}_place",
+        elem_classes=["stylus-place"],
+    )
+    button = gr.Button("Stylus page", elem_id=f"stylus_{tab}_page", elem_classes=_ASIDE)
+    box = gr.Textbox(value="", visible=False, elem_id=f"stylus_{tab}_token")
+    if compat.on_this_page([button, box]):
+        button.click(fn=_issue, inputs=[], outputs=[box], show_progress="hidden", queue=False)
+        box.change(fn=None, inputs=[box], outputs=[], **compat.browser_script(_RECEIVE))
+
+
+def _issue(request: Request) -> str:
+    """A token, or the sentence why there is none."""
+    from stylus_ext.host.allowed_hosts import PAGES
+
+    return compat.may("look", request) or PAGES.issue()
+
+
+gr = compat.gr
+PREFIX = "stylus"
+_LABELS = {
+    "enabled": "Stylus",
+    "composer": "Composer",
+    "max_adapters": "LoRAs",
+    "per_task": "Per task",
+    "strength": "Strength",
+    "diversity": "Diversity",
+    "downloads": "Fetch missing LoRAs",
+    "vary_inside_batch": "Vary inside a batch (its size becomes a count)",
+    "seed": "Selection seed",
+    "family": "Base model family",
+    "replay": "Stylus replay",
+}
+_INFO = {
+    "composer": "rules: offline; chat: asks the language model that is set",
+    "diversity": "what later batches may leave out",
+    "seed": f"{FOLLOW} follows the picture's",
+    "family": "kept for the loaded checkpoint",
+}
+_SENT = (
+    "enabled",
+    "max_adapters",
+    "per_task",
+    "strength",
+    "diversity",
+    "vary_inside_batch",
+    "seed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    controls: list[Any]
+    infotext_fields: list[tuple[Any, Callable[[dict[str, Any]], Any]]]
+    paste_field_names: list[str]
+
+
+def element(tab: str, name: str) -> str:
+    """Every id of the page that is ours."""
+    return f"{PREFIX}_{tab}_{name}"
+
+
+def build_panel(
+    tab: str, hosts: Mapping[str, Any], on_after_component: Callable[..., None] | None
+) -> Panel:
+    """`hosts` are the host's own parts of this tab, such as its prompt, as far as the page has
+    them.
+    """
+    defaults = defaults_from(options.read_settings())
+    made: dict[str, Any] = {}
+    with _accordion(tab, made):
+        state = gr.HTML(value="", elem_id=element(tab, "state"), elem_classes=["stylus-state"])
+        with gr.Row():
+            buttons = {
+                "set_up": gr.Button(
+                    "Set up", elem_id=element(tab, "set_up"), visible=False, variant="primary"
+                ),
+                "retry": gr.Button("Retry", elem_id=element(tab, "retry"), visible=False),
+            }
+        with gr.Row():
+            for name in ("max_adapters", "per_task", "strength"):
+                made[name] = _slider(tab, name, defaults)
+        with gr.Row():
+            made["diversity"] = _dropdown(tab, "diversity", list(SCHEMES), defaults)
+            made["family"] = _dropdown(tab, "family", list(families()), defaults)
+        with gr.Row():
+            made["seed"] = gr.Number(
+                label=_LABELS["seed"],
+                info=_INFO["seed"],
+                value=FOLLOW,
+                minimum=FOLLOW,
+                maximum=LAST_SEED,
+                precision=0,
+                elem_id=element(tab, "seed"),
+            )
+            made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
+        made["composer"] = _dropdown(
+            tab, "composer", list(COMPOSERS), defaults, visible=False
+        )  # until an engine says that it has several
+        made["downloads"] = _checkbox(tab, "downloads", False)
+        made["replay"] = gr.Textbox(
+            label=_LABELS["replay"], value="", visible=False, elem_id=element(tab, "replay")
+        )
+        buttons["afresh"] = gr.Button(
+            "Restore my prompt and select afresh",
+            elem_id=element(tab, "afresh"),
+            visible=False,
+            size="sm",
+        )
+        preview = make_preview(tab, made)
+        place(tab)
+    Events(tab, made, state, buttons).wire(
+        hosts.get("prompt"), hosts.get("generate"), on_after_component
+    )
+    wire_preview(tab, preview, made, hosts)
+    names = [_label(name) for name in _SENT]
+    return Panel([made[name] for name in NAMES], list(_fields(made)), names)
+
+
+def _accordion(tab: str, made: dict[str, Any]) -> Any:
+    """`made` gets the switch: the accordion itself, or a box inside a plain one (A1111 before
+    1.6).
+    """
+    maker = compat.input_accordion()
+    if maker is not None:
+        made["enabled"] = maker(False, label=_LABELS["enabled"], elem_id=element(tab, "enabled"))
+        return made["enabled"]
+    accordion = gr.Accordion(_LABELS["enabled"], open=False, elem_id=element(tab, "accordion"))
+    with accordion:
+        made["enabled"] = gr.Checkbox(label="Enable", value=False, elem_id=element(tab, "enabled"))
+    return accordion
+
+
+def _fields(made: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """What a paste sets: a component and a function of what the host read. Those that "send to"
+    takes along need a name, which the host looks up among these fields by equality.
+    """
+    for name in NAMES:
+        target = Pasted(name) if name not in _SENT else NamedPasted(_label(name), name)
+        yield (made[name], target)
+
+
+class Pasted:
+    """A function of an infotext's fields."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, params: dict[str, Any]) -> Any:
+        return _pasted(self.name, params)
+
+
+class NamedPasted(str):
+    """A name that "send to img2img" finds, and that is called on a paste: the host asks for both of
+    one object.
+    """
+
+    name: str
+    __slots__ = ("name",)
+
+    def __new__(cls, label: str, name: str) -> NamedPasted:
+        made = super().__new__(cls, label)
+        made.name = name
+        return made
+
+    def __call__(self, params: dict[str, Any]) -> Any:
+        return _pasted(self.name, params)
+
+
+def _pasted(name: str, params: dict[str, Any]) -> Any:
+    from stylus_ext.host import (
+        infotext,  # reads prompts, which the page does not need to stand there
+    )
+
+    return infotext.pasted(name, params)
+
+
+def _label(name: str) -> str:
+    return f"Stylus {name.replace('_', ' ')}"
+
+
+def _slider(tab: str, name: str, defaults: PanelValues) -> Any:
+    leaf = {"max_adapters": "max_adapters", "per_task": "per_task", "strength": "strength"}[name]
+    limits = options.limits(leaf)
+    step = 0.05 if isinstance(getattr(defaults, name), float) else 1
+    return gr.Slider(
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        value=getattr(defaults, name),
+        minimum=limits[0],
+        maximum=limits[1],
+        step=step,
+        elem_id=element(tab, name),
+    )
+
+
+def _dropdown(
+    tab: str, name: str, choices: list[str], defaults: PanelValues, visible: bool = True
+) -> Any:
+    return gr.Dropdown(
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        choices=choices,
+        value=getattr(defaults, name),
+        visible=visible,
+        elem_id=element(tab, name),
+    )
+
+
+def _checkbox(tab: str, name: str, visible: bool) -> Any:
+    return gr.Checkbox(
+        label=_LABELS[name],
+        info=_INFO.get(name),
+        value=False,
+        visible=visible,
+        elem_id=element(tab, name),
+    )
+
+
+LABEL, NAME = "Stylus", "stylus"
+
+
+def make_tab() -> list[tuple[Any, str, str]]:
+    """As the host's `on_ui_tabs` wants it: blocks, the label, and the end of the tab's id."""
+    with compat.gr.Blocks(analytics_enabled=False) as blocks:
+        place("tab")
+    return [(blocks, LABEL, NAME)]

@@ -1,0 +1,133 @@
+"""The accordion's part for previews: a button, a switch, and hidden boxes by which the page's
+script says whose tray it means.
+
+In: the host's own boxes as far as the page has them. Out: the button's answer, as text for
+`javascript/panel.js`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
+from stylus_ext.host import compat
+from stylus_ext.host.compat import Request
+from stylus_ext.host.planner import desk_now
+from stylus_ext.host.preview import look, question_of, standing
+from stylus_ext.host.values import NAMES, PanelValues, read_values
+
+logger = logging.getLogger(__name__)
+
+
+gr = compat.gr
+BOXES = ("prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size")
+_QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
+
+
+def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
+    """`made` gets the values that a generation reads."""
+
+    def called(name: str) -> str:
+        return f"stylus_{tab}_{name}"
+
+    with gr.Row(elem_classes=["stylus-ask"]):
+        button = gr.Button("Preview", elem_id=called("preview"), size="sm")
+        made["compare"] = gr.Checkbox(
+            label="Compare with base",
+            info="one picture more: same seed, no chosen LoRA",
+            value=False,
+            elem_id=called("compare"),
+        )
+    made["seat"] = gr.Textbox(label="Stylus page", value="", visible=False, elem_id=called("seat"))
+    return {
+        "button": button,
+        "sit": gr.Button("Stylus seat", elem_id=called("sit"), elem_classes=["stylus-aside"]),
+        "feed": gr.Textbox(value="", visible=False, elem_id=called("feed")),
+    }
+
+
+def wire_preview(
+    tab: str, parts: Mapping[str, Any], made: Mapping[str, Any], hosts: Mapping[str, Any]
+) -> None:
+    """Wired once for each tab of the page."""
+    if not compat.on_this_page([parts["button"], parts["feed"]]):
+        return
+    boxes = {
+        name: hosts[name] for name in BOXES if name in hosts and compat.on_this_page([hosts[name]])
+    }
+    parts["sit"].click(
+        fn=None,
+        inputs=[],
+        outputs=[made["seat"]],
+        **compat.browser_script(_in_page(tab, "session", "")),
+    )
+    inputs = [*boxes.values(), *(made[name] for name in NAMES)]
+    parts["button"].click(
+        fn=_answer(tuple(boxes)), inputs=inputs, outputs=[parts["feed"]], **_QUICK
+    )
+    parts["feed"].change(
+        fn=None,
+        inputs=[parts["feed"]],
+        outputs=[],
+        **compat.browser_script(_in_page(tab, "receive", "answer")),
+    )
+
+
+def tell_of_pictures(tab: str, generation_info: Any) -> None:
+    """The page looks again once pictures were made."""
+    generation_info.change(
+        fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "refresh", ""))
+    )
+
+
+def _in_page(tab: str, name: str, given: str) -> str:
+    more = f", {given}" if given else ""
+    end = "" if name == "session" else " return [];"
+    start = "return " if name == "session" else ""
+    nobody = ' return "";' if name == "session" else ""
+    return (
+        f"({given}) => {{ if (window.stylus && stylus.panel) {{"
+        f" {start}stylus.panel.{name}('{tab}'{more}); }}{nobody}{end} }}"
+    )
+
+
+def _answer(names: Sequence[str]) -> Callable[..., str]:
+    """Gradio looks at annotations and counts what is not given by place, so the function has the
+    request first.
+    """
+
+    def preview(request: Request, *given: Any) -> str:
+        boxes = dict(zip(names, given, strict=False))
+        return preview_event(boxes, given[len(names) :], request)
+
+    preview.__annotations__ = {"request": Request}
+    return preview
+
+
+_TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
+_numbers = itertools.count(1)
+
+
+def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -> str:
+    """Always another text, so that the page hears of each."""
+    number = next(_numbers)
+    try:
+        said = _preview(boxes, read_values(args).values, request)
+    except _TROUBLE as error:
+        logger.info("no preview: %s", error)
+        said = {"error": str(error)}
+    return json.dumps({"number": number, **said})
+
+
+def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dict[str, Any]:
+    desk = desk_now()
+    refusal = compat.may(desk.composing.kind(values.composer), request)
+    if refusal:
+        return {"error": refusal}
+    tray = desk.trays.at(values.seat)
+    look(desk, tray, question_of([boxes.get(name) for name in BOXES], values))
+    return standing(desk, tray)

@@ -1,0 +1,177 @@
+"""Which control of the panel does what. What is done stands in `panel_events`, which is loaded when
+somebody first does it.
+
+Gradio looks at a function's kind and at its annotations, so each has one of its own here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.host import compat
+from stylus_ext.host.compat import Request
+from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.panel.preview import tell_of_pictures
+
+# Past the host's queue, in which pictures wait.
+_QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
+_MORE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Wired once for each tab of the page, and not for the components that only tell the API its
+    defaults.
+    """
+
+    tab: str
+    made: Mapping[str, Any]
+    state: Any
+    buttons: Mapping[str, Any]
+
+    def wire(
+        self, prompt_box: Any, generate: Any, on_after_component: Callable[..., None] | None
+    ) -> None:
+        shown = [
+            self.state,
+            self.buttons["set_up"],
+            self.buttons["retry"],
+            *(self.made[name] for name in ("family", "downloads", "composer")),
+        ]
+        if not compat.on_this_page(shown):
+            return
+        watch, set_up, long = (
+            (_watch, _set_up, compat.long_event())
+            if compat.has_queue()
+            else (_watch_once, _set_up_once, _QUICK)
+        )
+        switch = compat.gr.State(Switch())  # each page has a copy of its own
+        both = [self.made["enabled"], switch]
+        # gradio sends the next change of one event when the last one has been answered: so somebody
+        # else hears of it at once.
+        self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
+        self._settled(
+            self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown
+        )
+        for name in ("set_up", "retry"):
+            self._settled(
+                self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long),
+                both,
+                shown,
+            )
+        self.made["family"].input(
+            fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK
+        )
+        self.made["replay"].change(
+            fn=_offer_afresh,
+            inputs=[self.made["replay"]],
+            outputs=[self.buttons["afresh"]],
+            **_QUICK,
+        )
+        if compat.on_this_page([prompt_box]):
+            both = [prompt_box, self.made["replay"]]
+            self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, **_QUICK)
+        if compat.has_queue() and compat.on_this_page([generate]):
+            wanted = [self.made["enabled"], self.made["downloads"]]
+            generate.click(
+                fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event()
+            )
+        if on_after_component is not None:
+            on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
+
+    def _settled(self, event: Any, both: list[Any], shown: list[Any]) -> None:
+        """Whatever came in which order: the last word is that of the box as it stands then. gradio
+        before 3.17 knows no such event.
+
+        Without a queue one event tells the page one thing: so others go on, for as long as a slow
+        machine's engine may start.
+        """
+        if not hasattr(event, "then"):
+            return
+        for _ in range(0 if compat.has_queue() else _MORE):
+            event = event.then(fn=_go_on, inputs=both, outputs=shown, **_QUICK)
+        event.then(fn=_settle, inputs=both[:1], outputs=shown, **_QUICK)
+
+    def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
+        def follow(made: Any) -> None:
+            made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
+            tell_of_pictures(self.tab, made.component)
+
+        return follow
+
+
+def _heed(enabled: bool, switch: Switch) -> None:
+    if not enabled:
+        switch.unticked += 1
+
+
+def _watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
+    from stylus_ext.host.panel.events import watch
+
+    yield from watch(enabled, switch, request)
+
+
+def _set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
+    from stylus_ext.host.panel.events import set_up
+
+    yield from set_up(switch, request)
+
+
+async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
+    if not (enabled and downloads):
+        yield compat.gr.update()
+        return
+    from stylus_ext.host.panel.events import follow_fetch
+
+    async for said in follow_fetch(enabled, downloads):
+        yield said
+
+
+def _watch_once(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import last_soon, watch
+
+    return last_soon(watch(enabled, switch, request))
+
+
+def _set_up_once(switch: Switch, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import last_soon, set_up
+
+    return last_soon(set_up(switch, request))
+
+
+def _go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import go_on
+
+    return go_on(enabled, switch, request)
+
+
+def _settle(enabled: bool, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import settle
+
+    return settle(enabled, request)
+
+
+def _look(enabled: bool, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import look
+
+    return look(enabled, request)
+
+
+def _choose_family(family: str, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import choose_family
+
+    return choose_family(family, request)
+
+
+def _offer_afresh(replay: str) -> Any:
+    from stylus_ext.host.panel.events import offer_afresh
+
+    return offer_afresh(replay)
+
+
+def _select_afresh(prompt: str, replay: str) -> list[Any]:
+    from stylus_ext.host.panel.events import select_afresh
+
+    return select_afresh(prompt, replay)

@@ -1,0 +1,223 @@
+"""Downloads as one WebUI sees them: whether its engine and the one who asks may fetch, what comes
+just now, and what came unasked.
+
+The host is imported where it is asked: a desk can be made without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext.core.errors import EngineGone, EngineRefusal, Note, StylusError
+from stylus_ext.core.plan import MissingFile
+from stylus_ext.core.settings import COMPOSERS, Settings
+from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.fetching import FINISHED, Came, Hall, fetch
+from stylus_ext.host.guard import RERANK, Kind
+
+if TYPE_CHECKING:
+    from stylus_ext.host.planner import Desk
+
+
+SWITCHED_OFF = (
+    "Downloads are switched off: the settings page has them under Stylus, or `downloads` in the"
+    " engine's settings.json."
+)
+SHARED = (
+    "The shared engine does not see this WebUI's LoRA folder, so it can fetch nothing into it; an"
+    " engine of its own can."
+)
+NOT_SEEN = (
+    "This engine is shared and does not see this machine's files. Run `python install.py index`"
+    " where the engine runs."
+)
+TOO_OLD = "The engine that runs is too old to fetch anything: please restart the WebUI fully."
+_TROUBLE = (StylusError, EngineGone, EngineRefusal)
+
+
+class Downloads:
+    """Of one desk. `line` is what the panel shows while files come."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._said: tuple[int, str] | None = None
+        self._begun: set[str] = set()
+        self.line = ""
+
+    def why_not(self, p: Any, waits: bool) -> str:
+        """A sentence, or nothing: for whoever wants this picture. Waits for the engine, which alone
+        knows what it may.
+        """
+        from stylus_ext.host import compat, options
+
+        patience = options.patience()
+        refusal = compat.refusal(p)
+        if refusal:
+            return refusal
+        self._desk.ready(patience.ready_s if waits else patience.cold_s)
+        return self.barred()
+
+    def barred(self) -> str:
+        """What speaks against downloads with the engine that is there now; it is asked once."""
+        report = self._desk.engine.report()
+        if report.state is EngineState.REMOTE:
+            return SHARED
+        if self._said is None or self._said[0] != report.pid:
+            try:
+                said = self._desk.client.status()
+            except _TROUBLE as error:
+                return f"The engine does not say whether it may fetch anything: {error}"
+            self._said = report.pid, _read(said.get("capabilities"))
+        return self._said[1]
+
+    def shown(self) -> bool | None:
+        """Whether the panel has the switch; None while nobody can tell."""
+        state = self._desk.engine.report().state
+        return not self.barred() if state in (EngineState.READY, EngineState.REMOTE) else None
+
+    def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> Came:
+        from stylus_ext.host import compat, options
+
+        compat.forget_skip()
+        hall = Hall(
+            self._say,
+            self._desk.interrupted,
+            compat.skipped,
+            60.0 * float(options.own("fetch_minutes")),
+        )
+        return fetch(self._desk.client, files, folders, hall)
+
+    def begun(self, job_id: str) -> None:
+        """A fetch that no generation waits for."""
+        self._begun.add(job_id)
+
+    def take_in(self) -> None:
+        """What such fetches brought, made known to the host where it is made: before the next
+        picture.
+        """
+        from stylus_ext.host import compat
+
+        for job_id in sorted(self._begun):
+            try:
+                job = self._desk.client.job(job_id)
+            except _TROUBLE:  # its engine is gone, and with it the job
+                self._begun.discard(job_id)
+                continue
+            if job["state"] in FINISHED:
+                self._begun.discard(job_id)
+                compat.list_anew(one["stem"] for one in (job["result"] or {}).get("fetched", ()))
+
+    def _say(self, text: str | None) -> None:
+        self.line = text or ""
+        self._desk.say(text)
+
+
+def _read(capabilities: object) -> str:
+    known = capabilities if isinstance(capabilities, Mapping) else {}
+    if "fetch" not in (known.get("operations") or ()):
+        return TOO_OLD
+    return "" if known.get("downloads") is True else SWITCHED_OFF
+
+
+RULES, HYBRID = "rules", "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """By name; `free` are those for which nobody pays."""
+
+    composers: tuple[str, ...] = (RULES,)
+    free: tuple[str, ...] = (RULES,)
+    rerank_free: bool = False
+
+
+class Composing:
+    """Of one desk; an engine is asked once, since it starts again when its settings change."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._said: tuple[tuple[int, str], Offer] | None = None
+
+    def offer(self) -> Offer:
+        """An engine that cannot be asked offers the rules alone."""
+        report = self._desk.engine.report()
+        which = (report.pid, report.url)
+        if self._said is None or self._said[0] != which:
+            try:
+                self._said = which, read(self._desk.client.status())
+            except _TROUBLE:
+                return Offer()
+        return self._said[1]
+
+    def shown(self) -> tuple[str, ...] | None:
+        """The panel's choices; None while nobody can tell."""
+        state = self._desk.engine.report().state
+        return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
+
+    def kind(self, composer: str) -> Kind:
+        """What planning with it, and with the policy of the settings page, asks of the guard; the
+        engine is asked only where either may cost.
+        """
+        from stylus_ext.host import options
+
+        reranks = options.read_settings().selection.policy == RERANK
+        if composer == RULES and not reranks:
+            return Kind.PLAN
+        offer = self.offer()
+        return (
+            Kind.PLAN
+            if composer in offer.free and (offer.rerank_free or not reranks)
+            else Kind.SPEND
+        )
+
+    def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
+        """As they are, or with what is free, where whoever wants this picture may spend nothing.
+        Waits for the engine, which alone knows.
+        """
+        selection = settings.selection
+        if selection.composer == RULES and selection.policy != RERANK:
+            return settings, []
+        self._desk.ready(ready_s)
+        offer = self.offer()
+        composes, ranks = (
+            selection.composer in offer.free,
+            selection.policy != RERANK or offer.rerank_free,
+        )
+        if composes and ranks:
+            return settings, []
+        from stylus_ext.host import compat
+
+        refusal = compat.refusal(p, "spend")
+        if not refusal:
+            return settings, []
+        free = replace(
+            selection,
+            composer=selection.composer if composes else RULES,
+            policy=selection.policy if ranks else HYBRID,
+        )
+        said = [] if composes else ["The rules compose in place of the language model."]
+        said += [] if ranks else ["The candidates were not reranked."]
+        return replace(settings, selection=free), [
+            Note("no_spending", f"{' '.join(said)} {refusal}")
+        ]
+
+
+def read(status: Mapping[str, Any]) -> Offer:
+    """What an engine's status says; one that says nothing of prices has no composer but the rules
+    for free.
+    """
+    said = status.get("capabilities")
+    known = said if isinstance(said, Mapping) else {}
+    policies = known.get("free_policies")
+    return Offer(
+        _named(known.get("composers")),
+        _named(known.get("free_composers")),
+        isinstance(policies, list) and RERANK in policies,
+    )
+
+
+def _named(said: object) -> tuple[str, ...]:
+    rows = said if isinstance(said, list) else []
+    return (RULES, *(name for name in COMPOSERS if name != RULES and name in rows))

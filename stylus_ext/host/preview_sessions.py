@@ -1,0 +1,215 @@
+"""What lies on the table of one browser's tab between two clicks: what was previewed, corrected,
+locked, sent, and last used.
+
+Kept in memory of the WebUI's process, so a reload of the page finds it again; each page names its
+own tray.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.plan import Plan
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.host.infotext import Work
+
+MOST = 200
+_SEAT = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
+
+CORRECTED = Note("corrected", "Stylus used your corrected preview.")
+LOCKED = Note("locked", "Stylus used the locked set.")
+
+
+@dataclass(slots=True)
+class Words:
+    """What the user said of the plan for one prompt and one family: keys, in the order of his
+    clicks.
+    """
+
+    prompt: str = ""
+    negative: str = ""
+    family: str = ""
+    reject: list[str] = field(default_factory=list)
+    swap: list[str] = field(default_factory=list)
+    keep: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.reject or self.swap or self.keep)
+
+    def payload(self) -> dict[str, Any]:
+        kept = [{"key": key, **said} for key, said in self.keep.items()]
+        return {"reject": list(self.reject), "swap": list(self.swap), "keep": kept, "only": False}
+
+    def out(self, key: str) -> None:
+        """Whatever else was said of it before."""
+        self.keep.pop(key, None)
+        for gone in (self.reject, self.swap):
+            if key in gone:
+                gone.remove(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A set that stays: by key its name and weight."""
+
+    family: str
+    picks: Mapping[str, tuple[str, float]]
+
+    def payload(self) -> dict[str, Any]:
+        kept = [
+            {"key": key, "weight": weight, "pinned": True}
+            for key, (_, weight) in self.picks.items()
+        ]
+        return {"reject": [], "swap": [], "keep": kept, "only": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The prompt's box before tags were written into it, and after."""
+
+    before: str
+    after: str
+
+
+@dataclass
+class Tray:
+    """`question` is what the last preview was asked with, `view` what the page showed of it; `made`
+    is the last generation's work, with the seeds of its pictures. `numbers` go on growing when the
+    WebUI starts again, since its pages may go on, too.
+    """
+
+    question: Any = None
+    plan: Plan | None = None
+    view: dict[str, Any] | None = None
+    words: Words = field(default_factory=Words)
+    lock: Lock | None = None
+    sent: Sent | None = None
+    made: tuple[Any, tuple[int, ...]] | None = None
+    family: str = ""
+    guard: threading.RLock = field(default_factory=threading.RLock)
+    numbers: Iterator[int] = field(
+        default_factory=lambda: itertools.count(time.time_ns() // 1_000_000)
+    )
+
+    def used(self) -> tuple[Used, ...]:
+        """What the last pictures were made with."""
+        if self.made is None:
+            return ()
+        return used_in(*self.made)
+
+    def corrections(
+        self, prompt: str, negative: str, family: str
+    ) -> tuple[dict[str, Any] | None, list[Note]]:
+        """What goes along with a plan for this prompt, and the sentence about it; what fits no
+        longer is forgotten.
+        """
+        with self.guard:
+            notes: list[Note] = []
+            if self.lock is not None and family and self.lock.family not in (family, ""):
+                notes.append(
+                    Note(
+                        "lock_off",
+                        "The locked set was made for another base model, so the lock was taken"
+                        " off.",
+                    )
+                )
+                self.lock = None
+            if self.lock is not None:
+                return self.lock.payload(), [*notes, LOCKED]
+            if not self.words:
+                return None, notes
+            words = self.words
+            if (words.prompt, words.negative, words.family) == (prompt, negative, family):
+                return words.payload(), [*notes, CORRECTED]
+            what = "prompt" if words.family == family else "base model"
+            self.words = Words()
+            notes.append(
+                Note(
+                    "corrections_dropped",
+                    f"Your corrections were for another {what}, so they were dropped.",
+                )
+            )
+            return None, notes
+
+
+class Trays:
+    """The longest unused is forgotten when there are too many."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._trays: OrderedDict[str, Tray] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def at(self, seat: str) -> Tray:
+        """The tray of a page, by the name that it gives itself."""
+        if _SEAT.fullmatch(seat) is None:
+            raise InvalidInput(
+                "The page did not say which of its tabs this is for; please reload it."
+            )
+        with self._guard:
+            tray = self._trays.setdefault(seat, Tray())
+            self._trays.move_to_end(seat)
+            while len(self._trays) > self._most:
+                self._trays.popitem(last=False)
+            return tray
+
+    def of(self, seat: str) -> Tray | None:
+        """For a generation, which may come from a caller without a page."""
+        return self.at(seat) if _SEAT.fullmatch(seat) else None
+
+
+@dataclass(frozen=True, slots=True)
+class UsedTag:
+    """As it stood in the prompt; `key` and `name` are empty for what the user wrote himself."""
+
+    stem: str
+    weight: float
+    key: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One picture: its seed, its prompt before Stylus, its tags, and what its mask left out."""
+
+    seed: int
+    prompt: str
+    tags: tuple[UsedTag, ...]
+    off: tuple[str, ...] = ()
+
+
+def used_in(work: Work, seeds: tuple[int, ...]) -> tuple[Used, ...]:
+    if work.lost:
+        return ()
+    return tuple(
+        _used(work, image, seed) for image, seed in enumerate(seeds[: len(work.texts.positive)])
+    )
+
+
+def _used(work: Work, image: int, seed: int) -> Used:
+    text = work.texts.positive[image]
+    tags = tuple(
+        UsedTag(
+            tag.name, 1.0 if tag.weight is None else tag.weight, *work.named.get(tag.name, ("", ""))
+        )
+        for tag in parse_prompt(text).user_tags
+        if tag.kind in ADAPTER_KINDS
+    )
+    if image >= len(work.pictures):
+        return Used(seed, text, tags)
+    picture = work.pictures[image]
+    return Used(
+        seed,
+        picture.prompt,
+        tags,
+        tuple(work.named.get(stem, ("", stem))[1] for stem in picture.off),
+    )

@@ -1,0 +1,117 @@
+"""Going on with a picture that was made: a pasted set, the gallery's upscale button, "send to
+img2img". In: `p`; out: its work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylus_ext.core.errors import Note
+from stylus_ext.host import compat, infotext
+from stylus_ext.host.infotext import Work, texts_of, write
+from stylus_ext.host.planner import Desk, Made
+from stylus_ext.host.rewrite import Texts
+from stylus_ext.host.values import PanelValues
+
+_AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")
+
+
+def continued(p: Any, values: PanelValues, desk: Desk) -> Work | None:
+    """None where the picture is a new one, and a plan is wanted."""
+    before = texts_of(p)
+    pasted = infotext.load_replay(values.replay)
+    own = p.prompt if isinstance(p.prompt, str) else ""
+    if pasted is not None and pasted.fits([own, *dict.fromkeys(before.positive)]):
+        return Work(before, (), dict(pasted.fields), [_AGAIN])
+    if getattr(p, "txt2img_upscale", False):
+        return _upscaled(p, desk, before)
+    if getattr(p, "init_images", None):
+        return _sent(p, values, desk, before)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """A picture's prompts as they were before Stylus and after it."""
+
+    made: Made
+
+    @property
+    def original(self) -> str:
+        return self.made.fields.get(infotext.PROMPT, self.made.prompt)
+
+    @property
+    def original_negative(self) -> str:
+        return self.made.fields.get(infotext.NEGATIVE, self.made.negative)
+
+    def positive(self, text: str) -> str:
+        """The whole text where the user left his own alone, else its tags after what he says
+        now.
+        """
+        if text == self.original:
+            return self.made.prompt
+        added = Counter(infotext.tags_of(self.made.prompt)) - Counter(
+            infotext.tags_of(self.original)
+        )
+        return " ".join([text, *added.elements()]) if text else " ".join(added.elements())
+
+    def negative(self, text: str) -> str:
+        return self.made.negative if text == self.original_negative else text
+
+    def all_of(self, texts: Texts) -> Texts:
+        return Texts(
+            tuple(map(self.positive, texts.positive)),
+            tuple(map(self.negative, texts.negative)),
+            tuple(map(self.positive, texts.hr_positive)),
+            tuple(map(self.negative, texts.hr_negative)),
+        )
+
+
+def _upscaled(p: Any, desk: Desk, before: Texts) -> Work | None:
+    earlier = _of_image(getattr(p, "firstpass_image", None)) or _of_memory(p, desk, before)
+    return None if earlier is None else _again(p, earlier, before)
+
+
+def _sent(p: Any, values: PanelValues, desk: Desk, before: Texts) -> Work | None:
+    """As long as prompt and settings are those that came along."""
+    for earlier in (_of_image(p.init_images[0]), _of_memory(p, desk, before)):
+        if earlier is None or any(text != earlier.original for text in before.positive):
+            continue
+        if earlier.made.fields.get(infotext.SETTINGS, "") == infotext.settings_text(values):
+            return _again(p, earlier, before)
+    return None
+
+
+def _again(p: Any, earlier: _Earlier, before: Texts) -> Work:
+    texts = earlier.all_of(before)
+    write(p, texts)
+    fields = {**earlier.made.fields}
+    if before.positive[0] != texts.positive[0]:
+        fields[infotext.PROMPT] = before.positive[0]
+    return Work(texts, (), fields, [_AGAIN])
+
+
+def _of_image(image: Any) -> _Earlier | None:
+    """What a picture of this WebUI says of itself."""
+    info = getattr(image, "info", None)
+    said = info.get("parameters") if isinstance(info, Mapping) else None
+    if not isinstance(said, str) or f"{infotext.VERSION}: " not in said:
+        return None
+    replay = infotext.replay_of(compat.read_infotext(said))
+    if replay is None:
+        return None
+    prompt, negative = infotext.whole_texts(said)
+    return _Earlier(Made(prompt, negative, replay.fields))
+
+
+def _of_memory(p: Any, desk: Desk, before: Texts) -> _Earlier | None:
+    """For a page whose pictures carry no infotext; a caller of the API may send the same seed and
+    prompt by chance.
+    """
+    if getattr(p, "is_api", False) or not p.all_seeds:
+        return None
+    made = desk.made.get((int(p.all_seeds[0]), before.positive[0]))
+    return None if made is None else _Earlier(made)

@@ -1,0 +1,188 @@
+"""The page's actions over long work: what runs, its progress, a new job, a stop. Folders are the
+host's to say, never the page's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.host import compat
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.guard import JOBS, Guard, Kind, kind_of_job
+from stylus_ext.host.permissions import NOT_SEEN, SHARED
+from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.responses import Handler, Payload, admit, body, guarded
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from stylus_ext.host.web.api import Service
+
+
+_ID = re.compile("[0-9a-f]{1,64}")
+_PICTURES = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_save")
+_HERE = ("index", "identify", "fetch")
+
+
+def _index(said: Payload) -> Payload:
+    learn = [folder for folder in picture_folders() if said.get("learn")]
+    return {"lora_dirs": compat.lora_folders(), "learn": learn}
+
+
+def _sync(said: Payload) -> Payload:
+    return {name: value for name, value in said.items() if name not in ("lora_dirs", "learn")}
+
+
+def _with_folders(said: Payload) -> Payload:
+    return {**_sync(said), "lora_dirs": compat.lora_folders()}
+
+
+_STARTS: Mapping[str, Callable[[Payload], Payload]] = {
+    "index": _index,
+    "sync": _sync,
+    "identify": _with_folders,
+    "fetch": _with_folders,
+    "refine": _sync,
+    "discard": _sync,
+}
+
+
+def picture_folders() -> list[str]:
+    """Where the host keeps what it has made, as far as that is there; A1111's four options for it,
+    which its forks have too.
+    """
+    stated = [compat.option(name, "") for name in _PICTURES]
+    return list(
+        dict.fromkeys(
+            str(Path(folder).absolute()) for folder in stated if folder and Path(folder).is_dir()
+        )
+    )
+
+
+def _jobs(asked: Asked) -> Payload:
+    return asked.engine("GET", "/v1/jobs")
+
+
+def _job_action(asked: Asked) -> Payload:
+    return asked.engine("GET", f"/v1/jobs/{_id(asked.payload)}")
+
+
+def _cancel(asked: Asked) -> Payload:
+    return asked.engine("POST", f"/v1/jobs/{_id(asked.payload)}/cancel", {})
+
+
+def _start(asked: Asked) -> Payload:
+    name, said = _name(asked.payload), _given(asked.payload)
+    if asked.process.remote and name in _HERE:
+        raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
+    job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(said)))
+    if name == "fetch":
+        from stylus_ext.host.planner import desk_now
+
+        desk_now().downloads.begun(
+            str(job["id"])
+        )  # the host is told of the new file when it is there
+    return job
+
+
+def _kind(payload: Payload) -> Kind:
+    return kind_of_job(_name(payload), _given(payload))
+
+
+def _given(payload: Payload) -> Mapping[str, object]:
+    said = payload.get("payload") or {}
+    if not isinstance(said, Mapping):
+        raise InvalidInput("What a job is given is an object.")
+    return said
+
+
+def _name(payload: Payload) -> str:
+    name = payload.get("name")
+    if not isinstance(name, str) or name not in _STARTS:
+        raise InvalidInput(f"The page starts {', '.join(_STARTS)}.")
+    return name
+
+
+def _id(payload: Payload) -> str:
+    given = payload.get("id")
+    if not isinstance(given, str) or not _ID.fullmatch(given):
+        raise InvalidInput("A job has a number, in letters and digits.")
+    return given
+
+
+ACTIONS: Mapping[str, Action] = {
+    "jobs": Action(_jobs),
+    "job": Action(_job_action),
+    "cancel": Action(_cancel, Kind.CHANGE),
+    "start": Action(_start, kind_of=_kind),
+}
+
+
+_JOB = re.compile(r"[0-9a-f]{1,64}")
+
+
+def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
+    desk = _Counter(service)
+    return {
+        "fetch": guarded(guard, Kind.LOOK, lambda request: desk.fetch(request, guard)),
+        "catalogue/sync": guarded(guard, JOBS["sync"], desk.sync),
+        "catalogue/identify": guarded(guard, JOBS["identify"], desk.identify),
+        "jobs": guarded(guard, Kind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
+        "jobs/{job}": guarded(
+            guard, Kind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job_id(request)}")
+        ),
+        "jobs/{job}/cancel": guarded(
+            guard,
+            Kind.CHANGE,
+            lambda request: desk.ask("POST", f"/v1/jobs/{_job_id(request)}/cancel", {}),
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    service: Service
+
+    async def ask(self, method: str, path: str, payload: object = None) -> Payload:
+        """An engine that rests is started first."""
+        service = self.service
+        return await asyncio.to_thread(
+            lambda: EngineClient(service.process()).ask(method, path, payload, service.deadline_s())
+        )
+
+    async def fetch(self, request: Request, guard: Guard) -> Payload:
+        said = await body(request)
+        admit(guard.refusal(kind_of_job("fetch", said), request))
+        job = await self.ask("POST", "/v1/jobs/fetch", self._with_folders(said, SHARED))
+        self.service.begun(str(job["id"]))
+        return job
+
+    async def sync(self, request: Request) -> Payload:
+        return await self.ask("POST", "/v1/jobs/sync", await body(request))
+
+    async def identify(self, request: Request) -> Payload:
+        return await self.ask(
+            "POST", "/v1/jobs/identify", self._with_folders(await body(request), NOT_SEEN)
+        )
+
+    def _with_folders(self, said: Payload, shared: str) -> Payload:
+        """`shared` says why an engine elsewhere is of no use."""
+        if "lora_dirs" in said:
+            raise InvalidInput("'lora_dirs' is the WebUI's own to say; please leave it out.")
+        if self.service.process().remote:
+            raise InvalidInput(shared)
+        return {**said, "lora_dirs": self.service.folders()}
+
+
+def _job_id(request: Request) -> str:
+    """As the engine gives them; it becomes part of an address."""
+    number = str(request.path_params["job"])
+    if not _JOB.fullmatch(number):
+        raise InvalidInput("That is no number of a job; GET /stylus/v1/jobs lists them.")
+    return number

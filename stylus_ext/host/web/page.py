@@ -1,0 +1,177 @@
+"""The page's actions over the catalogue: what it lists, shows and edits, and pictures: those beside
+the host's LoRAs, or the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext import __version__
+from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.host import compat
+from stylus_ext.host.engine.client import EngineClient, answers
+from stylus_ext.host.guard import Guard, Kind, Refusal
+from stylus_ext.host.pictures import picture_of, pictured
+from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.responses import BadRequest, File, Handler, Payload, admit, body, guarded
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from stylus_ext.host.engine.supervisor import EngineProcess
+
+
+_LARGEST_PICTURE = 16 * 1024 * 1024
+_SIGNS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def _browse(asked: Asked) -> Payload:
+    """Says of each entry whether there is a picture, so that none is asked for in vain."""
+    answer = asked.engine("POST", "/v1/browse", asked.payload)
+    files = compat.listed_files()
+    for entry in answer["entries"]:
+        entry["picture"] = pictured(files, entry)
+    return answer
+
+
+def _show(asked: Asked) -> Payload:
+    answer = asked.engine("POST", "/v1/show", asked.payload)
+    answer["entry"]["picture"] = pictured(compat.listed_files(), answer["entry"])
+    return answer
+
+
+def _picture(asked: Asked) -> File:
+    """Of what this host lists, by its name; the kind of file is read from the file, not from its
+    name. Else the engine may have one.
+    """
+    path, key = (
+        picture_of(compat.listed_files(), asked.payload.get("stem")),
+        asked.payload.get("key"),
+    )
+    if path is None and isinstance(key, str) and key:
+        said = asked.engine("POST", "/v1/picture", {"key": key})
+        return File(base64.b64decode(said["data"]), str(said["type"]))
+    try:
+        data = (
+            path.read_bytes()
+            if path is not None and path.stat().st_size <= _LARGEST_PICTURE
+            else b""
+        )
+    except OSError:
+        data = b""
+    kind = _kind_of(data)
+    if not kind:
+        raise InvalidInput("There is no picture of this LoRA.")
+    return File(data, kind)
+
+
+def _kind_of(data: bytes) -> str:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for sign, kind in _SIGNS.items() if data.startswith(sign)), "")
+
+
+def _passed(path: str) -> Any:
+    def run(asked: Asked) -> Payload:
+        return asked.engine("POST", f"/v1/{path}", asked.payload)
+
+    return run
+
+
+CATALOGUE_ACTIONS: Mapping[str, Action] = {
+    "browse": Action(_browse),
+    "overview": Action(_passed("overview")),
+    "storage": Action(_passed("storage")),
+    "show": Action(_show),
+    "edit": Action(_passed("edit"), Kind.CHANGE),
+    "picture": Action(_picture),
+}
+
+
+_STATUS_S = 5.0
+
+
+def _status(asked: Asked) -> Payload:
+    """Starts nothing; `told` is all that the engine says of itself, once it answers."""
+    report = asked.process.report()
+    told: dict[str, Any] | None = None
+    trouble = ""
+    if answers(asked.process):
+        try:
+            told = EngineClient(asked.process).status(_STATUS_S)
+        except StylusError as error:
+            trouble = str(error)
+    engine = asdict(report) | {"state": report.state.value, "shared": asked.process.remote}
+    return {
+        "version": __version__,
+        "engine": engine,
+        "told": told,
+        "trouble": trouble,
+        "lora_folders": compat.lora_folders(),
+    }
+
+
+def _wake(asked: Asked) -> Payload:
+    """As ticking the box in the panel does."""
+    asked.process.start()
+    return _status(asked)
+
+
+ENGINE_ACTIONS: Mapping[str, Action] = {"status": Action(_status), "wake": Action(_wake, Kind.PLAN)}
+
+
+_TRYING_S = 60.0
+
+
+def _keys(asked: Asked) -> Payload:
+    return asked.engine("POST", "/v1/keys", asked.payload, _TRYING_S)
+
+
+def _kind(payload: Payload) -> Kind:
+    """A try leaves the machine, and a chat server's may cost something."""
+    if payload.get("check"):
+        return Kind.SPEND if payload.get("service") == "chat" else Kind.DOWNLOAD
+    return Kind.CHANGE if payload.get("enter") or payload.get("forget") else Kind.LOOK
+
+
+KEY_ACTIONS: Mapping[str, Action] = {"keys": Action(_keys, kind_of=_kind)}
+
+
+NAME = "ui/{name}"
+_NOT_FOUND = 404
+
+
+def endpoints(process: Callable[[], EngineProcess], guard: Guard) -> dict[str, Handler]:
+    """`process` is asked at each request, since settings change."""
+    known = actions()
+
+    async def answer(request: Request) -> Payload | File:
+        name = str(request.path_params["name"])
+        if name not in known:
+            raise BadRequest(
+                Refusal(_NOT_FOUND, f"The page has nothing to ask for at ui/{name[:60]}.")
+            )
+        payload = await body(request)
+        admit(guard.refusal(known[name].wants(payload), request))
+        return await asyncio.to_thread(lambda: known[name].run(Asked(payload, process())))
+
+    return {NAME: guarded(guard, Kind.LOOK, answer, asks=False)}
+
+
+def actions() -> Mapping[str, Action]:
+    from stylus_ext.host.web import jobs, preview, recipes
+
+    parts = (
+        ENGINE_ACTIONS,
+        CATALOGUE_ACTIONS,
+        jobs.ACTIONS,
+        KEY_ACTIONS,
+        recipes.ACTIONS,
+        preview.ACTIONS,
+        recipes.REHEARSE_ACTIONS,
+    )
+    return {name: action for part in parts for name, action in part.items()}

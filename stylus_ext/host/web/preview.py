@@ -1,0 +1,255 @@
+"""The page's actions on a preview: a click with the name of its tray goes in, what is to be shown
+now comes out.
+
+Every answer has all of the tray, so that the page keeps nothing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.prompt.insert import without
+from stylus_ext.host.guard import Kind
+from stylus_ext.host.planner import Desk, desk_now
+from stylus_ext.host.preview import look, standing, words_for, written_weights
+from stylus_ext.host.preview_sessions import Lock, Sent, Tray, Used, Words
+from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.responses import Payload
+
+_LOCKED = "The set is locked; take the lock off to change which LoRAs are in it."
+_CHANGED = "The prompt was changed since this preview; press Preview again."
+MOST_WEIGHT = 5
+STATES = ("auto", "always", "never")
+
+
+def shown(desk: Desk, tray: Tray, **more: Any) -> Payload:
+    return {**standing(desk, tray), **more}
+
+
+def _show(asked: Asked) -> Payload:
+    """Asks for no plan: what a page that was just loaded finds again."""
+    return shown(desk_now(), _tray(asked))
+
+
+def _correct(asked: Asked) -> Payload:
+    desk, tray = desk_now(), _tray(asked)
+    act, key = _text(asked, "act"), str(asked.payload.get("key") or "")
+    with tray.guard:
+        if tray.lock is not None:
+            _change_lock(tray, act, key, asked.payload)
+        elif act == "afresh":
+            tray.words = Words()
+        elif act in _ACTS:
+            _ACTS[act](words_for(tray), key, asked.payload)
+        else:
+            raise InvalidInput(f"A card knows no {act!r}.")
+        look(desk, tray)
+        return shown(desk, tray)
+
+
+def _keep(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+    before = words.keep.get(key, {})
+    words.out(key)
+    words.keep[key] = before
+
+
+def _weigh(words: Words, key: str, said: Mapping[str, Any]) -> None:
+    words.out(key)
+    words.keep[key] = {"weight": _weight(said)}
+
+
+def _reject(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+    words.out(key)
+    words.reject.append(key)
+
+
+def _swap(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+    words.out(key)
+    words.swap.append(key)
+
+
+def _restore(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+    words.out(key)
+
+
+_ACTS: Mapping[str, Callable[[Words, str, Mapping[str, Any]], None]] = {
+    "accept": _keep,
+    "weight": _weigh,
+    "reject": _reject,
+    "swap": _swap,
+    "restore": _restore,
+}
+
+
+def _change_lock(tray: Tray, act: str, key: str, said: Mapping[str, Any]) -> None:
+    """Of a locked set, what is in it may go or be weighed."""
+    lock = tray.lock
+    if lock is None or act not in ("reject", "weight") or key not in lock.picks:
+        raise InvalidInput(_LOCKED)
+    picks = dict(lock.picks)
+    name, _ = picks.pop(key)
+    if act == "weight":
+        picks = {
+            one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks
+        }
+    tray.lock = Lock(lock.family, picks) if picks else None
+
+
+def _lock(asked: Asked) -> Payload:
+    desk, tray = desk_now(), _tray(asked)
+    with tray.guard:
+        if not asked.payload.get("on"):
+            tray.lock = None
+        else:
+            plan = tray.plan
+            weights = {} if plan is None else written_weights(plan.prompts[0])
+            stems = {} if plan is None else {tag.key: tag.stem for tag in plan.tags}
+            picks = () if plan is None else plan.composition.picks
+            _put_lock(
+                tray,
+                {
+                    str(pick.key): (pick.name, weights[stems[pick.key]])
+                    for pick in picks
+                    if stems[pick.key] in weights
+                },
+            )
+        if tray.question is not None:
+            look(desk, tray)
+        return shown(desk, tray)
+
+
+def _use_set(asked: Asked) -> Payload:
+    """Locks what one picture was made with."""
+    desk, tray = desk_now(), _tray(asked)
+    with tray.guard:
+        picture = _picture(tray, asked)
+        _put_lock(tray, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
+        if tray.question is not None:
+            look(desk, tray)
+        return shown(desk, tray)
+
+
+def _put_lock(tray: Tray, picks: Mapping[str, tuple[str, float]]) -> None:
+    if not picks:
+        raise InvalidInput(
+            "There is no LoRA here that could be kept; press Preview, or make a picture first."
+        )
+    tray.lock, tray.words = Lock(tray.family, picks), Words()
+
+
+def _send(asked: Asked) -> Payload:
+    """The plan's text for the prompt's box, so that the user sees it and may change it."""
+    desk, tray = desk_now(), _tray(asked)
+    text = str(asked.payload.get("text") or "")
+    with tray.guard:
+        plan, question = tray.plan, tray.question
+        if plan is None or question is None or text != question.prompt:
+            raise InvalidInput(_CHANGED)
+        if plan.prompts[0] == plan.prompt:
+            raise InvalidInput("There is nothing to write: this plan adds nothing to the prompt.")
+        after = (
+            plan.prompts[0] if plan.prompt == text else _into(text, plan.prompt, plan.prompts[0])
+        )
+        tray.sent = Sent(text, after)
+        if tray.words:
+            tray.words.prompt = after
+            tray.words.keep.clear()  # they stand in the prompt now
+        return shown(desk, tray, text=after)
+
+
+def _into(text: str, planned: str, written: str) -> str:
+    """Where styles were applied for the plan: the box gets what the plan adds, not the styles'
+    texts.
+    """
+    from stylus_ext.core.prompt.insert import pieces
+
+    return text + "".join(pieces(planned, written))
+
+
+def _take_back(asked: Asked) -> Payload:
+    desk, tray = desk_now(), _tray(asked)
+    with tray.guard:
+        if tray.sent is None:
+            raise InvalidInput("Nothing was written into this prompt.")
+        text = without(str(asked.payload.get("text") or ""), tray.sent.before, tray.sent.after)
+        if tray.words.prompt == tray.sent.after:
+            tray.words.prompt = text
+        tray.sent = None
+        return shown(desk, tray, text=text)
+
+
+def _mark(asked: Asked) -> Payload:
+    """Pins or bans for ever: the catalogue's own state, which the user's journal keeps."""
+    desk, tray = desk_now(), _tray(asked)
+    state = _text(asked, "state")
+    if state not in STATES:
+        raise InvalidInput(f"An adapter is {', '.join(STATES)}; not {state!r}.")
+    desk.client.ask("POST", "/v1/edit", {"key": _text(asked, "key"), "state": state})
+    with tray.guard:
+        if tray.question is not None:
+            look(desk, tray)
+        return shown(desk, tray)
+
+
+def _wrong(asked: Asked) -> Payload:
+    """Remembered for prompts like this one's; `wrong` false takes it back."""
+    desk, tray = desk_now(), _tray(asked)
+    wrong = bool(asked.payload.get("wrong", True))
+    with tray.guard:
+        prompt = _picture(tray, asked).prompt
+        said = desk.client.ask(
+            "POST", "/v1/verdict", {"key": _text(asked, "key"), "prompt": prompt, "wrong": wrong}
+        )
+        if tray.question is not None:
+            look(desk, tray)
+        return shown(desk, tray, times=said["times"])
+
+
+def _picture(tray: Tray, asked: Asked) -> Used:
+    place, used = asked.payload.get("image"), tray.used()
+    if not isinstance(place, int) or not 0 <= place < len(used):
+        raise InvalidInput("There is no such picture in the last generation.")
+    return used[place]
+
+
+def _weight(said: Mapping[str, Any]) -> float:
+    weight = said.get("weight")
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, (int, float))
+        or abs(weight) > MOST_WEIGHT
+    ):
+        raise InvalidInput(f"A weight is a number between -{MOST_WEIGHT} and {MOST_WEIGHT}.")
+    return float(weight)
+
+
+def _text(asked: Asked, name: str) -> str:
+    value = asked.payload.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"The field {name!r} is missing.")
+    return value
+
+
+def _tray(asked: Asked) -> Tray:
+    return desk_now().trays.at(str(asked.payload.get("seat") or ""))
+
+
+def _plans(payload: Payload) -> Kind:
+    """What planning this again asks for: who composes, or ranks, may cost money."""
+    tray = desk_now().trays.of(str(payload.get("seat") or ""))
+    question = None if tray is None else tray.question
+    return Kind.PLAN if question is None else desk_now().composing.kind(question.values.composer)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "preview": Action(_show),
+    "correct": Action(_correct, kind_of=_plans),
+    "lock": Action(_lock, kind_of=_plans),
+    "use_set": Action(_use_set, kind_of=_plans),
+    "send": Action(_send),
+    "take_back": Action(_take_back),
+    "mark": Action(_mark, Kind.CHANGE),
+    "wrong": Action(_wrong, Kind.CHANGE),
+}

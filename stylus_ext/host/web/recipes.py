@@ -1,0 +1,140 @@
+"""The page's actions over recipes: kept, found, forgotten; what would be chosen for a prompt, and a
+recipe's prompt with its tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.host import options, plan_request
+from stylus_ext.host.engine.client import EngineClient
+from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.guard import RERANK, Kind
+from stylus_ext.host.permissions import HYBRID, RULES
+from stylus_ext.host.plan_request import for_caller
+from stylus_ext.host.planner import desk_now
+from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.jobs import picture_folders
+from stylus_ext.host.web.responses import Payload
+
+_MOST = 10
+# A recipe is used as it was written: no cap of today's settings takes anything from it.
+_AS_WRITTEN: Mapping[str, Any] = {
+    "selection": {
+        "per_task": 5,
+        "max_styles": 5,
+        "max_adapters": _MOST,
+        "composer": RULES,
+        "policy": HYBRID,
+    },
+    "weights": {"total_cap": 0.0, "strength": 1.0},
+}
+
+
+def _recipes(asked: Asked) -> Payload:
+    return asked.engine("POST", "/v1/recipes", asked.payload)
+
+
+def _kind(payload: Payload) -> Kind:
+    return (
+        Kind.CHANGE
+        if payload.get("keep") is not None or payload.get("forget") is not None
+        else Kind.LOOK
+    )
+
+
+def _choose(asked: Asked) -> Payload:
+    """As the engine would for the first batch; nothing that costs anything is asked."""
+    policy = options.read_settings().selection.policy
+    free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
+    plan = _planned(
+        asked,
+        {
+            "prompt": _text(asked, "prompt"),
+            "negative_prompt": _text(asked, "negative"),
+            "settings": {"selection": free},
+        },
+    )
+    names = {
+        pick["key"]: (
+            {name: pick[name] for name in ("key", "weight", "name")} | {"stem": pick["stem"] or ""}
+        )
+        for pick in plan["picks"]
+    }
+    return {
+        "family": plan["family"],
+        "adapters": [names[key] for key in (plan["masks"] or [[]])[0]],
+        "notes": plan["notes"],
+    }
+
+
+def _cook(asked: Asked) -> Payload:
+    adapters = asked.payload.get("adapters")
+    if not isinstance(adapters, list) or not all(isinstance(one, Mapping) for one in adapters):
+        raise InvalidInput("A recipe's adapters are a list.")
+    keep = [
+        {"key": one.get("key"), "weight": one.get("weight"), "pinned": True} for one in adapters
+    ]
+    said = {
+        "prompt": _text(asked, "prompt"),
+        "negative_prompt": _text(asked, "negative"),
+        "settings": dict(_AS_WRITTEN),
+        "corrections": {"keep": keep, "only": True},
+    }
+    plan = _planned(asked, said)
+    return {
+        "prompt": plan["prompts"][0],
+        "negative": plan["negative_prompts"][0],
+        "used": [pick["key"] for pick in plan["picks"]],
+        "notes": [note["text"] for note in plan["notes"]],
+    }
+
+
+def _planned(asked: Asked, said: Payload) -> Payload:
+    payload = for_caller(desk_now(), said)
+    return dict(
+        EngineClient(asked.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
+    )
+
+
+def _text(asked: Asked, name: str) -> str:
+    value = asked.payload.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name!r} must be text.")
+    return value
+
+
+ACTIONS: Mapping[str, Action] = {
+    "recipes": Action(_recipes, kind_of=_kind),
+    "choose": Action(_choose, Kind.PLAN),
+    "cook": Action(_cook, Kind.PLAN),
+}
+
+
+PROMPTS = 50
+
+
+def _rehearse(asked: Asked) -> Payload:
+    desk = desk_now()
+    if desk.engine.report().state is EngineState.REMOTE:
+        raise InvalidInput(
+            "The shared engine does not see this WebUI's pictures; an engine of its own can"
+            " rehearse with them."
+        )
+    folders = picture_folders()
+    if not folders:
+        raise InvalidInput(
+            "The WebUI has no folder of pictures yet, so there are no prompts to rehearse with."
+        )
+    said = plan_request.for_caller(desk, {})
+    return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
+
+
+def _rehearse_kind(_: Payload) -> Kind:
+    """Who composes and ranks by the settings page may cost money, fifty times."""
+    return desk_now().composing.kind(options.read_settings().selection.composer)
+
+
+REHEARSE_ACTIONS: Mapping[str, Action] = {"rehearse": Action(_rehearse, kind_of=_rehearse_kind)}

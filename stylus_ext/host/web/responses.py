@@ -1,0 +1,165 @@
+"""How every route answers: a request that the guard lets in goes to its handler; JSON, a file, or a
+sentence why not comes out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from stylus_ext.core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    StylusError,
+    Unavailable,
+)
+from stylus_ext.host.guard import UNAUTHORIZED, Guard, Kind, Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+logger = logging.getLogger(__name__)
+
+
+_LARGEST_BODY = 2 * 1024 * 1024
+_TOO_LARGE = 413
+_CODES: tuple[tuple[type[StylusError], int, str], ...] = (
+    (InvalidInput, 400, "invalid"),
+    (DeadlineExceeded, 504, "late"),
+    (Cancelled, 503, "cancelled"),
+    (Unavailable, 503, "unavailable"),
+)
+Payload = dict[str, Any]
+Handler = Callable[["Request"], Awaitable["Response"]]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is no JSON, and its content type."""
+
+    data: bytes
+    content_type: str
+
+
+class BadRequest(Exception):
+    """An answer with a status of its own."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
+
+
+def guarded(
+    guard: Guard,
+    kind: Kind,
+    answer: Callable[[Request], Awaitable[Payload | File]],
+    asks: bool = True,
+) -> Handler:
+    """`asks`: a program without its password is told the scheme; a page must not, since the browser
+    would ask for it in a window.
+    """
+    from starlette.responses import JSONResponse, Response
+
+    async def endpoint(request: Request) -> Response:
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        try:
+            admit(guard.refusal(kind, request))
+            said = await answer(request)
+            if isinstance(said, File):
+                return Response(
+                    said.data,
+                    headers={
+                        **headers,
+                        "Content-Type": said.content_type,
+                        "Content-Security-Policy": "sandbox",
+                    },
+                )
+            return JSONResponse(said, headers=headers)
+        except BadRequest as bad:
+            if asks and bad.refusal.status == UNAUTHORIZED:
+                headers["WWW-Authenticate"] = "Basic"
+            return JSONResponse(_error("refused", str(bad)), bad.refusal.status, headers=headers)
+        except StylusError as error:
+            status, code = next(
+                ((status, code) for kind, status, code in _CODES if isinstance(error, kind)),
+                (500, "failed"),
+            )
+            return JSONResponse(_error(code, str(error)), status, headers=headers)
+
+    return endpoint
+
+
+async def body(request: Request) -> Payload:
+    """Read piece by piece: what is stated as its length may not be true."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > _LARGEST_BODY:
+            raise BadRequest(
+                Refusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB.")
+            )
+    try:
+        said = json.loads(bytes(data) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("The request's body is not JSON.") from error
+    if not isinstance(said, Mapping):
+        raise InvalidInput("A request is a JSON object.")
+    return dict(said)
+
+
+def admit(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        logger.info("refused: %s", refusal.sentence)
+        raise BadRequest(refusal)
+
+
+def _error(code: str, sentence: str) -> Payload:
+    return {"error": {"code": code, "message": sentence}}
+
+
+PREFIX = "/stylus/v1"
+_METHODS = {
+    "plan": "POST",
+    "status": "GET",
+    "version": "GET",
+    "ui/{name}": "POST",
+    "fetch": "POST",
+    "catalogue/sync": "POST",
+    "catalogue/identify": "POST",
+    "jobs": "GET",
+    "jobs/{job}": "GET",
+    "jobs/{job}/cancel": "POST",
+}
+
+
+def add(app: Any, make: Callable[[], Mapping[str, Handler]]) -> None:
+    """Exactly one of each on this app, however often the UI is reloaded; before what else the app
+    may answer with.
+    """
+    from starlette.routing import Route
+
+    made: dict[str, Handler] = {}
+    guard = Lock()
+
+    def late(name: str) -> Handler:
+        async def endpoint(request: Request) -> Response:
+            with guard:
+                if not made:
+                    made.update(make())
+            return await made[name](request)
+
+        return endpoint
+
+    routes = app.router.routes
+    routes[:] = [
+        route for route in routes if not str(getattr(route, "path", "")).startswith(f"{PREFIX}/")
+    ]
+    routes[:0] = [
+        Route(f"{PREFIX}/{name}", late(name), methods=[method]) for name, method in _METHODS.items()
+    ]

@@ -1,0 +1,262 @@
+"""A chat server as it is configured: address, model, key, temperature; where it stands, and which
+key goes there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.net import Key, KeyName, is_loopback, key_for, origin_of
+from stylus_ext.net.keys import is_private
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`schema` is a JSON Schema whose top is an object; `images` are the bytes of JPEG, PNG, WebP
+    or GIF files.
+    """
+
+    system: str
+    user: str
+    images: tuple[bytes, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    schema_name: str = "answer"
+    seed: int | None = None
+    max_tokens: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens of all tries together, and what they cost in US dollars; None where nobody knows the
+    price.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        known = self.cost is not None and other.cost is not None
+        return Spent(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            (self.cost or 0.0) + (other.cost or 0.0) if known else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`data` fits the schema. `dropped` names what the model added to it; `tokens_*` and `cost` are
+    those of all tries.
+    """
+
+    data: Mapping[str, Any]
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    dropped: tuple[str, ...] = ()
+
+
+AS_OF = "2025-08"
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    tokens_in: float
+    tokens_out: float
+
+    def spent(self, tokens_in: int, tokens_out: int) -> Spent:
+        return Spent(
+            tokens_in,
+            tokens_out,
+            (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / _MILLION,
+        )
+
+
+FREE = Price(0.0, 0.0)
+_TABLE = (
+    (r"gpt-5-nano", Price(0.05, 0.40)),
+    (r"gpt-5-mini", Price(0.25, 2.00)),
+    (r"gpt-5", Price(1.25, 10.00)),
+    (r"gpt-4\.1-nano", Price(0.10, 0.40)),
+    (r"gpt-4\.1-mini", Price(0.40, 1.60)),
+    (r"gpt-4\.1", Price(2.00, 8.00)),
+    (r"gpt-4o-mini", Price(0.15, 0.60)),
+    (r"gpt-4o", Price(2.50, 10.00)),
+    (r"o4-mini|o3-mini", Price(1.10, 4.40)),
+    (r"o3", Price(2.00, 8.00)),
+    (r"gemini-2\.5-flash-lite|gemini-2\.0-flash", Price(0.10, 0.40)),
+    (r"gemini-2\.5-flash", Price(0.30, 2.50)),
+    (r"gemini-2\.5-pro", Price(1.25, 10.00)),
+)
+_PICTURES = (
+    (r"gpt-4o-mini", 8500),
+    (r"gpt-4\.1-mini|gpt-5-mini", 415),
+    (r"gpt-4\.1-nano|gpt-5-nano", 630),
+    (r"o4-mini", 441),
+    (r"gpt-5", 210),
+    (r"o3", 225),
+)
+_USUAL = 260
+"""Tokens of a picture of 512 by 512 pixels, for gpt-4o, gpt-4.1, Gemini, and whoever is not listed.
+"""
+
+_DATED = r"(?:-\d{4}-\d{2}-\d{2}|-\d{3}|-latest|-chat-latest)?"
+
+
+def price_of(model: str) -> Price | None:
+    """By the model's name, with or without the maker before it (openai/gpt-4o) and a date behind
+    it; None where it is not known.
+    """
+    return next((price for pattern, price in _TABLE if _is(pattern, model)), None)
+
+
+def picture_tokens(model: str) -> int:
+    """What its maker says that it counts a picture of 512 pixels as: some small models are cheap by
+    the token and take many for a picture.
+    """
+    return next((tokens for pattern, tokens in _PICTURES if _is(pattern, model)), _USUAL)
+
+
+def _is(pattern: str, model: str) -> bool:
+    return (
+        re.fullmatch(f"(?:{pattern}){_DATED}", model.strip().lower().rpartition("/")[2]) is not None
+    )
+
+
+OPENAI = "https://api.openai.com"
+CHAT_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
+OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
+"""The variable that OpenAI's own tools read: its key is theirs, and goes nowhere else."""
+
+Place = Literal["machine", "network", "elsewhere"]
+
+_ROUTE = "/chat/completions"
+_GEMINI, _GEMINI_PATH = "https://generativelanguage.googleapis.com", "/v1beta/openai"
+_HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEndpoint:
+    """`url` with or without /v1. A price that is not given is looked up by the model's name, and is
+    nothing on a machine of one's own.
+    """
+
+    url: str
+    model: str
+    key: Key | None = None
+    temperature: float = 0.0
+    price: Price | None = None
+    base: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise InvalidInput(
+                f"No model is named for the chat server at {self.url}. Set chat.chat_model to one"
+                " that it has."
+            )
+        object.__setattr__(self, "base", base_url(self.url))
+        if self.key is not None and self.key.origin != self.origin:
+            raise InvalidInput(
+                f"The key was entered for {self.key.origin} and is not sent to {self.origin}."
+            )
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self.base)
+
+    @property
+    def place(self) -> Place:
+        return place_of(self.base)
+
+    @property
+    def local(self) -> bool:
+        """On a machine of one's own: nobody else reads along, and nothing is paid."""
+        return self.place != "elsewhere"
+
+    @property
+    def pays(self) -> Price | None:
+        """None where nobody knows what it costs."""
+        return self.price or (FREE if self.local else price_of(self.model))
+
+
+def base_url(url: str) -> str:
+    """As the client wants it: a bare origin gets /v1, and the route that it adds itself goes."""
+    try:
+        origin = origin_of(url)
+    except InvalidInput as error:
+        raise InvalidInput(
+            "The address of the chat server cannot be used. It looks like https://host/v1, without"
+            " a name, a key or a question mark in it."
+        ) from error
+    parts = urlsplit(url.strip())
+    if parts.query or parts.fragment:
+        raise InvalidInput(
+            "The address of the chat server ends before the question mark; it looks like"
+            " https://host/v1."
+        )
+    path = parts.path.rstrip("/").removesuffix(_ROUTE).rstrip("/")
+    if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # its own protocol lives there
+        return origin + _GEMINI_PATH
+    return origin + (path or "/v1")
+
+
+def place_of(url: str) -> Place:
+    """This machine, one in the same network, or any other; a name that only one's own network can
+    know counts as that.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if is_loopback(url) or host in ("0.0.0.0", "::"):  # noqa: S104
+        return "machine"
+    if is_private(url) or host.endswith(_HOME_NAMES) or "." not in host and ":" not in host:
+        return "network"
+    return "elsewhere"
+
+
+def chat_key(folder: Path, url: str) -> Key | None:
+    """The key that was entered for this server: in STYLUS_CHAT_KEY, in the data folder, or for
+    OpenAI itself in OPENAI_API_KEY.
+    """
+    base = base_url(url)
+    found = key_for(folder, base, CHAT_KEY)
+    if found is None and origin_of(base) == OPENAI:
+        return key_for(folder, base, OPENAI_KEY)
+    return found
+
+
+class ChatProblem(StylusError):
+    """No reply; `spent` is what the tries used up all the same."""
+
+    spent: Spent = Spent()
+
+
+class ChatRefused(ChatProblem):
+    """The server or the model will not answer this, now or later: a wrong key, an unknown model, a
+    refusal.
+    """
+
+
+class ChatBlind(ChatRefused):
+    """The model cannot read images; the same question without them may be answered."""
+
+
+class ChatUnreadable(ChatProblem, Unavailable):
+    """What came is no object of the schema."""
+
+
+class ChatUnavailable(ChatProblem, Unavailable):
+    """Nobody answers, or the server has had too many requests."""
+
+
+class ChatLate(ChatProblem, DeadlineExceeded):
+    """The time that was given is over."""

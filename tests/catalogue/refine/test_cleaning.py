@@ -1,0 +1,166 @@
+"""What stays of a page and what goes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylus_ext.catalogue.refine.text import MOST_TEXT, cleaned, plain_lines
+
+KEPT = "Rainy alleys with red lanterns."
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "Support me on Patreon!",
+        "Buy me a coffee at ko-fi.com/somebody.",
+        "Join our Discord for more.",
+        "Follow me on Twitter.",
+        "https://example.com/alley",
+        "Write to me: somebody@example.com.",
+        "Commissions are open.",
+        "How to use: put the file into the lora folder.",
+        "Download it and copy it to models/Lora.",
+        "Trained on 120 images for 10 epochs.",
+        "Dim 32, alpha 16, lantern dataset at 768x768.",
+        "Resolution 512.",
+        "Network rank 8.",
+        "Recommended weight: 0.6-0.8.",
+        "Use it at 0.7.",
+        "Strength around 0.5 for lanterns.",
+        "Best between 0.4 and 0.9.",
+        "Update: new lanterns.",
+        "Version 2 has better lanterns.",
+        "v1.1 fixed the lanterns.",
+        "2023-05-25 first lanterns.",
+        "Trigger words: rainalley, lantern.",
+        "You can add red lanterns to the prompt.",
+        "If you like red alleys, press the button.",
+        "Enjoy the lanterns!",
+        "Please leave a review.",
+        "Thanks to everybody who tested the alley.",
+        "I made this alley.",
+        "My red lantern.",
+        "Clip skip 2, CFG 7, DPM++ 2M Karras.",
+        "Works great with AnyLoRA.",
+        "Commercial use of the lantern is prohibited.",
+        "推荐权重0.6，红色灯笼",
+        "触发词：rainalley",
+        "加群看更多 red",
+        "学習に120枚 red",
+        "推奨の強さは0.7 red",
+        "트리거 red",
+    ],
+)
+def test_sentences_about_anything_else_go(noise: str) -> None:
+    about = {"rainy", "alley", "lantern", "red"}
+    assert cleaned([noise, KEPT], about) == KEPT
+    assert cleaned([f"{KEPT} {noise}"], about) == KEPT
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("This is a LoRA for creating images of old lighthouses.", "old lighthouses."),
+        ("LoRA trained on 80 images of the lighthouse of Alexandria", "lighthouse of Alexandria."),
+        ("A model that replicates the lighthouse", "lighthouse."),
+        ("An amazing lighthouse!!!", "An lighthouse."),
+        ("Lighthouses at night", "Lighthouses at night."),
+        (
+            "Mr. Lighthouse vs. the sea. And the storm lighthouse.",
+            "Mr. Lighthouse vs. the sea. And the storm lighthouse.",
+        ),
+    ],
+)
+def test_padding_and_enthusiasm_go(line: str, left: str) -> None:
+    assert cleaned([line], {"lighthouse"}) == left
+
+
+def test_a_page_whose_line_breaks_were_lost_is_still_parted() -> None:
+    page = (
+        "A bright red lighthouse Recommended weight: 0.7 Trained on my own pictures Please like it"
+    )
+    assert cleaned([page], {"lighthouse"}) == "A bright red lighthouse."
+
+
+def test_what_stands_below_headings_about_use_goes() -> None:
+    markup = (
+        "<h1>Lighthouse</h1><p>White tower on a cliff.</p><h2>How to use</h2><p>Red"
+        " tower.</p><h2>Looks</h2><p>Green door.</p>"
+    )
+    assert cleaned(plain_lines(markup), {"tower"}) == "White tower on a cliff. Green door."
+    assert cleaned(["White tower.", "Settings:", "Red tower."], {"tower"}) == "White tower."
+
+
+def test_sentences_that_say_nothing_of_the_picture_go_but_foreign_ones_may_stay() -> None:
+    assert cleaned(["However.", "In fact, somebody asked."], {"tower"}) == ""
+    assert cleaned(["白ホリのある撮影スタジオ。"], {"tower"}) == "白ホリのある撮影スタジオ。"
+    assert cleaned(["Красный маяк на скале"], {"lighthouse"}) == "Красный маяк на скале."
+
+
+def test_the_same_is_not_said_twice_and_the_end_is_a_sentences_end() -> None:
+    assert cleaned(["A red tower.", "a red TOWER."], set()) == "A red tower."
+    text = cleaned([f"A red tower number {'x' * 40}{i}." for i in range(60)], set())
+    assert len(text) <= MOST_TEXT
+    assert text.endswith(".")
+    assert text.count("A red tower") == text.count(".")
+
+
+def test_one_endless_sentence_is_cut_at_a_comma() -> None:
+    text = cleaned(["red tower, " * 80], {"tower"})
+    assert MOST_TEXT / 2 < len(text) <= MOST_TEXT
+    assert text.endswith("tower.")
+
+
+WORDS = st.sampled_from(
+    [
+        "red",
+        "tower",
+        "weight",
+        "0.7",
+        "LoRA",
+        "of",
+        "the",
+        "I",
+        "am",
+        ".",
+        "!",
+        "!!!",
+        "?",
+        ",",
+        ":",
+        "Trained",
+        "amazing",
+        "灯台。",
+        "v2",
+        "Use",
+        "...",
+        "-",
+        "Mr.",
+        "style",
+        "This is",
+        "a model for",
+        "\u2026",
+        "“",
+        "(",
+        "🔥",
+        "If you",
+        "\t",
+        "|",
+    ]
+)
+LINES = st.lists(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=60), max_size=6)
+
+
+@given(LINES, st.sampled_from([set(), {"tower"}, {"tower", "the"}]))
+def test_cleaning_what_is_clean_changes_nothing(lines: list[str], about: set[str]) -> None:
+    once = cleaned(lines, about)
+    assert len(once) <= MOST_TEXT
+    assert cleaned([once], about) == once
+
+
+@given(st.text(max_size=3000))
+def test_any_page_is_cleaned(text: str) -> None:
+    assert len(cleaned(plain_lines(text), {"a", "the"})) <= MOST_TEXT

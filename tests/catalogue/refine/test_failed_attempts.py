@@ -1,0 +1,95 @@
+"""Failures are remembered for a while and with a cap; what says something else now is tried
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from stylus_ext.catalogue.refine.failed_attempts import Attempts
+
+DAY = 86_400.0
+
+
+@dataclass
+class Notebook:
+    """A `Memory` in a dictionary."""
+
+    held: dict[str, str] = field(default_factory=dict)
+
+    def remembered(self, name: str) -> str:
+        return self.held.get(name, "")
+
+    def remember(self, name: str, text: str) -> None:
+        self.held[name] = text
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_three_tries_and_then_none_for_a_month() -> None:
+    notebook, clock = Notebook(), Clock()
+
+    def attempts() -> Attempts:
+        return Attempts(notebook, "failed", clock=clock)
+
+    for _ in range(3):
+        assert attempts().may("a", "one")
+        attempts().failed("a", "one")
+    assert not attempts().may("a", "one")
+    assert attempts().may("b", "one")
+    clock.now += 29 * DAY
+    assert not attempts().may("a", "one")
+    clock.now += 2 * DAY
+    assert attempts().may("a", "one")
+
+
+def test_another_content_begins_anew() -> None:
+    attempts = Attempts(Notebook(), "failed", cap=1)
+    attempts.failed("a", "one")
+    assert not attempts.may("a", "one")
+    assert attempts.may("a", "two")
+    attempts.failed("a", "two")
+    assert not attempts.may("a", "two")
+
+
+def test_a_success_forgets_the_failures() -> None:
+    notebook = Notebook()
+    attempts = Attempts(notebook, "failed", cap=1)
+    attempts.failed("a", "one")
+    attempts.succeeded("a")
+    assert attempts.may("a", "one")
+    assert Attempts(notebook, "failed", cap=1).may("a", "one")
+
+
+def test_each_name_has_its_own() -> None:
+    notebook = Notebook()
+    Attempts(notebook, "here", cap=1).failed("a", "one")
+    assert Attempts(notebook, "there", cap=1).may("a", "one")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "junk",
+        "[]",
+        "3",
+        '{"a": 1}',
+        '{"a": ["one", "x", "y"]}',
+        '{"a": ["one", 9]}',
+        '{"a": ["one", 9, 1e300]}',
+    ],
+)
+def test_what_nobody_can_read_is_forgotten(text: str) -> None:
+    notebook = Notebook({"failed": text})
+    attempts = Attempts(notebook, "failed", cap=1)
+    assert attempts.may("a", "one")
+    attempts.failed("a", "one")
+    assert not Attempts(notebook, "failed", cap=1).may("a", "one")

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stylus_ext.catalogue.sources.civitai import Civitai
+from stylus_ext.catalogue.sources.civitai.client import (
+    TYPES,
+    Forbidden,
+    KeyRefused,
+    Missing,
+    TooMany,
+    Trouble,
+)
+from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.sources import CursorLost
+from stylus_ext.net import BadAnswer, free
+from tests.civitai_service.faults import Fault
+from tests.civitai_service.service import CivitaiService
+from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_version, hashes_of
+
+MODELS = {"types": TYPES, "limit": "2", "sort": "Newest", "nsfw": "false"}
+
+
+def all_pages(civitai: Civitai, params: dict[str, Any]) -> list[Any]:
+    found: list[Any] = []
+    cursor: str | None = None
+    while True:
+        page = civitai.models(params, cursor, free)
+        found += [model["id"] for model in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def test_pages_are_turned_by_cursor_to_the_end(service: CivitaiService, civitai: Civitai) -> None:
+    service.add(*(a_model(number) for number in range(1, 8)), a_model(50, type="Checkpoint"))
+    assert sorted(all_pages(civitai, MODELS)) == list(range(1, 8))
+    assert all("page" not in one.query for one in service.seen)
+    assert all(one.many("types") == list(TYPES) for one in service.seen)
+    assert sorted(all_pages(civitai, {**MODELS, "query": "Adapter 3"})) == [3]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cursor"),
+    [
+        ({"nextCursor": "12|34|56"}, "12|34|56"),
+        ({"nextCursor": 1234}, "1234"),
+        ({}, None),
+        (None, None),
+        ({"nextCursor": None}, None),
+        ({"nextCursor": ""}, None),
+        ({"nextCursor": True}, None),
+        ({"nextCursor": ["x"]}, None),
+        ({"nextPage": "https://civitai.com/api/v1/models?limit=1&cursor=9%7C8"}, "9|8"),
+        ({"nextPage": "https://civitai.com/?page=2"}, None),
+        ({"nextPage": "http://[broken"}, None),
+    ],
+    ids=str,
+)
+def test_the_next_cursor_is_found_wherever_it_stands(
+    service: CivitaiService, civitai: Civitai, metadata: Any, cursor: str | None
+) -> None:
+    service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": metadata}))
+    assert civitai.models({}, None, free).cursor == cursor
+
+
+@pytest.mark.parametrize("body", [[], {"items": None}, {"items": {}}, "text", 5, None])
+def test_an_answer_of_another_shape_is_an_empty_page(
+    service: CivitaiService, civitai: Civitai, body: Any
+) -> None:
+    service.faults.add(Fault("/models$", status=200, body=body if body is not None else b"null"))
+    if body == "text":
+        with pytest.raises(BadAnswer):
+            civitai.models({}, None, free)
+        return
+    assert civitai.models({}, None, free).items == ()
+
+
+def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
+    service: CivitaiService, civitai: Civitai
+) -> None:
+    service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}, times=2))
+    with pytest.raises(CursorLost):
+        civitai.models(MODELS, "old", free)
+    with pytest.raises(InvalidInput, match="did not understand .*Invalid cursor") as caught:
+        civitai.models(MODELS, None, free)
+    assert not isinstance(caught.value, CursorLost)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "sentence"),
+    [
+        (400, InvalidInput, "Check the words"),
+        (401, KeyRefused, "refuses your key"),
+        (403, Forbidden, "forbids"),
+        (404, Missing, "does not have"),
+        (429, TooMany, "too often"),
+        (500, Trouble, "trouble just now"),
+        (503, Unavailable, "Try again later"),
+        (451, Exception, "your region"),
+        (418, Exception, "status 418"),
+    ],
+)
+def test_each_refusal_has_its_sentence(
+    service: CivitaiService, civitai: Civitai, status: int, kind: type[Exception], sentence: str
+) -> None:
+    service.faults.add(
+        Fault("/model-versions/5$", status=status, body={"error": "because"}, times=-1)
+    )
+    with pytest.raises(kind, match=sentence):
+        civitai.version(5, free)
+
+
+def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: Civitai) -> None:
+    service.faults.add(
+        Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
+    )
+    with pytest.raises(BadAnswer, match="a web page in place of data"):
+        civitai.models({}, None, free)
+
+
+def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: Civitai) -> None:
+    service.add(a_model(1, a_version(11)), a_model(2, nsfw=True), a_model(3))
+    assert civitai.model(1, free)["name"] == "Adapter 1"
+    assert civitai.version(11, free)["modelId"] == 1
+    assert civitai.mini(11, free)["fileName"] == "adapter_11.safetensors"
+    assert [model["id"] for model in civitai.models_by_id([1, 2], free)] == [1, 2]
+    with pytest.raises(Missing, match="version 99"):
+        civitai.version(99, free)
+
+
+def test_files_by_their_hashes(service: CivitaiService, civitai: Civitai) -> None:
+    one, other = b"one", b"other"
+    service.add(
+        a_model(1, a_version(11, files=[a_file(11, body=one)])),
+        a_model(2, a_version(12, files=[a_file(12, body=other)])),
+    )
+    digests = [str(hashes_of(body)["SHA256"]).lower() for body in (one, other)]
+    assert civitai.ids_by_hash([*digests, "ab" * 32], free) == dict(
+        zip(digests, (11, 12), strict=True)
+    )
+    assert [version["id"] for version in civitai.versions_by_hash(digests, free)] == [11, 12]
+    assert [one.method for one in service.seen] == ["POST", "POST"]
+    assert service.seen[1].body == [one.upper() for one in digests]
+    short = str(hashes_of(one)["AutoV3"])
+    found = civitai.version_by_hash(short.lower(), free)
+    assert found is not None
+    assert found["id"] == 11
+    assert civitai.version_by_hash("ab" * 6, free) is None
+
+
+def test_pictures_come_with_what_they_were_made_from(
+    service: CivitaiService, civitai: Civitai
+) -> None:
+    service.pictures[11] = [a_made_picture(11, "an alley", 0.7) for _ in range(30)]
+    found = civitai.pictures(11, 20, free)
+    assert len(found) == 20
+    assert "meta" in found[0]
+    asked = service.seen[0]
+    assert (asked.one("withMeta"), asked.one("modelVersionId"), asked.one("modelId")) == (
+        "true",
+        "11",
+        "",
+    )
+
+
+def test_the_list_of_base_models_is_asked_for(civitai: Civitai) -> None:
+    assert "Brand New 9" in civitai.base_models(free)
+
+
+def test_a_key_is_checked_where_it_can_be(
+    service: CivitaiService, asking: Callable[[str], Civitai]
+) -> None:
+    assert asking("the-right-key").me(free) == "somebody"
+    with pytest.raises(KeyRefused) as caught:
+        asking("a-wrong-key").me(free)
+    assert "a-wrong-key" not in str(caught.value)
+    assert {one.path for one in service.seen} == {"/api/v1/me"}
+
+
+def test_addresses_are_built_and_not_taken(service: CivitaiService, civitai: Civitai) -> None:
+    assert civitai.download_url(11) == f"{service.api}/api/download/models/11"

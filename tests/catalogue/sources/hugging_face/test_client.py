@@ -1,0 +1,202 @@
+"""The hub's API over real sockets: paging, what is sent, and a sentence for each refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylus_ext.catalogue.sources.hugging_face import Hub, Place
+from stylus_ext.catalogue.sources.hugging_face.client import LONGEST_README, next_cursor, refused
+from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.core.sources import CursorLost
+from stylus_ext.net import BadAnswer, Refusal, Unreachable, free
+from tests.civitai_service.faults import Fault
+from tests.hub_service.service import HubService
+from tests.hub_service.shapes import COMMIT, a_repo
+
+KEY = "hf_right"
+
+
+def test_pages_follow_each_other_and_addresses_are_ours(service: HubService, hub: Hub) -> None:
+    service.add(*(a_repo(f"somebody/fox-{number}") for number in range(5)))
+    service.faults.add(Fault("/api/models$", headers={}, after=99))
+    names, cursor, pages = [], None, 0
+    while True:
+        page = hub.models({"filter": ["lora", "text-to-image"], "limit": "2"}, cursor, free)
+        names += [item["id"] for item in page.items]
+        pages, cursor = pages + 1, page.cursor
+        if cursor is None:
+            break
+    assert names == [f"somebody/fox-{number}" for number in range(5)]
+    assert pages == 3
+    first = service.asked("/api/models")[0]
+    assert first.query["filter"] == ["lora", "text-to-image"]
+    assert (first.one("full"), first.one("cardData")) == ("true", "true")
+    assert first.headers["user-agent"].startswith("sd-webui-stylus/")
+
+
+@pytest.mark.parametrize(
+    ("link", "cursor"),
+    [
+        ('<https://x/api?cursor=abc%3D&limit=2>; rel="next"', "abc="),
+        ('<https://x?cursor=p>; rel="prev", <https://x?cursor=n>; rel="next"', "n"),
+        ("<https://x?cursor=abc>; rel=next", "abc"),
+        ('<https://x?limit=5>; rel="next"', None),
+        ('<https://x?cursor=abc>; rel="last"', None),
+        ("", None),
+        ("nonsense", None),
+        ('<https://[x?cursor=abc>; rel="next"', None),
+    ],
+)
+def test_the_next_page_is_told_in_a_header(link: str, cursor: str | None) -> None:
+    assert next_cursor(link) == cursor
+
+
+@given(st.text(st.sampled_from('<>;,="relnxtcuso? /&'), max_size=300))
+def test_any_header_is_a_cursor_or_none(link: str) -> None:
+    found = next_cursor(link)
+    assert found is None or found
+
+
+def test_a_place_that_is_forgotten(service: HubService, hub: Hub) -> None:
+    service.add(a_repo())
+    with pytest.raises(CursorLost):
+        hub.models({}, "no-cursor", free)
+    with pytest.raises(InvalidInput, match="did not understand"):
+        hub.models({"sort": "nonsense"}, None, free)
+
+
+def test_files_with_their_hashes_over_several_pages(service: HubService, hub: Hub) -> None:
+    service.add(a_repo(files={f"f{number:04}.txt": b"x" for number in range(1200)}))
+    found = hub.files("somebody/rain-fox", COMMIT, free)
+    assert len(found) == 1205
+    assert sum("lfs" in row for row in found) == 1
+
+
+def test_a_file_and_what_the_scanners_say(service: HubService, hub: Hub) -> None:
+    service.add(a_repo(security={"rain-fox.safetensors": "unsafe"}))
+    row = hub.file(Place("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", free)
+    assert row is not None
+    assert row["securityFileStatus"] == {
+        "status": "unsafe",
+        "avScan": None,
+        "pickleImportScan": None,
+    }
+    assert (
+        hub.file(Place("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free) is None
+    )
+    assert (
+        hub.file(Place("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free)
+        is None
+    )
+    with pytest.raises(StylusError, match="people with an account|any more"):
+        hub.file(Place("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", free)
+
+
+def test_a_readme_or_nothing(service: HubService, hub: Hub) -> None:
+    service.add(
+        a_repo(text=b"# Fox \xff\n"),
+        a_repo("somebody/long", text=b"x" * 1_000_000),
+        a_repo("somebody/none"),
+    )
+    del service.repos[2].files["README.md"]
+    assert hub.readme("somebody/rain-fox", COMMIT, free) == "# Fox \ufffd\n"
+    assert len(hub.readme("somebody/long", COMMIT, free)) == LONGEST_README
+    assert hub.readme("somebody/none", COMMIT, free) == ""
+    service.faults.add(Fault("README", cut_at=3))
+    assert hub.readme("somebody/rain-fox", COMMIT, free) == ""
+    service.faults.add(Fault("README", status=429, times=-1))
+    with pytest.raises(StylusError, match="too often"):
+        hub.readme("somebody/rain-fox", COMMIT, free)
+
+
+def test_the_key_goes_to_the_hub_and_to_nobody_else(
+    service: HubService, hub_with: Callable[[str], Hub]
+) -> None:
+    service.add(a_repo(files={"README.md": b"x" * 2_000_000}))
+    hub = hub_with(KEY)
+    assert hub.me(free) == "somebody"
+    assert len(hub.readme("somebody/rain-fox", COMMIT, free)) == LONGEST_README
+    assert [one.headers.get("authorization") for one in service.seen] == [f"Bearer {KEY}"] * 2 + [
+        None
+    ]
+    assert service.seen[-1].on == "storage"
+    with pytest.raises(StylusError, match="refuses your key"):
+        hub_with("hf_wrong").me(free)
+
+
+def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: Hub) -> None:
+    service.add(a_repo())
+    service.faults.add(
+        Fault("/api/models$", status=429, headers={"Retry-After": "0"}),
+        Fault("/api/models$", status=503),
+    )
+    assert len(hub.models({}, None, free).items) == 1
+    assert len(service.asked("/api/models")) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (
+            Fault(
+                "/api/models$",
+                status=200,
+                body="<html>hello</html>",
+                headers={"Content-Type": "text/html"},
+            ),
+            BadAnswer,
+        ),
+        (Fault("/api/models$", headless=True, times=-1), Unreachable),
+        (Fault("/api/models$", stall_at=5, times=-1), Unreachable),
+    ],
+)
+def test_what_is_no_answer(
+    service: HubService, hub: Hub, fault: Fault, error: type[StylusError]
+) -> None:
+    service.add(a_repo())
+    service.faults.add(fault)
+    with pytest.raises(error):
+        hub.models({}, None, free)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "has_key", "code", "said"),
+    [
+        (401, "GatedRepo", False, "key_needed", "have asked on Hugging Face, which wants a key"),
+        (403, "GatedRepo", True, "gated", "do so on its page"),
+        (401, "RepoNotFound", False, "missing", "any more"),
+        (404, "EntryNotFound", True, "missing", "any more"),
+        (404, "RevisionNotFound", True, "missing", "any more"),
+        (404, "", True, "missing", "any more"),
+        (410, "", True, "missing", "any more"),
+        (401, "", False, "key_needed", "people with an account"),
+        (401, "", True, "key_refused", "refuses your key"),
+        (403, "", True, "forbidden", "forbids"),
+        (400, "", True, None, "did not understand"),
+        (429, "", True, "too_many", "too often"),
+        (500, "", True, "trouble", "trouble"),
+        (418, "", True, "not_given", "418"),
+    ],
+)
+def test_each_refusal_has_its_sentence(
+    status: int, reason: str, has_key: bool, code: str | None, said: str
+) -> None:
+    error = refused(
+        Refusal("https://huggingface.co/x", status).named({"x-error-code": reason}),
+        "Rain Fox",
+        has_key=has_key,
+    )
+    assert getattr(error, "code", None) == code
+    assert said in str(error)
+    assert "Rain Fox" in str(error)
+    assert str(error).endswith(".")
+
+
+def test_a_wait_is_told_in_minutes() -> None:
+    assert "in 5 min" in str(
+        refused(Refusal("x", 429, retry_after=290.0), "Rain Fox", has_key=False)
+    )

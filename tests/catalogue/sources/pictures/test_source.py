@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from stylus_ext.catalogue.sources.pictures.learn import Pictures
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.naming import NO_NAMES, Called, Names
+from tests.fakes import Watch
+
+FOX, OWL = AdapterKey.civitai(1), AdapterKey.civitai(2)
+HASH = "0123456789ab"
+NAMES = Names.of([Called(FOX, "my_fox", "foxes", HASH), Called(OWL, "owl", "birds")])
+
+
+def picture(path: Path, prompt: str, hashes: str = "") -> None:
+    info = PngImagePlugin.PngInfo()
+    more = f', Lora hashes: "{hashes}"' if hashes else ""
+    info.add_text(
+        "parameters",
+        f"{prompt}\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 8x8{more}",
+    )
+    Image.new("RGB", (8, 8)).save(path, pnginfo=info)
+
+
+def test_what_pictures_say_becomes_the_card_of_the_adapter_that_the_stem_names(
+    tmp_path: Path,
+) -> None:
+    for number, weight in enumerate((0.5, 0.6, 0.7)):
+        picture(
+            tmp_path / f"{number}.png",
+            f"foxstyle, a fox number {number}, snow <lora:my_fox:{weight}>",
+        )
+        picture(tmp_path / f"plain{number}.png", f"a tree number {number}, rain")
+    cards = [
+        sighting.card
+        for sighting in Pictures([tmp_path], NAMES).cards({}, Watch())
+        if sighting.card
+    ]
+    assert [card.key for card in cards] == [FOX]
+    assert cards[0].source == "pictures"
+    assert cards[0].weight == 0.6
+    assert "foxstyle" in cards[0].triggers
+    assert len(cards[0].examples) == 3
+
+
+def test_one_that_pictures_call_by_its_alias_or_by_an_old_name_is_one(tmp_path: Path) -> None:
+    for number, (name, hashes) in enumerate(
+        (
+            ("my_fox", ""),
+            ("foxes", f"foxes: {HASH}"),
+            ("before_i_renamed_it", f"before_i_renamed_it: {HASH}"),
+        )
+    ):
+        picture(
+            tmp_path / f"{number}.png",
+            f"a fox, place {number} <lora:{name}:0.{5 + number}>",
+            hashes,
+        )
+    picture(tmp_path / "owl.png", "an owl <lora:birds:1>", f"birds: {HASH}")
+    picture(tmp_path / "other.png", "a bee <lora:stranger:1>", "stranger: ba9876543210")
+    sightings = list(Pictures([tmp_path], NAMES).cards({}, Watch()))
+    cards = {sighting.card.key: sighting.card for sighting in sightings if sighting.card}
+    assert {key: (card.weight, len(card.examples)) for key, card in cards.items()} == {
+        FOX: (0.6, 3),
+        OWL: (1.0, 1),
+    }
+    assert len(sightings) == 3
+    assert [sighting.note.text for sighting in sightings if sighting.note] == [
+        "Your pictures use adapters that are not in your folders: stranger."
+    ]
+
+
+def test_a_file_that_another_with_its_stem_hides_is_found_by_its_alias(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png", "a fox <lora:foxes:0.5>")
+    names = Names.of([Called(OWL, "my_fox"), Called(FOX, "my_fox", "foxes")])
+    assert [
+        sighting.card.key
+        for sighting in Pictures([tmp_path], names).cards({}, Watch())
+        if sighting.card
+    ] == [FOX]
+
+
+def test_adapters_that_are_not_in_the_folders_are_named_in_a_note(tmp_path: Path) -> None:
+    for number in range(7):
+        picture(tmp_path / f"{number}.png", f"a fox <lora:stranger{number}:1>")
+    sightings = list(Pictures([tmp_path], NAMES).cards({}, Watch()))
+    assert [sighting.card for sighting in sightings] == [None]
+    note = sightings[0].note
+    assert note is not None
+    assert "stranger0" in note.text
+    assert "2 more" in note.text
+
+
+def test_pictures_are_never_said_to_be_gone(tmp_path: Path) -> None:
+    assert Pictures([tmp_path], NO_NAMES).gone({}) == []

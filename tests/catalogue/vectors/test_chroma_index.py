@@ -1,0 +1,278 @@
+"""Chroma and the matrix together: kept in step, repaired from each other, and honest about what was
+lost.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylus_ext.catalogue.vectors import ChromaIndex
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.entry import VIEWS
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from tests.vectors import WIDE, clustered, item, made, unit
+
+
+def opened(folder: Path, **options: object) -> ChromaIndex:
+    return ChromaIndex(folder, str(options.pop("name", "bag")), WIDE, **options)  # type: ignore[arg-type]
+
+
+def fill(index: ChromaIndex, count: int = 30) -> None:
+    for view in VIEWS:
+        items = [item(number, view, ("sd1", "flux")[number % 2]) for number in range(1, count + 1)]
+        index.write(items, made(items))
+
+
+def agree(folder: Path, **options: object) -> dict[AdapterKey, str]:
+    """What is kept, having seen that Chroma, the matrix and the fingerprints say the same."""
+    index = opened(folder, **options)
+    for view in VIEWS:
+        here = index._rows[view].fingerprints()
+        assert index._home.listing(view) == here
+        assert index._home.count(view) == len(here)
+        for rows, vectors in index._home.fetch(view, sorted(here)):
+            assert np.allclose(vectors, unit(*(row.fingerprint for row in rows)), atol=1e-6)
+            for matrix_rows, matrix_vectors in index._rows[view].batches([row.key for row in rows]):
+                assert np.array_equal(
+                    matrix_vectors, unit(*(row.fingerprint for row in matrix_rows))
+                )
+    index.close()
+    return index.fingerprints("card")
+
+
+def test_opening_reads_the_matrix_alone(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    fill(first)
+    first.set_mark("seven")
+    first.close()
+    again = opened(tmp_path)
+    assert again.mark == "seven"
+    assert len(again.search("card", unit("print-3"), 5)[0]) == 5
+    again.remove([AdapterKey.civitai(99)])
+    assert not again._home.is_open
+    assert again.notes == ()
+    assert len(agree(tmp_path)) == 30
+
+
+def test_vectors_of_two_makers_never_mix(tmp_path: Path) -> None:
+    one, other = opened(tmp_path), opened(tmp_path, name="another")
+    fill(one, 3)
+    one.set_mark("one")
+    assert other.fingerprints("card") == {}
+    assert other.mark == ""
+    other.write([item(1, fingerprint="theirs")], unit("theirs"))
+    assert one.fingerprints("card")[AdapterKey.civitai(1)] == "print-1"
+    wider = ChromaIndex(tmp_path, "bag", WIDE * 2)
+    assert wider.fingerprints("card") == {}
+    wider.write([item(1)], unit("x", wide=WIDE * 2))
+    for index in (one, other, wider):
+        index.close()
+    assert len(agree(tmp_path)) == 3
+
+
+def test_wrong_vectors_are_refused_whole(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    with pytest.raises(InvalidInput, match="24 numbers"):
+        index.write([item(1)], unit("x", wide=WIDE + 1))
+    with pytest.raises(InvalidInput, match="not a number"):
+        index.write([item(1)], np.full((1, WIDE), np.nan, dtype=np.float32))
+    assert index.fingerprints("card") == {}
+
+
+def test_the_last_of_one_key_in_a_batch_counts(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    index.write(
+        [item(1, fingerprint="a"), item(1, fingerprint="b"), item(1, "title", fingerprint="c")],
+        unit("a", "b", "c"),
+    )
+    index.close()
+    assert agree(tmp_path) == {AdapterKey.civitai(1): "b"}
+
+
+@pytest.mark.parametrize(
+    "harm", ["matrix gone", "matrix cut", "chroma gone", "chroma lost some", "chroma has others"]
+)
+def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    own, home = index._own, index._home
+    if harm == "chroma lost some":
+        home.delete("card", ["civitai:4", "civitai:5"])
+    elif harm == "chroma has others":
+        rows, vectors = next(iter(index._rows["card"].batches(["civitai:4"])))
+        home.put("card", [type(rows[0])("civitai:777", "sd1", "print-4")], vectors)
+    index.close()
+    if harm == "chroma gone":
+        shutil.rmtree(tmp_path / "chroma")
+    elif harm == "matrix gone":
+        shutil.rmtree(own)
+    elif harm == "matrix cut":
+        next(own.glob("card.*.vectors")).write_bytes(b"")
+    again = opened(tmp_path)
+    assert len(again.fingerprints("title")) == 30
+    again.write([item(31)], unit("print-31"))
+    assert again.mark == ("" if "matrix" in harm else "seven")
+    again.close()
+    assert len(agree(tmp_path)) == (32 if harm == "chroma has others" else 31)
+
+
+def garbage(chroma: Path) -> None:
+    (chroma / "chroma.sqlite3").write_bytes(b"this is no database" * 500)
+
+
+def halved(chroma: Path) -> None:
+    database = chroma / "chroma.sqlite3"
+    database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
+
+
+def another_version(chroma: Path) -> None:
+    connection = sqlite3.connect(chroma / "chroma.sqlite3")
+    connection.execute("update migrations set hash = 'of another version'")
+    connection.commit()
+    connection.close()
+
+
+def broken_graph(chroma: Path) -> None:
+    graphs = [path for path in chroma.glob("*/*") if path.suffix in (".bin", ".pickle")]
+    assert graphs
+    for path in graphs:
+        path.write_bytes(b"no")
+
+
+def old_format(chroma: Path) -> None:
+    shutil.rmtree(chroma)
+    chroma.mkdir()
+    (chroma / "chroma-embeddings.parquet").write_bytes(b"PAR1")
+
+
+@pytest.mark.parametrize("harm", [garbage, halved, another_version, broken_graph, old_format])
+def test_a_chroma_that_cannot_be_read_is_moved_aside_and_restored(
+    tmp_path: Path, harm: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylus_ext.catalogue.vectors.chroma._SYNC_THRESHOLD", 8)
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    index.close()
+    harm(tmp_path / "chroma")
+    again = opened(tmp_path)
+    assert len(again.search("card", unit("print-3"), 5)[0]) == 5
+    again.write([item(31)], unit("print-31"))
+    assert [note.code for note in again.notes] == ["vectors_moved_aside"]
+    assert "restored" in again.notes[0].text
+    assert any((tmp_path / "chroma.set-aside-1").iterdir())
+    assert again.mark == "seven"
+    again.close()
+    assert len(agree(tmp_path)) == 31
+
+
+def test_with_both_lost_everything_is_made_anew_and_said(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    index.close()
+    shutil.rmtree(index._own)
+    garbage(tmp_path / "chroma")
+    again = opened(tmp_path)
+    assert again.fingerprints("card") == {}
+    assert again.mark == ""
+    assert "made anew" in again.notes[0].text
+    fill(again, 2)
+    again.close()
+    garbage(tmp_path / "chroma")
+    once_more = opened(tmp_path)
+    assert (tmp_path / "chroma.set-aside-2").exists()
+    once_more.remove([AdapterKey.civitai(1)])
+    once_more.close()
+    assert len(agree(tmp_path)) == 1
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "chroma").write_text("a file")
+    index = opened(tmp_path)
+    assert index.notes[0].code == "vectors_moved_aside"
+    fill(index, 2)
+    index.close()
+    assert len(agree(tmp_path)) == 2
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(StoreProblem, match="cannot be used"):
+        opened(tmp_path / "taken")
+
+
+def test_a_server_that_is_away_leaves_the_searching(tmp_path: Path) -> None:
+    index = ChromaIndex(tmp_path, "bag", WIDE, url="http://127.0.0.1:9")
+    assert [note.code for note in index.notes] == ["vectors_unavailable"]
+    assert index.search("card", unit("x"), 3) == [[]]
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
+        index.write([item(1)], unit("x"))
+    assert index.fingerprints("card") == {}
+    with pytest.raises(InvalidInput, match="address of a Chroma server"):
+        ChromaIndex(tmp_path, "bag", WIDE, url="chroma.example")
+
+
+def test_chromas_index_finds_nearly_all(tmp_path: Path) -> None:
+    index = ChromaIndex(tmp_path, "bag", 64, exact_below=1000)
+    vectors, asked = clustered(3000, 64), clustered(20, 64, 7)
+    items = [item(number, "card", ("sd1", "flux")[number % 2]) for number in range(3000)]
+    index.write(items, vectors)
+    exactly = ChromaIndex(tmp_path, "bag", 64)
+    for families in (None, frozenset({"flux"})):
+        true = exactly.search("card", asked, 150, families)
+        found = index.search("card", asked, 150, families)
+        shared = [len(set(one) & set(other)) / 150 for one, other in zip(found, true, strict=True)]
+        sys.stdout.write(
+            f"recall@150 of Chroma's index over 3,000, families {families}: {np.mean(shared):.4f}\n"
+        )
+        assert np.mean(shared) > 0.9
+    index.close()
+
+
+def test_without_chroma_a_big_index_is_searched_whole(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.close()
+    (tmp_path / "chroma").rename(tmp_path / "elsewhere")
+    big = opened(tmp_path, exact_below=10)
+    big._home._url = "http://127.0.0.1:9"
+    assert big.search("card", unit("print-3"), 1)[0][0].key == AdapterKey.civitai(3)
+
+
+def test_searches_run_beside_a_writer(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index, 50)
+    wrong: list[object] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            hits = index.search("card", unit("print-3", "print-50"), 5)
+            if (
+                hits[0][0].key != AdapterKey.civitai(3)
+                or index.cosines("card", unit("print-3"), [hits[0][0].key])[0, 0] < 0.999
+            ):
+                wrong.append(hits)
+            stop.wait(0.002)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for turn in range(6):
+        batch = [item(number, fingerprint=f"{turn}-{number}") for number in range(100, 120)]
+        index.write(batch, made(batch))
+        index._rows["card"].compact()
+        index.remove([AdapterKey.civitai(number) for number in range(110, 115)])
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    index.close()
+    assert len(agree(tmp_path)) == 65

@@ -1,0 +1,105 @@
+"""An embeddings server that is down: every command works, plans are made by words and say so, and
+all comes back with it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.catalogue.embedders import endpoint, questions
+from stylus_ext.core.plan import Plan
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.selection.plan import PlanRequest
+from tests.embedding_server import serving
+from tests.engine_process import endpoint_settings, prepared_folder, run
+from tests.fakes import Watch
+from tests.lora_files import write_lora
+
+PROMPT = "a photo of zorblax, teapot, table"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_pause", lambda attempt, asked: 0.01)
+
+
+@pytest.fixture
+def closed() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        return f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
+
+
+def open_at(folder: Path, url: str) -> Stylus:
+    return open_stylus(folder, with_values(Settings(), endpoint_settings(url)))
+
+
+def shelf(folder: Path) -> str:
+    write_lora(
+        folder / "zorblax.safetensors",
+        metadata={"ss_output_name": "zorblax", "ss_base_model_version": "sd_v1"},
+    )
+    return str(folder)
+
+
+def codes(plan: Plan) -> set[str]:
+    return {note.code for note in plan.notes}
+
+
+def test_a_folder_that_never_met_its_encoder_plans_by_words(tmp_path: Path, closed: str) -> None:
+    stylus = open_at(tmp_path / "data", closed)
+    try:
+        stylus.prepare(Watch())
+        refreshed = stylus.index_folders([shelf(tmp_path / "loras")], Watch())
+        assert (refreshed.written, refreshed.vectors) == (1, 0)
+        assert [note.code for note in refreshed.notes] == ["no_encoder"]
+        plan = stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([])))
+        assert "<lora:zorblax:" in plan.prompts[0]
+        assert "no_encoder" in codes(plan)
+        assert "cannot be reached" in next(
+            note.text for note in plan.notes if note.code == "no_encoder"
+        )
+        assert stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([]))) == plan
+    finally:
+        stylus.close()
+
+
+def test_what_was_embedded_before_is_still_there_when_it_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as server:
+        folder, url = prepared_folder(tmp_path / "data", server.url), server.url
+        stylus = open_at(folder, url)
+        before = stylus.plan(PlanRequest("a graffiti of a corgi"))
+        stylus.close()
+        monkeypatch.setattr(questions, "AGAIN_S", 0.2)
+        server.script += [503] * 12
+        stylus = open_at(folder, url)
+        try:
+            assert "no_encoder" in codes(stylus.plan(PlanRequest("a graffiti of a corgi")))
+            server.script.clear()
+            with stylus.changing:
+                assert stylus.bring_in_step(Watch()) == (0, ())
+            time.sleep(0.2)  # the next look is due
+            assert stylus.plan(PlanRequest("a graffiti of a corgi")) == before
+        finally:
+            stylus.close()
+
+
+def test_every_command_works_without_it(tmp_path: Path, closed: str) -> None:
+    from tests.engine_process import make_folder
+
+    folder, loras = make_folder(tmp_path / "data", closed), shelf(tmp_path / "loras")
+    indexed = run(folder, "index", loras, "--json")
+    assert (indexed.code, indexed.json["written"]) == (0, 1), indexed.err
+    assert "no_encoder" in {note["code"] for note in indexed.json["notes"]}
+    planned = run(folder, "plan", PROMPT, "--json")
+    assert planned.code == 0, planned.err
+    assert "<lora:zorblax:" in planned.json["prompts"][0]
+    assert "no_encoder" in {note["code"] for note in planned.json["notes"]}
+    edited = run(folder, "edit", "zorblax", "--text", "A zorblax.")
+    assert edited.code == 0, edited.err

@@ -1,0 +1,160 @@
+"""When an engine ends by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stylus_ext.engine.serve import Life
+from stylus_ext.environment import engine_address
+from tests.embedding_server import EmbeddingServer
+from tests.engine_process import (
+    PATIENCE_S,
+    ROOT,
+    engine_process,
+    environment,
+    finished,
+    make_folder,
+    run,
+    wait_for_engine,
+)
+
+
+def test_one_that_is_used_or_busy_does_not_tire() -> None:
+    ended = threading.Event()
+    busy = [True]
+    life = Life(idle_s=0.2)
+    life.serve(ended.set, lambda: busy[0])
+    life.begin()
+    assert not ended.wait(1.6)
+    busy[0] = False
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        life.used()
+        time.sleep(0.05)
+    assert not ended.is_set()
+    assert ended.wait(3)
+    assert life.reason == "it was idle"
+
+
+def test_one_that_still_loads_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr("stylus_ext.engine.serve._interrupt", ended.set)
+    life = Life(idle_s=0.1)
+    life.begin()
+    assert not ended.wait(1.4)
+    assert life.reason == ""
+    life.serve(ended.set, bool)
+    assert ended.wait(3)
+    assert life.reason == "it was idle"
+
+
+def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
+    ended = threading.Event()
+    life = Life()
+    life.ended("first")
+    life.ended("second")
+    life.serve(ended.set, bool)
+    assert ended.is_set()
+    assert life.reason == "first"
+
+
+@pytest.mark.long
+def test_it_neither_tires_nor_listens_unless_it_is_told_to(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
+    before = threading.active_count()
+    Life().begin()
+    assert threading.active_count() == before
+    with engine_process(make_folder(tmp_path / "data", vectors.url)) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        time.sleep(1.2)
+        assert process.poll() is None
+
+
+def test_idle_it_ends_and_looking_at_it_is_no_use(vectors: EmbeddingServer, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", vectors.url)
+    with engine_process(folder, "--idle-minutes", "0.02") as process:
+        link = wait_for_engine(folder, process)
+        finished(link)
+        until = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < until:
+            if engine_address.read(folder):
+                try:
+                    link.call("GET", "/v1/status")
+                except Exception:  # noqa: BLE001
+                    break
+            time.sleep(0.1)
+        assert process.wait(PATIENCE_S) == 0
+    assert not (folder / "engine.json").exists()
+
+
+def test_bound_it_ends_with_its_input_and_a_strangers_signal_is_no_clean_end(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path / "data", vectors.url)
+    with engine_process(folder, "--bound") as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        assert process.wait(PATIENCE_S) == 0
+        assert not (folder / "engine.json").exists()
+    with engine_process(folder, "--bound") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 1
+
+
+STARTER = """
+import os, subprocess, sys
+read, write = os.pipe()
+os.set_inheritable(write, True)
+engine = subprocess.Popen(sys.argv[1:], stdin=read, close_fds=False)
+print(engine.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives nobody another parent")
+def test_a_pipe_that_somebody_else_keeps_open_does_not_keep_it_alive(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
+    """The engine itself has inherited the other end: it will never see the end of its input."""
+    from stylus_ext.environment.run_in_env import main_command
+
+    folder = make_folder(tmp_path / "data", vectors.url)
+    words = [
+        sys.executable,
+        "-c",
+        STARTER,
+        *main_command("stylus_ext.cli.main", "serve", "--bound"),
+    ]
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        until = time.monotonic() + PATIENCE_S
+        while engine_address.read(folder) is None and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(starter.pid, signal.SIGKILL)
+        starter.wait()
+        while engine_address.process_lives(pid) and time.monotonic() < until:
+            time.sleep(0.05)
+    assert not engine_address.process_lives(pid)
+    assert not (folder / "engine.json").exists()
+
+
+@pytest.mark.parametrize("minutes", ["-1", "many", "1e9"])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, minutes: str) -> None:
+    refused = run(tmp_path, "serve", "--idle-minutes", minutes)
+    assert refused.code == 2
+    assert "idle-minutes" in refused.err

@@ -1,0 +1,328 @@
+"""The whole of Stylus over one data folder, with the real store, index, encoder, refiner and
+sources.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.entry import VIEWS, Edits
+from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem
+from stylus_ext.core.plan import Plan
+from stylus_ext.core.ports import Filter
+from stylus_ext.core.settings import Settings
+from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.selection.plan import PlanRequest
+from tests.fakes import Watch
+from tests.lora_files import write_lora, write_sidecar
+from tests.real_model import real_embedder
+
+FACTS = {
+    "model_id": 7,
+    "version_id": 70,
+    "name": "Paper Fox",
+    "version": "v2",
+    "base_model": "SD 1.5",
+    "file": "paper_fox.safetensors",
+    "size_kb": 100.25,
+    "sha256": "ab" * 32,
+    "triggers": ["paperfox"],
+    "tags": ["fox", "paper"],
+    "kind": "animal",
+    "weight": 0.75,
+    "description": "Foxes folded of paper.",
+}
+
+
+@pytest.fixture
+def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A starter catalogue of two, and the encoder that is loaded already."""
+    path = tmp_path / "starter.jsonl"
+    owl = {
+        **FACTS,
+        "model_id": 8,
+        "version_id": 80,
+        "name": "Glass Owl",
+        "file": "glass_owl.safetensors",
+        "sha256": "cd" * 32,
+        "triggers": ["glassowl"],
+        "tags": ["owl"],
+        "description": "Owls blown of glass.",
+    }
+    path.write_text(json.dumps(FACTS) + "\n" + json.dumps(owl) + "\n", "utf-8")
+    monkeypatch.setattr(stylus_module, "STARTER", path)
+    monkeypatch.setattr(stylus_module, "embedder_for", lambda settings, key: real_embedder())
+    return path
+
+
+@pytest.fixture
+def stylus(starter: Path, tmp_path: Path) -> Iterator[Stylus]:
+    opened = open_stylus(tmp_path / "data", Settings())
+    yield opened
+    opened.close()
+
+
+def names(stylus: Stylus) -> set[str]:
+    return {entry.card.name for entry in stylus.store.search("", Filter()).entries}
+
+
+def test_preparing_stocks_and_embeds_once(stylus: Stylus) -> None:
+    stylus.prepare(Watch())
+    assert names(stylus) == {"Paper Fox", "Glass Owl"}
+    assert all(len(stylus.index.fingerprints(view)) == 2 for view in VIEWS)
+    revision = stylus.store.revision
+    watch = Watch()
+    stylus.prepare(watch)
+    assert (stylus.store.revision, watch.seen) == (revision, [])
+
+
+def test_a_new_starter_catalogue_is_taken_in_and_edits_stay(stylus: Stylus, starter: Path) -> None:
+    stylus.prepare(Watch())
+    stylus.store.edit(AdapterKey.civitai(70), Edits(weight=0.3))
+    starter.write_text(
+        json.dumps({**FACTS, "description": "Foxes and wolves folded of paper."}) + "\n", "utf-8"
+    )
+    stylus.prepare(Watch())
+    entry = stylus.entry("civitai:70")
+    assert "wolves" in entry.text
+    assert entry.weight == 0.3
+
+
+def test_a_stop_while_stocking_is_made_good_the_next_time(stylus: Stylus) -> None:
+    with pytest.raises(Cancelled):
+        stylus.stock(Watch(patience=0))
+    stylus.stock(Watch())
+    assert names(stylus) == {"Paper Fox", "Glass Owl"}
+
+
+def test_a_missing_starter_catalogue_is_named(stylus: Stylus, starter: Path) -> None:
+    starter.unlink()
+    with pytest.raises(StoreProblem, match=r"starter\.jsonl cannot be read"):
+        stylus.stock(Watch())
+
+
+def test_what_is_planned_from_the_starter_is_listed_as_missing(stylus: Stylus) -> None:
+    stylus.prepare(Watch())
+    plan = stylus.plan(PlanRequest("a fox folded of paper, paperfox, forest, moss"))
+    assert [item.file for item in plan.missing] == ["paper_fox.safetensors"]
+    assert plan.missing[0].size == 102_656
+    assert plan.prompts[0].endswith("<lora:paper_fox:0.75>")
+
+
+def test_a_folder_is_indexed_and_its_files_are_what_can_be_reached(
+    stylus: Stylus, tmp_path: Path
+) -> None:
+    loras = tmp_path / "loras"
+    lora = write_lora(loras / "anime" / "moss_golem.safetensors")
+    write_sidecar(
+        lora,
+        ".json",
+        {
+            "activation text": "mossgolem",
+            "preferred weight": 0.65,
+            "description": "Golems of moss and stone.",
+        },
+    )
+    write_lora(tmp_path / "other" / "red_kite.safetensors", seed=5)
+    assert stylus.index_folders([str(loras)], Watch()).written == 1
+    assert stylus.index_folders([str(loras)], Watch()).written == 0
+    stylus.index_folders([str(tmp_path / "other")], Watch())
+    assert set(stylus.reachable([]).values()) == {"moss_golem", "red_kite"}
+    assert set(stylus.reachable([str(loras)]).values()) == {"moss_golem"}
+    plan = stylus.plan(
+        PlanRequest("mossgolem, bridge, river, fog", on_disk=stylus.reachable([str(loras)]))
+    )
+    assert plan.prompts == ("mossgolem, bridge, river, fog <lora:moss_golem:0.65>",)
+    assert plan.missing == ()
+
+
+def test_an_entry_is_found_by_key_alias_and_stem(stylus: Stylus, tmp_path: Path) -> None:
+    stylus.stock(Watch())
+    write_lora(tmp_path / "loras" / "moss_golem.safetensors")
+    stylus.index_folders([str(tmp_path / "loras")], Watch())
+    assert stylus.entry("civitai:70").card.name == "Paper Fox"
+    assert stylus.entry("sha256:" + "AB" * 32).key == AdapterKey.civitai(70)
+    assert stylus.entry("moss_golem").stem == "moss_golem"
+    for unknown in ("civitai:1", "nobody", "sha256:zz", ""):
+        with pytest.raises(InvalidInput):
+            stylus.entry(unknown)
+
+
+def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path: Path) -> None:
+    loras = tmp_path / "loras"
+    for seed, (stem, alias, word) in enumerate(
+        (
+            ("moss_golem_v2", "mossy one", "mossgolem"),
+            ("x1", "twice", "redkite"),
+            ("x2", "twice", "bluekite"),
+        )
+    ):
+        lora = write_lora(
+            loras / f"{stem}.safetensors", metadata={"ss_output_name": alias}, seed=seed
+        )
+        write_sidecar(
+            lora, ".json", {"activation text": word, "description": f"Pictures of {word}."}
+        )
+    stylus.index_folders([str(loras)], Watch())
+    assert stylus.entry("mossy one").stem == "moss_golem_v2"
+    reach = stylus.reachable([str(loras)])
+
+    def planned(prompt: str) -> Plan:
+        return stylus.plan(PlanRequest(prompt, on_disk=reach))
+
+    assert planned("mossgolem, bridge, river, fog").prompts[0].endswith(" <lora:moss_golem_v2:0.8>")
+    plan = planned("mossgolem, bridge, river, fog <lora:mossy one:0.5>")
+    assert plan.prompts == (plan.prompt,)
+    assert [task.taken_by for task in plan.composition.tasks if task.text == "mossgolem"] == [
+        "mossy one"
+    ]
+    # Two files have this alias, so the host finds neither.
+    assert [
+        pick.name
+        for pick in planned("redkite, bridge, river, fog <lora:twice:0.5>").composition.picks
+    ] == ["x1"]
+
+
+def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(
+    stylus: Stylus, starter: Path, tmp_path: Path
+) -> None:
+    from stylus_ext.catalogue.sources.local.scan import sha256_of
+
+    file = write_lora(tmp_path / "loras" / "renamed_by_me.safetensors")
+    starter.write_text(json.dumps({**FACTS, "sha256": sha256_of(file, Watch())}) + "\n", "utf-8")
+    stylus.prepare(Watch())
+    stylus.store.edit(AdapterKey.civitai(70), Edits(state="always"))
+    stylus.index_folders([str(tmp_path / "loras")], Watch())
+    assert len(names(stylus)) == 2
+    assert stylus.hash_files(Watch()) == 1
+    stylus.embed(Watch())
+    entry = stylus.entry("civitai:70")
+    assert (entry.stem, entry.edits.state, entry.card.remote is not None) == (
+        "renamed_by_me",
+        "always",
+        True,
+    )
+    assert stylus.entry("renamed_by_me") == entry
+    assert stylus.store.search("", Filter()).total == 1
+    assert set(stylus.index.fingerprints("card")) == {entry.key}
+
+
+def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_path: Path) -> None:
+    write_lora(tmp_path / "loras" / "x01.safetensors")
+    stylus.index_folders([str(tmp_path / "loras")], Watch())
+    album = tmp_path / "album"
+    album.mkdir()
+    for number in range(4):
+        for name, prompt in (
+            ("with", f"mossgolem, {'bridge tower meadow shore'.split()[number]} <lora:x01:0.55>"),
+            ("without", f"a street, rain {number}"),
+        ):
+            info = PngImagePlugin.PngInfo()
+            info.add_text(
+                "parameters",
+                f"{prompt}\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: {number},"
+                " Size: 8x8",
+            )
+            Image.new("RGB", (8, 8)).save(album / f"{name}{number}.png", pnginfo=info)
+    assert stylus.learn([str(album)], Watch()).written == 1
+    stylus.embed(Watch())
+    entry = stylus.entry("x01")
+    assert (entry.weight, entry.triggers[0]) == (0.55, "mossgolem")
+    assert [
+        pick.name
+        for pick in stylus.plan(PlanRequest("mossgolem, castle, night, moon")).composition.picks
+    ] == ["x01"]
+
+
+def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Path) -> None:
+    """A word that stands in many of the user's pictures is common from then on, and still calls the
+    LoRA that he used with it.
+    """
+    loras, album, prompt = (
+        tmp_path / "loras",
+        tmp_path / "album",
+        "a corgi in the city, watercolor style",
+    )
+    for seed, (stem, *tags) in enumerate(
+        [
+            ("corgi_dog", "corgi", "grass"),
+            ("watercolor_style", "watercolor", "painting"),
+            ("vintage_car", "vintage car"),
+        ]
+    ):
+        counts = json.dumps({f"10_{stem}": {tag: 20 - place for place, tag in enumerate(tags)}})
+        write_lora(
+            loras / f"{stem}.safetensors",
+            "sd1",
+            {"ss_output_name": stem, "ss_tag_frequency": counts},
+            seed=seed,
+        )
+    stylus.prepare(Watch())
+    stylus.index_folders([str(loras)], Watch())
+    before = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    assert {tag.stem for tag in before.tags} == {"corgi_dog", "watercolor_style"}
+    album.mkdir()
+    for number, text in enumerate(
+        [
+            before.prompts[0],
+            "a knight, corgi, watercolor <lora:corgi_dog:0.75> <lora:vintage_car:0.3>",
+            "a watercolor castle <lora:vintage_car:1>",
+        ]
+    ):
+        info = PngImagePlugin.PngInfo()
+        info.add_text(
+            "parameters",
+            f"{text}\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: {number}, Size: 64x64",
+        )
+        Image.new("RGB", (8, 8)).save(album / f"{number}.png", pnginfo=info)
+    assert stylus.learn([str(album)], Watch()).written == 3
+    after = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    assert {tag.stem for tag in after.tags} == {"corgi_dog", "watercolor_style"}
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path) -> None:
+    for ask in (
+        stylus.reachable,
+        lambda folders: stylus.index_folders(folders, Watch()),
+        lambda folders: stylus.learn(folders, Watch()),
+    ):
+        with pytest.raises(InvalidInput, match="There is no folder"):
+            ask([str(tmp_path / "nowhere")])
+
+
+def test_news_is_said_once_and_all_is_there_when_opened_again(
+    stylus: Stylus, tmp_path: Path
+) -> None:
+    stylus.prepare(Watch())
+    stylus.news()
+    assert stylus.news() == []
+    stylus.close()
+    again = open_stylus(tmp_path / "data", Settings())
+    try:
+        watch = Watch()
+        again.prepare(watch)
+        assert watch.seen == []
+        assert names(again) == {"Paper Fox", "Glass Owl"}
+    finally:
+        again.close()
+
+
+def test_warming_asks_an_encoder_of_this_machine_only(stylus: Stylus) -> None:
+    stylus.prepare(Watch())
+    before = (
+        len(list((stylus.folder / "lexical").glob("*")))
+        if (stylus.folder / "lexical").exists()
+        else 0
+    )
+    stylus.warm()
+    assert gc.get_freeze_count() > 0, "what is loaded by now stays"
+    assert before == 0
+    assert len(list((stylus.folder / "lexical").iterdir())) == 1

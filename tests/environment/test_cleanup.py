@@ -1,0 +1,67 @@
+"""What a sweep spares, and what it takes."""
+
+from __future__ import annotations
+
+import json
+
+from stylus_ext.environment.build import remove_leftovers, remove_replaced
+from stylus_ext.environment.layout import MANIFEST, short_key
+from stylus_ext.environment.machine import python_version
+from tests.environment.wheels import OWN, Workshop
+
+
+def put(shop: Workshop, name: str, **said: object) -> None:
+    folder = shop.home.folder / name
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text(json.dumps(said))
+
+
+def left(shop: Workshop) -> set[str]:
+    return {path.name for path in shop.home.folder.iterdir() if path.is_dir()}
+
+
+def test_leftovers_of_a_killed_build_go(shop: Workshop) -> None:
+    for name in ("new-a", "old-b", "old-tmp-1", "tmp"):
+        (shop.home.folder / name / "deep").mkdir(parents=True)
+    put(shop, "abcd1234")
+    (shop.home.folder / "new-file").write_text("")
+    remove_leftovers(shop.home)
+    assert left(shop) == {"abcd1234"}
+    assert (shop.home.folder / "new-file").exists()
+
+
+def test_own_parts_stay_and_own_old_ones_go(shop: Workshop) -> None:
+    environment = shop.plan(tests=True, torch=OWN)
+    for part in environment.parts:
+        put(
+            shop,
+            part.folder.name,
+            python=python_version(),
+            lock=short_key(part.lock.text) if part.lock else None,
+        )
+    put(shop, "oldone01", python=python_version(), lock="other")
+    put(shop, "torch-2.12.0-311", python=python_version(), lock=None)
+    put(shop, "broken01")
+    (shop.home.folder / "broken01" / MANIFEST).write_text("{")
+    (shop.home.folder / "hold").mkdir()
+    gone = remove_replaced(environment)
+    assert {path.name for path in gone} == {"oldone01", "torch-2.12.0-311", "broken01"}
+    assert left(shop) == {"hold", *(part.folder.name for part in environment.parts)}
+
+
+def test_building_for_commands_spares_the_test_tools(shop: Workshop) -> None:
+    tools = shop.plan(tests=True).parts[0].folder.name
+    put(shop, tools, python=python_version(), lock="x")
+    remove_replaced(shop.plan(tests=False))
+    assert left(shop) == {tools}
+
+
+def test_another_pythons_parts_of_the_same_lists_stay(shop: Workshop) -> None:
+    environment = shop.plan()
+    same = sorted(environment.lock_keys)[0]
+    put(shop, "other001", python="3.9", lock=same)
+    put(shop, "torch-2.13.0-39", python="3.9", lock=None)
+    put(shop, "other002", python="3.8", lock="older list")
+    put(shop, "torch-2.13.0-38", python="3.8", lock=None)
+    remove_replaced(environment)
+    assert left(shop) == {"other001", "torch-2.13.0-39"}

@@ -1,0 +1,305 @@
+"""Waiting for the engine and for a plan: as long as one may, visibly, and not a moment longer once
+somebody says stop.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
+from stylus_ext.host.checkpoint import Remembered
+from stylus_ext.host.engine.setup_state import EngineReport, EngineState
+from stylus_ext.host.options import Patience
+from stylus_ext.host.planner import Desk, Desks, Made, told
+from tests.host.double.fixtures import Stage
+from tests.host.double.planner import SmallClient, SmallEngine, gone
+
+QUESTION: dict[str, Any] = {
+    "prompt": "a corgi",
+    "negative_prompt": "",
+    "seeds": [1],
+    "batch_size": 1,
+    "settings": {},
+    "stems": ["corgi_dog"],
+    "lora_dirs": [],
+}
+
+
+def desk_with(
+    tmp_path: Path, engine: SmallEngine, stops: bool = False
+) -> tuple[Desk, SmallClient, list[str | None]]:
+    client, said = SmallClient(), []  # type: SmallClient, list[str | None]
+    return Desk(engine, client, Remembered(tmp_path), lambda: stops, said.append), client, said
+
+
+def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None:
+    engine = SmallEngine(looks=3)
+    desk, _, said = desk_with(tmp_path, engine)
+    desk.plan(QUESTION, Patience(), waits=True)
+    assert engine.started == 1
+    assert "Stylus: The engine is starting; this takes a few seconds." in said
+    assert "Stylus: choosing LoRAs" in said
+    assert said[-1] is None
+
+
+def test_the_wait_has_an_end(tmp_path: Path) -> None:
+    desk, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded, match="longer than Stylus may wait"):
+        desk.plan(QUESTION, Patience(ready_s=0.2), waits=True)
+    assert time.monotonic() - started < 2
+    assert client.asked == []
+    assert said[-1] is None
+
+
+def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
+    desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        desk.plan(QUESTION, Patience(ready_s=60, cold_s=0.2), waits=False)
+    assert time.monotonic() - started < 2
+
+
+def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
+    desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
+    with pytest.raises(Cancelled):
+        desk.plan(QUESTION, Patience(), waits=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [(EngineState.FAILED, "its disk is full"), (EngineState.NOT_SET_UP, "not set up yet")],
+)
+def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState, why: str) -> None:
+    desk, _, _ = desk_with(tmp_path, SmallEngine(state=state))
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match=why):
+        desk.plan(QUESTION, Patience(), waits=True)
+    assert time.monotonic() - started < 1
+
+
+def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    for waits in (True, True, False):
+        desk.plan(QUESTION, Patience(), waits)
+    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 2]
+
+
+def test_the_first_plan_of_an_api_call_has_what_the_start_left(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
+    desk.plan(QUESTION, Patience(cold_s=5), waits=False)
+    assert 4 < client.asked[0]["deadline_s"] < 5
+
+
+def test_a_folder_that_is_being_read_is_waited_for(tmp_path: Path) -> None:
+    """The first Generate is worth more with the user's LoRAs than without."""
+    desk, client, said = desk_with(tmp_path, SmallEngine())
+    client.busy = 2
+    answer = desk.plan({**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(), waits=True)
+    assert len(client.asked) == 3
+    assert "Stylus: reading your LoRAs" in said
+    assert answer["plan"]["picks"]
+
+
+def test_it_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.busy = 10**6
+    started = time.monotonic()
+    answer = desk.plan(
+        {**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(cold_s=0.5), waits=False
+    )
+    assert time.monotonic() - started < 3
+    assert answer["plan"]["notes"][0]["code"] == "busy"
+
+
+def test_nor_when_the_folder_was_read_before(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.busy = 1
+    desk.plan(QUESTION, Patience(), waits=True)
+    assert len(client.asked) == 1
+
+
+def test_a_folder_that_was_not_read_is_read_the_next_time(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
+    assert desk.folders_to_read(["/loras"], 1) == []
+    client.busy = 1
+    desk.plan(QUESTION, Patience(), waits=True)
+    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
+    assert desk.folders_to_read(["/loras"], 2) == ["/loras"]
+
+
+def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage: Stage) -> None:
+    """A cold engine on a slow machine: the first call has no answer, so nobody has read anything
+    yet.
+    """
+    stage.engine._looks = 10**9
+    stage.host.opts.data |= {"stylus_cold_s": 0.5}
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    assert stage.asked == []
+    stage.engine._looks = 0
+    stage.host.api({"enabled": True}, prompt="a corgi")
+    stage.host.api({"enabled": True}, prompt="a vintage car")
+    assert [question["lora_dirs"] for question in stage.asked] == [[str(stage.host.data_path)], []]
+
+
+def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
+    desk, client, said = desk_with(tmp_path, SmallEngine())
+    client.trouble = gone()
+    with pytest.raises(Unavailable):
+        desk.plan(QUESTION, Patience(), waits=True)
+    assert said[-1] is None
+
+
+def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
+    desk, _, _ = desk_with(tmp_path, SmallEngine())
+    for seed in range(400):
+        desk.remember(seed, "a corgi", Made("a corgi", "", {}))
+    assert len(desk.made) == 256
+    assert (399, "a corgi") in desk.made
+    assert (0, "a corgi") not in desk.made
+
+
+def test_progress_of_a_set_up_as_one_line() -> None:
+    assert (
+        told(EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830, 12))
+        == "It is being set up. packages: 5 of 830 MB, about 12 s left."
+    )
+    assert told(
+        EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830)
+    ).endswith("5 of 830 MB.")
+    assert told(EngineReport(EngineState.READY, "The engine is ready.")) == "The engine is ready."
+
+
+def test_another_place_is_another_desk(tmp_path: Path) -> None:
+    made: list[object] = []
+
+    def make(place: tuple[object, ...]) -> Desk:
+        made.append(place)
+        return desk_with(tmp_path, SmallEngine())[0]
+
+    desks = Desks(make)
+    assert desks.at((1,)) is desks.at((1,))
+    assert desks.at((2,)) is not desks.at((1,))
+    assert made == [(1,), (2,), (1,)]
+
+
+def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
+    stage.engine._looks = 10**9
+    stage.host.opts.data |= {"stylus_cold_s": 0.5, "stylus_ready_s": 1.0}
+    done = stage.host.api({"enabled": True}, prompt="a corgi")
+    assert any("longer than Stylus may wait" in text for text in done.p.comments)
+    stage.engine._looks = 50
+    stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
+    assert "<lora:" in stage.host.generate(prompt="a corgi").infotexts[0]
+    assert any("starting" in text for text in stage.host.state.texts)
+    assert stage.host.state.textinfo is None
+
+
+def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
+    """Its data folder is the host's own `stylus`; nothing is started and nothing is written for
+    it.
+    """
+    from stylus_ext.host import planner
+
+    desk = planner.make_desk(())
+    assert desk.engine.report().state in (
+        EngineState.STOPPED,
+        EngineState.NOT_SET_UP,
+        EngineState.SETTING_UP,
+        EngineState.FAILED,
+    )
+    assert not (stage.host.data_path / "stylus").exists()
+
+
+def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path) -> None:
+    """With the time of a first plan: the one that comes back has to load its encoder again."""
+    engine = SmallEngine()
+    desk, client, _ = desk_with(tmp_path, engine)
+    desk.plan(QUESTION, Patience(), waits=False)
+
+    def die() -> None:
+        if len(client.asked) == 2:
+            engine.pid, engine._looks = 8, 3
+            raise gone()
+
+    client.during = die
+    answer = desk.plan(QUESTION, Patience(), waits=False)
+    assert answer["plan"]["picks"]
+    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
+
+
+def test_one_that_came_back_too_late_for_the_first_deadline_gets_its_own(tmp_path: Path) -> None:
+    """The client waits for the next engine by itself, and then may have no time left for a plan."""
+    engine = SmallEngine()
+    desk, client, _ = desk_with(tmp_path, engine)
+    desk.plan(QUESTION, Patience(), waits=False)
+
+    def change() -> None:
+        late = len(client.asked) == 2
+        engine.pid = 8
+        client.notes = (Note("late", "It was not ready in time."),) if late else ()
+
+    client.during = change
+    answer = desk.plan(QUESTION, Patience(), waits=False)
+    assert answer["plan"]["notes"] == []
+    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
+
+
+def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    desk.plan(QUESTION, Patience(), waits=False)
+    client.trouble = gone()
+    with pytest.raises(Unavailable):
+        desk.plan(QUESTION, Patience(), waits=False)
+    assert len(client.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "folders", "begun"),
+    [
+        ("partial_index", ["/loras"], [["/loras"]]),
+        ("late", ["/loras"], [["/loras"]]),
+        ("busy", ["/loras"], []),
+        ("partial_index", [], []),
+        ("nothing_fits", ["/loras"], []),
+    ],
+)
+def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    folders: list[str],
+    begun: list[list[str]],
+) -> None:
+    """A caller of the API ticks no box: 2,000 new files were read plan by plan, and never
+    embedded.
+    """
+    monkeypatch.setattr("stylus_ext.host.planner._LOOK_EVERY_S", 0.0)
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.notes = (Note(code, "So it is."),)
+    for _ in range(3):  # once in a while is enough
+        desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+    assert client.indexed == begun
+    desk._indexed -= 3600
+    desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+    assert client.indexed == 2 * begun
+
+
+def test_an_engine_that_takes_no_job_does_not_cost_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.notes = (Note("partial_index", "0 of 9."),)
+
+    def refused(_: object) -> object:
+        raise gone()
+
+    monkeypatch.setattr(client, "index", refused)
+    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Patience(), waits=False)["plan"][
+        "picks"
+    ]

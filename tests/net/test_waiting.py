@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from stylus_ext.core.errors import Cancelled
+from stylus_ext.net.waiting import Pace, Watch, free, in_thread, pause
+
+
+class After:
+    """Stops after so many questions."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Cancelled("Stopped, as you asked.")
+
+
+def test_a_pause_lasts_as_long_as_it_says() -> None:
+    began = time.monotonic()
+    pause(0.12, free)
+    assert 0.12 <= time.monotonic() - began < 0.5
+
+
+def test_a_pause_asks_all_the_time_even_when_it_is_none() -> None:
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        pause(30, After(2))
+    with pytest.raises(Cancelled):
+        pause(0, After(0))
+    assert time.monotonic() - began < 1
+
+
+def test_each_thread_has_its_own_check_and_gets_the_former_back() -> None:
+    watch, other = Watch(), list[object]()
+    mine = After(9)
+    with watch.over(mine):
+        thread = threading.Thread(target=lambda: other.append(watch.check))
+        thread.start()
+        thread.join()
+        assert watch.check is mine
+    assert watch.check is free
+    assert other == [free]
+
+
+def test_work_in_a_thread_gives_its_result_or_its_error() -> None:
+    assert in_thread(lambda: 7, free, lambda _: None) == 7
+    with pytest.raises(ZeroDivisionError):
+        in_thread(lambda: 1 / 0, free, lambda _: None)
+
+
+def test_what_comes_after_a_stop_is_discarded() -> None:
+    go, late = threading.Event(), list[int]()
+
+    def work() -> int:
+        go.wait(5)
+        return 7
+
+    with pytest.raises(Cancelled):
+        in_thread(work, After(1), late.append)
+    go.set()
+    until = time.monotonic() + 5
+    while not late and time.monotonic() < until:
+        time.sleep(0.01)
+    assert late == [7]
+
+
+def test_the_first_of_a_pace_does_not_wait() -> None:
+    pace = Pace(0.2)
+    began = time.monotonic()
+    pace.wait(free)
+    assert time.monotonic() - began < 0.1
+    pace.wait(free)
+    assert time.monotonic() - began >= 0.2
+    time.sleep(0.25)
+    began = time.monotonic()
+    pace.wait(free)
+    assert time.monotonic() - began < 0.1, "what was not used is not owed"

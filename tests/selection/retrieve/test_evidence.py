@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
+from stylus_ext.selection.ranker import SIGNS, ranker
+from stylus_ext.selection.retrieve.features import (
+    CAPTION_WEIGHTS,
+    FEATURES,
+    FIRST,
+    TAG_WEIGHTS,
+    Features,
+    features,
+)
+from stylus_ext.selection.retrieve.hybrid import confidence
+from stylus_ext.selection.retrieve.question import MOST_EMBEDDED_SPANS, Question, question
+from tests.selection.retrieve.house import House, query
+
+
+def asked(house: House, prompt: str) -> tuple[Question, Features, dict[str, int]]:
+    lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
+    put = question(query(prompt), lexical, house.embedder)
+    rows = np.arange(len(lexical.alive), dtype=np.int32)
+    return (
+        put,
+        features(put, lexical, house.index, rows, lexical.called(put.words)),
+        dict(lexical.rows),
+    )
+
+
+def column(found: Features, name: str) -> np.ndarray:  # type: ignore[type-arg]
+    return found.values[:, FEATURES.index(name)]
+
+
+class TestFeatures:
+    def test_each_weight_has_its_column(self, house: House) -> None:
+        put, found, _ = asked(house, "a copper train")
+        assert FEATURES == SIGNS
+        assert found.values.shape[1] == len(SIGNS)
+        assert len(FIRST) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
+        assert column(found, "score") == pytest.approx(
+            found.values[:, : len(FIRST)] @ CAPTION_WEIGHTS, rel=1e-5
+        )
+
+    def test_a_lead_is_over_the_tenth(self, house: House) -> None:
+        _, found, _ = asked(house, "a copper train")
+        ranked = np.sort(column(found, "score"))[::-1]
+        assert column(found, "lead").max() == pytest.approx(ranked[0] - ranked[9], abs=1e-5)
+
+    def test_below_is_how_far_a_row_lies_under_the_best(self, house: House) -> None:
+        _, found, _ = asked(house, "a copper train")
+        for name in ("card", "title", "example_share"):
+            assert column(found, f"{name}_below").max() == 0
+            assert np.ptp(column(found, f"{name}_below")) == pytest.approx(
+                np.ptp(column(found, name)), abs=1e-5
+            )
+
+    def test_exact_wants_the_whole_span(self, house: House) -> None:
+        put, found, rows = asked(house, "mira vanthal, goggles, castle, fog")
+        assert column(found, "exact")[rows["civitai:2"]] == pytest.approx(
+            np.sqrt(put.words.only(put.lines[0]).mass)
+        )
+        _, found, rows = asked(house, "mira vanthal smiling, castle, rain, fog")
+        assert column(found, "exact")[rows["civitai:2"]] == 0
+        assert column(found, "name")[rows["civitai:2"]] > 0
+
+    def test_coverage_is_a_share(self, house: House) -> None:
+        _, found, rows = asked(house, "a copper train beside a teapot")
+        assert found.coverage.min() >= 0
+        assert found.coverage.max() <= 1
+        assert found.coverage[0].argmax() == rows["civitai:3"]
+        assert found.coverage[1].argmax() == rows["civitai:4"]
+
+    def test_closeness_is_the_cosine_of_the_title(self, house: House) -> None:
+        put, found, rows = asked(house, "a copper train beside a teapot")
+        vector = house.index.rows[
+            "title", next(key for _, key in house.index.rows if str(key) == "civitai:3")
+        ][1]
+        spoken = house.embedder.embed([put.spans[0].text])[0]
+        assert found.closeness[0, rows["civitai:3"]] == pytest.approx(
+            float(spoken @ vector), abs=1e-5
+        )
+
+    def test_a_prompt_without_spans_has_features(self, house: House) -> None:
+        put, found, _ = asked(house, "masterpiece, best quality")
+        assert put.spans == ()
+        assert np.isfinite(found.values).all()
+        assert np.isfinite(ranker().sureties(found.values, put.is_tags)).all()
+
+
+class TestQuestion:
+    def test_only_the_telling_spans_get_a_vector(self, house: House) -> None:
+        put, _, _ = asked(
+            house, ", ".join(f"word{number} thing" for number in range(40)) + ", mira vanthal"
+        )
+        assert len(put.spans) == 41
+        assert len(put.embedded) == len(put.span_vectors) == MOST_EMBEDDED_SPANS
+        assert list(put.embedded) == sorted(put.embedded)
+
+    def test_the_same_span_twice_is_embedded_once(self, house: House) -> None:
+        put, _, _ = asked(house, "teapot, train, teapot, fog")
+        assert put.embedded == (0, 1, 3)
+
+    @pytest.mark.parametrize(
+        ("prompt", "penned"),
+        [
+            ("a fox in the snow", False),
+            ("a fox, in the snow", True),
+            ("a (fox:1.2) in the snow", True),
+            ("a fox [in the snow]", True),
+        ],
+    )
+    def test_penned(self, house: House, prompt: str, penned: bool) -> None:
+        assert asked(house, prompt)[0].penned is penned
+
+    def test_networks_are_no_words(self, house: House) -> None:
+        put, _, _ = asked(house, "a fox <lora:teapot:1>")
+        assert "teapot" not in put.words.words
+
+
+class TestSurety:
+    def test_between_nothing_and_certainty(self, house: House) -> None:
+        put, found, _ = asked(house, "mira vanthal, goggles, castle, fog")
+        sure = ranker().sureties(found.values, put.is_tags)
+        assert 0 <= sure.min() <= sure.max() <= 1
+
+    def test_a_penned_caption_must_be_surer(self, house: House) -> None:
+        _, found, rows = asked(house, "a copper train in the fog")
+        penned = found.values.copy()
+        penned[:, FEATURES.index("penned")] = 1
+        train = rows["civitai:3"]
+        assert (
+            ranker().sureties(found.values, False)[train] > ranker().sureties(penned, False)[train]
+        )
+
+    def test_nothing_found_nothing_sure(self, house: House) -> None:
+        _, found, _ = asked(house, "a fox")
+        assert ranker().sureties(found.values[:0], False).shape == (0,)
+        assert confidence(()) == 0.0
+
+    def test_nobody_to_look_at_has_no_features(self, house: House) -> None:
+        lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
+        put = question(query("mira vanthal, fog, rain, castle"), lexical, house.embedder)
+        none = features(
+            put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.called(put.words)
+        )
+        assert none.values.shape == (0, len(SIGNS))
