@@ -50,12 +50,12 @@ def prepared_folder(folder: Path, url: str) -> Path:
 
 @contextmanager
 def engine_in_thread(folder: Path, url: str, token: str = "") -> Iterator[EngineLink]:
-    from stylus_ext.engine.serve import Door, serve
+    from stylus_ext.engine.serve import EngineAddress, serve
 
-    found: list[Door] = []
+    found: list[EngineAddress] = []
     ready = threading.Event()
 
-    def told(door: Door) -> None:
+    def told(door: EngineAddress) -> None:
         found.append(door)
         ready.set()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylus_ext.catalogue.refresh import Workshop
+from stylus_ext.catalogue.refresh import Ingest
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import Identified, RemoteCatalogue
 
@@ -51,7 +51,7 @@ class IdentifyFiles:
     """
 
     def __init__(
-        self, shop: Workshop, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
+        self, shop: Ingest, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
     ) -> None:
         """`tensors` is asked for the hash of a file's tensors where nobody has computed it."""
         self._shop = shop

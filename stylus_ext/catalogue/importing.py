@@ -14,7 +14,7 @@ from itertools import islice
 
 import numpy as np
 
-from stylus_ext.catalogue.refresh import RefreshCatalogue, Workshop
+from stylus_ext.catalogue.refresh import Ingest, RefreshCatalogue
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import VIEWS, Description, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.importing import (
@@ -66,7 +66,7 @@ class ImportCatalogue:
     stay, whatever comes.
     """
 
-    def __init__(self, shop: Workshop, rules: Refiner) -> None:
+    def __init__(self, shop: Ingest, rules: Refiner) -> None:
         self._shop = shop
         self._rules = rules
 
@@ -176,7 +176,7 @@ class LendVectors:
 
     def __init__(
         self,
-        shop: Workshop,
+        shop: Ingest,
         made_from: Callable[[str, str], str],
         have: Mapping[AdapterKey, tuple[str, ...]],
     ) -> None:

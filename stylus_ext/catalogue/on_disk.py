@@ -21,7 +21,7 @@ from stylus_ext.core.card import AUTO_V3, AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of
-from stylus_ext.core.naming import Called, Names
+from stylus_ext.core.naming import FileNames, TagNames
 from stylus_ext.core.ports import Store
 
 _KEPT = 32
@@ -34,7 +34,7 @@ class UnknownInventory(StylusError):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Listed:
+class ListedFile:
     """One file as its host knows it; what it does not know is empty."""
 
     stem: str
@@ -44,8 +44,8 @@ class Listed:
 
 
 @dataclass(slots=True)
-class _Known:
-    items: tuple[Listed, ...]
+class _KnownInventory:
+    items: tuple[ListedFile, ...]
     state: tuple[str, int] | None = None
     reach: Mapping[AdapterKey, str] | None = None
 
@@ -59,15 +59,15 @@ class Inventories:
         self,
         store: Store,
         on_disk: Callable[[], Mapping[AdapterKey, str]],
-        names: Callable[[], Names],
+        names: Callable[[], TagNames],
     ) -> None:
         self._store = store
         self._on_disk = on_disk
         self._names = names
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, _KnownInventory] = OrderedDict()
         self._guard = Lock()
 
-    def take(self, items: Sequence[Listed]) -> str:
+    def take(self, items: Sequence[ListedFile]) -> str:
         """The number by which the list is known from now on: the same list has the same one."""
         kept = tuple({item.stem: item for item in sorted(items)}.values())
         text = "\n".join(
@@ -75,7 +75,7 @@ class Inventories:
         )
         number = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NUMBER]
         with self._guard:
-            self._known.setdefault(number, _Known(kept))
+            self._known.setdefault(number, _KnownInventory(kept))
             self._known.move_to_end(number)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
@@ -95,7 +95,7 @@ class Inventories:
                 known.reach, known.state = self._matched(known.items), state
             return known.reach
 
-    def _matched(self, items: Sequence[Listed]) -> dict[AdapterKey, str]:
+    def _matched(self, items: Sequence[ListedFile]) -> dict[AdapterKey, str]:
         theirs = {item.stem: AdapterKey.sha256(_sum(item)) for item in items if _sum(item)}
         firsts = self._store.resolve(theirs.values())
         shorts = self._names().hashes
@@ -126,13 +126,13 @@ class Inventories:
         return found
 
 
-def _sum(item: Listed) -> str:
+def _sum(item: ListedFile) -> str:
     """What is no SHA256 says nothing."""
     said = item.sha256.lower()
     return said if _SHA256.fullmatch(said) else ""
 
 
-def _is_of_family(item: Listed, entry: Entry) -> bool:
+def _is_of_family(item: ListedFile, entry: Entry) -> bool:
     """A host's Lora extension tells no more than the ecosystem of some, so SDXL is said of Pony
     too; nothing said is no objection.
     """
@@ -144,7 +144,7 @@ def _is_of_family(item: Listed, entry: Entry) -> bool:
     )
 
 
-def _is_another(item: Listed, entry: Entry) -> bool:
+def _is_another(item: ListedFile, entry: Entry) -> bool:
     """Both hashes are known, and they differ: another file has this name."""
     hashes = {key.value for key in (entry.key, *entry.card.equivalents) if key.scheme == "sha256"}
     hashes |= {file.sha256 for file in entry.files if file.sha256}
@@ -191,10 +191,10 @@ class NamesOnDisk:
         self._store = store
         self._guard = Lock()
         self._state: tuple[str, int] | None = None
-        self._files: dict[AdapterKey, tuple[tuple[str, Called], ...]] = {}
-        self._whole: Names | None = None
+        self._files: dict[AdapterKey, tuple[tuple[str, FileNames], ...]] = {}
+        self._whole: TagNames | None = None
 
-    def __call__(self, only: frozenset[AdapterKey] | None = None) -> Names:
+    def __call__(self, only: frozenset[AdapterKey] | None = None) -> TagNames:
         """The names of these adapters, or of all on disk; an alias that two of them have is
         none.
         """
@@ -221,18 +221,19 @@ class NamesOnDisk:
             if change.entry is not None and change.entry.files:
                 self._files[change.key] = _called(change.entry)
 
-    def _names(self, keys: Iterable[AdapterKey]) -> Names:
+    def _names(self, keys: Iterable[AdapterKey]) -> TagNames:
         files = sorted(
             (file for key in keys for file in self._files.get(key, ())), key=itemgetter(0)
         )
-        return Names.of(called for _, called in files)
+        return TagNames.of(called for _, called in files)
 
 
-def _called(entry: Entry) -> tuple[tuple[str, Called], ...]:
+def _called(entry: Entry) -> tuple[tuple[str, FileNames], ...]:
     """By path what each file of an entry is called."""
     card = entry.card
     return tuple(
-        (file.path, Called(entry.key, file.stem, card.alias, card.auto_v3)) for file in entry.files
+        (file.path, FileNames(entry.key, file.stem, card.alias, card.auto_v3))
+        for file in entry.files
     )
 
 

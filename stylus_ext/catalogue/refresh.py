@@ -277,7 +277,7 @@ _TAKING = "taking"
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class Ingest:
     """What a page goes through; `changing` is held while the catalogue changes and never while the
     network is waited for.
     """

@@ -34,7 +34,7 @@ _RANK = ("civitai", "sha256", "path")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownFile:
     """What is known of the file that a sighting speaks of: its entry, the card it had, and its row
     if it is there still.
     """
@@ -48,7 +48,7 @@ class _Known:
 class _Gone:
     """A file that holds something else now, as it was and as it is."""
 
-    before: _Known
+    before: _KnownFile
     card: AdapterCard
     file: LocalFile
 
@@ -83,7 +83,7 @@ class ReplacedFiles:
             self._part(home, gone)
         return settled
 
-    def _known(self, sightings: Sequence[Sighting]) -> list[_Known | None]:
+    def _known(self, sightings: Sequence[Sighting]) -> list[_KnownFile | None]:
         places = [
             (path_name(one.card), one.file.path) if one.card and one.file else (None, "")
             for one in sightings
@@ -100,7 +100,7 @@ class ReplacedFiles:
         held: dict[AdapterKey, list[str]] = {}
         for path, owner in owners.items():
             held.setdefault(owner, []).append(path)
-        found: list[_Known | None] = []
+        found: list[_KnownFile | None] = []
         for name, path in places:
             home = owners.get(path) or (None if name is None else led.get(name))
             card = None if home is None else local_card(stated.get(home, ()), path)
@@ -113,7 +113,7 @@ class ReplacedFiles:
             ):
                 found.append(None)
             else:
-                found.append(_Known(home, card, files.get(path)))
+                found.append(_KnownFile(home, card, files.get(path)))
         return found
 
     def _part(self, home: AdapterKey, gone: Sequence[_Gone]) -> None:
@@ -165,7 +165,7 @@ class ReplacedFiles:
         return [card for card, _ in cards], entries
 
 
-def _is_other(before: _Known, card: AdapterCard, file: LocalFile) -> bool | None:
+def _is_other(before: _KnownFile, card: AdapterCard, file: LocalFile) -> bool | None:
     """Whether the file holds something else than before; None while that cannot be told."""
     old = before.card
     if old is not None and old.auto_v3 and card.auto_v3:
@@ -196,7 +196,7 @@ def _civitai(card: AdapterCard | None) -> set[AdapterKey]:
     return set() if card is None else {key for key in names(card) if key.scheme == "civitai"}
 
 
-def _with_hashes(card: AdapterCard, before: _Known) -> AdapterCard:
+def _with_hashes(card: AdapterCard, before: _KnownFile) -> AdapterCard:
     return replace(
         card,
         equivalents=tuple(

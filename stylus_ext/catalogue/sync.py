@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from stylus_ext.catalogue.refresh import Workshop
+from stylus_ext.catalogue.refresh import Ingest
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, Note
 from stylus_ext.core.ports import Progress
@@ -173,7 +173,7 @@ class SyncCatalogue:
     costs one page at most.
     """
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Ingest) -> None:
         self._shop = shop
 
     def __call__(
@@ -230,7 +230,7 @@ class SyncCatalogue:
 
 class _Crawl:
     def __init__(
-        self, shop: Workshop, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
+        self, shop: Ingest, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
     ) -> None:
         self._shop, self._catalogue, self._wanted, self._name, self._meter = (
             shop,

@@ -13,7 +13,7 @@ from typing import Any
 
 from stylus_ext.cli.flags import Help, name_them
 from stylus_ext.cli.quality import QUALITY, Measured
-from stylus_ext.cli.session import Line
+from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.environment import run_in_env
 
@@ -75,12 +75,12 @@ def add(commands: Any) -> None:
 
 
 def _runner(
-    measure: Callable[[argparse.Namespace, Line], Measured],
+    measure: Callable[[argparse.Namespace, ProgressLine], Measured],
 ) -> Callable[[argparse.Namespace], int]:
     """Whatever a library prints meanwhile goes to standard error."""
 
     def run(arguments: argparse.Namespace) -> int:
-        line = Line()
+        line = ProgressLine()
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 report, lines = measure(arguments, line)
@@ -98,7 +98,7 @@ def _speed_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--plans", 100, "how many prompts are planned")
 
 
-def _speed(arguments: argparse.Namespace, line: Line) -> Measured:
+def _speed(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if min(arguments.entries, arguments.real, arguments.plans) < _FEWEST:
         raise InvalidInput(
             "At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything."
@@ -121,7 +121,7 @@ def _sync_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--cards", 10_000, "how many cards")
 
 
-def _sync(arguments: argparse.Namespace, line: Line) -> Measured:
+def _sync(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if arguments.cards < _FEWEST:
         raise InvalidInput("At least 10 cards are needed to measure anything.")
     from stylus_ext.evaluation import sync
@@ -135,7 +135,7 @@ def _download_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--size-mb", 1024, "how large the file is")
 
 
-def _download(arguments: argparse.Namespace, line: Line) -> Measured:
+def _download(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if arguments.size_mb < _FEWEST:
         raise InvalidInput("A file of at least 10 MB is needed to measure anything.")
     from stylus_ext.evaluation import download
@@ -149,7 +149,7 @@ def _host_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--plans", 50, "how many pictures are planned")
 
 
-def _host(arguments: argparse.Namespace, line: Line) -> Measured:
+def _host(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if arguments.plans < _FEWEST:
         raise InvalidInput("At least 10 plans are needed to measure anything.")
     from stylus_ext.evaluation import host
@@ -164,7 +164,7 @@ def _ui_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--keys", 400, "how many keys are typed")
 
 
-def _ui(arguments: argparse.Namespace, line: Line) -> Measured:
+def _ui(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if min(arguments.entries, arguments.keys) < _FEWEST:
         raise InvalidInput("At least 10 entries and 10 keys are needed to measure anything.")
     from stylus_ext.evaluation import ui
@@ -186,7 +186,7 @@ def _composer_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--compositions", 60, "how many are measured")
 
 
-def _composer(arguments: argparse.Namespace, line: Line) -> Measured:
+def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     if arguments.compositions < _FEWEST:
         raise InvalidInput("At least 10 compositions are needed to measure anything.")
     if arguments.catalogue is not None and not arguments.catalogue.is_file():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import refine
-from stylus_ext.cli.flags import Help, Switch, name_them
+from stylus_ext.cli.flags import BooleanFlag, Help, name_them
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.core.settings import Settings
@@ -103,11 +103,14 @@ def _sync_flags(parser: ArgumentParser) -> None:
         help="those for this base model, such as 'SDXL 1.0'; may be given again",
     )
     parser.add_argument(
-        "--nsfw", action=Switch, default=False, help="what is not safe for work, too (default: off)"
+        "--nsfw",
+        action=BooleanFlag,
+        default=False,
+        help="what is not safe for work, too (default: off)",
     )
     parser.add_argument(
         "--examples",
-        action=Switch,
+        action=BooleanFlag,
         default=False,
         help=(
             "Civitai's example pictures' prompts and weights, too: one request more for each"
@@ -281,7 +284,7 @@ def _flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--vectors",
-        action=Switch,
+        action=BooleanFlag,
         default=True,
         help="use the published vectors where your encoder is text-embedding-3-large (default: on)",
     )
@@ -292,7 +295,7 @@ def _flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--embed",
-        action=Switch,
+        action=BooleanFlag,
         default=True,
         help="make the vectors that are missing now (default: on)",
     )

@@ -21,7 +21,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30, width=110)
 
 
-class Switch(argparse.BooleanOptionalAction):
+class BooleanFlag(argparse.BooleanOptionalAction):
     """On by one flag, off by another. What its default is stands in our own sentence; older Pythons
     say it once more.
     """
@@ -80,7 +80,9 @@ def _add(parser: argparse._ArgumentGroup, option: Option) -> None:
     limits = "" if option.low is None else f"; {option.low:g} to {option.high:g}"
     text = f"{option.help} ({_default(option)}{limits})".replace("%", "%%")
     if isinstance(option.default, bool):
-        parser.add_argument(flag(option), dest=option.name, action=Switch, default=None, help=text)
+        parser.add_argument(
+            flag(option), dest=option.name, action=BooleanFlag, default=None, help=text
+        )
         return
     kind = str if isinstance(option.default, tuple) else type(option.default)
     metavar = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import rendering
-from stylus_ext.cli.flags import PLAN_SECTIONS, Help, Switch, add_settings, settings_of
+from stylus_ext.cli.flags import PLAN_SECTIONS, BooleanFlag, Help, add_settings, settings_of
 from stylus_ext.core.entry import KINDS, STATES
 from stylus_ext.engine.requests import REACHES
 
@@ -150,7 +150,7 @@ def _index_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--hash",
-        action=Switch,
+        action=BooleanFlag,
         default=True,
         help="hash files whose SHA256 no sidecar states (default: on)",
     )
@@ -180,7 +180,7 @@ def _search_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--state", choices=STATES, help="in this state alone")
     parser.add_argument(
-        "--on-disk", action=Switch, default=None, help="on disk, or not on disk, alone"
+        "--on-disk", action=BooleanFlag, default=None, help="on disk, or not on disk, alone"
     )
     parser.add_argument("--offset", type=int, default=0, metavar="NUMBER", help="pass over so many")
     parser.add_argument(

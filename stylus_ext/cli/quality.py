@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli.session import Line
+from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import POLICIES
 
@@ -23,7 +23,7 @@ Bench = tuple[
     str,
     str,
     Callable[[argparse.ArgumentParser], None],
-    Callable[[argparse.Namespace, Line], Measured],
+    Callable[[argparse.Namespace, ProgressLine], Measured],
 ]
 
 
@@ -38,7 +38,7 @@ def _selection_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _selection(arguments: argparse.Namespace, line: Line) -> Measured:
+def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     _check([arguments.catalogue, *arguments.queries], arguments.out)
     from stylus_ext.evaluation import selection
 
@@ -59,7 +59,7 @@ def _ranker_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _ranker(arguments: argparse.Namespace, line: Line) -> Measured:
+def _ranker(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     _check([arguments.catalogue, *arguments.queries], arguments.out)
     if arguments.ranking is not None:
         _check([], arguments.ranking)
@@ -82,7 +82,7 @@ def _distractors_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _distractors(arguments: argparse.Namespace, line: Line) -> Measured:
+def _distractors(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     _check([arguments.catalogue, *arguments.queries])
     if arguments.every < 1:
         raise InvalidInput("--every is 1 for all prompts, 2 for every second, and so on.")
@@ -99,7 +99,7 @@ def _tasks_flags(parser: argparse.ArgumentParser) -> None:
     _file(parser, "--out", "where our tasks go, a JSON object a line")
 
 
-def _tasks(arguments: argparse.Namespace, line: Line) -> Measured:  # noqa: ARG001
+def _tasks(arguments: argparse.Namespace, line: ProgressLine) -> Measured:  # noqa: ARG001
     _check([arguments.tasks], arguments.out)
     from stylus_ext.engine.resources import caption_cutter
     from stylus_ext.evaluation import tasks
@@ -113,7 +113,7 @@ def _cutter_flags(parser: argparse.ArgumentParser) -> None:
     _file(parser, "--out", "where the weights go; those in use are stylus_ext/data/cutter.json")
 
 
-def _cutter(arguments: argparse.Namespace, line: Line) -> Measured:
+def _cutter(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     _check([arguments.tasks], arguments.out)
     from stylus_ext.evaluation import captions, tasks
 

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stylus_ext.cli.flags import Switch
+from stylus_ext.cli.flags import BooleanFlag
 from stylus_ext.cli.operations import Command
 from stylus_ext.cli.rendering import notes_lines
 
@@ -69,7 +69,7 @@ def _flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fetch-pictures",
-        action=Switch,
+        action=BooleanFlag,
         default=True,
         help=(
             "fetch example pictures from Civitai and Hugging Face; off shows only those on this"

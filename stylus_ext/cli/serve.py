@@ -91,9 +91,9 @@ def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor)
 
 
 def _serve(folder: Path, settings: Settings, port: int, life: Life) -> bool:
-    from stylus_ext.engine.serve import Door, serve
+    from stylus_ext.engine.serve import EngineAddress, serve
 
-    def ready(door: Door) -> None:
+    def ready(door: EngineAddress) -> None:
         engine_address.write(folder, door.url, door.token, __version__)
         _say(f"Stylus engine {__version__} listens at {door.url} for {folder}")
 

@@ -51,7 +51,7 @@ class Session(Protocol):
     def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
-class Line:
+class ProgressLine:
     """Progress as one line on standard error, where a person is looking; a log line otherwise."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ def _in_mb(number: int) -> str:
 class _Attached:
     attached = True
 
-    def __init__(self, link: EngineLink, line: Line) -> None:
+    def __init__(self, link: EngineLink, line: ProgressLine) -> None:
         self._link = link
         self._line = line
 
@@ -179,7 +179,7 @@ class _Here:
         """What plans needs vectors; whatever else is asked for needs the starter catalogue
         alone.
         """
-        (self._stylus.prepare if name == "plan" else self._stylus.stock)(self._progress)
+        (self._stylus.prepare if name == "plan" else self._stylus.load_starter)(self._progress)
         return perform(self._stylus, name, payload, self._progress)
 
     def close(self) -> None:
@@ -191,7 +191,7 @@ def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Itera
     """Attached to a running engine, or here with the folder held, so that two processes never write
     at once.
     """
-    line = Line()
+    line = ProgressLine()
     with contextlib.ExitStack() as stack:
         stack.callback(line.clear)
         link = attach_or_hold(folder, what, wait_s, stack)

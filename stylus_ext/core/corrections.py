@@ -14,7 +14,7 @@ from stylus_ext.core.settings import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptPick:
     """An adapter that stays: `weight` None is what the plan finds right, `task` None any, `pinned`
     in every batch.
     """
@@ -35,7 +35,7 @@ class Corrections:
 
     reject: frozenset[AdapterKey] = frozenset()
     swap: frozenset[AdapterKey] = frozenset()
-    keep: tuple[Kept, ...] = ()
+    keep: tuple[KeptPick, ...] = ()
     only: bool = False
 
     def __bool__(self) -> bool:
@@ -46,9 +46,9 @@ class Corrections:
         return self.reject | self.swap
 
     @property
-    def kept(self) -> dict[AdapterKey, Kept]:
+    def kept(self) -> dict[AdapterKey, KeptPick]:
         """By key; of two words about one adapter the first counts."""
-        said: dict[AdapterKey, Kept] = {}
+        said: dict[AdapterKey, KeptPick] = {}
         for kept in self.keep:
             if kept.key not in self.out:
                 said.setdefault(kept.key, kept)
@@ -68,7 +68,7 @@ NO_CORRECTIONS = Corrections()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PickLimits:
     """`room` is how many adapters there may be besides the user's own."""
 
     room: int
@@ -76,7 +76,7 @@ class Limits:
     per_task: int
 
     @classmethod
-    def of(cls, selection: Selection, own: int) -> Limits:
+    def of(cls, selection: Selection, own: int) -> PickLimits:
         return cls(max(0, selection.max_adapters - own), selection.max_styles, selection.per_task)
 
 
@@ -85,7 +85,7 @@ def corrected(
     corrections: Corrections,
     found: Mapping[AdapterKey, Pick],
     instead: Sequence[Pick],
-    limits: Limits,
+    limits: PickLimits,
     text: str,
 ) -> Composition:
     """`found` are picks for the kept ones that may be used, `instead` stand in for the swapped
@@ -123,7 +123,7 @@ def corrected(
     return Composition(tasks, tuple(picks), (*gone, *near))
 
 
-def _as_said(pick: Pick, said: Kept) -> Pick:
+def _as_said(pick: Pick, said: KeptPick) -> Pick:
     known = replace(
         pick, pinned=pick.pinned or said.pinned, task=pick.task if said.task is None else said.task
     )
@@ -161,7 +161,7 @@ def _instead(
     return coming
 
 
-def _within(first: Sequence[Pick], rest: Sequence[Pick], limits: Limits) -> list[Pick]:
+def _within(first: Sequence[Pick], rest: Sequence[Pick], limits: PickLimits) -> list[Pick]:
     """What the user keeps goes before what was found; a task has more than its share only where he
     says so.
     """

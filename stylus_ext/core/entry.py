@@ -59,7 +59,7 @@ class Description:
         return self.source != BY_RULES
 
 
-_ELOQUENCE = ("card", "stylusdocs", "chat")
+SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
 """Who describes, by the first part of `source`; whoever stands further right looked at more."""
 
 
@@ -70,7 +70,7 @@ def preferred(new: Description, old: Description) -> Description:
 
 def _eloquence(description: Description) -> int:
     who = description.source.partition(":")[0]
-    return _ELOQUENCE.index(who) if who in _ELOQUENCE else 0
+    return SOURCE_PRIORITY.index(who) if who in SOURCE_PRIORITY else 0
 
 
 @dataclass(frozen=True, slots=True)

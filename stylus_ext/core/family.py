@@ -271,14 +271,17 @@ def is_partial(adapter_family: str, model_family: str) -> bool:
     )
 
 
-def spoken(family: str) -> str:
+def display_name(family: str) -> str:
     """As people write it: "SDXL", "Pony"."""
     return _SPOKEN.get(family, family)
 
 
 def partly(adapter_family: str, model_family: str) -> str:
     """The one way of saying it, in reasons and notes."""
-    return f"made for {spoken(adapter_family)}, only partly compatible with {spoken(model_family)}"
+    return (
+        f"made for {display_name(adapter_family)}, only partly compatible with"
+        f" {display_name(model_family)}"
+    )
 
 
 def known_families() -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Verdict:
     times: int = 1
 
 
-class Verdicts(Protocol):
+class Feedback(Protocol):
     """Keeps verdicts for ever, whatever becomes of the catalogue."""
 
     @property
@@ -140,7 +140,7 @@ def _less_sure(candidate: Candidate, doubt: Doubt) -> Candidate:
     )
 
 
-def told(reason: str, doubt: Doubt | None) -> str:
+def explain(reason: str, doubt: Doubt | None) -> str:
     """The reason of a pick or a near miss, with what the user said before."""
     return (
         reason

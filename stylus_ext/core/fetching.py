@@ -22,7 +22,7 @@ class NotFetched(StylusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class DownloadOffer:
     """A file as its source offers it just now. `url` is where to ask for it, never a signed
     address.
     """
@@ -76,7 +76,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class FetchPolicy:
     """What a plan may pick besides what is on disk: what fits the caps, or nothing more where
     fetching is over (None).
     """

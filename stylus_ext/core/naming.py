@@ -132,7 +132,7 @@ _NEVER_ALIASES = frozenset(("none",))
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class FileNames:
     """What one file on disk may be called; `alias` and `auto_v3` are empty where nothing states
     them.
     """
@@ -144,7 +144,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TagNames:
     """Whose is which name: of the aliases only those that the host understands, which are one
     file's alone.
     """
@@ -154,7 +154,7 @@ class Names:
     hashes: Mapping[str, AdapterKey] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, files: Iterable[Called]) -> Names:
+    def of(cls, files: Iterable[FileNames]) -> TagNames:
         """Of two files with one stem, or one hash, the first counts."""
         known = list(files)[::-1]
         stems = {file.stem: file.key for file in known}
@@ -171,7 +171,7 @@ class Names:
             {file.auto_v3: file.key for file in known if file.auto_v3},
         )
 
-    def called_by(self, host: Mapping[AdapterKey, str]) -> Names:
+    def called_by(self, host: Mapping[AdapterKey, str]) -> TagNames:
         """Where a host elsewhere has other names for its files, those count."""
         return replace(self, stems={**self.stems, **{stem: key for key, stem in host.items()}})
 
@@ -186,4 +186,4 @@ class Names:
         )
 
 
-NO_NAMES = Names()
+NO_TAG_NAMES = TagNames()

@@ -16,7 +16,7 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.entry import Description, Edits, Entry, View
 from stylus_ext.core.errors import Note
 from stylus_ext.core.fetching import Fetched
-from stylus_ext.core.naming import NO_NAMES, Names
+from stylus_ext.core.naming import NO_TAG_NAMES, TagNames
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
 
@@ -63,14 +63,14 @@ def endless() -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PlanContext:
     """`left` says how many seconds there are yet; None is no limit."""
 
     seed: int = 0
     left: Callable[[], float | None] = field(default=endless, compare=False, repr=False)
 
 
-NO_TERMS = Terms()
+NO_TERMS = PlanContext()
 
 
 Matrix = NDArray[np.float32]
@@ -294,8 +294,8 @@ class Query:
     negative: Prompt
     limits: Selection
     only: frozenset[AdapterKey] | None = None
-    names: Names = NO_NAMES
-    terms: Terms = field(default=NO_TERMS, compare=False)
+    names: TagNames = NO_TAG_NAMES
+    terms: PlanContext = field(default=NO_TERMS, compare=False)
 
 
 class Retriever(Protocol):

@@ -145,7 +145,7 @@ class Selection(_Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Weights(_Section):
+class WeightSettings(_Section):
     """Weights of the picks."""
 
     default_weight: float = _option(
@@ -220,7 +220,7 @@ class Vectors(_Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Civitai(_Section):
+class CivitaiSettings(_Section):
     """Access to Civitai, used only on request."""
 
     civitai_url: str = _option("https://civitai.com", "address of Civitai or of a mirror")
@@ -246,7 +246,7 @@ class HuggingFace(_Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Downloads(_Section):
+class DownloadSettings(_Section):
     """Whether, and how much, may be downloaded into your LoRA folder."""
 
     download: bool = _option(
@@ -331,14 +331,14 @@ class Settings:
     """All settings."""
 
     selection: Selection = field(default_factory=Selection)
-    weights: Weights = field(default_factory=Weights)
+    weights: WeightSettings = field(default_factory=WeightSettings)
     diversity: Diversity = field(default_factory=Diversity)
     text: Text = field(default_factory=Text)
     encoder: Encoder = field(default_factory=Encoder)
     vectors: Vectors = field(default_factory=Vectors)
-    civitai: Civitai = field(default_factory=Civitai)
+    civitai: CivitaiSettings = field(default_factory=CivitaiSettings)
     hugging_face: HuggingFace = field(default_factory=HuggingFace)
-    downloads: Downloads = field(default_factory=Downloads)
+    downloads: DownloadSettings = field(default_factory=DownloadSettings)
     chat: Chat = field(default_factory=Chat)
     reranking: Reranking = field(default_factory=Reranking)
 

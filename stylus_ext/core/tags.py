@@ -19,7 +19,7 @@ from stylus_ext.core.prompt.parse import Prompt, UserTag, parse_prompt
 from stylus_ext.core.prompt.phrases import pieces
 from stylus_ext.core.prompt.tokens import COMMENT, TEXT
 from stylus_ext.core.prompt.words import content_words, words
-from stylus_ext.core.settings import Settings, Weights
+from stylus_ext.core.settings import Settings, WeightSettings
 
 MOST_OF_A_CHARACTER = 6
 MOST_OF_OTHERS = 2
@@ -103,7 +103,7 @@ ADAPTER_KINDS = frozenset({"lora", "lyco"})
 
 
 def weigh(
-    composition: Composition, mask: Mask, settings: Weights, own: float = 0.0
+    composition: Composition, mask: Mask, settings: WeightSettings, own: float = 0.0
 ) -> dict[AdapterKey, float]:
     """PAPER.md 1.5: a pick's weight is divided by the picks of its task that are on; then all
     together keep to the cap.
@@ -173,7 +173,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class TagInputs:
     """All that does not change from batch to batch."""
 
     prompt: Prompt
@@ -183,7 +183,7 @@ class Sheet:
     settings: Settings
 
 
-def write_tags(sheet: Sheet, mask: Mask) -> Written:
+def write_tags(sheet: TagInputs, mask: Mask) -> Written:
     weights = weigh(
         sheet.composition, mask, sheet.settings.weights, own_weight(sheet.prompt.user_tags)
     )
@@ -205,7 +205,7 @@ def write_tags(sheet: Sheet, mask: Mask) -> Written:
     return Written(_appended(inserted.text, tags), _negative(sheet, on), tuple(notes))
 
 
-def _emphasised(sheet: Sheet) -> Prompt:
+def _emphasised(sheet: TagInputs) -> Prompt:
     """PAPER.md 1.5: tasks that nothing serves can be given more attention. The user's words stay;
     brackets go around them.
     """
@@ -224,7 +224,7 @@ def _emphasised(sheet: Sheet) -> Prompt:
     return parse_prompt("".join([*parts, text[done:]]))
 
 
-def _additions(sheet: Sheet, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
+def _additions(sheet: TagInputs, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
     """Trigger words by the segment that owns the task; the debias text in the last segment,
     whatever the mask says, so that pictures with and without adapters differ by the adapters alone.
     """
@@ -246,7 +246,7 @@ def _appended(text: str, tags: str) -> str:
     return f"{text}{'' if not text or text[-1].isspace() else ' '}{tags}"
 
 
-def _negative(sheet: Sheet, on: Sequence[Pick]) -> str:
+def _negative(sheet: TagInputs, on: Sequence[Pick]) -> str:
     text = sheet.negative.text
     wanted = dict.fromkeys(sheet.tags[pick.key].negative_text.strip() for pick in on)
     missing = [extra for extra in wanted if extra and extra.lower() not in text.lower()]

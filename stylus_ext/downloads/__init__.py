@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stylus_ext.downloads.downloader import FileDownloader, Source
-from stylus_ext.downloads.folder import Shelf
-from stylus_ext.downloads.ledger import DAY_S, Budget, Ledger, Own, discard
+from stylus_ext.downloads.folder import LoraFolderWriter
+from stylus_ext.downloads.ledger import DAY_S, Budget, Ledger, LedgerFile, discard
 from stylus_ext.downloads.receive import Receiver
 from stylus_ext.downloads.sidecars import write_preview
 
@@ -13,9 +13,9 @@ __all__ = [
     "Budget",
     "FileDownloader",
     "Ledger",
-    "Own",
+    "LedgerFile",
     "Receiver",
-    "Shelf",
+    "LoraFolderWriter",
     "Source",
     "discard",
     "write_preview",

@@ -13,15 +13,15 @@ from typing import Protocol
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
 from stylus_ext.core.family import family_of
-from stylus_ext.core.fetching import Fetched, NotFetched, Offer, called
+from stylus_ext.core.fetching import DownloadOffer, Fetched, NotFetched, called
 from stylus_ext.core.naming import stem_for
 from stylus_ext.core.ports import Progress
-from stylus_ext.downloads.folder import SUFFIX, Shelf, held
+from stylus_ext.downloads.folder import SUFFIX, LoraFolderWriter, held
 from stylus_ext.downloads.ledger import Budget, Ledger
-from stylus_ext.downloads.part import Part, left_of, part_for
+from stylus_ext.downloads.part import PartFile, left_of, part_for
 from stylus_ext.downloads.receive import BAD_CONTENTS, ROUNDED, Order, Receiver, check_whole
 from stylus_ext.downloads.sidecars import speaks_of_another, write_sidecars
-from stylus_ext.net import Refusal
+from stylus_ext.net import HttpRefusal
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,11 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    def offer(self, card: AdapterCard, check: Check) -> Offer:
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
         """Asked just before, and again when what came is not what was offered."""
         ...
 
-    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
         """The sentence for its own no."""
         ...
 
@@ -60,24 +60,24 @@ class FileDownloader:
 
     source: Source
     receiver: Receiver
-    shelf: Shelf
+    shelf: LoraFolderWriter
     budget: Budget
     ledger: Ledger
     by_family: bool = False
     picture: Picture = no_picture
 
     def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
-        return _Errand(self, card, progress).run()
+        return _DownloadTask(self, card, progress).run()
 
 
-class _Errand:
+class _DownloadTask:
     """One file: what it is, how much of it has come, and whom to ask whether to go on."""
 
     def __init__(self, owner: FileDownloader, card: AdapterCard, progress: Progress) -> None:
         self._of, self._card, self._progress = owner, card, progress
         self._what = called(card)
         self._step, self._total = f"Asking for {card.name}", 0
-        self._part: Part | None = None
+        self._part: PartFile | None = None
 
     def run(self) -> Fetched:
         offer = self._offered()
@@ -94,7 +94,7 @@ class _Errand:
     def _waits(self) -> None:
         self._step = f"Waiting for another WebUI that fetches {self._card.name}"
 
-    def _offered(self) -> Offer:
+    def _offered(self) -> DownloadOffer:
         offer = self._of.source.offer(self._card, self._check)
         caps = self._of.budget.caps()
         if offer.scanned is False:
@@ -111,7 +111,7 @@ class _Errand:
             )
         return offer
 
-    def _here(self, offer: Offer) -> Fetched | None:
+    def _here(self, offer: DownloadOffer) -> Fetched | None:
         """Wherever it lies in the host's folders, and whatever it is called."""
         path = (
             self._of.shelf.holding(offer.sha256, offer.size, self._check)
@@ -129,7 +129,7 @@ class _Errand:
             new=False,
         )
 
-    def _fetched_before(self, offer: Offer) -> Path | None:
+    def _fetched_before(self, offer: DownloadOffer) -> Path | None:
         """Without a hash what we fetched ourselves is all that is known to be the same."""
         for own in self._of.ledger.own():
             if (
@@ -140,11 +140,11 @@ class _Errand:
                 return Path(own.path)
         return None
 
-    def _identity(self, offer: Offer) -> str:
+    def _identity(self, offer: DownloadOffer) -> str:
         key = self._card.key
         return offer.sha256[:24] if offer.sha256 else f"{key.scheme}-{key.value[:40]}"
 
-    def _fetched(self, offer: Offer) -> Fetched:
+    def _fetched(self, offer: DownloadOffer) -> Fetched:
         family = family_of(self._card.base_model)
         folder = self._of.shelf.inside(family if self._of.by_family else "")
         with self._of.budget.room(
@@ -179,7 +179,7 @@ class _Errand:
             new=True,
         )
 
-    def _received(self, order: Order, part: Part, offer: Offer) -> Offer:
+    def _received(self, order: Order, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
         """Once more from the beginning where it was put together of several answers, or where the
         file has changed meanwhile.
         """
@@ -188,7 +188,7 @@ class _Errand:
                 if not part.is_whole:
                     self._of.receiver(order, part)
                 return self._verified(part, offer)
-            except Refusal as refusal:
+            except HttpRefusal as refusal:
                 raise self._of.source.refused(refusal, self._card) from refusal
             except _Changed as changed:
                 if not part.joined and changed.offer.sha256 == offer.sha256:
@@ -206,7 +206,7 @@ class _Errand:
         )
         raise NotFetched("wrong_hash", said)
 
-    def _verified(self, part: Part, offer: Offer) -> Offer:
+    def _verified(self, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
         """What it was checked against: the offer, else the newest one, since a file may be replaced
         without a word.
         """
@@ -226,7 +226,7 @@ class _Errand:
             return newest
         raise _Changed(newest)
 
-    def _placed(self, part: Part, folder: Path) -> Path:
+    def _placed(self, part: PartFile, folder: Path) -> Path:
         remote = self._card.remote
 
         def wanted(taken: Collection[str]) -> str:
@@ -239,7 +239,7 @@ class _Errand:
 
         return self._of.shelf.place(part.path, folder, wanted, self._check)
 
-    def _dress(self, path: Path, family: str, sha256: str, offer: Offer) -> None:
+    def _dress(self, path: Path, family: str, sha256: str, offer: DownloadOffer) -> None:
         """What is beside it helps, and is no reason to fail: the file is there."""
         try:
             write_sidecars(path, self._card, family, sha256, offer.about)
@@ -257,6 +257,6 @@ class _Errand:
 class _Changed(StylusError):
     """What came is not what was offered; the newest offer says something else still."""
 
-    def __init__(self, offer: Offer) -> None:
+    def __init__(self, offer: DownloadOffer) -> None:
         super().__init__("It has changed.")
         self.offer = offer

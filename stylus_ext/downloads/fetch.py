@@ -30,7 +30,7 @@ class FetchReport:
 
 
 @dataclass(slots=True)
-class _Errand:
+class _FetchTask:
     """The progress of one file, seen from two threads."""
 
     name: str
@@ -62,7 +62,7 @@ class FetchMissing:
         if not wanted:
             return FetchReport()
         stop = threading.Event()
-        errands = {card.key: _Errand(card.name, stop) for card in wanted}
+        errands = {card.key: _FetchTask(card.name, stop) for card in wanted}
         pool = ThreadPoolExecutor(
             max_workers=max(1, min(self.at_once, len(wanted))), thread_name_prefix="stylus-fetch"
         )
@@ -74,7 +74,7 @@ class FetchMissing:
             pool.shutdown(wait=True, cancel_futures=True)
         return _report(wanted, running)
 
-    def _one(self, card: AdapterCard, errand: _Errand) -> Fetched | Failed:
+    def _one(self, card: AdapterCard, errand: _FetchTask) -> Fetched | Failed:
         try:
             return self.downloader.fetch(card, errand)
         except Cancelled:
@@ -85,7 +85,9 @@ class FetchMissing:
 
     @staticmethod
     def _follow(
-        running: Iterable[Future[Fetched | Failed]], errands: Sequence[_Errand], progress: Progress
+        running: Iterable[Future[Fetched | Failed]],
+        errands: Sequence[_FetchTask],
+        progress: Progress,
     ) -> None:
         waiting = set(running)
         while waiting:

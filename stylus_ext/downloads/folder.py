@@ -121,7 +121,7 @@ def _nothing() -> Mapping[str, str]:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class LoraFolderWriter:
     """`root` is where files are put, `others` are the other folders of the same host. `names` are
     further names that mean a file to it, `hashes` what is known of files by path: SHA256.
     """

@@ -29,7 +29,7 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class LedgerFile:
     """A file of ours; `at` in seconds since 1970."""
 
     path: str
@@ -46,7 +46,7 @@ class Ledger:
     folder: Path
 
     def write(self, path: Path, key: str, size: int, sha256: str) -> None:
-        self._append(asdict(Own(str(path), key, size, sha256, time.time())))
+        self._append(asdict(LedgerFile(str(path), key, size, sha256, time.time())))
 
     def used(self, keys: Iterable[str]) -> None:
         """What a plan has picked, once a day for each that is ours."""
@@ -79,7 +79,7 @@ class Ledger:
                 f"{file} cannot be written: {error.strerror or error}. Check the data folder."
             ) from error
 
-    def own(self) -> list[Own]:
+    def own(self) -> list[LedgerFile]:
         """Those that still lie where we put them, as we put them."""
         found = {one.path: one for one in filter(None, map(_own, self._lines()))}
         return [one for one in found.values() if _size(one.path) == one.size]
@@ -108,11 +108,11 @@ class Ledger:
                 logger.warning("a line of %s cannot be read and is passed over", FILE)
 
 
-def _own(said: Mapping[str, Any]) -> Own | None:
+def _own(said: Mapping[str, Any]) -> LedgerFile | None:
     """None for a line that says something else."""
     try:
         key = str(AdapterKey.parse(str(said["key"])))
-        return Own(
+        return LedgerFile(
             str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"])
         )
     except (ValueError, KeyError, TypeError, InvalidInput):
@@ -130,7 +130,7 @@ _STEP = 64 * MB
 
 
 @dataclass(slots=True, eq=False)
-class Room:
+class SizeBudget:
     """What one file may have; it grows as long as there is more. Two of the same size are two."""
 
     size: int
@@ -148,7 +148,7 @@ class Budget:
     keep_free: int
     ledger: Ledger
     unhashed: bool = False
-    _rooms: list[Room] = field(default_factory=list)
+    _rooms: list[SizeBudget] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def caps(self) -> Caps:
@@ -159,9 +159,9 @@ class Budget:
         )
 
     @contextlib.contextmanager
-    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[Room]:
+    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[SizeBudget]:
         """So much of it is on the disk already."""
-        room = Room(0, there)
+        room = SizeBudget(0, there)
         try:
             with self._guard:
                 self._rooms.append(room)
@@ -171,7 +171,7 @@ class Budget:
             with self._guard:
                 self._rooms.remove(room)
 
-    def widen(self, room: Room, folder: Path, size: int, what: str) -> None:
+    def widen(self, room: SizeBudget, folder: Path, size: int, what: str) -> None:
         """Room for so much, if it is not there yet: what the source said before may have been less
         than what comes.
         """
@@ -203,7 +203,7 @@ class Budget:
                 )
             room.size = size
 
-    def follow(self, room: Room, folder: Path, done: int, what: str) -> None:
+    def follow(self, room: SizeBudget, folder: Path, done: int, what: str) -> None:
         """What has come; in steps where nobody said how much it will be."""
         room.done = done
         if done > room.size:
@@ -250,7 +250,7 @@ def discard(
         yield Discarded(own.key, own.path, own.size, why)
 
 
-def _delete(own: Own) -> None:
+def _delete(own: LedgerFile) -> None:
     try:
         Path(own.path).unlink(missing_ok=True)
     except OSError as error:

@@ -43,7 +43,7 @@ class State:
 
 
 @dataclass(slots=True)
-class Part:
+class PartFile:
     """Open for writing; nobody else has this name."""
 
     path: Path
@@ -139,7 +139,7 @@ class Part:
         self._flushed = self.size
 
 
-def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> Part:
+def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> PartFile:
     """What an earlier start left of the same file, under a new name of our own; else an empty one.
     Old ones go.
     """
@@ -160,7 +160,7 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
             if found is not None:
                 return found
     try:
-        return Part(path, os.open(path, _EXCLUSIVE, 0o644), State(sha256))
+        return PartFile(path, os.open(path, _EXCLUSIVE, 0o644), State(sha256))
     except OSError as error:
         raise StoreProblem(
             f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder"
@@ -173,11 +173,11 @@ def left_of(folder: Path, identity: str) -> int:
     return max(map(_size, folder.glob(f"{PREFIX}{identity}-*.part")), default=0)
 
 
-def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None]) -> Part | None:
+def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None]) -> PartFile | None:
     try:
         left.rename(path)  # of two that want it, one gets it
         _state_of(left).rename(_state_of(path))
-        part = Part(path, os.open(path, _EXISTING), state, joined=True)
+        part = PartFile(path, os.open(path, _EXISTING), state, joined=True)
     except OSError:
         return None
     try:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from stylus_ext.catalogue.sources.local.header import LONGEST_HEADER, BadFile, read_header
 from stylus_ext.core.fetching import NotFetched, in_mb
-from stylus_ext.downloads.part import Part
-from stylus_ext.net import Answer, BadAnswer, Http, Refusal, Unreachable, origin_of
+from stylus_ext.downloads.part import PartFile
+from stylus_ext.net import Answer, BadAnswer, Http, HttpRefusal, Unreachable, origin_of
 from stylus_ext.net.waiting import pause
 
 ENOUGH = 16
@@ -136,7 +136,7 @@ class Receiver:
     slowest: int = 4096
     window_s: float = 60.0
 
-    def __call__(self, order: Order, part: Part) -> None:
+    def __call__(self, order: Order, part: PartFile) -> None:
         """A signed address holds only for a while: each try asks anew for one."""
         fruitless = 0
         for _ in range(self.most):
@@ -152,7 +152,7 @@ class Receiver:
                 )
                 if fruitless >= self.tries:
                     raise
-            except Refusal as refusal:
+            except HttpRefusal as refusal:
                 fruitless += 1
                 self._judged(refusal, order, part, fruitless)
             if part.cleared > self.tries:
@@ -167,7 +167,7 @@ class Receiver:
             " come is kept to go on with."
         )
 
-    def _judged(self, refusal: Refusal, order: Order, part: Part, fruitless: int) -> None:
+    def _judged(self, refusal: HttpRefusal, order: Order, part: PartFile, fruitless: int) -> None:
         """The source's own no is its; the storage's may be that an address no longer holds, or that
         it has another file now.
         """
@@ -182,7 +182,7 @@ class Receiver:
                 f" {refusal.status}. Try again later.",
             ) from refusal
 
-    def _once(self, order: Order, part: Part) -> None:
+    def _once(self, order: Order, part: PartFile) -> None:
         asked = {"Range": f"bytes={part.size}-"} if part.size else {}
         with self.http.stream(order.url, asked, check=order.check) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
@@ -202,7 +202,7 @@ class Receiver:
         self._is_whole(order, part)
 
     @staticmethod
-    def _begun(order: Order, part: Part, answer: Answer) -> None:
+    def _begun(order: Order, part: PartFile, answer: Answer) -> None:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
             raise BadAnswer(
                 f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
@@ -212,7 +212,7 @@ class Receiver:
         if answer.length is not None:
             order.room(answer.length)
 
-    def _read(self, order: Order, part: Part, answer: Answer) -> None:
+    def _read(self, order: Order, part: PartFile, answer: Answer) -> None:
         beginning = b"" if part.size < ENOUGH else None
         pulse = Pulse(self.slowest, self.window_s, time.monotonic(), part.size)
         for piece in answer.pieces():
@@ -227,7 +227,7 @@ class Receiver:
             pulse = pulse.after(part.size, time.monotonic(), order.what)
 
     @staticmethod
-    def _is_whole(order: Order, part: Part) -> None:
+    def _is_whole(order: Order, part: PartFile) -> None:
         """Without a stated length, a connection that ends looks like the end of the file."""
         total = part.state.total
         short = (

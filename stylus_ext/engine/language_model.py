@@ -12,7 +12,7 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
-from stylus_ext.llm import ChatClient, ChatEndpoint, Place, Price, Question, chat_key, place_of
+from stylus_ext.llm import ChatClient, ChatEndpoint, ChatRequest, Place, Price, chat_key, place_of
 from stylus_ext.llm.server import CHAT_KEY, base_url
 from stylus_ext.net import Key, forget_key, keep_key, origin_of, shown
 from stylus_ext.selection.compose.llm import FAILED, ChatComposer, ChatRules
@@ -177,7 +177,7 @@ class ChatAccess:
         """
         client = self.client()
         client.ask(
-            Question(
+            ChatRequest(
                 "Answer briefly.",
                 "Say yes.",
                 schema=_CHECK,

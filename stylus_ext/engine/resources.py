@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stylus_ext.catalogue.embedders.local import SentenceTransformerEmbedder, model_files
 from stylus_ext.catalogue.refine.text import plain_lines
-from stylus_ext.catalogue.sources.civitai import Civitai, download_refusal, offer_of
+from stylus_ext.catalogue.sources.civitai import CivitaiClient, download_refusal, offer_of
 from stylus_ext.catalogue.sources.hugging_face import Hub, HubSource
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL
 from stylus_ext.catalogue.vectors import ChromaIndex, LateIndex, LentIndex
@@ -25,24 +25,24 @@ from stylus_ext.core.fetching import (
     MB,
     Caps,
     Discarded,
+    DownloadOffer,
     Fetched,
     NotFetched,
-    Offer,
     called,
     version_of,
 )
 from stylus_ext.core.ports import Embedder, Progress, Query, Reranker
 from stylus_ext.core.prompt.segmenter import Cutter
-from stylus_ext.core.settings import Downloads, Encoder, Reranking, Settings
-from stylus_ext.core.settings import Downloads as Rules
+from stylus_ext.core.settings import DownloadSettings, Encoder, Reranking, Settings
+from stylus_ext.core.settings import DownloadSettings as Rules
 from stylus_ext.core.sources import Check
 from stylus_ext.downloads import (
     DAY_S,
     Budget,
     FileDownloader,
     Ledger,
+    LoraFolderWriter,
     Receiver,
-    Shelf,
     Source,
     discard,
     write_preview,
@@ -50,7 +50,7 @@ from stylus_ext.downloads import (
 from stylus_ext.downloads.sidecars import EDGE
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
 from stylus_ext.llm.server import OPENAI, OPENAI_KEY, place_of
-from stylus_ext.net import Http, Key, KeyName, Refusal, key_for, origin_of, shown
+from stylus_ext.net import Http, HttpRefusal, Key, KeyName, key_for, origin_of, shown
 from stylus_ext.net.images import Thumbnails
 from stylus_ext.net.thumbnails import KeptPictures, RemotePictures
 from stylus_ext.selection.ranker import Ranker, cutter, ranker
@@ -70,12 +70,12 @@ def _now() -> datetime:
 class CivitaiSource:
     """`Source` over Civitai: asked for each file just before it is fetched."""
 
-    civitai: Civitai
+    civitai: CivitaiClient
     has_key: bool
     now: Callable[[], datetime] = _now
     name: str = "Civitai"
 
-    def offer(self, card: AdapterCard, check: Check) -> Offer:
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
         version = version_of(card)
         if version is None:
             raise NotFetched(
@@ -90,9 +90,11 @@ class CivitaiSource:
                 f"{called(card)} is in early access until {until}: whoever wants it sooner pays for"
                 " it on Civitai.",
             )
-        return Offer(found.file, found.size, found.sha256, found.url, found.scanned, found.stated)
+        return DownloadOffer(
+            found.file, found.size, found.sha256, found.url, found.scanned, found.stated
+        )
 
-    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
         return download_refusal(refusal, called(card), has_key=self.has_key)
 
 
@@ -186,7 +188,7 @@ class DownloadService:
         """
         first, *others = map(Path, folders)
         shelf, pictures = (
-            Shelf(first, tuple(others), names, hashes),
+            LoraFolderWriter(first, tuple(others), names, hashes),
             RemotePictures(Thumbnails(edge=EDGE)),
         )
 
@@ -203,7 +205,7 @@ class DownloadService:
 
         with closing(pictures), self.access.http() as http, self.hub.http() as hub:
             civitai = CivitaiSource(
-                Civitai(http, self.access.url, self.access.key_url), self.access.has_key()
+                CivitaiClient(http, self.access.url, self.access.key_url), self.access.has_key()
             )
             yield FromWhereItIs(
                 over(civitai, http),
@@ -220,10 +222,10 @@ class _OneAddress:
     sha256: str
     name: str = "the address"
 
-    def offer(self, card: AdapterCard, check: Check) -> Offer:  # noqa: ARG002
-        return Offer("", self.size, self.sha256, self.url, scanned=True)
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:  # noqa: ARG002
+        return DownloadOffer("", self.size, self.sha256, self.url, scanned=True)
 
-    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:  # noqa: ARG002
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:  # noqa: ARG002
         return refusal
 
 
@@ -235,7 +237,7 @@ def one_address(url: str, size: int, sha256: str, folder: Path) -> Iterator[File
         yield FileDownloader(
             _OneAddress(url, size, sha256),
             Receiver(http),
-            Shelf(folder),
+            LoraFolderWriter(folder),
             Budget(size + MB, size + MB, 0, ledger),
             ledger,
         )
@@ -255,7 +257,7 @@ class CardPictures:
     """`kept` fetches from the picture hosts of Civitai and Hugging Face alone."""
 
     folder: Path
-    rules: Downloads
+    rules: DownloadSettings
     kept: KeptPictures = field(init=False)
 
     def __post_init__(self) -> None:
@@ -287,7 +289,7 @@ ENCODER_KEY = KeyName("encoder", "STYLUS_ENCODER_KEY", OPENAI)
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
+class UnreachableReranker:
     """In place of a `Reranker` whose address cannot be used: plans go on, and say why they are not
     in its order.
     """
@@ -307,7 +309,7 @@ def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
             lambda url: key_for(folder, url, RERANK_KEY),
         )
     except InvalidInput as problem:
-        return Unreachable(f"reranking.rerank_url cannot be used. {problem}")
+        return UnreachableReranker(f"reranking.rerank_url cannot be used. {problem}")
 
 
 def reranker_address(said: Reranking) -> str:

@@ -26,7 +26,7 @@ from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import FINISHED, Jobs
-from stylus_ext.engine.server import Engine
+from stylus_ext.engine.server import EngineApp
 from stylus_ext.engine.stylus import Stylus, open_stylus
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ _GRACE_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class EngineAddress:
     """Where the engine is to be found; told when it answers."""
 
     url: str
@@ -141,7 +141,7 @@ def serve(
     settings: Settings,
     port: int,
     token: str,
-    ready: Callable[[Door], None],
+    ready: Callable[[EngineAddress], None],
     life: Life | None = None,
 ) -> bool:
     """Returns when the engine has ended, by /v1/shutdown, by a signal or as `life` wants it:
@@ -151,7 +151,7 @@ def serve(
     """
     token = _checked_token(token) or secrets.token_urlsafe(32)
     with _listening(port) as listener:
-        door = Door(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
+        door = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
@@ -189,7 +189,7 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
         life.ended("it was asked to")
         server.should_exit = True
 
-    engine = Engine(stylus, jobs, token, stop, life.used)
+    engine = EngineApp(stylus, jobs, token, stop, life.used)
     config = uvicorn.Config(
         engine,
         log_config=None,

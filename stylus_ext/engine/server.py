@@ -36,7 +36,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """An answer other than 200: its status, a code for programs and a sentence for people."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -46,7 +46,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Engine:
+class EngineApp:
     """The application; `stop` asks the server to end, `used` hears that somebody wants
     something.
     """
@@ -64,7 +64,7 @@ class Engine:
         try:
             answer = await self._answer(scope, receive)
             status = 200
-        except Refused as refused:
+        except RequestRefused as refused:
             status, answer = refused.status, _error(refused.code, refused)
         except UnknownInventory as error:
             status, answer = 409, _error("inventory", error)
@@ -76,7 +76,7 @@ class Engine:
             status, answer = 500, _error("failed", error)
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            said = Refused(
+            said = RequestRefused(
                 500,
                 "unexpected",
                 f"The engine failed unexpectedly ({type(error).__name__}); see its log.",
@@ -97,27 +97,27 @@ class Engine:
         self._admit(headers)
         method, path = scope["method"], scope["path"].strip("/").split("/")
         if path[0] != "v1":
-            raise Refused(404, "not_found", "The engine's paths begin with /v1/.")
+            raise RequestRefused(404, "not_found", "The engine's paths begin with /v1/.")
         if method == "GET":
             return await self._get(path[1:])
         if method == "POST":
             self.used()
             return await self._post(path[1:], await _body(headers, receive))
-        raise Refused(405, "method", "The engine answers GET and POST.")
+        raise RequestRefused(405, "method", "The engine answers GET and POST.")
 
     def _admit(self, headers: Mapping[str, str]) -> None:
         """A page of another site can make a browser call this port, but not under one of these
         names.
         """
         if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
-            raise Refused(
+            raise RequestRefused(
                 403,
                 "host",
                 "The engine answers only under an address of this machine, such as 127.0.0.1.",
             )
         given = headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {self.token}".encode("latin-1")):
-            raise Refused(
+            raise RequestRefused(
                 401,
                 "token",
                 "The engine wants its bearer token; engine.json in the data folder has it.",
@@ -136,7 +136,9 @@ class Engine:
                 return {"jobs": [job.as_json() for job in self.jobs.all()]}
             case ["jobs", job_id]:
                 return self.jobs.get(job_id).as_json()
-        raise Refused(404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}")
+        raise RequestRefused(
+            404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}"
+        )
 
     async def _post(self, path: list[str], payload: Any) -> dict[str, Any]:
         match path:
@@ -156,13 +158,15 @@ class Engine:
             case [name] if name in OPERATIONS and not OPERATIONS[name].long:
                 return await self._perform(name, payload)
             case [name] if name in OPERATIONS:
-                raise Refused(
+                raise RequestRefused(
                     409,
                     "job",
                     f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow"
                     " /v1/jobs/<id>.",
                 )
-        raise Refused(404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}")
+        raise RequestRefused(
+            404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}"
+        )
 
     async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
         work = asyncio.to_thread(perform, self.stylus, name, payload, self)
@@ -193,16 +197,18 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> Any:
     more = True
     while more:
         if max(length, len(data)) > LARGEST_BODY:
-            raise Refused(413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB.")
+            raise RequestRefused(
+                413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB."
+            )
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "json", "The request broke off.")
+            raise RequestRefused(400, "json", "The request broke off.")
         data += message.get("body", b"")
         more = message.get("more_body", False)
     try:
         return json.loads(data or b"{}", parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, "json", "The request's body is not JSON.") from error
+        raise RequestRefused(400, "json", "The request's body is not JSON.") from error
 
 
 def _no_number(name: str) -> NoReturn:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from stylus_ext.catalogue.identify import IdentifiedFiles, IdentifyFiles
-from stylus_ext.catalogue.refresh import Workshop
-from stylus_ext.catalogue.sources.civitai import CIVITAI_KEY, Civitai, CivitaiCatalogue
+from stylus_ext.catalogue.refresh import Ingest
+from stylus_ext.catalogue.sources.civitai import CIVITAI_KEY, CivitaiCatalogue, CivitaiClient
 from stylus_ext.catalogue.sources.hugging_face import HUB_KEY, Hub, HubCatalogue
 from stylus_ext.catalogue.sources.local.scan import digests_of
 from stylus_ext.catalogue.sync import SyncCatalogue, Synced
@@ -121,18 +121,18 @@ class CivitaiAccess(Access):
         return CIVITAI_KEY
 
     @contextmanager
-    def service(self) -> Iterator[Civitai]:
+    def service(self) -> Iterator[CivitaiClient]:
         with self.http() as http:
-            yield Civitai(http, self.url, self.key_url)
+            yield CivitaiClient(http, self.url, self.key_url)
 
     def sync(
-        self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False
+        self, shop: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
     ) -> Synced:
         with self.service() as civitai:
             return SyncCatalogue(shop)(CivitaiCatalogue(civitai), wanted, progress, afresh=afresh)
 
     def identify(
-        self, shop: Workshop, folders: Sequence[str], progress: Progress, *, again: bool = False
+        self, shop: Ingest, folders: Sequence[str], progress: Progress, *, again: bool = False
     ) -> IdentifiedFiles:
         """Files that were read and hashed before."""
         with self.service() as civitai:
@@ -142,7 +142,7 @@ class CivitaiAccess(Access):
 
     def account(self) -> str:
         with self.http() as http:
-            return Civitai(http, self.key_url).me(lambda: None)
+            return CivitaiClient(http, self.key_url).me(lambda: None)
 
 
 def _tensors(path: str, progress: Progress) -> str:
@@ -176,7 +176,7 @@ class HuggingFaceAccess(Access):
             yield Hub(http, self.url, has_key=self.has_key())
 
     def sync(
-        self, shop: Workshop, wanted: Wanted, progress: Progress, *, afresh: bool = False
+        self, shop: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
     ) -> Synced:
         with self.service() as hub:
             return SyncCatalogue(shop)(HubCatalogue(hub), wanted, progress, afresh=afresh)
@@ -186,7 +186,7 @@ class HuggingFaceAccess(Access):
             return hub.me(lambda: None)
 
 
-class Keeper(Protocol):
+class KeyHolder(Protocol):
     """Keeps the key of one service, bound to the address that the settings name."""
 
     def has_key(self) -> bool: ...
@@ -244,7 +244,7 @@ class Keys:
             "hugging_face": HuggingFaceAccess(self.folder, self.settings),
         }
 
-    def _services(self) -> Mapping[str, tuple[str, str, Keeper]]:
+    def _services(self) -> Mapping[str, tuple[str, str, KeyHolder]]:
         chat, found = ChatAccess(self.folder, self.settings.chat), self._accesses()
         return {
             "civitai": ("Civitai", found["civitai"].key_url, found["civitai"]),

@@ -11,19 +11,24 @@ from pathlib import Path
 from threading import RLock
 
 from stylus_ext.catalogue.embed import EmbedCatalogue
-from stylus_ext.catalogue.embedders import EndpointEmbedder, Noting, QuestionEmbedder, embedder_for
+from stylus_ext.catalogue.embedders import (
+    EndpointEmbedder,
+    NotingRetriever,
+    QuestionEmbedder,
+    embedder_for,
+)
 from stylus_ext.catalogue.on_disk import Inventories, NamesOnDisk, OnDisk
 from stylus_ext.catalogue.refine.rules import CardRefiner
-from stylus_ext.catalogue.refresh import HashFiles, RefreshCatalogue, Refreshed, Workshop
+from stylus_ext.catalogue.refresh import HashFiles, Ingest, RefreshCatalogue, Refreshed
 from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of
-from stylus_ext.catalogue.sources.pictures.learn import Pictures
+from stylus_ext.catalogue.sources.pictures.learn import PictureSource
 from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.catalogue.vectors import ChromaIndex, LateIndex, remembered_dimensions
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
-from stylus_ext.core.feedback import Verdicts
+from stylus_ext.core.feedback import Feedback
 from stylus_ext.core.ports import (
     CardSource,
     Composer,
@@ -46,7 +51,7 @@ from stylus_ext.engine.resources import (
     with_lent,
 )
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess, Keys
-from stylus_ext.selection.correct import Heeding
+from stylus_ext.selection.correct import FeedbackComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.recipes import FindRecipes
 from stylus_ext.selection.retrieve import retriever_for
@@ -54,7 +59,7 @@ from stylus_ext.selection.retrieve import retriever_for
 logger = logging.getLogger(__name__)
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """For a process of our own, when what it works with is loaded: else the collector walks through
     all of it again and again, a third of a second each time, in the midst of a plan. What was taken
     out before and is garbage by now goes first.
@@ -87,7 +92,7 @@ class Stylus:
     plan: PlanPrompt
     retrievers: Callable[[str], Retriever]
     composers: Callable[[str], Composer]
-    verdicts: Verdicts
+    verdicts: Feedback
     chat: ChatAccess
     refresh: RefreshCatalogue
     embed: EmbedCatalogue
@@ -103,14 +108,14 @@ class Stylus:
     tallies: Tallies
     recipes: Recipes
     find_recipes: FindRecipes
-    shop: Workshop
+    shop: Ingest
     civitai: CivitaiAccess
     hugging_face: HuggingFaceAccess
     downloads: DownloadService
     pictures: CardPictures
     told: set[Note] = field(default_factory=set)
 
-    def stock(self, progress: Progress) -> None:
+    def load_starter(self, progress: Progress) -> None:
         """Takes in the starter catalogue where it is new."""
         mark = self.folder / _STARTER_MARK
         try:
@@ -128,7 +133,7 @@ class Stylus:
     def prepare(self, progress: Progress) -> None:
         """The starter catalogue, and the vectors in step with all that there is."""
         with self.changing:
-            self.stock(progress)
+            self.load_starter(progress)
             self.bring_in_step(progress)
 
     def bring_in_step(self, progress: Progress) -> tuple[int, tuple[Note, ...]]:
@@ -153,7 +158,7 @@ class Stylus:
         if not self.settings.encoder.endpoint:
             self.plan(PlanRequest("a photo of a cat"))
             self.names()
-        settle()
+        freeze_gc()
 
     def news(self) -> list[Note]:
         """What opening had to do, or writing since, each said once."""
@@ -195,7 +200,9 @@ class Stylus:
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures, for what they say about the adapters on disk."""
         with self.changing:
-            return self.refresh(Pictures(self.picture_folders(folders), self.names()), progress)
+            return self.refresh(
+                PictureSource(self.picture_folders(folders), self.names()), progress
+            )
 
     def entry(self, text: str) -> Entry:
         """By any of its keys, by the stem of its file, or by the alias in it."""
@@ -263,10 +270,10 @@ def open_stylus(
     )
 
     def retrievers(policy: str) -> Retriever:
-        return Noting(found(policy), questions)
+        return NotingRetriever(found(policy), questions)
 
     def heeding(name: str) -> Composer:
-        return Heeding(chat.composer(name), store, store.verdicts)
+        return FeedbackComposer(chat.composer(name), store, store.verdicts)
 
     return Stylus(
         folder=folder,
@@ -296,7 +303,7 @@ def open_stylus(
         tallies=store.beside.tallies,
         recipes=store.beside.recipes,
         find_recipes=FindRecipes(questions),
-        shop=Workshop(store, refresh, embed, changing, store.memory),
+        shop=Ingest(store, refresh, embed, changing, store.memory),
         civitai=access,
         hugging_face=hub,
         downloads=DownloadService(folder, settings.downloads, access, hub),

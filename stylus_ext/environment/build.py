@@ -22,14 +22,14 @@ from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
     Environment,
+    EnvironmentPart,
     Home,
-    Part,
     current_keys,
     short_key,
 )
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.pip import Pip, compile_folder
-from stylus_ext.environment.progress import Meter, Progress, megabytes, write_progress
+from stylus_ext.environment.progress import BuildProgress, Meter, megabytes, write_progress
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ _SPARE = 1.15
 class BuildOptions:
     """What a build can be told; the tests bring a folder of wheels, and a disk without space."""
 
-    show: Callable[[Progress], None] = lambda _: None
+    show: Callable[[BuildProgress], None] = lambda _: None
     on_wait: Callable[[Holder | None], None] | None = None
     wait_s: float = 3600.0
     pip_extra: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ def build(environment: Environment, options: BuildOptions) -> None:
             )
             _leave_word(home, told)
             raise SetupProblem(f"{told} Details: {home.log}") from error
-        write_progress(home.progress, Progress("ready", finished=True))
+        write_progress(home.progress, BuildProgress("ready", finished=True))
 
 
 def _leave_word(home: Home, sentence: str) -> None:
@@ -144,7 +144,7 @@ def _leave_word(home: Home, sentence: str) -> None:
     the same.
     """
     with contextlib.suppress(OSError):
-        write_progress(home.progress, Progress("stopped", error=sentence, finished=True))
+        write_progress(home.progress, BuildProgress("stopped", error=sentence, finished=True))
 
 
 def _build(environment: Environment, options: BuildOptions) -> None:
@@ -165,7 +165,9 @@ def _build(environment: Environment, options: BuildOptions) -> None:
     remove_replaced(environment)
 
 
-def _check_space(environment: Environment, missing: list[Part], options: BuildOptions) -> None:
+def _check_space(
+    environment: Environment, missing: list[EnvironmentPart], options: BuildOptions
+) -> None:
     pairs = [megabytes(part) for part in missing]
     needed = int(sum(download + disk for download, disk in pairs) * _SPARE)
     free = options.free_bytes(environment.home.folder) // machine.MEGABYTE
@@ -185,7 +187,7 @@ class Workplace:
     options: BuildOptions
 
 
-def _fill(environment: Environment, part: Part, at: Workplace) -> None:
+def _fill(environment: Environment, part: EnvironmentPart, at: Workplace) -> None:
     new = part.folder.with_name(f"new-{part.folder.name}")
     began = time.monotonic()
     at.meter.begin(part)
@@ -229,7 +231,9 @@ def _refuse_cuda(pip: Pip, attempt: machine.Attempt, cpu_index: str) -> None:
         )
 
 
-def _write_manifest(environment: Environment, part: Part, folder: Path, seconds: float) -> None:
+def _write_manifest(
+    environment: Environment, part: EnvironmentPart, folder: Path, seconds: float
+) -> None:
     found = [
         path.name.removesuffix(".dist-info").rsplit("-", 1) for path in folder.glob("*.dist-info")
     ]

@@ -13,7 +13,7 @@ from typing import TextIO
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.files import Holder, is_locked
 from stylus_ext.environment.layout import BUILD_LOCK, Environment, Home
-from stylus_ext.environment.progress import Progress, read_progress
+from stylus_ext.environment.progress import BuildProgress, read_progress
 from stylus_ext.environment.run_in_env import ALONE_VARIABLE, command, main_command, variables
 
 # Where nobody rewrites a line, say again where we are.
@@ -29,7 +29,7 @@ class Bar:
         self._stream, self._live, self._step, self._width = stream, stream.isatty(), "", 0
         self._last = 0.0
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: BuildProgress) -> None:
         """Shows one state."""
         line = progress.line()
         if self._live:

@@ -20,7 +20,7 @@ BUILD_LOCK = "build"
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class LockFile:
     """One lock file as read: its text, the Pythons it is for, and what it announces."""
 
     path: Path
@@ -40,7 +40,7 @@ class Lock:
         return {name: version for name, version in lines if not name.startswith("#")}
 
 
-def read_lock(path: Path) -> Lock:
+def read_lock(path: Path) -> LockFile:
     """Reads a lock and the two comments that speak to the builder."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def read_lock(path: Path) -> Lock:
             name, value = line[2:].split(": ", 1)
             said[name] = value
     numbers = [int(word) for word in said.get("megabytes", "").split() if word.isdigit()] or [0, 0]
-    return Lock(path, text, tuple(said.get("pythons", "").split()), numbers[0], numbers[-1])
+    return LockFile(path, text, tuple(said.get("pythons", "").split()), numbers[0], numbers[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EnvironmentPart:
     """One folder to be filled by pip: from a lock, or (without one) with torch."""
 
     folder: Path
-    lock: Lock | None
+    lock: LockFile | None
 
     @property
     def ready(self) -> bool:
@@ -105,7 +105,7 @@ class Environment:
 
     home: Home
     key: str
-    parts: tuple[Part, ...]
+    parts: tuple[EnvironmentPart, ...]
     torch: Torch
     keep: frozenset[str]
     lock_keys: frozenset[str]
@@ -152,10 +152,12 @@ def plan_environment(
     chosen = torch or machine.choose(name, machine.engine_search_path())
     extra = read_lock(locks / "test.txt")
     key = short_key(lock.text, python, name, f"{chosen.version} {chosen.reused}")
-    parts = [Part(home.folder / key, lock)]
+    parts = [EnvironmentPart(home.folder / key, lock)]
     if not chosen.reused:
-        parts.append(Part(home.folder / f"torch-{chosen.version}-{python.replace('.', '')}", None))
-    tools = Part(home.folder / f"t{short_key(extra.text, python, name)}", extra)
+        parts.append(
+            EnvironmentPart(home.folder / f"torch-{chosen.version}-{python.replace('.', '')}", None)
+        )
+    tools = EnvironmentPart(home.folder / f"t{short_key(extra.text, python, name)}", extra)
     keep = frozenset(part.folder.name for part in (*parts, tools))
     lock_keys = frozenset(short_key(one.text) for one in (lock, extra))
     return Environment(

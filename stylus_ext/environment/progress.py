@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stylus_ext.environment.files import put_in_place
-from stylus_ext.environment.layout import Part
+from stylus_ext.environment.layout import EnvironmentPart
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BuildProgress:
     """Where a build is; `error` is the sentence it ended with, `finished` says that it ended."""
 
     step: str
@@ -36,7 +36,7 @@ class Progress:
         return f"[{bar:<24}] {self.step}: {self.done_mb} of about {self.total_mb} MB{left}"
 
 
-def write_progress(path: Path, progress: Progress) -> None:
+def write_progress(path: Path, progress: BuildProgress) -> None:
     """Puts the file in place in one step."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     said = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
@@ -44,11 +44,11 @@ def write_progress(path: Path, progress: Progress) -> None:
     put_in_place(temporary, path)  # who shows it may be reading it just now
 
 
-def read_progress(path: Path) -> Progress | None:
+def read_progress(path: Path) -> BuildProgress | None:
     """What the file says; None when there is none, or it is none of ours."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return Progress(**said)
+        return BuildProgress(**said)
     except (OSError, ValueError, TypeError):
         return None
 
@@ -58,7 +58,7 @@ TORCH_MB = (195, 640)
 _COMPILED = 1.18
 
 
-def megabytes(part: Part) -> tuple[int, int]:
+def megabytes(part: EnvironmentPart) -> tuple[int, int]:
     """About how much a part needs: to download, and on disk with its byte code."""
     download, unpacked = (
         TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
@@ -71,19 +71,21 @@ class Meter:
     with it: then the folder shrinks, and what was fetched still counts.
     """
 
-    def __init__(self, path: Path, parts: Sequence[Part], show: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, path: Path, parts: Sequence[EnvironmentPart], show: Callable[[BuildProgress], None]
+    ) -> None:
         self._path, self._show = path, show
         self._total = sum(sum(megabytes(part)) for part in parts)
         self._began = time.monotonic()
         self._before = self._fetched = self._most = 0
         self._upto = 0
 
-    def begin(self, part: Part) -> None:
+    def begin(self, part: EnvironmentPart) -> None:
         """Whatever comes now is of this part."""
         self._before, self._fetched = self._upto, 0
         self._upto = self._before + sum(megabytes(part))
 
-    def fetched(self, part: Part) -> None:
+    def fetched(self, part: EnvironmentPart) -> None:
         """What was downloaded has become the folder, and is gone from beside it."""
         self._fetched = megabytes(part)[0]
 
@@ -93,6 +95,6 @@ class Meter:
         spent = time.monotonic() - self._began
         rate = self._most / spent if spent > 1 else 0.0
         eta = int((self._total - self._most) / rate) if rate > 0 else None
-        progress = Progress(step, self._most, self._total, eta)
+        progress = BuildProgress(step, self._most, self._total, eta)
         write_progress(self._path, progress)
         self._show(progress)

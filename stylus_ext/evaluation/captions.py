@@ -71,7 +71,7 @@ def vocabulary(lessons: Sequence[CutLesson]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class LabelledCaption:
     """Lessons beside each other: which word stands where around each run, as places in `words`, the
     last of which is nobody's.
 
@@ -89,7 +89,7 @@ class Sheet:
     lengths: tuple[int, ...]
 
 
-def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> Sheet:
+def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> LabelledCaption:
     words = [known.get(word, UNKNOWN) for each in lessons for word in each.found.words]
     lengths = tuple(len(each.found.words) for each in lessons)
     runs = [len(each.found.places) for each in lessons]
@@ -100,7 +100,7 @@ def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> Sheet:
     before, after = np.where(beside < 0, len(words), beside + base[:, None]).T
     edges = np.stack((before, first, behind - 1, after), axis=1)
     classes = np.concatenate([each.found.classes for each in lessons])
-    return Sheet(
+    return LabelledCaption(
         np.array([*words, NOBODY], dtype=np.int64),
         np.concatenate([classes, np.zeros_like(classes[:1])]),
         edges,
@@ -155,7 +155,7 @@ def _net(words: int) -> Any:
     return torch.nn.ModuleList([vectors, inner, torch.nn.Linear(HIDDEN, 1)])
 
 
-def _worth(net: Any, page: Sheet) -> Any:
+def _worth(net: Any, page: LabelledCaption) -> Any:
     import torch
 
     words = torch.from_numpy(page.words)
@@ -213,7 +213,7 @@ def _whole(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> No
         (-(better * chances).mean() * 10).backward()
 
 
-def _tries(page: Sheet, worth: Any) -> tuple[Any, Any]:
+def _tries(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
     """Random cuts of each caption: the logarithm of the chance of each, and what it gains."""
     import torch
 

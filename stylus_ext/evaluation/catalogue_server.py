@@ -107,14 +107,14 @@ def _pages(models: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
         yield json.dumps({"items": models[start:after], "metadata": metadata}).encode()
 
 
-class Server(socketserver.ThreadingTCPServer):
+class CatalogueServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     pages: Mapping[str, Sequence[bytes]]
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
+class CatalogueHandler(BaseHTTPRequestHandler):
+    server: CatalogueServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main(arguments: Sequence[str]) -> int:
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with CatalogueServer(("127.0.0.1", 0), CatalogueHandler) as server:
         server.pages = pages(int(arguments[0]), int(arguments[1]))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")

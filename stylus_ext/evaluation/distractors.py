@@ -38,7 +38,7 @@ LET_THROUGH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinePosition:
     """How far along the line the right adapter of a prompt lies, or, where nothing fits, the
     best.
     """
@@ -85,7 +85,7 @@ def _places(
     asked: Sequence[Mapping[str, Any]],
     part: tuple[int, int],
     progress: Progress,
-) -> Iterator[Place]:
+) -> Iterator[LinePosition]:
     number, parts = part
     mine = [card for card in known if part_of(id_of(card.key), parts) == number]
     ids = {id_of(card.key) for card in mine}
@@ -104,7 +104,9 @@ def _places(
             stylus.close()
 
 
-def _place(record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate]) -> Iterator[Place]:
+def _place(
+    record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate]
+) -> Iterator[LinePosition]:
     """None where the prompt is of the other regime than its kind; what is not found at all lies
     nowhere on the line.
     """
@@ -116,10 +118,10 @@ def _place(record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate])
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
         signs = np.array([candidate.signs for candidate in looked_at], dtype=np.float32)
         line = float(ranker_in_use().of(is_tags).line(signs).max()) if looked_at else NOWHERE
-        yield Place(regime, not gold, line)
+        yield LinePosition(regime, not gold, line)
 
 
-def _rows(sizes: Sequence[tuple[int, Sequence[Place]]]) -> Iterator[dict[str, Any]]:
+def _rows(sizes: Sequence[tuple[int, Sequence[LinePosition]]]) -> Iterator[dict[str, Any]]:
     """One threshold for all sizes, found at the first, and one that moves from there as the
     product's does.
     """
@@ -141,7 +143,7 @@ def _rows(sizes: Sequence[tuple[int, Sequence[Place]]]) -> Iterator[dict[str, An
 
 
 def _shares(
-    places: Sequence[Place], regime: str, threshold: float, further: float
+    places: Sequence[LinePosition], regime: str, threshold: float, further: float
 ) -> dict[str, float]:
     nothing = np.array([place.line for place in places if place.nothing and place.regime == regime])
     meant = np.array(

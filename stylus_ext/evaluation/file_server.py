@@ -18,7 +18,7 @@ from pathlib import Path
 _PIECE = 4 * 1024 * 1024
 
 
-class Server(socketserver.ThreadingTCPServer):
+class FileServer(socketserver.ThreadingTCPServer):
     """Serves one file, whatever is asked for."""
 
     daemon_threads = True
@@ -26,8 +26,8 @@ class Server(socketserver.ThreadingTCPServer):
     file = Path()
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
+class FileHandler(BaseHTTPRequestHandler):
+    server: FileServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with FileServer(("127.0.0.1", 0), FileHandler) as server:
         server.file = Path(sys.argv[1])
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.server_address[1]}\n")

@@ -29,7 +29,7 @@ from stylus_ext.core.refining import Expense, RefineLimits
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.operations.refine import RefineWish, chat_refiner, run_refiner
 from stylus_ext.engine.resources import tokens_of
-from stylus_ext.engine.stylus import Stylus, open_stylus, settle
+from stylus_ext.engine.stylus import Stylus, freeze_gc, open_stylus
 from stylus_ext.evaluation import chat_server
 from stylus_ext.evaluation.selection import cards
 
@@ -56,7 +56,7 @@ def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS
             stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
         )  # the connections are there, the library is loaded
         _fill(stylus, REFINER_WARM, cards)
-        settle()  # as an engine does
+        freeze_gc()  # as an engine does
         bare = _bare(url, cards)
         began = time.perf_counter()
         report = run_refiner(

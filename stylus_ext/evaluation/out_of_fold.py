@@ -21,7 +21,7 @@ from stylus_ext.core.composition import Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.engine.stylus import open_stylus
-from stylus_ext.evaluation.ranker import FOLDS, Lesson, lesson, trained, without
+from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, lesson, trained, without
 from stylus_ext.evaluation.selection import (
     Run,
     asking,
@@ -34,7 +34,7 @@ from stylus_ext.evaluation.selection import (
     separations,
     write_ranking,
 )
-from stylus_ext.selection.ranker import SIGNS, Floats, Ranker, Weights, values_of
+from stylus_ext.selection.ranker import SIGNS, Floats, Ranker, RankerWeights, values_of
 
 DEPTH = 400
 """Candidates a prompt that the ranker may put in another order."""
@@ -49,7 +49,7 @@ FOR_NOTHING = {"captions": ("none:lexical", "none:composer-none"), "tags": ("non
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EvaluatedQuery:
     """One prompt of the benchmark, put once, and what the ranker of its fold made of it."""
 
     record: Mapping[str, Any]
@@ -59,7 +59,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class FoldResult:
     """One prompt of the benchmark and what was found for it: all of it as a lesson, and the first
     of it as candidates.
 
@@ -68,7 +68,7 @@ class Kept:
 
     record: Mapping[str, Any]
     query: Query
-    lesson: Lesson
+    lesson: TrainingExample
     ids: tuple[str, ...]
     found: Candidates
 
@@ -80,13 +80,13 @@ def kept_of(
     retriever: Retriever,
     creators: Mapping[str, str],
     progress: Progress,
-) -> Iterator[Kept]:
+) -> Iterator[FoldResult]:
     for number, record in enumerate(queries):
         progress.report("looking", number, len(queries))
         query = ask(record, replace(limits, candidates=DEPTH))
         found = retriever.find(query)
         first = tuple(replace(candidate, signs=()) for candidate in found.found[:KEPT])
-        yield Kept(
+        yield FoldResult(
             record,
             replace(query, limits=limits),
             lesson(record, query.prompt.is_tags, found, creators),
@@ -95,16 +95,20 @@ def kept_of(
         )
 
 
-def asked_anew(kept: Sequence[Kept], rankers: Mapping[int, Ranker]) -> Iterator[Asked]:
+def asked_anew(
+    kept: Sequence[FoldResult], rankers: Mapping[int, Ranker]
+) -> Iterator[EvaluatedQuery]:
     for each in kept:
         if not each.ids:  # no numbers, no columns
-            yield Asked(each.record, each.query, (), each.found)
+            yield EvaluatedQuery(each.record, each.query, (), each.found)
             continue
         ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
         scores = ranker.scores(signs, is_tags)
         ranking = tuple(each.ids[place] for place in np.argsort(-scores, kind="stable")[:RANKED])
         found = rescored(each.found, scores, ranker.sureties(signs, is_tags))
-        yield Asked(each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED]))
+        yield EvaluatedQuery(
+            each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED])
+        )
 
 
 def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
@@ -130,13 +134,13 @@ def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
 def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
     """With the half of each line moved up."""
     tags, captions = (
-        Weights(held.net, replace(held.line, half=held.line.half + shift[name]))
+        RankerWeights(held.net, replace(held.line, half=held.line.half + shift[name]))
         for name, held in (("tags", ranker.tags), ("captions", ranker.captions))
     )
     return replace(ranker, tags=tags, captions=captions)
 
 
-def shifts(asked: Sequence[Asked], composer: Composer) -> dict[str, float]:
+def shifts(asked: Sequence[EvaluatedQuery], composer: Composer) -> dict[str, float]:
     """How far the halves must move so that the wanted share of prompts for which nothing fits is
     left alone by the composer.
     """
@@ -168,7 +172,9 @@ def creators_of(catalogue: Path) -> dict[str, str]:
     return {id_of(card.key): card.creator for card in cards(catalogue)}
 
 
-def rankers_of(lessons: Sequence[Lesson], progress: Progress) -> tuple[Ranker, list[Ranker]]:
+def rankers_of(
+    lessons: Sequence[TrainingExample], progress: Progress
+) -> tuple[Ranker, list[Ranker]]:
     """That of all lessons, and for each fold the one that has not seen it."""
     found: list[Ranker] = []
     for fold in (None, *range(FOLDS)):
@@ -177,7 +183,7 @@ def rankers_of(lessons: Sequence[Lesson], progress: Progress) -> tuple[Ranker, l
     return found[0], found[1:]
 
 
-def runs_of(asked: Sequence[Asked], composer: Composer) -> Iterator[Run]:
+def runs_of(asked: Sequence[EvaluatedQuery], composer: Composer) -> Iterator[Run]:
     for each in asked:
         picked = composer.compose(each.query, each.found).picks
         yield Run(
@@ -188,7 +194,7 @@ def runs_of(asked: Sequence[Asked], composer: Composer) -> Iterator[Run]:
         )
 
 
-def shifted(each: Asked, shift: Mapping[str, float]) -> Asked:
+def shifted(each: EvaluatedQuery, shift: Mapping[str, float]) -> EvaluatedQuery:
     """With the sureties that the moved halves give."""
     move = shift["tags" if each.query.prompt.is_tags else "captions"]
     again = tuple(
@@ -231,7 +237,7 @@ def run_training(
 
 
 def _finished(
-    whole: Ranker, asked: Sequence[Asked], composer: Any, out: Path, ranking: Path | None
+    whole: Ranker, asked: Sequence[EvaluatedQuery], composer: Any, out: Path, ranking: Path | None
 ) -> dict[str, Any]:
     shift = shifts(asked, composer)
     write(halved(whole, shift), out)

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation.selection import id_of, kind_of
-from stylus_ext.selection.ranker import FAR, Line, Net, Ranker, Weights
+from stylus_ext.selection.ranker import FAR, Calibration, Net, Ranker, RankerWeights
 
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingExample:
     """One prompt: a line of `signs` a candidate, which of them are right, and the fold of each
     one's creator.
     """
@@ -65,11 +65,11 @@ def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int
 
 def lesson(
     query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]
-) -> Lesson:
+) -> TrainingExample:
     golds = {item["id"] for item in query["gold"]}
     ids = [id_of(candidate.key) for candidate in found.found]
     fold, folds = folds_of(query, creators)
-    return Lesson(
+    return TrainingExample(
         kind_of(query),
         is_tags,
         fold,
@@ -81,14 +81,14 @@ def lesson(
     )
 
 
-def without(lessons: Iterable[Lesson], fold: int | None) -> Iterator[Lesson]:
+def without(lessons: Iterable[TrainingExample], fold: int | None) -> Iterator[TrainingExample]:
     """The lessons from which what will be asked in this fold may learn; None leaves out nothing."""
     for each in lessons:
         if fold is None:
             yield each
         elif fold not in each.folds:
             mine = each.owners != fold
-            yield Lesson(
+            yield TrainingExample(
                 each.kind,
                 each.is_tags,
                 each.fold,
@@ -100,7 +100,7 @@ def without(lessons: Iterable[Lesson], fold: int | None) -> Iterator[Lesson]:
             )
 
 
-def spread(lessons: Sequence[Lesson]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def spread(lessons: Sequence[TrainingExample]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of every sign over all that was found."""
     every = np.concatenate([each.signs for each in lessons])
     return every.mean(axis=0), every.std(axis=0) + np.float32(1e-3)
@@ -121,7 +121,7 @@ STEEPNESS = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingOptions:
     """How the networks of one regime are trained; `base` is how much the fixed weights say beside
     them.
 
@@ -141,7 +141,7 @@ class Recipe:
     decay: float = 1e-2
 
 
-TAGS = Recipe(
+TAGS = TrainingOptions(
     32,
     0.2,
     2e-3,
@@ -152,7 +152,7 @@ TAGS = Recipe(
     ("none:human-no-lora",),
     ("named", "human-lora-use:lora-page-multi"),
 )
-CAPTIONS = Recipe(
+CAPTIONS = TrainingOptions(
     16,
     0.3,
     3e-3,
@@ -165,13 +165,15 @@ CAPTIONS = Recipe(
 )
 
 
-def trained(lessons: Sequence[Lesson], signs: Sequence[str]) -> Ranker:
+def trained(lessons: Sequence[TrainingExample], signs: Sequence[str]) -> Ranker:
     regimes = []
     for is_tags, recipe in ((True, TAGS), (False, CAPTIONS)):
         mine = [each for each in lessons if each.is_tags is is_tags and len(each.signs)]
         mean, scale = spread(mine)
         regimes.append(
-            Weights(_net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale))
+            RankerWeights(
+                _net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale)
+            )
         )
     return Ranker(tuple(signs), *regimes)
 
@@ -182,14 +184,18 @@ def _near(
     return np.clip((signs - mean) / scale, -FAR, FAR).astype(np.float32)
 
 
-def _best(each: Lesson, score: int, most: int) -> NDArray[np.int64]:
+def _best(each: TrainingExample, score: int, most: int) -> NDArray[np.int64]:
     """The best by the fixed weights, and all that are right."""
     order = np.argsort(-each.signs[:, score], kind="stable")[:most]
     return np.union1d(order, np.flatnonzero(each.right))
 
 
 def _net(
-    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
+    lessons: Sequence[TrainingExample],
+    signs: Sequence[str],
+    recipe: TrainingOptions,
+    mean: Any,
+    scale: Any,
 ) -> Net:
     import torch
 
@@ -214,7 +220,9 @@ def _net(
     return Net(mean, scale, linear, hidden, bias, out, recipe.base)
 
 
-def _member(tensors: Sequence[Any], recipe: Recipe, seed: int) -> tuple[NDArray[np.float32], ...]:
+def _member(
+    tensors: Sequence[Any], recipe: TrainingOptions, seed: int
+) -> tuple[NDArray[np.float32], ...]:
     import torch
 
     values, right, there, weights = tensors
@@ -251,13 +259,17 @@ def _member(tensors: Sequence[Any], recipe: Recipe, seed: int) -> tuple[NDArray[
 
 
 def _line(
-    lessons: Sequence[Lesson], signs: Sequence[str], recipe: Recipe, mean: Any, scale: Any
-) -> Line:
+    lessons: Sequence[TrainingExample],
+    signs: Sequence[str],
+    recipe: TrainingOptions,
+    mean: Any,
+    scale: Any,
+) -> Calibration:
     import torch
 
     score, columns = list(signs).index("score"), [list(signs).index(name) for name in recipe.line]
 
-    def table(each: Lesson, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    def table(each: TrainingExample, places: NDArray[np.int64]) -> NDArray[np.float32]:
         return _near(each.signs[places], mean, scale)[:, columns]
 
     meant, others, weights = [], [], []
@@ -299,8 +311,8 @@ def _line(
     found = torch.nn.functional.softplus(loose).detach().numpy()
     whole = np.zeros(len(signs), dtype=np.float32)
     whole[columns] = found / found.sum() * STEEPNESS
-    line = Line(mean, scale, whole, 0.0)
-    return Line(
+    line = Calibration(mean, scale, whole, 0.0)
+    return Calibration(
         mean,
         scale,
         whole,

@@ -34,7 +34,7 @@ _BUDGETS = {"search_p50_ms": "<= 50 at 100,000", "search_p95_ms": "<= 150 at 100
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class EngineHttp:
     """The engine's, on one connection, as a page keeps it."""
 
     connection: http.client.HTTPConnection
@@ -67,7 +67,7 @@ def measure(
         with closing(
             http.client.HTTPConnection(urlsplit(said["url"]).netloc, timeout=_PATIENCE_S)
         ) as connection:
-            door = Door(connection, said["token"])
+            door = EngineHttp(connection, said["token"])
             _settled(door, progress)
             return {"entries": entries} | _asked(door, searches, progress)
 
@@ -99,7 +99,7 @@ def keystrokes(number: int, seed: int = 8) -> Iterator[str]:
                 return
 
 
-def _asked(door: Door, searches: int, progress: Progress) -> dict[str, Any]:
+def _asked(door: EngineHttp, searches: int, progress: Progress) -> dict[str, Any]:
     typed = []
     for place, text in enumerate(keystrokes(searches)):
         progress.report("searching", place, searches)
@@ -144,7 +144,7 @@ def _pages() -> Iterator[tuple[int, dict[str, Any]]]:
             yield page, dict(keep)
 
 
-def _settled(door: Door, progress: Progress) -> None:
+def _settled(door: EngineHttp, progress: Progress) -> None:
     """What an engine does by itself after its start is over."""
     until = time.monotonic() + _PATIENCE_S
     while any(job["state"] in ("waiting", "running") for job in door.ask("GET", "jobs")["jobs"]):
@@ -154,7 +154,7 @@ def _settled(door: Door, progress: Progress) -> None:
         time.sleep(0.2)
 
 
-def _timed(door: Door, asked: Sequence[tuple[str, str, dict[str, Any] | None]]) -> float:
+def _timed(door: EngineHttp, asked: Sequence[tuple[str, str, dict[str, Any] | None]]) -> float:
     began = time.perf_counter()
     for method, path, payload in asked:
         door.ask(method, path, payload)

@@ -36,20 +36,20 @@ _HOOKS = (
 )
 
 
-class Part:
+class StandInComponent:
     """Any component: it keeps its value, and takes every event."""
 
     count = 0
 
     def __init__(self, value: Any = None, **said: Any) -> None:
-        Part.count += 1
-        self._id = Part.count
+        StandInComponent.count += 1
+        self._id = StandInComponent.count
         self.value, self.elem_id = value, said.get("elem_id")
         page = Context.root_block
         if page is not None:
             page.blocks[self._id] = self
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> StandInComponent:
         return self
 
     def __exit__(self, *problem: object) -> None: ...
@@ -137,7 +137,7 @@ class Host:
             },
             "script_callbacks": {name: self._register(name) for name in names},
             "paths_internal": {"data_path": str(data)},
-            "ui_components": {"InputAccordion": Part},
+            "ui_components": {"InputAccordion": StandInComponent},
             "infotext_utils": {"parse_generation_parameters": lambda _: {}},
             "sd_models": {"model_data": SimpleNamespace(sd_model=model), "checkpoint_aliases": {}},
         }
@@ -156,7 +156,7 @@ class Host:
             "update": dict,
             "__version__": "3.41.2",
             "__path__": [],
-            **dict.fromkeys(widgets, Part),
+            **dict.fromkeys(widgets, StandInComponent),
         }
         networks = {
             "available_networks": self.files,
@@ -173,7 +173,9 @@ class Host:
                 "networks": _module("networks", networks),
                 "starlette": _module("starlette", {"__path__": []}),
                 "starlette.routing": _module("starlette.routing", routing),
-                "starlette.responses": _module("starlette.responses", {"JSONResponse": Part}),
+                "starlette.responses": _module(
+                    "starlette.responses", {"JSONResponse": StandInComponent}
+                ),
             }
         )
 
@@ -200,7 +202,7 @@ class Host:
         for script, is_img2img in zip(found, (False, True), strict=True):
             script.title(), script.show(is_img2img)
             script.after_component(
-                Part(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"),
+                StandInComponent(elem_id="img2img_prompt" if is_img2img else "txt2img_prompt"),
                 elem_id="txt2img_prompt",
             )
             script.controls = script.ui(is_img2img)
@@ -283,7 +285,7 @@ def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         "startup_ms": took * 1000,
         "startup_cpu_ms": busy * 1000,
         "modules": ours,
-        "components": Part.count,
+        "components": StandInComponent.count,
         "also_imported": [name for name in new if name not in ours],
     }
 

@@ -29,7 +29,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class AllowedHosts:
     """`flags` are the WebUI's; `is_open` says that others than this machine may call."""
 
     flags: object

@@ -28,7 +28,7 @@ FINISHED = frozenset({"done", "failed", "cancelled"})
 _TROUBLE = (StylusError, EngineRefusal)
 
 
-class Client(Protocol):
+class FetchApi(Protocol):
     """The engine's jobs, as `engine_client` asks for them."""
 
     def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
@@ -41,7 +41,7 @@ class FetchStopped(Cancelled):
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class FetchOutcome:
     """By key the stem of what lies in the folders now, what of it is new as sentences, and by key
     why the others do not.
     """
@@ -52,7 +52,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Hall:
+class FetchUi:
     """Where the user waits: what is shown to him, and his buttons. `longest_s` 0 waits until it is
     there.
     """
@@ -63,9 +63,11 @@ class Hall:
     longest_s: float = 0.0
 
 
-def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], hall: Hall) -> Came:
+def fetch(
+    client: FetchApi, files: Sequence[MissingFile], folders: Sequence[str], hall: FetchUi
+) -> FetchOutcome:
     """What does not come is in the answer; only the end of the whole generation is raised."""
-    errand = _Errand(
+    errand = _HostFetch(
         client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)}
     )
     named = _named(files)
@@ -98,12 +100,12 @@ def fetch(client: Client, files: Sequence[MissingFile], folders: Sequence[str], 
     return _came(errand, files)
 
 
-class _Errand:
+class _HostFetch:
     """One job of the engine, in a thread of its own: an engine that does not answer keeps nobody
     from pressing Interrupt.
     """
 
-    def __init__(self, client: Client, payload: Mapping[str, Any]) -> None:
+    def __init__(self, client: FetchApi, payload: Mapping[str, Any]) -> None:
         self._client, self._payload = client, payload
         self._left = threading.Event()
         self.over = threading.Event()
@@ -138,7 +140,7 @@ class _Errand:
             self.job = self._client.job(job_id)
 
 
-def _came(errand: _Errand, files: Sequence[MissingFile]) -> Came:
+def _came(errand: _HostFetch, files: Sequence[MissingFile]) -> FetchOutcome:
     result = errand.job.get("result")
     if errand.problem or errand.job.get("state") != "done" or not isinstance(result, Mapping):
         why = errand.problem or str(errand.job.get("error") or "the engine did not say why")
@@ -149,12 +151,14 @@ def _came(errand: _Errand, files: Sequence[MissingFile]) -> Came:
         for one in result["fetched"]
         if one["new"]
     )
-    return Came({str(one["key"]): str(one["stem"]) for one in result["fetched"]}, told, failed)
+    return FetchOutcome(
+        {str(one["key"]): str(one["stem"]) for one in result["fetched"]}, told, failed
+    )
 
 
-def _none(files: Sequence[MissingFile], why: str) -> Came:
+def _none(files: Sequence[MissingFile], why: str) -> FetchOutcome:
     ends = "" if why.endswith((".", "?", "!")) else "."
-    return Came(
+    return FetchOutcome(
         failed={str(file.key): f"{file.name} {why}{ends}"[:_LONGEST_TEXT] for file in files}
     )
 

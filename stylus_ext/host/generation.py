@@ -29,10 +29,10 @@ from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchStopped
-from stylus_ext.host.infotext import Work, texts_of, write
-from stylus_ext.host.plan_request import Inquiry, Reaching, waits
-from stylus_ext.host.planner import Desk, Made
-from stylus_ext.host.rewrite import Ask, Job, Picture, Rewritten, Texts, rewrite
+from stylus_ext.host.infotext import AppliedGeneration, texts_of, write
+from stylus_ext.host.plan_request import FetchThenPlan, PlanRequestBuilder, waits
+from stylus_ext.host.planner import MadePicture, Planner
+from stylus_ext.host.rewrite import Ask, BatchJob, Picture, Rewritten, Texts, rewrite
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _NOTE = "The last picture has the seed of the first and none of the chosen LoRAs
 _NOTES = "The last batch has the seeds of the first and none of the chosen LoRAs, to compare with."
 
 
-def with_base(job: Job, rewritten: Rewritten, ask: Ask) -> Rewritten:
+def with_base(job: BatchJob, rewritten: Rewritten, ask: Ask) -> Rewritten:
     """What the plan writes besides adapters stands in it too, so that the adapters are the whole
     difference.
     """
@@ -105,9 +105,9 @@ class Generation:
 
     p: Any
     values: PanelValues
-    desk: Desk
+    desk: Planner
 
-    def run(self, notes: Sequence[Note]) -> Work:
+    def run(self, notes: Sequence[Note]) -> AppliedGeneration:
         """Plans, then writes; a trouble becomes a note, and the prompts stay."""
         told = [*notes, *self.desk.notes]
         before = texts_of(self.p)
@@ -120,16 +120,20 @@ class Generation:
                 else _INTERRUPTED
             )
             told.append(Note("cancelled", said))
-            return Work(before, (), infotext.of_generation(self.values, "", told), told)
+            return AppliedGeneration(
+                before, (), infotext.of_generation(self.values, "", told), told
+            )
         except _TROUBLE as error:
             logger.info("no plan: %s", error)
             told.append(
                 Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}")
             )
-            return Work(before, (), infotext.of_generation(self.values, "", told), told)
+            return AppliedGeneration(
+                before, (), infotext.of_generation(self.values, "", told), told
+            )
         told += rewritten.notes
         write(self.p, rewritten.texts)
-        work = Work(
+        work = AppliedGeneration(
             rewritten.texts,
             rewritten.pictures,
             infotext.of_generation(self.values, family, told),
@@ -145,7 +149,7 @@ class Generation:
         self.desk.downloads.take_in()
         inquiry, family, notes = self.inquiry()
         settings, told = self.desk.composing.allowed(
-            self.p, inquiry.settings, options.patience().ready_s
+            self.p, inquiry.settings, options.timeouts().ready_s
         )
         inquiry, notes = replace(inquiry, settings=settings), [*_unlisted(before), *notes, *told]
         if not inquiry.stems and family == UNKNOWN:
@@ -155,7 +159,7 @@ class Generation:
             return Rewritten(before, pictures, tuple(notes)), family
         corrections, said = self._corrections(family)
         inquiry = replace(inquiry, description=self._description(before), corrections=corrections)
-        job = Job(before, self._batch_size(), self._seeds(), inquiry.settings, self._allowed())
+        job = BatchJob(before, self._batch_size(), self._seeds(), inquiry.settings, self._allowed())
         ask, more = self._reach(inquiry, job, family)
         rewritten = rewrite(job, ask)
         if self.values.compare and any(picture.on for picture in rewritten.pictures):
@@ -163,16 +167,16 @@ class Generation:
             make_room(self.p, job.batch_size)
         return replace(rewritten, notes=(*notes, *said, *more, *rewritten.notes)), family
 
-    def inquiry(self) -> tuple[Inquiry, str, list[Note]]:
+    def inquiry(self) -> tuple[PlanRequestBuilder, str, list[Note]]:
         """How the engine is asked for this checkpoint, with these values; for a preview as well."""
         settings, family = self._settings()
         notes: list[Note] = []
         stems = compat.listed_stems()
         if family == UNKNOWN:
             notes += [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
-            wanted = set(self.desk.always(options.patience(), waits(self.p)))
+            wanted = set(self.desk.always(options.timeouts(), waits(self.p)))
             stems = [stem for stem in stems if stem in wanted]
-        return Inquiry(self.p, self.desk, settings, stems), family, notes
+        return PlanRequestBuilder(self.p, self.desk, settings, stems), family, notes
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
         """What the user said of a preview for just this, or the set that he locked."""
@@ -184,7 +188,9 @@ class Generation:
         negative = getattr(self.p, "negative_prompt", "")
         return tray.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
-    def _reach(self, inquiry: Inquiry, job: Job, family: str) -> tuple[Ask, list[Note]]:
+    def _reach(
+        self, inquiry: PlanRequestBuilder, job: BatchJob, family: str
+    ) -> tuple[Ask, list[Note]]:
         """How a prompt's plan is had: with what may be fetched where that is wanted, else with what
         is on disk.
         """
@@ -193,7 +199,7 @@ class Generation:
         why = self.desk.downloads.why_not(self.p, inquiry.waits)
         if why:
             return inquiry.ask, [Note("no_downloads", f"Only LoRAs on disk were considered. {why}")]
-        return Reaching(inquiry, job).completed()
+        return FetchThenPlan(inquiry, job).completed()
 
     def _settings(self) -> tuple[Settings, str]:
         settings = settings_of(self.values, options.read_settings())
@@ -234,9 +240,11 @@ class Generation:
             return ""
         return compat.describe(images[0])
 
-    def _remember(self, work: Work) -> None:
+    def _remember(self, work: AppliedGeneration) -> None:
         for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
-            made = Made(work.texts.positive[image], work.texts.negative[image], work.fields(image))
+            made = MadePicture(
+                work.texts.positive[image], work.texts.negative[image], work.fields(image)
+            )
             self.desk.remember(int(seed), work.pictures[image].prompt, made)
 
 

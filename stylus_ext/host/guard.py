@@ -17,14 +17,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.host.allowed_hosts import Names, host_of, is_literal
+from stylus_ext.host.allowed_hosts import AllowedHosts, host_of, is_literal
 
 if TYPE_CHECKING:
     from stylus_ext.host.allowed_hosts import PageTokens
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GuardedRequest:
     """Headers by their names in lower case; `tokens` are the logins that gradio knows, `user` is
     whom it names.
     """
@@ -43,7 +43,7 @@ class Asked:
         return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
-def asked(request: Any) -> Asked:
+def asked(request: Any) -> GuardedRequest:
     """gradio wraps starlette's request; through its queue the wrapped one may be a socket, which
     has a scope all the same.
     """
@@ -62,7 +62,9 @@ def asked(request: Any) -> Asked:
         method, app = "POST", None
     tokens = getattr(app, "tokens", None)
     user = _stated(request, "username")
-    return Asked(method.upper(), headers, tokens if isinstance(tokens, Mapping) else {}, user)
+    return GuardedRequest(
+        method.upper(), headers, tokens if isinstance(tokens, Mapping) else {}, user
+    )
 
 
 def _pairs(headers: Any) -> list[tuple[Any, Any]]:
@@ -103,14 +105,14 @@ class People:
         """Whether the page itself is behind gradio's login."""
         return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
 
-    def logged_in(self, who: Asked) -> bool:
+    def logged_in(self, who: GuardedRequest) -> bool:
         """By gradio's login: its cookie, or the user whom gradio itself names in an event."""
         if not self.log_in:
             return False
         given = [value for name, value in who.cookies.items() if name.startswith(_COOKIE)]
         return bool(who.user) or any(who.tokens.get(value) for value in given)
 
-    def has_password(self, who: Asked) -> bool:
+    def has_password(self, who: GuardedRequest) -> bool:
         """By HTTP's basic scheme, as the WebUI's own API has it."""
         scheme, _, coded = who.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
@@ -153,7 +155,7 @@ PAGE_HEADER = "x-stylus-page"
 RERANK = "rerank"
 
 
-class Kind(str, Enum):
+class RequestKind(str, Enum):
     """What somebody wants; the last three ask for more than looking on."""
 
     LOOK = "look"
@@ -163,24 +165,24 @@ class Kind(str, Enum):
     CHANGE = "change"
 
 
-JOBS: Mapping[str, Kind] = {
-    "index": Kind.CHANGE,
-    "sync": Kind.CHANGE,
-    "identify": Kind.CHANGE,
-    "fetch": Kind.DOWNLOAD,
-    "refine": Kind.SPEND,
-    "discard": Kind.CHANGE,
+JOBS: Mapping[str, RequestKind] = {
+    "index": RequestKind.CHANGE,
+    "sync": RequestKind.CHANGE,
+    "identify": RequestKind.CHANGE,
+    "fetch": RequestKind.DOWNLOAD,
+    "refine": RequestKind.SPEND,
+    "discard": RequestKind.CHANGE,
 }
 """What long work asks for, whether the tab or a program starts it."""
 _NAMED = {
-    Kind.DOWNLOAD: "downloads files",
-    Kind.SPEND: "spends money",
-    Kind.CHANGE: "changes settings or the catalogue",
+    RequestKind.DOWNLOAD: "downloads files",
+    RequestKind.SPEND: "spends money",
+    RequestKind.CHANGE: "changes settings or the catalogue",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class GuardRefusal:
     """An HTTP status, and the reason as a sentence."""
 
     status: int
@@ -206,7 +208,7 @@ class Guard:
             return None
         who = asked(request)
         known = People(self.flags).logged_in(who)
-        against = self._address(who, known) or self._open_door(Kind(kind), known)
+        against = self._address(who, known) or self._open_door(RequestKind(kind), known)
         return against.sentence if against else None
 
     def at_door(self, kind: str, over_api: bool) -> str | None:
@@ -215,23 +217,23 @@ class Guard:
         """
         locks = ("api_auth",) if over_api else ("gradio_auth", "gradio_auth_path")
         against = self._open_door(
-            Kind(kind), any(getattr(self.flags, lock, None) for lock in locks)
+            RequestKind(kind), any(getattr(self.flags, lock, None) for lock in locks)
         )
         return against.sentence if against else None
 
-    def refusal(self, kind: str, request: object) -> Refusal | None:
+    def refusal(self, kind: str, request: object) -> GuardRefusal | None:
         """For the REST routes: behind whichever auth the WebUI has."""
         who, people = asked(request), People(self.flags)
         known = people.logged_in(who) or people.has_password(who)
         if people.wanted and not known and not self._is_page(who, people):
-            return Refusal(
+            return GuardRefusal(
                 UNAUTHORIZED,
                 "This WebUI asks for a user and a password: give those of --api-auth or"
                 " --gradio-auth.",
             )
-        return self._address(who, known) or self._open_door(Kind(kind), known)
+        return self._address(who, known) or self._open_door(RequestKind(kind), known)
 
-    def _is_page(self, who: Asked, people: People) -> bool:
+    def _is_page(self, who: GuardedRequest, people: People) -> bool:
         """Where gradio has a login, its cookie is what counts: a token alone may have been
         overheard.
         """
@@ -241,21 +243,21 @@ class Guard:
             and self.pages.knows(who.headers.get(PAGE_HEADER, ""))
         )
 
-    def _address(self, who: Asked, known: bool) -> Refusal | None:
+    def _address(self, who: GuardedRequest, known: bool) -> GuardRefusal | None:
         """A page of another site may steer a browser here: by a name that it lets point to this
         machine, or across sites.
         """
-        names = Names(self.flags, self._open)
+        names = AllowedHosts(self.flags, self._open)
         host = who.headers.get("host", "")
         if not known and not names.is_ours(host_of(host)):
             said = (
                 f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or"
                 " name this one with --server-name."
             )
-            return Refusal(FORBIDDEN, said)
+            return GuardRefusal(FORBIDDEN, said)
         origin = who.headers.get("origin")
         if origin is not None and not names.same(origin, host):
-            return Refusal(
+            return GuardRefusal(
                 FORBIDDEN,
                 f"A page of {origin[:80]!r} may not use this WebUI; --cors-allow-origins can"
                 " permit it.",
@@ -265,14 +267,14 @@ class Guard:
             and who.method != "GET"
             and who.headers.get("sec-fetch-site") in ("cross-site", "same-site")
         ):
-            return Refusal(
+            return GuardRefusal(
                 FORBIDDEN,
                 "A page of another site may not use this WebUI; --cors-allow-origins can"
                 " permit it.",
             )
         return None
 
-    def _open_door(self, kind: Kind, known: bool) -> Refusal | None:
+    def _open_door(self, kind: RequestKind, known: bool) -> GuardRefusal | None:
         if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
             return None
         said = (
@@ -280,7 +282,7 @@ class Guard:
             " password. Start it with --gradio-auth (and --api-auth), or with"
             " --enable-insecure-extension-access if you consent."
         )
-        return Refusal(FORBIDDEN, said)
+        return GuardRefusal(FORBIDDEN, said)
 
     @property
     def _open(self) -> bool:
@@ -300,19 +302,19 @@ def kind_of(
     request: Mapping[str, Any],
     free_composers: tuple[str, ...] = ("rules",),
     rerank_free: bool = False,
-) -> Kind:
+) -> RequestKind:
     """What a plan's payload asks for besides planning."""
     if request.get("downloads"):
-        return Kind.DOWNLOAD
+        return RequestKind.DOWNLOAD
     composer = composer_of(request)
     if named(request, "policy") == RERANK and not rerank_free:
-        return Kind.SPEND
-    return Kind.PLAN if composer is None or composer in free_composers else Kind.SPEND
+        return RequestKind.SPEND
+    return RequestKind.PLAN if composer is None or composer in free_composers else RequestKind.SPEND
 
 
-def kind_of_job(name: str, payload: Mapping[str, Any]) -> Kind:
+def kind_of_job(name: str, payload: Mapping[str, Any]) -> RequestKind:
     """Only to say what would be fetched needs no leave."""
-    return Kind.LOOK if name == "fetch" and payload.get("dry_run") is True else JOBS[name]
+    return RequestKind.LOOK if name == "fetch" and payload.get("dry_run") is True else JOBS[name]
 
 
 def composer_of(request: Mapping[str, Any]) -> Any:

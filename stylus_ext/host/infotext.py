@@ -238,7 +238,7 @@ _HIRES = (
 
 
 @dataclass
-class Work:
+class AppliedGeneration:
     """`shared` are the fields of all pictures; `pictures` is empty where nothing was chosen, or
     chosen before; `named` has keys and names of what was chosen, by the stems in the tags.
     """

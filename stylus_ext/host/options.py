@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long is waited: for an engine that is on its way, and for a plan; the first one after a
     start loads the encoder.
     """
@@ -161,9 +161,9 @@ def own(name: str) -> Any:
     return value if isinstance(value, type(found.default)) else found.default
 
 
-def patience(composer: str = "rules") -> Patience:
+def timeouts(composer: str = "rules") -> Timeouts:
     more = 0.0 if composer == "rules" else own("chat_s")
-    return Patience(own("ready_s"), own("cold_s") + more, own("warm_s") + more)
+    return Timeouts(own("ready_s"), own("cold_s") + more, own("warm_s") + more)
 
 
 def data_folder() -> Path:

@@ -14,11 +14,11 @@ from stylus_ext.core.errors import EngineGone, EngineRefusal, Note, StylusError
 from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.settings import COMPOSERS, Settings
 from stylus_ext.host.engine.setup_state import EngineState
-from stylus_ext.host.fetching import FINISHED, Came, Hall, fetch
-from stylus_ext.host.guard import RERANK, Kind
+from stylus_ext.host.fetching import FINISHED, FetchOutcome, FetchUi, fetch
+from stylus_ext.host.guard import RERANK, RequestKind
 
 if TYPE_CHECKING:
-    from stylus_ext.host.planner import Desk
+    from stylus_ext.host.planner import Planner
 
 
 SWITCHED_OFF = (
@@ -37,10 +37,10 @@ TOO_OLD = "The engine that runs is too old to fetch anything: please restart the
 _TROUBLE = (StylusError, EngineGone, EngineRefusal)
 
 
-class Downloads:
+class DownloadPermissions:
     """Of one desk. `line` is what the panel shows while files come."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Planner) -> None:
         self._desk = desk
         self._said: tuple[int, str] | None = None
         self._begun: set[str] = set()
@@ -52,7 +52,7 @@ class Downloads:
         """
         from stylus_ext.host import compat, options
 
-        patience = options.patience()
+        patience = options.timeouts()
         refusal = compat.refusal(p)
         if refusal:
             return refusal
@@ -77,11 +77,11 @@ class Downloads:
         state = self._desk.engine.report().state
         return not self.barred() if state in (EngineState.READY, EngineState.REMOTE) else None
 
-    def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> Came:
+    def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> FetchOutcome:
         from stylus_ext.host import compat, options
 
         compat.forget_skip()
-        hall = Hall(
+        hall = FetchUi(
             self._say,
             self._desk.interrupted,
             compat.skipped,
@@ -125,7 +125,7 @@ RULES, HYBRID = "rules", "hybrid"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ComposerOffer:
     """By name; `free` are those for which nobody pays."""
 
     composers: tuple[str, ...] = (RULES,)
@@ -133,14 +133,14 @@ class Offer:
     rerank_free: bool = False
 
 
-class Composing:
+class ComposerPermissions:
     """Of one desk; an engine is asked once, since it starts again when its settings change."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Planner) -> None:
         self._desk = desk
-        self._said: tuple[tuple[int, str], Offer] | None = None
+        self._said: tuple[tuple[int, str], ComposerOffer] | None = None
 
-    def offer(self) -> Offer:
+    def offer(self) -> ComposerOffer:
         """An engine that cannot be asked offers the rules alone."""
         report = self._desk.engine.report()
         which = (report.pid, report.url)
@@ -148,7 +148,7 @@ class Composing:
             try:
                 self._said = which, read(self._desk.client.status())
             except _TROUBLE:
-                return Offer()
+                return ComposerOffer()
         return self._said[1]
 
     def shown(self) -> tuple[str, ...] | None:
@@ -156,7 +156,7 @@ class Composing:
         state = self._desk.engine.report().state
         return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
 
-    def kind(self, composer: str) -> Kind:
+    def kind(self, composer: str) -> RequestKind:
         """What planning with it, and with the policy of the settings page, asks of the guard; the
         engine is asked only where either may cost.
         """
@@ -164,12 +164,12 @@ class Composing:
 
         reranks = options.read_settings().selection.policy == RERANK
         if composer == RULES and not reranks:
-            return Kind.PLAN
+            return RequestKind.PLAN
         offer = self.offer()
         return (
-            Kind.PLAN
+            RequestKind.PLAN
             if composer in offer.free and (offer.rerank_free or not reranks)
-            else Kind.SPEND
+            else RequestKind.SPEND
         )
 
     def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
@@ -204,14 +204,14 @@ class Composing:
         ]
 
 
-def read(status: Mapping[str, Any]) -> Offer:
+def read(status: Mapping[str, Any]) -> ComposerOffer:
     """What an engine's status says; one that says nothing of prices has no composer but the rules
     for free.
     """
     said = status.get("capabilities")
     known = said if isinstance(said, Mapping) else {}
     policies = known.get("free_policies")
-    return Offer(
+    return ComposerOffer(
         _named(known.get("composers")),
         _named(known.get("free_composers")),
         isinstance(policies, list) and RERANK in policies,

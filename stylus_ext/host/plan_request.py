@@ -14,23 +14,23 @@ from stylus_ext.core.plan import MissingFile, Plan, from_json
 from stylus_ext.core.settings import Settings
 from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import loaded_family
-from stylus_ext.host.fetching import Came
-from stylus_ext.host.planner import Desk
-from stylus_ext.host.rewrite import Ask, Job, Pair, describing
+from stylus_ext.host.fetching import FetchOutcome
+from stylus_ext.host.planner import Planner
+from stylus_ext.host.rewrite import Ask, BatchJob, Pair, describing
 
 PLANS = "stylus_plans"
 _FLEETING = frozenset({"late", "failed", "busy", "partial_index", "chat_failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
+class PlanRequestBuilder:
     """Cells of a grid share the answers: their `p` are copies of one. `downloads` lets plans pick
     what is not on disk; with `without`, by key the reasons, that is over: what could be fetched
     lies there now, and these did not come.
     """
 
     p: Any
-    desk: Desk
+    desk: Planner
     settings: Settings
     stems: list[str]
     description: str = ""
@@ -77,7 +77,7 @@ class Inquiry:
             question["lora_dirs"] = folders if self.downloads else read
             plan = self._read(
                 self.desk.plan(
-                    question, options.patience(self.settings.selection.composer), self.waits
+                    question, options.timeouts(self.settings.selection.composer), self.waits
                 ),
                 seeds,
             )
@@ -129,7 +129,7 @@ def waits(p: Any) -> bool:
     return not getattr(p, "is_api", False)
 
 
-def for_caller(desk: Desk, payload: Mapping[str, Any]) -> dict[str, Any]:
+def for_caller(desk: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
     """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family,
     the LoRAs that it lists.
     """
@@ -157,13 +157,13 @@ WITHOUT = "stylus_without"
 
 
 @dataclass(frozen=True, slots=True)
-class Reaching:
+class FetchThenPlan:
     """All prompts are asked first, so that what several of them lack is fetched once, and several
     files at a time.
     """
 
-    inquiry: Inquiry
-    job: Job
+    inquiry: PlanRequestBuilder
+    job: BatchJob
 
     def completed(self) -> tuple[Ask, list[Note]]:
         wide = replace(self.inquiry, downloads=True)
@@ -174,20 +174,20 @@ class Reaching:
         missing = {str(file.key): file for plan in plans.values() for file in plan.missing}
         without = _without(self.inquiry.p)
         wanted = [file for key, file in missing.items() if key not in without]
-        came = self._fetched(wanted) if wanted else Came()
+        came = self._fetched(wanted) if wanted else FetchOutcome()
         without |= {**came.failed, **_unlisted(came.stems)}
         stopped = {key: text for key, text in without.items() if key in missing}
         narrow = replace(wide, stems=compat.listed_stems(), without=stopped)
         there = {pair: plan for pair, plan in plans.items() if not plan.missing}
         return _ask(there, narrow), [Note("fetched", text) for text in came.told]
 
-    def _fetched(self, files: Sequence[MissingFile]) -> Came:
+    def _fetched(self, files: Sequence[MissingFile]) -> FetchOutcome:
         came = self.inquiry.desk.downloads.fetch(files, compat.lora_folders())
         compat.list_anew(came.stems.values())
         return came
 
 
-def _ask(there: Mapping[Pair, Plan], narrow: Inquiry) -> Ask:
+def _ask(there: Mapping[Pair, Plan], narrow: PlanRequestBuilder) -> Ask:
     def ask(pair: Pair, seeds: Sequence[int]) -> Plan:
         return there[pair] if pair in there else narrow.ask(pair, seeds)
 

@@ -24,14 +24,22 @@ from stylus_ext.core.errors import (
 from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.options import Patience
-from stylus_ext.host.permissions import Composing, Downloads
-from stylus_ext.host.preview_sessions import Trays
+from stylus_ext.host.options import Timeouts
+from stylus_ext.host.permissions import ComposerPermissions, DownloadPermissions
+from stylus_ext.host.preview_sessions import PreviewSessions
 
 logger = logging.getLogger(__name__)
 
 
-__all__ = ["Client", "Desk", "Desks", "Engine", "Made", "Patience", "told"]
+__all__ = [
+    "EngineApi",
+    "Planner",
+    "PlannerRegistry",
+    "EngineHandle",
+    "MadePicture",
+    "Timeouts",
+    "describe",
+]
 
 
 _LOOK_EVERY_S = 0.1
@@ -42,7 +50,7 @@ _READY = (EngineState.READY, EngineState.REMOTE)
 _HOPELESS = (EngineState.NOT_SET_UP, EngineState.FAILED)
 
 
-class Engine(Protocol):
+class EngineHandle(Protocol):
     """The engine's process, as `engine_process` has it."""
 
     def report(self) -> EngineReport: ...
@@ -51,7 +59,7 @@ class Engine(Protocol):
     def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool]) -> bool: ...
 
 
-class Client(Protocol):
+class EngineApi(Protocol):
     """What it is asked, as `engine_client` does it."""
 
     def plan(
@@ -69,7 +77,7 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadePicture:
     """One picture that was made: what its prompts became, and its fields."""
 
     prompt: str
@@ -78,27 +86,27 @@ class Made:
 
 
 @dataclass
-class Desk:
+class Planner:
     """One for each WebUI process; `say` shows a line while somebody waits, `interrupted` tells that
     he no longer does.
     """
 
-    engine: Engine
-    client: Client
+    engine: EngineHandle
+    client: EngineApi
     remembered: Remembered
     interrupted: Callable[[], bool]
     say: Callable[[str | None], None]
     notes: tuple[Note, ...] = ()
-    made: OrderedDict[tuple[int, str], Made] = field(default_factory=OrderedDict)
-    downloads: Downloads = field(init=False)
-    composing: Composing = field(init=False)
-    trays: Trays = field(default_factory=Trays)
+    made: OrderedDict[tuple[int, str], MadePicture] = field(default_factory=OrderedDict)
+    downloads: DownloadPermissions = field(init=False)
+    composing: ComposerPermissions = field(init=False)
+    trays: PreviewSessions = field(default_factory=PreviewSessions)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
     _indexed: float = -_INDEX_AGAIN_S
 
     def __post_init__(self) -> None:
-        self.downloads, self.composing = Downloads(self), Composing(self)
+        self.downloads, self.composing = DownloadPermissions(self), ComposerPermissions(self)
 
     def ready(self, patience_s: float) -> None:
         """Starts the engine if need be and waits for it; raises with the engine's own sentence when
@@ -120,9 +128,9 @@ class Desk:
             raise Unavailable(report.sentence)
         if time.monotonic() >= until:
             raise DeadlineExceeded(f"{report.sentence} That took longer than Stylus may wait.")
-        self.say(f"Stylus: {told(report)}")
+        self.say(f"Stylus: {describe(report)}")
 
-    def plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
+    def plan(self, payload: Mapping[str, Any], patience: Timeouts, waits: bool) -> dict[str, Any]:
         """`waits` is for the page, where somebody sees why; the API's calls have the plan's own
         time for all of it.
         """
@@ -145,7 +153,7 @@ class Desk:
         self._warm = None
         return True
 
-    def _plan(self, payload: Mapping[str, Any], patience: Patience, waits: bool) -> dict[str, Any]:
+    def _plan(self, payload: Mapping[str, Any], patience: Timeouts, waits: bool) -> dict[str, Any]:
         started = time.monotonic()
         read, self._read = (
             self._read,
@@ -202,16 +210,16 @@ class Desk:
         if {"late", "failed", "busy"} & said:
             self._read = (None, 0.0)
 
-    def always(self, patience: Patience, waits: bool) -> list[str]:
+    def always(self, patience: Timeouts, waits: bool) -> list[str]:
         """What the user wants whatever the checkpoint is."""
         self.ready(patience.ready_s if waits else patience.cold_s)
         return self.client.always()
 
-    def aside(self) -> Desk:
+    def aside(self) -> Planner:
         """The same for what is no picture: nothing under the progress bar, and a stop that was
         meant for the last picture stops nothing.
         """
-        quiet = Desk(
+        quiet = Planner(
             self.engine,
             self.client,
             self.remembered,
@@ -225,18 +233,18 @@ class Desk:
         quiet._warm, quiet._read, quiet._indexed = self._warm, self._read, self._indexed
         return quiet
 
-    def learned(self, other: Desk) -> None:
+    def learned(self, other: Planner) -> None:
         """What one that stood aside found out."""
         self._warm, self._read, self._indexed = other._warm, other._read, other._indexed
 
-    def scan(self, folders: Sequence[str], listing: object, patience: Patience) -> None:
+    def scan(self, folders: Sequence[str], listing: object, patience: Timeouts) -> None:
         """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds
         them on its own time.
         """
         wanted = self.folders_to_read(folders, listing)
         if not wanted:
             return
-        quiet = Desk(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
+        quiet = Planner(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
         question = {
             "prompt": "",
             "negative_prompt": "",
@@ -266,7 +274,7 @@ class Desk:
         self._read = (state, now)
         return list(folders)
 
-    def remember(self, seed: int, original: str, made: Made) -> None:
+    def remember(self, seed: int, original: str, made: MadePicture) -> None:
         self.made[seed, original] = made
         while len(self.made) > _REMEMBERED:
             self.made.popitem(last=False)
@@ -276,7 +284,7 @@ def _codes(answer: Mapping[str, Any]) -> set[str]:
     return {str(note["code"]) for note in answer["plan"]["notes"]}
 
 
-def told(report: EngineReport) -> str:
+def describe(report: EngineReport) -> str:
     """A report as one line: the sentence, and how far a set-up is."""
     if report.state is not EngineState.SETTING_UP or not report.total_mb:
         return report.sentence
@@ -284,17 +292,17 @@ def told(report: EngineReport) -> str:
     return f"{report.sentence} {report.step}: {report.done_mb} of {report.total_mb} MB{left}."
 
 
-class Desks:
+class PlannerRegistry:
     """The one that is in use; made when first asked for, replaced when its folder or address is
     another.
     """
 
-    def __init__(self, make: Callable[[tuple[object, ...]], Desk]) -> None:
+    def __init__(self, make: Callable[[tuple[object, ...]], Planner]) -> None:
         self._make = make
         self._place: tuple[object, ...] | None = None
-        self._desk: Desk | None = None
+        self._desk: Planner | None = None
 
-    def at(self, place: tuple[object, ...]) -> Desk:
+    def at(self, place: tuple[object, ...]) -> Planner:
         if self._desk is None or self._place != place:
             self._desk, self._place = self._make(place), place
         return self._desk
@@ -304,11 +312,11 @@ TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105
 _last: list[str] = []
 
 
-def make_desk(
+def make_planner(
     place: tuple[object, ...],  # noqa: ARG001
-) -> Desk:
+) -> Planner:
     from stylus_ext.host.engine.client import EngineClient
-    from stylus_ext.host.engine.inventory import Shelf
+    from stylus_ext.host.engine.inventory import HostInventory
     from stylus_ext.host.engine.supervisor import current
 
     folder = options.data_folder()
@@ -319,19 +327,19 @@ def make_desk(
         settings=options.engine_flags,
     )
     if process.remote:
-        process.shelf = process.shelf or Shelf(
+        process.shelf = process.shelf or HostInventory(
             compat.listed_files, compat.listing, compat.cached_sha256
         )
-    return Desk(
+    return Planner(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
     )
 
 
-desks = Desks(make_desk)
+planners = PlannerRegistry(make_planner)
 
 
-def desk_now() -> Desk:
-    return desks.at(
+def current_planner() -> Planner:
+    return planners.at(
         (options.data_folder(), options.own("engine_url"), tuple(options.engine_flags()))
     )
 

@@ -22,8 +22,8 @@ from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, options
 from stylus_ext.host.generation import Generation
 from stylus_ext.host.pictures import pictured
-from stylus_ext.host.planner import Desk
-from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, Tray, Words
+from stylus_ext.host.planner import Planner
+from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, PreviewSession, PromptCorrections
 from stylus_ext.host.values import LAST_SEED, PanelValues
 
 
@@ -51,7 +51,7 @@ class Seen:
     exact: bool
 
 
-def view_of(desk: Desk, tray: Tray, seen: Seen) -> dict[str, Any]:
+def view_of(desk: Planner, tray: PreviewSession, seen: Seen) -> dict[str, Any]:
     plan, out = seen.plan, {*tray.words.reject, *tray.words.swap}
     cards = cards_of(
         desk,
@@ -90,7 +90,7 @@ def view_of(desk: Desk, tray: Tray, seen: Seen) -> dict[str, Any]:
     }
 
 
-def standing(desk: Desk, tray: Tray) -> dict[str, Any]:
+def standing(desk: Planner, tray: PreviewSession) -> dict[str, Any]:
     """All that the tray holds: what a page that was just loaded shows, too.
 
     Each has a number, given before it is read: whatever a click changed, its own answer has a later
@@ -123,7 +123,7 @@ def standing(desk: Desk, tray: Tray) -> dict[str, Any]:
     }
 
 
-def cards_of(desk: Desk, keys: Sequence[str]) -> dict[str, Any]:
+def cards_of(desk: Planner, keys: Sequence[str]) -> dict[str, Any]:
     """What the engine says of them; a plan is shown without, rather than not at all."""
     if not keys:
         return {}
@@ -137,7 +137,7 @@ def cards_of(desk: Desk, keys: Sequence[str]) -> dict[str, Any]:
     return {key: {**card, "picture": pictured(files, card)} for key, card in cards.items()}
 
 
-def _pick(plan: Plan, pick: Pick, tray: Tray, cards: Mapping[str, Any]) -> dict[str, Any]:
+def _pick(plan: Plan, pick: Pick, tray: PreviewSession, cards: Mapping[str, Any]) -> dict[str, Any]:
     tags = {tag.key: tag for tag in plan.tags}
     tag = tags[pick.key]
     key = str(pick.key)
@@ -207,7 +207,7 @@ _NO_PREVIEW = "There is no preview yet; press Preview first."
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PreviewRequest:
     """What the page's boxes said when somebody pressed Preview; a seed below 0 is any."""
 
     prompt: str
@@ -233,7 +233,7 @@ class Question:
 
 
 @dataclass
-class Standing:
+class FakeProcessing:
     """In the place of the host's `p`, for a picture that is not made."""
 
     batch_size: int
@@ -241,13 +241,13 @@ class Standing:
     stylus_plans: dict[str, Plan] = field(default_factory=dict)
 
 
-def question_of(boxes: Sequence[Any], values: PanelValues) -> Question:
+def question_of(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
     """`boxes` are prompt, negative prompt, styles, seed, batch count and batch size as gradio gives
     them, as far as there are any.
     """
     prompt, negative, styles, seed, batches, size = boxes
     chosen = tuple(str(style) for style in styles) if isinstance(styles, (list, tuple)) else ()
-    return Question(
+    return PreviewRequest(
         str(prompt or ""),
         str(negative or ""),
         values,
@@ -266,7 +266,9 @@ def _number(said: Any, default: int, least: int) -> int:
         return default
 
 
-def look(desk: Desk, tray: Tray, question: Question | None = None) -> dict[str, Any]:
+def look(
+    desk: Planner, tray: PreviewSession, question: PreviewRequest | None = None
+) -> dict[str, Any]:
     """Asks the engine for this question, or for the last one again; what the page shows of it stays
     on the tray.
     """
@@ -291,11 +293,13 @@ def look(desk: Desk, tray: Tray, question: Question | None = None) -> dict[str, 
         return tray.view
 
 
-def _planned(desk: Desk, tray: Tray, asked: Question) -> tuple[Plan, str, list[Note]]:
+def _planned(
+    desk: Planner, tray: PreviewSession, asked: PreviewRequest
+) -> tuple[Plan, str, list[Note]]:
     positive, negative = styled(asked.prompt, asked.negative, asked.styles)
     pair = compat.without_comments(positive), compat.without_comments(negative)
     quiet = desk.aside()
-    inquiry, family, notes = Generation(Standing(asked.size), asked.values, quiet).inquiry()
+    inquiry, family, notes = Generation(FakeProcessing(asked.size), asked.values, quiet).inquiry()
     downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(quiet)
     corrections, said = tray.corrections(asked.prompt, asked.negative, family)
     said = [
@@ -306,16 +310,16 @@ def _planned(desk: Desk, tray: Tray, asked: Question) -> tuple[Plan, str, list[N
     return plan, family, [*notes, *said]
 
 
-def _may_fetch(desk: Desk) -> bool:
+def _may_fetch(desk: Planner) -> bool:
     """What may be fetched later is shown; nothing is fetched for a preview."""
-    desk.ready(options.patience().ready_s)
+    desk.ready(options.timeouts().ready_s)
     return not desk.downloads.barred()
 
 
-def words_for(tray: Tray) -> Words:
+def words_for(tray: PreviewSession) -> PromptCorrections:
     """The user's words for what was previewed; the first of them begins the list."""
     if tray.question is None:
         raise InvalidInput(_NO_PREVIEW)
     if not tray.words:
-        tray.words = Words(tray.question.prompt, tray.question.negative, tray.family)
+        tray.words = PromptCorrections(tray.question.prompt, tray.question.negative, tray.family)
     return tray.words

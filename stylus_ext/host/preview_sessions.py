@@ -20,7 +20,7 @@ from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.host.infotext import Work
+from stylus_ext.host.infotext import AppliedGeneration
 
 MOST = 200
 _SEAT = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
@@ -30,7 +30,7 @@ LOCKED = Note("locked", "Stylus used the locked set.")
 
 
 @dataclass(slots=True)
-class Words:
+class PromptCorrections:
     """What the user said of the plan for one prompt and one family: keys, in the order of his
     clicks.
     """
@@ -58,7 +58,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class PickLock:
     """A set that stays: by key its name and weight."""
 
     family: str
@@ -81,7 +81,7 @@ class Sent:
 
 
 @dataclass
-class Tray:
+class PreviewSession:
     """`question` is what the last preview was asked with, `view` what the page showed of it; `made`
     is the last generation's work, with the seeds of its pictures. `numbers` go on growing when the
     WebUI starts again, since its pages may go on, too.
@@ -90,8 +90,8 @@ class Tray:
     question: Any = None
     plan: Plan | None = None
     view: dict[str, Any] | None = None
-    words: Words = field(default_factory=Words)
-    lock: Lock | None = None
+    words: PromptCorrections = field(default_factory=PromptCorrections)
+    lock: PickLock | None = None
     sent: Sent | None = None
     made: tuple[Any, tuple[int, ...]] | None = None
     family: str = ""
@@ -100,7 +100,7 @@ class Tray:
         default_factory=lambda: itertools.count(time.time_ns() // 1_000_000)
     )
 
-    def used(self) -> tuple[Used, ...]:
+    def used(self) -> tuple[UsedAdapters, ...]:
         """What the last pictures were made with."""
         if self.made is None:
             return ()
@@ -131,7 +131,7 @@ class Tray:
             if (words.prompt, words.negative, words.family) == (prompt, negative, family):
                 return words.payload(), [*notes, CORRECTED]
             what = "prompt" if words.family == family else "base model"
-            self.words = Words()
+            self.words = PromptCorrections()
             notes.append(
                 Note(
                     "corrections_dropped",
@@ -141,28 +141,28 @@ class Tray:
             return None, notes
 
 
-class Trays:
+class PreviewSessions:
     """The longest unused is forgotten when there are too many."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._trays: OrderedDict[str, Tray] = OrderedDict()
+        self._trays: OrderedDict[str, PreviewSession] = OrderedDict()
         self._guard = threading.Lock()
 
-    def at(self, seat: str) -> Tray:
+    def at(self, seat: str) -> PreviewSession:
         """The tray of a page, by the name that it gives itself."""
         if _SEAT.fullmatch(seat) is None:
             raise InvalidInput(
                 "The page did not say which of its tabs this is for; please reload it."
             )
         with self._guard:
-            tray = self._trays.setdefault(seat, Tray())
+            tray = self._trays.setdefault(seat, PreviewSession())
             self._trays.move_to_end(seat)
             while len(self._trays) > self._most:
                 self._trays.popitem(last=False)
             return tray
 
-    def of(self, seat: str) -> Tray | None:
+    def of(self, seat: str) -> PreviewSession | None:
         """For a generation, which may come from a caller without a page."""
         return self.at(seat) if _SEAT.fullmatch(seat) else None
 
@@ -178,7 +178,7 @@ class UsedTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedAdapters:
     """One picture: its seed, its prompt before Stylus, its tags, and what its mask left out."""
 
     seed: int
@@ -187,7 +187,7 @@ class Used:
     off: tuple[str, ...] = ()
 
 
-def used_in(work: Work, seeds: tuple[int, ...]) -> tuple[Used, ...]:
+def used_in(work: AppliedGeneration, seeds: tuple[int, ...]) -> tuple[UsedAdapters, ...]:
     if work.lost:
         return ()
     return tuple(
@@ -195,7 +195,7 @@ def used_in(work: Work, seeds: tuple[int, ...]) -> tuple[Used, ...]:
     )
 
 
-def _used(work: Work, image: int, seed: int) -> Used:
+def _used(work: AppliedGeneration, image: int, seed: int) -> UsedAdapters:
     text = work.texts.positive[image]
     tags = tuple(
         UsedTag(
@@ -205,9 +205,9 @@ def _used(work: Work, image: int, seed: int) -> Used:
         if tag.kind in ADAPTER_KINDS
     )
     if image >= len(work.pictures):
-        return Used(seed, text, tags)
+        return UsedAdapters(seed, text, tags)
     picture = work.pictures[image]
-    return Used(
+    return UsedAdapters(
         seed,
         picture.prompt,
         tags,

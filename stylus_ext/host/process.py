@@ -10,15 +10,15 @@ from typing import Any
 from stylus_ext.core.errors import Note
 from stylus_ext.host import infotext
 from stylus_ext.host.generation import Generation
-from stylus_ext.host.infotext import Work, texts_of
-from stylus_ext.host.planner import desk_now, tell
+from stylus_ext.host.infotext import AppliedGeneration, texts_of
+from stylus_ext.host.planner import current_planner, tell
 from stylus_ext.host.replay import continued
-from stylus_ext.host.values import PanelValues, Reading
+from stylus_ext.host.values import PanelValues, ValuesReading
 
 logger = logging.getLogger(__name__)
 
 
-def process(p: Any, reading: Reading | Note) -> Work | None:
+def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
     """Everything that a user should know goes under the picture, into the infotext and into the
     panel.
     """
@@ -50,8 +50,8 @@ def process(p: Any, reading: Reading | Note) -> Work | None:
     return work
 
 
-def _worked(p: Any, reading: Reading) -> Work:
-    desk = desk_now()
+def _worked(p: Any, reading: ValuesReading) -> AppliedGeneration:
+    desk = current_planner()
     work = continued(p, reading.values, desk)
     if work is None:
         work = Generation(p, reading.values, desk).run(reading.notes)
@@ -63,6 +63,8 @@ def _worked(p: Any, reading: Reading) -> Work:
     return work
 
 
-def _only_says(p: Any, note: Note) -> Work:
+def _only_says(p: Any, note: Note) -> AppliedGeneration:
     tell(p, [note])
-    return Work(texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note])
+    return AppliedGeneration(
+        texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note]
+    )

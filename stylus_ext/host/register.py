@@ -100,9 +100,9 @@ def _endpoints() -> dict[str, Any]:
 
 
 def _process() -> Any:
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
 
-    return desk_now().engine
+    return current_planner().engine
 
 
 def _deadline() -> float:
@@ -119,12 +119,12 @@ def _chat() -> float:
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
     from stylus_ext.host.plan_request import for_caller
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
 
-    return for_caller(desk_now(), payload)
+    return for_caller(current_planner(), payload)
 
 
 def _begun(job_id: str) -> None:
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
 
-    desk_now().downloads.begun(job_id)
+    current_planner().downloads.begun(job_id)

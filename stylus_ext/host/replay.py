@@ -11,21 +11,21 @@ from typing import Any
 
 from stylus_ext.core.errors import Note
 from stylus_ext.host import compat, infotext
-from stylus_ext.host.infotext import Work, texts_of, write
-from stylus_ext.host.planner import Desk, Made
+from stylus_ext.host.infotext import AppliedGeneration, texts_of, write
+from stylus_ext.host.planner import MadePicture, Planner
 from stylus_ext.host.rewrite import Texts
 from stylus_ext.host.values import PanelValues
 
 _AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")
 
 
-def continued(p: Any, values: PanelValues, desk: Desk) -> Work | None:
+def continued(p: Any, values: PanelValues, desk: Planner) -> AppliedGeneration | None:
     """None where the picture is a new one, and a plan is wanted."""
     before = texts_of(p)
     pasted = infotext.load_replay(values.replay)
     own = p.prompt if isinstance(p.prompt, str) else ""
     if pasted is not None and pasted.fits([own, *dict.fromkeys(before.positive)]):
-        return Work(before, (), dict(pasted.fields), [_AGAIN])
+        return AppliedGeneration(before, (), dict(pasted.fields), [_AGAIN])
     if getattr(p, "txt2img_upscale", False):
         return _upscaled(p, desk, before)
     if getattr(p, "init_images", None):
@@ -37,7 +37,7 @@ def continued(p: Any, values: PanelValues, desk: Desk) -> Work | None:
 class _Earlier:
     """A picture's prompts as they were before Stylus and after it."""
 
-    made: Made
+    made: MadePicture
 
     @property
     def original(self) -> str:
@@ -70,12 +70,12 @@ class _Earlier:
         )
 
 
-def _upscaled(p: Any, desk: Desk, before: Texts) -> Work | None:
+def _upscaled(p: Any, desk: Planner, before: Texts) -> AppliedGeneration | None:
     earlier = _of_image(getattr(p, "firstpass_image", None)) or _of_memory(p, desk, before)
     return None if earlier is None else _again(p, earlier, before)
 
 
-def _sent(p: Any, values: PanelValues, desk: Desk, before: Texts) -> Work | None:
+def _sent(p: Any, values: PanelValues, desk: Planner, before: Texts) -> AppliedGeneration | None:
     """As long as prompt and settings are those that came along."""
     for earlier in (_of_image(p.init_images[0]), _of_memory(p, desk, before)):
         if earlier is None or any(text != earlier.original for text in before.positive):
@@ -85,13 +85,13 @@ def _sent(p: Any, values: PanelValues, desk: Desk, before: Texts) -> Work | None
     return None
 
 
-def _again(p: Any, earlier: _Earlier, before: Texts) -> Work:
+def _again(p: Any, earlier: _Earlier, before: Texts) -> AppliedGeneration:
     texts = earlier.all_of(before)
     write(p, texts)
     fields = {**earlier.made.fields}
     if before.positive[0] != texts.positive[0]:
         fields[infotext.PROMPT] = before.positive[0]
-    return Work(texts, (), fields, [_AGAIN])
+    return AppliedGeneration(texts, (), fields, [_AGAIN])
 
 
 def _of_image(image: Any) -> _Earlier | None:
@@ -104,10 +104,10 @@ def _of_image(image: Any) -> _Earlier | None:
     if replay is None:
         return None
     prompt, negative = infotext.whole_texts(said)
-    return _Earlier(Made(prompt, negative, replay.fields))
+    return _Earlier(MadePicture(prompt, negative, replay.fields))
 
 
-def _of_memory(p: Any, desk: Desk, before: Texts) -> _Earlier | None:
+def _of_memory(p: Any, desk: Planner, before: Texts) -> _Earlier | None:
     """For a page whose pictures carry no infotext; a caller of the API may send the same seed and
     prompt by chance.
     """

@@ -17,7 +17,7 @@ from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags import Sheet, own_weight, weigh, write_tags, written
+from stylus_ext.core.tags import TagInputs, own_weight, weigh, write_tags, written
 from stylus_ext.host.fetching import listed
 
 Pair = tuple[str, str]
@@ -58,7 +58,7 @@ class Rewritten:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchJob:
     """How a generation is cut into batches; `seeds` has one for each picture."""
 
     texts: Texts
@@ -116,7 +116,7 @@ class _Set:
     whole: bool
 
 
-def rewrite(job: Job, ask: Ask) -> Rewritten:
+def rewrite(job: BatchJob, ask: Ask) -> Rewritten:
     plans = _plans(job, ask)
     positive, negative = list(job.texts.positive), list(job.texts.negative)
     hr_positive, hr_negative = list(job.texts.hr_positive), list(job.texts.hr_negative)
@@ -155,14 +155,14 @@ def _named(plans: Iterable[Plan]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _plans(job: Job, ask: Ask) -> dict[Pair, tuple[Plan, tuple[int, ...]]]:
+def _plans(job: BatchJob, ask: Ask) -> dict[Pair, tuple[Plan, tuple[int, ...]]]:
     """One plan for each different prompt, for the batches in which it stands."""
     return {
         pair: (ask(pair, job.starts(numbers)), numbers) for pair, numbers in job.questions().items()
     }
 
 
-def _common(job: Job, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number: int) -> _Set:
+def _common(job: BatchJob, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number: int) -> _Set:
     """Where the prompts of a batch differ, only what serves all of them."""
     masks = {pair: plan.masks[numbers.index(number)] for pair, (plan, numbers) in plans.items()}
     found = {pair: plan for pair, (plan, _) in plans.items()}
@@ -179,14 +179,14 @@ def _common(job: Job, plans: Mapping[Pair, tuple[Plan, tuple[int, ...]]], number
     return _Set(found, masks, common, whole)
 
 
-def _allowed(job: Job, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
+def _allowed(job: BatchJob, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
     return frozenset(
         pick.key for pick in plan.composition.picks if pick.key in mask.on and job.allowed(pick)
     )
 
 
 def _weights(
-    job: Job, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]
+    job: BatchJob, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]
 ) -> dict[AdapterKey, float]:
     return weigh(
         plan.composition,
@@ -196,7 +196,7 @@ def _weights(
     )
 
 
-def _text(job: Job, chosen: _Set, pair: Pair, texts: Pair) -> Pair:
+def _text(job: BatchJob, chosen: _Set, pair: Pair, texts: Pair) -> Pair:
     """The prompts of one picture. As the engine wrote them, unless the batch has less than its plan
     says.
     """
@@ -205,7 +205,7 @@ def _text(job: Job, chosen: _Set, pair: Pair, texts: Pair) -> Pair:
         number = plan.masks.index(chosen.masks[pair])
         return plan.prompts[number], plan.negative_prompts[number]
     tags = {tag.key: tag for tag in plan.tags}
-    sheet = Sheet(
+    sheet = TagInputs(
         parse_prompt(texts[0]), parse_prompt(texts[1]), plan.composition, tags, job.settings
     )
     outcome = write_tags(sheet, Mask(chosen.common))
@@ -218,7 +218,7 @@ def _text(job: Job, chosen: _Set, pair: Pair, texts: Pair) -> Pair:
     return outcome.prompt.removesuffix(own) + same, outcome.negative_prompt
 
 
-def _least(job: Job, chosen: _Set) -> dict[AdapterKey, float]:
+def _least(job: BatchJob, chosen: _Set) -> dict[AdapterKey, float]:
     """One weight for all prompts of a batch: the smallest, so that the cap holds in each."""
     weights = [_weights(job, plan, pair, chosen.common) for pair, plan in chosen.plans.items()]
     return {key: min((weight[key] for weight in weights), key=abs) for key in chosen.common}
@@ -238,7 +238,7 @@ def _picture(chosen: _Set, pair: Pair) -> Picture:
     return Picture(*pair, on, off)
 
 
-def _dropped(job: Job, chosen: _Set) -> set[str]:
+def _dropped(job: BatchJob, chosen: _Set) -> set[str]:
     """Names of what one prompt of a batch would have had, and another does not want."""
     if len(chosen.plans) == 1:
         return set()

@@ -11,7 +11,7 @@ from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.host import compat
-from stylus_ext.host.values import Reading, is_on, read_values
+from stylus_ext.host.values import ValuesReading, is_on, read_values
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class StylusScript(compat.Script):
         reading = _read(p, args)
         images = getattr(p, "init_images", None) or ()
         if (
-            isinstance(reading, Reading)
+            isinstance(reading, ValuesReading)
             and reading.values.vary_inside_batch
             and p.batch_size > 1
             and len(images) <= 1
@@ -150,7 +150,7 @@ def _is_wanted(p: Any, args: Sequence[Any]) -> bool:
     return bool(axes["enabled"]) if axes and "enabled" in axes else is_on(args)
 
 
-def _read(p: Any, args: Sequence[Any]) -> Reading | Note:
+def _read(p: Any, args: Sequence[Any]) -> ValuesReading | Note:
     axes: Mapping[str, Any] = getattr(p, AXES, None) or {}
     try:
         return read_values(args, axes)

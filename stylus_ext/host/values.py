@@ -86,7 +86,7 @@ SHOWN = tuple(name for name in NAMES if name not in HIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ValuesReading:
     values: PanelValues
     notes: tuple[Note, ...] = ()
 
@@ -97,7 +97,7 @@ def is_on(args: Sequence[Any]) -> bool:
     return bool(first.get("enabled", False) if isinstance(first, Mapping) else first)
 
 
-def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None) -> Reading:
+def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None) -> ValuesReading:
     """The panel's values in their order, or the API's dict in the first place; `overrides` are the
     X/Y/Z cell's.
     """
@@ -113,7 +113,7 @@ def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None)
             text = f"Stylus knows no {_listed(unknown)}; it knows {', '.join(SHOWN)}."
             notes = (Note("unknown_key", text),)
     given |= overrides or {}
-    return Reading(
+    return ValuesReading(
         PanelValues(**{name: _fitting(name, value) for name, value in given.items()}), notes
     )
 

@@ -9,16 +9,23 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from stylus_ext.llm.dialect import Manners, Refused, is_passing, refused, sentence, without_keys
+from stylus_ext.llm.dialect import (
+    ChatRefusal,
+    ServerDialect,
+    is_passing,
+    refused,
+    sentence,
+    without_keys,
+)
 from stylus_ext.llm.reply import Unusable, answered, read
 from stylus_ext.llm.server import (
     ChatEndpoint,
     ChatLate,
     ChatProblem,
     ChatRefused,
+    ChatRequest,
     ChatUnavailable,
     ChatUnreadable,
-    Question,
     Reply,
     Spent,
 )
@@ -40,26 +47,26 @@ _CHARACTERS_A_TOKEN = 4
 _SHORTEST_S = 0.005
 
 
-class Client(Protocol):
+class ChatTransport(Protocol):
     """What asking needs of the client."""
 
     endpoint: ChatEndpoint
-    manners: Manners
+    manners: ServerDialect
 
-    def learned(self, manners: Manners) -> None: ...
+    def learned(self, manners: ServerDialect) -> None: ...
 
     def connected(self) -> Connection: ...
 
 
 @dataclass(slots=True)
 class Asking:
-    client: Client
-    question: Question
+    client: ChatTransport
+    question: ChatRequest
     deadline_s: float
     check: Check
     tries: int = 0
     spent: Spent = Spent()
-    manners: Manners = field(init=False)
+    manners: ServerDialect = field(init=False)
     max_tokens: int = field(init=False)
     again: str = ""
     until: float = field(init=False)
@@ -122,7 +129,7 @@ class Asking:
             self._once_more(f"did not answer like a chat server: {problem}")
         return None
 
-    def _after(self, refusal: Refused) -> None:
+    def _after(self, refusal: ChatRefusal) -> None:
         """Another form, a pause, or the end."""
         if is_passing(refusal):
             self._once_more(sentence(refusal, self.client.endpoint.model), refusal.retry_after)

@@ -14,9 +14,18 @@ from typing import Any
 import httpx
 
 from stylus_ext.llm.client import Asking
-from stylus_ext.llm.dialect import Manners
-from stylus_ext.llm.server import OPENAI, ChatEndpoint, Question, Reply
-from stylus_ext.net import BadAnswer, Http, Key, Limits, Refusal, Unreachable, origin_of, shown
+from stylus_ext.llm.dialect import ServerDialect
+from stylus_ext.llm.server import OPENAI, ChatEndpoint, ChatRequest, Reply
+from stylus_ext.net import (
+    BadAnswer,
+    Http,
+    HttpRefusal,
+    Key,
+    TimeLimits,
+    Unreachable,
+    origin_of,
+    shown,
+)
 from stylus_ext.net.transport import Transport
 from stylus_ext.net.waiting import Check, Watch, free
 
@@ -149,7 +158,7 @@ class _Measured(httpx.SyncByteStream):
             ) from error
 
 
-LIMITS = Limits(connect_s=1.0, stall_s=3.0, total_s=3.0, tries=1)
+LIMITS = TimeLimits(connect_s=1.0, stall_s=3.0, total_s=3.0, tries=1)
 
 
 def release(endpoint: ChatEndpoint, http: Http) -> bool | None:
@@ -161,7 +170,7 @@ def release(endpoint: ChatEndpoint, http: Http) -> bool | None:
             f"{endpoint.base.removesuffix('/v1')}/api/generate",
             body={"model": endpoint.model, "keep_alive": 0, "stream": False},
         )
-    except Refusal as problem:
+    except HttpRefusal as problem:
         logger.debug("%s does not free memory: %s", endpoint.base, problem)
         return None
     except (Unreachable, BadAnswer) as problem:
@@ -176,7 +185,7 @@ class ChatClient:
 
     def __init__(self, endpoint: ChatEndpoint) -> None:
         self.endpoint = endpoint
-        self.manners = Manners(
+        self.manners = ServerDialect(
             limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens"
         )
         self._guard = Lock()
@@ -192,7 +201,7 @@ class ChatClient:
     def name(self) -> str:
         return f"{self.endpoint.model} at {self.endpoint.base}"
 
-    def ask(self, question: Question, deadline_s: float, check: Check = free) -> Reply:
+    def ask(self, question: ChatRequest, deadline_s: float, check: Check = free) -> Reply:
         """Raises a `ChatProblem`, or what `check` raises."""
         began = time.perf_counter()
         asking = Asking(self, question, deadline_s, check)
@@ -219,7 +228,7 @@ class ChatClient:
         self._releases = freed is not None
         return bool(freed)
 
-    def learned(self, manners: Manners) -> None:
+    def learned(self, manners: ServerDialect) -> None:
         with self._guard:
             self.manners = manners
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stylus_ext.llm.reply import shape_of
-from stylus_ext.llm.server import ChatBlind, ChatEndpoint, ChatRefused, Question
+from stylus_ext.llm.server import ChatBlind, ChatEndpoint, ChatRefused, ChatRequest
 from stylus_ext.net import Key
 from stylus_ext.net.values import NotJson, parsed
 from stylus_ext.net.waiting import retry_after
@@ -37,7 +37,7 @@ _KINDS = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"GIF8
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ServerDialect:
     """`words`: the schema has to be said in words too, since without them something else came."""
 
     form: Form = "schema"
@@ -48,7 +48,7 @@ class Manners:
     seed: bool = True
     system: bool = True
 
-    def after(self, said: str, *, images: bool) -> Manners | None:
+    def after(self, said: str, *, images: bool) -> ServerDialect | None:
         """How to ask after a refusal for the form of the request; None when nothing is left to
         change, or nothing would help.
         """
@@ -66,7 +66,7 @@ class Manners:
             return None
         return replace(self, seed=False) if self.seed else None
 
-    def _without_what_is_named(self, said: str) -> Manners | None:
+    def _without_what_is_named(self, said: str) -> ServerDialect | None:
         if any(word in said for word in _FORM_WORDS) and self.form != "text":
             return replace(self, form=_NEXT[self.form])
         if ("max_tokens" in said or "max_completion_tokens" in said) and not self.other_limit:
@@ -86,7 +86,7 @@ class Manners:
         """Whether a refusal speaks of the images."""
         return any(word in said.lower() for word in _SIGHT_WORDS)
 
-    def stricter(self) -> Manners:
+    def stricter(self) -> ServerDialect:
         """After something else than the object: the schema in words as well, then in words
         alone.
         """
@@ -97,7 +97,12 @@ class Manners:
         )
 
     def body(
-        self, model: str, temperature: float, question: Question, max_tokens: int, again: str = ""
+        self,
+        model: str,
+        temperature: float,
+        question: ChatRequest,
+        max_tokens: int,
+        again: str = "",
     ) -> dict[str, Any]:
         """`again` says what was wrong with the answer before."""
         system = question.system
@@ -135,7 +140,7 @@ class Manners:
             body["response_format"] = self._format(question)
         return body
 
-    def _format(self, question: Question) -> dict[str, Any]:
+    def _format(self, question: ChatRequest) -> dict[str, Any]:
         if self.form == "object":
             return {"type": "json_object"}
         shape = shape_of(question.schema or {})
@@ -150,7 +155,7 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _in_words(question: Question) -> str:
+def _in_words(question: ChatRequest) -> str:
     return (
         "Answer with one JSON object that fits this JSON Schema, and with nothing"
         f" else:\n{json.dumps(question.schema)}"
@@ -173,7 +178,7 @@ _FORM_WORDS_IN_ERRORS = ("response_format", "json_schema", "json_object", "gramm
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ChatRefusal:
     """`said` is the server's own sentence, without anything that looks like a key."""
 
     status: int
@@ -197,11 +202,11 @@ class Refused:
 
 def refused(
     status: int, headers: Mapping[str, str], body: bytes, key: Key | None = None
-) -> Refused:
-    return Refused(status, _said(body, key), retry_after(headers.get("retry-after", "")))
+) -> ChatRefusal:
+    return ChatRefusal(status, _said(body, key), retry_after(headers.get("retry-after", "")))
 
 
-def is_passing(refusal: Refused) -> bool:
+def is_passing(refusal: ChatRefusal) -> bool:
     """Asking again may help."""
     said = refusal.said.lower()
     if refusal.status in _PASSING:
@@ -211,7 +216,7 @@ def is_passing(refusal: Refused) -> bool:
     )
 
 
-def sentence(refusal: Refused, model: str) -> str:
+def sentence(refusal: ChatRefusal, model: str) -> str:
     why = {
         401: "refuses the key, or wants one; enter the right one for this address",
         402: "wants to be paid first",

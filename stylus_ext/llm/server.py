@@ -17,7 +17,7 @@ from stylus_ext.net.keys import is_private
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ChatRequest:
     """`schema` is a JSON Schema whose top is an object; `images` are the bytes of JPEG, PNG, WebP
     or GIF files.
     """

@@ -26,7 +26,16 @@ from stylus_ext.net.keys import (
     origin_of,
     shown,
 )
-from stylus_ext.net.waiting import Answer, BadAnswer, Limits, Pace, Refusal, Told, Unreachable, free
+from stylus_ext.net.waiting import (
+    Answer,
+    BadAnswer,
+    HttpRefusal,
+    Pace,
+    TimeLimits,
+    Told,
+    Unreachable,
+    free,
+)
 
 __all__ = [
     "Answer",
@@ -34,9 +43,9 @@ __all__ = [
     "Http",
     "Key",
     "KeyName",
-    "Limits",
+    "TimeLimits",
     "Pace",
-    "Refusal",
+    "HttpRefusal",
     "Told",
     "Unreachable",
     "forget_key",

@@ -23,9 +23,9 @@ from stylus_ext.net.waiting import (
     Answer,
     BadAnswer,
     Check,
-    Limits,
+    HttpRefusal,
     Pace,
-    Refusal,
+    TimeLimits,
     Told,
     Unreachable,
     Watch,
@@ -94,7 +94,7 @@ class Http:
         *,
         interval_s: float = 0.0,
         pace: Pace | None = None,
-        limits: Limits = Limits(),  # noqa: B008
+        limits: TimeLimits = TimeLimits(),  # noqa: B008
         within: Collection[str] | None = None,
     ) -> None:
         import httpx
@@ -188,7 +188,7 @@ class Http:
             self._pace.wait(check)
             try:
                 return work(_Late(check, self._limits.total_s, shown(url)))
-            except Refusal as refusal:
+            except HttpRefusal as refusal:
                 wanted = self._pause_after(refusal, attempt)
                 if wanted is None:
                     raise
@@ -293,7 +293,7 @@ class Http:
         body, said = refusal_body(bytes(data))
         if self._key is not None:  # a server may repeat what it was sent
             said = said.replace(self._key.secret, "(a key)")
-        raise Refusal(
+        raise HttpRefusal(
             shown(str(response.url)),
             response.status_code,
             said,
@@ -301,7 +301,7 @@ class Http:
             retry_after(response.headers.get("retry-after", "")),
         ).named(response.headers)
 
-    def _pause_after(self, refusal: Refusal, attempt: int) -> float | None:
+    def _pause_after(self, refusal: HttpRefusal, attempt: int) -> float | None:
         """None when asking again is no use, not now or not at all."""
         passing = (
             refusal.status == HTTPStatus.TOO_MANY_REQUESTS

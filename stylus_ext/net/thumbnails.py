@@ -24,7 +24,7 @@ from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
 from stylus_ext.net.client import Http
 from stylus_ext.net.images import NotAPicture, Thumbnails
 from stylus_ext.net.keys import origin_of, shown
-from stylus_ext.net.waiting import Limits, free
+from stylus_ext.net.waiting import TimeLimits, free
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ ORIGINS = frozenset(
 )
 """Those of the services whose cards Stylus reads, and of the storages that they send pictures from.
 """
-LIMITS = Limits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
+LIMITS = TimeLimits(connect_s=5.0, stall_s=10.0, total_s=15.0, tries=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RemotePictures:
 
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     origins: Collection[str] = ORIGINS
-    limits: Limits = LIMITS
+    limits: TimeLimits = LIMITS
     patience_s: float = 30.0
     http: Http = field(init=False)
 

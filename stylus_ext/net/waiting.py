@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """`stall_s` is the longest silence, `total_s` the longest wait for a whole JSON answer or for
     the head of a stream.
     """
@@ -37,7 +37,7 @@ class Limits:
     hops: int = 5
 
 
-class Refusal(StylusError):
+class HttpRefusal(StylusError):
     """The server answered with a status that says no. Whoever asked knows the sentence that a user
     needs; this is the plain one.
     """
@@ -64,7 +64,7 @@ class Refusal(StylusError):
         self.reason = ""
         """The word by which some servers name the reason in a header."""
 
-    def named(self, headers: Mapping[str, str]) -> Refusal:
+    def named(self, headers: Mapping[str, str]) -> HttpRefusal:
         self.reason = headers.get("x-error-code", "")[:80]
         return self
 

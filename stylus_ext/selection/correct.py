@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidates, Composition, Pick
-from stylus_ext.core.corrections import Corrections, Kept, Limits, corrected
+from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note
-from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility, spoken
-from stylus_ext.core.feedback import Doubt, Verdicts, doubted, doubts, known_as, told
+from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility, display_name
+from stylus_ext.core.feedback import Doubt, Feedback, doubted, doubts, explain, known_as
 from stylus_ext.core.naming import why_not
 from stylus_ext.core.ports import Composer, Query, Store
 from stylus_ext.core.tags import ADAPTER_KINDS
@@ -23,7 +23,7 @@ _OWN = "you wrote it into the prompt yourself"
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class CorrectionContext:
     """What a correction looks at: the question, whether and under which name an adapter can be
     used, and who would find another.
     """
@@ -36,7 +36,7 @@ class Around:
 
 
 def correct(
-    store: Store, around: Around, composition: Composition, wanted: Corrections
+    store: Store, around: CorrectionContext, composition: Composition, wanted: Corrections
 ) -> tuple[Composition, list[Note]]:
     said = wanted.known_as(store.resolve([*wanted.out, *(kept.key for kept in wanted.keep)]))
     query = around.query
@@ -48,7 +48,7 @@ def correct(
         if not reasons[key]
     }
     own = {tag.name for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS}
-    limits = Limits.of(query.limits, len(own))
+    limits = PickLimits.of(query.limits, len(own))
     now = corrected(
         composition, said, found, _others(around, composition, said), limits, query.prompt.text
     )
@@ -60,7 +60,7 @@ def correct(
     return now, [*notes, *_crowded_out(found, now), *_nothing_else(composition, said, now)]
 
 
-def _against(around: Around, entry: Entry | None) -> str:
+def _against(around: CorrectionContext, entry: Entry | None) -> str:
     """Why a kept one cannot be used; the first reason that holds."""
     if entry is None:
         return "it is not in the catalogue any more"
@@ -72,7 +72,8 @@ def _against(around: Around, entry: Entry | None) -> str:
         and entry.family != UNKNOWN
         and compatibility(entry.family, family) is Compatibility.NONE
     ):
-        return f"it was made for {spoken(entry.family)}, which does not work with {spoken(family)}"
+        made_for = display_name(entry.family)
+        return f"it was made for {made_for}, which does not work with {display_name(family)}"
     stem = around.stem(entry)
     names = {tag.name for tag in around.query.prompt.user_tags}
     if stem in names or not names.isdisjoint(file.stem for file in entry.files):
@@ -80,7 +81,7 @@ def _against(around: Around, entry: Entry | None) -> str:
     return around.away(entry) or why_not(stem) or ""
 
 
-def _pick(entry: Entry, said: Kept, composition: Composition) -> Pick:
+def _pick(entry: Entry, said: KeptPick, composition: Composition) -> Pick:
     """For one that the plan has not; what it found of a near miss is not lost."""
     near = next((miss for miss in composition.near_misses if miss.key == entry.key), None)
     start = said.task if said.task is not None else -1
@@ -96,7 +97,9 @@ def _pick(entry: Entry, said: Kept, composition: Composition) -> Pick:
     )
 
 
-def _others(around: Around, composition: Composition, said: Corrections) -> Sequence[Pick]:
+def _others(
+    around: CorrectionContext, composition: Composition, said: Corrections
+) -> Sequence[Pick]:
     """What would have been chosen without those that were swapped; less sure ones too, since
     somebody asks for another.
     """
@@ -137,10 +140,10 @@ def _nothing_else(before: Composition, said: Corrections, now: Composition) -> I
             )
 
 
-class Heeding:
+class FeedbackComposer:
     """Implements `Composer` around any other."""
 
-    def __init__(self, composer: Composer, store: Store, verdicts: Verdicts) -> None:
+    def __init__(self, composer: Composer, store: Store, verdicts: Feedback) -> None:
         self._composer, self._store, self._verdicts = composer, store, verdicts
         self.name = composer.name
 
@@ -158,11 +161,11 @@ def _told(composition: Composition, found: Mapping[AdapterKey, Doubt]) -> Compos
     return replace(
         composition,
         picks=tuple(
-            replace(pick, reason=told(pick.reason, found.get(pick.key)))
+            replace(pick, reason=explain(pick.reason, found.get(pick.key)))
             for pick in composition.picks
         ),
         near_misses=tuple(
-            replace(miss, reason=told(miss.reason, found.get(miss.key)))
+            replace(miss, reason=explain(miss.reason, found.get(miss.key)))
             for miss in composition.near_misses
         ),
     )

@@ -17,15 +17,15 @@ from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, is_partial, parse_family, partly
-from stylus_ext.core.fetching import Reach
+from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.masks import choose_masks
-from stylus_ext.core.naming import NO_NAMES, Names, stem_for, why_not
+from stylus_ext.core.naming import NO_TAG_NAMES, TagNames, stem_for, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
-from stylus_ext.core.ports import Composer, Query, Retriever, Store, Terms
+from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Selection, Settings
-from stylus_ext.core.tags import Sheet, fitting_triggers, write_tags
-from stylus_ext.selection.correct import Around, correct
+from stylus_ext.core.tags import TagInputs, fitting_triggers, write_tags
+from stylus_ext.selection.correct import CorrectionContext, correct
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class PlanRequest:
     batch_size: int = 1
     settings: Settings = field(default_factory=Settings)
     on_disk: Mapping[AdapterKey, str] | None = None
-    reach: Reach | None = None
+    reach: FetchPolicy | None = None
     corrections: Corrections = NO_CORRECTIONS
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ class PlanPrompt:
         retrievers: Callable[[str], Retriever],
         composers: Callable[[str], Composer],
         vectors: Callable[[], str] = lambda: "",
-        names: Callable[[frozenset[AdapterKey] | None], Names] = lambda _: NO_NAMES,
+        names: Callable[[frozenset[AdapterKey] | None], TagNames] = lambda _: NO_TAG_NAMES,
     ) -> None:
         self._store = store
         self._retrievers = retrievers
@@ -170,7 +170,11 @@ class PlanPrompt:
             else frozenset(request.on_disk)
         )
         query = Query(
-            prompt, negative, settings.selection, only, terms=Terms(request.seeds[0], deadline.left)
+            prompt,
+            negative,
+            settings.selection,
+            only,
+            terms=PlanContext(request.seeds[0], deadline.left),
         )
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
@@ -187,7 +191,7 @@ class PlanPrompt:
         masks = choose_masks(
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
-        sheet = Sheet(prompt, negative, composition, tags, settings)
+        sheet = TagInputs(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
         family = family_of_plan(settings, entries)
         notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
@@ -256,7 +260,7 @@ class PlanPrompt:
                     self._composed.popitem(last=False)
         return composition, candidates.confidence, [*told, *notes]
 
-    def _around(self, query: Query, request: PlanRequest) -> Around:
+    def _around(self, query: Query, request: PlanRequest) -> CorrectionContext:
         on_disk, reach = request.on_disk, request.reach
 
         def away(entry: Entry) -> str:
@@ -268,7 +272,7 @@ class PlanPrompt:
                 else reach.why_not(entry.key, entry.card.remote)
             )
 
-        return Around(
+        return CorrectionContext(
             query,
             lambda entry: _stem(entry, on_disk),
             away,

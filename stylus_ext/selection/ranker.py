@@ -82,7 +82,7 @@ class Net:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Calibration:
     """A straight line that rises with everything in it, and the place on it from which something is
     meant rather than not.
     """
@@ -98,9 +98,9 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class RankerWeights:
     net: Net
-    line: Line
+    line: Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ class Ranker:
     """`signs` names the columns that the weights were found for."""
 
     signs: tuple[str, ...]
-    tags: Weights
-    captions: Weights
+    tags: RankerWeights
+    captions: RankerWeights
 
-    def of(self, is_tags: bool) -> Weights:
+    def of(self, is_tags: bool) -> RankerWeights:
         return self.tags if is_tags else self.captions
 
     def scores(self, values: Floats, is_tags: bool) -> Floats:
@@ -168,7 +168,7 @@ def values_of(ranker: Ranker) -> dict[str, Any]:
     return {"signs": list(ranker.signs), **regimes}
 
 
-def _plain(weights: Weights) -> dict[str, Any]:
+def _plain(weights: RankerWeights) -> dict[str, Any]:
     net, line = weights.net, weights.line
     return {
         "net": (
@@ -189,7 +189,7 @@ def _rounded(values: Floats) -> Any:
     return np.round(values.astype(np.float64), DIGITS).tolist()
 
 
-def _weights(values: Mapping[str, Any], width: int) -> Weights:
+def _weights(values: Mapping[str, Any], width: int) -> RankerWeights:
     net, line = values["net"], values["line"]
     read = {
         name: np.array(net[name], dtype=np.float32)
@@ -220,7 +220,9 @@ def _weights(values: Mapping[str, Any], width: int) -> Weights:
         or (straight["scale"] <= 0).any()
     ):
         raise ValueError("sign")
-    return Weights(Net(**read, base=float(net["base"])), Line(**straight, half=float(line["half"])))
+    return RankerWeights(
+        Net(**read, base=float(net["base"])), Calibration(**straight, half=float(line["half"]))
+    )
 
 
 SIGNS = (

@@ -23,7 +23,7 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
 from stylus_ext.core.ports import Query
 from stylus_ext.core.settings import Reranking
-from stylus_ext.net import BadAnswer, Http, Key, KeyName, Limits, Refusal, origin_of, shown
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, Key, KeyName, TimeLimits, origin_of, shown
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class EndpointReranker:
 
     def _asked(self, prompt: str, texts: Sequence[str]) -> dict[int, float]:
         until = time.monotonic() + self._deadline_s
-        limits = Limits(
+        limits = TimeLimits(
             connect_s=self._deadline_s,
             stall_s=self._deadline_s,
             total_s=self._deadline_s,
@@ -141,7 +141,7 @@ class EndpointReranker:
             first_pause_s=0.2,
         )
         http = Http(self._key(), limits=limits)
-        refused: Refusal | None = None
+        refused: HttpRefusal | None = None
         try:
             for way in self._ways:
                 try:
@@ -150,7 +150,7 @@ class EndpointReranker:
                         body=self._body(way, prompt, texts),
                         check=lambda: self._check(until),
                     )
-                except Refusal as refusal:
+                except HttpRefusal as refusal:
                     if refusal.status not in _ANOTHER_WAY:
                         raise self._said(refusal) from refusal
                     refused = refusal
@@ -183,7 +183,7 @@ class EndpointReranker:
                 f" {self._deadline_s:g} s."
             )
 
-    def _said(self, refusal: Refusal) -> Unavailable:
+    def _said(self, refusal: HttpRefusal) -> Unavailable:
         if refusal.status in _KEY_REFUSED:
             return Unavailable(
                 f"{refusal.where} refuses the key, or wants one; put the right one into"

@@ -11,8 +11,8 @@ from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.launch import environment_variables
 from stylus_ext.environment.layout import (
     Environment,
+    EnvironmentPart,
     Home,
-    Part,
     default_home,
     default_locks,
     read_lock,
@@ -34,7 +34,7 @@ def gradio_environment(name: str, below: Path | None = None) -> Environment:
     return Environment(
         home,
         key,
-        (Part(home.folder / key, lock),),
+        (EnvironmentPart(home.folder / key, lock),),
         Torch("", reused=True),
         frozenset({key}),
         frozenset({short_key(lock.text)}),

@@ -69,7 +69,7 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     from stylus_ext.host.engine.client import EngineClient
     from stylus_ext.host.engine.setup_state import EngineReport
     from stylus_ext.host.engine.supervisor import EngineProcess
-    from stylus_ext.host.planner import Desk, Desks
+    from stylus_ext.host.planner import Planner, PlannerRegistry
     from tests.host.engines import HereSetup
 
     class Watched(EngineProcess):
@@ -85,10 +85,10 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
         HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
     )
     process = Watched(folder, setup=setup)
-    desk = Desk(
+    desk = Planner(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
     )
-    planner.desks = Desks(lambda _: desk)
+    planner.planners = PlannerRegistry(lambda _: desk)
     return process
 
 
@@ -132,9 +132,9 @@ def _serve(blocks: Any, host: WebUI | None) -> str:
 
 def _told(host: WebUI) -> dict[str, Any]:
     """What happened on this side, for the tests to look at."""
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
 
-    engine: Any = desk_now().engine
+    engine: Any = current_planner().engine
     looked, report = engine.looked, engine.report()
     return {
         "calls": host.calls,

@@ -11,7 +11,7 @@ import pytest
 
 from stylus_ext.environment.files import hold
 from stylus_ext.environment.layout import BUILD_LOCK, Environment
-from stylus_ext.environment.progress import Progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, write_progress
 from tests.browser.copied import Copied, copied
 from tests.browser.queue_client import asked, numbers, texts, texts_of
 from tests.browser.running import Running, running
@@ -37,7 +37,7 @@ def building(server: Running, copy: Copied) -> Iterator[Running]:
     """Somebody else's set-up, which does not end."""
     copy.home.folder.mkdir(exist_ok=True)
     with hold(copy.home.folder, BUILD_LOCK, "building the environment"):
-        write_progress(copy.home.progress, Progress("fetching", 5, 945, 60))
+        write_progress(copy.home.progress, BuildProgress("fetching", 5, 945, 60))
         yield server
 
 

@@ -123,7 +123,7 @@ class Shelf:
     def index(self) -> None:
         self.refresh(self, Watch())
 
-    def stock(self) -> None:
+    def load_starter(self) -> None:
         self.refresh.take(starter())
 
     def learn_hashes(self) -> None:
@@ -131,7 +131,7 @@ class Shelf:
 
     def settle(self) -> None:
         self.index()
-        self.stock()
+        self.load_starter()
         self.learn_hashes()
 
     def _digest(self, file: LocalFile, progress: Progress) -> Digests | None:

@@ -9,7 +9,7 @@ import pytest
 
 from stylus_ext.catalogue.embed import EmbedCatalogue
 from stylus_ext.catalogue.refine.rules import CardRefiner
-from stylus_ext.catalogue.refresh import RefreshCatalogue, Workshop
+from stylus_ext.catalogue.refresh import Ingest, RefreshCatalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.entry import VIEWS
@@ -17,10 +17,10 @@ from tests.fakes import BagEmbedder, MemoryIndex, Watch, make_card
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
+def shop(tmp_path: Path) -> Iterator[Ingest]:
     store = SqliteStore(tmp_path)
     embed = EmbedCatalogue(store, MemoryIndex(), BagEmbedder())
-    yield Workshop(store, RefreshCatalogue(store, CardRefiner()), embed, RLock(), store.memory)
+    yield Ingest(store, RefreshCatalogue(store, CardRefiner()), embed, RLock(), store.memory)
     store.close()
 
 
@@ -31,13 +31,13 @@ def cards(number: int) -> list[AdapterCard]:
     ]
 
 
-def test_cards_become_entries_with_vectors(shop: Workshop) -> None:
+def test_cards_become_entries_with_vectors(shop: Ingest) -> None:
     assert shop.take(cards(3)) == 3 * len(VIEWS)
     assert len(shop.store.read([card.key for card in cards(3)])) == 3
     assert shop.embed(Watch()) == 0, "nothing was left to embed"
 
 
-def test_only_other_texts_get_other_vectors(shop: Workshop) -> None:
+def test_only_other_texts_get_other_vectors(shop: Ingest) -> None:
     first, second = cards(2)
     shop.take([first, second])
     assert shop.take(
@@ -50,7 +50,7 @@ def test_only_other_texts_get_other_vectors(shop: Workshop) -> None:
     assert shop.embed(Watch()) == 0
 
 
-def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Workshop) -> None:
+def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Ingest) -> None:
     mine, other = cards(2)
     shop.take([mine, other])
     entry = shop.store.read([mine.key])[mine.key]
@@ -62,7 +62,7 @@ def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Workshop) -> None:
 
 
 def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(keys: object) -> None:
         raise KeyboardInterrupt
@@ -75,7 +75,7 @@ def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
 
 
 def test_mending_makes_entries_of_what_was_kept(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(self: SqliteStore, entries: object) -> None:
         raise KeyboardInterrupt

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.on_disk import Inventories, Listed, NamesOnDisk, OnDisk, UnknownInventory
+from stylus_ext.catalogue.on_disk import (
+    Inventories,
+    ListedFile,
+    NamesOnDisk,
+    OnDisk,
+    UnknownInventory,
+)
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile, RemoteFile
 from tests.fakes import make_entry
@@ -53,12 +59,12 @@ def inventories(store: SqliteStore) -> Inventories:
     return Inventories(store, OnDisk(store), NamesOnDisk(store))
 
 
-def reach(inventories: Inventories, *items: Listed) -> dict[AdapterKey, str]:
+def reach(inventories: Inventories, *items: ListedFile) -> dict[AdapterKey, str]:
     return dict(inventories.reach(inventories.take(items)))
 
 
 def test_the_bytes_count_and_the_tag_gets_the_hosts_name(inventories: Inventories) -> None:
-    items = (Listed("renamed fox", SUM.upper()), Listed("my_tree", auto_v3=SHORT + "ffff"))
+    items = (ListedFile("renamed fox", SUM.upper()), ListedFile("my_tree", auto_v3=SHORT + "ffff"))
     assert reach(inventories, *items) == {FOX: "renamed fox", TREE: "my_tree"}
 
 
@@ -66,20 +72,24 @@ def test_the_name_of_the_engines_file_counts_where_no_bytes_are_known(
     inventories: Inventories,
 ) -> None:
     assert reach(
-        inventories, Listed("tree"), Listed("lamp"), Listed("Lamp"), Listed("stranger")
+        inventories,
+        ListedFile("tree"),
+        ListedFile("lamp"),
+        ListedFile("Lamp"),
+        ListedFile("stranger"),
     ) == {TREE: "tree", LAMP: "lamp"}
 
 
 def test_another_file_of_that_name_is_not_it(inventories: Inventories) -> None:
-    assert reach(inventories, Listed("lamp", "ef" * 32)) == {}
-    assert reach(inventories, Listed("tree", auto_v3="ffffffffffff")) == {}
-    assert reach(inventories, Listed("lamp", "cd" * 32)) == {LAMP: "lamp"}
+    assert reach(inventories, ListedFile("lamp", "ef" * 32)) == {}
+    assert reach(inventories, ListedFile("tree", auto_v3="ffffffffffff")) == {}
+    assert reach(inventories, ListedFile("lamp", "cd" * 32)) == {LAMP: "lamp"}
 
 
 def test_bytes_come_before_names(inventories: Inventories) -> None:
     """Its own file has the name of another one here."""
     assert reach(
-        inventories, Listed("lamp", SUM), Listed("other", auto_v3=SHORT), Listed("tree")
+        inventories, ListedFile("lamp", SUM), ListedFile("other", auto_v3=SHORT), ListedFile("tree")
     ) == {FOX: "lamp", TREE: "other"}
 
 
@@ -99,20 +109,20 @@ def test_bytes_come_before_names(inventories: Inventories) -> None:
 def test_a_family_that_excludes_the_entrys_makes_it_another(
     inventories: Inventories, said: str, is_it: bool
 ) -> None:
-    assert (reach(inventories, Listed("tree", family=said)) == {TREE: "tree"}) is is_it
+    assert (reach(inventories, ListedFile("tree", family=said)) == {TREE: "tree"}) is is_it
     assert (
-        reach(inventories, Listed("renamed", auto_v3=SHORT, family=said)) == {TREE: "renamed"}
+        reach(inventories, ListedFile("renamed", auto_v3=SHORT, family=said)) == {TREE: "renamed"}
     ) is is_it
 
 
 def test_the_same_list_has_the_same_number_in_any_order(inventories: Inventories) -> None:
-    one, other = Listed("a", SUM), Listed("b")
+    one, other = ListedFile("a", SUM), ListedFile("b")
     assert inventories.take([one, other]) == inventories.take([other, one, one])
     assert inventories.take([one]) != inventories.take([one, other])
 
 
 def test_it_follows_the_catalogue(inventories: Inventories, store: SqliteStore) -> None:
-    number = inventories.take([Listed("new", "12" * 32)])
+    number = inventories.take([ListedFile("new", "12" * 32)])
     assert inventories.reach(number) == {}
     store.write([make_entry(9, "New", equivalents=(AdapterKey.sha256("12" * 32),))])
     assert inventories.reach(number) == {AdapterKey.civitai(9): "new"}
@@ -123,16 +133,16 @@ def test_it_follows_the_catalogue(inventories: Inventories, store: SqliteStore) 
 def test_a_number_that_nobody_sent_or_that_is_forgotten_is_said(inventories: Inventories) -> None:
     with pytest.raises(UnknownInventory, match="sent again"):
         inventories.reach("nonsense")
-    first = inventories.take([Listed("first")])
+    first = inventories.take([ListedFile("first")])
     for number in range(40):
-        inventories.take([Listed(f"other {number}")])
+        inventories.take([ListedFile(f"other {number}")])
     with pytest.raises(UnknownInventory):
         inventories.reach(first)
 
 
 LISTS = st.lists(
     st.builds(
-        Listed,
+        ListedFile,
         st.sampled_from(["fox", "tree", "lamp", "x y", "\ud800", "z\tq"]),
         st.sampled_from(["", SUM, "cd" * 32, "zz", "zz" * 32]),
         st.sampled_from(["", SHORT, "ff"]),
@@ -147,7 +157,7 @@ LISTS = st.lists(
 )
 @given(items=LISTS)
 def test_whatever_is_listed_each_stem_is_one_adapters_and_was_listed(
-    inventories: Inventories, items: list[Listed]
+    inventories: Inventories, items: list[ListedFile]
 ) -> None:
     found = reach(inventories, *items)
     assert set(found.values()) <= {item.stem for item in items}

@@ -61,7 +61,7 @@ def act(shelf: Shelf, step: tuple[object, ...]) -> None:
         case ("index",):
             shelf.index()
         case ("stock",):
-            shelf.stock()
+            shelf.load_starter()
         case ("hash",):
             shelf.learn_hashes()
         case ("reopen",):
@@ -190,7 +190,7 @@ def test_a_rewritten_header_leaves_the_tensors_and_so_the_adapter(shelf: Shelf) 
     for content in (0, 3):
         shelf.put("fox", content)
         shelf.refresh.take([shelf.sighting("fox", shelf.files["fox"], auto_v3="abcdef012345")])
-        shelf.stock()
+        shelf.load_starter()
         shelf.learn_hashes()
     entry = shelf.at(path_key("fox"))
     assert shelf.at(civitai(0)) == entry
@@ -211,7 +211,7 @@ def test_edits_stay_with_a_path_that_came_first(shelf: Shelf) -> None:
 def test_edits_of_a_listed_adapter_stay_with_it_and_meet_the_file_again_when_it_is_put_back(
     shelf: Shelf,
 ) -> None:
-    shelf.stock()
+    shelf.load_starter()
     shelf.put("fox", 0, stated=True)
     shelf.index()
     shelf.store.edit(path_key("fox"), Edits(weight=0.3))
@@ -320,7 +320,7 @@ def test_user_jsonl_does_not_tie_together_again_what_was_parted(
     for path in tmp_path.glob("catalogue.sqlite*"):
         path.unlink()
     shelf.open()
-    shelf.stock()
+    shelf.load_starter()
     shelf.settle()
     assert shelf.at(path_key("fox")).edits == Edits(weight=0.3)
     assert (shelf.at(civitai(0)).edits, shelf.at(civitai(0)).key) == (Edits(weight=0.9), civitai(0))

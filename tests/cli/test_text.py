@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.cli import rendering
-from stylus_ext.cli.session import Line
+from stylus_ext.cli.session import ProgressLine
 
 KEY, OTHER = "civitai:1", "civitai:2"
 
@@ -152,7 +152,7 @@ def test_progress_is_told_in_what_it_counts(
     monkeypatch: pytest.MonkeyPatch, step: str, said: str
 ) -> None:
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
-    Line().report(step, 1_572_864, 3_145_728)
+    ProgressLine().report(step, 1_572_864, 3_145_728)
     assert screen.getvalue() == f"\r{step}: {said}"
 
 
@@ -161,7 +161,7 @@ def test_where_nobody_rewrites_a_line_each_step_is_said_once(
 ) -> None:
     """All files and each of them take turns."""
     monkeypatch.setattr(sys, "stderr", log := io.StringIO())
-    line = Line()
+    line = ProgressLine()
     for number, name in enumerate(("a", "b")):
         line.report("hashing", number, 2)
         line.report(f"Hashing {name}", 5, 9)

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from stylus_ext.catalogue.sources.local.scan import LoraFolder
-from stylus_ext.catalogue.sources.pictures.learn import Pictures
+from stylus_ext.catalogue.sources.pictures.learn import PictureSource
 from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.core.card import SOURCES as NAMES
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.family import family_of
-from stylus_ext.core.naming import Called, Names
+from stylus_ext.core.naming import FileNames, TagNames
 from stylus_ext.core.ports import CardSource, Sighting
 from tests.fakes import Watch
 from tests.lora_files import write_lora, write_sidecar
@@ -76,10 +76,10 @@ def pictures(folder: Path, count: int) -> CardSource:
         )
         info.add_text("parameters", text)
         Image.new("RGB", (8, 8)).save(folder / f"{number}.png", pnginfo=info)
-    return Pictures(
+    return PictureSource(
         [folder],
-        Names.of(
-            Called(AdapterKey.civitai(number + 1), f"adapter{number}") for number in range(count)
+        TagNames.of(
+            FileNames(AdapterKey.civitai(number + 1), f"adapter{number}") for number in range(count)
         ),
     )
 

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.feedback import Verdict, Verdicts
+from stylus_ext.core.feedback import Feedback, Verdict
 from tests.fakes import MemoryVerdicts
 
 KEY, OTHER = AdapterKey.civitai(1), AdapterKey.path("my fox")
 
 
 @contextmanager
-def _sqlite(folder: Path) -> Iterator[Verdicts]:
+def _sqlite(folder: Path) -> Iterator[Feedback]:
     with closing(SqliteStore(folder)) as store:
         yield store.verdicts
 
 
 @contextmanager
-def _memory(folder: Path) -> Iterator[Verdicts]:
+def _memory(folder: Path) -> Iterator[Feedback]:
     yield MemoryVerdicts()
 
 
@@ -33,12 +33,12 @@ BUILDERS: dict[str, Callable[[Path], object]] = {"sqlite": _sqlite, "memory": _m
 
 
 @pytest.fixture(params=BUILDERS)
-def verdicts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Verdicts]:
+def verdicts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Feedback]:
     with BUILDERS[request.param](tmp_path) as made:  # type: ignore[attr-defined]
         yield made
 
 
-def test_they_are_counted_by_adapter_and_prompt(verdicts: Verdicts) -> None:
+def test_they_are_counted_by_adapter_and_prompt(verdicts: Feedback) -> None:
     for key, prompt in ((KEY, "a fox"), (KEY, "a fox"), (OTHER, "a fox"), (KEY, "rain")):
         verdicts.tell(key, prompt, wrong=True)
     assert set(verdicts.all()) == {
@@ -48,7 +48,7 @@ def test_they_are_counted_by_adapter_and_prompt(verdicts: Verdicts) -> None:
     }
 
 
-def test_one_is_taken_back_for_just_its_prompt(verdicts: Verdicts) -> None:
+def test_one_is_taken_back_for_just_its_prompt(verdicts: Feedback) -> None:
     verdicts.tell(KEY, "a fox", wrong=True)
     verdicts.tell(KEY, "rain", wrong=True)
     verdicts.tell(KEY, "a fox", wrong=False)
@@ -56,7 +56,7 @@ def test_one_is_taken_back_for_just_its_prompt(verdicts: Verdicts) -> None:
     assert verdicts.all() == (Verdict(KEY, "rain", 1),)
 
 
-def test_every_change_has_a_mark_of_its_own(verdicts: Verdicts) -> None:
+def test_every_change_has_a_mark_of_its_own(verdicts: Feedback) -> None:
     marks = [verdicts.mark]
     for wrong in (True, True, False):
         verdicts.tell(KEY, "a fox", wrong=wrong)
@@ -69,6 +69,6 @@ def test_every_change_has_a_mark_of_its_own(verdicts: Verdicts) -> None:
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.text(min_size=1, max_size=200))
-def test_any_text_is_kept(verdicts: Verdicts, prompt: str) -> None:
+def test_any_text_is_kept(verdicts: Feedback, prompt: str) -> None:
     verdicts.tell(KEY, prompt, wrong=True)
     assert any(verdict.prompt == prompt for verdict in verdicts.all())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from stylus_ext.catalogue.refine.llm import ChatRefiner
-from stylus_ext.catalogue.refine.llm_prompt import Pictures
+from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.entry import KINDS
@@ -41,7 +41,7 @@ def refiner(request: pytest.FixtureRequest) -> Iterator[Refiner]:
         return
     with serving(says(GOOD)) as service:
         client = ChatClient(ChatEndpoint(service.url, "seer-1"))
-        yield ChatRefiner(client, Pictures(0, Thumbnails()))
+        yield ChatRefiner(client, CardImages(0, Thumbnails()))
         client.close()
 
 

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, NearMiss, Pick, Task
-from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, Kept, Limits, corrected
+from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick, PickLimits, corrected
 from stylus_ext.core.masks import Mask, choose_masks
-from stylus_ext.core.settings import SCHEMES, Weights
+from stylus_ext.core.settings import SCHEMES, WeightSettings
 from stylus_ext.core.tags import weigh
 
 TEXT = "a fox, a tree, a castle, rain on a hill"
 TASKS = tuple(Task(TEXT[at : at + 3], at, at + 3) for at in (0, 7, 15, 25))
-ROOMY = Limits(10, 10, 10)
+ROOMY = PickLimits(10, 10, 10)
 keys = st.integers(1, 9).map(AdapterKey.civitai)
 weights = st.none() | st.floats(0.05, 0.4).map(lambda weight: round(weight, 2))
 
@@ -43,7 +43,7 @@ def compositions(draw: st.DrawFn) -> Composition:
 
 
 kept = st.builds(
-    Kept, keys, weights, st.none() | st.sampled_from([0, 7, 15, 25, 99]), st.booleans()
+    KeptPick, keys, weights, st.none() | st.sampled_from([0, 7, 15, 25, 99]), st.booleans()
 )
 words = st.builds(
     Corrections,
@@ -52,7 +52,7 @@ words = st.builds(
     st.lists(kept, max_size=5).map(tuple),
     st.booleans(),
 )
-limits = st.builds(Limits, st.integers(0, 6), st.integers(0, 3), st.integers(0, 2))
+limits = st.builds(PickLimits, st.integers(0, 6), st.integers(0, 3), st.integers(0, 2))
 
 
 def found_for(said: Corrections) -> dict[AdapterKey, Pick]:
@@ -63,7 +63,7 @@ def found_for(said: Corrections) -> dict[AdapterKey, Pick]:
     compositions(), words, limits, st.lists(keys, unique=True, max_size=4), st.sampled_from(SCHEMES)
 )
 def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_hold(
-    before: Composition, said: Corrections, most: Limits, others: list[AdapterKey], scheme: str
+    before: Composition, said: Corrections, most: PickLimits, others: list[AdapterKey], scheme: str
 ) -> None:
     instead = [pick(key, before.tasks[0].start) for key in others] if before.tasks else []
     now = corrected(before, said, found_for(said), instead, most, TEXT)
@@ -88,16 +88,20 @@ def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_h
 def test_weights_are_as_said_while_the_cap_holds(before: Composition, said: Corrections) -> None:
     now = corrected(before, said, found_for(said), (), ROOMY, TEXT)
     written = weigh(
-        now, Mask(frozenset(pick.key for pick in now.picks)), Weights(strength=0.5, total_cap=0.0)
+        now,
+        Mask(frozenset(pick.key for pick in now.picks)),
+        WeightSettings(strength=0.5, total_cap=0.0),
     )
     wanted = {key: one.weight for key, one in said.kept.items() if one.weight is not None}
     assert {key: written[key] for key in wanted} == wanted
-    capped = weigh(now, Mask(frozenset(written)), Weights(total_cap=0.3))
+    capped = weigh(now, Mask(frozenset(written)), WeightSettings(total_cap=0.3))
     assert sum(capped.values()) <= 0.3 + 1e-9
 
 
 @given(compositions(), limits)
-def test_no_word_changes_nothing_that_keeps_the_limits(before: Composition, most: Limits) -> None:
+def test_no_word_changes_nothing_that_keeps_the_limits(
+    before: Composition, most: PickLimits
+) -> None:
     assert not NO_CORRECTIONS
     if (
         len(before.picks) <= most.room
@@ -134,14 +138,14 @@ def test_a_rejected_one_leaves_its_place_empty() -> None:
 def test_a_kept_one_displaces_what_was_found_where_there_is_no_room() -> None:
     one, two, new = map(AdapterKey.civitai, (1, 2, 3))
     before = Composition(TASKS, (pick(one, 0), pick(two, 7)), (NearMiss(new, "new", "too far"),))
-    said = Corrections(keep=(Kept(new, 0.6, 7),))
-    now = corrected(before, said, {new: pick(new, 7)}, (), Limits(2, 2, 1), TEXT)
+    said = Corrections(keep=(KeptPick(new, 0.6, 7),))
+    now = corrected(before, said, {new: pick(new, 7)}, (), PickLimits(2, 2, 1), TEXT)
     assert [(pick.key, pick.weight) for pick in now.picks] == [(one, 0.8), (new, 0.6)]
     assert now.near_misses == ()
 
 
 def test_a_set_for_another_prompt_finds_a_task_each_and_a_prompt_without_tasks_gets_one() -> None:
-    set_ = tuple(Kept(AdapterKey.civitai(number), task=500 + number) for number in (1, 2, 3))
+    set_ = tuple(KeptPick(AdapterKey.civitai(number), task=500 + number) for number in (1, 2, 3))
     said = Corrections(keep=set_, only=True)
     now = corrected(Composition(TASKS[:2]), said, found_for(said), (), ROOMY, TEXT)
     assert [pick.task for pick in now.picks] == [0, 7, 0]
@@ -153,8 +157,8 @@ def test_a_set_for_another_prompt_finds_a_task_each_and_a_prompt_without_tasks_g
 def test_words_about_one_adapter_under_two_names_are_brought_together() -> None:
     first, alias = AdapterKey.civitai(1), AdapterKey.path("x")
     said = Corrections(
-        frozenset({alias}), frozenset({alias}), (Kept(alias, 0.5), Kept(first, 0.7))
+        frozenset({alias}), frozenset({alias}), (KeptPick(alias, 0.5), KeptPick(first, 0.7))
     ).known_as({alias: first})
     assert (said.reject, said.swap) == (frozenset({first}), frozenset({first}))
     assert said.kept == {}
-    assert replace(said, reject=frozenset(), swap=frozenset()).kept == {first: Kept(first, 0.5)}
+    assert replace(said, reject=frozenset(), swap=frozenset()).kept == {first: KeptPick(first, 0.5)}

@@ -10,13 +10,13 @@ from stylus_ext.core.family import (
     UNKNOWN,
     Compatibility,
     compatibility,
+    display_name,
     ecosystem,
     family_of,
     is_partial,
     known_families,
     parse_family,
     partly,
-    spoken,
 )
 
 CIVITAI = {
@@ -183,5 +183,5 @@ def test_what_is_partial_is_said_as_people_say_it() -> None:
     assert not is_partial("sd1", "pony")
     assert not is_partial("sdxl", ANY)
     assert partly("sdxl", "pony") == "made for SDXL, only partly compatible with Pony"
-    assert spoken("a-family-of-tomorrow") == "a-family-of-tomorrow"
-    assert all(family_of(spoken(family)) == family for family in known_families())
+    assert display_name("a-family-of-tomorrow") == "a-family-of-tomorrow"
+    assert all(family_of(display_name(family)) == family for family in known_families())

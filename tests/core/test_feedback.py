@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Evidence
 from stylus_ext.core.entry import Edits
-from stylus_ext.core.feedback import REFUSED, Verdict, doubted, doubts, known_as, likeness, told
+from stylus_ext.core.feedback import REFUSED, Verdict, doubted, doubts, explain, known_as, likeness
 from tests.fakes import make_entry
 
 KEY, OTHER = AdapterKey.civitai(1), AdapterKey.civitai(2)
@@ -90,9 +90,9 @@ def test_what_the_user_always_wants_stays() -> None:
 def test_the_reason_says_how_often(times: int, said: str) -> None:
     doubt = doubts([Verdict(KEY, PROMPT, times)], PROMPT)[KEY]
     assert doubt.reason.startswith(said)
-    assert told("its name stands there", doubt) == f"its name stands there; {doubt.reason}"
-    assert told(doubt.reason, doubt) == doubt.reason
-    assert told("x", None) == "x"
+    assert explain("its name stands there", doubt) == f"its name stands there; {doubt.reason}"
+    assert explain(doubt.reason, doubt) == doubt.reason
+    assert explain("x", None) == "x"
 
 
 def test_verdicts_follow_an_adapter_to_its_first_key() -> None:

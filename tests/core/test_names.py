@@ -5,63 +5,72 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.naming import NO_NAMES, Called, Names
+from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
 
 FOX, OWL, BEE = (AdapterKey.civitai(number) for number in (1, 2, 3))
 HASH = "0123456789ab"
 
 
 def test_a_name_is_a_stem_else_an_alias_else_known_by_its_hash() -> None:
-    names = Names.of([Called(FOX, "my_fox", "foxes", HASH), Called(OWL, "owl")])
+    names = TagNames.of([FileNames(FOX, "my_fox", "foxes", HASH), FileNames(OWL, "owl")])
     assert names.key("my_fox") == names.key("foxes") == names.key("anything", HASH) == FOX
     assert names.key("owl", HASH) == OWL
     assert names.key("bee") is names.key("") is names.key("bee", "ba9876543210") is None
-    assert NO_NAMES.key("my_fox") is None
+    assert NO_TAG_NAMES.key("my_fox") is None
 
 
 def test_names_are_compared_letter_by_letter_as_the_host_does() -> None:
-    names = Names.of([Called(FOX, "my_fox", "Foxes")])
+    names = TagNames.of([FileNames(FOX, "my_fox", "Foxes")])
     assert names.key("MY_FOX") is names.key("foxes") is names.key(" Foxes") is None
 
 
 @pytest.mark.parametrize("written", [HASH, HASH.upper(), HASH + "cdef" * 13])
 def test_whoever_knows_more_of_the_hash_knows_it_too(written: str) -> None:
-    assert Names.of([Called(FOX, "fox", "", HASH)]).key("x", written) == FOX
+    assert TagNames.of([FileNames(FOX, "fox", "", HASH)]).key("x", written) == FOX
 
 
 @pytest.mark.parametrize("written", ["", "0123456789"])
 def test_a_shorter_hash_is_nobodys(written: str) -> None:
-    assert Names.of([Called(FOX, "fox", "", HASH), Called(OWL, "owl")]).key("x", written) is None
+    assert (
+        TagNames.of([FileNames(FOX, "fox", "", HASH), FileNames(OWL, "owl")]).key("x", written)
+        is None
+    )
 
 
 class TestAmbiguous:
     def test_an_alias_of_two_files_is_none(self) -> None:
-        names = Names.of(
-            [Called(FOX, "fox", "lora"), Called(OWL, "owl", "lora"), Called(BEE, "bee", "LORA")]
+        names = TagNames.of(
+            [
+                FileNames(FOX, "fox", "lora"),
+                FileNames(OWL, "owl", "lora"),
+                FileNames(BEE, "bee", "LORA"),
+            ]
         )
         assert names.key("lora") is names.key("LORA") is None
         assert (names.key("fox"), names.key("owl")) == (FOX, OWL)
 
     def test_nor_is_one_of_two_files_of_the_same_adapter(self) -> None:
         assert (
-            Names.of([Called(FOX, "fox", "lora"), Called(FOX, "fox copy", "lora")]).key("lora")
+            TagNames.of([FileNames(FOX, "fox", "lora"), FileNames(FOX, "fox copy", "lora")]).key(
+                "lora"
+            )
             is None
         )
 
     def test_a_stem_goes_before_the_alias_of_another(self) -> None:
         for files in (
-            [Called(FOX, "fox", "owl"), Called(OWL, "owl", "bird")],
-            [Called(OWL, "owl", "bird"), Called(FOX, "fox", "owl")],
+            [FileNames(FOX, "fox", "owl"), FileNames(OWL, "owl", "bird")],
+            [FileNames(OWL, "owl", "bird"), FileNames(FOX, "fox", "owl")],
         ):
-            names = Names.of(files)
+            names = TagNames.of(files)
             assert (names.key("owl"), names.key("bird"), names.key("fox")) == (OWL, OWL, FOX)
 
     def test_none_is_a_name_of_files_alone(self) -> None:
-        assert Names.of([Called(FOX, "fox", "None")]).key("None") is None
-        assert Names.of([Called(FOX, "None")]).key("None") == FOX
+        assert TagNames.of([FileNames(FOX, "fox", "None")]).key("None") is None
+        assert TagNames.of([FileNames(FOX, "None")]).key("None") == FOX
 
     def test_of_two_files_with_one_stem_the_first_counts(self) -> None:
-        assert Names.of([Called(FOX, "fox"), Called(OWL, "fox")]).key("fox") == FOX
+        assert TagNames.of([FileNames(FOX, "fox"), FileNames(OWL, "fox")]).key("fox") == FOX
 
 
 WORDS = st.sampled_from(["a", "A", "b", "B", "c", "none", "None"])
@@ -83,7 +92,7 @@ def host_finds(files: list[tuple[str, str]], name: str) -> str | None:
 
 @given(FILES, WORDS)
 def test_never_another_than_the_host_loads(files: list[tuple[str, str]], name: str) -> None:
-    names = Names.of(Called(AdapterKey.path(stem), stem, alias) for stem, alias in files)
+    names = TagNames.of(FileNames(AdapterKey.path(stem), stem, alias) for stem, alias in files)
     found, loaded = names.key(name), host_finds(files, name)
     assert found is None or found.value == loaded
     if name in dict(files):

@@ -17,10 +17,10 @@ from stylus_ext.selection.ranker import (
     COINED,
     SURE_OF_COINED,
     TOP,
-    Line,
+    Calibration,
     Net,
     Ranker,
-    Weights,
+    RankerWeights,
     ranker_of,
     values_of,
 )
@@ -35,7 +35,7 @@ def ranker(seed: int = 0) -> Ranker:
     def some(*shape: int) -> Any:
         return rng.normal(size=shape).astype(np.float32)
 
-    def weights() -> Weights:
+    def weights() -> RankerWeights:
         width = len(NAMES)
         net = Net(
             some(width),
@@ -46,7 +46,9 @@ def ranker(seed: int = 0) -> Ranker:
             some(2, 3),
             0.5,
         )
-        return Weights(net, Line(some(width), np.abs(some(width)) + 0.5, np.abs(some(width)), 0.7))
+        return RankerWeights(
+            net, Calibration(some(width), np.abs(some(width)) + 0.5, np.abs(some(width)), 0.7)
+        )
 
     return Ranker(NAMES, weights(), weights())
 

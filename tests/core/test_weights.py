@@ -10,10 +10,10 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Task
 from stylus_ext.core.masks import Mask
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.settings import Weights
+from stylus_ext.core.settings import WeightSettings
 from stylus_ext.core.tags import own_weight, weigh, written
 
-UNCAPPED = Weights(total_cap=0.0)
+UNCAPPED = WeightSettings(total_cap=0.0)
 
 
 def composed(*tasks: tuple[float | None, ...]) -> Composition:
@@ -44,28 +44,36 @@ def test_a_weight_is_divided_by_the_picks_of_its_task_that_are_on() -> None:
 
 def test_an_unknown_weight_is_the_default() -> None:
     assert by_number(weigh(composed((None,)), mask(1), UNCAPPED)) == {1: 0.8}
-    assert by_number(weigh(composed((None,)), mask(1), Weights(default_weight=0.5))) == {1: 0.5}
+    assert by_number(weigh(composed((None,)), mask(1), WeightSettings(default_weight=0.5))) == {
+        1: 0.5
+    }
 
 
 def test_the_published_codes_factor_is_an_option() -> None:
-    assert by_number(weigh(composed((0.8,)), mask(1), Weights(paper_factor=True))) == {1: 0.64}
+    assert by_number(weigh(composed((0.8,)), mask(1), WeightSettings(paper_factor=True))) == {
+        1: 0.64
+    }
 
 
 def test_strength_scales_every_weight() -> None:
-    assert by_number(weigh(composed((0.8,), (1.0,)), mask(1, 2), Weights(strength=0.5))) == {
+    assert by_number(weigh(composed((0.8,), (1.0,)), mask(1, 2), WeightSettings(strength=0.5))) == {
         1: 0.4,
         2: 0.5,
     }
 
 
 def test_the_total_is_capped_by_default_and_the_proportions_stay() -> None:
-    weights = by_number(weigh(composed((1.0,), (1.0,), (1.0,)), mask(1, 2, 3), Weights()))
+    weights = by_number(weigh(composed((1.0,), (1.0,), (1.0,)), mask(1, 2, 3), WeightSettings()))
     assert weights == {1: 0.5, 2: 0.5, 3: 0.5}
 
 
 def test_the_users_own_adapters_take_from_the_cap() -> None:
-    assert by_number(weigh(composed((0.8,)), mask(1), Weights(total_cap=1.5), own=1.0)) == {1: 0.5}
-    assert by_number(weigh(composed((0.8,)), mask(1), Weights(total_cap=1.5), own=9.0)) == {1: 0.0}
+    assert by_number(weigh(composed((0.8,)), mask(1), WeightSettings(total_cap=1.5), own=1.0)) == {
+        1: 0.5
+    }
+    assert by_number(weigh(composed((0.8,)), mask(1), WeightSettings(total_cap=1.5), own=9.0)) == {
+        1: 0.0
+    }
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,7 @@ def test_the_cap_holds_to_the_last_digit(
 ) -> None:
     composition = composed(*map(tuple, tasks))
     everything = Mask(frozenset(pick.key for pick in composition.picks))
-    weights = weigh(composition, everything, Weights(total_cap=cap, paper_factor=paper), own)
+    weights = weigh(composition, everything, WeightSettings(total_cap=cap, paper_factor=paper), own)
     assert set(weights) == everything.on
     assert sum(map(abs, weights.values())) <= max(0.0, cap - own) + 1e-5
     assert all(float(written(weight)) == weight for weight in weights.values())
@@ -116,17 +124,17 @@ def said_by_user(composition: Composition, *numbers: int) -> Composition:
 def test_under_the_cap_the_others_give_way_to_what_the_user_said() -> None:
     """He typed 0.6 into a card, and 0.4 stood there."""
     composition = said_by_user(composed((0.8,), (0.6,), (0.8,)), 2)
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5))) == {
+    assert by_number(weigh(composition, mask(1, 2, 3), WeightSettings(total_cap=1.5))) == {
         1: 0.45,
         2: 0.6,
         3: 0.45,
     }
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=1.5), own=0.5)) == {
+    assert by_number(weigh(composition, mask(1, 2, 3), WeightSettings(total_cap=1.5), own=0.5)) == {
         1: 0.2,
         2: 0.6,
         3: 0.2,
     }
-    assert by_number(weigh(composition, mask(1, 2, 3), Weights(total_cap=0.6))) == {
+    assert by_number(weigh(composition, mask(1, 2, 3), WeightSettings(total_cap=0.6))) == {
         1: 0.21,
         2: 0.16,
         3: 0.21,
@@ -143,7 +151,7 @@ def test_what_the_user_said_stays_unless_it_alone_is_over_the_cap(
     weights: list[float], spoken: set[int], cap: float, own: float
 ) -> None:
     composition = said_by_user(composed(*((weight,) for weight in weights)), *spoken)
-    found = by_number(weigh(composition, mask(*range(1, 7)), Weights(total_cap=cap), own))
+    found = by_number(weigh(composition, mask(*range(1, 7)), WeightSettings(total_cap=cap), own))
     room = max(0.0, cap - own)
     assert sum(map(abs, found.values())) <= room + 1e-4
     fixed = {number: weights[number - 1] for number in spoken if number <= len(weights)}

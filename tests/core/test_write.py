@@ -12,7 +12,7 @@ from stylus_ext.core.composition import Composition, Pick, Tag, Task
 from stylus_ext.core.masks import Mask
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.core.tags import Sheet, write_tags
+from stylus_ext.core.tags import TagInputs, write_tags
 
 ONE, TWO = AdapterKey.civitai(1), AdapterKey.civitai(2)
 BOTH = Mask(frozenset({ONE, TWO}))
@@ -25,7 +25,7 @@ def sheet(
     negative: str = "",
     extra: str = "",
     settings: Settings | None = None,
-) -> Sheet:
+) -> TagInputs:
     """A pick for each of the words `served` of the prompt."""
     prompt = parse_prompt(text)
     tasks, picks, tags = [], [], {}
@@ -36,7 +36,7 @@ def sheet(
         tasks.append(Task(word, start, start + len(word), segment))
         picks.append(Pick(key, start, f"pick {number}", 0.7, "fits"))
         tags[key] = Tag(key, f"file{number}", True, triggers, extra)
-    return Sheet(
+    return TagInputs(
         prompt,
         parse_prompt(negative),
         Composition(tuple(tasks), tuple(picks)),
@@ -119,7 +119,7 @@ def test_an_empty_prompt_takes_a_tag() -> None:
     composition = Composition(
         (Task("", 0, 0),), (Pick(key, 0, "pinned", 0.7, "always", pinned=True),)
     )
-    made = Sheet(
+    made = TagInputs(
         parse_prompt(""), parse_prompt(""), composition, {key: Tag(key, "file1", True)}, Settings()
     )
     assert write_tags(made, Mask(frozenset({key}))).prompt == "<lora:file1:0.7>"

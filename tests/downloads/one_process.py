@@ -9,12 +9,12 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from stylus_ext.catalogue.sources.civitai import Civitai
+from stylus_ext.catalogue.sources.civitai import CivitaiClient
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
-from stylus_ext.downloads import Budget, FileDownloader, Ledger, Receiver, Shelf
+from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.downloads.fetch import FetchMissing
 from stylus_ext.engine.resources import CivitaiSource
-from stylus_ext.net import Http, Key, Limits
+from stylus_ext.net import Http, Key, TimeLimits
 
 
 class Silent:
@@ -24,13 +24,14 @@ class Silent:
 
 def main(origin: str, root: str, data: str, *versions: str) -> None:
     http = Http(
-        Key(origin, "the-right-key"), limits=Limits(first_pause_s=0.01, stall_s=2.0, total_s=10.0)
+        Key(origin, "the-right-key"),
+        limits=TimeLimits(first_pause_s=0.01, stall_s=2.0, total_s=10.0),
     )
     ledger = Ledger(Path(data))
     downloader = FileDownloader(
-        CivitaiSource(Civitai(http, origin), True, lambda: datetime.now(timezone.utc)),
+        CivitaiSource(CivitaiClient(http, origin), True, lambda: datetime.now(timezone.utc)),
         Receiver(http, first_pause_s=0.01),
-        Shelf(Path(root)),
+        LoraFolderWriter(Path(root)),
         Budget(2**40, 2**40, 0, ledger),
         ledger,
     )

@@ -463,7 +463,7 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
     with serving() as civitai, bench_over(civitai, tmp_path) as bench:
         from dataclasses import replace
 
-        from stylus_ext.catalogue.sources.civitai import Civitai
+        from stylus_ext.catalogue.sources.civitai import CivitaiClient
         from stylus_ext.engine.resources import CivitaiSource
         from stylus_ext.net import Http
         from tests.downloads.workbench import QUICK
@@ -474,7 +474,7 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
         try:
             downloader = replace(
                 bench.downloader,
-                source=CivitaiSource(Civitai(http, civitai.api), has_key=False),
+                source=CivitaiSource(CivitaiClient(http, civitai.api), has_key=False),
                 receiver=replace(bench.downloader.receiver, http=http),
             )
             with pytest.raises(StylusError, match="only to people with an account"):

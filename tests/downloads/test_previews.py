@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.downloads.sidecars import EDGE, write_preview
-from stylus_ext.net import Limits
+from stylus_ext.net import TimeLimits
 from stylus_ext.net.images import Thumbnails
 from stylus_ext.net.thumbnails import RemotePictures
 from tests.civitai_service.faults import Fault
@@ -30,7 +30,7 @@ def civitai() -> Iterator[CivitaiService]:
 @pytest.fixture
 def pictures(civitai: CivitaiService) -> Iterator[RemotePictures]:
     made = RemotePictures(
-        Thumbnails(edge=EDGE), {civitai.api}, Limits(tries=1, stall_s=1.0, total_s=2.0)
+        Thumbnails(edge=EDGE), {civitai.api}, TimeLimits(tries=1, stall_s=1.0, total_s=2.0)
     )
     yield made
     made.close()

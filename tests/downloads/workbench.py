@@ -13,20 +13,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.catalogue.sources.civitai import Civitai
+from stylus_ext.catalogue.sources.civitai import CivitaiClient
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
 from stylus_ext.core.fetching import Fetched
 from stylus_ext.core.ports import Progress
-from stylus_ext.downloads import Budget, FileDownloader, Ledger, Receiver, Shelf
+from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.engine.resources import CivitaiSource
-from stylus_ext.net import Http, Key, Limits, origin_of
+from stylus_ext.net import Http, Key, TimeLimits, origin_of
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.fakes import Watch, make_card
 from tests.lora_files import LORAS, safetensors_bytes, write_lora
 
 KEY = "the-right-key"
-QUICK = Limits(
+QUICK = TimeLimits(
     first_pause_s=0.01, stall_s=1.0, total_s=3.0, connect_s=2.0, longest_retry_after_s=1.0
 )
 GB = 2**30
@@ -105,7 +105,7 @@ class Bench:
 
 @contextmanager
 def bench_over(
-    civitai: CivitaiService, folder: Path, *, limits: Limits = QUICK, **rules: Any
+    civitai: CivitaiService, folder: Path, *, limits: TimeLimits = QUICK, **rules: Any
 ) -> Iterator[Bench]:
     root, data = folder / "loras", folder / "state"
     root.mkdir(exist_ok=True)
@@ -138,11 +138,11 @@ def a_downloader(
         ledger=ledger,
         unhashed=rules.pop("unhashed", False),
     )
-    shelf = Shelf(
+    shelf = LoraFolderWriter(
         root, **{name: rules.pop(name) for name in ("others", "names", "hashes") if name in rules}
     )
     source = CivitaiSource(
-        Civitai(http, civitai.api), has_key=True, now=lambda: datetime.now(timezone.utc)
+        CivitaiClient(http, civitai.api), has_key=True, now=lambda: datetime.now(timezone.utc)
     )
     return FileDownloader(
         source, Receiver(http, first_pause_s=0.01), shelf, budget, ledger, **rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from stylus_ext.engine.stylus import settle
+from stylus_ext.engine.stylus import freeze_gc
 
 
 class Knot:
@@ -17,7 +17,7 @@ class Knot:
 
 def test_what_is_loaded_is_not_walked_through_again() -> None:
     held = [Knot() for _ in range(1000)]
-    settle()
+    freeze_gc()
     assert gc.get_freeze_count() >= len(held)
     assert not any(isinstance(one, Knot) for one in gc.get_objects())
 
@@ -26,10 +26,10 @@ def test_garbage_goes_before_and_what_became_garbage_with_the_next_time() -> Non
     before, after = Knot(), Knot()
     first, second = weakref.ref(before), weakref.ref(after)
     del before
-    settle()
+    freeze_gc()
     assert first() is None
     del after
     gc.collect()
     assert second() is not None, "it was taken out"
-    settle()
+    freeze_gc()
     assert second() is None

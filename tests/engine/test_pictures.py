@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import InvalidInput, StylusError
-from stylus_ext.core.settings import Downloads
+from stylus_ext.core.settings import DownloadSettings
 from stylus_ext.engine import resources
 from stylus_ext.engine.resources import CardPictures
 from stylus_ext.engine.stylus import Stylus
@@ -49,7 +49,7 @@ def shown(stylus: Stylus, service: CivitaiService, tmp_path: Path) -> Stylus:
 
 
 def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> None:
-    pictures = CardPictures(folder, Downloads(thumbnails=True))
+    pictures = CardPictures(folder, DownloadSettings(thumbnails=True))
     object.__setattr__(
         pictures,
         "kept",
@@ -91,7 +91,7 @@ def test_switched_on_it_comes_small_and_is_kept(
 def test_only_the_services_own_hosts_are_asked(
     shown: Stylus, service: CivitaiService, tmp_path: Path
 ) -> None:
-    pictures = CardPictures(tmp_path / "more", Downloads(thumbnails=True))
+    pictures = CardPictures(tmp_path / "more", DownloadSettings(thumbnails=True))
     object.__setattr__(shown, "pictures", pictures)
     with pytest.raises(StylusError, match="not fetched from"):
         ask(shown, "picture", key="civitai:1")

@@ -13,7 +13,7 @@ from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Encoder, Reranking, Settings, with_values
 from stylus_ext.engine.operations.status import free_policies
 from stylus_ext.engine.resources import (
-    Unreachable,
+    UnreachableReranker,
     embedding_cost,
     encoder_key,
     reranker_of,
@@ -121,7 +121,7 @@ def planned(folder: Path, vectors: EmbeddingServer, **reranking: Any) -> list[st
     )
     stylus = open_stylus(folder, settings)
     try:
-        stylus.stock(Watch())
+        stylus.load_starter(Watch())
         assert stylus.store.search("", Filter(), limit=1).total
         plan = stylus.plan(PlanRequest("a graffiti of a corgi on the wall", settings=settings))
         return [note.code for note in plan.notes]
@@ -148,7 +148,7 @@ def test_a_slip_in_its_address_shuts_nobody_out(tmp_path: Path, vectors: Embeddi
     refused = reranker_of(
         tmp_path, with_values(Settings(), {"reranking": {"rerank_url": "localhost:8080"}})
     )
-    assert isinstance(refused, Unreachable)
+    assert isinstance(refused, UnreachableReranker)
     assert "reranking.rerank_url" in refused.why
 
 

@@ -98,15 +98,15 @@ def test_a_new_starter_catalogue_is_taken_in_and_edits_stay(stylus: Stylus, star
 
 def test_a_stop_while_stocking_is_made_good_the_next_time(stylus: Stylus) -> None:
     with pytest.raises(Cancelled):
-        stylus.stock(Watch(patience=0))
-    stylus.stock(Watch())
+        stylus.load_starter(Watch(patience=0))
+    stylus.load_starter(Watch())
     assert names(stylus) == {"Paper Fox", "Glass Owl"}
 
 
 def test_a_missing_starter_catalogue_is_named(stylus: Stylus, starter: Path) -> None:
     starter.unlink()
     with pytest.raises(StoreProblem, match=r"starter\.jsonl cannot be read"):
-        stylus.stock(Watch())
+        stylus.load_starter(Watch())
 
 
 def test_what_is_planned_from_the_starter_is_listed_as_missing(stylus: Stylus) -> None:
@@ -145,7 +145,7 @@ def test_a_folder_is_indexed_and_its_files_are_what_can_be_reached(
 
 
 def test_an_entry_is_found_by_key_alias_and_stem(stylus: Stylus, tmp_path: Path) -> None:
-    stylus.stock(Watch())
+    stylus.load_starter(Watch())
     write_lora(tmp_path / "loras" / "moss_golem.safetensors")
     stylus.index_folders([str(tmp_path / "loras")], Watch())
     assert stylus.entry("civitai:70").card.name == "Paper Fox"

@@ -20,14 +20,14 @@ from stylus_ext.environment.build import build
 from stylus_ext.environment.files import hold_folder, users
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
 from stylus_ext.environment.machine import python_version
-from stylus_ext.environment.progress import Progress, read_progress
+from stylus_ext.environment.progress import BuildProgress, read_progress
 from tests.environment.wheels import OWN, Workshop, bare_python, is_ready, make_wheel, options
 
 
 def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
     environment = shop.plan()
     assert not is_ready(environment)
-    seen: list[Progress] = []
+    seen: list[BuildProgress] = []
     build(environment, options(shop, show=seen.append))
     assert is_ready(environment)
     folder = environment.parts[0].folder
@@ -52,7 +52,7 @@ def test_the_megabytes_of_all_parts_never_go_back(shop: Workshop) -> None:
     fetched.
     """
     shop.engine_lock(megabytes="30 to download, 100 unpacked")
-    seen: list[Progress] = []
+    seen: list[BuildProgress] = []
     build(shop.plan(torch=OWN), options(shop, show=seen.append))
     done = [one.done_mb for one in seen]
     assert done == sorted(done)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.environment.layout import Lock, Part, default_locks, read_lock
-from stylus_ext.environment.progress import Meter, Progress, megabytes, read_progress
+from stylus_ext.environment.layout import EnvironmentPart, LockFile, default_locks, read_lock
+from stylus_ext.environment.progress import BuildProgress, Meter, megabytes, read_progress
 
 
-def part(name: str, download: int, unpacked: int) -> Part:
-    return Part(Path(name), Lock(Path(f"{name}.txt"), "", (), download, unpacked))
+def part(name: str, download: int, unpacked: int) -> EnvironmentPart:
+    return EnvironmentPart(Path(name), LockFile(Path(f"{name}.txt"), "", (), download, unpacked))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def place(tmp_path: Path) -> Path:
 def test_what_pip_does_to_its_folders_as_it_was_measured(place: Path) -> None:
     """Wheels arrive, are unpacked beside themselves, and go; then byte code is added."""
     packages = part("packages", 190, 640)
-    seen: list[Progress] = []
+    seen: list[BuildProgress] = []
     meter = Meter(place, [packages], seen.append)
     meter.begin(packages)
     for size in (0, 24, 25, 24, 172, 115, 121, 179, 822, 824, 643):
@@ -55,8 +55,8 @@ def test_what_pip_does_to_its_folders_as_it_was_measured(place: Path) -> None:
 
 
 def test_the_second_part_goes_on_where_the_first_one_ends(place: Path) -> None:
-    first, torch = part("packages", 10, 100), Part(Path("torch"), None)
-    seen: list[Progress] = []
+    first, torch = part("packages", 10, 100), EnvironmentPart(Path("torch"), None)
+    seen: list[BuildProgress] = []
     meter = Meter(place, [first, torch], seen.append)
     meter.begin(first)
     meter.tell("fetching", 60)
@@ -71,8 +71,8 @@ def test_the_second_part_goes_on_where_the_first_one_ends(place: Path) -> None:
 def test_whatever_the_folders_do_it_grows_and_stays_below_all(
     tmp_path_factory: pytest.TempPathFactory, does: list[tuple[int, int]]
 ) -> None:
-    parts = [part("one", 50, 200), Part(Path("torch"), None)]
-    seen: list[Progress] = []
+    parts = [part("one", 50, 200), EnvironmentPart(Path("torch"), None)]
+    seen: list[BuildProgress] = []
     meter = Meter(tmp_path_factory.mktemp("meter") / "progress.json", parts, seen.append)
     waiting = list(parts)
     meter.begin(now := waiting.pop(0))
@@ -100,6 +100,6 @@ def test_the_locks_announce_what_was_measured() -> None:
     ]
     assert len(found) == 5
     for path in found:
-        download, disk = megabytes(Part(Path("x"), read_lock(path)))
+        download, disk = megabytes(EnvironmentPart(Path("x"), read_lock(path)))
         assert abs(download - 180) <= 20
         assert abs(disk - 760) <= 20

@@ -7,7 +7,7 @@ import json
 from stylus_ext.environment.build import build
 from stylus_ext.environment.doctor import facts, text
 from stylus_ext.environment.layout import MANIFEST
-from stylus_ext.environment.progress import Progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, write_progress
 from tests.environment.wheels import Workshop, lock_text, options
 
 
@@ -20,12 +20,12 @@ def test_before_anything_was_built(shop: Workshop) -> None:
 
 def test_while_it_is_built_and_after_it_failed(shop: Workshop) -> None:
     shop.home.folder.mkdir()
-    write_progress(shop.home.progress, Progress("fetching", 83, 830, 60))
+    write_progress(shop.home.progress, BuildProgress("fetching", 83, 830, 60))
     assert "fetching: 83 of about 830 MB, about 60 s left" in text(
         facts(shop.home.folder, shop.locks)
     )
     write_progress(
-        shop.home.progress, Progress("stopped", error="The disk is full.", finished=True)
+        shop.home.progress, BuildProgress("stopped", error="The disk is full.", finished=True)
     )
     said = facts(shop.home.folder, shop.locks)
     assert said["problem"] == "The disk is full."

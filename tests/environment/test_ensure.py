@@ -15,7 +15,7 @@ from stylus_ext.environment.build import BuildOptions
 from stylus_ext.environment.files import Holder, hold
 from stylus_ext.environment.launch import Bar, Teller, ensure
 from stylus_ext.environment.layout import BUILD_LOCK, ROOT
-from stylus_ext.environment.progress import Progress, read_progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, read_progress, write_progress
 from tests.environment.wheels import workshop
 
 
@@ -27,17 +27,17 @@ class Terminal(io.StringIO):
 
 
 def test_a_line_of_progress() -> None:
-    assert Progress("compiling").line() == "compiling"
-    line = Progress("fetching", 415, 830, 12).line()
+    assert BuildProgress("compiling").line() == "compiling"
+    line = BuildProgress("fetching", 415, 830, 12).line()
     assert line == "[############            ] fetching: 415 of about 830 MB, about 12 s left"
-    assert "left" not in Progress("fetching", 1, 830).line()
-    assert Progress("fetching", 900, 830).line().startswith("[########################]")
+    assert "left" not in BuildProgress("fetching", 1, 830).line()
+    assert BuildProgress("fetching", 900, 830).line().startswith("[########################]")
 
 
 def test_progress_survives_the_file_and_nonsense_does_not(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     assert read_progress(path) is None
-    write_progress(path, Progress("fetching", 1, 2, 3, "why", finished=True))
+    write_progress(path, BuildProgress("fetching", 1, 2, 3, "why", finished=True))
     said = read_progress(path)
     assert said is not None
     assert (said.step, said.done_mb, said.total_mb, said.eta_s, said.error) == (
@@ -60,9 +60,9 @@ def test_a_terminal_gets_one_line_and_a_file_a_line_per_step() -> None:
     for stream in (terminal, file):
         bar = Bar(stream)
         for progress in (
-            Progress("fetching", 1, 9),
-            Progress("fetching", 2, 9),
-            Progress("compiling"),
+            BuildProgress("fetching", 1, 9),
+            BuildProgress("fetching", 2, 9),
+            BuildProgress("compiling"),
         ):
             bar.show(progress)
         bar.close()
@@ -89,7 +89,7 @@ def test_a_build_of_another_process_is_shown_and_then_taken_over(
     shop = workshop(tmp_path)
     environment = shop.plan()
     shop.home.folder.mkdir()
-    write_progress(shop.home.progress, Progress("fetching of the other", 5, 10))
+    write_progress(shop.home.progress, BuildProgress("fetching of the other", 5, 10))
     stream, let_go = io.StringIO(), threading.Event()
 
     def other() -> None:
@@ -114,7 +114,8 @@ def test_a_build_of_another_process_is_shown_and_then_taken_over(
 def test_the_package_is_free_of_everything_but_the_standard_library() -> None:
     """Imported by a bare interpreter: no third-party module is asked for."""
     code = (
-        "import sys\nfrom stylus_ext.environment import commands, hook\nfrom tools import lock_maker\n"
+        "import sys\nfrom stylus_ext.environment import commands, hook\n"
+        "from tools import lock_maker\n"
         "odd = {name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "odd -= {'stylus_ext', 'tools'}\n"
         "print(sorted(one for one in odd if not one.startswith('_')))"

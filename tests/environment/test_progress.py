@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.environment.machine import folder_size, free_bytes
-from stylus_ext.environment.progress import Progress, read_progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, read_progress, write_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,30 +18,34 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("progress", "line"),
     [
-        (Progress("looking for torch"), "looking for torch"),
-        (Progress("unpacking", 0, 400), "[                        ] unpacking: 0 of about 400 MB"),
+        (BuildProgress("looking for torch"), "looking for torch"),
         (
-            Progress("unpacking", 100, 400, 12),
+            BuildProgress("unpacking", 0, 400),
+            "[                        ] unpacking: 0 of about 400 MB",
+        ),
+        (
+            BuildProgress("unpacking", 100, 400, 12),
             "[######                  ] unpacking: 100 of about 400 MB, about 12 s left",
         ),
         (
-            Progress("unpacking", 400, 400, 0),
+            BuildProgress("unpacking", 400, 400, 0),
             "[########################] unpacking: 400 of about 400 MB, about 0 s left",
         ),
         (
-            Progress("unpacking", 900, 400),
+            BuildProgress("unpacking", 900, 400),
             "[########################] unpacking: 900 of about 400 MB",
         ),
     ],
 )
-def test_a_line_by_hand(progress: Progress, line: str) -> None:
+def test_a_line_by_hand(progress: BuildProgress, line: str) -> None:
     assert progress.line() == line
 
 
 def test_what_is_written_is_read_with_who_wrote_it_and_when(tmp_path: Path) -> None:
     before = time.time()
     write_progress(
-        tmp_path / "progress.json", Progress("unpacking", 3, 9, 4, error="no room", finished=True)
+        tmp_path / "progress.json",
+        BuildProgress("unpacking", 3, 9, 4, error="no room", finished=True),
     )
     found = read_progress(tmp_path / "progress.json")
     assert found is not None
@@ -80,7 +84,7 @@ for number in range(10 ** 9):
 
 def test_a_reader_never_sees_half_a_file_and_a_kill_leaves_a_whole_one(tmp_path: Path) -> None:
     place = tmp_path / "progress.json"
-    write_progress(place, Progress("first"))
+    write_progress(place, BuildProgress("first"))
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(place)], cwd=ROOT, stdout=subprocess.PIPE
     ) as child:

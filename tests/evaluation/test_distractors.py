@@ -10,7 +10,7 @@ import pytest
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import distractors
-from stylus_ext.evaluation.distractors import Place, _rows, lines, run_distractors
+from stylus_ext.evaluation.distractors import LinePosition, _rows, lines, run_distractors
 from stylus_ext.evaluation.ranker import FOLDS, fold_of, part_of
 from stylus_ext.selection.ranker import RISE
 from tests.evaluation.test_selection import write
@@ -18,15 +18,15 @@ from tests.evaluation.test_training import ADAPTERS, QUERIES
 from tests.fakes import Watch
 
 
-def places(best: float, gold: float) -> list[Place]:
+def places(best: float, gold: float) -> list[LinePosition]:
     """Twenty prompts for nothing from `best` down, and two with an adapter."""
     nothing = [
-        Place(regime, True, best - step / 10)
+        LinePosition(regime, True, best - step / 10)
         for regime in ("tags", "captions")
         for step in range(20)
     ]
     return nothing + [
-        Place(regime, False, gold + step)
+        LinePosition(regime, False, gold + step)
         for regime in ("tags", "captions")
         for step in (0.0, -10.0)
     ]

@@ -15,7 +15,7 @@ from stylus_ext.core.composition import Candidate, Candidates, Evidence
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import out_of_fold
 from stylus_ext.evaluation.out_of_fold import halved, rescored, shifts
-from stylus_ext.evaluation.ranker import FOLDS, Lesson, fold_of, folds_of, trained, without
+from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, fold_of, folds_of, trained, without
 from stylus_ext.selection.ranker import SIGNS, ranker_of
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
@@ -111,7 +111,7 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
 
 def made_lesson(
     kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
-) -> Lesson:
+) -> TrainingExample:
     rng = np.random.default_rng(fold * 100 + right + 1)
     signs = rng.normal(size=(len(owners), len(SIGNS))).astype(np.float32)
     marks = np.zeros(len(owners), dtype=bool)
@@ -119,7 +119,7 @@ def made_lesson(
         marks[right] = True
         signs[right, :9] += 3
         signs[right, -2:] += 3
-    return Lesson(
+    return TrainingExample(
         kind,
         is_tags,
         fold,
@@ -131,7 +131,7 @@ def made_lesson(
     )
 
 
-def lessons() -> list[Lesson]:
+def lessons() -> list[TrainingExample]:
     owners = [0, 1, 2, 3, 4] * 3
     return [
         made_lesson(kind, fold, right, owners, is_tags)

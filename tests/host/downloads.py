@@ -20,7 +20,7 @@ import pytest
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.planner import Desk
+from stylus_ext.host.planner import Planner
 from tests.civitai_service.service import CivitaiService, serving
 from tests.civitai_service.shapes import a_file, a_model, a_version
 from tests.embedding_server import EmbeddingServer
@@ -124,7 +124,7 @@ class Scene:
     process: EngineProcess
     civitai: CivitaiService
     folder: Path
-    desk: Desk
+    desk: Planner
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def make(self, prompt: str, stylus: Mapping[str, Any] = ON, **fields: Any) -> Any:
@@ -211,7 +211,7 @@ def at(
 ) -> Iterator[Scene]:
     from stylus_ext.environment.engine_link import EngineLink
     from stylus_ext.host import compat, planner
-    from stylus_ext.host.planner import Desks
+    from stylus_ext.host.planner import PlannerRegistry
 
     folder.mkdir(exist_ok=True)
     stage.host.cmd_opts.lora_dir = str(folder)
@@ -220,14 +220,14 @@ def at(
         sys.modules["networks"], "list_available_networks", listing(stage), raising=False
     )
     listing(stage)()
-    desk = Desk(
+    desk = Planner(
         process,
         EngineClient(process),
         Remembered(stage.host.data_path),
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
     scene = Scene(stage, process, civitai, folder, desk)
     real = EngineLink.call
 

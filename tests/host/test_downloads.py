@@ -14,7 +14,7 @@ import pytest
 
 from stylus_ext.host import permissions
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.panel.events import UntickCounter
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.embedding_server import EmbeddingServer
@@ -43,7 +43,9 @@ def ticked(stage: Stage) -> list[dict[str, Any]]:
     return [
         state[4]
         for state in (
-            part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())
+            part(stage, "enabled-checkbox")
+            .events["change"]
+            .fn(True, UntickCounter(), page.Request())
         )
     ]
 
@@ -93,12 +95,12 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
 ) -> None:
     from stylus_ext.environment import engine_address
     from stylus_ext.host import compat
-    from stylus_ext.host.engine.inventory import Shelf
+    from stylus_ext.host.engine.inventory import HostInventory
 
     said = engine_address.read(process.data_dir)
     assert said is not None
     shared = EngineProcess(tmp_path / "nothing", url=said.url, token=said.token)
-    shared.shelf = Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
+    shared.shelf = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
     with at(stage, shared, civitai, tmp_path / "loras", monkeypatch) as scene:
         assert {"visible": False, "value": False}.items() <= ticked(stage)[-1].items()
         done = scene.make(PROMPT)

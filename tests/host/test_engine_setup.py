@@ -17,7 +17,7 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import hook
 from stylus_ext.environment.files import hold
 from stylus_ext.environment.layout import BUILD_LOCK, Home, plan_environment
-from stylus_ext.environment.progress import Progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, write_progress
 from stylus_ext.host.engine import setup_state
 from stylus_ext.host.engine.setup_state import EngineState, Setup
 from stylus_ext.host.engine.supervisor import EngineProcess
@@ -55,7 +55,7 @@ def test_somebodys_build_is_shown(setup: Setup) -> None:
         report = setup.report()
         assert report is not None
         assert (report.state, report.step) == (EngineState.SETTING_UP, "beginning")
-        write_progress(home.progress, Progress("fetching", 5, 46, 9))
+        write_progress(home.progress, BuildProgress("fetching", 5, 46, 9))
         report = setup.report()
         assert report is not None
         assert (report.state, report.step, report.done_mb, report.total_mb, report.eta_s) == (
@@ -75,7 +75,7 @@ def test_somebodys_build_is_shown(setup: Setup) -> None:
 
 def test_a_build_that_stopped_says_why(setup: Setup) -> None:
     write_progress(
-        home_of(setup).progress, Progress("stopped", error="The disk is full.", finished=True)
+        home_of(setup).progress, BuildProgress("stopped", error="The disk is full.", finished=True)
     )
     report = setup.report()
     assert report is not None

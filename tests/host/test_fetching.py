@@ -16,7 +16,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import EngineGone, InvalidInput, Unavailable
 from stylus_ext.core.fetching import MB
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.host.fetching import Came, FetchStopped, Hall, fetch, listed
+from stylus_ext.host.fetching import FetchOutcome, FetchStopped, FetchUi, fetch, listed
 
 FILES = [
     MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB),
@@ -79,8 +79,8 @@ class Watched:
     interrupted: Callable[[], bool] = lambda: False
     skipped: Callable[[], bool] = lambda: False
 
-    def hall(self, longest_s: float = 0.0) -> Hall:
-        return Hall(self.said.append, self.interrupted, self.skipped, longest_s)
+    def hall(self, longest_s: float = 0.0) -> FetchUi:
+        return FetchUi(self.said.append, self.interrupted, self.skipped, longest_s)
 
 
 def done(
@@ -101,7 +101,7 @@ def test_what_came_and_what_did_not() -> None:
     )
     watched = Watched()
     came = fetch(jobs, FILES, ["/loras"], watched.hall())
-    assert came == Came(
+    assert came == FetchOutcome(
         {"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."}
     )
     assert jobs.begun == [{"keys": ["civitai:1", "civitai:2"], "lora_dirs": ["/loras"]}]

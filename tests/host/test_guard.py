@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.allowed_hosts import Names, host_of, is_literal
-from stylus_ext.host.guard import Guard, Kind, kind_of
+from stylus_ext.host.allowed_hosts import AllowedHosts, host_of, is_literal
+from stylus_ext.host.guard import Guard, RequestKind, kind_of
 
 OWN = "127.0.0.1:7860"
 ASKS_MORE = ["download", "spend", "change"]
@@ -81,8 +81,8 @@ def sentence(guard: Guard, kind: str, request: object) -> str:
     return refusal.sentence if refusal else ""
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_this_machine_may_do_everything(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(RequestKind))
+def test_this_machine_may_do_everything(kind: RequestKind) -> None:
     guard = Guard(flags())
     for host in (OWN, "localhost:7860", "[::1]:7860", "webui.localhost"):
         assert guard.refusal(kind, Request(host=host)) is None
@@ -310,24 +310,36 @@ def test_who_has_shown_a_password_may_come_by_any_name_but_not_from_any_page() -
 
 
 def test_what_a_plan_asks_for_besides() -> None:
-    assert kind_of({"prompt": "x"}) is Kind.PLAN
-    assert kind_of({"prompt": "x", "settings": {"selection": {"composer": "rules"}}}) is Kind.PLAN
-    assert kind_of({"prompt": "x", "settings": {"selection": {"composer": "chat"}}}) is Kind.SPEND
-    assert kind_of({"prompt": "x", "downloads": True}) is Kind.DOWNLOAD
-    assert kind_of({"prompt": "x", "settings": {"selection": {"policy": "hybrid"}}}) is Kind.PLAN
-    assert kind_of({"prompt": "x", "settings": {"selection": {"policy": "rerank"}}}) is Kind.SPEND
+    assert kind_of({"prompt": "x"}) is RequestKind.PLAN
+    assert (
+        kind_of({"prompt": "x", "settings": {"selection": {"composer": "rules"}}})
+        is RequestKind.PLAN
+    )
+    assert (
+        kind_of({"prompt": "x", "settings": {"selection": {"composer": "chat"}}})
+        is RequestKind.SPEND
+    )
+    assert kind_of({"prompt": "x", "downloads": True}) is RequestKind.DOWNLOAD
+    assert (
+        kind_of({"prompt": "x", "settings": {"selection": {"policy": "hybrid"}}})
+        is RequestKind.PLAN
+    )
+    assert (
+        kind_of({"prompt": "x", "settings": {"selection": {"policy": "rerank"}}})
+        is RequestKind.SPEND
+    )
     assert (
         kind_of({"prompt": "x", "settings": {"selection": {"policy": "rerank"}}}, rerank_free=True)
-        is Kind.PLAN
+        is RequestKind.PLAN
     )
     assert (
         kind_of(
             {"settings": {"selection": {"policy": "rerank", "composer": "chat"}}}, rerank_free=True
         )
-        is Kind.SPEND
+        is RequestKind.SPEND
     )
     odd: tuple[object, ...] = ([], {"selection": "x"}, None)
-    assert {kind_of({"settings": one}) for one in odd} == {Kind.PLAN}
+    assert {kind_of({"settings": one}) for one in odd} == {RequestKind.PLAN}
 
 
 def test_hosts_are_read_as_they_are_written() -> None:
@@ -336,7 +348,7 @@ def test_hosts_are_read_as_they_are_written() -> None:
     ] == ["a.example", "::1", "", "a.example", "x", "http"]
     assert is_literal("10.0.0.1")
     assert not is_literal("10.0.0.1.example")
-    assert not Names(flags(), is_open=False).same("http://127.0.0.1:99999", OWN)
+    assert not AllowedHosts(flags(), is_open=False).same("http://127.0.0.1:99999", OWN)
 
 
 def test_the_real_request_of_starlette_is_read() -> None:

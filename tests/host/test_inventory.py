@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.engine.inventory import Shelf, family, sidecar_sum
+from stylus_ext.host.engine.inventory import HostInventory, family, sidecar_sum
 from tests.host.double.fixtures import Stage
 from tests.lora_files import write_lora, write_sidecar
 
@@ -39,8 +39,8 @@ def lora(path: Path, **more: Any) -> SimpleNamespace:
     )
 
 
-def shelf(files: dict[str, Any], cached: dict[str, str] | None = None) -> Shelf:
-    return Shelf(
+def shelf(files: dict[str, Any], cached: dict[str, str] | None = None) -> HostInventory:
+    return HostInventory(
         lambda: files, lambda: sorted(files), lambda path, stem: (cached or {}).get(stem, "")
     )
 

@@ -73,12 +73,12 @@ def test_no_secret_is_an_option(stage: Stage) -> None:
 
 def test_before_the_page_exists_the_defaults_hold(stage: Stage) -> None:
     """opts.x raises AttributeError before on_ui_settings (HOST.md g)."""
-    from stylus_ext.host.options import data_folder, engine_flags, own, patience, read_settings
+    from stylus_ext.host.options import data_folder, engine_flags, own, read_settings, timeouts
 
     for name in [name for name in stage.host.opts.data if name.startswith("stylus")]:
         del stage.host.opts.data[name]
     assert read_settings() == Settings()
-    assert (patience().ready_s, patience().cold_s, patience().warm_s) == (60.0, 20.0, 2.0)
+    assert (timeouts().ready_s, timeouts().cold_s, timeouts().warm_s) == (60.0, 20.0, 2.0)
     assert own("engine_url") == ""
     assert data_folder() == stage.host.data_path / "stylus"
     assert engine_flags() == []
@@ -181,10 +181,10 @@ def test_the_flags_are_ones_that_the_engine_takes(stage: Stage) -> None:
 def test_waiting_times_outside_reason_are_not_taken(
     stage: Stage, said: object, taken: float
 ) -> None:
-    from stylus_ext.host.options import patience
+    from stylus_ext.host.options import timeouts
 
     stage.host.opts.data["stylus_ready_s"] = said
-    assert patience().ready_s == taken
+    assert timeouts().ready_s == taken
 
 
 def test_a_stated_folder_is_used(stage: Stage) -> None:

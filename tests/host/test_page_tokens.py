@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.host.allowed_hosts import PageTokens
-from stylus_ext.host.guard import PAGE_HEADER, UNAUTHORIZED, Guard, Kind
+from stylus_ext.host.guard import PAGE_HEADER, UNAUTHORIZED, Guard, RequestKind
 from tests.host.test_guard import Request, flags, password
 
 AUTH = {"api_auth": "anna:secret"}
@@ -61,7 +61,7 @@ def test_a_page_needs_no_password_of_the_api() -> None:
     """--api-auth is for programs; whoever sees the page is let in by gradio."""
     pages = PageTokens()
     guard = Guard(flags(**AUTH), pages)
-    for kind in Kind:
+    for kind in RequestKind:
         assert guard.refusal(kind, Request("POST", None, **{PAGE_HEADER: pages.issue()})) is None
 
 
@@ -87,7 +87,7 @@ def test_a_token_that_another_sites_page_has_is_of_no_use_to_it() -> None:
     for said in ({}, AUTH):
         guard = Guard(flags(**said), pages)
         stolen = {PAGE_HEADER: pages.issue()}
-        for kind in Kind:
+        for kind in RequestKind:
             assert (
                 guard.refusal(kind, Request("POST", None, origin="http://evil.example", **stolen))
                 is not None

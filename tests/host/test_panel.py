@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.panel.events import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -123,11 +123,11 @@ def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.Mo
 
 def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     change = part(stage, "enabled-checkbox").events["change"]
-    assert texts(list(change.fn(True, Switch(), page.Request())))[-1].startswith(
+    assert texts(list(change.fn(True, UntickCounter(), page.Request())))[-1].startswith(
         "<p>The engine is ready.<br>Base model: sd1 (its architecture)."
     )
     assert stage.engine.started == 1
-    assert texts(list(change.fn(False, Switch(), page.Request()))) == [""]
+    assert texts(list(change.fn(False, UntickCounter(), page.Request()))) == [""]
 
 
 def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
@@ -136,9 +136,9 @@ def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
     """
     stage.host.state.interrupted = True
     change = part(stage, "enabled-checkbox").events["change"]
-    told = texts(list(change.fn(True, Switch(), page.Request())))
+    told = texts(list(change.fn(True, UntickCounter(), page.Request())))
     assert "<p>Reading your LoRAs.</p>" in told
-    list(change.fn(True, Switch(), page.Request()))
+    list(change.fn(True, UntickCounter(), page.Request()))
     folders = [str(stage.host.data_path)]
     assert [question["lora_dirs"] for question in stage.asked] == [folders]
     assert stage.client.indexed == [folders]
@@ -154,7 +154,9 @@ def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
     assert (
         texts(
             list(
-                part(stage, "enabled-checkbox").events["change"].fn(True, Switch(), page.Request())
+                part(stage, "enabled-checkbox")
+                .events["change"]
+                .fn(True, UntickCounter(), page.Request())
             )
         )[-1]
         == "<p>The engine ended while it planned.</p>"
@@ -183,7 +185,7 @@ def test_it_follows_an_engine_that_is_on_its_way(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(events.watch(True, Switch(), page.Request())))
+    told = texts(list(events.watch(True, UntickCounter(), page.Request())))
     assert "packages: 400 of 830 MB, about 20 s left." in told[0]
     assert "ready" in told[-1]
 
@@ -199,7 +201,7 @@ def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(events.watch(True, Switch(), page.Request())))
+    told = texts(list(events.watch(True, UntickCounter(), page.Request())))
     assert "ready" in told[-1]
 
 
@@ -222,7 +224,7 @@ def test_buttons_are_there_when_they_are_needed(
 def test_set_up_builds_and_starts(stage: Stage) -> None:
     stage.engine._state = EngineState.NOT_SET_UP
     click = part(stage, "set_up").events["click"]
-    assert "ready" in texts(list(click.fn(Switch(), page.Request())))[-1]
+    assert "ready" in texts(list(click.fn(UntickCounter(), page.Request())))[-1]
     assert (stage.engine.set_ups, stage.engine.started) == (1, 1)
     assert part(stage, "retry").events["click"].fn is click.fn
 
@@ -233,7 +235,7 @@ def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
     shown = list(
         part(stage, "set_up")
         .events["click"]
-        .fn(Switch(), page.Request({"host": "192.168.1.5:7860"}))
+        .fn(UntickCounter(), page.Request({"host": "192.168.1.5:7860"}))
     )
     assert stage.engine.set_ups == 0
     assert "password" in texts(shown)[0]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.panel.events import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -46,7 +46,7 @@ def event(stage: Stage, name: str, kind: str) -> Any:
 
 @pytest.mark.parametrize("by_button", [False, True])
 def test_unticking_ends_it_within_a_second(building: Stage, by_button: bool) -> None:
-    switch = Switch()
+    switch = UntickCounter()
     states = (
         event(building, "set_up", "click")(switch, page.Request())
         if by_button
@@ -71,7 +71,7 @@ def test_unticking_ends_it_within_a_second(building: Stage, by_button: bool) -> 
 
 
 def test_ticking_ends_nothing(building: Stage) -> None:
-    switch = Switch()
+    switch = UntickCounter()
     states = event(building, "enabled-checkbox", "change")(True, switch, page.Request())
     next(states)
     heed(building)(True, switch)
@@ -83,7 +83,7 @@ def test_ticking_ends_nothing(building: Stage) -> None:
 def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> None:
     """What came after it stood in the line of a box that nobody had ticked."""
     stage.engine.start()
-    switch = Switch()
+    switch = UntickCounter()
     states = event(stage, "enabled-checkbox", "change")(True, switch, page.Request())
     said = [str(next(states)[0])]
     while "Reading your LoRAs" not in said[-1]:
@@ -106,7 +106,7 @@ def test_the_last_word_is_that_of_the_box_as_it_stands(stage: Stage, name: str) 
 
 def test_a_page_has_a_switch_of_its_own() -> None:
     """gradio copies the value for each page; whoever unticks there is heard nowhere else."""
-    kept = Switch()
+    kept = UntickCounter()
     one, other = copy.deepcopy(kept), copy.deepcopy(kept)
     one.unticked += 1
     assert (kept.unticked, other.unticked) == (0, 0)
@@ -114,7 +114,7 @@ def test_a_page_has_a_switch_of_its_own() -> None:
 
 def test_something_is_said_every_second_without_changing_anything(building: Stage) -> None:
     """gradio learns that a page is gone only when it sends it something."""
-    states = event(building, "enabled-checkbox", "change")(True, Switch(), page.Request())
+    states = event(building, "enabled-checkbox", "change")(True, UntickCounter(), page.Request())
     assert "10 of 945 MB" in next(states)[0]
     began = time.monotonic()
     assert next(states) == [page.update()] * SHOWN
@@ -127,7 +127,9 @@ def test_one_that_can_be_told_once_is_told_what_stands(
     from stylus_ext.host.panel import events
 
     monkeypatch.setattr(events, "_SOON_S", 1.5)
-    assert "10 of 945 MB" in events.last_soon(events.watch(True, Switch(), page.Request()))[0]
+    assert (
+        "10 of 945 MB" in events.last_soon(events.watch(True, UntickCounter(), page.Request()))[0]
+    )
 
 
 def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
@@ -138,20 +140,20 @@ def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
 
     monkeypatch.setattr(events, "_SOON_S", 0.3)
     same = [page.update()] * SHOWN
-    assert events.go_on(False, Switch(), page.Request()) == same
-    assert events.go_on(True, Switch(), page.Request({"host": "evil.example:7860"})) == same
-    assert "10 of 945 MB" in events.go_on(True, Switch(), page.Request())[0]
+    assert events.go_on(False, UntickCounter(), page.Request()) == same
+    assert events.go_on(True, UntickCounter(), page.Request({"host": "evil.example:7860"})) == same
+    assert "10 of 945 MB" in events.go_on(True, UntickCounter(), page.Request())[0]
     monkeypatch.setattr(
         building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
     )
-    assert "The engine is ready." in events.go_on(True, Switch(), page.Request())[0]
+    assert "The engine is ready." in events.go_on(True, UntickCounter(), page.Request())[0]
 
 
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:
     stranger = page.Request({"host": "evil.example:7860"})
     made = stage.host.page.by_id("generation_info_txt2img")
     for shown in (
-        list(event(stage, "enabled-checkbox", "change")(True, Switch(), stranger))[-1],
+        list(event(stage, "enabled-checkbox", "change")(True, UntickCounter(), stranger))[-1],
         made.events["change"].fn(True, stranger),
         made.events["change"].fn(False, stranger),
     ):

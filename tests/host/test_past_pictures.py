@@ -13,7 +13,7 @@ from tests.host.double.fixtures import Stage
 
 
 def rehearse(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    from stylus_ext.host.web.action import Asked
+    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
 
     sent: list[tuple[str, Any]] = []
@@ -22,8 +22,8 @@ def rehearse(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, A
         sent.append((f"{method} {path}", payload))
         return {"id": "1"}
 
-    monkeypatch.setattr(Asked, "engine", engine)
-    assert actions()["rehearse"].run(Asked({}, stage.engine)) == {"id": "1"}
+    monkeypatch.setattr(ActionRequest, "engine", engine)
+    assert actions()["rehearse"].run(ActionRequest({}, stage.engine)) == {"id": "1"}
     return sent
 
 

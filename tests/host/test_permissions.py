@@ -112,9 +112,9 @@ def test_another_engine_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_what_says_nothing_of_composers_has_the_rules(status: dict[str, Any]) -> None:
-    from stylus_ext.host.permissions import Offer, read
+    from stylus_ext.host.permissions import ComposerOffer, read
 
-    assert read(status) == Offer()
+    assert read(status) == ComposerOffer()
 
 
 def test_the_rules_ask_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,25 +150,25 @@ def test_nobody_from_outside_spends_money(
 
 
 def test_a_plan_by_a_model_is_waited_for_longer(stage: Stage) -> None:
-    from stylus_ext.host.options import patience
+    from stylus_ext.host.options import timeouts
 
     stage.host.opts.data |= {"stylus_chat_s": 30.0}
-    assert (patience().warm_s, patience("chat").warm_s) == (2.0, 32.0)
-    assert patience("chat").cold_s == 50.0
-    assert patience("rules") == patience()
+    assert (timeouts().warm_s, timeouts("chat").warm_s) == (2.0, 32.0)
+    assert timeouts("chat").cold_s == 50.0
+    assert timeouts("rules") == timeouts()
 
 
 def test_what_a_plan_asks_of_the_guard(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stylus_ext.host.guard import Kind
+    from stylus_ext.host.guard import RequestKind
 
     offers(stage, monkeypatch, "rules", "chat", free=("rules",))
     assert (stage.desk.composing.kind("rules"), stage.desk.composing.kind("chat")) == (
-        Kind.PLAN,
-        Kind.SPEND,
+        RequestKind.PLAN,
+        RequestKind.SPEND,
     )
     stage.engine.pid += 1
     offers(stage, monkeypatch, "rules", "chat", free=("rules", "chat"))
-    assert stage.desk.composing.kind("chat") == Kind.PLAN
+    assert stage.desk.composing.kind("chat") == RequestKind.PLAN
 
 
 def test_settings_of_the_page_are_taken_as_they_are(stage: Stage) -> None:

@@ -13,8 +13,8 @@ import pytest
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.options import Patience
-from stylus_ext.host.planner import Desk, Desks, Made, told
+from stylus_ext.host.options import Timeouts
+from stylus_ext.host.planner import MadePicture, Planner, PlannerRegistry, describe
 from tests.host.double.fixtures import Stage
 from tests.host.double.planner import SmallClient, SmallEngine, gone
 
@@ -31,15 +31,15 @@ QUESTION: dict[str, Any] = {
 
 def desk_with(
     tmp_path: Path, engine: SmallEngine, stops: bool = False
-) -> tuple[Desk, SmallClient, list[str | None]]:
+) -> tuple[Planner, SmallClient, list[str | None]]:
     client, said = SmallClient(), []  # type: SmallClient, list[str | None]
-    return Desk(engine, client, Remembered(tmp_path), lambda: stops, said.append), client, said
+    return Planner(engine, client, Remembered(tmp_path), lambda: stops, said.append), client, said
 
 
 def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None:
     engine = SmallEngine(looks=3)
     desk, _, said = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Patience(), waits=True)
+    desk.plan(QUESTION, Timeouts(), waits=True)
     assert engine.started == 1
     assert "Stylus: The engine is starting; this takes a few seconds." in said
     assert "Stylus: choosing LoRAs" in said
@@ -50,7 +50,7 @@ def test_the_wait_has_an_end(tmp_path: Path) -> None:
     desk, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="longer than Stylus may wait"):
-        desk.plan(QUESTION, Patience(ready_s=0.2), waits=True)
+        desk.plan(QUESTION, Timeouts(ready_s=0.2), waits=True)
     assert time.monotonic() - started < 2
     assert client.asked == []
     assert said[-1] is None
@@ -60,14 +60,14 @@ def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        desk.plan(QUESTION, Patience(ready_s=60, cold_s=0.2), waits=False)
+        desk.plan(QUESTION, Timeouts(ready_s=60, cold_s=0.2), waits=False)
     assert time.monotonic() - started < 2
 
 
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
     with pytest.raises(Cancelled):
-        desk.plan(QUESTION, Patience(), waits=True)
+        desk.plan(QUESTION, Timeouts(), waits=True)
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,20 @@ def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState
     desk, _, _ = desk_with(tmp_path, SmallEngine(state=state))
     started = time.monotonic()
     with pytest.raises(Unavailable, match=why):
-        desk.plan(QUESTION, Patience(), waits=True)
+        desk.plan(QUESTION, Timeouts(), waits=True)
     assert time.monotonic() - started < 1
 
 
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     for waits in (True, True, False):
-        desk.plan(QUESTION, Patience(), waits)
+        desk.plan(QUESTION, Timeouts(), waits)
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 2]
 
 
 def test_the_first_plan_of_an_api_call_has_what_the_start_left(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
-    desk.plan(QUESTION, Patience(cold_s=5), waits=False)
+    desk.plan(QUESTION, Timeouts(cold_s=5), waits=False)
     assert 4 < client.asked[0]["deadline_s"] < 5
 
 
@@ -99,7 +99,7 @@ def test_a_folder_that_is_being_read_is_waited_for(tmp_path: Path) -> None:
     """The first Generate is worth more with the user's LoRAs than without."""
     desk, client, said = desk_with(tmp_path, SmallEngine())
     client.busy = 2
-    answer = desk.plan({**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(), waits=True)
+    answer = desk.plan({**QUESTION, "lora_dirs": [str(tmp_path)]}, Timeouts(), waits=True)
     assert len(client.asked) == 3
     assert "Stylus: reading your LoRAs" in said
     assert answer["plan"]["picks"]
@@ -110,7 +110,7 @@ def test_it_is_not_waited_for_without_end(tmp_path: Path) -> None:
     client.busy = 10**6
     started = time.monotonic()
     answer = desk.plan(
-        {**QUESTION, "lora_dirs": [str(tmp_path)]}, Patience(cold_s=0.5), waits=False
+        {**QUESTION, "lora_dirs": [str(tmp_path)]}, Timeouts(cold_s=0.5), waits=False
     )
     assert time.monotonic() - started < 3
     assert answer["plan"]["notes"][0]["code"] == "busy"
@@ -119,7 +119,7 @@ def test_it_is_not_waited_for_without_end(tmp_path: Path) -> None:
 def test_nor_when_the_folder_was_read_before(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     client.busy = 1
-    desk.plan(QUESTION, Patience(), waits=True)
+    desk.plan(QUESTION, Timeouts(), waits=True)
     assert len(client.asked) == 1
 
 
@@ -128,7 +128,7 @@ def test_a_folder_that_was_not_read_is_read_the_next_time(tmp_path: Path) -> Non
     assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
     assert desk.folders_to_read(["/loras"], 1) == []
     client.busy = 1
-    desk.plan(QUESTION, Patience(), waits=True)
+    desk.plan(QUESTION, Timeouts(), waits=True)
     assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
     assert desk.folders_to_read(["/loras"], 2) == ["/loras"]
 
@@ -151,14 +151,14 @@ def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
     desk, client, said = desk_with(tmp_path, SmallEngine())
     client.trouble = gone()
     with pytest.raises(Unavailable):
-        desk.plan(QUESTION, Patience(), waits=True)
+        desk.plan(QUESTION, Timeouts(), waits=True)
     assert said[-1] is None
 
 
 def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine())
     for seed in range(400):
-        desk.remember(seed, "a corgi", Made("a corgi", "", {}))
+        desk.remember(seed, "a corgi", MadePicture("a corgi", "", {}))
     assert len(desk.made) == 256
     assert (399, "a corgi") in desk.made
     assert (0, "a corgi") not in desk.made
@@ -166,23 +166,27 @@ def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
 
 def test_progress_of_a_set_up_as_one_line() -> None:
     assert (
-        told(EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830, 12))
+        describe(
+            EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830, 12)
+        )
         == "It is being set up. packages: 5 of 830 MB, about 12 s left."
     )
-    assert told(
+    assert describe(
         EngineReport(EngineState.SETTING_UP, "It is being set up.", "packages", 5, 830)
     ).endswith("5 of 830 MB.")
-    assert told(EngineReport(EngineState.READY, "The engine is ready.")) == "The engine is ready."
+    assert (
+        describe(EngineReport(EngineState.READY, "The engine is ready.")) == "The engine is ready."
+    )
 
 
 def test_another_place_is_another_desk(tmp_path: Path) -> None:
     made: list[object] = []
 
-    def make(place: tuple[object, ...]) -> Desk:
+    def make(place: tuple[object, ...]) -> Planner:
         made.append(place)
         return desk_with(tmp_path, SmallEngine())[0]
 
-    desks = Desks(make)
+    desks = PlannerRegistry(make)
     assert desks.at((1,)) is desks.at((1,))
     assert desks.at((2,)) is not desks.at((1,))
     assert made == [(1,), (2,), (1,)]
@@ -206,7 +210,7 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     """
     from stylus_ext.host import planner
 
-    desk = planner.make_desk(())
+    desk = planner.make_planner(())
     assert desk.engine.report().state in (
         EngineState.STOPPED,
         EngineState.NOT_SET_UP,
@@ -220,7 +224,7 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
     """With the time of a first plan: the one that comes back has to load its encoder again."""
     engine = SmallEngine()
     desk, client, _ = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Patience(), waits=False)
+    desk.plan(QUESTION, Timeouts(), waits=False)
 
     def die() -> None:
         if len(client.asked) == 2:
@@ -228,7 +232,7 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
             raise gone()
 
     client.during = die
-    answer = desk.plan(QUESTION, Patience(), waits=False)
+    answer = desk.plan(QUESTION, Timeouts(), waits=False)
     assert answer["plan"]["picks"]
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
 
@@ -237,7 +241,7 @@ def test_one_that_came_back_too_late_for_the_first_deadline_gets_its_own(tmp_pat
     """The client waits for the next engine by itself, and then may have no time left for a plan."""
     engine = SmallEngine()
     desk, client, _ = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Patience(), waits=False)
+    desk.plan(QUESTION, Timeouts(), waits=False)
 
     def change() -> None:
         late = len(client.asked) == 2
@@ -245,17 +249,17 @@ def test_one_that_came_back_too_late_for_the_first_deadline_gets_its_own(tmp_pat
         client.notes = (Note("late", "It was not ready in time."),) if late else ()
 
     client.during = change
-    answer = desk.plan(QUESTION, Patience(), waits=False)
+    answer = desk.plan(QUESTION, Timeouts(), waits=False)
     assert answer["plan"]["notes"] == []
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
 
 
 def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
-    desk.plan(QUESTION, Patience(), waits=False)
+    desk.plan(QUESTION, Timeouts(), waits=False)
     client.trouble = gone()
     with pytest.raises(Unavailable):
-        desk.plan(QUESTION, Patience(), waits=False)
+        desk.plan(QUESTION, Timeouts(), waits=False)
     assert len(client.asked) == 2
 
 
@@ -283,10 +287,10 @@ def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     client.notes = (Note(code, "So it is."),)
     for _ in range(3):  # once in a while is enough
-        desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+        desk.plan({**QUESTION, "lora_dirs": folders}, Timeouts(cold_s=0.1, warm_s=0.1), waits=False)
     assert client.indexed == begun
     desk._indexed -= 3600
-    desk.plan({**QUESTION, "lora_dirs": folders}, Patience(cold_s=0.1, warm_s=0.1), waits=False)
+    desk.plan({**QUESTION, "lora_dirs": folders}, Timeouts(cold_s=0.1, warm_s=0.1), waits=False)
     assert client.indexed == 2 * begun
 
 
@@ -300,6 +304,6 @@ def test_an_engine_that_takes_no_job_does_not_cost_the_plan(
         raise gone()
 
     monkeypatch.setattr(client, "index", refused)
-    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Patience(), waits=False)["plan"][
+    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Timeouts(), waits=False)["plan"][
         "picks"
     ]

@@ -38,10 +38,10 @@ def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any)
 
 
 def do(stage: Stage, name: str, seat: str = SEAT, **payload: Any) -> dict[str, Any]:
-    from stylus_ext.host.web.action import Asked
+    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
 
-    answer = actions()[name].run(Asked({"seat": seat, **payload}, stage.engine))
+    answer = actions()[name].run(ActionRequest({"seat": seat, **payload}, stage.engine))
     assert isinstance(answer, dict)
     json.dumps(answer)
     return answer
@@ -91,14 +91,14 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
 
 
 def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
     question = question_of(
         ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues()
     )
-    view = look(desk_now(), desk_now().trays.at(SEAT), question)
+    view = look(current_planner(), current_planner().trays.at(SEAT), question)
     assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
     assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == [
         "__place__",
@@ -109,12 +109,12 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
     question = question_of([PROMPT, "", None, 7, 4, 1], PanelValues(seat=SEAT))
-    view = look(desk_now(), desk_now().trays.at(SEAT), question)
+    view = look(current_planner(), current_planner().trays.at(SEAT), question)
     assert view["exact"] is True
     done = made(stage, seed=7, n_iter=4)
     stems = [
@@ -291,13 +291,13 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
 
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
-    from stylus_ext.host.planner import desk_now
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
     look(
-        desk_now(),
-        desk_now().trays.at(SEAT),
+        current_planner(),
+        current_planner().trays.at(SEAT),
         question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
     )
     assert (
@@ -435,9 +435,9 @@ def test_a_paste_leaves_the_page_its_seat(stage: Stage) -> None:
 
 
 def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
-    from stylus_ext.host.preview_sessions import Trays
+    from stylus_ext.host.preview_sessions import PreviewSessions
 
-    trays = Trays(most=3)
+    trays = PreviewSessions(most=3)
     seats = [f"{number:032x}.txt2img" for number in range(5)]
     first = [trays.at(seat) for seat in seats]
     assert trays.at(seats[4]) is first[4]
@@ -448,14 +448,16 @@ def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
 def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.guard import Kind
+    from stylus_ext.host.guard import RequestKind
     from stylus_ext.host.web.page import actions
 
     preview(stage)
-    monkeypatch.setattr(type(stage.desk.composing), "kind", lambda self, composer: Kind.SPEND)
+    monkeypatch.setattr(
+        type(stage.desk.composing), "kind", lambda self, composer: RequestKind.SPEND
+    )
     for name in ("correct", "lock", "use_set"):
-        assert actions()[name].wants({"seat": SEAT}) is Kind.SPEND
-    assert actions()["mark"].wants({"seat": SEAT}) is Kind.CHANGE
+        assert actions()[name].wants({"seat": SEAT}) is RequestKind.SPEND
+    assert actions()["mark"].wants({"seat": SEAT}) is RequestKind.CHANGE
     stage.host.cmd_opts.listen = True
     assert "spends money" in preview(stage)["error"]
 
@@ -464,7 +466,7 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
 def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, free: bool
 ) -> None:
-    from stylus_ext.host.guard import Kind
+    from stylus_ext.host.guard import RequestKind
     from stylus_ext.host.web.page import actions
 
     preview(stage)
@@ -482,7 +484,9 @@ def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(
     )
     stage.host.opts.data["stylus_selection_policy"] = "rerank"
     for name in ("correct", "lock", "use_set", "rehearse"):
-        assert actions()[name].wants({"seat": SEAT}) is (Kind.PLAN if free else Kind.SPEND), name
+        assert actions()[name].wants({"seat": SEAT}) is (
+            RequestKind.PLAN if free else RequestKind.SPEND
+        ), name
     stage.host.cmd_opts.listen = True
     asked = len(stage.asked)
     said = preview(stage)

@@ -15,8 +15,8 @@ import pytest
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.panel.events import Switch
-from stylus_ext.host.planner import Desk
+from stylus_ext.host.panel.events import UntickCounter
+from stylus_ext.host.planner import Planner
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
@@ -32,7 +32,7 @@ def real(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Stage, EngineProcess]]:
     from stylus_ext.host import compat, planner
-    from stylus_ext.host.planner import Desks
+    from stylus_ext.host.planner import PlannerRegistry
 
     shelf = stage.host.data_path / "loras"
     for number, stem in enumerate(("corgi_dog", "watercolor_painting", "unlisted_watercolor")):
@@ -49,14 +49,14 @@ def real(
         "stylus_selection_strictness": 0.0,
     }
     with engine(folder) as process:
-        desk = Desk(
+        desk = Planner(
             process,
             EngineClient(process),
             Remembered(folder),
             compat.interrupted,
             compat.show_progress,
         )
-        monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
+        monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
         yield stage, process
 
 
@@ -112,7 +112,7 @@ def test_a_killed_engine_is_waited_for(real: tuple[Stage, EngineProcess]) -> Non
 def test_the_panel_reads_the_folders_and_has_them_hashed(real: tuple[Stage, EngineProcess]) -> None:
     stage, process = real
     change = stage.host.page.by_id("stylus_txt2img_enabled-checkbox").events["change"]
-    states = [state[0] for state in change.fn(True, Switch(), page.Request())]
+    states = [state[0] for state in change.fn(True, UntickCounter(), page.Request())]
     assert "<p>Reading your LoRAs.</p>" in states
     assert "The engine is ready." in states[-1]
     client = EngineClient(process)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Pick
 from stylus_ext.core.plan import Plan
-from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, Weights, as_values
+from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, WeightSettings, as_values
 from stylus_ext.host.infotext import tags_of
-from stylus_ext.host.rewrite import Job, Pair, Texts, describing, rewrite
+from stylus_ext.host.rewrite import BatchJob, Pair, Texts, describing, rewrite
 from tests.host.double.planner import planned
 
 STEMS = [
@@ -67,8 +67,8 @@ class Asking:
         )
 
 
-def job(texts: Texts, size: int, tree: Settings | None = None) -> Job:
-    return Job(
+def job(texts: Texts, size: int, tree: Settings | None = None) -> BatchJob:
+    return BatchJob(
         texts, size, tuple(range(len(texts.positive))), tree or Settings(), lambda pick: True
     )
 
@@ -83,7 +83,7 @@ def without_tags(text: str, original: str) -> str:
 
 
 @st.composite
-def jobs(draw: st.DrawFn) -> Job:
+def jobs(draw: st.DrawFn) -> BatchJob:
     size, count = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     positive = draw(st.lists(PROMPTS, min_size=size * count, max_size=size * count))
     negative = draw(
@@ -107,7 +107,7 @@ def jobs(draw: st.DrawFn) -> Job:
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_every_prompt_of_a_batch_gets_the_same_tags_in_each_pass(made: Job) -> None:
+def test_every_prompt_of_a_batch_gets_the_same_tags_in_each_pass(made: BatchJob) -> None:
     done = rewrite(made, Asking(made.settings)).texts
     for before, after in (
         (made.texts.positive, done.positive),
@@ -122,7 +122,7 @@ def test_every_prompt_of_a_batch_gets_the_same_tags_in_each_pass(made: Job) -> N
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_the_users_own_text_is_kept(made: Job) -> None:
+def test_the_users_own_text_is_kept(made: BatchJob) -> None:
     done = rewrite(made, Asking(made.settings)).texts
     for before, after in zip(made.texts.positive, done.positive, strict=True):
         left = without_tags(after, before)
@@ -134,7 +134,7 @@ def test_the_users_own_text_is_kept(made: Job) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_the_same_prompt_gets_the_same_set_in_both_passes(made: Job) -> None:
+def test_the_same_prompt_gets_the_same_set_in_both_passes(made: BatchJob) -> None:
     """For batches of one; in a larger one the others have a say."""
     done = rewrite(made, Asking(made.settings)).texts
     for image, text in enumerate(made.texts.hr_positive):
@@ -144,7 +144,7 @@ def test_the_same_prompt_gets_the_same_set_in_both_passes(made: Job) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_weights_keep_to_the_cap_in_every_prompt(made: Job) -> None:
+def test_weights_keep_to_the_cap_in_every_prompt(made: BatchJob) -> None:
     done = rewrite(made, Asking(made.settings)).texts
     for before, after in zip(made.texts.positive, done.positive, strict=True):
         added = tags_of(after)[len(tags_of(before)) :]
@@ -157,7 +157,7 @@ def test_weights_keep_to_the_cap_in_every_prompt(made: Job) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_no_prompt_is_asked_for_twice(made: Job) -> None:
+def test_no_prompt_is_asked_for_twice(made: BatchJob) -> None:
     asking = Asking(made.settings)
     rewrite(made, asking)
     assert len(set(asking.pairs)) == len(asking.pairs)
@@ -165,7 +165,7 @@ def test_no_prompt_is_asked_for_twice(made: Job) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
-def test_pictures_say_what_is_in_their_prompts(made: Job) -> None:
+def test_pictures_say_what_is_in_their_prompts(made: BatchJob) -> None:
     done = rewrite(made, Asking(made.settings))
     for picture, before, after in zip(
         done.pictures, made.texts.positive, done.texts.positive, strict=True
@@ -177,7 +177,7 @@ def test_pictures_say_what_is_in_their_prompts(made: Job) -> None:
 
 
 def test_a_whole_batch_is_written_as_the_engine_wrote_it() -> None:
-    tree = replace(Settings(), weights=Weights(strength=0.5))
+    tree = replace(Settings(), weights=WeightSettings(strength=0.5))
     asking = Asking(tree)
     done = rewrite(job(Texts(("a knight, oil",) * 3, ("",) * 3), 1, tree), asking)
     assert done.texts.positive == asking(("a knight, oil", ""), [0, 1, 2]).prompts

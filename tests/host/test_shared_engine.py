@@ -17,9 +17,9 @@ import pytest
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.client import EngineClient
-from stylus_ext.host.engine.inventory import Shelf
+from stylus_ext.host.engine.inventory import HostInventory
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.planner import Desk
+from stylus_ext.host.planner import Planner
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 from tests.host.double.fixtures import Stage
@@ -96,18 +96,18 @@ def at(
 ) -> Iterator[list[tuple[str, Any]]]:
     """The host asks this engine; everything that it sends there is seen."""
     from stylus_ext.host import compat, planner
-    from stylus_ext.host.planner import Desks
+    from stylus_ext.host.planner import PlannerRegistry
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
-    process.shelf = Shelf(compat.listed_files, compat.listing, compat.cached_sha256)
-    desk = Desk(
+    process.shelf = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
+    desk = Planner(
         process,
         EngineClient(process),
         Remembered(stage.host.data_path),
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 
@@ -244,10 +244,10 @@ def test_a_wrong_inventory_is_refused_with_a_sentence(
 def test_the_desk_of_a_shared_engine_has_a_shelf(
     stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.planner import make_desk
+    from stylus_ext.host.planner import make_planner
 
     stage.host.opts.data["stylus_engine_url"] = empty.url
-    engine = make_desk(()).engine
+    engine = make_planner(()).engine
     assert isinstance(engine, EngineProcess)
     assert engine.shelf is not None
     assert engine.shelf.now().stems == set(stage.host.loras.available_networks)

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host.guard import Kind
+from stylus_ext.host.guard import RequestKind
 from tests.browser.own_tab import png
 from tests.host.double.fixtures import Stage
 
 
-def wants(action: str, /, **payload: Any) -> Kind:
+def wants(action: str, /, **payload: Any) -> RequestKind:
     from stylus_ext.host.web.page import actions
 
     return actions()[action].wants(payload)
 
 
 def run(action: str, process: Any = None, /, **payload: Any) -> Any:
-    from stylus_ext.host.web.action import Asked
+    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
 
-    return actions()[action].run(Asked(payload, process))
+    return actions()[action].run(ActionRequest(payload, process))
 
 
 class Recorder:
@@ -53,34 +53,34 @@ class Recorder:
 @pytest.mark.parametrize(
     ("name", "payload", "kind"),
     [
-        ("browse", {}, Kind.LOOK),
-        ("show", {}, Kind.LOOK),
-        ("picture", {}, Kind.LOOK),
-        ("edit", {}, Kind.CHANGE),
-        ("jobs", {}, Kind.LOOK),
-        ("cancel", {"id": "0"}, Kind.CHANGE),
-        ("start", {"name": "index"}, Kind.CHANGE),
-        ("start", {"name": "sync"}, Kind.CHANGE),
-        ("start", {"name": "identify"}, Kind.CHANGE),
-        ("start", {"name": "fetch"}, Kind.DOWNLOAD),
-        ("start", {"name": "refine"}, Kind.SPEND),
-        ("start", {"name": "fetch", "payload": {"dry_run": True}}, Kind.LOOK),
-        ("start", {"name": "fetch", "payload": {"dry_run": 1}}, Kind.DOWNLOAD),
-        ("start", {"name": "discard"}, Kind.CHANGE),
-        ("keys", {}, Kind.LOOK),
-        ("keys", {"enter": "x"}, Kind.CHANGE),
-        ("keys", {"forget": True}, Kind.CHANGE),
-        ("keys", {"check": True, "service": "civitai"}, Kind.DOWNLOAD),
-        ("keys", {"check": True, "service": "chat"}, Kind.SPEND),
-        ("recipes", {}, Kind.LOOK),
-        ("recipes", {"keep": []}, Kind.CHANGE),
-        ("recipes", {"forget": ""}, Kind.CHANGE),
-        ("choose", {}, Kind.PLAN),
-        ("storage", {}, Kind.LOOK),
+        ("browse", {}, RequestKind.LOOK),
+        ("show", {}, RequestKind.LOOK),
+        ("picture", {}, RequestKind.LOOK),
+        ("edit", {}, RequestKind.CHANGE),
+        ("jobs", {}, RequestKind.LOOK),
+        ("cancel", {"id": "0"}, RequestKind.CHANGE),
+        ("start", {"name": "index"}, RequestKind.CHANGE),
+        ("start", {"name": "sync"}, RequestKind.CHANGE),
+        ("start", {"name": "identify"}, RequestKind.CHANGE),
+        ("start", {"name": "fetch"}, RequestKind.DOWNLOAD),
+        ("start", {"name": "refine"}, RequestKind.SPEND),
+        ("start", {"name": "fetch", "payload": {"dry_run": True}}, RequestKind.LOOK),
+        ("start", {"name": "fetch", "payload": {"dry_run": 1}}, RequestKind.DOWNLOAD),
+        ("start", {"name": "discard"}, RequestKind.CHANGE),
+        ("keys", {}, RequestKind.LOOK),
+        ("keys", {"enter": "x"}, RequestKind.CHANGE),
+        ("keys", {"forget": True}, RequestKind.CHANGE),
+        ("keys", {"check": True, "service": "civitai"}, RequestKind.DOWNLOAD),
+        ("keys", {"check": True, "service": "chat"}, RequestKind.SPEND),
+        ("recipes", {}, RequestKind.LOOK),
+        ("recipes", {"keep": []}, RequestKind.CHANGE),
+        ("recipes", {"forget": ""}, RequestKind.CHANGE),
+        ("choose", {}, RequestKind.PLAN),
+        ("storage", {}, RequestKind.LOOK),
     ],
 )
 def test_every_action_wants_the_right_leave(
-    stage: Stage, name: str, payload: dict[str, Any], kind: Kind
+    stage: Stage, name: str, payload: dict[str, Any], kind: RequestKind
 ) -> None:
     assert wants(name, **payload) is kind
 

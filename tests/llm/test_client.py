@@ -22,10 +22,10 @@ from stylus_ext.llm import (
     ChatLate,
     ChatProblem,
     ChatRefused,
+    ChatRequest,
     ChatUnavailable,
     ChatUnreadable,
     Price,
-    Question,
     Reply,
 )
 from stylus_ext.llm import client as asking_module
@@ -45,7 +45,7 @@ SCHEMA = {
     },
 }
 GOOD = {"word": "corgi", "number": 3}
-ASK = Question(
+ASK = ChatRequest(
     "Be brief.", "Which word?", schema=SCHEMA, schema_name="words", seed=7, max_tokens=50
 )
 OPEN: list[ChatClient] = []
@@ -66,7 +66,7 @@ def at(server: ChatService, **how: Any) -> ChatClient:
 
 
 def ask(
-    server: ChatService, question: Question = ASK, deadline_s: float = 20.0, **how: Any
+    server: ChatService, question: ChatRequest = ASK, deadline_s: float = 20.0, **how: Any
 ) -> Reply:
     return at(server, **how).ask(question, deadline_s, lambda: None)
 
@@ -100,7 +100,7 @@ def test_the_address_may_be_given_with_or_without_v1(server: ChatService, tail: 
 
 def test_images_go_as_data(server: ChatService) -> None:
     jpeg, png = b"\xff\xd8\xff\xe0jpeg", b"\x89PNG\r\n\x1a\npng"
-    ask(server, Question("s", "u", images=(jpeg, png), schema=SCHEMA))
+    ask(server, ChatRequest("s", "u", images=(jpeg, png), schema=SCHEMA))
     text, first, second = server.seen[0].body["messages"][1]["content"]
     assert text == {"type": "text", "text": "u"}
     assert first["image_url"]["url"] == f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
@@ -110,12 +110,12 @@ def test_images_go_as_data(server: ChatService) -> None:
 def test_a_model_without_eyes_is_known_as_one(server: ChatService) -> None:
     server.refuses.add("images")
     with pytest.raises(ChatBlind, match="cannot read images"):
-        ask(server, Question("s", "u", images=(b"\xff\xd8\xff",), schema=SCHEMA))
+        ask(server, ChatRequest("s", "u", images=(b"\xff\xd8\xff",), schema=SCHEMA))
     assert len(server.seen) == 1
 
 
 def test_half_a_surrogate_pair_can_be_sent(server: ChatService) -> None:
-    ask(server, Question("s", "a \ud83d dog", schema=SCHEMA))
+    ask(server, ChatRequest("s", "a \ud83d dog", schema=SCHEMA))
     assert server.seen[0].user == "a ? dog"
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.net import Http, Limits
+from stylus_ext.net import Http, TimeLimits
 from tests.civitai_service.service import CivitaiService, serving
 
-QUICK = Limits(first_pause_s=0.01, stall_s=2.0, total_s=4.0)
+QUICK = TimeLimits(first_pause_s=0.01, stall_s=2.0, total_s=4.0)
 
 
 @pytest.fixture

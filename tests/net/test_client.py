@@ -14,7 +14,7 @@ import pytest
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import Cancelled, InvalidInput
-from stylus_ext.net import BadAnswer, Http, Key, Limits, Refusal, Unreachable
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, Key, TimeLimits, Unreachable
 from stylus_ext.net.client import AGENT
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
@@ -82,7 +82,7 @@ def test_what_does_not_pass_is_not(civitai: CivitaiService, http: Http, status: 
     civitai.faults.add(
         Fault(ENUMS, status=status, body={"error": {"code": "X", "message": "It is\nso."}})
     )
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert (caught.value.status, caught.value.said) == (status, "It is so")
     assert f"status {status} (It is so)." in str(caught.value)
@@ -91,14 +91,14 @@ def test_what_does_not_pass_is_not(civitai: CivitaiService, http: Http, status: 
 
 def test_it_gives_up_after_some_tries(civitai: CivitaiService, http: Http) -> None:
     civitai.faults.add(Fault(ENUMS, status=503, times=-1))
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpRefusal):
         http.json(f"{civitai.api}{ENUMS}")
-    assert len(civitai.seen) == Limits().tries
+    assert len(civitai.seen) == TimeLimits().tries
 
 
 def test_pauses_grow(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, status=503, times=3))
-    make_http(limits=Limits(first_pause_s=0.1)).json(f"{civitai.api}{ENUMS}")
+    make_http(limits=TimeLimits(first_pause_s=0.1)).json(f"{civitai.api}{ENUMS}")
     gaps = [
         later.at - sooner.at for sooner, later in zip(civitai.seen, civitai.seen[1:], strict=False)
     ]
@@ -115,7 +115,7 @@ def test_a_wish_for_a_pause_is_granted(civitai: CivitaiService, http: Http) -> N
 @pytest.mark.parametrize("wish", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
 def test_a_wish_for_a_long_pause_ends_it(civitai: CivitaiService, http: Http, wish: str) -> None:
     civitai.faults.add(Fault(ENUMS, status=429, headers={"Retry-After": wish}, times=-1))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert caught.value.retry_after is not None
     assert caught.value.retry_after >= 3600
@@ -141,19 +141,19 @@ def test_nobody_there_is_said_in_a_sentence(make_http: MakeHttp) -> None:
     with pytest.raises(
         Unreachable, match=r"http://127\.0\.0\.1:9/x cannot be reached .* Check the network"
     ):
-        make_http(limits=Limits(tries=1)).json("http://127.0.0.1:9/x?token=secret")
+        make_http(limits=TimeLimits(tries=1)).json("http://127.0.0.1:9/x?token=secret")
 
 
 def test_silence_is_not_waited_for_forever(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, stall_at=10, times=-1))
     with pytest.raises(Unreachable, match="did not answer in time"):
-        make_http(limits=Limits(tries=1, stall_s=0.3)).json(f"{civitai.api}{ENUMS}")
+        make_http(limits=TimeLimits(tries=1, stall_s=0.3)).json(f"{civitai.api}{ENUMS}")
 
 
 def test_a_trickle_is_not_waited_for_forever(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, pace=20, times=-1))
     with pytest.raises(Unreachable, match=r"within 0\.5 s"):
-        make_http(limits=Limits(tries=1, total_s=0.5)).json(f"{civitai.api}{ENUMS}")
+        make_http(limits=TimeLimits(tries=1, total_s=0.5)).json(f"{civitai.api}{ENUMS}")
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_what_is_no_json_is_a_bad_answer(civitai: CivitaiService, http: Http, bo
 def test_more_than_anybody_needs_is_not_read(civitai: CivitaiService, make_http: MakeHttp) -> None:
     civitai.faults.add(Fault(ENUMS, status=200, body=b'"' + b"x" * 3_000_000 + b'"', times=-1))
     with pytest.raises(BadAnswer, match="more than anybody needs"):
-        make_http(limits=Limits(largest_json=1_000_000)).json(f"{civitai.api}{ENUMS}")
+        make_http(limits=TimeLimits(largest_json=1_000_000)).json(f"{civitai.api}{ENUMS}")
 
 
 def test_a_refusal_that_is_a_page_says_nothing_to_a_user(
     civitai: CivitaiService, http: Http
 ) -> None:
     civitai.faults.add(Fault(ENUMS, status=403, body="<html>" + "x" * 500_000))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert (caught.value.said, caught.value.body) == ("", None)
 
@@ -301,7 +301,7 @@ def test_circles_end(civitai: CivitaiService, http: Http) -> None:
     civitai.faults.add(Fault("/start", status=302, headers={"Location": "/start"}, times=-1))
     with pytest.raises(BadAnswer, match="circles"):
         http.json(f"{civitai.api}/start")
-    assert len(civitai.seen) == Limits().hops + 1
+    assert len(civitai.seen) == TimeLimits().hops + 1
 
 
 def test_what_was_posted_is_not_sent_on(civitai: CivitaiService, http: Http) -> None:
@@ -329,7 +329,7 @@ def test_a_range_reaches_the_storage(civitai: CivitaiService, http: Http) -> Non
     with http.stream(url, {"Range": "bytes=4-"}) as answer:
         assert (answer.status, b"".join(answer.pieces())) == (206, b"456789")
         assert answer.headers["content-range"] == "bytes 4-9/10"
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         read(http, url, {"Range": "bytes=10-"})
     assert caught.value.status == 416
 
@@ -363,7 +363,7 @@ def test_a_stop_ends_the_waiting_at_once(
 ) -> None:
     url = with_file(civitai)
     civitai.faults.add(Fault("/bucket", on="storage", **fault))
-    http = make_http(limits=Limits(first_pause_s=20, longest_pause_s=20))
+    http = make_http(limits=TimeLimits(first_pause_s=20, longest_pause_s=20))
     took: list[float] = []
     while len(took) < _TRIES and min(took, default=0.5) >= 0.5:  # a busy machine gets another try
         began = time.monotonic()

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from stylus_ext.core.errors import Cancelled, InvalidInput
-from stylus_ext.net import BadAnswer, Http, Key, Limits, Unreachable
+from stylus_ext.net import BadAnswer, Http, Key, TimeLimits, Unreachable
 from stylus_ext.net.transport import Transport, certificates, proxy_for
 from stylus_ext.net.waiting import Watch
 from tests.civitai_service.service import CivitaiService
@@ -121,7 +121,7 @@ def test_a_proxy_sees_no_key(make_http: MakeHttp, monkeypatch: pytest.MonkeyPatc
             Unreachable,
             match="The proxy that the environment names did not lead to https://civitai.example/x",
         ):
-            make_http(Key("https://civitai.example", "abc123"), limits=Limits(tries=1)).json(
+            make_http(Key("https://civitai.example", "abc123"), limits=TimeLimits(tries=1)).json(
                 "https://civitai.example/x"
             )
     assert heads[0].startswith(b"CONNECT civitai.example:443")
@@ -169,7 +169,7 @@ def test_a_proxy_that_cannot_be_used_is_said_in_a_sentence(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises((InvalidInput, Unreachable), match="proxy|reached"):
-        make_http(limits=Limits(tries=1)).json("http://civitai.example/")
+        make_http(limits=TimeLimits(tries=1)).json("http://civitai.example/")
 
 
 def test_a_stop_ends_the_waiting_for_a_machine_that_does_not_answer_the_call(
@@ -193,7 +193,7 @@ def test_a_stop_ends_the_waiting_for_a_machine_that_does_not_answer_the_call(
                 raise Cancelled("Stopped, as you asked.")
 
         with pytest.raises(Cancelled):
-            make_http(limits=Limits(connect_s=3)).json(
+            make_http(limits=TimeLimits(connect_s=3)).json(
                 f"http://127.0.0.1:{listener.getsockname()[1]}/", check=check
             )
         assert time.monotonic() - began < 0.5
@@ -260,7 +260,7 @@ def test_an_unknown_authority_is_refused(
         talking(answer_ok, secure(certificate)) as port,
         pytest.raises(Unreachable, match="cannot be reached .*certificate"),
     ):
-        make_http(limits=Limits(tries=1)).json(f"https://localhost:{port}/")
+        make_http(limits=TimeLimits(tries=1)).json(f"https://localhost:{port}/")
 
 
 def test_a_stop_ends_the_waiting_under_tls(

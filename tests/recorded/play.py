@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.preview_sessions import Lock, Words
+from stylus_ext.host.preview_sessions import PickLock, PromptCorrections
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, parse_generation_parameters, process_images
 
@@ -77,9 +77,9 @@ def _play(
     tray.lock = (
         None
         if locked is None
-        else Lock(locked["family"], {key: tuple(said) for key, said in locked["picks"].items()})
+        else PickLock(locked["family"], {key: tuple(said) for key, said in locked["picks"].items()})
     )
-    tray.words = Words(**case.get("words", {}))
+    tray.words = PromptCorrections(**case.get("words", {}))
     done = process_images(_processing(stage, case))
     p = done.p
     assert host.errors == []

@@ -9,7 +9,7 @@ import pytest
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
-from stylus_ext.core.corrections import Corrections, Kept
+from stylus_ext.core.corrections import Corrections, KeptPick
 from stylus_ext.core.entry import Edits
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from tests.fakes import make_entry
@@ -72,10 +72,10 @@ def test_a_swapped_one_is_followed_by_the_next_and_at_last_by_nothing(store: Sql
 
 
 def test_a_kept_one_has_the_weight_that_was_said_whatever_the_strength(store: SqliteStore) -> None:
-    said = Corrections(keep=(Kept(FAR, 0.2, 2), Kept(FOX, 0.35)))
+    said = Corrections(keep=(KeptPick(FAR, 0.2, 2), KeptPick(FOX, 0.35)))
     text, _ = prompt_of(store, said, weights={"strength": 0.5})
     assert text == "a fox and a tree, foxy <lora:fox_one:0.35> <lora:oak:0.4> <lora:far:0.2>"
-    text, _ = prompt_of(store, Corrections(keep=(Kept(FAR, 0.2, 12),)))
+    text, _ = prompt_of(store, Corrections(keep=(KeptPick(FAR, 0.2, 12),)))
     assert text == "a fox and a tree, foxy <lora:fox_one:0.8> <lora:far:0.2>"
 
 
@@ -83,7 +83,10 @@ def test_a_locked_set_is_used_alone_for_another_prompt_and_by_any_of_its_names(
     store: SqliteStore,
 ) -> None:
     said = Corrections(
-        keep=(Kept(AdapterKey.path("far away"), 0.4, pinned=True), Kept(TREE, 0.3, pinned=True)),
+        keep=(
+            KeptPick(AdapterKey.path("far away"), 0.4, pinned=True),
+            KeptPick(TREE, 0.3, pinned=True),
+        ),
         only=True,
     )
     assert prompt_of(store, said, "rain") == ("rain <lora:far:0.4> <lora:oak:0.3>", [])
@@ -124,7 +127,9 @@ def test_nothing_is_left_when_all_is_rejected_and_that_is_said(store: SqliteStor
 def test_what_cannot_be_kept_is_told_with_its_reason(
     store: SqliteStore, key: AdapterKey, prompt: str, reason: str
 ) -> None:
-    _, notes = prompt_of(store, Corrections(keep=(Kept(key),)), prompt, selection={"family": "sd1"})
+    _, notes = prompt_of(
+        store, Corrections(keep=(KeptPick(key),)), prompt, selection={"family": "sd1"}
+    )
     assert reason in notes
 
 
@@ -133,7 +138,7 @@ def test_a_kept_one_that_stands_in_the_prompt_is_not_written_twice_and_nothing_i
 ) -> None:
     text, notes = prompt_of(
         store,
-        Corrections(keep=(Kept(FOX), Kept(TREE)), only=True),
+        Corrections(keep=(KeptPick(FOX), KeptPick(TREE)), only=True),
         "a fox and a tree <lora:fox_one:1>",
     )
     assert text == "a fox and a tree <lora:fox_one:1> <lora:oak:0.5>"
@@ -143,7 +148,9 @@ def test_a_kept_one_that_stands_in_the_prompt_is_not_written_twice_and_nothing_i
 def test_a_banned_one_and_one_too_many_are_left_out(store: SqliteStore) -> None:
     store.edit(FAR, Edits(state="never"))
     text, notes = prompt_of(
-        store, Corrections(keep=(Kept(FAR), Kept(FOX), Kept(TREE))), selection={"max_adapters": 1}
+        store,
+        Corrections(keep=(KeptPick(FAR), KeptPick(FOX), KeptPick(TREE))),
+        selection={"max_adapters": 1},
     )
     assert text == "a fox and a tree, foxy <lora:fox_one:0.8>"
     assert notes == [

@@ -10,7 +10,7 @@ from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile, RemoteFile
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Pick, Task
 from stylus_ext.core.errors import InvalidInput, Note, StylusError, Unavailable
-from stylus_ext.core.fetching import Caps, Reach
+from stylus_ext.core.fetching import Caps, FetchPolicy
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.phrases import Span
@@ -268,7 +268,7 @@ HOST = {FOX: "host_fox"}
 
 def test_what_may_be_fetched_is_picked_and_listed_as_missing(world: World) -> None:
     plan = world.plan(
-        PlanRequest("a fox and a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB)))
+        PlanRequest("a fox and a tree", on_disk=HOST, reach=FetchPolicy(Caps(10 * MB, 10 * MB)))
     )
     assert plan.prompts[0] == "a fox and a tree, foxy <lora:host_fox:0.6> <lora:oak tree:0.8>"
     assert [(file.key, file.size) for file in plan.missing] == [(TREE, 4_000_000)]
@@ -277,16 +277,16 @@ def test_what_may_be_fetched_is_picked_and_listed_as_missing(world: World) -> No
 @pytest.mark.parametrize(
     ("reach", "reason"),
     [
-        (Reach(Caps(MB, 10 * MB)), "you allow 1 MB a file"),
-        (Reach(Caps(10 * MB, MB)), "1 MB are left"),
-        (Reach(None), "it is not on disk"),
-        (Reach(None, frozenset({TREE})), "it could not be fetched"),
-        (Reach(Caps(10 * MB, 10 * MB), frozenset({TREE})), "it could not be fetched"),
+        (FetchPolicy(Caps(MB, 10 * MB)), "you allow 1 MB a file"),
+        (FetchPolicy(Caps(10 * MB, MB)), "1 MB are left"),
+        (FetchPolicy(None), "it is not on disk"),
+        (FetchPolicy(None, frozenset({TREE})), "it could not be fetched"),
+        (FetchPolicy(Caps(10 * MB, 10 * MB), frozenset({TREE})), "it could not be fetched"),
     ],
     ids=str,
 )
 def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(
-    world: World, reach: Reach, reason: str
+    world: World, reach: FetchPolicy, reason: str
 ) -> None:
     plan = world.plan(PlanRequest("a fox and a tree", on_disk=HOST, reach=reach))
     assert plan.prompts == ("a fox and a tree, foxy <lora:host_fox:0.6>",)
@@ -300,8 +300,12 @@ def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(
 
 
 def test_the_same_question_with_another_reach_is_composed_anew(world: World) -> None:
-    wide = world.plan(PlanRequest("a tree", on_disk=HOST, reach=Reach(Caps(10 * MB, 10 * MB))))
-    narrow = world.plan(PlanRequest("a tree", on_disk=HOST, reach=Reach(None)))
+    wide = world.plan(
+        PlanRequest("a tree", on_disk=HOST, reach=FetchPolicy(Caps(10 * MB, 10 * MB)))
+    )
+    narrow = world.plan(PlanRequest("a tree", on_disk=HOST, reach=FetchPolicy(None)))
     assert (len(wide.missing), len(narrow.missing)) == (1, 0)
-    now = world.plan(PlanRequest("a tree", on_disk={**HOST, TREE: "oak tree-2"}, reach=Reach(None)))
+    now = world.plan(
+        PlanRequest("a tree", on_disk={**HOST, TREE: "oak tree-2"}, reach=FetchPolicy(None))
+    )
     assert now.prompts == ("a tree <lora:oak tree-2:0.8>",)

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from stylus_ext.catalogue.embedders.endpoint import EndpointEmbedder
 from stylus_ext.catalogue.embedders.local import SentenceTransformerEmbedder
-from stylus_ext.catalogue.embedders.questions import Noting, QuestionEmbedder
+from stylus_ext.catalogue.embedders.questions import NotingRetriever, QuestionEmbedder
 from stylus_ext.core.ports import Embedder
 from stylus_ext.core.settings import Encoder
 from stylus_ext.net import Key
 
 __all__ = [
     "EndpointEmbedder",
-    "Noting",
+    "NotingRetriever",
     "QuestionEmbedder",
     "SentenceTransformerEmbedder",
     "embedder_for",

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from stylus_ext.catalogue.embedders.questions import Recent
+from stylus_ext.catalogue.embedders.questions import VectorCache
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
 from stylus_ext.core.ports import Matrix
 from stylus_ext.net import Key
@@ -54,7 +54,7 @@ class EndpointEmbedder:
         deadline: float = 60.0,
     ) -> None:
         self._base, self._model, self._key, self._deadline = base_url(url), model, key, deadline
-        self._recent = Recent()
+        self._recent = VectorCache()
         self._lock = Lock()
         self._client: Connection | None = None
         self._wanted = self._dimensions = dimensions

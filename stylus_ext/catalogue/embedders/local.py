@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from stylus_ext.catalogue.embedders.questions import Recent
+from stylus_ext.catalogue.embedders.questions import VectorCache
 from stylus_ext.core.errors import EnvironmentProblem, InvalidInput, Unavailable
 from stylus_ext.core.ports import Matrix
 
@@ -211,7 +211,7 @@ class SentenceTransformerEmbedder:
         self._finding = (
             Lock()
         )  # apart, so that whoever asks for the name does not wait for the loading
-        self._recent = Recent()
+        self._recent = VectorCache()
         self._files: ModelFiles | None = None
         self._model: Any = None
 

@@ -102,7 +102,7 @@ class QuestionEmbedder:
         return True
 
 
-class Noting:
+class NotingRetriever:
     """A `Retriever` that says when it had to find by words alone."""
 
     def __init__(self, retriever: Retriever, questions: QuestionEmbedder) -> None:
@@ -123,7 +123,7 @@ out.
 """
 
 
-class Recent:
+class VectorCache:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._lock = Lock()

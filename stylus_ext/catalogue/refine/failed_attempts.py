@@ -15,7 +15,7 @@ _DAY_S = 86_400.0
 
 
 @dataclass(slots=True)
-class Attempts:
+class FailedAttempts:
     """After `cap` failures with the same content nothing is tried for `days`. Written down after
     each failure.
     """

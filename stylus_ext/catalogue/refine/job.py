@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from stylus_ext.catalogue.refine.failed_attempts import Attempts
+from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, Unavailable
@@ -46,13 +46,13 @@ instead of paying on.
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RefineTarget:
     key: AdapterKey
     print: str
     estimate: Expense
 
 
-class Desk(Protocol):
+class RefineDesk(Protocol):
     """Where the job gets its questions answered and its answers kept."""
 
     @property
@@ -66,18 +66,18 @@ class Desk(Protocol):
 
     def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined: ...
 
-    def keep(self, made: Sequence[tuple[Wanted, Refined]]) -> None: ...
+    def keep(self, made: Sequence[tuple[RefineTarget, Refined]]) -> None: ...
 
-    def gave_up(self, one: Wanted) -> None: ...
+    def gave_up(self, one: RefineTarget) -> None: ...
 
 
 @dataclass(slots=True)
 class RefineJob:
     """Runs once, by `all`; its figures stand also where that ended with an error."""
 
-    desk: Desk
+    desk: RefineDesk
     limits: RefineLimits
-    wanted: Sequence[Wanted]
+    wanted: Sequence[RefineTarget]
     progress: Progress
     refined: int = 0
     failed: int = 0
@@ -92,7 +92,7 @@ class RefineJob:
     _stop: threading.Event = field(default_factory=threading.Event)
     _given_up: threading.Event = field(default_factory=threading.Event)
     _turns: threading.Semaphore = field(init=False)
-    _open: dict[Future[Refined | None], Wanted] = field(default_factory=dict)
+    _open: dict[Future[Refined | None], RefineTarget] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._turns = threading.Semaphore(self.limits.at_once)
@@ -139,7 +139,7 @@ class RefineJob:
             self._open[pool.submit(self._one, one)] = one
         return not self.stopped and self._asked < len(self.wanted)
 
-    def _one(self, one: Wanted) -> Refined | None:
+    def _one(self, one: RefineTarget) -> Refined | None:
         self._check()
         entry = self.desk.entry(one.key)
         return None if entry is None else self.desk.describe(entry, self._check, self._turn)
@@ -162,7 +162,7 @@ class RefineJob:
             raise Cancelled("Refining was stopped.")
 
     def _take(self, done: set[Future[Refined | None]]) -> None:
-        made: list[tuple[Wanted, Refined]] = []
+        made: list[tuple[RefineTarget, Refined]] = []
         for future in done:
             one = self._open.pop(future)
             if future.cancelled():
@@ -187,7 +187,7 @@ class RefineJob:
             self.spent = sum((refined.spent for _, refined in made), self.spent)
             self._foreseen = sum((one.estimate for one, _ in made), self._foreseen)
 
-    def _missed(self, one: Wanted, problem: NotRefined) -> None:
+    def _missed(self, one: RefineTarget, problem: NotRefined) -> None:
         self.failed += 1
         self.spent += problem.spent
         self._foreseen += one.estimate
@@ -223,7 +223,7 @@ class RefineCatalogue:
         self,
         store: Store,
         refiner: CostlyRefiner,
-        attempts: Attempts,
+        attempts: FailedAttempts,
         changing: AbstractContextManager[object],
         pace: Callable[[Check], None],
     ) -> None:
@@ -279,7 +279,7 @@ class RefineCatalogue:
     def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined:
         return self._refiner.describe(entry.card, check, turn)
 
-    def keep(self, made: Sequence[tuple[Wanted, Refined]]) -> None:
+    def keep(self, made: Sequence[tuple[RefineTarget, Refined]]) -> None:
         """What the user said meanwhile, and what else is told of the card by now, stays."""
         with self._changing:
             entries = self._store.read([one.key for one, _ in made])
@@ -297,18 +297,18 @@ class RefineCatalogue:
         entry = self._store.read([key]).get(key)
         return None if entry is None or entry.edits.text is not None else entry
 
-    def gave_up(self, one: Wanted) -> None:
+    def gave_up(self, one: RefineTarget) -> None:
         self._attempts.failed(str(one.key), one.print)
 
-    def _chosen(self, limits: RefineLimits) -> tuple[RefineReport, list[Wanted]]:
+    def _chosen(self, limits: RefineLimits) -> tuple[RefineReport, list[RefineTarget]]:
         """What is to be refined, the user's own files first; and what all of it will cost,
         about.
         """
         counts: Counter[str] = Counter()
-        own: list[Wanted] = []
-        others: list[Wanted] = []
+        own: list[RefineTarget] = []
+        others: list[RefineTarget] = []
         for entry in self._entries(limits):
-            one = Wanted(entry.key, self._refiner.fingerprint(entry.card), Expense())
+            one = RefineTarget(entry.key, self._refiner.fingerprint(entry.card), Expense())
             why = self._not_wanted(entry, one.print, limits)
             if why:
                 counts[why] += 1

@@ -18,8 +18,8 @@ from stylus_ext.catalogue.refine.llm_prompt import (
     SCHEMA,
     SYSTEM,
     VERSION,
-    Pictures,
-    Shown,
+    CardImages,
+    ShownImage,
     about_letters,
     user_text,
 )
@@ -34,8 +34,8 @@ from stylus_ext.llm import (
     ChatLate,
     ChatProblem,
     ChatRefused,
+    ChatRequest,
     ChatUnreadable,
-    Question,
     Reply,
     picture_tokens,
 )
@@ -146,7 +146,7 @@ class ChatRefiner:
 
     name = "chat"
 
-    def __init__(self, client: ChatClient, pictures: Pictures, deadline_s: float = 60.0) -> None:
+    def __init__(self, client: ChatClient, pictures: CardImages, deadline_s: float = 60.0) -> None:
         self._client, self._pictures, self._deadline_s = client, pictures, deadline_s
         self._rules = CardRefiner()
         self._guard = Lock()
@@ -213,9 +213,9 @@ class ChatRefiner:
         self._pictures.close()
 
     def _asked(
-        self, card: AdapterCard, shown: tuple[Shown, ...], check: Check, turn: Turn
+        self, card: AdapterCard, shown: tuple[ShownImage, ...], check: Check, turn: Turn
     ) -> tuple[Reply, Expense]:
-        question = Question(
+        question = ChatRequest(
             SYSTEM,
             user_text(card, [one.prompt for one in shown]),
             tuple(one.data for one in shown),

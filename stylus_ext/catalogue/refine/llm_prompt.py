@@ -30,7 +30,7 @@ minutes.
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownImage:
     """A small JPEG, and the prompt that made it, as far as that is known."""
 
     data: bytes
@@ -38,21 +38,21 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class CardImages:
     """At most `most` of them. Without `remote` only what lies on this machine is shown."""
 
     most: int
     small: Thumbnails
     remote: RemotePictures | None = None
 
-    def of(self, card: AdapterCard, check: Check) -> tuple[Shown, ...]:
-        found: list[Shown] = []
+    def of(self, card: AdapterCard, check: Check) -> tuple[ShownImage, ...]:
+        found: list[ShownImage] = []
         missed = 0
         for place, prompt in self._places(card):
             if len(found) == self.most or missed > _SPARE:
                 break
             try:
-                found.append(Shown(self._fetched(place, check), prompt))
+                found.append(ShownImage(self._fetched(place, check), prompt))
             except Cancelled:
                 raise
             except StylusError as problem:

@@ -14,7 +14,7 @@ from typing import Any
 from stylus_ext.catalogue.store import aliases, codec, side_tables
 from stylus_ext.catalogue.store.codec import from_column, to_column
 from stylus_ext.catalogue.store.entries import Batch, refresh, sound
-from stylus_ext.catalogue.store.journal import Reading, UserJournal
+from stylus_ext.catalogue.store.journal import JournalReading, UserJournal
 from stylus_ext.catalogue.store.schema import read_meta, write_meta
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import Edits
@@ -70,16 +70,16 @@ def _about(card: AdapterCard) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RecordKind:
     """`apply` takes one record into the tables; `take_all` empties them into records."""
 
     apply: Callable[[sqlite3.Connection, Mapping[str, Any]], None]
     take_all: Callable[[sqlite3.Connection], list[dict[str, Any]]]
 
 
-KINDS: Mapping[str, Kind] = {
-    side_tables.FEEDBACK: Kind(side_tables.apply_feedback, side_tables.feedback_records),
-    side_tables.RECIPE: Kind(side_tables.apply_recipe, side_tables.recipe_records),
+RECORD_KINDS: Mapping[str, RecordKind] = {
+    side_tables.FEEDBACK: RecordKind(side_tables.apply_feedback, side_tables.feedback_records),
+    side_tables.RECIPE: RecordKind(side_tables.apply_recipe, side_tables.recipe_records),
 }
 
 
@@ -210,7 +210,7 @@ def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
     continued = reading.continued
     if not continued:
         journal.append(WHAT, _all_records(batch.connection))
-        for what, kind in KINDS.items():
+        for what, kind in RECORD_KINDS.items():
             journal.append(what, kind.take_all(batch.connection))
         reading = journal.since("")
     caught = _apply_all(batch, reading, continued)
@@ -223,7 +223,7 @@ def _all_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     return [edit_record(connection, key, codec.edits_of(codec.load(text))) for key, text in rows]
 
 
-def _apply_all(batch: Batch, reading: Reading, continued: bool) -> CaughtUp:
+def _apply_all(batch: Batch, reading: JournalReading, continued: bool) -> CaughtUp:
     applied, unreadable = 0, reading.unreadable
     for said in reading.records:
         try:
@@ -237,8 +237,8 @@ def _take(batch: Batch, said: Mapping[str, Any]) -> bool:
     """Whether this version knows what is said there."""
     if said["what"] == WHAT:
         _apply(batch, said)
-    elif said["what"] in KINDS:
-        KINDS[said["what"]].apply(batch.connection, said)
+    elif said["what"] in RECORD_KINDS:
+        RECORD_KINDS[said["what"]].apply(batch.connection, said)
     else:
         return False
     return True

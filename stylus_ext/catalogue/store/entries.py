@@ -239,7 +239,7 @@ def with_key(entry: Entry, first: AdapterKey) -> Entry:
 _MOST = 2_000
 
 
-class Recent:
+class EntryCache:
     """An entry's revision says whether it is still the same: one plan after the other asks for the
     same popular ones.
     """

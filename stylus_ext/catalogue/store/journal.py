@@ -22,7 +22,7 @@ _SEEN = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JournalReading:
     """Records in their order, where reading came to, how many lines could not be read, and whether
     it began at the mark.
     """
@@ -75,7 +75,7 @@ class UserJournal:
             ) from error
         return True
 
-    def since(self, mark: str) -> Reading:
+    def since(self, mark: str) -> JournalReading:
         """What was appended after `mark`; everything, when the file is not the one that the mark
         was taken from.
         """
@@ -92,7 +92,7 @@ class UserJournal:
                 else:
                     records.append(record)
         start = _place(mark) if continued else 0
-        return Reading(
+        return JournalReading(
             tuple(records), _mark(start + len(data), before + data), unreadable, continued
         )
 

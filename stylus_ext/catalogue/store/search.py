@@ -112,7 +112,7 @@ _UNNAMED = """SELECT count(*) FROM files f WHERE f.key NOT LIKE 'civitai:%'
     AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.first = f.key AND a.key LIKE 'civitai:%')"""
 
 
-class CountedTallies:
+class CatalogueStats:
     """Implements `Tallies`."""
 
     def __init__(self, database: Database) -> None:

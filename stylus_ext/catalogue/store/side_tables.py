@@ -14,7 +14,7 @@ from typing import Any
 from stylus_ext.catalogue.store.codec import dump, from_column, load, to_column
 from stylus_ext.catalogue.store.database import Database
 from stylus_ext.catalogue.store.schema import read_meta, write_meta
-from stylus_ext.catalogue.store.search import CountedTallies
+from stylus_ext.catalogue.store.search import CatalogueStats
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.feedback import Verdict
@@ -26,7 +26,7 @@ _LONGEST = 4000
 _MOST = 5000
 
 
-class KeptVerdicts:
+class FeedbackTable:
     """`record` puts what was said into user.jsonl and from there into the catalogue."""
 
     def __init__(
@@ -92,7 +92,7 @@ def feedback_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 _PREFIX = "memory."
 
 
-class Memory:
+class MemoryTable:
     """Implements `Memory` of core; gone with the catalogue, as it should be."""
 
     def __init__(self, database: Database) -> None:
@@ -115,7 +115,7 @@ RECIPE = "recipe"
 Record = Callable[[str, Mapping[str, Any]], None]
 
 
-class KeptRecipes:
+class RecipeTable:
     """`record` puts what was said into user.jsonl and from there into the catalogue."""
 
     def __init__(self, database: Database, record: Record) -> None:
@@ -161,18 +161,18 @@ def recipe_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Beside:
+class SideTables:
     """All of one catalogue; `record` takes what the user said to user.jsonl, and from there into
     the tables.
     """
 
     database: Database
     record: Record
-    tallies: CountedTallies = field(init=False)
-    verdicts: KeptVerdicts = field(init=False)
-    recipes: KeptRecipes = field(init=False)
+    tallies: CatalogueStats = field(init=False)
+    verdicts: FeedbackTable = field(init=False)
+    recipes: RecipeTable = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tallies", CountedTallies(self.database))
-        object.__setattr__(self, "verdicts", KeptVerdicts(self.database, self.record))
-        object.__setattr__(self, "recipes", KeptRecipes(self.database, self.record))
+        object.__setattr__(self, "tallies", CatalogueStats(self.database))
+        object.__setattr__(self, "verdicts", FeedbackTable(self.database, self.record))
+        object.__setattr__(self, "recipes", RecipeTable(self.database, self.record))

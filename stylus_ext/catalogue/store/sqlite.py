@@ -16,11 +16,11 @@ from stylus_ext.catalogue.store import edits as decided
 from stylus_ext.catalogue.store import edits as said
 from stylus_ext.catalogue.store import entries as rows
 from stylus_ext.catalogue.store.codec import from_column, to_column
-from stylus_ext.catalogue.store.entries import Batch, Recent
+from stylus_ext.catalogue.store.entries import Batch, EntryCache
 from stylus_ext.catalogue.store.journal import UserJournal
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
 from stylus_ext.catalogue.store.schema import read_meta, write_meta
-from stylus_ext.catalogue.store.side_tables import Beside, Memory
+from stylus_ext.catalogue.store.side_tables import MemoryTable, SideTables
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits, Entry, View
 from stylus_ext.core.errors import InvalidInput, Note
@@ -47,9 +47,9 @@ class SqliteStore:
         """
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
-        self._recent = Recent()
-        self.memory = Memory(self._database)
-        self.beside = Beside(
+        self._recent = EntryCache()
+        self.memory = MemoryTable(self._database)
+        self.beside = SideTables(
             self._database, lambda *said: decided.remark(self._changing, self._journal, *said)
         )
         self.verdicts = self.beside.verdicts

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stylus_ext.core.prompt import tokens as kinds
-from stylus_ext.core.prompt.parse import Prompt, Segment, UserTag, parse_prompt, structure
+from stylus_ext.core.prompt.parse import Prompt, PromptSegment, UserTag, parse_prompt, structure
 
 # After these nothing needs to be put between: the user, or a sentence, has ended already.
 _ENDED = tuple(",.!?;:\uff0c\u3001\u3002\uff01\uff1f\uff1b")
@@ -21,7 +21,7 @@ _CLOSING = frozenset((kinds.ROUND_CLOSE, kinds.SQUARE_CLOSE))
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class InsertRefusal:
     """`segment` got nothing; `why` is a sentence for the user."""
 
     segment: int
@@ -31,7 +31,7 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Inserted:
     text: str
-    refused: tuple[Refusal, ...]
+    refused: tuple[InsertRefusal, ...]
 
 
 def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
@@ -39,7 +39,7 @@ def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
     neither.
     """
     parts: list[str] = []
-    refused: list[Refusal] = []
+    refused: list[InsertRefusal] = []
     done = 0
     for index in sorted(additions):
         addition = additions[index].strip()
@@ -47,7 +47,7 @@ def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
             continue
         why = _objection(prompt, index, addition)
         if why is not None:
-            refused.append(Refusal(index, why))
+            refused.append(InsertRefusal(index, why))
             continue
         segment = prompt.segments[index]
         parts.append(prompt.text[done : segment.end])
@@ -92,7 +92,7 @@ def _objection(prompt: Prompt, index: int, addition: str) -> str | None:
     return None
 
 
-def _fits(prompt: Prompt, segment: Segment, addition: str) -> bool:
+def _fits(prompt: Prompt, segment: PromptSegment, addition: str) -> bool:
     """What the user's text ends in can change what is added ("a :" and "2"), so the outcome itself
     is read again.
     """
@@ -120,7 +120,7 @@ def _names(tags: tuple[UserTag, ...]) -> list[tuple[str, str, tuple[str, ...]]]:
     return sorted((tag.kind, tag.name, tag.arguments) for tag in tags)
 
 
-def _glued(prompt: Prompt, segment: Segment, addition: str) -> str:
+def _glued(prompt: Prompt, segment: PromptSegment, addition: str) -> str:
     """The addition with what must stand before and after it."""
     before, after = prompt.text[: segment.end], prompt.text[segment.end :]
     # The host takes extra networks out of the text before it reads it; commas are for what then is
@@ -133,7 +133,7 @@ def _glued(prompt: Prompt, segment: Segment, addition: str) -> str:
     return glue + addition + ("" if not after or after[0].isspace() else " ")
 
 
-def _without_networks(prompt: Prompt, segment: Segment) -> str:
+def _without_networks(prompt: Prompt, segment: PromptSegment) -> str:
     """What the segment says; only its last word matters."""
     for token in reversed(prompt.tokens):
         if token.end <= segment.start:

@@ -218,7 +218,7 @@ _WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PromptSegment:
     """`text[start:end]` is the segment's own text: no white space around it, no comment and no AND
     weight behind it.
     """
@@ -233,9 +233,9 @@ class Segment:
     closed: bool
 
 
-def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Segment, ...]:
+def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[PromptSegment, ...]:
     cuts = [index for index, token in enumerate(tokens) if token.kind in _SEPARATORS]
-    segments: list[Segment] = []
+    segments: list[PromptSegment] = []
     first = 0
     separator: Separator = ""
     for number, cut in enumerate([*cuts, len(tokens)]):
@@ -244,7 +244,7 @@ def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Segm
         begin = tokens[first - 1].end if first else 0
         start, end, weight = _extent(text, tokens[first:cut], begin, last_of_part)
         closed = cut == first or brackets.depths[cut - 1] == 0
-        segments.append(Segment(number, start, end, separator, weight, closed))
+        segments.append(PromptSegment(number, start, end, separator, weight, closed))
         if cut < len(tokens):
             separator = _SEPARATORS[tokens[cut].kind]
         first = cut + 1
@@ -292,7 +292,7 @@ WORDS_OF_A_TAG = 3
 class Prompt:
     text: str
     tokens: tuple[Token, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[PromptSegment, ...]
     user_tags: tuple[UserTag, ...]
     unresolved: bool  # wildcards or variants are in it: what will be generated is not known yet
     is_tags: bool  # a list of short phrases between commas; else a caption

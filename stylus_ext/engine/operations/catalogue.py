@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import KINDS, STATES, Edits, Entry
 from stylus_ext.core.errors import Note, Unavailable
-from stylus_ext.core.family import spoken
+from stylus_ext.core.family import display_name
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.engine.requests import Field, Schema
 
@@ -76,7 +76,7 @@ def card_json(stylus: Stylus, entry: Entry) -> dict[str, Any]:
     """`preview` where `picture` can be asked for."""
     return {
         **entry_json(entry, whole=False),
-        "family_name": spoken(entry.family),
+        "family_name": display_name(entry.family),
         "text": entry.text[:_LONGEST],
         "nsfw": entry.card.nsfw,
         "preview": stylus.pictures.has(entry.card),
@@ -216,7 +216,7 @@ def browse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[
 def overview(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     tally = stylus.tallies.tally()
     families = [
-        {"family": name, "name": spoken(name), "entries": number, "on_disk": here}
+        {"family": name, "name": display_name(name), "entries": number, "on_disk": here}
         for name, (number, here) in tally.families.items()
     ]
     return {

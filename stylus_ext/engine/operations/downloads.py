@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.fetching import Reach
+from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.ports import Filter, Progress
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def note_use(stylus: Stylus, keys: Iterable[AdapterKey]) -> None:
     stylus.downloads.note_use(keys, lambda fresh: _ours(stylus, fresh))
 
 
-def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, list[Note]]:
+def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[FetchPolicy | None, list[Note]]:
     """What the plan may pick that is not on disk; `without` says that fetching is over, and what
     did not come.
     """
@@ -110,9 +110,11 @@ def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[Reach | None, 
             )
         ]
     if request["without"] is None:
-        return Reach(stylus.downloads.caps()), []
+        return FetchPolicy(stylus.downloads.caps()), []
     failed = frozenset(AdapterKey.parse(one["key"]) for one in request["without"])
-    return Reach(None, failed), [Note("not_fetched", one["text"]) for one in request["without"]]
+    return FetchPolicy(None, failed), [
+        Note("not_fetched", one["text"]) for one in request["without"]
+    ]
 
 
 def leaves(stylus: Stylus) -> list[str]:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.catalogue.on_disk import Listed
+from stylus_ext.catalogue.on_disk import ListedFile
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, Kept
+from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
-from stylus_ext.core.naming import NO_NAMES
+from stylus_ext.core.naming import NO_TAG_NAMES
 from stylus_ext.core.plan import to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.prompt.parse import parse_prompt
@@ -102,7 +102,7 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
 def _written_by_hand(stylus: Stylus, prompt: str) -> list[AdapterKey]:
     """What the user's own tags call is in use, too."""
     called = [tag.name for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS]
-    names = stylus.names() if called else NO_NAMES
+    names = stylus.names() if called else NO_TAG_NAMES
     return [key for key in map(names.key, called) if key is not None]
 
 
@@ -141,7 +141,7 @@ def _corrections(said: Mapping[str, Any] | None) -> Corrections:
     if said is None:
         return NO_CORRECTIONS
     keys = {name: frozenset(map(AdapterKey.parse, said[name])) for name in ("reject", "swap")}
-    kept = tuple(Kept(**{**one, "key": AdapterKey.parse(one["key"])}) for one in said["keep"])
+    kept = tuple(KeptPick(**{**one, "key": AdapterKey.parse(one["key"])}) for one in said["keep"])
     return Corrections(keys["reject"], keys["swap"], kept, said["only"])
 
 
@@ -185,7 +185,7 @@ def inventory(stylus: Stylus, request: dict[str, Any], progress: Progress) -> di
             " one of the two."
         )
     number = request["inventory"] or stylus.inventories.take(
-        [Listed(**item) for item in request["items"] or ()]
+        [ListedFile(**item) for item in request["items"] or ()]
     )
     theirs = stylus.inventories.reach(number)
     pinned = stylus.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries

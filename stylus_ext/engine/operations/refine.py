@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stylus_ext.catalogue.refine.failed_attempts import Attempts
+from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
 from stylus_ext.catalogue.refine.job import RefineCatalogue
 from stylus_ext.catalogue.refine.llm import ChatRefiner
-from stylus_ext.catalogue.refine.llm_prompt import Pictures
+from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.refining import MOST_AT_ONCE, MOST_PICTURES, RefineLimits, RefineReport
@@ -46,7 +46,7 @@ def chat_refiner(chat: ChatAccess, pictures: int, fetch: bool) -> Iterator[ChatR
     small = Thumbnails()
     refiner = ChatRefiner(
         chat.client(),
-        Pictures(pictures, small, RemotePictures(small) if fetch and pictures else None),
+        CardImages(pictures, small, RemotePictures(small) if fetch and pictures else None),
     )
     try:
         yield refiner
@@ -58,7 +58,7 @@ def run_refiner(stylus: Stylus, wish: RefineWish, progress: Progress) -> RefineR
     """What was refined is embedded by whoever asked."""
     with chat_refiner(stylus.chat, wish.pictures, wish.fetch_pictures) as refiner:
         pace = Pace(_MINUTE_S / wish.per_minute if wish.per_minute else 0.0)
-        attempts = Attempts(stylus.shop.memory, _ATTEMPTS)
+        attempts = FailedAttempts(stylus.shop.memory, _ATTEMPTS)
         work = RefineCatalogue(stylus.store, refiner, attempts, stylus.changing, pace.wait)
         return work.estimate(wish.limits) if wish.dry_run else work(wish.limits, progress)
 

@@ -19,7 +19,7 @@ from stylus_ext.core.errors import (
     Unavailable,
 )
 from stylus_ext.environment.engine_link import EngineLink
-from stylus_ext.host.engine.inventory import Inventory, Shelf
+from stylus_ext.host.engine.inventory import HostInventory, Inventory
 from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.engine.supervisor import EngineProcess
 
@@ -196,7 +196,9 @@ class _Task:
             self.done.set()
 
 
-def _told(link: EngineLink, shelf: Shelf, ask: Callable[[Sent], dict[str, Any]]) -> dict[str, Any]:
+def _told(
+    link: EngineLink, shelf: HostInventory, ask: Callable[[Sent], dict[str, Any]]
+) -> dict[str, Any]:
     """Asks an engine that knows what we list: the list goes there when it is new, and once more
     when the engine is.
     """

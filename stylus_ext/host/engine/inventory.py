@@ -32,7 +32,7 @@ class Inventory:
     stems: frozenset[str] = frozenset()
 
 
-class Shelf:
+class HostInventory:
     """Looks anew when the host's listing is another, and now and then, since hashes become known;
     at sidecars only where a file is new or changed. `files` has the Lora extension's objects by
     their stems.

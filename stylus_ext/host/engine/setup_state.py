@@ -22,7 +22,7 @@ from stylus_ext.environment.layout import (
     default_locks,
     plan_environment,
 )
-from stylus_ext.environment.progress import Progress, megabytes, read_progress
+from stylus_ext.environment.progress import BuildProgress, megabytes, read_progress
 from stylus_ext.environment.run_in_env import main_command
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Setup:
         except OSError:
             return False
 
-    def _missing(self, environment: Environment, progress: Progress | None) -> EngineReport:
+    def _missing(self, environment: Environment, progress: BuildProgress | None) -> EngineReport:
         sizes = [megabytes(part) for part in environment.parts if not part.ready]
         download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         needs = f"about {download:,} MB to download, {disk:,} MB on disk"
@@ -201,7 +201,7 @@ class Setup:
         )
 
 
-def _under_way(progress: Progress | None) -> EngineReport:
+def _under_way(progress: BuildProgress | None) -> EngineReport:
     said = "The engine is being set up; this is needed once."
     if progress is None or progress.finished:
         return EngineReport(EngineState.SETTING_UP, said, step="beginning")

@@ -20,7 +20,7 @@ from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.host.engine import setup_state
 from stylus_ext.host.engine.child import READY_WORDS, EngineChild
-from stylus_ext.host.engine.inventory import Shelf
+from stylus_ext.host.engine.inventory import HostInventory
 from stylus_ext.host.engine.setup_state import Board, EngineReport, EngineState, Setup
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, SETTLED_S = 0.5, 30.0, 60.0
@@ -39,7 +39,7 @@ class Orders:
     idle_minutes: float
 
 
-class Keeper:
+class Supervisor:
     """Lives in a thread of its own from a start to a stop, to an idle engine's end, or to a version
     that does not fit.
     """
@@ -213,10 +213,10 @@ class EngineProcess:
         self._setup = setup or Setup()
         self._orders = Orders(data_dir, settings, self._setup, idle_minutes)
         self._board = Board()
-        self._keeper: Keeper | None = None
+        self._keeper: Supervisor | None = None
         self._thread: threading.Thread | None = None
         self._before: EngineProcess | None = None
-        self.shelf: Shelf | None = None
+        self.shelf: HostInventory | None = None
         """What is listed here, for a shared engine, which does not see this machine's disk."""
         if url:
             self._connect(url, token)
@@ -251,7 +251,7 @@ class EngineProcess:
             if self._thread is not None:
                 return
             self._board.failures = 0
-            self._keeper = Keeper(self._orders, self._board)
+            self._keeper = Supervisor(self._orders, self._board)
             self._thread = threading.Thread(
                 target=self._keep, args=(self._keeper,), name="stylus-engine", daemon=True
             )
@@ -309,7 +309,7 @@ class EngineProcess:
         """The engine of other settings gives up the data folder first."""
         self._before = before
 
-    def _keep(self, keeper: Keeper) -> None:
+    def _keep(self, keeper: Supervisor) -> None:
         before, self._before = self._before, None
         try:
             if before is not None:

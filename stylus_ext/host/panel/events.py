@@ -16,11 +16,11 @@ from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
 from stylus_ext.host.compat import Request
 from stylus_ext.host.engine.setup_state import AGAIN, EngineReport, EngineState
-from stylus_ext.host.planner import Desk, desk_now, last_notes, told
+from stylus_ext.host.planner import Planner, current_planner, describe, last_notes
 from stylus_ext.host.values import AUTO
 
 
-class Switch:
+class UntickCounter:
     """How often the box was unticked: whoever follows the engine looks here whether it happened
     since.
     """
@@ -39,7 +39,7 @@ _IDLE_S = 10.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
-def watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
+def watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Ticking the box starts the engine; the line follows until it is there, or something is to be
     clicked, or it is unticked.
     """
@@ -47,13 +47,13 @@ def watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]
     if refusal or not enabled:
         yield [line(refusal), *_same()] if refusal else look(False, request)
         return
-    desk = desk_now()
+    desk = current_planner()
     if desk.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         desk.engine.start()
     yield from _until_read(desk, switch)
 
 
-def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
+def _until_read(desk: Planner, switch: UntickCounter) -> Iterator[list[Any]]:
     before = switch.unticked
 
     def wanted() -> bool:
@@ -64,7 +64,7 @@ def _until_read(desk: Desk, switch: Switch) -> Iterator[list[Any]]:
         yield from _scan(desk, wanted)
 
 
-def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+def _scan(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """The LoRA folders, as soon as somebody can read them.
 
     gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last:
@@ -76,7 +76,7 @@ def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     yield [line("Reading your LoRAs."), *_same()]
     trouble = ""
     try:
-        desk.scan(compat.lora_folders(), compat.listing(), options.patience())
+        desk.scan(compat.lora_folders(), compat.listing(), options.timeouts())
     except (StylusError, EngineGone, EngineRefusal) as error:
         trouble = str(error)
     if not wanted():
@@ -85,10 +85,10 @@ def _scan(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     yield [line(trouble), *state[1:]] if trouble else state
 
 
-def set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
+def set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Builds the environment, which downloads: only for who may."""
     refusal = compat.may("download", request)
-    desk = desk_now()
+    desk = current_planner()
     if refusal:
         yield [line(refusal), *_same()]
         return
@@ -103,15 +103,15 @@ def look(enabled: bool, request: Request) -> list[Any]:
         return [line(refusal), *_same()]
     if not enabled:
         return [line(""), gr.update(visible=False), gr.update(visible=False), *_same()[2:]]
-    desk = desk_now()
+    desk = current_planner()
     return shown_of(desk, desk.engine.report())
 
 
-def go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+def go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
     """For a page that was told one thing, and may wait for another."""
     if not enabled or compat.may("look", request):
         return [gr.update(), *_same()]
-    return last_soon(_until_read(desk_now(), switch)) or [gr.update(), *_same()]
+    return last_soon(_until_read(current_planner(), switch)) or [gr.update(), *_same()]
 
 
 def settle(enabled: bool, request: Request) -> list[Any]:
@@ -123,7 +123,7 @@ def settle(enabled: bool, request: Request) -> list[Any]:
 
 def choose_family(family: str, request: Request) -> list[Any]:
     """Kept for the loaded checkpoint; `auto` forgets."""
-    desk = desk_now()
+    desk = current_planner()
     refusal = compat.may("change", request)
     if refusal:
         return [line(refusal), *_same()]
@@ -145,7 +145,7 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
     return [prompt if earlier is None else earlier.original, ""]
 
 
-def _follow(desk: Desk, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+def _follow(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """Until it is there or needs a click; right after a start, or a set-up, it may still look as if
     it stood.
 
@@ -183,7 +183,7 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
     """
     if not (enabled and downloads):
         return
-    desk = desk_now()
+    desk = current_planner()
     before, idle_since = "", time.monotonic()
     while time.monotonic() < idle_since + _IDLE_S:
         await asyncio.sleep(_LOOK_EVERY_S)
@@ -195,7 +195,7 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
             idle_since = time.monotonic()
 
 
-def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
+def shown_of(desk: Planner, report: EngineReport) -> list[Any]:
     """The line, both buttons, the family, the switch for downloads and the choice of composer, for
     one look at the engine.
     """
@@ -207,7 +207,7 @@ def shown_of(desk: Desk, report: EngineReport) -> list[Any]:
     )
     remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
     return [
-        line(told(report), model, *(_without(note, report.sentence) for note in last_notes())),
+        line(describe(report), model, *(_without(note, report.sentence) for note in last_notes())),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),

@@ -16,7 +16,7 @@ from typing import Any
 from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.planner import desk_now
+from stylus_ext.host.planner import current_planner
 from stylus_ext.host.preview import look, question_of, standing
 from stylus_ext.host.values import NAMES, PanelValues, read_values
 
@@ -124,7 +124,7 @@ def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -
 
 
 def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dict[str, Any]:
-    desk = desk_now()
+    desk = current_planner()
     refusal = compat.may(desk.composing.kind(values.composer), request)
     if refusal:
         return {"error": refusal}

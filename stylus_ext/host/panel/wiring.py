@@ -12,7 +12,7 @@ from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.panel.events import Switch
+from stylus_ext.host.panel.events import UntickCounter
 from stylus_ext.host.panel.preview import tell_of_pictures
 
 # Past the host's queue, in which pictures wait.
@@ -47,7 +47,7 @@ class Events:
             if compat.has_queue()
             else (_watch_once, _set_up_once, _QUICK)
         )
-        switch = compat.gr.State(Switch())  # each page has a copy of its own
+        switch = compat.gr.State(UntickCounter())  # each page has a copy of its own
         both = [self.made["enabled"], switch]
         # gradio sends the next change of one event when the last one has been answered: so somebody
         # else hears of it at once.
@@ -102,18 +102,18 @@ class Events:
         return follow
 
 
-def _heed(enabled: bool, switch: Switch) -> None:
+def _heed(enabled: bool, switch: UntickCounter) -> None:
     if not enabled:
         switch.unticked += 1
 
 
-def _watch(enabled: bool, switch: Switch, request: Request) -> Iterator[list[Any]]:
+def _watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel.events import watch
 
     yield from watch(enabled, switch, request)
 
 
-def _set_up(switch: Switch, request: Request) -> Iterator[list[Any]]:
+def _set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
     from stylus_ext.host.panel.events import set_up
 
     yield from set_up(switch, request)
@@ -129,19 +129,19 @@ async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
         yield said
 
 
-def _watch_once(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+def _watch_once(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
     from stylus_ext.host.panel.events import last_soon, watch
 
     return last_soon(watch(enabled, switch, request))
 
 
-def _set_up_once(switch: Switch, request: Request) -> list[Any]:
+def _set_up_once(switch: UntickCounter, request: Request) -> list[Any]:
     from stylus_ext.host.panel.events import last_soon, set_up
 
     return last_soon(set_up(switch, request))
 
 
-def _go_on(enabled: bool, switch: Switch, request: Request) -> list[Any]:
+def _go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
     from stylus_ext.host.panel.events import go_on
 
     return go_on(enabled, switch, request)

@@ -13,12 +13,12 @@ from typing import Any
 
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.guard import Kind
+from stylus_ext.host.guard import RequestKind
 from stylus_ext.host.web.responses import File, Payload
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ActionRequest:
     """One request of the page: what it said, and whom there is to ask."""
 
     payload: Payload
@@ -35,9 +35,9 @@ class Asked:
 class Action:
     """`kind` is what somebody wants; where the payload tells, `kind_of` reads it from there."""
 
-    run: Callable[[Asked], Payload | File]
-    kind: Kind = Kind.LOOK
-    kind_of: Callable[[Payload], Kind] | None = None
+    run: Callable[[ActionRequest], Payload | File]
+    kind: RequestKind = RequestKind.LOOK
+    kind_of: Callable[[Payload], RequestKind] | None = None
 
-    def wants(self, payload: Payload) -> Kind:
+    def wants(self, payload: Payload) -> RequestKind:
         return self.kind if self.kind_of is None else self.kind_of(payload)

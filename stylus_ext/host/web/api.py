@@ -15,7 +15,7 @@ from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.host.engine.client import EngineClient, answers
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.guard import RERANK, Guard, Kind, composer_of, kind_of, named
+from stylus_ext.host.guard import RERANK, Guard, RequestKind, composer_of, kind_of, named
 from stylus_ext.host.permissions import RULES, read
 from stylus_ext.host.web import responses
 from stylus_ext.host.web.responses import Handler, Payload, admit, body, guarded
@@ -54,9 +54,9 @@ def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
     return {
         **page.endpoints(service.process, guard),
         **jobs.endpoints(service, guard),
-        "plan": guarded(guard, Kind.PLAN, lambda request: _plan(request, service, guard)),
-        "status": guarded(guard, Kind.LOOK, lambda _: _status(service)),
-        "version": guarded(guard, Kind.LOOK, lambda _: _version()),
+        "plan": guarded(guard, RequestKind.PLAN, lambda request: _plan(request, service, guard)),
+        "status": guarded(guard, RequestKind.LOOK, lambda _: _status(service)),
+        "version": guarded(guard, RequestKind.LOOK, lambda _: _version()),
     }
 
 
@@ -79,7 +79,7 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
     )
 
 
-def _kind(payload: Payload, service: Service) -> Kind:
+def _kind(payload: Payload, service: Service) -> RequestKind:
     """What a plan costs, only the engine knows; it is not asked for the rules' plans."""
     if composer_of(payload) in (None, RULES) and named(payload, "policy") != RERANK:
         return kind_of(payload)

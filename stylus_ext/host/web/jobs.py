@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import compat
 from stylus_ext.host.engine.client import EngineClient
-from stylus_ext.host.guard import JOBS, Guard, Kind, kind_of_job
+from stylus_ext.host.guard import JOBS, Guard, RequestKind, kind_of_job
 from stylus_ext.host.permissions import NOT_SEEN, SHARED
-from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.responses import Handler, Payload, admit, body, guarded
 
 if TYPE_CHECKING:
@@ -65,33 +65,33 @@ def picture_folders() -> list[str]:
     )
 
 
-def _jobs(asked: Asked) -> Payload:
+def _jobs(asked: ActionRequest) -> Payload:
     return asked.engine("GET", "/v1/jobs")
 
 
-def _job_action(asked: Asked) -> Payload:
+def _job_action(asked: ActionRequest) -> Payload:
     return asked.engine("GET", f"/v1/jobs/{_id(asked.payload)}")
 
 
-def _cancel(asked: Asked) -> Payload:
+def _cancel(asked: ActionRequest) -> Payload:
     return asked.engine("POST", f"/v1/jobs/{_id(asked.payload)}/cancel", {})
 
 
-def _start(asked: Asked) -> Payload:
+def _start(asked: ActionRequest) -> Payload:
     name, said = _name(asked.payload), _given(asked.payload)
     if asked.process.remote and name in _HERE:
         raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
     job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(said)))
     if name == "fetch":
-        from stylus_ext.host.planner import desk_now
+        from stylus_ext.host.planner import current_planner
 
-        desk_now().downloads.begun(
+        current_planner().downloads.begun(
             str(job["id"])
         )  # the host is told of the new file when it is there
     return job
 
 
-def _kind(payload: Payload) -> Kind:
+def _kind(payload: Payload) -> RequestKind:
     return kind_of_job(_name(payload), _given(payload))
 
 
@@ -119,7 +119,7 @@ def _id(payload: Payload) -> str:
 ACTIONS: Mapping[str, Action] = {
     "jobs": Action(_jobs),
     "job": Action(_job_action),
-    "cancel": Action(_cancel, Kind.CHANGE),
+    "cancel": Action(_cancel, RequestKind.CHANGE),
     "start": Action(_start, kind_of=_kind),
 }
 
@@ -130,16 +130,16 @@ _JOB = re.compile(r"[0-9a-f]{1,64}")
 def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
     desk = _Counter(service)
     return {
-        "fetch": guarded(guard, Kind.LOOK, lambda request: desk.fetch(request, guard)),
+        "fetch": guarded(guard, RequestKind.LOOK, lambda request: desk.fetch(request, guard)),
         "catalogue/sync": guarded(guard, JOBS["sync"], desk.sync),
         "catalogue/identify": guarded(guard, JOBS["identify"], desk.identify),
-        "jobs": guarded(guard, Kind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
+        "jobs": guarded(guard, RequestKind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
         "jobs/{job}": guarded(
-            guard, Kind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job_id(request)}")
+            guard, RequestKind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job_id(request)}")
         ),
         "jobs/{job}/cancel": guarded(
             guard,
-            Kind.CHANGE,
+            RequestKind.CHANGE,
             lambda request: desk.ask("POST", f"/v1/jobs/{_job_id(request)}/cancel", {}),
         ),
     }

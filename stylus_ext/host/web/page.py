@@ -14,9 +14,9 @@ from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.host import compat
 from stylus_ext.host.engine.client import EngineClient, answers
-from stylus_ext.host.guard import Guard, Kind, Refusal
+from stylus_ext.host.guard import Guard, GuardRefusal, RequestKind
 from stylus_ext.host.pictures import picture_of, pictured
-from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.responses import BadRequest, File, Handler, Payload, admit, body, guarded
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LARGEST_PICTURE = 16 * 1024 * 1024
 _SIGNS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
-def _browse(asked: Asked) -> Payload:
+def _browse(asked: ActionRequest) -> Payload:
     """Says of each entry whether there is a picture, so that none is asked for in vain."""
     answer = asked.engine("POST", "/v1/browse", asked.payload)
     files = compat.listed_files()
@@ -38,13 +38,13 @@ def _browse(asked: Asked) -> Payload:
     return answer
 
 
-def _show(asked: Asked) -> Payload:
+def _show(asked: ActionRequest) -> Payload:
     answer = asked.engine("POST", "/v1/show", asked.payload)
     answer["entry"]["picture"] = pictured(compat.listed_files(), answer["entry"])
     return answer
 
 
-def _picture(asked: Asked) -> File:
+def _picture(asked: ActionRequest) -> File:
     """Of what this host lists, by its name; the kind of file is read from the file, not from its
     name. Else the engine may have one.
     """
@@ -76,7 +76,7 @@ def _kind_of(data: bytes) -> str:
 
 
 def _passed(path: str) -> Any:
-    def run(asked: Asked) -> Payload:
+    def run(asked: ActionRequest) -> Payload:
         return asked.engine("POST", f"/v1/{path}", asked.payload)
 
     return run
@@ -87,7 +87,7 @@ CATALOGUE_ACTIONS: Mapping[str, Action] = {
     "overview": Action(_passed("overview")),
     "storage": Action(_passed("storage")),
     "show": Action(_show),
-    "edit": Action(_passed("edit"), Kind.CHANGE),
+    "edit": Action(_passed("edit"), RequestKind.CHANGE),
     "picture": Action(_picture),
 }
 
@@ -95,7 +95,7 @@ CATALOGUE_ACTIONS: Mapping[str, Action] = {
 _STATUS_S = 5.0
 
 
-def _status(asked: Asked) -> Payload:
+def _status(asked: ActionRequest) -> Payload:
     """Starts nothing; `told` is all that the engine says of itself, once it answers."""
     report = asked.process.report()
     told: dict[str, Any] | None = None
@@ -115,27 +115,30 @@ def _status(asked: Asked) -> Payload:
     }
 
 
-def _wake(asked: Asked) -> Payload:
+def _wake(asked: ActionRequest) -> Payload:
     """As ticking the box in the panel does."""
     asked.process.start()
     return _status(asked)
 
 
-ENGINE_ACTIONS: Mapping[str, Action] = {"status": Action(_status), "wake": Action(_wake, Kind.PLAN)}
+ENGINE_ACTIONS: Mapping[str, Action] = {
+    "status": Action(_status),
+    "wake": Action(_wake, RequestKind.PLAN),
+}
 
 
 _TRYING_S = 60.0
 
 
-def _keys(asked: Asked) -> Payload:
+def _keys(asked: ActionRequest) -> Payload:
     return asked.engine("POST", "/v1/keys", asked.payload, _TRYING_S)
 
 
-def _kind(payload: Payload) -> Kind:
+def _kind(payload: Payload) -> RequestKind:
     """A try leaves the machine, and a chat server's may cost something."""
     if payload.get("check"):
-        return Kind.SPEND if payload.get("service") == "chat" else Kind.DOWNLOAD
-    return Kind.CHANGE if payload.get("enter") or payload.get("forget") else Kind.LOOK
+        return RequestKind.SPEND if payload.get("service") == "chat" else RequestKind.DOWNLOAD
+    return RequestKind.CHANGE if payload.get("enter") or payload.get("forget") else RequestKind.LOOK
 
 
 KEY_ACTIONS: Mapping[str, Action] = {"keys": Action(_keys, kind_of=_kind)}
@@ -153,13 +156,13 @@ def endpoints(process: Callable[[], EngineProcess], guard: Guard) -> dict[str, H
         name = str(request.path_params["name"])
         if name not in known:
             raise BadRequest(
-                Refusal(_NOT_FOUND, f"The page has nothing to ask for at ui/{name[:60]}.")
+                GuardRefusal(_NOT_FOUND, f"The page has nothing to ask for at ui/{name[:60]}.")
             )
         payload = await body(request)
         admit(guard.refusal(known[name].wants(payload), request))
-        return await asyncio.to_thread(lambda: known[name].run(Asked(payload, process())))
+        return await asyncio.to_thread(lambda: known[name].run(ActionRequest(payload, process())))
 
-    return {NAME: guarded(guard, Kind.LOOK, answer, asks=False)}
+    return {NAME: guarded(guard, RequestKind.LOOK, answer, asks=False)}
 
 
 def actions() -> Mapping[str, Action]:

@@ -11,11 +11,17 @@ from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.insert import without
-from stylus_ext.host.guard import Kind
-from stylus_ext.host.planner import Desk, desk_now
+from stylus_ext.host.guard import RequestKind
+from stylus_ext.host.planner import Planner, current_planner
 from stylus_ext.host.preview import look, standing, words_for, written_weights
-from stylus_ext.host.preview_sessions import Lock, Sent, Tray, Used, Words
-from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.preview_sessions import (
+    PickLock,
+    PreviewSession,
+    PromptCorrections,
+    Sent,
+    UsedAdapters,
+)
+from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.responses import Payload
 
 _LOCKED = "The set is locked; take the lock off to change which LoRAs are in it."
@@ -24,23 +30,23 @@ MOST_WEIGHT = 5
 STATES = ("auto", "always", "never")
 
 
-def shown(desk: Desk, tray: Tray, **more: Any) -> Payload:
+def shown(desk: Planner, tray: PreviewSession, **more: Any) -> Payload:
     return {**standing(desk, tray), **more}
 
 
-def _show(asked: Asked) -> Payload:
+def _show(asked: ActionRequest) -> Payload:
     """Asks for no plan: what a page that was just loaded finds again."""
-    return shown(desk_now(), _tray(asked))
+    return shown(current_planner(), _tray(asked))
 
 
-def _correct(asked: Asked) -> Payload:
-    desk, tray = desk_now(), _tray(asked)
+def _correct(asked: ActionRequest) -> Payload:
+    desk, tray = current_planner(), _tray(asked)
     act, key = _text(asked, "act"), str(asked.payload.get("key") or "")
     with tray.guard:
         if tray.lock is not None:
             _change_lock(tray, act, key, asked.payload)
         elif act == "afresh":
-            tray.words = Words()
+            tray.words = PromptCorrections()
         elif act in _ACTS:
             _ACTS[act](words_for(tray), key, asked.payload)
         else:
@@ -49,32 +55,32 @@ def _correct(asked: Asked) -> Payload:
         return shown(desk, tray)
 
 
-def _keep(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _keep(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
     before = words.keep.get(key, {})
     words.out(key)
     words.keep[key] = before
 
 
-def _weigh(words: Words, key: str, said: Mapping[str, Any]) -> None:
+def _weigh(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:
     words.out(key)
     words.keep[key] = {"weight": _weight(said)}
 
 
-def _reject(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _reject(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
     words.reject.append(key)
 
 
-def _swap(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _swap(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
     words.swap.append(key)
 
 
-def _restore(words: Words, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _restore(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
 
 
-_ACTS: Mapping[str, Callable[[Words, str, Mapping[str, Any]], None]] = {
+_ACTS: Mapping[str, Callable[[PromptCorrections, str, Mapping[str, Any]], None]] = {
     "accept": _keep,
     "weight": _weigh,
     "reject": _reject,
@@ -83,7 +89,7 @@ _ACTS: Mapping[str, Callable[[Words, str, Mapping[str, Any]], None]] = {
 }
 
 
-def _change_lock(tray: Tray, act: str, key: str, said: Mapping[str, Any]) -> None:
+def _change_lock(tray: PreviewSession, act: str, key: str, said: Mapping[str, Any]) -> None:
     """Of a locked set, what is in it may go or be weighed."""
     lock = tray.lock
     if lock is None or act not in ("reject", "weight") or key not in lock.picks:
@@ -94,11 +100,11 @@ def _change_lock(tray: Tray, act: str, key: str, said: Mapping[str, Any]) -> Non
         picks = {
             one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks
         }
-    tray.lock = Lock(lock.family, picks) if picks else None
+    tray.lock = PickLock(lock.family, picks) if picks else None
 
 
-def _lock(asked: Asked) -> Payload:
-    desk, tray = desk_now(), _tray(asked)
+def _lock(asked: ActionRequest) -> Payload:
+    desk, tray = current_planner(), _tray(asked)
     with tray.guard:
         if not asked.payload.get("on"):
             tray.lock = None
@@ -120,9 +126,9 @@ def _lock(asked: Asked) -> Payload:
         return shown(desk, tray)
 
 
-def _use_set(asked: Asked) -> Payload:
+def _use_set(asked: ActionRequest) -> Payload:
     """Locks what one picture was made with."""
-    desk, tray = desk_now(), _tray(asked)
+    desk, tray = current_planner(), _tray(asked)
     with tray.guard:
         picture = _picture(tray, asked)
         _put_lock(tray, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
@@ -131,17 +137,17 @@ def _use_set(asked: Asked) -> Payload:
         return shown(desk, tray)
 
 
-def _put_lock(tray: Tray, picks: Mapping[str, tuple[str, float]]) -> None:
+def _put_lock(tray: PreviewSession, picks: Mapping[str, tuple[str, float]]) -> None:
     if not picks:
         raise InvalidInput(
             "There is no LoRA here that could be kept; press Preview, or make a picture first."
         )
-    tray.lock, tray.words = Lock(tray.family, picks), Words()
+    tray.lock, tray.words = PickLock(tray.family, picks), PromptCorrections()
 
 
-def _send(asked: Asked) -> Payload:
+def _send(asked: ActionRequest) -> Payload:
     """The plan's text for the prompt's box, so that the user sees it and may change it."""
-    desk, tray = desk_now(), _tray(asked)
+    desk, tray = current_planner(), _tray(asked)
     text = str(asked.payload.get("text") or "")
     with tray.guard:
         plan, question = tray.plan, tray.question
@@ -168,8 +174,8 @@ def _into(text: str, planned: str, written: str) -> str:
     return text + "".join(pieces(planned, written))
 
 
-def _take_back(asked: Asked) -> Payload:
-    desk, tray = desk_now(), _tray(asked)
+def _take_back(asked: ActionRequest) -> Payload:
+    desk, tray = current_planner(), _tray(asked)
     with tray.guard:
         if tray.sent is None:
             raise InvalidInput("Nothing was written into this prompt.")
@@ -180,9 +186,9 @@ def _take_back(asked: Asked) -> Payload:
         return shown(desk, tray, text=text)
 
 
-def _mark(asked: Asked) -> Payload:
+def _mark(asked: ActionRequest) -> Payload:
     """Pins or bans for ever: the catalogue's own state, which the user's journal keeps."""
-    desk, tray = desk_now(), _tray(asked)
+    desk, tray = current_planner(), _tray(asked)
     state = _text(asked, "state")
     if state not in STATES:
         raise InvalidInput(f"An adapter is {', '.join(STATES)}; not {state!r}.")
@@ -193,9 +199,9 @@ def _mark(asked: Asked) -> Payload:
         return shown(desk, tray)
 
 
-def _wrong(asked: Asked) -> Payload:
+def _wrong(asked: ActionRequest) -> Payload:
     """Remembered for prompts like this one's; `wrong` false takes it back."""
-    desk, tray = desk_now(), _tray(asked)
+    desk, tray = current_planner(), _tray(asked)
     wrong = bool(asked.payload.get("wrong", True))
     with tray.guard:
         prompt = _picture(tray, asked).prompt
@@ -207,7 +213,7 @@ def _wrong(asked: Asked) -> Payload:
         return shown(desk, tray, times=said["times"])
 
 
-def _picture(tray: Tray, asked: Asked) -> Used:
+def _picture(tray: PreviewSession, asked: ActionRequest) -> UsedAdapters:
     place, used = asked.payload.get("image"), tray.used()
     if not isinstance(place, int) or not 0 <= place < len(used):
         raise InvalidInput("There is no such picture in the last generation.")
@@ -225,22 +231,26 @@ def _weight(said: Mapping[str, Any]) -> float:
     return float(weight)
 
 
-def _text(asked: Asked, name: str) -> str:
+def _text(asked: ActionRequest, name: str) -> str:
     value = asked.payload.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"The field {name!r} is missing.")
     return value
 
 
-def _tray(asked: Asked) -> Tray:
-    return desk_now().trays.at(str(asked.payload.get("seat") or ""))
+def _tray(asked: ActionRequest) -> PreviewSession:
+    return current_planner().trays.at(str(asked.payload.get("seat") or ""))
 
 
-def _plans(payload: Payload) -> Kind:
+def _plans(payload: Payload) -> RequestKind:
     """What planning this again asks for: who composes, or ranks, may cost money."""
-    tray = desk_now().trays.of(str(payload.get("seat") or ""))
+    tray = current_planner().trays.of(str(payload.get("seat") or ""))
     question = None if tray is None else tray.question
-    return Kind.PLAN if question is None else desk_now().composing.kind(question.values.composer)
+    return (
+        RequestKind.PLAN
+        if question is None
+        else current_planner().composing.kind(question.values.composer)
+    )
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -250,6 +260,6 @@ ACTIONS: Mapping[str, Action] = {
     "use_set": Action(_use_set, kind_of=_plans),
     "send": Action(_send),
     "take_back": Action(_take_back),
-    "mark": Action(_mark, Kind.CHANGE),
-    "wrong": Action(_wrong, Kind.CHANGE),
+    "mark": Action(_mark, RequestKind.CHANGE),
+    "wrong": Action(_wrong, RequestKind.CHANGE),
 }

@@ -11,11 +11,11 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import options, plan_request
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.setup_state import EngineState
-from stylus_ext.host.guard import RERANK, Kind
+from stylus_ext.host.guard import RERANK, RequestKind
 from stylus_ext.host.permissions import HYBRID, RULES
 from stylus_ext.host.plan_request import for_caller
-from stylus_ext.host.planner import desk_now
-from stylus_ext.host.web.action import Action, Asked
+from stylus_ext.host.planner import current_planner
+from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.jobs import picture_folders
 from stylus_ext.host.web.responses import Payload
 
@@ -33,19 +33,19 @@ _AS_WRITTEN: Mapping[str, Any] = {
 }
 
 
-def _recipes(asked: Asked) -> Payload:
+def _recipes(asked: ActionRequest) -> Payload:
     return asked.engine("POST", "/v1/recipes", asked.payload)
 
 
-def _kind(payload: Payload) -> Kind:
+def _kind(payload: Payload) -> RequestKind:
     return (
-        Kind.CHANGE
+        RequestKind.CHANGE
         if payload.get("keep") is not None or payload.get("forget") is not None
-        else Kind.LOOK
+        else RequestKind.LOOK
     )
 
 
-def _choose(asked: Asked) -> Payload:
+def _choose(asked: ActionRequest) -> Payload:
     """As the engine would for the first batch; nothing that costs anything is asked."""
     policy = options.read_settings().selection.policy
     free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
@@ -70,7 +70,7 @@ def _choose(asked: Asked) -> Payload:
     }
 
 
-def _cook(asked: Asked) -> Payload:
+def _cook(asked: ActionRequest) -> Payload:
     adapters = asked.payload.get("adapters")
     if not isinstance(adapters, list) or not all(isinstance(one, Mapping) for one in adapters):
         raise InvalidInput("A recipe's adapters are a list.")
@@ -92,14 +92,14 @@ def _cook(asked: Asked) -> Payload:
     }
 
 
-def _planned(asked: Asked, said: Payload) -> Payload:
-    payload = for_caller(desk_now(), said)
+def _planned(asked: ActionRequest, said: Payload) -> Payload:
+    payload = for_caller(current_planner(), said)
     return dict(
         EngineClient(asked.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
     )
 
 
-def _text(asked: Asked, name: str) -> str:
+def _text(asked: ActionRequest, name: str) -> str:
     value = asked.payload.get(name, "")
     if not isinstance(value, str):
         raise InvalidInput(f"{name!r} must be text.")
@@ -108,16 +108,16 @@ def _text(asked: Asked, name: str) -> str:
 
 ACTIONS: Mapping[str, Action] = {
     "recipes": Action(_recipes, kind_of=_kind),
-    "choose": Action(_choose, Kind.PLAN),
-    "cook": Action(_cook, Kind.PLAN),
+    "choose": Action(_choose, RequestKind.PLAN),
+    "cook": Action(_cook, RequestKind.PLAN),
 }
 
 
 PROMPTS = 50
 
 
-def _rehearse(asked: Asked) -> Payload:
-    desk = desk_now()
+def _rehearse(asked: ActionRequest) -> Payload:
+    desk = current_planner()
     if desk.engine.report().state is EngineState.REMOTE:
         raise InvalidInput(
             "The shared engine does not see this WebUI's pictures; an engine of its own can"
@@ -132,9 +132,9 @@ def _rehearse(asked: Asked) -> Payload:
     return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
 
 
-def _rehearse_kind(_: Payload) -> Kind:
+def _rehearse_kind(_: Payload) -> RequestKind:
     """Who composes and ranks by the settings page may cost money, fifty times."""
-    return desk_now().composing.kind(options.read_settings().selection.composer)
+    return current_planner().composing.kind(options.read_settings().selection.composer)
 
 
 REHEARSE_ACTIONS: Mapping[str, Action] = {"rehearse": Action(_rehearse, kind_of=_rehearse_kind)}

@@ -18,7 +18,7 @@ from stylus_ext.core.errors import (
     StylusError,
     Unavailable,
 )
-from stylus_ext.host.guard import UNAUTHORIZED, Guard, Kind, Refusal
+from stylus_ext.host.guard import UNAUTHORIZED, Guard, GuardRefusal, RequestKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,14 +50,14 @@ class File:
 class BadRequest(Exception):
     """An answer with a status of its own."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: GuardRefusal) -> None:
         super().__init__(refusal.sentence)
         self.refusal = refusal
 
 
 def guarded(
     guard: Guard,
-    kind: Kind,
+    kind: RequestKind,
     answer: Callable[[Request], Awaitable[Payload | File]],
     asks: bool = True,
 ) -> Handler:
@@ -102,7 +102,7 @@ async def body(request: Request) -> Payload:
         data += piece
         if len(data) > _LARGEST_BODY:
             raise BadRequest(
-                Refusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB.")
+                GuardRefusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB.")
             )
     try:
         said = json.loads(bytes(data) or b"{}")
@@ -113,7 +113,7 @@ async def body(request: Request) -> Payload:
     return dict(said)
 
 
-def admit(refusal: Refusal | None) -> None:
+def admit(refusal: GuardRefusal | None) -> None:
     if refusal is not None:
         logger.info("refused: %s", refusal.sentence)
         raise BadRequest(refusal)

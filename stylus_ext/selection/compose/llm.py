@@ -16,13 +16,13 @@ from typing import Any
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Query
-from stylus_ext.llm import ChatClient, ChatLate, ChatProblem, Question
+from stylus_ext.llm import ChatClient, ChatLate, ChatProblem, ChatRequest
 from stylus_ext.llm.injection_guard import fenced
 from stylus_ext.llm.reply import Misfit, fitted
 from stylus_ext.selection.compose.llm_prompt import (
     COMPOSITION,
     PRUNING,
-    Shown,
+    ShownCards,
     asked,
     listed,
     rules,
@@ -32,7 +32,7 @@ from stylus_ext.selection.compose.llm_prompt import (
 from stylus_ext.selection.compose.llm_reply import Choice, prune, read_choice
 from stylus_ext.selection.compose.llm_work import Answers, ChatWork, key_of
 from stylus_ext.selection.compose.rules import RuleComposer
-from stylus_ext.selection.compose.tasks import Own
+from stylus_ext.selection.compose.tasks import UserAdapters
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class ChatComposer:
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
         cards = shown(query, candidates, self._rules.cards)
-        room = query.limits.max_adapters - len(Own.of(query).names)
+        room = query.limits.max_adapters - len(UserAdapters.of(query).names)
         if not cards.candidates or room <= 0:  # there is nothing to choose
             return RuleComposer().compose(query, candidates)
         left = query.terms.left()
@@ -102,7 +102,7 @@ class ChatComposer:
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
         """All that is sent for a composition, the schema as well."""
-        room = query.limits.max_adapters - len(Own.of(query).names)
+        room = query.limits.max_adapters - len(UserAdapters.of(query).names)
         return "\n".join(
             (
                 rules(query.limits, room),
@@ -115,12 +115,12 @@ class ChatComposer:
         """Gives its connections back; the next question opens new ones."""
         self._client.close()
 
-    def _chosen(self, query: Query, cards: Shown, room: int, seconds: float) -> Choice:
+    def _chosen(self, query: Query, cards: ShownCards, room: int, seconds: float) -> Choice:
         asking = _Asking(self._client, self._answers, time.monotonic() + seconds)
         seed = query.terms.seed if self._client.endpoint.temperature > 0 else 0
         try:
             data = asking.answer(
-                Question(
+                ChatRequest(
                     rules(query.limits, room),
                     cards.text,
                     schema=COMPOSITION,
@@ -155,7 +155,7 @@ class _Asking:
     until: float
     asked: bool = False
 
-    def answer(self, question: Question) -> Mapping[str, Any]:
+    def answer(self, question: ChatRequest) -> Mapping[str, Any]:
         endpoint, schema = self.client.endpoint, question.schema or {}
         key = key_of(self.client.name, endpoint.temperature, question)
         known = self.answers.get(key)
@@ -171,7 +171,9 @@ class _Asking:
         return data
 
 
-def _look_again(query: Query, cards: Shown, choice: Choice, asking: _Asking, seed: int) -> None:
+def _look_again(
+    query: Query, cards: ShownCards, choice: Choice, asking: _Asking, seed: int
+) -> None:
     """The second turn; when it fails, the first stands."""
     lines = [
         f"{number}. for '{choice.tasks[choice.picks[one.key][0]].text}': {choice.picks[one.key][1]}"
@@ -188,7 +190,7 @@ def _look_again(query: Query, cards: Shown, choice: Choice, asking: _Asking, see
         prune(
             choice,
             asking.answer(
-                Question(
+                ChatRequest(
                     stricter(),
                     text,
                     schema=PRUNING,

@@ -22,7 +22,7 @@ from stylus_ext.core.settings import Selection
 from stylus_ext.llm.injection_guard import fenced, plain, speaks_to_us
 from stylus_ext.selection.compose.checks import refusal
 from stylus_ext.selection.compose.rules import LOOKED_AT, Weighing, leader
-from stylus_ext.selection.compose.tasks import Own, best_span, strength, tasks_of
+from stylus_ext.selection.compose.tasks import UserAdapters, best_span, strength, tasks_of
 
 WITHHELD = "(name withheld)"
 _OF_A_SERIES = 2
@@ -32,7 +32,7 @@ _TAGS, _TRIGGERS, _MOST_USED = 5, 2, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownCards:
     """What a model sees; its numbers begin at 1."""
 
     candidates: tuple[Candidate, ...]
@@ -42,14 +42,14 @@ class Shown:
         return self.candidates[number - 1] if 1 <= number <= len(self.candidates) else None
 
 
-def shown(query: Query, candidates: Candidates, most: int) -> Shown:
-    own = Own.of(query)
+def shown(query: Query, candidates: Candidates, most: int) -> ShownCards:
+    own = UserAdapters.of(query)
     those = tuple(_by_turns(_usable(query, candidates, own), candidates, most))
     used = [
         *sorted(own.names),
         *(one.entry.card.name for one in candidates.found if one.entry.edits.state == "always"),
     ]
-    return Shown(
+    return ShownCards(
         those, f"{asked(query, used)}\n\n{listed(enumerate((one.entry for one in those), 1))}"
     )
 
@@ -97,7 +97,7 @@ def _name(name: str) -> str:
     return WITHHELD if speaks_to_us(name) else plain(name, _NAME) or WITHHELD
 
 
-def _usable(query: Query, candidates: Candidates, own: Own) -> list[Candidate]:
+def _usable(query: Query, candidates: Candidates, own: UserAdapters) -> list[Candidate]:
     """Of one family, where the plan has none yet: that which serves the prompt best; and what the
     rules do not refuse.
     """

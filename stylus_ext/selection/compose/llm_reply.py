@@ -16,7 +16,7 @@ from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.tokens import ESCAPE, TEXT
 from stylus_ext.core.prompt.words import STOP, singular
 from stylus_ext.llm.injection_guard import plain
-from stylus_ext.selection.compose.llm_prompt import Shown
+from stylus_ext.selection.compose.llm_prompt import ShownCards
 
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 40
@@ -125,7 +125,7 @@ class Choice:
         )
 
 
-def read_choice(data: Mapping[str, Any], shown: Shown, prompt: Prompt) -> Choice:
+def read_choice(data: Mapping[str, Any], shown: ShownCards, prompt: Prompt) -> Choice:
     """From an answer that fits the schema; nothing in it is taken at its word."""
     choice, places = Choice(), Places(prompt)
     for row in data.get("tasks", ())[:_MOST_TASKS]:
@@ -139,7 +139,7 @@ def read_choice(data: Mapping[str, Any], shown: Shown, prompt: Prompt) -> Choice
     return choice
 
 
-def prune(choice: Choice, data: Mapping[str, Any], shown: Shown) -> Choice:
+def prune(choice: Choice, data: Mapping[str, Any], shown: ShownCards) -> Choice:
     """The second turn takes away and never adds."""
     for key, reason in _named(data.get("drop", ()), shown, choice):
         if choice.picks.pop(key, None) is not None:
@@ -164,7 +164,9 @@ def _task(text: str, choice: Choice, places: Places) -> Task | None:
     return task
 
 
-def _picks(rows: Iterable[Mapping[str, Any]], task: Task, shown: Shown, choice: Choice) -> None:
+def _picks(
+    rows: Iterable[Mapping[str, Any]], task: Task, shown: ShownCards, choice: Choice
+) -> None:
     for key, reason in _named(rows, shown, choice):
         if key in choice.picks:
             choice.dropped.append(
@@ -175,7 +177,7 @@ def _picks(rows: Iterable[Mapping[str, Any]], task: Task, shown: Shown, choice: 
 
 
 def _named(
-    rows: Iterable[Mapping[str, Any]], shown: Shown, choice: Choice
+    rows: Iterable[Mapping[str, Any]], shown: ShownCards, choice: Choice
 ) -> list[tuple[AdapterKey, str]]:
     found = []
     for row in list(rows)[:_MOST_CHOICES]:
@@ -187,7 +189,7 @@ def _named(
     return found
 
 
-def _name(key: AdapterKey, shown: Shown) -> str:
+def _name(key: AdapterKey, shown: ShownCards) -> str:
     return next(one.entry.card.name for one in shown.candidates if one.key == key)
 
 

@@ -20,12 +20,12 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, Task
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
-from stylus_ext.llm.server import Question
+from stylus_ext.llm.server import ChatRequest
 from stylus_ext.net.values import NotJson, parsed
 from stylus_ext.selection.compose.llm_reply import Choice
 from stylus_ext.selection.compose.name_match import is_called
-from stylus_ext.selection.compose.rules import LOOKED_AT, Work, needed
-from stylus_ext.selection.compose.tasks import Own, own_tags, strength, taken
+from stylus_ext.selection.compose.rules import LOOKED_AT, CompositionState, needed
+from stylus_ext.selection.compose.tasks import UserAdapters, own_tags, strength, taken
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Answers:
             logger.warning("%s cannot be written: %s", self._path, error)
 
 
-def key_of(name: str, temperature: float, question: Question) -> str:
+def key_of(name: str, temperature: float, question: ChatRequest) -> str:
     """Prompt, candidates and rules stand in the question's text; the seed counts where the
     temperature lets it.
     """
@@ -112,12 +112,12 @@ it into something.
 
 
 @dataclass(slots=True)
-class ChatWork(Work):
+class ChatWork(CompositionState):
     choice: Choice = field(default_factory=Choice)
 
     @classmethod
     def of(cls, query: Query, candidates: Candidates, choice: Choice) -> ChatWork:
-        own = Own.of(query)
+        own = UserAdapters.of(query)
         moved = tuple(_moved(one, candidates, choice.tasks) for one in candidates.found)
         tasks = taken(dict(choice.tasks), moved, own_tags(query), query.names)
         room = max(0, query.limits.max_adapters - len(own.names))
@@ -133,11 +133,11 @@ class ChatWork(Work):
         for candidate in moved:
             if own.has(candidate.entry):
                 work.styles += candidate.entry.kind == "style"
-                work.kin = work.kin or candidate.entry.family
+                work.family_so_far = work.family_so_far or candidate.entry.family
         return work
 
     def done(self) -> Composition:
-        composition = Work.done(self)
+        composition = CompositionState.done(self)
         there = {pick.key for pick in composition.picks}
         reasons = {miss.key: miss.reason for miss in self.misses.values()}
         names = {one.key: one.entry.card.name for one in self.candidates.found}
@@ -183,12 +183,12 @@ class ChatWork(Work):
         return (
             candidate.key in self.choice.picks
             or candidate.key in self.choice.pruned
-            or Work._is_near(self, candidate)
+            or CompositionState._is_near(self, candidate)
         )
 
     def _place(self, candidate: Candidate) -> int | None:
         chosen = self.choice.picks.get(candidate.key)
-        return Work._place(self, candidate) if chosen is None else chosen[0]
+        return CompositionState._place(self, candidate) if chosen is None else chosen[0]
 
     def _merge(self, candidate: Candidate, start: int) -> int:  # noqa: ARG002
         return start

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, NearMiss, Pick, Task
-from stylus_ext.core.family import ANY, UNKNOWN, is_partial, partly, spoken
+from stylus_ext.core.family import ANY, UNKNOWN, display_name, is_partial, partly
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import is_wanted, misfit, refusal
 from stylus_ext.selection.compose.name_match import is_called, is_coined
 from stylus_ext.selection.compose.tasks import (
-    Own,
+    UserAdapters,
     best_span,
     merged,
     own_tags,
@@ -128,11 +128,11 @@ class RuleComposer:
     name = "rules"
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        return Work.begun(query, candidates).done()
+        return CompositionState.begun(query, candidates).done()
 
 
 @dataclass(slots=True)
-class Work:
+class CompositionState:
     """One composition on its way; what a composer by other means shares with the rules are these
     checks.
     """
@@ -140,10 +140,10 @@ class Work:
     query: Query
     candidates: Candidates
     said: frozenset[str]
-    own: Own
+    own: UserAdapters
     tasks: dict[int, Task]
     room: int
-    kin: str = ""
+    family_so_far: str = ""
     styles: int = 0
     picks: list[Pick] = field(default_factory=list)
     used: Counter[int] = field(default_factory=Counter)
@@ -152,15 +152,15 @@ class Work:
     refused: dict[AdapterKey, str] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, query: Query, candidates: Candidates) -> Work:
-        own = Own.of(query)
+    def begun(cls, query: Query, candidates: Candidates) -> CompositionState:
+        own = UserAdapters.of(query)
         tasks = taken(tasks_of(candidates.spans), candidates.found, own_tags(query), query.names)
         room = max(0, query.limits.max_adapters - len(own.names))
         work = cls(query, candidates, frozenset(words(query.prompt.text)), own, tasks, room)
         for candidate in candidates.found:
             if own.has(candidate.entry):
                 work.styles += candidate.entry.kind == "style"
-                work.kin = work.kin or candidate.entry.family
+                work.family_so_far = work.family_so_far or candidate.entry.family
         return work
 
     def done(self) -> Composition:
@@ -234,14 +234,15 @@ class Work:
         """Where no family is asked for, the first pick decides; its relatives may join it where
         they are allowed.
         """
-        if self.query.limits.family != ANY or self.kin in ("", family):
+        if self.query.limits.family != ANY or self.family_so_far in ("", family):
             return ""
-        if not is_partial(family, self.kin):
-            return f"it was made for {spoken(family)}, and the other picks for {spoken(self.kin)}"
+        if not is_partial(family, self.family_so_far):
+            others = display_name(self.family_so_far)
+            return f"it was made for {display_name(family)}, and the other picks for {others}"
         return (
             ""
             if self.query.limits.partial
-            else f"{partly(family, self.kin)}, for which the other picks were made"
+            else f"{partly(family, self.family_so_far)}, for which the other picks were made"
         )
 
     def _doubt(self, candidate: Candidate) -> str:
@@ -329,7 +330,7 @@ class Work:
             )
         )
         self.styles += entry.kind == "style"
-        self.kin = self.kin or entry.family
+        self.family_so_far = self.family_so_far or entry.family
 
     def _is_asked_for(self, candidate: Candidate) -> bool:
         """What is there only because the user wants it always takes no other adapter's place."""

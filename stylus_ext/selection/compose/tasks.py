@@ -11,7 +11,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Evidence, Task
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.family import ANY, is_partial, partly
-from stylus_ext.core.naming import NO_NAMES, Names
+from stylus_ext.core.naming import NO_TAG_NAMES, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import UserTag
 from stylus_ext.core.prompt.phrases import Span
@@ -35,14 +35,14 @@ def own_tags(query: Query) -> tuple[UserTag, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class UserAdapters:
     """What the user wrote: the names in the tags, and the keys of those whose names they are."""
 
     names: frozenset[str]
     keys: frozenset[AdapterKey | None]
 
     @classmethod
-    def of(cls, query: Query) -> Own:
+    def of(cls, query: Query) -> UserAdapters:
         names = frozenset(tag.name for tag in own_tags(query))
         return cls(names, frozenset(map(query.names.key, names)))
 
@@ -56,7 +56,7 @@ def taken(
     tasks: dict[int, Task],
     candidates: Sequence[Candidate],
     tags: Sequence[UserTag],
-    names: Names = NO_NAMES,
+    names: TagNames = NO_TAG_NAMES,
 ) -> dict[int, Task]:
     """Tasks that an adapter of the user's serves: by its entry where it is known, by the words of
     its name else.

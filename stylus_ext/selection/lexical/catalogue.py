@@ -16,7 +16,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Store
 from stylus_ext.selection.lexical.index import LexicalIndex
-from stylus_ext.selection.lexical.segment import FORMAT, Segment, build, load, save
+from stylus_ext.selection.lexical.segment import FORMAT, IndexSegment, build, load, save
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class LexicalCatalogue:
         self._folder = folder
         self._lock = threading.Lock()
         self._state: tuple[str, int] | None = None
-        self._segments: list[Segment] = []
+        self._segments: list[IndexSegment] = []
         self._gone: set[str] = set()
         self._index = LexicalIndex.of(())
 

@@ -141,7 +141,7 @@ NEVER, ALWAYS, NSFW, SLIDER, SPEED, UTILITY, WEAK, POOR, STYLE, SOMEBODY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class EntryFacts:
     """One line an entry; `families` are codes into `family_names`."""
 
     families: NDArray[np.int32]
@@ -174,8 +174,8 @@ class FactsBuilder:
         self.models.append(entry.card.model_id or 0)
         self.downloads.append(entry.card.downloads or 0)
 
-    def facts(self) -> Facts:
-        return Facts(
+    def facts(self) -> EntryFacts:
+        return EntryFacts(
             np.array(self.families, dtype=np.int32),
             np.array(self.flags, dtype=np.int32),
             np.array(self.models, dtype=np.int64),
@@ -184,7 +184,7 @@ class FactsBuilder:
         )
 
 
-def joined_facts(parts: Sequence[Facts]) -> Facts:
+def joined_facts(parts: Sequence[EntryFacts]) -> EntryFacts:
     """The facts of several segments as one, with one table of family names."""
     names = {
         name: code
@@ -196,7 +196,7 @@ def joined_facts(parts: Sequence[Facts]) -> Facts:
         np.array([names[name] for name in part.family_names], dtype=np.int32)[part.families]
         for part in parts
     ]
-    return Facts(
+    return EntryFacts(
         np.concatenate([np.zeros(0, np.int32), *codes]),
         np.concatenate([np.zeros(0, np.int32), *(part.flags for part in parts)]),
         np.concatenate([np.zeros(0, np.int64), *(part.models for part in parts)]),

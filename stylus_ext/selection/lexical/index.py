@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.selection.lexical.facts import Facts, Labels, joined_facts, joined_labels
+from stylus_ext.selection.lexical.facts import EntryFacts, Labels, joined_facts, joined_labels
 from stylus_ext.selection.lexical.postings import Floats, Ints, Offsets
-from stylus_ext.selection.lexical.segment import Segment
+from stylus_ext.selection.lexical.segment import IndexSegment
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
 
@@ -38,14 +38,14 @@ def expected(word: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class QueryWords:
     """Distinct words of a text, with what each tells in this catalogue."""
 
     words: tuple[str, ...]
     idf: Floats
 
-    def only(self, places: NDArray[np.int64]) -> Words:
-        return Words(tuple(self.words[place] for place in places.tolist()), self.idf[places])
+    def only(self, places: NDArray[np.int64]) -> QueryWords:
+        return QueryWords(tuple(self.words[place] for place in places.tolist()), self.idf[places])
 
     @property
     def mass(self) -> float:
@@ -57,7 +57,7 @@ class Words:
         return math.sqrt(self.mass) or 1.0
 
 
-def known(segment: Segment, asked: Words) -> tuple[list[int], list[float]]:
+def known(segment: IndexSegment, asked: QueryWords) -> tuple[list[int], list[float]]:
     """The words that a segment has, by their numbers in it, and what they tell."""
     held = [
         (segment.vocabulary[word], float(idf))
@@ -84,7 +84,7 @@ REFERENCE = 1500
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class NameMatches:
     """Whose name or trigger stands wholly in the text, how much its words tell, and how many they
     are.
     """
@@ -95,7 +95,7 @@ class Called:
     lengths: Ints
 
     @classmethod
-    def nobody(cls) -> Called:
+    def nobody(cls) -> NameMatches:
         return cls(
             np.zeros(0, np.int32),
             np.zeros(0, np.int32),
@@ -110,16 +110,18 @@ class LexicalIndex:
     or removed.
     """
 
-    segments: tuple[Segment, ...]
+    segments: tuple[IndexSegment, ...]
     alive: NDArray[np.bool_]
-    facts: Facts
+    facts: EntryFacts
     rows: Mapping[str, int]
     labels: Labels
     dead: tuple[Ints, ...]
     """By segment the rows that do not count any more, numbered within it."""
 
     @classmethod
-    def of(cls, segments: Sequence[Segment], gone: frozenset[str] = frozenset()) -> LexicalIndex:
+    def of(
+        cls, segments: Sequence[IndexSegment], gone: frozenset[str] = frozenset()
+    ) -> LexicalIndex:
         """A key in a later segment replaces the one before."""
         rows: dict[str, int] = {}
         base = 0
@@ -155,7 +157,7 @@ class LexicalIndex:
     def keys_of(self, rows: Ints) -> list[AdapterKey]:
         return [_parsed(self.key(row)) for row in rows.tolist()]
 
-    def weigh(self, words: Sequence[str]) -> Words:
+    def weigh(self, words: Sequence[str]) -> QueryWords:
         distinct = tuple(dict.fromkeys(words))
         counts = np.zeros(len(distinct), dtype=np.float32)
         for segment, dead in zip(self.segments, self.dead, strict=True):
@@ -167,22 +169,22 @@ class LexicalIndex:
             terms = list(held.values())
             counts[list(held)] += segment.frequency[terms] - _holders(segment, terms, dead)
         counts = _as_of_reference(distinct, counts, max(len(self.rows), 1))
-        return Words(
+        return QueryWords(
             distinct,
             np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32),
         )
 
-    def card_scores(self, asked: Words) -> Floats:
+    def card_scores(self, asked: QueryWords) -> Floats:
         """BM25F over the card's fields."""
         return self._joined(
             [segment.card.scores(*known(segment, asked)) for segment in self.segments]
         )
 
-    def example_scores(self, asked: Words) -> Floats:
+    def example_scores(self, asked: QueryWords) -> Floats:
         """BM25 of the best of an entry's example prompts."""
         return self._joined([_best_example(segment, asked) for segment in self.segments])
 
-    def card_impacts(self, asked: Words, rows: Ints) -> Floats:
+    def card_impacts(self, asked: QueryWords, rows: Ints) -> Floats:
         """For a few rows: one line a word, one column a row, idf included."""
         out = np.zeros((len(asked.words), len(rows)), dtype=np.float32)
         base = 0
@@ -202,21 +204,21 @@ class LexicalIndex:
             base += len(segment)
         return out
 
-    def called(self, asked: Words) -> Called:
+    def called(self, asked: QueryWords) -> NameMatches:
         """The names and triggers of which every word stands in the text."""
-        parts: list[Called] = []
+        parts: list[NameMatches] = []
         base = 0
         for segment in self.segments:
             found = _called(segment, asked)
             parts.append(
-                Called(
+                NameMatches(
                     (found.rows + base).astype(np.int32), found.kinds, found.masses, found.lengths
                 )
             )
             base += len(segment)
         if not parts:
-            return Called.nobody()
-        return Called(
+            return NameMatches.nobody()
+        return NameMatches(
             np.concatenate([part.rows for part in parts]),
             np.concatenate([part.kinds for part in parts]),
             np.concatenate([part.masses for part in parts]),
@@ -252,7 +254,7 @@ def _parsed(key: str) -> AdapterKey:
     return AdapterKey.parse(key)
 
 
-def _holders(segment: Segment, terms: Sequence[int], rows: Ints) -> Ints:
+def _holders(segment: IndexSegment, terms: Sequence[int], rows: Ints) -> Ints:
     """In how many of these rows each word stands, be it in the card or in an example."""
     found = segment.card.at(terms, rows) > 0
     starts = segment.example_starts[rows]
@@ -266,7 +268,7 @@ def _holders(segment: Segment, terms: Sequence[int], rows: Ints) -> Ints:
     return holders
 
 
-def _best_example(segment: Segment, asked: Words) -> Floats:
+def _best_example(segment: IndexSegment, asked: QueryWords) -> Floats:
     starts = segment.example_starts
     best = np.zeros(len(segment), dtype=np.float32)
     counts = np.diff(starts)
@@ -277,21 +279,21 @@ def _best_example(segment: Segment, asked: Words) -> Floats:
     return best
 
 
-def _called(segment: Segment, asked: Words) -> Called:
+def _called(segment: IndexSegment, asked: QueryWords) -> NameMatches:
     terms, factors = known(segment, asked)
     held = [segment.phrases.of(term)[0] for term in terms]
     if not held:
-        return Called.nobody()
+        return NameMatches.nobody()
     numbers = np.concatenate(held)
     masses = np.repeat(np.array(factors, dtype=np.float32), [len(part) for part in held])
     order = np.argsort(numbers, kind="stable")
     phrases, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
     if not len(phrases):
-        return Called.nobody()
+        return NameMatches.nobody()
     sums = np.add.reduceat(masses[order], starts).astype(np.float32)
     whole = counts == segment.phrase_lengths[phrases]
     full = phrases[whole]
-    return Called(
+    return NameMatches(
         segment.phrase_rows[full],
         segment.phrase_kinds[full],
         sums[whole],

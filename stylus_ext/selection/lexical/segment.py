@@ -21,7 +21,7 @@ import numpy as np
 
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.prompt.words import content_words, entry_names, trigger_phrases
-from stylus_ext.selection.lexical.facts import Facts, FactsBuilder, Labels, LabelsBuilder
+from stylus_ext.selection.lexical.facts import EntryFacts, FactsBuilder, Labels, LabelsBuilder
 from stylus_ext.selection.lexical.postings import Floats, Ints, Offsets, Postings, postings
 
 FIELDS = ("name", "triggers", "tags", "text")
@@ -35,7 +35,7 @@ MOST_WORDS = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class IndexSegment:
     """`example_starts[i]:example_starts[i + 1]` are the examples of entry `i`; phrases know their
     entry by `phrase_rows`.
     """
@@ -50,7 +50,7 @@ class Segment:
     phrase_lengths: Ints
     phrase_kinds: Ints
     frequency: Ints
-    facts: Facts
+    facts: EntryFacts
     labels: Labels
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class _Builder:
                 self.phrase_kinds.append(kind)
 
 
-def build(entries: Iterable[Entry]) -> Segment:
+def build(entries: Iterable[Entry]) -> IndexSegment:
     builder = _Builder()
     for entry in entries:
         builder.add(entry)
@@ -125,7 +125,7 @@ def build(entries: Iterable[Entry]) -> Segment:
     called = postings(
         words, numbers, np.ones(len(words), np.float32), terms, len(builder.phrase_rows)
     )
-    return Segment(
+    return IndexSegment(
         keys=tuple(builder.keys),
         vocabulary=builder.vocabulary,
         card=_fielded(builder.card, terms, size),
@@ -187,7 +187,7 @@ _FACTS = ("families", "flags", "models", "downloads")
 _LABELS = ("codes", "starts")
 
 
-def save(segment: Segment, folder: Path) -> None:
+def save(segment: IndexSegment, folder: Path) -> None:
     """`folder` appears whole or not at all; a killed writer leaves only a folder whose name begins
     with a dot.
     """
@@ -224,7 +224,7 @@ def save(segment: Segment, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def load(folder: Path) -> Segment | None:
+def load(folder: Path) -> IndexSegment | None:
     """None where there is no segment that this version can read: it is derived, and is then made
     anew.
     """
@@ -242,10 +242,10 @@ def load(folder: Path) -> Segment | None:
         labels: dict[str, Any] = {
             name: np.array(_mapped(folder / f"labels.{name}.npy")) for name in _LABELS
         }
-        segment = Segment(
+        segment = IndexSegment(
             keys=tuple(about["keys"]),
             vocabulary={word: at for at, word in enumerate(about["vocabulary"])},
-            facts=Facts(**facts, family_names=tuple(about["families"])),
+            facts=EntryFacts(**facts, family_names=tuple(about["families"])),
             labels=Labels(**labels, names=tuple(about["labels"])),
             **parts,
         )
@@ -267,7 +267,7 @@ def _mapped(path: Path) -> Any:
     return found if found.size else np.array(found)
 
 
-def _sound(segment: Segment) -> bool:
+def _sound(segment: IndexSegment) -> bool:
     """The parts belong together; a torn folder is made anew rather than believed."""
     count, terms = len(segment.keys), len(segment.vocabulary)
     lists = [getattr(segment.facts, name) for name in _FACTS]

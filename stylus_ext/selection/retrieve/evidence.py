@@ -14,7 +14,7 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.prompt.phrases import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words, entry_names, name_phrases
 from stylus_ext.selection.retrieve.features import Features
-from stylus_ext.selection.retrieve.question import Question
+from stylus_ext.selection.retrieve.question import RetrievalQuery
 
 CLOSE = 0.3
 """Cosines below this say nothing about a short text."""
@@ -31,7 +31,7 @@ class Said:
     idf: dict[str, float]
 
     @classmethod
-    def of(cls, question: Question) -> Said:
+    def of(cls, question: RetrievalQuery) -> Said:
         words = question.words.words
         spans = tuple(frozenset(words[at] for at in line.tolist()) for line in question.lines)
         return cls(
@@ -43,7 +43,7 @@ class Said:
 
 
 def evidence(
-    entry: Entry, at: int, found: Features, question: Question, said: Said
+    entry: Entry, at: int, found: Features, question: RetrievalQuery, said: Said
 ) -> tuple[Evidence, dict[int, Evidence]]:
     """For the whole prompt, and for each task of which it says something, by the task's start."""
     names, triggers = (

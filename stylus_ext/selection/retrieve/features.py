@@ -15,15 +15,15 @@ from stylus_ext.selection.lexical import facts as fact
 from stylus_ext.selection.lexical.index import (
     NAME,
     TRIGGER,
-    Called,
     LexicalIndex,
-    Words,
+    NameMatches,
+    QueryWords,
     known,
     numbers_of,
 )
 from stylus_ext.selection.lexical.postings import Floats, Ints
-from stylus_ext.selection.lexical.segment import SATURATION, Segment
-from stylus_ext.selection.retrieve.question import Question
+from stylus_ext.selection.lexical.segment import SATURATION, IndexSegment
+from stylus_ext.selection.retrieve.question import RetrievalQuery
 
 TAG_WEIGHTS = np.array([0.67, 0.96, 0.83, 0.44, 1.55, 0.52, 0.09, 2.8, 0.44], dtype=np.float32)
 CAPTION_WEIGHTS = np.array([0.67, 0.58, 0.56, 4.8, 2.0, 0.95, 0.3, 1.15, 0.0], dtype=np.float32)
@@ -112,7 +112,7 @@ class Spoken:
     words: NDArray[np.bool_]
 
 
-def spoken(segments: Sequence[Segment], asked: Words, rows: Ints) -> Spoken:
+def spoken(segments: Sequence[IndexSegment], asked: QueryWords, rows: Ints) -> Spoken:
     best, second, mean, together, mass, rarest, count, number = np.zeros(
         (8, len(rows)), dtype=np.float32
     )
@@ -137,7 +137,7 @@ def spoken(segments: Sequence[Segment], asked: Words, rows: Ints) -> Spoken:
 
 
 def _fill(
-    out: Spoken, segment: Segment, asked: Words, inside: NDArray[np.int64], rows: Ints
+    out: Spoken, segment: IndexSegment, asked: QueryWords, inside: NDArray[np.int64], rows: Ints
 ) -> None:
     starts = segment.example_starts[rows]
     counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
@@ -228,7 +228,11 @@ class Features:
 
 
 def features(
-    question: Question, lexical: LexicalIndex, vectors: VectorIndex, rows: Ints, called: Called
+    question: RetrievalQuery,
+    lexical: LexicalIndex,
+    vectors: VectorIndex,
+    rows: Ints,
+    called: NameMatches,
 ) -> Features:
     words = question.words
     keys = lexical.keys_of(rows)
@@ -293,14 +297,14 @@ def tenth(scores: Floats) -> float:
     return float(np.partition(scores, len(scores) - ahead)[len(scores) - ahead]) if ahead else 0.0
 
 
-def _rarities(called: Called, rows: Ints) -> Iterator[Floats]:
+def _rarities(called: NameMatches, rows: Ints) -> Iterator[Floats]:
     rarity = called.masses / np.maximum(called.lengths, 1)
     yield _most(called, NAME, rows, rarity)
     yield _most(called, NAME, rows, called.lengths.astype(np.float32))
     yield _most(called, TRIGGER, rows, rarity)
 
 
-def _most(called: Called, kind: int, rows: Ints, values: Floats) -> Floats:
+def _most(called: NameMatches, kind: int, rows: Ints, values: Floats) -> Floats:
     """The most of a value over the names, or the triggers, that stand in the text."""
     out = np.zeros(len(rows), dtype=np.float32)
     if len(rows) and len(called.rows):
@@ -309,7 +313,9 @@ def _most(called: Called, kind: int, rows: Ints, values: Floats) -> Floats:
     return out
 
 
-def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called) -> Floats:
+def _exact(
+    question: RetrievalQuery, lexical: LexicalIndex, rows: Ints, called: NameMatches
+) -> Floats:
     """How much the words tell of a span that is just a name or trigger, word for word: who writes
     one alone means it.
     """
@@ -326,7 +332,7 @@ def _exact(question: Question, lexical: LexicalIndex, rows: Ints, called: Called
     return out
 
 
-def _coverage(question: Question, impacts: Floats) -> Floats:
+def _coverage(question: RetrievalQuery, impacts: Floats) -> Floats:
     """The share of what a span's words tell that stands in the card, strong fields counting
     most.
     """

@@ -19,9 +19,9 @@ from stylus_ext.core.family import (
     UNKNOWN,
     Compatibility,
     compatibility,
+    display_name,
     is_partial,
     partly,
-    spoken,
 )
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import Prompt
@@ -259,7 +259,7 @@ class Gate:
             if entry.family == UNKNOWN:
                 return (
                     "nobody says for which base model it was made, and you generate with"
-                    f" {spoken(self.family)}"
+                    f" {display_name(self.family)}"
                 )
             if is_partial(entry.family, self.family):
                 return (
@@ -267,8 +267,8 @@ class Gate:
                     " setting 'partial' allows them"
                 )
             return (
-                f"it was made for {spoken(entry.family)}, which does not work with"
-                f" {spoken(self.family)}"
+                f"it was made for {display_name(entry.family)}, which does not work with"
+                f" {display_name(self.family)}"
             )
         if self.only is not None and entry.key not in self.only:
             return "no file of it is in your LoRA folder"

@@ -18,13 +18,13 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Embedder, Hit, Query, Store, VectorIndex
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.lexical.facts import ALWAYS
-from stylus_ext.selection.lexical.index import Called, LexicalIndex, Words
+from stylus_ext.selection.lexical.index import LexicalIndex, NameMatches, QueryWords
 from stylus_ext.selection.lexical.postings import Floats, Ints
 from stylus_ext.selection.ranker import ranker
 from stylus_ext.selection.retrieve.evidence import Said, diverse, evidence
 from stylus_ext.selection.retrieve.features import Features, features
 from stylus_ext.selection.retrieve.filters import Gate
-from stylus_ext.selection.retrieve.question import Question, question
+from stylus_ext.selection.retrieve.question import RetrievalQuery, question
 
 
 def confidence(candidates: Sequence[Candidate]) -> float:
@@ -41,8 +41,8 @@ POOL_MIN_IDF = 0.7
 
 
 def pool(
-    question: Question, query: Query, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate
-) -> tuple[Ints, Called]:
+    question: RetrievalQuery, query: Query, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate
+) -> tuple[Ints, NameMatches]:
     called = lexical.called(question.words)
     allowed = np.flatnonzero(gate.open)
     if len(allowed) <= FEW:
@@ -58,10 +58,10 @@ def pool(
 
 
 def _by_words(
-    words: Words, lexical: LexicalIndex, allowed: NDArray[np.bool_], most: int
+    words: QueryWords, lexical: LexicalIndex, allowed: NDArray[np.bool_], most: int
 ) -> Iterator[NDArray[np.int64]]:
     telling = words.idf >= POOL_MIN_IDF
-    asked = Words(
+    asked = QueryWords(
         tuple(word for word, keep in zip(words.words, telling, strict=True) if keep),
         words.idf[telling],
     )
@@ -76,7 +76,7 @@ def _best(scores: Floats, most: int) -> NDArray[np.int64]:
     return some
 
 
-def _called(called: Called, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _called(called: NameMatches, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     mine = np.flatnonzero(allowed[called.rows])
     if len(mine) > MOST_CALLED:
         mine = mine[np.argsort(-called.masses[mine], kind="stable")[:MOST_CALLED]]
@@ -84,7 +84,7 @@ def _called(called: Called, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _by_vectors(
-    question: Question, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate, most: int
+    question: RetrievalQuery, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate, most: int
 ) -> Iterator[NDArray[np.int64]]:
     """Spans of captions search by themselves; of tag prompts only the whole, since their tags are
     words.
@@ -186,7 +186,7 @@ class HybridRetriever:
             tuple(refused[:MOST_REFUSED]),
         )
 
-    def _scores(self, found: Features, asked: Question) -> Floats:
+    def _scores(self, found: Features, asked: RetrievalQuery) -> Floats:
         return ranker().scores(found.values, asked.is_tags)
 
     def _ranked(
@@ -194,7 +194,7 @@ class HybridRetriever:
         query: Query,
         gate: Gate,
         lexical: LexicalIndex,
-        asked: Question,
+        asked: RetrievalQuery,
         found: Features,
         scores: Floats,
     ) -> tuple[list[Candidate], list[NearMiss]]:
@@ -230,7 +230,7 @@ class HybridRetriever:
         )
         return ranked, refused + aside
 
-    def _misfits(self, gate: Gate, lexical: LexicalIndex, called: Called) -> list[NearMiss]:
+    def _misfits(self, gate: Gate, lexical: LexicalIndex, called: NameMatches) -> list[NearMiss]:
         """Adapters that the prompt calls by name or trigger, or that the user wants always, but
         that the gate keeps out.
         """

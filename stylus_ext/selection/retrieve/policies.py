@@ -20,7 +20,7 @@ from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.lexical.postings import Floats
 from stylus_ext.selection.retrieve.features import Features
 from stylus_ext.selection.retrieve.hybrid import EntryMemory, HybridRetriever, Tools, confidence
-from stylus_ext.selection.retrieve.question import Question
+from stylus_ext.selection.retrieve.question import RetrievalQuery
 
 log = logging.getLogger(__name__)
 
@@ -82,21 +82,21 @@ def _whole(found: Candidates, ordered: Candidates) -> tuple[Candidate, ...]:
 class CosineRetriever(HybridRetriever):
     """The paper's: the cosine of the whole prompt with the whole card, and nothing else."""
 
-    def _scores(self, found: Features, asked: Question) -> Floats:  # noqa: ARG002
+    def _scores(self, found: Features, asked: RetrievalQuery) -> Floats:  # noqa: ARG002
         return found.values[:, 4]
 
 
 class LexicalRetriever(HybridRetriever):
     """Words alone: the card's fields and the best example."""
 
-    def _scores(self, found: Features, asked: Question) -> Floats:  # noqa: ARG002
+    def _scores(self, found: Features, asked: RetrievalQuery) -> Floats:  # noqa: ARG002
         return found.values[:, 0] + found.values[:, 1]
 
 
 class RandomRetriever(HybridRetriever):
     """By lot among what the others would look at; the same lot for the same prompt."""
 
-    def _scores(self, found: Features, asked: Question) -> Floats:
+    def _scores(self, found: Features, asked: RetrievalQuery) -> Floats:
         seed = hashlib.sha256(" ".join(asked.words.words).encode("utf-8", "surrogatepass")).digest()
         return np.random.default_rng(list(seed)).random(len(found.rows), dtype=np.float32)
 

@@ -14,7 +14,7 @@ from stylus_ext.core.ports import Embedder, Matrix, Query
 from stylus_ext.core.prompt import tokens as kinds
 from stylus_ext.core.prompt.phrases import Span, phrases, pieces, spans
 from stylus_ext.core.prompt.words import content_words
-from stylus_ext.selection.lexical.index import LexicalIndex, Words
+from stylus_ext.selection.lexical.index import LexicalIndex, QueryWords
 from stylus_ext.selection.ranker import cutter
 
 MOST_EMBEDDED_SPANS = 12
@@ -49,7 +49,7 @@ _KNOWN: dict[tuple[str, int], Matrix] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RetrievalQuery:
     """`lines[i]` says which words of `words` make span `i`; `span_vectors` belongs to the spans
     numbered in `embedded`.
 
@@ -62,7 +62,7 @@ class Question:
 
     is_tags: bool
     penned: bool  # with commas or brackets, as prompts have them and sentences seldom do
-    words: Words
+    words: QueryWords
     spans: tuple[Span, ...]
     lines: tuple[NDArray[np.int64], ...]
     vector: Matrix
@@ -77,7 +77,7 @@ class Question:
         return tuple(number for number in self.embedded if number < self.weighed)
 
 
-def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
+def question(query: Query, index: LexicalIndex, embedder: Embedder) -> RetrievalQuery:
     prompt = query.prompt
     said = ", ".join(phrase.text for phrase in phrases(prompt))[:LONGEST]
     content = ", ".join(piece.text for piece in pieces(prompt))[:LONGEST] or said
@@ -105,7 +105,7 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
         _usual(embedder, vector.shape[1]),
         {span: number for number, span in enumerate(found)},
     )
-    return Question(
+    return RetrievalQuery(
         prompt.is_tags,
         penned,
         weighed,
@@ -123,7 +123,7 @@ def question(query: Query, index: LexicalIndex, embedder: Embedder) -> Question:
 def _telling(
     found: Sequence[Span],
     lines: Sequence[NDArray[np.int64]],
-    weighed: Words,
+    weighed: QueryWords,
     among: range,
     most: int,
 ) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ def made(folder: Path, url: str, dimensions: int) -> tuple[set[str], int]:
     )
     stylus = open_stylus(folder, settings)
     try:
-        stylus.stock(Watch())
+        stylus.load_starter(Watch())
         number, notes = stylus.bring_in_step(Watch())
         assert notes == ()
         plan = stylus.plan(PlanRequest(PROMPT, settings=settings))

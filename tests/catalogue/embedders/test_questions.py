@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from stylus_ext.catalogue.embedders.questions import AGAIN_S, Noting, QuestionEmbedder
+from stylus_ext.catalogue.embedders.questions import AGAIN_S, NotingRetriever, QuestionEmbedder
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput, Note, Unavailable
 from stylus_ext.core.ports import Matrix, Query
@@ -110,11 +110,13 @@ def test_the_retrievers_answer_carries_the_note() -> None:
 
     query = Query(parse_prompt("a fox"), parse_prompt(""), Selection())
     away, there = Shaky(Unavailable("x")).questions(), Shaky().questions()
-    assert [note.code for note in Noting(Asking(away), away).find(query).notes] == [
+    assert [note.code for note in NotingRetriever(Asking(away), away).find(query).notes] == [
         "other",
         "no_encoder",
     ]
-    assert [note.code for note in Noting(Asking(there), there).find(query).notes] == ["other"]
+    assert [note.code for note in NotingRetriever(Asking(there), there).find(query).notes] == [
+        "other"
+    ]
 
 
 def test_zeros_are_like_nothing() -> None:

@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.embedders.questions import Recent
+from stylus_ext.catalogue.embedders.questions import VectorCache
 from stylus_ext.core.ports import Matrix
 from tests.fakes import BagEmbedder
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=12))
 def test_whatever_is_remembered_the_answer_is_the_same(rounds: list[list[str]]) -> None:
-    recent, bag, plain = Recent(3), BagEmbedder(dimensions=8), BagEmbedder(dimensions=8)
+    recent, bag, plain = VectorCache(3), BagEmbedder(dimensions=8), BagEmbedder(dimensions=8)
     for texts in rounds:
         assert np.array_equal(recent.embed(texts, bag.embed), plain.embed(texts))
     assert len(recent._kept) <= 3
@@ -27,7 +27,7 @@ def test_the_oldest_is_forgotten_first() -> None:
         asked.append(list(texts))
         return bag.embed(texts)
 
-    recent = Recent(2)
+    recent = VectorCache(2)
     for text in ("a", "b", "a", "c", "a", "b"):
         recent.embed([text], make)
     assert asked == [["a"], ["b"], ["c"], ["b"]]

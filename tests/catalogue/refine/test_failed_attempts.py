@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stylus_ext.catalogue.refine.failed_attempts import Attempts
+from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
 
 DAY = 86_400.0
 
@@ -37,8 +37,8 @@ class Clock:
 def test_three_tries_and_then_none_for_a_month() -> None:
     notebook, clock = Notebook(), Clock()
 
-    def attempts() -> Attempts:
-        return Attempts(notebook, "failed", clock=clock)
+    def attempts() -> FailedAttempts:
+        return FailedAttempts(notebook, "failed", clock=clock)
 
     for _ in range(3):
         assert attempts().may("a", "one")
@@ -52,7 +52,7 @@ def test_three_tries_and_then_none_for_a_month() -> None:
 
 
 def test_another_content_begins_anew() -> None:
-    attempts = Attempts(Notebook(), "failed", cap=1)
+    attempts = FailedAttempts(Notebook(), "failed", cap=1)
     attempts.failed("a", "one")
     assert not attempts.may("a", "one")
     assert attempts.may("a", "two")
@@ -62,17 +62,17 @@ def test_another_content_begins_anew() -> None:
 
 def test_a_success_forgets_the_failures() -> None:
     notebook = Notebook()
-    attempts = Attempts(notebook, "failed", cap=1)
+    attempts = FailedAttempts(notebook, "failed", cap=1)
     attempts.failed("a", "one")
     attempts.succeeded("a")
     assert attempts.may("a", "one")
-    assert Attempts(notebook, "failed", cap=1).may("a", "one")
+    assert FailedAttempts(notebook, "failed", cap=1).may("a", "one")
 
 
 def test_each_name_has_its_own() -> None:
     notebook = Notebook()
-    Attempts(notebook, "here", cap=1).failed("a", "one")
-    assert Attempts(notebook, "there", cap=1).may("a", "one")
+    FailedAttempts(notebook, "here", cap=1).failed("a", "one")
+    assert FailedAttempts(notebook, "there", cap=1).may("a", "one")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_each_name_has_its_own() -> None:
 )
 def test_what_nobody_can_read_is_forgotten(text: str) -> None:
     notebook = Notebook({"failed": text})
-    attempts = Attempts(notebook, "failed", cap=1)
+    attempts = FailedAttempts(notebook, "failed", cap=1)
     assert attempts.may("a", "one")
     attempts.failed("a", "one")
-    assert not Attempts(notebook, "failed", cap=1).may("a", "one")
+    assert not FailedAttempts(notebook, "failed", cap=1).may("a", "one")

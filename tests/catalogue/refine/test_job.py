@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.refine.failed_attempts import Attempts
+from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
 from stylus_ext.catalogue.refine.job import RefineCatalogue
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.refresh import RefreshCatalogue
@@ -137,7 +137,7 @@ class Home:
         return self.work(reader)(RefineLimits(**limits), watch or Watch())
 
     def work(self, reader: Reader) -> RefineCatalogue:
-        attempts = Attempts(self.store.memory, "refine.failed", clock=self.attempts_at)
+        attempts = FailedAttempts(self.store.memory, "refine.failed", clock=self.attempts_at)
         return RefineCatalogue(self.store, reader, attempts, nullcontext(), lambda check: check())
 
     def sources(self) -> dict[str, str]:

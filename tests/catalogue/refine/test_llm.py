@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from stylus_ext.catalogue.refine.llm import ChatRefiner
-from stylus_ext.catalogue.refine.llm_prompt import Pictures
+from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.refining import Expense, NotRefined
@@ -41,10 +41,10 @@ def picture(color: str = "red", size: tuple[int, int] = (900, 700)) -> bytes:
 
 @contextmanager
 def refiner(
-    service: ChatService, pictures: Pictures | None = None, price: Price | None = None
+    service: ChatService, pictures: CardImages | None = None, price: Price | None = None
 ) -> Iterator[ChatRefiner]:
     client = ChatClient(ChatEndpoint(service.url, "seer-1", price=price))
-    made = ChatRefiner(client, pictures or Pictures(0, Thumbnails()), deadline_s=20)
+    made = ChatRefiner(client, pictures or CardImages(0, Thumbnails()), deadline_s=20)
     try:
         yield made
     finally:
@@ -95,7 +95,7 @@ def test_pictures_go_small_with_their_prompts(seer: ChatService, tmp_path: Path)
             Example("nothing there", None, str(tmp_path / "gone.png")),
         ),
     )
-    with refiner(seer, Pictures(2, Thumbnails())) as one:
+    with refiner(seer, CardImages(2, Thumbnails())) as one:
         one.describe(card, lambda: None)
     shown = images(seer)
     assert [Image.open(io.BytesIO(data)).size for data in shown] == [(512, 398)] * 2
@@ -109,7 +109,7 @@ def test_a_model_without_eyes_is_asked_by_text_alone_from_then_on(
     (tmp_path / "one.png").write_bytes(picture())
     card = make_card(7, "Rainy Alley", preview=str(tmp_path / "one.png"))
     seer.refuses.add("images")
-    with refiner(seer, Pictures(3, Thumbnails())) as one:
+    with refiner(seer, CardImages(3, Thumbnails())) as one:
         before = one.estimate(card)
         assert one.describe(card, lambda: None).description.text
         asked = len(seer.seen)
@@ -132,7 +132,7 @@ def test_pictures_from_a_service_that_is_allowed(seer: ChatService) -> None:
             preview=f"{files.api}/1.png",
             examples=(Example("far", None, "https://elsewhere.example/2.png"),),
         )
-        with refiner(seer, Pictures(3, small, remote)) as one:
+        with refiner(seer, CardImages(3, small, remote)) as one:
             assert one.describe(card, lambda: None).description.text
     assert len(images(seer)) == 1
     assert "elsewhere" not in json.dumps(seer.seen[0].body["messages"][-1]["content"])
@@ -161,7 +161,7 @@ def test_pictures_are_fetched_before_the_turn_and_nothing_is_asked_outside_of_it
 
         small = Thumbnails()
         with refiner(
-            seer, Pictures(3, small, RemotePictures(small, origins=frozenset({files.api})))
+            seer, CardImages(3, small, RemotePictures(small, origins=frozenset({files.api})))
         ) as one:
             one.describe(card, lambda: None, turn)
     assert turns == [(0, 1), (0, 1)], "with the picture, and without it"
@@ -180,13 +180,13 @@ def test_what_a_turn_raises_is_let_through_and_nobody_is_asked(seer: ChatService
 def test_a_service_that_is_away_costs_no_description(seer: ChatService) -> None:
     remote = RemotePictures(Thumbnails(), origins=frozenset({"http://127.0.0.1:9"}))
     examples = tuple(Example(f"p{at}", None, f"http://127.0.0.1:9/{at}.png") for at in range(9))
-    with refiner(seer, Pictures(3, Thumbnails(), remote)) as one:
+    with refiner(seer, CardImages(3, Thumbnails(), remote)) as one:
         assert one.describe(make_card(7, examples=examples), lambda: None).description.text
     assert images(seer) == []
 
 
 def test_relative_previews_and_odd_places_are_not_read(seer: ChatService) -> None:
-    with refiner(seer, Pictures(3, Thumbnails())) as one:
+    with refiner(seer, CardImages(3, Thumbnails())) as one:
         for place in (
             "one.png",
             "../one.png",
@@ -230,7 +230,7 @@ def test_a_refusal_and_junk_are_the_cards_trouble(seer: ChatService) -> None:
 def test_a_server_that_is_away_is_not(seer: ChatService) -> None:
     client = ChatClient(ChatEndpoint("http://127.0.0.1:9", "m"))
     with pytest.raises(ChatUnavailable):
-        ChatRefiner(client, Pictures(0, Thumbnails()), deadline_s=3).describe(CARD, lambda: None)
+        ChatRefiner(client, CardImages(0, Thumbnails()), deadline_s=3).describe(CARD, lambda: None)
     client.close()
 
 

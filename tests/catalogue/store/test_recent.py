@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.store.entries import Recent
+from stylus_ext.catalogue.store.entries import EntryCache
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
@@ -26,7 +26,7 @@ def test_only_so_many_are_held_and_those_read_last_stay(tmp_path: Path) -> None:
     store.write(make_entry(number, f"Entry {number}") for number in range(10))
     store.close()
     database, _ = open_catalogue(Opening(tmp_path))
-    recent = Recent(most=3)
+    recent = EntryCache(most=3)
     with database.snapshot() as connection:
         first = recent.entries_at(connection, ["civitai:0"])["civitai:0"]
         recent.entries_at(connection, ["civitai:1", "civitai:2", "civitai:77"])

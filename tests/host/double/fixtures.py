@@ -35,13 +35,13 @@ def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     host.start()
     from stylus_ext.host import compat, planner
     from stylus_ext.host.checkpoint import Remembered
-    from stylus_ext.host.planner import Desk, Desks
+    from stylus_ext.host.planner import Planner, PlannerRegistry
     from tests.host.double.planner import SmallClient, SmallEngine
 
     engine, client = SmallEngine(), SmallClient()
-    desk = Desk(
+    desk = Planner(
         engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
     )
-    monkeypatch.setattr(planner, "desks", Desks(lambda _: desk))
+    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
     yield Stage(host, engine, client, desk)
     assert host.errors == []

@@ -11,13 +11,13 @@ from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Tag, Task
-from stylus_ext.core.corrections import Corrections, Kept, Limits, corrected
+from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note, Unavailable
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan, to_json, unchanged
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.core.tags import Sheet, write_tags
+from stylus_ext.core.tags import TagInputs, write_tags
 from stylus_ext.host.engine.setup_state import (
     EngineReport,
     EngineState,
@@ -188,7 +188,7 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
     masks = choose_masks(
         composition, settings.diversity.scheme, payload["seeds"], payload["batch_size"]
     )
-    sheet = Sheet(prompt, negative, composition, tags, settings)
+    sheet = TagInputs(prompt, negative, composition, tags, settings)
     written = [write_tags(sheet, mask) for mask in masks]
     if not picks:
         notes = [
@@ -219,7 +219,7 @@ def _corrected(
     if not words:
         return composition, []
     keys = {name: frozenset(map(AdapterKey.parse, words[name])) for name in ("reject", "swap")}
-    kept = tuple(Kept(**{**one, "key": AdapterKey.parse(one["key"])}) for one in words["keep"])
+    kept = tuple(KeptPick(**{**one, "key": AdapterKey.parse(one["key"])}) for one in words["keep"])
     said = Corrections(keys["reject"], keys["swap"], kept, words["only"])
     found = {
         one.key: Pick(
@@ -227,7 +227,7 @@ def _corrected(
         )
         for one in kept
     }
-    return corrected(composition, said, found, (), Limits.of(settings.selection, 0), text), []
+    return corrected(composition, said, found, (), PickLimits.of(settings.selection, 0), text), []
 
 
 def gone() -> Unavailable:

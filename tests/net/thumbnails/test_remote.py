@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
-from stylus_ext.net import BadAnswer, Http, Limits, Refusal, Unreachable
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, TimeLimits, Unreachable
 from stylus_ext.net.images import NotAPicture, Thumbnails
 from stylus_ext.net.thumbnails import ORIGINS, RemotePictures
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.net.thumbnails.making import picture
 
-QUICK = Limits(tries=1, stall_s=1.0, total_s=2.0, connect_s=2.0)
+QUICK = TimeLimits(tries=1, stall_s=1.0, total_s=2.0, connect_s=2.0)
 PNG = {"Content-Type": "image/png"}
 
 
@@ -142,7 +142,7 @@ def test_a_client_for_some_origins_asks_no_other(service: CivitaiService) -> Non
             NotAPicture,
             "text/html",
         ),
-        (Fault("/pic", status=404), Refusal, "404"),
+        (Fault("/pic", status=404), HttpRefusal, "404"),
         (
             Fault("/pic", status=200, body=picture(), headers=PNG, cut_at=5),
             Unreachable,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stylus_ext.core.composition import Candidates, Composition
-from stylus_ext.core.ports import Query, Terms
+from stylus_ext.core.ports import PlanContext, Query
 from stylus_ext.llm import ChatClient, ChatEndpoint
 from stylus_ext.selection.compose.llm import ChatComposer, ChatRules
 from tests.chat_service.composing import answers, sensible
@@ -34,7 +34,7 @@ class Salon:
         left: float | None = None,
         **limits: Any,
     ) -> tuple[Query, Candidates]:
-        asked = replace(query(prompt, negative, **limits), terms=Terms(seed, lambda: left))
+        asked = replace(query(prompt, negative, **limits), terms=PlanContext(seed, lambda: left))
         return asked, self.house.find(prompt, negative, **limits)
 
     def compose(self, prompt: str, composer: ChatComposer | None = None, **how: Any) -> Composition:

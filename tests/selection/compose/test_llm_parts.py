@@ -19,11 +19,11 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.settings import Selection
-from stylus_ext.llm import Question
+from stylus_ext.llm import ChatRequest
 from stylus_ext.selection.compose.llm_prompt import (
     COMPOSITION,
     PRUNING,
-    Shown,
+    ShownCards,
     rules,
     shown,
     stricter,
@@ -98,13 +98,13 @@ def found(
     return Candidate(make_entry(number, name, **more), sure, Evidence(0.5, 0.5, sure=sure), local)  # type: ignore[arg-type]
 
 
-def show(*candidates: Candidate, most: int = 24, **limits: object) -> Shown:
+def show(*candidates: Candidate, most: int = 24, **limits: object) -> ShownCards:
     prompt = parse_prompt(PROMPT)
     asked = Query(prompt, parse_prompt(""), replace(Selection(), **limits))  # type: ignore[arg-type]
     return shown(asked, Candidates(candidates, spans(prompt)), most)
 
 
-def names(them: Shown) -> list[str]:
+def names(them: ShownCards) -> list[str]:
     return [one.entry.card.name for one in them.candidates]
 
 
@@ -216,7 +216,7 @@ def test_a_task_named_twice_is_one() -> None:
     assert (tasks, told) == (["castle"], [])
 
 
-ASK = Question("s", "u", schema=COMPOSITION, schema_name="composition", seed=1)
+ASK = ChatRequest("s", "u", schema=COMPOSITION, schema_name="composition", seed=1)
 
 
 def test_answers_are_found_again_after_a_restart_and_are_the_users_alone(tmp_path: Path) -> None:

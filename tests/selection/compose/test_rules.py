@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, NearMiss
 from stylus_ext.core.entry import Edits, State
-from stylus_ext.core.naming import NO_NAMES, Called, Names
+from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
@@ -240,7 +240,7 @@ class TestTheUsersOwn:
         pot = found(prompt, 3, "Teapot", "teapot", kind="style", sure=0.7)
         asked = replace(
             query(prompt, max_styles=1),
-            names=Names.of([Called(own.key, "coppertrain", "Rails of 1900")]),
+            names=TagNames.of([FileNames(own.key, "coppertrain", "Rails of 1900")]),
         )
         composition = RuleComposer().compose(
             asked, Candidates((own, other, pot), spans(asked.prompt), 0.9)
@@ -252,7 +252,7 @@ class TestTheUsersOwn:
         assert "1 style is" in reason(composition, "Teapot")
         assert names(
             RuleComposer().compose(
-                replace(asked, names=NO_NAMES), Candidates((own,), spans(asked.prompt))
+                replace(asked, names=NO_TAG_NAMES), Candidates((own,), spans(asked.prompt))
             )
         ) == ["Copper Train"]
 

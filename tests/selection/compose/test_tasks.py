@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Candidate, Evidence, Task
-from stylus_ext.core.naming import Called, Names
+from stylus_ext.core.naming import FileNames, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.tasks import (
-    Own,
+    UserAdapters,
     best_span,
     merged,
     own_tags,
@@ -74,7 +74,7 @@ class TestOwnTags:
     def test_so_does_an_alias_and_a_stem_goes_before_it(self) -> None:
         prompt = f"{PROMPT} <lora:Weather:1>"
         known = candidate({at("fog"): Evidence(0.5, 0.5)}, "my file")
-        names = Names.of([Called(known.key, "my file", "Weather")])
+        names = TagNames.of([FileNames(known.key, "my file", "Weather")])
         found = taken(tasks(prompt), [known], own_tags(asked(prompt)), names)
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
             "fog": "Weather"
@@ -92,10 +92,10 @@ class TestOwnTags:
         known = make_entry(1, files=(LocalFile("a/x", "x", 1, 1), LocalFile("b/y", "y", 1, 1)))
         for name, own in (("x", True), ("y", True), ("z", True), ("w", False)):
             query = replace(
-                asked(f"sky <lora:{name}:1>"), names=Names.of([Called(known.key, "x", "z")])
+                asked(f"sky <lora:{name}:1>"), names=TagNames.of([FileNames(known.key, "x", "z")])
             )
-            assert Own.of(query).has(known) is own
-        assert not Own.of(asked("sky")).has(known)
+            assert UserAdapters.of(query).has(known) is own
+        assert not UserAdapters.of(asked("sky")).has(known)
 
     def test_an_unknown_one_goes_by_its_words(self) -> None:
         prompt = f"{PROMPT} <lora:Copper_Train_v2:1> <lora:zorblax:1>"

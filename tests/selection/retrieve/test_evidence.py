@@ -14,11 +14,11 @@ from stylus_ext.selection.retrieve.features import (
     features,
 )
 from stylus_ext.selection.retrieve.hybrid import confidence
-from stylus_ext.selection.retrieve.question import MOST_EMBEDDED_SPANS, Question, question
+from stylus_ext.selection.retrieve.question import MOST_EMBEDDED_SPANS, RetrievalQuery, question
 from tests.selection.retrieve.house import House, query
 
 
-def asked(house: House, prompt: str) -> tuple[Question, Features, dict[str, int]]:
+def asked(house: House, prompt: str) -> tuple[RetrievalQuery, Features, dict[str, int]]:
     lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
     put = question(query(prompt), lexical, house.embedder)
     rows = np.arange(len(lexical.alive), dtype=np.int32)

@@ -4,7 +4,14 @@ refusals come out.
 
 from __future__ import annotations
 
-from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiCatalogue, Offer, offer_of
-from stylus_ext.catalogue.sources.civitai.client import CIVITAI_KEY, Civitai, download_refusal
+from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiCatalogue, CivitaiOffer, offer_of
+from stylus_ext.catalogue.sources.civitai.client import CIVITAI_KEY, CivitaiClient, download_refusal
 
-__all__ = ["CIVITAI_KEY", "Civitai", "CivitaiCatalogue", "Offer", "download_refusal", "offer_of"]
+__all__ = [
+    "CIVITAI_KEY",
+    "CivitaiClient",
+    "CivitaiCatalogue",
+    "CivitaiOffer",
+    "download_refusal",
+    "offer_of",
+]

@@ -24,10 +24,10 @@ from stylus_ext.catalogue.sources.civitai.client import (
     MOST_HASHES_FOR_IDS,
     MOST_ON_A_PAGE,
     TYPES,
-    Civitai,
-    Missing,
+    CivitaiClient,
+    CivitaiNotFound,
+    CivitaiUnavailable,
     NotGiven,
-    Trouble,
 )
 from stylus_ext.catalogue.sources.civitai.versions import (
     NOT_A_LORA,
@@ -63,7 +63,7 @@ def _now() -> datetime:
 class CivitaiCatalogue:
     name = "Civitai"
 
-    def __init__(self, civitai: Civitai, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, civitai: CivitaiClient, now: Callable[[], datetime] = _now) -> None:
         self._civitai = civitai
         self._now = now
 
@@ -73,7 +73,7 @@ class CivitaiCatalogue:
             return wanted
         try:
             known = {one.casefold(): one for one in self._civitai.base_models(check)}
-        except Missing:  # a mirror that has no such list
+        except CivitaiNotFound:  # a mirror that has no such list
             known = {}
         if not known:
             return wanted
@@ -158,7 +158,7 @@ class CivitaiCatalogue:
     def _ids(self, sha256s: Sequence[str], check: Check) -> dict[str, int]:
         try:
             return self._civitai.ids_by_hash(sha256s, check)
-        except Missing:  # a mirror that does not have this path
+        except CivitaiNotFound:  # a mirror that does not have this path
             return dict.fromkeys(sha256s, 0)
 
     def _models(self, ids: Sequence[int | None], check: Check) -> dict[int | None, Json]:
@@ -181,7 +181,7 @@ class CivitaiCatalogue:
             return with_examples(
                 card, self._civitai.pictures(int(card.key.value), _PICTURES, check)
             )
-        except (NotGiven, Trouble, InvalidInput, BadAnswer) as refused:
+        except (NotGiven, CivitaiUnavailable, InvalidInput, BadAnswer) as refused:
             logger.info("no example pictures of %s: %s", card.key, refused)
             return card
 
@@ -249,7 +249,7 @@ def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CivitaiOffer:
     """`sha256` is empty where Civitai has none; `scanned` is true where both scanners said Success,
     false where one did not,
 
@@ -269,8 +269,8 @@ class Offer:
 
 
 def offer_of(
-    civitai: Civitai, version_id: int, now: datetime, check: Check, *, scans: bool = True
-) -> Offer:
+    civitai: CivitaiClient, version_id: int, now: datetime, check: Check, *, scans: bool = True
+) -> CivitaiOffer:
     """`mini` says most of it; the scans are asked for apart, unless the caller knows them."""
     mini = _mini(civitai, version_id, check)
     whole: Mapping[str, object] = civitai.version(version_id, check) if scans or not mini else {}
@@ -280,7 +280,7 @@ def offer_of(
     )
     said: Mapping[str, object] = {} if other else mini
     file = chosen(whole, digest(table(said.get("hashes")).get("SHA256")))
-    return Offer(
+    return CivitaiOffer(
         version_id=version_id,
         file=name(said.get("fileName")) or (file.name if file else ""),
         size=in_bytes(said.get("size")) or (file.size if file else 0),
@@ -293,13 +293,13 @@ def offer_of(
     )
 
 
-def _mini(civitai: Civitai, version_id: int, check: Check) -> Mapping[str, object]:
+def _mini(civitai: CivitaiClient, version_id: int, check: Check) -> Mapping[str, object]:
     """Empty at a mirror that does not have this path; what the version itself is not there for is
     told by asking for that.
     """
     try:
         return civitai.mini(version_id, check)
-    except Missing:
+    except CivitaiNotFound:
         return {}
 
 

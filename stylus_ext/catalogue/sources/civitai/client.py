@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
 from stylus_ext.core.sources import Check, CursorLost
-from stylus_ext.net import Http, KeyName, Refusal, origin_of
+from stylus_ext.net import Http, HttpRefusal, KeyName, origin_of
 from stylus_ext.net.values import identity, name, rows, table, text
 
 HOW_TO_ENTER = (
@@ -48,7 +48,7 @@ class Archived(NotGiven):
     code = "archived"
 
 
-class Missing(NotGiven):
+class CivitaiNotFound(NotGiven):
     code = "missing"
 
 
@@ -60,17 +60,17 @@ class Region(NotGiven):
     code = "region"
 
 
-class TooMany(Unavailable):
+class CivitaiRateLimited(Unavailable):
     """Later it may be given."""
 
     code = "too_many"
 
 
-class Trouble(Unavailable):
+class CivitaiUnavailable(Unavailable):
     code = "trouble"
 
 
-def download_refusal(refusal: Refusal, what: str, *, has_key: bool) -> StylusError:
+def download_refusal(refusal: HttpRefusal, what: str, *, has_key: bool) -> StylusError:
     """What a user is told when `what` (the name of an adapter) cannot be downloaded."""
     error: StylusError
     if refusal.status == HTTPStatus.UNAUTHORIZED:
@@ -78,7 +78,7 @@ def download_refusal(refusal: Refusal, what: str, *, has_key: bool) -> StylusErr
     elif refusal.status == HTTPStatus.FORBIDDEN:
         error = _forbidden(refusal, what)
     elif refusal.status == HTTPStatus.NOT_FOUND:
-        error = Missing(
+        error = CivitaiNotFound(
             f"Civitai does not have {what} any more: it was removed, unpublished, or is not given"
             " to anybody."
         )
@@ -87,7 +87,7 @@ def download_refusal(refusal: Refusal, what: str, *, has_key: bool) -> StylusErr
             f"{what} is archived on Civitai: its page is there, its file cannot be downloaded."
         )
     elif refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
-        error = TooMany(
+        error = CivitaiRateLimited(
             f"Civitai gives no more downloads for now, so {what} was not fetched.{_later(refusal)}"
         )
     else:
@@ -95,7 +95,7 @@ def download_refusal(refusal: Refusal, what: str, *, has_key: bool) -> StylusErr
     return error
 
 
-def api_refusal(refusal: Refusal, asked: str) -> StylusError:
+def api_refusal(refusal: HttpRefusal, asked: str) -> StylusError:
     """The same for a question, named by `asked`: "a page of its catalogue"."""
     if refusal.status in (
         HTTPStatus.BAD_REQUEST,
@@ -118,13 +118,13 @@ def api_refusal(refusal: Refusal, asked: str) -> StylusError:
             " again later."
         )
     if refusal.status == HTTPStatus.NOT_FOUND:
-        return Missing(f"Civitai does not have {asked}.")
+        return CivitaiNotFound(f"Civitai does not have {asked}.")
     if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return TooMany(f"Civitai was asked too often.{_later(refusal)}")
+        return CivitaiRateLimited(f"Civitai was asked too often.{_later(refusal)}")
     return _of_any(refusal, f"It was asked for {asked}")
 
 
-def _unauthorized(refusal: Refusal, what: str, has_key: bool) -> StylusError:
+def _unauthorized(refusal: HttpRefusal, what: str, has_key: bool) -> StylusError:
     if "disabled downloads" in refusal.said.casefold():
         return DownloadsDisabled(
             f"The creator of {what} has disabled downloads; it can be used on Civitai's own pages"
@@ -140,7 +140,7 @@ def _unauthorized(refusal: Refusal, what: str, has_key: bool) -> StylusError:
     )
 
 
-def _forbidden(refusal: Refusal, what: str) -> StylusError:
+def _forbidden(refusal: HttpRefusal, what: str) -> StylusError:
     body = table(refusal.body)
     if "early access" in f"{name(body.get('error'))} {refusal.said}".casefold():
         deadline = name(body.get("deadline"))[:10]
@@ -151,11 +151,11 @@ def _forbidden(refusal: Refusal, what: str) -> StylusError:
     return Forbidden(f"Civitai forbids the download of {what} to this account or network.")
 
 
-def _of_any(refusal: Refusal, said: str) -> StylusError:
+def _of_any(refusal: HttpRefusal, said: str) -> StylusError:
     if refusal.status == _REGION:
         return Region(f"Civitai may not answer in your region. {said}.")
     if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Trouble(
+        return CivitaiUnavailable(
             f"Civitai has trouble just now (status {refusal.status}). {said}. Try again later."
         )
     return NotGiven(
@@ -164,7 +164,7 @@ def _of_any(refusal: Refusal, said: str) -> StylusError:
     )
 
 
-def _later(refusal: Refusal) -> str:
+def _later(refusal: HttpRefusal) -> str:
     if refusal.retry_after is None:
         return " Try again later; a daily limit is over tomorrow."
     minutes = max(1, round(refusal.retry_after / 60))
@@ -189,7 +189,7 @@ class Models:
     cursor: str | None
 
 
-class Civitai:
+class CivitaiClient:
     """`url` is the service's origin, `files_url` that of its files where it is another (civitai.red
     sends on whoever wants one, and a key does not go with him): addresses are built from them and
     never taken from answers.
@@ -270,7 +270,7 @@ class Civitai:
         try:
             with _told("a file by its hash"):
                 return table(self._get(f"model-versions/by-hash/{digest}", {}, check))
-        except Missing:
+        except CivitaiNotFound:
             return None
 
     def pictures(self, version_id: int, limit: int, check: Check) -> tuple[Json, ...]:
@@ -318,7 +318,7 @@ class Civitai:
 def _told(asked: str) -> Iterator[None]:
     try:
         yield
-    except Refusal as refusal:
+    except HttpRefusal as refusal:
         raise api_refusal(refusal, asked) from refusal
 
 

@@ -10,6 +10,6 @@ from __future__ import annotations
 
 from stylus_ext.catalogue.sources.hugging_face.catalogue import HubCatalogue, HubSource
 from stylus_ext.catalogue.sources.hugging_face.client import HUB_KEY, Hub
-from stylus_ext.catalogue.sources.hugging_face.files import Place
+from stylus_ext.catalogue.sources.hugging_face.files import HubLocation
 
-__all__ = ["HUB_KEY", "Hub", "HubCatalogue", "HubSource", "Place"]
+__all__ = ["HUB_KEY", "Hub", "HubCatalogue", "HubSource", "HubLocation"]

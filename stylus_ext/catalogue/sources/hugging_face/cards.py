@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from stylus_ext.catalogue.sources.hugging_face.files import (
     HubFile,
-    Place,
+    HubLocation,
     is_commit,
     is_path,
     is_repository,
@@ -326,7 +326,7 @@ def _card(
             PurePosixPath(file.path).name,
             file.size,
             file.sha256,
-            Place(repository.name, repository.revision, file.path).url(),
+            HubLocation(repository.name, repository.revision, file.path).url(),
         ),
     )
 
@@ -344,10 +344,10 @@ def _address(repository: Repository, picture: str) -> str:
     """Of a picture in the repository itself; elsewhere may be anything."""
     path = picture.removeprefix("./")
     if path.startswith("https://"):
-        place = Place.of(path)
+        place = HubLocation.of(path)
         path = place.path if place is not None and place.repository == repository.name else ""
     fits = path.casefold().endswith(_SHOWN) and is_path(path) and "://" not in path
-    return Place(repository.name, repository.revision, path).url() if fits else ""
+    return HubLocation(repository.name, repository.revision, path).url() if fits else ""
 
 
 def _licence(head: Json) -> str:

@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from stylus_ext.catalogue.sources.hugging_face.cards import cards_of, repository_of, withheld
-from stylus_ext.catalogue.sources.hugging_face.client import Hub, Missing, refused
+from stylus_ext.catalogue.sources.hugging_face.client import Hub, HubNotFound, refused
 from stylus_ext.catalogue.sources.hugging_face.files import (
     MAIN,
     NO_FILE,
     SUFFIX,
     HubFile,
-    Place,
+    HubLocation,
     hub_file,
     loras,
 )
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import family_of, parse_family
-from stylus_ext.core.fetching import NotFetched, Offer, called
+from stylus_ext.core.fetching import DownloadOffer, NotFetched, called
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
-from stylus_ext.net import Refusal
+from stylus_ext.net import HttpRefusal
 from stylus_ext.net.values import name, rows, table, text
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class HubCatalogue:
             return [NO_FILE]
         try:
             files = loras(self._hub.files(repository.name, repository.revision, check))
-        except Missing as gone:
+        except HubNotFound as gone:
             logger.info("%s: %s", repository.name, gone)
             return [GONE]
         if isinstance(files, str):
@@ -141,13 +141,13 @@ class HubSource:
 
     @staticmethod
     def has(card: AdapterCard) -> bool:
-        return card.remote is not None and Place.of(card.remote.url) is not None
+        return card.remote is not None and HubLocation.of(card.remote.url) is not None
 
-    def offer(self, card: AdapterCard, check: Check) -> Offer:
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
         """Where the history was rewritten, the same file may still lie where it lay; another one is
         not what was asked for.
         """
-        stated = Place.of(card.remote.url) if card.remote is not None else None
+        stated = HubLocation.of(card.remote.url) if card.remote is not None else None
         if stated is None:
             raise NotFetched(
                 "no_source",
@@ -160,7 +160,7 @@ class HubSource:
             row = self.hub.file(place, called(card), check) or {}
             file = hub_file(row)
             if file is not None and self._is_it(file, card):
-                return Offer(
+                return DownloadOffer(
                     PurePosixPath(file.path).name,
                     file.size,
                     file.sha256,
@@ -174,9 +174,9 @@ class HubSource:
                 f"{called(card)} is another file on Hugging Face now. Read its catalogue again with"
                 " `catalogue sync --afresh`.",
             )
-        raise Missing(f"Hugging Face does not have the file of {called(card)} any more.")
+        raise HubNotFound(f"Hugging Face does not have the file of {called(card)} any more.")
 
-    def refused(self, refusal: Refusal, card: AdapterCard) -> StylusError:
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
         return refused(refusal, called(card), has_key=self.hub.has_key)
 
     @staticmethod

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote, urlsplit
 
-from stylus_ext.catalogue.sources.hugging_face.files import HOME, Place
+from stylus_ext.catalogue.sources.hugging_face.files import HOME, HubLocation
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.sources import Check, CursorLost
-from stylus_ext.net import Http, KeyName, Refusal, Unreachable, origin_of
+from stylus_ext.net import Http, HttpRefusal, KeyName, Unreachable, origin_of
 from stylus_ext.net.values import name, rows, table
 
 HOW_TO_ENTER = (
@@ -31,31 +31,31 @@ GATED, NO_REPOSITORY, NO_REVISION, NO_FILE = (
 _NOT_THERE = (NO_REPOSITORY, NO_REVISION, NO_FILE)
 
 
-class Missing(NotFetched):
+class HubNotFound(NotFetched):
     """The hub has no such repository, commit or file, or shows it to its owner alone."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__("missing", sentence)
 
 
-class TooMany(Unavailable):
+class HubRateLimited(Unavailable):
     """Later it may be given."""
 
     code = "too_many"
 
 
-class Trouble(Unavailable):
+class HubUnavailable(Unavailable):
     code = "trouble"
 
 
-def refused(refusal: Refusal, what: str, *, has_key: bool) -> StylusError:
+def refused(refusal: HttpRefusal, what: str, *, has_key: bool) -> StylusError:
     """`what` is what was wanted: the name of an adapter, or "a page of its catalogue"."""
     status, reason = refusal.status, refusal.reason
     error: StylusError
     if reason == GATED:
         error = _gated(what, has_key=has_key)
     elif reason in _NOT_THERE or status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        error = Missing(
+        error = HubNotFound(
             f"Hugging Face does not have {what} any more, or shows it to its owner alone."
         )
     elif status == HTTPStatus.UNAUTHORIZED:
@@ -72,11 +72,11 @@ def refused(refusal: Refusal, what: str, *, has_key: bool) -> StylusError:
             " words and the tag."
         )
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
-        error = TooMany(
+        error = HubRateLimited(
             f"Hugging Face was asked too often, so it did not give {what}.{_later(refusal)}"
         )
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        error = Trouble(
+        error = HubUnavailable(
             f"Hugging Face has trouble just now (status {status}) and did not give {what}. Try"
             " again later."
         )
@@ -113,11 +113,11 @@ def _unauthorized(what: str, *, has_key: bool) -> StylusError:
     )
 
 
-def _said(refusal: Refusal) -> str:
+def _said(refusal: HttpRefusal) -> str:
     return f": {refusal.said}" if refusal.said else ""
 
 
-def _later(refusal: Refusal) -> str:
+def _later(refusal: HttpRefusal) -> str:
     if refusal.retry_after is None:
         return " Try again in some minutes."
     return f" It says to try again in {max(1, round(refusal.retry_after / 60))} min."
@@ -133,7 +133,7 @@ Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class HubListing:
     """A page of repositories or of files, and the cursor of the next."""
 
     items: tuple[Json, ...]
@@ -152,7 +152,7 @@ class Hub:
 
     def models(
         self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check
-    ) -> Listed:
+    ) -> HubListing:
         try:
             return self._listed(
                 "api/models",
@@ -186,7 +186,7 @@ class Hub:
                 break
         return tuple(found)
 
-    def file(self, place: Place, what: str, check: Check) -> Json | None:
+    def file(self, place: HubLocation, what: str, check: Check) -> Json | None:
         """One file, with what the hub's scanners found; None where that commit is not there or does
         not have it.
         """
@@ -195,7 +195,7 @@ class Hub:
             answer = self._http.json(
                 f"{self.origin}/{path}", body={"paths": [place.path], "expand": True}, check=check
             )
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             if refusal.reason == NO_REVISION:
                 return None
             raise refused(refusal, what, has_key=self.has_key) from refusal
@@ -209,14 +209,14 @@ class Hub:
         """
         try:
             with self._http.stream(
-                Place(repository, revision, "README.md").url(self.origin), check=check
+                HubLocation(repository, revision, "README.md").url(self.origin), check=check
             ) as answer:
                 data = answer.beginning(LONGEST_README, _README_S)
         except Unreachable:
             return ""
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             error = refused(refusal, repository, has_key=self.has_key)
-            if isinstance(error, Missing):
+            if isinstance(error, HubNotFound):
                 return ""
             raise error from refusal
         return data[:LONGEST_README].decode("utf-8", "replace")
@@ -235,11 +235,11 @@ class Hub:
         cursor: str | None,
         what: str,
         check: Check,
-    ) -> Listed:
+    ) -> HubListing:
         asked = {**params, **({} if cursor is None else {"cursor": cursor})}
         with self._told(what):
             answer = self._http.told(f"{self.origin}/{path}", asked, check=check)
-        return Listed(
+        return HubListing(
             tuple(map(table, rows(answer.data))), next_cursor(answer.headers.get("link", ""))
         )
 
@@ -247,7 +247,7 @@ class Hub:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             raise refused(refusal, what, has_key=self.has_key) from refusal
 
 

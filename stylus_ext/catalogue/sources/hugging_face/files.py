@@ -42,7 +42,7 @@ def is_path(path: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HubLocation:
     """`revision` is a commit, or `main`."""
 
     repository: str
@@ -56,7 +56,7 @@ class Place:
         return f"{origin}/{self.repository}/resolve/{self.revision}/{quote(self.path)}"
 
     @classmethod
-    def of(cls, url: str) -> Place | None:
+    def of(cls, url: str) -> HubLocation | None:
         """None for an address that is not the hub's."""
         if not url.startswith(f"{HOME}/"):
             return None

@@ -36,7 +36,7 @@ _SAYS_NOTHING = (UNKNOWN, "other")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class StatedFacts:
     """What a sidecar, a header or a name states; what is empty is not stated."""
 
     name: str = ""
@@ -61,9 +61,9 @@ class Facts:
     auto_v3: str = ""
 
 
-def joined(statements: Sequence[Facts]) -> Facts:
+def joined(statements: Sequence[StatedFacts]) -> StatedFacts:
     """For each field the first that says anything; the trusted come first."""
-    together = Facts()
+    together = StatedFacts()
     for facts in statements:
         gaps = {
             field.name: getattr(facts, field.name)
@@ -133,14 +133,14 @@ _COMMON = frozenset(
 """What is in most pictures of any training set and identifies nothing."""
 
 
-def header_facts(header: Header) -> Facts:
+def header_facts(header: Header) -> StatedFacts:
     """What the trainer wrote into the file."""
     said = header.metadata
     title = name(said.get("modelspec.title"))
     hints = filter(
         None, (text(said.get("modelspec.description")), text(said.get("modelspec.usage_hint")))
     )
-    return Facts(
+    return StatedFacts(
         name="" if _MADE_UP_TITLE.fullmatch(title) else title,
         base_model=_base_model_of_header(header),
         tags=tags(listed(said.get("modelspec.tags"))),
@@ -177,7 +177,7 @@ def _child_of_sdxl(checkpoint: str) -> str:
     return next((family for part, family in _CHECKPOINTS if part in checkpoint), "sdxl")
 
 
-def training_facts(metadata: Mapping[str, str]) -> Facts:
+def training_facts(metadata: Mapping[str, str]) -> StatedFacts:
     """What can be guessed from the tags that the training pictures had; empty where the trainer
     kept none.
     """
@@ -195,7 +195,7 @@ def training_facts(metadata: Mapping[str, str]) -> Facts:
             totals[tag] = totals.get(tag, 0) + count
     usual = sorted(totals, key=lambda tag: (-totals[tag], tag))
     concepts = [re.sub(r"^\d+_", "", folder) for folder in folders if re.match(r"\d+_", folder)]
-    return Facts(
+    return StatedFacts(
         triggers=groups(
             _identifying(counts, number(pictures.get(folder))) for folder, counts in folders.items()
         ),
@@ -233,9 +233,9 @@ def _uncommon(counts: Mapping[str, float], enough: float) -> Iterator[str]:
             yield tag
 
 
-def folder_facts(folders: Iterable[str]) -> Facts:
+def folder_facts(folders: Iterable[str]) -> StatedFacts:
     """What the folders say in which the user sorted the file: a base model, or a subject."""
     names = [name(folder) for folder in folders]
     families = [folder for folder in names if family_of(folder) in known_families()]
     subjects = [folder for folder in names if folder not in families]
-    return Facts(base_model=families[-1] if families else "", tags=tags(subjects))
+    return StatedFacts(base_model=families[-1] if families else "", tags=tags(subjects))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from stylus_ext.catalogue.sources.local.facts import (
-    Facts,
+    StatedFacts,
     folder_facts,
     header_facts,
     joined,
@@ -32,7 +32,7 @@ SOURCE = "local"
 
 
 def card_of(
-    found: Found, header: Header, stated: Sequence[Facts], sha256: str | None = None
+    found: Found, header: Header, stated: Sequence[StatedFacts], sha256: str | None = None
 ) -> AdapterCard:
     """The card of a file; `sha256` is given if it was computed before. `BadFile` for a file that is
     no LoRA.
@@ -79,7 +79,7 @@ def card_of(
     )
 
 
-def _keys(found: Found, facts: Facts, sha256: str | None) -> list[AdapterKey]:
+def _keys(found: Found, facts: StatedFacts, sha256: str | None) -> list[AdapterKey]:
     """Every key of the file, the best known first. What was computed from the file counts more than
     what was stated.
     """

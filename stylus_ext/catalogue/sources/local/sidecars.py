@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from stylus_ext.catalogue.sources.local.facts import Facts, joined
+from stylus_ext.catalogue.sources.local.facts import StatedFacts, joined
 from stylus_ext.core.card import Example
 from stylus_ext.core.errors import Note
 from stylus_ext.net.values import (
@@ -51,7 +51,7 @@ class Subject:
         return name.casefold() in {self.stem.casefold(), self.alias.casefold()} - {""}
 
 
-def civitai_facts(content: object, subject: Subject) -> Facts:
+def civitai_facts(content: object, subject: Subject) -> StatedFacts:
     """What a version's or a model's JSON states about the file; `{}` stands for "not found" and
     states nothing.
     """
@@ -75,7 +75,9 @@ def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mappi
     return versions[0] if len(versions) == 1 else {}
 
 
-def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: Subject) -> Facts:
+def _facts(
+    version: Mapping[str, object], model: Mapping[str, object], subject: Subject
+) -> StatedFacts:
     images = [table(image) for image in rows(version.get("images"))][:_MOST_IMAGES]
     version_id = identity(version.get("id"))
     hashes = _hashes(version, subject)
@@ -84,7 +86,7 @@ def _facts(version: Mapping[str, object], model: Mapping[str, object], subject: 
     stats = table(version.get("stats")) or table(model.get("stats"))
     creator = table(model.get("creator")) or table(version.get("creator"))
     about = filter(None, (text(model.get("description")), text(version.get("description"))))
-    return Facts(
+    return StatedFacts(
         name=name(model.get("name")),
         version=name(version.get("name")),
         model_id=identity(model.get("modelId")),
@@ -181,11 +183,11 @@ PREVIEWS = tuple(f"{infix}.{kind}" for infix in ("", ".preview") for kind in _PI
 """What the host shows for a LoRA, in its order; each takes the place of `.safetensors`."""
 
 
-def _a1111(content: object, _: Subject) -> Facts:
+def _a1111(content: object, _: Subject) -> StatedFacts:
     """The host's own editor, and the ids that downloaders add to it."""
     said = table(content)
     about = filter(None, (text(said.get("description")), text(said.get("notes"))))
-    return Facts(
+    return StatedFacts(
         base_model=name(said.get("sd version")),
         triggers=groups(re.split(r"\n|\|\|", text(said.get("activation text")))),
         text="\n".join(about),
@@ -197,11 +199,11 @@ def _a1111(content: object, _: Subject) -> Facts:
     )
 
 
-def _lora_manager(content: object, subject: Subject) -> Facts:
+def _lora_manager(content: object, subject: Subject) -> StatedFacts:
     """ComfyUI's LoRA Manager: its own fields, then what it keeps of Civitai's."""
     said = table(content)
     called = name(said.get("model_name"))
-    own = Facts(
+    own = StatedFacts(
         name="" if called == subject.stem else called,
         base_model=name(said.get("base_model")),
         tags=tags(rows(said.get("tags"))),
@@ -225,13 +227,13 @@ def _tipped(tips: object) -> float | None:
     return weight(said.get("strength")) or weight(middle)
 
 
-def _rgthree(content: object, subject: Subject) -> Facts:
+def _rgthree(content: object, subject: Subject) -> StatedFacts:
     said = table(content)
     words = (
         table(word).get("word") if isinstance(word, dict) else word
         for word in rows(said.get("trainedWords"))
     )
-    own = Facts(
+    own = StatedFacts(
         name=name(said.get("name")),
         base_model=name(said.get("baseModel")),
         triggers=groups(words),
@@ -244,7 +246,7 @@ def _rgthree(content: object, subject: Subject) -> Facts:
     return joined([own, kept, pictures])
 
 
-_Reader = Callable[[object, Subject], Facts]
+_Reader = Callable[[object, Subject], StatedFacts]
 
 _JSON: Mapping[str, _Reader] = {
     ".json": _a1111,
@@ -261,7 +263,7 @@ SIDECARS = (*_JSON, *_TEXTS)
 
 def read_sidecars(
     folder: Path, suffixes: Collection[str], subject: Subject
-) -> tuple[list[Facts], list[Note]]:
+) -> tuple[list[StatedFacts], list[Note]]:
     """What the sidecars with these suffixes state, the trusted first, and a note for each that
     cannot be read.
     """
@@ -277,14 +279,14 @@ def read_sidecars(
     return stated, notes
 
 
-def _read(path: Path, suffix: str, subject: Subject) -> Facts:
+def _read(path: Path, suffix: str, subject: Subject) -> StatedFacts:
     with path.open("rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise NotJson("it is larger than anybody needs")
     reader = _JSON.get(suffix)
     if reader is None:
-        return Facts(text=text(data.decode("utf-8-sig", "replace")))
+        return StatedFacts(text=text(data.decode("utf-8-sig", "replace")))
     if not data.strip():
-        return Facts()
+        return StatedFacts()
     return reader(parsed(data), subject)

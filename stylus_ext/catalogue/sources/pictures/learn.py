@@ -25,7 +25,7 @@ from stylus_ext.catalogue.sources.pictures.infotext import (
 from stylus_ext.catalogue.sources.pictures.triggers import pieces_of, triggers_of
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.naming import Names
+from stylus_ext.core.naming import TagNames
 from stylus_ext.core.ports import OldPicture, Progress, Sighting
 
 MOST_READ = 2000
@@ -73,7 +73,7 @@ SOURCE = "pictures"
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class PictureLesson:
     """`stem` is that of the file where it is known, else the name as the tags write it.
 
     `weight` is the median of the weights in the tags; `prompts` are different ones, without their
@@ -94,13 +94,13 @@ class Lessons:
     skipped.
     """
 
-    lessons: Mapping[str, Lesson] = field(default_factory=dict)
+    lessons: Mapping[str, PictureLesson] = field(default_factory=dict)
     pictures: int = 0
     told: int = 0
     notes: tuple[Note, ...] = ()
 
 
-def card_of(lesson: Lesson, key: AdapterKey) -> AdapterCard:
+def card_of(lesson: PictureLesson, key: AdapterKey) -> AdapterCard:
     """What the pictures state about the adapter that `key` names.
 
     It has no name, so that every other source's is taken. Without triggers it is weak: even tag
@@ -250,11 +250,11 @@ def _note_down(infotext: Infotext, reading: _Reading, stem_of: Stem) -> None:
         ][:1]
 
 
-def _lessons(reading: _Reading) -> list[Lesson]:
+def _lessons(reading: _Reading) -> list[PictureLesson]:
     uses = {stem: list(found.prompts.values()) for stem, found in reading.uses.items()}
     triggers = triggers_of(uses, list(reading.prompts))
     return [
-        Lesson(
+        PictureLesson(
             stem,
             found.pictures,
             round(statistics.median(found.weights), 3) if found.weights else None,
@@ -284,14 +284,14 @@ def _different(prompts: Sequence[str]) -> Iterator[str]:
 _NAMED = 5
 
 
-class Pictures:
+class PictureSource:
     """`names` say whose is which: pictures name an adapter by its stem or alias, and a renamed one
     by its hash alone.
     """
 
     name = "your pictures"
 
-    def __init__(self, folders: Sequence[Path], names: Names) -> None:
+    def __init__(self, folders: Sequence[Path], names: TagNames) -> None:
         self._folders = folders
         self._names = names
         self._stems = {key: stem for stem, key in names.stems.items()}

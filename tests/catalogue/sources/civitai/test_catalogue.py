@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai import Civitai, CivitaiCatalogue
+from stylus_ext.catalogue.sources.civitai import CivitaiCatalogue, CivitaiClient
 from stylus_ext.catalogue.sources.civitai import versions as why
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
@@ -19,7 +19,7 @@ NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def catalogue(civitai: Civitai) -> CivitaiCatalogue:
+def catalogue(civitai: CivitaiClient) -> CivitaiCatalogue:
     return CivitaiCatalogue(civitai, lambda: NOW)
 
 

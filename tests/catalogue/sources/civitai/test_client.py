@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai import Civitai
+from stylus_ext.catalogue.sources.civitai import CivitaiClient
 from stylus_ext.catalogue.sources.civitai.client import (
     TYPES,
+    CivitaiNotFound,
+    CivitaiRateLimited,
+    CivitaiUnavailable,
     Forbidden,
     KeyRefused,
-    Missing,
-    TooMany,
-    Trouble,
 )
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.sources import CursorLost
@@ -24,7 +24,7 @@ from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_vers
 MODELS = {"types": TYPES, "limit": "2", "sort": "Newest", "nsfw": "false"}
 
 
-def all_pages(civitai: Civitai, params: dict[str, Any]) -> list[Any]:
+def all_pages(civitai: CivitaiClient, params: dict[str, Any]) -> list[Any]:
     found: list[Any] = []
     cursor: str | None = None
     while True:
@@ -35,7 +35,9 @@ def all_pages(civitai: Civitai, params: dict[str, Any]) -> list[Any]:
             return found
 
 
-def test_pages_are_turned_by_cursor_to_the_end(service: CivitaiService, civitai: Civitai) -> None:
+def test_pages_are_turned_by_cursor_to_the_end(
+    service: CivitaiService, civitai: CivitaiClient
+) -> None:
     service.add(*(a_model(number) for number in range(1, 8)), a_model(50, type="Checkpoint"))
     assert sorted(all_pages(civitai, MODELS)) == list(range(1, 8))
     assert all("page" not in one.query for one in service.seen)
@@ -61,7 +63,7 @@ def test_pages_are_turned_by_cursor_to_the_end(service: CivitaiService, civitai:
     ids=str,
 )
 def test_the_next_cursor_is_found_wherever_it_stands(
-    service: CivitaiService, civitai: Civitai, metadata: Any, cursor: str | None
+    service: CivitaiService, civitai: CivitaiClient, metadata: Any, cursor: str | None
 ) -> None:
     service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": metadata}))
     assert civitai.models({}, None, free).cursor == cursor
@@ -69,7 +71,7 @@ def test_the_next_cursor_is_found_wherever_it_stands(
 
 @pytest.mark.parametrize("body", [[], {"items": None}, {"items": {}}, "text", 5, None])
 def test_an_answer_of_another_shape_is_an_empty_page(
-    service: CivitaiService, civitai: Civitai, body: Any
+    service: CivitaiService, civitai: CivitaiClient, body: Any
 ) -> None:
     service.faults.add(Fault("/models$", status=200, body=body if body is not None else b"null"))
     if body == "text":
@@ -80,7 +82,7 @@ def test_an_answer_of_another_shape_is_an_empty_page(
 
 
 def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}, times=2))
     with pytest.raises(CursorLost):
@@ -96,16 +98,20 @@ def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
         (400, InvalidInput, "Check the words"),
         (401, KeyRefused, "refuses your key"),
         (403, Forbidden, "forbids"),
-        (404, Missing, "does not have"),
-        (429, TooMany, "too often"),
-        (500, Trouble, "trouble just now"),
+        (404, CivitaiNotFound, "does not have"),
+        (429, CivitaiRateLimited, "too often"),
+        (500, CivitaiUnavailable, "trouble just now"),
         (503, Unavailable, "Try again later"),
         (451, Exception, "your region"),
         (418, Exception, "status 418"),
     ],
 )
 def test_each_refusal_has_its_sentence(
-    service: CivitaiService, civitai: Civitai, status: int, kind: type[Exception], sentence: str
+    service: CivitaiService,
+    civitai: CivitaiClient,
+    status: int,
+    kind: type[Exception],
+    sentence: str,
 ) -> None:
     service.faults.add(
         Fault("/model-versions/5$", status=status, body={"error": "because"}, times=-1)
@@ -114,7 +120,7 @@ def test_each_refusal_has_its_sentence(
         civitai.version(5, free)
 
 
-def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: Civitai) -> None:
+def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.faults.add(
         Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
     )
@@ -122,17 +128,17 @@ def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: Civita
         civitai.models({}, None, free)
 
 
-def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: Civitai) -> None:
+def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(a_model(1, a_version(11)), a_model(2, nsfw=True), a_model(3))
     assert civitai.model(1, free)["name"] == "Adapter 1"
     assert civitai.version(11, free)["modelId"] == 1
     assert civitai.mini(11, free)["fileName"] == "adapter_11.safetensors"
     assert [model["id"] for model in civitai.models_by_id([1, 2], free)] == [1, 2]
-    with pytest.raises(Missing, match="version 99"):
+    with pytest.raises(CivitaiNotFound, match="version 99"):
         civitai.version(99, free)
 
 
-def test_files_by_their_hashes(service: CivitaiService, civitai: Civitai) -> None:
+def test_files_by_their_hashes(service: CivitaiService, civitai: CivitaiClient) -> None:
     one, other = b"one", b"other"
     service.add(
         a_model(1, a_version(11, files=[a_file(11, body=one)])),
@@ -153,7 +159,7 @@ def test_files_by_their_hashes(service: CivitaiService, civitai: Civitai) -> Non
 
 
 def test_pictures_come_with_what_they_were_made_from(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.pictures[11] = [a_made_picture(11, "an alley", 0.7) for _ in range(30)]
     found = civitai.pictures(11, 20, free)
@@ -167,12 +173,12 @@ def test_pictures_come_with_what_they_were_made_from(
     )
 
 
-def test_the_list_of_base_models_is_asked_for(civitai: Civitai) -> None:
+def test_the_list_of_base_models_is_asked_for(civitai: CivitaiClient) -> None:
     assert "Brand New 9" in civitai.base_models(free)
 
 
 def test_a_key_is_checked_where_it_can_be(
-    service: CivitaiService, asking: Callable[[str], Civitai]
+    service: CivitaiService, asking: Callable[[str], CivitaiClient]
 ) -> None:
     assert asking("the-right-key").me(free) == "somebody"
     with pytest.raises(KeyRefused) as caught:
@@ -181,5 +187,5 @@ def test_a_key_is_checked_where_it_can_be(
     assert {one.path for one in service.seen} == {"/api/v1/me"}
 
 
-def test_addresses_are_built_and_not_taken(service: CivitaiService, civitai: Civitai) -> None:
+def test_addresses_are_built_and_not_taken(service: CivitaiService, civitai: CivitaiClient) -> None:
     assert civitai.download_url(11) == f"{service.api}/api/download/models/11"

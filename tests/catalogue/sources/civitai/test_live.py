@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 import pytest
 
 from stylus_ext.catalogue.sources.civitai import (
-    Civitai,
     CivitaiCatalogue,
+    CivitaiClient,
     download_refusal,
     offer_of,
 )
@@ -25,7 +25,7 @@ from stylus_ext.catalogue.sources.civitai.versions import has_tensors
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.sources import Wanted
-from stylus_ext.net import Http, Refusal, free
+from stylus_ext.net import Http, HttpRefusal, free
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_version, hashes_of
 
@@ -35,7 +35,7 @@ MOST_PAGES = 10
 @dataclass(frozen=True)
 class Asked:
     http: Http
-    civitai: Civitai
+    civitai: CivitaiClient
 
     @property
     def catalogue(self) -> CivitaiCatalogue:
@@ -134,7 +134,7 @@ def a_download_leads_to_a_storage_or_wants_a_key(asked: Asked) -> None:
             assert answer.status in (200, 206)
             assert answer.origin != asked.civitai.origin
             assert next(iter(answer.pieces()))
-    except Refusal as refusal:
+    except HttpRefusal as refusal:
         said = download_refusal(refusal, card.name, has_key=False)
     assert said is None or isinstance(said, KeyNeeded), said
 
@@ -155,7 +155,7 @@ QUESTIONS = (
 @pytest.fixture(scope="module")
 def live() -> Iterator[Asked]:
     http = Http(interval_s=1.0)
-    yield Asked(http, Civitai(http))
+    yield Asked(http, CivitaiClient(http))
     http.close()
 
 
@@ -183,6 +183,6 @@ def test_the_local_one(
         service.rules.update({number + 1000: "login"} if login else {})
     http = Http()
     try:
-        question(Asked(http, Civitai(http, service.api)))
+        question(Asked(http, CivitaiClient(http, service.api)))
     finally:
         http.close()

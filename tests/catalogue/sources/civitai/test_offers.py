@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai import Civitai, offer_of
-from stylus_ext.catalogue.sources.civitai.catalogue import Offer
-from stylus_ext.catalogue.sources.civitai.client import Missing
+from stylus_ext.catalogue.sources.civitai import CivitaiClient, offer_of
+from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiOffer
+from stylus_ext.catalogue.sources.civitai.client import CivitaiNotFound
 from stylus_ext.net import free
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
@@ -18,17 +18,17 @@ NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 BODY = b"x" * 4096
 
 
-def offered(service: CivitaiService, civitai: Civitai, **changes: Any) -> Offer:
+def offered(service: CivitaiService, civitai: CivitaiClient, **changes: Any) -> CivitaiOffer:
     service.add(a_model(1, a_version(11, files=[a_file(11, "rain.safetensors", BODY)], **changes)))
     return offer_of(civitai, 11, NOW, free)
 
 
 def test_an_offer_says_all_that_matters_before_a_download(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     offer = offered(service, civitai)
     assert offer.stated["id"] == 11
-    assert replace(offer, stated={}) == Offer(
+    assert replace(offer, stated={}) == CivitaiOffer(
         version_id=11,
         file="rain.safetensors",
         size=4096,
@@ -40,7 +40,7 @@ def test_an_offer_says_all_that_matters_before_a_download(
     )
 
 
-def test_who_may_have_it(service: CivitaiService, civitai: Civitai) -> None:
+def test_who_may_have_it(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.rules[11] = "login"
     offer = offered(service, civitai, earlyAccessEndsAt="2026-07-01T00:00:00.000Z")
     assert offer.needs_key
@@ -59,33 +59,33 @@ def test_who_may_have_it(service: CivitaiService, civitai: Civitai) -> None:
     ids=str,
 )
 def test_what_the_scanners_said(
-    service: CivitaiService, civitai: Civitai, file: dict[str, Any], scanned: bool | None
+    service: CivitaiService, civitai: CivitaiClient, file: dict[str, Any], scanned: bool | None
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, **file)])))
     assert offer_of(civitai, 11, NOW, free).scanned is scanned
 
 
-def test_an_empty_hash_is_empty(service: CivitaiService, civitai: Civitai) -> None:
+def test_an_empty_hash_is_empty(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, hashes={})])))
     offer = offer_of(civitai, 11, NOW, free)
     assert (offer.sha256, offer.size > 0) == ("", True)
 
 
 def test_the_scans_are_not_asked_for_where_they_are_known(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.add(a_model(1, a_version(11)))
     assert offer_of(civitai, 11, NOW, free, scans=False).scanned is None
     assert [one.path for one in service.seen] == ["/api/v1/model-versions/mini/11"]
 
 
-def test_what_is_gone_is_not_offered(civitai: Civitai) -> None:
-    with pytest.raises(Missing):
+def test_what_is_gone_is_not_offered(civitai: CivitaiClient) -> None:
+    with pytest.raises(CivitaiNotFound):
         offer_of(civitai, 11, NOW, free)
 
 
 def test_a_mirror_without_the_short_way_offers_the_same(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     whole = offered(service, civitai)
     service.faults.add(Fault("/mini/", status=404, times=-1))
@@ -94,7 +94,7 @@ def test_a_mirror_without_the_short_way_offers_the_same(
 
 
 def test_of_a_pickle_and_its_safetensors_the_latter_is_offered(
-    service: CivitaiService, civitai: Civitai
+    service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     pickle = a_file(
         12, "rain.pt", b"pickle", metadata={"format": "PickleTensor"}, pickleScanResult="Danger"
@@ -114,7 +114,7 @@ def test_of_a_pickle_and_its_safetensors_the_latter_is_offered(
     assert offer.url == f"{service.api}/api/download/models/11?format=SafeTensor"
 
 
-def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: Civitai) -> None:
+def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(
         a_model(
             1,
@@ -129,7 +129,7 @@ def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: Civitai)
 
 @pytest.mark.parametrize("size", [1e308, -1, 0, "x", None, [], True, 2**60])
 def test_a_size_that_is_none_is_taken_from_the_version(
-    service: CivitaiService, civitai: Civitai, size: Any
+    service: CivitaiService, civitai: CivitaiClient, size: Any
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=BODY)])))
     service.faults.add(Fault("/mini/", status=200, body={"size": size, "hashes": {}}))

@@ -8,33 +8,36 @@ from collections.abc import Callable
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai import Civitai, download_refusal
+from stylus_ext.catalogue.sources.civitai import CivitaiClient, download_refusal
 from stylus_ext.catalogue.sources.civitai.client import (
     Archived,
+    CivitaiNotFound,
+    CivitaiRateLimited,
+    CivitaiUnavailable,
     DownloadsDisabled,
     EarlyAccess,
     Forbidden,
     KeyNeeded,
     KeyRefused,
-    Missing,
     NotGiven,
     Region,
-    TooMany,
-    Trouble,
 )
 from stylus_ext.core.errors import StylusError, Unavailable
-from stylus_ext.net import Http, Key, Limits, Refusal
+from stylus_ext.net import Http, HttpRefusal, Key, TimeLimits
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_model, a_version
 
-Asking = Callable[[str], Civitai]
+Asking = Callable[[str], CivitaiClient]
 
 
 def refused(service: CivitaiService, secret: str = "") -> StylusError:
-    http = Http(Key(service.api, secret) if secret else None, limits=Limits(first_pause_s=0.01))
+    http = Http(Key(service.api, secret) if secret else None, limits=TimeLimits(first_pause_s=0.01))
     try:
-        with pytest.raises(Refusal) as caught, http.stream(f"{service.api}/api/download/models/11"):
+        with (
+            pytest.raises(HttpRefusal) as caught,
+            http.stream(f"{service.api}/api/download/models/11"),
+        ):
             pass
     finally:
         http.close()
@@ -50,8 +53,8 @@ def refused(service: CivitaiService, secret: str = "") -> StylusError:
         ("disabled", "the-right-key", DownloadsDisabled, "has disabled downloads"),
         ("early", "", EarlyAccess, "early access until 2099-01-01"),
         ("archived", "", Archived, "is archived"),
-        ("missing", "", Missing, "does not have Rainy Alley any more"),
-        ("limit", "", TooMany, "no more downloads for now"),
+        ("missing", "", CivitaiNotFound, "does not have Rainy Alley any more"),
+        ("limit", "", CivitaiRateLimited, "no more downloads for now"),
         ("blacklist", "", Forbidden, "forbids the download of Rainy Alley"),
     ],
 )
@@ -68,7 +71,8 @@ def test_each_answer_to_a_download_has_its_sentence(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(451, Region), (500, Trouble), (503, Trouble), (418, NotGiven)]
+    ("status", "kind"),
+    [(451, Region), (500, CivitaiUnavailable), (503, CivitaiUnavailable), (418, NotGiven)],
 )
 def test_so_has_every_other_status(
     service: CivitaiService, status: int, kind: type[StylusError]
@@ -80,20 +84,23 @@ def test_so_has_every_other_status(
 
 
 def test_what_may_pass_is_told_from_what_will_not() -> None:
-    assert issubclass(TooMany, Unavailable)
-    assert issubclass(Trouble, Unavailable)
+    assert issubclass(CivitaiRateLimited, Unavailable)
+    assert issubclass(CivitaiUnavailable, Unavailable)
     lasting = (
         KeyNeeded,
         KeyRefused,
         DownloadsDisabled,
         EarlyAccess,
         Archived,
-        Missing,
+        CivitaiNotFound,
         Forbidden,
         Region,
     )
     assert not any(issubclass(kind, Unavailable) for kind in lasting)
-    assert len({kind.code for kind in (*lasting, NotGiven, TooMany, Trouble)}) == 11
+    assert (
+        len({kind.code for kind in (*lasting, NotGiven, CivitaiRateLimited, CivitaiUnavailable)})
+        == 11
+    )
 
 
 def test_a_wish_for_a_pause_is_passed_on(service: CivitaiService) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stylus_ext.catalogue.sources.hugging_face import Hub
-from stylus_ext.net import Http, Key, Limits, origin_of
+from stylus_ext.net import Http, Key, TimeLimits, origin_of
 from tests.hub_service.service import HubService, serving
 
-QUICK = Limits(
+QUICK = TimeLimits(
     first_pause_s=0.01, stall_s=1.0, total_s=3.0, connect_s=2.0, longest_retry_after_s=1.0, tries=3
 )
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.hugging_face import Hub, Place
+from stylus_ext.catalogue.sources.hugging_face import Hub, HubLocation
 from stylus_ext.catalogue.sources.hugging_face.client import LONGEST_README, next_cursor, refused
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.core.sources import CursorLost
-from stylus_ext.net import BadAnswer, Refusal, Unreachable, free
+from stylus_ext.net import BadAnswer, HttpRefusal, Unreachable, free
 from tests.civitai_service.faults import Fault
 from tests.hub_service.service import HubService
 from tests.hub_service.shapes import COMMIT, a_repo
@@ -78,7 +78,9 @@ def test_files_with_their_hashes_over_several_pages(service: HubService, hub: Hu
 
 def test_a_file_and_what_the_scanners_say(service: HubService, hub: Hub) -> None:
     service.add(a_repo(security={"rain-fox.safetensors": "unsafe"}))
-    row = hub.file(Place("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", free)
+    row = hub.file(
+        HubLocation("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", free
+    )
     assert row is not None
     assert row["securityFileStatus"] == {
         "status": "unsafe",
@@ -86,14 +88,17 @@ def test_a_file_and_what_the_scanners_say(service: HubService, hub: Hub) -> None
         "pickleImportScan": None,
     }
     assert (
-        hub.file(Place("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free) is None
+        hub.file(HubLocation("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free)
+        is None
     )
     assert (
-        hub.file(Place("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free)
+        hub.file(
+            HubLocation("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free
+        )
         is None
     )
     with pytest.raises(StylusError, match="people with an account|any more"):
-        hub.file(Place("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", free)
+        hub.file(HubLocation("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", free)
 
 
 def test_a_readme_or_nothing(service: HubService, hub: Hub) -> None:
@@ -186,7 +191,7 @@ def test_each_refusal_has_its_sentence(
     status: int, reason: str, has_key: bool, code: str | None, said: str
 ) -> None:
     error = refused(
-        Refusal("https://huggingface.co/x", status).named({"x-error-code": reason}),
+        HttpRefusal("https://huggingface.co/x", status).named({"x-error-code": reason}),
         "Rain Fox",
         has_key=has_key,
     )
@@ -198,5 +203,5 @@ def test_each_refusal_has_its_sentence(
 
 def test_a_wait_is_told_in_minutes() -> None:
     assert "in 5 min" in str(
-        refused(Refusal("x", 429, retry_after=290.0), "Rain Fox", has_key=False)
+        refused(HttpRefusal("x", 429, retry_after=290.0), "Rain Fox", has_key=False)
     )

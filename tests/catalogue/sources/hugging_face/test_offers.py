@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.hugging_face import Hub, HubCatalogue, HubSource, Place
+from stylus_ext.catalogue.sources.hugging_face import Hub, HubCatalogue, HubLocation, HubSource
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.sources import Wanted
-from stylus_ext.downloads import Budget, FileDownloader, Ledger, Receiver, Shelf
+from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.net import Http, Key, free, origin_of
 from tests.catalogue.sources.hugging_face.conftest import QUICK
 from tests.civitai_service.faults import Fault
@@ -60,7 +60,9 @@ class Bench:
             budget = Budget(2**30, 2**30, 0, ledger)
             receiver = Receiver(http, first_pause_s=0.01)
             return Path(
-                FileDownloader(HubSource(hub), receiver, Shelf(self.root), budget, ledger)
+                FileDownloader(
+                    HubSource(hub), receiver, LoraFolderWriter(self.root), budget, ledger
+                )
                 .fetch(card, Watch())
                 .path
             )
@@ -316,4 +318,4 @@ def test_what_is_no_card_of_the_hub(bench: Bench) -> None:
     assert HubSource.has(bench.card())
     with bench.hub() as (hub, _), pytest.raises(StylusError, match="not known to Hugging Face"):
         HubSource(hub).offer(make_card(), free)
-    assert Place.of("") is None
+    assert HubLocation.of("") is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.hugging_face.files import HOME, Place, is_path
+from stylus_ext.catalogue.sources.hugging_face.files import HOME, HubLocation, is_path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 names = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,20}", fullmatch=True)
@@ -25,8 +25,8 @@ paths = st.lists(
 def test_an_address_leads_back_to_its_place(
     owner: str, name: str, revision: str, path: str
 ) -> None:
-    place = Place(f"{owner}/{name}", revision, path)
-    assert Place.of(place.url()) == place
+    place = HubLocation(f"{owner}/{name}", revision, path)
+    assert HubLocation.of(place.url()) == place
     assert place.url("http://127.0.0.1:9").startswith("http://127.0.0.1:9/")
     assert " " not in place.url()
     assert "?" not in place.url()
@@ -56,7 +56,7 @@ def test_an_address_leads_back_to_its_place(
     ],
 )
 def test_what_is_no_such_address_is_none(url: str) -> None:
-    assert Place.of(url) is None
+    assert HubLocation.of(url) is None
 
 
 @pytest.mark.parametrize("path", ["", "/x", "../x", "a/../x", "x\n", "a\\b", "x" * 501])

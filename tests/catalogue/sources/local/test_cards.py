@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stylus_ext.catalogue.sources.local.facts import Facts
+from stylus_ext.catalogue.sources.local.facts import StatedFacts
 from stylus_ext.catalogue.sources.local.header import BadFile, Header
 from stylus_ext.catalogue.sources.local.listing import Found
 from stylus_ext.catalogue.sources.local.scan import card_of
@@ -22,7 +22,10 @@ def found(relative: str = "x.safetensors") -> Found:
 
 
 def card(
-    *stated: Facts, relative: str = "x.safetensors", sha256: str | None = None, **metadata: str
+    *stated: StatedFacts,
+    relative: str = "x.safetensors",
+    sha256: str | None = None,
+    **metadata: str,
 ) -> AdapterCard:
     return card_of(found(relative), Header(metadata, LORAS["sdxl"], 100), stated, sha256)
 
@@ -41,16 +44,16 @@ def test_a_bare_file_has_a_provisional_key_its_name_and_its_family() -> None:
 
 
 def test_the_best_known_key_comes_first_and_the_others_are_kept() -> None:
-    both = card(Facts(version_id=7, sha256=SHA), relative="sub/x.safetensors")
+    both = card(StatedFacts(version_id=7, sha256=SHA), relative="sub/x.safetensors")
     assert both.key == AdapterKey.civitai(7)
     assert both.equivalents == (AdapterKey.sha256(SHA), AdapterKey.path("sub/x.safetensors"))
-    hashed = card(Facts(sha256=SHA))
+    hashed = card(StatedFacts(sha256=SHA))
     assert hashed.key == AdapterKey.sha256(SHA)
     assert hashed.equivalents == (AdapterKey.path("x.safetensors"),)
 
 
 def test_a_computed_hash_counts_more_than_a_stated_one() -> None:
-    assert card(Facts(sha256=SHA), sha256=OTHER_SHA).key == AdapterKey.sha256(OTHER_SHA)
+    assert card(StatedFacts(sha256=SHA), sha256=OTHER_SHA).key == AdapterKey.sha256(OTHER_SHA)
 
 
 def test_the_hash_in_modelspec_is_not_the_files() -> None:
@@ -59,7 +62,7 @@ def test_the_hash_in_modelspec_is_not_the_files() -> None:
 
 def test_sidecars_count_more_than_the_header_and_that_more_than_the_name() -> None:
     full = card(
-        Facts(text="mine", base_model="SDXL 1.0"),
+        StatedFacts(text="mine", base_model="SDXL 1.0"),
         **{"modelspec.title": "Rain", "modelspec.description": "theirs"},
     )
     assert (full.name, full.text, full.base_model) == ("Rain", "mine", "SDXL 1.0")
@@ -69,7 +72,11 @@ def test_training_tags_are_the_last_resort_and_marked_as_weak() -> None:
     weak = card(relative="characters/x.safetensors", **TRAINED)
     assert weak.weak
     assert (weak.triggers, weak.tags) == (("nami",), ("characters", "nami"))
-    for better in (Facts(text="a sailor"), Facts(triggers=("robin",)), Facts(tags=("character",))):
+    for better in (
+        StatedFacts(text="a sailor"),
+        StatedFacts(triggers=("robin",)),
+        StatedFacts(tags=("character",)),
+    ):
         strong = card(better, **TRAINED)
         assert not strong.weak
         assert "nami" not in (*strong.triggers, *strong.tags)
@@ -90,8 +97,8 @@ def test_what_is_no_lora_has_no_card(kind: str) -> None:
 
 def test_what_the_host_calls_it_stands_in_the_file() -> None:
     named = card(
-        Facts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32
+        StatedFacts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32
     )
     assert (named.name, named.alias, named.auto_v3) == ("x", "rain alley", "cd" * 6)
-    assert card(Facts(auto_v3="0123456789ab")).auto_v3 == "0123456789ab"
+    assert card(StatedFacts(auto_v3="0123456789ab")).auto_v3 == "0123456789ab"
     assert (card().alias, card().auto_v3) == ("", "")

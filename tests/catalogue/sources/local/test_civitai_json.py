@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.facts import Facts
+from stylus_ext.catalogue.sources.local.facts import StatedFacts
 from stylus_ext.catalogue.sources.local.sidecars import Subject, civitai_facts
 from stylus_ext.core.card import Example
 
@@ -59,7 +59,7 @@ def version(**changes: Any) -> dict[str, Any]:
 
 def test_a_version() -> None:
     facts = civitai_facts(version(), SUBJECT)
-    assert facts == Facts(
+    assert facts == StatedFacts(
         name="Rainy Neon Alley",
         version="v1.1",
         model_id=910001,
@@ -105,7 +105,7 @@ def test_a_model_of_several_versions_speaks_of_the_one_with_our_file() -> None:
 
 @pytest.mark.parametrize("nothing", [{}, None, [], "x", {"modelVersions": {}}, {"items": [None]}])
 def test_not_found_states_nothing(nothing: object) -> None:
-    assert civitai_facts(nothing, SUBJECT) == Facts()
+    assert civitai_facts(nothing, SUBJECT) == StatedFacts()
 
 
 @pytest.mark.parametrize(

@@ -4,25 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.facts import Facts, joined
+from stylus_ext.catalogue.sources.local.facts import StatedFacts, joined
 from stylus_ext.core.card import Example
 
 
 def test_the_first_that_says_anything_wins_field_by_field() -> None:
     facts = joined(
         [
-            Facts(text="mine", weight=0.7),
-            Facts(name="Rain", text="theirs", weight=1.0, nsfw=True, model_id=3),
-            Facts(name="rain.safetensors", creator="somebody", model_id=4, rating=0.5),
+            StatedFacts(text="mine", weight=0.7),
+            StatedFacts(name="Rain", text="theirs", weight=1.0, nsfw=True, model_id=3),
+            StatedFacts(name="rain.safetensors", creator="somebody", model_id=4, rating=0.5),
         ]
     )
-    assert facts == Facts(
+    assert facts == StatedFacts(
         name="Rain", text="mine", weight=0.7, nsfw=True, model_id=3, creator="somebody", rating=0.5
     )
 
 
 def test_nothing_joined_is_nothing() -> None:
-    assert joined([]) == joined([Facts(), Facts()]) == Facts()
+    assert joined([]) == joined([StatedFacts(), StatedFacts()]) == StatedFacts()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_nothing_joined_is_nothing() -> None:
 def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(
     stated: list[str], chosen: str
 ) -> None:
-    assert joined([Facts(base_model=one) for one in stated]).base_model == chosen
+    assert joined([StatedFacts(base_model=one) for one in stated]).base_model == chosen
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(
 def test_one_line_of_triggers_is_taken_apart_as_another_source_groups_it(
     stated: list[tuple[str, ...]], chosen: tuple[str, ...]
 ) -> None:
-    assert joined([Facts(triggers=one) for one in stated]).triggers == chosen
+    assert joined([StatedFacts(triggers=one) for one in stated]).triggers == chosen
 
 
 def test_examples_come_from_all_and_are_not_endless() -> None:
     many = [
-        Facts(examples=tuple(Example(f"{place} {number}") for number in range(15)))
+        StatedFacts(examples=tuple(Example(f"{place} {number}") for number in range(15)))
         for place in ("a", "b", "a")
     ]
     examples = joined(many).examples
@@ -74,7 +74,7 @@ def test_examples_come_from_all_and_are_not_endless() -> None:
 
 
 FACTS = st.builds(
-    Facts,
+    StatedFacts,
     name=st.sampled_from(["", "a", "b"]),
     base_model=st.sampled_from(["", "SDXL", "Pony", "SD 1.5"]),
     triggers=st.sampled_from([(), ("a, b",), ("a", "b")]),
@@ -83,7 +83,7 @@ FACTS = st.builds(
 
 
 @given(st.lists(FACTS, max_size=4))
-def test_joining_again_changes_nothing(statements: list[Facts]) -> None:
+def test_joining_again_changes_nothing(statements: list[StatedFacts]) -> None:
     once = joined(statements)
     assert joined([once]) == once
     assert joined([once, *statements]) == once

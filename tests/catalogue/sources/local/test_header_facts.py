@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.catalogue.sources.local.facts import (
-    Facts,
+    StatedFacts,
     folder_facts,
     header_facts,
     training_facts,
@@ -39,7 +39,7 @@ def test_the_trainers_words() -> None:
             sshs_legacy_hash="cdefcdef",
         )
     )
-    assert facts == Facts(
+    assert facts == StatedFacts(
         name="Rainy Alley",
         base_model="sd1",
         tags=("style", "night"),
@@ -134,7 +134,7 @@ def test_each_folder_of_pictures_has_its_own_triggers() -> None:
     ],
 )
 def test_broken_frequencies_state_nothing(metadata: dict[str, str]) -> None:
-    assert training_facts(metadata) == Facts()
+    assert training_facts(metadata) == StatedFacts()
 
 
 COUNTS = st.dictionaries(
@@ -155,11 +155,11 @@ def test_any_frequencies_give_clean_words(counts: object, folders: object) -> No
 @pytest.mark.parametrize(
     ("folders", "facts"),
     [
-        ((), Facts()),
-        (("styles",), Facts(tags=("styles",))),
-        (("Pony", "characters"), Facts(base_model="Pony", tags=("characters",))),
-        (("SDXL", "Illustrious"), Facts(base_model="Illustrious")),
+        ((), StatedFacts()),
+        (("styles",), StatedFacts(tags=("styles",))),
+        (("Pony", "characters"), StatedFacts(base_model="Pony", tags=("characters",))),
+        (("SDXL", "Illustrious"), StatedFacts(base_model="Illustrious")),
     ],
 )
-def test_the_folders_that_the_user_made(folders: tuple[str, ...], facts: Facts) -> None:
+def test_the_folders_that_the_user_made(folders: tuple[str, ...], facts: StatedFacts) -> None:
     assert folder_facts(folders) == facts

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.facts import Facts, joined
+from stylus_ext.catalogue.sources.local.facts import StatedFacts, joined
 from stylus_ext.catalogue.sources.local.sidecars import PREVIEWS, SIDECARS, Subject, read_sidecars
 
 SHA = "ab" * 32
 SUBJECT = Subject("x", 1000)
 
 
-def read(folder: Path, **files: object) -> Facts:
+def read(folder: Path, **files: object) -> StatedFacts:
     """`__` in a name stands for a dot."""
     suffixes = []
     for name, content in files.items():
@@ -42,7 +42,7 @@ def test_the_hosts_own_sidecar(tmp_path: Path) -> None:
         "sha256": SHA.upper(),
         "modelPageURL": "https://example.invalid",
     }
-    assert read(tmp_path, json=content) == Facts(
+    assert read(tmp_path, json=content) == StatedFacts(
         base_model="SD1",
         triggers=("rainalley, neon", "rainalley night"),
         text="wet streets\ngood at night",
@@ -62,7 +62,7 @@ def test_a_preferred_weight_of_0_is_unset(tmp_path: Path, unset: object) -> None
 def test_not_found_and_empty_sidecars_state_nothing(tmp_path: Path) -> None:
     assert (
         read(tmp_path, civitai__info={}, json="", metadata__json={"civitai": {}, "tags": []})
-        == Facts()
+        == StatedFacts()
     )
 
 
@@ -87,7 +87,7 @@ def lora_manager(**changes: Any) -> dict[str, Any]:
 
 
 def test_lora_manager(tmp_path: Path) -> None:
-    assert read(tmp_path, metadata__json=lora_manager()) == Facts(
+    assert read(tmp_path, metadata__json=lora_manager()) == StatedFacts(
         name="Rain",
         base_model="Illustrious",
         tags=("background",),

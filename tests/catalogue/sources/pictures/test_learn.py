@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.pictures.learn import MOST_PROMPTS, Lesson, card_of, learn
+from stylus_ext.catalogue.sources.pictures.learn import MOST_PROMPTS, PictureLesson, card_of, learn
 from stylus_ext.core.card import AdapterKey, Example, merged
 from stylus_ext.core.errors import Cancelled
 from tests.catalogue.sources.pictures.making import (
@@ -54,7 +54,7 @@ def test_what_the_pictures_tell_about_a_lora(tmp_path: Path) -> None:
         "(rainalley:1.1), horse",
         "rainalley, barn",
     }
-    assert lessons.lessons["detail"] == Lesson("detail", 1, 0.3, ("(rainalley:1.1), horse",))
+    assert lessons.lessons["detail"] == PictureLesson("detail", 1, 0.3, ("(rainalley:1.1), horse",))
 
 
 def test_the_same_pictures_teach_the_same_and_are_left_as_they_were(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_progress_is_told_and_stop_is_heard(tmp_path: Path) -> None:
 
 
 def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
-    lesson = Lesson("alley", 4, 0.7, ("rainalley, cat",), ("rainalley",))
+    lesson = PictureLesson("alley", 4, 0.7, ("rainalley, cat",), ("rainalley",))
     key = AdapterKey.path("alley.safetensors")
     card = card_of(lesson, key)
     assert (card.key, card.source, card.weight, card.triggers, card.weak) == (
@@ -215,7 +215,7 @@ def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
 
 
 def test_a_lesson_without_triggers_makes_a_weak_card() -> None:
-    card = card_of(Lesson("alley", 1, None, ("cat",)), AdapterKey.path("alley.safetensors"))
+    card = card_of(PictureLesson("alley", 1, None, ("cat",)), AdapterKey.path("alley.safetensors"))
     assert card.weak
     assert merged([make_card(source="local", triggers=("tag",), weak=True), card]).triggers == (
         "tag",

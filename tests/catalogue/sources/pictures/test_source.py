@@ -4,14 +4,14 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from stylus_ext.catalogue.sources.pictures.learn import Pictures
+from stylus_ext.catalogue.sources.pictures.learn import PictureSource
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.naming import NO_NAMES, Called, Names
+from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
 from tests.fakes import Watch
 
 FOX, OWL = AdapterKey.civitai(1), AdapterKey.civitai(2)
 HASH = "0123456789ab"
-NAMES = Names.of([Called(FOX, "my_fox", "foxes", HASH), Called(OWL, "owl", "birds")])
+NAMES = TagNames.of([FileNames(FOX, "my_fox", "foxes", HASH), FileNames(OWL, "owl", "birds")])
 
 
 def picture(path: Path, prompt: str, hashes: str = "") -> None:
@@ -35,7 +35,7 @@ def test_what_pictures_say_becomes_the_card_of_the_adapter_that_the_stem_names(
         picture(tmp_path / f"plain{number}.png", f"a tree number {number}, rain")
     cards = [
         sighting.card
-        for sighting in Pictures([tmp_path], NAMES).cards({}, Watch())
+        for sighting in PictureSource([tmp_path], NAMES).cards({}, Watch())
         if sighting.card
     ]
     assert [card.key for card in cards] == [FOX]
@@ -60,7 +60,7 @@ def test_one_that_pictures_call_by_its_alias_or_by_an_old_name_is_one(tmp_path: 
         )
     picture(tmp_path / "owl.png", "an owl <lora:birds:1>", f"birds: {HASH}")
     picture(tmp_path / "other.png", "a bee <lora:stranger:1>", "stranger: ba9876543210")
-    sightings = list(Pictures([tmp_path], NAMES).cards({}, Watch()))
+    sightings = list(PictureSource([tmp_path], NAMES).cards({}, Watch()))
     cards = {sighting.card.key: sighting.card for sighting in sightings if sighting.card}
     assert {key: (card.weight, len(card.examples)) for key, card in cards.items()} == {
         FOX: (0.6, 3),
@@ -74,10 +74,10 @@ def test_one_that_pictures_call_by_its_alias_or_by_an_old_name_is_one(tmp_path: 
 
 def test_a_file_that_another_with_its_stem_hides_is_found_by_its_alias(tmp_path: Path) -> None:
     picture(tmp_path / "1.png", "a fox <lora:foxes:0.5>")
-    names = Names.of([Called(OWL, "my_fox"), Called(FOX, "my_fox", "foxes")])
+    names = TagNames.of([FileNames(OWL, "my_fox"), FileNames(FOX, "my_fox", "foxes")])
     assert [
         sighting.card.key
-        for sighting in Pictures([tmp_path], names).cards({}, Watch())
+        for sighting in PictureSource([tmp_path], names).cards({}, Watch())
         if sighting.card
     ] == [FOX]
 
@@ -85,7 +85,7 @@ def test_a_file_that_another_with_its_stem_hides_is_found_by_its_alias(tmp_path:
 def test_adapters_that_are_not_in_the_folders_are_named_in_a_note(tmp_path: Path) -> None:
     for number in range(7):
         picture(tmp_path / f"{number}.png", f"a fox <lora:stranger{number}:1>")
-    sightings = list(Pictures([tmp_path], NAMES).cards({}, Watch()))
+    sightings = list(PictureSource([tmp_path], NAMES).cards({}, Watch()))
     assert [sighting.card for sighting in sightings] == [None]
     note = sightings[0].note
     assert note is not None
@@ -94,4 +94,4 @@ def test_adapters_that_are_not_in_the_folders_are_named_in_a_note(tmp_path: Path
 
 
 def test_pictures_are_never_said_to_be_gone(tmp_path: Path) -> None:
-    assert Pictures([tmp_path], NO_NAMES).gone({}) == []
+    assert PictureSource([tmp_path], NO_TAG_NAMES).gone({}) == []
