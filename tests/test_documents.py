@@ -17,6 +17,7 @@ from stylus_ext.llm import picture_tokens, place_of, price_of
 from stylus_ext.llm.server import base_url
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "stylus_ext"
 README = ROOT / "README.md"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "stylus_ext" / "data" / "README.md"]
@@ -76,6 +77,17 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """By a path from the root, or from the package: `core/ports.py`."""
+    packages = "|".join(folder.name for folder in PACKAGE.iterdir() if folder.is_dir())
+    pattern = rf"(?<![\w/.])((?:stylus_ext|tests|docs|tools|\.ci|{packages})/[\w./-]*\w)"
+    text = page.read_text("utf-8")
+    for quoted in re.findall(r"`([^`\n]+)`", text):
+        for path in re.findall(pattern, quoted):
+            assert (ROOT / path).exists() or (PACKAGE / path).exists(), path
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
