@@ -18,7 +18,6 @@ from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
 from stylus_ext.environment.files import put_in_place
-from stylus_ext.host import compat
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -200,6 +199,9 @@ def _name(checkpoint: Checkpoint) -> str:
 
 
 def loaded_checkpoint() -> Checkpoint:
+    """The checkpoint in memory, or the one that would be loaded."""
+    from stylus_ext.host import compat  # the rest of this module needs no WebUI
+
     model = compat.loaded_model()
     return checkpoint_of(compat.checkpoint_info(model), model)
 
