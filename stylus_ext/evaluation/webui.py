@@ -302,8 +302,8 @@ def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
     """What it takes beside the engine's own time for the plan: the first ones load what only a
     picture needs.
     """
-    desks = importlib.import_module("stylus_ext.host.planner")
-    client = desks.desk_now().client
+    desks = importlib.import_module("stylus_ext.host.planner_registry")
+    client = desks.current_planner().client
     plan, spent = client.plan, [0.0]
 
     def timed(*given: Any) -> Any:

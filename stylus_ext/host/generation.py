@@ -29,7 +29,7 @@ from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchStopped
-from stylus_ext.host.infotext import AppliedGeneration, texts_of, write
+from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
 from stylus_ext.host.plan_request import FetchThenPlan, PlanRequestBuilder, waits
 from stylus_ext.host.planner import MadePicture, Planner
 from stylus_ext.host.rewrite import Ask, BatchJob, Picture, Rewritten, Texts, rewrite

@@ -23,19 +23,9 @@ from stylus_ext.core.settings import (
     with_values,
 )
 from stylus_ext.host import compat
+from stylus_ext.host.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long is waited: for an engine that is on its way, and for a plan; the first one after a
-    start loads the encoder.
-    """
-
-    ready_s: float = 60.0
-    cold_s: float = 20.0
-    warm_s: float = 2.0
 
 
 PREFIX = "stylus_"

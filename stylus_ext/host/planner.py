@@ -5,10 +5,9 @@ remembered between pictures.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,25 +20,13 @@ from stylus_ext.core.errors import (
     StylusError,
     Unavailable,
 )
-from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.options import Timeouts
 from stylus_ext.host.permissions import ComposerPermissions, DownloadPermissions
 from stylus_ext.host.preview_sessions import PreviewSessions
+from stylus_ext.host.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
-
-
-__all__ = [
-    "EngineApi",
-    "Planner",
-    "PlannerRegistry",
-    "EngineHandle",
-    "MadePicture",
-    "Timeouts",
-    "describe",
-]
 
 
 _LOOK_EVERY_S = 0.1
@@ -306,50 +293,3 @@ class PlannerRegistry:
         if self._desk is None or self._place != place:
             self._desk, self._place = self._make(place), place
         return self._desk
-
-
-TOKEN_VARIABLE = "STYLUS_ENGINE_TOKEN"  # noqa: S105
-_last: list[str] = []
-
-
-def make_planner(
-    place: tuple[object, ...],  # noqa: ARG001
-) -> Planner:
-    from stylus_ext.host.engine.client import EngineClient
-    from stylus_ext.host.engine.inventory import HostInventory
-    from stylus_ext.host.engine.supervisor import current
-
-    folder = options.data_folder()
-    process = current(
-        folder,
-        url=options.own("engine_url"),
-        token=os.environ.get(TOKEN_VARIABLE, ""),
-        settings=options.engine_flags,
-    )
-    if process.remote:
-        process.shelf = process.shelf or HostInventory(
-            compat.listed_files, compat.listing, compat.cached_sha256
-        )
-    return Planner(
-        process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
-    )
-
-
-planners = PlannerRegistry(make_planner)
-
-
-def current_planner() -> Planner:
-    return planners.at(
-        (options.data_folder(), options.own("engine_url"), tuple(options.engine_flags()))
-    )
-
-
-def tell(p: Any, notes: Iterable[Note]) -> None:
-    """Under the picture, and in the panel until the next one."""
-    _last[:] = [note.text for note in notes]
-    for text in _last:
-        compat.comment(p, text if text.startswith("Stylus") else f"Stylus: {text}")
-
-
-def last_notes() -> list[str]:
-    return list(_last)

@@ -14,13 +14,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.host.infotext import AppliedGeneration
+
+if TYPE_CHECKING:
+    from stylus_ext.host.infotext_writer import AppliedGeneration
 
 MOST = 200
 _SEAT = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")

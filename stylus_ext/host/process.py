@@ -10,8 +10,8 @@ from typing import Any
 from stylus_ext.core.errors import Note
 from stylus_ext.host import infotext
 from stylus_ext.host.generation import Generation
-from stylus_ext.host.infotext import AppliedGeneration, texts_of
-from stylus_ext.host.planner import current_planner, tell
+from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of
+from stylus_ext.host.planner_registry import current_planner, tell
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import PanelValues, ValuesReading
 

@@ -100,7 +100,7 @@ def _endpoints() -> dict[str, Any]:
 
 
 def _process() -> Any:
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
 
     return current_planner().engine
 
@@ -119,12 +119,12 @@ def _chat() -> float:
 
 def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
     from stylus_ext.host.plan_request import for_caller
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
 
     return for_caller(current_planner(), payload)
 
 
 def _begun(job_id: str) -> None:
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
 
     current_planner().downloads.begun(job_id)

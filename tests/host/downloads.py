@@ -210,7 +210,7 @@ def at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
     from stylus_ext.environment.engine_link import EngineLink
-    from stylus_ext.host import compat, planner
+    from stylus_ext.host import compat, planner_registry
     from stylus_ext.host.planner import PlannerRegistry
 
     folder.mkdir(exist_ok=True)
@@ -227,7 +227,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
     scene = Scene(stage, process, civitai, folder, desk)
     real = EngineLink.call
 

@@ -14,7 +14,7 @@ import pytest
 
 from stylus_ext.host import permissions
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.panel.events import UntickCounter
+from stylus_ext.host.timeouts import UntickCounter
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.embedding_server import EmbeddingServer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.panel.events import UntickCounter
+from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 

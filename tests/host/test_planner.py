@@ -13,8 +13,8 @@ import pytest
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.options import Timeouts
 from stylus_ext.host.planner import MadePicture, Planner, PlannerRegistry, describe
+from stylus_ext.host.timeouts import Timeouts
 from tests.host.double.fixtures import Stage
 from tests.host.double.planner import SmallClient, SmallEngine, gone
 
@@ -208,9 +208,9 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     """Its data folder is the host's own `stylus`; nothing is started and nothing is written for
     it.
     """
-    from stylus_ext.host import planner
+    from stylus_ext.host import planner_registry
 
-    desk = planner.make_planner(())
+    desk = planner_registry.make_planner(())
     assert desk.engine.report().state in (
         EngineState.STOPPED,
         EngineState.NOT_SET_UP,

@@ -91,7 +91,7 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
 
 
 def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
@@ -109,7 +109,7 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 
@@ -291,7 +291,7 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
 
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
-    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.planner_registry import current_planner
     from stylus_ext.host.preview import look, question_of
     from stylus_ext.host.values import PanelValues
 

@@ -15,8 +15,8 @@ import pytest
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.panel.events import UntickCounter
 from stylus_ext.host.planner import Planner
+from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
@@ -31,7 +31,7 @@ PROMPT = "corgi dog, watercolor painting"
 def real(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Stage, EngineProcess]]:
-    from stylus_ext.host import compat, planner
+    from stylus_ext.host import compat, planner_registry
     from stylus_ext.host.planner import PlannerRegistry
 
     shelf = stage.host.data_path / "loras"
@@ -56,7 +56,7 @@ def real(
             compat.interrupted,
             compat.show_progress,
         )
-        monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
+        monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
         yield stage, process
 
 

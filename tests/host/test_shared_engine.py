@@ -95,7 +95,7 @@ def at(
     stage: Stage, link: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[tuple[str, Any]]]:
     """The host asks this engine; everything that it sends there is seen."""
-    from stylus_ext.host import compat, planner
+    from stylus_ext.host import compat, planner_registry
     from stylus_ext.host.planner import PlannerRegistry
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
@@ -107,7 +107,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 
@@ -244,7 +244,7 @@ def test_a_wrong_inventory_is_refused_with_a_sentence(
 def test_the_desk_of_a_shared_engine_has_a_shelf(
     stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.planner import make_planner
+    from stylus_ext.host.planner_registry import make_planner
 
     stage.host.opts.data["stylus_engine_url"] = empty.url
     engine = make_planner(()).engine

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host import compat
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -19,7 +18,9 @@ def deep(levels: int, work: Any) -> Any:
     return work() if levels == 0 else deep(levels - 1, work)
 
 
-def test_a_callback_is_registered_from_a_short_stack_by_a_frame_of_ours() -> None:
+def test_a_callback_is_registered_from_a_short_stack_by_a_frame_of_ours(stage: Stage) -> None:
+    from stylus_ext.host import compat
+
     seen: list[list[str]] = []
     kept: list[Any] = []
 
@@ -33,7 +34,9 @@ def test_a_callback_is_registered_from_a_short_stack_by_a_frame_of_ours() -> Non
     assert all(files[1] == compat.__file__ for files in seen)
 
 
-def test_what_goes_wrong_there_is_raised_here_and_no_thread_stays() -> None:
+def test_what_goes_wrong_there_is_raised_here_and_no_thread_stays(stage: Stage) -> None:
+    from stylus_ext.host import compat
+
     def refuse(callback: Any) -> None:
         raise RuntimeError(f"no {callback.__name__} today")
 

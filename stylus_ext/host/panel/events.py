@@ -16,18 +16,10 @@ from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
 from stylus_ext.host.compat import Request
 from stylus_ext.host.engine.setup_state import AGAIN, EngineReport, EngineState
-from stylus_ext.host.planner import Planner, current_planner, describe, last_notes
+from stylus_ext.host.planner import Planner, describe
+from stylus_ext.host.planner_registry import current_planner, last_notes
+from stylus_ext.host.timeouts import UntickCounter
 from stylus_ext.host.values import AUTO
-
-
-class UntickCounter:
-    """How often the box was unticked: whoever follows the engine looks here whether it happened
-    since.
-    """
-
-    def __init__(self) -> None:
-        self.unticked = 0
-
 
 gr = compat.gr
 _LOOK_EVERY_S = 0.25

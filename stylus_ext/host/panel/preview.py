@@ -16,7 +16,7 @@ from typing import Any
 from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.planner import current_planner
+from stylus_ext.host.planner_registry import current_planner
 from stylus_ext.host.preview import look, question_of, standing
 from stylus_ext.host.values import NAMES, PanelValues, read_values
 

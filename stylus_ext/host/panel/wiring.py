@@ -12,8 +12,8 @@ from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.panel.events import UntickCounter
 from stylus_ext.host.panel.preview import tell_of_pictures
+from stylus_ext.host.timeouts import UntickCounter
 
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}

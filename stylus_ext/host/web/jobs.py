@@ -83,7 +83,7 @@ def _start(asked: ActionRequest) -> Payload:
         raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
     job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(said)))
     if name == "fetch":
-        from stylus_ext.host.planner import current_planner
+        from stylus_ext.host.planner_registry import current_planner
 
         current_planner().downloads.begun(
             str(job["id"])

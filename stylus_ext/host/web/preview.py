@@ -12,7 +12,8 @@ from typing import Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.insert import without
 from stylus_ext.host.guard import RequestKind
-from stylus_ext.host.planner import Planner, current_planner
+from stylus_ext.host.planner import Planner
+from stylus_ext.host.planner_registry import current_planner
 from stylus_ext.host.preview import look, standing, words_for, written_weights
 from stylus_ext.host.preview_sessions import (
     PickLock,

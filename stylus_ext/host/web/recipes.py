@@ -14,7 +14,7 @@ from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.guard import RERANK, RequestKind
 from stylus_ext.host.permissions import HYBRID, RULES
 from stylus_ext.host.plan_request import for_caller
-from stylus_ext.host.planner import current_planner
+from stylus_ext.host.planner_registry import current_planner
 from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.jobs import picture_folders
 from stylus_ext.host.web.responses import Payload

@@ -33,7 +33,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     host.start()
-    from stylus_ext.host import compat, planner
+    from stylus_ext.host import compat, planner_registry
     from stylus_ext.host.checkpoint import Remembered
     from stylus_ext.host.planner import Planner, PlannerRegistry
     from tests.host.double.planner import SmallClient, SmallEngine
@@ -42,6 +42,6 @@ def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     desk = Planner(
         engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
     )
-    monkeypatch.setattr(planner, "planners", PlannerRegistry(lambda _: desk))
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
     yield Stage(host, engine, client, desk)
     assert host.errors == []
