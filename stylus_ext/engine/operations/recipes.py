@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.catalogue.sources.pictures.learn import latest
+from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import OldPicture, Progress
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def newest_pictures(folders: Sequence[str], count: int, progress: Progress) -> list[OldPicture]:
-    return latest([checked_folder(folder, PICTURES) for folder in folders], count, progress)
+    return recent_pictures(
+        [checked_folder(folder, PICTURES) for folder in folders], count, progress
+    )
 
 
 VERDICT: Schema = {

@@ -1,3 +1,1 @@
-"""The user's own pictures as a source: which LoRA was used with which words. Nothing is written,
-nothing leaves the machine.
-"""
+"""The user's own pictures as a source of cards."""

@@ -1,5 +1,7 @@
-"""A picture file in, its infotext out, empty where it has none. Only text chunks are read, never a
-pixel.
+"""Infotext of a picture file: read from its metadata with Pillow, and parsed.
+
+No pixel is ever decoded. `Image.open` would refuse large upscaled pictures as decompression bombs,
+so the parts of Pillow that read metadata are called directly.
 """
 
 from __future__ import annotations
@@ -7,214 +9,180 @@ from __future__ import annotations
 import json
 import re
 import struct
-import zlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.parse import UserTag, user_tags
 from stylus_ext.core.prompt.tokens import NETWORK, tokenise
 
-_EXIF_POINTER = 0x8769
-_USER_COMMENT = 0x9286
-_ASCII, _BYTES, _LONG = 2, 7, 4
-_ENTRY = 12
-_MOST_ENTRIES = 512
-_ORDERS = {b"II": "<", b"MM": ">"}
-
-
-def user_comment(data: bytes) -> str:
-    """Empty where there is none. `data` may begin with the `Exif` mark of JPEG files."""
-    tiff = data.removeprefix(b"Exif\0\0")
-    order = _ORDERS.get(tiff[:2])
-    if order is None:
-        raise InvalidInput("the EXIF data does not say its byte order")
-    try:
-        (first,) = struct.unpack_from(f"{order}I", tiff, 4)
-        pointer = _entry(tiff, order, first, _EXIF_POINTER)
-        if pointer is None:
-            return ""
-        (second,) = struct.unpack(f"{order}I", pointer[:4])
-        return _decoded(_entry(tiff, order, second, _USER_COMMENT) or b"", order)
-    except struct.error as problem:
-        raise InvalidInput("the EXIF data ends too early") from problem
-
-
-def _entry(tiff: bytes, order: str, at: int, wanted: int) -> bytes | None:
-    (count,) = struct.unpack_from(f"{order}H", tiff, at)
-    for place in range(min(count, _MOST_ENTRIES)):
-        tag, form, size = struct.unpack_from(f"{order}HHI", tiff, at + 2 + place * _ENTRY)
-        if tag != wanted:
-            continue
-        value = at + 2 + place * _ENTRY + 8
-        if form == _LONG:
-            return tiff[value : value + 4]
-        if form in {_ASCII, _BYTES}:
-            start = value if size <= 4 else struct.unpack_from(f"{order}I", tiff, value)[0]  # noqa: PLR2004
-            return tiff[start : start + size]
-    return None
-
-
-def _decoded(comment: bytes, order: str) -> str:
-    prefix, rest = comment[:8], comment[8:]
-    if prefix == b"UNICODE\0":
-        return rest.decode(_utf16(rest, order), "replace").strip("\0\ufeff ")
-    if prefix in {b"ASCII\0\0\0", b"\0" * 8}:
-        comment = rest
-    return comment.decode("utf-8", "replace").strip("\0 ")
-
-
-def _utf16(text: bytes, order: str) -> str:
-    """Writers do not agree whether the comment follows the file's byte order: its own zero bytes
-    know better.
-    """
-    if text[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "utf-16"
-    big, little = text[0:2000:2].count(0), text[1:2000:2].count(0)
-    if big == little:
-        return "utf-16-be" if order == ">" else "utf-16-le"
-    return "utf-16-be" if big > little else "utf-16-le"
-
-
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-MOST_TEXT = 1 << 20
-"""Bytes of text, packed or unpacked; prompts have thousands, bombs have thousands of millions."""
+MAX_TEXT = 1 << 20
+"""Bytes of text in a picture, compressed or not; Pillow unpacks no more than this either."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_KEYS = frozenset({b"parameters"})
-_MOST_CHUNKS = 20_000
-_JPEG = b"\xff\xd8"
-_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_APP1, _SCAN, _END, _FILL = 0xE1, 0xDA, 0xD9, 0xFF
+_TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_MAX_CHUNKS = 20_000
+_MAX_JPEG_METADATA = 32 * MAX_TEXT
+_DAMAGE = (SyntaxError, struct.error, ValueError, LookupError, TypeError, EOFError)
+"""What Pillow raises for damaged files, besides an `OSError` without a number."""
 
 
-def infotext_of(path: Path) -> str:
-    """Raises `InvalidInput` for what is not a readable picture, and `OSError` for what cannot be
-    opened.
+def read_infotext(path: Path) -> str:
+    """The infotext, or an empty text.
+
+    Raises `InvalidInput` for an unreadable picture, and `OSError` for a file that cannot be opened.
     """
     with path.open("rb") as file:
         start = file.read(12)
         try:
             if start.startswith(_PNG):
-                file.seek(len(_PNG))
-                return _of_png(file)
-            if start.startswith(_JPEG):
-                file.seek(len(_JPEG))
-                return _of_jpeg(file)
-            if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-                return _of_webp(file)
-        except struct.error as problem:
-            raise InvalidInput("it ends too early") from problem
+                return _read_png(file)
+            with warnings.catch_warnings():  # Pillow warns about damaged EXIF data and goes on
+                warnings.filterwarnings("ignore", module="PIL")
+                if start.startswith(b"\xff\xd8"):
+                    return _read_jpeg(file)
+                if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+                    return _read_webp(file)
+        except (*_DAMAGE, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the file cannot be read; Pillow raises a plain OSError for a truncated one
+            raise InvalidInput("it is damaged or incomplete") from error
     raise InvalidInput("it is not a PNG, JPEG or WebP picture" if start else "it is empty")
 
 
-def _of_png(file: BinaryIO) -> str:
-    for _ in range(_MOST_CHUNKS):
-        size, kind = struct.unpack(">I4s", file.read(8))
+def _read_png(file: BinaryIO) -> str:
+    """Lists the chunks with Pillow's `PngStream`.
+
+    `PngImageFile` would read chunks of any size, and decode the pixels to find text behind them.
+    """
+    from PIL.PngImagePlugin import PngStream, iTXt
+
+    chunks = PngStream(file)
+    file.seek(len(_PNG))
+    for _ in range(_MAX_CHUNKS):
+        kind, start, size = chunks.read()
         if kind == b"IEND":
             return ""
-        if kind in {b"tEXt", b"zTXt", b"iTXt"} and size <= MOST_TEXT:
-            text = _png_text(kind, _whole(file, size))
-            if text:
-                return text
-            file.seek(4, 1)
-        else:
-            file.seek(size + 4, 1)
-    raise InvalidInput("it has more chunks than any picture")
+        if kind in _TEXT_CHUNKS and size <= MAX_TEXT:
+            chunks.call(kind, start, size)
+            for key, text in chunks.im_text.items():
+                if key.lower() == "parameters" and text:
+                    return text if isinstance(text, iTXt) else _utf8_or_latin1(text)
+        file.seek(start + size + 4)
+    raise InvalidInput("it has too many chunks")
 
 
-def _whole(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
-        raise InvalidInput("it ends too early")
-    return data
-
-
-def _png_text(kind: bytes, data: bytes) -> str:
-    key, _, rest = data.partition(b"\0")
-    if key.lower() not in _KEYS:
-        return ""
-    if kind == b"tEXt":
-        return _latin(rest)
-    if kind == b"zTXt":
-        return _latin(_unpacked(rest[1:]))
-    packed, rest = rest[:1] == b"\1", rest[2:]
-    text = rest.split(b"\0", 2)[-1]
-    return (_unpacked(text) if packed else text).decode("utf-8", "replace")
-
-
-def _latin(data: bytes) -> str:
-    """Latin-1 says the standard; many programs write UTF-8 all the same."""
+def _utf8_or_latin1(text: str) -> str:
+    """The standard says Latin-1, as Pillow decodes it; many programs write UTF-8."""
     try:
-        return data.decode("utf-8")
+        return text.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return text
 
 
-def _unpacked(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(data, MOST_TEXT)
-    except zlib.error as problem:
-        raise InvalidInput("its packed text is damaged") from problem
+class _LimitedFile:
+    """A JPEG file for Pillow, which keeps all metadata in memory and skips junk byte by byte."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._reads = file, 0
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        self._reads += 1
+        if self._reads > _MAX_CHUNKS or self._file.tell() > _MAX_JPEG_METADATA:
+            raise InvalidInput("it has too much metadata")
+        return self._file.read(size)
 
 
-def _of_jpeg(file: BinaryIO) -> str:
-    for _ in range(_MOST_CHUNKS):
-        mark, kind = struct.unpack("BB", file.read(2))
-        if mark != _FILL:
-            raise InvalidInput("its segments are damaged")
-        if kind == _FILL:  # padding: the second may be the first of the next mark
-            file.seek(-1, 1)
-            continue
-        if kind in {_SCAN, _END}:
+def _read_jpeg(file: BinaryIO) -> str:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    file.seek(0)
+    picture = JpegImageFile(cast("BinaryIO", _LimitedFile(file)))
+    return _user_comment(picture.info.get("exif", b""))
+
+
+def _read_webp(file: BinaryIO) -> str:
+    """Finds the EXIF chunk; Pillow would read the whole file and allocate its pixels."""
+    for _ in range(_MAX_CHUNKS):
+        header = file.read(8)
+        if not header:
             return ""
-        if kind in _ALONE:
-            continue
-        (size,) = struct.unpack(">H", file.read(2))
-        if size < 2:  # noqa: PLR2004
-            raise InvalidInput("its segments are damaged")
-        if kind != _APP1:
-            file.seek(size - 2, 1)
-            continue
-        data = _whole(file, size - 2)
-        if data.startswith(b"Exif\0\0"):
-            return user_comment(data)
-    raise InvalidInput("it has more segments than any picture")
-
-
-def _of_webp(file: BinaryIO) -> str:
-    for _ in range(_MOST_CHUNKS):
-        head = file.read(8)
-        if not head:
-            return ""
-        kind, size = struct.unpack("<4sI", head)
+        kind, size = struct.unpack("<4sI", header)
         if kind == b"EXIF":
-            return user_comment(file.read(min(size, MOST_TEXT)))
+            return _user_comment(file.read(min(size, MAX_TEXT)))
         file.seek(size + size % 2, 1)
-    raise InvalidInput("it has more chunks than any picture")
+    raise InvalidInput("it has too many chunks")
 
 
-MOST_PROMPT = 20_000
+def _user_comment(exif: bytes) -> str:
+    """The user comment of EXIF data, where JPEG and WebP files keep the infotext."""
+    from PIL.ExifTags import IFD, Base
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    if not exif:
+        return ""
+    data = BytesIO(exif.removeprefix(b"Exif\0\0"))
+    header = data.read(8)
+
+    def directory(offset: int | None) -> Mapping[int, object]:
+        found = ImageFileDirectory_v2(header)
+        data.seek(found.next if offset is None else offset)
+        found.load(data)
+        if not found:
+            raise InvalidInput("its EXIF data is damaged")
+        return found
+
+    root = directory(None)
+    if IFD.Exif not in root:
+        return ""
+    comment = directory(cast("int", root[IFD.Exif])).get(Base.UserComment)
+    if isinstance(comment, str):
+        comment = comment.encode("latin-1", "replace")
+    return _decode_comment(comment, header) if isinstance(comment, bytes) else ""
+
+
+def _decode_comment(comment: bytes, header: bytes) -> str:
+    prefix, rest = comment[:8], comment[8:]
+    if prefix == b"UNICODE\0":
+        return rest.decode(_utf16_codec(rest, header), "replace").strip("\0\ufeff ")
+    if prefix in {b"ASCII\0\0\0", b"\0" * 8}:
+        comment = rest
+    return comment.decode("utf-8", "replace").strip("\0 ")
+
+
+def _utf16_codec(text: bytes, header: bytes) -> str:
+    """Some programs ignore the byte order of the file, so the zero bytes of the text decide."""
+    if text[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    big, little = text[0:2000:2].count(0), text[1:2000:2].count(0)
+    if big == little:
+        return "utf-16-be" if header.startswith(b"MM") else "utf-16-le"
+    return "utf-16-be" if big > little else "utf-16-le"
+
+
+MAX_PROMPT = 20_000
 
 _NEGATIVE = "Negative prompt:"
 _PARAMETER = re.compile(r"([\w][\w \-/]{0,63}?):\s*(\"(?:\\.|[^\\\"])*\"|[^,]*)(?:,|$)")
-_FEWEST_PARAMETERS = 3
-_MOST_BEHIND = 4
-"""Lines that extensions write behind the parameters, such as the template of Dynamic Prompts."""
-_MOST_PARAMETERS = 400
+_MIN_PARAMETERS = 3
+_MAX_PARAMETERS = 400
+_MAX_LINES_AFTER = 4
+"""Lines that extensions write after the parameters, such as Dynamic Prompts its template."""
 _HASH = re.compile(r"([^,:\"]{1,255}):\s*([0-9a-fA-F]{8,64})\b")
 _LORA_KINDS = frozenset({"lora", "lyco"})
-_SPARE_COMMAS = re.compile(r"[ \t]*,(?:[ \t]*,)+")
-_SPARE_SPACES = re.compile(r"[ \t]{2,}")
+_REPEATED_COMMAS = re.compile(r"[ \t]*,(?:[ \t]*,)+")
+_REPEATED_SPACES = re.compile(r"[ \t]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Infotext:
-    """`parameters` are as written, unquoted: `Steps`, `Seed`, `Lora hashes` and whatever extensions
-    add.
-    """
+    """The parts of an infotext; `parameters` are unquoted, with whatever extensions add."""
 
     prompt: str
     negative: str = ""
@@ -222,21 +190,19 @@ class Infotext:
 
     @property
     def lora_hashes(self) -> dict[str, str]:
-        """By the name that the WebUI wrote, which may be the alias; the hash is that of the
-        tensors, shortened.
-        """
-        pairs = _HASH.findall(self.parameters.get("Lora hashes", "")[:MOST_PROMPT])
+        """Shortened hashes of the tensors by the name that the WebUI wrote, maybe an alias."""
+        pairs = _HASH.findall(self.parameters.get("Lora hashes", "")[:MAX_PROMPT])
         return {name.strip(): value.lower() for name, value in pairs}
 
 
 def parse_infotext(text: str) -> Infotext:
-    """Reads any text; what has no parameters is all prompt."""
+    """Parses any text; without parameters all of it is the prompt."""
     lines = text.replace("\r\n", "\n").strip("\0\n ").split("\n")
     parameters: dict[str, str] = {}
-    for place in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_BEHIND), -1):
-        parameters = _parameters(lines[place]) if len(lines[place]) <= MOST_PROMPT else {}
+    for index in range(len(lines) - 1, max(-1, len(lines) - 1 - _MAX_LINES_AFTER), -1):
+        parameters = _parse_parameters(lines[index]) if len(lines[index]) <= MAX_PROMPT else {}
         if parameters:
-            del lines[place:]
+            del lines[index:]
             break
     prompt: list[str] = []
     negative: list[str] | None = None
@@ -246,47 +212,37 @@ def parse_infotext(text: str) -> Infotext:
         else:
             (prompt if negative is None else negative).append(line)
     return Infotext(
-        "\n".join(prompt).strip()[:MOST_PROMPT],
-        "\n".join(negative or []).strip()[:MOST_PROMPT],
+        "\n".join(prompt).strip()[:MAX_PROMPT],
+        "\n".join(negative or []).strip()[:MAX_PROMPT],
         parameters,
     )
 
 
-def written_with_hash(name: str) -> str:
-    """A name as the WebUI writes it among the hashes."""
+def write_hash_name(name: str) -> str:
+    """A name as the WebUI writes it into `Lora hashes`."""
     return name.replace(":", "").replace(",", "").strip()
 
 
-def without_tags(prompt: str) -> tuple[str, tuple[UserTag, ...]]:
-    """The prompt as it reads without its LoRA tags, and these."""
+def split_tags(prompt: str) -> tuple[str, tuple[UserTag, ...]]:
+    """The prompt without its LoRA tags, and the tags."""
     tokens = tokenise(prompt)
     tags = tuple(tag for tag in user_tags(tokens) if tag.kind in _LORA_KINDS and tag.name)
-    if not any(token.kind == NETWORK for token in tokens):
-        return _tidied(prompt), tags
-    return _tidied("".join(token.text for token in tokens if token.kind != NETWORK)), tags
-
-
-def _tidied(prompt: str) -> str:
+    rest = "".join(token.text for token in tokens if token.kind != NETWORK)
     lines = (
-        _SPARE_SPACES.sub(" ", _SPARE_COMMAS.sub(",", line)).strip(" \t,")
-        for line in prompt.split("\n")
+        _REPEATED_SPACES.sub(" ", _REPEATED_COMMAS.sub(",", line)).strip(" \t,")
+        for line in rest.split("\n")
     )
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for line in lines if line), tags
 
 
-def _parameters(line: str) -> dict[str, str]:
-    found = dict(_PARAMETER.findall(line)[:_MOST_PARAMETERS])
-    if (
-        len(found) < _FEWEST_PARAMETERS
-        or "Steps" not in found
-        and "Seed" not in found
-        and "Size" not in found
-    ):
+def _parse_parameters(line: str) -> dict[str, str]:
+    found = dict(_PARAMETER.findall(line)[:_MAX_PARAMETERS])
+    if len(found) < _MIN_PARAMETERS or found.keys().isdisjoint(("Steps", "Seed", "Size")):
         return {}
-    return {name.strip(): _unquoted(value.strip()) for name, value in found.items()}
+    return {name.strip(): _unquote(value.strip()) for name, value in found.items()}
 
 
-def _unquoted(value: str) -> str:
+def _unquote(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:

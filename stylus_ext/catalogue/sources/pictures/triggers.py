@@ -1,17 +1,15 @@
-"""Prompts with and without a LoRA in, its probable trigger words out: what stands in nearly all of
-the one and few of the other.
+"""Probable trigger words of a LoRA: pieces of prompts that nearly only its pictures have.
 
-A piece (what stands between commas) or else a single word counts as a trigger of a LoRA when
+A piece (the text between commas) or a single word is a trigger of a LoRA if
 
-- the LoRA was used in at least `FEWEST_PROMPTS` different prompts, and at least `FEWEST_OTHERS`
-  were written without it,
-- the piece stands in at least `SHARE` of the first, and
-- its share there is at least `LIFT` times its share of the others, one other being added so that
-  nothing is divided by 0.
+- the LoRA was used in at least `MIN_PROMPTS` different prompts, and at least `MIN_OTHERS` do
+  without it,
+- the piece is in at least `MIN_SHARE` of the LoRA's prompts, and
+- that share is at least `MIN_LIFT` times its share of the other prompts. One other prompt is added
+  to avoid division by 0.
 
-Every different prompt counts once, however many pictures were made of it. A piece that tells as
-much for another LoRA goes to the one whose name resembles it, or to neither. All is counted: the
-same pictures teach the same.
+Every different prompt counts once. A piece that says as much about another LoRA belongs to the one
+with a similar name, or to neither. The same pictures give the same triggers.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from dataclasses import dataclass
 from stylus_ext.core.prompt.phrases import is_count, is_quality
 from stylus_ext.core.prompt.words import STOP
 
-_USUAL = frozenset(
+_BOILERPLATE = frozenset(
     map(
         str.strip,
         """
@@ -54,159 +52,163 @@ _COMMON_WORDS = STOP | frozenset(
 )
 
 
-def is_boilerplate(piece: str) -> bool:
-    return (
-        piece in _USUAL or is_quality(piece) or is_count(piece) or piece.replace(".", "").isdigit()
-    )
+MIN_PROMPTS = 3
+MIN_OTHERS = 3
+MIN_SHARE = 0.75
+MIN_LIFT = 4.0
+MAX_TRIGGERS = 4
 
-
-def is_common(word: str) -> bool:
-    """Says too little to be a trigger when it only stood inside longer pieces."""
-    return word in _COMMON_WORDS or word.isdigit()
-
-
-FEWEST_PROMPTS = 3
-FEWEST_OTHERS = 3
-SHARE = 0.75
-LIFT = 4.0
-MOST_TRIGGERS = 4
-
-_MOST_PIECES = 150
-_LONGEST_PIECE = 60
-_SHORTEST_WORD = 3
+_MAX_PIECES = 150
+_MAX_PIECE_LENGTH = 60
+_MIN_WORD_LENGTH = 3
 _PIECE_ENDS = re.compile(r"[,\n\uff0c\u3001|]+|\bBREAK\b|\bAND\b")
 _EMPHASIS = re.compile(r":\s*[+-]?[\d.]+\s*(?=[)\]])|(?<!\\)[()\[\]{}]")
 _WORD = re.compile(r"[^\W_](?:[\w'-]*\w)?")
 _SPACES = re.compile(r"\s+")
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Of one prompt: pieces and single words, lower-case, each with the form in which it was
-    written.
-    """
+    """Whole pieces and single words of a prompt: the normalised form to the written form."""
 
     whole: Mapping[str, str]
     words: Mapping[str, str]
 
 
-def pieces_of(prompt: str) -> Pieces:
+def split_pieces(prompt: str) -> Pieces:
     whole: dict[str, str] = {}
     single: dict[str, str] = {}
-    for part in _PIECE_ENDS.split(prompt)[:_MOST_PIECES]:
+    for part in _PIECE_ENDS.split(prompt)[:_MAX_PIECES]:
         piece = _SPACES.sub(" ", _EMPHASIS.sub("", part)).strip(" .;:")
-        if not _folded(piece).strip():
+        normalised = _normalise(piece)
+        if not normalised.strip():
             continue
-        if len(piece) <= _LONGEST_PIECE:
-            whole.setdefault(_folded(piece), piece)
+        if len(piece) <= _MAX_PIECE_LENGTH:
+            whole.setdefault(normalised, piece)
         words = _WORD.findall(piece)
-        if len(words) > 1 and not is_boilerplate(_folded(piece)):
+        if len(words) > 1 and not is_boilerplate(normalised):
             for word in words:
-                if len(word) >= _SHORTEST_WORD:
-                    single.setdefault(_folded(word), word)
+                if len(word) >= _MIN_WORD_LENGTH:
+                    single.setdefault(_normalise(word), word)
     return Pieces(whole, {word: form for word, form in single.items() if word not in whole})
 
 
+def is_boilerplate(piece: str) -> bool:
+    """Whether a normalised piece is one that any prompt may have."""
+    return (
+        piece in _BOILERPLATE
+        or is_quality(piece)
+        or is_count(piece)
+        or piece.replace(".", "").isdigit()
+    )
+
+
+def is_common(word: str) -> bool:
+    """Whether a word says too little to be a trigger if it was only part of longer pieces."""
+    return word in _COMMON_WORDS or word.isdigit()
+
+
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    folded: str
+class _Candidate:
+    normalised: str
     written: str
     lift: float
     is_piece: bool
 
 
-def triggers_of(
+def find_triggers(
     uses: Mapping[str, Sequence[int]], prompts: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    """`uses` says by stem which of the different prompts had it; every stem gets its triggers, best
-    first, or none.
+    """The triggers of every stem, the best first; `uses` are indexes into the different `prompts`.
 
-    Prompts are taken apart again for each pass rather than kept in pieces: of 100,000 these would
-    fill a gigabyte.
+    Prompts are split again in each pass: the pieces of 100,000 prompts would take a gigabyte.
     """
-    totals = _counted(prompts)
-    claims = {
-        stem: _claims([prompts[place] for place in sorted(set(where))], totals, len(prompts))
-        for stem, where in uses.items()
+    totals = _count_pieces(prompts)
+    candidates = {
+        stem: _candidates([prompts[index] for index in sorted(set(indexes))], totals, len(prompts))
+        for stem, indexes in uses.items()
     }
-    rivals: dict[str, dict[str, float]] = {}
-    for stem, found in claims.items():
-        for claim in found:
-            rivals.setdefault(claim.folded, {})[stem] = claim.lift
+    lifts: dict[str, dict[str, float]] = {}
+    for stem, found in candidates.items():
+        for candidate in found:
+            lifts.setdefault(candidate.normalised, {})[stem] = candidate.lift
     return {
-        stem: _best([claim for claim in found if _wins(stem, rivals[claim.folded], claim)])
-        for stem, found in claims.items()
+        stem: _best([one for one in found if _owner(one.normalised, lifts) == stem])
+        for stem, found in candidates.items()
     }
 
 
-def _counted(prompts: Iterable[str]) -> Counter[str]:
-    """In how many of the prompts each piece and each word stands."""
+def _count_pieces(prompts: Iterable[str]) -> Counter[str]:
+    """The number of prompts that have each piece and each word."""
     counts = Counter[str]()
     for prompt in prompts:
-        pieces = pieces_of(prompt)
+        pieces = split_pieces(prompt)
         counts.update(pieces.whole.keys())
         counts.update(pieces.words.keys())
     return counts
 
 
-def _claims(mine: Sequence[str], totals: Counter[str], in_all: int) -> list[_Claim]:
-    others = in_all - len(mine)
-    if len(mine) < FEWEST_PROMPTS or others < FEWEST_OTHERS:
+def _candidates(prompts: Sequence[str], totals: Counter[str], all_prompts: int) -> list[_Candidate]:
+    others = all_prompts - len(prompts)
+    if len(prompts) < MIN_PROMPTS or others < MIN_OTHERS:
         return []
     lifts: dict[str, float] = {}
-    for folded, count in _counted(mine).items():
-        share = count / len(mine)
-        lift = share * (others + 1) / (totals[folded] - count + 1)
-        if share >= SHARE and lift >= LIFT and not is_boilerplate(folded):
-            lifts[folded] = lift
-    return _written(mine, lifts) if lifts else []
+    for piece, count in _count_pieces(prompts).items():
+        share = count / len(prompts)
+        lift = share * (others + 1) / (totals[piece] - count + 1)
+        if share >= MIN_SHARE and lift >= MIN_LIFT and not is_boilerplate(piece):
+            lifts[piece] = lift
+    return _with_written_forms(prompts, lifts) if lifts else []
 
 
-def _written(mine: Sequence[str], lifts: Mapping[str, float]) -> list[_Claim]:
-    """What passed, in the form in which it was written most: as a piece where it ever was one."""
-    as_piece: dict[str, Counter[str]] = {folded: Counter() for folded in lifts}
-    as_word: dict[str, Counter[str]] = {folded: Counter() for folded in lifts}
-    for prompt in mine:
-        pieces = pieces_of(prompt)
-        for forms, found in ((pieces.whole, as_piece), (pieces.words, as_word)):
-            for folded in forms.keys() & lifts.keys():
-                found[folded][forms[folded]] += 1
-    claims = []
-    for folded, lift in lifts.items():
-        written = as_piece[folded] or as_word[folded]
-        if as_piece[folded] or not is_common(folded):
-            best = min(written, key=lambda form: (-written[form], form))
-            claims.append(_Claim(folded, best, lift, bool(as_piece[folded])))
-    return claims
+def _with_written_forms(prompts: Sequence[str], lifts: Mapping[str, float]) -> list[_Candidate]:
+    """Each candidate in its most frequent form, as a whole piece if it ever was one."""
+    as_piece: dict[str, Counter[str]] = {piece: Counter() for piece in lifts}
+    as_word: dict[str, Counter[str]] = {piece: Counter() for piece in lifts}
+    for prompt in prompts:
+        pieces = split_pieces(prompt)
+        for forms, counts in ((pieces.whole, as_piece), (pieces.words, as_word)):
+            for piece in forms.keys() & lifts.keys():
+                counts[piece][forms[piece]] += 1
+    candidates = []
+    for piece, lift in lifts.items():
+        forms_of = as_piece[piece] or as_word[piece]
+        if as_piece[piece] or not is_common(piece):
+            best = min(forms_of, key=lambda form: (-forms_of[form], form))
+            candidates.append(_Candidate(piece, best, lift, bool(as_piece[piece])))
+    return candidates
 
 
-def _wins(stem: str, rivals: Mapping[str, float], claim: _Claim) -> bool:
-    best = max(rivals.values())
-    equals = [rival for rival, lift in rivals.items() if lift == best]
-    if rivals[stem] < best or len(equals) == 1:
-        return rivals[stem] == best
-    alike = [rival for rival in equals if _resembles(rival, claim.folded)]
-    return alike == [stem]
+def _owner(piece: str, lifts: Mapping[str, Mapping[str, float]]) -> str | None:
+    """The stem that a piece belongs to: of several with the best lift, the similar name."""
+    best = max(lifts[piece].values())
+    stems = [stem for stem, lift in lifts[piece].items() if lift == best]
+    if len(stems) > 1:
+        stems = [stem for stem in stems if _is_similar(stem, piece)]
+    return stems[0] if len(stems) == 1 else None
 
 
-def _resembles(stem: str, folded: str) -> bool:
-    name, piece = re.sub(r"[\W_]+", "", stem.casefold()), re.sub(r"[\W_]+", "", folded)
+def _is_similar(stem: str, piece: str) -> bool:
+    name, letters = _NO_LETTERS.sub("", stem.casefold()), _NO_LETTERS.sub("", piece)
     words = [
-        word for word in _WORD.findall(folded.replace("_", " ")) if len(word) >= _SHORTEST_WORD
+        word for word in _WORD.findall(piece.replace("_", " ")) if len(word) >= _MIN_WORD_LENGTH
     ]
-    return bool(piece) and (piece in name or name in piece or any(word in name for word in words))
+    return bool(letters) and (
+        letters in name or name in letters or any(word in name for word in words)
+    )
 
 
-def _best(claims: Iterable[_Claim]) -> tuple[str, ...]:
-    """Pieces before words, the more telling first; a word that a taken piece has already is not
-    said again.
-    """
-    taken: list[_Claim] = []
-    for claim in sorted(claims, key=lambda claim: (not claim.is_piece, -claim.lift, claim.folded)):
-        if len(taken) < MOST_TRIGGERS and not any(claim.folded in other.folded for other in taken):
-            taken.append(claim)
-    return tuple(claim.written for claim in taken)
+def _best(candidates: Iterable[_Candidate]) -> tuple[str, ...]:
+    """Pieces before words, then by lift; without words that a chosen piece contains."""
+    chosen: list[_Candidate] = []
+    for one in sorted(candidates, key=lambda one: (not one.is_piece, -one.lift, one.normalised)):
+        if len(chosen) < MAX_TRIGGERS and not any(
+            one.normalised in other.normalised for other in chosen
+        ):
+            chosen.append(one)
+    return tuple(one.written for one in chosen)
 
 
-def _folded(text: str) -> str:
+def _normalise(text: str) -> str:
     return text.casefold().replace("_", " ").replace("\\", "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.pictures.learn import MOST_PROMPTS, PictureLesson, card_of, learn
+from stylus_ext.catalogue.sources.pictures.infotext import MAX_TEXT
+from stylus_ext.catalogue.sources.pictures.learn import MAX_EXAMPLES, PictureLesson, card_of, learn
 from stylus_ext.core.card import AdapterKey, Example, merged
 from stylus_ext.core.errors import Cancelled
 from tests.catalogue.sources.pictures.making import (
@@ -37,10 +39,10 @@ def fill(folder: Path) -> None:
         write_png(folder / f"other{number}.png", infotext(f"lake number{number}, masterpiece"))
 
 
-def test_what_the_pictures_tell_about_a_lora(tmp_path: Path) -> None:
+def test_what_is_learned_about_a_lora(tmp_path: Path) -> None:
     fill(tmp_path)
     lessons = learn([tmp_path], Watch())
-    assert (lessons.pictures, lessons.told, lessons.notes) == (9, 9, ())
+    assert (lessons.pictures, lessons.with_infotext, lessons.notes) == (9, 9, ())
     alley = lessons.lessons["alley"]
     assert (alley.stem, alley.pictures, alley.weight, alley.triggers) == (
         "alley",
@@ -57,7 +59,7 @@ def test_what_the_pictures_tell_about_a_lora(tmp_path: Path) -> None:
     assert lessons.lessons["detail"] == PictureLesson("detail", 1, 0.3, ("(rainalley:1.1), horse",))
 
 
-def test_the_same_pictures_teach_the_same_and_are_left_as_they_were(tmp_path: Path) -> None:
+def test_learning_is_deterministic_and_changes_no_file(tmp_path: Path) -> None:
     fill(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     first, second = learn([tmp_path], Watch()), learn([tmp_path, tmp_path / "below"], Watch())
@@ -75,13 +77,13 @@ def test_many_seeds_of_one_prompt_are_one_prompt_but_many_pictures(tmp_path: Pat
 
 
 def test_the_most_different_prompts_are_kept(tmp_path: Path) -> None:
-    for number in range(2 * MOST_PROMPTS):
+    for number in range(2 * MAX_EXAMPLES):
         write_png(
             tmp_path / f"a{number:02}.png", infotext(f"cat, sofa, lamp, number{number} <lora:a:1>")
         )
     write_png(tmp_path / "z.png", infotext("lighthouse, storm <lora:a:1>"))
     prompts = learn([tmp_path], Watch()).lessons["a"].prompts
-    assert len(prompts) == len(set(prompts)) == MOST_PROMPTS
+    assert len(prompts) == len(set(prompts)) == MAX_EXAMPLES
     assert prompts[1] == "lighthouse, storm"
 
 
@@ -136,28 +138,26 @@ def test_tags_without_a_number_teach_no_weight(tmp_path: Path) -> None:
     assert [lesson.weight for lesson in learn([tmp_path], Watch()).lessons.values()] == [None, None]
 
 
-def test_what_cannot_be_read_is_skipped_with_a_note(tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped_with_a_note(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "cut.png").write_bytes((tmp_path / "1.png").read_bytes()[:60])
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.webp").write_text("not a picture")
     (tmp_path / "notes.txt").write_text("not looked at")
-    write_chunks(tmp_path / "bomb.png", chunk(b"zTXt", b"parameters\0\0broken"))
+    bomb = zlib.compress(b"a" * (2 * MAX_TEXT))
+    write_chunks(tmp_path / "bomb.png", chunk(b"zTXt", b"parameters\0\0" + bomb))
     lessons = learn([tmp_path], Watch())
-    assert lessons.told == 9
-    assert sorted(note.text.split()[2] for note in lessons.notes) == [
-        "bomb.png",
-        "cut.png",
-        "empty.jpg",
-        "text.webp",
-    ]
+    assert lessons.with_infotext == 9
+    assert len(lessons.notes) == 4
+    for name in ("bomb.png", "cut.png", "empty.jpg", "text.webp"):
+        assert any(name in note.text for note in lessons.notes)
     assert {note.code for note in lessons.notes} == {"picture_skipped"}
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="this user may read everything")
 def test_a_picture_that_may_not_be_opened_is_skipped(tmp_path: Path) -> None:
     write_png(tmp_path / "1.png", infotext("a")).chmod(0)
-    assert "Permission" in learn([tmp_path], Watch()).notes[0].text
+    assert [note.code for note in learn([tmp_path], Watch()).notes] == ["picture_skipped"]
 
 
 def test_hundreds_of_broken_pictures_do_not_make_hundreds_of_notes(tmp_path: Path) -> None:
@@ -165,10 +165,10 @@ def test_hundreds_of_broken_pictures_do_not_make_hundreds_of_notes(tmp_path: Pat
         (tmp_path / f"{number}.png").touch()
     notes = learn([tmp_path], Watch()).notes
     assert len(notes) == 21
-    assert notes[-1].text.startswith("40 more pictures")
+    assert "40" in notes[-1].text
 
 
-def test_a_missing_or_empty_folder_teaches_nothing_and_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_gives_a_note(tmp_path: Path) -> None:
     lessons = learn([tmp_path, tmp_path / "gone"], Watch())
     assert (lessons.lessons, lessons.pictures) == ({}, 0)
     assert [note.code for note in lessons.notes] == ["no_such_folder"]
@@ -184,7 +184,7 @@ def test_a_circle_of_links_is_walked_once(tmp_path: Path) -> None:
     assert learn([tmp_path], Watch()).pictures == 9
 
 
-def test_progress_is_told_and_stop_is_heard(tmp_path: Path) -> None:
+def test_progress_is_reported_and_cancelling_works(tmp_path: Path) -> None:
     fill(tmp_path)
     watch = Watch()
     learn([tmp_path], watch)
@@ -223,7 +223,7 @@ def test_a_lesson_without_triggers_makes_a_weak_card() -> None:
 
 
 @pytest.mark.long
-def test_five_thousand_pictures_are_read_in_seconds(tmp_path: Path) -> None:
+def test_five_thousand_pictures(tmp_path: Path) -> None:
     for number in range(5000):
         path = tmp_path / f"{number}.png"
         write_chunks(
@@ -238,6 +238,6 @@ def test_five_thousand_pictures_are_read_in_seconds(tmp_path: Path) -> None:
         )
     watch = Watch()
     lessons = learn([tmp_path], watch)
-    assert lessons.told == 5000
+    assert lessons.with_infotext == 5000
     assert lessons.lessons["stem3"].triggers == ("trig3",)
     assert len(watch.seen) <= 110

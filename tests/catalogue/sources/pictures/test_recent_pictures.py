@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.pictures.learn import latest
+from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.ports import OldPicture
 from tests.catalogue.sources.pictures.making import infotext, write_png
@@ -26,13 +26,13 @@ def prompts(found: list[OldPicture]) -> list[str]:
 def test_the_newest_come_first_and_no_prompt_twice(tmp_path: Path) -> None:
     for number, prompt in enumerate(["oldest", "a fox", "a tree", "a fox"]):
         put(tmp_path, number, infotext(prompt))
-    assert prompts(latest([tmp_path], 50, Watch())) == ["a fox", "a tree", "oldest"]
-    assert prompts(latest([tmp_path], 2, Watch())) == ["a fox", "a tree"]
+    assert prompts(recent_pictures([tmp_path], 50, Watch())) == ["a fox", "a tree", "oldest"]
+    assert prompts(recent_pictures([tmp_path], 2, Watch())) == ["a fox", "a tree"]
 
 
 def test_tags_are_what_was_used_and_no_part_of_the_prompt(tmp_path: Path) -> None:
     put(tmp_path, 1, infotext("a fox <lora:my_fox:0.6>, rain <lora:wet>", Seed="77"))
-    assert latest([tmp_path], 5, Watch()) == [
+    assert recent_pictures([tmp_path], 5, Watch()) == [
         OldPicture(
             "001.png",
             "a fox , rain",
@@ -49,7 +49,7 @@ def test_of_a_picture_of_ours_the_prompt_before_stylus_counts(tmp_path: Path) ->
         1,
         infotext("a fox, foxy <lora:my_fox:0.6>", **{"Stylus": "0.1.0", "Stylus prompt": "a fox"}),
     )
-    assert prompts(latest([tmp_path], 5, Watch())) == ["a fox"]
+    assert prompts(recent_pictures([tmp_path], 5, Watch())) == ["a fox"]
 
 
 def test_what_says_nothing_or_is_broken_is_passed_over(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_says_nothing_or_is_broken_is_passed_over(tmp_path: Path) -> None:
     inner = tmp_path / "2026-01-01"
     inner.mkdir()
     put(inner, 3, infotext("a tree", Seed="9" * 30))
-    assert latest([tmp_path, tmp_path / "nowhere"], 5, Watch()) == [
+    assert recent_pictures([tmp_path, tmp_path / "nowhere"], 5, Watch()) == [
         OldPicture("003.png", "a tree", "bad hands, (worst quality:1.4)", 0)
     ]
 
@@ -69,4 +69,4 @@ def test_it_can_be_stopped(tmp_path: Path) -> None:
     for number in range(4):
         put(tmp_path, number, infotext(f"prompt {number}"))
     with pytest.raises(Cancelled):
-        latest([tmp_path], 50, Watch(patience=2))
+        recent_pictures([tmp_path], 50, Watch(patience=2))

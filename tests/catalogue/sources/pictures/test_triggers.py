@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.catalogue.sources.pictures.triggers import (
-    FEWEST_OTHERS,
-    FEWEST_PROMPTS,
-    MOST_TRIGGERS,
-    pieces_of,
-    triggers_of,
+    MAX_TRIGGERS,
+    MIN_OTHERS,
+    MIN_PROMPTS,
+    find_triggers,
+    split_pieces,
 )
 
 OTHERS = [
@@ -25,7 +25,7 @@ OTHERS = [
 
 def learned(mine: list[str], others: list[str] | None = None) -> tuple[str, ...]:
     prompts = [*mine, *(OTHERS if others is None else others)]
-    return triggers_of({"stem": range(len(mine))}, prompts)["stem"]
+    return find_triggers({"stem": range(len(mine))}, prompts)["stem"]
 
 
 def test_a_piece_that_stands_in_all_its_prompts_and_no_other_is_a_trigger() -> None:
@@ -101,7 +101,7 @@ def test_what_stands_in_few_of_its_prompts_is_no_trigger() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "others"), [(FEWEST_PROMPTS - 1, 10), (10, FEWEST_OTHERS - 1), (1, 0), (0, 5)]
+    ("mine", "others"), [(MIN_PROMPTS - 1, 10), (10, MIN_OTHERS - 1), (1, 0), (0, 5)]
 )
 def test_too_few_prompts_teach_nothing(mine: int, others: int) -> None:
     assert (
@@ -111,13 +111,13 @@ def test_too_few_prompts_teach_nothing(mine: int, others: int) -> None:
 
 def test_two_that_are_always_used_together_share_nothing_but_what_their_names_tell() -> None:
     prompts = ["rainalley, zkw, cat", "rainalley, zkw, dog", "rainalley, zkw, cow", *OTHERS]
-    found = triggers_of({"RainAlley_v2": [0, 1, 2], "other": [0, 1, 2]}, prompts)
+    found = find_triggers({"RainAlley_v2": [0, 1, 2], "other": [0, 1, 2]}, prompts)
     assert found == {"RainAlley_v2": ("rainalley",), "other": ()}
 
 
 def test_a_trigger_of_one_that_sometimes_goes_with_another_stays_its_own() -> None:
     prompts = ["aaa, cat", "aaa, dog", "aaa, bbb, cow", "aaa, bbb, hen", "bbb, pig", *OTHERS]
-    assert triggers_of({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {
+    assert find_triggers({"a": [0, 1, 2, 3], "b": [2, 3, 4]}, prompts) == {
         "a": ("aaa",),
         "b": ("bbb",),
     }
@@ -125,7 +125,7 @@ def test_a_trigger_of_one_that_sometimes_goes_with_another_stays_its_own() -> No
 
 def test_at_most_so_many() -> None:
     words = ", ".join(f"zkw{letter}" for letter in "abcdefgh")
-    assert len(learned([f"{words}, cat", f"{words}, dog", f"{words}, cow"])) == MOST_TRIGGERS
+    assert len(learned([f"{words}, cat", f"{words}, dog", f"{words}, cow"])) == MAX_TRIGGERS
 
 
 def test_the_form_that_was_written_most_is_taken() -> None:
@@ -152,14 +152,14 @@ def test_any_prompts_teach_the_same_in_any_order(
         "one": [i for i in first if i < len(pieces)],
         "two": [i for i in second if i < len(pieces)],
     }
-    found = triggers_of(uses, pieces)
+    found = find_triggers(uses, pieces)
     turned = {
         stem: [len(pieces) - 1 - i for i in reversed(where)]
         for stem, where in reversed(uses.items())
     }
-    assert triggers_of(turned, pieces[::-1]) == found
+    assert find_triggers(turned, pieces[::-1]) == found
     assert all(
-        len(triggers) <= MOST_TRIGGERS and "1girl" not in triggers and "masterpiece" not in triggers
+        len(triggers) <= MAX_TRIGGERS and "1girl" not in triggers and "masterpiece" not in triggers
         for triggers in found.values()
     )
 
@@ -167,6 +167,6 @@ def test_any_prompts_teach_the_same_in_any_order(
 @given(st.text())
 @example("\\")
 def test_any_prompt_has_pieces(prompt: str) -> None:
-    pieces = pieces_of(prompt)
+    pieces = split_pieces(prompt)
     assert all(pieces.whole) or not pieces.whole
     assert not pieces.whole.keys() & pieces.words.keys()
