@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -21,6 +20,7 @@ from stylus_ext.core.card import AUTO_V3, AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.naming import FileNames, TagNames
 from stylus_ext.core.ports import Store
 
@@ -64,7 +64,7 @@ class Inventories:
         self._store = store
         self._on_disk = on_disk
         self._names = names
-        self._known: OrderedDict[str, _KnownInventory] = OrderedDict()
+        self._known = LruCache[str, _KnownInventory](_KEPT)
         self._guard = Lock()
 
     def take(self, items: Sequence[ListedFile]) -> str:
@@ -76,9 +76,6 @@ class Inventories:
         number = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NUMBER]
         with self._guard:
             self._known.setdefault(number, _KnownInventory(kept))
-            self._known.move_to_end(number)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
         return number
 
     def reach(self, number: str) -> Mapping[AdapterKey, str]:
@@ -90,7 +87,6 @@ class Inventories:
                 raise UnknownInventory(
                     f"This engine has no inventory {number[:_NUMBER]!r}; it is to be sent again."
                 )
-            self._known.move_to_end(number)
             if known.reach is None or known.state != state:
                 known.reach, known.state = self._matched(known.items), state
             return known.reach

@@ -12,10 +12,11 @@ import secrets
 import socket
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from stylus_ext.core.lru import LruCache
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _TUNNELS = {
@@ -128,8 +129,8 @@ class PageTokens:
     def __init__(
         self, now: Callable[[], float] = time.monotonic, lasts_s: float = LASTS_S, most: int = MOST
     ) -> None:
-        self._now, self._lasts_s, self._most = now, lasts_s, most
-        self._used: OrderedDict[str, float] = OrderedDict()
+        self._now, self._lasts_s = now, lasts_s
+        self._used = LruCache[str, float](most)
         self._guard = threading.Lock()
 
     def issue(self) -> str:
@@ -137,8 +138,6 @@ class PageTokens:
         with self._guard:
             self._drop_old()
             self._used[token] = self._now()
-            while len(self._used) > self._most:
-                self._used.popitem(last=False)
         return token
 
     def knows(self, token: str) -> bool:
@@ -150,13 +149,12 @@ class PageTokens:
                     found = known
             if found:
                 self._used[found] = self._now()
-                self._used.move_to_end(found)
             return bool(found)
 
     def _drop_old(self) -> None:
         until = self._now() - self._lasts_s
-        while self._used and next(iter(self._used.values())) < until:
-            self._used.popitem(last=False)
+        for token in [token for token, used in self._used.items() if used < until]:
+            del self._used[token]
 
 
 PAGES = PageTokens()

@@ -11,12 +11,12 @@ import itertools
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
@@ -147,8 +147,7 @@ class PreviewSessions:
     """The longest unused is forgotten when there are too many."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._trays: OrderedDict[str, PreviewSession] = OrderedDict()
+        self._trays = LruCache[str, PreviewSession](most)
         self._guard = threading.Lock()
 
     def at(self, seat: str) -> PreviewSession:
@@ -158,11 +157,7 @@ class PreviewSessions:
                 "The page did not say which of its tabs this is for; please reload it."
             )
         with self._guard:
-            tray = self._trays.setdefault(seat, PreviewSession())
-            self._trays.move_to_end(seat)
-            while len(self._trays) > self._most:
-                self._trays.popitem(last=False)
-            return tray
+            return self._trays.setdefault(seat, PreviewSession())
 
     def of(self, seat: str) -> PreviewSession | None:
         """For a generation, which may come from a caller without a page."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -18,6 +17,7 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, is_partial, parse_family, partly
 from stylus_ext.core.fetching import FetchPolicy
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.naming import NO_TAG_NAMES, TagNames, stem_for, why_not
 from stylus_ext.core.plan import MissingFile, Plan, unchanged
@@ -141,9 +141,9 @@ class PlanPrompt:
         self._composers = composers
         self._vectors = vectors
         self._names = names
-        self._composed: OrderedDict[
-            tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]
-        ] = OrderedDict()
+        self._composed = LruCache[tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]](
+            _CACHED
+        )
         self._guard = Lock()
 
     def __call__(self, request: PlanRequest, deadline: Deadline | None = None) -> Plan:
@@ -243,7 +243,6 @@ class PlanPrompt:
         )
         with self._guard:
             if question in self._composed:
-                self._composed.move_to_end(question)
                 return self._composed[question]
         if query.prompt.user_tags:
             query = replace(query, names=self._names(query.only).called_by(request.on_disk or {}))
@@ -256,8 +255,6 @@ class PlanPrompt:
         if not notes and not any(note.code in _PASSING for note in told):
             with self._guard:
                 self._composed[question] = (composition, candidates.confidence, told)
-                while len(self._composed) > _CACHED:
-                    self._composed.popitem(last=False)
         return composition, candidates.confidence, [*told, *notes]
 
     def _around(self, query: Query, request: PlanRequest) -> CorrectionContext:

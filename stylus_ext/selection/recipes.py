@@ -5,12 +5,12 @@ words where no encoder answers.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Embedder, Matrix
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.core.recipes import Recipe
@@ -23,9 +23,7 @@ class FindRecipes:
     """The use case. What was encoded once is remembered, since a recipe's prompt stays."""
 
     embedder: Embedder
-    _known: OrderedDict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = field(
-        default_factory=OrderedDict
-    )
+    _known: LruCache[tuple[str, str], Matrix] = field(default_factory=lambda: LruCache(_REMEMBERED))
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, recipes: Sequence[Recipe], prompt: str) -> list[tuple[Recipe, float]]:
@@ -47,18 +45,15 @@ class FindRecipes:
     def _vectors(self, texts: Sequence[str]) -> Matrix:
         name = self.embedder.name
         with self._guard:
-            missing = [text for text in dict.fromkeys(texts) if (name, text) not in self._known]
+            known = {text: self._known[name, text] for text in texts if (name, text) in self._known}
+            missing = [text for text in dict.fromkeys(texts) if text not in known]
             if missing:
                 made = self.embedder.embed(missing)
-                if not made.any(axis=1).all():  # nobody answers just now
+                if not made.any(axis=1).all():  # the server does not answer
                     return np.zeros((len(texts), made.shape[1]), dtype=np.float32)
-                self._known.update(
-                    {(name, text): vector for text, vector in zip(missing, made, strict=True)}
-                )
-            found: Matrix = np.stack([self._known[name, text] for text in texts])
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-            return found
+                for text, vector in zip(missing, made, strict=True):
+                    known[text] = self._known[name, text] = vector
+            return np.stack([known[text] for text in texts])
 
 
 def _shared(one: str, other: str) -> float:

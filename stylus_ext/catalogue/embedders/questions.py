@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -18,6 +17,7 @@ import numpy as np
 
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import Note, Unavailable
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Embedder, Matrix, Query, Retriever
 
 logger = logging.getLogger(__name__)
@@ -125,9 +125,8 @@ out.
 
 class VectorCache:
     def __init__(self, most: int = _MOST) -> None:
-        self._most = most
         self._lock = Lock()
-        self._kept: OrderedDict[str, Matrix] = OrderedDict()
+        self._kept = LruCache[str, Matrix](most)
 
     def embed(self, texts: Sequence[str], make: Callable[[Sequence[str]], Matrix]) -> Matrix:
         """Vectors of the texts in their order; `make` is asked for those that are not remembered,
@@ -143,7 +142,4 @@ class VectorCache:
         with self._lock:
             for text in texts:
                 self._kept[text] = known[text]
-                self._kept.move_to_end(text)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
         return np.stack([known[text] for text in texts])

@@ -7,7 +7,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from stylus_ext.catalogue.store.codec import from_column, indexed, to_column
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import VIEWS, Edits, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.lru import LruCache
 
 _COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
 _FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
@@ -245,9 +245,8 @@ class EntryCache:
     """
 
     def __init__(self, most: int = _MOST) -> None:
-        self._most = most
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, tuple[int, Entry]] = OrderedDict()
+        self._held = LruCache[str, tuple[int, Entry]](most)
 
     def entries_at(self, connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
         """The connection must be in a transaction, so that revisions and rows are of one moment."""
@@ -272,13 +271,9 @@ class EntryCache:
                 held = self._held.get(key)
                 if held is not None and held[0] == revision:
                     found[key] = held[1]
-                    self._held.move_to_end(key)
         return found
 
     def _keep(self, read: dict[str, Entry], revisions: dict[str, int]) -> None:
         with self._lock:
             for key, entry in read.items():
                 self._held[key] = (revisions[key], entry)
-                self._held.move_to_end(key)
-            while len(self._held) > self._most:
-                self._held.popitem(last=False)

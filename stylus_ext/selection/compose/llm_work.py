@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import tempfile
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, Task
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 from stylus_ext.llm.server import ChatRequest
@@ -41,29 +41,25 @@ class Answers:
 
     def __init__(self, path: Path | None = None, most: int = MOST) -> None:
         self._path = path
-        self._most = most
         self._guard = Lock()
-        self._known: OrderedDict[str, Mapping[str, Any]] | None = None
+        self._known = LruCache[str, Mapping[str, Any]](most)
+        self._loaded = False
 
     def get(self, key: str) -> Mapping[str, Any] | None:
         with self._guard:
-            known = self._loaded()
-            if key in known:
-                known.move_to_end(key)
-            return known.get(key)
+            self._load()
+            return self._known.get(key)
 
     def put(self, key: str, answer: Mapping[str, Any]) -> None:
         with self._guard:
-            known = self._loaded()
-            known[key] = answer
-            while len(known) > self._most:
-                known.popitem(last=False)
-            self._keep(known)
+            self._load()
+            self._known[key] = answer
+            self._keep()
 
-    def _loaded(self) -> OrderedDict[str, Mapping[str, Any]]:
-        if self._known is None:
-            self._known = OrderedDict(self._read())
-        return self._known
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            self._known.update(self._read())
 
     def _read(self) -> dict[str, Mapping[str, Any]]:
         if self._path is None:
@@ -81,14 +77,14 @@ class Answers:
             return {}
         return {str(key): answer for key, answer in rows.items() if isinstance(answer, dict)}
 
-    def _keep(self, known: Mapping[str, Mapping[str, Any]]) -> None:
+    def _keep(self) -> None:
         """What cannot be written is asked for again some day; that stops nobody's plan."""
         if self._path is None:
             return
         try:
             handle, part = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file)
+                json.dump(dict(self._known.items()), file)
             Path(part).replace(self._path)
         except OSError as error:
             logger.warning("%s cannot be written: %s", self._path, error)

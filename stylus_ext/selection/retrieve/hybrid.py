@@ -4,7 +4,6 @@ fused into one ranking.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, NearMiss
 from stylus_ext.core.entry import Entry
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Embedder, Hit, Query, Store, VectorIndex
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.lexical.facts import ALWAYS
@@ -127,7 +127,7 @@ class EntryMemory:
 
     store: Store
     _state: tuple[str, int] = ("", -1)
-    _kept: OrderedDict[AdapterKey, Entry] = field(default_factory=OrderedDict)
+    _kept: LruCache[AdapterKey, Entry] = field(default_factory=lambda: LruCache(_REMEMBERED))
     _lock: Lock = field(default_factory=Lock)
 
     def read(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, Entry]:
@@ -141,8 +141,6 @@ class EntryMemory:
         with self._lock:
             if state == self._state:
                 self._kept.update(fresh)
-                while len(self._kept) > _REMEMBERED:
-                    self._kept.popitem(last=False)
         return {**found, **fresh}
 
 
