@@ -228,6 +228,22 @@ window.stylus.files.push({
       box.dispatchEvent(new Event("input", { bubbles: true }));
     }
 
+    /** gradio listens to its buttons only some time after it has drawn them. */
+    const PRESS_WAITS_MS = [50, 250, 500, ...Array(10).fill(1000)];
+
+    /**
+     * Presses a hidden button of gradio's page until `isDone`, or for some seconds.
+     * @param {() => HTMLElement | null} findButton
+     * @param {() => boolean} isDone
+     */
+    async function pressUntil(findButton, isDone) {
+      for (const wait of PRESS_WAITS_MS) {
+        findButton()?.click();
+        await delay(wait);
+        if (isDone()) return;
+      }
+    }
+
     // ---- Places of the page
 
     /** @type {Map<string, (place: HTMLElement) => void>} */
@@ -293,6 +309,7 @@ window.stylus.files.push({
       formatSize,
       link,
       write,
+      pressUntil,
       mount,
       whenVisible,
     };

@@ -17,7 +17,7 @@ window.stylus.files.push({
       learnHint: "Reads the prompts of the WebUI's pictures. Nothing leaves this machine.",
       identify: "Identify by hash",
       identifyHint:
-        "Sends the SHA256 of your unidentified files, and of their tensors, to Civitai. Saves what it knows of them.",
+        "Sends the SHA256 of unidentified files, and where needed of their tensors, to Civitai. Saves what it knows.",
       sync: "Search online",
       syncHint:
         "Sends the words below to the service and saves the cards found. Downloads no LoRA.",

@@ -19,7 +19,7 @@ window.stylus.files.push({
       nothingHere: "None of your LoRAs is in the catalogue yet. Read them first.",
       allIdentified: "All your files are identified.",
       unidentified: "{number} files are not identified",
-      undescribed: "{number} LoRAs on disk have no description",
+      noMetadata: "{number} LoRAs on disk have no metadata",
       duplicates: "{number} files are duplicates",
       refinedCount: "{number} of {all} descriptions are refined",
       identifyAsk: "Identify {number} by hash",
@@ -67,7 +67,7 @@ window.stylus.files.push({
     function drawCounts({ unnamed, bare, duplicates, refined, entries }) {
       const counts = [
         unnamed ? text("unidentified", { number: unnamed }) : text("allIdentified"),
-        text("undescribed", { number: bare }),
+        text("noMetadata", { number: bare }),
         text("duplicates", { number: duplicates }),
         text("refinedCount", { number: refined, all: entries }),
       ];

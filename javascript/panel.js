@@ -24,9 +24,6 @@ window.stylus.files.push({
       undo: "Undo my corrections",
     });
 
-    /** The hidden button is pressed again, as gradio may not listen yet. */
-    const SESSION_RETRIES_MS = [1000, 3000];
-
     /** @type {Map<string, Panel>} */
     const panels = new Map();
 
@@ -38,6 +35,8 @@ window.stylus.files.push({
        */
       constructor(place, tab) {
         this.tab = tab;
+        /** Whether gradio has this window's session. */
+        this.joined = false;
         /** Number of the answer that is shown. */
         this.shown = 0;
         /** @type {Set<string>} */
@@ -49,7 +48,6 @@ window.stylus.files.push({
         this.moveBelowPictures();
         const preview = document.getElementById(`stylus_${tab}_preview`);
         preview?.addEventListener("click", () => this.say(text("planning")));
-        for (const wait of SESSION_RETRIES_MS) setTimeout(() => this.sendSession(), wait);
         this.begin();
       }
 
@@ -66,9 +64,13 @@ window.stylus.files.push({
         if (results && this.used.parentNode !== results) results.append(this.used);
       }
 
-      /** Presses the hidden button that copies the session's name into gradio's hidden box. */
+      /** Presses the hidden button by which gradio asks for the session's name. */
       sendSession() {
-        document.getElementById(`stylus_${this.tab}_sit`)?.click();
+        this.joined = false;
+        stylus.pressUntil(
+          () => document.getElementById(`stylus_${this.tab}_sit`),
+          () => this.joined,
+        );
       }
 
       /** @param {string} message */
@@ -240,7 +242,15 @@ window.stylus.files.push({
 
     /** What gradio's events call. */
     const panel = {
-      session: session.name,
+      /**
+       * The session's name, for gradio's hidden box.
+       * @param {string} tab
+       */
+      session(tab) {
+        const found = panels.get(tab);
+        if (found) found.joined = true;
+        return session.name(tab);
+      },
 
       /**
        * @param {string} tab

@@ -6,7 +6,7 @@ window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "requests",
   needs: ["core"],
-  start({ addTexts, text }) {
+  start({ addTexts, text, pressUntil }) {
     addTexts({
       noAnswer: "The WebUI does not answer. Is it still running?",
       noPage: "The WebUI refused the request. Reload the page.",
@@ -30,8 +30,6 @@ window.stylus.files.push({
 
     /** Tabs that have a hidden button which fetches a token through gradio. */
     const TABS = ["tab", "txt2img", "img2img"];
-    const TOKEN_TRIES = 10;
-    const TOKEN_WAIT_MS = 1000;
 
     let currentToken = "";
     /** The token being fetched, shared by all requests that wait. @type {Promise<string> | null} */
@@ -39,32 +37,25 @@ window.stylus.files.push({
     /** @type {((answer: string) => void) | null} */
     let resolvePending = null;
 
-    function pressTokenButton() {
-      for (const tab of TABS) {
-        const hidden = document.getElementById(`stylus_${tab}_page`);
-        if (hidden) {
-          hidden.click();
-          return;
-        }
-      }
+    function tokenButton() {
+      const buttons = TABS.map((tab) => document.getElementById(`stylus_${tab}_page`));
+      return buttons.find(Boolean) ?? null;
     }
 
     /** Presses the hidden button until gradio brings an answer. @returns {Promise<string>} */
     function fetchToken() {
       return new Promise((resolve) => {
-        let left = TOKEN_TRIES;
-        const press = () => {
-          pressTokenButton();
-          if (--left < 0) resolvePending?.("");
-        };
-        const timer = setInterval(press, TOKEN_WAIT_MS);
-        resolvePending = (answer) => {
-          clearInterval(timer);
+        /** @param {string} answer */
+        const finish = (answer) => {
           pending = resolvePending = null;
           currentToken = /^[\w-]{20,}$/.test(answer) ? answer : "";
           resolve(currentToken);
         };
-        press();
+        resolvePending = finish;
+        const isDone = () => resolvePending !== finish;
+        pressUntil(tokenButton, isDone).then(() => {
+          if (!isDone()) finish("");
+        });
       });
     }
 

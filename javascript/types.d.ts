@@ -73,6 +73,7 @@ interface Stylus {
   formatSize(bytes: number | null | undefined): string;
   link(url: string, label: string): HTMLElement;
   write(box: Control | null, value: string): void;
+  pressUntil(findButton: () => HTMLElement | null, isDone: () => boolean): Promise<void>;
   mount(name: string, draw: (place: HTMLElement) => void): void;
   whenVisible(place: HTMLElement, act: () => void): void;
 

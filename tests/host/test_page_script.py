@@ -70,9 +70,8 @@ def test_every_file_that_a_script_needs_exists() -> None:
     assert needed <= {name[:-3] for name in SCRIPTS}
 
 
-def test_no_interval_is_permanent() -> None:
-    assert [name for name, script in SCRIPTS.items() if "setInterval(" in script] == ["requests.js"]
-    assert "clearInterval(timer)" in SCRIPTS["requests.js"]
+def test_there_is_no_interval() -> None:
+    assert [name for name, script in SCRIPTS.items() if "setInterval(" in script] == []
 
 
 def test_every_text_that_is_asked_for_is_defined_once_under_each_name() -> None:
