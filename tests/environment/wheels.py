@@ -147,8 +147,13 @@ def copy_of_extension(folder: Path) -> Workshop:
     ignored = shutil.ignore_patterns("__pycache__", "locks")
     shutil.copytree(ROOT / "stylus_ext" / "environment", package / "environment", ignore=ignored)
     shutil.copytree(made.locks, package / "environment" / "locks")
+    (package / "core").mkdir()
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(ROOT / "stylus_ext" / "core" / name, package / "core" / name)
     (root / "tests").mkdir()
-    (package / "cli.py").write_text(TINY_CLI, encoding="utf-8")
+    (package / "cli").mkdir()
+    (package / "cli" / "__init__.py").write_text("", encoding="utf-8")
+    (package / "cli" / "main.py").write_text(TINY_CLI, encoding="utf-8")
     return made
 
 

@@ -16,8 +16,6 @@ from typing import Any
 from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.planner_registry import current_planner
-from stylus_ext.host.preview import look, question_of, standing
 from stylus_ext.host.values import NAMES, PanelValues, read_values
 
 logger = logging.getLogger(__name__)
@@ -124,6 +122,9 @@ def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -
 
 
 def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dict[str, Any]:
+    from stylus_ext.host.planner_registry import current_planner
+    from stylus_ext.host.preview import look, question_of, standing
+
     desk = current_planner()
     refusal = compat.may(desk.composing.kind(values.composer), request)
     if refusal:
