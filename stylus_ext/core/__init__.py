@@ -1,1 +1,1 @@
-"""Pure: types and rules. No I/O, no clock, no network; randomness is passed in."""
+"""Pure types and rules shared by both processes: no I/O, clock or network; randomness is passed."""

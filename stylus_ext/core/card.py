@@ -1,6 +1,4 @@
-"""Cards: what a source states about one adapter version, and the keys by which everything is
-linked.
-"""
+"""Cards: what a source states about one adapter version, and the keys that identify it."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ _ISSUE = re.compile(r"""(?x)
 
 @dataclass(frozen=True, slots=True, order=True)
 class AdapterKey:
-    """`civitai:<version id>`, `sha256:<hex>`, or `path:<relative path>` until the hash is known.
-    The first key stays.
-    """
+    """Identifies an adapter: `civitai:<version id>`, `sha256:<hex>`, or `path:<relative path>`."""
 
     scheme: Scheme
     value: str
@@ -87,7 +83,7 @@ class AdapterKey:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt with which the adapter was used, and the weight it had there."""
+    """A prompt that used the adapter, and the weight it had there."""
 
     prompt: str
     weight: float | None = None
@@ -99,7 +95,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """The file as its source offers it."""
+    """The downloadable file of an adapter version."""
 
     name: str
     size: int
@@ -109,7 +105,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file of this adapter in a LoRA folder; the host knows it by its stem alone."""
+    """An adapter file in a LoRA folder; the host addresses it by its stem."""
 
     path: str
     stem: str
@@ -120,9 +116,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """The hash of a whole file, by which services know it, and that of its tensors (AutoV3), which
-    a rewritten header leaves as it was.
-    """
+    """SHA256 of the whole file, and AutoV3 of the tensors, which survives a rewritten header."""
 
     sha256: str
     auto_v3: str
@@ -130,7 +124,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class AdapterCard:
-    """One adapter version, as its source states it."""
+    """What one source states about one adapter version."""
 
     key: AdapterKey
     name: str
@@ -165,14 +159,12 @@ class AdapterCard:
 
     @property
     def bare(self) -> bool:
-        """Whether no source has a word about it, or only what the trainer counted."""
+        """True if the card has no text of its own beyond training statistics."""
         return self.weak or not (self.text or self.triggers or self.tags or self.examples)
 
 
 def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
-    """One card from what several sources state: for each field the first source that says anything,
-    examples of all.
-    """
+    """Merge cards of several sources: first non-empty value per field, examples of all."""
     ranked = sorted(cards, key=lambda card: SOURCES.index(card.source))
     if not ranked:
         raise InvalidInput("There is no card to merge.")
@@ -190,9 +182,7 @@ def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
 
 
 def _after_its_file(card: AdapterCard) -> bool:
-    """Whether it is called as its file is, or as its trainer called the file: a name that a
-    catalogue states says more.
-    """
+    """True if the name comes from the file or its trainer; a catalogue's name is preferred."""
     if card.source not in ("local", "pictures"):
         return False
     stems = [
@@ -204,7 +194,7 @@ def _after_its_file(card: AdapterCard) -> bool:
 
 
 def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
-    """`best`, its gaps filled from `other`."""
+    """Return `best` with its empty fields taken from `other`."""
     examples = tuple(dict.fromkeys(best.examples + other.examples))
     return replace(
         best,
@@ -232,9 +222,7 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
 
 
 def series(of: AdapterCard | str) -> str:
-    """What the versions and epochs of one model have in common: its id, else the name (or a stem)
-    without the version.
-    """
+    """Identify the model of a version: its model id, else its name or stem without the version."""
     if isinstance(of, AdapterCard):
         return (
             f"civitai:{of.model_id}" if of.model_id is not None else series(of.name) or str(of.key)
@@ -254,7 +242,7 @@ def names(card: AdapterCard) -> tuple[AdapterKey, ...]:
 
 
 def path_name(card: AdapterCard) -> AdapterKey | None:
-    """The key of the file that a local card was read from."""
+    """Return the path key of the file that a local card was read from."""
     return (
         next((key for key in names(card) if key.scheme == "path"), None)
         if card.source == "local"
@@ -263,14 +251,12 @@ def path_name(card: AdapterCard) -> AdapterKey | None:
 
 
 def tells_of(name: AdapterKey | None, path: str) -> bool:
-    """Whether a path key, which is relative to its folder, may be that of a file."""
+    """True if a path key, relative to its LoRA folder, can denote this file."""
     return name is not None and f"/{PurePath(path).as_posix()}".endswith(f"/{name.value}")
 
 
 def local_card(cards: Iterable[AdapterCard], path: str) -> AdapterCard | None:
-    """The card that was read from this file; one that names no file speaks of whatever file there
-    is.
-    """
+    """Return the card read from this file, else a local card that names no file."""
     local = [card for card in cards if card.source == "local"]
     fitting = [card for card in local if tells_of(path_name(card), path)] or [
         card for card in local if path_name(card) is None
@@ -279,7 +265,7 @@ def local_card(cards: Iterable[AdapterCard], path: str) -> AdapterCard | None:
 
 
 def speaking(cards: Sequence[AdapterCard], files: Iterable[LocalFile]) -> Sequence[AdapterCard]:
-    """Without the cards of files that are not there, unless nobody else speaks."""
+    """Drop the cards of missing files, unless no other card is left."""
     paths = [file.path for file in files]
     present = [
         card
@@ -290,7 +276,7 @@ def speaking(cards: Sequence[AdapterCard], files: Iterable[LocalFile]) -> Sequen
 
 
 def groups(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
-    """Cards that have a name in common, or are joined by others that have, belong together."""
+    """Group cards that share a key, directly or through other cards."""
     found: dict[AdapterKey, list[AdapterCard]] = {}
     for card in cards:
         known = {id(group): group for key in names(card) if (group := found.get(key)) is not None}
@@ -300,7 +286,7 @@ def groups(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
 
 
 def under(first: AdapterKey, card: AdapterCard) -> AdapterCard:
-    """The card under its first key; the key it came with becomes an equivalent."""
+    """Return the card under its first key; its own key becomes an equivalent."""
     if card.key == first:
         return card
     return replace(

@@ -1,4 +1,4 @@
-"""Composition: the tasks of a prompt with their picks. A key stands in it at most once."""
+"""Composition: the tasks of a prompt with their picks. Each key occurs at most once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from stylus_ext.core.prompt.phrases import Span
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a candidate: lexical and cosine scores, and the words of its name or trigger
-    that the text has.
-
-    `telling` says how rare the words of that name or trigger are in this catalogue, all told
-    (nats); a common word has less than 3. `sure`, in 0..1, is how sure the retriever is that the
-    candidate is meant.
+    """Match scores of a candidate. `telling` is the rarity in nats of the matched name or trigger
+    words (common words: below 3); `sure` (0..1) is the probability that the candidate is meant.
     """
 
     lexical: float = 0.0
@@ -31,8 +27,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry with its score for one prompt. `spans` maps the start of a span to the evidence for
-    it; `signs` are the numbers that score and surety were made of, from which a ranker is trained.
+    """An entry scored for one prompt. `spans` maps span starts to their evidence; `signs` holds the
+    ranker's features.
     """
 
     entry: Entry
@@ -48,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """An adapter that was close and was not taken, and why."""
+    """An adapter that ranked high but was not picked, with the reason."""
 
     key: AdapterKey
     name: str
@@ -58,7 +54,7 @@ class NearMiss:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Best first; `confidence` in 0..1 says how sure it is that anything fits at all."""
+    """Candidates, best first; `confidence` (0..1) is the probability that any of them fits."""
 
     found: tuple[Candidate, ...]
     spans: tuple[Span, ...]
@@ -69,9 +65,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A piece of the prompt; `start` identifies it, `taken_by` is the user's own adapter that
-    serves it already.
-    """
+    """A part of the prompt, identified by `start`; `taken_by` is the user's own adapter for it."""
 
     text: str
     start: int
@@ -82,11 +76,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate chosen for the task that starts at `task`. A pinned pick is on in every mask;
-    weight None is not known.
-
-    Of a `said` one the weight is the user's own word for this plan: it is written as it is, as far
-    as the cap allows.
+    """A candidate chosen for the task at `task`. A pinned pick is active in every mask; weight None
+    is unknown. If `said`, the user set the weight: it is used as it is, up to the cap.
     """
 
     key: AdapterKey
@@ -102,9 +93,7 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Tasks in the order of the prompt, picks best first, what was close, and what had to be done
-    otherwise than asked for.
-    """
+    """Tasks in prompt order, picks best first, near misses, and notes on deviations."""
 
     tasks: tuple[Task, ...] = ()
     picks: tuple[Pick, ...] = ()
@@ -127,9 +116,7 @@ class Composition:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """The stem that the host knows (or will know), the trigger words chosen, and what goes into the
-    negative prompt.
-    """
+    """How a pick is written: the host's stem, chosen trigger words, negative-prompt text."""
 
     key: AdapterKey
     stem: str

@@ -1,6 +1,4 @@
-"""What the user said of a plan before it is used: rejected, kept and swapped adapters. In: a
-composition. Out: the corrected one.
-"""
+"""Corrections: adapters that the user rejected, kept or swapped in a plan before using it."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from stylus_ext.core.settings import Selection
 
 @dataclass(frozen=True, slots=True)
 class KeptPick:
-    """An adapter that stays: `weight` None is what the plan finds right, `task` None any, `pinned`
-    in every batch.
+    """An adapter to keep. Weight None: the plan decides; task None: any task; `pinned`: in every
+    batch.
     """
 
     key: AdapterKey
@@ -27,10 +25,8 @@ class KeptPick:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Of `reject` nothing comes back, in the place of `swap` comes the next candidate; with `only`,
-    nothing but `keep` is used.
-
-    Who is rejected and kept at once is rejected.
+    """`reject` removes adapters, `swap` replaces them by the next candidate; with `only`, nothing
+    but `keep` is used. Reject wins over keep.
     """
 
     reject: frozenset[AdapterKey] = frozenset()
@@ -47,7 +43,7 @@ class Corrections:
 
     @property
     def kept(self) -> dict[AdapterKey, KeptPick]:
-        """By key; of two words about one adapter the first counts."""
+        """Kept picks by key; the first of duplicates counts."""
         said: dict[AdapterKey, KeptPick] = {}
         for kept in self.keep:
             if kept.key not in self.out:
@@ -55,7 +51,7 @@ class Corrections:
         return said
 
     def known_as(self, names: Mapping[AdapterKey, AdapterKey]) -> Corrections:
-        """The same under first keys."""
+        """Return the corrections with all keys replaced by first keys."""
         return replace(
             self,
             reject=frozenset(names.get(key, key) for key in self.reject),
@@ -69,7 +65,7 @@ NO_CORRECTIONS = Corrections()
 
 @dataclass(frozen=True, slots=True)
 class PickLimits:
-    """`room` is how many adapters there may be besides the user's own."""
+    """Limits of a corrected plan; `room` counts adapters besides the user's own."""
 
     room: int
     styles: int
@@ -88,8 +84,8 @@ def corrected(
     limits: PickLimits,
     text: str,
 ) -> Composition:
-    """`found` are picks for the kept ones that may be used, `instead` stand in for the swapped
-    ones; `text` is the prompt.
+    """Apply corrections. `found` are usable kept picks, `instead` replacements for swapped ones,
+    `text` the prompt.
     """
     here = {pick.key: pick for pick in composition.picks}
     kept = {key: said for key, said in corrections.kept.items() if key in found}
@@ -131,9 +127,7 @@ def _as_said(pick: Pick, said: KeptPick) -> Pick:
 
 
 def _placed(picks: Sequence[Pick], tasks: Sequence[Task], standing: Iterable[Pick]) -> list[Pick]:
-    """Each at its task; whose task is not in this prompt takes one that nobody serves, else the
-    first.
-    """
+    """Assign picks to their tasks; a pick whose task is gone takes a free task, else the first."""
     starts = [task.start for task in tasks]
     busy = Counter(
         pick.task for pick in (*standing, *(pick for pick in picks if pick.task in starts))
@@ -151,7 +145,7 @@ def _placed(picks: Sequence[Pick], tasks: Sequence[Task], standing: Iterable[Pic
 def _instead(
     here: Mapping[AdapterKey, Pick], corrections: Corrections, instead: Sequence[Pick]
 ) -> list[Pick]:
-    """As many for a task as were swapped there."""
+    """Return as many replacements per task as were swapped there."""
     wanted = Counter(here[key].task for key in here if key in corrections.swap)
     coming = []
     for pick in instead:
@@ -162,9 +156,7 @@ def _instead(
 
 
 def _within(first: Sequence[Pick], rest: Sequence[Pick], limits: PickLimits) -> list[Pick]:
-    """What the user keeps goes before what was found; a task has more than its share only where he
-    says so.
-    """
+    """Apply limits: kept picks first; only the user may exceed a task's share."""
     picks: list[Pick] = []
     for place, pick in enumerate((*first, *rest)):
         styles = sum(one.kind == "style" for one in picks)

@@ -1,6 +1,4 @@
-"""Descriptions: our text about a card, its recommended weight and kind; and entries, which join
-both with the user's edits.
-"""
+"""Entries: a card with its description, the user's edits and its files."""
 
 from __future__ import annotations
 
@@ -34,8 +32,8 @@ STATES: tuple[State, ...] = ("auto", "always", "never")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the refiner says of a card; `source` is `card`, `chat:<model>` or the like,
-    `fingerprint` what it was made from.
+    """The refiner's text about a card. `source` is `card`, `chat:<model>` or similar; `fingerprint`
+    identifies its input.
     """
 
     text: str
@@ -55,7 +53,7 @@ class Description:
 
     @property
     def refined(self) -> bool:
-        """Whether somebody said more than what the rules make of the card."""
+        """True if the text comes from a model or a person, not from the rules."""
         return self.source != BY_RULES
 
 
@@ -64,7 +62,7 @@ SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
 
 
 def preferred(new: Description, old: Description) -> Description:
-    """Of two descriptions of one adapter that of whoever looked at more; of equals the new one."""
+    """Return the description of the better source; of equals the new one."""
     return old if _eloquence(old) > _eloquence(new) else new
 
 
@@ -75,9 +73,7 @@ def _eloquence(description: Description) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What the user decided; None means untouched. Kept for ever, whatever the sources say
-    later.
-    """
+    """The user's decisions; None means untouched. They outlive anything the sources state."""
 
     state: State = "auto"
     text: str | None = None
@@ -94,7 +90,7 @@ class Edits:
             )
 
     def filled(self, other: Edits) -> Edits:
-        """What was decided here, and where nothing was, what was decided there."""
+        """Return these edits with gaps filled from `other`."""
         gaps = {
             item.name: getattr(other, item.name)
             for item in fields(self)
@@ -105,9 +101,7 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A card with its description, the user's edits and its files on disk: what the catalogue
-    holds.
-    """
+    """What the catalogue stores per adapter: card, description, edits and local files."""
 
     card: AdapterCard
     description: Description
@@ -133,9 +127,7 @@ class Entry:
 
     @property
     def weight(self) -> float | None:
-        """The user's, else the preferred weight of the sidecar, else the refiner's; None where
-        nothing is known.
-        """
+        """The user's weight, else the sidecar's preferred one, else the refiner's, else None."""
         for weight in (self.edits.weight, self.card.weight, self.description.weight):
             if weight is not None:
                 return weight
@@ -143,7 +135,7 @@ class Entry:
 
     @property
     def stem(self) -> str | None:
-        """The name under which the host knows it; None while it is not on disk."""
+        """The name under which the host loads it; None if it is not on disk."""
         return min((file.stem for file in self.files), default=None)
 
     def edited(self, edits: Edits) -> Entry:
@@ -170,16 +162,14 @@ def embedded_text(entry: Entry, view: View) -> str:
 
 
 def text_fingerprint(text: str) -> str:
-    """Of the template and the text; stored beside the entry, so that nothing has to be read to see
-    what changed.
-    """
+    """Hash of template and text, stored with the entry to detect changes without reading texts."""
     return hashlib.sha256(
         f"{TEMPLATE_VERSION}\0{text}".encode("utf-8", "surrogatepass")
     ).hexdigest()[:32]
 
 
 def vector_fingerprint(embedder: str, text_print: str) -> str:
-    """Of all that made a vector: two vectors with the same fingerprint are the same vector."""
+    """Hash of everything that determines a vector; equal fingerprints mean equal vectors."""
     return hashlib.sha256(f"{embedder}\0{text_print}".encode("utf-8", "surrogatepass")).hexdigest()[
         :32
     ]

@@ -44,7 +44,7 @@ class StoreProblem(StylusError):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One sentence for the user; `code` lets a caller recognise it without reading English."""
+    """A sentence for the user; programs match its `code`."""
 
     code: str
     text: str
@@ -55,13 +55,11 @@ class SetupProblem(Exception):
 
 
 class EngineGone(Exception):
-    """The engine that should answer does not: it is not running, or it stopped while it was
-    asked.
-    """
+    """The engine is not running, or stopped while it was asked."""
 
 
 class EngineRefusal(Exception):
-    """The engine answered, and its answer is an error; `code` is the engine's own word for it."""
+    """The engine answered with an error; `code` is the engine's error code."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Families of base models: the many spellings of one go in, its key and what fits on what come out.
+"""Base model families: spellings map to keys, and keys to what they are compatible with.
 
-The groups and the three levels are Civitai's: an adapter fits its own family fully, a parent, child
-or sibling in part, and nothing else. Pony V7 stands on AuraFlow and shares only its name with Pony.
+Groups and levels follow Civitai: full compatibility within a family, partial with parent, child and
+sibling. Pony V7 is based on AuraFlow and shares only its name with Pony.
 """
 
 from __future__ import annotations
@@ -231,15 +231,14 @@ def _spelled() -> Iterator[tuple[str, str]]:
 
 @cache
 def _families() -> dict[str, str]:
-    """Made when it is first asked: the WebUI's start needs the names alone."""
+    """Build the spelling table on first use; the WebUI's start needs the names alone."""
     return dict(_spelled())
 
 
 def family_of(base_model: str) -> str:
-    """The key of a base model as Civitai, a sidecar or a trainer spells it: "SDXL 1.0", "sd_v1",
-    "flux-1-dev/lora".
+    """Return the family key of a base model as Civitai, a sidecar or a trainer spells it.
 
-    A spelling that nobody has listed yet is its own family, "" and "Unknown" are `UNKNOWN`.
+    An unlisted spelling is its own family; "" and "Unknown" are `UNKNOWN`.
     """
     words = _words(base_model.partition("/")[0])
     known = _families().get("".join(words))
@@ -247,12 +246,12 @@ def family_of(base_model: str) -> str:
 
 
 def ecosystem(family: str) -> str:
-    """Families of one ecosystem fit one model at least in part; a plan keeps to one."""
+    """Return the ecosystem; families of one ecosystem are at least partly compatible."""
     return _PARENTS.get(family, family)
 
 
 def compatibility(adapter_family: str, model_family: str) -> Compatibility:
-    """How well an adapter of the first works on a model of the second."""
+    """Return how well an adapter of the first family works on a model of the second."""
     if UNKNOWN in (adapter_family, model_family):
         return Compatibility.NONE
     if adapter_family == model_family:
@@ -263,21 +262,19 @@ def compatibility(adapter_family: str, model_family: str) -> Compatibility:
 
 
 def is_partial(adapter_family: str, model_family: str) -> bool:
-    """Whether an adapter of the first was made for a relative of the second; no family in
-    particular has none.
-    """
+    """True if the adapter's family is only a relative of the model's."""
     return (
         model_family != ANY and compatibility(adapter_family, model_family) is Compatibility.PARTIAL
     )
 
 
 def display_name(family: str) -> str:
-    """As people write it: "SDXL", "Pony"."""
+    """Return the family as people write it: "SDXL", "Pony"."""
     return _SPOKEN.get(family, family)
 
 
 def partly(adapter_family: str, model_family: str) -> str:
-    """The one way of saying it, in reasons and notes."""
+    """Phrase for a partly compatible adapter, used in reasons and notes."""
     return (
         f"made for {display_name(adapter_family)}, only partly compatible with"
         f" {display_name(model_family)}"
@@ -285,12 +282,12 @@ def partly(adapter_family: str, model_family: str) -> str:
 
 
 def known_families() -> tuple[str, ...]:
-    """Every family that has a name here, the usual ones first."""
+    """All families with a name, the usual ones first."""
     return tuple(_SPELLINGS)
 
 
 def parse_family(text: str) -> str:
-    """What a user typed: a key or any spelling of a known family, or "any"."""
+    """Parse a family typed by a user: a key, a known spelling, or "any"."""
     if text.strip().casefold() == ANY:
         return ANY
     family = family_of(text)

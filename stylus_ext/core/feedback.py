@@ -1,6 +1,4 @@
-"""What the user found wrong of an adapter for a prompt, and what follows for prompts like it. Pure:
-verdicts go in, doubts come out.
-"""
+"""Feedback: adapters the user marked as wrong for a prompt, and the effect on similar prompts."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ _STEP = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """So many times the user said that this adapter was wrong for this prompt."""
+    """How often the user marked this adapter as wrong for this prompt."""
 
     key: AdapterKey
     prompt: str
@@ -37,17 +35,15 @@ class Verdict:
 
 
 class Feedback(Protocol):
-    """Keeps verdicts for ever, whatever becomes of the catalogue."""
+    """Stores verdicts; they survive any change of the catalogue."""
 
     @property
     def mark(self) -> str:
-        """Another one after every change."""
+        """Changes whenever the stored verdicts change."""
         ...
 
     def tell(self, key: AdapterKey, prompt: str, *, wrong: bool) -> None:
-        """Once more wrong; or, where it is not `wrong`, all that was said of it for just this
-        prompt is taken back.
-        """
+        """Count one more verdict, or with `wrong` false delete those for exactly this prompt."""
         ...
 
     def all(self) -> tuple[Verdict, ...]: ...
@@ -55,8 +51,8 @@ class Feedback(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """How much speaks against an adapter for one prompt, from how many verdicts, and whether one
-    was about just this prompt.
+    """Weight of the verdicts against an adapter, their number, and whether one is for this exact
+    prompt.
     """
 
     weight: float
@@ -77,13 +73,13 @@ class Doubt:
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """From 0 to 1: the words that both have."""
+    """Similarity of two prompts (0..1) by shared words."""
     both = len(one) + len(other)
     return 2 * len(one & other) / both if both else 1.0
 
 
 def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
-    """By first key; the verdicts have them, too."""
+    """Return the doubts about adapters for this prompt, by first key."""
     here = frozenset(content_words(prompt))
     found: dict[AdapterKey, Doubt] = {}
     for verdict in verdicts:
@@ -99,8 +95,8 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
 
 
 def doubted(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
-    """Whom nothing speaks for any more is refused, with the reason; the others are less sure. What
-    the user always wants stays.
+    """Apply doubts: refuse candidates without remaining support, lower the others. "Always" entries
+    stay.
     """
     kept: list[Candidate] = []
     refused: list[NearMiss] = []
@@ -141,7 +137,7 @@ def _less_sure(candidate: Candidate, doubt: Doubt) -> Candidate:
 
 
 def explain(reason: str, doubt: Doubt | None) -> str:
-    """The reason of a pick or a near miss, with what the user said before."""
+    """Add the user's earlier verdicts to the reason of a pick or near miss."""
     return (
         reason
         if doubt is None or not doubt.times or doubt.reason in reason

@@ -1,6 +1,4 @@
-"""What may be fetched: an offer of a source, or what a card says, goes in with the user's limits;
-what speaks against it comes out.
-"""
+"""Download rules: whether the user's limits allow a file, and why not."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ MB = 1024 * 1024
 
 
 class NotFetched(StylusError):
-    """A file that was not fetched, and why; `code` is for programs."""
+    """A file was not downloaded; `code` is for programs."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -23,9 +21,7 @@ class NotFetched(StylusError):
 
 @dataclass(frozen=True, slots=True)
 class DownloadOffer:
-    """A file as its source offers it just now. `url` is where to ask for it, never a signed
-    address.
-    """
+    """A file as its source offers it now. `url` is the stable address, never a signed one."""
 
     file: str
     size: int
@@ -41,8 +37,8 @@ class DownloadOffer:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """In bytes: the largest file, and what is left of the quota. `unhashed` takes what no source
-    states a hash of.
+    """Size limits in bytes and the rest of the quota; `unhashed` allows files without a stated
+    hash.
     """
 
     largest: int
@@ -50,7 +46,7 @@ class Caps:
     unhashed: bool = False
 
     def why_not(self, remote: RemoteFile | None) -> str:
-        """The end of a sentence; empty where nothing speaks against it."""
+        """Return the reason against this file as the end of a sentence; empty if allowed."""
         if remote is None or not remote.name:
             return "no source offers its file"
         if remote.size <= 0:
@@ -77,15 +73,13 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What a plan may pick besides what is on disk: what fits the caps, or nothing more where
-    fetching is over (None).
-    """
+    """What a plan may pick beyond the disk: files within the caps; None allows nothing."""
 
     caps: Caps | None
     failed: frozenset[AdapterKey] = frozenset()
 
     def why_not(self, key: AdapterKey, remote: RemoteFile | None) -> str:
-        """The end of a sentence; empty where it may be fetched."""
+        """Return the reason against fetching as the end of a sentence; empty if allowed."""
         if key in self.failed:
             return "it could not be fetched"
         return "it is not on disk" if self.caps is None else self.caps.why_not(remote)
@@ -93,9 +87,7 @@ class FetchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Where the file of a card lies now; `size` of it was fetched, or none where the user had it
-    already.
-    """
+    """The local file of a card; `size` is 0 if the user had it already."""
 
     key: AdapterKey
     path: str
@@ -107,7 +99,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What was not fetched, and the sentence for the user."""
+    """A failed download and its message."""
 
     key: AdapterKey
     name: str
@@ -117,7 +109,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A fetched file that was deleted, or the reason why it was not."""
+    """A deleted download, or the reason why it was kept."""
 
     key: str
     path: str
@@ -126,14 +118,14 @@ class Discarded:
 
 
 def version_of(card: AdapterCard) -> int | None:
-    """Civitai's number of this adapter version, under whichever key it is known first."""
+    """Return Civitai's version id of a card, whichever key comes first."""
     return next(
         (int(key.value) for key in (card.key, *card.equivalents) if key.scheme == "civitai"), None
     )
 
 
 def called(card: AdapterCard) -> str:
-    """The adapter's name in a sentence."""
+    """Return the adapter's name as used in messages."""
     return (
         f"{card.name} ({card.version})" if card.version and card.version != card.name else card.name
     )

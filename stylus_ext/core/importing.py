@@ -1,6 +1,4 @@
-"""What a published catalogue in files gives: cards with descriptions, in an order, and perhaps a
-vector for each in the same order.
-"""
+"""Published catalogues: ordered records with descriptions, and optionally one vector per record."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from stylus_ext.core.ports import Matrix
 
 @dataclass(frozen=True, slots=True)
 class PublishedText:
-    """What a refiner of somebody else's said of a card, and the weight it recommends."""
+    """A description by another refiner, with its recommended weight."""
 
     text: str
     weight: float | None = None
@@ -22,7 +20,7 @@ class PublishedText:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One record, by its place in the files: a card, or the reason why there is none."""
+    """One record of a published catalogue: a card, or the reason why it is skipped."""
 
     place: int
     card: AdapterCard | None = None
@@ -32,9 +30,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class PublishedVectors:
-    """Row by row in the order of the records; `model` made them. They stay where they are until a
-    row is asked for.
-    """
+    """Vectors in record order, made by `model`; rows are read on demand."""
 
     model: str
     rows: int
@@ -49,13 +45,11 @@ class PublishedCatalogue(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Another one when a file is another."""
+        """Changes when any file changes."""
         ...
 
     def records(self) -> Iterator[Published]:
-        """All of them, in their order; `InvalidInput` as soon as a file turns out to be something
-        else.
-        """
+        """Yield all records in order; raises `InvalidInput` if a file has another format."""
         ...
 
     def vectors(self) -> PublishedVectors | None: ...
@@ -63,8 +57,8 @@ class PublishedCatalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LentItem:
-    """Whose a lent vector is, the family to search it under, and for each view what the encoder's
-    own would be made from.
+    """The owner of an imported vector, its family, and per view the text that our encoder would
+    use.
     """
 
     key: AdapterKey
@@ -73,18 +67,16 @@ class LentItem:
 
 
 class Lender(Protocol):
-    """An index that takes vectors which somebody else made, and gives them out until the encoder
-    makes its own.
-    """
+    """An index that serves imported vectors until the encoder replaces them."""
 
     def lend(self, items: Sequence[LentItem], vectors: Matrix) -> None:
-        """One vector an entry, for all views."""
+        """Store one vector per entry, used for all views."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did in all, the parts before an interruption included."""
+    """Totals of an import, including parts done before an interruption."""
 
     read: int = 0
     kept: int = 0

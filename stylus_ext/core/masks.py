@@ -1,6 +1,4 @@
-"""Masks: which picks are on for which batch. In: a composition, a scheme and the first image seed
-of each batch.
-"""
+"""Masks: which picks are active in which batch."""
 
 from __future__ import annotations
 
@@ -16,14 +14,14 @@ from stylus_ext.core.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """The keys of the picks that are on."""
+    """Keys of the active picks."""
 
     on: frozenset[AdapterKey]
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The free picks of one task and how many states the scheme gives them; state 0 is all on."""
+    """The unpinned picks of a task and its number of states; state 0 is all on."""
 
     keys: tuple[AdapterKey, ...]
     states: int
@@ -32,11 +30,10 @@ class _Group:
 def choose_masks(
     composition: Composition, scheme: str, seeds: Sequence[int], stride: int = 1
 ) -> tuple[Mask, ...]:
-    """One mask a batch. The first is all on; each later one is what its own seed says, except that
-    a combination does not come again before all have been shown: then the next unseen one takes its
-    place.
+    """Return one mask per batch.
 
-    `stride` is how far the first seeds of neighbouring batches lie apart, that is the batch size.
+    The first is all on. Later ones follow their own seed, but no combination repeats before all
+    were used. `stride` is the distance of neighbouring first seeds, that is the batch size.
     """
     groups = _groups(composition, scheme)
     pinned = frozenset(pick.key for pick in composition.picks if pick.pinned)
@@ -95,9 +92,7 @@ def _on(groups: Sequence[_Group], combination: int) -> frozenset[AdapterKey]:
 
 
 def _of_state(group: _Group, state: int) -> tuple[AdapterKey, ...]:
-    """State 0 is all on and the last one none; for `subsets` the bits of the state say what is
-    off.
-    """
+    """Keys that are on: state 0 is all, the last none; for `subsets` the bits are what is off."""
     picks = len(group.keys)
     if group.states == 1 << picks:
         return tuple(key for bit, key in enumerate(group.keys) if not state >> bit & 1)
@@ -107,9 +102,7 @@ def _of_state(group: _Group, state: int) -> tuple[AdapterKey, ...]:
 
 
 def _order(composition: Composition, scheme: str, count: int) -> Callable[[int], int]:
-    """A bijection of 0..count-1 that neighbouring seeds walk through: never a list, however many
-    combinations there are.
-    """
+    """Return a permutation of 0..count-1 as a function, without building a list."""
     text = "\n".join([scheme, *(f"{pick.task} {pick.key}" for pick in composition.picks)])
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     offset = int.from_bytes(digest[:16], "big") % count

@@ -1,6 +1,4 @@
-"""File stems in, whether the host can read them inside a tag out; a server's file name in, a safe
-stem out.
-"""
+"""Names: file stems that the host can read in a tag, and safe stems for downloaded files."""
 
 from __future__ import annotations
 
@@ -36,15 +34,14 @@ _EATEN = re.compile(r"__|[{}|]|\$\$")
 
 
 def tag_safe(stem: str, *, dynamic_prompts: bool = False) -> bool:
-    """Whether `<lora:stem:1>` reaches the host's LoRA of that name; see why_not."""
+    """True if the host can load this stem from `<lora:stem:1>`; see `why_not`."""
     return why_not(stem, dynamic_prompts=dynamic_prompts) is None
 
 
 def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
-    """The sentence that tells why the host cannot read a stem inside a tag, or None where it can.
+    """Return why the host cannot read a stem in a tag, or None.
 
-    With `dynamic_prompts` also what the Dynamic Prompts extension would take for its own syntax is
-    refused.
+    `dynamic_prompts` also refuses what the Dynamic Prompts extension would parse.
     """
     reason = _unreadable(stem)
     if reason is None and dynamic_prompts:
@@ -58,8 +55,8 @@ def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
 
 
 def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM) -> str:
-    """A stem that every file system and every tag takes, not one of `taken` by any spelling of case
-    or accents.
+    """Return a stem valid on every file system and in tags, distinct from `taken` ignoring case and
+    accents.
     """
     base = _within(_cleaned(name), limit) or FALLBACK_STEM[:limit]
     used = {_same(stem) for stem in taken}
@@ -73,15 +70,13 @@ def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM)
 
 
 def stem_for(file: str, title: str, taken: Collection[str]) -> str:
-    """The stem under which a server's file is kept: as it is called there, or after its adapter
-    where that says nothing.
-    """
+    """Return the stem for a download: the source's file name, or the title if that is generic."""
     stem = re.sub(r"(?i)\.safetensors$", "", file)
     return safe_file_stem(title if says_nothing(stem) else stem, taken)
 
 
 def says_nothing(stem: str) -> bool:
-    """Whether no word of a name tells one adapter from another: "pytorch_lora_weights", "v2"."""
+    """True for generic names such as "pytorch_lora_weights" or "v2"."""
     return all(
         word in _SAYS_NOTHING or word.isdecimal()
         for word in re.findall(r"[^\W_]+", stem.casefold())
@@ -118,12 +113,12 @@ def _cleaned(name: str) -> str:
 
 
 def _within(stem: str, limit: int) -> str:
-    """Cut at a whole character, and clean at the end once more."""
+    """Cut to `limit` bytes at a character boundary and clean the end."""
     return stem.encode("utf-8")[: max(limit, 0)].decode("utf-8", "ignore").rstrip(" ._")
 
 
 def _same(stem: str) -> str:
-    """Equal for what Windows and macOS take for the same name."""
+    """Normal form under which Windows and macOS treat names as equal."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
 
 
@@ -133,9 +128,7 @@ _NEVER_ALIASES = frozenset(("none",))
 
 @dataclass(frozen=True, slots=True)
 class FileNames:
-    """What one file on disk may be called; `alias` and `auto_v3` are empty where nothing states
-    them.
-    """
+    """All names of one file on disk; empty `alias` and `auto_v3` are unknown."""
 
     key: AdapterKey
     stem: str
@@ -145,9 +138,7 @@ class FileNames:
 
 @dataclass(frozen=True, slots=True)
 class TagNames:
-    """Whose is which name: of the aliases only those that the host understands, which are one
-    file's alone.
-    """
+    """Maps names in tags to adapters; only unambiguous aliases count."""
 
     stems: Mapping[str, AdapterKey] = field(default_factory=dict)
     aliases: Mapping[str, AdapterKey] = field(default_factory=dict)
@@ -155,7 +146,7 @@ class TagNames:
 
     @classmethod
     def of(cls, files: Iterable[FileNames]) -> TagNames:
-        """Of two files with one stem, or one hash, the first counts."""
+        """Build the map; the first file wins a shared stem or hash."""
         known = list(files)[::-1]
         stems = {file.stem: file.key for file in known}
         counted = Counter(name for file in known for name in {file.stem, file.alias or file.stem})
@@ -172,13 +163,11 @@ class TagNames:
         )
 
     def called_by(self, host: Mapping[AdapterKey, str]) -> TagNames:
-        """Where a host elsewhere has other names for its files, those count."""
+        """Return the map with the names that a remote host uses for its files."""
         return replace(self, stems={**self.stems, **{stem: key for key, stem in host.items()}})
 
     def key(self, name: str, auto_v3: str = "") -> AdapterKey | None:
-        """Whose it is by its stem, else by its alias, else by the hash, of which others may know
-        more characters.
-        """
+        """Find an adapter by stem, else alias, else hash prefix."""
         return (
             self.stems.get(name)
             or self.aliases.get(name)

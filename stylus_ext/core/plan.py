@@ -1,6 +1,4 @@
-"""The plan: everything decided for one prompt. It can be shown, saved as JSON and read back
-unchanged.
-"""
+"""The plan: everything decided for one prompt, convertible to JSON and back."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ class MissingFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`prompts` and `negative_prompts` have one text for each batch, as `masks` has."""
+    """`prompts`, `negative_prompts` and `masks` have one item per batch."""
 
     prompt: str
     negative_prompt: str
@@ -47,7 +45,7 @@ class Plan:
 
 
 def unchanged(prompt: str, negative: str, seed: int, batches: int, *notes: Note) -> Plan:
-    """The plan that changes nothing, and says why."""
+    """Return a plan that changes nothing, with a note that says why."""
     return Plan(
         prompt,
         negative,

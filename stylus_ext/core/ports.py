@@ -1,6 +1,4 @@
-"""The ports: what the use cases need of the world, one verb each where it can be. Back ends
-implement them.
-"""
+"""Ports: the interfaces between selection, catalogue and downloads."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ from stylus_ext.core.settings import Selection
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of entries; `families` says of each how many there are, and how many of those are on
-    disk.
-    """
+    """Entry counts; `families` gives the total and the number on disk per family."""
 
     entries: int
     on_disk: int
@@ -49,7 +45,7 @@ class Tallies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OldPicture:
-    """`used` are the names and weights of the adapters in its tags; `prompt` is without them."""
+    """A past picture; `prompt` is without its tags, `used` are their names and weights."""
 
     name: str
     prompt: str
@@ -64,7 +60,7 @@ def endless() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
-    """`left` says how many seconds there are yet; None is no limit."""
+    """The seed of a plan; `left` returns the remaining seconds, None for no limit."""
 
     seed: int = 0
     left: Callable[[], float | None] = field(default=endless, compare=False, repr=False)
@@ -77,16 +73,14 @@ Matrix = NDArray[np.float32]
 
 
 class Progress(Protocol):
-    """Told about long work; raises `Cancelled` when the user said stop."""
+    """Receives progress of long work; raises `Cancelled` if the user cancelled."""
 
     def report(self, step: str, done: int, total: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One thing a source came across: a card with the file it was read from, or a note about what
-    was skipped.
-    """
+    """One result of a source: a card with its file, or a note about something skipped."""
 
     card: AdapterCard | None = None
     file: LocalFile | None = None
@@ -94,16 +88,14 @@ class Sighting:
 
 
 class CardSource(Protocol):
-    """Yields what is new or changed since the files that the store knows."""
+    """Yields cards that are new or changed since the known files."""
 
     name: str
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]: ...
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
-        """Which of the known files this source was asked to look after and does not find any
-        more.
-        """
+        """Known files under this source that no longer exist."""
 
 
 class Refiner(Protocol):
@@ -115,9 +107,7 @@ class Refiner(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors; `name` changes whenever the same text would give another
-    vector.
-    """
+    """Turns texts into unit vectors; `name` changes whenever vectors would differ."""
 
     @property
     def name(self) -> str: ...
@@ -130,9 +120,7 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VectorItem:
-    """One vector's place: whose it is, which view, which family to search it under, and what made
-    it.
-    """
+    """The owner, view, family and fingerprint of one vector."""
 
     key: AdapterKey
     view: View
@@ -142,14 +130,14 @@ class VectorItem:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found vector and its cosine."""
+    """A search result with its cosine."""
 
     key: AdapterKey
     cosine: float
 
 
 class VectorIndex(Protocol):
-    """Holds unit vectors by view; derived from the store, rebuildable at any time."""
+    """Stores unit vectors by view; can be rebuilt from the store."""
 
     def fingerprints(self, view: View) -> Mapping[AdapterKey, str]: ...
 
@@ -157,7 +145,7 @@ class VectorIndex(Protocol):
 
     @property
     def mark(self) -> str:
-        """What `set_mark` kept: which state of the catalogue the vectors stand for."""
+        """The catalogue state that the vectors represent, as stored by `set_mark`."""
 
     def set_mark(self, mark: str) -> None: ...
 
@@ -166,19 +154,17 @@ class VectorIndex(Protocol):
     def search(
         self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
     ) -> list[list[Hit]]:
-        """For each query the `top` nearest, best first; `families` None means all."""
+        """Return the `top` nearest vectors per query, best first; `families` None means all."""
         ...
 
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
-        """One row a query, one column a key; 0 for a key that has no vector."""
+        """Cosines of each query (row) and key (column); 0 where a key has no vector."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search of the catalogue, and how many there are in all: with a text, a store
-    may stop counting at some thousands.
-    """
+    """One page of search results and the total, which may be capped for text searches."""
 
     entries: tuple[Entry, ...]
     total: int
@@ -186,9 +172,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a search of the catalogue keeps; None keeps all. `refined`: described by more than the
-    rules; `bare`: hardly anything is stated.
-    """
+    """Search filter; None keeps all. `refined`: described by a model; `bare`: nearly no text."""
 
     family: str | None = None
     kind: str | None = None
@@ -200,7 +184,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to an entry since a revision; `entry` None says that it is gone."""
+    """A change of an entry since a revision; `entry` None means deleted."""
 
     key: AdapterKey
     revision: int
@@ -208,13 +192,11 @@ class Change:
 
 
 class Store(Protocol):
-    """The truth about cards, descriptions, files and edits."""
+    """The durable catalogue: cards, descriptions, files and edits."""
 
     @property
     def identity(self) -> str:
-        """Changes when the store is made anew; with `revision` it names a state of the
-        catalogue.
-        """
+        """Changes when the store is created anew; with `revision` it names a catalogue state."""
 
     @property
     def revision(self) -> int:
@@ -222,51 +204,39 @@ class Store(Protocol):
         ...
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """Adds or replaces entries whole, in one transaction; the user's edits on record win over
-        those in the entries.
-        """
+        """Add or replace entries in one transaction; stored user edits win."""
         ...
 
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
-        """By any key or alias; the result is keyed by what was asked for; unknown keys are left
-        out.
-        """
+        """Read by any key or alias; results use the requested keys; unknown keys are left out."""
         ...
 
     def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
-        """Keeps what sources state, a card for each file or version they speak of, under first
-        keys: returned, by the cards' keys.
-        """
+        """Store the cards of sources, one per file or version; returns first keys by card key."""
         ...
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
-        """What the sources state about entries, by first key."""
+        """Return the sources' cards by first key."""
         ...
 
     def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
-        """First keys of keys and aliases; unknown ones are left out."""
+        """Return first keys of keys and aliases; unknown ones are left out."""
         ...
 
     def unite(self, first: AdapterKey, other: AdapterKey) -> None:
-        """`other` turned out to be `first`: its cards, files, aliases and, where `first` has none,
-        edits move over.
-        """
+        """Merge `other` into `first`: cards, files, aliases, and edits where `first` has none."""
         ...
 
     def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
-        """In the place of an entry, its cards, files and aliases come these, in one transaction;
-        edits stay with its first key.
-        """
+        """Replace an entry by several in one transaction; edits stay with the first key."""
         ...
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
-        """Family and text fingerprint of every entry: what the vectors should be made from, without
-        reading the texts.
-        """
+        """Return family and text fingerprint of every entry without reading texts."""
         ...
 
     def changes(self, since: int) -> Iterator[Change]:
-        """Every entry changed after `since`, each once, in the order of revisions."""
+        """Yield every entry changed after `since` once, by revision."""
         ...
 
     def remove(self, keys: Iterable[AdapterKey]) -> None: ...
@@ -276,18 +246,18 @@ class Store(Protocol):
     def edit(self, key: AdapterKey, edits: Edits) -> Entry: ...
 
     def files(self) -> dict[str, LocalFile]:
-        """Every known file by its path."""
+        """Every known file by path."""
         ...
 
     def owners(self) -> dict[str, AdapterKey]:
-        """Whose each known file is, by its path."""
+        """The adapter of every known file, by path."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for; `only` these keys may be found, such as those on disk, None is no limit;
-    `names` say whose the user's tags are.
+    """A search for candidates; `only` restricts keys (None: no limit), `names` resolves the user's
+    tags.
     """
 
     prompt: Prompt
@@ -305,17 +275,17 @@ class Retriever(Protocol):
 
 
 class Reranker(Protocol):
-    """Orders candidates anew."""
+    """Reorders candidates."""
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        """The same candidates, best first, with scores of its own; `evidence.sure` may change too,
-        and nothing else.
+        """Return the same candidates, best first, with new scores; only `evidence.sure` may change
+        besides.
         """
         ...
 
 
 class Composer(Protocol):
-    """Splits the prompt into tasks and gives each its adapters."""
+    """Splits the prompt into tasks and picks adapters for each."""
 
     name: str
 
@@ -329,6 +299,6 @@ class Library(Protocol):
 
 
 class Downloader(Protocol):
-    """Fetches the file of a card into the models folder and says where it lies."""
+    """Downloads a card's file into the models folder and returns its path."""
 
     def fetch(self, card: AdapterCard, progress: Progress) -> Fetched: ...

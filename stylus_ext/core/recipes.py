@@ -1,6 +1,4 @@
-"""Recipes: a selection with its prompt, under a name of the user's. Plain JSON in, recipes out, or
-a sentence what is wrong with it.
-"""
+"""Recipes: a saved selection with its prompt, under a name."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """An adapter of a recipe; `name` and `stem` are for people, and for a catalogue that does not
-    know the key.
-    """
+    """An adapter of a recipe; `name` and `stem` help where the key is unknown."""
 
     key: AdapterKey
     weight: float
@@ -64,20 +60,20 @@ class Recipe:
 
 
 class Recipes(Protocol):
-    """Keeps recipes for ever, whatever becomes of the catalogue."""
+    """Stores recipes; they survive any change of the catalogue."""
 
     def keep(self, recipe: Recipe) -> None:
-        """In the place of the one of that name."""
+        """Store a recipe, replacing one of the same name."""
 
     def forget(self, name: str) -> bool:
-        """Whether there was one."""
+        """Delete a recipe; returns whether it existed."""
 
     def all(self) -> tuple[Recipe, ...]:
-        """By name."""
+        """All recipes by name."""
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """`recipe_of(recipe_json(recipe)) == recipe`; a file that is shared holds a list of these."""
+    """Return a recipe as JSON; `recipe_of(recipe_json(recipe)) == recipe`."""
     return {
         "version": FORMAT,
         "name": recipe.name,
@@ -92,9 +88,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_of(said: Any) -> Recipe:
-    """Read as something that a stranger may have written; fields that are not known are passed
-    over.
-    """
+    """Read an untrusted recipe; unknown fields are ignored."""
     if not isinstance(said, Mapping):
         raise InvalidInput("A recipe is a JSON object.")
     if said.get("version", FORMAT) != FORMAT:

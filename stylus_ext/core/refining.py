@@ -1,6 +1,4 @@
-"""A refiner that asks somebody else, at a price: what it says of a card, what it costs, and how
-much of that is wanted.
-"""
+"""Refiners that cost money: their description of a card, its cost, and the limits of a job."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ MOST_PICTURES = 10
 
 @dataclass(frozen=True, slots=True)
 class Expense:
-    """Tokens, and US dollars; None where nobody knows the price."""
+    """Tokens and US dollars; None if the price is unknown."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -39,9 +37,7 @@ class Expense:
         return Expense(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, cost)
 
     def dearer(self, spent: Expense, foreseen: Expense) -> Expense:
-        """What this will come to where others came to `spent` and not to `foreseen`; never less
-        than was thought.
-        """
+        """Scale this estimate by actual over estimated cost so far; never below the estimate."""
         tokens = max(1.0, spent.tokens / foreseen.tokens) if foreseen.tokens else 1.0
         cost = max(1.0, spent.cost / foreseen.cost) if foreseen.cost and spent.cost else 1.0
         return Expense(
@@ -52,9 +48,7 @@ class Expense:
 
 
 class NotRefined(StylusError):
-    """This card got no description, and asking the same again is not likely to give one; what was
-    spent is lost.
-    """
+    """The card got no description and retrying is unlikely to help; `spent` is lost."""
 
     def __init__(self, sentence: str, spent: Expense = Expense()) -> None:
         super().__init__(sentence)
@@ -63,42 +57,43 @@ class NotRefined(StylusError):
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A description, and what it cost."""
+    """A description and its cost."""
 
     description: Description
     spent: Expense = Expense()
 
 
 class CostlyRefiner(Protocol):
-    """May be asked from several threads."""
+    """A paid refiner; thread-safe."""
 
     @property
     def source(self) -> str:
-        """As its descriptions name it."""
+        """The source name stored with its descriptions."""
         ...
 
     def fingerprint(self, card: AdapterCard) -> str:
-        """Another one when the card says something else."""
+        """Changes when the card's relevant content changes."""
         ...
 
     def estimate(self, card: AdapterCard) -> Expense:
-        """What asking about it will cost, about; nobody is asked."""
+        """Estimated cost of describing this card; sends nothing."""
         ...
 
     def describe(self, card: AdapterCard, check: Check, turn: Turn) -> Refined:
-        """Asks within `turn` alone, and lets through what that raises. `NotRefined` where this card
-        is the trouble, `Unavailable` where the server is.
+        """Describe a card, sending requests only within `turn`.
+
+        Raises `NotRefined` if the card is the problem, `Unavailable` if the server is.
         """
         ...
 
     def release(self) -> None:
-        """When a job is over: what it took of the picture's card is given back."""
+        """Free what the model holds (GPU memory) after a job."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RefineLimits:
-    """What may be refined, how fast and for how much; None is no limit."""
+    """What may be refined, how fast and at what cost; None is no limit."""
 
     at_once: int = 4
     most: int | None = None
@@ -128,8 +123,8 @@ class RefineLimits:
 
 @dataclass(frozen=True, slots=True)
 class RefineReport:
-    """What a job did, or would do. `known` were described before, `edited` have a text of the
-    user's, `waiting` failed lately.
+    """Result or forecast of a job: `known` had descriptions, `edited` the user's text, `waiting`
+    failed lately.
     """
 
     wanted: int = 0

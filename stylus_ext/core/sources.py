@@ -1,6 +1,4 @@
-"""What can be asked of a catalogue on the network, and what it answers: a page of cards, or the
-cards of files by their hashes.
-"""
+"""Network catalogues: queries, pages of cards, and identification of files by hash."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of a catalogue: all of it, or the `top` by downloads, narrowed by words, a tag and
-    base models.
-    """
+    """A query: everything or the `top` by downloads, filtered by words, a tag and base models."""
 
     query: str = ""
     tag: str = ""
@@ -44,14 +40,14 @@ class Wanted:
 
     @property
     def fingerprint(self) -> str:
-        """Names the crawl of exactly this, however often it is asked for."""
+        """Identifies a crawl of exactly this query."""
         said = asdict(self) | {"base_models": sorted(self.base_models)}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class CataloguePage:
-    """`models` were looked at; `skipped` counts by reason the versions that were left out."""
+    """One page; `models` were read, `skipped` counts versions left out by reason."""
 
     cards: tuple[AdapterCard, ...]
     models: int
@@ -72,10 +68,8 @@ class CataloguePage:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The cards of the files that the source knows, with their SHA256 among the equivalents;
-    `skipped` as above.
-
-    `recognised` are all the hashes that it knows, those of what was skipped, too.
+    """Cards of recognised files, with their SHA256 among the equivalents; `recognised` includes
+    skipped ones.
     """
 
     cards: tuple[AdapterCard, ...]
@@ -84,50 +78,38 @@ class Identified:
 
 
 class Memory(Protocol):
-    """Small texts by name, found again after any end; written down behind the cards that they speak
-    of.
-    """
+    """Durable small texts by name, written after the cards they refer to."""
 
     def remembered(self, name: str) -> str: ...
 
     def remember(self, name: str, text: str) -> None:
-        """An empty text is forgotten."""
+        """Store a text; an empty one deletes it."""
         ...
 
 
 class CursorLost(InvalidInput):
-    """The source does not know this place in its catalogue any longer: the crawl has to begin
-    anew.
-    """
+    """The source no longer accepts this cursor; the crawl starts again."""
 
 
 class RemoteCatalogue(Protocol):
-    """A service that lists adapters; asked politely, since it is somebody else's."""
+    """A service that lists adapters."""
 
     name: str
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:
-        """The same with names as the source spells them; `InvalidInput` for one that it does not
-        have.
-        """
+        """Return the query in the spelling of the source; unknown names raise `InvalidInput`."""
         ...
 
     def page(
         self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
     ) -> CataloguePage:
-        """The page at a cursor, None being the first; at most `left` models of it. `CursorLost` for
-        an old cursor.
-        """
+        """Return the page at a cursor (None: first), at most `left` models; raises `CursorLost`."""
         ...
 
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
-        """What the source knows of files with these hashes, whatever it says about whether they may
-        be fetched.
-        """
+        """Look up files by SHA256, downloadable or not."""
         ...
 
     def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
-        """The same by the hash of their tensors, for files by SHA256 that it does not know by that:
-        one request for each.
-        """
+        """Look up files by AutoV3 where SHA256 is unknown; one request each."""
         ...

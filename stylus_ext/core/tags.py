@@ -1,6 +1,4 @@
-"""In: the user's prompts, a composition and a mask. Out: the prompts of one batch, the user's own
-text unchanged in them.
-"""
+"""Writes the prompts of one batch: tags, trigger words, weights; the user's text is unchanged."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ _UNESCAPED = re.compile(r"(?<!\\)([()\[\]])")
 
 
 def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[str, ...]:
-    """The group that has most in common with the prompt, without what the prompt has already or
-    contradicts.
-    """
+    """Return the trigger group closest to the prompt, without words it has or contradicts."""
     if not groups:
         return ()
     present = words(prompt.text)
@@ -57,9 +53,7 @@ def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[
 
 
 def _identifying(group: str, kind: str) -> list[str]:
-    """Counts, quality words and networks are no phrases of content; of the rest the first ones
-    count.
-    """
+    """The first content phrases of a group, without counts, quality words and networks."""
     read = parse_prompt(
         _IN_A_NAME.sub(r"\\(\1\\)", group)
     )  # "saber (fate)" is a name, not attention
@@ -75,9 +69,7 @@ def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
 
 
 def _contradicts(trigger: str, prompt: Prompt, known: set[str]) -> bool:
-    """Other clothes than the prompt's, or the same thing with another look: "blue hair" where the
-    prompt says "red hair".
-    """
+    """True for other clothes or another look: "blue hair" where the prompt says "red hair"."""
     own = words(trigger)
     if _CLOTHES_WORDS & set(own) and _CLOTHES_WORDS & known:
         return True
@@ -94,7 +86,7 @@ def _other_look(said: Sequence[str], own: Sequence[str], head: str) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Brackets of a name would be read as attention."""
+    """Escape brackets, which would change attention."""
     return _UNESCAPED.sub(r"\\\1", text)
 
 
@@ -105,13 +97,10 @@ ADAPTER_KINDS = frozenset({"lora", "lyco"})
 def weigh(
     composition: Composition, mask: Mask, settings: WeightSettings, own: float = 0.0
 ) -> dict[AdapterKey, float]:
-    """PAPER.md 1.5: a pick's weight is divided by the picks of its task that are on; then all
-    together keep to the cap.
+    """Weights of the active picks: divided by the active picks of their task, then capped.
 
-    A weight that the user said for this plan is neither divided nor scaled, as long as such weights
-    alone keep to the cap.
-
-    `own` is what the user's own adapters weigh: it counts towards the cap and is never changed.
+    Weights set by the user are neither divided nor scaled while they alone respect the cap. `own`
+    is the total of the user's own tags: it counts towards the cap and is never changed.
     """
     on = [pick for pick in composition.picks if pick.key in mask.on]
     sharing = Counter(pick.task for pick in on)
@@ -133,7 +122,7 @@ def weigh(
 def _capped(
     weights: dict[AdapterKey, float], said: Collection[AdapterKey], room: float
 ) -> dict[AdapterKey, float]:
-    """The others give way to what the user said; where that alone is too much, all do."""
+    """Scale the other weights first; the user's only if they alone exceed the cap."""
     total = sum(map(abs, weights.values()))
     if total <= room:
         return weights
@@ -145,27 +134,25 @@ def _capped(
 
 
 def own_weight(tags: Iterable[UserTag]) -> float:
-    """How strong the adapters are that the user wrote; the host takes 1 where no weight is
-    written.
-    """
+    """Total weight of the user's own adapters; an absent weight is 1."""
     return sum(
         1.0 if tag.weight is None else abs(tag.weight) for tag in tags if tag.kind in ADAPTER_KINDS
     )
 
 
 def written(weight: float) -> str:
-    """As few digits as say it: 0.8, 1, 0.27."""
+    """Format a weight with as few digits as needed: 0.8, 1, 0.27."""
     return f"{weight:.2f}".rstrip("0").rstrip(".")
 
 
 def _cut(weight: float) -> float:
-    """Two decimals, towards zero, so that rounding never lifts a total over its cap."""
+    """Round towards zero to two decimals, so that the cap always holds."""
     return math.trunc(weight * 100 + math.copysign(1e-6, weight)) / 100
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The prompts of one batch and what could not be written into them."""
+    """The prompts of one batch, and notes on text that could not be inserted."""
 
     prompt: str
     negative_prompt: str
@@ -174,7 +161,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class TagInputs:
-    """All that does not change from batch to batch."""
+    """The inputs that all batches share."""
 
     prompt: Prompt
     negative: Prompt
@@ -206,9 +193,7 @@ def write_tags(sheet: TagInputs, mask: Mask) -> Written:
 
 
 def _emphasised(sheet: TagInputs) -> Prompt:
-    """PAPER.md 1.5: tasks that nothing serves can be given more attention. The user's words stay;
-    brackets go around them.
-    """
+    """Emphasise tasks without adapters by brackets around the user's words (option)."""
     weight = sheet.settings.text.emphasis
     served = {pick.task for pick in sheet.composition.picks}
     if weight <= 1.0 or not served:
@@ -225,8 +210,8 @@ def _emphasised(sheet: TagInputs) -> Prompt:
 
 
 def _additions(sheet: TagInputs, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
-    """Trigger words by the segment that owns the task; the debias text in the last segment,
-    whatever the mask says, so that pictures with and without adapters differ by the adapters alone.
+    """Trigger words by segment, and the debias text, which goes into the last segment under every
+    mask.
     """
     segments = {task.start: task.segment for task in sheet.composition.tasks}
     words: dict[int, list[str]] = {}

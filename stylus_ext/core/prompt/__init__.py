@@ -1,3 +1,1 @@
-"""The user's prompt: text in, tokens, segments, pieces and words out; and text put in without
-touching what is there.
-"""
+"""Prompt processing: tokens, segments, phrases and words; insertion that changes nothing else."""

@@ -1,4 +1,4 @@
-"""A sentence in, the runs of its words that an adapter could serve out, as offsets."""
+"""Rule-based caption segmentation: offsets of word runs that an adapter could serve."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ MOST_WORDS = 5
 
 
 def runs(text: str) -> Iterator[tuple[int, int]]:
-    """Words that follow each other with nothing between them but space and no weak word."""
+    """Yield runs of consecutive content words, separated by spaces only."""
     start = end = -1
     count = 0
     for match in WORD.finditer(text):

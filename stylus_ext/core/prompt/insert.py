@@ -1,6 +1,4 @@
-"""A Prompt and additions in, the text with the additions inside their segments out; no other
-character changes.
-"""
+"""Inserts text at the ends of prompt segments; no other character changes."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ _CLOSING = frozenset((kinds.ROUND_CLOSE, kinds.SQUARE_CLOSE))
 
 @dataclass(frozen=True, slots=True)
 class InsertRefusal:
-    """`segment` got nothing; `why` is a sentence for the user."""
+    """`segment` was left unchanged; `why` is a sentence for the user."""
 
     segment: int
     why: str
@@ -35,9 +33,7 @@ class Inserted:
 
 
 def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
-    """Each addition goes to the end of the segment of that index, or it is refused; an empty one is
-    neither.
-    """
+    """Append each addition to its segment, or refuse it; empty additions are ignored."""
     parts: list[str] = []
     refused: list[InsertRefusal] = []
     done = 0
@@ -58,11 +54,10 @@ def insert(prompt: Prompt, additions: Mapping[int, str]) -> Inserted:
 
 
 def is_harmless(addition: str) -> bool:
-    """Whether a text can stand in any prompt without changing how the rest is read.
+    """True if a text can stand in any prompt without changing how the rest is parsed.
 
-    Extra networks, weights and closed brackets may be in it; separators, comments, wildcards,
-    variants, an open bracket, a backslash at the end and what would be read as the weight of an AND
-    may not.
+    Extra networks, weights and closed brackets are allowed. Separators, comments, wildcards,
+    variants, open brackets, a trailing backslash and AND weights are not.
     """
     parsed = parse_prompt(addition)
     silent = structure(parsed.tokens).silent
@@ -93,9 +88,7 @@ def _objection(prompt: Prompt, index: int, addition: str) -> str | None:
 
 
 def _fits(prompt: Prompt, segment: PromptSegment, addition: str) -> bool:
-    """What the user's text ends in can change what is added ("a :" and "2"), so the outcome itself
-    is read again.
-    """
+    """Parse the result again, since the user's text can change the addition ("a :" and "2")."""
     glued = _glued(prompt, segment, addition)
     outcome = parse_prompt(prompt.text[: segment.end] + glued + prompt.text[segment.end :])
     added = parse_prompt(addition).user_tags
@@ -112,7 +105,7 @@ def _shape(prompt: Prompt) -> list[tuple[str, float | None, bool]]:
 
 
 def _comments(prompt: Prompt) -> list[str]:
-    """What the host drops: where it grows, the addition has gone into it."""
+    """Comments that the host drops; if they grow, the addition was swallowed by one."""
     return [token.text for token in prompt.tokens if token.kind == kinds.COMMENT]
 
 
@@ -121,7 +114,7 @@ def _names(tags: tuple[UserTag, ...]) -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 def _glued(prompt: Prompt, segment: PromptSegment, addition: str) -> str:
-    """The addition with what must stand before and after it."""
+    """Return the addition with the separators it needs."""
     before, after = prompt.text[: segment.end], prompt.text[segment.end :]
     # The host takes extra networks out of the text before it reads it; commas are for what then is
     # left.
@@ -134,7 +127,7 @@ def _glued(prompt: Prompt, segment: PromptSegment, addition: str) -> str:
 
 
 def _without_networks(prompt: Prompt, segment: PromptSegment) -> str:
-    """What the segment says; only its last word matters."""
+    """The segment's text without network tags; only its last word matters."""
     for token in reversed(prompt.tokens):
         if token.end <= segment.start:
             break
@@ -157,7 +150,7 @@ _WORD = re.compile(r"\w+|\W")
 
 
 def pieces(before: str, after: str) -> tuple[str, ...]:
-    """What was inserted, in its order; all of `before` stands in `after`, in the same order."""
+    """Return the inserted pieces in order; all of `before` occurs in `after` in order."""
     start = len(os.path.commonprefix([before, after]))
     end = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
     if start + end == len(before):
@@ -166,7 +159,7 @@ def pieces(before: str, after: str) -> tuple[str, ...]:
 
 
 def _between(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...] | None:
-    """What stands between the parts; None where they are not all there."""
+    """Text between the parts; None if a part is missing."""
     found: list[str] = []
     at = 0
     for part in before:
@@ -181,7 +174,7 @@ def _between(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...] | N
 
 
 def without(text: str, before: str, after: str) -> str:
-    """`text` without what was inserted; the whole of `before` where nothing else was changed."""
+    """Remove what was inserted; returns `before` if nothing else changed."""
     if text == after:
         return before
     for piece in reversed(pieces(before, after)):
@@ -193,7 +186,7 @@ def without(text: str, before: str, after: str) -> str:
 
 
 def _without_tags(text: str, piece: str) -> str:
-    """Of a piece that the user changed, the tags that still stand there as they were."""
+    """Tags of an edited piece that are still present unchanged."""
     for tag in _TAG.findall(piece):
         place = text.rfind(tag)
         if place >= 0:

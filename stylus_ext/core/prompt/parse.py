@@ -1,6 +1,4 @@
-"""Prompt text in, a Prompt out: tokens, segments, the user's own tags; nothing is lost and nothing
-is judged.
-"""
+"""Parses a prompt into tokens, segments and the user's tags; rendering it gives the same text."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ _COMMENT = re.compile("#[^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class UserTag:
-    """`weight` is None where none was written (the host takes 1) or where it is no number (the host
-    then loads nothing).
-    """
+    """A tag in the prompt; `weight` is None if absent (host: 1) or not a number (host: ignored)."""
 
     kind: str
     name: str
@@ -46,7 +42,7 @@ def user_tags(tokens: Iterable[Token]) -> tuple[UserTag, ...]:
 
 
 def number(text: str) -> float | None:
-    """The finite number that a text is, or None."""
+    """Return the finite number in `text`, or None."""
     try:
         value = float(text)
     except ValueError:
@@ -103,9 +99,7 @@ def structure(tokens: Sequence[Token]) -> Structure:
 
 
 class _Matcher:
-    """Brackets are known by the index of their opening token: plain integers, since there may be
-    thousands.
-    """
+    """Matches brackets; each is identified by the index of its opening token."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -163,7 +157,7 @@ class _Matcher:
             self.variants = self.variants or opener == kinds.BRACE_OPEN
 
     def _schedule(self, opened: int, index: int) -> bool:
-        """[from:to:when] and [to:when]: the last part is a number, and no text."""
+        """True for [from:to:when] and [to:when]: the last part is a number."""
         colons = self._colons.get(opened)
         if not colons:
             return False
@@ -179,7 +173,7 @@ class _Matcher:
         return True
 
     def _divide(self, index: int, kind: str) -> None:
-        """A bar or a colon belongs to the innermost bracket."""
+        """Assign a bar or colon to the innermost bracket."""
         innermost = max(stack[-1] if stack else -1 for stack in self._stacks.values())
         if kind == kinds.BAR:
             self.separators.add(index)
@@ -219,9 +213,7 @@ _WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
 
 @dataclass(frozen=True, slots=True)
 class PromptSegment:
-    """`text[start:end]` is the segment's own text: no white space around it, no comment and no AND
-    weight behind it.
-    """
+    """`text[start:end]` is the segment without surrounding space, comments and AND weight."""
 
     index: int
     start: int
@@ -254,9 +246,7 @@ def split(text: str, tokens: Sequence[Token], brackets: Structure) -> tuple[Prom
 def _extent(
     text: str, tokens: Sequence[Token], begin: int, last_of_part: bool
 ) -> tuple[int, int, float | None]:
-    """Where a segment's text starts and ends; `last_of_part`: an AND weight may stand at its
-    end.
-    """
+    """Start, end and AND weight of a segment; only `last_of_part` may end with an AND weight."""
     limit = tokens[-1].end if tokens else begin
     start = min(limit, begin + len(text[begin:limit]) - len(text[begin:limit].lstrip()))
     if start == limit:
@@ -273,7 +263,7 @@ def _extent(
 
 
 def _skip(tokens: Sequence[Token], kinds: set[str]) -> int:
-    """The offset at which the trailing white space and tokens of these kinds begin."""
+    """Offset where trailing white space and tokens of these kinds begin."""
     for token in reversed(tokens):
         if token.kind not in kinds and not token.text.isspace():
             return token.end

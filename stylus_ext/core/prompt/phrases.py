@@ -1,7 +1,6 @@
-"""Phrases in, whether they are stock out: quality talk, head counts, and what negative prompts
-always say.
+"""Splits a prompt into phrases and recognises boilerplate: quality words, counts, negatives.
 
-Phrases are compared by their words, so that "Best-Quality" and "best quality" are one.
+Phrases are compared by their words, so "Best-Quality" equals "best quality".
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ _EMBEDDING = re.compile(
 
 
 def is_quality(phrase: str) -> bool:
-    """Quality, score and rating talk of a positive prompt."""
+    """True for quality, score and rating phrases."""
     if _QUALITY_FORM.fullmatch(phrase.strip().casefold()):
         return True
     if tuple(words(phrase)) in _phrases(_QUALITY_PHRASES):
@@ -128,14 +127,12 @@ def is_quality(phrase: str) -> bool:
 
 
 def is_count(phrase: str) -> bool:
-    """How many there are, and no more than that: 1girl, solo, two people."""
+    """True for pure counts: 1girl, solo, two people."""
     return _COUNT_FORM.fullmatch(phrase.strip().casefold()) is not None
 
 
 def is_fault(phrase: str) -> bool:
-    """What negative prompts say about anatomy, quality, lettering, and by the names of
-    embeddings.
-    """
+    """True for typical negative-prompt phrases: anatomy, quality, lettering, embedding names."""
     if _EMBEDDING.fullmatch(phrase.strip().casefold()):
         return True
     key = content_words(phrase)
@@ -170,7 +167,7 @@ _SEPARATE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`text` has no syntax any more; `start` and `end` say where in the prompt it came from."""
+    """A phrase without syntax; `start` and `end` are its place in the prompt."""
 
     text: str
     start: int
@@ -181,14 +178,12 @@ class Piece:
 
 
 def pieces(prompt: Prompt) -> tuple[Piece, ...]:
-    """All that says something: content and counts, without the boilerplate."""
+    """Return content and count phrases, without boilerplate."""
     return tuple(piece for piece in phrases(prompt) if piece.role != "boilerplate")
 
 
 def phrases(prompt: Prompt) -> tuple[Piece, ...]:
-    """Every phrase with its role. The alternatives of [a|b], {a|b} and [a:b:0.5] are phrases of
-    their own.
-    """
+    """Return every phrase with its role; parts of [a|b], {a|b} and [a:b:0.5] are separate."""
     brackets = structure(prompt.tokens)
     found: list[Piece] = []
     held: list[tuple[Token, float]] = []
@@ -209,7 +204,7 @@ def phrases(prompt: Prompt) -> tuple[Piece, ...]:
 
 
 def _piece(held: list[tuple[Token, float]], segment: int) -> Iterator[Piece]:
-    """One phrase, or none where there is no word in it."""
+    """Yield the phrase, if it has a word."""
     said = [(token, weight) for token, weight in held if not token.text.isspace()]
     if not said:
         return
@@ -244,9 +239,7 @@ LONGEST_TAG = 4
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of the prompt that an adapter could serve; `start` and `end` are offsets into the
-    prompt's text.
-    """
+    """A part of the prompt that an adapter could serve, as offsets into its text."""
 
     text: str
     start: int
@@ -255,7 +248,7 @@ class Span:
 
 
 def spans(prompt: Prompt, cut: Cut = runs) -> tuple[Span, ...]:
-    """`cut` is for sentences; a long tag falls into runs by the rules alone."""
+    """Return the spans of a prompt; `cut` segments sentences, long tags are split by rules."""
     return tuple(
         span
         for piece in pieces(prompt)
@@ -280,7 +273,7 @@ FAINT = 0.5  # a phrase with less attention than this is a nuance, not a veto
 
 
 def vetoed(negative: Prompt) -> Veto:
-    """The content of a negative prompt as word tuples, without what every negative prompt says."""
+    """Return the content of a negative prompt as word tuples, without boilerplate."""
     return frozenset(
         tuple(content_words(piece.text))
         for piece in pieces(negative)

@@ -1,8 +1,6 @@
-"""A small learned network that cuts sentences: a sentence in, the runs of its words that an adapter
-could serve out, as offsets.
+"""A small learned network that segments sentences into runs an adapter could serve.
 
-It learnt from captions of photographs in English; of a text of which it knows too few words, and of
-tags, the rules decide.
+Trained on English photo captions; the rules decide for tags and for texts with too few known words.
 """
 
 from __future__ import annotations
@@ -48,9 +46,7 @@ PLAIN = LONGEST + 6
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """`places[i]` are the first word of run `i` and the one behind its last, `beside[i]` the words
-    around it or -1.
-    """
+    """`places[i]` are the first word of run `i` and the end; `beside[i]` its neighbours or -1."""
 
     words: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
@@ -98,7 +94,7 @@ def possible(text: str) -> Runs:
 
 
 def numbers(found: Runs, tokens: Floats) -> Floats:
-    """One line a run; `tokens` has one line a word."""
+    """Network input: one row per run, from token vectors with one row per word."""
     none = np.zeros((1, tokens.shape[1]), dtype=np.float32)
     every = np.concatenate([tokens, none])  # -1 is nobody
     upto = np.concatenate([none, np.cumsum(tokens, axis=0, dtype=np.float32)])
@@ -131,7 +127,7 @@ def _plain(
     places: list[tuple[int, int]],
     beside: list[tuple[int, int]],
 ) -> Floats:
-    """How long it is, what the rules make of it, and whether anything stands beside it."""
+    """Features of a run: length, the rules' judgement, neighbours."""
     by_rule = set(runs(text))
     starts, ends = ({run[side] for run in by_rule} for side in (0, 1))
     weak = [is_weak(word) for word in words]
@@ -166,7 +162,7 @@ DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """`words` says in which line of `vectors` a word is found."""
+    """The network; `words` maps a word to its row in `vectors`."""
 
     words: Mapping[str, int]
     vectors: Floats
@@ -186,7 +182,7 @@ class Cutter:
                 yield found.offsets_of(telling[0], telling[-1] + 1)
 
     def worth(self, found: Runs) -> Floats:
-        """Of each run, in 0..1."""
+        """Score of each run, 0..1."""
         lines = [self.words.get(word, UNKNOWN) for word in found.words]
         tokens = np.concatenate([self.vectors[lines], found.classes], axis=1)
         inner = np.maximum(numbers(found, tokens) @ self.hidden + self.bias, 0.0)
@@ -200,7 +196,7 @@ class Cutter:
 
 
 def best(found: Runs, worth: Floats) -> list[tuple[int, int]]:
-    """The runs, none of which overlap, that are worth most above `LEAST`, in their order."""
+    """Return the non-overlapping runs above `LEAST` with the highest total score, in order."""
     most = [0.0] * (len(found.words) + 1)
     taken: list[int | None] = [None] * (len(found.words) + 1)
     ending: dict[int, list[tuple[int, float]]] = {}
@@ -224,7 +220,7 @@ def best(found: Runs, worth: Floats) -> list[tuple[int, int]]:
 
 
 def cutter_of(values: Mapping[str, Any]) -> Cutter:
-    """From what `values_of` made; refused where it is not whole."""
+    """Read a network from plain values; raises if they are incomplete."""
     try:
         words = {str(word): number for number, word in enumerate(values["words"], UNKNOWN + 1)}
         vectors, hidden, bias, out = (
@@ -257,7 +253,7 @@ def cutter_of(values: Mapping[str, Any]) -> Cutter:
 
 
 def values_of(cutter: Cutter) -> dict[str, Any]:
-    """As plain values for JSON, rounded."""
+    """Return the network as rounded plain values for JSON."""
     rounded = {
         name: np.round(getattr(cutter, name).astype(np.float64), DIGITS).tolist()
         for name in ("vectors", "hidden", "bias", "out")

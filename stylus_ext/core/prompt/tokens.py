@@ -1,6 +1,4 @@
-"""Prompt text in, a flat list of tokens out; joined again they are the text, whatever the text
-was.
-"""
+"""Tokenises prompt text; the joined tokens always equal the text."""
 
 from __future__ import annotations
 
@@ -59,9 +57,7 @@ _PATTERN = re.compile(
 
 
 class Token(NamedTuple):
-    """A tuple, because a long prompt has thousands of them and a frozen dataclass takes three times
-    as long to make.
-    """
+    """A tuple for speed: long prompts have thousands of tokens."""
 
     kind: str
     text: str
@@ -73,7 +69,7 @@ class Token(NamedTuple):
 
 
 def tokenise(text: str) -> tuple[Token, ...]:
-    """Neighbouring runs of plain text become one token."""
+    """Tokenise the text; neighbouring plain text becomes one token."""
     tokens: list[Token] = []
     plain = -1  # where the run of plain text began
     for match in _PATTERN.finditer(text):

@@ -1,10 +1,8 @@
-"""Text in, the words that two texts can be matched by out: of a prompt, a name, a trigger word or a
-card.
+"""Words for matching prompts, names, triggers and cards.
 
-Lower case, NFKC, no accents on Latin letters, no plural, American spelling. Underscores, hyphens
-and brackets part words; `x-men` gives `x`, `man` and, because one side of the hyphen is short,
-`xmen` behind all others. Digits stay with their letters (`2b`). Chinese, Japanese and Thai runs,
-which have no spaces, become pairs of characters, so that a name is found in a sentence.
+Lower case, NFKC, no accents on Latin letters, singular, American spelling. Underscores, hyphens and
+brackets separate words; `x-men` gives `x`, `man` and, since one side is short, `xmen`. Digits stay
+with their letters (`2b`). Chinese, Japanese and Thai text becomes pairs of characters.
 """
 
 from __future__ import annotations
@@ -88,7 +86,7 @@ _SHORTEST_PLURAL = 4
 
 
 def words(text: str) -> list[str]:
-    """In the order of the text, joined forms last; stop words included."""
+    """Words in text order, joined forms last; stop words included."""
     lower = text.lower() if text.isascii() else _fold(text)
     if "'" in lower:
         lower = _WITHIN.sub("", _OWNER.sub("", lower))
@@ -103,13 +101,13 @@ def words(text: str) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """The words without the stop words."""
+    """Words without stop words."""
     return [word for word in words(text) if word not in STOP]
 
 
 @lru_cache(maxsize=1 << 16)
 def singular(word: str) -> str:
-    """English only, and only where it is safe: a word that is left as it is still equals itself."""
+    """English singular, where it is safe."""
     irregular = _IRREGULAR.get(word)
     if irregular is not None:
         return irregular
@@ -172,9 +170,7 @@ _SOMEBODY = frozenset(("character", "person"))
 
 @lru_cache(maxsize=16_384)
 def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
-    """The sets of words by which a name can be recognised: the whole of it, and each of its
-    parts.
-    """
+    """Word sets that identify a name: the whole and each of its parts."""
     parts = (name, *_PARTS.split(name)[:MOST_PARTS], *_OTHER_SCRIPT.findall(name)[:MOST_PARTS])
     phrases = (tuple(dict.fromkeys(_telling(content_words(part)))) for part in parts)
     return tuple(
@@ -183,9 +179,7 @@ def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
-    """By which an entry can be recognised: those of its name, and of somebody also the name without
-    the series behind it.
-    """
+    """Word sets that identify an entry; characters also without their series."""
     if entry.kind not in _SOMEBODY:
         return name_phrases(entry.card.name)
     return _of_somebody(
@@ -197,8 +191,8 @@ def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
 def _of_somebody(
     name: str, tags: tuple[str, ...], triggers: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """Mira, too, of Mira Skyreach Saga: a tag says what the series is, and a trigger that Mira is
-    who is drawn.
+    """Character names without their series: "Mira" for "Mira Skyreach Saga" if a tag names the
+    series.
     """
     phrases = name_phrases(name)
     if max(map(len, phrases), default=0) <= 2:  # noqa: PLR2004
@@ -221,7 +215,7 @@ def _of_somebody(
 
 
 def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
-    """Each trigger word or phrase, cut at its commas, as a set of words."""
+    """Yield each trigger phrase, split at commas, as a word set."""
     seen: set[tuple[str, ...]] = set()
     for trigger in entry.triggers[:MOST_TRIGGERS]:
         for piece in trigger.split(",")[:MOST_TRIGGERS]:
@@ -232,5 +226,5 @@ def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
 
 
 def _telling(words: list[str]) -> list[str]:
-    """Without talk and versions, unless nothing else is left."""
+    """Drop generic words and versions, unless nothing else is left."""
     return [word for word in words if word not in _TALK and not _VERSION.fullmatch(word)]
