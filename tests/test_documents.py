@@ -31,6 +31,7 @@ OTHER_FLAGS = {
         "--enable-insecure-extension-access",
     ),  # of the WebUI
     *("--all", "--dist"),  # of `python install.py test`
+    "--upgrade",  # of `python -m tools.lock_maker`
     *("--api-key", "--no"),  # of chat servers, and in the form `--no-`
 }
 MOST_WORDS = 1000

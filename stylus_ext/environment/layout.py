@@ -138,16 +138,16 @@ def plan_environment(
     torch: Torch | None = None,
     platform: str | None = None,
 ) -> Environment:
-    """What this interpreter needs here; refuses a Python or a platform without a lock."""
+    """What this interpreter needs here; refuses an unsupported Python or platform."""
     machine.check_python()
-    name = platform or machine.lock_name()
-    lock = read_lock(locks / f"{name}.txt")
+    name = platform or machine.platform_name()
+    lock = read_lock(locks / "engine.txt")
     python = machine.python_version()
-    if lock.pythons and python not in lock.pythons:
-        fine = ", ".join(lock.pythons)
+    supported = [one for one in lock.pythons if (name, one) not in machine.WITHOUT_TORCH]
+    if supported and python not in supported:
         raise SetupProblem(
-            f"On {name} Stylus needs Python {fine}; this is {python}. Please start it with one of"
-            " them."
+            f"On {name} Stylus needs Python {', '.join(supported)}; this is {python}."
+            " Start it with a supported one."
         )
     chosen = torch or machine.choose(name, machine.engine_search_path())
     extra = read_lock(locks / "test.txt")

@@ -18,9 +18,9 @@ from pathlib import Path
 from stylus_ext.core.errors import SetupProblem
 
 OLDEST_TORCH = (2, 1)
-# The last version with wheels for each platform; every Python from 3.10 to 3.13 is among them, but
-# on old Macs.
+# The last torch version with wheels for each platform. There is none for Python 3.13 on Intel Macs.
 CPU_VERSIONS = {"macos-x86_64": "2.2.2"}
+WITHOUT_TORCH = frozenset({("macos-x86_64", "3.13")})
 CPU_VERSION = "2.13.0"
 # The general index gives Linux a CUDA build of gigabytes that needs a dozen more packages; this one
 # has CPU builds.
@@ -172,8 +172,8 @@ def python_version() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def lock_name(system: str = sys.platform, machine: str | None = None) -> str:
-    """The name of the platform's lock; refuses a platform that has none."""
+def platform_name(system: str = sys.platform, machine: str | None = None) -> str:
+    """The name of the platform; refuses an unsupported one."""
     spoken = machine if machine is not None else platform.machine()
     key = (_SYSTEMS.get(system, system), _ARCHITECTURES.get(spoken.lower(), spoken))
     if key not in _NAMES:

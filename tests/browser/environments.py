@@ -18,7 +18,7 @@ from stylus_ext.environment.layout import (
     read_lock,
     short_key,
 )
-from stylus_ext.environment.machine import Torch, lock_name, python_version
+from stylus_ext.environment.machine import Torch, platform_name, python_version
 from stylus_ext.environment.run_in_env import ALONE_VARIABLE
 
 VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
@@ -30,7 +30,7 @@ def gradio_environment(name: str, below: Path | None = None) -> Environment:
     """
     lock = read_lock(default_locks() / f"{name}.txt")
     home = Home((below or default_home().folder) / name)
-    key = short_key(lock.text, python_version(), lock_name())
+    key = short_key(lock.text, python_version(), platform_name())
     return Environment(
         home,
         key,

@@ -25,7 +25,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "stylus_ext/core",
         "stylus_ext/environment",
         "stylus_ext/host",
-        "stylus_ext/app",
+        "stylus_ext/downloads",
         "scripts",
     ):
         shutil.copytree(
@@ -41,7 +41,7 @@ def made(root: Path) -> dict[Path, int]:
 
 def test_all_that_the_webui_imports_and_nothing_else(copy: Path) -> None:
     assert compile_extension(copy)
-    sources = [path for path in copy.rglob("*.py") if "app" not in path.parts]
+    sources = [path for path in copy.rglob("*.py") if "downloads" not in path.parts]
     assert {copy / path for path in made(copy)} == {
         Path(importlib.util.cache_from_source(str(path))) for path in sources
     }

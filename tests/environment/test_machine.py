@@ -11,7 +11,7 @@ import pytest
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import machine
-from tools.lock_maker import TARGETS
+from tools.lock_maker import PLATFORMS
 
 KNOWN = [
     ("linux", "x86_64", "linux-x86_64"),
@@ -23,9 +23,9 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("system", "spoken", "name"), KNOWN)
-def test_a_known_platform_has_its_lock(system: str, spoken: str, name: str) -> None:
-    assert machine.lock_name(system, spoken) == name
-    assert name in {target.name for target in TARGETS}
+def test_a_known_platform_has_its_name(system: str, spoken: str, name: str) -> None:
+    assert machine.platform_name(system, spoken) == name
+    assert name in PLATFORMS
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_another_platform_is_told_which_there_are(system: str, spoken: str) -> N
     with pytest.raises(
         SetupProblem, match="no environment for .* it knows linux-aarch64, linux-x86_64"
     ):
-        machine.lock_name(system, spoken)
+        machine.platform_name(system, spoken)
 
 
 def test_this_python_is_fine() -> None:

@@ -75,10 +75,10 @@ def test_a_file_of_something_else_is_no_progress(tmp_path: Path, content: bytes)
 WRITER = """
 import sys
 from pathlib import Path
-from stylus_ext.environment.progress import Progress, write_progress
+from stylus_ext.environment.progress import BuildProgress, write_progress
 print("ready", flush=True)
 for number in range(10 ** 9):
-    write_progress(Path(sys.argv[1]), Progress("x" * (number % 5000), number))
+    write_progress(Path(sys.argv[1]), BuildProgress("x" * (number % 5000), number))
 """
 
 

@@ -89,7 +89,7 @@ class Workshop:
         made = make_wheel(
             self.wheels, "stylus_tiny", version, {"stylus_tiny.py": f"VERSION = '{version}'\n"}
         )
-        path = self.locks / f"{machine.lock_name()}.txt"
+        path = self.locks / "engine.txt"
         path.write_text(
             lock_text({f"stylus-tiny=={version}": digest or made}, megabytes), encoding="utf-8"
         )

@@ -60,17 +60,12 @@ class WebUI:
 
 
 def app_of_the_host() -> Any:
-    """fastapi where it is there, as in the hosts; its base otherwise. With a route that answers to
-    everything, as gradio's may.
-    """
-    try:
-        from fastapi import FastAPI as App  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from starlette.applications import Starlette as App
+    """A FastAPI app with a catch-all route, as gradio may add one."""
+    from fastapi import FastAPI
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    app: Any = App()
+    app: Any = FastAPI()
     app.router.routes.append(
         Route(
             "/{rest:path}", lambda request: PlainTextResponse("the page"), methods=["GET", "POST"]
