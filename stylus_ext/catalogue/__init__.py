@@ -1,1 +1,1 @@
-"""The actors: each module implements one port of stylus_ext.core.ports."""
+"""The catalogue: cards, descriptions, embeddings and the index."""

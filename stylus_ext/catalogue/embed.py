@@ -1,6 +1,4 @@
-"""Bring the vectors in step with the catalogue: embed what is new or was made otherwise, drop what
-is gone.
-"""
+"""Keeps vectors in step with the catalogue: embeds changed entries, removes deleted ones."""
 
 from __future__ import annotations
 
@@ -22,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class WriteBehind:
-    """At most one piece waits. An error is raised by the next `give`, or by `finish`; what was
-    given before a stop is still done.
+    """Writes in a background thread; at most one batch waits.
+
+    An error is raised by the next `give` or by `finish`; batches given before a cancel are still
+    written.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class WriteBehind:
         self._last = self._pool.submit(work)
 
     def finish(self) -> None:
-        """Waits for what was given last."""
+        """Wait for the last batch."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
@@ -64,9 +64,7 @@ _READ = 2048
 
 
 class EmbedCatalogue:
-    """The use case; cheap when nothing changed, since the index remembers for which state of the
-    catalogue it stands.
-    """
+    """Embeds what changed; cheap when nothing did, since the index stores its catalogue state."""
 
     def __init__(self, store: Store, index: VectorIndex, embedder: Embedder) -> None:
         self._store = store
@@ -80,7 +78,7 @@ class EmbedCatalogue:
         return self._index.mark == self._mark(self._store.revision)
 
     def __call__(self, progress: Progress) -> int:
-        """How many vectors were made. Two threads that ask at once do the work once."""
+        """Return the number of vectors made; concurrent calls do the work once."""
         with self._one:
             revision = self._store.revision
             mark = self._mark(revision)
@@ -94,13 +92,13 @@ class EmbedCatalogue:
         return made
 
     def these(self, keys: Sequence[AdapterKey]) -> None:
-        """A few entries at once, while others may still wait for their turn."""
+        """Embed a few entries now, ahead of others."""
         items, texts = self._texts({key: VIEWS for key in keys})
         if items:
             self._index.write(items, self._embedder.embed(texts))
 
     def note(self) -> Note | None:
-        """While vectors are still to be made: how many are there."""
+        """Return a progress note while vectors are missing."""
         made, total = self._made, self._total
         if not self._asked and not self.in_step():
             return Note(
@@ -138,9 +136,7 @@ class EmbedCatalogue:
     def _own_first(
         self, stale: Mapping[View, Sequence[AdapterKey]]
     ) -> Iterator[dict[AdapterKey, tuple[View, ...]]]:
-        """What is on disk goes before what could be fetched: plans that do not wait for the end
-        shall know it.
-        """
+        """Batches with files on disk first, so that early plans can use them."""
         own = set(self._store.owners().values())
         views: dict[AdapterKey, tuple[View, ...]] = {}
         for view, keys in stale.items():
@@ -151,9 +147,7 @@ class EmbedCatalogue:
                 yield {key: views[key] for key in keys_of[start : start + _READ]}
 
     def _stale(self) -> dict[View, list[AdapterKey]]:
-        """Keys whose vector is missing or was made from something else; vectors of entries that are
-        gone are removed.
-        """
+        """Keys with a missing or outdated vector; vectors of deleted entries are removed."""
         have = {view: self._index.fingerprints(view) for view in VIEWS}
         since = self._seen_in_step if self._index.mark == self._mark(self._seen_in_step) else 0
         wanted = self._changed(since) if since else self._all(have)
@@ -170,14 +164,14 @@ class EmbedCatalogue:
         }
 
     def _all(self, have: Mapping[View, Mapping[AdapterKey, str]]) -> _Wanted:
-        """Once for each process: to look at 100,000 takes a second."""
+        """Full comparison, once per process: 100,000 entries take a second."""
         return {
             view: {**dict.fromkeys(have[view]), **self._store.text_fingerprints(view)}
             for view in VIEWS
         }
 
     def _changed(self, since: int) -> _Wanted:
-        """What changed since this process saw everything in step."""
+        """Entries changed since this process saw everything in step."""
         wanted: _Wanted = {view: {} for view in VIEWS}
         for change in self._store.changes(since):
             for view in VIEWS:
@@ -190,15 +184,13 @@ class EmbedCatalogue:
         return wanted
 
     def made_from(self, family: str, text_print: str) -> str:
-        """The family is searched by, so a vector with another family is another vector."""
+        """Fingerprint of a vector; includes the family, which searches filter by."""
         return vector_fingerprint(f"{self._embedder.name}/{family}", text_print)
 
     def _texts(
         self, wanted: Mapping[AdapterKey, Sequence[View]]
     ) -> tuple[list[VectorItem], list[str]]:
-        """What is to be made, the longest first: an encoder takes as long for a short text as for
-        the longest beside it.
-        """
+        """Items and texts, longest first: a batch takes as long as its longest text."""
         entries = self._store.read(wanted)
         found = [
             (embedded_text(entry, view), entry, view)

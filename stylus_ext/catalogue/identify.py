@@ -1,6 +1,4 @@
-"""Ask a service for the user's own files that nobody knows yet, by their hashes: the cards of those
-that it knows are taken in.
-"""
+"""Identifies the user's unknown files by hash at a service and imports their cards."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ Tensors = Callable[[str, Progress], str]
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedFiles:
-    """`waiting` have no hash yet, `remembered` were unknown to the service not long ago and not
-    asked for again.
-    """
+    """Result; `waiting` have no hash yet, `remembered` were unknown recently and are skipped."""
 
     asked: int = 0
     found: int = 0
@@ -46,14 +42,12 @@ class IdentifiedFiles:
 
 
 class IdentifyFiles:
-    """The use case. What the service does not know is remembered for a month, so that the same is
-    not asked day by day.
-    """
+    """Looks up unnamed files; negative results are cached for a month."""
 
     def __init__(
         self, shop: Ingest, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
     ) -> None:
-        """`tensors` is asked for the hash of a file's tensors where nobody has computed it."""
+        """`tensors` computes a file's AutoV3 where it is unknown."""
         self._shop = shop
         self._clock = clock
         self._tensors = tensors
@@ -66,9 +60,7 @@ class IdentifyFiles:
         *,
         again: bool = False,
     ) -> IdentifiedFiles:
-        """Files below these folders; none are all. `again` asks for those, too, that the service
-        did not know.
-        """
+        """Identify files below these folders (none: all); `again` ignores cached negatives."""
         self._shop.mend()
         step, name = f"asking {catalogue.name} about files", f"unknown.{catalogue.name}"
         files, waiting = self._unknown(folders)
@@ -114,16 +106,12 @@ class IdentifyFiles:
         )
 
     def _short(self, sha256: str, path: str, short: str, progress: Progress) -> dict[str, str]:
-        """The hash of its tensors: of merges and of files whose header was rewritten, this is what
-        a service may know.
-        """
+        """AutoV3 by SHA256; identifies merges and files with rewritten headers."""
         found = short or (self._tensors(path, progress) if self._tensors else "")
         return {sha256: found} if found else {}
 
     def _unknown(self, folders: Sequence[str]) -> tuple[dict[str, tuple[str, str]], int]:
-        """By SHA256 the files whose adapter no service has named yet, with the hash of their
-        tensors if it is known; how many have no SHA256.
-        """
+        """Unnamed files by SHA256 with their AutoV3, and the number of files without SHA256."""
         roots = [Path(folder) for folder in folders]
         owners = self._shop.store.owners()
         files = [

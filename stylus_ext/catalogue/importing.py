@@ -1,6 +1,4 @@
-"""Take a published catalogue in files into ours: cards and texts batch by batch, then its vectors,
-where the encoder is theirs.
-"""
+"""Imports a published catalogue: cards and texts in batches, then matching vectors."""
 
 from __future__ import annotations
 
@@ -35,9 +33,7 @@ _BATCH = 256
 
 @dataclass(slots=True)
 class Quoting:
-    """A `Refiner` that says what somebody else has said of a card, where he did, and what the rules
-    say else.
-    """
+    """A refiner that returns published descriptions, and the rules' for all other cards."""
 
     rules: Refiner
     name: str
@@ -62,9 +58,7 @@ class Quoting:
 
 
 class ImportCatalogue:
-    """The use case. After each batch its place is written down behind its cards; the user's edits
-    stay, whatever comes.
-    """
+    """Imports records; progress is stored after each batch, user edits are kept."""
 
     def __init__(self, shop: Ingest, rules: Refiner) -> None:
         self._shop = shop
@@ -73,7 +67,7 @@ class ImportCatalogue:
     def __call__(
         self, published: PublishedCatalogue, progress: Progress
     ) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
-        """What was done, and which record is whose: by that its vectors can be found."""
+        """Return totals, and the key of each record for its vector."""
         self._shop.mend()
         mark, who = f"import.{published.name}.{published.fingerprint}", published.name.lower()
         before = _remembered(self._shop.memory.remembered(mark))
@@ -151,7 +145,7 @@ def _texts(entries: Mapping[AdapterKey, Entry]) -> dict[AdapterKey, tuple[str, .
 
 
 def _remembered(text: str) -> Imported:
-    """Where the last import of the same files stopped; from the beginning where nobody can say."""
+    """Progress of the last import of the same files, or a fresh start."""
     try:
         said = Imported(**json.loads(text)) if text else Imported()
         counts = [said.read, said.kept, said.described, said.changed, *said.skipped.values()]
@@ -170,8 +164,8 @@ Take = Callable[[Sequence[LentItem], Matrix], None]
 
 
 class LendVectors:
-    """The use case. What the index has already, made from the same texts, is passed over: that is
-    how it resumes.
+    """Copies published vectors into the index; up-to-date ones are skipped, which is how it
+    resumes.
     """
 
     def __init__(
@@ -180,9 +174,7 @@ class LendVectors:
         made_from: Callable[[str, str], str],
         have: Mapping[AdapterKey, tuple[str, ...]],
     ) -> None:
-        """`made_from` family and text says what a vector is made from, `have` the same of those
-        that there are, view by view.
-        """
+        """`made_from` gives a vector's fingerprint, `have` the existing ones per view."""
         self._shop = shop
         self._made_from = made_from
         self._have = have
@@ -194,7 +186,7 @@ class LendVectors:
         take: Take,
         progress: Progress,
     ) -> int:
-        """How many entries got theirs."""
+        """Return the number of entries that got a vector."""
         lent = 0
         for start in range(0, len(places), _VECTOR_BATCH):
             progress.report("taking in vectors", start, len(places))
@@ -232,7 +224,7 @@ class LendVectors:
 
 
 def into(index_write: Callable[[Sequence[VectorItem], Matrix], None]) -> Take:
-    """Takes them as the index's own, one for each view."""
+    """Store the vectors as the index's own, one per view."""
 
     def take(items: Sequence[LentItem], vectors: Matrix) -> None:
         for place, view in enumerate(VIEWS):

@@ -1,9 +1,7 @@
-"""What a host elsewhere has in its LoRA folder: its list goes in once, and by its number the
-adapters that it can load come out.
+"""Which entries have files a host can load, and under which names.
 
-An engine that many WebUIs share does not see their disks. A file is an entry's when its bytes are
-(SHA256, else AutoV3), else when it has the stem of the engine's own file and nothing speaks against
-it; the tag then says the host's stem.
+A remote host sends its list once and refers to it by number. A file belongs to an entry by SHA256,
+else AutoV3, else by stem if nothing contradicts; tags use the host's stem.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class UnknownInventory(StylusError):
-    """The list behind this number was never sent here, or is forgotten: it is to be sent again."""
+    """This inventory number is unknown or forgotten; the list must be sent again."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ListedFile:
-    """One file as its host knows it; what it does not know is empty."""
+    """One file in a remote host's list; unknown fields are empty."""
 
     stem: str
     sha256: str = ""
@@ -51,9 +49,7 @@ class _KnownInventory:
 
 
 class Inventories:
-    """Keeps the latest lists, and finds out anew whose files they are when the catalogue has
-    changed.
-    """
+    """Keeps the latest inventories and matches them again when the catalogue changes."""
 
     def __init__(
         self,
@@ -68,7 +64,7 @@ class Inventories:
         self._guard = Lock()
 
     def take(self, items: Sequence[ListedFile]) -> str:
-        """The number by which the list is known from now on: the same list has the same one."""
+        """Store a list and return its number; equal lists have equal numbers."""
         kept = tuple({item.stem: item for item in sorted(items)}.values())
         text = "\n".join(
             "\t".join((item.stem, item.sha256, item.auto_v3, item.family)) for item in kept
@@ -79,7 +75,7 @@ class Inventories:
         return number
 
     def reach(self, number: str) -> Mapping[AdapterKey, str]:
-        """By key the stem under which that host loads it."""
+        """The host's stem by adapter key."""
         state = (self._store.identity, self._store.revision)
         with self._guard:
             known = self._known.get(number)
@@ -123,15 +119,13 @@ class Inventories:
 
 
 def _sum(item: ListedFile) -> str:
-    """What is no SHA256 says nothing."""
+    """The SHA256, or empty if the value is not one."""
     said = item.sha256.lower()
     return said if _SHA256.fullmatch(said) else ""
 
 
 def _is_of_family(item: ListedFile, entry: Entry) -> bool:
-    """A host's Lora extension tells no more than the ecosystem of some, so SDXL is said of Pony
-    too; nothing said is no objection.
-    """
+    """True unless the families contradict; hosts report SDXL for Pony too."""
     said = family_of(item.family)
     if UNKNOWN in (said, entry.family):
         return True
@@ -141,7 +135,7 @@ def _is_of_family(item: ListedFile, entry: Entry) -> bool:
 
 
 def _is_another(item: ListedFile, entry: Entry) -> bool:
-    """Both hashes are known, and they differ: another file has this name."""
+    """True if both hashes are known and differ."""
     hashes = {key.value for key in (entry.key, *entry.card.equivalents) if key.scheme == "sha256"}
     hashes |= {file.sha256 for file in entry.files if file.sha256}
     if _sum(item) and hashes:
@@ -153,7 +147,7 @@ def _is_another(item: ListedFile, entry: Entry) -> bool:
 
 
 class OnDisk:
-    """Asks the store once for each state of the catalogue."""
+    """Adapters with local files, cached per catalogue state."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -162,9 +156,7 @@ class OnDisk:
         self._owners: Mapping[str, AdapterKey] = {}
 
     def __call__(self, folders: Sequence[str] = ()) -> dict[AdapterKey, str]:
-        """By key the stem; of two files with one stem the host sees one, so the first by path
-        stands for both.
-        """
+        """Stem by key; of two files with one stem the first by path counts, as in the host."""
         stems: dict[str, AdapterKey] = {}
         for path, key in sorted(self._known().items()):
             if not folders or _lies_in(path, folders):
@@ -181,7 +173,7 @@ class OnDisk:
 
 
 class NamesOnDisk:
-    """Reads the entries of all files once, then only what changed."""
+    """Names of all local files; later calls read only changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -191,9 +183,7 @@ class NamesOnDisk:
         self._whole: TagNames | None = None
 
     def __call__(self, only: frozenset[AdapterKey] | None = None) -> TagNames:
-        """The names of these adapters, or of all on disk; an alias that two of them have is
-        none.
-        """
+        """Names of these adapters, or of all on disk; ambiguous aliases are dropped."""
         with self._guard:
             self._follow()
             if only is not None and not only.issuperset(self._files):
@@ -225,7 +215,7 @@ class NamesOnDisk:
 
 
 def _called(entry: Entry) -> tuple[tuple[str, FileNames], ...]:
-    """By path what each file of an entry is called."""
+    """Names of each file of an entry, by path."""
     card = entry.card
     return tuple(
         (file.path, FileNames(entry.key, file.stem, card.alias, card.auto_v3))

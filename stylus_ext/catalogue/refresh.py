@@ -1,5 +1,5 @@
-"""Refresh the catalogue: card -> description -> entry -> vector. Only what changed is worked on; a
-stop loses nothing finished.
+"""Refreshes the catalogue: card -> description -> entry. Only changes are processed; a stop loses
+nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a refresh did."""
+    """Counts of a refresh."""
 
     written: int = 0
     gone: int = 0
@@ -51,7 +51,7 @@ class Refreshed:
 
 
 class RefreshCatalogue:
-    """The use case for any source of cards."""
+    """Imports sightings from any card source."""
 
     def __init__(self, store: Store, refiner: Refiner) -> None:
         self._store = store
@@ -73,9 +73,7 @@ class RefreshCatalogue:
         return Refreshed(written=written, gone=len(gone), united=united, notes=tuple(notes))
 
     def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
-        """Puts cards, and the files they were read from, into the catalogue; says how many, and how
-        many entries became one.
-        """
+        """Store cards and their files; returns the counts of cards and of merged entries."""
         sightings = self._replaced.settle(sightings)
         cards = [sighting.card for sighting in sightings if sighting.card is not None]
         united = self._unite(cards)
@@ -96,15 +94,11 @@ class RefreshCatalogue:
         return len(cards), united
 
     def renew(self, keys: Iterable[AdapterKey]) -> None:
-        """Makes entries anew of what is kept about them: after a kill between the keeping and the
-        making.
-        """
+        """Rebuild entries from stored cards, after a kill between the two steps."""
         self._renew(set(self._store.stated(keys)), {})
 
     def forget(self, paths: Sequence[str]) -> None:
-        """These files are not there any more; an entry that nothing but such a file spoke of goes
-        with it.
-        """
+        """Remove deleted files, and entries that only such files described."""
         owners = self._store.owners()
         self._drop({owners[path] for path in paths if path in owners}, frozenset(paths))
 
@@ -132,9 +126,7 @@ class RefreshCatalogue:
     def _renew(
         self, keys: Iterable[AdapterKey], files: Mapping[AdapterKey, Sequence[LocalFile]]
     ) -> None:
-        """Writes entries anew from what the sources state; `files` come beside those that are
-        known.
-        """
+        """Rebuild entries from the sources' cards; `files` are added to the known ones."""
         stated = self._store.stated(keys)
         before = self._store.read(stated)
         entries = []
@@ -150,7 +142,7 @@ class RefreshCatalogue:
     def entry(
         self, card: AdapterCard, old: Entry | None = None, files: tuple[LocalFile, ...] = ()
     ) -> Entry:
-        """The entry that a card makes."""
+        """Build the entry of a card."""
         description = self._refiner.refine(card)
         family = family_of(card.base_model)
         if old is None:
@@ -164,9 +156,7 @@ class RefreshCatalogue:
         )
 
     def _unite(self, cards: Sequence[AdapterCard]) -> int:
-        """Cards that speak of one adapter make one of all the entries that have any of its names;
-        says how many went.
-        """
+        """Merge all entries that share a name with these cards; returns how many disappeared."""
         known = self._store.resolve({name for card in cards for name in names(card)})
         united = 0
         for group in groups(cards):
@@ -181,7 +171,7 @@ class RefreshCatalogue:
         return united
 
     def _unite_two(self, first: AdapterKey, other: AdapterKey) -> None:
-        """The better description of the two stays."""
+        """Merge two entries, keeping the better description."""
         before = self._store.read([first, other])
         self._store.unite(first, other)
         if first in before and other in before:
@@ -202,11 +192,9 @@ def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 
 class HashFiles:
-    """The use case; `digest` reads a file and tells the progress, file by file, so that a stop
-    loses one file at most.
+    """Hashes files one by one; a stop loses at most one file.
 
-    `changing` is held only while a hash is written down, so that nobody waits for gigabytes to be
-    read.
+    `changing` is held only while a hash is stored, not while files are read.
     """
 
     def __init__(
@@ -235,7 +223,7 @@ class HashFiles:
         return hashed
 
     def know(self, path: str, sha256: str) -> bool:
-        """The hash of one file that somebody else has computed; whether that was news."""
+        """Store a hash computed elsewhere; returns whether it was new."""
         with self._changing:
             file = self._store.files().get(path)
             if file is None or file.sha256 is not None:
@@ -243,9 +231,9 @@ class HashFiles:
             return self._learn(self._store.owners()[path], file, Digests(sha256.lower(), ""))
 
     def _learn(self, owner: AdapterKey, file: LocalFile, digests: Digests) -> bool:
-        """The hash becomes one more name of the entry, which unites it with what another source
-        knows under that name; not where the file changed or left while it was read, and waits to be
-        hashed again.
+        """Add the hash as a name of the entry, merging entries that share it.
+
+        Files that changed while being read are hashed again later.
         """
         entry = self._store.read([owner]).get(owner)
         card = (
@@ -262,8 +250,8 @@ class HashFiles:
 
 
 def _hashed(card: AdapterCard, digests: Digests) -> AdapterCard:
-    """What was computed takes the place of any hash that was believed before; of the tensors' the
-    host believes the header's first.
+    """Return the card with computed hashes; of AutoV3 the header's value stays first, as in the
+    host.
     """
     name = AdapterKey.sha256(digests.sha256)
     others = [key for key in names(card) if key.scheme != "sha256"]
@@ -278,9 +266,7 @@ _TAKING = "taking"
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What a page goes through; `changing` is held while the catalogue changes and never while the
-    network is waited for.
-    """
+    """Imports a page of cards; `changing` is held during changes, never during network waits."""
 
     store: Store
     refresh: RefreshCatalogue
@@ -289,8 +275,8 @@ class Ingest:
     memory: Memory
 
     def take(self, cards: Sequence[AdapterCard]) -> int:
-        """Cards become entries, and those whose texts are others now get vectors; how many. To be
-        called while `changing` is held.
+        """Import cards and embed changed texts; returns their number. Call while holding
+        `changing`.
         """
         keys = [card.key for card in cards]
         before = self._texts(keys)
@@ -302,8 +288,8 @@ class Ingest:
         return len(VIEWS) * len(changed)
 
     def withdraw(self, keys: Sequence[AdapterKey]) -> int:
-        """Entries that are not to be offered any longer; a file that the user has keeps its own.
-        While `changing` is held.
+        """Remove entries no longer offered, except those with local files. Call while holding
+        `changing`.
         """
         found = self.store.read(self.store.resolve(keys).values())
         gone = [key for key, entry in found.items() if not entry.files]
@@ -311,7 +297,7 @@ class Ingest:
         return len(gone)
 
     def mend(self) -> None:
-        """Cards that were kept when we were killed, and are no entries yet."""
+        """Build entries for cards stored before a kill."""
         left = self.memory.remembered(_TAKING)
         if left:
             with self.changing:
@@ -319,7 +305,7 @@ class Ingest:
                 self.memory.remember(_TAKING, "")
 
     def _texts(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, tuple[str, ...]]:
-        """All that vectors are made from."""
+        """The texts that vectors are made from."""
         entries = self.store.read(keys)
         return {
             entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))

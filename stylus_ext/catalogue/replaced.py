@@ -1,8 +1,6 @@
-"""A file that holds another LoRA than before leaves the entry it was in. In: sightings. Out: the
-same, with the catalogue ready for them.
+"""Detects files whose content was replaced and separates them from their old entries.
 
-What other sources said of the old content goes home under keys of its own; edits stay with the
-first key.
+Other sources' cards of the old content get keys of their own; edits stay with the first key.
 """
 
 from __future__ import annotations
@@ -35,9 +33,7 @@ _RANK = ("civitai", "sha256", "path")
 
 @dataclass(frozen=True, slots=True)
 class _KnownFile:
-    """What is known of the file that a sighting speaks of: its entry, the card it had, and its row
-    if it is there still.
-    """
+    """The entry, card and row stored for a sighted file."""
 
     home: AdapterKey
     card: AdapterCard | None
@@ -46,7 +42,7 @@ class _KnownFile:
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """A file that holds something else now, as it was and as it is."""
+    """A replaced file: its old and new state."""
 
     before: _KnownFile
     card: AdapterCard
@@ -54,7 +50,7 @@ class _Gone:
 
 
 class ReplacedFiles:
-    """`entry` makes an entry of a card and its files."""
+    """Splits entries of replaced files; `entry` builds an entry from a card and its files."""
 
     def __init__(
         self, store: Store, entry: Callable[[AdapterCard, tuple[LocalFile, ...]], Entry]
@@ -63,8 +59,10 @@ class ReplacedFiles:
         self._entry = entry
 
     def settle(self, sightings: Sequence[Sighting]) -> list[Sighting]:
-        """Parts the entries of files that were replaced. Where that cannot be told yet, the new
-        card keeps the old hash, which the one that is computed later confirms or contradicts.
+        """Split the entries of replaced files.
+
+        If that is undecided, the new card keeps the old hash until a computed one confirms or
+        contradicts it.
         """
         settled = list(sightings)
         known = self._known(settled)
@@ -117,9 +115,7 @@ class ReplacedFiles:
         return found
 
     def _part(self, home: AdapterKey, gone: Sequence[_Gone]) -> None:
-        """The files under their paths, and as many entries as the other cards tell of, each under
-        its own key.
-        """
+        """Give the files path keys, and the other cards entries under their own keys."""
         entry = self._store.read([home])[home]
         old = [one.before.card for one in gone if one.before.card is not None]
         left = {
@@ -151,9 +147,7 @@ class ReplacedFiles:
         )
 
     def _anew(self, gone: Sequence[_Gone]) -> tuple[list[AdapterCard], list[Entry]]:
-        """Each file under its path alone; what else it is called by is taken in as of any file,
-        after a stop by the next refresh.
-        """
+        """Each file alone under its path; other names are added by the normal import."""
         cards = [
             (replace(one.card, key=path, equivalents=()), one.file)
             for one in gone
@@ -166,7 +160,7 @@ class ReplacedFiles:
 
 
 def _is_other(before: _KnownFile, card: AdapterCard, file: LocalFile) -> bool | None:
-    """Whether the file holds something else than before; None while that cannot be told."""
+    """True if the content differs from before; None if undecided."""
     old = before.card
     if old is not None and old.auto_v3 and card.auto_v3:
         return old.auto_v3 != card.auto_v3  # rewriting the header changes the file, not its tensors
@@ -206,7 +200,7 @@ def _with_hashes(card: AdapterCard, before: _KnownFile) -> AdapterCard:
 
 
 def _content_keys(old: Iterable[AdapterCard], otherwise: Iterable[AdapterKey]) -> list[AdapterKey]:
-    """By which the old content is known wherever its file lies, the best first."""
+    """Keys of the old content that do not depend on its path, best first."""
     found = {key for card in old for key in names(card) if key.scheme != "path"}
     return [*sorted(found, key=lambda key: (_RANK.index(key.scheme), key)), *otherwise]
 
@@ -214,9 +208,7 @@ def _content_keys(old: Iterable[AdapterCard], otherwise: Iterable[AdapterKey]) -
 def _at_home(
     cards: Iterable[AdapterCard], left: set[AdapterKey], content: Sequence[AdapterKey]
 ) -> list[AdapterCard]:
-    """The cards under keys of their own; pictures, which know an adapter by the name of its file,
-    under the content's.
-    """
+    """Cards under their own keys; cards from pictures under the content's key."""
     found = []
     for card in cards:
         own = (

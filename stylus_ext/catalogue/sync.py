@@ -1,6 +1,4 @@
-"""Read a catalogue on the network into ours, page by page: resumed after any end, incremental
-afterwards, embedded as it comes.
-"""
+"""Crawls a network catalogue page by page: resumable, incremental, embedded as it arrives."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ on the way.
 
 @dataclass(frozen=True, slots=True)
 class CrawlState:
-    """After the pages so far. `until`: what came out before then is known from an earlier crawl,
-    which ended.
-    """
+    """Progress of a crawl; versions older than `until` are known from an earlier one."""
 
     cursor: str | None = None
     models: int = 0
@@ -48,9 +44,7 @@ class CrawlState:
     in_order: bool = True
 
     def after(self, page: CataloguePage, written: int, wanted: Wanted) -> CrawlState:
-        """One page further. It is the last when there is no next, when enough was read, or when all
-        on it was known before.
-        """
+        """State after one more page; ends without a next page, at the limit, or on known entries."""
         models, empty = self.models + page.models, 0 if page.models else self.empty + 1
         known = bool(self.until and page.models and page.in_order) and page.newest <= self.until
         nowhere = page.cursor is None or page.cursor == self.cursor or empty > _MOST_EMPTY
@@ -68,9 +62,7 @@ class CrawlState:
         )
 
     def again(self, wanted: Wanted) -> CrawlState:
-        """The next crawl of the same: what is new since, where newest come first; all of it where a
-        rank may have changed.
-        """
+        """State of the next crawl: newer versions if sorted by date, else everything."""
         since = max(self.newest, self.until)
         return (
             CrawlState()
@@ -79,9 +71,7 @@ class CrawlState:
         )
 
     def afresh(self) -> CrawlState:
-        """From the beginning, since the place is lost; what an earlier crawl had read stays
-        known.
-        """
+        """Start over after a lost cursor; what was read stays known."""
         return CrawlState(until=self.until, newest=self.until)
 
     def left(self, wanted: Wanted) -> int | None:
@@ -92,7 +82,7 @@ class CrawlState:
 
     @classmethod
     def of_text(cls, text: str) -> CrawlState | None:
-        """None for what is none: then the crawl begins anew, which costs time and nothing else."""
+        """Parse a stored state; None starts the crawl over."""
         try:
             said: Any = json.loads(text)
             state = cls(**said)
@@ -114,7 +104,7 @@ _T = TypeVar("_T")
 
 
 class ReadAhead(Generic[_T]):
-    """One thread that fetches; `tick` is called in the caller's while it waits, and may raise."""
+    """Prefetches in one thread; `tick` runs in the waiting caller's thread and may raise."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stylus-ahead")
@@ -150,8 +140,8 @@ class ReadAhead(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a crawl did in all, the parts before an interruption included: `unchanged` is what was
-    kept and known as it is.
+    """Totals of a crawl, including parts before an interruption; `unchanged` were known as they
+    are.
     """
 
     models: int = 0
@@ -169,9 +159,7 @@ class Synced:
 
 
 class SyncCatalogue:
-    """The use case. After each page its place is written down behind its cards, so that a kill
-    costs one page at most.
-    """
+    """Runs a crawl; progress is stored after each page's cards, so that a kill costs one page."""
 
     def __init__(self, shop: Ingest) -> None:
         self._shop = shop
@@ -264,7 +252,7 @@ class _Crawl:
         )
 
     def _take(self, page: CataloguePage) -> int:
-        """What is new or changed goes into the catalogue and is embedded; how many that were."""
+        """Import and embed new or changed cards; returns their number."""
         with self._shop.changing:
             known = self._stated(page)
             fresh = [card for card in page.cards if card not in known]
@@ -275,15 +263,13 @@ class _Crawl:
         return len(fresh)
 
     def _stated(self, page: CataloguePage) -> set[AdapterCard]:
-        """What was said before of the adapters on this page."""
+        """Cards stored earlier for the adapters on this page."""
         homes = set(self._shop.store.resolve(card.key for card in page.cards).values())
         return {card for cards in self._shop.store.stated(homes).values() for card in cards}
 
 
 class _Meter:
-    """Progress of this run alone, so that what is left of the time can be told: what came before an
-    interruption took none.
-    """
+    """Progress of this run alone, so that the remaining time can be estimated."""
 
     def __init__(self, step: str, began: CrawlState, wanted: Wanted, progress: Progress) -> None:
         self._step, self._progress, self._before = step, progress, began.models

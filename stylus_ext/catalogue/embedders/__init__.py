@@ -1,6 +1,4 @@
-"""What turns text into vectors: a sentence-transformers model on this machine, or an
-OpenAI-compatible endpoint.
-"""
+"""Embedders: a local sentence-transformers model, or an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ __all__ = [
 
 
 def embedder_for(encoder: Encoder, key: Key | None = None) -> Embedder:
-    """`key` is the one entered for the endpoint's origin; it goes nowhere else."""
+    """Return the configured embedder; `key` is sent only to the origin it was entered for."""
     if encoder.endpoint:
         return EndpointEmbedder(encoder.endpoint, encoder.model, key, dimensions=encoder.dimensions)
     return SentenceTransformerEmbedder(

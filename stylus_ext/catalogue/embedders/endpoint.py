@@ -1,9 +1,7 @@
-"""The `Embedder` of a server that speaks OpenAI's embeddings API: texts go there, unit vectors come
-back.
+"""Embedder for an OpenAI-compatible embeddings API.
 
-The key goes to the one origin that it was entered for, the texts to the one that is set, whatever
-they answer and whatever the environment says; an answer that trickles, or has no end, ends with the
-deadline.
+The key is sent only to the origin it was entered for, texts only to the configured address,
+regardless of redirects and environment. A slow or endless answer ends with the deadline.
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 
 class EndpointEmbedder:
-    """`dimensions` are asked for where the model lets one choose; 0 takes its own."""
+    """Requests vectors of `dimensions`, or of the model's own length if 0."""
 
     def __init__(
         self,
@@ -61,29 +59,29 @@ class EndpointEmbedder:
 
     @property
     def name(self) -> str:
-        """Vectors of another length are another encoder's: by this name they are told apart."""
+        """Includes the vector length: other lengths count as another embedder's vectors."""
         shortened = f" with {self._wanted} dimensions" if self._wanted else ""
         return f"{self._model}{shortened} at {self._base}"
 
     @property
     def dimensions(self) -> int:
-        """Asked of the server with the first text, since nothing else says it."""
+        """Vector length, requested from the server on first use."""
         if not self._dimensions:
             self.embed(["a first text"])
         return self._dimensions
 
     @property
     def known(self) -> int:
-        """The dimensions as far as somebody said them, 0 before: nobody is asked."""
+        """Vector length if known, else 0; sends nothing."""
         return self._dimensions
 
     def remember(self, dimensions: int) -> None:
-        """What they were when it last answered."""
+        """Set the vector length of an earlier answer."""
         with self._lock:
             self._dimensions = self._dimensions or dimensions
 
     def look(self, seconds: float = 1.0) -> None:
-        """Raises when it does not answer, asked with one text and not for long."""
+        """Check the server with one short request; raises if it does not answer."""
         self._fetch(["a first text"], time.monotonic() + seconds)
 
     def embed(self, texts: Sequence[str]) -> Matrix:
@@ -92,7 +90,7 @@ class EndpointEmbedder:
         return self._recent.embed([_sendable(text) for text in texts], self._fetch_all)
 
     def close(self) -> None:
-        """Gives its connections back; the next text opens new ones."""
+        """Close connections; the next request opens new ones."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -218,9 +216,7 @@ class EndpointEmbedder:
 
 
 def base_url(url: str) -> str:
-    """`url` as the client wants it: a bare origin gets /v1, and /embeddings at the end is its own
-    addition.
-    """
+    """Normalise a URL: add /v1 to a bare origin, drop a trailing /embeddings."""
     parts = urlsplit(url.strip())
     try:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -236,7 +232,7 @@ def base_url(url: str) -> str:
 
 
 def _sendable(text: str) -> str:
-    """Servers refuse the empty text and half a surrogate pair."""
+    """Replace the empty text and lone surrogates, which servers refuse."""
     return text[:_CHARACTERS].encode("utf-8", "replace").decode("utf-8") or " "
 
 

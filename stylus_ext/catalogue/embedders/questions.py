@@ -1,8 +1,4 @@
-"""The `Embedder` of prompts: while the encoder does not answer, a question has no direction, and
-words alone find candidates.
-
-Only questions go through it: what is kept of a catalogue is made by the encoder itself, or later.
-"""
+"""Embeds prompts; while the encoder is unavailable, retrieval continues by words alone."""
 
 from __future__ import annotations
 
@@ -28,8 +24,8 @@ AGAIN_S = 30.0
 
 
 class QuestionEmbedder:
-    """`probe` looks quickly whether the encoder answers again, `dimensions` are those of the
-    index.
+    """Wraps the encoder for prompts. `probe` checks cheaply if it is back; `dimensions` are the
+    index's.
     """
 
     def __init__(
@@ -69,17 +65,17 @@ class QuestionEmbedder:
         return np.zeros((len(texts), self.dimensions), dtype=np.float32)
 
     def note(self) -> Note | None:
-        """What this thread's last question had to do without; told once."""
+        """Return, once, what this thread's last query had to do without."""
         note: Note | None = getattr(self._said, "note", None)
         self._said.note = None
         return note
 
     def away(self) -> str:
-        """Why nobody needs to ask now; empty where the encoder answers, as far as is known."""
+        """Reason why the encoder is unavailable; empty if it is not."""
         return "" if self._is_up() else self._why
 
     def gone(self, why: str) -> None:
-        """From now on nobody waits for it."""
+        """Mark the encoder as unavailable, so that queries stop waiting for it."""
         logger.warning("plans are made by words alone: %s", why)
         with self._guard:
             self._again_at, self._why = self._clock() + AGAIN_S, why
@@ -103,7 +99,7 @@ class QuestionEmbedder:
 
 
 class NotingRetriever:
-    """A `Retriever` that says when it had to find by words alone."""
+    """A retriever that adds a note when it searched by words alone."""
 
     def __init__(self, retriever: Retriever, questions: QuestionEmbedder) -> None:
         self._retriever = retriever
@@ -129,9 +125,7 @@ class VectorCache:
         self._kept = LruCache[str, Matrix](most)
 
     def embed(self, texts: Sequence[str], make: Callable[[Sequence[str]], Matrix]) -> Matrix:
-        """Vectors of the texts in their order; `make` is asked for those that are not remembered,
-        each once.
-        """
+        """Return vectors in order; `make` is called once for texts that are not cached."""
         if not texts or len(texts) > _QUERY:
             return make(texts)
         with self._lock:

@@ -1,3 +1,1 @@
-"""The catalogue on disk: cards, descriptions, files and the user's edits. In: entries and edits.
-Out: the same, whatever happened.
-"""
+"""The catalogue on disk, in SQLite."""

@@ -1,6 +1,4 @@
-"""Who is whom: first keys and the other keys of the same adapter. In: keys as columns. Out: the
-keys under which entries stand.
-"""
+"""Alias table: maps every key of an adapter to its first key."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ _MOST = 500
 
 
 def chunks(keys: Iterable[str], most: int = _MOST) -> Iterator[tuple[list[str], str]]:
-    """Keys in handfuls that SQLite takes as parameters, each with its question marks."""
+    """Split keys into chunks for SQLite parameters, with their placeholders."""
     rest = list(dict.fromkeys(keys))
     for start in range(0, len(rest), most):
         some = rest[start : start + most]
@@ -19,7 +17,7 @@ def chunks(keys: Iterable[str], most: int = _MOST) -> Iterator[tuple[list[str], 
 
 
 def firsts(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, str]:
-    """The first key of each key that leads to an entry."""
+    """First key of each key that leads to an entry."""
     found: dict[str, str] = {}
     for some, marks in chunks(keys):
         held = connection.execute(f"SELECT key FROM entries WHERE key IN ({marks})", some)  # noqa: S608
@@ -37,7 +35,7 @@ def firsts(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, str
 
 
 def names(connection: sqlite3.Connection, first: str) -> list[str]:
-    """Every other key under which the entry is known."""
+    """All other keys of the entry."""
     return [
         key
         for (key,) in connection.execute(
@@ -51,9 +49,7 @@ def is_entry(connection: sqlite3.Connection, key: str) -> bool:
 
 
 def owner(connection: sqlite3.Connection, keys: Sequence[str]) -> str:
-    """Where edits of an adapter with these keys belong: at its entry if there is one, else at the
-    first key known of it.
-    """
+    """The key that holds the edits: the entry's, else the first key known."""
     found = firsts(connection, keys)
     for key in keys:
         if key in found:
@@ -66,9 +62,7 @@ def owner(connection: sqlite3.Connection, keys: Sequence[str]) -> str:
 
 
 def adopt(connection: sqlite3.Connection, first: str, others: Iterable[str]) -> None:
-    """`others` become names of `first`, with what waited under them, unless another entry has or is
-    them already.
-    """
+    """Make `others` aliases of `first` with their waiting edits, unless taken by another entry."""
     for key in (first, *others):
         row = connection.execute("SELECT first FROM aliases WHERE key = ?", (key,)).fetchone()
         before = key if row is None else row[0]
@@ -82,16 +76,14 @@ def adopt(connection: sqlite3.Connection, first: str, others: Iterable[str]) -> 
 
 
 def forget(connection: sqlite3.Connection, first: str, keys: Sequence[str]) -> None:
-    """These do not lead there any more."""
+    """Remove these aliases."""
     connection.executemany(
         "DELETE FROM aliases WHERE first = ? AND key = ?", ((first, key) for key in keys)
     )
 
 
 def move(connection: sqlite3.Connection, other: str, first: str) -> None:
-    """What is kept under `other` goes over to `first`, which keeps its own where both have
-    something.
-    """
+    """Move everything under `other` to `first`, which keeps its own values."""
     for table in ("edits", "cards"):
         connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608
         connection.execute(f"DELETE FROM {table} WHERE key = ?", (other,))  # noqa: S608

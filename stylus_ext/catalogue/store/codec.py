@@ -1,8 +1,7 @@
-"""JSON texts of cards, descriptions and edits. In: our frozen types. Out: text that SQLite and
-UTF-8 can hold, and back.
+"""JSON encoding of cards, descriptions and edits for SQLite.
 
-Fields that hold their default are left out; fields that are not known are passed over, so that
-neighbours in age can read each other.
+Defaults are left out and unknown fields ignored, so that neighbouring versions can read each
+other's data.
 """
 
 from __future__ import annotations
@@ -26,9 +25,7 @@ Converters = Mapping[str, Callable[[Any], Any]]
 
 
 def to_column(text: str) -> str:
-    """File names may hold lone surrogates, which UTF-8 cannot: they are spelled out behind a
-    character that is none.
-    """
+    """Escape lone surrogates in file names, which UTF-8 cannot store."""
     return (
         text if text.isascii() else _UNSAFE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
     )
@@ -106,7 +103,7 @@ _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple
 def _known(
     raw: dict[str, Any], defaults: Mapping[str, Any], converters: Converters
 ) -> dict[str, Any]:
-    """`raw`, which is used up, with the types of our own."""
+    """Convert known fields of `raw`, which is consumed."""
     known = (
         raw
         if raw.keys() <= defaults.keys()
@@ -127,7 +124,7 @@ def card_of(raw: dict[str, Any]) -> AdapterCard:
 
 
 def body_text(card: AdapterCard, description: Description) -> str:
-    """Both in one text: the parser is called once for an entry."""
+    """Card and description in one JSON text, so that it is parsed once."""
     return dump([_said(card, _CARD_DEFAULTS), _said(description, _DESCRIPTION_DEFAULTS)])
 
 
@@ -141,7 +138,7 @@ def edits_plain(edits: Edits) -> dict[str, Any]:
 
 
 def edits_of(raw: Any) -> Edits:
-    """Checked field by field, since people may write user.jsonl by hand."""
+    """Read edits, checking each field, since users may edit user.jsonl."""
     if not isinstance(raw, dict):
         raise InvalidInput("Edits must be a JSON object.")
     right: dict[str, Callable[[Any], bool]] = {
@@ -181,7 +178,7 @@ def indexed(text: str) -> str:
 
 
 def query(text: str) -> str:
-    """Every word must be found, as the beginning of a word; empty where the text has no words."""
+    """FTS5 query: every word as a prefix; empty if the text has no words."""
     found = (_WORD.findall(indexed(word)) for word in text.split())
     return " AND ".join(
         f'"{" ".join(words)}" *' for words in list(filter(None, found))[:_MOST_WORDS]

@@ -1,6 +1,4 @@
-"""One SQLite file, used from several threads. In: a path. Out: connections for reading and writing,
-errors as sentences.
-"""
+"""One SQLite file used from several threads: connections, transactions, error translation."""
 
 from __future__ import annotations
 
@@ -27,19 +25,17 @@ DAMAGED = "damaged"
 
 
 class Damaged(StoreProblem):
-    """The database cannot be read any more; opening it anew moves it aside and builds another."""
+    """The database is unreadable; opening it again moves it aside and builds a new one."""
 
 
 def address(path: PurePath) -> str:
-    """A URI as SQLite reads it: a network drive's server belongs to the path there."""
+    """SQLite URI of a path, including network paths."""
     uri = path.as_uri()
     return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
 class Database:
-    """One connection for writing, behind a lock; for reading as many as there are readers at
-    once.
-    """
+    """One locked connection for writing, and a pool for reading."""
 
     def __init__(
         self,
@@ -80,7 +76,7 @@ class Database:
         return connection
 
     def tune(self) -> None:
-        """Not done at once, since it reads the file, which opening may have to prepare for that."""
+        """Set cache pragmas, after opening has prepared the file."""
         self._writer.executescript(_PRAGMAS)
 
     @contextmanager
@@ -142,7 +138,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Several statements that see one state of the catalogue."""
+        """Read transaction: several statements see one state."""
         with self.reading() as connection:
             connection.execute("BEGIN")
             try:
@@ -152,7 +148,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it or nothing."""
+        """Write transaction: all or nothing."""
         if self.read_only:
             raise StoreProblem(
                 f"The catalogue {self.path} cannot be written: it, or its folder, is read-only."
@@ -175,11 +171,11 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The writing connection itself, for what opening does outside of a transaction."""
+        """The write connection, for opening outside of a transaction."""
         return self._writer
 
     def close(self) -> None:
-        """Leaves word whether all went well, so that the next opening need not check every page."""
+        """Close, recording a clean end, so that the next opening skips the full check."""
         with self._lock:
             if not self.read_only and not self._closed:
                 clean = DAMAGED if self._damaged else "1"

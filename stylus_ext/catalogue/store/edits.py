@@ -1,6 +1,4 @@
-"""What the user decided, as table rows and as records of user.jsonl. In: edits, or the journal.
-Out: the newest word for each key.
-"""
+"""Cards and user edits as table rows, and edits as records of user.jsonl."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ from stylus_ext.core.errors import InvalidInput, Note
 
 
 def keep_card(connection: sqlite3.Connection, card: AdapterCard) -> str:
-    """As it is, under the first key of its names, which from now on lead there with all that waited
-    under them.
-    """
+    """Store a card under the first key of its names, merging what waited under them."""
     names = names_of(card)
     first = aliases.owner(connection, names)
     aliases.adopt(connection, first, names)
@@ -51,7 +47,7 @@ def stated(
 
 
 def names_stated(connection: sqlite3.Connection, first: str) -> set[str]:
-    """Every name that what is kept under a first key vouches for."""
+    """All names that the stored cards of a first key state."""
     return {name for card in stated(connection, [first]).get(first, ()) for name in names_of(card)}
 
 
@@ -60,9 +56,7 @@ def names_of(card: AdapterCard) -> list[str]:
 
 
 def _about(card: AdapterCard) -> str:
-    """One source may speak of several files, or listed versions, that are one adapter; the user's
-    pictures speak once.
-    """
+    """Distinguishes several cards of one source: by file or version; pictures have one card."""
     if card.source == "pictures":
         return ""
     names = names_of(card)
@@ -71,7 +65,7 @@ def _about(card: AdapterCard) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """`apply` takes one record into the tables; `take_all` empties them into records."""
+    """`apply` writes a record into the tables, `take_all` moves all rows into records."""
 
     apply: Callable[[sqlite3.Connection, Mapping[str, Any]], None]
     take_all: Callable[[sqlite3.Connection], list[dict[str, Any]]]
@@ -89,8 +83,8 @@ _MARK = "journal"
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """How many records of user.jsonl were applied, how many lines could not be, and whether the
-    file was the one known.
+    """Result of replaying user.jsonl: applied records, unreadable lines, and whether the file was
+    known.
     """
 
     applied: int
@@ -98,9 +92,7 @@ class CaughtUp:
     continued: bool
 
     def notes(self, torn: bool) -> list[Note]:
-        """`torn`: one of the unreadable lines is the unfinished last one, of which the user hears
-        apart.
-        """
+        """Notes for the user; a `torn` last line is reported separately."""
         said = []
         unreadable = self.unreadable - torn
         if not self.continued:
@@ -134,8 +126,9 @@ def edits_at(connection: sqlite3.Connection, first: str) -> Edits | None:
 def edit_record(
     connection: sqlite3.Connection, first: str, edits: Edits, parted: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """With every name of the adapter, so that the edits find it again in a catalogue that knows it
-    by another; `parted` are those that turned out to be something else's.
+    """Record with all names of the adapter, so that edits find it in any catalogue.
+
+    `parted` are names that turned out to belong to another adapter.
     """
     others = [from_column(name) for name in aliases.names(connection, first)]
     said: dict[str, Any] = {
@@ -147,9 +140,7 @@ def edit_record(
 
 
 def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
-    """A card may tell that edits which waited under several names are of one adapter, or of which
-    more: none of them is lost.
-    """
+    """Store a card and merge the edits that waited under its names; none is lost."""
     held = _waiting(batch.connection, names_of(card))
     before = (
         set(aliases.names(batch.connection, aliases.owner(batch.connection, names_of(card))))
@@ -164,9 +155,7 @@ def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
 
 
 def _waiting(connection: sqlite3.Connection, names: Sequence[str]) -> list[Edits]:
-    """What was decided under these names, where the adapter stands first; not of others that have
-    an entry of their own.
-    """
+    """Edits under these names, except those of other existing entries."""
     first = aliases.owner(connection, names)
     owners = dict.fromkeys([first, *(aliases.owner(connection, [name]) for name in names)])
     held = (
@@ -178,9 +167,7 @@ def _waiting(connection: sqlite3.Connection, names: Sequence[str]) -> list[Edits
 
 
 def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
-    """To user.jsonl first, and from there into the catalogue, together with what another process
-    left there.
-    """
+    """Append records to user.jsonl, then apply them, with those of other processes."""
     journal.append(WHAT, records)
     catch_up(batch, journal)
 
@@ -191,7 +178,7 @@ def remark(
     what: str,
     said: Mapping[str, Any],
 ) -> None:
-    """The same for what is no edit."""
+    """Append and apply a record that is not an edit."""
     with changing() as batch:
         journal.append(what, [said])
         catch_up(batch, journal)
@@ -234,7 +221,7 @@ def _apply_all(batch: Batch, reading: JournalReading, continued: bool) -> Caught
 
 
 def _take(batch: Batch, said: Mapping[str, Any]) -> bool:
-    """Whether this version knows what is said there."""
+    """Apply a record; False if this version does not know its kind."""
     if said["what"] == WHAT:
         _apply(batch, said)
     elif said["what"] in RECORD_KINDS:

@@ -1,6 +1,4 @@
-"""Entries as rows. In: entries, or keys. Out: the rows that hold, list and find them, and entries
-made from rows.
-"""
+"""Entries as rows: writing, listing and reading."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ Row = tuple[str, int, str, str, "str | None"]
 
 @dataclass
 class Batch:
-    """One transaction of writing: every entry that it touches gets a revision of its own."""
+    """One write transaction; every changed entry gets a new revision."""
 
     connection: sqlite3.Connection
     revision: int
@@ -39,15 +37,13 @@ class Batch:
 
 
 def listed_name(name: str) -> str:
-    """As names are sorted and as a part of one is looked for."""
+    """Name in the form used for sorting and substring search."""
     return to_column(unicodedata.normalize("NFKC", name).casefold())
 
 
 @contextmanager
 def sound() -> Iterator[None]:
-    """Around the making of our types from rows: pages have no checksums, so what SQLite can read
-    may not be what was written.
-    """
+    """Report undecodable rows as damage, since SQLite pages have no checksums."""
     try:
         yield
     except (ValueError, TypeError, AttributeError, KeyError, InvalidInput) as error:
@@ -93,7 +89,7 @@ def file_of(path: str, stem: str, size: int, mtime_ns: int, sha256: str | None) 
 
 
 def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
-    """By first key."""
+    """Entries by first key."""
     found: dict[str, Entry] = {}
     for some, marks in chunks(keys):
         rows = connection.execute(
@@ -104,7 +100,7 @@ def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str,
 
 
 def page_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tuple[int, Entry]]:
-    """The next entries in the order of revisions; empty at the end."""
+    """The next entries by revision; empty at the end."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} {_FROM} WHERE e.revision > ? AND e.revision <= ? ORDER BY e.revision"
         f" LIMIT {_PAGE}",
@@ -114,9 +110,7 @@ def page_after(connection: sqlite3.Connection, since: int, upto: int) -> list[tu
 
 
 def put(batch: Batch, entry: Entry) -> None:
-    """`entry` as it is to be read back, its edits included: those are on record elsewhere and only
-    shape what is listed.
-    """
+    """Write an entry; its edits shape the listing and are stored elsewhere."""
     connection, key = batch.connection, to_column(str(entry.key))
     number = _number(connection, key)
     body = codec.body_text(entry.card, entry.description)
@@ -126,7 +120,7 @@ def put(batch: Batch, entry: Entry) -> None:
 
 
 def _number(connection: sqlite3.Connection, key: str) -> int:
-    """The entry's, or the next free one."""
+    """Row id of the entry, or the next free one."""
     row = connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
     if row is None:
         row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM entries").fetchone()
@@ -134,7 +128,7 @@ def _number(connection: sqlite3.Connection, key: str) -> int:
 
 
 def _list(batch: Batch, number: int, entry: Entry) -> None:
-    """What is searched, filtered and compared without reading the texts."""
+    """Write the columns that are searched, filtered and compared."""
     connection, key = batch.connection, to_column(str(entry.key))
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
@@ -190,13 +184,13 @@ def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
 
 
 def refresh(batch: Batch, keys: Iterable[str]) -> None:
-    """Lists entries anew after their edits, files or names changed."""
+    """Update the listing after edits, files or names changed."""
     for key, entry in entries_at(batch.connection, keys).items():
         _list(batch, _number(batch.connection, key), entry)
 
 
 def drop(batch: Batch, key: str) -> None:
-    """The entry, not what the user decided about it."""
+    """Delete the entry; its edits stay."""
     connection = batch.connection
     number = _number(connection, key)
     for table, column, value in (
@@ -224,7 +218,7 @@ def gone_after(
 
 
 def with_key(entry: Entry, first: AdapterKey) -> Entry:
-    """The same entry under its first key; the key it came with becomes one of its equivalents."""
+    """Return the entry under its first key; its own key becomes an equivalent."""
     if entry.key == first:
         return entry
     others = dict.fromkeys((*entry.card.equivalents, entry.key))
@@ -240,16 +234,14 @@ _MOST = 2_000
 
 
 class EntryCache:
-    """An entry's revision says whether it is still the same: one plan after the other asks for the
-    same popular ones.
-    """
+    """Caches entries by revision; consecutive plans read the same popular ones."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._lock = threading.Lock()
         self._held = LruCache[str, tuple[int, Entry]](most)
 
     def entries_at(self, connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
-        """The connection must be in a transaction, so that revisions and rows are of one moment."""
+        """Read within a transaction, so that revisions and rows match."""
         revisions: dict[str, int] = {}
         for some, marks in chunks(keys):
             revisions.update(

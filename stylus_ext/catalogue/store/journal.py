@@ -1,6 +1,4 @@
-"""user.jsonl: what the user decided, one JSON object a line, only ever appended to. In: records.
-Out: records since a mark.
-"""
+"""user.jsonl: the user's decisions, one JSON object per line, append-only."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ _SEEN = 256
 
 @dataclass(frozen=True, slots=True)
 class JournalReading:
-    """Records in their order, where reading came to, how many lines could not be read, and whether
-    it began at the mark.
-    """
+    """Records, the new position, the number of unreadable lines, and whether the mark was found."""
 
     records: tuple[dict[str, Any], ...]
     mark: str
@@ -34,7 +30,7 @@ class JournalReading:
 
 
 class UserJournal:
-    """Edits outlive any database because they are here first, flushed to the disk."""
+    """Appends and flushes records before any database sees them."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
@@ -64,7 +60,7 @@ class UserJournal:
             return file.read(1) != b"\n"
 
     def repair(self) -> bool:
-        """Ends a last line that a kill left unfinished; True where that was necessary."""
+        """Terminate a last line that a kill left unfinished; returns True if needed."""
         try:
             if not self.path.exists() or not self._torn():
                 return False
@@ -76,9 +72,7 @@ class UserJournal:
         return True
 
     def since(self, mark: str) -> JournalReading:
-        """What was appended after `mark`; everything, when the file is not the one that the mark
-        was taken from.
-        """
+        """Records after `mark`; all records if the file is another one."""
         try:
             before, data, continued = self._read(mark)
         except OSError as error:
@@ -97,9 +91,7 @@ class UserJournal:
         )
 
     def _read(self, mark: str) -> tuple[bytes, bytes, bool]:
-        """The bytes before the mark, those after it, and whether they are those that the mark
-        stands for.
-        """
+        """Bytes before and after the mark, and whether the former match it."""
         if not self.path.exists():
             return b"", b"", _place(mark) == 0
         with self.path.open("rb") as file:

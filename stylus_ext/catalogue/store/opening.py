@@ -1,6 +1,4 @@
-"""Opens the catalogue of a data folder whatever its state. In: a folder. Out: a sound database, and
-notes on what had to be done.
-"""
+"""Opens the catalogue of a data folder in any state; returns a sound database and notes."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ NAME = "catalogue.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to open: `vfs` names another of SQLite's file systems, `steps` another history of the
-    schema.
-    """
+    """Opening options: `vfs` selects SQLite's file system, `steps` the schema history."""
 
     folder: Path
     wait_s: float = 10
@@ -66,9 +62,7 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
 
 
 def _can_write(opening: Opening, exists: bool) -> bool:
-    """Asked of the file but never by opening it: closing it again would drop the locks that SQLite
-    has on it elsewhere.
-    """
+    """Check by permissions, not by opening: closing would drop SQLite's locks of this process."""
     effective = os.access in os.supports_effective_ids
     if exists and not os.access(opening.path, os.W_OK, effective_ids=effective):
         return False
@@ -116,9 +110,7 @@ def _checked_version(connection: sqlite3.Connection, opening: Opening) -> int:
 
 
 def _only_alone(connection: sqlite3.Connection) -> bool:
-    """A write-ahead log that came from another disk is readable here by one connection alone, if
-    files cannot be shared.
-    """
+    """True if a foreign write-ahead log allows just one connection here."""
     try:
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
@@ -130,9 +122,7 @@ def _only_alone(connection: sqlite3.Connection) -> bool:
 
 
 def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
-    """Write-ahead where the file system can; where it cannot (network drives), the plain rollback
-    journal.
-    """
+    """Use WAL where the file system supports it, else the rollback journal (network drives)."""
     mode = "" if alone else _try_log(connection)
     if mode == "wal":
         return []
@@ -160,9 +150,7 @@ def _try_log(connection: sqlite3.Connection) -> str:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Of every page, since the last one to write did not close it; a kill does no harm, a power cut
-    may.
-    """
+    """Check every page after an unclean end: a kill is harmless, a power cut may not be."""
     said = "it was found so in use"
     if read_meta(connection, "clean") != DAMAGED:
         said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

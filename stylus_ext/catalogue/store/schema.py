@@ -1,6 +1,4 @@
-"""The tables of the catalogue, as the ordered steps that make them. In: a connection in a
-transaction. Out: the newest schema.
-"""
+"""Database schema as ordered migration steps."""
 
 from __future__ import annotations
 
@@ -77,7 +75,7 @@ changed.
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """0 for an empty file; a database that somebody else made is refused."""
+    """Schema version; 0 for an empty file; foreign databases are refused."""
     tables = {
         name
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")

@@ -1,6 +1,4 @@
-"""Search as one types. In: a user's text, a filter, a page. Out: keys of that page, and how many
-there are in all.
-"""
+"""Search as you type: keys of one page and the total."""
 
 from __future__ import annotations
 
@@ -62,8 +60,8 @@ def _listing(
 def _by_words(
     connection: sqlite3.Connection, text: str, wanted: str, where: str, values: list[str | int]
 ) -> list[str]:
-    """Names that begin with the text, then names that hold its words, then all others; the best
-    first while they are few.
+    """Names starting with the text, then containing its words, then other matches; best first while
+    few.
     """
     start = listed_name(text.strip())
     begun = connection.execute(
@@ -92,7 +90,7 @@ def _by_words(
 def _by_part(
     connection: sqlite3.Connection, text: str, where: str, values: list[str | int]
 ) -> list[str]:
-    """Inside of words, and what is no word at all."""
+    """Substring search, also for text without words."""
     rows = connection.execute(
         f"SELECT e.key FROM entries e WHERE instr(e.name, ?) {where} ORDER BY e.name, e.id LIMIT"  # noqa: S608
         f" {MOST}",

@@ -1,7 +1,6 @@
-"""Implements `Verdicts` in the catalogue's file; user.jsonl has each before, so that they survive
-any database.
+"""Tables beside the entries: feedback, recipes, small texts.
 
-In: a key, a prompt and whether it was wrong there. Out: all verdicts.
+Feedback and recipes are written to user.jsonl first, so that they survive the database.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _MOST = 5000
 
 
 class FeedbackTable:
-    """`record` puts what was said into user.jsonl and from there into the catalogue."""
+    """Implements `Feedback`; `record` appends to user.jsonl and applies the record."""
 
     def __init__(
         self, database: Database, record: Callable[[str, Mapping[str, Any]], None]
@@ -60,7 +59,7 @@ class FeedbackTable:
 
 
 def apply_feedback(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
-    """One record of user.jsonl."""
+    """Apply one record of user.jsonl."""
     key, prompt, wrong = said.get("key"), said.get("prompt"), said.get("wrong")
     if not isinstance(key, str) or not isinstance(prompt, str) or not isinstance(wrong, bool):
         raise InvalidInput("A verdict names an adapter, a prompt, and whether it was wrong there.")
@@ -78,9 +77,7 @@ def apply_feedback(connection: sqlite3.Connection, said: Mapping[str, Any]) -> N
 
 
 def feedback_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from
-    there again.
-    """
+    """Move all rows into records for a user.jsonl that lacks them; it refills the table."""
     rows = connection.execute("SELECT key, prompt, times FROM verdicts ORDER BY rowid").fetchall()
     connection.execute("DELETE FROM verdicts")
     return [
@@ -93,13 +90,13 @@ _PREFIX = "memory."
 
 
 class MemoryTable:
-    """Implements `Memory` of core; gone with the catalogue, as it should be."""
+    """Implements `Memory`; deleted with the catalogue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def remembered(self, name: str) -> str:
-        """Empty where nothing was."""
+        """The stored text, or an empty one."""
         with self._database.reading() as connection:
             return from_column(read_meta(connection, _PREFIX + name))
 
@@ -116,7 +113,7 @@ Record = Callable[[str, Mapping[str, Any]], None]
 
 
 class RecipeTable:
-    """`record` puts what was said into user.jsonl and from there into the catalogue."""
+    """Implements `Recipes`; `record` appends to user.jsonl and applies the record."""
 
     def __init__(self, database: Database, record: Record) -> None:
         self._database, self._record = database, record
@@ -137,7 +134,7 @@ class RecipeTable:
 
 
 def apply_recipe(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
-    """One record of user.jsonl."""
+    """Apply one record of user.jsonl."""
     forgotten = said.get("forgotten")
     if isinstance(forgotten, str):
         connection.execute("DELETE FROM recipes WHERE name = ?", (to_column(forgotten),))
@@ -152,9 +149,7 @@ def apply_recipe(connection: sqlite3.Connection, said: Mapping[str, Any]) -> Non
 
 
 def recipe_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    """As records, for a user.jsonl that lacks them; the table is empty afterwards, and filled from
-    there again.
-    """
+    """Move all rows into records for a user.jsonl that lacks them; it refills the table."""
     rows = connection.execute("SELECT recipe FROM recipes ORDER BY name").fetchall()
     connection.execute("DELETE FROM recipes")
     return [{"recipe": load(from_column(text))} for (text,) in rows]
@@ -162,9 +157,7 @@ def recipe_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class SideTables:
-    """All of one catalogue; `record` takes what the user said to user.jsonl, and from there into
-    the tables.
-    """
+    """All side tables of one catalogue."""
 
     database: Database
     record: Record

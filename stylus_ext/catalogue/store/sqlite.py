@@ -1,6 +1,4 @@
-"""The catalogue's truth in a data folder: catalogue.sqlite, and user.jsonl from which the user's
-edits survive it.
-"""
+"""The store: catalogue.sqlite, and user.jsonl from which user edits survive it."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ def _column(key: AdapterKey) -> str:
 
 
 class SqliteStore:
-    """Implements `Store`. May be used from several threads; `notes` tell what opening had to do."""
+    """Implements `Store`; thread-safe. `notes` say what opening had to repair."""
 
     def __init__(
         self,
@@ -42,8 +40,8 @@ class SqliteStore:
         holder: Callable[[], str] | None = None,
         vfs: str = "",
     ) -> None:
-        """Waits `wait_s` for a lock; `holder` says who may have it; `vfs` names another of SQLite's
-        file systems.
+        """Wait `wait_s` for a lock; `holder` describes its owner; `vfs` selects SQLite's file
+        system.
         """
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
         self._journal = UserJournal(folder)
@@ -83,9 +81,7 @@ class SqliteStore:
             write_meta(connection, "revision", str(batch.revision))
 
     def _replay(self) -> list[Note]:
-        """Takes from user.jsonl what the catalogue does not know: all of it, when the catalogue is
-        new.
-        """
+        """Apply what user.jsonl has beyond the catalogue; everything if the catalogue is new."""
         with self._database.reading() as connection:
             if not decided.is_behind(connection, self._journal):
                 return []
@@ -99,7 +95,7 @@ class SqliteStore:
         return [*([Note("user_journal_repaired", said)] if torn else []), *caught.notes(torn)]
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """An entry whose key is by now another's alias is written under that first key."""
+        """Write entries; one whose key became an alias is written under the first key."""
         written = list(entries)
         with self._changing() as batch:
             records = [
@@ -206,9 +202,7 @@ class SqliteStore:
                 }
 
     def changes(self, since: int) -> Iterator[Change]:
-        """Read page by page up to today's revision; what changes meanwhile is found after the last
-        one that was given.
-        """
+        """Read pages up to the current revision; later changes come after the last yielded one."""
         upto = self.revision
         with self._database.reading() as connection:
             gone = rows.gone_after(connection, since, upto)
@@ -228,9 +222,7 @@ class SqliteStore:
             since = page[-1][0]
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
-        """The user's edits stay on record, for the day when the adapter comes back; so do its
-        names, which lead to them.
-        """
+        """Delete entries; edits and names stay for when the adapter returns."""
         asked = list(keys)
         with self._changing() as batch:
             for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
@@ -282,7 +274,7 @@ def _firsts(connection: sqlite3.Connection, keys: Iterable[AdapterKey]) -> dict[
 
 
 def _write_one(batch: Batch, entry: Entry) -> dict[str, Any] | None:
-    """The record of its edits, where the entry brings the first ones."""
+    """Write an entry; returns the record of its first edits, if any."""
     connection, asked = batch.connection, _column(entry.key)
     first = aliases.firsts(connection, [asked]).get(asked, asked)
     entry = rows.with_key(entry, entry.key if first == asked else rows.key_of(first))

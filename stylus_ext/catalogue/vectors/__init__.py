@@ -1,6 +1,4 @@
-"""Where the vectors live: Chroma keeps them, a memory-mapped matrix beside it answers the
-searches.
-"""
+"""Vector storage: Chroma holds the vectors, a memory-mapped matrix answers searches."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Chroma as the home of the vectors: one collection per view and embedder, opened when first
-needed.
+"""Chroma storage: one collection per view and embedder, opened on first use.
 
-In: keys, families, fingerprints and our own unit vectors (never Chroma's default embedding
-function, never telemetry). Out: what is kept, page by page; nearest keys by its index. Damage is
-told apart from a server or disk that is in trouble.
+Our own unit vectors only: no default embedding function, no telemetry. Damage is distinguished from
+server or disk trouble.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ starting anew would help.
 
 
 class HomeDamaged(StoreProblem):
-    """The folder is there, but this Chroma cannot read it."""
+    """The folder exists, but this Chroma version cannot read it."""
 
 
 class ChromaHome:
@@ -69,7 +67,7 @@ class ChromaHome:
 
     @property
     def exists(self) -> bool:
-        """Whether there may be something to read, without opening anything."""
+        """Whether there may be data, without opening it."""
         return bool(self._url) or (self._folder / "chroma.sqlite3").exists()
 
     @property
@@ -77,7 +75,7 @@ class ChromaHome:
         return self._client is not None
 
     def looks_damaged(self) -> bool:
-        """The cheap part of the question, for opening: is the file a SQLite database at all?"""
+        """Quick check whether the file is a SQLite database."""
         if self._url or not self._folder.exists():
             return False
         if not self._folder.is_dir():
@@ -96,7 +94,7 @@ class ChromaHome:
             self._client = self._connected() if self._url else self._embedded()
 
     def close(self) -> None:
-        """Frees what its index takes in memory; the next use opens it again."""
+        """Free the index's memory; the next use opens it again."""
         client, self._client = self._client, None
         self._collections = {}
         if client is not None:
@@ -106,7 +104,7 @@ class ChromaHome:
                     session.close()
 
     def move_aside(self) -> Path:
-        """The folder under another name, for whoever can still read it."""
+        """Rename the folder, so that its data is not lost."""
         from chromadb.api.shared_system_client import SharedSystemClient
 
         self.close()
@@ -146,7 +144,7 @@ class ChromaHome:
                 self._collection(view).delete(ids=list(keys[start : start + _PAGE]))
 
     def fetch(self, view: View, keys: Sequence[str]) -> Iterator[tuple[list[Row], Matrix]]:
-        """What is kept of these keys, page by page."""
+        """Yield stored rows and vectors of these keys, page by page."""
         for start in range(0, len(keys), _PAGE):
             with self._translated("read"):
                 page = self._collection(view).get(
@@ -156,7 +154,7 @@ class ChromaHome:
                 yield _rows(page), np.asarray(page["embeddings"], dtype=np.float32)
 
     def listing(self, view: View) -> dict[str, str]:
-        """Fingerprints of all that is kept."""
+        """Fingerprints of all stored vectors."""
         listed: dict[str, str] = {}
         while True:
             with self._translated("read"):
@@ -224,9 +222,7 @@ class ChromaHome:
 
     @contextmanager
     def _translated(self, done: str) -> Iterator[None]:
-        """Chroma's errors as ours. What it raises depends on where it stopped: its own tree, its
-        HTTP client's, ValueError.
-        """
+        """Translate Chroma's errors: its own, its HTTP client's, and ValueError."""
         from chromadb.errors import ChromaError
         from httpx import HTTPError
 
@@ -255,9 +251,7 @@ def _settings() -> Any:
 
 
 def _sessions(client: Any) -> tuple[Any, Any]:
-    """The HTTP sessions of a client, which Chroma gives no timeout and leaves open when the client
-    is closed.
-    """
+    """HTTP sessions of a client; Chroma sets no timeout and does not close them."""
     return client._server._session, client._admin_client._server._session
 
 

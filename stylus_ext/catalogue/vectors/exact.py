@@ -1,6 +1,4 @@
-"""Exact search: one pass over the mapped matrix for all queries, the family's filter before the
-best are taken.
-"""
+"""Exact search: one pass over the mapped matrix for all queries, filtered by family."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ _OUT = np.float32(-3.0)
 def nearest(
     snapshot: Snapshot, queries: Matrix, top: int, families: frozenset[str] | None
 ) -> list[list[tuple[str, float]]]:
-    """For each query the `top` nearest keys with their cosines, best first; equal cosines in the
-    order of keys.
-    """
+    """The `top` nearest keys per query with cosines, best first, ties by key."""
     shut = _shut(snapshot, families)
     most = min(top, len(shut) - int(np.count_nonzero(shut)))
     if most <= 0:
@@ -46,9 +42,7 @@ def nearest(
 def ranked(
     snapshot: Snapshot, query: Matrix, rows: NDArray[np.int64], most: int
 ) -> list[tuple[str, float]]:
-    """The best of these rows by their cosine in double precision, which no order of summing
-    disturbs.
-    """
+    """The best of these rows, by cosines in double precision, independent of summation order."""
     exact = cosines(snapshot.vectors, query[np.newaxis], rows)[0]
     pairs = zip(exact.tolist(), (snapshot.keys[row] for row in rows.tolist()), strict=True)
     best = sorted((-cosine, key) for cosine, key in pairs)[:most]
@@ -56,7 +50,7 @@ def ranked(
 
 
 def cosines(vectors: Matrix, queries: Matrix, rows: NDArray[np.int64]) -> Matrix:
-    """One row a query, one column a row of the matrix; 0 where the row is -1."""
+    """One row per query, one column per matrix row; 0 where the row is -1."""
     out = np.zeros((len(queries), len(rows)), dtype=np.float32)
     wide = queries.astype(np.float64)
     for start in range(0, len(rows), _CHUNK):
@@ -86,9 +80,7 @@ def _scores(vectors: Matrix, queries: Matrix, shut: NDArray[np.bool_]) -> Matrix
 
 
 def _leaders(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
-    """Rows that may be among the `most` best: all whose score is no more than the slack under the
-    last place.
-    """
+    """Rows that may be among the best: scores within the rounding slack of the last place."""
     floor = _floor(scores, most)
     near = np.flatnonzero(scores >= floor - _SLACK)
     if len(near) > most:
@@ -98,9 +90,7 @@ def _leaders(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
 
 
 def _floor(scores: NDArray[np.float32], most: int) -> np.float32:
-    """No higher than the last place: the best of `most` different blocks are at least that good.
-    Saves sorting them all.
-    """
+    """Lower bound of the last place from block maxima; avoids sorting all scores."""
     blocks = len(scores) // _BLOCK
     if blocks < 2 * most:
         return np.float32(_OUT + _SLACK)

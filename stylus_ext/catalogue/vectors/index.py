@@ -1,11 +1,8 @@
-"""The `VectorIndex` that is used: Chroma as the home of the vectors, a matrix file beside it for
-exact search.
+"""The vector index: Chroma stores, a matrix file beside it searches.
 
-Every change is announced in `pending.json`, made in Chroma, made in the matrix, and the
-announcement taken back. One that is found on opening names the keys whose state in Chroma has to be
-carried over: that is how a kill between the two is repaired. Without one, opening reads the matrix
-alone, and Chroma is opened by the first change: then their counts are compared, and each fills what
-the other lost.
+Every change is announced in `pending.json`, made in Chroma, then in the matrix. An announcement
+found on opening names the keys to copy from Chroma again. Otherwise only the matrix is read, and
+the first change compares both.
 """
 
 from __future__ import annotations
@@ -40,7 +37,7 @@ in its memory.
 
 
 class ChromaIndex:
-    """Vectors of one embedder. Searches run beside a writer; writers wait for each other."""
+    """Vectors of one embedder; searches run beside a writer, writers wait for each other."""
 
     def __init__(
         self,
@@ -77,7 +74,7 @@ class ChromaIndex:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What had to be repaired since opening."""
+        """What was repaired since opening."""
         return tuple(self._notes)
 
     @property
@@ -85,9 +82,7 @@ class ChromaIndex:
         return self._mark
 
     def set_mark(self, mark: str) -> None:
-        """Also the end of a round of writing: a big index of Chroma's then leaves the memory, where
-        no search uses it.
-        """
+        """Store the catalogue state after writing; a large Chroma index is unloaded then."""
         with self._lock:
             write_json(self._marked, {"mark": mark})
             self._mark = mark
@@ -194,9 +189,7 @@ class ChromaIndex:
     def _roughly(
         self, view: View, queries: Matrix, top: int, families: frozenset[str] | None
     ) -> list[list[tuple[str, float]]]:
-        """Chroma's index finds, the matrix ranks. Where Chroma cannot be asked, the matrix finds
-        too, only slower.
-        """
+        """Search by Chroma's index, ranked by the matrix; by the matrix alone if Chroma fails."""
         rows = self._rows[view]
         try:
             with self._lock:
@@ -238,7 +231,7 @@ class ChromaIndex:
             )
 
     def _settle(self) -> None:
-        """Chroma open, and the matrix in step with it."""
+        """Open Chroma and bring the matrix in step with it."""
         if self._settled:
             return
         try:
@@ -257,7 +250,7 @@ class ChromaIndex:
                 self._fill_gaps(view)
 
     def _carry_over(self, view: View, keys: Sequence[str]) -> None:
-        """These keys' state in Chroma into the matrix, whatever the matrix has of them."""
+        """Copy the state of these keys from Chroma into the matrix."""
         missing = set(keys)
         for rows, vectors in self._home.fetch(view, keys):
             self._rows[view].append(rows, vectors)

@@ -1,10 +1,7 @@
-"""One view's vectors as an append-only file of float32 rows, with a log that says whose row each
-is.
+"""One view's vectors: an append-only float32 file and a log that assigns rows to keys.
 
-In: keys, families, fingerprints and unit vectors. Out: a snapshot to search, over the memory-mapped
-file. A batch counts from the moment its line of the log is whole; rows beyond that are as if never
-written. A mapped file is only ever appended to; compaction writes the next generation and turns a
-pointer to it (Windows cannot replace a file that is mapped).
+A batch is valid once its log line is complete. Mapped files only grow; compaction writes a new
+generation and switches a pointer, since Windows cannot replace a mapped file.
 """
 
 from __future__ import annotations
@@ -38,7 +35,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """None when there is no such file, or none that makes sense: whoever asks then starts anew."""
+    """Read a JSON object; None if missing or invalid."""
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -50,9 +47,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def discard(path: Path) -> None:
-    """Deletes a file that nothing needs; one that a reader on Windows still has mapped is swept on
-    a later opening.
-    """
+    """Delete an unneeded file; one still mapped on Windows is deleted on a later opening."""
     try:
         path.unlink(missing_ok=True)
     except PermissionError:
@@ -76,7 +71,7 @@ class RowLog:
             self.append(batch)
 
     def read(self) -> Iterator[Batch]:
-        """All whole batches; what a killed writer left behind them is cut off."""
+        """Yield complete batches and truncate what a killed writer left."""
         log = self._path.read_bytes()
         for line in log.splitlines(keepends=True):
             batch = _checked(line)
@@ -119,9 +114,7 @@ _FEW = 1000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a search sees, whatever is written meanwhile: `vectors` counts; the others may already
-    hold more.
-    """
+    """A consistent state for searches, unaffected by later writes."""
 
     vectors: Matrix
     keys: Sequence[str]
@@ -132,7 +125,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Whose row, without the vector."""
+    """Owner, family and fingerprint of a row."""
 
     key: str
     family: str
@@ -140,7 +133,7 @@ class Row:
 
 
 class Rows:
-    """The rows of one view. One writer at a time; any number of readers."""
+    """The rows of one view: one writer, any number of readers."""
 
     _vectors: Matrix
 
@@ -166,14 +159,14 @@ class Rows:
             return Snapshot(self._vectors, self._keys, self._families, self._alive, self._codes)
 
     def locate(self, keys: Sequence[str]) -> tuple[Matrix, NDArray[np.int64]]:
-        """The vectors, and the row of each key in them, -1 for a key that has none."""
+        """The matrix and the row of each key, -1 if absent."""
         with self._lock:
             return self._vectors, np.array(
                 [self._row_of.get(key, -1) for key in keys], dtype=np.int64
             )
 
     def held(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that have a row."""
+        """Keys that have a row."""
         with self._lock:
             return [key for key in keys if key in self._row_of]
 
@@ -182,9 +175,7 @@ class Rows:
             return {key: self._prints[row] for key, row in self._row_of.items()}
 
     def batches(self, keys: Sequence[str]) -> Iterator[tuple[list[Row], Matrix]]:
-        """These keys' rows with their vectors, some thousands at a time; keys without a row are
-        left out.
-        """
+        """Yield rows with vectors of these keys in batches; keys without a row are left out."""
         with self._lock:
             names = list(self._codes)
             rows = [self._row_of[key] for key in keys if key in self._row_of]
@@ -229,9 +220,7 @@ class Rows:
         self._compact_if_worth_it()
 
     def compact(self) -> None:
-        """The next generation: only the living, by key. Until the pointer turns, the present one
-        stays what counts.
-        """
+        """Write a new generation with live rows by key, then switch the pointer."""
         number, rows = self._generation + 1, self._begin(self._generation + 1, sorted(self._row_of))
         with self._lock:
             self._clear(number)
@@ -258,9 +247,7 @@ class Rows:
         self._vectors = np.empty((0, self._dimensions), dtype=np.float32)
 
     def _begin(self, generation: int, keys: Sequence[str]) -> int:
-        """Writes the files of a generation with these keys' present rows, then turns the pointer to
-        it.
-        """
+        """Write a generation with the rows of these keys, then switch the pointer."""
         held: list[Row] = []
         with self._file(generation, "vectors").open("wb") as out:
             for rows, vectors in self.batches(keys):
@@ -290,7 +277,7 @@ class Rows:
         return whole
 
     def _apply(self, batches: Iterable[Batch]) -> None:
-        """New arrays, never changed ones: a snapshot that somebody holds stays as it is."""
+        """Build new arrays, so that existing snapshots stay unchanged."""
         codes: list[int] = []
         for batch in batches:
             for key in batch.get("gone", ()):

@@ -1,8 +1,6 @@
-"""A `VectorIndex` with vectors that somebody else made beside its own: mapped from a file of their
-own, not in Chroma.
+"""Index wrappers: one for imported vectors, one for an index of unknown vector length.
 
-One lent row serves every view of its entry until the encoder makes a vector of that view; from then
-on that one counts.
+An imported row serves every view of its entry until the encoder makes that view's own vector.
 """
 
 from __future__ import annotations
@@ -25,9 +23,7 @@ from stylus_ext.core.ports import Hit, Matrix, VectorItem
 
 
 class LateIndex:
-    """`known` says the length without asking anybody, 0 as long as it is unknown; then `make` opens
-    the real one.
-    """
+    """Opens the index with `make` once `known` returns the vector length (0: unknown)."""
 
     def __init__(self, known: Callable[[], int], make: Callable[[], ChromaIndex]) -> None:
         self._known = known
@@ -55,7 +51,7 @@ class LateIndex:
         return {} if index is None else index.fingerprints(view)
 
     def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
-        """There are vectors, so their length is known."""
+        """Write vectors; their length is known now."""
         index = self._now()
         if index is not None:
             index.write(items, vectors)
@@ -94,7 +90,7 @@ class LateIndex:
 
 
 def remembered_dimensions(folder: Path, embedder: str) -> int:
-    """How long the vectors of this encoder were when it last answered; 0 where none are kept."""
+    """Stored vector length of this encoder; 0 if none."""
     for place in sorted(folder.glob("*/about.json")):
         about = read_json(place) or {}
         length = about.get("dimensions")
@@ -153,9 +149,7 @@ class LentIndex:
                 hidden.difference_update(str(item.key) for item in items)
 
     def lent(self) -> dict[AdapterKey, tuple[str, ...]]:
-        """Whose vectors were lent, and what the encoder's own would have been made from, view by
-        view.
-        """
+        """Keys with imported vectors, and per view the fingerprint of the encoder's own."""
         return {AdapterKey.parse(key): prints for key, prints in self._prints().items()}
 
     def fingerprints(self, view: View) -> Mapping[AdapterKey, str]:
@@ -214,23 +208,21 @@ class LentIndex:
         return found
 
     def _fits(self, queries: Matrix) -> bool:
-        """An encoder that never answered gives questions without a direction, and without its
-        length.
-        """
+        """False for queries of another length, as from an encoder that never answered."""
         return queries.ndim > 1 and queries.shape[1] == self._dimensions
 
     def _prints(self) -> dict[str, tuple[str, ...]]:
         return {key: tuple(said.split(_PARTED)) for key, said in self._rows.fingerprints().items()}
 
     def _covered(self, view: View) -> set[str]:
-        """Lent ones of which the encoder has made its own meanwhile."""
+        """Imported keys that have the encoder's own vector by now."""
         if not len(self._rows):
             return set()
         own = {str(key) for key in self._own.fingerprints(view)}
         return own & set(self._rows.fingerprints())
 
     def _seen(self, view: View) -> Snapshot:
-        """Without those whose own vector counts."""
+        """Rows without those replaced by own vectors."""
         snapshot = self._rows.snapshot()
         with self._lock:
             hidden = list(self._hidden[view])
