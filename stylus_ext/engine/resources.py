@@ -15,7 +15,7 @@ from pathlib import Path
 from stylus_ext.catalogue.embedders.local import SentenceTransformerEmbedder, model_files
 from stylus_ext.catalogue.refine.text import plain_lines
 from stylus_ext.catalogue.sources.civitai import CivitaiClient, download_refusal, offer_of
-from stylus_ext.catalogue.sources.hugging_face import Hub, HubSource
+from stylus_ext.catalogue.sources.hugging_face import HubClient, HubSource
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL
 from stylus_ext.catalogue.vectors import ChromaIndex, LateIndex, LentIndex
 from stylus_ext.core.card import AdapterCard, AdapterKey
@@ -209,7 +209,7 @@ class DownloadService:
             )
             yield FromWhereItIs(
                 over(civitai, http),
-                over(HubSource(Hub(hub, self.hub.url, has_key=self.hub.has_key())), hub),
+                over(HubSource(HubClient(hub, self.hub.url, has_key=self.hub.has_key())), hub),
             )
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from stylus_ext.catalogue.identify import IdentifiedFiles, IdentifyFiles
 from stylus_ext.catalogue.refresh import Ingest
 from stylus_ext.catalogue.sources.civitai import CIVITAI_KEY, CivitaiCatalogue, CivitaiClient
-from stylus_ext.catalogue.sources.hugging_face import HUB_KEY, Hub, HubCatalogue
+from stylus_ext.catalogue.sources.hugging_face import HUB_KEY, HubCatalogue, HubClient
 from stylus_ext.catalogue.sources.local.scan import digests_of
 from stylus_ext.catalogue.sync import SyncCatalogue, Synced
 from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem, StylusError
@@ -142,7 +142,7 @@ class CivitaiAccess(Access):
 
     def account(self) -> str:
         with self.http() as http:
-            return CivitaiClient(http, self.key_url).me(lambda: None)
+            return CivitaiClient(http, self.key_url).user_name(lambda: None)
 
 
 def _tensors(path: str, progress: Progress) -> str:
@@ -171,9 +171,9 @@ class HuggingFaceAccess(Access):
         return HUB_KEY
 
     @contextmanager
-    def service(self) -> Iterator[Hub]:
+    def service(self) -> Iterator[HubClient]:
         with self.http() as http:
-            yield Hub(http, self.url, has_key=self.has_key())
+            yield HubClient(http, self.url, has_key=self.has_key())
 
     def sync(
         self, shop: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
@@ -183,7 +183,7 @@ class HuggingFaceAccess(Access):
 
     def account(self) -> str:
         with self.service() as hub:
-            return hub.me(lambda: None)
+            return hub.user_name(lambda: None)
 
 
 class KeyHolder(Protocol):

@@ -45,7 +45,7 @@ def process(
 ) -> subprocess.Popen[str]:
     words = [civitai.api, str(bench.root), str(data or bench.data), *map(str, versions)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.backends.download.one_process", *words],
+        [sys.executable, "-m", "tests.downloads.one_process", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -477,8 +477,9 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
                 source=CivitaiSource(CivitaiClient(http, civitai.api), has_key=False),
                 receiver=replace(bench.downloader.receiver, http=http),
             )
-            with pytest.raises(StylusError, match="only to people with an account"):
+            with pytest.raises(NotFetched) as caught:
                 downloader.fetch(bench.card(), Stopping(60))
+            assert caught.value.code == "key_needed"
             assert len(civitai.asked("/api/download/models/11")) == 1
             civitai.rules.clear()
             assert downloader.fetch(bench.card(), Stopping(60)).new, "some may be had without one"

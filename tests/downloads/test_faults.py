@@ -250,7 +250,7 @@ CASES = (
         before=lambda bench: bench.civitai.models.clear(),
         said="does not have version 11",
     ),
-    Case("too many", before=rule("limit"), said="no more downloads for now"),
+    Case("too many", before=rule("limit"), said="too many requests"),
     Case("blacklisted", before=rule("blacklist"), said="forbids"),
     Case("not in this region", (Fault(API, status=451, times=-1),), "region"),
     Case("429 with Retry-After", (Fault(API, status=429, headers={"Retry-After": "1"}),)),
@@ -260,7 +260,7 @@ CASES = (
         "in 60 min",
     ),
     Case("429 without Retry-After", (Fault(API, status=429, times=2),)),
-    Case("500 for ever", (Fault(API, status=500, times=-1),), "has trouble just now"),
+    Case("500 for ever", (Fault(API, status=500, times=-1),), "has a problem"),
     Case(
         "the API answers with a page",
         (Fault(MINI, status=200, body=PAGE, times=-1),),

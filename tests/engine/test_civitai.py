@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai.client import KeyRefused
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.services import CivitaiAccess
 from stylus_ext.net import free
@@ -42,16 +42,18 @@ def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: 
     assert access.account() == "somebody"
     assert access.drop_key()
     assert not access.has_key()
-    with pytest.raises(KeyRefused):
+    with pytest.raises(NotFetched) as caught:
         access.account()
+    assert caught.value.code == "key_refused"
 
 
 def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_path: Path) -> None:
     access_to(tmp_path, "http://127.0.0.1:1").enter_key(SECRET)
     elsewhere = access_to(tmp_path, service.api)
     assert not elsewhere.has_key()
-    with pytest.raises(KeyRefused):
+    with pytest.raises(NotFetched) as caught:
         elsewhere.account()
+    assert caught.value.code == "key_refused"
     assert SECRET not in str(service.seen[0])
 
 

@@ -120,7 +120,7 @@ def test_trouble_is_a_sentence_of_the_job(link: EngineLink, service: CivitaiServ
     service.faults.add(Fault("/models$", status=403, body="<html>", times=-1))
     failed = job(link, "sync")
     assert failed["state"] == "failed"
-    assert "Civitai forbids this" in failed["error"]
+    assert "Civitai forbids" in failed["error"]
 
 
 def test_the_status_says_what_commands_would_send(

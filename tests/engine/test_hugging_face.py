@@ -14,7 +14,8 @@ import pytest
 
 from stylus_ext.catalogue.sync import Synced
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.errors import Cancelled, StylusError
+from stylus_ext.core.errors import Cancelled
+from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.sources import Wanted
@@ -164,8 +165,9 @@ def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
     ).fetched
     assert "the-right-key" not in "".join(map(str, house.hub.seen))
     assert hub.drop_key()
-    with pytest.raises(StylusError, match="with an account"):
+    with pytest.raises(NotFetched) as caught:
         hub.account()
+    assert caught.value.code == "key_needed"
 
 
 def test_a_key_of_the_environment_is_for_the_hub_itself(

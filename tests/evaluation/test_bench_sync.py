@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai.cards import Sieve, versions_of
+from stylus_ext.catalogue.sources.civitai.cards import CardFilter, cards_of_model
 from stylus_ext.cli import main
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Unavailable
@@ -24,7 +24,7 @@ from tests.fakes import Watch
 
 def test_its_models_make_the_cards_that_they_were_made_from() -> None:
     for place, card in enumerate(invented.cards(20, seed=21), 1):
-        (made,) = versions_of(catalogue_server.as_model(place, card), Sieve(NOW))
+        (made,) = cards_of_model(catalogue_server.as_model(place, card), CardFilter(NOW))
         assert isinstance(made, AdapterCard)
         assert (made.name, made.base_model, made.triggers, made.downloads) == (
             card.name,

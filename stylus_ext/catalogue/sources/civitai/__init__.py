@@ -1,6 +1,4 @@
-"""Civitai: searches, hashes and version ids go in; cards, offers of files and sentences for its
-refusals come out.
-"""
+"""Civitai as a source: its API, cards and offers of files."""
 
 from __future__ import annotations
 
@@ -9,8 +7,8 @@ from stylus_ext.catalogue.sources.civitai.client import CIVITAI_KEY, CivitaiClie
 
 __all__ = [
     "CIVITAI_KEY",
-    "CivitaiClient",
     "CivitaiCatalogue",
+    "CivitaiClient",
     "CivitaiOffer",
     "download_refusal",
     "offer_of",

@@ -1,6 +1,4 @@
-"""`RemoteCatalogue` over Civitai: what is wanted goes in, pages of cards come out, and cards of
-files by their hashes.
-"""
+"""Civitai as a remote catalogue: pages of cards, cards of files by hash, and offers of files."""
 
 from __future__ import annotations
 
@@ -13,46 +11,42 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from stylus_ext.catalogue.sources.civitai.cards import (
-    Sieve,
-    banned,
+    CardFilter,
+    add_examples,
+    banned_versions,
     card_of,
-    versions_of,
-    with_examples,
+    cards_of_model,
 )
 from stylus_ext.catalogue.sources.civitai.client import (
-    MOST_HASHES,
-    MOST_HASHES_FOR_IDS,
-    MOST_ON_A_PAGE,
+    MAX_HASHES,
+    MAX_HASHES_FOR_IDS,
+    MAX_PAGE,
     TYPES,
     CivitaiClient,
-    CivitaiNotFound,
-    CivitaiUnavailable,
-    NotGiven,
 )
 from stylus_ext.catalogue.sources.civitai.versions import (
+    EMPTY_HASH,
     NOT_A_LORA,
-    NOTHING_HASHED,
     SAFETENSORS,
-    OfferedFile,
-    chosen,
-    early_until,
+    bytes_of_kib,
+    choose_file,
+    early_access_end,
     has_tensors,
-    in_bytes,
-    moment,
+    parse_time,
 )
+from stylus_ext.catalogue.sources.common import Json, SourceNotFound, SourceUnavailable
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
 from stylus_ext.net import BadAnswer
 from stylus_ext.net.values import digest, identity, name, rows, table, text
 
 logger = logging.getLogger(__name__)
 
-
-_ON_A_PAGE_WITH_EXAMPLES = 10
-"""So that a kill costs few requests."""
+_PAGE_WITH_EXAMPLES = 10
+"""Small, so that a killed crawl repeats few requests."""
 _PICTURES = 20
-Json = Mapping[str, object]
 _T = TypeVar("_T")
 
 
@@ -61,6 +55,8 @@ def _now() -> datetime:
 
 
 class CivitaiCatalogue:
+    """Implements `RemoteCatalogue`."""
+
     name = "Civitai"
 
     def __init__(self, civitai: CivitaiClient, now: Callable[[], datetime] = _now) -> None:
@@ -68,29 +64,27 @@ class CivitaiCatalogue:
         self._now = now
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:
-        """Base models in Civitai's own spelling; its list is asked for, since it grows."""
+        """Base models in Civitai's spelling; its list grows, so it is requested each time."""
         if not wanted.base_models:
             return wanted
         try:
             known = {one.casefold(): one for one in self._civitai.base_models(check)}
-        except CivitaiNotFound:  # a mirror that has no such list
+        except SourceNotFound:  # some mirrors have no such list
             known = {}
         if not known:
             return wanted
-        return replace(
-            wanted,
-            base_models=tuple(dict.fromkeys(_spelled(one, known) for one in wanted.base_models)),
-        )
+        spelled = dict.fromkeys(_spell_base_model(one, known) for one in wanted.base_models)
+        return replace(wanted, base_models=tuple(spelled))
 
     def page(
         self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
     ) -> CataloguePage:
         found = self._civitai.models(_params(wanted, left), cursor, check)
-        sieve = Sieve(self._now(), wanted.nsfw, wanted.base_models)
+        card_filter = CardFilter(self._now(), wanted.nsfw, wanted.base_models)
         cards: list[AdapterCard] = []
         skipped: Counter[str] = Counter()
         for model in found.items[:left]:
-            for one in versions_of(model, sieve):
+            for one in cards_of_model(model, card_filter):
                 if isinstance(one, AdapterCard):
                     cards.append(self._with_examples(one, check) if wanted.examples else one)
                 else:
@@ -101,96 +95,85 @@ class CivitaiCatalogue:
             models=len(found.items[:left]),
             skipped=dict(skipped),
             cursor=found.cursor,
-            banned=tuple(key for model in found.items for key in banned(model)),
-            newest=max((_published(model, sieve.now) for model in found.items), default=""),
-            in_order=not wanted.query,  # what a search finds, Civitai sorts within each page alone
+            banned=tuple(key for model in found.items for key in banned_versions(model)),
+            newest=max((_newest(model, card_filter.now) for model in found.items), default=""),
+            in_order=not wanted.query,  # Civitai sorts search results within each page only
         )
 
     def identify(self, sha256s: Sequence[str], check: Check) -> Identified:
         known: dict[str, int] = {}
-        for some in _parts(sha256s, MOST_HASHES_FOR_IDS):
-            known.update(self._ids(some, check))
-        wanted = [one for one in sha256s if one in known]
-        recognised: set[str] = set()
-        cards: dict[str, AdapterCard] = {}
-        skipped: Counter[str] = Counter()
-        for some in _parts(wanted, MOST_HASHES):
-            versions = self._civitai.versions_by_hash(some, check)
-            models = self._models([identity(version.get("modelId")) for version in versions], check)
-            for sha256, version in _paired(some, versions):
-                recognised.add(sha256)
-                one = card_of(
-                    models.get(identity(version.get("modelId")), _own_model(version)),
-                    version,
-                    Sieve(self._now(), own=True),
-                    sha256,
-                )
-                if isinstance(one, AdapterCard):
-                    cards[sha256] = self._with_examples(one, check)
-                else:
-                    skipped[one] += 1
-        return Identified(tuple(cards.values()), dict(skipped), frozenset(recognised))
+        for batch in _batches(sha256s, MAX_HASHES_FOR_IDS):
+            try:
+                known.update(self._civitai.ids_by_hash(batch, check))
+            except SourceNotFound:  # some mirrors do not have this path
+                known.update(dict.fromkeys(batch, 0))
+        parts = []
+        for batch in _batches([one for one in sha256s if one in known], MAX_HASHES):
+            by_hash = {
+                digest(table(table(file).get("hashes")).get("SHA256")): version
+                for version in self._civitai.versions_by_hash(batch, check)
+                for file in rows(version.get("files"))
+            }
+            found = {one: by_hash[one] for one in batch if one in by_hash}
+            parts.append(self._identified(found, {}, check))
+        return Identified(
+            tuple(card for part in parts for card in part.cards),
+            sum((Counter(part.skipped) for part in parts), Counter()),
+            frozenset().union(*(part.recognised for part in parts)),
+        )
 
     def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:
-        versions: dict[str, Json] = {}
+        found: dict[str, Json] = {}
         for sha256, short in auto_v3s.items():
-            found = (
-                self._civitai.version_by_hash(short, check)
-                if short and short != NOTHING_HASHED
-                else None
-            )
-            if found is not None and has_tensors(found, short):
-                versions[sha256] = found
+            if short and short != EMPTY_HASH:
+                version = self._civitai.version_by_hash(short, check)
+                if version is not None and has_tensors(version, short):
+                    found[sha256] = version
+        return self._identified(found, auto_v3s, check)
+
+    def _identified(
+        self, versions: Mapping[str, Json], auto_v3s: Mapping[str, str], check: Check
+    ) -> Identified:
+        """Cards of the versions, by the hash of the user's own file."""
         models = self._models(
             [identity(version.get("modelId")) for version in versions.values()], check
         )
+        card_filter = CardFilter(self._now(), owned=True)
         cards: list[AdapterCard] = []
         skipped: Counter[str] = Counter()
         for sha256, version in versions.items():
-            model = models.get(identity(version.get("modelId")), _own_model(version))
-            one = card_of(model, version, Sieve(self._now(), own=True), sha256, auto_v3s[sha256])
+            model = models.get(identity(version.get("modelId")), _model_in(version))
+            one = card_of(model, version, card_filter, sha256, auto_v3s.get(sha256, ""))
             if isinstance(one, AdapterCard):
                 cards.append(self._with_examples(one, check))
             else:
                 skipped[one] += 1
         return Identified(tuple(cards), dict(skipped), frozenset(versions))
 
-    def _ids(self, sha256s: Sequence[str], check: Check) -> dict[str, int]:
-        try:
-            return self._civitai.ids_by_hash(sha256s, check)
-        except CivitaiNotFound:  # a mirror that does not have this path
-            return dict.fromkeys(sha256s, 0)
-
     def _models(self, ids: Sequence[int | None], check: Check) -> dict[int | None, Json]:
-        """With what versions do not say of them: tags, creator, description. Those that are not
-        listed have been taken away.
-        """
+        """The models by id, for their tags, creator and description. Removed ones are missing."""
         wanted = sorted({one for one in ids if one is not None})
-        found = [
-            model
-            for some in _parts(wanted, MOST_ON_A_PAGE)
-            for model in self._civitai.models_by_id(some, check)
-        ]
-        return {identity(model.get("id")): model for model in found}
+        return {
+            identity(model.get("id")): model
+            for batch in _batches(wanted, MAX_PAGE)
+            for model in self._civitai.models_by_id(batch, check)
+        }
 
     def _with_examples(self, card: AdapterCard, check: Check) -> AdapterCard:
-        """Without them where they are not given: a card is worth having all the same, and one
-        version's trouble stops no crawl.
-        """
+        """The card with examples, if Civitai gives them: no single version stops a crawl."""
         try:
-            return with_examples(
-                card, self._civitai.pictures(int(card.key.value), _PICTURES, check)
-            )
-        except (NotGiven, CivitaiUnavailable, InvalidInput, BadAnswer) as refused:
-            logger.info("no example pictures of %s: %s", card.key, refused)
+            pictures = self._civitai.pictures(int(card.key.value), _PICTURES, check)
+            return add_examples(card, pictures)
+        except (NotFetched, SourceUnavailable, InvalidInput, BadAnswer) as error:
+            logger.info("no example pictures of %s: %s", card.key, error)
             return card
 
 
 def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
-    most = _ON_A_PAGE_WITH_EXAMPLES if wanted.examples else MOST_ON_A_PAGE
+    size = _PAGE_WITH_EXAMPLES if wanted.examples else MAX_PAGE
     params: dict[str, str | Sequence[str]] = {
         "types": TYPES,
-        "limit": str(most if left is None else min(most, left)),
+        "limit": str(size if left is None else min(size, left)),
         "sort": "Most Downloaded" if wanted.top else "Newest",
         "nsfw": "true" if wanted.nsfw else "false",
     }
@@ -205,7 +188,7 @@ def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
     return params
 
 
-def _spelled(stated: str, known: Mapping[str, str]) -> str:
+def _spell_base_model(stated: str, known: Mapping[str, str]) -> str:
     found = known.get(stated.casefold())
     if found is not None:
         return found
@@ -216,44 +199,34 @@ def _spelled(stated: str, known: Mapping[str, str]) -> str:
     )
 
 
-def _published(model: Json, now: datetime) -> str:
-    """What is said to come out in the future would end every later crawl at its first page."""
-    stated = (
+def _newest(model: Json, now: datetime) -> str:
+    """When its newest version was published. Later crawls end at this time, so none in the future
+    counts."""
+    times = (
         text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions"))
     )
     return max(
-        (one for one in stated if (out := moment(one)) is not None and out <= now), default=""
+        (one for one in times if (time := parse_time(one)) is not None and time <= now), default=""
     )
 
 
-def _own_model(version: Json) -> Json:
-    """What a version says of its model."""
+def _model_in(version: Json) -> Json:
+    """What a version states about its model."""
     return {"type": NOT_A_LORA, **table(version.get("model")), "id": version.get("modelId")}
 
 
-def _paired(sha256s: Sequence[str], versions: Sequence[Json]) -> Iterator[tuple[str, Json]]:
-    """Each hash with the version that has such a file; the answer comes in any order and may leave
-    some out.
-    """
-    of = {
-        digest(table(table(file).get("hashes")).get("SHA256")): version
-        for version in versions
-        for file in rows(version.get("files"))
-    }
-    yield from ((one, of[one]) for one in sha256s if one in of)
-
-
-def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 @dataclass(frozen=True, slots=True)
 class CivitaiOffer:
-    """`sha256` is empty where Civitai has none; `scanned` is true where both scanners said Success,
-    false where one did not,
+    """A file as Civitai offers it now.
 
-    None where they said nothing. `url` leads to the file, with the key if `needs_key`.
+    `sha256` is empty if Civitai states none. `scanned` is True if all scanners said Success, False
+    if one did not, None if they said nothing. `stated` is the version in Civitai's JSON, if it was
+    requested.
     """
 
     version_id: int
@@ -264,46 +237,37 @@ class CivitaiOffer:
     needs_key: bool
     early_until: datetime | None
     url: str
-    stated: Mapping[str, object] = field(default_factory=dict)
-    """The version as Civitai's API has it, where it was asked for."""
+    stated: Json = field(default_factory=dict)
 
 
 def offer_of(
     civitai: CivitaiClient, version_id: int, now: datetime, check: Check, *, scans: bool = True
 ) -> CivitaiOffer:
-    """`mini` says most of it; the scans are asked for apart, unless the caller knows them."""
-    mini = _mini(civitai, version_id, check)
-    whole: Mapping[str, object] = civitai.version(version_id, check) if scans or not mini else {}
-    # mini speaks of the primary file, which may be a pickle that has its safetensors beside it
-    other = (
-        name(mini.get("format")).casefold() not in ("", *SAFETENSORS) and chosen(whole) is not None
+    """The offer of a version; `scans` requests the version itself, which has the scan results."""
+    try:
+        facts = civitai.download_facts(version_id, check)
+    except SourceNotFound:  # a mirror without this path; a missing version fails below
+        facts = {}
+    version: Json = civitai.version(version_id, check) if scans or not facts else {}
+    # the facts are of the primary file, which may be a pickle beside a safetensors file
+    is_other_file = (
+        name(facts.get("format")).casefold() not in ("", *SAFETENSORS)
+        and choose_file(version) is not None
     )
-    said: Mapping[str, object] = {} if other else mini
-    file = chosen(whole, digest(table(said.get("hashes")).get("SHA256")))
+    stated: Json = {} if is_other_file else facts
+    sha256 = digest(table(stated.get("hashes")).get("SHA256"))
+    file = choose_file(version, sha256)
+    scanned = None
+    if file is not None and file.scans:
+        scanned = all(scan.casefold() == "success" for scan in file.scans)
     return CivitaiOffer(
         version_id=version_id,
-        file=name(said.get("fileName")) or (file.name if file else ""),
-        size=in_bytes(said.get("size")) or (file.size if file else 0),
-        sha256=digest(table(said.get("hashes")).get("SHA256")) or (file.sha256 if file else ""),
-        scanned=_scanned(file, whole),
-        needs_key=mini.get("requireAuth") is True,
-        early_until=early_until(mini, now) or early_until(whole, now),
-        url=civitai.download_url(version_id, safetensors=other),
-        stated=whole,
+        file=name(stated.get("fileName")) or (file.name if file else ""),
+        size=bytes_of_kib(stated.get("size")) or (file.size if file else 0),
+        sha256=sha256 or (file.sha256 if file else ""),
+        scanned=scanned,
+        needs_key=facts.get("requireAuth") is True,
+        early_until=early_access_end(facts, now) or early_access_end(version, now),
+        url=civitai.download_url(version_id, safetensors=is_other_file),
+        stated=version,
     )
-
-
-def _mini(civitai: CivitaiClient, version_id: int, check: Check) -> Mapping[str, object]:
-    """Empty at a mirror that does not have this path; what the version itself is not there for is
-    told by asking for that.
-    """
-    try:
-        return civitai.mini(version_id, check)
-    except CivitaiNotFound:
-        return {}
-
-
-def _scanned(file: OfferedFile | None, whole: Mapping[str, object]) -> bool | None:
-    if file is None or not rows(whole.get("files")) or not file.scans:
-        return None
-    return all(said.casefold() == "success" for said in file.scans)

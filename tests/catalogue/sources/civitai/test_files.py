@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai.versions import NOTHING_HASHED, chosen
+from stylus_ext.catalogue.sources.civitai.versions import EMPTY_HASH, choose_file
 from tests.civitai_service.shapes import a_file, a_version, hashes_of
 
 BODY = b"x" * 2048
@@ -15,7 +15,7 @@ def version(*files: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_file_is_read_with_its_hash_in_lower_case() -> None:
-    found = chosen(version(a_file(1, "rain.safetensors", BODY)))
+    found = choose_file(version(a_file(1, "rain.safetensors", BODY)))
     assert found is not None
     assert (found.name, found.size, found.scans, found.dangerous) == (
         "rain.safetensors",
@@ -33,14 +33,14 @@ def test_the_primary_one_counts_not_the_first() -> None:
         for name, value in a_file(1, "training.safetensors").items()
         if name != "primary"
     }
-    found = chosen(version(first, a_file(1, "main.safetensors")))
+    found = choose_file(version(first, a_file(1, "main.safetensors")))
     assert found is not None
     assert found.name == "main.safetensors"
 
 
 def test_the_one_with_the_hash_counts_before_the_primary_one() -> None:
     other = {**a_file(1, "pruned.safetensors", BODY, type="Pruned Model"), "primary": None}
-    found = chosen(
+    found = choose_file(
         version(a_file(1, "main.safetensors"), other), str(hashes_of(BODY)["SHA256"]).lower()
     )
     assert found is not None
@@ -66,25 +66,25 @@ def test_the_one_with_the_hash_counts_before_the_primary_one() -> None:
     ids=str,
 )
 def test_what_is_no_lora_of_safetensors_is_none(changes: dict[str, Any]) -> None:
-    assert chosen(version({**a_file(1), **changes})) is None
+    assert choose_file(version({**a_file(1), **changes})) is None
 
 
 @pytest.mark.parametrize("files", [None, [], {}, "x", [None, 5, "x", []]])
 def test_files_may_be_missing(files: Any) -> None:
-    assert chosen({"files": files}) is None
+    assert choose_file({"files": files}) is None
 
 
 @pytest.mark.parametrize(
     "hashes", [{}, None, [], {"SHA256": None}, {"SHA256": "ABC"}, {"SHA256": 5}]
 )
 def test_hashes_may_be_missing(hashes: Any) -> None:
-    found = chosen(version({**a_file(1), "hashes": hashes}))
+    found = choose_file(version({**a_file(1), "hashes": hashes}))
     assert found is not None
     assert (found.sha256, found.auto_v3) == ("", "")
 
 
 def test_the_hash_of_nothing_is_none() -> None:
-    found = chosen(version({**a_file(1), "hashes": {"AutoV3": NOTHING_HASHED.upper()}}))
+    found = choose_file(version({**a_file(1), "hashes": {"AutoV3": EMPTY_HASH.upper()}}))
     assert found is not None
     assert found.auto_v3 == ""
 
@@ -102,7 +102,7 @@ def test_the_hash_of_nothing_is_none() -> None:
     ],
 )
 def test_sizes_are_fractions_of_kilobytes(size: Any, read: int) -> None:
-    found = chosen(version({**a_file(1), "sizeKB": size}))
+    found = choose_file(version({**a_file(1), "sizeKB": size}))
     assert found is not None
     assert found.size == read
 
@@ -112,7 +112,7 @@ def test_sizes_are_fractions_of_kilobytes(size: Any, read: int) -> None:
     [("Danger", "Success", True), ("Success", "danger", True), ("Pending", "Error", False)],
 )
 def test_scanners_are_heard(pickle: str, virus: str, dangerous: bool) -> None:
-    found = chosen(version(a_file(1, pickleScanResult=pickle, virusScanResult=virus)))
+    found = choose_file(version(a_file(1, pickleScanResult=pickle, virusScanResult=virus)))
     assert found is not None
     assert found.dangerous is dangerous
     assert found.scans == (pickle, virus)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.civitai.versions import is_unsafe, unsafe_model, unsafe_picture
+from stylus_ext.catalogue.sources.civitai.versions import is_nsfw, is_nsfw_model, is_nsfw_picture
 
 
 @pytest.mark.parametrize(
     "value", [False, None, 0, 1, 2, 3, "None", "Soft", "none", "false", "", "1", 3.0, [], {}]
 )
 def test_what_is_safe_or_says_nothing(value: Any) -> None:
-    assert not is_unsafe(value)
+    assert not is_nsfw(value)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_what_is_safe_or_says_nothing(value: Any) -> None:
     [True, 4, 8, 16, 32, 5, 31, 28, 64, "Mature", "X", "XXX", "true", "4", "Blocked", "R", 1024],
 )
 def test_what_is_not_safe(value: Any) -> None:
-    assert is_unsafe(value)
+    assert is_nsfw(value)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_not_safe(value: Any) -> None:
 )
 def test_a_models_mask_is_of_all_its_pictures(value: Any, unsafe: bool) -> None:
     """Whoever asks Civitai for safe models gets those that have any safe picture."""
-    assert is_unsafe(value, mixed=True) is unsafe
+    assert is_nsfw(value, of_many=True) is unsafe
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_models_mask_is_of_all_its_pictures(value: Any, unsafe: bool) -> None:
     ],
 )
 def test_any_word_of_a_model_or_version_counts(model: Any, version: Any, unsafe: bool) -> None:
-    assert unsafe_model(model, version) is unsafe
+    assert is_nsfw_model(model, version) is unsafe
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_any_word_of_a_model_or_version_counts(model: Any, version: Any, unsafe:
     ],
 )
 def test_any_word_of_a_picture_counts(picture: Any, unsafe: bool) -> None:
-    assert unsafe_picture(picture) is unsafe
+    assert is_nsfw_picture(picture) is unsafe
 
 
 @given(
@@ -88,4 +88,4 @@ def test_any_word_of_a_picture_counts(picture: Any, unsafe: bool) -> None:
     st.booleans(),
 )
 def test_anything_is_one_or_the_other(value: Any, mixed: bool) -> None:
-    assert is_unsafe(value, mixed=mixed) in (True, False)
+    assert is_nsfw(value, of_many=mixed) in (True, False)

@@ -8,7 +8,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.civitai import CivitaiClient, offer_of
 from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiOffer
-from stylus_ext.catalogue.sources.civitai.client import CivitaiNotFound
+from stylus_ext.catalogue.sources.common import SourceNotFound
 from stylus_ext.net import free
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
@@ -80,7 +80,7 @@ def test_the_scans_are_not_asked_for_where_they_are_known(
 
 
 def test_what_is_gone_is_not_offered(civitai: CivitaiClient) -> None:
-    with pytest.raises(CivitaiNotFound):
+    with pytest.raises(SourceNotFound):
         offer_of(civitai, 11, NOW, free)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stylus_ext.catalogue.sources.hugging_face import Hub
+from stylus_ext.catalogue.sources.hugging_face import HubClient
 from stylus_ext.net import Http, Key, TimeLimits, origin_of
 from tests.hub_service.service import HubService, serving
 
@@ -20,13 +20,13 @@ def service() -> Iterator[HubService]:
 
 
 @pytest.fixture
-def hub_with(service: HubService) -> Iterator[Callable[[str], Hub]]:
+def hub_with(service: HubService) -> Iterator[Callable[[str], HubClient]]:
     """A client with this key, or none."""
     made: list[Http] = []
 
-    def build(key: str) -> Hub:
+    def build(key: str) -> HubClient:
         made.append(Http(Key(origin_of(service.api), key) if key else None, limits=QUICK))
-        return Hub(made[-1], service.api, has_key=bool(key))
+        return HubClient(made[-1], service.api, has_key=bool(key))
 
     yield build
     for http in made:
@@ -34,5 +34,5 @@ def hub_with(service: HubService) -> Iterator[Callable[[str], Hub]]:
 
 
 @pytest.fixture
-def hub(hub_with: Callable[[str], Hub]) -> Hub:
+def hub(hub_with: Callable[[str], HubClient]) -> HubClient:
     return hub_with("")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.catalogue.sources.hugging_face import cards as why
-from stylus_ext.catalogue.sources.hugging_face.cards import cards_of, repository_of, withheld
+from stylus_ext.catalogue.sources.hugging_face.cards import cards_of, repository_of, skip_reason
 from stylus_ext.catalogue.sources.hugging_face.files import HubFile
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, merged
 from stylus_ext.core.family import family_of
@@ -27,7 +27,7 @@ def card_of(files: list[HubFile] | None = None, **changes: Any) -> AdapterCard:
 
 
 def reason(*, nsfw: bool = False, has_key: bool = False, **changes: Any) -> str | None:
-    return withheld(a_repo(**changes).listed(), nsfw=nsfw, has_key=has_key)
+    return skip_reason(a_repo(**changes).listed(), nsfw=nsfw, has_key=has_key)
 
 
 def test_a_card_says_what_the_repository_says() -> None:
@@ -229,7 +229,7 @@ def test_whatever_is_stated_is_a_card_or_a_reason(
     stated: dict[str, Any], widget: object, prompt: object
 ) -> None:
     item = {**a_repo(head={"widget": widget, "instance_prompt": prompt}).listed(), **stated}
-    if withheld(item, nsfw=True, has_key=True) is None:
+    if skip_reason(item, nsfw=True, has_key=True) is None:
         found = repository_of(item)
         assert found is not None
         assert next(iter(cards_of(found, [FILE], "---\na: 1\n---\n"))).name

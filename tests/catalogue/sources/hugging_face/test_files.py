@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.hugging_face.files import MOST, NO_FILE, NO_LORA, hub_file, loras
+from stylus_ext.catalogue.sources.hugging_face.files import (
+    MAX_LORAS,
+    NO_FILE,
+    NO_LORA,
+    find_loras,
+    hub_file,
+)
 
 
 def row(path: str, size: int = 20_000_000, **changes: Any) -> dict[str, Any]:
@@ -25,7 +31,7 @@ def row(path: str, size: int = 20_000_000, **changes: Any) -> dict[str, Any]:
 
 
 def chosen(*paths: str) -> list[str] | str:
-    found = loras(map(row, paths))
+    found = find_loras(map(row, paths))
     return found if isinstance(found, str) else [file.path for file in found]
 
 
@@ -80,8 +86,8 @@ def test_where_there_is_none_a_reason_says_so(paths: list[str], reason: str) -> 
 
 
 def test_a_checkpoint_is_none_whatever_it_is_called() -> None:
-    assert loras([row("fox.safetensors", 2_000_000_000)]) == NO_LORA
-    found = loras(
+    assert find_loras([row("fox.safetensors", 2_000_000_000)]) == NO_LORA
+    found = find_loras(
         [row("fox.safetensors", 2_000_000_000), row("fox_lora.safetensors", 1_200_000_000)]
     )
     assert [file.path for file in found] == ["fox_lora.safetensors"]  # type: ignore[union-attr]
@@ -92,14 +98,14 @@ def test_one_file_under_two_names_counts_once_and_a_collection_has_an_end() -> N
         row("a fox.safetensors"),
         {**row("b fox.safetensors"), "lfs": row("a fox.safetensors")["lfs"]},
     ]
-    assert len(loras(same)) == 1
+    assert len(find_loras(same)) == 1
     assert (
         len(
-            loras(
+            find_loras(
                 [row(f"{chr(97 + number % 26)}{'x' * number}z.safetensors") for number in range(80)]
             )
         )
-        == MOST
+        == MAX_LORAS
     )
 
 
@@ -127,4 +133,4 @@ def test_what_has_no_hash_no_size_or_no_name_is_no_file(changes: dict[str, Any])
     )
 )
 def test_anything_is_a_list_or_a_reason(listed: list[dict[str, Any]]) -> None:
-    assert loras(listed) in (NO_FILE, NO_LORA)
+    assert find_loras(listed) in (NO_FILE, NO_LORA)

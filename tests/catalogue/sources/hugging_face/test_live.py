@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stylus_ext.catalogue.sources.hugging_face import Hub, HubCatalogue, HubSource
+from stylus_ext.catalogue.sources.hugging_face import HubCatalogue, HubClient, HubSource
 from stylus_ext.core.sources import Wanted
 from stylus_ext.net import Http, free
 from tests.hub_service.service import HubService
 from tests.hub_service.shapes import a_repo
 
 
-def two_pages_hold_different_repositories(hub: Hub) -> None:
+def two_pages_hold_different_repositories(hub: HubClient) -> None:
     params = {
         "filter": ["lora", "text-to-image"],
         "sort": "downloads",
@@ -31,7 +31,7 @@ def two_pages_hold_different_repositories(hub: Hub) -> None:
     assert len({item["id"] for item in (*first.items, *second.items)}) == 4
 
 
-def what_changed_last_comes_first(hub: Hub) -> None:
+def what_changed_last_comes_first(hub: HubClient) -> None:
     first = hub.models(
         {"filter": ["lora"], "sort": "lastModified", "direction": "-1", "limit": "5"}, None, free
     )
@@ -39,7 +39,7 @@ def what_changed_last_comes_first(hub: Hub) -> None:
     assert changed == sorted(changed, reverse=True)
 
 
-def a_card_and_the_offer_of_its_file(hub: Hub) -> None:
+def a_card_and_the_offer_of_its_file(hub: HubClient) -> None:
     page = HubCatalogue(hub).page(Wanted(top=10), None, 10, free)
     assert page.models == 10
     card = page.cards[0]
@@ -57,19 +57,21 @@ QUESTIONS = (
 
 @pytest.mark.network
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
-def test_the_real_one(question: Callable[[Hub], None], live: Hub) -> None:
+def test_the_real_one(question: Callable[[HubClient], None], live: HubClient) -> None:
     question(live)
 
 
 @pytest.fixture(scope="module")
-def live() -> Iterator[Hub]:
+def live() -> Iterator[HubClient]:
     http = Http(interval_s=1.0)
-    yield Hub(http)
+    yield HubClient(http)
     http.close()
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
-def test_the_local_one(question: Callable[[Hub], None], service: HubService, hub: Hub) -> None:
+def test_the_local_one(
+    question: Callable[[HubClient], None], service: HubService, hub: HubClient
+) -> None:
     for number in range(12):
         service.add(
             a_repo(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.hugging_face.cards import about, parted, trigger_in
+from stylus_ext.catalogue.sources.hugging_face.readme import describe, split_readme, trigger_in
 
 TEMPLATE = """---
 tags:
@@ -58,11 +56,11 @@ Orange and blue.
 
 
 def test_the_template_of_the_hubs_own_trainer() -> None:
-    head, body = parted(TEMPLATE)
+    head, body = split_readme(TEMPLATE)
     assert head["base_model"] == "stabilityai/stable-diffusion-xl-base-1.0"
     assert head["instance_prompt"] == "rnfx fox"
     assert head["widget"] == [{"text": "rnfx fox, wet street", "output": {"url": "images/one.png"}}]
-    text = about(body)
+    text = describe(body)
     for kept in ("Draws a red fox in the rain", "Soft colours.", "Orange and blue."):
         assert kept in text
     for gone in (
@@ -97,26 +95,24 @@ def test_the_template_of_the_hubs_own_trainer() -> None:
     ],
     ids=range(13),
 )
-def test_a_head_that_is_none_states_nothing(readme: str) -> None:
-    began = time.monotonic()
-    head, body = parted(readme)
+def test_malformed_front_matter_states_nothing(readme: str) -> None:
+    head, body = split_readme(readme)
     assert not head or all(isinstance(name, str) for name in head)
     assert not head.keys() & {"a", "b", "date"}
-    assert isinstance(about(body), str)
-    assert time.monotonic() - began < 5
+    assert isinstance(describe(body), str)
 
 
-def test_laughs_that_multiply_are_not_read() -> None:
+def test_yaml_bombs_are_not_expanded() -> None:
     lines = ['a: &a ["lol","lol"]'] + [
         f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]" for n in range(20)
     ]
-    assert parted("---\n" + "\n".join(lines) + "\n---\nbody")[0] == {}
+    assert split_readme("---\n" + "\n".join(lines) + "\n---\nbody")[0] == {}
 
 
-def test_other_line_ends_and_marks_of_bytes() -> None:
-    head, body = parted("\ufeff---\r\nlicense: mit\r\n---\r\nText.\r\n")
+def test_windows_line_ends_and_byte_order_marks() -> None:
+    head, body = split_readme("\ufeff---\r\nlicense: mit\r\n---\r\nText.\r\n")
     assert head == {"license": "mit"}
-    assert about(body) == "Text."
+    assert describe(body) == "Text."
 
 
 @pytest.mark.parametrize(
@@ -133,15 +129,13 @@ def test_trigger_words_in_a_body(body: str, words: str) -> None:
 
 
 @given(st.text(st.sampled_from("#`-~|<>![]()ab \n"), max_size=400))
-def test_any_text_comes_through_in_time(text: str) -> None:
-    assert len(about(parted(text)[1])) <= len(text)
+def test_any_text_is_read(text: str) -> None:
+    assert len(describe(split_readme(text)[1])) <= len(text)
     trigger_in(text)
 
 
 @pytest.mark.parametrize(
     "part", ["```\n", "![", "<!--", "---\n", "> ", "# ", "~~~", "<img ", "![a]("]
 )
-def test_what_repeats_takes_no_longer_for_it(part: str) -> None:
-    began = time.monotonic()
-    about(parted(part * 30_000)[1])
-    assert time.monotonic() - began < 5
+def test_repeated_markup_is_read_in_linear_time(part: str) -> None:
+    describe(split_readme(part * 30_000)[1])
