@@ -44,7 +44,7 @@ class CrawlState:
     in_order: bool = True
 
     def after(self, page: CataloguePage, written: int, wanted: Wanted) -> CrawlState:
-        """State after one more page; ends without a next page, at the limit, or on known entries."""
+        """State after one more page; the end is no next page, the limit, or known entries."""
         models, empty = self.models + page.models, 0 if page.models else self.empty + 1
         known = bool(self.until and page.models and page.in_order) and page.newest <= self.until
         nowhere = page.cursor is None or page.cursor == self.cursor or empty > _MOST_EMPTY
