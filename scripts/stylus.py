@@ -1,4 +1,4 @@
-"""What the WebUI finds: one class for its script runners, and the callbacks, anew at every load."""
+"""The WebUI's entry: the script class, and the callbacks registered at every load."""
 
 from stylus_ext.host.register import register
 from stylus_ext.host.script import StylusScript

@@ -1,3 +1,1 @@
-"""The WebUI's side: an AlwaysOn script, its panel and options, and the engine it starts and
-asks.
-"""
+"""The WebUI's side: the AlwaysOn script, its panel, options and routes, and the engine process."""

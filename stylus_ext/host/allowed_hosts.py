@@ -1,6 +1,4 @@
-"""Under which names a WebUI is to be called: Host and Origin headers go in, whether they are its
-own comes out.
-"""
+"""Allowed Host and Origin headers of this WebUI, and the tokens of its open pages."""
 
 from __future__ import annotations
 
@@ -31,15 +29,13 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """`flags` are the WebUI's; `is_open` says that others than this machine may call."""
+    """`flags` are the WebUI's command line; `is_open` allows other machines."""
 
     flags: object
     is_open: bool
 
     def is_ours(self, host: str) -> bool:
-        """A number cannot be made to point elsewhere; a name can, unless it is one that is known to
-        be ours.
-        """
+        """True for IP addresses and known names; others may point anywhere (DNS rebinding)."""
         if host in _LOCAL or host.endswith(".localhost") or host in self._stated():
             return True
         if not self.is_open:
@@ -47,7 +43,7 @@ class AllowedHosts:
         return is_literal(host) or host in _own_names() or self._is_tunnel(host)
 
     def same(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin is one of ours, or one that the user allowed."""
+        """True if a page of this origin is ours, or allowed by the user."""
         allowed = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
         pattern = getattr(self.flags, "cors_allow_origins_regex", None)
         if origin in allowed or "*" in allowed or (pattern and _matches(str(pattern), origin)):
@@ -64,9 +60,7 @@ class AllowedHosts:
         return page.hostname == host_of(host) and (port or _PORTS[page.scheme]) in _ports_of(host)
 
     def _stated(self) -> set[str]:
-        """What the user himself said: the server's name, and the origins from which it may be
-        used.
-        """
+        """Names from --server-name and the allowed CORS origins."""
         origins = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
         name = str(getattr(self.flags, "server_name", None) or "").lower()
         return ({name} | {host_of(origin.split("://")[-1]) for origin in origins}) - {""}
@@ -79,7 +73,7 @@ class AllowedHosts:
 
 
 def host_of(header: str) -> str:
-    """A Host header without its port, in lower case; empty when it is none."""
+    """The Host header in lower case without port; empty if invalid."""
     try:
         return (urlsplit(f"//{header.strip()}").hostname or "").rstrip(".")
     except ValueError:
@@ -122,9 +116,7 @@ MOST = 500
 
 
 class PageTokens:
-    """One for each open page. One that nobody used for long expires; of too many the longest unused
-    goes.
-    """
+    """One token per open page; unused ones expire, and the oldest go when there are too many."""
 
     def __init__(
         self, now: Callable[[], float] = time.monotonic, lasts_s: float = LASTS_S, most: int = MOST

@@ -1,8 +1,7 @@
-"""The loaded checkpoint's family: the user's word, a sidecar, the file's own metadata, a known
-hash, its name, its architecture.
+"""The loaded checkpoint's family, without loading a model.
 
-In: what the host says of the model, never loading one. Out: a key of `core.family`, and who said
-so.
+In order: the user's choice, a sidecar, the file's metadata, a known hash, its name, its
+architecture.
 """
 
 from __future__ import annotations
@@ -67,9 +66,7 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the host says without loading anything; `architecture` is empty until a model is in
-    memory.
-    """
+    """What the host knows without loading; `architecture` is empty until a model is in memory."""
 
     title: str = ""
     file: str = ""
@@ -89,7 +86,7 @@ class Finding:
 
 
 def checkpoint_of(info: Any | None, model: Any | None) -> Checkpoint:
-    """From the host's own objects, whose attributes come and go with its versions."""
+    """Read the host's objects, whose attributes differ between versions."""
     metadata = getattr(info, "metadata", None)
     return Checkpoint(
         title=str(getattr(info, "name_for_extra", None) or getattr(info, "name", "") or ""),
@@ -105,7 +102,7 @@ def checkpoint_of(info: Any | None, model: Any | None) -> Checkpoint:
 
 
 def find_family(checkpoint: Checkpoint, remembered: str | None) -> Finding:
-    """The first of them that knows it, as long as it can be true of this architecture."""
+    """The first source with an answer that this architecture allows."""
     for because, family in _statements(checkpoint, remembered):
         if family == UNKNOWN or family not in known_families():
             continue
@@ -134,9 +131,7 @@ def _named(name: str) -> str:
 
 
 def _modelspec(metadata: Mapping[str, str]) -> str:
-    """Fine-tunes of SDXL all state SDXL as architecture; then the name may know better, so the
-    title is asked first.
-    """
+    """Ask the title first: fine-tunes of SDXL all state SDXL as their architecture."""
     title = _named(metadata.get("modelspec.title", ""))
     stated = family_of(metadata.get("modelspec.architecture", ""))
     if title != UNKNOWN and (stated == UNKNOWN or ecosystem(title) == ecosystem(stated)):
@@ -161,9 +156,7 @@ def _sidecar(file: str) -> str:
 
 
 def _architecture(model: Any | None) -> str:
-    """A1111 and reForge have flags; Forge's Flux has none of them true, and its class is called
-    so.
-    """
+    """A1111 and reForge set flags; Forge's Flux sets none, so its class name decides."""
     if model is None:
         return ""
     flagged = next((family for flag, family in _FLAGS if getattr(model, flag, False) is True), "")
@@ -171,7 +164,7 @@ def _architecture(model: Any | None) -> str:
 
 
 class Remembered:
-    """The user's own word for a checkpoint, in a small file of the data folder."""
+    """The user's choice of family per checkpoint, in a small file of the data folder."""
 
     def __init__(self, data_dir: Path) -> None:
         self._file = data_dir / "checkpoints.json"
@@ -181,9 +174,7 @@ class Remembered:
         return said if isinstance(said, str) else None
 
     def put(self, checkpoint: Checkpoint, family: str | None) -> None:
-        """None forgets. A host that names no checkpoint has nothing that a word could be kept
-        for.
-        """
+        """Store the family; None deletes it. Ignored if the host names no checkpoint."""
         if not _name(checkpoint):
             return
         said = {**object_at(self._file), _name(checkpoint): family}

@@ -1,8 +1,6 @@
-"""Which host this is, and how it does things: the one room that knows `modules` and gradio. Each
-difference names its version.
+"""Differences between hosts: the only module that knows `modules` and gradio.
 
-In: nothing, or the host's own objects. Out: plain values, so that the rest of `host` needs no host
-to be understood.
+Each function names the versions it is for and returns plain values.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ _INNER = "process_images_inner"
 
 
 def option(name: str, default: Any) -> Any:
-    """An option of the host; extensions' own do not exist before their page was made (A1111 1.8,
+    """An option of the host; an extension's own exist only after its page was made (1.8,
     --nowebui).
     """
     value = getattr(shared.opts, name, default)
@@ -39,12 +37,12 @@ def option(name: str, default: Any) -> Any:
 
 
 def command_line(name: str, default: Any = None) -> Any:
-    """A flag of the host; `lora_dir` is missing where the built-in Lora extension is off."""
+    """A command-line flag; `lora_dir` is missing if the built-in Lora extension is off."""
     return getattr(shared.cmd_opts, name, default)
 
 
 def interrupted() -> bool:
-    """Whether the user said stop; `stopping_generation` exists from A1111 1.8 on."""
+    """True if the user interrupted; `stopping_generation` exists since A1111 1.8."""
     state = shared.state
     return bool(
         getattr(state, "interrupted", False) or getattr(state, "stopping_generation", False)
@@ -52,25 +50,25 @@ def interrupted() -> bool:
 
 
 def show_progress(text: str | None) -> None:
-    """The line under the progress bar."""
+    """Set the text under the progress bar."""
     shared.state.textinfo = text
 
 
 def comment(p: Any, text: str) -> None:
-    """A line under the pictures; `p.comment` exists from A1111 1.6 on, and in its forks."""
+    """Add a line under the pictures; `p.comment` exists since A1111 1.6 and in the forks."""
     with contextlib.suppress(AttributeError):
         p.comment(text)
 
 
 def data_path() -> Path:
-    """Where the host keeps what is the user's."""
+    """The host's folder for user data."""
     from modules import paths_internal
 
     return Path(paths_internal.data_path)
 
 
 def input_accordion() -> Any | None:
-    """An accordion that is its own checkbox: A1111 1.6, reForge and Forge have it."""
+    """The accordion with a checkbox of A1111 1.6, reForge and Forge, or None."""
     from modules import ui_components
 
     return getattr(ui_components, "InputAccordion", None)
@@ -87,16 +85,12 @@ def add_options(section: tuple[str, str], infos: Mapping[str, Any]) -> None:
 
 
 def networks() -> Any | None:
-    """The built-in Lora extension's module, where it is loaded; it is called so in A1111, reForge
-    and Forge.
-    """
+    """The built-in Lora extension's module, if loaded; same name in A1111, reForge and Forge."""
     return sys.modules.get("networks")
 
 
 def listed_stems() -> list[str]:
-    """The names that this host finds when a tag says them: an alias of another file may stand in
-    the way of one.
-    """
+    """Stems that tags resolve to; an alias of another file can hide one."""
     module = networks()
     files = dict(getattr(module, "available_networks", None) or {})
     aliases = getattr(module, "available_network_aliases", None) or {}
@@ -109,13 +103,13 @@ def listed_stems() -> list[str]:
 
 
 def listing() -> tuple[int, int]:
-    """Changes when the host has listed its LoRAs anew; cheap enough to ask at every generation."""
+    """Changes when the host lists its LoRAs again; cheap."""
     files = getattr(networks(), "available_networks", None) or {}
     return len(files), hash(frozenset(files))
 
 
 def unlisted(names: Iterable[str]) -> list[str]:
-    """Those that the host knows neither as a file's name nor as an alias."""
+    """Names that the host knows neither as stem nor as alias."""
     module = networks()
     if module is None:
         return []
@@ -127,24 +121,20 @@ def unlisted(names: Iterable[str]) -> list[str]:
 
 
 def gone_stems(stems: Iterable[str]) -> set[str]:
-    """Listed still, but the file was taken away since: reForge and Forge load none of a picture's
-    LoRAs where one is missing.
-    """
+    """Listed stems without a file: with one of these, reForge and Forge load no LoRA at all."""
     files = getattr(networks(), "available_networks", None) or {}
     paths = {stem: getattr(files.get(stem), "filename", None) for stem in stems}
     return {stem for stem, path in paths.items() if path and not Path(path).is_file()}
 
 
 def listed_files() -> dict[str, Any]:
-    """By name the built-in Lora extension's own objects, as far as a tag finds them."""
+    """The Lora extension's objects by stem, as far as tags find them."""
     files = getattr(networks(), "available_networks", None) or {}
     return {stem: files[stem] for stem in listed_stems()}
 
 
 def cached_sha256(path: str, stem: str) -> str:
-    """The sum of the whole file, where some extension has had it made; nothing is hashed.
-    `sha256_from_cache` is in all three.
-    """
+    """SHA256 from the host's cache, or empty; nothing is hashed."""
     try:
         from modules import hashes
     except ImportError:
@@ -154,7 +144,7 @@ def cached_sha256(path: str, stem: str) -> str:
 
 
 def lora_folders() -> list[str]:
-    """`lyco_dir_backcompat` is A1111's and reForge's; Forge has one folder."""
+    """LoRA folders; `lyco_dir_backcompat` exists in A1111 and reForge."""
     stated = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
     return [
         str(Path(folder).absolute())
@@ -164,16 +154,14 @@ def lora_folders() -> list[str]:
 
 
 def loaded_model() -> Any | None:
-    """The model in memory, if one is: `shared.sd_model` would load it (A1111, reForge)."""
+    """The model in memory, if any; reading `shared.sd_model` would load it (A1111, reForge)."""
     from modules import sd_models
 
     return getattr(getattr(sd_models, "model_data", None), "sd_model", None)
 
 
 def checkpoint_info(model: Any | None) -> Any | None:
-    """Of the model, else the one that is selected: Forge loads as late as with the first
-    picture.
-    """
+    """Info of the loaded model, else of the selected one: Forge loads with the first picture."""
     from modules import sd_models
 
     info = getattr(model, "sd_checkpoint_info", None)
@@ -184,9 +172,7 @@ def checkpoint_info(model: Any | None) -> Any | None:
 
 
 def is_nested() -> bool:
-    """Whether this generation runs inside another one, as ADetailer's face pass does: the host's
-    loop is on the stack twice.
-    """
+    """True inside another generation (ADetailer): the host's loop is on the stack twice."""
     frame: FrameType | None = sys._getframe(1)
     found = 0
     while frame is not None:
@@ -198,16 +184,12 @@ def is_nested() -> bool:
 
 
 def _comments() -> Any | None:
-    """reForge's own reader of comments, which its infotexts go through; A1111 and Forge have none
-    there.
-    """
+    """reForge's comment parser, used for its infotexts; None elsewhere."""
     return getattr(sys.modules.get("modules.processing"), "comments_parser", None)
 
 
 def without_comments(text: str) -> str:
-    """reForge takes away `// ...` and `/* ... */` as well, after our hook: a tag behind such a sign
-    would go with it.
-    """
+    """Remove `// ...` and `/* ... */`, as reForge does after our hook; a tag could vanish."""
     reader = _comments()
     return (
         str(reader.strip_comments(text))
@@ -217,23 +199,17 @@ def without_comments(text: str) -> str:
 
 
 def tells_boxes() -> bool:
-    """reForge's "Save comments": its infotexts then have the two boxes' texts, whatever the
-    pictures' own were.
-    """
+    """True with reForge's "Save comments": its infotexts then contain the boxes' texts."""
     return _comments() is not None and bool(option("enable_prompt_comments_def", False))
 
 
 def told_by_grid(latest: int, batch_size: int) -> int:
-    """Which picture a grid's infotext is of: the first one, but on reForge the first of the last
-    batch.
-    """
+    """Index of the picture whose infotext the grid gets: the first; reForge: of the last batch."""
     return 0 if _comments() is None else latest - latest % max(1, batch_size)
 
 
 def read_infotext(text: str) -> dict[str, Any]:
-    """`infotext_utils` is A1111 1.8's name; before, and still as an alias, it was
-    `generation_parameters_copypaste`.
-    """
+    """Parse an infotext; the module was `generation_parameters_copypaste` before A1111 1.8."""
     try:
         from modules import infotext_utils as reader
     except ImportError:
@@ -242,9 +218,7 @@ def read_infotext(text: str) -> dict[str, Any]:
 
 
 def describe(image: Any) -> str:
-    """What the host's interrogator sees, if it is in memory already; loading it would download and
-    take the GPU's memory.
-    """
+    """The interrogator's caption, if it is in memory: loading downloads and takes VRAM."""
     interrogator = getattr(shared, "interrogator", None)
     if interrogator is None or getattr(interrogator, "blip_model", None) is None:
         return ""
@@ -252,7 +226,7 @@ def describe(image: Any) -> str:
 
 
 def xyz_grid() -> Any | None:
-    """The host's X/Y/Z script: 'xyz_grid.py' in all three, 'scripts.xyz_grid' in older ones."""
+    """The host's X/Y/Z script: `xyz_grid.py`, or `scripts.xyz_grid` in older versions."""
     names = ("xyz_grid.py", "scripts.xyz_grid")
     return next(
         (data.module for data in scripts.scripts_data if data.script_class.__module__ in names),
@@ -261,9 +235,7 @@ def xyz_grid() -> Any | None:
 
 
 def on_this_page(components: Sequence[Any]) -> bool:
-    """Whether events may be wired: `ui()` is called again outside the page, for the API's
-    defaults.
-    """
+    """True if events may be wired: `ui()` also runs outside the page, for API defaults."""
     from gradio.context import Context
 
     blocks = getattr(Context.root_block, "blocks", {})
@@ -274,9 +246,7 @@ def on_this_page(components: Sequence[Any]) -> bool:
 
 
 def long_event() -> Mapping[str, Any]:
-    """For one that goes on for minutes: gradio 4 (Forge) runs it once at a time for all browsers
-    unless it is told otherwise.
-    """
+    """Arguments for events of minutes: gradio 4 (Forge) otherwise runs one at a time."""
     parallel = (
         {"concurrency_limit": None} if str(getattr(gr, "__version__", "")).startswith("4.") else {}
     )
@@ -284,24 +254,22 @@ def long_event() -> Mapping[str, Any]:
 
 
 def browser_script(code: str) -> Mapping[str, Any]:
-    """For an event's part that runs in the page: gradio 3 calls it `_js`, gradio 4 (Forge) `js`."""
+    """JavaScript part of an event: `_js` in gradio 3, `js` in gradio 4 (Forge)."""
     return {"js" if str(getattr(gr, "__version__", "")).startswith("4.") else "_js": code}
 
 
 def has_queue() -> bool:
-    """Without one (--no-gradio-queue) gradio 3 refuses events that answer more than once."""
+    """True with a queue; without (--no-gradio-queue) gradio 3 refuses streaming events."""
     return not command_line("no_gradio_queue", False)
 
 
 def flags() -> Any:
-    """The host's whole command line, for the guard."""
+    """The host's parsed command line, for the guard."""
     return shared.cmd_opts
 
 
 def may(kind: str, request: Any) -> str:
-    """Why the page's event is refused, or nothing: gradio's events are a way in, as the routes
-    are.
-    """
+    """Reason to refuse this page event, or empty; gradio events are guarded like routes."""
     from stylus_ext.host.guard import Guard
 
     return Guard(shared.cmd_opts).allows(kind, request) or ""
@@ -312,10 +280,9 @@ _SUFFIX = "_function"  # of Forge and reForge, in the thread that makes the pict
 
 
 def list_anew(stems: Iterable[str]) -> None:
-    """Has the host look into its folders if it does not list these yet.
+    """Make the host list its folders again if stems are missing.
 
-    Called where pictures are made (HOST.md e): the host empties its list first, and must not be
-    just reading it.
+    Call where pictures are made: the host empties its list first and must not be reading it.
     """
     module = networks()
     listing = getattr(module, "list_available_networks", None)
@@ -333,21 +300,17 @@ def skipped() -> bool:
 
 
 def forget_skip() -> None:
-    """One that was pressed before this wait was meant for something else; the host itself forgets
-    it with every batch.
-    """
+    """Clear a Skip pressed before; the host clears it with every batch."""
     shared.state.skipped = False
 
 
 def at_work() -> bool:
-    """Whether the host is making pictures, or about to."""
+    """True while the host makes pictures or is about to."""
     return bool(getattr(shared.state, "job", ""))
 
 
 def refusal(p: Any, kind: str = "download") -> str:
-    """Why this generation may not do that (fetch, or spend), or nothing: the guard stands before
-    the page and before the API.
-    """
+    """Reason why this generation may not download or spend, or empty."""
     from stylus_ext.host.guard import Guard
 
     over_api = bool(getattr(p, "is_api", False))
@@ -357,9 +320,7 @@ def refusal(p: Any, kind: str = "download") -> str:
 
 
 def asked_by() -> Any | None:
-    """The request of the page that wants this picture. The hosts pass it no further than their own
-    function, which is on the stack; an API call has none there.
-    """
+    """The page request of this generation, found on the stack; None for API calls."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name.removesuffix(_SUFFIX) in _GENERATING:
@@ -374,14 +335,12 @@ Pair = tuple[Callable[[Any], object], Callable[..., Any]]
 
 
 def register(*pairs: Pair) -> None:
-    """As `hook(callback)` for each pair, errors included."""
+    """Call `hook(callback)` for each pair in a thread with a short stack; raises its errors."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(_register, pairs).result()
 
 
 def _register(pairs: tuple[Pair, ...]) -> None:
-    """The frame nearest to the host is one of this extension, by which the host knows whose the
-    callbacks are.
-    """
+    """Call the hooks from a frame of this extension, by which the host attributes callbacks."""
     for hook, callback in pairs:
         hook(callback)

@@ -1,9 +1,4 @@
-"""Who may do what over the WebUI's network doors: a request goes in, None or the reason against it
-comes out.
-
-The WebUI's own options say who may enter (API auth, gradio auth), and how far its doors are open
-(--listen, --share and their like).
-"""
+"""Access control for the WebUI's routes and events, by its own auth options and openness."""
 
 from __future__ import annotations
 
@@ -25,9 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuardedRequest:
-    """Headers by their names in lower case; `tokens` are the logins that gradio knows, `user` is
-    whom it names.
-    """
+    """The parts of a request that matter: lower-case headers, gradio's logins and user."""
 
     method: str
     headers: Mapping[str, str]
@@ -36,17 +29,13 @@ class GuardedRequest:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """Read leniently: one odd cookie of another program on this machine must not hide the
-        login.
-        """
+        """Parse cookies leniently: another program's odd cookie must not hide the login."""
         pairs = (one.partition("=") for one in self.headers.get("cookie", "").split(";"))
         return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def asked(request: Any) -> GuardedRequest:
-    """gradio wraps starlette's request; through its queue the wrapped one may be a socket, which
-    has a scope all the same.
-    """
+    """Unwrap a gradio request, which may wrap a web socket."""
     inner = getattr(request, "request", None) or request
     scope = getattr(inner, "scope", None)
     if isinstance(scope, Mapping):
@@ -78,9 +67,7 @@ def _pairs(headers: Any) -> list[tuple[Any, Any]]:
 
 
 def _stated(request: Any, name: str) -> str:
-    """Only what the event's request itself says: starlette's own `user` raises where nobody put
-    one.
-    """
+    """Read from the scope only; starlette's `user` raises if none is set."""
     return str(vars(request).get(name) or "") if hasattr(request, "__dict__") else ""
 
 
@@ -89,7 +76,7 @@ _COOKIE = "access-token"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The users of --api-auth, --gradio-auth and --gradio-auth-path."""
+    """Users of --api-auth, --gradio-auth and --gradio-auth-path."""
 
     flags: object
 
@@ -102,18 +89,18 @@ class People:
 
     @property
     def log_in(self) -> bool:
-        """Whether the page itself is behind gradio's login."""
+        """True if the page requires gradio's login."""
         return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
 
     def logged_in(self, who: GuardedRequest) -> bool:
-        """By gradio's login: its cookie, or the user whom gradio itself names in an event."""
+        """True with gradio's login cookie, or if gradio names a user."""
         if not self.log_in:
             return False
         given = [value for name, value in who.cookies.items() if name.startswith(_COOKIE)]
         return bool(who.user) or any(who.tokens.get(value) for value in given)
 
     def has_password(self, who: GuardedRequest) -> bool:
-        """By HTTP's basic scheme, as the WebUI's own API has it."""
+        """True with HTTP Basic credentials, as in the WebUI's API."""
         scheme, _, coded = who.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return False
@@ -156,7 +143,7 @@ RERANK = "rerank"
 
 
 class RequestKind(str, Enum):
-    """What somebody wants; the last three ask for more than looking on."""
+    """Kind of access; the last three do more than read."""
 
     LOOK = "look"
     PLAN = "plan"
@@ -183,7 +170,7 @@ _NAMED = {
 
 @dataclass(frozen=True, slots=True)
 class GuardRefusal:
-    """An HTTP status, and the reason as a sentence."""
+    """HTTP status and reason."""
 
     status: int
     sentence: str
@@ -191,19 +178,13 @@ class GuardRefusal:
 
 @dataclass(frozen=True)
 class Guard:
-    """Stands before the REST routes (`refusal`) and before gradio's events (`allows`); `flags` are
-    the WebUI's `cmd_opts`,
-
-    `pages` the tokens of its own pages, each of which stands where the page's events stand.
-    """
+    """Guards routes (`refusal`) and gradio events (`allows`); `pages` holds the page tokens."""
 
     flags: object
     pages: PageTokens | None = None
 
     def allows(self, kind: str, request: object = None) -> str | None:
-        """For an event of the page: gradio itself lets in only who is logged in. Without a request
-        it is the WebUI's own doing.
-        """
+        """Reason to refuse a page event, or None; without a request it is the WebUI itself."""
         if request is None:
             return None
         who = asked(request)
@@ -212,9 +193,7 @@ class Guard:
         return against.sentence if against else None
 
     def at_door(self, kind: str, over_api: bool) -> str | None:
-        """For a generation whose request nobody passes on: whoever came through a door with a
-        password is known.
-        """
+        """The same for generations without a request: callers behind a password are trusted."""
         locks = ("api_auth",) if over_api else ("gradio_auth", "gradio_auth_path")
         against = self._open_door(
             RequestKind(kind), any(getattr(self.flags, lock, None) for lock in locks)
@@ -222,7 +201,7 @@ class Guard:
         return against.sentence if against else None
 
     def refusal(self, kind: str, request: object) -> GuardRefusal | None:
-        """For the REST routes: behind whichever auth the WebUI has."""
+        """Refusal of a REST request under the WebUI's auth, or None."""
         who, people = asked(request), People(self.flags)
         known = people.logged_in(who) or people.has_password(who)
         if people.wanted and not known and not self._is_page(who, people):
@@ -234,9 +213,7 @@ class Guard:
         return self._address(who, known) or self._open_door(RequestKind(kind), known)
 
     def _is_page(self, who: GuardedRequest, people: People) -> bool:
-        """Where gradio has a login, its cookie is what counts: a token alone may have been
-        overheard.
-        """
+        """With a login, its cookie counts; a token alone may have been overheard."""
         return (
             self.pages is not None
             and not people.log_in
@@ -244,9 +221,7 @@ class Guard:
         )
 
     def _address(self, who: GuardedRequest, known: bool) -> GuardRefusal | None:
-        """A page of another site may steer a browser here: by a name that it lets point to this
-        machine, or across sites.
-        """
+        """Refuse foreign Host names and cross-site requests."""
         names = AllowedHosts(self.flags, self._open)
         host = who.headers.get("host", "")
         if not known and not names.is_ours(host_of(host)):
@@ -303,7 +278,7 @@ def kind_of(
     free_composers: tuple[str, ...] = ("rules",),
     rerank_free: bool = False,
 ) -> RequestKind:
-    """What a plan's payload asks for besides planning."""
+    """Kind of access that a plan's payload needs."""
     if request.get("downloads"):
         return RequestKind.DOWNLOAD
     composer = composer_of(request)
@@ -313,17 +288,17 @@ def kind_of(
 
 
 def kind_of_job(name: str, payload: Mapping[str, Any]) -> RequestKind:
-    """Only to say what would be fetched needs no leave."""
+    """Kind of access for a job; dry runs need none."""
     return RequestKind.LOOK if name == "fetch" and payload.get("dry_run") is True else JOBS[name]
 
 
 def composer_of(request: Mapping[str, Any]) -> Any:
-    """Whoever a plan's payload names, whatever it is; None where it names nobody."""
+    """The composer in a plan's payload, or None."""
     return named(request, "composer")
 
 
 def named(request: Mapping[str, Any], leaf: str) -> Any:
-    """What a plan's payload says of one setting of the selection."""
+    """One selection setting of a plan's payload."""
     settings = request.get("settings")
     selection = settings.get("selection") if isinstance(settings, Mapping) else None
     return selection.get(leaf) if isinstance(selection, Mapping) else None

@@ -1,8 +1,7 @@
-"""The settings page, made from `core/settings.py`: options of the host out, and back from them a
-`Settings` tree.
+"""The WebUI's settings page, generated from `core/settings.py`.
 
-URLs, folders and what may be downloaded cannot be set through the API (`restrict_api`), and no
-secret is among them.
+URLs, folders and download limits cannot be set through the API (`restrict_api`); secrets are not
+options.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class HostOption:
-    """One that only the WebUI's side has."""
+    """An option of the WebUI's side only."""
 
     name: str
     default: bool | float | str
@@ -116,9 +115,7 @@ def name_of(option: Option) -> str:
 
 
 def add_page() -> None:
-    """Called when the script is loaded, before the host makes its settings page; until then, none
-    of these exists.
-    """
+    """Add the options; called at script load, before the host builds its settings page."""
     infos: dict[str, Any] = {}
     section = ""
     for option in options():
@@ -131,9 +128,7 @@ def add_page() -> None:
 
 
 def read_settings() -> Settings:
-    """The page's values for a plan; one that cannot be used (the API checks nothing) falls back to
-    its default.
-    """
+    """The page's values; invalid ones (the API checks nothing) fall back to defaults."""
     values: dict[str, dict[str, Any]] = {}
     for option, value in _stated():
         if option.section not in ENGINE_SECTIONS and value != option.default:
@@ -142,7 +137,7 @@ def read_settings() -> Settings:
 
 
 def own(name: str) -> Any:
-    """One of HOST_OPTIONS."""
+    """Value of one of HOST_OPTIONS."""
     found = next(option for option in HOST_OPTIONS if option.name == name)
     value = compat.option(PREFIX + name, found.default)
     if isinstance(found.default, float) and not isinstance(found.default, bool):
@@ -162,7 +157,7 @@ def data_folder() -> Path:
 
 
 def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
-    """What goes with every plan; the engine's own sections stay with the engine."""
+    """Settings sent with every plan; the engine's own sections are left out."""
     return {
         section: leaves
         for section, leaves in as_values(settings).items()
@@ -171,7 +166,7 @@ def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def engine_flags() -> list[str]:
-    """The engine's own sections, as the flags of its start; what is at its default goes unsaid."""
+    """The engine's own sections as command-line flags, without defaults."""
     flags = []
     for option, value in _stated():
         if option.section in ENGINE_SECTIONS and value != option.default:
@@ -201,7 +196,7 @@ def _stated() -> Iterator[tuple[Option, Any]]:
 
 
 def _as(option: Option, value: Any) -> Any:
-    """The host's sliders give 1 for 1.0 and 2.0 for 2."""
+    """Convert a slider's number: 1 for 1.0, 2.0 for 2."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and isinstance(option.default, float):
         return float(value)
@@ -257,6 +252,6 @@ def _own_info(option: HostOption) -> Any:
 
 
 def limits(leaf: str) -> tuple[float, float]:
-    """Of a number of the settings, for a slider."""
+    """Range of a numeric setting, for its slider."""
     found = next(option for option in options() if option.name == leaf)
     return (found.low or 0, found.high or 0)

@@ -1,7 +1,6 @@
-"""Downloads as one WebUI sees them: whether its engine and the one who asks may fetch, what comes
-just now, and what came unasked.
+"""What the engine and the current user allow: downloads and paid composers.
 
-The host is imported where it is asked: a desk can be made without one.
+The host is imported inside functions, so that a planner can be made without one.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _TROUBLE = (StylusError, EngineGone, EngineRefusal)
 
 
 class DownloadPermissions:
-    """Of one desk. `line` is what the panel shows while files come."""
+    """Download state of one planner; `line` is shown in the panel while files arrive."""
 
     def __init__(self, desk: Planner) -> None:
         self._desk = desk
@@ -47,9 +46,7 @@ class DownloadPermissions:
         self.line = ""
 
     def why_not(self, p: Any, waits: bool) -> str:
-        """A sentence, or nothing: for whoever wants this picture. Waits for the engine, which alone
-        knows what it may.
-        """
+        """Reason against downloads for this picture, or empty; waits for the engine."""
         from stylus_ext.host import compat, options
 
         patience = options.timeouts()
@@ -60,7 +57,7 @@ class DownloadPermissions:
         return self.barred()
 
     def barred(self) -> str:
-        """What speaks against downloads with the engine that is there now; it is asked once."""
+        """The engine's reason against downloads, asked once per engine."""
         report = self._desk.engine.report()
         if report.state is EngineState.REMOTE:
             return SHARED
@@ -73,7 +70,7 @@ class DownloadPermissions:
         return self._said[1]
 
     def shown(self) -> bool | None:
-        """Whether the panel has the switch; None while nobody can tell."""
+        """Whether the panel shows the switch; None if unknown yet."""
         state = self._desk.engine.report().state
         return not self.barred() if state in (EngineState.READY, EngineState.REMOTE) else None
 
@@ -90,13 +87,11 @@ class DownloadPermissions:
         return fetch(self._desk.client, files, folders, hall)
 
     def begun(self, job_id: str) -> None:
-        """A fetch that no generation waits for."""
+        """Register a download that no generation waits for."""
         self._begun.add(job_id)
 
     def take_in(self) -> None:
-        """What such fetches brought, made known to the host where it is made: before the next
-        picture.
-        """
+        """Make finished downloads known to the host, before the next picture."""
         from stylus_ext.host import compat
 
         for job_id in sorted(self._begun):
@@ -126,7 +121,7 @@ RULES, HYBRID = "rules", "hybrid"
 
 @dataclass(frozen=True, slots=True)
 class ComposerOffer:
-    """By name; `free` are those for which nobody pays."""
+    """Available composers; `free` cost nothing."""
 
     composers: tuple[str, ...] = (RULES,)
     free: tuple[str, ...] = (RULES,)
@@ -134,14 +129,14 @@ class ComposerOffer:
 
 
 class ComposerPermissions:
-    """Of one desk; an engine is asked once, since it starts again when its settings change."""
+    """Composer choice of one planner; asked once per engine, which changes with the settings."""
 
     def __init__(self, desk: Planner) -> None:
         self._desk = desk
         self._said: tuple[tuple[int, str], ComposerOffer] | None = None
 
     def offer(self) -> ComposerOffer:
-        """An engine that cannot be asked offers the rules alone."""
+        """Available composers; only the rules if the engine cannot be asked."""
         report = self._desk.engine.report()
         which = (report.pid, report.url)
         if self._said is None or self._said[0] != which:
@@ -152,14 +147,12 @@ class ComposerPermissions:
         return self._said[1]
 
     def shown(self) -> tuple[str, ...] | None:
-        """The panel's choices; None while nobody can tell."""
+        """The panel's choices; None if unknown yet."""
         state = self._desk.engine.report().state
         return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
 
     def kind(self, composer: str) -> RequestKind:
-        """What planning with it, and with the policy of the settings page, asks of the guard; the
-        engine is asked only where either may cost.
-        """
+        """Kind of access that planning needs; the engine is asked only if it may cost money."""
         from stylus_ext.host import options
 
         reranks = options.read_settings().selection.policy == RERANK
@@ -173,8 +166,8 @@ class ComposerPermissions:
         )
 
     def allowed(self, p: Any, settings: Settings, ready_s: float) -> tuple[Settings, list[Note]]:
-        """As they are, or with what is free, where whoever wants this picture may spend nothing.
-        Waits for the engine, which alone knows.
+        """Return the settings, limited to free services if this user may not spend; waits for the
+        engine.
         """
         selection = settings.selection
         if selection.composer == RULES and selection.policy != RERANK:
@@ -205,9 +198,7 @@ class ComposerPermissions:
 
 
 def read(status: Mapping[str, Any]) -> ComposerOffer:
-    """What an engine's status says; one that says nothing of prices has no composer but the rules
-    for free.
-    """
+    """Read the engine's status; without prices only the rules are free."""
     said = status.get("capabilities")
     known = said if isinstance(said, Mapping) else {}
     policies = known.get("free_policies")

@@ -21,7 +21,7 @@ def picture_of(files: Mapping[str, Any], stem: object) -> Path | None:
 
 
 def _beside(path: Path) -> Iterator[Path]:
-    """Where the host looks for the picture of its own card."""
+    """Paths where the host looks for a card's preview picture."""
     for middle in ("", ".preview"):
         for ending in _ENDINGS:
             yield path.with_name(f"{path.stem}{middle}.{ending}")

@@ -48,7 +48,7 @@ def current_planner() -> Planner:
 
 
 def tell(p: Any, notes: Iterable[Note]) -> None:
-    """Under the picture, and in the panel until the next one."""
+    """Show notes under the picture, and in the panel until the next one."""
     _last[:] = [note.text for note in notes]
     for text in _last:
         compat.comment(p, text if text.startswith("Stylus") else f"Stylus: {text}")

@@ -1,8 +1,6 @@
-"""What lies on the table of one browser's tab between two clicks: what was previewed, corrected,
-locked, sent, and last used.
+"""Preview state per browser tab: preview, corrections, lock, sent prompt, last pictures.
 
-Kept in memory of the WebUI's process, so a reload of the page finds it again; each page names its
-own tray.
+Held in memory, so a page reload finds it again by the page's name.
 """
 
 from __future__ import annotations
@@ -33,9 +31,7 @@ LOCKED = Note("locked", "Stylus used the locked set.")
 
 @dataclass(slots=True)
 class PromptCorrections:
-    """What the user said of the plan for one prompt and one family: keys, in the order of his
-    clicks.
-    """
+    """Corrections of the plan for one prompt and family, in click order."""
 
     prompt: str = ""
     negative: str = ""
@@ -52,7 +48,7 @@ class PromptCorrections:
         return {"reject": list(self.reject), "swap": list(self.swap), "keep": kept, "only": False}
 
     def out(self, key: str) -> None:
-        """Whatever else was said of it before."""
+        """Drop earlier corrections of this adapter."""
         self.keep.pop(key, None)
         for gone in (self.reject, self.swap):
             if key in gone:
@@ -61,7 +57,7 @@ class PromptCorrections:
 
 @dataclass(frozen=True, slots=True)
 class PickLock:
-    """A set that stays: by key its name and weight."""
+    """A locked set: name and weight by key."""
 
     family: str
     picks: Mapping[str, tuple[str, float]]
@@ -76,7 +72,7 @@ class PickLock:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The prompt's box before tags were written into it, and after."""
+    """The prompt box before and after tags were written into it."""
 
     before: str
     after: str
@@ -84,9 +80,9 @@ class Sent:
 
 @dataclass
 class PreviewSession:
-    """`question` is what the last preview was asked with, `view` what the page showed of it; `made`
-    is the last generation's work, with the seeds of its pictures. `numbers` go on growing when the
-    WebUI starts again, since its pages may go on, too.
+    """State of one tab: last request, view, last generation with seeds.
+
+    `numbers` continue after a restart, since pages may outlive it.
     """
 
     question: Any = None
@@ -103,7 +99,7 @@ class PreviewSession:
     )
 
     def used(self) -> tuple[UsedAdapters, ...]:
-        """What the last pictures were made with."""
+        """The adapters of the last pictures."""
         if self.made is None:
             return ()
         return used_in(*self.made)
@@ -111,9 +107,7 @@ class PreviewSession:
     def corrections(
         self, prompt: str, negative: str, family: str
     ) -> tuple[dict[str, Any] | None, list[Note]]:
-        """What goes along with a plan for this prompt, and the sentence about it; what fits no
-        longer is forgotten.
-        """
+        """Corrections for this prompt, with a note; outdated ones are dropped."""
         with self.guard:
             notes: list[Note] = []
             if self.lock is not None and family and self.lock.family not in (family, ""):
@@ -144,14 +138,14 @@ class PreviewSession:
 
 
 class PreviewSessions:
-    """The longest unused is forgotten when there are too many."""
+    """All sessions; the longest unused one is dropped when there are too many."""
 
     def __init__(self, most: int = MOST) -> None:
         self._trays = LruCache[str, PreviewSession](most)
         self._guard = threading.Lock()
 
     def at(self, seat: str) -> PreviewSession:
-        """The tray of a page, by the name that it gives itself."""
+        """The session of a page, created on first use."""
         if _SEAT.fullmatch(seat) is None:
             raise InvalidInput(
                 "The page did not say which of its tabs this is for; please reload it."
@@ -160,13 +154,13 @@ class PreviewSessions:
             return self._trays.setdefault(seat, PreviewSession())
 
     def of(self, seat: str) -> PreviewSession | None:
-        """For a generation, which may come from a caller without a page."""
+        """The session of a generation, or None for callers without a page."""
         return self.at(seat) if _SEAT.fullmatch(seat) else None
 
 
 @dataclass(frozen=True, slots=True)
 class UsedTag:
-    """As it stood in the prompt; `key` and `name` are empty for what the user wrote himself."""
+    """A tag as written; `key` and `name` are empty for the user's own."""
 
     stem: str
     weight: float
@@ -176,7 +170,7 @@ class UsedTag:
 
 @dataclass(frozen=True, slots=True)
 class UsedAdapters:
-    """One picture: its seed, its prompt before Stylus, its tags, and what its mask left out."""
+    """One picture: seed, prompt before Stylus, tags, adapters off by its mask."""
 
     seed: int
     prompt: str

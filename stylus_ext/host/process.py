@@ -1,6 +1,4 @@
-"""The heart of the script's `process`, once it is known that somebody wants it: always a `Work`,
-never an exception.
-"""
+"""The process hook: returns an `AppliedGeneration` and never raises."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
-    """Everything that a user should know goes under the picture, into the infotext and into the
-    panel.
-    """
+    """Run Stylus for `p`; notes go under the picture, into the infotext and the panel."""
     infotext.forget(p.extra_generation_params)
     if isinstance(reading, Note):
         return _only_says(p, reading)

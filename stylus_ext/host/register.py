@@ -1,8 +1,6 @@
-"""The callbacks, registered at every load of the script: the host clears them all before it loads
-scripts again.
+"""Registers the callbacks at every load, since the host clears them before.
 
-Each costs the host's start something, since it walks the stack to learn who asks (see
-`short_stack`): so the settings are added at once and the axes too, if the host's grid is there.
+Registering walks the stack, so it is done in few calls from a short stack.
 """
 
 from __future__ import annotations
@@ -20,9 +18,7 @@ _YES = ("True", "False")
 
 
 def add_axes() -> bool:
-    """Called before the UI is made; the host's list is new after every reload, and never gets an
-    axis twice. False without a list.
-    """
+    """Add the X/Y/Z axes once per load; False if the host has no grid."""
     module = compat.xyz_grid()
     if module is None:
         return False
@@ -37,7 +33,7 @@ def add_axes() -> bool:
 
 
 def apply(name: str) -> Callable[[Any, Any, Any], None]:
-    """A new dictionary each time: copies of one `p` share what is not replaced."""
+    """Axis function; sets a new dictionary, since copies of `p` share what is not replaced."""
 
     def put(p: Any, value: Any, values: Any) -> None:  # noqa: ARG001
         said = (

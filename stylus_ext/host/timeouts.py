@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long is waited: for an engine that is on its way, and for a plan; the first one after a
-    start loads the encoder.
-    """
+    """Seconds to wait for a starting engine, the first plan (loads the encoder) and later plans."""
 
     ready_s: float = 60.0
     cold_s: float = 20.0

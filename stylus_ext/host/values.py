@@ -1,6 +1,4 @@
-"""What the panel says, as one frozen value: the host's argument list, or the API's one dict, goes
-in.
-"""
+"""The panel's values as one frozen object, read from the argument list or the API's dict."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ LAST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class PanelValues:
-    """In the order of the panel's components; `replay` is hidden and holds what was pasted, `seat`
-    names the page's tray.
-    """
+    """Values in component order; `replay` holds a pasted selection, `seat` the page's name."""
 
     enabled: bool = False
     composer: str = "rules"
@@ -92,15 +88,13 @@ class ValuesReading:
 
 
 def is_on(args: Sequence[Any]) -> bool:
-    """Whether anything is wanted at all; asked at every generation, so it looks at one value."""
+    """True if Stylus is ticked; reads one value, since it runs at every generation."""
     first = args[0] if args else False
     return bool(first.get("enabled", False) if isinstance(first, Mapping) else first)
 
 
 def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None) -> ValuesReading:
-    """The panel's values in their order, or the API's dict in the first place; `overrides` are the
-    X/Y/Z cell's.
-    """
+    """Read the argument list, or the API's dict as its first item; `overrides` come from X/Y/Z."""
     given = dict(zip(NAMES, args, strict=False))
     notes: tuple[Note, ...] = ()
     if args and isinstance(args[0], Mapping):
@@ -119,7 +113,7 @@ def read_values(args: Sequence[Any], overrides: Mapping[str, Any] | None = None)
 
 
 def settings_of(values: PanelValues, base: Settings) -> Settings:
-    """The page's settings, with what the panel says in their place."""
+    """The settings page's values with the panel's on top."""
     tree: dict[str, dict[str, Any]] = {}
     for name, (section, leaf) in _SETTINGS.items():
         tree.setdefault(section, {})[leaf] = getattr(values, name)
@@ -127,7 +121,7 @@ def settings_of(values: PanelValues, base: Settings) -> Settings:
 
 
 def defaults_from(base: Settings) -> PanelValues:
-    """What the panel shows at first: the settings page's values."""
+    """Initial panel values from the settings page."""
     stated = {
         name: getattr(getattr(base, section), leaf) for name, (section, leaf) in _SETTINGS.items()
     }
@@ -139,7 +133,7 @@ def families() -> tuple[str, ...]:
 
 
 def _fitting(name: str, value: Any) -> Any:
-    """A slider gives 3 or 3.0, and a list-like nothing where it was cleared."""
+    """Accept 3 or 3.0 from sliders, and None from cleared fields."""
     if value is None:
         return getattr(_DEFAULTS, name)
     kind = KINDS[name]

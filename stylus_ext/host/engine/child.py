@@ -1,6 +1,4 @@
-"""One engine as a child of the WebUI: a command goes in, what it says is logged, and its first
-words say that it is ready.
-"""
+"""One engine as a child process: starts it, logs its output, reads its ready line."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ _THREAD_VARIABLES = (
 
 
 class EngineChild:
-    """Started when made; `heard` is called with every line, and with "" when there is no more, in
-    the reader's thread.
-    """
+    """Starts on creation; `heard` gets every line in the reader's thread, "" at the end."""
 
     def __init__(
         self,
@@ -72,7 +68,7 @@ class EngineChild:
         return self._process.pid
 
     def wait(self) -> int:
-        """Until it has ended, however; what it said last has been read then."""
+        """Wait for the exit and for the last output."""
         code = self._process.wait()
         self._reader.join(1.0)
         return code
@@ -90,7 +86,7 @@ class EngineChild:
                 self._process.stdin.close()
 
     def end(self) -> None:
-        """Asks it, and insists when it does not heed; returns when it has ended."""
+        """Terminate, then kill; returns after the exit."""
         self.ask_to_end()
         try:
             self._process.wait(_GRACE_S)
@@ -99,7 +95,7 @@ class EngineChild:
             self._process.wait()
 
     def last_words(self) -> str:
-        """The last line that says something, for a sentence."""
+        """The last non-empty line, for messages."""
         return next((line.strip() for line in reversed(self._last) if line.strip()), "")
 
     def _read(self, heard: Callable[[str], None]) -> None:
@@ -119,7 +115,7 @@ class EngineChild:
 
 
 def _opened(path: Path):  # type: ignore[no-untyped-def]  # the standard library gives no name to what this returns
-    """The log of the starts, readable by its user alone; the one before stays beside it."""
+    """Open the log, readable by its user only; the previous one is kept."""
     with contextlib.suppress(OSError):
         if path.stat().st_size > _LARGEST_LOG // 2:
             path.replace(path.with_name(f"{path.name}.1"))

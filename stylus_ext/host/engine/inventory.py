@@ -1,8 +1,7 @@
-"""What this WebUI can load, for an engine that does not see its disk: the host's listing goes in,
-stems with hashes and families come out.
+"""What this WebUI can load, for an engine that does not see its disk.
 
-Nothing is hashed for it: SHA256 sums come from the host's cache or from sidecars, AutoV3 and
-families from what the host has read.
+Nothing is hashed: SHA256 comes from the host's cache or sidecars, AutoV3 and families from the
+host.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ class Inventory:
 
 
 class HostInventory:
-    """Looks anew when the host's listing is another, and now and then, since hashes become known;
-    at sidecars only where a file is new or changed. `files` has the Lora extension's objects by
-    their stems.
+    """Refreshes when the host's listing changes, and periodically for new hashes.
+
+    `files` returns the Lora extension's objects by stem.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class HostInventory:
 
 
 def family(file: Any) -> str:
-    """What the metadata state, else what the host takes it for; empty where neither is sure."""
+    """Family from metadata, else the host's guess; empty if neither is certain."""
     metadata = getattr(file, "metadata", None)
     stated = metadata if isinstance(metadata, Mapping) else {}
     for name in ("modelspec.architecture", "ss_base_model_version"):
@@ -100,9 +99,7 @@ def family(file: Any) -> str:
 
 
 def sidecar_sum(path: Path, size: int) -> str:
-    """What Civitai's or LoRA Manager's file beside it states, as long as it speaks of a file of
-    this size.
-    """
+    """SHA256 stated by a Civitai or LoRA Manager sidecar for a file of this size."""
     manager = object_at(path.with_suffix(".metadata.json"))
     if manager.get("size") == size and _is_sum(manager.get("sha256")):
         return str(manager["sha256"]).lower()

@@ -1,6 +1,4 @@
-"""The engine's private environment as the panel shows it: what is missing, how far its build is,
-and the build's start.
-"""
+"""State of the engine and of its private environment, as shown in the panel."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ AGAIN = "again"  # the step of a set-up that was begun and did not come to its e
 
 
 class EngineState(str, Enum):
-    """Where the engine is on its way from nothing to answering."""
+    """States from "not set up" to "ready"."""
 
     NOT_SET_UP = "not_set_up"
     SETTING_UP = "setting_up"
@@ -45,7 +43,7 @@ class EngineState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """One look at the engine; the megabytes are those of its set-up."""
+    """A snapshot of the engine's state; the megabytes are the set-up's progress."""
 
     state: EngineState
     sentence: str
@@ -91,9 +89,7 @@ def failed(sentence: str, version: str = "") -> EngineReport:
 
 
 def mismatched(theirs: str, ours: str) -> EngineReport:
-    """After an update of the extension the WebUI's process still has the old modules: a reload of
-    the UI keeps them.
-    """
+    """Report for an engine of another version: a UI reload keeps the old modules."""
     said = (
         f"Stylus was changed from version {ours} to {theirs} while the WebUI was running: please"
         " restart the WebUI fully."
@@ -108,7 +104,7 @@ def mismatched(theirs: str, ours: str) -> EngineReport:
 
 @dataclass
 class Setup:
-    """The private environment of this copy of the extension; planned once, looked at often."""
+    """The private environment of this extension folder."""
 
     _environment: Environment | None = None
     _refusal: str = ""
@@ -120,7 +116,7 @@ class Setup:
         return environment is not None and environment.ready
 
     def begin(self) -> None:
-        """Starts a build, or starts it again; one that runs goes on."""
+        """Start or resume the build; a running one continues."""
         environment = self._planned()
         if environment is None or environment.ready or self._building(environment):
             return
@@ -135,7 +131,7 @@ class Setup:
             self._refusal = ""
 
     def report(self) -> EngineReport | None:
-        """None when all is there."""
+        """The set-up's report; None if complete."""
         environment = self._planned()
         if environment is None:
             return failed(self._refusal)
@@ -147,7 +143,7 @@ class Setup:
         return self._missing(environment, progress)
 
     def command(self, words: list[str]) -> list[str]:
-        """How the engine's command line is called in this environment."""
+        """Command line of the engine in this environment."""
         return main_command(CLI, *words)
 
     def variables(self) -> dict[str, str]:
@@ -165,9 +161,7 @@ class Setup:
         return self._environment
 
     def _building(self, environment: Environment) -> bool:
-        """A builder of ours counts from its first moment on, anybody's as soon as it has the
-        lock.
-        """
+        """True for our own builder at once, for others as soon as they hold the lock."""
         if self._builder is not None and self._builder.poll() is None:
             return True
         try:
@@ -216,8 +210,8 @@ def _under_way(progress: BuildProgress | None) -> EngineReport:
 
 
 class Board:
-    """`epoch` counts the links, so that a caller whose link broke can wait for another; `failures`
-    the vain starts in a row.
+    """Shared engine state. `epoch` counts links, so that a caller can wait for the next one;
+    `failures` counts failed starts in a row.
     """
 
     def __init__(self) -> None:

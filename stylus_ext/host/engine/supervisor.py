@@ -1,9 +1,4 @@
-"""The engine beside the WebUI: started on first need, watched, started again when it dies, ended
-with the WebUI.
-
-In: the data folder, or the address of a shared engine. Out: a report that is always at hand, and a
-link once it answers.
-"""
+"""Supervises the engine: starts it on first need, restarts it, stops it with the WebUI."""
 
 from __future__ import annotations
 
@@ -31,7 +26,7 @@ _AGAIN = "stopped unexpectedly"
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What to run, where, and with which flags (asked at each start, since settings change)."""
+    """Command, folder and flags of the engine; flags are read at each start."""
 
     data_dir: Path
     settings: Callable[[], list[str]]
@@ -40,9 +35,7 @@ class Orders:
 
 
 class Supervisor:
-    """Lives in a thread of its own from a start to a stop, to an idle engine's end, or to a version
-    that does not fit.
-    """
+    """Runs in its own thread until a stop, an idle exit or a version mismatch."""
 
     def __init__(self, orders: Orders, board: Board) -> None:
         self._orders = orders
@@ -75,7 +68,7 @@ class Supervisor:
         return self._stopping.is_set()
 
     def stop(self) -> None:
-        """Ends a child of ours; another's engine goes on."""
+        """Stop our child; an engine of another program keeps running."""
         with self._guard:
             self._stopping.set()
             child = self._child
@@ -84,7 +77,7 @@ class Supervisor:
             child.end()
 
     def _live(self) -> bool:
-        """One engine's life; whether there should be another."""
+        """Run one engine; returns whether to start another."""
         said = engine_address.read(self._orders.data_dir)
         if said is not None and said.version != __version__:
             self._board.publish(setup_state.mismatched(said.version, __version__))
@@ -108,9 +101,7 @@ class Supervisor:
             self._child = None
 
     def _attend(self, said: engine_address.Rendezvous) -> bool:
-        """An engine that another program started; when it ends in order, it takes its address
-        away.
-        """
+        """Watch an engine of another program; on a regular exit it removes its address."""
         self._board.ready(said.url, said.token, said.pid, said.version)
         look = self._board.look
         while not self._stopping.is_set() and engine_address.process_lives(said.pid):
@@ -152,9 +143,7 @@ class Supervisor:
         return True
 
     def _hear(self, line: str) -> None:
-        """Its first words come when its address is written and its door is open; nothing, when it
-        has ended.
-        """
+        """The first line means ready; an empty one means the engine ended."""
         said = engine_address.read(self._orders.data_dir) if line.startswith(READY_WORDS) else None
         if said is not None and said.version == __version__:
             self._board.ready(said.url, said.token, said.pid, said.version)
@@ -195,7 +184,7 @@ _current: dict[str, EngineProcess] = {}
 
 
 class EngineProcess:
-    """One per WebUI and data folder; every method may be called from any thread."""
+    """The engine of one WebUI and data folder; thread-safe."""
 
     def __init__(
         self,
@@ -223,13 +212,11 @@ class EngineProcess:
 
     @property
     def epoch(self) -> int:
-        """Counts the engines that became ready; the one of a link that broke goes to
-        `wait_ready`.
-        """
+        """Counts ready engines; pass the epoch of a broken link to `wait_ready`."""
         return self._board.epoch
 
     def report(self) -> EngineReport:
-        """Cheap, and waits for nobody."""
+        """The current report, without waiting."""
         now = self._board.now
         if self.remote or now.state in (EngineState.READY, EngineState.STARTING):
             return now
@@ -239,12 +226,12 @@ class EngineProcess:
         return self._setup.report() or now
 
     def set_up(self) -> None:
-        """Begins to build what is missing, or takes it up again."""
+        """Start or resume building the environment."""
         if not self.remote:
             self._setup.begin()
 
     def start(self) -> None:
-        """Returns at once; before the engine is set up it waits for that, in the background."""
+        """Start in the background, after the set-up if needed; returns at once."""
         if self.remote:
             return
         with self._board.changed:
@@ -258,7 +245,7 @@ class EngineProcess:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends the engine that we started; one that was there already, or is shared, goes on."""
+        """Stop the engine that we started; a shared one keeps running."""
         with self._board.changed:
             thread, keeper = self._thread, self._keeper
         if keeper is not None:
@@ -269,11 +256,10 @@ class EngineProcess:
     def wait_ready(
         self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
     ) -> bool:
-        """Starts it if need be; False when the time is over, the user interrupts, or waiting longer
-        would be of no use.
+        """Start if needed and wait; False on timeout, interrupt, or if waiting is pointless.
 
-        `after` is the epoch of a link that broke: that engine gets a moment to show that it lives,
-        else the next is waited for.
+        `after` is the epoch of a broken link: that engine may still prove alive, else the next is
+        awaited.
         """
         until = time.monotonic() + timeout_s
         doubt_until = time.monotonic() + min(_DOUBT_S, timeout_s)
@@ -297,16 +283,14 @@ class EngineProcess:
         return board.link is not None
 
     def link(self) -> EngineLink:
-        """To the engine that answers now; raises EngineGone with the report's sentence when none
-        does.
-        """
+        """The link to the ready engine; raises EngineGone if there is none."""
         link = self._board.link
         if link is None:
             raise EngineGone(self.report().sentence)
         return link
 
     def follows(self, before: EngineProcess) -> None:
-        """The engine of other settings gives up the data folder first."""
+        """Wait until the engine with the old settings has released the data folder."""
         self._before = before
 
     def _keep(self, keeper: Supervisor) -> None:
@@ -323,7 +307,7 @@ class EngineProcess:
                 self._board.publish(now if lasting else setup_state.stopped())
 
     def _needs_a_button(self) -> bool:
-        """Somebody has to say that the environment may be fetched."""
+        """True if the user must confirm the set-up's download."""
         if self._setup.ready or (self.data_dir / engine_address.FILE).exists():
             return False
         return self.report().state in (EngineState.NOT_SET_UP, EngineState.FAILED)
@@ -338,9 +322,7 @@ class EngineProcess:
 def current(
     data_dir: Path, *, url: str = "", token: str = "", settings: Callable[[], list[str]] = list
 ) -> EngineProcess:
-    """The one of this WebUI, also after its UI was reloaded; changed settings make another, which
-    takes over what ran.
-    """
+    """The engine of this WebUI, kept over UI reloads; changed settings replace it."""
     identity = _identity(data_dir, url, token, settings)
     with _guard:
         old = _current.get("engine")

@@ -1,6 +1,4 @@
-"""What happens in the panel: the engine's state while it changes, the set-up's buttons, the family,
-selecting afresh.
-"""
+"""Panel events: engine state, set-up buttons, family, selecting again."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
 def watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
-    """Ticking the box starts the engine; the line follows until it is there, or something is to be
-    clicked, or it is unticked.
-    """
+    """Start the engine when the box is ticked; yield its state until ready, blocked or unticked."""
     refusal = compat.may("look", request)
     if refusal or not enabled:
         yield [line(refusal), *_same()] if refusal else look(False, request)
@@ -57,10 +53,9 @@ def _until_read(desk: Planner, switch: UntickCounter) -> Iterator[list[Any]]:
 
 
 def _scan(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
-    """The LoRA folders, as soon as somebody can read them.
+    """Read the LoRA folders once the engine is ready.
 
-    gradio 3 sends the unticking as soon as anything is said here, and shows whatever is said last:
-    so nothing is, once nobody wants it.
+    Yields nothing after unticking: gradio 3 shows the last yielded value.
     """
     report = desk.engine.report()
     if report.state is not EngineState.READY:
@@ -78,7 +73,7 @@ def _scan(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
 
 
 def set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
-    """Builds the environment, which downloads: only for who may."""
+    """Build the environment, if the user may download."""
     refusal = compat.may("download", request)
     desk = current_planner()
     if refusal:
@@ -100,21 +95,19 @@ def look(enabled: bool, request: Request) -> list[Any]:
 
 
 def go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
-    """For a page that was told one thing, and may wait for another."""
+    """Collapse updates to one for pages that receive only one."""
     if not enabled or compat.may("look", request):
         return [gr.update(), *_same()]
     return last_soon(_until_read(current_planner(), switch)) or [gr.update(), *_same()]
 
 
 def settle(enabled: bool, request: Request) -> list[Any]:
-    """After many quick ticks a page may be told last what was meant for a box that is ticked no
-    longer.
-    """
+    """Show the box's present state after many quick clicks."""
     return [gr.update(), *_same()] if enabled else look(False, request)
 
 
 def choose_family(family: str, request: Request) -> list[Any]:
-    """Kept for the loaded checkpoint; `auto` forgets."""
+    """Store the family for the loaded checkpoint; `auto` deletes it."""
     desk = current_planner()
     refusal = compat.may("change", request)
     if refusal:
@@ -130,7 +123,7 @@ def offer_afresh(replay: str) -> Any:
 
 
 def select_afresh(prompt: str, replay: str) -> list[Any]:
-    """The prompt as it was before Stylus, and no set to play again."""
+    """Restore the prompt from before Stylus and clear the replay."""
     from stylus_ext.host import infotext
 
     earlier = infotext.load_replay(replay)
@@ -138,11 +131,9 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
 
 
 def _follow(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
-    """Until it is there or needs a click; right after a start, or a set-up, it may still look as if
-    it stood.
+    """Yield states until ready or blocked.
 
-    gradio learns that a page is gone when it has something to say to it: so something is said every
-    second, if only that all is as it was.
+    Yields every second even without news, since gradio notices a closed page only when sending.
     """
     began = moved = said = time.monotonic()
     before: EngineReport | None = None
@@ -159,7 +150,7 @@ def _follow(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
 
 
 def last_soon(states: Iterator[list[Any]]) -> list[Any]:
-    """For a page that can be told but one: the last, or the one that stands after a while."""
+    """Collapse updates to one: the last, or the current one after a while."""
     began = time.monotonic()
     last: list[Any] = []
     for state in states:
@@ -170,9 +161,7 @@ def last_soon(states: Iterator[list[Any]]) -> list[Any]:
 
 
 async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
-    """The line while a picture's LoRAs come. It takes no thread: the host may be at work for long,
-    or have others' pictures before this one.
-    """
+    """Yield download progress; async, since the host may be busy for long."""
     if not (enabled and downloads):
         return
     desk = current_planner()
@@ -188,9 +177,7 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
 
 
 def shown_of(desk: Planner, report: EngineReport) -> list[Any]:
-    """The line, both buttons, the family, the switch for downloads and the choice of composer, for
-    one look at the engine.
-    """
+    """Values of all panel outputs for one engine report."""
     finding = loaded_family(desk.remembered)
     model = (
         f"Base model: {finding.family} ({finding.because})."
@@ -209,16 +196,14 @@ def shown_of(desk: Planner, report: EngineReport) -> list[Any]:
 
 
 def _switch(shown: bool | None) -> Any:
-    """It keeps what the user said while the engine starts again; where nothing can be fetched it is
-    off.
-    """
+    """The download switch: keeps its value while the engine restarts, off if unavailable."""
     if shown is None:
         return gr.update()
     return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
 
 
 def _composers(shown: tuple[str, ...] | None) -> Any:
-    """The choice is there as soon as there is one."""
+    """The composer choice, visible if there is one."""
     if shown is None:
         return gr.update()
     return (
@@ -229,12 +214,12 @@ def _composers(shown: tuple[str, ...] | None) -> Any:
 
 
 def _same() -> list[Any]:
-    """All but the line as it is."""
+    """No update for all outputs but the line."""
     return [gr.update() for _ in range(5)]
 
 
 def _without(note: str, sentence: str) -> str:
-    """A note without what the line says already."""
+    """Remove from a note what the line already says."""
     return f"{note.replace(sentence, '').rstrip(' :')}." if sentence and sentence in note else note
 
 

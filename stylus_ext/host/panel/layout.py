@@ -1,8 +1,6 @@
-"""The accordion in txt2img and img2img: gradio components out, in the order of `PanelValues`, wired
-to the engine's state.
+"""The accordion in txt2img and img2img, and the tab: gradio components in `PanelValues` order.
 
-`ui()` is called again for the API's defaults (HOST.md f), so nothing here is kept beyond the call
-that made it.
+`ui()` runs again for API defaults, so nothing is kept beyond a call.
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaul
 
 @dataclass(frozen=True)
 class Default:
-    """As much of a component as the host reads of one."""
+    """The attributes that the host reads from a component."""
 
     label: str
     value: Any
 
 
 def api_defaults() -> list[Any]:
-    """In the order of the panel's controls."""
+    """Default values in the order of the controls."""
     values = defaults_from(options.read_settings())
     return [Default(name, getattr(values, name)) for name in NAMES]
 
@@ -41,7 +39,7 @@ _ASIDE = ["stylus-aside"]
 
 
 def place(tab: str) -> None:
-    """For the accordion of a tab, or for the tab of our own (`tab`)."""
+    """Mount point for `javascript/` in an accordion, or in the Stylus tab (`tab`)."""
     gr.HTML(
         value=f'<div id="stylus_{tab}_mount" class="stylus-mount"></div>',
         elem_id=f"stylus_{tab}_place",
@@ -55,7 +53,7 @@ def place(tab: str) -> None:
 
 
 def _issue(request: Request) -> str:
-    """A token, or the sentence why there is none."""
+    """A page token, or the reason why there is none."""
     from stylus_ext.host.allowed_hosts import PAGES
 
     return compat.may("look", request) or PAGES.issue()
@@ -101,16 +99,14 @@ class Panel:
 
 
 def element(tab: str, name: str) -> str:
-    """Every id of the page that is ours."""
+    """Element id of a part of the panel."""
     return f"{PREFIX}_{tab}_{name}"
 
 
 def build_panel(
     tab: str, hosts: Mapping[str, Any], on_after_component: Callable[..., None] | None
 ) -> Panel:
-    """`hosts` are the host's own parts of this tab, such as its prompt, as far as the page has
-    them.
-    """
+    """Build the panel; `hosts` are the host's components of this tab, such as its prompt."""
     defaults = defaults_from(options.read_settings())
     made: dict[str, Any] = {}
     with _accordion(tab, made):
@@ -163,9 +159,7 @@ def build_panel(
 
 
 def _accordion(tab: str, made: dict[str, Any]) -> Any:
-    """`made` gets the switch: the accordion itself, or a box inside a plain one (A1111 before
-    1.6).
-    """
+    """The accordion with its switch: InputAccordion, or a checkbox before A1111 1.6."""
     maker = compat.input_accordion()
     if maker is not None:
         made["enabled"] = maker(False, label=_LABELS["enabled"], elem_id=element(tab, "enabled"))
@@ -177,8 +171,9 @@ def _accordion(tab: str, made: dict[str, Any]) -> Any:
 
 
 def _fields(made: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """What a paste sets: a component and a function of what the host read. Those that "send to"
-    takes along need a name, which the host looks up among these fields by equality.
+    """Paste fields: component and function of the infotext.
+
+    "Send to" needs named fields, which the host finds by equality.
     """
     for name in NAMES:
         target = Pasted(name) if name not in _SENT else NamedPasted(_label(name), name)
@@ -196,9 +191,7 @@ class Pasted:
 
 
 class NamedPasted(str):
-    """A name that "send to img2img" finds, and that is called on a paste: the host asks for both of
-    one object.
-    """
+    """A callable that equals its name: "send to img2img" looks the name up, a paste calls it."""
 
     name: str
     __slots__ = ("name",)
@@ -266,7 +259,7 @@ LABEL, NAME = "Stylus", "stylus"
 
 
 def make_tab() -> list[tuple[Any, str, str]]:
-    """As the host's `on_ui_tabs` wants it: blocks, the label, and the end of the tab's id."""
+    """The tab for `on_ui_tabs`: blocks, label, id suffix."""
     with compat.gr.Blocks(analytics_enabled=False) as blocks:
         place("tab")
     return [(blocks, LABEL, NAME)]

@@ -1,9 +1,4 @@
-"""The accordion's part for previews: a button, a switch, and hidden boxes by which the page's
-script says whose tray it means.
-
-In: the host's own boxes as far as the page has them. Out: the button's answer, as text for
-`javascript/panel.js`.
-"""
+"""The panel's preview controls: button, switch, and hidden boxes for `javascript/panel.js`."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
 
 
 def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
-    """`made` gets the values that a generation reads."""
+    """Build the controls; generation values are added to `made`."""
 
     def called(name: str) -> str:
         return f"stylus_{tab}_{name}"
@@ -51,7 +46,7 @@ def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
 def wire_preview(
     tab: str, parts: Mapping[str, Any], made: Mapping[str, Any], hosts: Mapping[str, Any]
 ) -> None:
-    """Wired once for each tab of the page."""
+    """Wire the events, once per tab."""
     if not compat.on_this_page([parts["button"], parts["feed"]]):
         return
     boxes = {
@@ -76,7 +71,7 @@ def wire_preview(
 
 
 def tell_of_pictures(tab: str, generation_info: Any) -> None:
-    """The page looks again once pictures were made."""
+    """Refresh the page's view after a generation."""
     generation_info.change(
         fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "refresh", ""))
     )
@@ -94,9 +89,7 @@ def _in_page(tab: str, name: str, given: str) -> str:
 
 
 def _answer(names: Sequence[str]) -> Callable[..., str]:
-    """Gradio looks at annotations and counts what is not given by place, so the function has the
-    request first.
-    """
+    """Build the handler; gradio needs the annotated request first."""
 
     def preview(request: Request, *given: Any) -> str:
         boxes = dict(zip(names, given, strict=False))
@@ -111,7 +104,7 @@ _numbers = itertools.count(1)
 
 
 def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -> str:
-    """Always another text, so that the page hears of each."""
+    """Run a preview; the answer always differs, so that the page sees every change."""
     number = next(_numbers)
     try:
         said = _preview(boxes, read_values(args).values, request)

@@ -1,7 +1,6 @@
-"""Which control of the panel does what. What is done stands in `panel_events`, which is loaded when
-somebody first does it.
+"""Connects the panel's controls to `panel.events`, which is imported on first use.
 
-Gradio looks at a function's kind and at its annotations, so each has one of its own here.
+Gradio inspects kind and annotations, so each handler is a function of its own.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ _MORE = 8
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Wired once for each tab of the page, and not for the components that only tell the API its
-    defaults.
-    """
+    """Wires one tab; skipped for components that only provide API defaults."""
 
     tab: str
     made: Mapping[str, Any]
@@ -82,11 +79,10 @@ class Events:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
     def _settled(self, event: Any, both: list[Any], shown: list[Any]) -> None:
-        """Whatever came in which order: the last word is that of the box as it stands then. gradio
-        before 3.17 knows no such event.
+        """After any order of clicks, show the state of the box as it is now.
 
-        Without a queue one event tells the page one thing: so others go on, for as long as a slow
-        machine's engine may start.
+        Gradio before 3.17 lacks this event. Without a queue each event updates once, so further
+        events continue.
         """
         if not hasattr(event, "then"):
             return

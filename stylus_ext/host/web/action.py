@@ -1,9 +1,4 @@
-"""What the page may ask for, by name: what that needs of the guard, and how a payload becomes an
-answer.
-
-Each group of actions has a module of its own; nothing is passed to the engine that is not named
-here.
-"""
+"""The page's actions: name, kind of access, handler. Only these reach the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ from stylus_ext.host.web.responses import File, Payload
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """One request of the page: what it said, and whom there is to ask."""
+    """One request of the page: payload and engine."""
 
     payload: Payload
     process: EngineProcess
@@ -27,13 +22,13 @@ class ActionRequest:
     def engine(
         self, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
     ) -> Payload:
-        """The engine's answer; one that rests is started first."""
+        """Ask the engine, starting it if needed."""
         return EngineClient(self.process).ask(method, path, payload, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`kind` is what somebody wants; where the payload tells, `kind_of` reads it from there."""
+    """A handler with its kind of access, fixed or read from the payload by `kind_of`."""
 
     run: Callable[[ActionRequest], Payload | File]
     kind: RequestKind = RequestKind.LOOK

@@ -1,6 +1,4 @@
-"""The page's actions over long work: what runs, its progress, a new job, a stop. Folders are the
-host's to say, never the page's.
-"""
+"""Jobs for the page and the API: list, progress, start, cancel; folders are the host's."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ _STARTS: Mapping[str, Callable[[Payload], Payload]] = {
 
 
 def picture_folders() -> list[str]:
-    """Where the host keeps what it has made, as far as that is there; A1111's four options for it,
-    which its forks have too.
-    """
+    """Existing output folders of the host, from its four options."""
     stated = [compat.option(name, "") for name in _PICTURES]
     return list(
         dict.fromkeys(
@@ -150,7 +146,7 @@ class _Counter:
     service: Service
 
     async def ask(self, method: str, path: str, payload: object = None) -> Payload:
-        """An engine that rests is started first."""
+        """Ask the engine, starting it if needed."""
         service = self.service
         return await asyncio.to_thread(
             lambda: EngineClient(service.process()).ask(method, path, payload, service.deadline_s())
@@ -172,7 +168,7 @@ class _Counter:
         )
 
     def _with_folders(self, said: Payload, shared: str) -> Payload:
-        """`shared` says why an engine elsewhere is of no use."""
+        """Add the host's folders; `shared` is the message for a remote engine."""
         if "lora_dirs" in said:
             raise InvalidInput("'lora_dirs' is the WebUI's own to say; please leave it out.")
         if self.service.process().remote:
@@ -181,7 +177,7 @@ class _Counter:
 
 
 def _job_id(request: Request) -> str:
-    """As the engine gives them; it becomes part of an address."""
+    """The checked job id, which becomes part of a URL."""
     number = str(request.path_params["job"])
     if not _JOB.fullmatch(number):
         raise InvalidInput("That is no number of a job; GET /stylus/v1/jobs lists them.")

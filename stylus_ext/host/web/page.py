@@ -1,6 +1,4 @@
-"""The page's actions over the catalogue: what it lists, shows and edits, and pictures: those beside
-the host's LoRAs, or the engine's.
-"""
+"""The page's actions on the catalogue, the engine and keys, and their route."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ _SIGNS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 def _browse(asked: ActionRequest) -> Payload:
-    """Says of each entry whether there is a picture, so that none is asked for in vain."""
+    """List entries, each with whether it has a picture."""
     answer = asked.engine("POST", "/v1/browse", asked.payload)
     files = compat.listed_files()
     for entry in answer["entries"]:
@@ -45,9 +43,7 @@ def _show(asked: ActionRequest) -> Payload:
 
 
 def _picture(asked: ActionRequest) -> File:
-    """Of what this host lists, by its name; the kind of file is read from the file, not from its
-    name. Else the engine may have one.
-    """
+    """A picture beside a listed LoRA, typed by its content; else the engine's thumbnail."""
     path, key = (
         picture_of(compat.listed_files(), asked.payload.get("stem")),
         asked.payload.get("key"),
@@ -96,7 +92,7 @@ _STATUS_S = 5.0
 
 
 def _status(asked: ActionRequest) -> Payload:
-    """Starts nothing; `told` is all that the engine says of itself, once it answers."""
+    """The engine's state and, once it answers, its status; starts nothing."""
     report = asked.process.report()
     told: dict[str, Any] | None = None
     trouble = ""
@@ -116,7 +112,7 @@ def _status(asked: ActionRequest) -> Payload:
 
 
 def _wake(asked: ActionRequest) -> Payload:
-    """As ticking the box in the panel does."""
+    """Start the engine, as ticking the box does."""
     asked.process.start()
     return _status(asked)
 
@@ -135,7 +131,7 @@ def _keys(asked: ActionRequest) -> Payload:
 
 
 def _kind(payload: Payload) -> RequestKind:
-    """A try leaves the machine, and a chat server's may cost something."""
+    """A test request leaves the machine and may cost money."""
     if payload.get("check"):
         return RequestKind.SPEND if payload.get("service") == "chat" else RequestKind.DOWNLOAD
     return RequestKind.CHANGE if payload.get("enter") or payload.get("forget") else RequestKind.LOOK
@@ -149,7 +145,7 @@ _NOT_FOUND = 404
 
 
 def endpoints(process: Callable[[], EngineProcess], guard: Guard) -> dict[str, Handler]:
-    """`process` is asked at each request, since settings change."""
+    """The page's route; `process` is called per request, since settings change."""
     known = actions()
 
     async def answer(request: Request) -> Payload | File:

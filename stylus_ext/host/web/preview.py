@@ -1,8 +1,4 @@
-"""The page's actions on a preview: a click with the name of its tray goes in, what is to be shown
-now comes out.
-
-Every answer has all of the tray, so that the page keeps nothing of its own.
-"""
+"""The page's actions on a preview; every answer contains the whole session."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ def shown(desk: Planner, tray: PreviewSession, **more: Any) -> Payload:
 
 
 def _show(asked: ActionRequest) -> Payload:
-    """Asks for no plan: what a page that was just loaded finds again."""
+    """Return the session without planning, for a freshly loaded page."""
     return shown(current_planner(), _tray(asked))
 
 
@@ -91,7 +87,7 @@ _ACTS: Mapping[str, Callable[[PromptCorrections, str, Mapping[str, Any]], None]]
 
 
 def _change_lock(tray: PreviewSession, act: str, key: str, said: Mapping[str, Any]) -> None:
-    """Of a locked set, what is in it may go or be weighed."""
+    """Remove an adapter from a locked set, or change its weight."""
     lock = tray.lock
     if lock is None or act not in ("reject", "weight") or key not in lock.picks:
         raise InvalidInput(_LOCKED)
@@ -128,7 +124,7 @@ def _lock(asked: ActionRequest) -> Payload:
 
 
 def _use_set(asked: ActionRequest) -> Payload:
-    """Locks what one picture was made with."""
+    """Lock the set of one picture."""
     desk, tray = current_planner(), _tray(asked)
     with tray.guard:
         picture = _picture(tray, asked)
@@ -147,7 +143,7 @@ def _put_lock(tray: PreviewSession, picks: Mapping[str, tuple[str, float]]) -> N
 
 
 def _send(asked: ActionRequest) -> Payload:
-    """The plan's text for the prompt's box, so that the user sees it and may change it."""
+    """Write the plan's text into the prompt box."""
     desk, tray = current_planner(), _tray(asked)
     text = str(asked.payload.get("text") or "")
     with tray.guard:
@@ -167,9 +163,7 @@ def _send(asked: ActionRequest) -> Payload:
 
 
 def _into(text: str, planned: str, written: str) -> str:
-    """Where styles were applied for the plan: the box gets what the plan adds, not the styles'
-    texts.
-    """
+    """Add the plan's additions to the box, without the text of applied styles."""
     from stylus_ext.core.prompt.insert import pieces
 
     return text + "".join(pieces(planned, written))
@@ -188,7 +182,7 @@ def _take_back(asked: ActionRequest) -> Payload:
 
 
 def _mark(asked: ActionRequest) -> Payload:
-    """Pins or bans for ever: the catalogue's own state, which the user's journal keeps."""
+    """Set an adapter to Always or Never in the catalogue."""
     desk, tray = current_planner(), _tray(asked)
     state = _text(asked, "state")
     if state not in STATES:
@@ -201,7 +195,7 @@ def _mark(asked: ActionRequest) -> Payload:
 
 
 def _wrong(asked: ActionRequest) -> Payload:
-    """Remembered for prompts like this one's; `wrong` false takes it back."""
+    """Store feedback for similar prompts; `wrong` false deletes it."""
     desk, tray = current_planner(), _tray(asked)
     wrong = bool(asked.payload.get("wrong", True))
     with tray.guard:
@@ -244,7 +238,7 @@ def _tray(asked: ActionRequest) -> PreviewSession:
 
 
 def _plans(payload: Payload) -> RequestKind:
-    """What planning this again asks for: who composes, or ranks, may cost money."""
+    """Kind of access for planning again, which may cost money."""
     tray = current_planner().trays.of(str(payload.get("seat") or ""))
     question = None if tray is None else tray.question
     return (

@@ -1,6 +1,4 @@
-"""The page's actions over recipes: kept, found, forgotten; what would be chosen for a prompt, and a
-recipe's prompt with its tags.
-"""
+"""The page's actions on recipes: save, find, delete, choose, and a recipe's prompt."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ def _kind(payload: Payload) -> RequestKind:
 
 
 def _choose(asked: ActionRequest) -> Payload:
-    """As the engine would for the first batch; nothing that costs anything is asked."""
+    """Selection for a prompt as for a first batch; uses nothing that costs money."""
     policy = options.read_settings().selection.policy
     free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
     plan = _planned(
@@ -133,7 +131,7 @@ def _rehearse(asked: ActionRequest) -> Payload:
 
 
 def _rehearse_kind(_: Payload) -> RequestKind:
-    """Who composes and ranks by the settings page may cost money, fifty times."""
+    """Composer and reranker of the settings page may cost money, fifty times."""
     return current_planner().composing.kind(options.read_settings().selection.composer)
 
 

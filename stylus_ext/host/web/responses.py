@@ -1,6 +1,4 @@
-"""How every route answers: a request that the guard lets in goes to its handler; JSON, a file, or a
-sentence why not comes out.
-"""
+"""Routes: guard, handler, then JSON, a file or an error sentence."""
 
 from __future__ import annotations
 
@@ -41,14 +39,14 @@ Handler = Callable[["Request"], Awaitable["Response"]]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An answer that is no JSON, and its content type."""
+    """A response body with its content type."""
 
     data: bytes
     content_type: str
 
 
 class BadRequest(Exception):
-    """An answer with a status of its own."""
+    """An error with its own HTTP status."""
 
     def __init__(self, refusal: GuardRefusal) -> None:
         super().__init__(refusal.sentence)
@@ -61,9 +59,7 @@ def guarded(
     answer: Callable[[Request], Awaitable[Payload | File]],
     asks: bool = True,
 ) -> Handler:
-    """`asks`: a program without its password is told the scheme; a page must not, since the browser
-    would ask for it in a window.
-    """
+    """Wrap a handler. `asks` sends the Basic scheme to programs; pages would show a dialog."""
     from starlette.responses import JSONResponse, Response
 
     async def endpoint(request: Request) -> Response:
@@ -96,7 +92,7 @@ def guarded(
 
 
 async def body(request: Request) -> Payload:
-    """Read piece by piece: what is stated as its length may not be true."""
+    """Read a bounded body; the stated length is not trusted."""
     data = bytearray()
     async for piece in request.stream():
         data += piece
@@ -139,9 +135,7 @@ _METHODS = {
 
 
 def add(app: Any, make: Callable[[], Mapping[str, Handler]]) -> None:
-    """Exactly one of each on this app, however often the UI is reloaded; before what else the app
-    may answer with.
-    """
+    """Add the routes to this app once, before its catch-all routes."""
     from starlette.routing import Route
 
     made: dict[str, Handler] = {}
