@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stylus_ext.core.errors import StoreProblem
 from stylus_ext.core.fetching import NotFetched
-from stylus_ext.net import Answer
+from stylus_ext.net import StreamResponse
 
 PREFIX = ".stylus-"
 _PIECE = 1024 * 1024
@@ -85,7 +85,7 @@ class PartFile:
         self.cleared += 1
         self._state(State(self.state.sha256 if sha256 is None else sha256))
 
-    def continued_by(self, answer: Answer) -> bool:
+    def continued_by(self, answer: StreamResponse) -> bool:
         """Whether it is the rest of this file: from the very next byte, and of a file with the same
         ETag, else the same size.
         """
@@ -101,7 +101,7 @@ class PartFile:
         self.joined = self.joined or fits
         return fits
 
-    def learn(self, answer: Answer) -> None:
+    def learn(self, answer: StreamResponse) -> None:
         """What its beginning said of itself."""
         self._state(State(self.state.sha256, answer.headers.get("etag", "")[:200], answer.length))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from stylus_ext.catalogue.sources.local.header import LONGEST_HEADER, BadFile, read_header
 from stylus_ext.core.fetching import NotFetched, in_mb
 from stylus_ext.downloads.part import PartFile
-from stylus_ext.net import Answer, BadAnswer, Http, HttpRefusal, Unreachable, origin_of
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, StreamResponse, Unreachable, origin_of
 from stylus_ext.net.waiting import pause
 
 ENOUGH = 16
@@ -202,7 +202,7 @@ class Receiver:
         self._is_whole(order, part)
 
     @staticmethod
-    def _begun(order: Order, part: PartFile, answer: Answer) -> None:
+    def _begun(order: Order, part: PartFile, answer: StreamResponse) -> None:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
             raise BadAnswer(
                 f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
@@ -212,7 +212,7 @@ class Receiver:
         if answer.length is not None:
             order.room(answer.length)
 
-    def _read(self, order: Order, part: PartFile, answer: Answer) -> None:
+    def _read(self, order: Order, part: PartFile, answer: StreamResponse) -> None:
         beginning = b"" if part.size < ENOUGH else None
         pulse = Pulse(self.slowest, self.window_s, time.monotonic(), part.size)
         for piece in answer.pieces():

@@ -14,7 +14,7 @@ from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
 from stylus_ext.llm import ChatClient, ChatEndpoint, ChatRequest, Place, Price, chat_key, place_of
 from stylus_ext.llm.server import CHAT_KEY, base_url
-from stylus_ext.net import Key, forget_key, keep_key, origin_of, shown
+from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
 from stylus_ext.selection.compose.llm import FAILED, ChatComposer, ChatRules
 from stylus_ext.selection.compose.llm_work import Answers
 from stylus_ext.selection.compose.rules import RuleComposer
@@ -73,7 +73,7 @@ class ChatAccess:
         """As it may be shown to whoever asks: somebody may have written a password or a key into
         it.
         """
-        return shown(self.settings.chat_url) if self.on else ""
+        return safe_url(self.settings.chat_url) if self.on else ""
 
     @property
     def trouble(self) -> str:
@@ -165,11 +165,11 @@ class ChatAccess:
                 " --chat-url."
             )
         key = Key(origin_of(base_url(self.settings.chat_url)), secret)
-        keep_key(self.folder, CHAT_KEY, key)
+        save_key(self.folder, CHAT_KEY, key)
         return key.origin
 
     def drop_key(self) -> bool:
-        return forget_key(self.folder, CHAT_KEY)
+        return delete_key(self.folder, CHAT_KEY)
 
     def account(self) -> str:
         """Asks the model for one word, which shows that address, model and key are right; says

@@ -50,9 +50,8 @@ from stylus_ext.downloads import (
 from stylus_ext.downloads.sidecars import EDGE
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
 from stylus_ext.llm.server import OPENAI, OPENAI_KEY, place_of
-from stylus_ext.net import Http, HttpRefusal, Key, KeyName, key_for, origin_of, shown
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import KeptPictures, RemotePictures
+from stylus_ext.net import Http, HttpRefusal, Key, KeyName, key_for, origin_of, safe_url
+from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 from stylus_ext.selection.ranker import Ranker, cutter, ranker
 from stylus_ext.selection.rerank import RERANK_KEY, reranker_for
 
@@ -314,7 +313,7 @@ def reranker_of(folder: Path, settings: Settings) -> Reranker | None:
 
 def reranker_address(said: Reranking) -> str:
     """As it may be shown to whoever asks."""
-    return shown(said.rerank_url) if said.rerank_url else ""
+    return safe_url(said.rerank_url) if said.rerank_url else ""
 
 
 def reranks_for_free(said: Reranking) -> bool:

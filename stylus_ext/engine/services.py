@@ -22,7 +22,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.sources import Wanted
 from stylus_ext.engine.language_model import ChatAccess
-from stylus_ext.net import Http, Key, KeyName, Pace, forget_key, keep_key, key_for, origin_of
+from stylus_ext.net import Http, Key, KeyName, Pace, delete_key, key_for, origin_of, save_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ class Access(ABC):
     def enter_key(self, secret: str) -> str:
         """Keeps a key for the address that the settings name now; says for which origin that is."""
         key = Key(origin_of(self.key_url), secret)
-        keep_key(self.folder, self.key_name, key)
+        save_key(self.folder, self.key_name, key)
         return key.origin
 
     def drop_key(self) -> bool:
-        return forget_key(self.folder, self.key_name)
+        return delete_key(self.folder, self.key_name)
 
 
 class CivitaiAccess(Access):

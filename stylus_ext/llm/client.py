@@ -29,7 +29,8 @@ from stylus_ext.llm.server import (
     Reply,
     Spent,
 )
-from stylus_ext.net.waiting import BadAnswer, Check, pause
+from stylus_ext.net import BadAnswer
+from stylus_ext.net.waiting import Check, pause
 
 if TYPE_CHECKING:
     from stylus_ext.llm.connection import Connection

@@ -24,10 +24,10 @@ from stylus_ext.net import (
     TimeLimits,
     Unreachable,
     origin_of,
-    shown,
+    safe_url,
 )
 from stylus_ext.net.transport import Transport
-from stylus_ext.net.waiting import Check, Watch, free
+from stylus_ext.net.waiting import Check, ThreadCheck, no_check
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Connection:
     def __init__(self, base: str, key: Key | None, most: int = MOST_BYTES) -> None:
         from openai import OpenAI
 
-        self._watch = Watch()
+        self._watch = ThreadCheck()
         self._http = httpx.Client(
             transport=_Narrow(Transport(self._watch), key, most),
             trust_env=False,
@@ -72,7 +72,7 @@ class Connection:
         would take longer than all the rest.
         """
         timeout = httpx.Timeout(max(seconds, 0.01), connect=max(0.01, min(seconds, _CONNECT_S)))
-        with self._watch.over(check):
+        with self._watch.using(check):
             content: bytes = self._openai.post(
                 route, cast_to=httpx.Response, body=body, options={"timeout": timeout}
             ).content
@@ -96,7 +96,7 @@ class _Narrow(httpx.BaseTransport):
         if packed not in ("", "identity", "gzip", "deflate"):
             response.close()
             raise BadAnswer(
-                f"{shown(str(request.url))} packed its answer in a way that was not asked for."
+                f"{safe_url(str(request.url))} packed its answer in a way that was not asked for."
             )
         headers = [
             (name, value)
@@ -104,7 +104,7 @@ class _Narrow(httpx.BaseTransport):
             if name not in ("content-encoding", "content-length")
         ]
         stream = _Measured(
-            response, shown(str(request.url)), packed in ("gzip", "deflate"), self._most
+            response, safe_url(str(request.url)), packed in ("gzip", "deflate"), self._most
         )
         return httpx.Response(
             response.status_code, headers=headers, stream=stream, extensions=response.extensions
@@ -201,7 +201,7 @@ class ChatClient:
     def name(self) -> str:
         return f"{self.endpoint.model} at {self.endpoint.base}"
 
-    def ask(self, question: ChatRequest, deadline_s: float, check: Check = free) -> Reply:
+    def ask(self, question: ChatRequest, deadline_s: float, check: Check = no_check) -> Reply:
         """Raises a `ChatProblem`, or what `check` raises."""
         began = time.perf_counter()
         asking = Asking(self, question, deadline_s, check)

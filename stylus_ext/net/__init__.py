@@ -1,16 +1,15 @@
-"""The one HTTP client: addresses go in, JSON or a stream of bytes comes out; a key goes to its own
-origin alone.
+"""The HTTP client: JSON or a stream of bytes from an address, with a key bound to one origin.
 
     http = Http(key=key_for(folder, "https://civitai.com", CIVITAI_KEY), interval_s=1.0)
     models = http.json("https://civitai.com/api/v1/models", {"limit": "1"}, check=check)
-    with http.stream(url, {"Range": "bytes=100-"}, check=check) as answer:
-        answer.status, answer.headers.get("etag"), answer.length
-        for piece in answer.pieces():
+    with http.stream(url, {"Range": "bytes=100-"}, check=check) as response:
+        response.status, response.headers.get("etag"), response.length
+        for piece in response.pieces():
             ...
 
-`check` is called at least every tenth of a second, whatever is waited for, and ends the waiting by
-raising (`Cancelled`). Errors: `Refusal` (the server said no: `status` and `said`), `Unreachable`
-(nobody answered, or the connection broke) and `BadAnswer` (what came is not what was asked for).
+`check` is called at least every tenth of a second during any wait and ends it by raising, for
+example `Cancelled`. Errors: `HttpRefusal` (an error status), `Unreachable` (no answer, or a broken
+connection) and `BadAnswer` (an answer that cannot be used).
 """
 
 from __future__ import annotations
@@ -19,40 +18,38 @@ from stylus_ext.net.client import Http
 from stylus_ext.net.keys import (
     Key,
     KeyName,
-    forget_key,
+    delete_key,
     is_loopback,
-    keep_key,
     key_for,
     origin_of,
-    shown,
+    safe_url,
+    save_key,
 )
-from stylus_ext.net.waiting import (
-    Answer,
+from stylus_ext.net.responses import (
     BadAnswer,
     HttpRefusal,
-    Pace,
-    TimeLimits,
-    Told,
+    JsonResponse,
+    StreamResponse,
     Unreachable,
-    free,
 )
+from stylus_ext.net.waiting import Pace, TimeLimits, no_check
 
 __all__ = [
-    "Answer",
     "BadAnswer",
     "Http",
+    "HttpRefusal",
+    "JsonResponse",
     "Key",
     "KeyName",
-    "TimeLimits",
     "Pace",
-    "HttpRefusal",
-    "Told",
+    "StreamResponse",
+    "TimeLimits",
     "Unreachable",
-    "forget_key",
-    "free",
+    "delete_key",
     "is_loopback",
-    "keep_key",
     "key_for",
+    "no_check",
     "origin_of",
-    "shown",
+    "safe_url",
+    "save_key",
 ]

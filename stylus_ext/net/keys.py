@@ -1,5 +1,6 @@
-"""Keys of services: from the environment, or a file of the data folder that its user alone can
-read; each bound to one origin.
+"""Addresses and their origins, and the API keys that are bound to one origin.
+
+A key comes from the environment or from a file of the data folder that only its user can read.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ logger = logging.getLogger(__name__)
 
 
 _PORTS = {"http": 80, "https": 443}
-_HOME = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
-"""Numbers that no router of the world's net passes on."""
+_HOME_NETWORKS = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+)
+"""Private IP ranges."""
 
 
 @lru_cache(maxsize=1024)
 def split(url: str) -> SplitResult:
-    """An address of the web without a name or a password in it; anything else is refused."""
+    """Parse an http(s) address; one with a user name, password or space is refused."""
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
@@ -37,16 +45,16 @@ def split(url: str) -> SplitResult:
         not usable
         or parts.username is not None
         or parts.password is not None
-        or any(ord(sign) <= ord(" ") for sign in url.strip())
+        or any(ord(character) <= ord(" ") for character in url.strip())
     ):
         raise InvalidInput(
-            "An address must look like https://host, without a name, a password or a space in it."
+            "An address must look like https://host, without a user name, password or space."
         )
     return parts
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port, in one spelling: "https://civitai.com", "http://127.0.0.1:8000"."""
+    """Scheme, host and port in one spelling: "https://civitai.com", "http://127.0.0.1:8000"."""
     parts = split(url)
     host = (parts.hostname or "").rstrip(".").lower()
     host = f"[{host}]" if ":" in host else host
@@ -54,14 +62,12 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if port == _PORTS[parts.scheme] else f":{port}")
 
 
-def shown(url: str) -> str:
-    """What may be said in a message or a log: a query may be a signature, a path may be
-    anything.
-    """
+def safe_url(url: str) -> str:
+    """The address for messages and logs: without the query, which may be a signature."""
     try:
         parts = split(url)
     except InvalidInput:
-        return "an address that cannot be used"
+        return "an unusable address"
     return origin_of(url) + parts.path[:120]
 
 
@@ -72,23 +78,21 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """An address inside somebody's network, stated as a number; what a name leads to is the
-    resolver's.
-    """
+    """Whether the address is localhost or a private IP; what a name resolves to is not known."""
     host = split(url).hostname or ""
-    return host == "localhost" or host.endswith(".localhost") or is_inside(host)
+    return host == "localhost" or host.endswith(".localhost") or is_private_number(host)
 
 
-def is_at_home(url: str) -> bool:
-    """A number that only one's own network can have; no name, since whoever answers for names may
-    lead one anywhere.
-    """
+def is_home_network(url: str) -> bool:
+    """Whether the address is an IP of a home network; no name is, since it may resolve anywhere."""
     address = _address(split(url).hostname or "")
-    return address is not None and any(address in ipaddress.ip_network(one) for one in _HOME)
+    return address is not None and any(
+        address in ipaddress.ip_network(network) for network in _HOME_NETWORKS
+    )
 
 
-def is_inside(host: str) -> bool:
-    """Whether a number is that of a machine in somebody's own network."""
+def is_private_number(host: str) -> bool:
+    """Whether the host is an IP that the public internet does not route."""
     address = _address(host)
     return address is not None and not address.is_global
 
@@ -110,8 +114,9 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class KeyName:
-    """Where a service's key is looked for. `origin` is what the variable's key is for, unless
-    `variable`_ORIGIN names another.
+    """Where a service's key is found.
+
+    The key in the environment variable is for `origin`, unless `variable`_ORIGIN names another.
     """
 
     service: str
@@ -138,34 +143,33 @@ class Key:
             or not self.secret.isprintable()
             or " " in self.secret
         ):
-            raise InvalidInput("That is no key: a key is one word of letters, digits and signs.")
+            raise InvalidInput(
+                "The key is invalid. A key is one word of printable ASCII characters."
+            )
         if self.origin.startswith("http:") and not (
-            is_loopback(self.origin) or is_at_home(self.origin)
+            is_loopback(self.origin) or is_home_network(self.origin)
         ):
             raise InvalidInput(
-                f"A key is sent over https alone, so it cannot be bound to {self.origin}. Only this"
-                " machine, and one in your own network that is named by its number, such as"
-                " http://192.168.1.20:8000, get theirs without."
+                f"A key for {self.origin} needs https. Plain http is allowed for this machine and"
+                " for an IP of your own network, such as http://192.168.1.20:8000."
             )
 
 
 def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
-    """The key that was entered for the origin of `url`, wherever it was entered; a key for another
-    origin is none.
-    """
+    """The key for the origin of `url`; None if there is none, or one for another origin."""
     origin = origin_of(url)
-    stated = os.environ.get(name.variable, "").strip()
-    if stated:
-        key = Key(origin_of(os.environ.get(f"{name.variable}_ORIGIN") or name.origin), stated)
+    secret = os.environ.get(name.variable, "").strip()
+    if secret:
+        key = Key(origin_of(os.environ.get(f"{name.variable}_ORIGIN") or name.origin), secret)
     else:
-        found = _kept(folder / name.file)
-        if found is None:
+        saved = _read_key(folder / name.file)
+        if saved is None:
             return None
-        key = found
+        key = saved
     if key.origin != origin:
-        hint = f" {name.variable}_ORIGIN says for which address it is." if stated else ""
+        hint = f" Set {name.variable}_ORIGIN to the address it is for." if secret else ""
         logger.warning(
-            "The key for %s was entered for %s and is not sent to %s.%s",
+            "The key for %s is for %s and is not sent to %s.%s",
             name.service,
             key.origin,
             origin,
@@ -175,16 +179,13 @@ def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
     return key
 
 
-def keep_key(folder: Path, name: KeyName, key: Key) -> Path:
-    """Writes it where its user alone can read it; in place of the one before, whole or not at
-    all.
-    """
+def save_key(folder: Path, name: KeyName, key: Key) -> Path:
+    """Write the key to a file that only its user can read, replacing the old one atomically."""
     path = folder / name.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(
-            prefix=f"{name.file}.", dir=folder
-        )  # for its user alone from the start
+        # mkstemp makes the file readable for its user only, from the start.
+        handle, part = tempfile.mkstemp(prefix=f"{name.file}.", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"origin": key.origin, "key": key.secret}, file)
         Path(part).replace(path)
@@ -195,8 +196,8 @@ def keep_key(folder: Path, name: KeyName, key: Key) -> Path:
     return path
 
 
-def forget_key(folder: Path, name: KeyName) -> bool:
-    """Whether there was one."""
+def delete_key(folder: Path, name: KeyName) -> bool:
+    """Delete the saved key; False if there was none."""
     path = folder / name.file
     try:
         path.unlink()
@@ -207,12 +208,12 @@ def forget_key(folder: Path, name: KeyName) -> bool:
     return True
 
 
-def _kept(path: Path) -> Key | None:
+def _read_key(path: Path) -> Key | None:
     try:
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             path.chmod(0o600)
-        said = json.loads(path.read_text("utf-8"))
-        return Key(origin_of(said["origin"]), said["key"])
+        saved = json.loads(path.read_text("utf-8"))
+        return Key(origin_of(saved["origin"]), saved["key"])
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -220,4 +221,4 @@ def _kept(path: Path) -> Key | None:
             f"{path} cannot be read: {error.strerror or error}. Check the data folder."
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError, InvalidInput) as error:
-        raise InvalidInput(f"{path} does not hold a key. Enter it again.") from error
+        raise InvalidInput(f"{path} holds no valid key. Enter the key again.") from error

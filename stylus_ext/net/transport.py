@@ -1,7 +1,8 @@
-"""Sockets that ask a check while they wait; proxies and certificates as the environment has them.
+"""The httpx transports: proxies and certificates of the environment, waits that a check can end.
 
-httpx leaves the choice of sockets to httpcore, which takes a network back end; the transport hands
-ours down.
+httpx's own timeouts bound one connect and one silence. A total deadline, a stop by the user and
+the address behind a name need a hook at the socket, which httpx does not offer and httpcore does:
+its pool takes a network backend. Hence a transport of our own over httpcore's public pool.
 """
 
 from __future__ import annotations
@@ -11,78 +12,196 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Any
 
 import httpcore
 import httpx
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.net.keys import is_at_home, is_inside, is_loopback, is_number
-from stylus_ext.net.waiting import Watch, in_thread
+from stylus_ext.net.keys import (
+    Key,
+    is_home_network,
+    is_loopback,
+    is_number,
+    is_private_number,
+    origin_of,
+    safe_url,
+)
+from stylus_ext.net.responses import BadAnswer
+from stylus_ext.net.waiting import ThreadCheck, in_thread
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CA_FOLDER = "SSL_CERT_DIR"
 _POLL_S = 0.1
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class Transport(httpx.BaseTransport):
-    """Direct, or through the proxy that the environment names for this host; never through one to
-    this machine itself, nor, where nothing is encrypted, to another in one's own network: a key may
-    go there.
+    """Sends directly, or through the proxy that the environment names for the host.
 
-    With `public` a name that leads to a private address is not talked to; a proxy looks names up
-    itself.
+    With `public`, a name that leads to a private address is refused; a proxy looks names up
+    itself, so there the check cannot be made.
     """
 
-    def __init__(self, watch: Watch, *, public: bool = False) -> None:
+    def __init__(self, watch: ThreadCheck, *, public: bool = False) -> None:
         self._watch, self._public = watch, public
-        self._ways: dict[str, httpx.BaseTransport] = {}
-        self._context: ssl.SSLContext | None = None
+        self._pools: dict[str, httpcore.ConnectionPool] = {}
         self._guard = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         proxy = proxy_for(str(request.url))
-        with self._guard:  # of two threads that come first, one makes it
-            if proxy not in self._ways:
-                self._ways[proxy] = self._way(proxy)
-            way = self._ways[proxy]
-        return way.handle_request(request)
+        with self._guard:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._pool(proxy)
+            pool = self._pools[proxy]
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        with _httpx_errors():
+            response = pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    url,
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions=response.extensions,
+        )
 
     def close(self) -> None:
-        for way in self._ways.values():
-            way.close()
+        for pool in self._pools.values():
+            pool.close()
 
-    def _way(self, proxy: str) -> httpx.BaseTransport:
-        self._context = self._context or certificates()
-        limits = httpx.Limits(
-            max_connections=100, max_keepalive_connections=64, keepalive_expiry=15.0
+    def _pool(self, proxy: str) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            ssl_context=certificates(),
+            proxy=_proxy(proxy) if proxy else None,
+            max_connections=100,
+            max_keepalive_connections=64,
+            keepalive_expiry=15.0,
+            network_backend=_Network(self._watch, public=self._public and not proxy),
         )
+
+
+class KeyAuth(httpx.Auth):
+    """Sends the key to its own origin alone.
+
+    httpx runs an `Auth` once for all hops of a redirect that it follows itself, so its clients
+    here follow none.
+    """
+
+    def __init__(self, key: Key | None) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers.pop("Authorization", None)
+        if self._key is not None and origin_of(str(request.url)) == self._key.origin:
+            request.headers["Authorization"] = f"Bearer {self._key.secret}"
+        yield request
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Refuses answers of more than `most` bytes, decoded; for a library that reads them whole.
+
+    httpx decodes a chunk of any ratio at once, so a small answer could fill the memory.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, most: int) -> None:
+        self._inner, self._most = inner, most
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        where = safe_url(str(request.url))
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity", "gzip", "deflate"):
+            response.close()
+            raise BadAnswer(f"{where} used a compression that was not asked for.")
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name not in ("content-encoding", "content-length")
+        ]
+        body = _BoundedBody(response, where, encoding in ("gzip", "deflate"), self._most)
+        return httpx.Response(
+            response.status_code, headers=headers, stream=body, extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _httpx_errors():
+            yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _BoundedBody(httpx.SyncByteStream):
+    def __init__(self, response: httpx.Response, where: str, packed: bool, most: int) -> None:
+        self._response, self._where, self._most = response, where, most
+        self._decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if packed else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        total = 0
+        for piece in self._response.iter_raw():
+            decoded = self._decoded(piece, self._most + 1 - total)
+            total += len(decoded)
+            if total > self._most:
+                raise BadAnswer(f"{self._where} answered with too much data.")
+            yield decoded
+
+    def close(self) -> None:
+        self._response.close()
+
+    def _decoded(self, piece: bytes, most: int) -> bytes:
         try:
-            way = httpx.HTTPTransport(
-                verify=self._context, proxy=proxy or None, limits=limits, trust_env=False
-            )
-        except ImportError as error:
-            raise InvalidInput(
-                "The environment names a SOCKS proxy, and the part for it is not installed. Name an"
-                " HTTP proxy in HTTPS_PROXY instead."
-            ) from error
-        except ValueError as error:
-            raise InvalidInput(
-                "The proxy that the environment names cannot be used; it looks like"
-                " http://host:port."
-            ) from error
-        way._pool._network_backend = _Sockets(self._watch, public=self._public and not proxy)
-        return way
+            return piece if self._decoder is None else self._decoder.decompress(piece, most)
+        except zlib.error as error:
+            raise BadAnswer(f"The answer of {self._where} cannot be decompressed.") from error
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    """Each error of httpcore has its twin of the same name in httpx."""
+    try:
+        yield
+    except (
+        httpcore.TimeoutException,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.ProxyError,
+        httpcore.UnsupportedProtocol,
+    ) as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
 def proxy_for(url: str) -> str:
-    """What HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (or the system's settings) say of this
-    address; empty is none.
+    """The proxy that the environment or the system names for this address; empty for none.
+
+    This machine is reached directly, and so is a plain-http address in the home network, since a
+    key may be sent there.
     """
     parts = httpx.URL(url)
-    if is_loopback(url) or (parts.scheme == "http" and is_at_home(url)):
+    if is_loopback(url) or (parts.scheme == "http" and is_home_network(url)):
         return ""
     named = urllib.request.getproxies()
     proxy = named.get(parts.scheme) or named.get("all", "")
@@ -91,17 +210,31 @@ def proxy_for(url: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
+def _proxy(address: str) -> httpcore.Proxy:
+    try:
+        url = httpx.URL(address)
+        if url.scheme in ("http", "https") and url.host:
+            auth = (url.username.encode(), url.password.encode()) if url.userinfo else None
+            return httpcore.Proxy(
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"),
+                auth=auth,
+            )
+    except httpx.InvalidURL:
+        pass
+    raise InvalidInput(
+        "The proxy that the environment names cannot be used. Set HTTPS_PROXY to http://host:port."
+    )
+
+
 def certificates() -> ssl.SSLContext:
-    """The environment's authorities where it names any; else the system's and those that come with
-    Python packages.
-    """
+    """The authorities that the environment names; else the system's and certifi's."""
     file = next((os.environ[name] for name in _CA_FILES if os.environ.get(name)), None)
     return _certificates(file, os.environ.get(_CA_FOLDER) or None)
 
 
 @lru_cache(maxsize=4)
 def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """Reading a few hundred of them takes longer than a question to a server nearby."""
+    """Cached: reading a few hundred takes longer than a request to a server nearby."""
     try:
         if file or folder:
             return ssl.create_default_context(cafile=file, capath=folder)
@@ -111,14 +244,16 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())
     except OSError as error:
         raise InvalidInput(
-            f"The certificates that the environment names ({', '.join(_CA_FILES)}, {_CA_FOLDER})"
-            f" cannot be read: {error}."
+            f"The certificates named by {', '.join(_CA_FILES)} or {_CA_FOLDER} cannot be read:"
+            f" {error}."
         ) from error
     return context
 
 
-class _Sockets(httpcore.NetworkBackend):
-    def __init__(self, watch: Watch, *, public: bool) -> None:
+class _Network(httpcore.NetworkBackend):
+    """httpcore's sockets, which also call the check of the thread while they wait."""
+
+    def __init__(self, watch: ThreadCheck, *, public: bool) -> None:
         self._watch, self._public = watch, public
         self._plain = httpcore.SyncBackend()
 
@@ -130,23 +265,24 @@ class _Sockets(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        connect = _bound(
+        connect = partial(
             self._plain.connect_tcp, host, port, timeout, local_address, socket_options
         )
-        stream = in_thread(connect, self._watch.check, _close)
-        if self._public and _led_astray(host, stream):
+        stream = in_thread(connect, self._watch.check, httpcore.NetworkStream.close)
+        address = stream.get_extra_info("server_addr")
+        if self._public and not is_number(host) and address and is_private_number(str(address[0])):
             stream.close()
             raise httpcore.ConnectError("its name leads to a private address")
         return _Stream(stream, self._watch)
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, watch: Watch) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, watch: ThreadCheck) -> None:
         self._inner = inner
         self._watch = watch
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """In short waits: a socket whose wait ran out can be waited for again, with TLS too."""
+        """Wait in short steps; a read that timed out can be repeated, with TLS too."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             self._watch.check()
@@ -168,26 +304,9 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        shake = _bound(self._inner.start_tls, ssl_context, server_hostname, timeout)
-        return _Stream(in_thread(shake, self._watch.check, _close), self._watch)
+        shake = partial(self._inner.start_tls, ssl_context, server_hostname, timeout)
+        stream = in_thread(shake, self._watch.check, httpcore.NetworkStream.close)
+        return _Stream(stream, self._watch)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
-
-
-def _led_astray(host: str, stream: httpcore.NetworkStream) -> bool:
-    """A number is what somebody meant; a name is what a resolver makes of it."""
-    if is_number(host):
-        return False
-    there = stream.get_extra_info("server_addr")
-    return bool(there) and is_inside(str(there[0]))
-
-
-def _bound(
-    work: Callable[..., httpcore.NetworkStream], *arguments: Any
-) -> Callable[[], httpcore.NetworkStream]:
-    return lambda: work(*arguments)
-
-
-def _close(stream: httpcore.NetworkStream) -> None:
-    stream.close()

@@ -1,160 +1,32 @@
-"""Waiting that can be ended: a check per thread, a pause that asks it, and the pace at which an
-origin is asked.
-"""
+"""Waiting that a caller can end: checks, pauses, the pace of requests, and when to try again."""
 
 from __future__ import annotations
 
 import email.utils
+import math
+import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
-from stylus_ext.core.errors import StylusError, Unavailable
-
-MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """`stall_s` is the longest silence, `total_s` the longest wait for a whole JSON answer or for
-    the head of a stream.
-    """
-
-    connect_s: float = 10.0
-    stall_s: float = 30.0
-    total_s: float = 90.0
-    tries: int = 4
-    first_pause_s: float = 1.0
-    longest_pause_s: float = 30.0
-    longest_retry_after_s: float = 60.0
-    """A server that wants to be left alone for longer gets its wish: the request fails and says
-    until when.
-    """
-    largest_json: int = 64 * MIB
-    hops: int = 5
-
-
-class HttpRefusal(StylusError):
-    """The server answered with a status that says no. Whoever asked knows the sentence that a user
-    needs; this is the plain one.
-    """
-
-    def __init__(
-        self,
-        where: str,
-        status: int,
-        said: str = "",
-        body: object = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """`said` is the server's own sentence, if it is one; `body` its JSON; `retry_after` the
-        seconds it asked for.
-        """
-        super().__init__(
-            f"{where} answered with the status {status}" + (f" ({said})." if said else ".")
-        )
-        self.where = where
-        self.status = status
-        self.said = said
-        self.body = body
-        self.retry_after = retry_after
-        self.reason = ""
-        """The word by which some servers name the reason in a header."""
-
-    def named(self, headers: Mapping[str, str]) -> HttpRefusal:
-        self.reason = headers.get("x-error-code", "")[:80]
-        return self
-
-
-class Unreachable(Unavailable):
-    """Nobody answered, not in time, or the connection broke."""
-
-
-class BadAnswer(Unavailable):
-    """An answer that is not what was asked for: a web page, broken JSON, more than anybody needs, a
-    redirect to nowhere.
-    """
-
-
 Check = Callable[[], None]
-
-
-def free() -> None:
-    """The check of what nobody will stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`headers` by lower-case name; `origin` is where the answer came from after all redirects, the
-    signed address stays inside.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    origin: str
-    pieces: Callable[[], Iterator[bytes]]
-    """The body as it was sent, piece by piece; `Unreachable` when it breaks off, stalls, or is
-    shorter than was said.
-    """
-
-    @property
-    def length(self) -> int | None:
-        """What `Content-Length` says of this answer's body, if it says anything usable."""
-        said = self.headers.get("content-length", "")
-        return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else None  # noqa: PLR2004
-
-    def beginning(self, most: int, within_s: float) -> bytes:
-        """Of something small: all of it, or so many bytes and some; `Unreachable` where even that
-        does not come in time.
-        """
-        until = time.monotonic() + within_s
-        data = bytearray()
-        for piece in self.pieces():
-            data += piece
-            if len(data) > most:
-                break
-            if time.monotonic() > until:
-                raise Unreachable(
-                    f"{self.origin} sends so slowly that it was not waited for. Try again later."
-                )
-        return bytes(data)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Plain data, and the headers that came with it, by lower-case name."""
-
-    data: object
-    headers: Mapping[str, str]
-
-
-def named(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
+"""Called while waiting; it ends the wait by raising, for example `Cancelled`."""
 
 TICK_S = 0.05
 _T = TypeVar("_T")
 
 
-class Watch(threading.local):
-    """Whom to ask in this thread, while it waits for a socket, whether to go on."""
-
-    def __init__(self) -> None:
-        self.check: Check = free
-
-    @contextmanager
-    def over(self, check: Check) -> Iterator[None]:
-        before, self.check = self.check, check
-        try:
-            yield
-        finally:
-            self.check = before
+def no_check() -> None:
+    """The check of a wait that nothing ends early."""
 
 
 def pause(seconds: float, check: Check) -> None:
+    """Sleep, and call `check` every 50 ms and at least once."""
     until = time.monotonic() + seconds
     while True:
         check()
@@ -164,46 +36,52 @@ def pause(seconds: float, check: Check) -> None:
         time.sleep(min(TICK_S, left))
 
 
+class ThreadCheck(threading.local):
+    """The check of the current thread; sockets call it while they wait."""
+
+    def __init__(self) -> None:
+        self.check: Check = no_check
+
+    @contextmanager
+    def using(self, check: Check) -> Iterator[None]:
+        before, self.check = self.check, check
+        try:
+            yield
+        finally:
+            self.check = before
+
+
 def in_thread(work: Callable[[], _T], check: Check, discard: Callable[[_T], None]) -> _T:
-    """What the system does not let go of, such as looking up a name: left to itself when the check
-    ends the waiting.
+    """Run what the system cannot interrupt, such as a name lookup, in a thread of its own.
+
+    When `check` ends the wait, the thread is left behind and `discard` gets its late result.
     """
-    done, found, failed = threading.Event(), list[_T](), list[BaseException]()
-    left, guard = threading.Event(), threading.Lock()
+    future: Future[_T] = Future()
+
+    def discard_late(late: Future[_T]) -> None:
+        if late.exception() is None:
+            discard(late.result())
 
     def run() -> None:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001
-            failed.append(error)
+            future.set_exception(error)
         else:
-            with guard:
-                found.append(result)
-                unwanted = left.is_set()
-            if unwanted:
-                discard(result)
-        done.set()
+            future.set_result(result)
 
     threading.Thread(target=run, name="stylus-connect", daemon=True).start()
     try:
-        while not done.wait(TICK_S):
+        while not wait((future,), TICK_S).done:
             check()
     except BaseException:
-        with guard:
-            left.set()
-            late = list(found)
-        for result in late:
-            discard(result)
+        future.add_done_callback(discard_late)
         raise
-    if failed:
-        raise failed[0]
-    return found[0]
+    return future.result()
 
 
 class Pace:
-    """At most one request each `interval_s`, whichever thread asks; who comes next is told when,
-    then waits outside the lock.
-    """
+    """At most one request each `interval_s` seconds, for all threads together."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -213,17 +91,58 @@ class Pace:
     def wait(self, check: Check) -> None:
         with self._guard:
             now = time.monotonic()
-            mine = max(now, self._next)
-            self._next = mine + self._interval_s
-        pause(mine - now, check)
+            turn = max(now, self._next)
+            self._next = turn + self._interval_s
+        pause(turn - now, check)
 
 
-def retry_after(said: str) -> float | None:
-    """The seconds that a server wants to be left alone: it says so many, or until when."""
-    said = said.strip()
-    if said.isascii() and said.isdigit() and len(said) < 10:  # noqa: PLR2004
-        return float(said)
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long a request may take, and when it is tried again.
+
+    `stall_s` is the longest silence, `total_s` the longest wait for a whole JSON answer or for the
+    head of a stream. A server that asks for a longer pause than `longest_retry_after_s` is not
+    asked again.
+    """
+
+    connect_s: float = 10.0
+    stall_s: float = 30.0
+    total_s: float = 90.0
+    tries: int = 3
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 30.0
+    longest_retry_after_s: float = 60.0
+    largest_json: int = 64 * 1024 * 1024
+    redirects: int = 5
+
+    def pause_before_retry(
+        self, attempt: int, retry_after: float | None = None, left_s: float = math.inf
+    ) -> float | None:
+        """Seconds to wait after failed try number `attempt`; None if no try or time is left."""
+        if attempt >= self.tries:
+            return None
+        if retry_after is None:
+            longest = min(self.longest_pause_s, self.first_pause_s * 2 ** (attempt - 1))
+            retry_after = longest * random.uniform(0.75, 1.0)  # noqa: S311
+        elif retry_after > self.longest_retry_after_s:
+            return None
+        return retry_after if retry_after < left_s else None
+
+
+def is_temporary(status: int) -> bool:
+    """Whether a later try may succeed."""
+    return (
+        status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def retry_after(header: str) -> float | None:
+    """The seconds that a Retry-After header asks for: a number, or a date."""
+    header = header.strip()
+    if header.isascii() and header.isdigit() and len(header) < 10:  # noqa: PLR2004
+        return float(header)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -23,7 +23,16 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
 from stylus_ext.core.ports import Query
 from stylus_ext.core.settings import Reranking
-from stylus_ext.net import BadAnswer, Http, HttpRefusal, Key, KeyName, TimeLimits, origin_of, shown
+from stylus_ext.net import (
+    BadAnswer,
+    Http,
+    HttpRefusal,
+    Key,
+    KeyName,
+    TimeLimits,
+    origin_of,
+    safe_url,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -162,8 +171,8 @@ class EndpointReranker:
         finally:
             http.close()
         raise Unavailable(
-            f"{shown(self._ways[0][0])} has no rerank route that Stylus knows, or does not know the"
-            f" model {self._model!r}: {refused}"
+            f"{safe_url(self._ways[0][0])} has no rerank route that Stylus knows, or does not know"
+            f" the model {self._model!r}: {refused}"
         )
 
     def _body(self, way: Way, prompt: str, texts: Sequence[str]) -> Mapping[str, object]:
@@ -179,7 +188,7 @@ class EndpointReranker:
     def _check(self, until: float) -> None:
         if time.monotonic() > until:
             raise DeadlineExceeded(
-                f"{shown(self._ways[0][0])} did not rank the candidates within"
+                f"{safe_url(self._ways[0][0])} did not rank the candidates within"
                 f" {self._deadline_s:g} s."
             )
 
@@ -217,7 +226,7 @@ def ways(url: str) -> tuple[Way, ...]:
 def _scores(answer: object, wanted: int, where: str) -> dict[int, float]:
     rows = answer.get("results", answer.get("data")) if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
-        raise BadAnswer(f"{shown(where)} did not answer like a rerank server.")
+        raise BadAnswer(f"{safe_url(where)} did not answer like a rerank server.")
     scores: dict[int, float] = {}
     for row in rows:
         place = row.get("index") if isinstance(row, dict) else None
@@ -228,10 +237,10 @@ def _scores(answer: object, wanted: int, where: str) -> dict[int, float]:
             or place in scores
             or not usable(score)
         ):
-            raise BadAnswer(f"{shown(where)} ranked something that it was not given.")
+            raise BadAnswer(f"{safe_url(where)} ranked something that it was not given.")
         scores[place] = float(score)  # type: ignore[arg-type]  # `usable` has looked
     if not scores:
-        raise BadAnswer(f"{shown(where)} ranked nothing.")
+        raise BadAnswer(f"{safe_url(where)} ranked nothing.")
     return scores
 
 

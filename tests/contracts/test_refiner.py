@@ -13,7 +13,7 @@ from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.entry import KINDS
 from stylus_ext.core.ports import Refiner
 from stylus_ext.llm import ChatClient, ChatEndpoint
-from stylus_ext.net.images import Thumbnails
+from stylus_ext.net.thumbnails import Thumbnails
 from tests.chat_service.answers import says
 from tests.chat_service.server import serving
 from tests.fakes import make_card

@@ -227,12 +227,12 @@ CASES = (
     Case(
         "no redirect's end",
         (Fault(API, status=302, headers={"Location": "/api/download/models/11"}, times=-1),),
-        "redirects in circles",
+        "redirects too often",
     ),
     Case(
         "a redirect to nowhere",
         (Fault(API, status=307, headers={"Location": "file:///etc/passwd"}, times=-1),),
-        "cannot be used",
+        "redirects",
     ),
     # Civitai's no, each with a sentence of its own
     Case("login needed", before=without_key, said="refuses your key"),

@@ -14,8 +14,7 @@ from PIL import Image
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.downloads.sidecars import EDGE, write_preview
 from stylus_ext.net import TimeLimits
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import RemotePictures
+from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.net.thumbnails.making import picture

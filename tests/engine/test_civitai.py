@@ -9,7 +9,7 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.services import CivitaiAccess
-from stylus_ext.net import free
+from stylus_ext.net import no_check
 from tests.civitai_service.service import CivitaiService, serving
 
 SECRET = "the-right-key"
@@ -75,7 +75,7 @@ def test_files_of_another_address_get_the_key_and_questions_none(
         assert access.enter_key(SECRET) == service.api
         assert access.account() == "somebody"
         with access.service() as civitai:
-            civitai.base_models(free)
+            civitai.base_models(no_check)
             assert civitai.download_url(11) == f"{service.api}/api/download/models/11"
         assert access.told() == red.api
         assert access.told_of_files() == f"{service.api}, with your key"
@@ -96,18 +96,18 @@ def test_a_key_of_the_environment_is_for_civitai_itself(
 def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api)
     with access.service() as civitai:
-        civitai.base_models(free)
+        civitai.base_models(no_check)
     access_to(tmp_path, service.api).enter_key(SECRET)
     with access.service() as civitai:
-        civitai.base_models(free)
+        civitai.base_models(no_check)
     assert [SECRET in str(one) for one in service.seen] == [False, True]
 
 
 def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api, 0.3)
     with access.service() as one, access.service() as other:
-        one.base_models(free)
-        other.base_models(free)
+        one.base_models(no_check)
+        other.base_models(no_check)
     assert service.seen[1].at - service.seen[0].at > 0.2
 
 

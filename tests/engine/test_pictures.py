@@ -15,8 +15,7 @@ from stylus_ext.core.settings import DownloadSettings
 from stylus_ext.engine import resources
 from stylus_ext.engine.resources import CardPictures
 from stylus_ext.engine.stylus import Stylus
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import KeptPictures, RemotePictures
+from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.engine.test_operations import ask, stylus

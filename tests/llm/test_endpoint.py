@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.llm import ChatEndpoint, Price, chat_key, picture_tokens, place_of, price_of
 from stylus_ext.llm.server import CHAT_KEY, OPENAI, base_url
-from stylus_ext.net import Key, keep_key
+from stylus_ext.net import Key, save_key
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_openais_key_goes_to_openai_alone(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_key_goes_to_the_address_it_was_entered_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_key(tmp_path, CHAT_KEY, Key("https://openrouter.ai", "sk-kept"))
+    save_key(tmp_path, CHAT_KEY, Key("https://openrouter.ai", "sk-kept"))
     assert chat_key(tmp_path, "https://openrouter.ai/api/v1") == Key(
         "https://openrouter.ai", "sk-kept"
     )

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stylus_ext.core.errors import Cancelled
-from stylus_ext.net.waiting import Pace, Watch, free, in_thread, pause
+from stylus_ext.net.waiting import Pace, ThreadCheck, in_thread, no_check, pause
 
 
 class After:
@@ -23,7 +23,7 @@ class After:
 
 def test_a_pause_lasts_as_long_as_it_says() -> None:
     began = time.monotonic()
-    pause(0.12, free)
+    pause(0.12, no_check)
     assert 0.12 <= time.monotonic() - began < 0.5
 
 
@@ -37,21 +37,21 @@ def test_a_pause_asks_all_the_time_even_when_it_is_none() -> None:
 
 
 def test_each_thread_has_its_own_check_and_gets_the_former_back() -> None:
-    watch, other = Watch(), list[object]()
+    watch, other = ThreadCheck(), list[object]()
     mine = After(9)
-    with watch.over(mine):
+    with watch.using(mine):
         thread = threading.Thread(target=lambda: other.append(watch.check))
         thread.start()
         thread.join()
         assert watch.check is mine
-    assert watch.check is free
-    assert other == [free]
+    assert watch.check is no_check
+    assert other == [no_check]
 
 
 def test_work_in_a_thread_gives_its_result_or_its_error() -> None:
-    assert in_thread(lambda: 7, free, lambda _: None) == 7
+    assert in_thread(lambda: 7, no_check, lambda _: None) == 7
     with pytest.raises(ZeroDivisionError):
-        in_thread(lambda: 1 / 0, free, lambda _: None)
+        in_thread(lambda: 1 / 0, no_check, lambda _: None)
 
 
 def test_what_comes_after_a_stop_is_discarded() -> None:
@@ -73,11 +73,11 @@ def test_what_comes_after_a_stop_is_discarded() -> None:
 def test_the_first_of_a_pace_does_not_wait() -> None:
     pace = Pace(0.2)
     began = time.monotonic()
-    pace.wait(free)
+    pace.wait(no_check)
     assert time.monotonic() - began < 0.1
-    pace.wait(free)
+    pace.wait(no_check)
     assert time.monotonic() - began >= 0.2
     time.sleep(0.25)
     began = time.monotonic()
-    pace.wait(free)
+    pace.wait(no_check)
     assert time.monotonic() - began < 0.1, "what was not used is not owed"

@@ -17,8 +17,7 @@ from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import KINDS
 from stylus_ext.core.errors import Cancelled, StylusError
 from stylus_ext.core.refining import Check
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import RemotePictures
+from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 
 logger = logging.getLogger(__name__)
 

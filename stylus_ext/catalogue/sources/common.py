@@ -73,7 +73,7 @@ def detect_lost_cursor(service: str, cursor: str | None) -> Iterator[None]:
 def refusal_error(refusal: HttpRefusal, service: str, what: str) -> StylusError:
     """The error for a status that every service may answer with; `what` was asked for."""
     status = refusal.status
-    detail = f": {refusal.said}" if refusal.said else ""
+    detail = f": {refusal.message}" if refusal.message else ""
     if status in _NOT_UNDERSTOOD:
         message = f"{service} did not understand the request for {what}{detail}."
         return InvalidInput(f"{message} Check the words, tag and base models.")

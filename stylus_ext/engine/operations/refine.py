@@ -20,8 +20,7 @@ from stylus_ext.engine.language_model import ChatAccess
 from stylus_ext.engine.requests import Field, Schema
 from stylus_ext.engine.stylus import Stylus
 from stylus_ext.net import Pace
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import RemotePictures
+from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 
 _ATTEMPTS = "refine.failed"
 _MINUTE_S = 60.0

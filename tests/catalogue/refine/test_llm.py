@@ -21,8 +21,7 @@ from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.refining import Expense, NotRefined
 from stylus_ext.llm import ChatClient, ChatEndpoint, ChatUnavailable, Price
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import RemotePictures
+from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 from tests.chat_service.answers import completion, says
 from tests.chat_service.server import ChatService, Sent
 from tests.civitai_service.faults import Fault

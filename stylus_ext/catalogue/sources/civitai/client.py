@@ -37,7 +37,7 @@ Params = Mapping[str, str | Sequence[str]]
 def download_refusal(refusal: HttpRefusal, what: str, *, has_key: bool) -> StylusError:
     """The error for a refused download of `what`, the name of an adapter."""
     if refusal.status == HTTPStatus.UNAUTHORIZED:
-        if "disabled downloads" in refusal.said.casefold():
+        if "disabled downloads" in refusal.message.casefold():
             return NotFetched(
                 "downloads_disabled",
                 f"The creator of {what} has disabled downloads; it works on Civitai's pages only.",
@@ -45,7 +45,7 @@ def download_refusal(refusal: HttpRefusal, what: str, *, has_key: bool) -> Stylu
         return _key_error(what, has_key=has_key)
     if refusal.status == HTTPStatus.FORBIDDEN:
         body = table(refusal.body)
-        if "early access" in f"{name(body.get('error'))} {refusal.said}".casefold():
+        if "early access" in f"{name(body.get('error'))} {refusal.message}".casefold():
             deadline = name(body.get("deadline"))[:10]
             until = f" until {deadline}" if deadline else ""
             return NotFetched(

@@ -47,7 +47,7 @@ _LINK = re.compile(r"<([^<>]+)>\s*;([^,<]*)")
 
 def hub_refusal(refusal: HttpRefusal, what: str, *, has_key: bool) -> StylusError:
     """The error for a refusal of `what`, such as the name of an adapter."""
-    if refusal.reason == _GATED:
+    if refusal.code == _GATED:
         if has_key:
             return NotFetched(
                 "gated",
@@ -56,7 +56,7 @@ def hub_refusal(refusal: HttpRefusal, what: str, *, has_key: bool) -> StylusErro
         return NotFetched(
             "key_needed", f"{what} is gated on Hugging Face and needs a key. {_ENTER_KEY}."
         )
-    if refusal.reason in _NOT_FOUND:
+    if refusal.code in _NOT_FOUND:
         return SourceNotFound(f"{_SERVICE} does not have {what}, or shows it to its owner only.")
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         if has_key:
@@ -109,7 +109,7 @@ class HubClient:
         try:
             answer = self._http.json(f"{self.origin}/{path}", body=body, check=check)
         except HttpRefusal as refusal:
-            if refusal.reason == _NO_REVISION:
+            if refusal.code == _NO_REVISION:
                 return None
             raise hub_refusal(refusal, what, has_key=self.has_key) from refusal
         files = map(table, rows(answer))
@@ -144,7 +144,7 @@ class HubClient:
     ) -> ListingPage:
         params = {**params, **({} if cursor is None else {"cursor": cursor})}
         with self._refusals(what):
-            answer = self._http.told(f"{self.origin}/{path}", params, check=check)
+            answer = self._http.json_response(f"{self.origin}/{path}", params, check=check)
         return ListingPage(
             tuple(map(table, rows(answer.data))), next_cursor(answer.headers.get("link", ""))
         )

@@ -10,7 +10,7 @@ from stylus_ext.catalogue.sources.civitai import versions as why
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.sources import Wanted
-from stylus_ext.net import free
+from stylus_ext.net import no_check
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_version, hashes_of
@@ -39,7 +39,7 @@ def test_a_page_has_cards_and_the_reasons_for_what_it_has_not(
         a_model(2, poi=True),
         a_model(3, a_version(31), minor=True),
     )
-    page = catalogue.page(Wanted(), None, None, free)
+    page = catalogue.page(Wanted(), None, None, no_check)
     assert ids(page.cards) == [11]
     assert (page.models, page.cursor, page.newest) == (3, None, "2026-01-02T03:04:05.000Z")
     assert page.skipped == {why.NO_FILE: 1, why.PERSON: 1, why.MINOR: 1}
@@ -51,7 +51,7 @@ def test_what_is_wanted_is_asked_for(service: CivitaiService, catalogue: Civitai
         Wanted(top=50, query="rain", tag="style", base_models=("SD 1.5", "Pony"), nsfw=True),
         None,
         20,
-        free,
+        no_check,
     )
     asked = service.seen[0].query
     assert asked == {
@@ -64,7 +64,7 @@ def test_what_is_wanted_is_asked_for(service: CivitaiService, catalogue: Civitai
         "tag": ["style"],
         "baseModels": ["SD 1.5", "Pony"],
     }
-    catalogue.page(Wanted(), "5|x", None, free)
+    catalogue.page(Wanted(), "5|x", None, no_check)
     asked = service.seen[1].query
     assert (asked["sort"], asked["nsfw"], asked["limit"], asked["cursor"]) == (
         ["Newest"],
@@ -80,7 +80,7 @@ def test_no_more_models_than_are_left_are_read(
     service.faults.add(
         Fault("/models$", status=200, body={"items": [a_model(number) for number in range(1, 9)]})
     )
-    page = catalogue.page(Wanted(top=3), None, 3, free)
+    page = catalogue.page(Wanted(top=3), None, 3, no_check)
     assert (page.models, len(page.cards)) == (3, 3)
 
 
@@ -88,7 +88,7 @@ def test_a_version_that_comes_twice_is_one_card(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(a_model(1, a_version(11), a_version(11)))
-    assert ids(catalogue.page(Wanted(), None, None, free).cards) == [11]
+    assert ids(catalogue.page(Wanted(), None, None, no_check).cards) == [11]
 
 
 def test_an_empty_page_is_not_the_end(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
@@ -96,9 +96,9 @@ def test_an_empty_page_is_not_the_end(service: CivitaiService, catalogue: Civita
     service.faults.add(
         Fault("/models$", status=200, body={"items": [], "metadata": {"nextCursor": "7"}})
     )
-    page = catalogue.page(Wanted(query="rain"), "6", None, free)
+    page = catalogue.page(Wanted(query="rain"), "6", None, no_check)
     assert (page.models, page.cursor, page.in_order) == (0, "7", False)
-    assert catalogue.page(Wanted(), None, None, free).in_order
+    assert catalogue.page(Wanted(), None, None, no_check).in_order
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_comes_out_in_the_future_ends_no_later_crawl(
     service: CivitaiService, catalogue: CivitaiCatalogue, stated: str, newest: str
 ) -> None:
     service.add(a_model(1, a_version(11, publishedAt=stated)))
-    assert catalogue.page(Wanted(), None, None, free).newest == newest
+    assert catalogue.page(Wanted(), None, None, no_check).newest == newest
 
 
 def test_examples_are_asked_for_when_they_are_wanted(
@@ -123,7 +123,7 @@ def test_examples_are_asked_for_when_they_are_wanted(
     service.add(a_model(1, a_version(11)), a_model(2, a_version(12)))
     service.pictures[11] = [a_made_picture(11, "neon alley", 0.7)]
     cards = {
-        card.key: card for card in catalogue.page(Wanted(examples=True), None, None, free).cards
+        card.key: card for card in catalogue.page(Wanted(examples=True), None, None, no_check).cards
     }
     assert cards[AdapterKey.civitai(11)].examples == (Example("neon alley", 0.7),)
     assert cards[AdapterKey.civitai(12)].examples == ()
@@ -145,7 +145,7 @@ def test_a_card_without_its_examples_is_a_card(
 ) -> None:
     service.add(a_model(1, a_version(11)))
     service.faults.add(Fault("/images$", times=-1, **fault))
-    assert ids(catalogue.page(Wanted(examples=True), None, None, free).cards) == [11]
+    assert ids(catalogue.page(Wanted(examples=True), None, None, no_check).cards) == [11]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_who_answers_no_more_is_asked_no_more(
     service.add(a_model(1, a_version(11)), a_model(2))
     service.faults.add(Fault("/images$", times=-1, **fault))
     with pytest.raises(Unavailable):
-        catalogue.page(Wanted(examples=True), None, None, free)
+        catalogue.page(Wanted(examples=True), None, None, no_check)
 
 
 def test_a_stop_in_the_middle_of_examples_is_one(
@@ -175,18 +175,20 @@ def test_a_stop_in_the_middle_of_examples_is_one(
 
 
 def test_base_models_are_spelled_as_civitai_spells_them(catalogue: CivitaiCatalogue) -> None:
-    assert catalogue.checked(Wanted(base_models=("sd 1.5", "PONY", "Pony")), free).base_models == (
+    assert catalogue.checked(
+        Wanted(base_models=("sd 1.5", "PONY", "Pony")), no_check
+    ).base_models == (
         "SD 1.5",
         "Pony",
     )
     with pytest.raises(InvalidInput, match=r"no base model 'SDXL 1\.1'.*SDXL 1\.0"):
-        catalogue.checked(Wanted(base_models=("SDXL 1.1",)), free)
+        catalogue.checked(Wanted(base_models=("SDXL 1.1",)), no_check)
 
 
 def test_nothing_is_asked_where_nothing_has_to_be_checked(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
-    assert catalogue.checked(Wanted(tag="x"), free) == Wanted(tag="x")
+    assert catalogue.checked(Wanted(tag="x"), no_check) == Wanted(tag="x")
     assert service.seen == []
 
 
@@ -195,7 +197,9 @@ def test_base_models_stay_as_typed_where_no_list_is_given(
     service: CivitaiService, catalogue: CivitaiCatalogue, status: int
 ) -> None:
     service.faults.add(Fault("/enums$", status=status, body={}))
-    assert catalogue.checked(Wanted(base_models=("Anything",)), free).base_models == ("Anything",)
+    assert catalogue.checked(Wanted(base_models=("Anything",)), no_check).base_models == (
+        "Anything",
+    )
 
 
 def test_own_files_are_identified_in_bulk(
@@ -210,7 +214,7 @@ def test_own_files_are_identified_in_bulk(
     )
     asked = [*map(sha256, bodies.values()), "ab" * 32]
     service.faults.add(Fault("/images$", status=404, times=-1))
-    found = catalogue.identify(asked, free)
+    found = catalogue.identify(asked, no_check)
     assert sorted(ids(found.cards)) == [number + 1000 for number in bodies]
     assert all(card.tags == ("background", "style") for card in found.cards)
     assert {len(one.body) for one in service.asked("/by-hash/ids")} == {251}
@@ -224,7 +228,7 @@ def test_a_model_that_is_not_listed_any_more_is_told_by_its_version(
     body = b"mine"
     service.add(a_model(1, a_version(11, files=[a_file(11, body=body)])))
     service.faults.add(Fault("/models$", status=200, body={"items": []}))
-    found = catalogue.identify([sha256(body)], free)
+    found = catalogue.identify([sha256(body)], no_check)
     assert [(card.name, card.model_id, card.tags) for card in found.cards] == [("Adapter 1", 1, ())]
     assert AdapterKey.sha256(sha256(body)) in found.cards[0].equivalents
 
@@ -233,7 +237,7 @@ def test_real_persons_are_not_named_for_their_owner_either(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=b"mine")]), poi=True))
-    found = catalogue.identify([sha256(b"mine")], free)
+    found = catalogue.identify([sha256(b"mine")], no_check)
     assert (found.cards, found.skipped) == ((), {why.PERSON: 1})
 
 
@@ -242,7 +246,7 @@ def test_a_mirror_without_the_short_way_is_asked_the_long_way(
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=b"mine")])))
     service.faults.add(Fault("/by-hash/ids$", status=404, body={"error": "no such path"}))
-    assert ids(catalogue.identify([sha256(b"mine"), "ab" * 32], free).cards) == [11]
+    assert ids(catalogue.identify([sha256(b"mine"), "ab" * 32], no_check).cards) == [11]
 
 
 @pytest.mark.parametrize(
@@ -261,4 +265,4 @@ def test_answers_of_another_shape_name_nothing(
     service.faults.add(
         Fault("/by-hash/ids$", status=404), Fault("/by-hash$", status=200, body=body)
     )
-    assert catalogue.identify(["ab" * 32], free).cards == ()
+    assert catalogue.identify(["ab" * 32], no_check).cards == ()

@@ -15,7 +15,7 @@ from stylus_ext.catalogue.sources.common import (
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.sources import CursorLost
-from stylus_ext.net import BadAnswer, free
+from stylus_ext.net import BadAnswer, no_check
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_version, hashes_of
@@ -27,7 +27,7 @@ def all_pages(civitai: CivitaiClient, params: dict[str, Any]) -> list[Any]:
     found: list[Any] = []
     cursor: str | None = None
     while True:
-        page = civitai.models(params, cursor, free)
+        page = civitai.models(params, cursor, no_check)
         found += [model["id"] for model in page.items]
         cursor = page.cursor
         if cursor is None:
@@ -65,7 +65,7 @@ def test_the_next_cursor_is_found_wherever_it_stands(
     service: CivitaiService, civitai: CivitaiClient, metadata: Any, cursor: str | None
 ) -> None:
     service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": metadata}))
-    assert civitai.models({}, None, free).cursor == cursor
+    assert civitai.models({}, None, no_check).cursor == cursor
 
 
 @pytest.mark.parametrize("body", [[], {"items": None}, {"items": {}}, "text", 5, None])
@@ -75,9 +75,9 @@ def test_an_answer_of_another_shape_is_an_empty_page(
     service.faults.add(Fault("/models$", status=200, body=body if body is not None else b"null"))
     if body == "text":
         with pytest.raises(BadAnswer):
-            civitai.models({}, None, free)
+            civitai.models({}, None, no_check)
         return
-    assert civitai.models({}, None, free).items == ()
+    assert civitai.models({}, None, no_check).items == ()
 
 
 def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
@@ -85,9 +85,9 @@ def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
 ) -> None:
     service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}, times=2))
     with pytest.raises(CursorLost):
-        civitai.models(MODELS, "old", free)
+        civitai.models(MODELS, "old", no_check)
     with pytest.raises(InvalidInput, match="Invalid cursor") as caught:
-        civitai.models(MODELS, None, free)
+        civitai.models(MODELS, None, no_check)
     assert not isinstance(caught.value, CursorLost)
 
 
@@ -116,7 +116,7 @@ def test_each_refusal_has_its_error(
         Fault("/model-versions/5$", status=status, body={"error": "because"}, times=-1)
     )
     with pytest.raises(kind) as caught:
-        civitai.version(5, free)
+        civitai.version(5, no_check)
     assert getattr(caught.value, "code", None) == code
 
 
@@ -125,17 +125,17 @@ def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: Civita
         Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
     )
     with pytest.raises(BadAnswer):
-        civitai.models({}, None, free)
+        civitai.models({}, None, no_check)
 
 
 def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(a_model(1, a_version(11)), a_model(2, nsfw=True), a_model(3))
-    assert civitai.model(1, free)["name"] == "Adapter 1"
-    assert civitai.version(11, free)["modelId"] == 1
-    assert civitai.download_facts(11, free)["fileName"] == "adapter_11.safetensors"
-    assert [model["id"] for model in civitai.models_by_id([1, 2], free)] == [1, 2]
+    assert civitai.model(1, no_check)["name"] == "Adapter 1"
+    assert civitai.version(11, no_check)["modelId"] == 1
+    assert civitai.download_facts(11, no_check)["fileName"] == "adapter_11.safetensors"
+    assert [model["id"] for model in civitai.models_by_id([1, 2], no_check)] == [1, 2]
     with pytest.raises(SourceNotFound, match="version 99"):
-        civitai.version(99, free)
+        civitai.version(99, no_check)
 
 
 def test_files_by_their_hashes(service: CivitaiService, civitai: CivitaiClient) -> None:
@@ -145,24 +145,24 @@ def test_files_by_their_hashes(service: CivitaiService, civitai: CivitaiClient) 
         a_model(2, a_version(12, files=[a_file(12, body=other)])),
     )
     digests = [str(hashes_of(body)["SHA256"]).lower() for body in (one, other)]
-    assert civitai.ids_by_hash([*digests, "ab" * 32], free) == dict(
+    assert civitai.ids_by_hash([*digests, "ab" * 32], no_check) == dict(
         zip(digests, (11, 12), strict=True)
     )
-    assert [version["id"] for version in civitai.versions_by_hash(digests, free)] == [11, 12]
+    assert [version["id"] for version in civitai.versions_by_hash(digests, no_check)] == [11, 12]
     assert [one.method for one in service.seen] == ["POST", "POST"]
     assert service.seen[1].body == [one.upper() for one in digests]
     short = str(hashes_of(one)["AutoV3"])
-    found = civitai.version_by_hash(short.lower(), free)
+    found = civitai.version_by_hash(short.lower(), no_check)
     assert found is not None
     assert found["id"] == 11
-    assert civitai.version_by_hash("ab" * 6, free) is None
+    assert civitai.version_by_hash("ab" * 6, no_check) is None
 
 
 def test_pictures_come_with_what_they_were_made_from(
     service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.pictures[11] = [a_made_picture(11, "an alley", 0.7) for _ in range(30)]
-    found = civitai.pictures(11, 20, free)
+    found = civitai.pictures(11, 20, no_check)
     assert len(found) == 20
     assert "meta" in found[0]
     asked = service.seen[0]
@@ -174,15 +174,15 @@ def test_pictures_come_with_what_they_were_made_from(
 
 
 def test_the_list_of_base_models_is_asked_for(civitai: CivitaiClient) -> None:
-    assert "Brand New 9" in civitai.base_models(free)
+    assert "Brand New 9" in civitai.base_models(no_check)
 
 
 def test_a_key_is_checked_where_it_can_be(
     service: CivitaiService, asking: Callable[[str], CivitaiClient]
 ) -> None:
-    assert asking("the-right-key").user_name(free) == "somebody"
+    assert asking("the-right-key").user_name(no_check) == "somebody"
     with pytest.raises(NotFetched) as caught:
-        asking("a-wrong-key").user_name(free)
+        asking("a-wrong-key").user_name(no_check)
     assert caught.value.code == "key_refused"
     assert "a-wrong-key" not in str(caught.value)
     assert {one.path for one in service.seen} == {"/api/v1/me"}

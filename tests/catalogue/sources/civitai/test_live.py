@@ -24,7 +24,7 @@ from stylus_ext.catalogue.sources.civitai.versions import has_tensors
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.sources import Wanted
-from stylus_ext.net import Http, HttpRefusal, free
+from stylus_ext.net import Http, HttpRefusal, no_check
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_made_picture, a_model, a_version, hashes_of
 
@@ -44,18 +44,18 @@ class Asked:
         """Some that surely stay; whoever is at the top may be left out for any reason."""
         return [
             card
-            for card in self.catalogue.page(Wanted(top=20), None, 20, free).cards
+            for card in self.catalogue.page(Wanted(top=20), None, 20, no_check).cards
             if card.remote and card.remote.sha256
         ]
 
 
 def two_pages_have_cards_of_their_own(asked: Asked) -> None:
-    wanted = asked.catalogue.checked(Wanted(top=40, base_models=("sd 1.5",)), free)
+    wanted = asked.catalogue.checked(Wanted(top=40, base_models=("sd 1.5",)), no_check)
     assert wanted.base_models == ("SD 1.5",)
-    first = asked.catalogue.page(wanted, None, 20, free)
+    first = asked.catalogue.page(wanted, None, 20, no_check)
     assert first.cards
     assert first.cursor
-    second = asked.catalogue.page(wanted, first.cursor, 20, free)
+    second = asked.catalogue.page(wanted, first.cursor, 20, no_check)
     assert not {card.key for card in first.cards} & {card.key for card in second.cards}
     assert all(
         card.base_model == "SD 1.5" and not card.nsfw and card.remote for card in first.cards
@@ -63,8 +63,8 @@ def two_pages_have_cards_of_their_own(asked: Asked) -> None:
 
 
 def the_newest_come_first(asked: Asked) -> None:
-    first = asked.catalogue.page(Wanted(), None, None, free)
-    second = asked.catalogue.page(Wanted(), first.cursor, None, free)
+    first = asked.catalogue.page(Wanted(), None, None, no_check)
+    second = asked.catalogue.page(Wanted(), first.cursor, None, no_check)
     assert first.in_order
     assert first.newest >= second.newest > ""
 
@@ -73,7 +73,7 @@ def a_search_finds_what_is_called_so(asked: Asked) -> None:
     """On whichever page: what is no LoRA has been taken out of the pages before."""
     cursor, found = None, list[AdapterCard]()
     for _ in range(MOST_PAGES):
-        page = asked.catalogue.page(Wanted(query="detail"), cursor, None, free)
+        page = asked.catalogue.page(Wanted(query="detail"), cursor, None, no_check)
         found += page.cards
         cursor = page.cursor
         if found or cursor is None:
@@ -83,13 +83,13 @@ def a_search_finds_what_is_called_so(asked: Asked) -> None:
 
 def what_has_no_such_base_model_is_said(asked: Asked) -> None:
     with pytest.raises(InvalidInput, match="no base model"):
-        asked.catalogue.checked(Wanted(base_models=("SD 99",)), free)
+        asked.catalogue.checked(Wanted(base_models=("SD 99",)), no_check)
 
 
 def what_it_lists_it_knows_by_its_hashes(asked: Asked) -> None:
     some = asked.popular()[:5]
     found = asked.catalogue.identify(
-        [card.remote.sha256 or "" for card in some if card.remote], free
+        [card.remote.sha256 or "" for card in some if card.remote], no_check
     )
     assert {card.key for card in some} <= {card.key for card in found.cards}
     assert all(card.tags and card.text for card in found.cards), (
@@ -99,15 +99,15 @@ def what_it_lists_it_knows_by_its_hashes(asked: Asked) -> None:
 
 def what_it_lists_it_knows_by_its_tensors(asked: Asked) -> None:
     card = next(card for card in asked.popular() if card.auto_v3)
-    version = asked.civitai.version_by_hash(card.auto_v3, free)
+    version = asked.civitai.version_by_hash(card.auto_v3, no_check)
     assert version is not None
     assert has_tensors(version, card.auto_v3)
-    assert asked.civitai.version_by_hash("0" * 12, free) is None
+    assert asked.civitai.version_by_hash("0" * 12, no_check) is None
 
 
 def its_pictures_have_prompts_and_weights(asked: Asked) -> None:
     cards = [
-        add_examples(card, asked.civitai.pictures(int(card.key.value), 20, free))
+        add_examples(card, asked.civitai.pictures(int(card.key.value), 20, no_check))
         for card in asked.popular()[:3]
     ]
     assert any(card.examples for card in cards)
@@ -117,7 +117,7 @@ def its_pictures_have_prompts_and_weights(asked: Asked) -> None:
 def an_offer_says_what_the_list_says(asked: Asked) -> None:
     card = asked.popular()[0]
     assert card.remote is not None
-    offer = offer_of(asked.civitai, int(card.key.value), datetime.now(timezone.utc), free)
+    offer = offer_of(asked.civitai, int(card.key.value), datetime.now(timezone.utc), no_check)
     assert (offer.sha256, offer.scanned) == (card.remote.sha256, True)
     assert abs(offer.size - card.remote.size) <= 1024
     assert offer.stated["id"] == int(card.key.value)

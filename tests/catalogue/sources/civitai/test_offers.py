@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.catalogue.sources.civitai import CivitaiClient, offer_of
 from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiOffer
 from stylus_ext.catalogue.sources.common import SourceNotFound
-from stylus_ext.net import free
+from stylus_ext.net import no_check
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_model, a_version, hashes_of
@@ -20,7 +20,7 @@ BODY = b"x" * 4096
 
 def offered(service: CivitaiService, civitai: CivitaiClient, **changes: Any) -> CivitaiOffer:
     service.add(a_model(1, a_version(11, files=[a_file(11, "rain.safetensors", BODY)], **changes)))
-    return offer_of(civitai, 11, NOW, free)
+    return offer_of(civitai, 11, NOW, no_check)
 
 
 def test_an_offer_says_all_that_matters_before_a_download(
@@ -62,12 +62,12 @@ def test_what_the_scanners_said(
     service: CivitaiService, civitai: CivitaiClient, file: dict[str, Any], scanned: bool | None
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, **file)])))
-    assert offer_of(civitai, 11, NOW, free).scanned is scanned
+    assert offer_of(civitai, 11, NOW, no_check).scanned is scanned
 
 
 def test_an_empty_hash_is_empty(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, hashes={})])))
-    offer = offer_of(civitai, 11, NOW, free)
+    offer = offer_of(civitai, 11, NOW, no_check)
     assert (offer.sha256, offer.size > 0) == ("", True)
 
 
@@ -75,13 +75,13 @@ def test_the_scans_are_not_asked_for_where_they_are_known(
     service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.add(a_model(1, a_version(11)))
-    assert offer_of(civitai, 11, NOW, free, scans=False).scanned is None
+    assert offer_of(civitai, 11, NOW, no_check, scans=False).scanned is None
     assert [one.path for one in service.seen] == ["/api/v1/model-versions/mini/11"]
 
 
 def test_what_is_gone_is_not_offered(civitai: CivitaiClient) -> None:
     with pytest.raises(SourceNotFound):
-        offer_of(civitai, 11, NOW, free)
+        offer_of(civitai, 11, NOW, no_check)
 
 
 def test_a_mirror_without_the_short_way_offers_the_same(
@@ -89,8 +89,8 @@ def test_a_mirror_without_the_short_way_offers_the_same(
 ) -> None:
     whole = offered(service, civitai)
     service.faults.add(Fault("/mini/", status=404, times=-1))
-    assert offer_of(civitai, 11, NOW, free) == whole
-    assert offer_of(civitai, 11, NOW, free, scans=False) == whole
+    assert offer_of(civitai, 11, NOW, no_check) == whole
+    assert offer_of(civitai, 11, NOW, no_check, scans=False) == whole
 
 
 def test_of_a_pickle_and_its_safetensors_the_latter_is_offered(
@@ -104,7 +104,7 @@ def test_of_a_pickle_and_its_safetensors_the_latter_is_offered(
             1, a_version(11, files=[pickle, a_file(11, "rain.safetensors", BODY, primary=None)])
         )
     )
-    offer = offer_of(civitai, 11, NOW, free)
+    offer = offer_of(civitai, 11, NOW, no_check)
     assert (offer.file, offer.size, offer.sha256, offer.scanned) == (
         "rain.safetensors",
         4096,
@@ -123,7 +123,7 @@ def test_a_pickle_alone_is_what_it_is(service: CivitaiService, civitai: CivitaiC
             ),
         )
     )
-    offer = offer_of(civitai, 11, NOW, free)
+    offer = offer_of(civitai, 11, NOW, no_check)
     assert (offer.file, offer.url) == ("rain.pt", f"{service.api}/api/download/models/11")
 
 
@@ -133,4 +133,4 @@ def test_a_size_that_is_none_is_taken_from_the_version(
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=BODY)])))
     service.faults.add(Fault("/mini/", status=200, body={"size": size, "hashes": {}}))
-    assert offer_of(civitai, 11, NOW, free).size == 4096
+    assert offer_of(civitai, 11, NOW, no_check).size == 4096

@@ -10,7 +10,7 @@ from stylus_ext.catalogue.sources.common import SourceUnavailable
 from stylus_ext.catalogue.sources.hugging_face import HubCatalogue, HubClient
 from stylus_ext.core.errors import Cancelled, InvalidInput
 from stylus_ext.core.sources import Wanted
-from stylus_ext.net import free
+from stylus_ext.net import no_check
 from tests.civitai_service.faults import Fault
 from tests.hub_service.service import HubService
 from tests.hub_service.shapes import a_repo
@@ -33,7 +33,7 @@ def test_a_page_holds_cards_and_reasons(service: HubService, hub: HubClient) -> 
             headers={"X-Error-Code": "RepoNotFound"},
         )
     )
-    page = HubCatalogue(hub).page(Wanted(), None, None, free)
+    page = HubCatalogue(hub).page(Wanted(), None, None, no_check)
     assert [card.name for card in page.cards] == ["rain fox"]
     assert page.skipped == {
         "gated": 1,
@@ -50,8 +50,8 @@ def test_a_page_holds_cards_and_reasons(service: HubService, hub: HubClient) -> 
 
 def test_what_is_wanted_is_asked_for(service: HubService, hub: HubClient) -> None:
     catalogue = HubCatalogue(hub)
-    catalogue.page(Wanted(), None, None, free)
-    catalogue.page(Wanted(query="fox", tag="style", top=500), None, 7, free)
+    catalogue.page(Wanted(), None, None, no_check)
+    catalogue.page(Wanted(query="fox", tag="style", top=500), None, 7, no_check)
     every, searched = service.asked("/api/models")
     assert (every.query["filter"], every.one("sort"), every.one("limit"), every.one("search")) == (
         ["lora", "text-to-image"],
@@ -73,33 +73,35 @@ def test_base_models_are_families_here(service: HubService, hub: HubClient) -> N
         a_repo("somebody/flux-fox", b"flux", head={"base_model": "black-forest-labs/FLUX.1-dev"}),
     )
     catalogue = HubCatalogue(hub)
-    wanted = catalogue.checked(Wanted(base_models=("Flux.1 D", "FLUX.1-dev"), examples=True), free)
+    wanted = catalogue.checked(
+        Wanted(base_models=("Flux.1 D", "FLUX.1-dev"), examples=True), no_check
+    )
     assert wanted == Wanted(base_models=("flux1",))
-    page = catalogue.page(wanted, None, None, free)
+    page = catalogue.page(wanted, None, None, no_check)
     assert [card.name for card in page.cards] == ["flux fox"]
     assert page.skipped == {"for another base model": 1}
     with pytest.raises(InvalidInput):
-        catalogue.checked(Wanted(base_models=("Nonsense 9",)), free)
+        catalogue.checked(Wanted(base_models=("Nonsense 9",)), no_check)
 
 
 def test_with_a_key_gated_ones_are_kept(
     service: HubService, hub_with: Callable[[str], HubClient]
 ) -> None:
     service.add(a_repo(stated={"gated": "manual"}))
-    assert len(HubCatalogue(hub_with("hf_right")).page(Wanted(), None, None, free).cards) == 1
+    assert len(HubCatalogue(hub_with("hf_right")).page(Wanted(), None, None, no_check).cards) == 1
 
 
 def test_one_file_in_two_repositories_is_one_card(service: HubService, hub: HubClient) -> None:
     service.add(
         a_repo("first/fox", stated={"downloads": 9}), a_repo("second/copy", stated={"downloads": 1})
     )
-    page = HubCatalogue(hub).page(Wanted(top=5), None, 5, free)
+    page = HubCatalogue(hub).page(Wanted(top=5), None, 5, no_check)
     assert [card.creator for card in page.cards] == ["first"]
 
 
 def test_only_so_many_are_read(service: HubService, hub: HubClient) -> None:
     service.add(*(a_repo(f"somebody/fox-{number}", b"%d" % number) for number in range(5)))
-    page = HubCatalogue(hub).page(Wanted(top=2), None, 2, free)
+    page = HubCatalogue(hub).page(Wanted(top=2), None, 2, no_check)
     assert (page.models, len(page.cards)) == (2, 2)
     assert len([one for one in service.seen if "/tree/" in one.path]) == 2
 
@@ -108,7 +110,7 @@ def test_trouble_in_the_middle_ends_the_page(service: HubService, hub: HubClient
     service.add(a_repo(), a_repo("somebody/elk", b"elk"))
     service.faults.add(Fault("/somebody/elk/tree", status=500, times=-1))
     with pytest.raises(SourceUnavailable):
-        HubCatalogue(hub).page(Wanted(), None, None, free)
+        HubCatalogue(hub).page(Wanted(), None, None, no_check)
 
 
 def test_a_stop_ends_it(service: HubService, hub: HubClient) -> None:
@@ -122,5 +124,5 @@ def test_a_stop_ends_it(service: HubService, hub: HubClient) -> None:
 
 
 def test_it_knows_no_files_by_their_hashes(service: HubService, hub: HubClient) -> None:
-    assert HubCatalogue(hub).identify(["a" * 64], free).cards == ()
+    assert HubCatalogue(hub).identify(["a" * 64], no_check).cards == ()
     assert not service.seen

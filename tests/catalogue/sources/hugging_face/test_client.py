@@ -14,7 +14,7 @@ from stylus_ext.catalogue.sources.hugging_face.client import MAX_README, hub_ref
 from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.sources import CursorLost
-from stylus_ext.net import BadAnswer, HttpRefusal, Unreachable, free
+from stylus_ext.net import BadAnswer, HttpRefusal, Unreachable, no_check
 from tests.civitai_service.faults import Fault
 from tests.hub_service.service import HubService
 from tests.hub_service.shapes import COMMIT, a_repo
@@ -29,7 +29,7 @@ def test_pages_follow_each_other_and_addresses_are_ours(
     service.faults.add(Fault("/api/models$", headers={}, after=99))
     names, cursor, pages = [], None, 0
     while True:
-        page = hub.models({"filter": ["lora", "text-to-image"], "limit": "2"}, cursor, free)
+        page = hub.models({"filter": ["lora", "text-to-image"], "limit": "2"}, cursor, no_check)
         names += [item["id"] for item in page.items]
         pages, cursor = pages + 1, page.cursor
         if cursor is None:
@@ -68,15 +68,15 @@ def test_any_header_is_a_cursor_or_none(link: str) -> None:
 def test_a_place_that_is_forgotten(service: HubService, hub: HubClient) -> None:
     service.add(a_repo())
     with pytest.raises(CursorLost):
-        hub.models({}, "no-cursor", free)
+        hub.models({}, "no-cursor", no_check)
     with pytest.raises(InvalidInput) as caught:
-        hub.models({"sort": "nonsense"}, None, free)
+        hub.models({"sort": "nonsense"}, None, no_check)
     assert not isinstance(caught.value, CursorLost)
 
 
 def test_files_with_their_hashes_over_several_pages(service: HubService, hub: HubClient) -> None:
     service.add(a_repo(files={f"f{number:04}.txt": b"x" for number in range(1200)}))
-    found = hub.files("somebody/rain-fox", COMMIT, free)
+    found = hub.files("somebody/rain-fox", COMMIT, no_check)
     assert len(found) == 1205
     assert sum("lfs" in row for row in found) == 1
 
@@ -84,7 +84,7 @@ def test_files_with_their_hashes_over_several_pages(service: HubService, hub: Hu
 def test_a_file_and_what_the_scanners_say(service: HubService, hub: HubClient) -> None:
     service.add(a_repo(security={"rain-fox.safetensors": "unsafe"}))
     row = hub.file(
-        HubLocation("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", free
+        HubLocation("somebody/rain-fox", COMMIT, "rain-fox.safetensors"), "Rain Fox", no_check
     )
     assert row is not None
     assert row["securityFileStatus"] == {
@@ -93,17 +93,17 @@ def test_a_file_and_what_the_scanners_say(service: HubService, hub: HubClient) -
         "pickleImportScan": None,
     }
     assert (
-        hub.file(HubLocation("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", free)
+        hub.file(HubLocation("somebody/rain-fox", COMMIT, "none.safetensors"), "Rain Fox", no_check)
         is None
     )
     assert (
         hub.file(
-            HubLocation("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", free
+            HubLocation("somebody/rain-fox", "d" * 40, "rain-fox.safetensors"), "Rain Fox", no_check
         )
         is None
     )
     with pytest.raises(SourceNotFound):
-        hub.file(HubLocation("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", free)
+        hub.file(HubLocation("somebody/none", COMMIT, "x.safetensors"), "Rain Fox", no_check)
 
 
 def test_a_readme_or_nothing(service: HubService, hub: HubClient) -> None:
@@ -113,14 +113,14 @@ def test_a_readme_or_nothing(service: HubService, hub: HubClient) -> None:
         a_repo("somebody/none"),
     )
     del service.repos[2].files["README.md"]
-    assert hub.readme("somebody/rain-fox", COMMIT, free) == "# Fox \ufffd\n"
-    assert len(hub.readme("somebody/long", COMMIT, free)) == MAX_README
-    assert hub.readme("somebody/none", COMMIT, free) == ""
+    assert hub.readme("somebody/rain-fox", COMMIT, no_check) == "# Fox \ufffd\n"
+    assert len(hub.readme("somebody/long", COMMIT, no_check)) == MAX_README
+    assert hub.readme("somebody/none", COMMIT, no_check) == ""
     service.faults.add(Fault("README", cut_at=3))
-    assert hub.readme("somebody/rain-fox", COMMIT, free) == ""
+    assert hub.readme("somebody/rain-fox", COMMIT, no_check) == ""
     service.faults.add(Fault("README", status=429, times=-1))
     with pytest.raises(SourceRateLimited):
-        hub.readme("somebody/rain-fox", COMMIT, free)
+        hub.readme("somebody/rain-fox", COMMIT, no_check)
 
 
 def test_the_key_goes_to_the_hub_and_to_nobody_else(
@@ -128,14 +128,14 @@ def test_the_key_goes_to_the_hub_and_to_nobody_else(
 ) -> None:
     service.add(a_repo(files={"README.md": b"x" * 2_000_000}))
     hub = hub_with(KEY)
-    assert hub.user_name(free) == "somebody"
-    assert len(hub.readme("somebody/rain-fox", COMMIT, free)) == MAX_README
+    assert hub.user_name(no_check) == "somebody"
+    assert len(hub.readme("somebody/rain-fox", COMMIT, no_check)) == MAX_README
     assert [one.headers.get("authorization") for one in service.seen] == [f"Bearer {KEY}"] * 2 + [
         None
     ]
     assert service.seen[-1].on == "storage"
     with pytest.raises(NotFetched) as caught:
-        hub_with("hf_wrong").user_name(free)
+        hub_with("hf_wrong").user_name(no_check)
     assert caught.value.code == "key_refused"
 
 
@@ -145,7 +145,7 @@ def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: 
         Fault("/api/models$", status=429, headers={"Retry-After": "0"}),
         Fault("/api/models$", status=503),
     )
-    assert len(hub.models({}, None, free).items) == 1
+    assert len(hub.models({}, None, no_check).items) == 1
     assert len(service.asked("/api/models")) == 3
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_answer(
     service.add(a_repo())
     service.faults.add(fault)
     with pytest.raises(error):
-        hub.models({}, None, free)
+        hub.models({}, None, no_check)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_is_no_answer(
 )
 def test_each_refusal_has_a_code(status: int, reason: str, has_key: bool, code: str | None) -> None:
     error = hub_refusal(
-        HttpRefusal("https://huggingface.co/x", status).named({"x-error-code": reason}),
+        HttpRefusal("https://huggingface.co/x", status, code=reason),
         "Rain Fox",
         has_key=has_key,
     )

@@ -13,7 +13,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.hugging_face import HubCatalogue, HubClient, HubSource
 from stylus_ext.core.sources import Wanted
-from stylus_ext.net import Http, free
+from stylus_ext.net import Http, no_check
 from tests.hub_service.service import HubService
 from tests.hub_service.shapes import a_repo
 
@@ -25,26 +25,28 @@ def two_pages_hold_different_repositories(hub: HubClient) -> None:
         "direction": "-1",
         "limit": "2",
     }
-    first = hub.models(params, None, free)
+    first = hub.models(params, None, no_check)
     assert first.cursor
-    second = hub.models(params, first.cursor, free)
+    second = hub.models(params, first.cursor, no_check)
     assert len({item["id"] for item in (*first.items, *second.items)}) == 4
 
 
 def what_changed_last_comes_first(hub: HubClient) -> None:
     first = hub.models(
-        {"filter": ["lora"], "sort": "lastModified", "direction": "-1", "limit": "5"}, None, free
+        {"filter": ["lora"], "sort": "lastModified", "direction": "-1", "limit": "5"},
+        None,
+        no_check,
     )
     changed = [str(item["lastModified"]) for item in first.items]
     assert changed == sorted(changed, reverse=True)
 
 
 def a_card_and_the_offer_of_its_file(hub: HubClient) -> None:
-    page = HubCatalogue(hub).page(Wanted(top=10), None, 10, free)
+    page = HubCatalogue(hub).page(Wanted(top=10), None, 10, no_check)
     assert page.models == 10
     card = page.cards[0]
     assert card.remote is not None
-    offer = HubSource(hub).offer(card, free)
+    offer = HubSource(hub).offer(card, no_check)
     assert (offer.sha256, offer.size) == (card.remote.sha256, card.remote.size)
 
 

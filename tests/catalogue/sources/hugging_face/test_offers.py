@@ -26,7 +26,7 @@ from stylus_ext.core.errors import StylusError
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.core.sources import Wanted
 from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
-from stylus_ext.net import Http, Key, free, origin_of
+from stylus_ext.net import Http, Key, no_check, origin_of
 from tests.catalogue.sources.hugging_face.conftest import QUICK
 from tests.civitai_service.faults import Fault
 from tests.fakes import Watch, make_card
@@ -58,7 +58,7 @@ class Bench:
 
     def card(self) -> AdapterCard:
         with self.hub() as (hub, _):
-            return HubCatalogue(hub).page(Wanted(nsfw=True), None, None, free).cards[0]
+            return HubCatalogue(hub).page(Wanted(nsfw=True), None, None, no_check).cards[0]
 
     def fetch(self, card: AdapterCard) -> Path:
         with self.hub() as (hub, http):
@@ -322,6 +322,6 @@ def test_what_is_no_card_of_the_hub(bench: Bench) -> None:
     assert not HubSource.has(make_card())
     assert HubSource.has(bench.card())
     with bench.hub() as (hub, _), pytest.raises(NotFetched) as caught:
-        HubSource(hub).offer(make_card(), free)
+        HubSource(hub).offer(make_card(), no_check)
     assert caught.value.code == "no_source"
     assert HubLocation.of("") is None
