@@ -1,19 +1,17 @@
-"""One job of refining: questions go out, answers come in, and the budget is kept with what is still
-under way.
-"""
+"""The job that has a language model describe cards, within a budget; and its failed attempts."""
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, Unavailable
@@ -26,197 +24,84 @@ from stylus_ext.core.refining import (
     Refined,
     RefineLimits,
     RefineReport,
-    Turn,
 )
+from stylus_ext.core.sources import Memory
 
 logger = logging.getLogger(__name__)
 
-
 STEP = "refining"
-_TICK_S = 0.1
-_AHEAD = 2
-_GATHER_S = 0.02
-"""Answers that come within this are stored together; meanwhile others stand in line to be asked
-about.
-"""
-_MOST_IN_VAIN = 5
-"""Failures in a row, with nothing between them, after which it is not the cards: the job ends
-instead of paying on.
-"""
+
+_DAY_S = 86_400.0
+_POLL_S = 0.1
+_QUEUED_PER_WORKER = 2
+_STORE_AFTER_S = 0.02
+"""Answers that arrive within this time are stored together, while other cards are prepared."""
+_MAX_FAILURES_IN_A_ROW = 5
+"""After that the server is at fault, not the cards: the job ends instead of paying on."""
+_PUBLISHED_SOURCE = "stylusdocs"  # its model saw pictures too
+
+
+@dataclass(slots=True)
+class FailedAttempts:
+    """Failures per item: after `max_tries` with the same content, none for `days`.
+
+    Written to the memory after each failure, so that a killed job does not pay again.
+    """
+
+    memory: Memory
+    name: str
+    max_tries: int = 3
+    days: float = 30.0
+    clock: Callable[[], float] = time.time
+    _failures: dict[str, tuple[str, int, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._failures = self._read()
+
+    def may_try(self, item: str, content: str) -> bool:
+        before = self._failures.get(item)
+        return before is None or before[0] != content or before[1] < self.max_tries
+
+    def failed(self, item: str, content: str) -> None:
+        before = self._failures.get(item)
+        tries = before[1] if before is not None and before[0] == content else 0
+        self._failures[item] = (content, tries + 1, self.clock())
+        self._write()
+
+    def succeeded(self, item: str) -> None:
+        if self._failures.pop(item, None) is not None:
+            self._write()
+
+    def _read(self) -> dict[str, tuple[str, int, float]]:
+        """Without expired failures; an unreadable text costs a few more tries."""
+        since = self.clock() - self.days * _DAY_S
+        try:
+            stored = json.loads(self.memory.remembered(self.name) or "{}")
+            return {
+                item: (str(content), int(tries), float(at))
+                for item, (content, tries, at) in stored.items()
+                if since <= float(at) <= self.clock()
+            }
+        except (ValueError, TypeError, AttributeError):
+            return {}
+
+    def _write(self) -> None:
+        self.memory.remember(self.name, json.dumps(self._failures))
 
 
 @dataclass(frozen=True, slots=True)
 class RefineTarget:
+    """An entry to refine, the fingerprint of its card and the estimated expense."""
+
     key: AdapterKey
-    print: str
+    fingerprint: str
     estimate: Expense
 
 
-class RefineDesk(Protocol):
-    """Where the job gets its questions answered and its answers kept."""
-
-    @property
-    def pace(self) -> Callable[[Check], None]:
-        """Waited for before each question."""
-        ...
-
-    def entry(self, key: AdapterKey) -> Entry | None:
-        """As it is now; None where there is nothing to be refined any longer."""
-        ...
-
-    def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined: ...
-
-    def keep(self, made: Sequence[tuple[RefineTarget, Refined]]) -> None: ...
-
-    def gave_up(self, one: RefineTarget) -> None: ...
-
-
-@dataclass(slots=True)
-class RefineJob:
-    """Runs once, by `all`; its figures stand also where that ended with an error."""
-
-    desk: RefineDesk
-    limits: RefineLimits
-    wanted: Sequence[RefineTarget]
-    progress: Progress
-    refined: int = 0
-    failed: int = 0
-    passed: int = 0
-    spent: Expense = Expense()
-    reasons: Counter[str] = field(default_factory=Counter)
-    stopped: str = ""
-    began: bool = False
-    _foreseen: Expense = Expense()
-    _asked: int = 0
-    _in_vain: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _given_up: threading.Event = field(default_factory=threading.Event)
-    _turns: threading.Semaphore = field(init=False)
-    _open: dict[Future[Refined | None], RefineTarget] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._turns = threading.Semaphore(self.limits.at_once)
-
-    def all(self) -> None:
-        getting_ready = (
-            self.limits.at_once - 1
-        )  # where they go one by one, none is read before the last one is done with
-        with ThreadPoolExecutor(
-            self.limits.at_once + getting_ready, thread_name_prefix="stylus-refine"
-        ) as pool:
-            try:
-                while self._more(pool) or self._open:
-                    if wait(self._open, _TICK_S, FIRST_COMPLETED).not_done:
-                        self._stop.wait(_GATHER_S)
-                    self._take({future for future in self._open if future.done()})
-                    self.progress.report(
-                        STEP, self.refined + self.failed + self.passed, len(self.wanted)
-                    )
-            finally:
-                self._stop.set()
-                for future in self._open:
-                    future.cancel()
-                self._take(wait(self._open).done)
-
-    def _more(self, pool: ThreadPoolExecutor) -> bool:
-        """Lines up as many as can be paid; the pool asks about as many of them at once as may be,
-        also while answers are stored.
-        """
-        while (
-            not self.stopped
-            and self._asked < len(self.wanted)
-            and len(self._open) < _AHEAD * self.limits.at_once
-        ):
-            one = self.wanted[self._asked]
-            under_way = sum((each.estimate for each in self._open.values()), one.estimate)
-            if not self.limits.affords(
-                self.spent + under_way.dearer(self.spent, self._foreseen)
-            ):  # a model that thinks takes more
-                if not self._open:  # else what comes in may have cost less than was thought
-                    self.stopped = "The budget is used up."
-                break
-            self._asked, self.began = self._asked + 1, True
-            self._open[pool.submit(self._one, one)] = one
-        return not self.stopped and self._asked < len(self.wanted)
-
-    def _one(self, one: RefineTarget) -> Refined | None:
-        self._check()
-        entry = self.desk.entry(one.key)
-        return None if entry is None else self.desk.describe(entry, self._check, self._turn)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Of those that are ready, as many ask at once as may."""
-        while not self._turns.acquire(timeout=_TICK_S):
-            self._check()
-        try:
-            if self._given_up.is_set():
-                raise Cancelled("Refining was given up.")
-            self.desk.pace(self._check)
-            yield
-        finally:
-            self._turns.release()
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled("Refining was stopped.")
-
-    def _take(self, done: set[Future[Refined | None]]) -> None:
-        made: list[tuple[RefineTarget, Refined]] = []
-        for future in done:
-            one = self._open.pop(future)
-            if future.cancelled():
-                continue
-            try:
-                refined = future.result()
-            except Cancelled:
-                continue
-            except NotRefined as problem:
-                self._missed(one, problem)
-            except Unavailable as problem:
-                self._unreached(problem)
-            else:
-                self._in_vain = 0
-                if refined is None:
-                    self.passed += 1
-                else:
-                    made.append((one, refined))
-        if made:
-            self.desk.keep(made)
-            self.refined += len(made)
-            self.spent = sum((refined.spent for _, refined in made), self.spent)
-            self._foreseen = sum((one.estimate for one, _ in made), self._foreseen)
-
-    def _missed(self, one: RefineTarget, problem: NotRefined) -> None:
-        self.failed += 1
-        self.spent += problem.spent
-        self._foreseen += one.estimate
-        self.reasons[str(problem)] += 1
-        self.desk.gave_up(one)
-        self._count_in_vain(str(problem))
-
-    def _unreached(self, problem: Unavailable) -> None:
-        """Not the card's fault: it is asked about again by the next job."""
-        self.reasons[str(problem)] += 1
-        self.passed += 1
-        self._count_in_vain(str(problem))
-
-    def _count_in_vain(self, why: str) -> None:
-        self._in_vain += 1
-        if self._in_vain >= _MOST_IN_VAIN and not self.stopped:
-            self._given_up.set()  # for those that wait in line; who is asked already may answer
-            self.stopped = (
-                f"{self._in_vain} questions in a row came to nothing, the last one for this reason:"
-                f" {why}"
-            )
-
-
-_PUBLISHED = "stylusdocs"  # described by a model that had seen pictures, too
-
-
 class RefineCatalogue:
-    """The use case. Only descriptions that came are stored, as they come; a text of the user's is
-    never asked for, nor touched.
+    """The use case: has descriptions made and stores each as it arrives.
+
+    Texts of the user are neither sent nor changed. `pace` is waited for before each request.
     """
 
     def __init__(
@@ -227,126 +112,242 @@ class RefineCatalogue:
         changing: AbstractContextManager[object],
         pace: Callable[[Check], None],
     ) -> None:
-        """`pace` is waited for before each question."""
-        self._store, self._refiner, self._attempts, self._changing, self.pace = (
-            store,
-            refiner,
-            attempts,
-            changing,
-            pace,
-        )
+        self.store = store
+        self.refiner = refiner
+        self.attempts = attempts
+        self.changing = changing
+        self.pace = pace
 
     def estimate(self, limits: RefineLimits) -> RefineReport:
-        """What would be done; nobody is asked."""
-        return self._chosen(limits)[0]
+        """What a job would do and cost, without a request."""
+        return self._choose(limits)[0]
 
     def __call__(self, limits: RefineLimits, progress: Progress) -> RefineReport:
         progress.report(STEP, 0)
-        report, wanted = self._chosen(limits)
+        report, targets = self._choose(limits)
         if limits.dollars is not None and report.estimate.cost is None:
             return replace(
                 report,
-                left=len(wanted),
+                left=len(targets),
                 stopped=(
-                    "Nobody knows what this model costs, so no budget in dollars can be kept. "
-                    "Set chat.price_in and chat.price_out, or give a budget in tokens."
+                    "The price of this model is unknown, so a budget in dollars cannot be kept."
+                    " Set chat.price_in and chat.price_out, or give a budget in tokens."
                 ),
             )
-        run = RefineJob(self, limits, wanted, progress)
+        job = _RefineJob(self, limits, targets, progress)
         try:
-            run.all()
+            job.run()
         finally:
-            if run.began:
-                self._refiner.release()
-        done = replace(
+            if job.started:
+                self.refiner.release()
+        report = replace(
             report,
-            refined=run.refined,
-            failed=run.failed,
-            left=len(wanted) - run.refined - run.failed - run.passed,
-            spent=run.spent,
-            reasons=dict(run.reasons),
-            stopped=run.stopped,
+            refined=job.refined,
+            failed=job.failed,
+            left=len(targets) - job.refined - job.failed - job.skipped,
+            spent=job.spent,
+            reasons=dict(job.reasons),
+            stopped=job.stopped,
         )
         logger.info(
             "%d refined, %d failed, %d left, %d tokens",
-            done.refined,
-            done.failed,
-            done.left,
-            done.spent.tokens,
+            report.refined,
+            report.failed,
+            report.left,
+            report.spent.tokens,
         )
-        return done
-
-    def describe(self, entry: Entry, check: Check, turn: Turn) -> Refined:
-        return self._refiner.describe(entry.card, check, turn)
-
-    def keep(self, made: Sequence[tuple[RefineTarget, Refined]]) -> None:
-        """What the user said meanwhile, and what else is told of the card by now, stays."""
-        with self._changing:
-            entries = self._store.read([one.key for one, _ in made])
-            self._store.write(
-                [
-                    replace(entries[one.key], description=refined.description)
-                    for one, refined in made
-                    if one.key in entries
-                ]
-            )
-        for one, _ in made:
-            self._attempts.succeeded(str(one.key))
+        return report
 
     def entry(self, key: AdapterKey) -> Entry | None:
-        entry = self._store.read([key]).get(key)
+        """The entry as it is now; None if it is gone or has a text of the user."""
+        entry = self.store.read([key]).get(key)
         return None if entry is None or entry.edits.text is not None else entry
 
-    def gave_up(self, one: RefineTarget) -> None:
-        self._attempts.failed(str(one.key), one.print)
+    def keep(self, results: Sequence[tuple[RefineTarget, Refined]]) -> None:
+        """Stores descriptions; edits and cards that changed in the meantime stay."""
+        with self.changing:
+            entries = self.store.read([target.key for target, _ in results])
+            self.store.write(
+                [
+                    replace(entries[target.key], description=refined.description)
+                    for target, refined in results
+                    if target.key in entries
+                ]
+            )
+        for target, _ in results:
+            self.attempts.succeeded(str(target.key))
 
-    def _chosen(self, limits: RefineLimits) -> tuple[RefineReport, list[RefineTarget]]:
-        """What is to be refined, the user's own files first; and what all of it will cost,
-        about.
-        """
+    def _choose(self, limits: RefineLimits) -> tuple[RefineReport, list[RefineTarget]]:
+        """The targets, entries with files first, and a report with the estimate."""
         counts: Counter[str] = Counter()
-        own: list[RefineTarget] = []
+        with_files: list[RefineTarget] = []
         others: list[RefineTarget] = []
         for entry in self._entries(limits):
-            one = RefineTarget(entry.key, self._refiner.fingerprint(entry.card), Expense())
-            why = self._not_wanted(entry, one.print, limits)
-            if why:
-                counts[why] += 1
+            fingerprint = self.refiner.fingerprint(entry.card)
+            reason = self._skip_reason(entry, fingerprint, limits)
+            if reason:
+                counts[reason] += 1
                 continue
-            (own if entry.files else others).append(
-                replace(one, estimate=self._refiner.estimate(entry.card))
+            estimate = self.refiner.estimate(entry.card)
+            (with_files if entry.files else others).append(
+                RefineTarget(entry.key, fingerprint, estimate)
             )
-        wanted = [*own, *others][: limits.most]
-        total = sum((one.estimate for one in wanted), Expense())
+        targets = [*with_files, *others][: limits.most]
         report = RefineReport(
-            wanted=len(wanted),
-            left=len(wanted),
+            wanted=len(targets),
+            left=len(targets),
             known=counts["known"],
             edited=counts["edited"],
             waiting=counts["waiting"],
-            estimate=total,
+            estimate=sum((target.estimate for target in targets), Expense()),
         )
-        return report, wanted
+        return report, targets
 
     def _entries(self, limits: RefineLimits) -> Iterator[Entry]:
-        everything = (change.entry for change in self._store.changes(0))
-        named = None if limits.keys is None else self._store.read(limits.keys).values()
-        for entry in everything if named is None else named:
+        entries: Iterable[Entry | None] = (change.entry for change in self.store.changes(0))
+        if limits.keys is not None:
+            entries = self.store.read(limits.keys).values()
+        for entry in entries:
             if entry is not None and (entry.files or not limits.on_disk):
                 yield entry
 
-    def _not_wanted(self, entry: Entry, print_: str, limits: RefineLimits) -> str:
-        said = entry.description
+    def _skip_reason(self, entry: Entry, fingerprint: str, limits: RefineLimits) -> str:
+        description = entry.description
         if entry.edits.text is not None:
             return "edited"
         if limits.keys is not None:
             return ""
-        if said.source == _PUBLISHED and not limits.again:
+        if description.source == _PUBLISHED_SOURCE and not limits.again:
             return "known"
-        alike = (
-            said.source.partition(":")[0] == self._refiner.source.partition(":")[0]
-            and said.fingerprint == print_
+        same_kind = (
+            description.source.partition(":")[0] == self.refiner.source.partition(":")[0]
+            and description.fingerprint == fingerprint
         )
-        if alike and (said.source == self._refiner.source or not limits.again):
+        if same_kind and (description.source == self.refiner.source or not limits.again):
             return "known"
-        return "" if self._attempts.may(str(entry.key), print_) else "waiting"
+        return "" if self.attempts.may_try(str(entry.key), fingerprint) else "waiting"
+
+
+@dataclass(slots=True)
+class _RefineJob:
+    """One run over the targets; its counts are valid even if `run` raised."""
+
+    catalogue: RefineCatalogue
+    limits: RefineLimits
+    targets: Sequence[RefineTarget]
+    progress: Progress
+    refined: int = 0
+    failed: int = 0
+    skipped: int = 0
+    spent: Expense = Expense()
+    reasons: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+    started: bool = False
+    _estimated: Expense = Expense()
+    _submitted: int = 0
+    _failures_in_a_row: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _given_up: threading.Event = field(default_factory=threading.Event)
+    _slots: threading.Semaphore = field(init=False)
+    _open: dict[Future[Refined | None], RefineTarget] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._slots = threading.Semaphore(self.limits.at_once)
+
+    def run(self) -> None:
+        preparing = self.limits.at_once - 1  # one at a time: none is read before the last is stored
+        with ThreadPoolExecutor(
+            self.limits.at_once + preparing, thread_name_prefix="stylus-refine"
+        ) as pool:
+            try:
+                while self._submit(pool) or self._open:
+                    if wait(self._open, _POLL_S, FIRST_COMPLETED).not_done:
+                        self._stop.wait(_STORE_AFTER_S)
+                    self._collect({future for future in self._open if future.done()})
+                    done = self.refined + self.failed + self.skipped
+                    self.progress.report(STEP, done, len(self.targets))
+            finally:
+                self._stop.set()
+                for future in self._open:
+                    future.cancel()
+                self._collect(wait(self._open).done)
+
+    def _submit(self, pool: ThreadPoolExecutor) -> bool:
+        """Submits as many targets as the budget and the queue allow; False if there are no more."""
+        while (
+            not self.stopped
+            and self._submitted < len(self.targets)
+            and len(self._open) < _QUEUED_PER_WORKER * self.limits.at_once
+        ):
+            target = self.targets[self._submitted]
+            pending = sum((one.estimate for one in self._open.values()), target.estimate)
+            # a model that reasons takes more than was estimated
+            if not self.limits.affords(self.spent + pending.dearer(self.spent, self._estimated)):
+                if not self._open:  # else open requests may cost less than estimated
+                    self.stopped = "The budget is used up."
+                break
+            self._submitted, self.started = self._submitted + 1, True
+            self._open[pool.submit(self._refine, target)] = target
+        return not self.stopped and self._submitted < len(self.targets)
+
+    def _refine(self, target: RefineTarget) -> Refined | None:
+        self._check()
+        entry = self.catalogue.entry(target.key)
+        if entry is None:
+            return None
+        return self.catalogue.refiner.describe(entry.card, self._check, self._slot)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Held during a request; at most `limits.at_once` at a time."""
+        while not self._slots.acquire(timeout=_POLL_S):
+            self._check()
+        try:
+            if self._given_up.is_set():
+                raise Cancelled("Refining was given up.")
+            self.catalogue.pace(self._check)
+            yield
+        finally:
+            self._slots.release()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled("Refining was stopped.")
+
+    def _collect(self, done: set[Future[Refined | None]]) -> None:
+        results: list[tuple[RefineTarget, Refined]] = []
+        for future in done:
+            target = self._open.pop(future)
+            if future.cancelled():
+                continue
+            try:
+                refined = future.result()
+            except Cancelled:
+                continue
+            except NotRefined as error:
+                self.failed += 1
+                self.spent += error.spent
+                self._estimated += target.estimate
+                self.catalogue.attempts.failed(str(target.key), target.fingerprint)
+                self._count_failure(str(error))
+            except Unavailable as error:  # not the card's fault: the next job tries it again
+                self.skipped += 1
+                self._count_failure(str(error))
+            else:
+                self._failures_in_a_row = 0
+                if refined is None:
+                    self.skipped += 1
+                else:
+                    results.append((target, refined))
+        if results:
+            self.catalogue.keep(results)
+            self.refined += len(results)
+            self.spent = sum((refined.spent for _, refined in results), self.spent)
+            self._estimated = sum((target.estimate for target, _ in results), self._estimated)
+
+    def _count_failure(self, reason: str) -> None:
+        self.reasons[reason] += 1
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW and not self.stopped:
+            self._given_up.set()  # for queued targets; requests that were sent may be answered
+            self.stopped = f"{self._failures_in_a_row} requests in a row failed, the last: {reason}"

@@ -1,5 +1,6 @@
-"""The words by which a kind is known, as tables: whole tags, single words (lower case, singular,
-American) and patterns.
+"""The kind of an adapter, scored by tables of tags, words and patterns.
+
+Words are lower case, singular and American.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ CATEGORIES = {
     "animal": "animal",
     "action": "action",
 }
-"""Tags of which Civitai gives a model one: as good as its word. `concept`, `assets` and `tool` say
-too little.
-"""
+"""Civitai's category tags, which decide; `concept`, `assets` and `tool` say too little."""
 
 PERSON_TAGS = frozenset(
     map(
@@ -218,18 +217,15 @@ IN_TEXT = (
 )
 
 TITLED = re.compile(r"\S\s*(?:[(\uff08\u300c\u3010]|\s[-|/]\s|[|/])\s*(?!v?[\d.]+\W*$)\S")
-"""`Somebody (Some Series)`, `Somebody | Some Series`; a hyphen inside a word, or before a version,
-says nothing.
-"""
+"""`Name (Series)` or `Name | Series`; not a hyphen inside a word or before a version."""
 
 BODY = re.compile(
     r"\b(?:1girl|1boy|(?:[a-z]+ )?(?:hair|eyes)|ponytail|twintails|ahoge|twin braids|bangs)\b", re.I
 )
-"""What trigger words of characters spell out."""
+"""What the trigger words of characters name."""
 
 
-# How much each place counts. The source's own category outweighs everything but the name of a real
-# person.
+# Scores by place. The source's category outweighs everything but a tag of real persons.
 _CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT = (
     10.0,
     11.0,
@@ -240,35 +236,35 @@ _CATEGORY, _PERSON, _CONCEPT, _NAME_PATTERN, _NAME_WORD, _TAG_WORD, _TEXT, _HINT
     1.5,
     1.0,
 )
-_LEAST = 1.5
-_MOST_TAG_WORDS = 3.0
-_MOST_TEXT = 800
+_MIN_SCORE = 1.5
+_MAX_TAG_WORDS = 3.0
+_MAX_TEXT = 800
 _BODY_WORDS = 3
 _FEMALE_OR_MALE = frozenset(
     {"girl", "girls", "woman", "women", "female", "male", "man", "boy", "1girl", "1boy"}
 )
 Scores = defaultdict[str, float]
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_ORDER = {kind: place for place, kind in enumerate(KINDS)}
+_KIND_ORDER = {kind: place for place, kind in enumerate(KINDS)}
 
 
 def kind_of(card: AdapterCard, text: str) -> str:
-    """`text` is the page without its markup. `unknown` where nothing speaks for any kind."""
+    """The kind with the highest score; `text` is the page without markup."""
     if card.kind.lower() in KINDS and card.kind.lower() != "unknown":
         return card.kind.lower()
     scores: Scores = defaultdict(float)
-    _hear_tags(card.tags, scores)
-    if not scores or max(scores.values()) < _CATEGORY:  # else nothing below could outweigh it
-        _hear_name(card.name[:_MOST_TEXT], scores)
-        _hear_text(text[:_MOST_TEXT], scores)
-        _hear_triggers(card, scores)
+    _score_tags(card.tags, scores)
+    if not scores or max(scores.values()) < _CATEGORY:  # else nothing could outweigh it
+        _score_name(card.name[:_MAX_TEXT], scores)
+        _score_text(text[:_MAX_TEXT], scores)
+        _score_triggers(card, scores)
     if not scores:
         return "unknown"
-    kind = min(scores, key=lambda kind: (-scores[kind], _ORDER[kind]))
-    return kind if scores[kind] >= _LEAST else "unknown"
+    kind = min(scores, key=lambda kind: (-scores[kind], _KIND_ORDER[kind]))
+    return kind if scores[kind] >= _MIN_SCORE else "unknown"
 
 
-def _hear_tags(tags: tuple[str, ...], scores: Scores) -> None:
+def _score_tags(tags: tuple[str, ...], scores: Scores) -> None:
     lower = {tag.strip().lower() for tag in tags}
     for tag in lower & CATEGORIES.keys():
         scores[CATEGORIES[tag]] += _CATEGORY
@@ -285,10 +281,10 @@ def _hear_tags(tags: tuple[str, ...], scores: Scores) -> None:
         else:
             votes.update({WORDS[word] for word in words(tag) if word in WORDS})
     for kind, count in votes.items():
-        scores[kind] += min(_MOST_TAG_WORDS, _TAG_WORD * count)
+        scores[kind] += min(_MAX_TAG_WORDS, _TAG_WORD * count)
 
 
-def _hear_name(name: str, scores: Scores) -> None:
+def _score_name(name: str, scores: Scores) -> None:
     for kind, pattern in IN_NAME:
         if pattern.search(name):
             scores[kind] += _NAME_PATTERN
@@ -296,21 +292,21 @@ def _hear_name(name: str, scores: Scores) -> None:
         scores[kind] += _NAME_WORD
 
 
-def _hear_text(text: str, scores: Scores) -> None:
+def _score_text(text: str, scores: Scores) -> None:
     for kind, pattern in IN_TEXT:
         if pattern.search(text):
             scores[kind] += _TEXT
 
 
-def _hear_triggers(card: AdapterCard, scores: Scores) -> None:
-    spoken = ", ".join(card.triggers)[:_MOST_TEXT].lower()
-    if "(style" in spoken or "artstyle" in spoken or "style" in words(spoken):
+def _score_triggers(card: AdapterCard, scores: Scores) -> None:
+    triggers = ", ".join(card.triggers)[:_MAX_TEXT].lower()
+    if "(style" in triggers or "artstyle" in triggers or "style" in words(triggers):
         scores["style"] += 2 * _HINT
-    if len(BODY.findall(spoken)) >= _BODY_WORDS:
+    if len(BODY.findall(triggers)) >= _BODY_WORDS:
         scores["character"] += 2 * _HINT
     if TITLED.search(card.name) and "style" not in card.name.lower():
         scores["character"] += 2 * _HINT
-    for kind in {WORDS[word] for word in words(spoken)[:40] if word in WORDS}:
+    for kind in {WORDS[word] for word in words(triggers)[:40] if word in WORDS}:
         scores[kind] += _HINT
     prompts = [example.prompt[:300].lower() for example in card.examples[:5]]
     if prompts and all(BODY.search(prompt) for prompt in prompts):

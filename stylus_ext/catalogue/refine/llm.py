@@ -1,6 +1,4 @@
-"""ChatRefiner: a card and pictures go to a model that may see; a description comes back, checked,
-with what it cost.
-"""
+"""Refiner that asks a language model, which may see pictures, and checks its answer."""
 
 from __future__ import annotations
 
@@ -14,17 +12,17 @@ from threading import Lock
 from typing import Any
 
 from stylus_ext.catalogue.refine.llm_prompt import (
-    LONGEST_TEXT,
+    MAX_TEXT,
     SCHEMA,
     SYSTEM,
     VERSION,
     CardImages,
     ShownImage,
-    about_letters,
+    estimate_letters,
     user_text,
 )
-from stylus_ext.catalogue.refine.rules import HIGHEST, LOWEST, CardRefiner
-from stylus_ext.catalogue.refine.rules import fingerprint as card_print
+from stylus_ext.catalogue.refine.rules import MAX_WEIGHT, MIN_WEIGHT, CardRefiner
+from stylus_ext.catalogue.refine.rules import fingerprint as card_fingerprint
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import KINDS, Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
@@ -42,9 +40,8 @@ from stylus_ext.llm import (
 
 logger = logging.getLogger(__name__)
 
-
-_SHORTEST = 12
-_MOST_WEIGHT = 2.0
+_MIN_TEXT = 12
+_MAX_WEIGHT = 2.0
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _LINK = re.compile(
     r"https?:|www\.|\b[\w-]+\.(?:com|net|org|io|gg|ru|cn|app|ai|me|art|xyz)\b|@\w+", re.IGNORECASE
@@ -63,7 +60,7 @@ _HYPE = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"\s*\b(?:v|ver\.?|version)\s?\d+(?:\.\d+)*\b", re.IGNORECASE)
-_ORDERS = re.compile(
+_INSTRUCTIONS = re.compile(
     r"\b(?:ignor\w+|disregard\w*|forget\w*|override\w*)\b.{0,40}\b(?:rules?|instructions?|above|previous|prompts?|everything)\b"
     r"|\b(?:always|must|should|please)\s+(?:be\s+)?(?:choose|chosen|pick|picked|select|selected|use|used|include|included|prefer|preferred|rank|ranked)\b"
     r"|\b(?:choose|pick|select|prefer)\s+(?:me|this (?:one|adapter|lora))\b|\bsystem prompt\b|\bas"
@@ -74,83 +71,87 @@ _ORDERS = re.compile(
 
 
 def description_of(
-    said: Mapping[str, Any], rules: Description, source: str, fingerprint: str
+    answer: Mapping[str, Any], by_rules: Description, source: str, fingerprint: str
 ) -> Description:
-    """`rules` is what the rules say of the same card, for what the model does not know;
-    `NotRefined` where it said nothing usable.
+    """The checked description; `by_rules` fills what the model does not know.
+
+    Raises `NotRefined` for an unusable answer.
     """
-    kind = said.get("kind")
+    kind = answer.get("kind")
     if kind not in KINDS:
         raise NotRefined("The model named a kind that does not exist.")
     return replace(
-        rules,
-        text=_text(str(said.get("text", ""))),
-        kind=kind if kind != "unknown" else rules.kind,
+        by_rules,
+        text=_check_text(str(answer.get("text", ""))),
+        kind=kind if kind != "unknown" else by_rules.kind,
         source=source,
         fingerprint=fingerprint,
-        weight=_weight(said.get("weight"), rules.weight),
-        slider=bool(said.get("slider")),
-        speed=bool(said.get("speed")) or rules.speed,
-        utility=bool(said.get("utility")),
+        weight=_check_weight(answer.get("weight"), by_rules.weight),
+        slider=bool(answer.get("slider")),
+        speed=bool(answer.get("speed")) or by_rules.speed,
+        utility=bool(answer.get("utility")),
     )
 
 
-def _text(said: str) -> str:
-    """Sentences about anything but the picture go; a link, markup or an order anywhere refuses the
-    whole.
+def _check_text(answer: str) -> str:
+    """The text without sentences about training, versions and praise.
+
+    A link, markup or an instruction anywhere refuses the whole answer.
     """
-    text = " ".join("".join(sign if sign.isprintable() else " " for sign in said).split())
-    for pattern, why in ((_LINK, "a link"), (_MARKUP, "markup"), (_ORDERS, "instructions")):
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in answer).split())
+    for pattern, name in (
+        (_LINK, "a link"),
+        (_MARKUP, "markup"),
+        (_INSTRUCTIONS, "instructions"),
+    ):
         if pattern.search(text):
-            raise NotRefined(f"The model's text has {why} in it.")
+            raise NotRefined(f"The model's text contains {name}.")
     kept = [sentence for sentence in _SENTENCE.split(text) if not _TRAINING.search(sentence)]
     text = _HYPE.sub("", _VERSION.sub("", " ".join(kept))).strip(" -*\"'")
     text = " ".join(text.split())
-    if len(text) < _SHORTEST:
-        raise NotRefined("The model's text says nothing of what the adapter draws.")
-    if len(text) > LONGEST_TEXT:
-        text = _cut(text)
+    if len(text) < _MIN_TEXT:
+        raise NotRefined("The model's text does not say what the adapter draws.")
+    if len(text) > MAX_TEXT:
+        text = _first_sentences(text)
     return text[0].upper() + text[1:]
 
 
-def _cut(text: str) -> str:
-    """Whole sentences, as far as they fit; one that is longer than all that is no description."""
+def _first_sentences(text: str) -> str:
     short = ""
     for sentence in _SENTENCE.split(text):
-        if len(short) + 1 + len(sentence) > LONGEST_TEXT:
+        if len(short) + 1 + len(sentence) > MAX_TEXT:
             break
         short = f"{short} {sentence}".strip()
-    if len(short) < _SHORTEST:
+    if len(short) < _MIN_TEXT:
         raise NotRefined("The model's text is one endless sentence.")
     return short
 
 
-def _weight(said: Any, rules: float | None) -> float | None:
-    """Nothing is said by 0; what nobody can use refuses the answer."""
-    if not isinstance(said, (int, float)) or isinstance(said, bool) or said == 0:
-        return rules
-    if not 0 < said <= _MOST_WEIGHT:
-        raise NotRefined("The model recommends a weight that nobody uses.")
-    return round(min(HIGHEST, max(LOWEST, float(said))), 3)
+def _check_weight(answer: Any, by_rules: float | None) -> float | None:
+    """0 or no number means unknown; an unusable weight refuses the answer."""
+    if not isinstance(answer, (int, float)) or isinstance(answer, bool) or answer == 0:
+        return by_rules
+    if not 0 < answer <= _MAX_WEIGHT:
+        raise NotRefined("The model recommends an unusable weight.")
+    return round(min(MAX_WEIGHT, max(MIN_WEIGHT, float(answer))), 3)
 
 
 _LETTERS_PER_TOKEN = 4
 _TOKENS_OUT = 180
-_MOST_TOKENS = 1000
-_SHAPE_TOKENS = 220
-"""Of the schema, which is sent too."""
+_MAX_TOKENS = 1000
+_SCHEMA_TOKENS = 220
 
 
 class ChatRefiner:
-    """Implements `CostlyRefiner`, and `Refiner` for whoever wants one card at once."""
+    """Implements `CostlyRefiner`, and `Refiner` for a single card."""
 
     name = "chat"
 
     def __init__(self, client: ChatClient, pictures: CardImages, deadline_s: float = 60.0) -> None:
         self._client, self._pictures, self._deadline_s = client, pictures, deadline_s
         self._rules = CardRefiner()
-        self._guard = Lock()
-        self._sees = pictures.most > 0
+        self._lock = Lock()
+        self._sees_pictures = pictures.limit > 0
 
     @property
     def source(self) -> str:
@@ -160,51 +161,43 @@ class ChatRefiner:
         return self.describe(card, lambda: None).description
 
     def fingerprint(self, card: AdapterCard) -> str:
-        """Of what the question is made of; whose answer it was says `source`."""
+        """A hash of what the prompt is made of; the model is in `source`."""
         images = [example.image for example in card.examples]
-        made_of = f"{VERSION}\0{card_print(card)}\0{card.base_model}\0{card.preview}\0{images}"
-        return hashlib.sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        parts = f"{VERSION}\0{card_fingerprint(card)}\0{card.base_model}\0{card.preview}\0{images}"
+        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def estimate(self, card: AdapterCard) -> Expense:
-        letters = len(SYSTEM) + about_letters(card)
-        pictures = self._pictures.expected(card) if self._sees else 0
+        letters = len(SYSTEM) + estimate_letters(card)
+        pictures = self._pictures.expected(card) if self._sees_pictures else 0
         tokens_in = (
             letters // _LETTERS_PER_TOKEN
-            + _SHAPE_TOKENS
+            + _SCHEMA_TOKENS
             + pictures * picture_tokens(self._client.endpoint.model)
         )
         price = self._client.endpoint.pays
-        return Expense(
-            tokens_in,
-            _TOKENS_OUT,
-            None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost,
-        )
+        cost = None if price is None else price.spent(tokens_in, _TOKENS_OUT).cost
+        return Expense(tokens_in, _TOKENS_OUT, cost)
 
     def describe(self, card: AdapterCard, check: Check, turn: Turn = nullcontext) -> Refined:
-        shown = self._pictures.of(card, check) if self._sees else ()
+        images = self._pictures.of(card, check) if self._sees_pictures else ()
         try:
-            reply, spent = self._asked(card, shown, check, turn)
-        except ChatBlind as problem:
-            with self._guard:
-                self._sees = False
+            reply, expense = self._ask(card, images, check, turn)
+        except ChatBlind as error:
+            with self._lock:
+                self._sees_pictures = False
             logger.warning(
-                "%s cannot see; cards are refined by their texts alone: %s",
+                "%s cannot see pictures; cards are refined by their texts alone: %s",
                 self._client.name,
-                problem,
+                error,
             )
-            reply, spent = self._asked(card, (), check, turn)
+            reply, expense = self._ask(card, (), check, turn)
         try:
             description = description_of(
-                reply.data, self._by_rule(card, reply), self.source, self.fingerprint(card)
+                reply.data, self._by_rules(card, reply), self.source, self.fingerprint(card)
             )
-        except NotRefined as problem:
-            raise NotRefined(str(problem), spent) from problem
-        return Refined(description, spent)
-
-    def _by_rule(self, card: AdapterCard, reply: Reply) -> Description:
-        """The page is read only where the model left something open; title and tags always are."""
-        answered = reply.data.get("weight") and reply.data.get("kind") != "unknown"
-        return self._rules.refine(replace(card, text="") if answered else card)
+        except NotRefined as error:
+            raise NotRefined(str(error), expense) from error
+        return Refined(description, expense)
 
     def release(self) -> None:
         self._client.release()
@@ -212,31 +205,34 @@ class ChatRefiner:
     def close(self) -> None:
         self._pictures.close()
 
-    def _asked(
-        self, card: AdapterCard, shown: tuple[ShownImage, ...], check: Check, turn: Turn
+    def _by_rules(self, card: AdapterCard, reply: Reply) -> Description:
+        """The page's text is read only if the model left the weight or the kind open."""
+        complete = reply.data.get("weight") and reply.data.get("kind") != "unknown"
+        return self._rules.refine(replace(card, text="") if complete else card)
+
+    def _ask(
+        self, card: AdapterCard, images: tuple[ShownImage, ...], check: Check, turn: Turn
     ) -> tuple[Reply, Expense]:
-        question = ChatRequest(
+        request = ChatRequest(
             SYSTEM,
-            user_text(card, [one.prompt for one in shown]),
-            tuple(one.data for one in shown),
+            user_text(card, [image.prompt for image in images]),
+            tuple(image.data for image in images),
             SCHEMA,
             "description",
             0,
-            _MOST_TOKENS,
+            _MAX_TOKENS,
         )
         try:
             with turn():
-                reply = self._client.ask(question, self._deadline_s, check)
+                reply = self._client.ask(request, self._deadline_s, check)
         except ChatBlind:
-            if shown:
+            if images:
                 raise
-            raise NotRefined(
-                f"{self._client.name} speaks of images where there are none."
-            ) from None
-        except (ChatRefused, ChatUnreadable, ChatLate) as problem:
-            raise NotRefined(str(problem), _spent(problem)) from problem
+            raise NotRefined(f"{self._client.name} refused pictures that were not sent.") from None
+        except (ChatRefused, ChatUnreadable, ChatLate) as error:
+            raise NotRefined(str(error), _expense(error)) from error
         return reply, Expense(reply.tokens_in, reply.tokens_out, reply.cost)
 
 
-def _spent(problem: ChatProblem) -> Expense:
-    return Expense(problem.spent.tokens_in, problem.spent.tokens_out, problem.spent.cost)
+def _expense(error: ChatProblem) -> Expense:
+    return Expense(error.spent.tokens_in, error.spent.tokens_out, error.spent.cost)

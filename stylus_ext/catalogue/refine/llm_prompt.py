@@ -1,6 +1,4 @@
-"""Pictures that go with a card, made small and harmless: those of its example prompts, then its
-preview.
-"""
+"""What the refiner sends to a language model: the card as text, and small pictures."""
 
 from __future__ import annotations
 
@@ -21,16 +19,13 @@ from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 
 logger = logging.getLogger(__name__)
 
-
-_SPARE = 2
-"""So many may be missing before the rest is not tried: a service that is away shall not cost
-minutes.
-"""
+_MAX_MISSING = 2
+"""After more missing pictures the rest is not tried: an absent service must not cost minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """A small JPEG, and the prompt that made it, as far as that is known."""
+    """A small JPEG, and the prompt that made it, if known."""
 
     data: bytes
     prompt: str = ""
@@ -38,66 +33,68 @@ class ShownImage:
 
 @dataclass(frozen=True, slots=True)
 class CardImages:
-    """At most `most` of them. Without `remote` only what lies on this machine is shown."""
+    """At most `limit` pictures of a card: of its examples, then its preview.
 
-    most: int
+    Without `remote` only pictures on this machine are used.
+    """
+
+    limit: int
     small: Thumbnails
     remote: RemotePictures | None = None
 
     def of(self, card: AdapterCard, check: Check) -> tuple[ShownImage, ...]:
         found: list[ShownImage] = []
-        missed = 0
-        for place, prompt in self._places(card):
-            if len(found) == self.most or missed > _SPARE:
+        missing = 0
+        for address, prompt in self._usable(card):
+            if len(found) == self.limit or missing > _MAX_MISSING:
                 break
             try:
-                found.append(ShownImage(self._fetched(place, check), prompt))
+                if self.remote is not None and _is_remote(address):
+                    data = self.remote.small(address, check)
+                else:
+                    data = self.small.of_file(Path(address))
+                found.append(ShownImage(data, prompt))
             except Cancelled:
                 raise
-            except StylusError as problem:
-                missed += 1
-                logger.info("%s goes without a picture: %s", card.key, problem)
+            except StylusError as error:
+                missing += 1
+                logger.info("no picture of %s: %s", card.key, error)
         return tuple(found)
 
     def expected(self, card: AdapterCard) -> int:
-        return min(self.most, sum(1 for _ in self._places(card)))
+        return min(self.limit, sum(1 for _ in self._usable(card)))
 
     def close(self) -> None:
         if self.remote is not None:
             self.remote.close()
 
-    def _fetched(self, place: str, check: Check) -> bytes:
-        if self.remote is not None and _is_remote(place):
-            return self.remote.small(place, check)
-        return self.small.of_file(Path(place))
-
-    def _places(self, card: AdapterCard) -> Iterator[tuple[str, str]]:
+    def _usable(self, card: AdapterCard) -> Iterator[tuple[str, str]]:
+        """Addresses or paths of pictures with their prompts, each once."""
         seen: set[str] = set()
         examples = [(example.image, example.prompt) for example in card.examples if example.image]
-        for place, prompt in (*examples, (card.preview, "")):
-            usable = (
-                (self.remote is not None and self.remote.allows(place))
-                if _is_remote(place)
-                else Path(place).is_absolute()
-            )
-            if place and place not in seen and usable:
-                seen.add(place)
-                yield place, prompt
+        for address, prompt in (*examples, (card.preview, "")):
+            if _is_remote(address):
+                usable = self.remote is not None and self.remote.allows(address)
+            else:
+                usable = Path(address).is_absolute()
+            if address and address not in seen and usable:
+                seen.add(address)
+                yield address, prompt
 
 
-def _is_remote(place: str) -> bool:
-    return "://" in place
+def _is_remote(address: str) -> bool:
+    return "://" in address
 
 
 VERSION = 1
-"""Grows whenever the question would be another one."""
+"""Increased when the prompt changes: cards are then refined again."""
 
-LONGEST_TEXT = 600
-_MOST_CARD = 2500
-_MOST_PROMPTS = 6
-_LONGEST_PROMPT = 400
-_LONGEST_WORDS = 400
-_AROUND = 160
+MAX_TEXT = 600
+_MAX_CARD_TEXT = 2500
+_MAX_PROMPTS = 6
+_MAX_PROMPT = 400
+_MAX_WORDS = 400
+_FRAME_LETTERS = 160
 
 SYSTEM = f"""You describe adapters (LoRAs) of image generators for a search index.
 You get the card that an adapter's author wrote and, if there are any, pictures made with it and their prompts.
@@ -126,41 +123,32 @@ SCHEMA: Mapping[str, Any] = {
 }
 
 
-def user_text(card: AdapterCard, prompts_of_pictures: Sequence[str], fence: str = "") -> str:
-    """`prompts_of_pictures` are those of the pictures that go with it, in their order. The fence is
-    one that no card can know.
-    """
+def user_text(card: AdapterCard, picture_prompts: Sequence[str], fence: str = "") -> str:
+    """The card between fences that it cannot guess, with the prompts of the attached pictures."""
     fence = fence or secrets.token_hex(6)
-    shown = set(prompts_of_pictures)
-    others = [example for example in card.examples if example.prompt not in shown][:_MOST_PROMPTS]
+    others = [one for one in card.examples if one.prompt not in set(picture_prompts)]
     lines = [
         f"Title: {card.name}",
         f"Base model: {card.base_model}",
-        f"Tags: {', '.join(card.tags)}"[:_LONGEST_WORDS],
-        f"Trigger words: {'; '.join(card.triggers)}"[:_LONGEST_WORDS],
-        "Description: " + " ".join(plain_lines(card.text))[:_MOST_CARD],
-        *(
-            f"Example prompt{_used(example.weight)}: {example.prompt[:_LONGEST_PROMPT]}"
-            for example in others
-        ),
-        *(
-            f"Prompt of picture {number}: {prompt[:_LONGEST_PROMPT] or 'unknown'}"
-            for number, prompt in enumerate(prompts_of_pictures, 1)
-        ),
+        f"Tags: {', '.join(card.tags)}"[:_MAX_WORDS],
+        f"Trigger words: {'; '.join(card.triggers)}"[:_MAX_WORDS],
+        "Description: " + " ".join(plain_lines(card.text))[:_MAX_CARD_TEXT],
     ]
-    said = "\n".join(re.sub(r"\s+", " ", line) for line in lines).replace(fence, "")
-    told = f" and {len(prompts_of_pictures)} pictures" if prompts_of_pictures else ""
-    return f"The card{told} of one adapter:\n<<<{fence}\n{said}\n{fence}>>>\nDescribe it."
+    for example in others[:_MAX_PROMPTS]:
+        used = "" if example.weight is None else f" (used at {example.weight:g})"
+        lines.append(f"Example prompt{used}: {example.prompt[:_MAX_PROMPT]}")
+    for number, prompt in enumerate(picture_prompts, 1):
+        lines.append(f"Prompt of picture {number}: {prompt[:_MAX_PROMPT] or 'unknown'}")
+    text = "\n".join(re.sub(r"\s+", " ", line) for line in lines).replace(fence, "")
+    pictures = f" and {len(picture_prompts)} pictures" if picture_prompts else ""
+    return f"The card{pictures} of one adapter:\n<<<{fence}\n{text}\n{fence}>>>\nDescribe it."
 
 
-def about_letters(card: AdapterCard) -> int:
-    """How long `user_text` will be, without making it: markup counts as if it were text."""
-    lists = sum(min(len(", ".join(words)), _LONGEST_WORDS) for words in (card.tags, card.triggers))
+def estimate_letters(card: AdapterCard) -> int:
+    """About the length of `user_text`, without making it: markup counts as text."""
+    lists = sum(min(len(", ".join(words)), _MAX_WORDS) for words in (card.tags, card.triggers))
     prompts = sum(
-        min(len(example.prompt), _LONGEST_PROMPT) + 20 for example in card.examples[:_MOST_PROMPTS]
+        min(len(example.prompt), _MAX_PROMPT) + 20 for example in card.examples[:_MAX_PROMPTS]
     )
-    return _AROUND + len(card.name) + lists + min(len(card.text), _MOST_CARD) + prompts
-
-
-def _used(weight: float | None) -> str:
-    return "" if weight is None else f" (used at {weight:g})"
+    text = min(len(card.text), _MAX_CARD_TEXT)
+    return _FRAME_LETTERS + len(card.name) + lists + text + prompts

@@ -1,9 +1,7 @@
-"""What model pages talk about besides what the adapter draws, as words and patterns: a sentence
-with one is not embedded.
+"""Words and patterns of sentences that are not about the picture; these are not embedded.
 
-Each group is one subject; all are matched against lower-case text. Single words are looked up,
-which is faster. Chinese, Japanese and Korean pages say the same things, so their words stand beside
-the English ones.
+Each group is one topic, in English, Chinese, Japanese and Korean, matched against lower-case text.
+Single words are looked up in a set, which is faster.
 """
 
 from __future__ import annotations
@@ -133,7 +131,7 @@ _TALK = r"""
 
 
 def _compiled(*groups: str) -> re.Pattern[str]:
-    """The line breaks of the tables go; a space that counts is written as \\s."""
+    """The line breaks of the tables are removed; a significant space is written as \\s."""
     return re.compile("|".join(re.sub(r"\n\s*", "", group.strip()) for group in groups))
 
 
@@ -147,12 +145,10 @@ HEADING = _compiled(
     |gallery|samples?|resources?|limitations?
     |known\s+issues|to-?do|important|warning|negative)\b"""
 )
-"""Of a heading: the lines below it are no description either."""
+"""Headings whose lines are not about the picture."""
 
 FIRST_PERSON = re.compile(r"\bI\s+[a-z]|\bI['\u2019](?:m|ve|ll|d)\b|\b[Mm](?:y|yself|ine)\b|\bme\b")
-"""Authors speak of themselves; `I` counts before a small letter only, since kings and games have
-numbers too.
-"""
+"""Authors about themselves; `I` only before a small letter, since it is also a number."""
 
 PADDING = re.compile(
     r"""^(?:(?:so|hi|well|basically|simply|just)[,!\s]+)?(?:(?:this|it|here|that)(?:\s+is|'s|\s+was)?\s+)?(?:(?:a|an|the|just|another|simple|small|new|quick|basic)\s+)*
@@ -164,9 +160,7 @@ PADDING = re.compile(
     |the)\b\s*)+""".replace("\n    ", ""),
     re.IGNORECASE,
 )
-"""How a sentence about an adapter begins before it says anything: `This is a LoRA trained on 80
-images of`.
-"""
+"""Openings without content, such as `This is a LoRA trained on 80 images of`."""
 
 LOOKS = frozenset(
     """
@@ -193,4 +187,4 @@ LOOKS = frozenset(
     girl boy woman man protagonist villain heroine hero game movie series novel episode
     """.split()
 )
-"""Singular words of looks: a sentence that has one says what is to be seen."""
+"""Singular words of looks: a sentence with one is about the picture."""

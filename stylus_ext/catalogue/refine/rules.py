@@ -1,6 +1,4 @@
-"""CardRefiner: a card in, a description out, by rules alone; the twin of the refiner that asks a
-model.
-"""
+"""Refiner by rules alone: flags, weight and text of a card, without a language model."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from functools import lru_cache
 
 from stylus_ext.catalogue.refine.kinds import kind_of
 from stylus_ext.catalogue.refine.noise import NOISE_WORDS
-from stylus_ext.catalogue.refine.text import MOST_TEXT, cleaned, plain_lines, tidy_text
+from stylus_ext.catalogue.refine.text import MAX_TEXT, clean_text, plain_lines, tidy_text
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.entry import Description
 from stylus_ext.core.prompt.parse import number
@@ -23,6 +21,8 @@ from stylus_ext.core.prompt.words import content_words
 
 @dataclass(frozen=True, slots=True)
 class Flags:
+    """What an adapter is besides its kind."""
+
     slider: bool = False
     speed: bool = False
     utility: bool = False
@@ -101,9 +101,7 @@ _UTILITY = re.compile(
 
 
 def flags_of(card: AdapterCard, text: str) -> Flags:
-    """A person or a car may be called like an accelerator or an enhancer; but those are not tagged
-    as subjects.
-    """
+    """Subject tags exclude persons and cars with the name of an accelerator or enhancer."""
     tags = {tag.strip().lower() for tag in card.tags}
     subject = bool(tags & _SUBJECTS)
     title, text = (
@@ -124,11 +122,11 @@ def flags_of(card: AdapterCard, text: str) -> Flags:
     )
 
 
-LOWEST, HIGHEST = 0.05, 1.5
-_MOST_BELIEVED = 2.0
-"""A larger number is a number of steps, a version or a joke."""
+MIN_WEIGHT, MAX_WEIGHT = 0.05, 1.5
+_MAX_PLAUSIBLE = 2.0
+"""Larger numbers are steps or versions."""
 _WEIGHT_TEXT_LIMIT = 12_000
-_MOST_MATCHES = 12
+_MAX_MATCHES = 12
 
 _NUMBER = (
     r"(?<![\d.x\u00d7:/])([+-]?\d{0,1}\.\d{1,3}|[+-]?[0-2](?![\d.]\d)|\d{2,3}\s?%)(?![\d%x\u00d7])"
@@ -164,19 +162,18 @@ _DIGIT = re.compile(r"\d")
 
 
 def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | None:
-    """None where nothing is known. Sliders mean something else by their numbers: only what people
-    used counts there.
+    """The median of the used weights, else the weight in the text.
+
+    The numbers in a slider's text mean something else, so only used weights count there.
     """
-    used = [weight for weight in map(_used, card.examples) if weight is not None]
+    used = [weight for weight in map(_used_weight, card.examples) if weight is not None]
     if used:
         return _clamped(statistics.median(used))
     return None if slider else weight_in_text(text)
 
 
 def weight_in_text(text: str) -> float | None:
-    """The advised number, the mean of an advised range; advice counts before a mere mention, tags
-    last.
-    """
+    """The recommended number or mean of a range, else a mentioned one, else that of a tag."""
     text = "\n".join(
         piece
         for piece in _PIECE_ENDS.split(text[:_WEIGHT_TEXT_LIMIT].lower())
@@ -184,7 +181,7 @@ def weight_in_text(text: str) -> float | None:
     )
     mentioned: list[float] = []
     for pattern in (_AFTER_WORD, _BEFORE_WORD, _AT):
-        for match in list(pattern.finditer(text))[:_MOST_MATCHES]:
+        for match in list(pattern.finditer(text))[:_MAX_MATCHES]:
             before = text[max(0, match.start() - _AROUND) : match.start()].rpartition("\n")[2]
             if _OTHER.search(match.group()) or _OTHER.search(before[-_AROUND // 2 :]):
                 continue
@@ -195,48 +192,47 @@ def weight_in_text(text: str) -> float | None:
                 return _clamped(value)
             mentioned.append(value)
     mentioned = mentioned or [
-        value for value in map(_one, _TAG.findall(text)[:_MOST_MATCHES]) if value is not None
+        value
+        for value in map(_parse_weight, _TAG.findall(text)[:_MAX_MATCHES])
+        if value is not None
     ]
     return _clamped(mentioned[0]) if mentioned else None
 
 
-def _used(example: Example) -> float | None:
-    """The weight that is stated, else that of the only tag in the prompt: of several it is not
-    known which is meant.
-    """
+def _used_weight(example: Example) -> float | None:
+    """The stated weight, else that of the prompt's tag if there is only one."""
     if example.weight is not None:
-        return example.weight if 0 < example.weight <= _MOST_BELIEVED else None
+        return example.weight if 0 < example.weight <= _MAX_PLAUSIBLE else None
     tags = _TAG.findall(example.prompt[:_WEIGHT_TEXT_LIMIT].lower())
-    return _one(tags[0]) if len(tags) == 1 else None
+    return _parse_weight(tags[0]) if len(tags) == 1 else None
 
 
 def _mean(low: str, high: str | None) -> float | None:
-    first, second = _one(low), _one(high) if high else None
+    first, second = _parse_weight(low), _parse_weight(high) if high else None
     if first is None or (high and high.lstrip().startswith("-")):
         return None
     return first if second is None else (first + second) / 2
 
 
-def _one(text: str) -> float | None:
+def _parse_weight(text: str) -> float | None:
     percent = text.endswith("%")
     value = number(text.rstrip("% "))
     if value is None:
         return None
     value = value / 100 if percent else value
-    return value if 0 < value <= _MOST_BELIEVED else None
+    return value if 0 < value <= _MAX_PLAUSIBLE else None
 
 
 def _clamped(value: float) -> float:
-    return round(min(HIGHEST, max(LOWEST, value)), 3)
+    return round(min(MAX_WEIGHT, max(MIN_WEIGHT, value)), 3)
 
 
 VERSION = 1
-"""Grows whenever the rules would say something else of the same card: cards are then refined anew.
-"""
+"""Increased when the rules change: cards are then refined again."""
 
-_MOST_NAME = 120
-_MOST_NAMED = 6
-_MOST_STATED = 40
+_MAX_NAME = 120
+_MAX_NAMED = 6
+_MAX_STATED = 40
 _GENERIC = frozenset(
     """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test
     beta sd sd15 sdxl xl 1.5 clothing
@@ -271,9 +267,7 @@ _TAG_OR_WEIGHT = re.compile(r"<[^<>]*>|:\s*[\d.]+(?=\s*\))|[\\()\[\]{}]")
 
 
 class CardRefiner:
-    """Reads the card's text, tags, triggers and example prompts. Never raises, whatever a card
-    holds.
-    """
+    """Implements `Refiner`; never raises, whatever a card holds."""
 
     name = "card"
 
@@ -282,13 +276,13 @@ class CardRefiner:
         page = "\n".join(lines)
         flags = flags_of(card, page)
         kind = kind_of(card, page)
-        named = set(content_words(card.name[:_MOST_NAME]))
+        named = set(content_words(card.name[:_MAX_NAME]))
         about = named | set(
-            content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MOST_NAME])
+            content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MAX_NAME])
         )
-        text = cleaned(lines, about - _GENERIC)
+        text = clean_text(lines, about - _GENERIC)
         if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
-            text = put_together(card, kind)
+            text = compose_text(card, kind)
         return Description(
             text=text,
             kind=kind,
@@ -301,43 +295,39 @@ class CardRefiner:
         )
 
 
-def put_together(card: AdapterCard, kind: str) -> str:
-    """A sentence made of nothing but the card's own name, tags and trigger words; empty where there
-    are none.
-    """
-    name = _core(card.name[:_MOST_NAME])
+def compose_text(card: AdapterCard, kind: str) -> str:
+    """A sentence made of the card's name, tags and trigger words only; empty without any."""
+    name = _core_name(card.name[:_MAX_NAME])
     known = set(content_words(name)) | _GENERIC
     details: list[str] = []
     stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
-    for piece in stated[:_MOST_STATED]:
-        detail, said = _detail(piece[:_MOST_NAME])
-        if not said <= known:
+    for piece in stated[:_MAX_STATED]:
+        detail, words = _detail(piece[:_MAX_NAME])
+        if not words <= known:
             details.append(detail)
-            known |= said
-            if len(details) == _MOST_NAMED:
+            known |= words
+            if len(details) == _MAX_NAMED:
                 break
     if not name and not details:
         return ""
     subject = name or details.pop(0)
     text = _BY_KIND[kind].format(subject) + (f", with {', '.join(details)}" if details else "")
-    return text[: MOST_TEXT - 1].rstrip(" ,.") + "."
+    return text[: MAX_TEXT - 1].rstrip(" ,.") + "."
 
 
-@lru_cache(maxsize=1 << 13)  # of a catalogue's tags, most are said again and again
+@lru_cache(maxsize=1 << 13)  # most tags of a catalogue repeat
 def _detail(piece: str) -> tuple[str, frozenset[str]]:
-    """A tag or trigger as it can be read, and its words: none where it says nothing of the
-    picture.
-    """
+    """A tag or trigger as readable text, and its words; no words if it is not about the picture."""
     text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
-    said = frozenset(content_words(text))
-    if not said.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
+    words = frozenset(content_words(text))
+    if not words.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
         return text, frozenset()
-    return text, said
+    return text, words
 
 
 def fingerprint(card: AdapterCard) -> str:
-    """Of everything that is read here, and of the rules."""
-    read = [
+    """A hash of everything that the rules read, and of their version."""
+    inputs = [
         VERSION,
         card.name,
         card.kind,
@@ -346,13 +336,11 @@ def fingerprint(card: AdapterCard) -> str:
         card.text,
         [(example.prompt, example.weight) for example in card.examples],
     ]
-    return hashlib.sha256(json.dumps(read, ensure_ascii=True).encode("ascii")).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(inputs, ensure_ascii=True).encode("ascii")).hexdigest()[:32]
 
 
-def _core(name: str) -> str:
-    """The name without version, brackets of makers and the words that every name has; the whole
-    where nothing is left.
-    """
+def _core_name(name: str) -> str:
+    """The name without version, author and generic words, or the whole name if nothing is left."""
     whole = tidy_text(name).replace("_", " ").strip()
     core = re.sub(r"\s+", " ", _NOT_THE_NAME.sub(" ", whole))
     for _ in range(3):

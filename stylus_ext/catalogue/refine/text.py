@@ -1,8 +1,7 @@
-"""Lines of a model page in, a short text about what the adapter draws out; nothing else of the page
-is embedded.
+"""The text of a model page, and a short text about what the adapter draws made of it.
 
-Sentences about use, training, versions, weights and the author go (`noise`), so do the lines below
-such headings. Cleaning what is clean changes nothing.
+Sentences about use, training, versions, weights and the author are removed (`noise`), as are the
+lines below such headings. Cleaning a clean text changes nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from stylus_ext.catalogue.refine.noise import FIRST_PERSON, LOOKS, NOISE, NOISE_
 from stylus_ext.catalogue.refine.noise import HEADING as NOISE_HEADING
 from stylus_ext.core.prompt.words import singular, words
 
-MOST_MARKUP = 24_000
-"""Characters that are read. What an adapter draws stands at the top of its page; megabytes are
-pasted pictures or malice.
-"""
+MAX_MARKUP = 24_000
+"""Characters that are read: the subject is at the top of a page, megabytes are pasted pictures."""
 
 HEADING, ITEM = "# ", "- "
 
@@ -37,9 +34,8 @@ _BLOCKS = (
 )
 _MARKUP = re.compile(r"<[a-zA-Z/!]")
 _DECLARATION = re.compile(r"<!--.{0,4000}?-->|<[!?][^<>]{0,2000}>", re.DOTALL)
-# The parser of the standard library needs quadratic time for tags that never end, and raises on
-# some declarations:
-# it gets whole tags alone, every other "<" is text.
+# The parser of the standard library takes quadratic time for unclosed tags and raises on some
+# declarations: it gets whole tags only, every other "<" is text.
 _NO_TAG = re.compile(r"<(?!/?[a-zA-Z][^<>]{0,2000}>)")
 _DATA_URL = re.compile(r"data:[\w/+.-]{1,60};base64,[\w+/=]+")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\(\s*(?:https?:|/)[^()\s]{0,500}\)")
@@ -57,7 +53,12 @@ _SIGNS = frozenset("*`~_[")
 _SPACES = re.compile(r"\s+")
 
 
-class _Reader(HTMLParser):
+class _LineReader(HTMLParser):
+    """Collects the text of a page as lines, with marks for headings and list items.
+
+    Lines that are only links are dropped.
+    """
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
@@ -119,30 +120,30 @@ class _Reader(HTMLParser):
 
 
 def plain_lines(markup: str) -> list[str]:
-    """Never raises, and never takes more than some milliseconds, whatever stands in it."""
-    text = markup[: 4 * MOST_MARKUP]
-    text = (_DATA_URL.sub(" ", text) if ";base64," in text else text)[:MOST_MARKUP]
+    """The lines of HTML or markdown; takes some milliseconds at most, and never raises."""
+    text = markup[: 4 * MAX_MARKUP]
+    text = (_DATA_URL.sub(" ", text) if ";base64," in text else text)[:MAX_MARKUP]
     if _MARKUP.search(text):
-        reader = _Reader()
+        reader = _LineReader()
         reader.feed(_NO_TAG.sub("&lt;", _DECLARATION.sub(" ", text)))
         reader.close()
         reader.end_line()
         lines = reader.lines
     else:
-        lines = [_marked(line) for line in unescape(text).splitlines()]
-    return [line for line in map(_tidy, lines) if line]
+        lines = [_mark_line(line) for line in unescape(text).splitlines()]
+    return [line for line in map(_tidy_line, lines) if line]
 
 
 def tidy_text(text: str) -> str:
     """One line without emoji, control characters, ornamental letters or markdown signs."""
-    if text.isascii() and text.isprintable() and _SIGNS.isdisjoint(text):  # most lines are
+    if text.isascii() and text.isprintable() and _SIGNS.isdisjoint(text):  # true of most lines
         return " ".join(text.split())
     text = _ORNAMENTAL_LETTERS.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
     text = _MARKDOWN_MARKS.sub("", _MARKDOWN_LINK.sub(r"\1", _PICTOGRAMS.sub(" ", text)))
     return _SPACES.sub(" ", text).strip()
 
 
-def _marked(line: str) -> str:
+def _mark_line(line: str) -> str:
     heading = _MARKDOWN_HEADING.match(line)
     if heading:
         return HEADING + line[heading.end() :]
@@ -150,24 +151,23 @@ def _marked(line: str) -> str:
     return ITEM + line[bullet.end() :] if bullet else line
 
 
-def _tidy(line: str) -> str:
+def _tidy_line(line: str) -> str:
     prefix = next((mark for mark in (HEADING, ITEM) if line.startswith(mark)), "")
     text = tidy_text(line[len(prefix) :])
     return prefix + text if text else ""
 
 
-MOST_TEXT = 400
-"""Characters: what MiniLM-like encoders still see whole beside name, trigger words and tags."""
+MAX_TEXT = 400
+"""Characters: what a small encoder still reads besides name, trigger words and tags."""
 
-_MOST_LINES = 400
-_MOST_LOOSE = 2
-_LONGEST_SENTENCE = 1_000
-_LONGEST_HEADING = 60
-_FEWEST_LETTERS, _FEWEST_WIDE = 5, 3
+_MAX_LINES = 400
+_MAX_LOOSE = 2
+_MAX_SENTENCE_LENGTH = 1_000
+_MAX_HEADING_LENGTH = 60
+_MIN_LETTERS, _MIN_WIDE = 5, 3
 _PASSES = 8
 
-# Ends of sentences, and places where a page whose line breaks were lost begins to talk of something
-# else.
+# Ends of sentences, and words that begin another topic on pages that lost their line breaks.
 _SENTENCE = re.compile(
     r"(?<=[.!?\u2026])(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bMrs\.)(?<!\bVol\.)\s+"
     r"|(?<=[\u3002\uff01\uff1f])\s*"
@@ -195,39 +195,37 @@ _REPEATED_SIGN = re.compile(r"([^\w\s])\1{2,}")
 _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"
 
 
-def cleaned(lines: Iterable[str], about: Collection[str] = ()) -> str:
-    """`lines` are those of `plain_lines`. At most `MOST_TEXT` characters; empty where nothing on
-    the page says what it draws.
+def clean_text(lines: Iterable[str], about: Collection[str] = ()) -> str:
+    """At most `MAX_TEXT` characters of what the lines say about the picture; may be empty.
 
-    `about` are the words of the name, tags and triggers. Sentences that have one of them, or a word
-    of looks, are taken. Where there is none such, those in another script count too, whose words of
-    looks are not known here.
+    A sentence is kept if it has a word of looks or one of `about` (name, tags and triggers). If
+    none has, sentences in other scripts are kept: their words of looks are not listed here.
     """
     wanted = LOOKS.union(about)
-    text = _once(lines, wanted)
-    for _ in range(_PASSES):  # what one cut joins may read as noise: go on until nothing changes
-        again = _once([text], wanted)
+    text = _clean_once(lines, wanted)
+    for _ in range(_PASSES):  # a cut may join words into noise: repeat until nothing changes
+        again = _clean_once([text], wanted)
         if again == text:
             return text
         text = again
     return ""
 
 
-def _once(lines: Iterable[str], wanted: Set[str]) -> str:
+def _clean_once(lines: Iterable[str], wanted: Set[str]) -> str:
     kept: dict[str, str] = {}
     loose: dict[str, str] = {}
     size = 0
     for piece in _pieces(lines):
         relevant = _is_relevant(piece, wanted)
-        if not relevant and (kept or len(loose) == _MOST_LOOSE or not _is_foreign(piece)):
+        if not relevant and (kept or len(loose) == _MAX_LOOSE or not _is_foreign(piece)):
             continue
-        sentence = _bare(piece)  # dear, so only for what is wanted
+        sentence = _as_sentence(piece)  # slow, so only for relevant pieces
         if not sentence or sentence.casefold() in kept:
             continue
         if not relevant:
             loose.setdefault(sentence.casefold(), sentence)
             continue
-        if kept and size + len(sentence) > MOST_TEXT:
+        if kept and size + len(sentence) > MAX_TEXT:
             break
         kept[sentence.casefold()] = sentence
         size += len(sentence) + 1
@@ -235,10 +233,10 @@ def _once(lines: Iterable[str], wanted: Set[str]) -> str:
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Sentences without their padding, those with a word of noise left out."""
-    for line in _about_the_picture(lines):
-        for piece in _SENTENCE.split(line[: 8 * _LONGEST_SENTENCE]):
-            if len(piece) > _LONGEST_SENTENCE:
+    """Sentences without padding and without words of noise."""
+    for line in _lines_about_pictures(lines):
+        for piece in _SENTENCE.split(line[: 8 * _MAX_SENTENCE_LENGTH]):
+            if len(piece) > _MAX_SENTENCE_LENGTH:
                 continue
             lower = piece.lower()
             if (
@@ -254,11 +252,11 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
                 yield piece
 
 
-def _about_the_picture(lines: Iterable[str]) -> Iterator[str]:
-    """The lines without those under a heading that is about something else."""
+def _lines_about_pictures(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without those under a heading about something else."""
     dropping = False
     for number, line in enumerate(lines):
-        if number >= _MOST_LINES:
+        if number >= _MAX_LINES:
             return
         if line.startswith(HEADING) or _looks_like_heading(line):
             dropping = bool(NOISE_HEADING.search(line.removeprefix(HEADING).strip(_EDGES).lower()))
@@ -268,27 +266,26 @@ def _about_the_picture(lines: Iterable[str]) -> Iterator[str]:
 
 def _looks_like_heading(line: str) -> bool:
     return (
-        len(line) <= _LONGEST_HEADING
+        len(line) <= _MAX_HEADING_LENGTH
         and line.endswith((":", "\uff1a"))
         and not line.startswith(ITEM)
     )
 
 
-def _bare(piece: str) -> str:
-    """The piece as a sentence; empty where it is about something else or says nothing."""
+def _as_sentence(piece: str) -> str:
+    """The piece as a sentence; empty if it is noise or has no words."""
     if NOISE.search(piece.lower()) or FIRST_PERSON.search(piece):
         return ""
-    # Enthusiasm is not part of the picture either.
     piece = _HYPE.sub("", _REPEATED_SIGN.sub(r"\1", piece))
     piece = " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
-    if not _says_something(piece):
+    if not _has_words(piece):
         return ""
     return piece if piece[-1] in _ENDS else piece + "."
 
 
-def _says_something(sentence: str) -> bool:
+def _has_words(sentence: str) -> bool:
     letters = _WORDLESS.sub("", sentence)
-    return len(letters) >= _FEWEST_LETTERS or len(_WIDE.findall(letters)) >= _FEWEST_WIDE
+    return len(letters) >= _MIN_LETTERS or len(_WIDE.findall(letters)) >= _MIN_WIDE
 
 
 def _is_relevant(sentence: str, wanted: Set[str]) -> bool:
@@ -306,11 +303,11 @@ def _is_foreign(sentence: str) -> bool:
 
 
 def _shortened(text: str) -> str:
-    """Cut at the last comma, else at the last space, when a sentence alone is too long."""
-    if len(text) <= MOST_TEXT:
+    """Cut at the last comma or space if a single sentence is too long."""
+    if len(text) <= MAX_TEXT:
         return text
-    head = text[: MOST_TEXT - 1]
+    head = text[: MAX_TEXT - 1]
     at = max(head.rfind(mark) for mark in (", ", "\u3001", "\uff0c"))
-    at = at if at > MOST_TEXT // 2 else head.rfind(" ")
-    head = head[:at] if at > MOST_TEXT // 2 else head
+    at = at if at > MAX_TEXT // 2 else head.rfind(" ")
+    head = head[:at] if at > MAX_TEXT // 2 else head
     return head.rstrip(_EDGES + _ENDS) + "."

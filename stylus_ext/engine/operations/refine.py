@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
-from stylus_ext.catalogue.refine.job import RefineCatalogue
+from stylus_ext.catalogue.refine.job import FailedAttempts, RefineCatalogue
 from stylus_ext.catalogue.refine.llm import ChatRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.core.errors import Note

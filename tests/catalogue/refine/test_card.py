@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.rules import CardRefiner, fingerprint, put_together
-from stylus_ext.catalogue.refine.text import MOST_TEXT
+from stylus_ext.catalogue.refine.rules import CardRefiner, compose_text, fingerprint
+from stylus_ext.catalogue.refine.text import MAX_TEXT
 from stylus_ext.core.card import Example
 from stylus_ext.core.entry import KINDS
 from tests.fakes import make_card
@@ -82,7 +82,7 @@ def test_a_text_that_only_says_the_name_is_put_together_too() -> None:
 
 def test_nothing_is_invented() -> None:
     card = make_card(name="Alpha Beta", tags=("gamma", "delta"), triggers=("epsilon",))
-    words = set(put_together(card, "unknown").lower().replace(",", "").rstrip(".").split())
+    words = set(compose_text(card, "unknown").lower().replace(",", "").rstrip(".").split())
     assert words == {"draws", "alpha", "beta", "with", "gamma", "delta", "epsilon"}
 
 
@@ -138,7 +138,7 @@ def test_a_megabyte_is_refined_in_no_time(text: str) -> None:
     start = time.process_time()
     told = REFINE(make_card(name="Rainy Alley", text=text, tags=("a",)))
     assert time.process_time() - start < 1.5
-    assert len(told.text) <= MOST_TEXT
+    assert len(told.text) <= MAX_TEXT
 
 
 @pytest.mark.parametrize("field", ["name", "kind", "base_model"])
@@ -147,7 +147,7 @@ def test_huge_names_are_safe(field: str) -> None:
     huge: dict[str, Any] = {field: "style (" * 100_000}
     told = REFINE(make_card(**huge))
     assert time.process_time() - start < 1.5
-    assert len(told.text) <= MOST_TEXT
+    assert len(told.text) <= MAX_TEXT
 
 
 def test_huge_lists_are_safe() -> None:
@@ -161,7 +161,7 @@ def test_huge_lists_are_safe() -> None:
         )
     )
     assert time.process_time() - start < 3
-    assert len(told.text) <= MOST_TEXT
+    assert len(told.text) <= MAX_TEXT
 
 
 TEXT = st.text(max_size=300) | st.lists(
@@ -192,7 +192,7 @@ def test_any_card_is_refined_and_always_alike(
     told = REFINE(card)
     assert REFINE(card) == told
     assert told.kind in KINDS
-    assert len(told.text) <= MOST_TEXT
+    assert len(told.text) <= MAX_TEXT
     assert told.weight is None or 0.05 <= told.weight <= 1.5
     assert told.text == told.text.strip()
     told.text.encode()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.text import MOST_TEXT, cleaned, plain_lines
+from stylus_ext.catalogue.refine.text import MAX_TEXT, clean_text, plain_lines
 
 KEPT = "Rainy alleys with red lanterns."
 
@@ -56,8 +56,8 @@ KEPT = "Rainy alleys with red lanterns."
 )
 def test_sentences_about_anything_else_go(noise: str) -> None:
     about = {"rainy", "alley", "lantern", "red"}
-    assert cleaned([noise, KEPT], about) == KEPT
-    assert cleaned([f"{KEPT} {noise}"], about) == KEPT
+    assert clean_text([noise, KEPT], about) == KEPT
+    assert clean_text([f"{KEPT} {noise}"], about) == KEPT
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_sentences_about_anything_else_go(noise: str) -> None:
     ],
 )
 def test_padding_and_enthusiasm_go(line: str, left: str) -> None:
-    assert cleaned([line], {"lighthouse"}) == left
+    assert clean_text([line], {"lighthouse"}) == left
 
 
 def test_a_page_whose_line_breaks_were_lost_is_still_parted() -> None:
     page = (
         "A bright red lighthouse Recommended weight: 0.7 Trained on my own pictures Please like it"
     )
-    assert cleaned([page], {"lighthouse"}) == "A bright red lighthouse."
+    assert clean_text([page], {"lighthouse"}) == "A bright red lighthouse."
 
 
 def test_what_stands_below_headings_about_use_goes() -> None:
@@ -90,27 +90,27 @@ def test_what_stands_below_headings_about_use_goes() -> None:
         "<h1>Lighthouse</h1><p>White tower on a cliff.</p><h2>How to use</h2><p>Red"
         " tower.</p><h2>Looks</h2><p>Green door.</p>"
     )
-    assert cleaned(plain_lines(markup), {"tower"}) == "White tower on a cliff. Green door."
-    assert cleaned(["White tower.", "Settings:", "Red tower."], {"tower"}) == "White tower."
+    assert clean_text(plain_lines(markup), {"tower"}) == "White tower on a cliff. Green door."
+    assert clean_text(["White tower.", "Settings:", "Red tower."], {"tower"}) == "White tower."
 
 
 def test_sentences_that_say_nothing_of_the_picture_go_but_foreign_ones_may_stay() -> None:
-    assert cleaned(["However.", "In fact, somebody asked."], {"tower"}) == ""
-    assert cleaned(["白ホリのある撮影スタジオ。"], {"tower"}) == "白ホリのある撮影スタジオ。"
-    assert cleaned(["Красный маяк на скале"], {"lighthouse"}) == "Красный маяк на скале."
+    assert clean_text(["However.", "In fact, somebody asked."], {"tower"}) == ""
+    assert clean_text(["白ホリのある撮影スタジオ。"], {"tower"}) == "白ホリのある撮影スタジオ。"
+    assert clean_text(["Красный маяк на скале"], {"lighthouse"}) == "Красный маяк на скале."
 
 
 def test_the_same_is_not_said_twice_and_the_end_is_a_sentences_end() -> None:
-    assert cleaned(["A red tower.", "a red TOWER."], set()) == "A red tower."
-    text = cleaned([f"A red tower number {'x' * 40}{i}." for i in range(60)], set())
-    assert len(text) <= MOST_TEXT
+    assert clean_text(["A red tower.", "a red TOWER."], set()) == "A red tower."
+    text = clean_text([f"A red tower number {'x' * 40}{i}." for i in range(60)], set())
+    assert len(text) <= MAX_TEXT
     assert text.endswith(".")
     assert text.count("A red tower") == text.count(".")
 
 
 def test_one_endless_sentence_is_cut_at_a_comma() -> None:
-    text = cleaned(["red tower, " * 80], {"tower"})
-    assert MOST_TEXT / 2 < len(text) <= MOST_TEXT
+    text = clean_text(["red tower, " * 80], {"tower"})
+    assert MAX_TEXT / 2 < len(text) <= MAX_TEXT
     assert text.endswith("tower.")
 
 
@@ -156,11 +156,11 @@ LINES = st.lists(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=6
 
 @given(LINES, st.sampled_from([set(), {"tower"}, {"tower", "the"}]))
 def test_cleaning_what_is_clean_changes_nothing(lines: list[str], about: set[str]) -> None:
-    once = cleaned(lines, about)
-    assert len(once) <= MOST_TEXT
-    assert cleaned([once], about) == once
+    once = clean_text(lines, about)
+    assert len(once) <= MAX_TEXT
+    assert clean_text([once], about) == once
 
 
 @given(st.text(max_size=3000))
 def test_any_page_is_cleaned(text: str) -> None:
-    assert len(cleaned(plain_lines(text), {"a", "the"})) <= MOST_TEXT
+    assert len(clean_text(plain_lines(text), {"a", "the"})) <= MAX_TEXT

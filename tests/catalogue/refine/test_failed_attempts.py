@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
+from stylus_ext.catalogue.refine.job import FailedAttempts
 
 DAY = 86_400.0
 
@@ -41,38 +41,38 @@ def test_three_tries_and_then_none_for_a_month() -> None:
         return FailedAttempts(notebook, "failed", clock=clock)
 
     for _ in range(3):
-        assert attempts().may("a", "one")
+        assert attempts().may_try("a", "one")
         attempts().failed("a", "one")
-    assert not attempts().may("a", "one")
-    assert attempts().may("b", "one")
+    assert not attempts().may_try("a", "one")
+    assert attempts().may_try("b", "one")
     clock.now += 29 * DAY
-    assert not attempts().may("a", "one")
+    assert not attempts().may_try("a", "one")
     clock.now += 2 * DAY
-    assert attempts().may("a", "one")
+    assert attempts().may_try("a", "one")
 
 
 def test_another_content_begins_anew() -> None:
-    attempts = FailedAttempts(Notebook(), "failed", cap=1)
+    attempts = FailedAttempts(Notebook(), "failed", max_tries=1)
     attempts.failed("a", "one")
-    assert not attempts.may("a", "one")
-    assert attempts.may("a", "two")
+    assert not attempts.may_try("a", "one")
+    assert attempts.may_try("a", "two")
     attempts.failed("a", "two")
-    assert not attempts.may("a", "two")
+    assert not attempts.may_try("a", "two")
 
 
 def test_a_success_forgets_the_failures() -> None:
     notebook = Notebook()
-    attempts = FailedAttempts(notebook, "failed", cap=1)
+    attempts = FailedAttempts(notebook, "failed", max_tries=1)
     attempts.failed("a", "one")
     attempts.succeeded("a")
-    assert attempts.may("a", "one")
-    assert FailedAttempts(notebook, "failed", cap=1).may("a", "one")
+    assert attempts.may_try("a", "one")
+    assert FailedAttempts(notebook, "failed", max_tries=1).may_try("a", "one")
 
 
 def test_each_name_has_its_own() -> None:
     notebook = Notebook()
-    FailedAttempts(notebook, "here", cap=1).failed("a", "one")
-    assert FailedAttempts(notebook, "there", cap=1).may("a", "one")
+    FailedAttempts(notebook, "here", max_tries=1).failed("a", "one")
+    assert FailedAttempts(notebook, "there", max_tries=1).may_try("a", "one")
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_each_name_has_its_own() -> None:
         '{"a": ["one", 9, 1e300]}',
     ],
 )
-def test_what_nobody_can_read_is_forgotten(text: str) -> None:
+def test_an_unreadable_memory_is_ignored(text: str) -> None:
     notebook = Notebook({"failed": text})
-    attempts = FailedAttempts(notebook, "failed", cap=1)
-    assert attempts.may("a", "one")
+    attempts = FailedAttempts(notebook, "failed", max_tries=1)
+    assert attempts.may_try("a", "one")
     attempts.failed("a", "one")
-    assert not FailedAttempts(notebook, "failed", cap=1).may("a", "one")
+    assert not FailedAttempts(notebook, "failed", max_tries=1).may_try("a", "one")

@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.refine.failed_attempts import FailedAttempts
-from stylus_ext.catalogue.refine.job import RefineCatalogue
+from stylus_ext.catalogue.refine.job import FailedAttempts, RefineCatalogue
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.refresh import RefreshCatalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore

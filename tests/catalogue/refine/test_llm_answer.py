@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.catalogue.refine.llm import description_of
-from stylus_ext.catalogue.refine.llm_prompt import LONGEST_TEXT, SCHEMA
+from stylus_ext.catalogue.refine.llm_prompt import MAX_TEXT, SCHEMA
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.core.card import Example
 from stylus_ext.core.entry import KINDS, Description
@@ -105,7 +105,7 @@ def test_what_no_description_is(said: str) -> None:
 
 def test_long_texts_end_with_a_sentence() -> None:
     text = made(text="Draws foxes in snow and fog. " * 60).text
-    assert len(text) <= LONGEST_TEXT
+    assert len(text) <= MAX_TEXT
     assert text.endswith("fog.")
 
 
@@ -146,7 +146,7 @@ def test_any_answer_is_a_whole_description_or_none(
         found = made(text=text, kind=kind, weight=weight, slider=flag)
     except NotRefined:
         return
-    assert 12 <= len(found.text) <= LONGEST_TEXT
+    assert 12 <= len(found.text) <= MAX_TEXT
     assert found.text.isprintable()
     assert not any(sign in found.text for sign in "<>{}")
     assert found.weight is None or 0.05 <= found.weight <= 1.5

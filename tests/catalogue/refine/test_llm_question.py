@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.llm_prompt import SYSTEM, about_letters, user_text
+from stylus_ext.catalogue.refine.llm_prompt import SYSTEM, estimate_letters, user_text
 from stylus_ext.core.card import Example
 from stylus_ext.core.entry import KINDS
 from tests.fakes import make_card
@@ -89,7 +89,7 @@ def test_its_length_is_known_beforehand() -> None:
         ),
         make_card(3, text="x" * 9000, triggers=("t" * 900,), examples=(Example("z" * 9000),)),
     ):
-        assert abs(about_letters(card) - len(user_text(card, ()))) < 200
+        assert abs(estimate_letters(card) - len(user_text(card, ()))) < 200
 
 
 def test_the_rules_name_every_kind() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.rules import HIGHEST, LOWEST, weight_in_text, weight_of
+from stylus_ext.catalogue.refine.rules import MAX_WEIGHT, MIN_WEIGHT, weight_in_text, weight_of
 from stylus_ext.core.card import Example
 from tests.fakes import make_card
 
@@ -113,4 +113,4 @@ def test_the_numbers_of_sliders_are_not_weights() -> None:
 )
 def test_any_text_gives_a_sane_weight(text: str) -> None:
     weight = weight_in_text(text)
-    assert weight is None or LOWEST <= weight <= HIGHEST
+    assert weight is None or MIN_WEIGHT <= weight <= MAX_WEIGHT
