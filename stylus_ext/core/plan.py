@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
@@ -12,6 +13,14 @@ from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
 
 JSON_VERSION = 1
+
+
+class Outcome(str, Enum):
+    """Whether planning came to its end; "late" and "failed" leave the prompt as it was."""
+
+    DONE = "done"
+    LATE = "late"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +51,14 @@ class Plan:
     family: str = ""
     confidence: float = 0.0
     catalogue: str = ""
+    outcome: Outcome = Outcome.DONE
+    repeatable: bool = True
+    """Planning the same again gives the same; not so after a fallback, such as without encoder."""
 
 
-def unchanged(prompt: str, negative: str, seed: int, batches: int, *notes: Note) -> Plan:
+def unchanged(
+    prompt: str, negative: str, seed: int, batches: int, note: Note, outcome: Outcome
+) -> Plan:
     """Return a plan that changes nothing, with a note that says why."""
     return Plan(
         prompt,
@@ -54,7 +68,9 @@ def unchanged(prompt: str, negative: str, seed: int, batches: int, *notes: Note)
         (Mask(frozenset()),) * batches,
         (prompt,) * batches,
         (negative,) * batches,
-        notes=notes,
+        notes=(note,),
+        outcome=outcome,
+        repeatable=False,
     )
 
 
@@ -83,6 +99,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "negative_prompts": list(plan.negative_prompts),
         "missing": [{**asdict(file), "key": str(file.key)} for file in plan.missing],
         "notes": [asdict(note) for note in plan.notes],
+        "outcome": plan.outcome.value,
+        "repeatable": plan.repeatable,
     }
 
 
@@ -121,6 +139,8 @@ def _read(data: Mapping[str, Any]) -> Plan:
         family=str(data["family"]),
         confidence=float(data["confidence"]),
         catalogue=str(data["catalogue"]),
+        outcome=Outcome(data.get("outcome", Outcome.DONE)),
+        repeatable=bool(data.get("repeatable", True)),
     )
 
 

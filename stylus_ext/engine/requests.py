@@ -198,6 +198,38 @@ PLAN: Schema = {
     "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
     "corrections": Field(dict, None, fields=CORRECTIONS),
 }
+IMAGE_TEXTS: Schema = {
+    "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
+    "negative_prompt": Field(str, required=True, longest=MOST_CHARACTERS),
+    "hires_prompt": Field(str, None, longest=MOST_CHARACTERS),
+    "hires_negative_prompt": Field(str, None, longest=MOST_CHARACTERS),
+}
+GENERATION: Schema = {
+    "prompts": Field(list, required=True, longest=10_000, items=Field(dict, fields=IMAGE_TEXTS)),
+    "images": Field(list, required=True, longest=100_000, items=Field(int, low=0, high=9_999)),
+    "seeds": Field(list, required=True, longest=100_000, items=Field(int, low=0, high=LAST_SEED)),
+    "batch_size": Field(int, 1, low=1, high=1024),
+    "settings": Field(dict, {}),
+    "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
+    "inventory": Field(str, None, longest=64),
+    "reach": Field(str, "auto", choices=REACHES),
+    "lora_dirs": _FOLDERS,
+    "wait_for_folders": Field(bool, False),
+    "description": Field(str, "", longest=MOST_CHARACTERS),
+    "allowed_kinds": Field(list, None, longest=len(KINDS), items=Field(str, choices=KINDS)),
+    "corrections": Field(dict, None, fields=CORRECTIONS),
+    "compare": Field(bool, False),
+    "downloads": Field(bool, False),
+    "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
+    "with_plans": Field(bool, False),
+    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
+    "planning_s": Field(float, None, low=0.0, high=LONGEST_S),
+}
+FOLDERS: Schema = {
+    "lora_dirs": Field(list, (), required=True, longest=64, items=Field(str, longest=4096)),
+    "wait": Field(bool, False),
+    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
+}
 LISTED: Schema = {
     "stem": Field(str, required=True, longest=1024),
     "sha256": Field(str, "", longest=64),

@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 from stylus_ext.catalogue.on_disk import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
-from stylus_ext.engine.operations.plan import overdue, patience
-from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.engine.operations.table import OPERATIONS, late_answer, patience, perform
 from stylus_ext.engine.requests import checked, json_schema
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ class EngineApp:
         except (
             asyncio.TimeoutError
         ):  # of 3.10; the thread goes on to its end, and the next plan finds what it made
-            return overdue(payload)
+            return late_answer(name, payload)
 
 
 def _host_name(host: str) -> str | None:

@@ -304,14 +304,14 @@ def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
     """
     desks = importlib.import_module("stylus_ext.host.planner_registry")
     client = desks.current_planner().client
-    plan, spent = client.plan, [0.0]
+    ask, spent = client.generation, [0.0]
 
     def timed(*given: Any) -> Any:
-        answer = plan(*given)
+        answer = ask(*given)
         spent.append(answer["elapsed_ms"])
         return answer
 
-    client.plan = timed
+    client.generation = timed
     beside, changed = [], 0
     for seed, prompt in enumerate(prompts):
         count = len(spent)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from stylus_ext.core.errors import Cancelled, EngineGone, EngineRefusal, StylusError
 from stylus_ext.core.fetching import MB, in_mb
+from stylus_ext.core.generation import joined
 from stylus_ext.core.plan import MissingFile
 
 logger = logging.getLogger(__name__)
@@ -165,13 +166,7 @@ def _none(files: Sequence[MissingFile], why: str) -> FetchOutcome:
 
 def _named(files: Sequence[MissingFile]) -> str:
     """What is missing, and how large it is."""
-    return listed([f"{file.name} ({in_mb(file.size)})" for file in files])
-
-
-def listed(names: Sequence[str]) -> str:
-    """As a sentence lists them."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return joined([f"{file.name} ({in_mb(file.size)})" for file in files])
 
 
 def _how_far(job: Mapping[str, Any]) -> str:

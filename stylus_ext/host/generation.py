@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stylus_ext.core.composition import Pick
+from stylus_ext.core.entry import KINDS
 from stylus_ext.core.errors import (
     Cancelled,
     EngineGone,
@@ -22,6 +22,7 @@ from stylus_ext.core.errors import (
     StylusError,
 )
 from stylus_ext.core.family import ANY, UNKNOWN
+from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, ImageMask, Texts
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags import ADAPTER_KINDS
@@ -29,16 +30,15 @@ from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchStopped
+from stylus_ext.host.infotext import Picture
 from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
-from stylus_ext.host.plan_request import FetchThenPlan, PlanRequestBuilder, waits
+from stylus_ext.host.plan_request import GenerationRequests, waits
 from stylus_ext.host.planner import MadePicture, Planner
-from stylus_ext.host.rewrite import Ask, BatchJob, Picture, Rewritten, Texts, rewrite
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
 
 logger = logging.getLogger(__name__)
 
-
-_NAMES = (
+_LISTS = (
     "all_prompts",
     "all_negative_prompts",
     "all_seeds",
@@ -46,49 +46,7 @@ _NAMES = (
     "all_hr_prompts",
     "all_hr_negative_prompts",
 )
-_NOTE = "The last picture has the seed of the first and none of the chosen LoRAs, to compare with."
-_NOTES = "The last batch has the seeds of the first and none of the chosen LoRAs, to compare with."
-
-
-def with_base(job: BatchJob, rewritten: Rewritten, ask: Ask) -> Rewritten:
-    """What the plan writes besides adapters stands in it too, so that the adapters are the whole
-    difference.
-    """
-    first = slice(0, job.batch_size)
-    texts = job.texts
-    alone = Texts(
-        texts.positive[first],
-        texts.negative[first],
-        texts.hr_positive[first],
-        texts.hr_negative[first],
-    )
-    base = rewrite(replace(job, texts=alone, seeds=job.seeds[first], allowed=lambda _: False), ask)
-    both = Texts(
-        *(
-            (*getattr(rewritten.texts, name), *getattr(base.texts, name))
-            for name in ("positive", "negative", "hr_positive", "hr_negative")
-        )
-    )
-    note = Note("compared", _NOTE if job.batch_size == 1 else _NOTES)
-    return replace(
-        rewritten,
-        texts=both,
-        pictures=(*rewritten.pictures, *base.pictures),
-        notes=(*rewritten.notes, note),
-    )
-
-
-def make_room(p: Any, batch_size: int) -> None:
-    """The host goes through its lists batch by batch, as many times as `n_iter` says."""
-    for name in _NAMES:
-        values = getattr(p, name, None)
-        if isinstance(values, list) and values:
-            setattr(p, name, [*values, *values[:batch_size]])
-    p.n_iter += 1
-
-
 _SCENERY = frozenset({"style", "background", "building"})
-_FLEETING = frozenset({"late", "failed", "busy", "partial_index"})
 _UNKNOWN_FAMILY = Note(
     "unknown_family",
     "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always"
@@ -97,6 +55,18 @@ _UNKNOWN_FAMILY = Note(
 _NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
 _INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
 _TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What the lists of `p` become, and what is said about it."""
+
+    texts: Texts
+    pictures: tuple[Picture, ...]
+    notes: Sequence[Note]
+    family: str
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    compared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +82,7 @@ class Generation:
         told = [*notes, *self.desk.notes]
         before = texts_of(self.p)
         try:
-            rewritten, family = self._plan(before)
+            done = self._answer(before)
         except Cancelled as stop:
             said = (
                 f"{stop} The prompt was left as it was."
@@ -131,55 +101,60 @@ class Generation:
             return AppliedGeneration(
                 before, (), infotext.of_generation(self.values, "", told), told
             )
-        told += rewritten.notes
-        write(self.p, rewritten.texts)
-        work = AppliedGeneration(
-            rewritten.texts,
-            rewritten.pictures,
-            infotext.of_generation(self.values, family, told),
-            list(dict.fromkeys(told)),
-        )
-        work.named = rewritten.named
+        told += done.notes
+        if done.compared:
+            _repeat_first_batch(self.p, self._batch_size())
+        write(self.p, done.texts)
+        shared = infotext.of_generation(self.values, done.family, told)
+        work = AppliedGeneration(done.texts, done.pictures, shared, list(dict.fromkeys(told)))
+        work.named = done.named
         self._remember(work)
         return work
 
-    def _plan(self, before: Texts) -> tuple[Rewritten, str]:
+    def _answer(self, before: Texts) -> _Decided:
         if self.desk.interrupted():
             raise Cancelled("It was interrupted before it began.")
         self.desk.downloads.take_in()
-        inquiry, family, notes = self.inquiry()
-        settings, told = self.desk.composing.allowed(
-            self.p, inquiry.settings, options.timeouts().ready_s
+        settings, family = self.settings()
+        settings, told = self.desk.composing.allowed(self.p, settings, options.timeouts().ready_s)
+        stems, unknown = self.stems(family)
+        notes = [*_unlisted(before), *unknown, *told]
+        if not stems and family == UNKNOWN:
+            return _Decided(before, _pictures(before, ()), notes, family)
+        corrections, told = self._corrections(family)
+        notes += told
+        request = GenerationRequest(
+            before,
+            self._seeds(),
+            self._batch_size(),
+            options.plan_values(settings),
+            tuple(stems),
+            description=self._description(before),
+            allowed_kinds=self._allowed_kinds(),
+            corrections=corrections,
+            compare=self.values.compare,
         )
-        inquiry, notes = replace(inquiry, settings=settings), [*_unlisted(before), *notes, *told]
-        if not inquiry.stems and family == UNKNOWN:
-            pictures = tuple(
-                Picture(*pair) for pair in zip(before.positive, before.negative, strict=True)
-            )
-            return Rewritten(before, pictures, tuple(notes)), family
-        corrections, said = self._corrections(family)
-        inquiry = replace(inquiry, description=self._description(before), corrections=corrections)
-        job = BatchJob(before, self._batch_size(), self._seeds(), inquiry.settings, self._allowed())
-        ask, more = self._reach(inquiry, job, family)
-        rewritten = rewrite(job, ask)
-        if self.values.compare and any(picture.on for picture in rewritten.pictures):
-            rewritten = with_base(job, rewritten, ask)
-            make_room(self.p, job.batch_size)
-        return replace(rewritten, notes=(*notes, *said, *more, *rewritten.notes)), family
+        answer, told = self._ask(request, family)
+        return _Decided(
+            answer.texts,
+            _pictures(before, answer.masks),
+            [*notes, *told, *answer.notes],
+            family,
+            {one.stem: (one.key, one.name) for one in answer.adapters},
+            answer.compared,
+        )
 
-    def inquiry(self) -> tuple[PlanRequestBuilder, str, list[Note]]:
-        """How the engine is asked for this checkpoint, with these values; for a preview as well."""
-        settings, family = self._settings()
-        notes: list[Note] = []
+    def stems(self, family: str) -> tuple[list[str], list[Note]]:
+        """What may be picked for this checkpoint; for a preview as well."""
         stems = compat.listed_stems()
-        if family == UNKNOWN:
-            notes += [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
-            wanted = set(self.desk.always(options.timeouts(), waits(self.p)))
-            stems = [stem for stem in stems if stem in wanted]
-        return PlanRequestBuilder(self.p, self.desk, settings, stems), family, notes
+        if family != UNKNOWN:
+            return stems, []
+        notes = [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
+        wanted = set(self.desk.always(options.timeouts(), waits(self.p)))
+        return [stem for stem in stems if stem in wanted], notes
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
-        """What the user said of a preview for just this, or the set that he locked."""
+        """The corrections of a preview for just this prompt, or the locked set."""
         tray = self.desk.trays.of(self.values.seat)
         prompt = getattr(self.p, "prompt", "")
         if tray is None or not isinstance(prompt, str):
@@ -188,20 +163,19 @@ class Generation:
         negative = getattr(self.p, "negative_prompt", "")
         return tray.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
-    def _reach(
-        self, inquiry: PlanRequestBuilder, job: BatchJob, family: str
-    ) -> tuple[Ask, list[Note]]:
-        """How a prompt's plan is had: with what may be fetched where that is wanted, else with what
-        is on disk.
-        """
+    def _ask(self, request: GenerationRequest, family: str) -> tuple[GenerationAnswer, list[Note]]:
+        """With what may be fetched where that is wanted, else with what is on disk."""
+        requests = GenerationRequests(self.p, self.desk)
         if not self.values.downloads or family == UNKNOWN:
-            return inquiry.ask, []
-        why = self.desk.downloads.why_not(self.p, inquiry.waits)
+            return requests.ask(request), []
+        why = self.desk.downloads.why_not(self.p, waits(self.p))
         if why:
-            return inquiry.ask, [Note("no_downloads", f"Only LoRAs on disk were considered. {why}")]
-        return FetchThenPlan(inquiry, job).completed()
+            note = Note("no_downloads", f"Only LoRAs on disk were considered. {why}")
+            return requests.ask(request), [note]
+        return requests.fetch_and_ask(request)
 
-    def _settings(self) -> tuple[Settings, str]:
+    def settings(self) -> tuple[Settings, str]:
+        """The panel's and the settings page's values, with the checkpoint's family."""
         settings = settings_of(self.values, options.read_settings())
         family = self.values.family
         if family == AUTO or not getattr(
@@ -224,11 +198,11 @@ class Generation:
         seeds = [int(seed) for seed in self.p.all_seeds]
         return tuple((seeds + [seeds[-1]] * count)[:count])
 
-    def _allowed(self) -> Any:
+    def _allowed_kinds(self) -> tuple[str, ...] | None:
         """An inpainted spot keeps the picture's scene and style, unless they are asked for."""
         if not is_inpainting(self.p) or options.own("inpaint_styles"):
-            return _anything
-        return _no_scenery
+            return None
+        return tuple(kind for kind in KINDS if kind not in _SCENERY)
 
     def _description(self, before: Texts) -> str:
         images = getattr(self.p, "init_images", None)
@@ -273,9 +247,21 @@ def is_inpainting(p: Any) -> bool:
     return getattr(p, "image_mask", None) is not None or getattr(p, "latent_mask", None) is not None
 
 
-def _anything(pick: Pick) -> bool:  # noqa: ARG001
-    return True
+def _repeat_first_batch(p: Any, batch_size: int) -> None:
+    """The host goes through its lists batch by batch, as many times as `n_iter` says."""
+    for name in _LISTS:
+        values = getattr(p, name, None)
+        if isinstance(values, list) and values:
+            setattr(p, name, [*values, *values[:batch_size]])
+    p.n_iter += 1
 
 
-def _no_scenery(pick: Pick) -> bool:
-    return pick.kind not in _SCENERY
+def _pictures(before: Texts, masks: Sequence[ImageMask]) -> tuple[Picture, ...]:
+    """With the prompts that each picture had before; those of the first batch once more, where it
+    is repeated.
+    """
+    pairs = list(zip(before.positive, before.negative, strict=True))
+    given = masks or [ImageMask()] * len(pairs)
+    return tuple(
+        Picture(*pair, mask.on, mask.off) for pair, mask in zip(pairs + pairs, given, strict=False)
+    )

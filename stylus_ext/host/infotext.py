@@ -15,7 +15,6 @@ from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.host.rewrite import Picture
 from stylus_ext.host.values import KINDS, PanelValues, read_values
 
 VERSION, SETTINGS, PROMPT, NEGATIVE = (
@@ -56,6 +55,18 @@ _TOLD = frozenset(
         "chat_failed",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What was decided for one picture: its prompts before Stylus, the stems that are on in its
+    first pass, and those that its mask turned off.
+    """
+
+    prompt: str
+    negative: str
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
 
 
 def forget(params: MutableMapping[str, Any]) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stylus_ext.core.errors import Note
+from stylus_ext.core.generation import Texts
 from stylus_ext.host import compat
-from stylus_ext.host.infotext import HASHES, NOTES, OURS, forget, of_picture, tags_of
-from stylus_ext.host.rewrite import Picture, Texts
+from stylus_ext.host.infotext import HASHES, NOTES, OURS, Picture, forget, of_picture, tags_of
 
 _HIRES = (
     ("Hires prompt", "all_hr_prompts", "all_prompts"),

@@ -8,8 +8,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from stylus_ext.core.errors import (
     Cancelled,
@@ -20,16 +20,32 @@ from stylus_ext.core.errors import (
     StylusError,
     Unavailable,
 )
+from stylus_ext.core.generation import (
+    EngineAnswerState,
+    FolderState,
+    GenerationAnswer,
+    GenerationRequest,
+    answer_from_json,
+    request_to_json,
+)
+from stylus_ext.core.plan import Outcome
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
 from stylus_ext.host.permissions import ComposerPermissions, DownloadPermissions
 from stylus_ext.host.preview_sessions import PreviewSessions
 from stylus_ext.host.timeouts import Timeouts
 
+if TYPE_CHECKING:
+    from stylus_ext.host.engine.supervisor import EngineProcess
+
 logger = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 
 _LOOK_EVERY_S = 0.1
+_DOUBT_S = 1.0
+_SHORTEST_S = 0.1
+_LONGEST_S = 3600.0
 _READ_AGAIN_S = 300.0
 _REMEMBERED = 256
 _INDEX_AGAIN_S = 60.0
@@ -43,15 +59,20 @@ class EngineHandle(Protocol):
     def report(self) -> EngineReport: ...
     def start(self) -> object: ...
     def set_up(self) -> object: ...
-    def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool]) -> bool: ...
+    @property
+    def epoch(self) -> int: ...
+    def wait_ready(
+        self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
+    ) -> bool: ...
 
 
 class EngineApi(Protocol):
     """What it is asked, as `engine_client` does it."""
 
-    def plan(
+    def generation(
         self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
     ) -> dict[str, Any]: ...
+    def folders(self, payload: Mapping[str, Any], timeout_s: float) -> dict[str, Any]: ...
     def index(self, lora_dirs: Sequence[str]) -> object: ...
     def always(self) -> list[str]: ...
     def ask(
@@ -95,15 +116,16 @@ class Planner:
     def __post_init__(self) -> None:
         self.downloads, self.composing = DownloadPermissions(self), ComposerPermissions(self)
 
-    def ready(self, patience_s: float) -> None:
-        """Starts the engine if need be and waits for it; raises with the engine's own sentence when
-        it does not come.
+    def ready(self, patience_s: float, after: int = -1) -> None:
+        """Starts the engine if need be and waits for it, or for one that became ready after the
+        epoch `after`; raises the engine's own sentence when it does not come.
         """
-        if self.engine.report().state in _READY:
+        if after < 0 and self.engine.report().state in _READY:
             return
         until = time.monotonic() + patience_s
+        slice_s = min(_LOOK_EVERY_S if after < 0 else _DOUBT_S, patience_s)
         try:
-            while not self.engine.wait_ready(min(_LOOK_EVERY_S, patience_s), self.interrupted):
+            while not self.engine.wait_ready(slice_s, self.interrupted, after):
                 self._look(self.engine.report(), until)
         finally:
             self.say(None)
@@ -117,70 +139,55 @@ class Planner:
             raise DeadlineExceeded(f"{report.sentence} That took longer than Stylus may wait.")
         self.say(f"Stylus: {describe(report)}")
 
-    def plan(self, payload: Mapping[str, Any], patience: Timeouts, waits: bool) -> dict[str, Any]:
-        """`waits` is for the page, where somebody sees why; the API's calls have the plan's own
-        time for all of it.
+    def generation(
+        self, request: GenerationRequest, timeouts: Timeouts, waits: bool
+    ) -> GenerationAnswer:
+        """`waits` is for the page, where the user sees why it takes longer; an API call has the
+        time of a first plan for all of it.
         """
-        pid = self._warm
-        try:
-            answer = self._plan(payload, patience, waits)
-        except Unavailable:
-            if not self._is_another(pid):
-                raise
-        else:
-            if "late" not in _codes(answer) or not self._is_another(pid):
-                return answer
-        logger.info("the engine of process %s is gone; the one that came after it is asked", pid)
-        return self._plan(payload, patience, waits)
+        for_others = timeouts.warm_s * (request.texts.distinct_prompts() - 1)
+        until = time.monotonic() + (timeouts.ready_s if waits else timeouts.cold_s) + for_others
+        read, self._read = self._read, (None, 0.0)  # nothing is read until there is an answer
 
-    def _is_another(self, pid: int | None) -> bool:
-        """Whether an engine came or comes in the place of the one that knew how to answer fast."""
-        if pid is None or self.engine.report().pid == pid:
-            return False
-        self._warm = None
-        return True
+        def ask(after: int) -> GenerationAnswer:
+            self.ready(max(0.0, until - time.monotonic()), after)
+            timed = self._timed(request, timeouts, for_others, until - time.monotonic())
+            reads = timed.wait_for_folders
+            self.say(f"Stylus: {'reading your LoRAs' if reads else 'choosing LoRAs'}")
+            payload = request_to_json(timed)
+            answer = self.client.generation(payload, timed.deadline_s or 0.0, self.interrupted)
+            return answer_from_json(answer, request)
 
-    def _plan(self, payload: Mapping[str, Any], patience: Timeouts, waits: bool) -> dict[str, Any]:
-        started = time.monotonic()
-        read, self._read = (
-            self._read,
-            (None, 0.0),
-        )  # until there is an answer, nobody has read what was to be read
-        self.ready(patience.ready_s if waits else patience.cold_s)
-        warm = self._warm is not None and self._warm == self.engine.report().pid
-        until = started + (
-            patience.warm_s if warm else patience.ready_s if waits else patience.cold_s
-        )
-        each = patience.warm_s if warm else patience.cold_s
         try:
-            while True:
-                self.say("Stylus: choosing LoRAs")
-                left = max(0.1, min(each, until - time.monotonic()))
-                answer = self.client.plan({**payload, "deadline_s": left}, left, self.interrupted)
-                said = _codes(answer)
-                late = time.monotonic() + _LOOK_EVERY_S >= until
-                if warm or late or "busy" not in said or not payload.get("lora_dirs"):
-                    break
-                self.say("Stylus: reading your LoRAs")
-                time.sleep(_LOOK_EVERY_S)
+            answer = retried(self.engine, ask)
         finally:
             self.say(None)
         self._read = read
-        self._learn(said)
-        self._complete(payload.get("lora_dirs") or (), said)
+        self._learn(answer.state)
+        self._complete(request.lora_dirs, answer.state)
         return answer
 
-    def _complete(self, folders: Sequence[str], said: set[str]) -> None:
-        """What a plan read in its few seconds is read to the end, hashed and embedded on the
-        engine's own time, as when the box is ticked.
-        """
+    def _timed(
+        self, request: GenerationRequest, timeouts: Timeouts, for_others: float, left: float
+    ) -> GenerationRequest:
+        """With its deadline: that of a first plan until this engine has answered one."""
+        if self._warm is not None and self._warm == self.engine.report().pid:
+            deadline_s = timeouts.warm_s + for_others
+            return replace(request, deadline_s=min(deadline_s, _LONGEST_S))
+        left = min(max(_SHORTEST_S, left), _LONGEST_S)
+        planning_s = min(timeouts.cold_s + for_others, left)
+        if not request.lora_dirs:
+            return replace(request, deadline_s=planning_s)
+        return replace(request, deadline_s=left, planning_s=planning_s, wait_for_folders=True)
+
+    def _complete(self, folders: Sequence[str], state: EngineAnswerState) -> None:
+        """Starts a job that reads, hashes and embeds what the request had no time for."""
         now = time.monotonic()
-        if (
-            not folders
-            or "busy" in said
-            or not {"partial_index", "late"} & said
-            or now < self._indexed + _INDEX_AGAIN_S
-        ):
+        unfinished = not state.index_complete or state.outcome is Outcome.LATE
+        unfinished = unfinished or state.folders is FolderState.LATE
+        if not folders or not unfinished or state.folders is FolderState.BUSY:
+            return
+        if now < self._indexed + _INDEX_AGAIN_S:
             return
         self._indexed = now
         try:
@@ -188,13 +195,12 @@ class Planner:
         except (StylusError, EngineGone, EngineRefusal) as error:
             logger.info("the folders wait for the next plan: %s", error)
 
-    def _learn(self, said: set[str]) -> None:
-        """From the codes of a plan's notes: whether the encoder is loaded, and whether the folders
-        were read.
-        """
-        if not {"late", "failed"} & said:
+    def _learn(self, state: EngineAnswerState) -> None:
+        """Whether the engine has loaded what it needs, and whether the folders were read."""
+        if state.outcome is Outcome.DONE:
             self._warm = self.engine.report().pid
-        if {"late", "failed", "busy"} & said:
+        unread = state.folders in (FolderState.BUSY, FolderState.LATE)
+        if unread or state.outcome is not Outcome.DONE:
             self._read = (None, 0.0)
 
     def always(self, patience: Timeouts, waits: bool) -> list[str]:
@@ -224,28 +230,25 @@ class Planner:
         """What one that stood aside found out."""
         self._warm, self._read, self._indexed = other._warm, other._read, other._indexed
 
-    def scan(self, folders: Sequence[str], listing: object, patience: Timeouts) -> None:
-        """Reads the LoRA folders before anybody asks for a plan; then the engine hashes and embeds
-        them on its own time.
-        """
+    def scan(self, folders: Sequence[str], listing: object, timeouts: Timeouts) -> None:
+        """Reads the LoRA folders before the first plan; then a job hashes and embeds them."""
+        before = self._read
         wanted = self.folders_to_read(folders, listing)
         if not wanted:
             return
-        quiet = Planner(self.engine, self.client, self.remembered, lambda: False, lambda _: None)
-        question = {
-            "prompt": "",
-            "negative_prompt": "",
-            "seeds": [0],
-            "batch_size": 1,
-            "settings": {},
-            "stems": [],
-            "lora_dirs": wanted,
-        }
-        self._read = (None, 0.0)
-        quiet._indexed = self._indexed = time.monotonic()  # it follows
-        quiet.plan(question, patience, waits=True)
-        quiet.folders_to_read(folders, listing)
-        self._read = quiet._read
+        read, self._read = self._read, before
+        self._indexed = time.monotonic()
+        quiet = self.aside()
+        seconds = max(timeouts.ready_s, timeouts.cold_s)
+
+        def ask(after: int) -> dict[str, Any]:
+            quiet.ready(timeouts.ready_s, after)
+            payload = {"lora_dirs": wanted, "wait": True, "deadline_s": seconds}
+            return self.client.folders(payload, seconds)
+
+        state = EngineAnswerState.from_json(retried(self.engine, ask)["state"])
+        if state.folders is FolderState.READ:
+            self._read = read
         self.client.index(list(folders))
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
@@ -267,8 +270,31 @@ class Planner:
             self.made.popitem(last=False)
 
 
-def _codes(answer: Mapping[str, Any]) -> set[str]:
-    return {str(note["code"]) for note in answer["plan"]["notes"]}
+def retried(engine: EngineHandle, ask: Callable[[int], Answer]) -> Answer:
+    """The one retry: asks once more when the engine is lost meanwhile.
+
+    `ask` gets the epoch after which an engine must have become ready, or -1 for any.
+    """
+    epoch = engine.epoch
+    try:
+        return ask(-1)
+    except EngineGone as gone:
+        logger.info("the engine is lost (%s); the next one is asked", gone)
+        return ask(epoch)
+
+
+def plan_for_caller(
+    process: EngineProcess, payload: Mapping[str, Any], deadline_s: float
+) -> dict[str, Any]:
+    """A plan for a caller of the WebUI's API; one deadline for all of it."""
+    from stylus_ext.host.engine.client import EngineClient
+
+    client, until = EngineClient(process), time.monotonic() + deadline_s
+
+    def ask(after: int) -> dict[str, Any]:
+        return client.plan(payload, max(0.0, until - time.monotonic()), bool, after)
+
+    return retried(process, ask)
 
 
 def describe(report: EngineReport) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from modules import shared
 from stylus_ext.core.composition import Pick
 from stylus_ext.core.errors import EngineGone, EngineRefusal, InvalidInput, Note, StylusError
 from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.tokens import BRACE_CLOSE, BRACE_OPEN, WILDCARD
@@ -22,6 +23,7 @@ from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, options
 from stylus_ext.host.generation import Generation
 from stylus_ext.host.pictures import pictured
+from stylus_ext.host.plan_request import GenerationRequests
 from stylus_ext.host.planner import Planner
 from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, PreviewSession, PromptCorrections
 from stylus_ext.host.values import LAST_SEED, PanelValues
@@ -238,7 +240,7 @@ class FakeProcessing:
 
     batch_size: int
     is_api: bool = False
-    stylus_plans: dict[str, Plan] = field(default_factory=dict)
+    stylus_answers: dict[str, GenerationAnswer] = field(default_factory=dict)
 
 
 def question_of(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
@@ -285,7 +287,7 @@ def look(
         tray.plan, tray.family = plan, family
         seen = Seen(
             plan,
-            tuple(dict.fromkeys([*notes, *plan.notes])),
+            tuple(dict.fromkeys(notes)),
             took,
             exact=asked.seed >= 0 or asked.values.seed >= 0,
         )
@@ -297,17 +299,31 @@ def _planned(
     desk: Planner, tray: PreviewSession, asked: PreviewRequest
 ) -> tuple[Plan, str, list[Note]]:
     positive, negative = styled(asked.prompt, asked.negative, asked.styles)
-    pair = compat.without_comments(positive), compat.without_comments(negative)
     quiet = desk.aside()
-    inquiry, family, notes = Generation(FakeProcessing(asked.size), asked.values, quiet).inquiry()
-    downloads = asked.values.downloads and family != UNKNOWN and _may_fetch(quiet)
-    corrections, said = tray.corrections(asked.prompt, asked.negative, family)
-    said = [
-        note for note in said if note not in (CORRECTED, LOCKED)
-    ]  # the page shows both as they are
-    plan = replace(inquiry, corrections=corrections, downloads=downloads).ask(pair, asked.seeds())
+    p = FakeProcessing(asked.size)
+    generation = Generation(p, asked.values, quiet)
+    settings, family = generation.settings()
+    stems, notes = generation.stems(family)
+    corrections, told = tray.corrections(asked.prompt, asked.negative, family)
+    seeds = [first + image for first in asked.seeds() for image in range(asked.size)]
+    texts = Texts(
+        (compat.without_comments(positive),) * len(seeds),
+        (compat.without_comments(negative),) * len(seeds),
+    )
+    request = GenerationRequest(
+        texts,
+        tuple(min(seed, LAST_SEED) for seed in seeds),
+        asked.size,
+        options.plan_values(settings),
+        tuple(stems),
+        corrections=corrections,
+        downloads=asked.values.downloads and family != UNKNOWN and _may_fetch(quiet),
+        with_plans=True,
+    )
+    answer = GenerationRequests(p, quiet).ask(request)
     desk.learned(quiet)
-    return plan, family, [*notes, *said]
+    told = [note for note in told if note not in (CORRECTED, LOCKED)]  # the page shows both
+    return answer.plans[0], family, [*notes, *told, *answer.notes]
 
 
 def _may_fetch(desk: Planner) -> bool:

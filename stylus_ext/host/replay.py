@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stylus_ext.core.errors import Note
+from stylus_ext.core.generation import Texts
 from stylus_ext.host import compat, infotext
 from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
 from stylus_ext.host.planner import MadePicture, Planner
-from stylus_ext.host.rewrite import Texts
 from stylus_ext.host.values import PanelValues
 
 _AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")

@@ -64,7 +64,7 @@ class StylusScript(compat.Script):
     def setup(self, p: Any, *args: Any) -> None:
         """Copies of this `p`, such as the cells of a grid, share what was asked once."""
         if is_on(args):
-            p.stylus_plans, p.stylus_without = {}, {}
+            p.stylus_answers, p.stylus_not_fetched = {}, {}
 
     def before_process(self, p: Any, *args: Any) -> None:
         """Before the host sets up its lists: a batch of several pictures becomes several batches of

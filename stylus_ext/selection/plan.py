@@ -20,7 +20,7 @@ from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.naming import NO_TAG_NAMES, TagNames, stem_for, why_not
-from stylus_ext.core.plan import MissingFile, Plan, unchanged
+from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Selection, Settings
@@ -153,12 +153,15 @@ class PlanPrompt:
             raise
         except StylusError as error:
             logger.warning("no plan: %s", error)
-            note = Note(
-                "late" if isinstance(error, DeadlineExceeded) else "failed",
-                f"The prompt was left as it was: {error}",
-            )
+            outcome = Outcome.LATE if isinstance(error, DeadlineExceeded) else Outcome.FAILED
+            note = Note(outcome.value, f"The prompt was left as it was: {error}")
             return unchanged(
-                request.prompt, request.negative_prompt, request.seeds[0], len(request.seeds), note
+                request.prompt,
+                request.negative_prompt,
+                request.seeds[0],
+                len(request.seeds),
+                note,
+                outcome,
             )
 
     def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
@@ -219,6 +222,7 @@ class PlanPrompt:
             family=family,
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
+            repeatable=_PASSING.isdisjoint(note.code for note in notes),
         )
 
     def _compose(

@@ -10,7 +10,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
-from stylus_ext.core.plan import MissingFile, Plan, from_json, to_json, unchanged
+from stylus_ext.core.plan import MissingFile, Outcome, Plan, from_json, to_json, unchanged
 
 texts = st.text(max_size=30)
 keys = st.integers(0, 999).map(AdapterKey.civitai)
@@ -117,11 +117,13 @@ def test_the_json_says_what_a_caller_needs() -> None:
 
 
 def test_an_unchanged_plan_says_why() -> None:
-    plan = unchanged("a fox", "blurry", 1, 3, Note("late", "There was no time."))
+    plan = unchanged("a fox", "blurry", 1, 3, Note("late", "There was no time."), Outcome.LATE)
     assert plan.prompts == ("a fox",) * 3
     assert plan.negative_prompts == ("blurry",) * 3
     assert len(plan.masks) == 3
     assert plan.notes[0].code == "late"
+    assert (plan.outcome, plan.repeatable) == (Outcome.LATE, False)
+    assert from_json(to_json(plan)) == plan
 
 
 @pytest.mark.parametrize(

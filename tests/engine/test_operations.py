@@ -14,8 +14,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
-from stylus_ext.engine.operations.plan import overdue, patience
-from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.engine.operations.table import OPERATIONS, late_answer, patience, perform
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
@@ -81,7 +80,7 @@ def loras(folder: Path) -> Path:
 
 
 def test_an_unknown_operation_is_named_with_those_there_are(stylus: Stylus) -> None:
-    with pytest.raises(InvalidInput, match="no operation 'dance'; there are plan, "):
+    with pytest.raises(InvalidInput, match="no operation 'dance'; there are generation, "):
         ask(stylus, "dance")
 
 
@@ -287,13 +286,15 @@ def test_only_a_plan_with_a_deadline_is_not_waited_for(
 
 
 def test_an_overdue_plan_changes_nothing() -> None:
-    answer = overdue({"prompt": "a cat", "negative_prompt": "dog", "batches": 2, "deadline_s": 1.5})
+    answer = late_answer(
+        "plan", {"prompt": "a cat", "negative_prompt": "dog", "batches": 2, "deadline_s": 1.5}
+    )
     assert answer["elapsed_ms"] == 1500
     assert answer["plan"]["prompts"] == ["a cat", "a cat"]
     assert answer["plan"]["negative_prompts"] == ["dog", "dog"]
     assert codes(answer["plan"]) == ["late"]
     with pytest.raises(InvalidInput):
-        overdue({"deadline_s": 1})
+        late_answer("plan", {"deadline_s": 1})
 
 
 def test_news_are_told_once_each(stylus: Stylus) -> None:

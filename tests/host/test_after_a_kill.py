@@ -16,6 +16,7 @@ import pytest
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.planner import plan_for_caller
 from tests.engine_process import PATIENCE_S, finished
 from tests.host.engines import HereSetup, engine, never, until
 from tests.lora_files import write_lora
@@ -57,7 +58,7 @@ def ask(process: EngineProcess, deadline_s: float = 20.0 * BUSY_MACHINE) -> dict
         "settings": {"selection": {"strictness": 0.0}},
         "stems": ["corgi_dog", "watercolor_painting"],
     }
-    return EngineClient(process).plan(payload, deadline_s, never)
+    return plan_for_caller(process, payload, deadline_s)
 
 
 def codes(answer: dict[str, Any]) -> set[str]:

@@ -172,7 +172,8 @@ def test_a_grid_over_prompts_asks_for_each(stage: Stage) -> None:
         lambda cell, value, _: setattr(cell, "prompt", value),
         ["a corgi", "a knight", "a corgi"],
     )
-    assert [question["prompt"] for question in stage.asked] == ["a corgi", "a knight"]
+    asked = [question["prompts"][0]["prompt"] for question in stage.asked]
+    assert asked == ["a corgi", "a knight"]
 
 
 def grid(stage: Stage, enabled: bool = True) -> Processing:
@@ -301,7 +302,8 @@ def test_a_wrong_value_on_an_axis_is_refused_in_its_cell_alone(stage: Stage) -> 
 def test_wildcards_are_resolved_before_we_plan(stage: Stage) -> None:
     restarted(stage, Wildcards, first=True)
     done = stage.host.api(ON, prompt="a __animal__", n_iter=3)
-    assert [question["prompt"] for question in stage.asked] == ["a corgi", "a knight"]
+    (asked,) = stage.asked
+    assert [texts["prompt"] for texts in asked["prompts"]] == ["a corgi", "a knight"]
     for image, text in zip(done.images, done.infotexts, strict=True):
         assert stage.host.without_stylus(text).pixels == image.pixels
 
@@ -362,7 +364,7 @@ def test_the_extensions_root_is_needed_on_the_path_while_the_script_is_read_only
 
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(ROOT))])
     for name in (
-        "stylus_ext.host.rewrite",
+        "stylus_ext.host.plan_request",
         "stylus_ext.host.generation",
         "stylus_ext.host.process",
     ):

@@ -107,7 +107,7 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
         assert permissions.SHARED in scene.told(done)
         assert scene.fetched() == []
         assert all(
-            "downloads" not in payload for path, payload in scene.asked if path == "/v1/plan"
+            "downloads" not in payload for path, payload in scene.asked if path == "/v1/generation"
         )
 
 

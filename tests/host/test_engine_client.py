@@ -25,6 +25,7 @@ from stylus_ext.core.errors import (
 )
 from stylus_ext.host.engine.client import EngineClient, NoEngine, answers
 from stylus_ext.host.engine.supervisor import EngineProcess
+from stylus_ext.host.planner import plan_for_caller
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, engine_in_thread, finished
 from tests.host.engines import HereSetup, engine, never, until
@@ -128,7 +129,7 @@ def test_nobody_there_is_both_unavailable_and_gone(tmp_path: Path) -> None:
 
 def test_without_an_environment_the_sentence_says_what_to_press(tmp_path: Path) -> None:
     process = EngineProcess(tmp_path / "data", setup=HereSetup(there=False))
-    with pytest.raises(NoEngine, match="not set up"):
+    with pytest.raises(Unavailable, match="not set up"):
         EngineClient(process).plan({"prompt": "x"}, 5, never)
     assert not answers(process)
     process.stop()
@@ -146,11 +147,11 @@ def test_a_slow_start_is_a_deadline(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_an_engine_killed_between_two_plans_is_asked_again(folder: Path) -> None:
     with engine(folder) as process:
-        client = EngineClient(process)
-        first = client.plan({"prompt": "a corgi", "seed": 1}, PATIENCE_S, never)
+        question = {"prompt": "a corgi", "seed": 1}
+        first = plan_for_caller(process, question, PATIENCE_S)
         os.kill(process.report().pid, signal.SIGKILL)
         began = time.monotonic()
-        second = client.plan({"prompt": "a corgi", "seed": 1}, PATIENCE_S, never)
+        second = plan_for_caller(process, question, PATIENCE_S)
         assert time.monotonic() - began < 12
         assert second["plan"]["prompts"] == first["plan"]["prompts"]
 
@@ -158,17 +159,16 @@ def test_an_engine_killed_between_two_plans_is_asked_again(folder: Path) -> None
 def test_an_engine_killed_in_the_middle_leaves_the_deadline_in_force(folder: Path) -> None:
     """It is stopped in its tracks, so that the request is under way when it dies."""
     with engine(folder) as process:
-        client = EngineClient(process)
-        client.plan({"prompt": "a corgi"}, PATIENCE_S, never)
+        plan_for_caller(process, {"prompt": "a corgi"}, PATIENCE_S)
         pid, epoch = process.report().pid, process.epoch
         os.kill(pid, signal.SIGSTOP)
         threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match="left as it was"):
-            client.plan({"prompt": "a corgi"}, 0.6, never)
+            plan_for_caller(process, {"prompt": "a corgi"}, 0.6)
         assert time.monotonic() - began < 1.5
         until(lambda: process.epoch > epoch)
-        assert "plan" in client.plan({"prompt": "a corgi"}, PATIENCE_S, never)
+        assert "plan" in plan_for_caller(process, {"prompt": "a corgi"}, PATIENCE_S)
 
 
 def test_a_folder_is_read_as_a_job(folder: Path, tmp_path: Path) -> None:

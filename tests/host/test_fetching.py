@@ -16,7 +16,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import EngineGone, InvalidInput, Unavailable
 from stylus_ext.core.fetching import MB
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.host.fetching import FetchOutcome, FetchStopped, FetchUi, fetch, listed
+from stylus_ext.host.fetching import FetchOutcome, FetchStopped, FetchUi, fetch
 
 FILES = [
     MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB),
@@ -201,10 +201,3 @@ def test_however_it_ends_there_is_a_sentence(end: Mapping[str, Any] | Exception,
 def test_a_long_sentence_is_cut_to_what_the_engine_reads() -> None:
     came = fetch(Jobs([{"state": "failed", "error": "x" * 5000}]), ONE, [], Watched().hall())
     assert len(came.failed["civitai:1"]) <= 2000
-
-
-@pytest.mark.parametrize(
-    ("names", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
-)
-def test_names_are_listed_as_in_a_sentence(names: list[str], said: str) -> None:
-    assert listed(names) == said

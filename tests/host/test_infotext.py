@@ -12,6 +12,7 @@ from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.host import infotext
 from stylus_ext.host.infotext import (
+    Picture,
     Replay,
     load_replay,
     of_generation,
@@ -21,7 +22,6 @@ from stylus_ext.host.infotext import (
     tags_of,
     whole_texts,
 )
-from stylus_ext.host.rewrite import Picture
 from stylus_ext.host.values import PanelValues
 from tests.host.double.processing import parse_generation_parameters, quote
 

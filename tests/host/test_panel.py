@@ -140,7 +140,8 @@ def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
     assert "<p>Reading your LoRAs.</p>" in told
     list(change.fn(True, UntickCounter(), page.Request()))
     folders = [str(stage.host.data_path)]
-    assert [question["lora_dirs"] for question in stage.asked] == [folders]
+    assert stage.asked == []
+    assert [question["lora_dirs"] for question in stage.client.read] == [folders]
     assert stage.client.indexed == [folders]
     stage.host.state.interrupted = False
     stage.host.api({"enabled": True}, prompt="a corgi")

@@ -62,7 +62,7 @@ def test_the_picture_is_described_first_if_one_wants_it(
     stage.host.opts.data["stylus_describe"] = True
     done = stage.host.api(ON, prompt="", init_images=[Seen()], n_iter=2)
     assert len(asked) == 1
-    assert stage.asked[0]["prompt"] == "a corgi in watercolor"
+    assert stage.asked[0]["description"] == "a corgi in watercolor"
     assert prompt_of(done) == "<lora:corgi_dog:0.75> <lora:watercolor_style:0.75>"
     for image, text in zip(done.images, done.infotexts, strict=True):
         assert stage.host.without_stylus(text, init_images=[Seen()]).pixels == image.pixels
@@ -75,7 +75,7 @@ def test_words_of_ones_own_need_no_description(
     stage.host.opts.data["stylus_describe"] = True
     stage.host.api(ON, prompt="a knight", init_images=[Seen()])
     assert asked == []
-    assert stage.asked[0]["prompt"] == "a knight"
+    assert stage.asked[0]["prompts"][0]["prompt"] == "a knight"
 
 
 def test_an_interrogator_that_is_not_loaded_is_not_loaded_for_us(

@@ -5,12 +5,19 @@ somebody says stop.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stylus_ext.core.errors import Cancelled, DeadlineExceeded, Note, Unavailable
+from stylus_ext.core.errors import Cancelled, DeadlineExceeded, EngineGone, Unavailable
+from stylus_ext.core.generation import (
+    EngineAnswerState,
+    FolderState,
+    GenerationRequest,
+    Texts,
+)
+from stylus_ext.core.plan import Outcome
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
 from stylus_ext.host.planner import MadePicture, Planner, PlannerRegistry, describe
@@ -18,15 +25,8 @@ from stylus_ext.host.timeouts import Timeouts
 from tests.host.double.fixtures import Stage
 from tests.host.double.planner import SmallClient, SmallEngine, gone
 
-QUESTION: dict[str, Any] = {
-    "prompt": "a corgi",
-    "negative_prompt": "",
-    "seeds": [1],
-    "batch_size": 1,
-    "settings": {},
-    "stems": ["corgi_dog"],
-    "lora_dirs": [],
-}
+REQUEST = GenerationRequest(Texts(("a corgi",), ("",)), (1,), stems=("corgi_dog",))
+WITH_FOLDERS = replace(REQUEST, lora_dirs=("/loras",))
 
 
 def desk_with(
@@ -39,7 +39,7 @@ def desk_with(
 def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None:
     engine = SmallEngine(looks=3)
     desk, _, said = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Timeouts(), waits=True)
+    desk.generation(REQUEST, Timeouts(), waits=True)
     assert engine.started == 1
     assert "Stylus: The engine is starting; this takes a few seconds." in said
     assert "Stylus: choosing LoRAs" in said
@@ -50,7 +50,7 @@ def test_the_wait_has_an_end(tmp_path: Path) -> None:
     desk, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="longer than Stylus may wait"):
-        desk.plan(QUESTION, Timeouts(ready_s=0.2), waits=True)
+        desk.generation(REQUEST, Timeouts(ready_s=0.2), waits=True)
     assert time.monotonic() - started < 2
     assert client.asked == []
     assert said[-1] is None
@@ -60,14 +60,14 @@ def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        desk.plan(QUESTION, Timeouts(ready_s=60, cold_s=0.2), waits=False)
+        desk.generation(REQUEST, Timeouts(ready_s=60, cold_s=0.2), waits=False)
     assert time.monotonic() - started < 2
 
 
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
     with pytest.raises(Cancelled):
-        desk.plan(QUESTION, Timeouts(), waits=True)
+        desk.generation(REQUEST, Timeouts(), waits=True)
 
 
 @pytest.mark.parametrize(
@@ -78,57 +78,67 @@ def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState
     desk, _, _ = desk_with(tmp_path, SmallEngine(state=state))
     started = time.monotonic()
     with pytest.raises(Unavailable, match=why):
-        desk.plan(QUESTION, Timeouts(), waits=True)
+        desk.generation(REQUEST, Timeouts(), waits=True)
     assert time.monotonic() - started < 1
 
 
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     for waits in (True, True, False):
-        desk.plan(QUESTION, Timeouts(), waits)
+        desk.generation(REQUEST, Timeouts(), waits)
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 2]
 
 
 def test_the_first_plan_of_an_api_call_has_what_the_start_left(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
-    desk.plan(QUESTION, Timeouts(cold_s=5), waits=False)
+    desk.generation(REQUEST, Timeouts(cold_s=5), waits=False)
     assert 4 < client.asked[0]["deadline_s"] < 5
 
 
-def test_a_folder_that_is_being_read_is_waited_for(tmp_path: Path) -> None:
+def test_a_generation_of_several_prompts_has_time_for_each(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    request = replace(REQUEST, texts=Texts(("a", "b", "a"), ("", "", "")), seeds=(1, 2, 3))
+    for _ in range(2):
+        desk.generation(request, Timeouts(), waits=True)
+    assert [round(asked["deadline_s"]) for asked in client.asked] == [22, 4]
+
+
+def test_before_the_first_answer_folders_are_waited_for(tmp_path: Path) -> None:
     """The first Generate is worth more with the user's LoRAs than without."""
     desk, client, said = desk_with(tmp_path, SmallEngine())
-    client.busy = 2
-    answer = desk.plan({**QUESTION, "lora_dirs": [str(tmp_path)]}, Timeouts(), waits=True)
-    assert len(client.asked) == 3
+    for _ in range(2):
+        desk.generation(WITH_FOLDERS, Timeouts(), waits=True)
+    first, second = client.asked
+    assert first["wait_for_folders"]
+    assert (round(first["deadline_s"]), round(first["planning_s"])) == (60, 20)
     assert "Stylus: reading your LoRAs" in said
-    assert answer["plan"]["picks"]
+    assert not second.get("wait_for_folders")
+    assert round(second["deadline_s"]) == 2
 
 
-def test_it_is_not_waited_for_without_end(tmp_path: Path) -> None:
+def test_the_api_does_not_wait_longer_for_folders(tmp_path: Path) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
-    client.busy = 10**6
-    started = time.monotonic()
-    answer = desk.plan(
-        {**QUESTION, "lora_dirs": [str(tmp_path)]}, Timeouts(cold_s=0.5), waits=False
-    )
-    assert time.monotonic() - started < 3
-    assert answer["plan"]["notes"][0]["code"] == "busy"
+    desk.generation(WITH_FOLDERS, Timeouts(), waits=False)
+    assert round(client.asked[0]["deadline_s"]) == 20
 
 
-def test_nor_when_the_folder_was_read_before(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
-    client.busy = 1
-    desk.plan(QUESTION, Timeouts(), waits=True)
-    assert len(client.asked) == 1
-
-
-def test_a_folder_that_was_not_read_is_read_the_next_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "state",
+    [
+        EngineAnswerState(folders=FolderState.BUSY),
+        EngineAnswerState(folders=FolderState.LATE),
+        EngineAnswerState(Outcome.LATE),
+        EngineAnswerState(Outcome.FAILED),
+    ],
+)
+def test_a_folder_that_was_not_read_is_read_the_next_time(
+    tmp_path: Path, state: EngineAnswerState
+) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
     assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
     assert desk.folders_to_read(["/loras"], 1) == []
-    client.busy = 1
-    desk.plan(QUESTION, Timeouts(), waits=True)
+    client.state = state
+    desk.generation(REQUEST, Timeouts(), waits=True)
     assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
     assert desk.folders_to_read(["/loras"], 2) == ["/loras"]
 
@@ -150,8 +160,8 @@ def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage
 def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
     desk, client, said = desk_with(tmp_path, SmallEngine())
     client.trouble = gone()
-    with pytest.raises(Unavailable):
-        desk.plan(QUESTION, Timeouts(), waits=True)
+    with pytest.raises(EngineGone):
+        desk.generation(REQUEST, Timeouts(), waits=True)
     assert said[-1] is None
 
 
@@ -224,7 +234,7 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
     """With the time of a first plan: the one that comes back has to load its encoder again."""
     engine = SmallEngine()
     desk, client, _ = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Timeouts(), waits=False)
+    desk.generation(REQUEST, Timeouts(), waits=False)
 
     def die() -> None:
         if len(client.asked) == 2:
@@ -232,78 +242,96 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
             raise gone()
 
     client.during = die
-    answer = desk.plan(QUESTION, Timeouts(), waits=False)
-    assert answer["plan"]["picks"]
+    answer = desk.generation(REQUEST, Timeouts(), waits=False)
+    assert answer.adapters
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
 
 
-def test_one_that_came_back_too_late_for_the_first_deadline_gets_its_own(tmp_path: Path) -> None:
-    """The client waits for the next engine by itself, and then may have no time left for a plan."""
+def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Path) -> None:
     engine = SmallEngine()
     desk, client, _ = desk_with(tmp_path, engine)
-    desk.plan(QUESTION, Timeouts(), waits=False)
 
-    def change() -> None:
-        late = len(client.asked) == 2
-        engine.pid = 8
-        client.notes = (Note("late", "It was not ready in time."),) if late else ()
+    def die() -> None:
+        if len(client.asked) == 1:
+            engine.pid = 8
+            time.sleep(0.3)
+            raise gone()
 
-    client.during = change
-    answer = desk.plan(QUESTION, Timeouts(), waits=False)
-    assert answer["plan"]["notes"] == []
-    assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
-
-
-def test_an_engine_that_is_there_and_fails_is_not_asked_twice(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
-    desk.plan(QUESTION, Timeouts(), waits=False)
-    client.trouble = gone()
-    with pytest.raises(Unavailable):
-        desk.plan(QUESTION, Timeouts(), waits=False)
-    assert len(client.asked) == 2
+    client.during = die
+    desk.generation(REQUEST, Timeouts(cold_s=2.0), waits=False)
+    first, second = (asked["deadline_s"] for asked in client.asked)
+    assert second < first - 0.25
 
 
 @pytest.mark.parametrize(
-    ("code", "folders", "begun"),
+    ("trouble", "times"), [(gone(), 2), (Unavailable("Not now."), 1), (DeadlineExceeded("No."), 1)]
+)
+def test_only_a_lost_engine_is_asked_again_and_only_once(
+    tmp_path: Path, trouble: Exception, times: int
+) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    desk.generation(REQUEST, Timeouts(), waits=False)
+    client.trouble = trouble
+    with pytest.raises(type(trouble)):
+        desk.generation(REQUEST, Timeouts(), waits=False)
+    assert len(client.asked) == 1 + times
+
+
+def test_folders_are_read_by_a_request_of_their_own(tmp_path: Path) -> None:
+    desk, client, said = desk_with(tmp_path, SmallEngine())
+    desk.scan(["/loras"], 1, Timeouts())
+    assert client.asked == []
+    assert client.read == [{"lora_dirs": ["/loras"], "wait": True, "deadline_s": 60.0}]
+    assert client.indexed == [["/loras"]]
+    assert desk.folders_to_read(["/loras"], 1) == []
+    assert said == []
+
+
+def test_folders_that_a_request_could_not_read_are_read_by_the_next(tmp_path: Path) -> None:
+    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    client.folders_become = FolderState.BUSY
+    desk.scan(["/loras"], 1, Timeouts())
+    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
+
+
+@pytest.mark.parametrize(
+    ("state", "folders", "begun"),
     [
-        ("partial_index", ["/loras"], [["/loras"]]),
-        ("late", ["/loras"], [["/loras"]]),
-        ("busy", ["/loras"], []),
-        ("partial_index", [], []),
-        ("nothing_fits", ["/loras"], []),
+        (EngineAnswerState(index_complete=False), ("/loras",), [["/loras"]]),
+        (EngineAnswerState(Outcome.LATE), ("/loras",), [["/loras"]]),
+        (EngineAnswerState(folders=FolderState.LATE), ("/loras",), [["/loras"]]),
+        (EngineAnswerState(Outcome.LATE, FolderState.BUSY), ("/loras",), []),
+        (EngineAnswerState(index_complete=False), (), []),
+        (EngineAnswerState(), ("/loras",), []),
     ],
 )
-def test_what_a_plan_could_only_begin_to_read_is_completed_by_the_engine(
+def test_what_a_generation_could_only_begin_to_read_is_completed_by_a_job(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    code: str,
-    folders: list[str],
+    state: EngineAnswerState,
+    folders: tuple[str, ...],
     begun: list[list[str]],
 ) -> None:
-    """A caller of the API ticks no box: 2,000 new files were read plan by plan, and never
-    embedded.
-    """
-    monkeypatch.setattr("stylus_ext.host.planner._LOOK_EVERY_S", 0.0)
+    """Nobody ticks a box for the API: its 2,000 new files have to be embedded as well."""
     desk, client, _ = desk_with(tmp_path, SmallEngine())
-    client.notes = (Note(code, "So it is."),)
+    client.state = state
+    request = replace(REQUEST, lora_dirs=folders)
     for _ in range(3):  # once in a while is enough
-        desk.plan({**QUESTION, "lora_dirs": folders}, Timeouts(cold_s=0.1, warm_s=0.1), waits=False)
+        desk.generation(request, Timeouts(), waits=False)
     assert client.indexed == begun
-    desk._indexed -= 3600
-    desk.plan({**QUESTION, "lora_dirs": folders}, Timeouts(cold_s=0.1, warm_s=0.1), waits=False)
+    monkeypatch.setattr("stylus_ext.host.planner._INDEX_AGAIN_S", 0.0)
+    desk.generation(request, Timeouts(), waits=False)
     assert client.indexed == 2 * begun
 
 
-def test_an_engine_that_takes_no_job_does_not_cost_the_plan(
+def test_an_engine_that_takes_no_job_does_not_cost_the_generation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, client, _ = desk_with(tmp_path, SmallEngine())
-    client.notes = (Note("partial_index", "0 of 9."),)
+    client.state = EngineAnswerState(index_complete=False)
 
     def refused(_: object) -> object:
         raise gone()
 
     monkeypatch.setattr(client, "index", refused)
-    assert desk.plan({**QUESTION, "lora_dirs": ["/loras"]}, Timeouts(), waits=False)["plan"][
-        "picks"
-    ]
+    assert desk.generation(WITH_FOLDERS, Timeouts(), waits=False).adapters

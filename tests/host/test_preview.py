@@ -503,15 +503,16 @@ def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(
 
     from stylus_ext.core.plan import MissingFile, from_json, to_json
 
-    plain = stage.client.plan
+    plain = stage.client.generation
 
-    def plan(payload: Any, deadline_s: float, interrupted: Any) -> Any:
-        made = from_json(plain(payload, deadline_s, interrupted)["plan"])
+    def generation(payload: Any, deadline_s: float, interrupted: Any) -> Any:
+        answer = plain(payload, deadline_s, interrupted)
+        made = from_json(answer["plans"][0])
         tags = tuple(replace(tag, on_disk=tag.stem != "corgi_dog") for tag in made.tags)
         missing = (MissingFile(made.tags[0].key, "Corgi", "corgi.safetensors", 150_000_000),)
-        return {"plan": to_json(replace(made, tags=tags, missing=missing)), "elapsed_ms": 1.0}
+        return {**answer, "plans": [to_json(replace(made, tags=tags, missing=missing))]}
 
-    monkeypatch.setattr(stage.client, "plan", plan)
+    monkeypatch.setattr(stage.client, "generation", generation)
     monkeypatch.setattr(type(stage.desk.downloads), "barred", lambda self: "")
     picks = preview(stage, downloads=True)["view"]["picks"]
     assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [

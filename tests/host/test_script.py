@@ -25,6 +25,10 @@ def prompts(done: Any) -> list[str]:
     return [parse_generation_parameters(text)["Prompt"] for text in done.infotexts]
 
 
+def texts_of(asked: dict[str, Any]) -> list[str]:
+    return [texts["prompt"] for texts in asked["prompts"]]
+
+
 def loaded(done: Any) -> list[tuple[str, ...]]:
     return [tuple(name for name, _ in image.pixels[2][2]) for image in done.images]
 
@@ -112,8 +116,8 @@ def test_the_same_hires_prompt_is_not_told_twice(stage: Stage) -> None:
 
 def test_a_callable_hires_prompt_is_replaced_by_what_it_should_say(stage: Stage) -> None:
     """A1111 1.10, reForge and Forge look into the lists at the picture's place in its own batch."""
+    from stylus_ext.core.generation import Texts
     from stylus_ext.host.infotext_writer import AppliedGeneration
-    from stylus_ext.host.rewrite import Texts
 
     params: dict[str, Any] = {
         "Hires prompt": lambda **_: "theirs",
@@ -144,15 +148,16 @@ def test_negative_text_of_a_pick_reaches_both_passes(stage: Stage) -> None:
 
 def test_styles_are_in_the_prompt_before_it_is_planned(stage: Stage) -> None:
     done = stage.host.api(ON, prompt="a corgi", styles=["Painted"])
-    assert stage.asked[0]["prompt"] == "a corgi, oil painting"
+    assert texts_of(stage.asked[0]) == ["a corgi, oil painting"]
     assert loaded(done) == [("corgi_dog", "oil_painting")]
 
 
 def test_different_prompts_are_planned_once_each(stage: Stage) -> None:
     texts = ["a corgi", "a knight", "a corgi", "a knight"]
     done = stage.host.api(ON, prompt=texts, n_iter=4)
-    assert [question["prompt"] for question in stage.asked] == ["a corgi", "a knight"]
-    assert [question["seeds"] for question in stage.asked] == [[1, 3], [2, 4]]
+    (asked,) = stage.asked
+    assert (texts_of(asked), asked["images"]) == (["a corgi", "a knight"], [0, 1, 0, 1])
+    assert asked["seeds"] == [1, 2, 3, 4]
     assert loaded(done)[:2] == [("corgi_dog",), ("knight_armor",)]
 
 
@@ -176,7 +181,8 @@ def test_a_shared_pick_has_one_weight_however_the_prompts_differ(stage: Stage) -
 def test_the_selection_seed_follows_the_picture_or_is_ones_own(stage: Stage) -> None:
     stage.host.api(ON, prompt=PROMPT, seed=50, n_iter=3, batch_size=2)
     stage.host.api({**ON, "seed": 7}, prompt=PROMPT, seed=50, n_iter=3, batch_size=2)
-    assert [question["seeds"] for question in stage.asked] == [[50, 52, 54], [7, 9, 11]]
+    seeds = [list(range(first, first + 6)) for first in (50, 7)]
+    assert [question["seeds"] for question in stage.asked] == seeds
 
 
 def test_switched_off_networks_are_left_off_and_it_says_so(stage: Stage) -> None:
@@ -223,19 +229,6 @@ def test_that_the_prompt_was_left_is_said_once(stage: Stage) -> None:
     )
 
 
-def test_trouble_with_the_second_prompt_leaves_the_first_alone_too(stage: Stage) -> None:
-    """Everything is planned before anything is written."""
-    from tests.host.double.planner import gone
-
-    def at_the_second() -> None:
-        if len(stage.client.asked) == 2:
-            raise gone()
-
-    stage.client.during = at_the_second
-    done = stage.host.api(ON, prompt=["a corgi", "a knight"], n_iter=2)
-    assert prompts(done) == ["a corgi", "a knight"]
-
-
 def test_an_error_of_our_own_is_a_note_and_no_exception(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -246,11 +239,13 @@ def test_an_error_of_our_own_is_a_note_and_no_exception(
     assert "could not choose" in caplog.text
 
 
-def test_an_answer_that_is_no_plan_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.client, "plan", lambda *_: {"plan": {"version": 1, "notes": []}})
+def test_an_answer_that_cannot_be_read_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage.client, "generation", lambda *_: {"prompts": [], "images": [0]})
     done = stage.host.api(ON, prompt=PROMPT)
     assert prompts(done) == [PROMPT]
-    assert any("not a plan" in text for text in done.p.comments)
+    assert any("Restart the WebUI fully" in text for text in done.p.comments)
 
 
 def test_nothing_fits_is_said(stage: Stage) -> None:

@@ -143,17 +143,17 @@ def test_the_list_is_sent_once_and_again_when_it_changed(
     with at(stage, knowing, monkeypatch) as sent:
         for prompt in (PROMPT, f"{PROMPT} at dawn", f"{PROMPT} at dusk"):
             stage.host.api(ON, prompt=prompt)
-        assert [path for path, _ in sent] == ["/v1/inventory", "/v1/plan", "/v1/plan", "/v1/plan"]
+        assert [path for path, _ in sent] == ["/v1/inventory", *["/v1/generation"] * 3]
         assert all(
             payload.get("stems") is None and len(payload["inventory"]) < 64
             for path, payload in sent
-            if path == "/v1/plan"
+            if path == "/v1/generation"
         )
         assert sorted(item["stem"] for item in sent[0][1]["items"]) == ["my water", "zz17"]
         sent.clear()
         del ours["zz17"]
         done = stage.host.api(ON, prompt=f"{PROMPT} at night")
-        assert [path for path, _ in sent] == ["/v1/inventory", "/v1/plan"]
+        assert [path for path, _ in sent] == ["/v1/inventory", "/v1/generation"]
         assert "zz17" not in prompt_of(done)
         assert "<lora:my water:" in prompt_of(done)
 
@@ -169,7 +169,7 @@ def test_an_engine_that_has_forgotten_it_gets_it_again(
             )
         sent.clear()
         done = stage.host.api(ON, prompt=f"{PROMPT} at dawn")
-        assert [path for path, _ in sent] == ["/v1/plan", "/v1/inventory", "/v1/plan"]
+        assert [path for path, _ in sent] == ["/v1/generation", "/v1/inventory", "/v1/generation"]
         assert "<lora:zz17:" in prompt_of(done)
 
 
@@ -215,7 +215,9 @@ def test_what_is_always_wanted_is_asked_by_the_hosts_names(
         stage.host.model.is_sd1 = False
         with at(stage, knowing, monkeypatch) as sent:
             assert prompt_of(stage.host.api(ON, prompt="the sea")).startswith("the sea <lora:zz17:")
-            assert [payload["stems"] for path, payload in sent if path == "/v1/plan"] == [["zz17"]]
+            assert [payload["stems"] for path, payload in sent if path == "/v1/generation"] == [
+                ["zz17"]
+            ]
     finally:
         knowing.call("POST", "/v1/edit", {"key": "corgi_dog", "state": "auto"})
 

@@ -52,10 +52,9 @@ class DirectClient(SmallClient):
         super().__init__()
         self._stylus = stylus
 
-    def plan(
+    def generation(
         self, payload: Mapping[str, Any], deadline_s: float, interrupted: object
     ) -> dict[str, Any]:
         self.asked.append(dict(payload))
-        return perform(
-            self._stylus, "plan", {**payload, "lora_dirs": [], "deadline_s": None}, Watch()
-        )
+        timeless: dict[str, Any] = {"lora_dirs": [], "deadline_s": None, "planning_s": None}
+        return perform(self._stylus, "generation", {**payload, **timeless}, Watch())

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.host.preview_sessions import PickLock, PromptCorrections
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, parse_generation_parameters, process_images
 
@@ -60,6 +59,8 @@ def play(stage: Stage, stems: list[str], case: Mapping[str, Any]) -> dict[str, A
 def _play(
     stage: Stage, stems: list[str], case: Mapping[str, Any], patch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
+    from stylus_ext.host.preview_sessions import PickLock, PromptCorrections
+
     host = stage.host
     listed: dict[str, Any] = host.loras.available_networks
     hidden = frozenset(case.get("unlisted", ()))

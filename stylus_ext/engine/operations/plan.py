@@ -6,64 +6,74 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.catalogue.on_disk import ListedFile
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick
-from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note
+from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.generation import EngineAnswerState, FolderState
 from stylus_ext.core.naming import NO_TAG_NAMES
-from stylus_ext.core.plan import to_json, unchanged
+from stylus_ext.core.plan import Outcome, Plan, to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.engine.operations.downloads import note_use, reach_of
-from stylus_ext.engine.requests import LONGEST_S, PLAN, checked
+from stylus_ext.engine.operations.folders import FoldersRead, read_folders
 from stylus_ext.selection.plan import Deadline, PlanRequest
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
 
 
-_SLACK_S = 0.05
 _MOST_PINNED = 500
 
 
-def patience(name: str, payload: Any) -> float | None:
-    """How long the answer may be waited for; a payload that is wrong is told so soon enough."""
-    wanted = payload.get("deadline_s") if name == "plan" and isinstance(payload, Mapping) else None
-    return (
-        wanted + _SLACK_S if isinstance(wanted, (int, float)) and 0 <= wanted <= LONGEST_S else None
-    )
-
-
-def overdue(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """In place of a plan that is still being made, such as the first one while the encoder loads:
+def late_plan(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer when the deadline passes before there is a plan, such as while the encoder loads:
     the prompt as it was.
     """
-    request = checked(payload, PLAN)
     batches = len(request["seeds"] or ()) or request["batches"]
     seed = request["seeds"][0] if request["seeds"] else request["seed"]
-    note = Note(
-        "late",
-        "The prompt was left as it was: its plan was not ready within"
-        f" {round(request['deadline_s'], 1):g} s.",
+    note = late_note(request["deadline_s"])
+    plan = unchanged(
+        request["prompt"], request["negative_prompt"], seed, batches, note, Outcome.LATE
     )
-    plan = unchanged(request["prompt"], request["negative_prompt"], seed, batches, note)
-    return {"plan": to_json(plan), "elapsed_ms": round(request["deadline_s"] * 1000, 1)}
+    return _plan_answer(plan, FoldersRead(), request["deadline_s"])
+
+
+def _plan_answer(plan: Plan, read: FoldersRead, seconds: float) -> dict[str, Any]:
+    return {
+        "plan": to_json(plan),
+        "state": state_of([plan], read).to_json(),
+        "elapsed_ms": round(seconds * 1000, 1),
+    }
+
+
+def state_of(plans: Sequence[Plan], read: FoldersRead) -> EngineAnswerState:
+    outcomes = {plan.outcome for plan in plans}
+    repeatable = all(plan.repeatable for plan in plans) and read.index_complete
+    return EngineAnswerState(
+        next((one for one in (Outcome.LATE, Outcome.FAILED) if one in outcomes), Outcome.DONE),
+        read.state,
+        read.index_complete,
+        repeatable and read.state in (FolderState.NONE, FolderState.READ),
+    )
+
+
+def late_note(deadline_s: float) -> Note:
+    return Note(
+        "late",
+        f"The prompt was left as it was: its plan was not ready within {round(deadline_s, 1):g} s.",
+    )
 
 
 def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     started = time.perf_counter()
     deadline = Deadline(request["deadline_s"])
-    notes = (
-        _read_folders(stylus, request["lora_dirs"], _Hurried(progress, deadline))
-        if request["lora_dirs"]
-        else []
-    )
-    partial = stylus.embed.note()
+    read = read_folders(stylus, request["lora_dirs"], progress, deadline, wait=False)
     reach, told = reach_of(stylus, request)
     seeds = request["seeds"] or [
         request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])
@@ -77,7 +87,7 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
             settings=settings_for(stylus.settings, request["settings"]),
             on_disk=reach_on_disk(stylus, request, empty=reach is not None),
             reach=reach,
-            corrections=_corrections(request["corrections"]),
+            corrections=corrections_of(request["corrections"]),
         ),
         deadline,
     )
@@ -85,59 +95,24 @@ def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[st
         stylus,
         [
             *(tag.key for tag in made.tags if tag.on_disk),
-            *_written_by_hand(stylus, request["prompt"]),
+            *named_in(stylus, request["prompt"]),
         ],
     )
     made = replace(
         made,
-        notes=tuple(
-            dict.fromkeys(
-                [*stylus.news(), *told, *notes, *([partial] if partial else []), *made.notes]
-            )
-        ),
+        notes=tuple(dict.fromkeys([*stylus.news(), *told, *read.notes, *made.notes])),
     )
-    return {"plan": to_json(made), "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)}
+    return _plan_answer(made, read, time.perf_counter() - started)
 
 
-def _written_by_hand(stylus: Stylus, prompt: str) -> list[AdapterKey]:
+def named_in(stylus: Stylus, prompt: str) -> list[AdapterKey]:
     """What the user's own tags call is in use, too."""
     called = [tag.name for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS]
     names = stylus.names() if called else NO_TAG_NAMES
     return [key for key in map(names.key, called) if key is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Hurried:
-    """The progress of what a plan has to wait for."""
-
-    progress: Progress
-    deadline: Deadline
-
-    def report(self, step: str, done: int, total: int | None = None) -> None:
-        self.deadline.check(f"{step} was over")
-        self.progress.report(step, done, total)
-
-
-def _read_folders(stylus: Stylus, folders: Sequence[str], progress: Progress) -> list[Note]:
-    """What is new in them, before a plan; but no plan waits for another's reading, nor longer than
-    it may.
-    """
-    if not stylus.changing.acquire(blocking=False):
-        return [
-            Note(
-                "busy",
-                "The catalogue is just being brought up to date; this plan used what was there.",
-            )
-        ]
-    try:
-        return list(stylus.index_folders(folders, progress).notes)
-    except DeadlineExceeded as error:
-        return [Note("late", f"The LoRA folder was not read to its end: {error}")]
-    finally:
-        stylus.changing.release()
-
-
-def _corrections(said: Mapping[str, Any] | None) -> Corrections:
+def corrections_of(said: Mapping[str, Any] | None) -> Corrections:
     if said is None:
         return NO_CORRECTIONS
     keys = {name: frozenset(map(AdapterKey.parse, said[name])) for name in ("reject", "swap")}

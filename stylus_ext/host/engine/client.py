@@ -48,22 +48,27 @@ class EngineClient:
     def __init__(self, process: EngineProcess) -> None:
         self._process = process
 
-    def plan(
+    def generation(
         self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
     ) -> dict[str, Any]:
-        """One deadline for all of it: the wait for an engine that is just starting, the plan, and a
-        second try.
-        """
+        """Asks the engine that answers now, once."""
+        return self._post("/v1/generation", payload, _Wait(deadline_s, interrupted))
+
+    def plan(
+        self,
+        payload: Mapping[str, Any],
+        deadline_s: float,
+        interrupted: Callable[[], bool],
+        after: int = -1,
+    ) -> dict[str, Any]:
+        """One deadline for the wait for an engine of an epoch after `after`, and for the plan."""
         wait = _Wait(deadline_s, interrupted)
-        self._make_ready(wait, after=-1)
-        epoch = self._process.epoch
-        try:
-            return self._ask_plan(payload, wait)
-        except NoEngine:
-            self._make_ready(
-                wait, after=epoch
-            )  # it may have been started again meanwhile: planning twice harms nobody
-            return self._ask_plan(payload, wait)
+        self._make_ready(wait, after)
+        return self._post("/v1/plan", {**payload, "deadline_s": wait.left()}, wait)
+
+    def folders(self, payload: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Has LoRA folders read."""
+        return self._call("POST", "/v1/folders", payload, timeout_s + _QUICK_S)
 
     def status(self, timeout_s: float = _QUICK_S) -> dict[str, Any]:
         """What the engine says of itself, its catalogue and what its index still lacks; never
@@ -117,23 +122,18 @@ class EngineClient:
         if self._process.wait_ready(wait.left(), wait.interrupted, after):
             return
         wait.check("the engine was not ready")
-        raise NoEngine(self._process.report().sentence)
+        raise Unavailable(self._process.report().sentence)
 
-    def _ask_plan(self, payload: Mapping[str, Any], wait: _Wait) -> dict[str, Any]:
-        left = wait.left()
-        request = {**payload, "deadline_s": left}
-        link = self._link()
-        shelf = self._process.shelf
+    def _post(self, path: str, request: Mapping[str, Any], wait: _Wait) -> dict[str, Any]:
+        link, shelf, timeout_s = self._link(), self._process.shelf, wait.left() + _SLACK_S
+
+        def ask(payload: Mapping[str, Any]) -> dict[str, Any]:
+            return _ask(link, "POST", path, payload, timeout_s)
+
         if shelf is None or request.get("stems") is None:
-            return wait.through(lambda: _ask(link, "POST", "/v1/plan", request, left + _SLACK_S))
+            return wait.through(lambda: ask(request))
         return wait.through(
-            lambda: _told(
-                link,
-                shelf,
-                lambda known: _ask(
-                    link, "POST", "/v1/plan", _by_number(request, known), left + _SLACK_S
-                ),
-            )
+            lambda: _told(link, shelf, lambda known: ask(_by_number(request, known)))
         )
 
     def _call(self, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:

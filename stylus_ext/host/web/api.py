@@ -17,6 +17,7 @@ from stylus_ext.host.engine.client import EngineClient, answers
 from stylus_ext.host.engine.supervisor import EngineProcess
 from stylus_ext.host.guard import RERANK, Guard, RequestKind, composer_of, kind_of, named
 from stylus_ext.host.permissions import RULES, read
+from stylus_ext.host.planner import plan_for_caller
 from stylus_ext.host.web import responses
 from stylus_ext.host.web.responses import Handler, Payload, admit, body, guarded
 
@@ -74,9 +75,7 @@ async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
     seconds = service.deadline_s() + (
         service.chat_s() if composer_of(payload) not in (None, RULES) else 0.0
     )
-    return await asyncio.to_thread(
-        lambda: EngineClient(service.process()).plan(payload, seconds, bool)
-    )
+    return await asyncio.to_thread(lambda: plan_for_caller(service.process(), payload, seconds))
 
 
 def _kind(payload: Payload, service: Service) -> RequestKind:

@@ -7,14 +7,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Pick, Tag, Task
 from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
-from stylus_ext.core.errors import Cancelled, InvalidInput, Note, Unavailable
+from stylus_ext.core.errors import Cancelled, EngineGone, InvalidInput, Note, Unavailable
+from stylus_ext.core.generation import (
+    EngineAnswerState,
+    FolderState,
+    GenerationAnswer,
+    answer_to_json,
+    request_from_json,
+)
 from stylus_ext.core.masks import choose_masks
-from stylus_ext.core.plan import Plan, to_json, unchanged
+from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.tags import TagInputs, write_tags
@@ -26,6 +34,7 @@ from stylus_ext.host.engine.setup_state import (
     starting,
     stopped,
 )
+from stylus_ext.selection.batches import Batches, Pair, write_generation
 
 KINDS = {"oil_painting": "style", "watercolor_style": "style", "glass_skyscraper": "building"}
 TRIGGERS = {"knight_armor": ("full plate",)}
@@ -38,7 +47,7 @@ class SmallEngine:
     def __init__(self, looks: int = 0, state: EngineState = EngineState.STOPPED) -> None:
         self._looks, self._state = looks, state
         self.started = self.set_ups = 0
-        self.pid = 7
+        self.pid, self.epoch = 7, 1
 
     def report(self) -> EngineReport:
         if self._state is EngineState.FAILED:
@@ -60,7 +69,9 @@ class SmallEngine:
         self.set_ups += 1
         self._state = EngineState.STOPPED
 
-    def wait_ready(self, timeout_s: float, interrupted: Callable[[], bool]) -> bool:
+    def wait_ready(
+        self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
+    ) -> bool:
         if not self.started and self._state is EngineState.STOPPED:
             self.start()
         if self.report().state is EngineState.READY:
@@ -79,7 +90,9 @@ class SmallClient:
         self.trouble: Exception | None = None
         self.during: Callable[[], None] | None = None
         self.notes: tuple[Note, ...] = ()
-        self.busy = 0
+        self.state = EngineAnswerState()
+        self.read: list[dict[str, Any]] = []
+        self.folders_become = FolderState.READ
         self.indexed: list[list[str]] = []
         self.wanted: list[str] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -123,7 +136,14 @@ class SmallClient:
 
     cancel = job
 
-    def plan(
+    def folders(self, payload: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        self.read.append(dict(payload))
+        if self.trouble is not None:
+            raise self.trouble
+        state = replace(self.state, folders=self.folders_become)
+        return {"state": state.to_json(), "notes": [], "elapsed_ms": 1.0}
+
+    def generation(
         self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
     ) -> dict[str, Any]:
         self.asked.append(dict(payload))
@@ -133,18 +153,45 @@ class SmallClient:
             raise Cancelled("It was interrupted while it was planned.")
         if self.trouble is not None:
             raise self.trouble
-        if self.busy:
-            self.busy -= 1
-            note = Note(
-                "busy",
-                "The catalogue is just being brought up to date; this plan used what was there.",
-            )
-            plan = unchanged(
-                payload["prompt"], payload["negative_prompt"], 0, len(payload["seeds"]), note
-            )
-        else:
-            plan = planned(payload, self.notes)
-        return {"plan": to_json(plan), "elapsed_ms": 1.0}
+        return generated(payload, self.notes, self.state)
+
+
+def generated(
+    payload: Mapping[str, Any],
+    notes: Sequence[Note] = (),
+    state: EngineAnswerState = EngineAnswerState(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
+    """Plans each distinct prompt, and writes the texts as the engine does."""
+    request = request_from_json(payload)
+    settings, kinds = with_values(Settings(), request.settings), request.allowed_kinds
+
+    def planning(pair: Pair, seeds: Sequence[int]) -> Plan:
+        about = {"prompt": pair[0], "negative_prompt": pair[1], "seeds": list(seeds)}
+        return planned({"corrections": None, **payload, **about}, notes)
+
+    batches = Batches(
+        request.texts,
+        request.batch_size,
+        request.seeds,
+        settings,
+        None if kinds is None else frozenset(kinds),
+        request.description,
+    )
+    made = write_generation(batches, planning, request.compare)
+    plans = made.plans if request.with_plans else ()
+    return answer_to_json(
+        GenerationAnswer(
+            made.texts,
+            made.masks,
+            made.adapters(),
+            made.missing(),
+            made.notes,
+            state,
+            made.compared,
+            plans,
+            1.0,
+        )
+    )
 
 
 def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
@@ -230,8 +277,8 @@ def _corrected(
     return corrected(composition, said, found, (), PickLimits.of(settings.selection, 0), text), []
 
 
-def gone() -> Unavailable:
-    return Unavailable("The engine ended while it planned.")
+def gone() -> EngineGone:
+    return EngineGone("The engine ended while it planned.")
 
 
 def _place(stem: str, text: str) -> tuple[str, int]:

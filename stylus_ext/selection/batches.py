@@ -1,0 +1,322 @@
+"""Writes the texts of one generation: one LoRA set per batch, from one plan per distinct prompt.
+
+The WebUI loads the tags of a batch's first prompt for the whole batch, and loads again for the
+second pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Pick
+from stylus_ext.core.errors import Note
+from stylus_ext.core.generation import ImageMask, Texts, UsedAdapter, joined
+from stylus_ext.core.masks import Mask
+from stylus_ext.core.plan import MissingFile, Plan
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.settings import Settings
+from stylus_ext.core.tags import TagInputs, own_weight, weigh, write_tags, written
+
+Pair = tuple[str, str]
+Planning = Callable[[Pair, Sequence[int]], Plan]
+"""Plans a prompt and its negative prompt for batches with these first seeds."""
+
+_COMPARED = Note(
+    "compared",
+    "The last picture has the seed of the first and none of the chosen LoRAs, to compare with.",
+)
+_COMPARED_BATCH = Note(
+    "compared",
+    "The last batch has the seeds of the first and none of the chosen LoRAs, to compare with.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The images of a generation, cut into batches; `seeds` has one for each image.
+
+    `allowed_kinds` None allows picks of all kinds. `description` is planned in place of the
+    prompts; then their texts get the tags alone.
+    """
+
+    texts: Texts
+    batch_size: int
+    seeds: tuple[int, ...]
+    settings: Settings
+    allowed_kinds: frozenset[str] | None = None
+    description: str = ""
+
+    def ranges(self) -> list[range]:
+        count = len(self.texts.positive)
+        return [
+            range(start, min(start + self.batch_size, count))
+            for start in range(0, count, self.batch_size)
+        ]
+
+    def first_pass(self, image: int) -> Pair:
+        return self.texts.positive[image], self.texts.negative[image]
+
+    def second_pass(self, image: int) -> Pair:
+        """The same prompt gets the same set, whatever its negative prompt: otherwise the passes
+        would differ unasked.
+        """
+        positive = self.texts.hr_positive[image]
+        if positive == self.texts.positive[image]:
+            return self.first_pass(image)
+        return positive, self.texts.hr_negative[image]
+
+    def distinct(self) -> dict[Pair, tuple[int, ...]]:
+        """Each distinct prompt, with the numbers of its batches."""
+        where: dict[Pair, list[int]] = {}
+        for number, batch in enumerate(self.ranges()):
+            pairs = [
+                *map(self.first_pass, batch),
+                *(map(self.second_pass, batch) if self.texts.hr_positive else ()),
+            ]
+            for pair in dict.fromkeys(pairs):
+                where.setdefault(pair, []).append(number)
+        return {pair: tuple(numbers) for pair, numbers in where.items()}
+
+    def planned(self, planning: Planning) -> dict[Pair, _PlannedPrompt]:
+        ranges = self.ranges()
+        return {
+            pair: _PlannedPrompt(self._plan(planning, pair, numbers, ranges), numbers)
+            for pair, numbers in self.distinct().items()
+        }
+
+    def _plan(
+        self, planning: Planning, pair: Pair, numbers: Sequence[int], ranges: Sequence[range]
+    ) -> Plan:
+        seeds = [self.seeds[ranges[number].start] for number in numbers]
+        if not self.description:
+            return planning(pair, seeds)
+        return tags_only(planning((self.description, pair[1]), seeds), pair)
+
+    def allows(self, pick: Pick) -> bool:
+        return self.allowed_kinds is None or pick.kind in self.allowed_kinds
+
+    def first_batch_alone(self) -> Batches:
+        """The first batch without adapters."""
+        return replace(
+            self,
+            texts=self.texts.part(0, self.batch_size),
+            seeds=self.seeds[: self.batch_size],
+            allowed_kinds=frozenset(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenGeneration:
+    """Texts and masks per image; with `compared`, those of one more batch follow."""
+
+    texts: Texts
+    masks: tuple[ImageMask, ...]
+    plans: tuple[Plan, ...]
+    notes: tuple[Note, ...] = ()
+    compared: bool = False
+
+    def adapters(self) -> tuple[UsedAdapter, ...]:
+        """One for each stem."""
+        found: dict[str, UsedAdapter] = {}
+        for plan in self.plans:
+            names = {pick.key: pick.name for pick in plan.composition.picks}
+            for tag in plan.tags:
+                if tag.key in names:
+                    key, name = str(tag.key), names[tag.key]
+                    found[tag.stem] = UsedAdapter(tag.stem, key, name, tag.on_disk)
+        return tuple(found.values())
+
+    def missing(self) -> tuple[MissingFile, ...]:
+        return tuple({file.key: file for plan in self.plans for file in plan.missing}.values())
+
+
+def write_generation(
+    batches: Batches, planning: Planning, compare: bool = False
+) -> WrittenGeneration:
+    """`compare` adds the first batch once more without adapters, where any image has some."""
+    plans = batches.planned(planning)
+    texts, masks, left_out = _write(batches, plans)
+    notes = [note for planned in plans.values() for note in planned.plan.notes]
+    made = WrittenGeneration(
+        texts,
+        masks,
+        tuple(planned.plan for planned in plans.values()),
+        tuple(dict.fromkeys([*notes, *_mixed_batch(left_out)])),
+    )
+    if not compare or not any(mask.on for mask in masks):
+        return made
+    base_texts, base_masks, _ = _write(batches.first_batch_alone(), plans)
+    return replace(
+        made,
+        texts=texts + base_texts,
+        masks=masks + base_masks,
+        notes=(*made.notes, _COMPARED if batches.batch_size == 1 else _COMPARED_BATCH),
+        compared=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PlannedPrompt:
+    """A plan, and the numbers of the batches that its masks are for."""
+
+    plan: Plan
+    numbers: tuple[int, ...]
+
+    def mask(self, number: int) -> Mask:
+        return self.plan.masks[self.numbers.index(number)]
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchSet:
+    """The set of one batch: `keys` are on for all of its prompts; `whole` is all of its plan."""
+
+    plans: Mapping[Pair, Plan]
+    masks: Mapping[Pair, Mask]
+    keys: frozenset[AdapterKey]
+    whole: bool
+
+
+def _write(
+    batches: Batches, plans: Mapping[Pair, _PlannedPrompt]
+) -> tuple[Texts, tuple[ImageMask, ...], set[str]]:
+    """Texts, masks, and the names of what was left out because prompts of a batch differ."""
+    first: list[Pair] = []
+    second: list[Pair] = []
+    masks: list[ImageMask] = []
+    left_out: set[str] = set()
+    own = batches.texts
+    for number, batch in enumerate(batches.ranges()):
+        chosen = _common_set(batches, plans, map(batches.first_pass, batch), number)
+        left_out |= _left_out(batches, chosen)
+        for image in batch:
+            pair = batches.first_pass(image)
+            first.append(_text(batches, chosen, pair, pair))
+            masks.append(_image_mask(chosen, pair))
+        if own.hr_positive:
+            chosen = _common_set(batches, plans, map(batches.second_pass, batch), number)
+            for image in batch:
+                texts = own.hr_positive[image], own.hr_negative[image]
+                second.append(_text(batches, chosen, batches.second_pass(image), texts))
+    lists = [tuple(pair[place] for pair in pairs) for pairs in (first, second) for place in (0, 1)]
+    return Texts(*lists), tuple(masks), left_out
+
+
+def _common_set(
+    batches: Batches, plans: Mapping[Pair, _PlannedPrompt], pairs: Iterable[Pair], number: int
+) -> _BatchSet:
+    """Where the prompts of a batch differ, only what serves all of them."""
+    found = {pair: plans[pair].plan for pair in pairs}
+    masks = {pair: plans[pair].mask(number) for pair in found}
+    keys = frozenset.intersection(
+        *(_allowed(batches, plan, masks[pair]) for pair, plan in found.items())
+    )
+    while True:
+        weights = [_weights(batches, plan, pair, keys) for pair, plan in found.items()]
+        kept = frozenset(key for key in keys if all(weight.get(key) for weight in weights))
+        if kept == keys:
+            break
+        keys = kept
+    whole = len(found) == 1 and all(mask.on == keys for mask in masks.values())
+    return _BatchSet(found, masks, keys, whole)
+
+
+def _allowed(batches: Batches, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
+    return frozenset(
+        pick.key for pick in plan.composition.picks if pick.key in mask.on and batches.allows(pick)
+    )
+
+
+def _weights(
+    batches: Batches, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]
+) -> dict[AdapterKey, float]:
+    own = own_weight(parse_prompt(pair[0]).user_tags)
+    return weigh(plan.composition, Mask(keys), batches.settings.weights, own)
+
+
+def _text(batches: Batches, chosen: _BatchSet, pair: Pair, texts: Pair) -> Pair:
+    """The texts of one image: the plan's own, unless the batch has less than its plan."""
+    plan = chosen.plans[pair]
+    if chosen.whole and texts == pair:
+        number = plan.masks.index(chosen.masks[pair])
+        return plan.prompts[number], plan.negative_prompts[number]
+    inputs = TagInputs(
+        parse_prompt(texts[0]),
+        parse_prompt(texts[1]),
+        plan.composition,
+        {tag.key: tag for tag in plan.tags},
+        batches.settings,
+    )
+    outcome = write_tags(inputs, Mask(chosen.keys))
+    own = _tags(plan, _weights(batches, plan, pair, chosen.keys))
+    if not own:
+        return outcome.prompt, outcome.negative_prompt
+    leading = next(iter(chosen.plans.values()))
+    same = _tags(leading, _smallest_weights(batches, chosen))
+    return outcome.prompt.removesuffix(own) + same, outcome.negative_prompt
+
+
+def _smallest_weights(batches: Batches, chosen: _BatchSet) -> dict[AdapterKey, float]:
+    """One weight for all prompts of a batch: the smallest, so that the cap holds in each."""
+    weights = [_weights(batches, plan, pair, chosen.keys) for pair, plan in chosen.plans.items()]
+    return {key: min((weight[key] for weight in weights), key=abs) for key in chosen.keys}
+
+
+def _tags(plan: Plan, weights: Mapping[AdapterKey, float]) -> str:
+    stems = {tag.key: tag.stem for tag in plan.tags}
+    on = [pick.key for pick in plan.composition.picks if weights.get(pick.key)]
+    return " ".join(f"<lora:{stems[key]}:{written(weights[key])}>" for key in on)
+
+
+def _image_mask(chosen: _BatchSet, pair: Pair) -> ImageMask:
+    plan = chosen.plans[pair]
+    stems = {tag.key: tag.stem for tag in plan.tags}
+    keys = [pick.key for pick in plan.composition.picks]
+    return ImageMask(
+        tuple(stems[key] for key in keys if key in chosen.keys),
+        tuple(stems[key] for key in keys if key not in chosen.keys),
+    )
+
+
+def _left_out(batches: Batches, chosen: _BatchSet) -> set[str]:
+    """Names of adapters that one prompt of a batch would have had, and another does not want."""
+    if len(chosen.plans) == 1:
+        return set()
+    wanted: dict[AdapterKey, str] = {}
+    for pair, plan in chosen.plans.items():
+        allowed = _allowed(batches, plan, chosen.masks[pair])
+        wanted |= {pick.key: pick.name for pick in plan.composition.picks if pick.key in allowed}
+    return {name for key, name in wanted.items() if key not in chosen.keys}
+
+
+def _mixed_batch(left_out: set[str]) -> list[Note]:
+    if not left_out:
+        return []
+    names = sorted(left_out)
+    return [
+        Note(
+            "mixed_batch",
+            "The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of"
+            f" them, so {joined(names)} {'was' if len(names) == 1 else 'were'} left out."
+            ' Tick "Vary inside a batch" to give every picture its own.',
+        )
+    ]
+
+
+def tags_only(plan: Plan, own: Pair) -> Plan:
+    """The plan of a picture's description for the user's own texts, which get its tags alone."""
+    prompts = tuple(_with_tags(own[0], prompt) for prompt in plan.prompts)
+    return replace(
+        plan,
+        prompt=own[0],
+        negative_prompt=own[1],
+        prompts=prompts,
+        negative_prompts=(own[1],) * len(prompts),
+        tags=tuple(replace(tag, triggers=(), negative_text="") for tag in plan.tags),
+    )
+
+
+def _with_tags(own: str, prompt: str) -> str:
+    tags = [prompt[tag.start : tag.end] for tag in parse_prompt(prompt).user_tags]
+    return " ".join(part for part in (own, *tags) if part)
