@@ -12,8 +12,9 @@ import pytest
 
 from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import Note
+from stylus_ext.core.generation import FolderState
 from stylus_ext.core.masks import Mask
-from stylus_ext.core.plan import JSON_VERSION, MissingFile, Plan, to_json
+from stylus_ext.core.plan import JSON_VERSION, MissingFile, Outcome, Plan, to_json
 from stylus_ext.engine.jobs import FINISHED
 from stylus_ext.engine.operations.table import OPERATIONS
 from stylus_ext.environment.engine_address import Rendezvous
@@ -100,6 +101,18 @@ def test_every_note_of_a_plan_is_described() -> None:
 def test_every_operation_and_its_fields_are_described(name: str) -> None:
     heading = f"`{name}` (long)" if OPERATIONS[name].long else f"`{name}`"
     assert first_column(sections("api.md")[heading]) == set(OPERATIONS[name].schema)
+
+
+def test_every_field_of_a_generation_is_described(engine: EngineLink) -> None:
+    text = sections("api.md")
+    pair = {"prompt": "a corgi", "negative_prompt": ""}
+    asked = {"prompts": [pair], "images": [0], "seeds": [1]}
+    answer = engine.call("POST", "/v1/generation", asked)
+    named = set(re.findall(r"`([a-z_]+)`", text["`generation`"]))
+    assert set(answer) | set(answer["masks"][0]) <= named
+    assert first_column(text["`state` of an answer"]) == set(answer["state"])
+    states = {state.value for kind in (Outcome, FolderState) for state in kind}
+    assert states <= set(re.findall(r"`([a-z_]+)`", text["`state` of an answer"]))
 
 
 def test_every_answer_is_described(engine: EngineLink) -> None:
