@@ -19,7 +19,7 @@ from typing import Any
 from stylus_ext.cli import bench, catalogue, downloads, operations, serve
 from stylus_ext.cli.flags import Help, add_settings, amount, settings_of
 from stylus_ext.cli.session import session
-from stylus_ext.core.errors import Cancelled, InvalidInput, SetupProblem, StylusError
+from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.environment import doctor, engine_address
 from stylus_ext.environment.launch import speak_with_what_there_is
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     )
     try:
         return int(arguments.run(arguments))
-    except (StylusError, SetupProblem) as error:
+    except StylusError as error:
         sys.stderr.write(f"{error}\n")
         return _STOPPED if isinstance(error, Cancelled) else 1
     except KeyboardInterrupt:

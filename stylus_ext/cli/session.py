@@ -146,7 +146,7 @@ class _Attached:
                     job["step"] or "waiting for the engine", job["done"], job["total"]
                 )
         except KeyboardInterrupt:
-            with contextlib.suppress(EngineGone, EngineRefusal):
+            with contextlib.suppress(StylusError):
                 self._link.call("POST", f"/v1/jobs/{job['id']}/cancel", {})
             raise
         if job["state"] == "done":

@@ -2,10 +2,13 @@
 
 StylusError
 ├── EnvironmentProblem   the private environment is missing, unsupported or broken
+│   └── SetupProblem     it cannot be built, used or removed
 ├── InvalidInput         a request, a setting or a file that cannot be used as it is
 ├── Unavailable          something that may work later: a lock, a network, an engine
+│   ├── EngineGone       the engine is not running, or stopped while it was asked
 │   └── DeadlineExceeded the time that was given is over
 ├── Cancelled            the user said stop
+├── EngineRefusal        the engine answered with an error
 └── StoreProblem         the data folder cannot be read or written
 """
 
@@ -42,26 +45,26 @@ class StoreProblem(StylusError):
     """The data folder cannot be read or written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A sentence for the user; programs match its `code`."""
-
-    code: str
-    text: str
+class SetupProblem(EnvironmentProblem):
+    """The private environment cannot be built, used or removed."""
 
 
-class SetupProblem(Exception):
-    """The private environment cannot be made, used or removed; the text says what to do."""
-
-
-class EngineGone(Exception):
+class EngineGone(Unavailable):
     """The engine is not running, or stopped while it was asked."""
 
 
-class EngineRefusal(Exception):
+class EngineRefusal(StylusError):
     """The engine answered with an error; `code` is the engine's error code."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for the user; programs match its `code`."""
+
+    code: str
+    text: str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem
+from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
 from stylus_ext.environment import engine_address
 
 _LARGEST_ANSWER = 64 * 1024 * 1024
@@ -104,7 +104,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
     said = engine_address.read(data_dir)
     if said is None:
         return False
-    with contextlib.suppress(EngineGone, EngineRefusal):
+    with contextlib.suppress(StylusError):
         EngineLink(said.url, said.token).call(
             "POST", "/v1/shutdown", {}, timeout_s=min(5.0, wait_s)
         )

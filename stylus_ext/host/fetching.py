@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stylus_ext.core.errors import Cancelled, EngineGone, EngineRefusal, StylusError
+from stylus_ext.core.errors import Cancelled, EngineGone, StylusError
 from stylus_ext.core.fetching import MB, in_mb
 from stylus_ext.core.generation import joined
 from stylus_ext.core.plan import MissingFile
@@ -26,7 +26,6 @@ _SLICE_S = 0.02
 _LOOK_EVERY_S = 0.1
 _LONGEST_TEXT = 2000
 FINISHED = frozenset({"done", "failed", "cancelled"})
-_TROUBLE = (StylusError, EngineRefusal)
 
 
 class FetchApi(Protocol):
@@ -127,7 +126,7 @@ class _HostFetch:
             self.problem = (
                 "the engine does not answer any more; what had come is kept to go on with"
             )
-        except _TROUBLE as error:
+        except StylusError as error:
             logger.warning("a fetch was not followed to its end: %s", error)
             self.problem = str(error)
         finally:

@@ -15,10 +15,7 @@ from typing import Any
 from stylus_ext.core.entry import KINDS
 from stylus_ext.core.errors import (
     Cancelled,
-    EngineGone,
-    EngineRefusal,
     Note,
-    SetupProblem,
     StylusError,
 )
 from stylus_ext.core.family import ANY, UNKNOWN
@@ -54,7 +51,6 @@ _UNKNOWN_FAMILY = Note(
 )
 _NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
 _INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
-_TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ class Generation:
             return AppliedGeneration(
                 before, (), infotext.of_generation(self.values, "", told), told
             )
-        except _TROUBLE as error:
+        except StylusError as error:
             logger.info("no plan: %s", error)
             told.append(
                 Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stylus_ext.core.errors import EngineGone, EngineRefusal, Note, StylusError
+from stylus_ext.core.errors import Note, StylusError
 from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.settings import COMPOSERS, Settings
 from stylus_ext.host.engine.setup_state import EngineState
@@ -33,7 +33,6 @@ NOT_SEEN = (
     " where the engine runs."
 )
 TOO_OLD = "The engine that runs is too old to fetch anything: please restart the WebUI fully."
-_TROUBLE = (StylusError, EngineGone, EngineRefusal)
 
 
 class DownloadPermissions:
@@ -64,7 +63,7 @@ class DownloadPermissions:
         if self._said is None or self._said[0] != report.pid:
             try:
                 said = self._desk.client.status()
-            except _TROUBLE as error:
+            except StylusError as error:
                 return f"The engine does not say whether it may fetch anything: {error}"
             self._said = report.pid, _read(said.get("capabilities"))
         return self._said[1]
@@ -97,7 +96,7 @@ class DownloadPermissions:
         for job_id in sorted(self._begun):
             try:
                 job = self._desk.client.job(job_id)
-            except _TROUBLE:  # its engine is gone, and with it the job
+            except StylusError:  # its engine is gone, and with it the job
                 self._begun.discard(job_id)
                 continue
             if job["state"] in FINISHED:
@@ -142,7 +141,7 @@ class ComposerPermissions:
         if self._said is None or self._said[0] != which:
             try:
                 self._said = which, read(self._desk.client.status())
-            except _TROUBLE:
+            except StylusError:
                 return ComposerOffer()
         return self._said[1]
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from stylus_ext.core.errors import (
     Cancelled,
     DeadlineExceeded,
-    EngineGone,
-    EngineRefusal,
     Note,
     StylusError,
     Unavailable,
@@ -192,7 +190,7 @@ class Planner:
         self._indexed = now
         try:
             self.client.index(folders)
-        except (StylusError, EngineGone, EngineRefusal) as error:
+        except StylusError as error:
             logger.info("the folders wait for the next plan: %s", error)
 
     def _learn(self, state: EngineAnswerState) -> None:

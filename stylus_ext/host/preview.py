@@ -13,7 +13,7 @@ from typing import Any
 from modules import shared
 
 from stylus_ext.core.composition import Pick
-from stylus_ext.core.errors import EngineGone, EngineRefusal, InvalidInput, Note, StylusError
+from stylus_ext.core.errors import InvalidInput, Note, StylusError
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
 from stylus_ext.core.plan import Plan
@@ -133,7 +133,7 @@ def cards_of(desk: Planner, keys: Sequence[str]) -> dict[str, Any]:
         cards = dict(
             desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"]
         )
-    except (StylusError, EngineGone, EngineRefusal, KeyError):
+    except (StylusError, KeyError):
         return {}
     files = compat.listed_files()
     return {key: {**card, "picture": pictured(files, card)} for key, card in cards.items()}

@@ -36,7 +36,7 @@ class _NotThere(Unavailable):
     """The engine has forgotten, or never had, what we list."""
 
 
-class NoEngine(Unavailable, EngineGone):
+class NoEngine(EngineGone):
     """Nobody answers; the prompt stays as it is."""
 
 

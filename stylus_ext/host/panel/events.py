@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from stylus_ext.core.errors import EngineGone, EngineRefusal, StylusError
+from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import known_families
 from stylus_ext.host import compat, options
 from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
@@ -64,7 +64,7 @@ def _scan(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     trouble = ""
     try:
         desk.scan(compat.lora_folders(), compat.listing(), options.timeouts())
-    except (StylusError, EngineGone, EngineRefusal) as error:
+    except StylusError as error:
         trouble = str(error)
     if not wanted():
         return

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
+from stylus_ext.core.errors import StylusError
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
 from stylus_ext.host.values import NAMES, PanelValues, read_values
@@ -99,7 +99,6 @@ def _answer(names: Sequence[str]) -> Callable[..., str]:
     return preview
 
 
-_TROUBLE = (StylusError, EngineGone, EngineRefusal, SetupProblem)
 _numbers = itertools.count(1)
 
 
@@ -108,7 +107,7 @@ def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -
     number = next(_numbers)
     try:
         said = _preview(boxes, read_values(args).values, request)
-    except _TROUBLE as error:
+    except StylusError as error:
         logger.info("no preview: %s", error)
         said = {"error": str(error)}
     return json.dumps({"number": number, **said})
