@@ -1,4 +1,4 @@
-"""Downloads: a card goes in; its file, verified, under a name of our own, comes out."""
+"""Download an adapter's file: offer, part file, verification, placement, ledger."""
 
 from __future__ import annotations
 

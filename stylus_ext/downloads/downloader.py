@@ -1,6 +1,4 @@
-"""`Downloader` over any source: a card goes in; its file, verified, under a name of our own, comes
-out, or a sentence why not.
-"""
+"""Download one card's file from a source, verify it and place it in the LoRA folder."""
 
 from __future__ import annotations
 
@@ -34,18 +32,16 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
-        """Asked just before, and again when what came is not what was offered."""
+        """Return the file as the source offers it now."""
         ...
 
     def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
-        """The sentence for its own no."""
+        """Return the error to raise for a refusal by this source."""
         ...
 
 
 _MOST = 3
-"""Goes: one that goes on with an old part, one from the beginning, and one for a file that has
-changed meanwhile.
-"""
+"""Attempts: one that resumes, one from the beginning, one for a file that changed meanwhile."""
 
 Picture = Callable[[str, Path, Callable[[], None]], bool]
 
@@ -56,7 +52,7 @@ def no_picture(url: str, file: Path, check: Callable[[], None]) -> bool:  # noqa
 
 @dataclass(frozen=True, slots=True)
 class FileDownloader:
-    """May be used from several threads. `picture` puts a preview beside a file."""
+    """The `Downloader` port over one source; thread-safe. `picture` writes a preview."""
 
     source: Source
     receiver: Receiver
@@ -71,7 +67,7 @@ class FileDownloader:
 
 
 class _DownloadTask:
-    """One file: what it is, how much of it has come, and whom to ask whether to go on."""
+    """The download of one file: its offer, part file and progress."""
 
     def __init__(self, owner: FileDownloader, card: AdapterCard, progress: Progress) -> None:
         self._of, self._card, self._progress = owner, card, progress
@@ -112,7 +108,7 @@ class _DownloadTask:
         return offer
 
     def _here(self, offer: DownloadOffer) -> Fetched | None:
-        """Wherever it lies in the host's folders, and whatever it is called."""
+        """Return the file if it is in one of the host's folders already, under any name."""
         path = (
             self._of.shelf.holding(offer.sha256, offer.size, self._check)
             if offer.sha256
@@ -130,7 +126,7 @@ class _DownloadTask:
         )
 
     def _fetched_before(self, offer: DownloadOffer) -> Path | None:
-        """Without a hash what we fetched ourselves is all that is known to be the same."""
+        """Find our own earlier download of a card whose source states no hash."""
         for own in self._of.ledger.own():
             if (
                 own.key == str(self._card.key)
@@ -180,9 +176,7 @@ class _DownloadTask:
         )
 
     def _received(self, order: Order, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
-        """Once more from the beginning where it was put together of several answers, or where the
-        file has changed meanwhile.
-        """
+        """Download and verify; start over if the file was resumed or has changed."""
         for _ in range(_MOST):
             try:
                 if not part.is_whole:
@@ -207,9 +201,7 @@ class _DownloadTask:
         raise NotFetched("wrong_hash", said)
 
     def _verified(self, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
-        """What it was checked against: the offer, else the newest one, since a file may be replaced
-        without a word.
-        """
+        """Check the part against the offer, else against a newer one; return the match."""
         check_whole(part.path, part.size, self._what)
         if not offer.sha256:
             if offer.size and abs(part.size - offer.size) > ROUNDED:
@@ -240,7 +232,7 @@ class _DownloadTask:
         return self._of.shelf.place(part.path, folder, wanted, self._check)
 
     def _dress(self, path: Path, family: str, sha256: str, offer: DownloadOffer) -> None:
-        """What is beside it helps, and is no reason to fail: the file is there."""
+        """Write sidecars and preview; a failure is logged, since the file is in place."""
         try:
             write_sidecars(path, self._card, family, sha256, offer.about)
             self._step = f"Fetching the preview of {self._card.name}"
@@ -255,7 +247,7 @@ class _DownloadTask:
 
 
 class _Changed(StylusError):
-    """What came is not what was offered; the newest offer says something else still."""
+    """The received file matches neither the old offer nor the newest one."""
 
     def __init__(self, offer: DownloadOffer) -> None:
         super().__init__("It has changed.")

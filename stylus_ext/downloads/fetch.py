@@ -1,6 +1,4 @@
-"""Fetch what a plan lacks: entries go in; their files, and the sentences for those that did not
-come, come out. One that fails stops no other.
-"""
+"""Download the files that a plan lacks, several at once; one failure stops no other."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ _TICK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """In the order in which they were asked for."""
+    """Downloaded and failed files, in the order of the request."""
 
     fetched: tuple[Fetched, ...] = ()
     failed: tuple[Failed, ...] = ()
@@ -31,7 +29,7 @@ class FetchReport:
 
 @dataclass(slots=True)
 class _FetchTask:
-    """The progress of one file, seen from two threads."""
+    """Progress of one file, shared by two threads."""
 
     name: str
     stop: threading.Event
@@ -49,15 +47,13 @@ class _FetchTask:
 
 @dataclass(frozen=True, slots=True)
 class FetchMissing:
-    """The use case: at most `at_once` files at a time."""
+    """Downloads up to `at_once` files at a time."""
 
     downloader: Downloader
     at_once: int = 2
 
     def __call__(self, cards: Iterable[AdapterCard], progress: Progress) -> FetchReport:
-        """The progress counts bytes of all files; a stop ends them all, and what was finished
-        stays.
-        """
+        """Download all cards; progress counts bytes, and finished files survive a stop."""
         wanted = list({card.key: card for card in cards}.values())
         if not wanted:
             return FetchReport()

@@ -1,6 +1,4 @@
-"""A LoRA folder into which files are put: a finished part goes in, the place where it lies comes
-out. Nothing is ever put over a file.
-"""
+"""The LoRA folder: locks, lookup by hash, and placement that never overwrites a file."""
 
 from __future__ import annotations
 
@@ -32,11 +30,10 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 def held(
     path: Path, check: Callable[[], None], waiting: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Waits until nobody else has it, in this process or another; `waiting` hears once that it has
-    to wait, `check` may end it.
+    """Hold a lock file, waiting for other threads and processes.
 
-    A drive that knows no locks is worked on without them: what is written there has names of its
-    own, and is placed exclusively.
+    Calls `waiting` once if it has to wait; `check` may end the wait. On a drive without locks
+    it goes on without one: part files have unique names and are placed exclusively.
     """
     told = False
     while (handle := _taken(path)) is None:
@@ -55,7 +52,7 @@ def held(
 
 
 def _taken(path: Path) -> int | None:
-    """An open handle that holds the lock; None while another has it."""
+    """Open and lock the file; None while it is locked elsewhere."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600)
     except PermissionError:
@@ -92,7 +89,7 @@ def _locked(handle: int) -> bool:
 
 
 def _is_still(handle: int, path: Path) -> bool:
-    """The holder before us deletes the file: a lock on what is deleted is none."""
+    """Whether the locked file is still the one at this path: holders delete it at the end."""
     try:
         return os.path.samestat(os.fstat(handle), path.lstat())
     except OSError:
@@ -101,7 +98,7 @@ def _is_still(handle: int, path: Path) -> bool:
 
 SUFFIX = ".safetensors"
 _LOADED = frozenset({SUFFIX, ".pt", ".ckpt"})
-"""What the host takes for LoRAs, by stem alone."""
+"""Suffixes of files that the host loads as LoRAs, by stem alone."""
 _ROUNDED = 1024
 _PIECE = 1024 * 1024
 _NO_LINKS = {
@@ -122,8 +119,9 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class LoraFolderWriter:
-    """`root` is where files are put, `others` are the other folders of the same host. `names` are
-    further names that mean a file to it, `hashes` what is known of files by path: SHA256.
+    """Writes into `root`; `others` are the host's other LoRA folders.
+
+    `names` returns further names that the host reserves, `hashes` the known SHA256 by path.
     """
 
     root: Path
@@ -132,9 +130,7 @@ class LoraFolderWriter:
     hashes: Callable[[], Mapping[str, str]] = field(default=_nothing)
 
     def inside(self, subfolder: str) -> Path:
-        """The folder below the root, made where it is not there; a link that leads elsewhere is
-        refused.
-        """
+        """Create and return a folder below the root; refuse a link that leads outside."""
         root = self.root.resolve()
         folder = root / safe_file_stem(subfolder, ()) if subfolder else root
         try:
@@ -155,9 +151,7 @@ class LoraFolderWriter:
         return self.root.resolve() / f"{PREFIX}{name}.lock"
 
     def holding(self, sha256: str, size: int, check: Check) -> Path | None:
-        """The file of this hash that is here already, whatever it is called; only those of its size
-        are read.
-        """
+        """Find the file with this hash under any name; only files of its size are read."""
         if not sha256:
             return None
         known = self.hashes()
@@ -171,15 +165,16 @@ class LoraFolderWriter:
         return None
 
     def has(self, path: Path) -> bool:
-        """Whether it lies in one of the host's folders."""
+        """Whether the path is in one of the host's folders."""
         real = path.resolve()
         return any(real.is_relative_to(folder.resolve()) for folder in (self.root, *self.others))
 
     def place(
         self, part: Path, folder: Path, wanted: Callable[[Collection[str]], str], check: Check
     ) -> Path:
-        """`wanted` makes a stem of those that are taken. One at a time in this folder, since two
-        files of one stem hide each other.
+        """Move a part to a free name, which `wanted` makes from the taken stems.
+
+        One at a time per folder, since two files with one stem hide each other.
         """
         with held(self.lock("names"), check):
             refused: set[str] = set()
@@ -196,7 +191,7 @@ class LoraFolderWriter:
         return {path.name[: -len(path.suffix)] for path, _ in self._files()}
 
     def _files(self) -> Iterator[tuple[Path, int]]:
-        """With their sizes; links to folders are followed, as the host does, each folder once."""
+        """Yield files with sizes; follow folder links like the host, each folder once."""
         seen: set[str] = set()
         waiting = [str(folder) for folder in (self.root, *self.others)]
         while waiting:
@@ -228,7 +223,7 @@ def _sha256(path: Path, known: Mapping[str, str], check: Check) -> str:
 
 
 def sha256_of(path: Path, check: Check) -> str:
-    """Empty for what cannot be read."""
+    """Return the SHA256 of a file; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -241,7 +236,7 @@ def sha256_of(path: Path, check: Check) -> str:
 
 
 def _exclusively(part: Path, target: Path) -> bool:
-    """Gives the file its name, unless anything has it."""
+    """Move the part to its name; False if the name is taken."""
     try:
         if sys.platform == "win32":
             part.rename(target)  # which refuses there what it would overwrite elsewhere
@@ -264,9 +259,7 @@ def _exclusively(part: Path, target: Path) -> bool:
 
 
 def _claimed(part: Path, target: Path) -> bool:
-    """On drives without links: the name is taken first, and what has been taken is ours to
-    replace.
-    """
+    """On drives without links: reserve the name with an empty file, then replace it."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     try:
         part.replace(target)

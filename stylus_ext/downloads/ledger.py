@@ -1,6 +1,4 @@
-"""Which files we have fetched, so that the quota counts ours alone and nothing else is ever
-deleted: a plain file in the data folder.
-"""
+"""The ledger of downloaded files, for the quota and for deleting unused ones."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class LedgerFile:
-    """A file of ours; `at` in seconds since 1970."""
+    """A downloaded file; `at` is in seconds since 1970."""
 
     path: str
     key: str
@@ -41,7 +39,7 @@ class LedgerFile:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Each line is written in one go; one that a kill has cut is passed over."""
+    """An append-only JSON Lines file; lines that a kill has cut are skipped."""
 
     folder: Path
 
@@ -49,14 +47,14 @@ class Ledger:
         self._append(asdict(LedgerFile(str(path), key, size, sha256, time.time())))
 
     def used(self, keys: Iterable[str]) -> None:
-        """What a plan has picked, once a day for each that is ours."""
+        """Record that a plan picked these keys, at most once a day for each."""
         now, last, ours = time.time(), self.last_use(), {one.key for one in self.own()}
         for key in sorted(ours.intersection(keys)):
             if now - last.get(key, 0.0) > DAY_S:
                 self._append({"used": key, "at": now})
 
     def last_use(self) -> dict[str, float]:
-        """By key; the fetching counts as a use."""
+        """Return the time of the last use by key; the download counts as one."""
         found: dict[str, float] = {}
         for line in self._lines():
             name = line.get("used") or line.get("key")
@@ -80,7 +78,7 @@ class Ledger:
             ) from error
 
     def own(self) -> list[LedgerFile]:
-        """Those that still lie where we put them, as we put them."""
+        """Return the downloaded files that are still in place and unchanged in size."""
         found = {one.path: one for one in filter(None, map(_own, self._lines()))}
         return [one for one in found.values() if _size(one.path) == one.size]
 
@@ -109,7 +107,7 @@ class Ledger:
 
 
 def _own(said: Mapping[str, Any]) -> LedgerFile | None:
-    """None for a line that says something else."""
+    """Parse a download line; None for any other line."""
     try:
         key = str(AdapterKey.parse(str(said["key"])))
         return LedgerFile(
@@ -131,7 +129,7 @@ _STEP = 64 * MB
 
 @dataclass(slots=True, eq=False)
 class SizeBudget:
-    """What one file may have; it grows as long as there is more. Two of the same size are two."""
+    """The space reserved for one file; compared by identity."""
 
     size: int
     done: int = 0
@@ -139,9 +137,7 @@ class SizeBudget:
 
 @dataclass
 class Budget:
-    """Several files at once count together. `quota` and `keep_free`, which stays free on the disk,
-    in bytes.
-    """
+    """Size limits shared by concurrent downloads; `quota` and `keep_free` are in bytes."""
 
     largest: int
     quota: int
@@ -160,7 +156,7 @@ class Budget:
 
     @contextlib.contextmanager
     def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[SizeBudget]:
-        """So much of it is on the disk already."""
+        """Reserve space for a file of which `there` bytes are on disk already."""
         room = SizeBudget(0, there)
         try:
             with self._guard:
@@ -172,9 +168,7 @@ class Budget:
                 self._rooms.remove(room)
 
     def widen(self, room: SizeBudget, folder: Path, size: int, what: str) -> None:
-        """Room for so much, if it is not there yet: what the source said before may have been less
-        than what comes.
-        """
+        """Enlarge a reservation when more arrives than the source stated."""
         if size <= room.size:
             return
         with self._guard:
@@ -204,7 +198,7 @@ class Budget:
             room.size = size
 
     def follow(self, room: SizeBudget, folder: Path, done: int, what: str) -> None:
-        """What has come; in steps where nobody said how much it will be."""
+        """Record the received bytes; widen in steps where the size is unknown."""
         room.done = done
         if done > room.size:
             self.widen(room, folder, max(done, min(done + _STEP, self.largest)), what)
@@ -231,9 +225,7 @@ def discard(
     dry_run: bool = False,
     only: Collection[str] | None = None,
 ) -> Iterator[Discarded]:
-    """`favourites` and `only` are keys; the sidecars stay, since the user may have written into
-    them.
-    """
+    """Delete downloads unused for `days`; sidecars stay, they may hold the user's edits."""
     last, oldest = ledger.last_use(), time.time() - max(days, FEWEST_DAYS) * DAY_S
     for own in sorted(ledger.own(), key=lambda one: (last.get(one.key, one.at), one.path)):
         if only is not None and own.key not in only:

@@ -1,6 +1,4 @@
-"""What has come of a file so far, beside where it will lie: bytes go in, their number and SHA256
-come out; a later start goes on with it.
-"""
+"""Part files: received bytes with their count and SHA256, which a later run resumes."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ _FLUSHED = 32 * _PIECE
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """By what it shows whether the rest of an answer is the rest of this file. No address is
-    kept.
-    """
+    """What identifies the file of a part, to check that an answer continues it. No URL is kept."""
 
     sha256: str = ""
     etag: str = ""
@@ -44,14 +40,14 @@ class State:
 
 @dataclass(slots=True)
 class PartFile:
-    """Open for writing; nobody else has this name."""
+    """A part file open for writing, under a unique name."""
 
     path: Path
     handle: int
     state: State
     size: int = 0
     joined: bool = False
-    """Put together of more than one answer."""
+    """Whether it consists of more than one answer."""
     cleared: int = 0
     """How often it was begun anew."""
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -78,7 +74,7 @@ class PartFile:
         return bool(self.size) and self.size == self.state.total
 
     def clear(self, sha256: str | None = None) -> None:
-        """Empty again, for a file of this hash."""
+        """Empty the part and begin anew, for a file with this hash."""
         os.ftruncate(self.handle, 0)
         os.lseek(self.handle, 0, os.SEEK_SET)
         self._hash, self.size, self._flushed, self.joined = hashlib.sha256(), 0, 0, False
@@ -86,9 +82,7 @@ class PartFile:
         self._state(State(self.state.sha256 if sha256 is None else sha256))
 
     def continued_by(self, answer: StreamResponse) -> bool:
-        """Whether it is the rest of this file: from the very next byte, and of a file with the same
-        ETag, else the same size.
-        """
+        """Whether the answer continues at the next byte of a file with this ETag or size."""
         found = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
         if answer.status != 206 or found is None or int(found[1]) != self.size:  # noqa: PLR2004
             return False
@@ -102,23 +96,23 @@ class PartFile:
         return fits
 
     def learn(self, answer: StreamResponse) -> None:
-        """What its beginning said of itself."""
+        """Store ETag and length of the first answer."""
         self._state(State(self.state.sha256, answer.headers.get("etag", "")[:200], answer.length))
 
     def sync(self) -> None:
-        """So that a power cut after the placing does not leave a file of nothing."""
+        """Flush to disk, so that a power cut after placing leaves no empty file."""
         try:
             os.fsync(self.handle)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """A later start goes on with it."""
+        """Close the file; a later run can resume it."""
         with contextlib.suppress(OSError):
             os.close(self.handle)
 
     def drop(self) -> None:
-        """What is left of it under its own name."""
+        """Delete the part and its state."""
         _forget(self.path)
 
     def _state(self, state: State) -> None:
@@ -129,9 +123,7 @@ class PartFile:
             raise _unwritable(self.path, error) from error
 
     def _flush(self) -> None:
-        """Lets the system write down in the background what would have to be waited for at the
-        end.
-        """
+        """Start writing back now, so that the final sync is short."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(
                 self.handle, self._flushed, self.size - self._flushed, os.POSIX_FADV_DONTNEED
@@ -140,9 +132,7 @@ class PartFile:
 
 
 def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> PartFile:
-    """What an earlier start left of the same file, under a new name of our own; else an empty one.
-    Old ones go.
-    """
+    """Resume an earlier part of the same file under a new name, else create an empty one."""
     _sweep(folder)
     path = folder / f"{PREFIX}{identity}-{secrets.token_hex(6)}.part"
     for left in sorted(folder.glob(f"{PREFIX}{identity}-*.part"), key=_size, reverse=True):
@@ -169,7 +159,7 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
 
 
 def left_of(folder: Path, identity: str) -> int:
-    """How much of it an earlier start has left."""
+    """Return how many bytes an earlier run has left."""
     return max(map(_size, folder.glob(f"{PREFIX}{identity}-*.part")), default=0)
 
 
@@ -193,9 +183,7 @@ def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None])
 
 
 def _is_placed(part: Path) -> bool:
-    """A kill came after the file got its name and before it lost this one: what would be written
-    here would be written there.
-    """
+    """Whether a killed run already linked this part to its final name."""
     try:
         return part.lstat().st_nlink > 1
     except OSError:

@@ -1,6 +1,4 @@
-"""Bytes from an address into a part: broken connections are gone on with, from where they broke;
-whole or an error comes out.
-"""
+"""Receive a URL into a part file: resume broken connections, check the first bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from stylus_ext.net import BadAnswer, Http, HttpRefusal, StreamResponse, Unreach
 from stylus_ext.net.waiting import pause
 
 ENOUGH = 16
-"""Bytes by which most of what is no such file shows."""
+"""Bytes needed to recognise a file that is not safetensors."""
 BAD_CONTENTS = frozenset(
     {"web_page", "not_a_file", "no_safetensors", "too_short", "damaged", "wrong_size"}
 )
@@ -27,9 +25,7 @@ _SHORTEST = _LENGTH + 2
 
 
 def check_beginning(beginning: bytes, what: str, whole_size: int | None) -> None:
-    """As soon as the first bytes are there, so that nobody waits for a gigabyte of something
-    else.
-    """
+    """Refuse anything but a safetensors file as soon as its first bytes are there."""
     if len(beginning) <= _LENGTH:
         return
     length = struct.unpack("<Q", beginning[:_LENGTH])[
@@ -74,14 +70,12 @@ def check_whole(path: Path, size: int, what: str) -> None:
 
 
 class Trickle(Unreachable):
-    """A connection that is alive and of no use: a byte now and then would keep it open for ever."""
+    """The connection is open but too slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """`slowest` is in bytes a second. A window of `window_s` begins at `since`, with `size` bytes
-    there.
-    """
+    """Detects a stall: fewer than `slowest` bytes a second during a window of `window_s`."""
 
     slowest: int
     window_s: float
@@ -89,7 +83,7 @@ class Pulse:
     size: int
 
     def after(self, size: int, now: float, what: str) -> Pulse:
-        """The next window, where this one is over and enough has come in it."""
+        """Return the current or the next window; raise if too little arrived."""
         if now - self.since < self.window_s:
             return self
         if size - self.size < self.slowest * (now - self.since):
@@ -108,9 +102,7 @@ ROUNDED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is fetched into a part: `size` and `sha256` as the source says, 0 and empty if it does
-    not; `room` hears how much there will be, and may refuse.
-    """
+    """A download request; `size` 0 and `sha256` empty mean unknown. `room` may refuse a size."""
 
     url: str
     what: str
@@ -122,10 +114,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """`tries` is how often in a row it may break without a byte more, `most` how often at all.
+    """Downloads with retries: `tries` in a row without progress, `most` in all.
 
-    What comes slower than `slowest` bytes a second for `window_s` is a break, too, and no more
-    counts as progress than silence does.
+    Slower than `slowest` bytes a second for `window_s` counts as a break without progress.
     """
 
     http: Http
@@ -137,7 +128,7 @@ class Receiver:
     window_s: float = 60.0
 
     def __call__(self, order: Order, part: PartFile) -> None:
-        """A signed address holds only for a while: each try asks anew for one."""
+        """Receive the whole file; each try requests a fresh signed address."""
         fruitless = 0
         for _ in range(self.most):
             before = part.size
@@ -168,9 +159,7 @@ class Receiver:
         )
 
     def _judged(self, refusal: HttpRefusal, order: Order, part: PartFile, fruitless: int) -> None:
-        """The source's own no is its; the storage's may be that an address no longer holds, or that
-        it has another file now.
-        """
+        """Raise a refusal of the source; a refusal of the storage may be an expired address."""
         if refusal.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
             part.clear()
         elif refusal.where.startswith(origin_of(order.url) + "/"):
@@ -228,7 +217,7 @@ class Receiver:
 
     @staticmethod
     def _is_whole(order: Order, part: PartFile) -> None:
-        """Without a stated length, a connection that ends looks like the end of the file."""
+        """Raise if bytes are missing: without a stated length the end looks the same."""
         total = part.state.total
         short = (
             part.size < total

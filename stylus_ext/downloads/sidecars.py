@@ -1,6 +1,4 @@
-"""What is written beside a fetched file, so that the host and other tools know it: a card and its
-offer go in. Nothing is overwritten.
-"""
+"""Sidecars and previews beside a downloaded file, in the host's format; never overwritten."""
 
 from __future__ import annotations
 
@@ -32,13 +30,13 @@ _VERSIONS = {
     "noobai": "SDXL",
     "flux1": "Flux",
 }
-"""What the hosts' editors call families; Forge knows Flux, too."""
+"""The families' names in the hosts' editors; only Forge knows Flux."""
 
 
 def write_sidecars(
     file: Path, card: AdapterCard, family: str, sha256: str, about: Mapping[str, object]
 ) -> None:
-    """`about` is what the source stated, kept as it is."""
+    """Write the host's metadata file and the source's own statement, `about`."""
     try:
         _fill(file.with_suffix(".json"), _said(card, family, sha256))
         if about:
@@ -53,9 +51,7 @@ def write_sidecars(
 
 
 def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
-    """Whether a sidecar that was left without its file is another file's: then the stem is no good
-    name for this one.
-    """
+    """Whether a leftover sidecar with this stem belongs to another file."""
     version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
         said = _read(file.with_suffix(suffix))
@@ -68,7 +64,7 @@ def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
 
 
 def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
-    """In the words of the host's own editor, then what other downloaders add."""
+    """Return the fields of the host's editor and those that other downloaders add."""
     said: dict[str, object] = {
         "description": card.text,
         "sd version": _VERSIONS.get(family, "Unknown"),
@@ -90,7 +86,7 @@ def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
 
 
 def _fill(path: Path, said: Mapping[str, object]) -> None:
-    """Only the keys that are not there; what cannot be read is somebody's and stays as it is."""
+    """Add the missing keys; leave a file that cannot be read as it is."""
     if not path.exists() and not path.is_symlink():
         _create(path, json.dumps(said, indent=4, ensure_ascii=False))
         return
@@ -103,7 +99,7 @@ def _fill(path: Path, said: Mapping[str, object]) -> None:
 
 
 def _create(path: Path, text: str) -> None:
-    """All of it, or nothing where something is already."""
+    """Write a new file in one step; do nothing if it exists."""
     part = path.with_name(f"{PREFIX}{secrets.token_hex(6)}.part")
     try:
         part.write_text(text, "utf-8", "replace")
@@ -129,14 +125,14 @@ def _read(path: Path) -> Mapping[str, object]:
 
 
 EDGE = 768
-"""As large as the host shows cards on any screen."""
+"""Pixels of the longer edge: as large as the host shows cards on any screen."""
 _SHOWN = ("png", "jpg", "jpeg", "webp", "gif")
 
 
 def write_preview(
     pictures: RemotePictures, url: str, file: Path, check: Callable[[], None]
 ) -> bool:
-    """Whether there is one now that was not there; a picture is no reason to fail."""
+    """Write a preview picture; return whether a new one was written."""
     if not url or any(
         file.with_suffix(f"{infix}.{kind}").exists()
         for infix in ("", ".preview")

@@ -1,3 +1,1 @@
-"""The private environment of the engine: built, switched, checked, removed. Standard library
-only.
-"""
+"""The engine's private environment: build, switch, check, remove. Standard library only."""

@@ -1,6 +1,4 @@
-"""Builds what an environment lacks, beside what is there, and switches to it; killed half-way, it
-starts over.
-"""
+"""Build the missing parts of an environment beside the old one, then switch to it."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ _LEFTOVERS = ("new-", "old-", "tmp")
 
 
 def remove_leftovers(home: Home) -> None:
-    """What a killed build began; the caller holds the build's lock, so nobody is at it."""
+    """Delete what a killed build left; the caller holds the build lock."""
     for path in home.folder.iterdir():
         if path.name.startswith(_LEFTOVERS) and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -49,9 +47,7 @@ def remove_leftovers(home: Home) -> None:
 
 
 def remove_replaced(environment: Environment) -> list[Path]:
-    """Folders that this environment replaces, except those that a process holds; returns what
-    went.
-    """
+    """Delete folders that this environment replaces and no process uses; return them."""
     folder = environment.home.folder
     manifests = {path.parent.name: _read(path) for path in folder.glob(f"*/{MANIFEST}")}
     wanted = set(environment.keep) | _of_other_pythons(environment, manifests)
@@ -73,9 +69,7 @@ def remove_replaced(environment: Environment) -> list[Path]:
 def _of_other_pythons(
     environment: Environment, manifests: Mapping[str, Mapping[str, object]]
 ) -> set[str]:
-    """A WebUI's Python and the user's own may share this folder: what is made from the same lists
-    stays.
-    """
+    """Folders that another Python built from the same locks; they stay."""
     others = {
         name: said for name, said in manifests.items() if said.get("python") != python_version()
     }
@@ -102,7 +96,7 @@ _SPARE = 1.15
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What a build can be told; the tests bring a folder of wheels, and a disk without space."""
+    """Options of a build; tests pass a folder of wheels or a full disk."""
 
     show: Callable[[BuildProgress], None] = lambda _: None
     on_wait: Callable[[Holder | None], None] | None = None
@@ -113,7 +107,7 @@ class BuildOptions:
 
 
 def build(environment: Environment, options: BuildOptions) -> None:
-    """Makes the environment ready; raises with one sentence, which the progress file keeps."""
+    """Build the environment; an error is raised and kept in the progress file."""
     home = environment.home
     try:
         home.folder.mkdir(parents=True, exist_ok=True)
@@ -140,9 +134,7 @@ def build(environment: Environment, options: BuildOptions) -> None:
 
 
 def _leave_word(home: Home, sentence: str) -> None:
-    """For those who ask later; on a full disk even this may fail, and the sentence is raised all
-    the same.
-    """
+    """Keep the error for later readers; on a full disk this may fail too."""
     with contextlib.suppress(OSError):
         write_progress(home.progress, BuildProgress("stopped", error=sentence, finished=True))
 
@@ -180,7 +172,7 @@ def _check_space(
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What a part is filled with."""
+    """What is needed to fill a part."""
 
     pip: Pip
     meter: Meter

@@ -1,4 +1,4 @@
-"""What `python install.py ...` understands: words go in, an exit code comes out."""
+"""The commands of `python install.py`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ from stylus_ext.environment.run_in_env import PATH_VARIABLE
 
 
 def run(words: list[str]) -> int:
-    """`remove [--data-dir DIR]`; whoever asks for help, or for what there is not, has nothing
-    removed.
-    """
+    """Run `remove [--data-dir DIR]`; help and unknown words remove nothing."""
     parser = argparse.ArgumentParser(
         prog="python install.py remove",
         allow_abbrev=False,
@@ -77,7 +75,7 @@ def run(words: list[str]) -> int:
 
 
 def remove_home(home: Home) -> None:
-    """Deletes everything of `.engine`; refuses while a process works with it."""
+    """Delete the contents of `.engine`; refuse while a process uses it."""
     with hold(home.folder, BUILD_LOCK, "removing the environment"):
         busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
         if busy:
@@ -131,7 +129,7 @@ _MOST_WORKERS = 4
 
 
 def help_text() -> str:
-    """The list of commands."""
+    """Return the list of commands."""
     lines = ["python install.py COMMAND ...   (python install.py COMMAND --help says more)", ""]
     lines += [f"  {name:<9} {text}" for name, text in (ENGINE_COMMANDS | OWN_COMMANDS).items()]
     lines += [
@@ -145,7 +143,7 @@ def help_text() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command; every problem with the environment is one sentence on standard error."""
+    """Run one command; an environment problem is one line on standard error."""
     words = list(arguments)
     if not words:
         return hook.run()
@@ -160,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def plan(tests: bool = False) -> Environment:
-    """The environment of this copy of the extension for this interpreter."""
+    """Return the environment of this extension for this interpreter."""
     return plan_environment(default_home(), default_locks(), tests)
 
 
@@ -186,9 +184,7 @@ def _dispatch(word: str, rest: list[str]) -> int:
 
 
 def run_tests(words: list[str]) -> int:
-    """pytest in the test environment, over a data folder of its own and without the network's model
-    hub.
-    """
+    """Run pytest in the test environment, with an own data folder and no model downloads."""
     environment = plan(tests=True)
     launch.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
@@ -204,9 +200,7 @@ def run_tests(words: list[str]) -> int:
 
 
 def _side_by_side() -> list[str]:
-    """Half of the suite's time is waiting for processes and sockets; files stay whole, since their
-    tests share what is dear to make.
-    """
+    """Return the options for parallel tests; the tests of a file share fixtures."""
     return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
 
 
@@ -215,7 +209,7 @@ def _is_path(word: str) -> bool:
 
 
 def run_lint(words: list[str]) -> int:
-    """ruff and mypy over the whole repository, then the page's scripts; all of them every time."""
+    """Run ruff, mypy and the JavaScript linters over the whole repository."""
     environment = plan(tests=True)
     launch.ensure(environment, sys.stderr)
     os.chdir(ROOT)
@@ -229,7 +223,7 @@ def run_lint(words: list[str]) -> int:
 
 
 def _lint_page() -> int:
-    """prettier, eslint and tsc over javascript/, where Node's packages are installed."""
+    """Run prettier, eslint and tsc over javascript/, if Node's packages are installed."""
     npm = shutil.which("npm")
     if npm is None or not Path(ROOT, "node_modules").is_dir():
         sys.stderr.write(

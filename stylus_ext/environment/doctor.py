@@ -1,4 +1,4 @@
-"""What can be said about the environment, also when it is missing or broken."""
+"""`doctor`: report the state of the environment, even if it is missing or broken."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ Says what is installed, what leaves the machine, and what is wrong.
 
 
 def run(words: list[str]) -> int:
-    """Prints the environment's section; when it is usable, the engine's own doctor says the
-    rest.
-    """
+    """Print the environment's state, then run the engine's doctor if it is usable."""
     try:
         environment: Environment | None = plan_environment(default_home(), default_locks())
     except SetupProblem:
@@ -54,7 +52,7 @@ def run(words: list[str]) -> int:
 
 
 def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[str, Any]:
-    """The environment's state, ready for JSON."""
+    """Return the environment's state, ready for JSON."""
     home = default_home() if home_folder is None else type(default_home())(home_folder)
     said: dict[str, Any] = {
         "python": platform.python_version(),
@@ -102,7 +100,7 @@ def _part(manifest: Path) -> dict[str, Any]:
 
 
 def text(said: dict[str, Any]) -> str:
-    """The same for people."""
+    """Format the facts for people."""
     lines = [
         "Environment",
         f"  Python        {said['python']} ({said['executable']}), {said['system']}",

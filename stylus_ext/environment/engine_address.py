@@ -1,4 +1,4 @@
-"""Where a running engine can be reached: a file in the data folder that only its user can read."""
+"""The address file of a running engine, in the data folder, readable by its user only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _STILL_ACTIVE, _ACCESS_DENIED = 259, 5  # Windows
 
 @dataclass(frozen=True, slots=True)
 class Rendezvous:
-    """What a caller needs in order to talk to the engine of a data folder."""
+    """Address, token and process of an engine."""
 
     url: str
     token: str
@@ -49,9 +49,7 @@ class Rendezvous:
 
 
 def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
-    """Says where this process's engine is: written beside, then put in place, 0600 from its first
-    byte.
-    """
+    """Write the address of this process's engine in one step, with mode 0600."""
     said = Rendezvous(url, token, os.getpid(), version, time.time())
     temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,7 +64,7 @@ def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
 
 
 def read(data_dir: Path) -> Rendezvous | None:
-    """The engine that can be reached now; None when there is no file, or nobody behind it."""
+    """Return the running engine; None if no file exists or nothing answers."""
     said = _stated(data_dir)
     if said is None or not process_lives(said.pid) or not _listens(said.url):
         return None
@@ -74,7 +72,7 @@ def read(data_dir: Path) -> Rendezvous | None:
 
 
 def remove(data_dir: Path) -> bool:
-    """Takes the file away if this process wrote it."""
+    """Delete the file if this process wrote it."""
     said = _stated(data_dir)
     if said is None or said.pid != os.getpid():
         return False
@@ -84,7 +82,7 @@ def remove(data_dir: Path) -> bool:
 
 
 def engine_holder(data_dir: Path) -> Holder | None:
-    """Who holds the data folder now."""
+    """Return the process that holds the data folder's engine lock."""
     path = data_dir / f"{ENGINE_LOCK}.lock"
     try:
         return holder_of(path) if is_locked(path) else None
@@ -111,7 +109,7 @@ def _stated(data_dir: Path) -> Rendezvous | None:
 
 
 def process_lives(pid: int) -> bool:
-    """Whether a process of this number exists; one of another user counts."""
+    """Whether a process with this id exists, for any user."""
     if pid <= 0:
         return False
     if sys.platform == "win32":

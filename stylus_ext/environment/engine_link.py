@@ -1,4 +1,4 @@
-"""Talks JSON to a running engine: a method and a path go in, the answer or a sentence comes out."""
+"""A JSON client for a running engine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ _LARGEST_ANSWER = 64 * 1024 * 1024
 
 
 class EngineLink:
-    """One engine's address and token; the token goes to that origin only, and past every proxy and
-    redirect.
-    """
+    """An engine's address and token; the token is sent to that origin only, without a proxy."""
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
@@ -39,9 +37,7 @@ class EngineLink:
     def call(
         self, method: str, path: str, payload: object | None = None, timeout_s: float = 30.0
     ) -> dict[str, Any]:
-        """One request; EngineGone when nobody answers, EngineRefusal when the answer is an
-        error.
-        """
+        """Make one request; raise EngineGone without an answer, EngineRefusal for an error."""
         body = None if payload is None else json.dumps(payload).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
@@ -92,15 +88,13 @@ class EngineLink:
 
 
 def attach(data_dir: Path) -> EngineLink | None:
-    """A link to the engine that runs on this data folder, if one does."""
+    """Return a link to the engine that runs on this data folder, if any."""
     said = engine_address.read(data_dir)
     return None if said is None else EngineLink(said.url, said.token)
 
 
 def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
-    """Asks the engine of this data folder to end, and ends it if it does not; False when none was
-    running.
-    """
+    """Shut the engine of this data folder down, by force if needed; False if none runs."""
     said = engine_address.read(data_dir)
     if said is None:
         return False
@@ -134,7 +128,7 @@ def _ended(pid: int, wait_s: float) -> bool:
 
 
 def _reap(pid: int) -> None:
-    """An engine that this process started itself stays listed until it is waited for."""
+    """Collect an engine that this process started, which otherwise stays a zombie."""
     if hasattr(os, "waitpid") and hasattr(os, "WNOHANG"):
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)

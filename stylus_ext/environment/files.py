@@ -1,4 +1,4 @@
-"""A lock on a file that the operating system releases when its process ends, however it ends."""
+"""File locks that end with their process, locks of environments in use, atomic replacement."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _FAR = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: process, what it does, and since when (seconds since 1970)."""
+    """The holder of a lock: process, purpose, and time since 1970 in seconds."""
 
     pid: int
     what: str
     since: float
 
     def sentence(self) -> str:
-        """For messages: names the holder."""
+        """Describe the holder for messages."""
         minutes = max(0, int((time.time() - self.since) / 60))
         return f"{self.what} (process {self.pid}, for {minutes} min)"
 
 
 class FileLock:
-    """An exclusive lock; `fileno` may be handed on, and closing it lets go."""
+    """An exclusive lock on a file, which also names its holder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._handle: int | None = None
 
     def acquire(self, what: str) -> bool:
-        """Tries once, and writes into the file who holds it."""
+        """Try once; on success write the holder into the file."""
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         if not _lock(handle):
             os.close(handle)
@@ -58,9 +58,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Lets go; the file stays, since removing it would let two processes lock two different
-        files.
-        """
+        """Release; the file stays, since deleting it could split the lock in two."""
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, 0)
@@ -69,7 +67,7 @@ class FileLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock now."""
+        """Whether this object holds the lock."""
         return self._handle is not None
 
 
@@ -90,7 +88,7 @@ def _lock(handle: int) -> bool:
 
 
 def _unlock_and_close(handle: int) -> None:
-    """Windows takes its time over a lock that merely went with its file."""
+    """Unlock explicitly: Windows is slow to release the lock of a closed file."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -101,7 +99,7 @@ def _unlock_and_close(handle: int) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on this file."""
+    """Whether a process holds the lock on this file."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -114,7 +112,7 @@ def is_locked(path: Path) -> bool:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """Who wrote that it holds the lock; None when the file says nothing."""
+    """Return the holder written in the file; None if there is none."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return Holder(int(said["pid"]), str(said["what"]), float(said["since"]))
@@ -130,9 +128,7 @@ def hold(
     wait_s: float = 0.0,
     on_wait: Callable[[Holder | None], None] | None = None,
 ) -> Iterator[FileLock]:
-    """Holds `<folder>/<name>.lock`, waiting up to `wait_s`; `on_wait` hears once who is waited
-    for.
-    """
+    """Hold `<folder>/<name>.lock`, waiting up to `wait_s`; `on_wait` is called once."""
     path = folder / f"{name}.lock"
     lock = FileLock(path)
     until, told = time.monotonic() + wait_s, False
@@ -154,7 +150,7 @@ def hold(
 
 
 def acquire_or_explain(lock: FileLock, what: str) -> bool:
-    """As `acquire`, with the operating system's refusal to open the file as a sentence."""
+    """Try to acquire; raise SetupProblem if the file cannot be opened."""
     try:
         return lock.acquire(what)
     except OSError as error:
@@ -167,9 +163,7 @@ _SETTLED_S = 2.0
 
 
 def hold_folder(folder: Path, what: str) -> FileLock:
-    """Marks one environment folder as in use until this process ends; refuses one that is no
-    more.
-    """
+    """Mark an environment folder as used until this process ends."""
     home = Home(folder.parent)
     home.holds.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.holds / f"{folder.name}.{os.getpid()}.{secrets.token_hex(3)}")
@@ -190,9 +184,7 @@ def hold_folder(folder: Path, what: str) -> FileLock:
 
 
 def _release_hold(lock: FileLock, owner: int) -> None:
-    """An orderly end leaves no file; after kill -9 the next look sweeps it. A forked copy is not
-    the owner.
-    """
+    """Delete the usage lock at exit, but not in a forked copy."""
     if os.getpid() == owner:
         lock.release()
         with contextlib.suppress(OSError):
@@ -200,7 +192,7 @@ def _release_hold(lock: FileLock, owner: int) -> None:
 
 
 def users(folder: Path) -> list[str]:
-    """Who uses this folder, as sentences' parts; holds of the dead are swept on the way."""
+    """Return the processes that use this folder; delete usage locks of dead ones."""
     holds = Home(folder.parent).holds
     found: list[str] = []
     if not holds.is_dir():
@@ -218,9 +210,7 @@ def users(folder: Path) -> list[str]:
 
 
 def _settled(path: Path) -> bool:
-    """False for a file that was made a moment ago: its owner may be between making and locking
-    it.
-    """
+    """Whether the file is old enough for its owner to have locked it."""
     try:
         return time.time() - path.stat().st_mtime > _SETTLED_S
     except OSError:
@@ -229,21 +219,21 @@ def _settled(path: Path) -> bool:
 
 FILE_S = 3.0
 FOLDER_S = 30.0
-"""A virus scanner looks into every file of what was unpacked a moment ago."""
+"""How long to retry on Windows, where virus scanners keep fresh files open."""
 _AGAIN_S = 0.02
 
 
 def put_in_place(
     made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform
 ) -> None:
-    """Over the file that was there."""
+    """Replace a file in one step."""
     _patiently(lambda: made.replace(place), wait_s, system)
 
 
 def give_name(
     folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
 ) -> None:
-    """A name that nothing has."""
+    """Rename a folder to a free name."""
     _patiently(lambda: folder.rename(name), wait_s, system)
 
 

@@ -1,7 +1,6 @@
-"""The WebUI's install hook: looks, starts a build beside the WebUI when something is missing, and
-returns at once.
+"""The WebUI's install hook: start a build beside the WebUI if needed, and return at once.
 
-It runs at every start of the WebUI, which waits for it: what it does not need is not imported.
+It delays every start of the WebUI, so it imports little.
 """
 
 from __future__ import annotations
@@ -37,9 +36,7 @@ _IMPORTED = {
 
 
 def compile_extension(root: Path) -> bool:
-    """False where nothing may be written: then all works as well, and the first import is
-    slower.
-    """
+    """Compile the modules that the WebUI imports; False if that is not possible."""
     if sys.dont_write_bytecode:
         return False
     import compileall
@@ -55,7 +52,7 @@ BUILD_WORD = "--build-environment"
 
 
 def run() -> int:
-    """Always 0: the WebUI takes every other exit code for a broken extension."""
+    """Run the hook; the exit code is always 0, others make the WebUI report a broken extension."""
     compile_extension(ROOT)
     try:
         environment = plan_environment(default_home(), default_locks())
@@ -70,9 +67,7 @@ def run() -> int:
 
 
 def start_detached(environment: Environment) -> subprocess.Popen[bytes] | None:
-    """Starts the build in a process that outlives this one, and holds none of its pipes; None where
-    one builds already.
-    """
+    """Start the build in a process that outlives this one; None if one runs already."""
     import subprocess
 
     home = environment.home

@@ -1,4 +1,4 @@
-"""Makes sure that an environment is there, in front of somebody who waits for it in a terminal."""
+"""Run commands in the environment, building it first with progress in the terminal."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ _EVERY_S = 10.0
 
 
 class Bar:
-    """Shows progress on standard error: one line rewritten in a terminal, a line per step
-    elsewhere.
-    """
+    """Progress on standard error: one line in a terminal, else one line per step."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._live, self._step, self._width = stream, stream.isatty(), "", 0
         self._last = 0.0
 
     def show(self, progress: BuildProgress) -> None:
-        """Shows one state."""
+        """Show one state."""
         line = progress.line()
         if self._live:
             self._stream.write("\r" + line.ljust(self._width))
@@ -42,16 +40,14 @@ class Bar:
         self._stream.flush()
 
     def close(self) -> None:
-        """Leaves the terminal on a new line."""
+        """End the line in a terminal."""
         if self._live and self._width:
             self._stream.write("\n")
             self._stream.flush()
 
 
 def ensure(environment: Environment, stream: TextIO, options: BuildOptions | None = None) -> None:
-    """Builds in the foreground what is missing; a build that runs already is shown and waited
-    for.
-    """
+    """Build what is missing in the foreground, or follow a build that runs already."""
     if environment.ready:
         return
     stream.write(
@@ -67,7 +63,7 @@ def ensure(environment: Environment, stream: TextIO, options: BuildOptions | Non
 
 
 class Teller:
-    """Says who is waited for."""
+    """Reports the process that is waited for."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -78,7 +74,7 @@ class Teller:
 
 
 def _follow(home: Home, bar: Bar) -> None:
-    """Shows the build of another process until it ends, however it ends."""
+    """Show another process's build until it ends."""
     lock = home.folder / f"{BUILD_LOCK}.lock"
     while is_locked(lock):
         progress = read_progress(home.progress)
@@ -91,30 +87,30 @@ CLI = "stylus_ext.cli.main"
 
 
 def gpu_wanted() -> bool:
-    """Off unless the user told another device."""
+    """Whether the user chose a GPU for the encoder."""
     return os.environ.get("STYLUS_DEVICE", "cpu").lower() not in ("", "cpu")
 
 
 def environment_variables(environment: Environment) -> dict[str, str]:
-    """What a child of this environment starts with; the host starts its engine with the same."""
+    """Return the variables for a child process in this environment."""
     alone = {ALONE_VARIABLE: "0" if environment.torch.reused else "1"}
     return variables(environment.path, os.environ, gpu=gpu_wanted()) | alone
 
 
 def run_cli(environment: Environment, arguments: list[str]) -> int:
-    """The product's own commands."""
+    """Run a command of the product."""
     return run(main_command(CLI, *arguments), environment_variables(environment))
 
 
 def run_module(
     environment: Environment, module: str, arguments: list[str], extra: dict[str, str]
 ) -> int:
-    """Any module of the environment, for example the test tools."""
+    """Run a module of the environment, for example a test tool."""
     return run(command(module, *arguments), environment_variables(environment) | extra)
 
 
 def run(words: list[str], variables_: dict[str, str], cwd: str | None = None) -> int:
-    """Waits for a child in our terminal; Ctrl+C reaches it directly, and we wait for its end."""
+    """Run a child in this terminal and wait for it; Ctrl+C reaches it directly."""
     sys.stdout.flush()
     sys.stderr.flush()
     with subprocess.Popen(words, env=variables_, cwd=cwd) as child:
@@ -130,8 +126,6 @@ def run(words: list[str], variables_: dict[str, str], cwd: str | None = None) ->
 
 
 def speak_with_what_there_is() -> None:
-    """From now on a letter that the output's encoding lacks becomes a question mark, and stops
-    nobody.
-    """
+    """Replace characters that the output's encoding lacks, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -1,6 +1,4 @@
-"""Where everything of the private environment lies: from a root, a lock and an interpreter to
-folders and names.
-"""
+"""Paths, keys and parts of the private environment."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ BUILD_LOCK = "build"
 
 @dataclass(frozen=True, slots=True)
 class LockFile:
-    """One lock file as read: its text, the Pythons it is for, and what it announces."""
+    """A lock file: its text, supported Pythons and announced sizes."""
 
     path: Path
     text: str
@@ -31,7 +29,7 @@ class LockFile:
 
     @property
     def packages(self) -> dict[str, str]:
-        """Every pinned line's name and version; with several versions, the last."""
+        """The pinned versions by name; of several versions, the last."""
         lines = [
             line.split(" ")[0].split("==")
             for line in self.text.splitlines()
@@ -41,7 +39,7 @@ class LockFile:
 
 
 def read_lock(path: Path) -> LockFile:
-    """Reads a lock and the two comments that speak to the builder."""
+    """Read a lock file and its header."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -65,43 +63,41 @@ class Home:
 
     @property
     def current(self) -> Path:
-        """Names the environment in use."""
+        """The file that names the environment in use."""
         return self.folder / "current"
 
     @property
     def log(self) -> Path:
-        """What pip said, of the last build."""
+        """The pip log of the last build."""
         return self.folder / "build.log"
 
     @property
     def progress(self) -> Path:
-        """Where the running build is."""
+        """The progress file of the running build."""
         return self.folder / "progress.json"
 
     @property
     def holds(self) -> Path:
-        """One locked file for each process that uses an environment."""
+        """The folder of usage locks, one for each process."""
         return self.folder / "hold"
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPart:
-    """One folder to be filled by pip: from a lock, or (without one) with torch."""
+    """A folder that pip fills from a lock or, without one, with torch."""
 
     folder: Path
     lock: LockFile | None
 
     @property
     def ready(self) -> bool:
-        """A manifest is written last: what has one is whole."""
+        """Whether it is complete: the manifest is written last."""
         return (self.folder / MANIFEST).is_file()
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a command needs, in the order of `sys.path`; `keep` and `lock_keys` say what a sweep
-    must spare.
-    """
+    """The parts in the order of `sys.path`; `keep` and `lock_keys` protect from cleanup."""
 
     home: Home
     key: str
@@ -112,7 +108,7 @@ class Environment:
 
     @property
     def ready(self) -> bool:
-        """Whether all is in place and switched to."""
+        """Whether all parts are complete and this environment is the current one."""
         switched = current_keys(self.home).get(machine.python_version()) == self.key
         return switched and all(part.ready for part in self.parts)
 
@@ -123,7 +119,7 @@ class Environment:
 
 
 def current_keys(home: Home) -> dict[str, str]:
-    """The environment last switched to, for each Python that shares this folder."""
+    """Return the current environment of each Python that shares this folder."""
     try:
         said = json.loads(home.current.read_text(encoding="utf-8"))
         return {str(python): str(key) for python, key in said.items()}
@@ -138,7 +134,7 @@ def plan_environment(
     torch: Torch | None = None,
     platform: str | None = None,
 ) -> Environment:
-    """What this interpreter needs here; refuses an unsupported Python or platform."""
+    """Return the environment for this interpreter; refuse an unsupported one."""
     machine.check_python()
     name = platform or machine.platform_name()
     lock = read_lock(locks / "engine.txt")
@@ -166,17 +162,17 @@ def plan_environment(
 
 
 def short_key(*words: str) -> str:
-    """Eight characters: Windows counts a path's length, and the folder is deep already."""
+    """Return an eight-character hash, short because Windows limits path lengths."""
     return hashlib.sha256("\n".join((*words, sys.implementation.cache_tag)).encode()).hexdigest()[
         :8
     ]
 
 
 def default_home() -> Home:
-    """The home inside this copy of the extension."""
+    """Return the home of this copy of the extension."""
     return Home(ROOT / ".engine")
 
 
 def default_locks() -> Path:
-    """The folder of the locks that came with the extension."""
+    """Return the folder of the lock files."""
     return ROOT / "stylus_ext" / "environment" / "locks"

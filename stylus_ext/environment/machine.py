@@ -1,4 +1,4 @@
-"""Which torch the engine gets: one that the interpreter can import, else a CPU build of its own."""
+"""What this machine offers: Python, platform, torch, data folder, disk space."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 @dataclass(frozen=True, slots=True)
 class Torch:
-    """A version, and whether it is the interpreter's own (reused) or one to be put in."""
+    """A torch version; `reused` if the interpreter has it already."""
 
     version: str
     reused: bool
 
 
 def engine_search_path() -> list[str]:
-    """The part of `sys.path` that a child with `-s` and without PYTHONPATH has as well."""
+    """Return the part of `sys.path` that a child with `-s` also has."""
     added = {
         str(Path(one).absolute())
         for one in os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -54,7 +54,7 @@ def engine_search_path() -> list[str]:
 
 
 def importable(path: Sequence[str]) -> str | None:
-    """The version of the torch that this search path holds, read without importing it."""
+    """Return the version of the torch on this search path, without importing it."""
     spec = importlib.machinery.PathFinder.find_spec("torch", list(path))
     if spec is None or spec.origin is None:
         return None
@@ -69,7 +69,7 @@ def importable(path: Sequence[str]) -> str | None:
 
 
 def choose(platform: str, path: Sequence[str]) -> Torch:
-    """The interpreter's torch when it is new enough, else the CPU build for this platform."""
+    """Return the interpreter's torch if it is new enough, else a CPU build."""
     found = importable(path)
     if found is not None and _numbers(found) >= OLDEST_TORCH:
         return Torch(found, reused=True)
@@ -83,9 +83,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One way to ask pip for torch; `cpu_only` asks first what pip would take, and refuses a CUDA
-    build.
-    """
+    """One way to get torch from pip; `cpu_only` refuses a CUDA build before downloading."""
 
     arguments: tuple[str, ...]
     says: str
@@ -93,16 +91,12 @@ class Attempt:
 
 
 def needs_cuda(requirements: Sequence[str]) -> bool:
-    """Whether a torch with these dependencies is a CUDA build; a CPU build asks for none of
-    NVIDIA's packages.
-    """
+    """Whether these dependencies belong to a CUDA build."""
     return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
 
 
 def attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[Attempt]:
-    """From the nearest to the farthest: what lies here already, PyTorch's CPU index, the usual
-    index.
-    """
+    """Return the ways to get torch: local files, PyTorch's CPU index, the default index."""
     wanted = f"torch=={version}"
     near = Attempt((wanted, "--no-index"), "looking for torch on this machine")
     usual = Attempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
@@ -119,9 +113,7 @@ _NAME = "stylus-webui"
 
 
 def data_folder(argument: str | None = None) -> Path:
-    """--data-dir, else STYLUS_DATA_DIR, else the platform's folder for this user; nothing is
-    made.
-    """
+    """Return --data-dir, else STYLUS_DATA_DIR, else the user's folder; create nothing."""
     stated = argument or os.environ.get(VARIABLE)
     try:
         if stated:
@@ -135,15 +127,13 @@ def data_folder(argument: str | None = None) -> Path:
 
 
 def webui_folder(extension: Path) -> Path | None:
-    """Where a WebUI into whose `extensions` this was installed keeps its own; None where it is in
-    none.
-    """
+    """Return the data folder of the WebUI that this extension is installed in, if any."""
     folder = extension.parent
     return folder.parent / "stylus" if folder.name == "extensions" else None
 
 
 def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Path:
-    """Each system's own place for what a program keeps for one user."""
+    """Return the system's folder for a user's application data."""
     if system == "win32":
         return Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local") / _NAME
     if system == "darwin":
@@ -168,12 +158,12 @@ _NAMES = {
 
 
 def python_version() -> str:
-    """The running Python as the locks name it, for example 3.11."""
+    """Return the running Python as the locks name it, for example 3.11."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def platform_name(system: str = sys.platform, machine: str | None = None) -> str:
-    """The name of the platform; refuses an unsupported one."""
+    """Return the name of the platform; refuse an unsupported one."""
     spoken = machine if machine is not None else platform.machine()
     key = (_SYSTEMS.get(system, system), _ARCHITECTURES.get(spoken.lower(), spoken))
     if key not in _NAMES:
@@ -186,7 +176,7 @@ def platform_name(system: str = sys.platform, machine: str | None = None) -> str
 
 
 def check_python() -> None:
-    """Refuses an interpreter for which the wheels do not exist."""
+    """Refuse an interpreter without wheels."""
     here = f"This is {platform.python_implementation()} {platform.python_version()}"
     if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         raise SetupProblem(
@@ -218,7 +208,7 @@ MEGABYTE = 1_000_000
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes in all files below; what vanishes while we look counts nothing."""
+    """Return the bytes of all files below; ignore files that vanish meanwhile."""
     total, waiting = 0, [str(folder)]
     while waiting:
         try:
@@ -235,5 +225,5 @@ def folder_size(folder: Path) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """What the file system of this folder has left."""
+    """Return the free space of the folder's file system."""
     return shutil.disk_usage(folder).free

@@ -1,7 +1,6 @@
-"""Waits until standard input ends, by which a child learns that its starter has gone; what is
-written there is dropped.
+"""Wait for the end of standard input, by which a child learns that its parent has ended.
 
-Not through `sys.stdin`: a thread that waits in its buffer would stop the interpreter from ending.
+Reads the descriptor: a thread waiting in `sys.stdin` would keep the interpreter from ending.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _LOOK_S = 0.5
 
 
 def wait_for_its_end() -> None:
-    """Returns when nobody has the other end any more; raises OSError when it cannot be read."""
+    """Return when the other end is closed; raise OSError if it cannot be read."""
     if sys.platform == "win32":
         # A read that waits would stop everybody else who asks Windows about this pipe, such as
         # numpy's Fortran as it is loaded.
@@ -35,9 +34,7 @@ def wait_for_its_end() -> None:
 def looked_at_until_it_ended(
     look: Callable[[], int], take: Callable[[int], object], pause_s: float = _LOOK_S
 ) -> bool:
-    """`look` says how many bytes wait, without waiting for any; False when it cannot be looked at,
-    as a console cannot.
-    """
+    """Poll until the pipe ends; False if it cannot be polled, as a console."""
     looked = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Fills one folder with pip: a command goes in, a filled folder or one sentence comes out."""
+"""Fill a folder with pip, and explain its failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.machine import MEGABYTE, folder_size
 
 Tell = Callable[[str, int], None]
-"""Takes a step's name, and how many megabytes lie there by now."""
+"""Called with a step's name and the megabytes present."""
 
 # Looking at a folder's size may cost this share of the time, no more.
 _LOOK_SHARE = 10
@@ -25,7 +25,7 @@ _LOOK_SHARE = 10
 
 @dataclass(frozen=True, slots=True)
 class Pip:
-    """How pip is called: by which Python, with which extra arguments, and what is told about it."""
+    """Calls pip with extra arguments and a log, and reports progress."""
 
     log: TextIO
     scratch: Path
@@ -34,7 +34,7 @@ class Pip:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def install(self, into: Path, arguments: tuple[str, ...], step: str) -> None:
-        """Puts packages into a folder; raises with pip's reason as a sentence."""
+        """Install packages into a folder; raise SetupProblem with pip's reason."""
         output = self._run(
             [
                 "install",
@@ -53,7 +53,7 @@ class Pip:
             raise SetupProblem(reason(output, str(self.log.name)))
 
     def would_take(self, arguments: tuple[str, ...], step: str) -> list[str]:
-        """The dependencies of what pip would install, asked without fetching it."""
+        """Return the dependencies of what pip would install, without downloading it."""
         report = self.scratch / "report.json"
         words = [
             "install",
@@ -71,7 +71,7 @@ class Pip:
         return [need for one in chosen for need in one["metadata"].get("requires_dist", [])]
 
     def _run(self, words: list[str], step: str, into: Path) -> str | None:
-        """pip's last words when it failed, None when all went well."""
+        """Run pip; return its last output if it failed, else None."""
         script = Path(__file__).with_name("pip_watch.py")
         command = [sys.executable, "-s", "-B", str(script), *words, *self.extra]
         self.log.write(f"\n> pip {' '.join([*words, *self.extra])}\n")
@@ -101,7 +101,7 @@ class Pip:
 def watch(
     process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str, tell: Tell
 ) -> None:
-    """Until the process ends, tells how large the folders are."""
+    """Report the folders' size until the process ends."""
     pause = 0.3
     while True:
         try:
@@ -116,9 +116,7 @@ def watch(
 
 
 def pip_environment(scratch: Path) -> dict[str, str]:
-    """The user's own pip settings stay (index, proxy, certificate); what would lead packages
-    elsewhere goes.
-    """
+    """Keep the user's pip settings, except those that change where packages go."""
     names = (
         "PYTHONPATH",
         "PYTHONHOME",
@@ -206,7 +204,7 @@ _REASONS = (
 
 
 def reason(output: str, log: str) -> str:
-    """The sentence for what pip said."""
+    """Return the message for pip's output."""
     match = re.search(r"No matching distribution found for ([\w.\-]+==[^\s;()]+)", output)
     match = match or re.search(r"([\w.\-]+==[^\s;()]+) from .*\n\s*Expected sha256", output)
     name = f" ({match.group(1)})" if match else ""
@@ -226,7 +224,7 @@ _NOT_COMPILED = (
 
 
 def compile_folder(folder: Path, tell: Tell) -> None:
-    """Makes the byte code now, on all processors: the engine writes none later."""
+    """Compile the byte code now, since the engine writes none."""
     step = "compiling"
     tell(step, folder_size(folder) // MEGABYTE)
     command = [

@@ -1,6 +1,4 @@
-"""Runs pip with this file's arguments, and ends with its parent: standard input closes when the
-builder dies.
-"""
+"""Run pip with this script's arguments, and end when the parent closes standard input."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from pathlib import Path
 
 
 def _made_way() -> Callable[[], None]:
-    """What waits for the parent's end is found now: later nothing of ours stands on the path,
-    before everybody's or at all.
-    """
+    """Import the watcher, then remove this package from the path that pip will see."""
     here = Path(__file__).resolve()
     # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's
     # folder first.

@@ -1,4 +1,4 @@
-"""The progress file of a build: written by the one that builds, shown by everybody."""
+"""The progress file of a build."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylus_ext.environment.layout import EnvironmentPart
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Where a build is; `error` is the sentence it ended with, `finished` says that it ended."""
+    """The state of a build; `error` and `finished` describe its end."""
 
     step: str
     done_mb: int = 0
@@ -27,7 +27,7 @@ class BuildProgress:
     updated: float = 0.0
 
     def line(self) -> str:
-        """One line for a terminal."""
+        """Format it for a terminal."""
         if not self.total_mb:
             return self.step
         share = min(1.0, self.done_mb / self.total_mb)
@@ -37,7 +37,7 @@ class BuildProgress:
 
 
 def write_progress(path: Path, progress: BuildProgress) -> None:
-    """Puts the file in place in one step."""
+    """Write the file in one step."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     said = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
     temporary.write_text(json.dumps(said), encoding="utf-8")
@@ -45,7 +45,7 @@ def write_progress(path: Path, progress: BuildProgress) -> None:
 
 
 def read_progress(path: Path) -> BuildProgress | None:
-    """What the file says; None when there is none, or it is none of ours."""
+    """Read the file; None if it is missing or invalid."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return BuildProgress(**said)
@@ -59,7 +59,7 @@ _COMPILED = 1.18
 
 
 def megabytes(part: EnvironmentPart) -> tuple[int, int]:
-    """About how much a part needs: to download, and on disk with its byte code."""
+    """Estimate a part's size: the download, and on disk with byte code."""
     download, unpacked = (
         TORCH_MB if part.lock is None else (part.lock.download_mb, part.lock.disk_mb)
     )
@@ -67,8 +67,10 @@ def megabytes(part: EnvironmentPart) -> tuple[int, int]:
 
 
 class Meter:
-    """One for all parts of a build. What pip fetched lies beside what it unpacked until it is done
-    with it: then the folder shrinks, and what was fetched still counts.
+    """Estimates the progress of a build over all its parts.
+
+    pip keeps downloads beside the unpacked files until the end of a part; when they vanish,
+    they still count.
     """
 
     def __init__(
@@ -81,16 +83,16 @@ class Meter:
         self._upto = 0
 
     def begin(self, part: EnvironmentPart) -> None:
-        """Whatever comes now is of this part."""
+        """Begin a part."""
         self._before, self._fetched = self._upto, 0
         self._upto = self._before + sum(megabytes(part))
 
     def fetched(self, part: EnvironmentPart) -> None:
-        """What was downloaded has become the folder, and is gone from beside it."""
+        """Count the download of a part as done; its files are gone now."""
         self._fetched = megabytes(part)[0]
 
     def tell(self, step: str, done_mb: int) -> None:
-        """Writes and shows one state; a guess that was too small never says more than all."""
+        """Write and show one state, limited to the estimate of the part."""
         self._most = max(self._most, min(self._before + self._fetched + done_mb, self._upto))
         spent = time.monotonic() - self._began
         rate = self._most / spent if spent > 1 else 0.0

@@ -1,5 +1,4 @@
-"""Runs a module in the private environment: as a script it is the child's first file, as a module
-it names the command.
+"""Run a module in the private environment; as a script, this is the child's first file.
 
 The child's `sys.path`: the environment's folders, the extension, then the interpreter's own.
 """
@@ -17,23 +16,17 @@ ALONE_VARIABLE = "STYLUS_ENGINE_ALONE"
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs `python -m module arguments` in the same environment as this
-    process.
-    """
+    """Return the command for `python -m module arguments` in this environment."""
     return [sys.executable, "-s", str(Path(__file__).resolve()), "-m", module, *arguments]
 
 
 def main_command(module: str, *arguments: str) -> list[str]:
-    """The command that calls the module's `main(arguments)` in the same environment, and exits with
-    what it returns.
-    """
+    """Return the command that calls the module's `main(arguments)` in this environment."""
     return [sys.executable, "-s", str(Path(__file__).resolve()), "-c", module, *arguments]
 
 
 def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> dict[str, str]:
-    """The child's environment variables: nothing leads other packages in, nothing is written beside
-    the host's.
-    """
+    """Return the child's variables: no foreign packages, no byte code, no GPU by default."""
     kept = {name: value for name, value in base.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     added = {
         PATH_VARIABLE: os.pathsep.join(path),
@@ -48,7 +41,7 @@ def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> di
 
 
 def search_path(stated: str, present: list[str], root: str, alone: bool = False) -> list[str]:
-    """The stated folders first, then the extension's root, then the rest without doubles."""
+    """Return the stated folders, the extension's root and the rest, without doubles."""
     front = [one for one in stated.split(os.pathsep) if one]
     if root not in front:
         front.append(root)
@@ -57,7 +50,7 @@ def search_path(stated: str, present: list[str], root: str, alone: bool = False)
 
 
 def _enter() -> list[object]:
-    """Sets the path, and holds the environment's folders for this process's life."""
+    """Set the path, and lock the environment's folders for this process's life."""
     here = Path(__file__).resolve()
     root = str(here.parents[2])
     present = [one for one in sys.path if one and Path(one).resolve() != here.parent]
