@@ -194,11 +194,11 @@ class _DownloadTask:
                     raise
             logger.info("%s is fetched once more, from the beginning", self._card.key)
             part.clear(offer.sha256)
-        said = (
+        message = (
             f"{self._what} is not the file of which {self._of.source.name} states the SHA256;"
             " nothing was kept. Try again later."
         )
-        raise NotFetched("wrong_hash", said)
+        raise NotFetched("wrong_hash", message)
 
     def _verified(self, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
         """Check the part against the offer, else against a newer one; return the match."""

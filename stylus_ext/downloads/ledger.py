@@ -62,8 +62,8 @@ class Ledger:
                 found[name] = max(found.get(name, 0.0), float(line["at"]))
         return found
 
-    def _append(self, said: Mapping[str, object]) -> None:
-        line = json.dumps(said) + "\n"
+    def _append(self, fields: Mapping[str, object]) -> None:
+        line = json.dumps(fields) + "\n"
         file = self.folder / FILE
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,21 +97,21 @@ class Ledger:
             ) from error
         for line in filter(None, lines):
             try:
-                said = json.loads(line)
+                fields = json.loads(line)
             except ValueError:
-                said = None
-            if isinstance(said, dict):
-                yield said
+                fields = None
+            if isinstance(fields, dict):
+                yield fields
             else:
                 logger.warning("a line of %s cannot be read and is passed over", FILE)
 
 
-def _own(said: Mapping[str, Any]) -> LedgerFile | None:
+def _own(fields: Mapping[str, Any]) -> LedgerFile | None:
     """Parse a download line; None for any other line."""
     try:
-        key = str(AdapterKey.parse(str(said["key"])))
+        key = str(AdapterKey.parse(str(fields["key"])))
         return LedgerFile(
-            str(said["path"]), key, int(said["size"]), str(said["sha256"]), float(said["at"])
+            str(fields["path"]), key, int(fields["size"]), str(fields["sha256"]), float(fields["at"])
         )
     except (ValueError, KeyError, TypeError, InvalidInput):
         return None

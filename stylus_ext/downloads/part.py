@@ -198,11 +198,11 @@ def _forget(part: Path) -> None:
 
 def _left_state(part: Path) -> State | None:
     try:
-        said = json.loads(_state_of(part).read_text("utf-8"))
+        content = json.loads(_state_of(part).read_text("utf-8"))
         return State(
-            str(said["sha256"]),
-            str(said["etag"]),
-            None if said["total"] is None else int(said["total"]),
+            str(content["sha256"]),
+            str(content["etag"]),
+            None if content["total"] is None else int(content["total"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -54,8 +54,8 @@ def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
     """Whether a leftover sidecar with this stem belongs to another file."""
     version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
-        said = _read(file.with_suffix(suffix))
-        stated_id, stated_sum = identity(said.get(id_name)), digest(said.get("sha256"))
+        fields = _read(file.with_suffix(suffix))
+        stated_id, stated_sum = identity(fields.get(id_name)), digest(fields.get("sha256"))
         if (stated_id is not None and version is not None and stated_id != version) or (
             stated_sum and stated_sum != sha256
         ):
@@ -65,7 +65,7 @@ def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
 
 def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
     """Return the fields of the host's editor and those that other downloaders add."""
-    said: dict[str, object] = {
+    fields: dict[str, object] = {
         "description": card.text,
         "sd version": _VERSIONS.get(family, "Unknown"),
         "activation text": ",\n".join(group.rstrip(", ") for group in card.triggers),
@@ -76,22 +76,22 @@ def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
     }
     version = version_of(card)
     if version is not None:
-        said |= {"modelVersionId": version}
+        fields |= {"modelVersionId": version}
     if version is not None and card.model_id is not None:
-        said |= {
+        fields |= {
             "modelId": card.model_id,
             "modelPageURL": f"https://civitai.com/models/{card.model_id}?modelVersionId={version}",
         }
-    return said
+    return fields
 
 
-def _fill(path: Path, said: Mapping[str, object]) -> None:
+def _fill(path: Path, fields: Mapping[str, object]) -> None:
     """Add the missing keys; leave a file that cannot be read as it is."""
     if not path.exists() and not path.is_symlink():
-        _create(path, json.dumps(said, indent=4, ensure_ascii=False))
+        _create(path, json.dumps(fields, indent=4, ensure_ascii=False))
         return
     before = _read(path)
-    missing = {name: value for name, value in said.items() if name not in before}
+    missing = {name: value for name, value in fields.items() if name not in before}
     if before and missing:
         part = path.with_name(f"{PREFIX}{secrets.token_hex(6)}.json.part")
         _create(part, json.dumps({**before, **missing}, indent=4, ensure_ascii=False))

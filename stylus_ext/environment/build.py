@@ -71,23 +71,23 @@ def _of_other_pythons(
 ) -> set[str]:
     """Folders that another Python built from the same locks; they stay."""
     others = {
-        name: said for name, said in manifests.items() if said.get("python") != python_version()
+        name: manifest for name, manifest in manifests.items() if manifest.get("python") != python_version()
     }
-    listed = {name for name, said in others.items() if said.get("lock") in environment.lock_keys}
+    listed = {name for name, manifest in others.items() if manifest.get("lock") in environment.lock_keys}
     pythons = {others[name].get("python") for name in listed}
     return listed | {
         name
-        for name, said in others.items()
-        if said.get("lock") is None and said.get("python") in pythons
+        for name, manifest in others.items()
+        if manifest.get("lock") is None and manifest.get("python") in pythons
     }
 
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 # Something to breathe: what is guessed, and pip's own copies.
@@ -267,7 +267,7 @@ def _check_torch(environment: Environment) -> None:
 
 def _switch(environment: Environment) -> None:
     current = environment.home.current
-    said = current_keys(environment.home) | {machine.python_version(): environment.key}
+    keys = current_keys(environment.home) | {machine.python_version(): environment.key}
     temporary = current.with_name("current.new")
-    temporary.write_text(json.dumps(said), encoding="utf-8")
+    temporary.write_text(json.dumps(keys), encoding="utf-8")
     put_in_place(temporary, current)

@@ -39,22 +39,22 @@ def run(words: list[str]) -> int:
             return launch.run_cli(environment, ["doctor", *words])
         sys.stdout.write(_HELP)
         return 0
-    said = facts()
+    report = facts()
     if "--json" not in words:
-        sys.stdout.write(text(said))
+        sys.stdout.write(text(report))
     if environment is not None and usable:
         # With --json the engine's doctor puts these facts into its own answer, which is one
         # document.
         return launch.run_cli(environment, ["doctor", *words])
     if "--json" in words:
-        sys.stdout.write(json.dumps({"environment": said}, indent=1) + "\n")
-    return 1 if said["problem"] else 0
+        sys.stdout.write(json.dumps({"environment": report}, indent=1) + "\n")
+    return 1 if report["problem"] else 0
 
 
 def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[str, Any]:
     """Return the environment's state, ready for JSON."""
     home = default_home() if home_folder is None else type(default_home())(home_folder)
-    said: dict[str, Any] = {
+    report: dict[str, Any] = {
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": f"{platform.system()} {platform.machine()}",
@@ -66,9 +66,9 @@ def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[st
     try:
         environment = plan_environment(home, locks or default_locks())
     except SetupProblem as problem:
-        return said | {"problem": str(problem)}
+        return report | {"problem": str(problem)}
     progress = read_progress(home.progress)
-    said |= {
+    report |= {
         "key": environment.key,
         "built": environment.ready,
         "torch": {"version": environment.torch.version, "reused": environment.torch.reused},
@@ -76,12 +76,12 @@ def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[st
         "building": progress.line() if progress is not None and not progress.finished else None,
     }
     if not environment.ready and progress is not None and progress.error:
-        said["problem"] = progress.error
-    return said
+        report["problem"] = progress.error
+    return report
 
 
 def _part(manifest: Path) -> dict[str, Any]:
-    said = {
+    report = {
         "name": manifest.parent.name,
         "megabytes": 0,
         "seconds": 0,
@@ -91,42 +91,42 @@ def _part(manifest: Path) -> dict[str, Any]:
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return said
-    return said | {
+        return report
+    return report | {
         "megabytes": int(content.get("bytes", 0)) // MEGABYTE,
         "seconds": content.get("seconds", 0),
         "packages": content.get("packages", {}),
     }
 
 
-def text(said: dict[str, Any]) -> str:
+def text(report: dict[str, Any]) -> str:
     """Format the facts for people."""
     lines = [
         "Environment",
-        f"  Python        {said['python']} ({said['executable']}), {said['system']}",
+        f"  Python        {report['python']} ({report['executable']}), {report['system']}",
     ]
-    if "key" in said:
-        torch = said["torch"]
+    if "key" in report:
+        torch = report["torch"]
         whose = (
             "the interpreter's own, reused" if torch["reused"] else "a CPU build of Stylus's own"
         )
         state = (
             "in place"
-            if said["built"]
-            else said["building"] or "not built yet; any command builds it"
+            if report["built"]
+            else report["building"] or "not built yet; any command builds it"
         )
         lines += [
-            f"  private part  {said['folder']} ({said['key']}): {state}",
+            f"  private part  {report['folder']} ({report['key']}): {state}",
             f"  torch         {torch['version']}, {whose}",
         ]
         lines += [
             f"  folder        {part['name']}: {part['megabytes']} MB, {len(part['packages'])}"
             f" packages, built in {part['seconds']} s"
             + (f", in use by {', '.join(part['used_by'])}" if part["used_by"] else "")
-            for part in said["parts"]
+            for part in report["parts"]
         ]
-    if said["log"]:
-        lines.append(f"  log           {said['log']}")
-    if said["problem"]:
-        lines.append(f"  problem       {said['problem']}")
+    if report["log"]:
+        lines.append(f"  log           {report['log']}")
+    if report["problem"]:
+        lines.append(f"  problem       {report['problem']}")
     return "\n".join(lines) + "\n"

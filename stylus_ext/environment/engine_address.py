@@ -50,31 +50,31 @@ class Rendezvous:
 
 def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
     """Write the address of this process's engine in one step, with mode 0600."""
-    said = Rendezvous(url, token, os.getpid(), version, time.time())
+    address = Rendezvous(url, token, os.getpid(), version, time.time())
     temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(said), file)
+            json.dump(asdict(address), file)
         put_in_place(temporary, data_dir / FILE)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    return said
+    return address
 
 
 def read(data_dir: Path) -> Rendezvous | None:
     """Return the running engine; None if no file exists or nothing answers."""
-    said = _stated(data_dir)
-    if said is None or not process_lives(said.pid) or not _listens(said.url):
+    address = _stated(data_dir)
+    if address is None or not process_lives(address.pid) or not _listens(address.url):
         return None
-    return said
+    return address
 
 
 def remove(data_dir: Path) -> bool:
     """Delete the file if this process wrote it."""
-    said = _stated(data_dir)
-    if said is None or said.pid != os.getpid():
+    address = _stated(data_dir)
+    if address is None or address.pid != os.getpid():
         return False
     with contextlib.suppress(FileNotFoundError):
         (data_dir / FILE).unlink()
@@ -96,13 +96,13 @@ def engine_holder(data_dir: Path) -> Holder | None:
 
 def _stated(data_dir: Path) -> Rendezvous | None:
     try:
-        said = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
+        address = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
         return Rendezvous(
-            str(said["url"]),
-            str(said["token"]),
-            int(said["pid"]),
-            str(said["version"]),
-            float(said["started"]),
+            str(address["url"]),
+            str(address["token"]),
+            int(address["pid"]),
+            str(address["version"]),
+            float(address["started"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

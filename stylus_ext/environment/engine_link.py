@@ -68,52 +68,52 @@ class EngineLink:
                 "too_large", f"The engine at {self.url} sent more than Stylus reads.", status
             )
         try:
-            said = json.loads(text) if text else {}
+            content = json.loads(text) if text else {}
         except ValueError as error:
             raise EngineGone(
                 f"What answers at {self.url} is no engine of Stylus (status {status}, no JSON)."
             ) from error
-        if not isinstance(said, dict):
+        if not isinstance(content, dict):
             raise EngineGone(
                 f"What answers at {self.url} is no engine of Stylus (status {status})."
             )
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            stated = said.get("error")
+            stated = content.get("error")
             detail = stated if isinstance(stated, dict) else {}
             message = str(
                 detail.get("message") or f"The engine at {self.url} answered with status {status}."
             )
             raise EngineRefusal(str(detail.get("code") or "refused"), message, status)
-        return said
+        return content
 
 
 def attach(data_dir: Path) -> EngineLink | None:
     """Return a link to the engine that runs on this data folder, if any."""
-    said = engine_address.read(data_dir)
-    return None if said is None else EngineLink(said.url, said.token)
+    address = engine_address.read(data_dir)
+    return None if address is None else EngineLink(address.url, address.token)
 
 
 def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
     """Shut the engine of this data folder down, by force if needed; False if none runs."""
-    said = engine_address.read(data_dir)
-    if said is None:
+    address = engine_address.read(data_dir)
+    if address is None:
         return False
     with contextlib.suppress(StylusError):
-        EngineLink(said.url, said.token).call(
+        EngineLink(address.url, address.token).call(
             "POST", "/v1/shutdown", {}, timeout_s=min(5.0, wait_s)
         )
-    if _ended(said.pid, wait_s):
+    if _ended(address.pid, wait_s):
         return True
     # The number in the file may by now be somebody else's: only who still holds the folder is
     # ended.
     holder = engine_address.engine_holder(data_dir)
-    if holder is not None and holder.pid == said.pid:
+    if holder is not None and holder.pid == address.pid:
         with contextlib.suppress(OSError):  # it has just gone, or is another user's
-            os.kill(said.pid, signal.SIGTERM)
-        if _ended(said.pid, wait_s):
+            os.kill(address.pid, signal.SIGTERM)
+        if _ended(address.pid, wait_s):
             return True
     raise SetupProblem(
-        f"The engine (process {said.pid}) does not end. Please end that process and start again."
+        f"The engine (process {address.pid}) does not end. Please end that process and start again."
     )
 
 

@@ -114,8 +114,8 @@ def is_locked(path: Path) -> bool:
 def holder_of(path: Path) -> Holder | None:
     """Return the holder written in the file; None if there is none."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return Holder(int(said["pid"]), str(said["what"]), float(said["since"]))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Holder(int(content["pid"]), str(content["what"]), float(content["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -46,13 +46,13 @@ def read_lock(path: Path) -> LockFile:
         raise SetupProblem(
             f"The list of packages {path} cannot be read: {error}. Please fetch Stylus anew."
         ) from error
-    said = {}
+    header = {}
     for line in text.splitlines():
         if line.startswith("# ") and ": " in line:
             name, value = line[2:].split(": ", 1)
-            said[name] = value
-    numbers = [int(word) for word in said.get("megabytes", "").split() if word.isdigit()] or [0, 0]
-    return LockFile(path, text, tuple(said.get("pythons", "").split()), numbers[0], numbers[-1])
+            header[name] = value
+    numbers = [int(word) for word in header.get("megabytes", "").split() if word.isdigit()] or [0, 0]
+    return LockFile(path, text, tuple(header.get("pythons", "").split()), numbers[0], numbers[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Environment:
 def current_keys(home: Home) -> dict[str, str]:
     """Return the current environment of each Python that shares this folder."""
     try:
-        said = json.loads(home.current.read_text(encoding="utf-8"))
-        return {str(python): str(key) for python, key in said.items()}
+        content = json.loads(home.current.read_text(encoding="utf-8"))
+        return {str(python): str(key) for python, key in content.items()}
     except (OSError, ValueError, AttributeError):
         return {}
 

@@ -39,16 +39,16 @@ class BuildProgress:
 def write_progress(path: Path, progress: BuildProgress) -> None:
     """Write the file in one step."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    said = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
-    temporary.write_text(json.dumps(said), encoding="utf-8")
+    content = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
+    temporary.write_text(json.dumps(content), encoding="utf-8")
     put_in_place(temporary, path)  # who shows it may be reading it just now
 
 
 def read_progress(path: Path) -> BuildProgress | None:
     """Read the file; None if it is missing or invalid."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return BuildProgress(**said)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return BuildProgress(**content)
     except (OSError, ValueError, TypeError):
         return None
 
