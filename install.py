@@ -22,9 +22,9 @@ def main():  # type: () -> int
     from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from stylus_ext.environment.launch import speak_with_what_there_is
+    from stylus_ext.environment.launch import replace_unencodable
 
-    speak_with_what_there_is()
+    replace_unencodable()
     if len(sys.argv) == 1:
         from stylus_ext.environment import hook
 

@@ -22,7 +22,7 @@ from stylus_ext.cli.session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.environment import doctor, engine_address
-from stylus_ext.environment.launch import speak_with_what_there_is
+from stylus_ext.environment.launch import replace_unencodable
 from stylus_ext.environment.machine import data_folder
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 
 
 def main(words: Sequence[str]) -> int:
-    speak_with_what_there_is()
+    replace_unencodable()
     arguments = command_parser().parse_args(words)
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s"

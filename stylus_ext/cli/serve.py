@@ -19,7 +19,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_address import TOKEN_VARIABLE
 from stylus_ext.environment.machine import data_folder
-from stylus_ext.environment.parent_watch import wait_for_its_end
+from stylus_ext.environment.parent_watch import wait_for_parent_end
 
 if TYPE_CHECKING:
     from stylus_ext.engine.serve import Life
@@ -70,7 +70,7 @@ def add(
 def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
     from stylus_ext.engine.serve import Life, logged_to
 
-    life = Life(wait_for_its_end if arguments.bound else None, arguments.idle_minutes * 60)
+    life = Life(wait_for_parent_end if arguments.bound else None, arguments.idle_minutes * 60)
     _end_on_signals()
     life.begin()
     try:

@@ -14,11 +14,17 @@ from stylus_ext.core.family import family_of
 from stylus_ext.core.fetching import DownloadOffer, Fetched, NotFetched, called
 from stylus_ext.core.naming import stem_for
 from stylus_ext.core.ports import Progress
-from stylus_ext.downloads.folder import SUFFIX, LoraFolderWriter, held
+from stylus_ext.downloads.folder import SUFFIX, LoraFolderWriter, hold_file
 from stylus_ext.downloads.ledger import Budget, Ledger
-from stylus_ext.downloads.part import PartFile, left_of, part_for
-from stylus_ext.downloads.receive import BAD_CONTENTS, ROUNDED, Order, Receiver, check_whole
-from stylus_ext.downloads.sidecars import speaks_of_another, write_sidecars
+from stylus_ext.downloads.part import PartFile, open_part, resumable_bytes
+from stylus_ext.downloads.receive import (
+    BAD_CONTENTS,
+    ROUNDED,
+    DownloadRequest,
+    Receiver,
+    check_whole,
+)
+from stylus_ext.downloads.sidecars import belongs_to_another, write_sidecars
 from stylus_ext.net import HttpRefusal
 
 logger = logging.getLogger(__name__)
@@ -80,7 +86,7 @@ class _DownloadTask:
         here = self._here(offer)
         if here is not None:
             return here
-        with held(self._of.shelf.lock(self._identity(offer)), self._check, self._waits):
+        with hold_file(self._of.shelf.lock(self._identity(offer)), self._check, self._waits):
             here = self._here(offer)  # another WebUI may have fetched it while we waited
             return here or self._fetched(offer)
 
@@ -144,15 +150,17 @@ class _DownloadTask:
         family = family_of(self._card.base_model)
         folder = self._of.shelf.inside(family if self._of.by_family else "")
         with self._of.budget.room(
-            folder, offer.size, self._what, left_of(folder, self._identity(offer))
+            folder, offer.size, self._what, resumable_bytes(folder, self._identity(offer))
         ) as room:
-            part = part_for(folder, self._identity(offer), offer.sha256, self._check)
+            part = open_part(folder, self._identity(offer), offer.sha256, self._check)
             self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
 
             def follow(size: int) -> None:
                 self._of.budget.follow(room, folder, size, self._what)
 
-            order = Order(offer.url, self._what, offer.size, offer.sha256, follow, self._check)
+            order = DownloadRequest(
+                offer.url, self._what, offer.size, offer.sha256, follow, self._check
+            )
             try:
                 offer = self._received(order, part, offer)
                 part.sync()
@@ -175,7 +183,9 @@ class _DownloadTask:
             new=True,
         )
 
-    def _received(self, order: Order, part: PartFile, offer: DownloadOffer) -> DownloadOffer:
+    def _received(
+        self, order: DownloadRequest, part: PartFile, offer: DownloadOffer
+    ) -> DownloadOffer:
         """Download and verify; start over if the file was resumed or has changed."""
         for _ in range(_MOST):
             try:
@@ -225,7 +235,7 @@ class _DownloadTask:
             used = set(taken)
             while True:
                 stem = stem_for(remote.name if remote else "", self._card.name, used)
-                if not speaks_of_another(folder / f"{stem}{SUFFIX}", self._card, part.sha256):
+                if not belongs_to_another(folder / f"{stem}{SUFFIX}", self._card, part.sha256):
                     return stem
                 used.add(stem)
 

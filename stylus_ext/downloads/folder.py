@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.downloads.part import PREFIX
@@ -27,7 +29,7 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextlib.contextmanager
-def held(
+def hold_file(
     path: Path, check: Callable[[], None], waiting: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Hold a lock file, waiting for other threads and processes.
@@ -35,60 +37,47 @@ def held(
     Calls `waiting` once if it has to wait; `check` may end the wait. On a drive without locks
     it goes on without one: part files have unique names and are placed exclusively.
     """
-    told = False
-    while (handle := _taken(path)) is None:
-        if not told:
+    notified = False
+    while (handle := _try_lock(path)) is None:
+        if not notified:
             waiting()
-            told = True
+            notified = True
         pause(_AGAIN_S, check)
     try:
         yield
     finally:
-        with contextlib.suppress(
-            OSError
-        ):  # Windows does not delete what is open; the next holder finds it and goes on
+        # filelock's FileLock would leave its file in the user's LoRA folder. Windows refuses to
+        # delete an open file; the next holder deletes it.
+        with contextlib.suppress(OSError):
             path.unlink()
         os.close(handle)
 
 
-def _taken(path: Path) -> int | None:
+def _try_lock(path: Path) -> int | None:
     """Open and lock the file; None while it is locked elsewhere."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600)
     except PermissionError:
-        if sys.platform == "win32" and path.exists():  # it is just being deleted
+        if sys.platform == "win32" and path.exists():  # it is being deleted
             return None
-        raise _refused(path, "its folder cannot be written to") from None
+        raise _not_writable(path, "its folder cannot be written to") from None
     except OSError as error:
-        raise _refused(path, error.strerror or str(error)) from error
-    if _locked(handle) and _is_still(handle, path):
+        raise _not_writable(path, error.strerror or str(error)) from error
+    try:
+        locked = lock_descriptor(handle, blocking=False)
+    except OSError as error:
+        locked = error.errno in _NO_LOCKS
+    if locked and _is_current(handle, path):
         return handle
     os.close(handle)
     return None
 
 
-def _refused(path: Path, why: str) -> StoreProblem:
-    return StoreProblem(
-        f"Nothing can be fetched into {path.parent}: {why}. Check that folder and its rights."
-    )
+def _not_writable(path: Path, why: str) -> StoreProblem:
+    return StoreProblem(f"Cannot download into {path.parent}: {why}. Check the folder's rights.")
 
 
-def _locked(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in _NO_LOCKS
-    return True
-
-
-def _is_still(handle: int, path: Path) -> bool:
+def _is_current(handle: int, path: Path) -> bool:
     """Whether the locked file is still the one at this path: holders delete it at the end."""
     try:
         return os.path.samestat(os.fstat(handle), path.lstat())
@@ -176,14 +165,14 @@ class LoraFolderWriter:
 
         One at a time per folder, since two files with one stem hide each other.
         """
-        with held(self.lock("names"), check):
+        with hold_file(self.lock("names"), check):
             refused: set[str] = set()
             while True:
                 check()
                 target = folder / (wanted({*self._stems(), *self.names(), *refused}) + SUFFIX)
                 if target.resolve().parent != folder:
                     raise InvalidInput(f"{target.name} is no name for a file.")
-                if _exclusively(part, target):
+                if _place_exclusively(part, target):
                     return target
                 refused.add(target.name.removesuffix(SUFFIX))
 
@@ -235,7 +224,7 @@ def sha256_of(path: Path, check: Check) -> str:
     return digest.hexdigest()
 
 
-def _exclusively(part: Path, target: Path) -> bool:
+def _place_exclusively(part: Path, target: Path) -> bool:
     """Move the part to its name; False if the name is taken."""
     try:
         if sys.platform == "win32":
@@ -246,9 +235,9 @@ def _exclusively(part: Path, target: Path) -> bool:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            return _claimed(part, target)
+            return _place_without_links(part, target)
         part.unlink()
-        _written_down(target.parent)
+        _sync_folder(target.parent)
     except FileExistsError:
         return False
     except OSError as error:
@@ -258,7 +247,7 @@ def _exclusively(part: Path, target: Path) -> bool:
     return True
 
 
-def _claimed(part: Path, target: Path) -> bool:
+def _place_without_links(part: Path, target: Path) -> bool:
     """On drives without links: reserve the name with an empty file, then replace it."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     try:
@@ -270,7 +259,7 @@ def _claimed(part: Path, target: Path) -> bool:
     return True
 
 
-def _written_down(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

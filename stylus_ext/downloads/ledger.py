@@ -79,7 +79,7 @@ class Ledger:
 
     def own(self) -> list[LedgerFile]:
         """Return the downloaded files that are still in place and unchanged in size."""
-        found = {one.path: one for one in filter(None, map(_own, self._lines()))}
+        found = {one.path: one for one in filter(None, map(_parse_file, self._lines()))}
         return [one for one in found.values() if _size(one.path) == one.size]
 
     def total(self) -> int:
@@ -106,12 +106,16 @@ class Ledger:
                 logger.warning("a line of %s cannot be read and is passed over", FILE)
 
 
-def _own(fields: Mapping[str, Any]) -> LedgerFile | None:
+def _parse_file(fields: Mapping[str, Any]) -> LedgerFile | None:
     """Parse a download line; None for any other line."""
     try:
         key = str(AdapterKey.parse(str(fields["key"])))
         return LedgerFile(
-            str(fields["path"]), key, int(fields["size"]), str(fields["sha256"]), float(fields["at"])
+            str(fields["path"]),
+            key,
+            int(fields["size"]),
+            str(fields["sha256"]),
+            float(fields["at"]),
         )
     except (ValueError, KeyError, TypeError, InvalidInput):
         return None
@@ -128,7 +132,7 @@ _STEP = 64 * MB
 
 
 @dataclass(slots=True, eq=False)
-class SizeBudget:
+class Reservation:
     """The space reserved for one file; compared by identity."""
 
     size: int
@@ -144,7 +148,7 @@ class Budget:
     keep_free: int
     ledger: Ledger
     unhashed: bool = False
-    _rooms: list[SizeBudget] = field(default_factory=list)
+    _rooms: list[Reservation] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def caps(self) -> Caps:
@@ -155,9 +159,9 @@ class Budget:
         )
 
     @contextlib.contextmanager
-    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[SizeBudget]:
+    def room(self, folder: Path, size: int, what: str, there: int = 0) -> Iterator[Reservation]:
         """Reserve space for a file of which `there` bytes are on disk already."""
-        room = SizeBudget(0, there)
+        room = Reservation(0, there)
         try:
             with self._guard:
                 self._rooms.append(room)
@@ -167,7 +171,7 @@ class Budget:
             with self._guard:
                 self._rooms.remove(room)
 
-    def widen(self, room: SizeBudget, folder: Path, size: int, what: str) -> None:
+    def widen(self, room: Reservation, folder: Path, size: int, what: str) -> None:
         """Enlarge a reservation when more arrives than the source stated."""
         if size <= room.size:
             return
@@ -197,7 +201,7 @@ class Budget:
                 )
             room.size = size
 
-    def follow(self, room: SizeBudget, folder: Path, done: int, what: str) -> None:
+    def follow(self, room: Reservation, folder: Path, done: int, what: str) -> None:
         """Record the received bytes; widen in steps where the size is unknown."""
         room.done = done
         if done > room.size:

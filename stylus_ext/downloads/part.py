@@ -30,7 +30,7 @@ _FLUSHED = 32 * _PIECE
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PartState:
     """What identifies the file of a part, to check that an answer continues it. No URL is kept."""
 
     sha256: str = ""
@@ -44,7 +44,7 @@ class PartFile:
 
     path: Path
     handle: int
-    state: State
+    state: PartState
     size: int = 0
     joined: bool = False
     """Whether it consists of more than one answer."""
@@ -79,9 +79,9 @@ class PartFile:
         os.lseek(self.handle, 0, os.SEEK_SET)
         self._hash, self.size, self._flushed, self.joined = hashlib.sha256(), 0, 0, False
         self.cleared += 1
-        self._state(State(self.state.sha256 if sha256 is None else sha256))
+        self._state(PartState(self.state.sha256 if sha256 is None else sha256))
 
-    def continued_by(self, answer: StreamResponse) -> bool:
+    def continues_with(self, answer: StreamResponse) -> bool:
         """Whether the answer continues at the next byte of a file with this ETag or size."""
         found = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
         if answer.status != 206 or found is None or int(found[1]) != self.size:  # noqa: PLR2004
@@ -97,7 +97,9 @@ class PartFile:
 
     def learn(self, answer: StreamResponse) -> None:
         """Store ETag and length of the first answer."""
-        self._state(State(self.state.sha256, answer.headers.get("etag", "")[:200], answer.length))
+        self._state(
+            PartState(self.state.sha256, answer.headers.get("etag", "")[:200], answer.length)
+        )
 
     def sync(self) -> None:
         """Flush to disk, so that a power cut after placing leaves no empty file."""
@@ -113,9 +115,9 @@ class PartFile:
 
     def drop(self) -> None:
         """Delete the part and its state."""
-        _forget(self.path)
+        _delete(self.path)
 
-    def _state(self, state: State) -> None:
+    def _state(self, state: PartState) -> None:
         self.state = state
         try:
             _state_of(self.path).write_text(json.dumps(asdict(state)), "utf-8")
@@ -131,13 +133,13 @@ class PartFile:
         self._flushed = self.size
 
 
-def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> PartFile:
+def open_part(folder: Path, identity: str, sha256: str, check: Callable[[], None]) -> PartFile:
     """Resume an earlier part of the same file under a new name, else create an empty one."""
-    _sweep(folder)
+    _delete_old(folder)
     path = folder / f"{PREFIX}{identity}-{secrets.token_hex(6)}.part"
     for left in sorted(folder.glob(f"{PREFIX}{identity}-*.part"), key=_size, reverse=True):
         if _is_placed(left):
-            _forget(left)
+            _delete(left)
             continue
         state = _left_state(left)
         if (
@@ -146,11 +148,11 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
             and _size(left) > 0
             and not left.is_symlink()
         ):
-            found = _taken_over(left, path, state, check)
+            found = _resume(left, path, state, check)
             if found is not None:
                 return found
     try:
-        return PartFile(path, os.open(path, _EXCLUSIVE, 0o644), State(sha256))
+        return PartFile(path, os.open(path, _EXCLUSIVE, 0o644), PartState(sha256))
     except OSError as error:
         raise StoreProblem(
             f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder"
@@ -158,12 +160,12 @@ def part_for(folder: Path, identity: str, sha256: str, check: Callable[[], None]
         ) from error
 
 
-def left_of(folder: Path, identity: str) -> int:
+def resumable_bytes(folder: Path, identity: str) -> int:
     """Return how many bytes an earlier run has left."""
     return max(map(_size, folder.glob(f"{PREFIX}{identity}-*.part")), default=0)
 
 
-def _taken_over(left: Path, path: Path, state: State, check: Callable[[], None]) -> PartFile | None:
+def _resume(left: Path, path: Path, state: PartState, check: Callable[[], None]) -> PartFile | None:
     try:
         left.rename(path)  # of two that want it, one gets it
         _state_of(left).rename(_state_of(path))
@@ -190,16 +192,16 @@ def _is_placed(part: Path) -> bool:
         return False
 
 
-def _forget(part: Path) -> None:
+def _delete(part: Path) -> None:
     for path in (part, _state_of(part)):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def _left_state(part: Path) -> State | None:
+def _left_state(part: Path) -> PartState | None:
     try:
         content = json.loads(_state_of(part).read_text("utf-8"))
-        return State(
+        return PartState(
             str(content["sha256"]),
             str(content["etag"]),
             None if content["total"] is None else int(content["total"]),
@@ -208,7 +210,7 @@ def _left_state(part: Path) -> State | None:
         return None
 
 
-def _sweep(folder: Path) -> None:
+def _delete_old(folder: Path) -> None:
     oldest = time.time() - _OLD_S
     for path in (
         *folder.glob(f"{PREFIX}*.part*"),

@@ -69,12 +69,12 @@ def check_whole(path: Path, size: int, what: str) -> None:
         ) from error
 
 
-class Trickle(Unreachable):
+class TooSlow(Unreachable):
     """The connection is open but too slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class StallDetector:
     """Detects a stall: fewer than `slowest` bytes a second during a window of `window_s`."""
 
     slowest: int
@@ -82,12 +82,12 @@ class Pulse:
     since: float
     size: int
 
-    def after(self, size: int, now: float, what: str) -> Pulse:
+    def after(self, size: int, now: float, what: str) -> StallDetector:
         """Return the current or the next window; raise if too little arrived."""
         if now - self.since < self.window_s:
             return self
         if size - self.size < self.slowest * (now - self.since):
-            raise Trickle(
+            raise TooSlow(
                 f"{what} came slower than {in_mb(self.slowest)} a second for {now - self.since:.0f}"
                 " s. Try again later; what has come is kept."
             )
@@ -101,7 +101,7 @@ ROUNDED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DownloadRequest:
     """A download request; `size` 0 and `sha256` empty mean unknown. `room` may refuse a size."""
 
     url: str
@@ -127,7 +127,7 @@ class Receiver:
     slowest: int = 4096
     window_s: float = 60.0
 
-    def __call__(self, order: Order, part: PartFile) -> None:
+    def __call__(self, order: DownloadRequest, part: PartFile) -> None:
         """Receive the whole file; each try requests a fresh signed address."""
         fruitless = 0
         for _ in range(self.most):
@@ -139,7 +139,7 @@ class Receiver:
                 if order.sha256 and part.sha256 == order.sha256:
                     return  # whatever length was stated
                 fruitless = (
-                    0 if part.size > before and not isinstance(broken, Trickle) else fruitless + 1
+                    0 if part.size > before and not isinstance(broken, TooSlow) else fruitless + 1
                 )
                 if fruitless >= self.tries:
                     raise
@@ -158,7 +158,9 @@ class Receiver:
             " come is kept to go on with."
         )
 
-    def _judged(self, refusal: HttpRefusal, order: Order, part: PartFile, fruitless: int) -> None:
+    def _judged(
+        self, refusal: HttpRefusal, order: DownloadRequest, part: PartFile, fruitless: int
+    ) -> None:
         """Raise a refusal of the source; a refusal of the storage may be an expired address."""
         if refusal.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
             part.clear()
@@ -171,7 +173,7 @@ class Receiver:
                 f" {refusal.status}. Try again later.",
             ) from refusal
 
-    def _once(self, order: Order, part: PartFile) -> None:
+    def _once(self, order: DownloadRequest, part: PartFile) -> None:
         asked = {"Range": f"bytes={part.size}-"} if part.size else {}
         with self.http.stream(order.url, asked, check=order.check) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
@@ -179,7 +181,7 @@ class Receiver:
                     f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again"
                     " later."
                 )
-            if part.size and not part.continued_by(answer):
+            if part.size and not part.continues_with(answer):
                 part.clear()
                 if answer.status == HTTPStatus.PARTIAL_CONTENT:
                     raise Unreachable(
@@ -191,7 +193,7 @@ class Receiver:
         self._is_whole(order, part)
 
     @staticmethod
-    def _begun(order: Order, part: PartFile, answer: StreamResponse) -> None:
+    def _begun(order: DownloadRequest, part: PartFile, answer: StreamResponse) -> None:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
             raise BadAnswer(
                 f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
@@ -201,9 +203,9 @@ class Receiver:
         if answer.length is not None:
             order.room(answer.length)
 
-    def _read(self, order: Order, part: PartFile, answer: StreamResponse) -> None:
+    def _read(self, order: DownloadRequest, part: PartFile, answer: StreamResponse) -> None:
         beginning = b"" if part.size < ENOUGH else None
-        pulse = Pulse(self.slowest, self.window_s, time.monotonic(), part.size)
+        pulse = StallDetector(self.slowest, self.window_s, time.monotonic(), part.size)
         for piece in answer.pieces():
             if beginning is not None:
                 beginning += piece[:ENOUGH]
@@ -216,7 +218,7 @@ class Receiver:
             pulse = pulse.after(part.size, time.monotonic(), order.what)
 
     @staticmethod
-    def _is_whole(order: Order, part: PartFile) -> None:
+    def _is_whole(order: DownloadRequest, part: PartFile) -> None:
         """Raise if bytes are missing: without a stated length the end looks the same."""
         total = part.state.total
         short = (

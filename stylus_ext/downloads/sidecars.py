@@ -38,7 +38,7 @@ def write_sidecars(
 ) -> None:
     """Write the host's metadata file and the source's own statement, `about`."""
     try:
-        _fill(file.with_suffix(".json"), _said(card, family, sha256))
+        _add_missing(file.with_suffix(".json"), _host_fields(card, family, sha256))
         if about:
             _create(
                 file.with_suffix(".civitai.info"), json.dumps(about, indent=4, ensure_ascii=False)
@@ -50,7 +50,7 @@ def write_sidecars(
         ) from error
 
 
-def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
+def belongs_to_another(file: Path, card: AdapterCard, sha256: str) -> bool:
     """Whether a leftover sidecar with this stem belongs to another file."""
     version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
@@ -63,7 +63,7 @@ def speaks_of_another(file: Path, card: AdapterCard, sha256: str) -> bool:
     return False
 
 
-def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
+def _host_fields(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
     """Return the fields of the host's editor and those that other downloaders add."""
     fields: dict[str, object] = {
         "description": card.text,
@@ -85,7 +85,7 @@ def _said(card: AdapterCard, family: str, sha256: str) -> dict[str, object]:
     return fields
 
 
-def _fill(path: Path, fields: Mapping[str, object]) -> None:
+def _add_missing(path: Path, fields: Mapping[str, object]) -> None:
     """Add the missing keys; leave a file that cannot be read as it is."""
     if not path.exists() and not path.is_symlink():
         _create(path, json.dumps(fields, indent=4, ensure_ascii=False))

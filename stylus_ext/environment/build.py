@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import machine
-from stylus_ext.environment.files import Holder, give_name, hold, put_in_place, users
+from stylus_ext.environment.files import Holder, folder_users, hold, rename_folder, replace_file
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
@@ -27,7 +27,7 @@ from stylus_ext.environment.layout import (
 )
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.pip import Pip, compile_folder
-from stylus_ext.environment.progress import BuildProgress, Meter, megabytes, write_progress
+from stylus_ext.environment.progress import BuildProgress, ProgressMeter, megabytes, write_progress
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def remove_leftovers(home: Home) -> None:
     scratch = home.folder / "tmp"
     if scratch.exists():
         # Its pip is on its way out, or a virus scanner looks: aside with it.
-        give_name(scratch, home.folder / f"old-tmp-{scratch.stat().st_mtime_ns}")
+        rename_folder(scratch, home.folder / f"old-tmp-{scratch.stat().st_mtime_ns}")
 
 
 def remove_replaced(environment: Environment) -> list[Path]:
@@ -54,7 +54,7 @@ def remove_replaced(environment: Environment) -> list[Path]:
     removed = []
     for name in sorted(manifests):
         path = folder / name
-        if name in wanted or users(path):
+        if name in wanted or folder_users(path):
             continue
         aside = path.with_name(f"old-{name}")
         try:
@@ -71,9 +71,13 @@ def _of_other_pythons(
 ) -> set[str]:
     """Folders that another Python built from the same locks; they stay."""
     others = {
-        name: manifest for name, manifest in manifests.items() if manifest.get("python") != python_version()
+        name: manifest
+        for name, manifest in manifests.items()
+        if manifest.get("python") != python_version()
     }
-    listed = {name for name, manifest in others.items() if manifest.get("lock") in environment.lock_keys}
+    listed = {
+        name for name, manifest in others.items() if manifest.get("lock") in environment.lock_keys
+    }
     pythons = {others[name].get("python") for name in listed}
     return listed | {
         name
@@ -121,19 +125,19 @@ def build(environment: Environment, options: BuildOptions) -> None:
         try:
             _build(environment, options)
         except SetupProblem as problem:
-            _leave_word(home, str(problem))
+            _keep_error(home, str(problem))
             raise
         except OSError as error:
             told = (
                 f"The environment could not be built in {home.folder}: {error}. Please check the"
                 " disk and its rights."
             )
-            _leave_word(home, told)
+            _keep_error(home, told)
             raise SetupProblem(f"{told} Details: {home.log}") from error
         write_progress(home.progress, BuildProgress("ready", finished=True))
 
 
-def _leave_word(home: Home, sentence: str) -> None:
+def _keep_error(home: Home, sentence: str) -> None:
     """Keep the error for later readers; on a full disk this may fail too."""
     with contextlib.suppress(OSError):
         write_progress(home.progress, BuildProgress("stopped", error=sentence, finished=True))
@@ -147,10 +151,10 @@ def _build(environment: Environment, options: BuildOptions) -> None:
     scratch = home.folder / "tmp"
     scratch.mkdir()
     with home.log.open("w", encoding="utf-8", errors="replace") as log:
-        meter = Meter(home.progress, missing, options.show)
+        meter = ProgressMeter(home.progress, missing, options.show)
         pip = Pip(log, scratch, meter.tell, options.pip_extra)
         for part in missing:
-            _fill(environment, part, Workplace(pip, meter, options))
+            _fill(environment, part, BuildContext(pip, meter, options))
     _check_torch(environment)
     _switch(environment)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -171,15 +175,15 @@ def _check_space(
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class BuildContext:
     """What is needed to fill a part."""
 
     pip: Pip
-    meter: Meter
+    meter: ProgressMeter
     options: BuildOptions
 
 
-def _fill(environment: Environment, part: EnvironmentPart, at: Workplace) -> None:
+def _fill(environment: Environment, part: EnvironmentPart, at: BuildContext) -> None:
     new = part.folder.with_name(f"new-{part.folder.name}")
     began = time.monotonic()
     at.meter.begin(part)
@@ -193,13 +197,13 @@ def _fill(environment: Environment, part: EnvironmentPart, at: Workplace) -> Non
     compile_folder(new, at.meter.tell)
     _write_manifest(environment, part, new, time.monotonic() - began)
     if part.folder.exists():
-        give_name(part.folder, part.folder.with_name(f"old-{part.folder.name}"))
-    give_name(new, part.folder)
+        rename_folder(part.folder, part.folder.with_name(f"old-{part.folder.name}"))
+    rename_folder(new, part.folder)
 
 
 def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> None:
     problem: SetupProblem | None = None
-    for attempt in machine.attempts(version, sys.platform, options.torch_index):
+    for attempt in machine.torch_attempts(version, sys.platform, options.torch_index):
         try:
             if attempt.cpu_only:
                 _refuse_cuda(pip, attempt, options.torch_index)
@@ -214,8 +218,8 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
         raise problem
 
 
-def _refuse_cuda(pip: Pip, attempt: machine.Attempt, cpu_index: str) -> None:
-    if machine.needs_cuda(pip.would_take(attempt.arguments, attempt.says)):
+def _refuse_cuda(pip: Pip, attempt: machine.TorchAttempt, cpu_index: str) -> None:
+    if machine.needs_cuda(pip.dependencies_of(attempt.arguments, attempt.says)):
         raise SetupProblem(
             f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only"
             " the CUDA build of gigabytes. Please check the network, or install any torch from 2.1"
@@ -270,4 +274,4 @@ def _switch(environment: Environment) -> None:
     keys = current_keys(environment.home) | {machine.python_version(): environment.key}
     temporary = current.with_name("current.new")
     temporary.write_text(json.dumps(keys), encoding="utf-8")
-    put_in_place(temporary, current)
+    replace_file(temporary, current)

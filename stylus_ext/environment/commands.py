@@ -15,7 +15,7 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import doctor, hook, launch
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.engine_link import stop
-from stylus_ext.environment.files import hold, users
+from stylus_ext.environment.files import folder_users, hold
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
@@ -30,7 +30,7 @@ from stylus_ext.environment.machine import MEGABYTE, data_folder, folder_size, w
 from stylus_ext.environment.run_in_env import PATH_VARIABLE
 
 
-def run(words: list[str]) -> int:
+def run_remove(words: list[str]) -> int:
     """Run `remove [--data-dir DIR]`; help and unknown words remove nothing."""
     parser = argparse.ArgumentParser(
         prog="python install.py remove",
@@ -77,7 +77,9 @@ def run(words: list[str]) -> int:
 def remove_home(home: Home) -> None:
     """Delete the contents of `.engine`; refuse while a process uses it."""
     with hold(home.folder, BUILD_LOCK, "removing the environment"):
-        busy = [who for path in home.folder.glob(f"*/{MANIFEST}") for who in users(path.parent)]
+        busy = [
+            who for path in home.folder.glob(f"*/{MANIFEST}") for who in folder_users(path.parent)
+        ]
         if busy:
             raise SetupProblem(
                 f"The environment is in use by {busy[0]}. Please end that first, then remove again."
@@ -157,7 +159,7 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def plan(tests: bool = False) -> Environment:
+def current_environment(tests: bool = False) -> Environment:
     """Return the environment of this extension for this interpreter."""
     return plan_environment(default_home(), default_locks(), tests)
 
@@ -169,13 +171,13 @@ def _dispatch(word: str, rest: list[str]) -> int:
     if word == hook.BUILD_WORD:
         if hasattr(os, "nice"):
             os.nice(10)  # the WebUI is starting beside us
-        build(plan(), BuildOptions())
+        build(current_environment(), BuildOptions())
         return 0
     if word in ENGINE_COMMANDS:
-        environment = plan()
+        environment = current_environment()
         launch.ensure(environment, sys.stderr)
         return launch.run_cli(environment, [word, *rest])
-    own = {"doctor": doctor.run, "remove": run, "test": run_tests, "lint": run_lint}
+    own = {"doctor": doctor.run, "remove": run_remove, "test": run_tests, "lint": run_lint}
     if word in own:
         return own[word](rest)
     known = ", ".join(ENGINE_COMMANDS | OWN_COMMANDS)
@@ -185,7 +187,7 @@ def _dispatch(word: str, rest: list[str]) -> int:
 
 def run_tests(words: list[str]) -> int:
     """Run pytest in the test environment, with an own data folder and no model downloads."""
-    environment = plan(tests=True)
+    environment = current_environment(tests=True)
     launch.ensure(environment, sys.stderr)
     chosen = [word for word in words if word != "--all"]
     marks = [] if "--all" in words else ["-m", "not long"]
@@ -194,12 +196,12 @@ def run_tests(words: list[str]) -> int:
         # Tests start bare interpreters of their own; those find the same packages by PYTHONPATH.
         path = os.pathsep.join(environment.path)
         extra = {"HF_HUB_OFFLINE": "1", "STYLUS_DATA_DIR": data, "PYTHONPATH": path}
-        where = [*_side_by_side(), *chosen, "tests"] if whole else chosen
+        where = [*_parallel_options(), *chosen, "tests"] if whole else chosen
         os.chdir(ROOT)
         return launch.run_module(environment, "pytest", [*marks, *where], extra)
 
 
-def _side_by_side() -> list[str]:
+def _parallel_options() -> list[str]:
     """Return the options for parallel tests; the tests of a file share fixtures."""
     return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
 
@@ -210,7 +212,7 @@ def _is_path(word: str) -> bool:
 
 def run_lint(words: list[str]) -> int:
     """Run ruff, mypy and the JavaScript linters over the whole repository."""
-    environment = plan(tests=True)
+    environment = current_environment(tests=True)
     launch.ensure(environment, sys.stderr)
     os.chdir(ROOT)
     ruff = launch.run_module(environment, "ruff", ["check", *(words or ["."])], {})

@@ -10,7 +10,7 @@ from typing import Any
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import launch
-from stylus_ext.environment.files import users
+from stylus_ext.environment.files import folder_users
 from stylus_ext.environment.layout import (
     MANIFEST,
     Environment,
@@ -86,7 +86,7 @@ def _part(manifest: Path) -> dict[str, Any]:
         "megabytes": 0,
         "seconds": 0,
         "packages": {},
-        "used_by": users(manifest.parent),
+        "used_by": folder_users(manifest.parent),
     }
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))

@@ -14,14 +14,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stylus_ext.core.errors import SetupProblem
-from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, put_in_place
+from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, replace_file
 
 __all__ = [
     "ENGINE_LOCK",
     "FILE",
     "TOKEN_VARIABLE",
     "Holder",
-    "Rendezvous",
+    "EngineRecord",
     "engine_holder",
     "hold",
     "process_lives",
@@ -38,7 +38,7 @@ _STILL_ACTIVE, _ACCESS_DENIED = 259, 5  # Windows
 
 
 @dataclass(frozen=True, slots=True)
-class Rendezvous:
+class EngineRecord:
     """Address, token and process of an engine."""
 
     url: str
@@ -48,22 +48,22 @@ class Rendezvous:
     started: float
 
 
-def write(data_dir: Path, url: str, token: str, version: str) -> Rendezvous:
+def write(data_dir: Path, url: str, token: str, version: str) -> EngineRecord:
     """Write the address of this process's engine in one step, with mode 0600."""
-    address = Rendezvous(url, token, os.getpid(), version, time.time())
+    address = EngineRecord(url, token, os.getpid(), version, time.time())
     temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(address), file)
-        put_in_place(temporary, data_dir / FILE)
+        replace_file(temporary, data_dir / FILE)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     return address
 
 
-def read(data_dir: Path) -> Rendezvous | None:
+def read(data_dir: Path) -> EngineRecord | None:
     """Return the running engine; None if no file exists or nothing answers."""
     address = _stated(data_dir)
     if address is None or not process_lives(address.pid) or not _listens(address.url):
@@ -94,10 +94,10 @@ def engine_holder(data_dir: Path) -> Holder | None:
         ) from error
 
 
-def _stated(data_dir: Path) -> Rendezvous | None:
+def _stated(data_dir: Path) -> EngineRecord | None:
     try:
         address = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
-        return Rendezvous(
+        return EngineRecord(
             str(address["url"]),
             str(address["token"]),
             int(address["pid"]),

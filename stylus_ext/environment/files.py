@@ -191,7 +191,7 @@ def _release_hold(lock: FileLock, owner: int) -> None:
             lock.path.unlink()
 
 
-def users(folder: Path) -> list[str]:
+def folder_users(folder: Path) -> list[str]:
     """Return the processes that use this folder; delete usage locks of dead ones."""
     holds = Home(folder.parent).holds
     found: list[str] = []
@@ -203,13 +203,13 @@ def users(folder: Path) -> list[str]:
         if is_locked(path):
             holder = holder_of(path)
             found.append(holder.sentence() if holder else path.name)
-        elif _settled(path):
+        elif _is_old_enough(path):
             with contextlib.suppress(OSError):
                 path.unlink()
     return found
 
 
-def _settled(path: Path) -> bool:
+def _is_old_enough(path: Path) -> bool:
     """Whether the file is old enough for its owner to have locked it."""
     try:
         return time.time() - path.stat().st_mtime > _SETTLED_S
@@ -223,21 +223,21 @@ FOLDER_S = 30.0
 _AGAIN_S = 0.02
 
 
-def put_in_place(
+def replace_file(
     made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform
 ) -> None:
     """Replace a file in one step."""
-    _patiently(lambda: made.replace(place), wait_s, system)
+    _retry_on_windows(lambda: made.replace(place), wait_s, system)
 
 
-def give_name(
+def rename_folder(
     folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
 ) -> None:
     """Rename a folder to a free name."""
-    _patiently(lambda: folder.rename(name), wait_s, system)
+    _retry_on_windows(lambda: folder.rename(name), wait_s, system)
 
 
-def _patiently(step: Callable[[], object], wait_s: float, system: str) -> None:
+def _retry_on_windows(step: Callable[[], object], wait_s: float, system: str) -> None:
     until = time.monotonic() + wait_s
     while True:
         try:

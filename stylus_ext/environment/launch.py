@@ -20,7 +20,7 @@ from stylus_ext.environment.run_in_env import ALONE_VARIABLE, command, main_comm
 _EVERY_S = 10.0
 
 
-class Bar:
+class ProgressBar:
     """Progress on standard error: one line in a terminal, else one line per step."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -54,15 +54,15 @@ def ensure(environment: Environment, stream: TextIO, options: BuildOptions | Non
         f"Stylus prepares its environment in {environment.home.folder} (once; nothing else is"
         " changed).\n"
     )
-    bar = Bar(stream)
+    bar = ProgressBar(stream)
     try:
         _follow(environment.home, bar)
-        build(environment, options or BuildOptions(show=bar.show, on_wait=Teller(stream)))
+        build(environment, options or BuildOptions(show=bar.show, on_wait=WaitNotice(stream)))
     finally:
         bar.close()
 
 
-class Teller:
+class WaitNotice:
     """Reports the process that is waited for."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,7 +73,7 @@ class Teller:
         self._stream.write(f"Waiting for {who}.\n")
 
 
-def _follow(home: Home, bar: Bar) -> None:
+def _follow(home: Home, bar: ProgressBar) -> None:
     """Show another process's build until it ends."""
     lock = home.folder / f"{BUILD_LOCK}.lock"
     while is_locked(lock):
@@ -125,7 +125,7 @@ def run(words: list[str], variables_: dict[str, str], cwd: str | None = None) ->
     return 128 - code if code < 0 else code
 
 
-def speak_with_what_there_is() -> None:
+def replace_unencodable() -> None:
     """Replace characters that the output's encoding lacks, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

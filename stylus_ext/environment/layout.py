@@ -51,7 +51,10 @@ def read_lock(path: Path) -> LockFile:
         if line.startswith("# ") and ": " in line:
             name, value = line[2:].split(": ", 1)
             header[name] = value
-    numbers = [int(word) for word in header.get("megabytes", "").split() if word.isdigit()] or [0, 0]
+    numbers = [int(word) for word in header.get("megabytes", "").split() if word.isdigit()] or [
+        0,
+        0,
+    ]
     return LockFile(path, text, tuple(header.get("pythons", "").split()), numbers[0], numbers[-1])
 
 
@@ -145,7 +148,7 @@ def plan_environment(
             f"On {name} Stylus needs Python {', '.join(supported)}; this is {python}."
             " Start it with a supported one."
         )
-    chosen = torch or machine.choose(name, machine.engine_search_path())
+    chosen = torch or machine.choose_torch(name, machine.engine_search_path())
     extra = read_lock(locks / "test.txt")
     key = short_key(lock.text, python, name, f"{chosen.version} {chosen.reused}")
     parts = [EnvironmentPart(home.folder / key, lock)]

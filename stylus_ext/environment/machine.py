@@ -53,7 +53,7 @@ def engine_search_path() -> list[str]:
     ]
 
 
-def importable(path: Sequence[str]) -> str | None:
+def importable_torch(path: Sequence[str]) -> str | None:
     """Return the version of the torch on this search path, without importing it."""
     spec = importlib.machinery.PathFinder.find_spec("torch", list(path))
     if spec is None or spec.origin is None:
@@ -68,9 +68,9 @@ def importable(path: Sequence[str]) -> str | None:
     return match.group(1) if match else None
 
 
-def choose(platform: str, path: Sequence[str]) -> Torch:
+def choose_torch(platform: str, path: Sequence[str]) -> Torch:
     """Return the interpreter's torch if it is new enough, else a CPU build."""
-    found = importable(path)
+    found = importable_torch(path)
     if found is not None and _numbers(found) >= OLDEST_TORCH:
         return Torch(found, reused=True)
     return Torch(CPU_VERSIONS.get(platform, CPU_VERSION), reused=False)
@@ -82,7 +82,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TorchAttempt:
     """One way to get torch from pip; `cpu_only` refuses a CUDA build before downloading."""
 
     arguments: tuple[str, ...]
@@ -95,14 +95,14 @@ def needs_cuda(requirements: Sequence[str]) -> bool:
     return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
 
 
-def attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[Attempt]:
+def torch_attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[TorchAttempt]:
     """Return the ways to get torch: local files, PyTorch's CPU index, the default index."""
     wanted = f"torch=={version}"
-    near = Attempt((wanted, "--no-index"), "looking for torch on this machine")
-    usual = Attempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
+    near = TorchAttempt((wanted, "--no-index"), "looking for torch on this machine")
+    usual = TorchAttempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
     if not system.startswith("linux"):
         return [near, usual]
-    cpu = Attempt(
+    cpu = TorchAttempt(
         (wanted, "--index-url", cpu_index, "--retries", "2"), "fetching torch's CPU build"
     )
     return [near, cpu, usual]

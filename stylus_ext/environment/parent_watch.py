@@ -14,7 +14,7 @@ _MOST = 4096
 _LOOK_S = 0.5
 
 
-def wait_for_its_end() -> None:
+def wait_for_parent_end() -> None:
     """Return when the other end is closed; raise OSError if it cannot be read."""
     if sys.platform == "win32":
         # A read that waits would stop everybody else who asks Windows about this pipe, such as
@@ -23,7 +23,7 @@ def wait_for_its_end() -> None:
         import msvcrt
 
         pipe = msvcrt.get_osfhandle(0)
-        if looked_at_until_it_ended(
+        if poll_until_end(
             lambda: _winapi.PeekNamedPipe(pipe, 0)[0], lambda waiting: os.read(0, waiting)
         ):
             return
@@ -31,7 +31,7 @@ def wait_for_its_end() -> None:
         pass
 
 
-def looked_at_until_it_ended(
+def poll_until_end(
     look: Callable[[], int], take: Callable[[int], object], pause_s: float = _LOOK_S
 ) -> bool:
     """Poll until the pipe ends; False if it cannot be polled, as a console."""

@@ -50,9 +50,9 @@ class Pip:
             into,
         )
         if output is not None:
-            raise SetupProblem(reason(output, str(self.log.name)))
+            raise SetupProblem(failure_message(output, str(self.log.name)))
 
-    def would_take(self, arguments: tuple[str, ...], step: str) -> list[str]:
+    def dependencies_of(self, arguments: tuple[str, ...], step: str) -> list[str]:
         """Return the dependencies of what pip would install, without downloading it."""
         report = self.scratch / "report.json"
         words = [
@@ -66,7 +66,7 @@ class Pip:
         ]
         output = self._run([*words, *arguments], step, self.scratch)
         if output is not None:
-            raise SetupProblem(reason(output, str(self.log.name)))
+            raise SetupProblem(failure_message(output, str(self.log.name)))
         chosen = json.loads(report.read_text(encoding="utf-8"))["install"]
         return [need for one in chosen for need in one["metadata"].get("requires_dist", [])]
 
@@ -86,7 +86,7 @@ class Pip:
             env=pip_environment(self.scratch) | dict(self.environment),
         ) as pip:
             try:
-                watch(pip, tuple({into, self.scratch}), step, self.tell)
+                report_size(pip, tuple({into, self.scratch}), step, self.tell)
             except BaseException:
                 pip.kill()
                 raise
@@ -98,7 +98,7 @@ class Pip:
             return text.read()[-20000:]
 
 
-def watch(
+def report_size(
     process: subprocess.Popen[bytes], folders: tuple[Path, ...], step: str, tell: Tell
 ) -> None:
     """Report the folders' size until the process ends."""
@@ -203,7 +203,7 @@ _REASONS = (
 )
 
 
-def reason(output: str, log: str) -> str:
+def failure_message(output: str, log: str) -> str:
     """Return the message for pip's output."""
     match = re.search(r"No matching distribution found for ([\w.\-]+==[^\s;()]+)", output)
     match = match or re.search(r"([\w.\-]+==[^\s;()]+) from .*\n\s*Expected sha256", output)
@@ -249,7 +249,7 @@ def compile_folder(folder: Path, tell: Tell) -> None:
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            watch(process, (folder,), step, tell)
+            report_size(process, (folder,), step, tell)
         except BaseException:
             process.kill()
             raise

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def _made_way() -> Callable[[], None]:
+def _import_watcher() -> Callable[[], None]:
     """Import the watcher, then remove this package from the path that pip will see."""
     here = Path(__file__).resolve()
     # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's
     # folder first.
     others = [one for one in sys.path if Path(one).resolve() != here.parent]
     sys.path[:] = [str(here.parents[2]), *others]
-    from stylus_ext.environment.parent_watch import wait_for_its_end
+    from stylus_ext.environment.parent_watch import wait_for_parent_end
 
     sys.path[:] = others
-    return wait_for_its_end
+    return wait_for_parent_end
 
 
 def _end_with_parent(wait: Callable[[], None]) -> None:
@@ -29,6 +29,6 @@ def _end_with_parent(wait: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, args=(_made_way(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(_import_watcher(),), daemon=True).start()
     sys.argv[0] = "pip"
     runpy.run_module("pip", run_name="__main__", alter_sys=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stylus_ext.environment.files import put_in_place
+from stylus_ext.environment.files import replace_file
 from stylus_ext.environment.layout import EnvironmentPart
 
 
@@ -41,7 +41,7 @@ def write_progress(path: Path, progress: BuildProgress) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     content = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
     temporary.write_text(json.dumps(content), encoding="utf-8")
-    put_in_place(temporary, path)  # who shows it may be reading it just now
+    replace_file(temporary, path)  # who shows it may be reading it just now
 
 
 def read_progress(path: Path) -> BuildProgress | None:
@@ -66,7 +66,7 @@ def megabytes(part: EnvironmentPart) -> tuple[int, int]:
     return download, round(unpacked * _COMPILED)
 
 
-class Meter:
+class ProgressMeter:
     """Estimates the progress of a build over all its parts.
 
     pip keeps downloads beside the unpacked files until the end of a part; when they vanish,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
-from stylus_ext.environment.files import put_in_place
+from stylus_ext.environment.files import replace_file
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -182,7 +182,7 @@ class Remembered:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")
         temporary.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
-        put_in_place(temporary, self._file)
+        replace_file(temporary, self._file)
 
 
 def _name(checkpoint: Checkpoint) -> str:

@@ -46,7 +46,7 @@ class Copied:
         self.shop.wheels.with_name("hidden").rename(self.shop.wheels)
 
     def orders(self) -> dict[str, Any]:
-        found = machine.choose(machine.platform_name(), machine.engine_search_path())
+        found = machine.choose_torch(machine.platform_name(), machine.engine_search_path())
         variables = {
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.shop.wheels),

@@ -10,7 +10,7 @@ import pytest
 
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.downloads import ledger
-from stylus_ext.downloads.part import State, part_for
+from stylus_ext.downloads.part import PartState, open_part
 from tests.downloads.workbench import Bench, lora_bytes, sha256
 
 
@@ -33,11 +33,11 @@ def test_a_part_that_has_a_files_name_already_is_not_written_into(tmp_path: Path
     """A kill between the file's getting its name and the part's losing its own."""
     part = left(tmp_path, b"the file")
     os.link(part, tmp_path / "rain.safetensors")
-    fresh = part_for(tmp_path, "civitai-11", "", free)
+    fresh = open_part(tmp_path, "civitai-11", "", free)
     fresh.write(b"something else")
     fresh.close()
     assert (fresh.path, fresh.joined) != (part, True)
-    assert fresh.state == State()
+    assert fresh.state == PartState()
     assert (tmp_path / "rain.safetensors").read_bytes() == b"the file"
     assert not part.exists()
     assert not Path(f"{part}.json").exists()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.downloads.receive import Pulse, Trickle
+from stylus_ext.downloads.receive import StallDetector, TooSlow
 from stylus_ext.net import Unreachable
 from tests.civitai_service.faults import Fault
 from tests.downloads.workbench import Bench, lora_bytes
@@ -26,7 +26,7 @@ def test_a_trickle_ends_with_a_sentence_and_what_has_come_is_kept(bench: Bench) 
     hurried(bench, 50_000)
     bench.civitai.faults.add(Fault(r"^/bucket/", on="storage", pace=2_000, times=-1))
     began = time.monotonic()
-    with pytest.raises(Trickle, match="slower than 49 KB a second"):
+    with pytest.raises(TooSlow, match="slower than 49 KB a second"):
         bench.fetch()
     assert time.monotonic() - began < 20
     assert (
@@ -50,7 +50,7 @@ def test_a_slow_line_is_waited_for(bench: Bench) -> None:
 
 @given(st.lists(st.tuples(st.floats(0.01, 30.0), st.integers(0, 10_000)), max_size=60))
 def test_only_windows_in_which_too_little_came_are_breaks(steps: list[tuple[float, int]]) -> None:
-    now, size, pulse = 0.0, 0, Pulse(100, 10.0, 0.0, 0)
+    now, size, pulse = 0.0, 0, StallDetector(100, 10.0, 0.0, 0)
     for wait, more in steps:
         now, size = now + wait, size + more
         over = now - pulse.since >= 10.0

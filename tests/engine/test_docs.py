@@ -17,7 +17,7 @@ from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import JSON_VERSION, MissingFile, Outcome, Plan, to_json
 from stylus_ext.engine.jobs import FINISHED
 from stylus_ext.engine.operations.table import OPERATIONS
-from stylus_ext.environment.engine_address import Rendezvous
+from stylus_ext.environment.engine_address import EngineRecord
 from stylus_ext.environment.engine_link import EngineLink
 from tests.fakes import make_card
 
@@ -131,7 +131,7 @@ def test_every_answer_is_described(engine: EngineLink) -> None:
     while answer["state"] not in FINISHED:
         answer = engine.call("GET", f"/v1/jobs/{answer['id']}")
     assert set(answer["result"]) <= named["`index` (long)"]
-    assert first_column(text["Finding the engine"]) == set(asdict(Rendezvous("", "", 0, "", 0.0)))
+    assert first_column(text["Finding the engine"]) == set(asdict(EngineRecord("", "", 0, "", 0.0)))
 
 
 def test_every_code_of_an_error_is_described() -> None:

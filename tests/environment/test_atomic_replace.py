@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.environment import files
-from stylus_ext.environment.files import give_name, put_in_place
+from stylus_ext.environment.files import rename_folder, replace_file
 
 
 class Busy(type(Path())):  # type: ignore[misc]  # the class of a path depends on the system
@@ -31,7 +31,7 @@ class Busy(type(Path())):  # type: ignore[misc]  # the class of a path depends o
         return self._move(target, "rename")
 
 
-@pytest.mark.parametrize("step", [put_in_place, give_name])
+@pytest.mark.parametrize("step", [replace_file, rename_folder])
 def test_it_is_tried_again_for_a_while(
     tmp_path: Path, step: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,10 +50,10 @@ def test_not_for_ever_and_not_elsewhere(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "place").write_text("old")
     Busy.refusals = 10**9
     with pytest.raises(PermissionError):
-        put_in_place(Busy(tmp_path / "new"), tmp_path / "place", 0.01, "win32")
+        replace_file(Busy(tmp_path / "new"), tmp_path / "place", 0.01, "win32")
     Busy.refusals = 1
     with pytest.raises(PermissionError):
-        put_in_place(Busy(tmp_path / "new"), tmp_path / "place", 60.0, "linux")
+        replace_file(Busy(tmp_path / "new"), tmp_path / "place", 60.0, "linux")
     assert (tmp_path / "place").read_text() == "old"
-    put_in_place(Busy(tmp_path / "new"), tmp_path / "place")
+    replace_file(Busy(tmp_path / "new"), tmp_path / "place")
     assert (tmp_path / "place").read_text() == "new"

@@ -17,7 +17,7 @@ import pytest
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
-from stylus_ext.environment.files import hold_folder, users
+from stylus_ext.environment.files import folder_users, hold_folder
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.progress import BuildProgress, read_progress
@@ -102,13 +102,13 @@ def test_what_a_process_holds_stays_until_it_lets_go(shop: Workshop) -> None:
     ) as engine:
         assert engine.stdout is not None
         assert engine.stdout.readline() == "held\n"
-        assert [f"(process {engine.pid}" in one for one in users(folder)] == [True]
+        assert [f"(process {engine.pid}" in one for one in folder_users(folder)] == [True]
         shop.engine_lock("2.0")
         build(shop.plan(), options(shop))
         assert (folder / "stylus_tiny.py").is_file()
         engine.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
         engine.wait()
-    assert users(folder) == []
+    assert folder_users(folder) == []
     shop.engine_lock("3.0")
     build(shop.plan(), options(shop))
     assert not folder.exists()

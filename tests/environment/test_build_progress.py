@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.environment.layout import EnvironmentPart, LockFile, default_locks, read_lock
-from stylus_ext.environment.progress import BuildProgress, Meter, megabytes, read_progress
+from stylus_ext.environment.progress import BuildProgress, ProgressMeter, megabytes, read_progress
 
 
 def part(name: str, download: int, unpacked: int) -> EnvironmentPart:
@@ -25,7 +25,7 @@ def test_what_pip_does_to_its_folders_as_it_was_measured(place: Path) -> None:
     """Wheels arrive, are unpacked beside themselves, and go; then byte code is added."""
     packages = part("packages", 190, 640)
     seen: list[BuildProgress] = []
-    meter = Meter(place, [packages], seen.append)
+    meter = ProgressMeter(place, [packages], seen.append)
     meter.begin(packages)
     for size in (0, 24, 25, 24, 172, 115, 121, 179, 822, 824, 643):
         meter.tell("fetching", size)
@@ -57,7 +57,7 @@ def test_what_pip_does_to_its_folders_as_it_was_measured(place: Path) -> None:
 def test_the_second_part_goes_on_where_the_first_one_ends(place: Path) -> None:
     first, torch = part("packages", 10, 100), EnvironmentPart(Path("torch"), None)
     seen: list[BuildProgress] = []
-    meter = Meter(place, [first, torch], seen.append)
+    meter = ProgressMeter(place, [first, torch], seen.append)
     meter.begin(first)
     meter.tell("fetching", 60)
     meter.begin(torch)
@@ -73,7 +73,7 @@ def test_whatever_the_folders_do_it_grows_and_stays_below_all(
 ) -> None:
     parts = [part("one", 50, 200), EnvironmentPart(Path("torch"), None)]
     seen: list[BuildProgress] = []
-    meter = Meter(tmp_path_factory.mktemp("meter") / "progress.json", parts, seen.append)
+    meter = ProgressMeter(tmp_path_factory.mktemp("meter") / "progress.json", parts, seen.append)
     waiting = list(parts)
     meter.begin(now := waiting.pop(0))
     for what, size in does:

@@ -13,7 +13,7 @@ import pytest
 
 from stylus_ext.environment.build import BuildOptions
 from stylus_ext.environment.files import Holder, hold
-from stylus_ext.environment.launch import Bar, Teller, ensure
+from stylus_ext.environment.launch import ProgressBar, WaitNotice, ensure
 from stylus_ext.environment.layout import BUILD_LOCK, ROOT
 from stylus_ext.environment.progress import BuildProgress, read_progress, write_progress
 from tests.environment.wheels import workshop
@@ -58,7 +58,7 @@ def test_progress_survives_the_file_and_nonsense_does_not(tmp_path: Path) -> Non
 def test_a_terminal_gets_one_line_and_a_file_a_line_per_step() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
-        bar = Bar(stream)
+        bar = ProgressBar(stream)
         for progress in (
             BuildProgress("fetching", 1, 9),
             BuildProgress("fetching", 2, 9),
@@ -75,8 +75,8 @@ def test_a_terminal_gets_one_line_and_a_file_a_line_per_step() -> None:
 
 def test_who_is_waited_for_is_named() -> None:
     stream = io.StringIO()
-    Teller(stream)(Holder(12, "building the environment", 0.0))
-    Teller(stream)(None)
+    WaitNotice(stream)(Holder(12, "building the environment", 0.0))
+    WaitNotice(stream)(None)
     assert "Waiting for building the environment (process 12" in stream.getvalue()
     assert "another process" in stream.getvalue()
 

@@ -14,12 +14,12 @@ from collections.abc import Callable
 import pytest
 
 from stylus_ext.environment.layout import ROOT
-from stylus_ext.environment.parent_watch import looked_at_until_it_ended
+from stylus_ext.environment.parent_watch import poll_until_end
 
 WAITING = """
-from stylus_ext.environment.parent_watch import wait_for_its_end
+from stylus_ext.environment.parent_watch import wait_for_parent_end
 print("waits", flush=True)
-wait_for_its_end()
+wait_for_parent_end()
 print("ended", flush=True)
 """
 
@@ -66,7 +66,7 @@ def test_a_pipe_is_looked_at_and_never_waited_in() -> None:
     def wait() -> None:
         # Whoever takes what is not there would stand still, and with it whoever asks for anything
         # else about the pipe.
-        if looked_at_until_it_ended(
+        if poll_until_end(
             waiting_in(here), lambda count: taken.append(os.read(here, count)), pause_s=0.01
         ):
             ended.set()
@@ -86,10 +86,10 @@ def test_what_cannot_be_looked_at_is_said_and_what_breaks_later_has_ended() -> N
     def console() -> int:
         raise OSError(22, "a console is no pipe")
 
-    assert not looked_at_until_it_ended(console, str)
+    assert not poll_until_end(console, str)
     answers = [0, 0]
 
     def closed_later() -> int:
         return answers.pop() if answers else console()
 
-    assert looked_at_until_it_ended(closed_later, str, pause_s=0.0)
+    assert poll_until_end(closed_later, str, pause_s=0.0)

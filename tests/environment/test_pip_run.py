@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.environment import pip
-from stylus_ext.environment.pip import compile_folder, pip_environment, reason
+from stylus_ext.environment.pip import compile_folder, failure_message, pip_environment
 
 SAID = [
     ("/usr/bin/python3: No module named pip", "has no pip. Please install it"),
@@ -66,7 +66,7 @@ SAID = [
 
 @pytest.mark.parametrize(("output", "sentence"), SAID)
 def test_every_reason_is_a_sentence_that_names_the_log(output: str, sentence: str) -> None:
-    told = reason(output, "the.log")
+    told = failure_message(output, "the.log")
     assert sentence in told
     assert "the.log" in told
     assert "Please" in told

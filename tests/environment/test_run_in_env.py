@@ -14,7 +14,7 @@ import pytest
 
 from stylus_ext.environment import run_in_env
 from stylus_ext.environment.build import BuildOptions, build
-from stylus_ext.environment.files import users
+from stylus_ext.environment.files import folder_users
 from stylus_ext.environment.layout import ROOT
 from tests.environment.wheels import workshop
 
@@ -92,8 +92,8 @@ def test_a_child_of_a_real_environment(tmp_path: Path) -> None:
     (folder / "probe_env.py").write_text(PROBE)
     (folder / "probe_main.py").write_text(
         "import sys, stylus_tiny\nfrom pathlib import Path\nfrom stylus_ext.environment.files"
-        " import users\ndef main(argv):\n    print(argv, stylus_tiny.VERSION,"
-        f" len(users(Path({str(folder)!r}))))\n    return 9\n"
+        " import folder_users\ndef main(argv):\n    print(argv, stylus_tiny.VERSION,"
+        f" len(folder_users(Path({str(folder)!r}))))\n    return 9\n"
     )
     variables = run_in_env.variables(environment.path, os.environ | {"PYTHONPATH": str(tmp_path)})
     done = subprocess.run(
@@ -120,7 +120,7 @@ def test_a_child_of_a_real_environment(tmp_path: Path) -> None:
     )
     assert done.stdout == "['x'] 1.0 1\n", "it holds the folder while it runs"
     assert done.returncode == 9
-    assert users(folder) == []
+    assert folder_users(folder) == []
     assert list(shop.home.holds.iterdir()) == [], "an orderly end leaves nothing"
 
 

@@ -12,11 +12,11 @@ import pytest
 from stylus_ext.environment.machine import (
     CPU_INDEX,
     Torch,
-    attempts,
-    choose,
+    choose_torch,
     engine_search_path,
-    importable,
+    importable_torch,
     needs_cuda,
+    torch_attempts,
 )
 
 
@@ -32,7 +32,7 @@ def site_with(folder: Path, version: str | None) -> list[str]:
 
 @pytest.mark.parametrize("version", ["2.1.0", "2.1.2+cu121", "2.3.1", "2.13.0+cpu", "3.0"])
 def test_a_torch_from_2_1_on_is_reused_unimported(version: str, tmp_path: Path) -> None:
-    assert choose("linux-x86_64", site_with(tmp_path, version)) == Torch(version, reused=True)
+    assert choose_torch("linux-x86_64", site_with(tmp_path, version)) == Torch(version, reused=True)
     assert "torch" not in sys.modules or getattr(sys.modules["torch"], "__file__", "") != str(
         tmp_path / "torch"
     )
@@ -40,14 +40,16 @@ def test_a_torch_from_2_1_on_is_reused_unimported(version: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("version", ["2.0.1", "1.13.1+cu117", "nonsense", None])
 def test_an_older_or_unreadable_one_is_left_alone(version: str | None, tmp_path: Path) -> None:
-    assert choose("linux-x86_64", site_with(tmp_path, version)) == Torch("2.13.0", reused=False)
+    assert choose_torch("linux-x86_64", site_with(tmp_path, version)) == Torch(
+        "2.13.0", reused=False
+    )
 
 
 def test_no_torch_at_all(tmp_path: Path) -> None:
-    assert importable([str(tmp_path)]) is None
+    assert importable_torch([str(tmp_path)]) is None
     (tmp_path / "torch").mkdir()  # a folder without code is no torch
-    assert importable([str(tmp_path)]) is None
-    assert choose("macos-x86_64", [str(tmp_path)]).version == "2.2.2"
+    assert importable_torch([str(tmp_path)]) is None
+    assert choose_torch("macos-x86_64", [str(tmp_path)]).version == "2.2.2"
 
 
 def test_the_childs_path_has_nothing_that_it_will_not_see(
@@ -60,11 +62,11 @@ def test_the_childs_path_has_nothing_that_it_will_not_see(
 
 
 def test_linux_is_never_given_the_cuda_build_of_the_usual_index() -> None:
-    near, cpu, usual = attempts("2.13.0", "linux")
+    near, cpu, usual = torch_attempts("2.13.0", "linux")
     assert near.arguments == ("torch==2.13.0", "--no-index")
     assert CPU_INDEX in cpu.arguments
     assert usual.cpu_only
-    assert [one.arguments for one in attempts("2.13.0", "win32")] == [
+    assert [one.arguments for one in torch_attempts("2.13.0", "win32")] == [
         near.arguments,
         ("torch==2.13.0",),
     ]

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from stylus_ext.environment.files import hold_folder, users
+from stylus_ext.environment.files import folder_users, hold_folder
 from stylus_ext.environment.layout import MANIFEST
 
 
@@ -19,13 +19,13 @@ def folder_in(tmp_path: Path) -> Path:
 
 def test_two_holds_of_one_folder_and_none_of_another(tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
-    assert users(folder) == []
+    assert folder_users(folder) == []
     first, second = hold_folder(folder, "the engine"), hold_folder(folder, "a command")
-    assert sorted(one.split(" (")[0] for one in users(folder)) == ["a command", "the engine"]
-    assert users(folder.with_name("abcd")) == [], "a name that begins alike is another's"
+    assert sorted(one.split(" (")[0] for one in folder_users(folder)) == ["a command", "the engine"]
+    assert folder_users(folder.with_name("abcd")) == [], "a name that begins alike is another's"
     first.release()
     second.release()
-    assert users(folder) == []
+    assert folder_users(folder) == []
 
 
 def test_what_the_dead_left_is_swept_but_a_new_file_is_not(tmp_path: Path) -> None:
@@ -37,6 +37,6 @@ def test_what_the_dead_left_is_swept_but_a_new_file_is_not(tmp_path: Path) -> No
         path.write_text("")
     long_ago = time.time() - 60
     os.utime(old, (long_ago, long_ago))
-    assert users(folder) == []
+    assert folder_users(folder) == []
     assert not old.exists()
     assert new.exists(), "its owner may be between making and locking it"

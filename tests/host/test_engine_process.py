@@ -132,7 +132,7 @@ def test_before_it_is_known_whether_one_runs_a_missing_environment_is_no_obstacl
     """Its thread may get its turn late where a machine is busy."""
     look, turn = engine_address.read, threading.Event()
 
-    def late(data_dir: Path) -> engine_address.Rendezvous | None:
+    def late(data_dir: Path) -> engine_address.EngineRecord | None:
         turn.wait(PATIENCE_S)
         return look(data_dir)
 

@@ -100,7 +100,7 @@ class Supervisor:
         finally:
             self._child = None
 
-    def _attend(self, said: engine_address.Rendezvous) -> bool:
+    def _attend(self, said: engine_address.EngineRecord) -> bool:
         """Watch an engine of another program; on a regular exit it removes its address."""
         self._board.ready(said.url, said.token, said.pid, said.version)
         look = self._board.look
