@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from stylus_ext.core.errors import (
     Cancelled,
     DeadlineExceeded,
+    EngineGone,
     Note,
     StylusError,
     Unavailable,
