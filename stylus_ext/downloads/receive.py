@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
-from stylus_ext.catalogue.sources.local.header import LONGEST_HEADER, BadFile, read_header
+from stylus_ext.catalogue.sources.local.header import MAX_HEADER, BadLoraFile, read_header
 from stylus_ext.core.fetching import NotFetched, in_mb
 from stylus_ext.downloads.part import PartFile
 from stylus_ext.net import BadAnswer, Http, HttpRefusal, StreamResponse, Unreachable, origin_of
@@ -31,7 +31,7 @@ def check_beginning(beginning: bytes, what: str, whole_size: int | None) -> None
     length = struct.unpack("<Q", beginning[:_LENGTH])[
         0
     ]  # which may begin with the same byte as a page or a message
-    fits = length <= LONGEST_HEADER and (whole_size is None or length <= whole_size - _LENGTH)
+    fits = length <= MAX_HEADER and (whole_size is None or length <= whole_size - _LENGTH)
     if fits and beginning[_LENGTH : _LENGTH + 1] == b"{":
         return
     text = beginning.lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -61,7 +61,7 @@ def check_whole(path: Path, size: int, what: str) -> None:
         )
     try:
         read_header(path)
-    except BadFile as error:
+    except BadLoraFile as error:
         raise NotFetched(
             "damaged",
             f"What came for {what} is damaged: {error.why or error}. Nothing was kept; try again"

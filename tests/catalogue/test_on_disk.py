@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.catalogue.on_disk import NamesOnDisk, OnDisk
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.refresh import HashFiles, RefreshCatalogue
-from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of, sha256_of
+from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import Entry
@@ -72,7 +72,7 @@ def test_hashing_finds_out_that_a_file_is_a_known_adapter(
     file = write_lora(folder / "renamed.safetensors")
     refresh = RefreshCatalogue(store, CardRefiner())
     refresh(LoraFolder([folder]), Watch())
-    digest = sha256_of(file, Watch())
+    digest = digests_of(file, Watch()).sha256
     known = make_card(
         7, "Watercolor Foxes", text="Draws foxes.", equivalents=(AdapterKey.sha256(digest),)
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.local.scan import sha256_of
+from stylus_ext.catalogue.sources.local.scan import digests_of
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.plan import Plan
@@ -40,7 +40,7 @@ def listed(key: AdapterKey, name: str, word: str, lora: Path, text: str) -> str:
             "base_model": "SD 1.5",
             "file": f"{word}.safetensors",
             "size_kb": lora.stat().st_size / 1024,
-            "sha256": sha256_of(lora, Watch()),
+            "sha256": digests_of(lora, Watch()).sha256,
             "triggers": [word],
             "tags": [word],
             "kind": "animal",
@@ -178,4 +178,4 @@ def test_a_header_that_was_rewritten_changes_nothing_where_it_names_its_tensors(
         entry = house.stylus.entry("mine")
         assert (entry.card.name, entry.triggers) == (title, ("paperfox",) if stays else ())
         assert (house.stylus.entry(str(FOX)) == entry) == stays
-        assert AdapterKey.sha256(sha256_of(first, Watch())) in entry.card.equivalents
+        assert AdapterKey.sha256(digests_of(first, Watch()).sha256) in entry.card.equivalents

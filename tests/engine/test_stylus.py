@@ -194,10 +194,12 @@ def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path
 def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(
     stylus: Stylus, starter: Path, tmp_path: Path
 ) -> None:
-    from stylus_ext.catalogue.sources.local.scan import sha256_of
+    from stylus_ext.catalogue.sources.local.scan import digests_of
 
     file = write_lora(tmp_path / "loras" / "renamed_by_me.safetensors")
-    starter.write_text(json.dumps({**FACTS, "sha256": sha256_of(file, Watch())}) + "\n", "utf-8")
+    starter.write_text(
+        json.dumps({**FACTS, "sha256": digests_of(file, Watch()).sha256}) + "\n", "utf-8"
+    )
     stylus.prepare(Watch())
     stylus.store.edit(AdapterKey.civitai(70), Edits(state="always"))
     stylus.index_folders([str(tmp_path / "loras")], Watch())

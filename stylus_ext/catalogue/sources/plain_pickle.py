@@ -1,9 +1,7 @@
-"""A pickle of adapter records, read as a list of steps and never executed: bytes go in, one plain
-dictionary a record comes out.
+"""Reads a pickle of adapter records opcode by opcode, without executing anything.
 
-Of a pickle's language this knows what a list of records needs and nothing that names, imports or
-calls anything. The one class that may be named stands for a dictionary here. Whatever else comes
-refuses the whole file.
+Only the opcodes that a list of records needs are known, none that imports or calls. The one class
+that may be named stands for a dictionary. Anything else refuses the whole file.
 """
 
 from __future__ import annotations
@@ -25,55 +23,47 @@ RECORD_CLASSES = frozenset(
 )
 _PROTOCOLS = range(2, 6)
 _TEXTS = {0x8C: 1, 0x58: 4, 0x8D: 8}
-"""The opcodes of texts, and the bytes that say how long each is."""
+"""The opcodes of texts, and the size of their length field."""
 
-_LONGEST_LINE = 256
-_MOST_STEPS = 250_000
-_MOST_BYTES = 32 * 1024 * 1024
-_DEEPEST = 32
-_KEPT_TEXTS = 4096
+_MAX_LINE_LENGTH = 256
+MAX_STEPS = 250_000
+MAX_BYTES = 32 * 1024 * 1024
+_MAX_DEPTH = 32
+_MAX_KEPT_TEXTS = 4096
 
 Record = dict[str, Any]
 
 
 class NotPlain(InvalidInput):
-    """The file asks for more than plain records, or is damaged."""
+    """A pickle with more than plain records, or a damaged one."""
 
 
-class _Mapped(mmap.mmap):
-    """A read beyond the end gives what there is, whatever length was claimed; a line is short or is
-    none.
-    """
+class _MappedFile(mmap.mmap):
+    """A memory-mapped file, so that a false length allocates nothing; lines are short."""
 
     def readline(self) -> bytes:
-        end = self.find(b"\n", self.tell(), self.tell() + _LONGEST_LINE)
+        end = self.find(b"\n", self.tell(), self.tell() + _MAX_LINE_LENGTH)
         if end < 0:
             raise ValueError("a line without an end")
         return self.read(end + 1 - self.tell())
 
 
-class _Class:
-    """Stands on the stack for the class that was named."""
+class _NewRecord:
+    """An object of the record class before its state is set."""
 
 
-class _Empty:
-    """An object of that class before its state is known."""
-
-
-class _Done:
-    """A record that was handed out: only its place in the list is left."""
-
-
-_CLASS, _DONE = _Class(), _Done()
+_RECORD_CLASS, _RECORD_YIELDED = object(), object()
+"""What is on the stack for the named class, and for a record that was yielded."""
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Each record as it is complete, in the order of the list; `NotPlain` where the file turns out
-    to be something else.
-    """
+    """Yields each record as soon as it is complete; raises `NotPlain` for other content."""
     try:
-        with path.open("rb") as file, _Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
-            yield from _Machine(source, path.name).run()
+        with (
+            path.open("rb") as file,
+            _MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ) as source,
+        ):
+            yield from _Unpickler(source, path.name).run()
     except (
         ValueError,
         OverflowError,
@@ -86,28 +76,30 @@ def records(path: Path) -> Iterator[Record]:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem
 
 
-class _Machine:
-    """The stack of one reading. Memory stays that of one record, whatever the length of the file:
-    of remembered texts it keeps where they stand, of remembered lists those of the record in work.
+class _Unpickler:
+    """The stack and the memo of one pass over the file.
+
+    Memory is bounded by one record: of memoized texts only the offsets are kept, of memoized lists
+    those of the current record.
     """
 
-    def __init__(self, source: _Mapped, name: str) -> None:
+    def __init__(self, source: _MappedFile, name: str) -> None:
         self._source, self._name = source, name
         self._stack: list[Any] = []
         self._marks: list[int] = []
-        self._places = array("Q")
-        self._things: dict[int, Any] = {}
+        self._text_offsets = array("Q")
+        self._memo: dict[int, Any] = {}
         self._texts: dict[int, str] = {}
         self._text_at = 0
-        self._recalled = 0
+        self._recalled_bytes = 0
         self._finished: Record | None = None
-        self._steps: dict[str, Callable[[Any, int], None]] = {
+        self._handlers: dict[str, Callable[[Any, int], None]] = {
             "SHORT_BINUNICODE": self._text,
             "BINUNICODE": self._text,
             "BINUNICODE8": self._text,
-            "MEMOIZE": self._remember,
-            "BINPUT": self._remember_as,
-            "LONG_BINPUT": self._remember_as,
+            "MEMOIZE": self._memoize,
+            "BINPUT": self._memoize_at,
+            "LONG_BINPUT": self._memoize_at,
             "BINGET": self._recall,
             "LONG_BINGET": self._recall,
             "BININT": self._push,
@@ -134,29 +126,29 @@ class _Machine:
         }
 
     def run(self) -> Iterator[Record]:
-        steps, number, began, count, at = self._steps, 0, 0, 0, 0
+        handlers, number, began, count, at = self._handlers, 0, 0, 0, 0
         for opcode, argument, position in pickletools.genops(cast(IO[bytes], self._source)):
             at, number = position or 0, number + 1
             if at == 0:
                 if opcode.name != "PROTO" or argument not in _PROTOCOLS:
-                    raise NotPlain(
-                        f"{self._name} is no pickle of protocol 2 to 5, as the published one is."
-                    )
+                    raise NotPlain(f"{self._name} is not a pickle of protocol 2 to 5.")
                 continue
             if opcode.name == "STOP":
                 break
-            step = steps.get(opcode.name)
-            if step is None:
+            handler = handlers.get(opcode.name)
+            if handler is None:
                 self._refuse(f"it uses {opcode.name}", at)
             try:
-                step(argument, at)
+                handler(argument, at)
             except (IndexError, AttributeError, TypeError) as problem:
-                raise NotPlain(self._sentence("its steps do not fit together", at)) from problem
+                raise NotPlain(self._message("its steps do not fit together", at)) from problem
             if self._finished is not None:
                 yield self._finished
                 self._forget()
                 count, number, began = count + 1, 0, at
-            elif number > _MOST_STEPS or at - began > _MOST_BYTES or self._recalled > _MOST_BYTES:
+            elif (
+                number > MAX_STEPS or at - began > MAX_BYTES or self._recalled_bytes > MAX_BYTES
+            ):
                 self._refuse("one record is larger than any record is", at)
         self._end(count, at)
 
@@ -165,27 +157,24 @@ class _Machine:
         if (
             not whole
             or len(self._stack[0]) != count
-            or any(item is not _DONE for item in self._stack[0])
+            or any(item is not _RECORD_YIELDED for item in self._stack[0])
         ):
             self._refuse("it is not a list of records", at)
         if self._source.tell() != len(self._source):
-            self._refuse("something follows behind its end", at)
+            self._refuse("data follows after its end", at)
 
     def _forget(self) -> None:
-        """Nothing of one record is shared with another but texts."""
-        self._finished, self._recalled = None, 0
-        self._things = {place: thing for place, thing in self._things.items() if thing is _CLASS}
-        if len(self._texts) > _KEPT_TEXTS:
+        """Records share nothing but texts."""
+        self._finished, self._recalled_bytes = None, 0
+        self._memo = {index: value for index, value in self._memo.items() if value is _RECORD_CLASS}
+        if len(self._texts) > _MAX_KEPT_TEXTS:
             self._texts.clear()
 
-    def _sentence(self, what: str, at: int) -> str:
-        return (
-            f"{self._name} is not read: {what} (at byte {at:,}), which plain records do not."
-            " Nothing in it was executed."
-        )
+    def _message(self, what: str, at: int) -> str:
+        return f"{self._name} was refused: {what} (at byte {at:,}). Nothing in it was executed."
 
     def _refuse(self, what: str, at: int) -> NoReturn:
-        raise NotPlain(self._sentence(what, at))
+        raise NotPlain(self._message(what, at))
 
     def _text(self, argument: str, at: int) -> None:
         self._stack.append(argument)
@@ -194,39 +183,39 @@ class _Machine:
     def _push(self, argument: Any, _at: int) -> None:
         self._stack.append(argument)
 
-    def _remember(self, _argument: Any, _at: int) -> None:
+    def _memoize(self, _argument: Any, _at: int) -> None:
         top = self._stack[-1]
         if type(top) is str:
-            self._places.append(self._text_at)
+            self._text_offsets.append(self._text_at)
         else:
-            self._things[len(self._places)] = top
-            self._places.append(0)
+            self._memo[len(self._text_offsets)] = top
+            self._text_offsets.append(0)
 
-    def _remember_as(self, place: int, at: int) -> None:
-        if place != len(self._places):
-            self._refuse("it remembers things out of order", at)
-        self._remember(None, at)
+    def _memoize_at(self, index: int, at: int) -> None:
+        if index != len(self._text_offsets):
+            self._refuse("it memoizes values out of order", at)
+        self._memoize(None, at)
 
-    def _recall(self, place: int, at: int) -> None:
-        if place in self._things:
-            self._stack.append(self._things[place])
+    def _recall(self, index: int, at: int) -> None:
+        if index in self._memo:
+            self._stack.append(self._memo[index])
             return
-        if place >= len(self._places) or not self._places[place]:
-            self._refuse("it shares a list between records, or recalls what it never said", at)
-        self._text_at = self._places[place]
-        if place not in self._texts:
-            self._texts[place] = self._read_again(self._text_at)
-            self._recalled += len(self._texts[place])
-        self._stack.append(self._texts[place])
+        if index >= len(self._text_offsets) or not self._text_offsets[index]:
+            self._refuse("it shares a list between records, or recalls an unknown value", at)
+        self._text_at = self._text_offsets[index]
+        if index not in self._texts:
+            self._texts[index] = self._reread_text(self._text_at)
+            self._recalled_bytes += len(self._texts[index])
+        self._stack.append(self._texts[index])
 
-    def _read_again(self, at: int) -> str:
-        """A text that stood here once; it was read whole then."""
+    def _reread_text(self, at: int) -> str:
+        """The text at this offset, which was checked when it was first read."""
         begin = at + 1 + _TEXTS[self._source[at]]
         length = int.from_bytes(self._source[at + 1 : begin], "little")
         return self._source[begin : begin + length].decode("utf-8", "surrogatepass")
 
     def _mark(self, _argument: Any, at: int) -> None:
-        if len(self._marks) >= _DEEPEST:
+        if len(self._marks) >= _MAX_DEPTH:
             self._refuse("it is nested deeper than any record is", at)
         self._marks.append(len(self._stack))
 
@@ -244,7 +233,7 @@ class _Machine:
 
     def _into_list(self, items: list[Any], at: int) -> None:
         if type(self._stack[-1]) is not list:
-            self._refuse("it appends to something that is no list", at)
+            self._refuse("it appends to a value that is not a list", at)
         self._stack[-1].extend(items)
 
     def _set_item(self, _argument: Any, at: int) -> None:
@@ -261,7 +250,7 @@ class _Machine:
             or len(items) % 2
             or any(type(name) is not str for name in names)
         ):
-            self._refuse("it sets what has no name", at)
+            self._refuse("it sets an item without a name", at)
         self._stack[-1].update(zip(names, items[1::2], strict=True))
 
     def _global(self, argument: str, at: int) -> None:
@@ -275,17 +264,17 @@ class _Machine:
     def _class(self, module: Any, name: Any, at: int) -> None:
         if (module, name) not in RECORD_CLASSES:
             self._refuse(f"it names {str(module)[:60]}.{str(name)[:60]}", at)
-        self._stack.append(_CLASS)
+        self._stack.append(_RECORD_CLASS)
 
     def _new(self, _argument: Any, at: int) -> None:
         arguments, kind = self._stack.pop(), self._stack.pop()
-        if kind is not _CLASS or arguments != ():
+        if kind is not _RECORD_CLASS or arguments != ():
             self._refuse("it makes an object of something else", at)
-        self._stack.append(_Empty())
+        self._stack.append(_NewRecord())
 
     def _build(self, _argument: Any, at: int) -> None:
         state, target = self._stack.pop(), self._stack.pop()
-        if type(target) is not _Empty or type(state) is not dict:
+        if type(target) is not _NewRecord or type(state) is not dict:
             self._refuse("it sets the state of something else", at)
         self._finished = state
-        self._stack.append(_DONE)
+        self._stack.append(_RECORD_YIELDED)

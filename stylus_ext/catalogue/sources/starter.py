@@ -1,6 +1,4 @@
-"""The starter catalogue as a source of cards: facts about popular adapters that come with
-Stylus.
-"""
+"""The starter catalogue as a card source: popular adapters whose facts come with Stylus."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _STEP = "reading the starter catalogue"
 
 
 class StarterCatalogue:
-    """Reads lines of JSON; small, so it is read whole each time that it is asked."""
+    """Implements `CardSource` over a small file of JSON lines."""
 
     name = "the starter catalogue"
 
@@ -29,7 +27,7 @@ class StarterCatalogue:
             lines = self._path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(
-                f"The starter catalogue {self._path} cannot be read: {error}. Install Stylus anew."
+                f"The starter catalogue {self._path} cannot be read: {error}. Reinstall Stylus."
             ) from error
         for number, line in enumerate(lines):
             if number % 100 == 0:
@@ -43,8 +41,7 @@ class StarterCatalogue:
             return _card(json.loads(line))
         except (AttributeError, InvalidInput, KeyError, TypeError, ValueError) as error:
             raise InvalidInput(
-                f"Line {number} of the starter catalogue {self._path} is damaged. Install Stylus"
-                " anew."
+                f"Line {number} of the starter catalogue {self._path} is damaged. Reinstall Stylus."
             ) from error
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002

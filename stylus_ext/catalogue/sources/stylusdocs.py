@@ -1,5 +1,6 @@
-"""One published record as a card and, where the paper's refiner wrote one, a description; any value
-of a record may be of any type.
+"""The paper's published catalogue: records as cards with descriptions, and their vectors.
+
+Any value of a record may be of any type.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.catalogue.sources.common import https_url
 from stylus_ext.catalogue.sources.plain_pickle import records
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
@@ -25,14 +27,13 @@ NO_VERSION = "no Civitai version in its address"
 _VERSION = re.compile(
     r"https?://(?:www\.)?civitai\.com/api/download/models/(\d{1,12})(?:[/?#].*)?", re.DOTALL
 )
-_MOST_EXAMPLES = 8
-_LONGEST_URL = 500
-_LONGEST_PROMPT = 600
-_MOST_WORDS = 40
-_LONGEST_WORD = 200
-_LONGEST_TEXT = 6000
-_LONGEST_DESCRIPTION = 4000
-_HEAVIEST = 2.0
+_MAX_EXAMPLES = 8
+_MAX_PROMPT_LENGTH = 600
+_MAX_WORDS = 40
+_MAX_WORD_LENGTH = 200
+_MAX_TEXT_LENGTH = 6000
+_MAX_DESCRIPTION_LENGTH = 4000
+_MAX_WEIGHT = 2.0
 _STARS = 5
 _ANSWER = re.compile(
     r"^\s*-\s+(?P<text>.*?)(?:^|\s)-\s*(?:\[?recommended"
@@ -43,25 +44,25 @@ _URL = re.compile(r"https?://\S+")
 
 
 def card_of(record: Mapping[str, Any]) -> AdapterCard | None:
-    """None where no version can be told: a model's number alone names no file."""
+    """The card; None without a version in the address, since a model id names no file."""
     url = _text(record, "download_url", 2000)
     found = _VERSION.fullmatch(url)
     if found is None:
         return None
     stats = record.get("stats")
     stats = stats if isinstance(stats, dict) else {}
-    alias = _text(record, "alias", _LONGEST_WORD)
+    alias = _text(record, "alias", _MAX_WORD_LENGTH)
     return AdapterCard(
         key=AdapterKey.civitai(int(found[1])),
-        name=_text(record, "title", _LONGEST_WORD) or alias,
+        name=_text(record, "title", _MAX_WORD_LENGTH) or alias,
         source=SOURCE,
         model_id=model_id(record),
-        base_model=_text(record, "base_model", _LONGEST_WORD) or "SD 1.5",
-        tags=_texts(record, "tags", _MOST_WORDS, _LONGEST_WORD),
-        triggers=_texts(record, "trigger_words", _MOST_WORDS, _LONGEST_PROMPT),
-        text=_text(record, "description", _LONGEST_TEXT),
+        base_model=_text(record, "base_model", _MAX_WORD_LENGTH) or "SD 1.5",
+        tags=_texts(record, "tags", _MAX_WORDS, _MAX_WORD_LENGTH),
+        triggers=_texts(record, "trigger_words", _MAX_WORDS, _MAX_PROMPT_LENGTH),
+        text=_text(record, "description", _MAX_TEXT_LENGTH),
         examples=_examples(record),
-        images=_images(record),
+        images=len(urls) if isinstance(urls := record.get("image_urls"), list) else None,
         downloads=_count(stats.get("downloadCount")),
         rating=_rating(stats),
         remote=(
@@ -75,21 +76,19 @@ def card_of(record: Mapping[str, Any]) -> AdapterCard | None:
 
 
 def model_id(record: Mapping[str, Any]) -> int | None:
-    """By which the text of a record is filed, too."""
-    said = record.get("adapter_id")
-    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 13:  # noqa: PLR2004
-        return int(said)
-    return said if type(said) is int and 0 < said < 10**12 else None
+    """The model id, which also names the file of the record's description."""
+    value = record.get("adapter_id")
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13:  # noqa: PLR2004
+        return int(value)
+    return value if type(value) is int and 0 < value < 10**12 else None
 
 
-def refined(answer: str) -> tuple[str, float | None] | None:
-    """Text and weight of an answer of the paper's refiner, which are two points of a list; None
-    where it failed.
-    """
+def parse_answer(answer: str) -> tuple[str, float | None] | None:
+    """Text and weight in an answer of the paper's refiner, a list of two; None if it failed."""
     answer = answer.strip().lstrip("\ufeff")
     found = _ANSWER.match(answer)
     text = found["text"] if found else answer.removeprefix("- ")
-    text = " ".join(_URL.sub("", text).replace("**", "").split())[:_LONGEST_DESCRIPTION]
+    text = " ".join(_URL.sub("", text).replace("**", "").split())[:_MAX_DESCRIPTION_LENGTH]
     text = "".join(sign if sign.isprintable() else " " for sign in text).strip(" -")
     if not text or text.lower() in ("failed", "none", "none."):
         return None
@@ -97,26 +96,27 @@ def refined(answer: str) -> tuple[str, float | None] | None:
 
 
 def stated_description(record: Mapping[str, Any]) -> tuple[str, float | None] | None:
-    """What the record itself holds of the refiner's answer."""
-    text = _text(record, "llm_description", _LONGEST_DESCRIPTION)
+    """The refiner's answer in the record itself."""
+    text = _text(record, "llm_description", _MAX_DESCRIPTION_LENGTH)
     weight = record.get("weight")
-    found = refined(text) if text else None
+    found = parse_answer(text) if text else None
     return None if found is None else (found[0], found[1] or _weight(weight))
 
 
-def _weight(said: Any) -> float | None:
-    right = isinstance(said, (int, float)) and not isinstance(said, bool) and 0 < said <= _HEAVIEST
-    return round(float(said), 3) if right else None
+def _weight(value: Any) -> float | None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return round(float(value), 3) if 0 < value <= _MAX_WEIGHT else None
 
 
 def _text(record: Mapping[str, Any], name: str, longest: int) -> str:
-    said = record.get(name)
-    return said[:longest].strip() if isinstance(said, str) else ""
+    value = record.get(name)
+    return value[:longest].strip() if isinstance(value, str) else ""
 
 
 def _texts(record: Mapping[str, Any], name: str, most: int, longest: int) -> tuple[str, ...]:
-    said = record.get(name)
-    items = said[:most] if isinstance(said, (list, tuple)) else ()
+    value = record.get(name)
+    items = value[:most] if isinstance(value, (list, tuple)) else ()
     return tuple(
         dict.fromkeys(
             text for item in items if isinstance(item, str) and (text := item[:longest].strip())
@@ -125,72 +125,57 @@ def _texts(record: Mapping[str, Any], name: str, most: int, longest: int) -> tup
 
 
 def _examples(record: Mapping[str, Any]) -> tuple[Example, ...]:
-    """A missing prompt was written down as "None"."""
+    """The prompts with their pictures; a missing prompt is the text "None"."""
     prompts, urls = record.get("image_prompts"), record.get("image_urls")
     if not isinstance(prompts, (list, tuple)):
         return ()
     found: dict[str, Example] = {}
-    for place, said in enumerate(prompts[: 4 * _MOST_EXAMPLES]):
-        prompt = said[:_LONGEST_PROMPT].strip() if isinstance(said, str) else ""
+    for index, value in enumerate(prompts[: 4 * _MAX_EXAMPLES]):
+        prompt = value[:_MAX_PROMPT_LENGTH].strip() if isinstance(value, str) else ""
         if prompt and prompt != "None":
-            found.setdefault(prompt, Example(prompt, None, _picture(urls, place)))
-    return tuple(found.values())[:_MOST_EXAMPLES]
+            url = urls[index] if isinstance(urls, list) and index < len(urls) else ""
+            found.setdefault(prompt, Example(prompt, None, https_url(url)))
+    return tuple(found.values())[:_MAX_EXAMPLES]
 
 
-def _picture(urls: Any, place: int) -> str:
-    url = urls[place] if isinstance(urls, list) and place < len(urls) else ""
-    return (
-        url
-        if isinstance(url, str)
-        and url.startswith("https://")
-        and len(url) <= _LONGEST_URL
-        and " " not in url
-        else ""
-    )
-
-
-def _images(record: Mapping[str, Any]) -> int | None:
-    said = record.get("image_urls")
-    return len(said) if isinstance(said, list) else None
-
-
-def _count(said: Any) -> int | None:
-    return said if type(said) is int and 0 <= said < 10**12 else None
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value < 10**12 else None
 
 
 def _rating(stats: Mapping[str, Any]) -> float | None:
-    """Stars of five as the share of those who like it; without a vote it says nothing."""
-    said = stats.get("rating")
-    if not isinstance(said, (int, float)) or isinstance(said, bool) or not 0 <= said <= _STARS:
+    """Stars of five as a share of 1; None without a vote."""
+    value = stats.get("rating")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _STARS:
         return None
-    return round(said / _STARS, 3) if _count(stats.get("ratingCount")) else None
+    return round(value / _STARS, 3) if _count(stats.get("ratingCount")) else None
 
 
 RECORDS, VECTORS, TEXTS = "sd_adapters.pkl", "sd_embeddings.npy", "ultra_model"
 MODEL, DIMENSIONS = "text-embedding-3-large", 3072
 REPEATED = "listed twice"
 _PLACES = (".", "cache", "stylus/cache")
-_LONGEST_ANSWER = 64 * 1024
+_MAX_ANSWER_LENGTH = 64 * 1024
 _MATRIX = 2
 
 
 class StylusDocs:
-    """Implements `PublishedCatalogue`."""
+    """Implements `PublishedCatalogue`; the folder's vectors and texts may be missing."""
 
     name = "StylusDocs"
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds the records; vectors and texts may be missing."""
         self._folder = folder
 
     @property
     def fingerprint(self) -> str:
-        said = []
+        states = []
         for name in (RECORDS, VECTORS):
             path = self._folder / name
             stat = path.stat() if path.exists() else None
-            said.append(f"{path}\0{stat.st_size if stat else 0}\0{stat.st_mtime_ns if stat else 0}")
-        return hashlib.sha256("\n".join(said).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+            states.append(
+                f"{path}\0{stat.st_size if stat else 0}\0{stat.st_mtime_ns if stat else 0}"
+            )
+        return hashlib.sha256("\n".join(states).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def records(self) -> Iterator[Published]:
         seen: set[str] = set()
@@ -213,24 +198,24 @@ class StylusDocs:
             held = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as problem:
             raise InvalidInput(
-                f"{path} is no matrix of numbers ({problem}). Move it away to import without its"
+                f"{path} is not a matrix of numbers ({problem}). Move it away to import without"
                 " vectors."
             ) from problem
         if held.ndim != _MATRIX or held.dtype.kind != "f" or not len(held):
             raise InvalidInput(
-                f"{path} is no matrix of numbers: {held.dtype}, {held.shape}. Move it away to"
-                " import without its vectors."
+                f"{path} is not a matrix of numbers ({held.dtype}, {held.shape}). Move it away to"
+                " import without vectors."
             )
         model = MODEL if held.shape[1] == DIMENSIONS else f"a model of {held.shape[1]} dimensions"
         return PublishedVectors(model, held.shape[0], held.shape[1], held)
 
     def _answer(self, model: int | None) -> tuple[str, float | None] | None:
-        """Of the refiner, as it was filed."""
+        """The refiner's answer in the model's file."""
         if model is None:
             return None
         try:
             with (self._folder / TEXTS / f"{model}.txt").open("rb") as file:
-                return refined(file.read(_LONGEST_ANSWER).decode("utf-8", "replace"))
+                return parse_answer(file.read(_MAX_ANSWER_LENGTH).decode("utf-8", "replace"))
         except FileNotFoundError:
             return None
         except OSError as problem:
@@ -239,13 +224,11 @@ class StylusDocs:
 
 
 def stylusdocs_in(folder: Path) -> StylusDocs:
-    """The published files here, or in the subfolders in which they come."""
+    """The published files in the folder, or in one of their usual subfolders."""
     for place in _PLACES:
         if (folder / place / RECORDS).is_file():
             return StylusDocs((folder / place).resolve())
-    raise InvalidInput(
-        f"{folder} holds no {RECORDS}. Name the folder into which you have unpacked StylusDocs."
-    )
+    raise InvalidInput(f"{folder} has no {RECORDS}. Give the folder where you unpacked StylusDocs.")
 
 
 __all__ = ["DIMENSIONS", "MODEL", "StylusDocs", "stylusdocs_in"]

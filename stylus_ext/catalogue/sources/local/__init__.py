@@ -1,1 +1,1 @@
-"""Cards from a folder of LoRA files: their headers, their sidecars and their names."""
+"""LoRA folders as a source: headers, sidecars and names of files."""

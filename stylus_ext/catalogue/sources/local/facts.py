@@ -1,8 +1,6 @@
-"""What the header of a LoRA states: the trainer's own words first, the shapes of the tensors where
-it has none.
+"""Facts that a header or folder names state about a LoRA, and the merging of facts.
 
-The frequencies of the training tags are the last resort, and apart: whoever uses them marks the
-card as weak.
+Facts guessed from training tags are the last resort: a card made of them is weak.
 """
 
 from __future__ import annotations
@@ -31,13 +29,13 @@ from stylus_ext.net.values import (
     without_tags,
 )
 
-_MOST_EXAMPLES = 20
+_MAX_EXAMPLES = 20
 _SAYS_NOTHING = (UNKNOWN, "other")
 
 
 @dataclass(frozen=True, slots=True)
 class StatedFacts:
-    """What a sidecar, a header or a name states; what is empty is not stated."""
+    """What a sidecar, a header or a name states; empty fields are not stated."""
 
     name: str = ""
     version: str = ""
@@ -61,47 +59,43 @@ class StatedFacts:
     auto_v3: str = ""
 
 
-def joined(statements: Sequence[StatedFacts]) -> StatedFacts:
-    """For each field the first that says anything; the trusted come first."""
-    together = StatedFacts()
+def merge_facts(statements: Sequence[StatedFacts]) -> StatedFacts:
+    """For each field the first that is stated; the most trusted facts come first."""
+    merged = StatedFacts()
     for facts in statements:
         gaps = {
             field.name: getattr(facts, field.name)
-            for field in fields(together)
-            if getattr(together, field.name) in (None, "", (), False)
+            for field in fields(merged)
+            if getattr(merged, field.name) in (None, "", (), False)
         }
-        together = replace(together, **gaps)
+        merged = replace(merged, **gaps)
     return replace(
-        together,
-        base_model=_base_model([facts.base_model for facts in statements]),
-        triggers=_triggers([facts.triggers for facts in statements]),
+        merged,
+        base_model=_choose_base_model([facts.base_model for facts in statements]),
+        triggers=_choose_triggers([facts.triggers for facts in statements]),
         examples=tuple(dict.fromkeys(one for facts in statements for one in facts.examples))[
-            :_MOST_EXAMPLES
+            :_MAX_EXAMPLES
         ],
     )
 
 
-def _base_model(statements: Iterable[str]) -> str:
-    """The first that names a family, unless a later one says the same more exactly: SDXL, of those
-    Pony.
-    """
-    vague = chosen = ""
+def _choose_base_model(statements: Iterable[str]) -> str:
+    """The first with a known family, unless a later one is a child of it, such as Pony of SDXL."""
+    unknown = chosen = ""
     for stated in statements:
         family = family_of(stated)
-        vague = vague or stated
+        unknown = unknown or stated
         if family in _SAYS_NOTHING:
             continue
         if not chosen:
             chosen = stated
         elif family != ecosystem(family) == family_of(chosen):
             return stated
-    return chosen or vague
+    return chosen or unknown
 
 
-def _triggers(statements: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The first that has any; the same words in better groups (A1111 keeps them all on one line)
-    are taken from a later.
-    """
+def _choose_triggers(statements: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The first ones, or the same words in more groups: A1111 keeps all of them on one line."""
     chosen: tuple[str, ...] = ()
     for stated in statements:
         if not chosen or (len(chosen) == 1 < len(stated) and _words(stated) == _words(chosen)):
@@ -116,9 +110,9 @@ def _words(triggers: tuple[str, ...]) -> set[str]:
 _MADE_UP_TITLE = re.compile(r".*@\d{8,}")
 _CHECKPOINTS = (("pony", "pony"), ("illustrious", "illustrious"), ("noob", "noobai"))
 _OFTEN = 0.9
-_MOST_TAGS = 20
-_MOST_TAGS_READ = 100
-_MOST_WORDS_A_GROUP = 3
+_MAX_TAGS = 20
+_MAX_TAGS_READ = 100
+_MAX_WORDS_A_GROUP = 3
 
 _COMMON = frozenset(
     """1girl 1boy 1other solo 2girls 2boys multiple_girls no_humans looking_at_viewer
@@ -130,57 +124,55 @@ _COMMON = frozenset(
     bangs male_focus monochrome woman man girl boy general sensitive questionable
     explicit""".split()
 )
-"""What is in most pictures of any training set and identifies nothing."""
+"""Tags of most training pictures, which identify nothing."""
 
 
 def header_facts(header: Header) -> StatedFacts:
     """What the trainer wrote into the file."""
-    said = header.metadata
-    title = name(said.get("modelspec.title"))
+    metadata = header.metadata
+    title = name(metadata.get("modelspec.title"))
     hints = filter(
-        None, (text(said.get("modelspec.description")), text(said.get("modelspec.usage_hint")))
+        None,
+        (text(metadata.get("modelspec.description")), text(metadata.get("modelspec.usage_hint"))),
     )
     return StatedFacts(
         name="" if _MADE_UP_TITLE.fullmatch(title) else title,
         base_model=_base_model_of_header(header),
-        tags=tags(listed(said.get("modelspec.tags"))),
-        triggers=groups([said.get("modelspec.trigger_phrase")]),
+        tags=tags(listed(metadata.get("modelspec.tags"))),
+        triggers=groups([metadata.get("modelspec.trigger_phrase")]),
         text="\n".join(hints),
-        creator=name(said.get("modelspec.author")),
-        licence=name(said.get("modelspec.license")),
-        alias=verbatim(said.get("ss_output_name")),
-        auto_v3=auto_v3(said.get("sshs_model_hash")),
+        creator=name(metadata.get("modelspec.author")),
+        licence=name(metadata.get("modelspec.license")),
+        alias=verbatim(metadata.get("ss_output_name")),
+        auto_v3=auto_v3(metadata.get("sshs_model_hash")),
     )
 
 
 def _base_model_of_header(header: Header) -> str:
-    """The trainer's word if it is a known one, else that of the tensors, else the trainer's
-    whatever it be.
-    """
-    said = header.metadata
-    stated = [name(said.get("modelspec.architecture")), name(said.get("ss_base_model_version"))]
-    if said.get("ss_v2") == "True":
+    """The stated model if it is known, else the family of the tensors, else as stated."""
+    metadata = header.metadata
+    stated = [
+        name(metadata.get("modelspec.architecture")),
+        name(metadata.get("ss_base_model_version")),
+    ]
+    if metadata.get("ss_v2") == "True":
         stated.append("sd2")
     known = [family for family in map(family_of, stated) if family in known_families()]
     family = next(iter(known), UNKNOWN)
     if family == UNKNOWN:
         family = family_of_tensors(header.shapes)
     if family == "sdxl":
-        return _child_of_sdxl(name(said.get("ss_sd_model_name")).casefold())
+        return _child_of_sdxl(name(metadata.get("ss_sd_model_name")).casefold())
     return family if family != UNKNOWN else next(filter(None, stated), "")
 
 
 def _child_of_sdxl(checkpoint: str) -> str:
-    """Trainers call all of them SDXL; the name of the checkpoint that was trained on tells the
-    children apart.
-    """
+    """Trainers state SDXL for its children too; the base checkpoint's name tells them apart."""
     return next((family for part, family in _CHECKPOINTS if part in checkpoint), "sdxl")
 
 
 def training_facts(metadata: Mapping[str, str]) -> StatedFacts:
-    """What can be guessed from the tags that the training pictures had; empty where the trainer
-    kept none.
-    """
+    """What the tags of the training pictures suggest; empty if the trainer kept none."""
     folders = {
         folder: _counts(counts)
         for folder, counts in _json(metadata.get("ss_tag_frequency")).items()
@@ -199,7 +191,7 @@ def training_facts(metadata: Mapping[str, str]) -> StatedFacts:
         triggers=groups(
             _identifying(counts, number(pictures.get(folder))) for folder, counts in folders.items()
         ),
-        tags=tags([*concepts, *usual])[:_MOST_TAGS],
+        tags=tags([*concepts, *usual])[:_MAX_TAGS],
     )
 
 
@@ -211,20 +203,18 @@ def _json(value: str | None) -> Mapping[str, object]:
 
 
 def _counts(value: object) -> dict[str, float]:
-    """How often each of the usual tags was used, under its clean name."""
+    """The most frequent tags under their clean names."""
     counts = ((tag, number(count) or 0.0) for tag, count in table(value).items())
-    most = heapq.nlargest(_MOST_TAGS_READ, counts, key=itemgetter(1))
+    most = heapq.nlargest(_MAX_TAGS_READ, counts, key=itemgetter(1))
     cleaned = ((without_tags(name(tag)), times) for tag, times in most if times > 0)
     return {tag: times for tag, times in cleaned if tag}
 
 
 def _identifying(counts: Mapping[str, float], pictures: float | None) -> str:
-    """The uncommon words that nearly every picture of the folder had; without their number, those
-    used most of all.
-    """
+    """The uncommon tags of nearly every picture; without their number, the most frequent ones."""
     enough = _OFTEN * pictures if pictures else max(counts.values(), default=0)
     often = sorted(_uncommon(counts, enough), key=lambda tag: -counts[tag])
-    return ", ".join(often[:_MOST_WORDS_A_GROUP])
+    return ", ".join(often[:_MAX_WORDS_A_GROUP])
 
 
 def _uncommon(counts: Mapping[str, float], enough: float) -> Iterator[str]:
@@ -234,7 +224,7 @@ def _uncommon(counts: Mapping[str, float], enough: float) -> Iterator[str]:
 
 
 def folder_facts(folders: Iterable[str]) -> StatedFacts:
-    """What the folders say in which the user sorted the file: a base model, or a subject."""
+    """The base model and the subjects that the names of the file's folders state."""
     names = [name(folder) for folder in folders]
     families = [folder for folder in names if family_of(folder) in known_families()]
     subjects = [folder for folder in names if folder not in families]

@@ -1,9 +1,7 @@
-"""The header of a safetensors file: a path goes in, metadata and the tensors' shapes come out; no
-tensor is loaded.
+"""The header of a safetensors file: metadata and shapes; no tensor is loaded.
 
-What the file claims is checked against what it is before anything is allocated: the length of the
-header, where the tensors end, and the depth of the JSON. A file that fails is a `BadFile`, whose
-sentence names the file.
+Length of the header, end of the tensors and depth of the JSON are checked before memory is
+allocated for them. `BadLoraFile` says what is wrong.
 """
 
 from __future__ import annotations
@@ -20,18 +18,16 @@ from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.net.values import NotJson, parsed
 
-LONGEST_HEADER = 64 * 1024 * 1024
+MAX_HEADER = 64 * 1024 * 1024
 _LENGTH = 8
 _METADATA = "__metadata__"
 
 
-class BadFile(InvalidInput):
-    """A file in the LoRA folder that cannot be used; `code` says why without English, `why` without
-    the file's name.
-    """
+class BadLoraFile(InvalidInput):
+    """A file in a LoRA folder that cannot be used; `why` is the reason without the file's name."""
 
-    def __init__(self, code: str, sentence: str, why: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message: str, why: str = "") -> None:
+        super().__init__(message)
         self.code = code
         self.why = why
 
@@ -41,7 +37,7 @@ class BadFile(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a safetensors file says of itself; `start` is where the tensors' bytes begin."""
+    """Metadata and shapes of a safetensors file; `start` is the offset of the tensors."""
 
     metadata: Mapping[str, str]
     shapes: Mapping[str, tuple[int, ...]]
@@ -49,7 +45,6 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of the file, or `BadFile`."""
     try:
         with path.open("rb") as file:
             return _read(file, path.name)
@@ -60,12 +55,12 @@ def read_header(path: Path) -> Header:
 def _read(file: BinaryIO, name: str) -> Header:
     size = os.fstat(file.fileno()).st_size
     if size == 0:
-        raise BadFile("file_empty", f"{name} is empty; it was skipped. Download it again.")
+        raise BadLoraFile("file_empty", f"{name} is empty; it was skipped. Download it again.")
     start = file.read(_LENGTH)
     if len(start) < _LENGTH:
         raise _damaged(name, "it is too short to be a safetensors file")
     length = struct.unpack("<Q", start)[0]
-    if length > LONGEST_HEADER or length > size - _LENGTH:
+    if length > MAX_HEADER or length > size - _LENGTH:
         raise _damaged(name, f"its header claims {length:,} bytes, and the whole file has {size:,}")
     try:
         content = parsed(file.read(length))
@@ -83,7 +78,7 @@ def _read(file: BinaryIO, name: str) -> Header:
 
 
 def _tensors(content: Mapping[str, object], name: str) -> tuple[dict[str, tuple[int, ...]], int]:
-    """The shape of each tensor, and where the last one ends."""
+    """The shape of each tensor, and the end of the last one."""
     shapes = {}
     end = 0
     for tensor, about in content.items():
@@ -108,21 +103,21 @@ def _sizes(value: object) -> TypeGuard[list[int]]:
 
 
 def _texts(metadata: object) -> dict[str, str]:
-    """Only the texts: the format allows nothing else, and some trainers write it nevertheless."""
+    """The texts only: some trainers write other values, against the format."""
     if not isinstance(metadata, dict):
         return {}
     return {key: value for key, value in metadata.items() if isinstance(value, str)}
 
 
-def _damaged(name: str, why: str) -> BadFile:
-    return BadFile(
+def _damaged(name: str, why: str) -> BadLoraFile:
+    return BadLoraFile(
         "file_damaged", f"{name} is damaged and was skipped: {why}. Download it again.", why
     )
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> BadFile:
+def _unreadable(name: str, error: OSError | ValueError) -> BadLoraFile:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return BadFile(
+    return BadLoraFile(
         "file_unreadable",
         f"{name} could not be read and was skipped ({reason}). Check its permissions.",
     )
@@ -138,7 +133,7 @@ _PART = re.compile(r"""(?x)
     | ^(?: lora_(?:unet|te\d?|prior|transformer|controlnet) | lycoris ) _ .+ \. (?: diff | diff_b | set_weight | set_bias
           | w_norm | b_norm | a1 | a2 | b1 | b2 | vector | reft ) \b
     """)  # noqa: E501
-"""What only the tensors of an adapter have in their names."""
+"""Names of tensors that only adapters have."""
 
 _CROSS = re.compile(r"attn2[._]to_[kv]\b|attn2[._]processor[._]to_[kv]_lora")
 _TEXT_LAYER = re.compile(r"(?:^lora_te_|text_encoder[._]).*(?:mlp[._]fc1|q_proj|k_proj|v_proj)")
@@ -158,14 +153,12 @@ _FLUX_WIDTH = {6144: "flux2", 4096: "flux2-klein-9b"}
 
 
 def is_lora(names: Iterable[str]) -> bool:
-    """Whether any tensor is a part of a LoRA or one of its relatives (LoHa, LoKr, OFT, DoRA, GLoRA,
-    full differences).
-    """
+    """Whether any tensor is of a LoRA, LoHa, LoKr, OFT, DoRA, GLoRA or a full difference."""
     return any(_PART.search(name) for name in names)
 
 
 def family_of_tensors(shapes: Shapes) -> str:
-    """The family that the names and shapes speak of, or `UNKNOWN`."""
+    """The family by names and shapes, or `UNKNOWN`."""
     names = "\n".join(shapes).replace(".", "_")
     for family, marks in _TRANSFORMERS.items():
         if any(mark in names for mark in marks):
@@ -209,9 +202,7 @@ _TRANSFORMERS = {
     "chroma": ("distilled_guidance_layer",),
     "hunyuan-video": ("_img_mlp_fc1", "_img_mlp_fc2", "single_blocks_0_modulation_linear"),
 }
-"""Marks of which one is enough, the particular before the general; the dots of the names are
-underscores here.
-"""
+"""Parts of names, one of which is enough; specific families first, dots as underscores."""
 
 
 def _of_double_blocks(names: str, shapes: Shapes) -> str:
@@ -232,7 +223,7 @@ def _of_unet(names: str, shapes: Shapes) -> str:
 
 
 def _width(shapes: Shapes, place: re.Pattern[str]) -> int:
-    """How many values a module in that place takes in; 0 where it cannot be told."""
+    """The input width of a module whose name matches; 0 if it cannot be told."""
     for name, shape in shapes.items():
         if len(shape) > 1 and place.search(name):
             if re.search(r"lora_down|lora_A|lora\.down|hada_w[12]_b|\.diff\b", name):
@@ -243,7 +234,7 @@ def _width(shapes: Shapes, place: re.Pattern[str]) -> int:
 
 
 def _of_kronecker(name: str, shapes: Shapes) -> int:
-    """The width of a product is the product of the widths."""
+    """The width of a Kronecker product is the product of the widths."""
     module = name.partition(".lokr_w2")[0]
     other = shapes.get(f"{module}.lokr_w1") or shapes.get(f"{module}.lokr_w1_b") or ()
     return shapes[name][1] * other[1] if len(other) > 1 else 0

@@ -1,8 +1,7 @@
-"""One look at the LoRA folders: the files, their sidecars and which of them hide one another;
-nothing is opened.
+"""Lists the LoRA folders: files, their sidecars, and files hidden by others; opens nothing.
 
-The host knows a file by its stem alone and goes through the folders in natural order, a later file
-hiding an earlier one.
+The WebUI knows a file by its stem and walks the folders in natural order: a later file hides an
+earlier one with the same stem.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ _OWN_BITS = 0xFFF << 12
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file as the file system shows it. `changed_ns` is the newest time of the file and what
-    belongs to it; its last 24 bits (a sixtieth of a second) are two checksums, of the file's own
-    time and of all, so that an old sidecar that comes or goes shows, and an old file that takes the
-    place of a newer one.
+    """A file in the file system.
+
+    `changed_ns` is the newest time of the file and its sidecars. Its last 24 bits (a sixtieth of a
+    second) are two checksums, of the file's own time and of all times: so an old sidecar that is
+    added or removed changes it, and an old file that replaces a newer one.
     """
 
     path: str
@@ -42,9 +42,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in the folders: the files that the host sees by stem, those it does not, and what
-    could not be read.
-    """
+    """Files that the WebUI sees by stem, hidden files, folders with their times, and notes."""
 
     seen: Mapping[str, Found]
     hidden: Sequence[Found]
@@ -62,7 +60,7 @@ class _Walk:
 
 
 def list_folders(roots: Sequence[Path]) -> Listing:
-    """Every `.safetensors` below the roots, links to folders followed, each folder once."""
+    """Every `.safetensors` file below the roots; links are followed, each folder is read once."""
     walk = _Walk()
     real: set[str] = set()
     seen: dict[str, Found] = {}
@@ -77,8 +75,8 @@ def list_folders(roots: Sequence[Path]) -> Listing:
     walk.notes.extend(
         Note(
             "file_hidden",
-            f"{file.path} is left out: the WebUI knows files by name alone and takes "
-            f"{seen[file.stem].path} instead. Rename one of them.",
+            f"{file.path} is hidden by {seen[file.stem].path}, which has the same name. Rename one"
+            " of them.",
         )
         for file in hidden
     )
@@ -170,16 +168,12 @@ def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root
 
 
 def same_time(one_ns: int, other_ns: int) -> bool:
-    """Whether the file itself, not what lies beside it, has the same time in two of
-    `changed_ns`.
-    """
+    """Whether two `changed_ns` have the same time of the file itself, whatever its sidecars."""
     return (one_ns ^ other_ns) & _OWN_BITS == 0
 
 
 def _regular(entry: os.DirEntry[str] | None) -> os.stat_result | None:
-    """What the file system says of a file; None for links to nowhere, and pipes, at which a reader
-    would wait for ever.
-    """
+    """The status of a regular file; None for broken links and for pipes, which would block."""
     try:
         return entry.stat() if entry is not None and entry.is_file() else None
     except OSError:
@@ -194,7 +188,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _shown(name: str) -> str:
-    """The name as text: bytes that are none come out as question marks."""
+    """The name as text; undecodable bytes become question marks."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -204,7 +198,7 @@ def _host_order(file: Found) -> tuple[list[tuple[int, str]], list[tuple[int, str
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """The key by which "b10" comes after "b9"."""
+    """A sort key with "b10" after "b9"."""
     parts: Iterator[str] = (part for part in re.split(r"([0-9]+)", text.lower()) if part)
     return [
         (int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts

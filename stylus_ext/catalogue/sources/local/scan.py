@@ -1,13 +1,11 @@
-"""A `CardSource` and `Library` over the user's LoRA folders: only what is new or changed is opened,
-nothing is written.
-"""
+"""LoRA folders as a card source: opens only new and changed files, and writes nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -15,10 +13,10 @@ from stylus_ext.catalogue.sources.local.facts import (
     StatedFacts,
     folder_facts,
     header_facts,
-    joined,
+    merge_facts,
     training_facts,
 )
-from stylus_ext.catalogue.sources.local.header import BadFile, Header, is_lora, read_header
+from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header, is_lora, read_header
 from stylus_ext.catalogue.sources.local.listing import Found, Listing, list_folders, same_time
 from stylus_ext.catalogue.sources.local.sidecars import Subject, read_sidecars
 from stylus_ext.core.card import AUTO_V3, AdapterCard, AdapterKey, Digests, LocalFile
@@ -34,23 +32,21 @@ SOURCE = "local"
 def card_of(
     found: Found, header: Header, stated: Sequence[StatedFacts], sha256: str | None = None
 ) -> AdapterCard:
-    """The card of a file; `sha256` is given if it was computed before. `BadFile` for a file that is
-    no LoRA.
-    """
+    """The card of a file, whose `sha256` may be known; raises `BadLoraFile` for other files."""
     if not is_lora(header.shapes):
-        raise BadFile(
+        raise BadLoraFile(
             "not_a_lora",
-            f"{found.stem}.safetensors is no LoRA and was skipped: it may be a checkpoint, a VAE or"
-            " an embedding, which belong in folders of their own.",
+            f"{found.stem}.safetensors is not a LoRA and was skipped. Move checkpoints, VAEs and"
+            " embeddings to their own folders.",
         )
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
-    said = header_facts(header)
-    facts = joined([*stated, said, replace(sorted_into, tags=())])
+    in_header = header_facts(header)
+    facts = merge_facts([*stated, in_header, replace(sorted_into, tags=())])
     weak = False
     if not (facts.triggers or facts.tags or facts.text):
         guessed = training_facts(header.metadata)
         weak = bool(guessed.triggers or guessed.tags)
-        facts = joined([facts, replace(guessed, tags=(*sorted_into.tags, *guessed.tags))])
+        facts = merge_facts([facts, replace(guessed, tags=(*sorted_into.tags, *guessed.tags))])
     keys = _keys(found, facts, sha256)
     return AdapterCard(
         key=keys[0],
@@ -74,15 +70,13 @@ def card_of(
         creator=facts.creator,
         licence=facts.licence,
         alias=facts.alias,
-        auto_v3=said.auto_v3 or facts.auto_v3,  # the host believes the file before all else
+        auto_v3=in_header.auto_v3 or facts.auto_v3,  # as the WebUI does
         equivalents=tuple(keys[1:]),
     )
 
 
 def _keys(found: Found, facts: StatedFacts, sha256: str | None) -> list[AdapterKey]:
-    """Every key of the file, the best known first. What was computed from the file counts more than
-    what was stated.
-    """
+    """The keys of the file, the best known first; a computed hash before a stated one."""
     keys = []
     if facts.version_id is not None:
         keys.append(AdapterKey.civitai(facts.version_id))
@@ -97,7 +91,7 @@ _STEP = "Reading LoRA files"
 
 
 class LoraFolder:
-    """The LoRA files below some folders, as the host sees them."""
+    """Implements `CardSource` and `Library` for the files that the WebUI sees in its folders."""
 
     name = "your LoRA folders"
 
@@ -107,9 +101,7 @@ class LoraFolder:
         self._refused: dict[str, int] = {}
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:
-        """A card for each file that is new or changed, it or a file beside it, since `known` (by
-        path) was kept.
-        """
+        """A card for each file that is new or changed, itself or a sidecar, since `known`."""
         started = time.perf_counter()
         listing = self._list()
         for note in listing.notes:
@@ -117,7 +109,7 @@ class LoraFolder:
         fresh = [file for file in listing.seen.values() if not _same(file, known.get(file.path))]
         for done, file in enumerate(fresh):
             progress.report(_STEP, done, len(fresh))
-            yield from self._look(file, known.get(file.path))
+            yield from self._read(file, known.get(file.path))
         progress.report(_STEP, len(fresh), len(fresh))
         took = (time.perf_counter() - started) * 1000
         logger.info(
@@ -125,43 +117,41 @@ class LoraFolder:
         )
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
-        """The paths of known files that the host cannot load any more: removed, hidden by another,
-        or no LoRA now.
+        """The paths of known files that were removed, are hidden now, or are no LoRAs any more.
 
-        Files in a folder that cannot be read at the moment, such as a network drive, are not called
-        gone; nor is what lies in other folders than these, which another source, or another WebUI,
-        looks after.
+        Not those in unreadable folders, such as an absent network drive, nor in folders of other
+        sources or WebUIs.
         """
         listing = self._list()
-        mine = [folder.absolute() for folder in self._folders]
+        own = [folder.absolute() for folder in self._folders]
         seen = {file.path: file.changed_ns for file in listing.seen.values()}
         return [
             path
             for path in known
-            if any(Path(path).is_relative_to(folder) for folder in mine)
+            if any(Path(path).is_relative_to(folder) for folder in own)
             and (path not in seen or self._refused.get(path) == seen[path])
             and not any(Path(path).is_relative_to(folder) for folder in listing.unread)
         ]
 
     def stems(self) -> frozenset[str]:
-        """What the host can load, by name. Looks again only when a folder has changed."""
+        """The names that the WebUI can load; lists again only if a folder has changed."""
         return frozenset(self._current().seen)
 
     def hidden(self) -> dict[str, str]:
-        """The paths of the files that another with the same stem hides, and what hides each."""
+        """The paths of hidden files, each with the path that hides it."""
         listing = self._current()
         return {file.path: listing.seen[file.stem].path for file in listing.hidden}
 
-    def _look(self, file: Found, before: LocalFile | None) -> Iterator[Sighting]:
+    def _read(self, file: Found, before: LocalFile | None) -> Iterator[Sighting]:
         path = Path(file.path)
-        sha256 = _still(file, before)
+        sha256 = _unchanged_hash(file, before)
         try:
             header = read_header(path)
-            said = header_facts(header)
-            subject = Subject(file.stem, file.size, said.alias, said.auto_v3)
+            facts = header_facts(header)
+            subject = Subject(file.stem, file.size, facts.alias, facts.auto_v3)
             stated, notes = read_sidecars(path.parent, file.sidecars, subject)
             card = card_of(file, header, stated, sha256)
-        except BadFile as error:
+        except BadLoraFile as error:
             self._refused[file.path] = file.changed_ns
             yield Sighting(note=error.note())
             return
@@ -192,8 +182,8 @@ def _same(file: Found, before: LocalFile | None) -> bool:
     return before is not None and (before.size, before.mtime_ns) == (file.size, file.changed_ns)
 
 
-def _still(file: Found, before: LocalFile | None) -> str | None:
-    """The hash computed before, if only something beside the file has changed since."""
+def _unchanged_hash(file: Found, before: LocalFile | None) -> str | None:
+    """The known hash, if only the sidecars have changed since."""
     if (
         before is None
         or before.size != file.size
@@ -214,8 +204,9 @@ _CHUNK = 4 * 1024 * 1024
 
 
 def digests_of(path: Path, progress: Progress) -> Digests:
-    """Both hashes in one reading. Reports after each chunk, so that it can be stopped;
-    `Unavailable` if the file changes.
+    """Both hashes in one pass; raises `Unavailable` if the file changes meanwhile.
+
+    Reports after each chunk, so that it can be cancelled.
     """
     start = read_header(path).start
     whole, tensors = hashlib.sha256(), hashlib.sha256()
@@ -233,20 +224,8 @@ def digests_of(path: Path, progress: Progress) -> Digests:
         after = path.stat()
     except OSError as error:
         raise Unavailable(
-            f"{path.name} could not be hashed: {error.strerror}. It will be tried again."
+            f"{path.name} could not be hashed: {error.strerror}. It will be retried."
         ) from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Unavailable(f"{path.name} changed while it was hashed. It will be tried again.")
+        raise Unavailable(f"{path.name} changed while it was hashed. It will be retried.")
     return Digests(whole.hexdigest(), tensors.hexdigest()[:AUTO_V3])
-
-
-def sha256_of(path: Path, progress: Progress) -> str:
-    """The SHA256 of the file."""
-    return digests_of(path, progress).sha256
-
-
-def unhashed(files: Iterable[LocalFile]) -> list[LocalFile]:
-    """The files whose hash nobody knows yet, small ones first."""
-    return sorted(
-        (file for file in files if file.sha256 is None), key=lambda file: (file.size, file.path)
-    )

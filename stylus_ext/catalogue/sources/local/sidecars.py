@@ -1,6 +1,4 @@
-"""JSON as Civitai's API gives it, kept beside the file by some downloader: a version, a model, or a
-search's answer.
-"""
+"""Facts in the files that other programs keep beside a LoRA, and in Civitai's JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from stylus_ext.catalogue.sources.local.facts import StatedFacts, joined
+from stylus_ext.catalogue.sources.common import https_url
+from stylus_ext.catalogue.sources.local.facts import StatedFacts, merge_facts
 from stylus_ext.core.card import Example
 from stylus_ext.core.errors import Note
 from stylus_ext.net.values import (
@@ -29,18 +28,17 @@ from stylus_ext.net.values import (
     without_tags,
 )
 
-_MOST_IMAGES = 100
-_LONGEST_PROMPT = 2_000
-_LONGEST_URL = 500
+_MAX_IMAGES = 100
+_MAX_PROMPT_LENGTH = 2_000
 _KIB = 1024
 _LORA_TAG = re.compile(r"<lora:([^:<>]+):([0-9.]+)")
 _AUTO_V2 = 10
-FEWEST_VOTES = 10
+MIN_VOTES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The LoRA file beside which the sidecar lies, and what itself says it is called."""
+    """The LoRA file that a sidecar belongs to, with the name in its header."""
 
     stem: str
     size: int
@@ -52,9 +50,7 @@ class Subject:
 
 
 def civitai_facts(content: object, subject: Subject) -> StatedFacts:
-    """What a version's or a model's JSON states about the file; `{}` stands for "not found" and
-    states nothing.
-    """
+    """What Civitai's JSON states: a version, a model, a search's answer, or `{}` for not found."""
     found = table(content)
     items = rows(found.get("items"))
     if items:
@@ -68,7 +64,7 @@ def civitai_facts(content: object, subject: Subject) -> StatedFacts:
 
 
 def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mapping[str, object]:
-    """The version that the file is of: the one with its name, or the only one."""
+    """The version with the file's name, or the only one."""
     for version in versions:
         if any(PurePath(name(file.get("name"))).stem == subject.stem for file in _files(version)):
             return version
@@ -78,7 +74,7 @@ def _version_of(versions: list[Mapping[str, object]], subject: Subject) -> Mappi
 def _facts(
     version: Mapping[str, object], model: Mapping[str, object], subject: Subject
 ) -> StatedFacts:
-    images = [table(image) for image in rows(version.get("images"))][:_MOST_IMAGES]
+    images = [table(image) for image in rows(version.get("images"))][:_MAX_IMAGES]
     version_id = identity(version.get("id"))
     hashes = _hashes(version, subject)
     sha256 = digest(hashes.get("SHA256"))
@@ -111,12 +107,12 @@ def _facts(
 
 
 def _rating(stats: Mapping[str, object]) -> float | None:
-    """The share of thumbs that point up, where there are enough of them to say anything."""
+    """The share of thumbs up, if there are enough votes."""
     up, down = (
         number(stats.get("thumbsUpCount")) or 0.0,
         number(stats.get("thumbsDownCount")) or 0.0,
     )
-    return up / (up + down) if min(up, down) >= 0 and up + down >= FEWEST_VOTES else None
+    return up / (up + down) if min(up, down) >= 0 and up + down >= MIN_VOTES else None
 
 
 def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -124,9 +120,7 @@ def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _hashes(version: Mapping[str, object], subject: Subject) -> Mapping[str, object]:
-    """The hashes of our file: of the listed file with its name or of the only model, if its size is
-    right.
-    """
+    """The hashes of the file with the subject's name, or of the only model, if the size fits."""
     models = [
         file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")
     ]
@@ -146,21 +140,16 @@ def _examples(
     for image in images:
         meta = table(image.get("meta")) or image
         meta = table(meta.get("meta")) or meta
-        prompt = text(meta.get("prompt") or meta.get("positive"), _LONGEST_PROMPT)
+        prompt = text(meta.get("prompt") or meta.get("positive"), _MAX_PROMPT_LENGTH)
         if without_tags(prompt):
             used = _used_weight(meta, prompt, subject, version_id, sha256)
-            url = text(image.get("url"), _LONGEST_URL)
-            yield Example(
-                without_tags(prompt),
-                used,
-                url if url.startswith("https://") and " " not in url else "",
-            )
+            yield Example(without_tags(prompt), used, https_url(image.get("url")))
 
 
 def _used_weight(
     meta: Mapping[str, object], prompt: str, subject: Subject, version_id: int | None, sha256: str
 ) -> float | None:
-    """The weight at which the picture used this LoRA, if it says so."""
+    """The weight at which the picture used this LoRA, if stated."""
     for one in map(table, rows(meta.get("civitaiResources"))):
         if version_id is not None and identity(one.get("modelVersionId")) == version_id:
             return weight(one.get("weight"))
@@ -176,74 +165,72 @@ def _used_weight(
     return None
 
 
-_LARGEST = 8 * 1024 * 1024
+_MAX_SIZE = 8 * 1024 * 1024
 _PICTURES = ("png", "jpg", "jpeg", "webp", "gif")
 
 PREVIEWS = tuple(f"{infix}.{kind}" for infix in ("", ".preview") for kind in _PICTURES)
-"""What the host shows for a LoRA, in its order; each takes the place of `.safetensors`."""
+"""Suffixes of the preview pictures that the WebUI shows, in its order."""
 
 
 def _a1111(content: object, _: Subject) -> StatedFacts:
-    """The host's own editor, and the ids that downloaders add to it."""
-    said = table(content)
-    about = filter(None, (text(said.get("description")), text(said.get("notes"))))
+    """The file of the WebUI's editor, with the ids that downloaders add."""
+    data = table(content)
+    about = filter(None, (text(data.get("description")), text(data.get("notes"))))
     return StatedFacts(
-        base_model=name(said.get("sd version")),
-        triggers=groups(re.split(r"\n|\|\|", text(said.get("activation text")))),
+        base_model=name(data.get("sd version")),
+        triggers=groups(re.split(r"\n|\|\|", text(data.get("activation text")))),
         text="\n".join(about),
-        weight=weight(said.get("preferred weight")),
-        negative_text=text(said.get("negative text")),
-        model_id=identity(said.get("modelId")),
-        version_id=identity(said.get("modelVersionId")),
-        sha256=digest(said.get("sha256")),
+        weight=weight(data.get("preferred weight")),
+        negative_text=text(data.get("negative text")),
+        model_id=identity(data.get("modelId")),
+        version_id=identity(data.get("modelVersionId")),
+        sha256=digest(data.get("sha256")),
     )
 
 
 def _lora_manager(content: object, subject: Subject) -> StatedFacts:
-    """ComfyUI's LoRA Manager: its own fields, then what it keeps of Civitai's."""
-    said = table(content)
-    called = name(said.get("model_name"))
+    """ComfyUI's LoRA Manager: its own fields, then Civitai's."""
+    data = table(content)
+    called = name(data.get("model_name"))
     own = StatedFacts(
         name="" if called == subject.stem else called,
-        base_model=name(said.get("base_model")),
-        tags=tags(rows(said.get("tags"))),
-        text="\n".join(filter(None, (text(said.get("modelDescription")), text(said.get("notes"))))),
-        weight=_tipped(said.get("usage_tips")),
-        sha256=digest(said.get("sha256")),
+        base_model=name(data.get("base_model")),
+        tags=tags(rows(data.get("tags"))),
+        text="\n".join(filter(None, (text(data.get("modelDescription")), text(data.get("notes"))))),
+        weight=_tipped(data.get("usage_tips")),
+        sha256=digest(data.get("sha256")),
     )
-    return joined([own, civitai_facts(said.get("civitai"), subject)])
+    return merge_facts([own, civitai_facts(data.get("civitai"), subject)])
 
 
 def _tipped(tips: object) -> float | None:
-    """The weight in LoRA Manager's tips, a JSON text inside the JSON; the middle where only a range
-    is given.
-    """
+    """The weight in LoRA Manager's tips, JSON inside the JSON; of a range the middle."""
     try:
-        said = table(parsed(tips) if isinstance(tips, str) and tips else tips)
+        data = table(parsed(tips) if isinstance(tips, str) and tips else tips)
     except NotJson:
         return None
-    low, high = number(said.get("strength_min")), number(said.get("strength_max"))
+    low, high = number(data.get("strength_min")), number(data.get("strength_max"))
     middle = (low + high) / 2 if low is not None and high is not None else None
-    return weight(said.get("strength")) or weight(middle)
+    return weight(data.get("strength")) or weight(middle)
 
 
 def _rgthree(content: object, subject: Subject) -> StatedFacts:
-    said = table(content)
+    data = table(content)
     words = (
         table(word).get("word") if isinstance(word, dict) else word
-        for word in rows(said.get("trainedWords"))
+        for word in rows(data.get("trainedWords"))
     )
     own = StatedFacts(
-        name=name(said.get("name")),
-        base_model=name(said.get("baseModel")),
+        name=name(data.get("name")),
+        base_model=name(data.get("baseModel")),
         triggers=groups(words),
-        tags=tags(rows(said.get("tags"))),
-        text=text(said.get("userNote")),
-        sha256=digest(said.get("sha256")),
+        tags=tags(rows(data.get("tags"))),
+        text=text(data.get("userNote")),
+        sha256=digest(data.get("sha256")),
     )
-    kept = civitai_facts(table(said.get("raw")).get("civitai"), subject)
-    pictures = civitai_facts({"images": said.get("images")}, subject)
-    return joined([own, kept, pictures])
+    kept = civitai_facts(table(data.get("raw")).get("civitai"), subject)
+    pictures = civitai_facts({"images": data.get("images")}, subject)
+    return merge_facts([own, kept, pictures])
 
 
 _Reader = Callable[[object, Subject], StatedFacts]
@@ -258,15 +245,13 @@ _JSON: Mapping[str, _Reader] = {
 _TEXTS = (".description.txt", ".txt")
 
 SIDECARS = (*_JSON, *_TEXTS)
-"""What takes the place of `.safetensors` in the name of a sidecar, the trusted first."""
+"""Suffixes of sidecars in place of `.safetensors`, the most trusted first."""
 
 
 def read_sidecars(
     folder: Path, suffixes: Collection[str], subject: Subject
 ) -> tuple[list[StatedFacts], list[Note]]:
-    """What the sidecars with these suffixes state, the trusted first, and a note for each that
-    cannot be read.
-    """
+    """The facts in the sidecars, the most trusted first, and a note for each unreadable one."""
     stated, notes = [], []
     for suffix in SIDECARS:
         if suffix in suffixes:
@@ -275,15 +260,15 @@ def read_sidecars(
                 stated.append(_read(path, suffix, subject))
             except (OSError, NotJson) as error:
                 reason = error.strerror or error if isinstance(error, OSError) else error
-                notes.append(Note("sidecar_skipped", f"{path.name} was left out: {reason}."))
+                notes.append(Note("sidecar_skipped", f"{path.name} was skipped: {reason}."))
     return stated, notes
 
 
 def _read(path: Path, suffix: str, subject: Subject) -> StatedFacts:
     with path.open("rb") as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise NotJson("it is larger than anybody needs")
+        data = file.read(_MAX_SIZE + 1)
+    if len(data) > _MAX_SIZE:
+        raise NotJson("it is too large")
     reader = _JSON.get(suffix)
     if reader is None:
         return StatedFacts(text=text(data.decode("utf-8-sig", "replace")))

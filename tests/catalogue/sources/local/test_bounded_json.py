@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from hypothesis import given
@@ -44,11 +43,9 @@ def test_encodings_that_editors_write(encoding: str) -> None:
         b"1" * 5000,
     ],
 )
-def test_hostile_bytes_are_refused_quickly(hostile: bytes) -> None:
-    started = time.perf_counter()
+def test_hostile_bytes_are_refused(hostile: bytes) -> None:
     with pytest.raises(NotJson):
         parsed(hostile)
-    assert time.perf_counter() - started < 2
 
 
 @given(st.binary(max_size=300))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stylus_ext.catalogue.sources.local.facts import StatedFacts
-from stylus_ext.catalogue.sources.local.header import BadFile, Header
+from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header
 from stylus_ext.catalogue.sources.local.listing import Found
 from stylus_ext.catalogue.sources.local.scan import card_of
 from stylus_ext.core.card import AdapterCard, AdapterKey
@@ -90,7 +90,7 @@ def test_the_users_folders_say_the_child_of_sdxl_and_the_subject() -> None:
 
 @pytest.mark.parametrize("kind", NOT_LORAS)
 def test_what_is_no_lora_has_no_card(kind: str) -> None:
-    with pytest.raises(BadFile, match=r"x\.safetensors is no LoRA") as problem:
+    with pytest.raises(BadLoraFile) as problem:
         card_of(found(), Header({}, NOT_LORAS[kind], 100), ())
     assert problem.value.code == "not_a_lora"
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.facts import StatedFacts, joined
+from stylus_ext.catalogue.sources.local.facts import StatedFacts, merge_facts
 from stylus_ext.core.card import Example
 
 
 def test_the_first_that_says_anything_wins_field_by_field() -> None:
-    facts = joined(
+    facts = merge_facts(
         [
             StatedFacts(text="mine", weight=0.7),
             StatedFacts(name="Rain", text="theirs", weight=1.0, nsfw=True, model_id=3),
@@ -22,7 +22,7 @@ def test_the_first_that_says_anything_wins_field_by_field() -> None:
 
 
 def test_nothing_joined_is_nothing() -> None:
-    assert joined([]) == joined([StatedFacts(), StatedFacts()]) == StatedFacts()
+    assert merge_facts([]) == merge_facts([StatedFacts(), StatedFacts()]) == StatedFacts()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_nothing_joined_is_nothing() -> None:
 def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(
     stated: list[str], chosen: str
 ) -> None:
-    assert joined([StatedFacts(base_model=one) for one in stated]).base_model == chosen
+    assert merge_facts([StatedFacts(base_model=one) for one in stated]).base_model == chosen
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_base_model_is_the_first_known_or_a_more_exact_one_of_its_ecosystem(
 def test_one_line_of_triggers_is_taken_apart_as_another_source_groups_it(
     stated: list[tuple[str, ...]], chosen: tuple[str, ...]
 ) -> None:
-    assert joined([StatedFacts(triggers=one) for one in stated]).triggers == chosen
+    assert merge_facts([StatedFacts(triggers=one) for one in stated]).triggers == chosen
 
 
 def test_examples_come_from_all_and_are_not_endless() -> None:
@@ -67,7 +67,7 @@ def test_examples_come_from_all_and_are_not_endless() -> None:
         StatedFacts(examples=tuple(Example(f"{place} {number}") for number in range(15)))
         for place in ("a", "b", "a")
     ]
-    examples = joined(many).examples
+    examples = merge_facts(many).examples
     assert len(examples) == len(set(examples)) == 20
     assert examples[0] == Example("a 0")
     assert examples[-1] == Example("b 4")
@@ -84,6 +84,6 @@ FACTS = st.builds(
 
 @given(st.lists(FACTS, max_size=4))
 def test_joining_again_changes_nothing(statements: list[StatedFacts]) -> None:
-    once = joined(statements)
-    assert joined([once]) == once
-    assert joined([once, *statements]) == once
+    once = merge_facts(statements)
+    assert merge_facts([once]) == once
+    assert merge_facts([once, *statements]) == once

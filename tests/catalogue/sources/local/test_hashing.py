@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.catalogue.sources.local.header import BadFile, read_header
-from stylus_ext.catalogue.sources.local.scan import digests_of, sha256_of, unhashed
-from stylus_ext.core.card import LocalFile
+from stylus_ext.catalogue.sources.local.header import BadLoraFile, read_header
+from stylus_ext.catalogue.sources.local.scan import digests_of
 from stylus_ext.core.errors import Cancelled, Unavailable
 from tests.fakes import Watch
 from tests.lora_files import safetensors_bytes, write_lora
@@ -18,7 +17,7 @@ def test_both_hashes(tmp_path: Path) -> None:
     content = path.read_bytes()
     watch = Watch()
     digests = digests_of(path, watch)
-    assert digests.sha256 == sha256_of(path, Watch()) == hashlib.sha256(content).hexdigest()
+    assert digests.sha256 == digests_of(path, Watch()).sha256 == hashlib.sha256(content).hexdigest()
     assert digests.auto_v3 == hashlib.sha256(content[read_header(path).start :]).hexdigest()[:12]
     assert watch.seen[-1] == ("Hashing x.safetensors", len(content), len(content))
 
@@ -34,10 +33,10 @@ def test_it_stops_between_chunks_when_told(tmp_path: Path) -> None:
     path = tmp_path / "big.safetensors"
     path.write_bytes(safetensors_bytes({"x.lora_up.weight": (3, 1024 * 1024)}))
     watch = Watch()
-    sha256_of(path, watch)
+    digests_of(path, watch)
     assert len(watch.seen) > 1
     with pytest.raises(Cancelled):
-        sha256_of(path, Watch(patience=0))
+        digests_of(path, Watch(patience=0))
 
 
 class Writer:
@@ -53,22 +52,14 @@ class Writer:
 
 
 def test_a_file_that_changes_meanwhile_has_no_hash(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="changed"):
-        sha256_of(write_lora(tmp_path / "x.safetensors"), Writer(tmp_path / "x.safetensors"))
+    with pytest.raises(Unavailable):
+        digests_of(write_lora(tmp_path / "x.safetensors"), Writer(tmp_path / "x.safetensors"))
 
 
 def test_a_file_that_is_gone_or_damaged(tmp_path: Path) -> None:
-    with pytest.raises(BadFile):
-        sha256_of(tmp_path / "gone.safetensors", Watch())
+    with pytest.raises(BadLoraFile):
+        digests_of(tmp_path / "gone.safetensors", Watch())
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no")
-    with pytest.raises(BadFile):
-        sha256_of(damaged, Watch())
-
-
-def test_small_files_are_hashed_first() -> None:
-    files = [
-        LocalFile(name, name, size, 1, sha)
-        for name, size, sha in (("a", 9, None), ("b", 3, None), ("c", 1, "ab" * 32))
-    ]
-    assert [file.path for file in unhashed(files)] == ["b", "a"]
+    with pytest.raises(BadLoraFile):
+        digests_of(damaged, Watch())

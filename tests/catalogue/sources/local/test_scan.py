@@ -232,7 +232,8 @@ def test_a_folder_of_random_bytes_never_stops_the_good_file(
 _TRIES = 5
 
 
-def test_2000_unchanged_files_are_looked_at_in_less_than_a_second(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_2000_unchanged_files_are_listed_in_less_than_a_second(tmp_path: Path) -> None:
     tiny = safetensors_bytes({"lora_unet_x.lora_up.weight": (1, 1)})
     for number in range(2000):
         folder = tmp_path / f"folder {number % 20}"

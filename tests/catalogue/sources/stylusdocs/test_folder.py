@@ -26,7 +26,7 @@ def test_it_is_found_where_it_was_unpacked(tmp_path: Path, inside: str) -> None:
 
 
 def test_a_folder_without_it(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"holds no sd_adapters\.pkl"):
+    with pytest.raises(InvalidInput, match=r"sd_adapters\.pkl"):
         stylusdocs_in(tmp_path)
 
 
@@ -81,12 +81,12 @@ def test_a_matrix_of_objects_is_a_pickle_and_not_loaded(tmp_path: Path) -> None:
     out = io.BytesIO()
     np.save(out, np.array([Touch(fired)], dtype=object), allow_pickle=True)
     (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(out.getvalue())
-    with pytest.raises(InvalidInput, match="no matrix of numbers"):
+    with pytest.raises(InvalidInput, match="not a matrix of numbers"):
         stylusdocs_in(tmp_path).vectors()
     (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(
         importlib.import_module("pickle").dumps(Touch(fired))
     )
-    with pytest.raises(InvalidInput, match="no matrix of numbers"):
+    with pytest.raises(InvalidInput, match="not a matrix of numbers"):
         stylusdocs_in(tmp_path).vectors()
     assert not fired.exists()
 

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.stylusdocs import card_of, model_id, refined, stated_description
+from stylus_ext.catalogue.sources.stylusdocs import (
+    card_of,
+    model_id,
+    parse_answer,
+    stated_description,
+)
 from stylus_ext.core.card import AdapterKey, Example
 from tests.published import adapter
 
@@ -125,17 +130,17 @@ def test_lists_of_any_length_cost_little() -> None:
     ],
 )
 def test_answers_of_the_papers_refiner(answer: str, text: str, weight: float | None) -> None:
-    assert refined(answer) == (text, weight)
+    assert parse_answer(answer) == (text, weight)
 
 
 @pytest.mark.parametrize("answer", ["Failed", "failed", "", " \n", "- \n- 0.8", "None"])
 def test_what_failed_says_nothing(answer: str) -> None:
-    assert refined(answer) is None
+    assert parse_answer(answer) is None
 
 
 @given(st.text())
 def test_any_answer(answer: str) -> None:
-    found = refined(answer)
+    found = parse_answer(answer)
     assert found is None or (found[0] and found[0].isprintable() and "http://" not in found[0])
 
 
