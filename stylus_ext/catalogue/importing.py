@@ -37,20 +37,20 @@ class Quoting:
 
     rules: Refiner
     name: str
-    said: Mapping[AdapterKey, PublishedText] = field(default_factory=dict)
+    texts: Mapping[AdapterKey, PublishedText] = field(default_factory=dict)
 
     def refine(self, card: AdapterCard) -> Description:
-        said = next(
-            (self.said[key] for key in (card.key, *card.equivalents) if key in self.said), None
+        texts = next(
+            (self.texts[key] for key in (card.key, *card.equivalents) if key in self.texts), None
         )
-        if said is None:
+        if texts is None:
             return self.rules.refine(card)
-        base = self.rules.refine(replace(card, text=said.text))
-        made_of = f"{self.name}\0{said.text}\0{said.weight}".encode("utf-8", "surrogatepass")
-        weight = base.weight if said.weight is None else said.weight
+        base = self.rules.refine(replace(card, text=texts.text))
+        made_of = f"{self.name}\0{texts.text}\0{texts.weight}".encode("utf-8", "surrogatepass")
+        weight = base.weight if texts.weight is None else texts.weight
         return replace(
             base,
-            text=said.text,
+            text=texts.text,
             weight=weight,
             source=self.name,
             fingerprint=hashlib.sha256(made_of).hexdigest()[:32],
@@ -109,10 +109,10 @@ class ImportCatalogue:
         done: Imported,
     ) -> Imported:
         cards = [record.card for record in batch if record.card is not None]
-        quoting.said = {
-            record.card.key: record.said
+        quoting.texts = {
+            record.card.key: record.text
             for record in batch
-            if record.card is not None and record.said is not None
+            if record.card is not None and record.text is not None
         }
         keys = [card.key for card in cards]
         before = _texts(self._shop.store.read(keys))
@@ -120,7 +120,7 @@ class ImportCatalogue:
         after = self._shop.store.read(keys)
         described = sum(
             1
-            for key in quoting.said
+            for key in quoting.texts
             if key in after and after[key].description.source == quoting.name
         )
         changed = sum(1 for key, texts in _texts(after).items() if before.get(key) != texts)
@@ -147,11 +147,11 @@ def _texts(entries: Mapping[AdapterKey, Entry]) -> dict[AdapterKey, tuple[str, .
 def _remembered(text: str) -> Imported:
     """Progress of the last import of the same files, or a fresh start."""
     try:
-        said = Imported(**json.loads(text)) if text else Imported()
-        counts = [said.read, said.kept, said.described, said.changed, *said.skipped.values()]
+        texts = Imported(**json.loads(text)) if text else Imported()
+        counts = [texts.read, texts.kept, texts.described, texts.changed, *texts.skipped.values()]
     except (ValueError, TypeError, AttributeError):
         return Imported()
-    return said if all(isinstance(count, int) for count in counts) else Imported()
+    return texts if all(isinstance(count, int) for count in counts) else Imported()
 
 
 def _batches(records: Iterator[Published]) -> Iterator[list[Published]]:

@@ -77,7 +77,7 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Pick:
     """A candidate chosen for the task at `task`. A pinned pick is active in every mask; weight None
-    is unknown. If `said`, the user set the weight: it is used as it is, up to the cap.
+    is unknown. If `user_weight`, the user set the weight: it is used as it is, up to the cap.
     """
 
     key: AdapterKey
@@ -88,7 +88,7 @@ class Pick:
     kind: str = "unknown"
     score: float = 0.0
     pinned: bool = False
-    said: bool = False
+    user_weight: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,11 @@ class Corrections:
     @property
     def kept(self) -> dict[AdapterKey, KeptPick]:
         """Kept picks by key; the first of duplicates counts."""
-        said: dict[AdapterKey, KeptPick] = {}
+        first: dict[AdapterKey, KeptPick] = {}
         for kept in self.keep:
             if kept.key not in self.out:
-                said.setdefault(kept.key, kept)
-        return said
+                first.setdefault(kept.key, kept)
+        return first
 
     def known_as(self, names: Mapping[AdapterKey, AdapterKey]) -> Corrections:
         """Return the corrections with all keys replaced by first keys."""
@@ -88,11 +88,13 @@ def corrected(
     `text` the prompt.
     """
     here = {pick.key: pick for pick in composition.picks}
-    kept = {key: said for key, said in corrections.kept.items() if key in found}
+    kept = {key: pick for key, pick in corrections.kept.items() if key in found}
     tasks = composition.tasks or ((Task(text.strip() or text, 0, len(text)),) if kept else ())
     standing = [here[key] for key in here if key not in corrections.out]
     first = _placed(
-        [_as_said(here.get(key, found[key]), said) for key, said in kept.items()], tasks, standing
+        [_with_corrections(here.get(key, found[key]), pick) for key, pick in kept.items()],
+        tasks,
+        standing,
     )
     rest = (
         []
@@ -119,11 +121,11 @@ def corrected(
     return Composition(tasks, tuple(picks), (*gone, *near))
 
 
-def _as_said(pick: Pick, said: KeptPick) -> Pick:
+def _with_corrections(pick: Pick, kept: KeptPick) -> Pick:
     known = replace(
-        pick, pinned=pick.pinned or said.pinned, task=pick.task if said.task is None else said.task
+        pick, pinned=pick.pinned or kept.pinned, task=pick.task if kept.task is None else kept.task
     )
-    return known if said.weight is None else replace(known, weight=said.weight, said=True)
+    return known if kept.weight is None else replace(known, weight=kept.weight, user_weight=True)
 
 
 def _placed(picks: Sequence[Pick], tasks: Sequence[Task], standing: Iterable[Pick]) -> list[Pick]:

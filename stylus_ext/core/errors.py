@@ -7,7 +7,7 @@ StylusError
 ├── Unavailable          something that may work later: a lock, a network, an engine
 │   ├── EngineGone       the engine is not running, or stopped while it was asked
 │   └── DeadlineExceeded the time that was given is over
-├── Cancelled            the user said stop
+├── Cancelled            the user cancelled
 ├── EngineRefusal        the engine answered with an error
 └── StoreProblem         the data folder cannot be read or written
 """
@@ -38,7 +38,7 @@ class DeadlineExceeded(Unavailable):
 
 
 class Cancelled(StylusError):
-    """The user said stop."""
+    """The user cancelled."""
 
 
 class StoreProblem(StylusError):

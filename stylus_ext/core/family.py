@@ -187,7 +187,7 @@ _PARENTS = {
 }
 
 
-_SPOKEN = {
+_DISPLAY_NAMES = {
     "sd1": "SD 1.5",
     "sd2": "SD 2",
     "sd3": "SD 3",
@@ -270,7 +270,7 @@ def is_partial(adapter_family: str, model_family: str) -> bool:
 
 def display_name(family: str) -> str:
     """Return the family as people write it: "SDXL", "Pony"."""
-    return _SPOKEN.get(family, family)
+    return _DISPLAY_NAMES.get(family, family)
 
 
 def partly(adapter_family: str, model_family: str) -> str:

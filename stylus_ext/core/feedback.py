@@ -84,11 +84,11 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
     found: dict[AdapterKey, Doubt] = {}
     for verdict in verdicts:
         like = likeness(here, frozenset(content_words(verdict.prompt)))
-        told = like >= ALIKE
+        alike = like >= ALIKE
         before = found.get(verdict.key, Doubt(0.0, 0, same=False))
         found[verdict.key] = Doubt(
-            before.weight + verdict.times * (like if told else _ELSEWHERE),
-            before.times + verdict.times * told,
+            before.weight + verdict.times * (like if alike else _ELSEWHERE),
+            before.times + verdict.times * alike,
             before.same or like == 1.0,
         )
     return {key: doubt for key, doubt in found.items() if doubt.times or doubt.weight >= REFUSED}

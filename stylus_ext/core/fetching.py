@@ -50,7 +50,7 @@ class Caps:
         if remote is None or not remote.name:
             return "no source offers its file"
         if remote.size <= 0:
-            return "nobody says how large its file is"
+            return "the size of its file is unknown"
         return self.too_large(remote.size) or self.too_unknown(remote.sha256 or "")
 
     def too_large(self, size: int) -> str:

@@ -24,7 +24,7 @@ class Published:
 
     place: int
     card: AdapterCard | None = None
-    said: PublishedText | None = None
+    text: PublishedText | None = None
     reason: str = ""
 
 

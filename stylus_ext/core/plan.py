@@ -161,7 +161,10 @@ def _pick_json(pick: Pick, tag: Tag | None) -> dict[str, Any]:
 
 
 def _pick(data: Mapping[str, Any]) -> Pick:
-    return Pick(**_keyed({name: value for name, value in data.items() if name not in _TAG_FIELDS}))
+    fields = {name: value for name, value in data.items() if name not in _TAG_FIELDS}
+    if "said" in fields:  # the name of this field in plans saved by 0.1
+        fields["user_weight"] = fields.pop("said")
+    return Pick(**_keyed(fields))
 
 
 def _tag(data: Mapping[str, Any]) -> Tag:

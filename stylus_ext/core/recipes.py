@@ -87,40 +87,40 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def recipe_of(said: Any) -> Recipe:
+def recipe_of(raw: Any) -> Recipe:
     """Read an untrusted recipe; unknown fields are ignored."""
-    if not isinstance(said, Mapping):
+    if not isinstance(raw, Mapping):
         raise InvalidInput("A recipe is a JSON object.")
-    if said.get("version", FORMAT) != FORMAT:
+    if raw.get("version", FORMAT) != FORMAT:
         raise InvalidInput("This recipe was made by a newer Stylus.")
-    adapters = said.get("adapters", [])
+    adapters = raw.get("adapters", [])
     if not isinstance(adapters, Sequence) or isinstance(adapters, str):
         raise InvalidInput("The adapters of a recipe are a list.")
     return Recipe(
-        _text(said, "name").strip(),
-        _text(said, "prompt"),
-        _text(said, "negative"),
-        _text(said, "family")[:64],
+        _text(raw, "name").strip(),
+        _text(raw, "prompt"),
+        _text(raw, "negative"),
+        _text(raw, "family")[:64],
         tuple(map(_ingredient, adapters[: MOST_ADAPTERS + 1])),
     )
 
 
-def _ingredient(said: Any) -> Ingredient:
-    if not isinstance(said, Mapping):
+def _ingredient(raw: Any) -> Ingredient:
+    if not isinstance(raw, Mapping):
         raise InvalidInput("An adapter of a recipe is a JSON object.")
-    weight = said.get("weight", 1.0)
+    weight = raw.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or abs(weight) > HEAVIEST:
         raise InvalidInput(f"The weight of an adapter of a recipe is a number up to {HEAVIEST:g}.")
     return Ingredient(
-        AdapterKey.parse(_text(said, "key")),
+        AdapterKey.parse(_text(raw, "key")),
         float(weight),
-        _text(said, "name")[:1000],
-        _text(said, "stem")[:1000],
+        _text(raw, "name")[:1000],
+        _text(raw, "stem")[:1000],
     )
 
 
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name, "")
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw.get(name, "")
     if not isinstance(value, str):
         raise InvalidInput(f"The {name} of a recipe is a text.")
     return value

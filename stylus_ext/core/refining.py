@@ -103,7 +103,7 @@ class RefineLimits:
     again: bool = False
     """Also what this refiner's kind has described before, by another model."""
     keys: tuple[AdapterKey, ...] | None = None
-    """These alone, whatever was said of them before and however often that failed; the user's own
+    """Only these, regardless of earlier results and failures; the user's own
     texts stay all the same.
     """
 

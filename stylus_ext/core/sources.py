@@ -41,8 +41,8 @@ class Wanted:
     @property
     def fingerprint(self) -> str:
         """Identifies a crawl of exactly this query."""
-        said = asdict(self) | {"base_models": sorted(self.base_models)}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()[:16]
+        query = asdict(self) | {"base_models": sorted(self.base_models)}
+        return hashlib.sha256(json.dumps(query, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class CataloguePage:
     cursor: str | None = None
     """Where the next page begins; None is the end."""
     banned: tuple[AdapterKey, ...] = ()
-    """Versions that nobody is to have, whatever was said of them before."""
+    """Versions that nobody is to have, whatever was stated of them before."""
     newest: str = ""
     """When the newest version on this page came out, as the source writes it; such texts can be
     compared.

@@ -58,6 +58,7 @@ def _identifying(group: str, kind: str) -> list[str]:
         _IN_A_NAME.sub(r"\\(\1\\)", group)
     )  # "saber (fate)" is a name, not attention
     texts = [piece.text for piece in pieces(read) if piece.role == "content"]
+    texts = [text for text in texts if not ("<" in text and ">" in text)]  # could become a tag
     return list(dict.fromkeys(texts))[
         : MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
     ]
@@ -79,10 +80,10 @@ def _contradicts(trigger: str, prompt: Prompt, known: set[str]) -> bool:
     )
 
 
-def _other_look(said: Sequence[str], own: Sequence[str], head: str) -> bool:
-    if head not in said[1:]:
+def _other_look(words: Sequence[str], own: Sequence[str], head: str) -> bool:
+    if head not in words[1:]:
         return False
-    return said[said.index(head, 1) - 1] != own[-2]
+    return words[words.index(head, 1) - 1] != own[-2]
 
 
 def _escaped(text: str) -> str:
@@ -108,29 +109,31 @@ def weigh(
     weights = {
         pick.key: (
             (settings.default_weight if pick.weight is None else pick.weight)
-            * (1.0 if pick.said else factor / sharing[pick.task])
+            * (1.0 if pick.user_weight else factor / sharing[pick.task])
         )
         for pick in on
     }
     if settings.total_cap:
         weights = _capped(
-            weights, {pick.key for pick in on if pick.said}, max(0.0, settings.total_cap - own)
+            weights,
+            {pick.key for pick in on if pick.user_weight},
+            max(0.0, settings.total_cap - own),
         )
     return {key: _cut(weight) for key, weight in weights.items()}
 
 
 def _capped(
-    weights: dict[AdapterKey, float], said: Collection[AdapterKey], room: float
+    weights: dict[AdapterKey, float], fixed_keys: Collection[AdapterKey], room: float
 ) -> dict[AdapterKey, float]:
     """Scale the other weights first; the user's only if they alone exceed the cap."""
     total = sum(map(abs, weights.values()))
     if total <= room:
         return weights
-    fixed = sum(abs(weights[key]) for key in said)
+    fixed = sum(abs(weights[key]) for key in fixed_keys)
     if fixed >= room:
         return {key: weight * room / total for key, weight in weights.items()}
     share = (room - fixed) / (total - fixed)
-    return {key: weight if key in said else weight * share for key, weight in weights.items()}
+    return {key: weight if key in fixed_keys else weight * share for key, weight in weights.items()}
 
 
 def own_weight(tags: Iterable[UserTag]) -> float:

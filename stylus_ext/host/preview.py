@@ -151,7 +151,7 @@ def _pick(plan: Plan, pick: Pick, tray: PreviewSession, cards: Mapping[str, Any]
         "kind": pick.kind,
         "reason": pick.reason,
         "pinned": pick.pinned,
-        "said": pick.said,
+        "said": pick.user_weight,
         "kept": key in tray.words.keep,
         "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
         "triggers": list(tag.triggers),

@@ -17,7 +17,7 @@ HASH = "a" * 64
         (RemoteFile("a.safetensors", 50 * MB, HASH), ""),
         (None, "no source offers its file"),
         (RemoteFile("", 10 * MB, HASH), "no source offers its file"),
-        (RemoteFile("a.safetensors", 0, HASH), "nobody says how large its file is"),
+        (RemoteFile("a.safetensors", 0, HASH), "the size of its file is unknown"),
         (
             RemoteFile("a.safetensors", 101 * MB, HASH),
             "its file has 101 MB, and you allow 100 MB a file",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,13 @@ def test_an_unchanged_plan_says_why() -> None:
 def test_what_is_not_a_plan_is_refused(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         from_json(broken)
+
+
+def test_a_plan_saved_before_the_rename_of_user_weight_is_read() -> None:
+    pick = Pick(AdapterKey.path("a.safetensors"), 0, "A", 0.8, "why", user_weight=True)
+    composition = Composition((Task("p", 0, 1),), (pick,))
+    plan = replace(unchanged("p", "", 1, 1, Note("n", "t")), composition=composition)
+    saved = to_json(plan)
+    for one in saved["picks"]:
+        one["said"] = one.pop("user_weight")
+    assert from_json(saved) == plan

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.core.prompt.parse import parse_prompt
@@ -87,6 +87,7 @@ def test_words_that_would_change_how_the_rest_is_read_are_left_out() -> None:
     assert chosen("portrait", "good style, odd\\", kind="character") == ("good style",)
 
 
+@example(prompt="", groups=["0<>"], kind="style")
 @given(
     st.text(max_size=80),
     st.lists(st.text(max_size=60), max_size=4),

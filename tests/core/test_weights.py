@@ -117,7 +117,7 @@ def said_by_user(composition: Composition, *numbers: int) -> Composition:
     spoken = {AdapterKey.civitai(number) for number in numbers}
     return replace(
         composition,
-        picks=tuple(replace(pick, said=pick.key in spoken) for pick in composition.picks),
+        picks=tuple(replace(pick, user_weight=pick.key in spoken) for pick in composition.picks),
     )
 
 

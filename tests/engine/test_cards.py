@@ -83,7 +83,7 @@ def test_a_plan_is_corrected_over_the_door(stylus: Stylus) -> None:
         corrections={"keep": [{"key": key, "weight": 0.31, "pinned": True}], "only": True},
         batches=5,
     )
-    assert [(pick["key"], pick["weight"], pick["said"]) for pick in kept["picks"]] == [
+    assert [(pick["key"], pick["weight"], pick["user_weight"]) for pick in kept["picks"]] == [
         (key, 0.31, True)
     ]
     assert kept["masks"] == [[key]] * 5

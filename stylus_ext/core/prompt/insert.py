@@ -118,8 +118,8 @@ def _glued(prompt: Prompt, segment: PromptSegment, addition: str) -> str:
     before, after = prompt.text[: segment.end], prompt.text[segment.end :]
     # The host takes extra networks out of the text before it reads it; commas are for what then is
     # left.
-    said = _without_networks(prompt, segment).rstrip()
-    if said and not said.endswith(_ENDED) and _says_something(addition):
+    text = _without_networks(prompt, segment).rstrip()
+    if text and not text.endswith(_ENDED) and _says_something(addition):
         glue = ", "
     else:
         glue = " " if before and not before[-1].isspace() else ""
@@ -132,9 +132,9 @@ def _without_networks(prompt: Prompt, segment: PromptSegment) -> str:
         if token.end <= segment.start:
             break
         if token.start < segment.end and token.kind not in {kinds.NETWORK, kinds.COMMENT}:
-            said = prompt.text[max(token.start, segment.start) : min(token.end, segment.end)]
-            if not said.isspace():
-                return said
+            part = prompt.text[max(token.start, segment.start) : min(token.end, segment.end)]
+            if not part.isspace():
+                return part
     return ""
 
 

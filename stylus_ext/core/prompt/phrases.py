@@ -205,16 +205,16 @@ def phrases(prompt: Prompt) -> tuple[Piece, ...]:
 
 def _piece(held: list[tuple[Token, float]], segment: int) -> Iterator[Piece]:
     """Yield the phrase, if it has a word."""
-    said = [(token, weight) for token, weight in held if not token.text.isspace()]
-    if not said:
+    visible = [(token, weight) for token, weight in held if not token.text.isspace()]
+    if not visible:
         return
     text = " ".join("".join(_plain(token) for token, _ in held).split())
     if not content_words(text):
         return
-    first, last = said[0][0], said[-1][0]
+    first, last = visible[0][0], visible[-1][0]
     start = first.end - len(first.text.lstrip())
     end = last.start + len(last.text.rstrip())
-    yield Piece(text, start, end, segment, max(weight for _, weight in said), _role(text))
+    yield Piece(text, start, end, segment, max(weight for _, weight in visible), _role(text))
 
 
 def _plain(token: Token) -> str:

@@ -96,7 +96,7 @@ def possible(text: str) -> Runs:
 def numbers(found: Runs, tokens: Floats) -> Floats:
     """Network input: one row per run, from token vectors with one row per word."""
     none = np.zeros((1, tokens.shape[1]), dtype=np.float32)
-    every = np.concatenate([tokens, none])  # -1 is nobody
+    every = np.concatenate([tokens, none])  # -1: no neighbour
     upto = np.concatenate([none, np.cumsum(tokens, axis=0, dtype=np.float32)])
     first, behind = found.places.T
     before, after = found.beside.T

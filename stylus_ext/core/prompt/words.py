@@ -158,7 +158,7 @@ _TALK = frozenset(
     sdxl beta alpha final test
     experimental release nsfw sfw outfit outfits costume cosplay""".split()
 )
-"""Words of a name that nobody writes into a prompt."""
+"""Words of a name that do not occur in prompts."""
 
 MOST_PHRASE_WORDS = 6
 MOST_TRIGGERS = 16
@@ -182,13 +182,13 @@ def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
     """Word sets that identify an entry; characters also without their series."""
     if entry.kind not in _SOMEBODY:
         return name_phrases(entry.card.name)
-    return _of_somebody(
+    return _character_names(
         entry.card.name, entry.card.tags[:MOST_TAGS], entry.triggers[:MOST_TRIGGERS]
     )
 
 
 @lru_cache(maxsize=16_384)
-def _of_somebody(
+def _character_names(
     name: str, tags: tuple[str, ...], triggers: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
     """Character names without their series: "Mira" for "Mira Skyreach Saga" if a tag names the
@@ -209,8 +209,8 @@ def _of_somebody(
         if alone
         else []
     )
-    spoken = ["".join(content_words(piece)) for piece in pieces]
-    named = (who for who in alone if any("".join(who) in trigger for trigger in spoken))
+    squeezed = ["".join(content_words(piece)) for piece in pieces]
+    named = (who for who in alone if any("".join(who) in trigger for trigger in squeezed))
     return tuple(dict.fromkeys((*phrases, *named)))
 
 

@@ -41,7 +41,7 @@ def test_records_with_texts_and_reasons(tmp_path: Path) -> None:
     publish(tmp_path, adapters, texts={1: "- Filed.\n- 0.7", 2: "Failed"})
     found = list(stylusdocs_in(tmp_path).records())
     assert [
-        (record.said.text, record.said.weight) if record.said else None for record in found
+        (record.text.text, record.text.weight) if record.text else None for record in found
     ] == [("Filed.", 0.7), ("Within.", 0.4), None, None, None]
     assert [record.reason for record in found] == [
         "",
