@@ -145,7 +145,7 @@ def test_what_is_not_a_plan_is_refused(broken: dict[str, object]) -> None:
 def test_a_plan_saved_before_the_rename_of_user_weight_is_read() -> None:
     pick = Pick(AdapterKey.path("a.safetensors"), 0, "A", 0.8, "why", user_weight=True)
     composition = Composition((Task("p", 0, 1),), (pick,))
-    plan = replace(unchanged("p", "", 1, 1, Note("n", "t")), composition=composition)
+    plan = replace(unchanged("p", "", 1, 1, Note("n", "t"), Outcome.LATE), composition=composition)
     saved = to_json(plan)
     for one in saved["picks"]:
         one["said"] = one.pop("user_weight")
