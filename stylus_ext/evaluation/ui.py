@@ -68,7 +68,7 @@ def measure(
             http.client.HTTPConnection(urlsplit(said["url"]).netloc, timeout=_PATIENCE_S)
         ) as connection:
             door = EngineHttp(connection, said["token"])
-            _settled(door, progress)
+            _latest_shown(door, progress)
             return {"entries": entries} | _asked(door, searches, progress)
 
 
@@ -144,7 +144,7 @@ def _pages() -> Iterator[tuple[int, dict[str, Any]]]:
             yield page, dict(keep)
 
 
-def _settled(door: EngineHttp, progress: Progress) -> None:
+def _latest_shown(door: EngineHttp, progress: Progress) -> None:
     """What an engine does by itself after its start is over."""
     until = time.monotonic() + _PATIENCE_S
     while any(job["state"] in ("waiting", "running") for job in door.ask("GET", "jobs")["jobs"]):

@@ -203,7 +203,7 @@ def tells_boxes() -> bool:
     return _comments() is not None and bool(option("enable_prompt_comments_def", False))
 
 
-def told_by_grid(latest: int, batch_size: int) -> int:
+def picture_of_grid_infotext(latest: int, batch_size: int) -> int:
     """Index of the picture whose infotext the grid gets: the first; reForge: of the last batch."""
     return 0 if _comments() is None else latest - latest % max(1, batch_size)
 

@@ -64,7 +64,7 @@ class FetchUi:
 
 
 def fetch(
-    client: FetchApi, files: Sequence[MissingFile], folders: Sequence[str], hall: FetchUi
+    client: FetchApi, files: Sequence[MissingFile], folders: Sequence[str], ui: FetchUi
 ) -> FetchOutcome:
     """What does not come is in the answer; only the end of the whole generation is raised."""
     errand = _HostFetch(
@@ -73,30 +73,30 @@ def fetch(
     named = _named(files)
     began = time.monotonic()
     logger.info("fetching %s", named)
-    hall.say(f"Stylus: fetching {named}")
+    ui.say(f"Stylus: fetching {named}")
     threading.Thread(target=errand.run, name="stylus-fetch", daemon=True).start()
     try:
         while not errand.over.wait(_SLICE_S):
-            if hall.interrupted():
+            if ui.interrupted():
                 raise FetchStopped(
                     f"Stylus was interrupted while it fetched {named}; what had come is kept to go"
                     " on with."
                 )
-            if hall.skipped():
+            if ui.skipped():
                 return _none(
                     files,
                     "was not fetched, since you skipped it; what had come is kept to go on with",
                 )
-            if hall.longest_s and time.monotonic() >= began + hall.longest_s:
+            if ui.longest_s and time.monotonic() >= began + ui.longest_s:
                 return _none(
                     files,
-                    f"was not there within {hall.longest_s / 60:g} minutes; what has come is kept"
+                    f"was not there within {ui.longest_s / 60:g} minutes; what has come is kept"
                     " to go on with",
                 )
-            hall.say(f"Stylus: fetching {named}{_how_far(errand.job)}")
+            ui.say(f"Stylus: fetching {named}{_how_far(errand.job)}")
     finally:
         errand.leave()
-        hall.say(None)
+        ui.say(None)
     return _came(errand, files)
 
 

@@ -71,11 +71,11 @@ class Generation:
 
     p: Any
     values: PanelValues
-    desk: Planner
+    planner: Planner
 
     def run(self, notes: Sequence[Note]) -> AppliedGeneration:
         """Plans, then writes; a trouble becomes a note, and the prompts stay."""
-        told = [*notes, *self.desk.notes]
+        told = [*notes, *self.planner.notes]
         before = texts_of(self.p)
         try:
             done = self._answer(before)
@@ -108,11 +108,13 @@ class Generation:
         return work
 
     def _answer(self, before: Texts) -> _Decided:
-        if self.desk.interrupted():
+        if self.planner.interrupted():
             raise Cancelled("It was interrupted before it began.")
-        self.desk.downloads.take_in()
+        self.planner.downloads.take_in()
         settings, family = self.settings()
-        settings, told = self.desk.composing.allowed(self.p, settings, options.timeouts().ready_s)
+        settings, told = self.planner.composing.allowed(
+            self.p, settings, options.timeouts().ready_s
+        )
         stems, unknown = self.stems(family)
         notes = [*_unlisted(before), *unknown, *told]
         if not stems and family == UNKNOWN:
@@ -146,25 +148,25 @@ class Generation:
         if family != UNKNOWN:
             return stems, []
         notes = [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
-        wanted = set(self.desk.always(options.timeouts(), waits(self.p)))
+        wanted = set(self.planner.always(options.timeouts(), waits(self.p)))
         return [stem for stem in stems if stem in wanted], notes
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
         """The corrections of a preview for just this prompt, or the locked set."""
-        tray = self.desk.trays.of(self.values.seat)
+        session = self.planner.sessions.of(self.values.seat)
         prompt = getattr(self.p, "prompt", "")
-        if tray is None or not isinstance(prompt, str):
+        if session is None or not isinstance(prompt, str):
             return None, []
-        tray.family = family
+        session.family = family
         negative = getattr(self.p, "negative_prompt", "")
-        return tray.corrections(prompt, negative if isinstance(negative, str) else "", family)
+        return session.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
     def _ask(self, request: GenerationRequest, family: str) -> tuple[GenerationAnswer, list[Note]]:
         """With what may be fetched where that is wanted, else with what is on disk."""
-        requests = GenerationRequests(self.p, self.desk)
+        requests = GenerationRequests(self.p, self.planner)
         if not self.values.downloads or family == UNKNOWN:
             return requests.ask(request), []
-        why = self.desk.downloads.why_not(self.p, waits(self.p))
+        why = self.planner.downloads.why_not(self.p, waits(self.p))
         if why:
             note = Note("no_downloads", f"Only LoRAs on disk were considered. {why}")
             return requests.ask(request), [note]
@@ -177,7 +179,7 @@ class Generation:
         if family == AUTO or not getattr(
             self.p, "is_api", False
         ):  # the panel's choice is kept for its checkpoint at once
-            family = loaded_family(self.desk.remembered).family
+            family = loaded_family(self.planner.remembered).family
         if family == UNKNOWN and settings.selection.family != ANY:
             family = settings.selection.family
         if family != UNKNOWN:
@@ -215,7 +217,7 @@ class Generation:
             made = MadePicture(
                 work.texts.positive[image], work.texts.negative[image], work.fields(image)
             )
-            self.desk.remember(int(seed), work.pictures[image].prompt, made)
+            self.planner.remember(int(seed), work.pictures[image].prompt, made)
 
 
 def _unlisted(texts: Texts) -> list[Note]:

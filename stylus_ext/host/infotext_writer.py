@@ -73,7 +73,7 @@ class AppliedGeneration:
 
     def of_grid(self, p: Any) -> None:
         """A grid's infotext has one picture's prompt, so it gets that picture's fields too."""
-        image = compat.told_by_grid(self.latest, int(p.batch_size))
+        image = compat.picture_of_grid_infotext(self.latest, int(p.batch_size))
         if image == 0:
             p.extra_generation_params.pop(HASHES, None)
             if self.first_hashes is not None:

@@ -38,8 +38,8 @@ TOO_OLD = "The engine that runs is too old to fetch anything: please restart the
 class DownloadPermissions:
     """Download state of one planner; `line` is shown in the panel while files arrive."""
 
-    def __init__(self, desk: Planner) -> None:
-        self._desk = desk
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
         self._said: tuple[int, str] | None = None
         self._begun: set[str] = set()
         self.line = ""
@@ -52,17 +52,17 @@ class DownloadPermissions:
         refusal = compat.refusal(p)
         if refusal:
             return refusal
-        self._desk.ready(patience.ready_s if waits else patience.cold_s)
+        self._planner.ready(patience.ready_s if waits else patience.cold_s)
         return self.barred()
 
     def barred(self) -> str:
         """The engine's reason against downloads, asked once per engine."""
-        report = self._desk.engine.report()
+        report = self._planner.engine.report()
         if report.state is EngineState.REMOTE:
             return SHARED
         if self._said is None or self._said[0] != report.pid:
             try:
-                said = self._desk.client.status()
+                said = self._planner.client.status()
             except StylusError as error:
                 return f"The engine does not say whether it may fetch anything: {error}"
             self._said = report.pid, _read(said.get("capabilities"))
@@ -70,20 +70,20 @@ class DownloadPermissions:
 
     def shown(self) -> bool | None:
         """Whether the panel shows the switch; None if unknown yet."""
-        state = self._desk.engine.report().state
+        state = self._planner.engine.report().state
         return not self.barred() if state in (EngineState.READY, EngineState.REMOTE) else None
 
     def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> FetchOutcome:
         from stylus_ext.host import compat, options
 
         compat.forget_skip()
-        hall = FetchUi(
+        ui = FetchUi(
             self._say,
-            self._desk.interrupted,
+            self._planner.interrupted,
             compat.skipped,
             60.0 * float(options.own("fetch_minutes")),
         )
-        return fetch(self._desk.client, files, folders, hall)
+        return fetch(self._planner.client, files, folders, ui)
 
     def begun(self, job_id: str) -> None:
         """Register a download that no generation waits for."""
@@ -95,7 +95,7 @@ class DownloadPermissions:
 
         for job_id in sorted(self._begun):
             try:
-                job = self._desk.client.job(job_id)
+                job = self._planner.client.job(job_id)
             except StylusError:  # its engine is gone, and with it the job
                 self._begun.discard(job_id)
                 continue
@@ -105,7 +105,7 @@ class DownloadPermissions:
 
     def _say(self, text: str | None) -> None:
         self.line = text or ""
-        self._desk.say(text)
+        self._planner.say(text)
 
 
 def _read(capabilities: object) -> str:
@@ -130,24 +130,24 @@ class ComposerOffer:
 class ComposerPermissions:
     """Composer choice of one planner; asked once per engine, which changes with the settings."""
 
-    def __init__(self, desk: Planner) -> None:
-        self._desk = desk
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
         self._said: tuple[tuple[int, str], ComposerOffer] | None = None
 
     def offer(self) -> ComposerOffer:
         """Available composers; only the rules if the engine cannot be asked."""
-        report = self._desk.engine.report()
+        report = self._planner.engine.report()
         which = (report.pid, report.url)
         if self._said is None or self._said[0] != which:
             try:
-                self._said = which, read(self._desk.client.status())
+                self._said = which, read(self._planner.client.status())
             except StylusError:
                 return ComposerOffer()
         return self._said[1]
 
     def shown(self) -> tuple[str, ...] | None:
         """The panel's choices; None if unknown yet."""
-        state = self._desk.engine.report().state
+        state = self._planner.engine.report().state
         return self.offer().composers if state in (EngineState.READY, EngineState.REMOTE) else None
 
     def kind(self, composer: str) -> RequestKind:
@@ -171,7 +171,7 @@ class ComposerPermissions:
         selection = settings.selection
         if selection.composer == RULES and selection.policy != RERANK:
             return settings, []
-        self._desk.ready(ready_s)
+        self._planner.ready(ready_s)
         offer = self.offer()
         composes, ranks = (
             selection.composer in offer.free,

@@ -26,7 +26,7 @@ class GenerationRequests:
     """The requests of the generation `p`."""
 
     p: Any
-    desk: Planner
+    planner: Planner
 
     def ask(self, request: GenerationRequest) -> GenerationAnswer:
         """Asks again without files that are gone since the host listed them."""
@@ -61,10 +61,10 @@ class GenerationRequests:
         if key in known:
             return known[key]
         folders = compat.lora_folders()
-        unread = self.desk.folders_to_read(folders, compat.listing())
+        unread = self.planner.folders_to_read(folders, compat.listing())
         request = replace(request, lora_dirs=tuple(folders if request.downloads else unread))
         composer = request.settings["selection"]["composer"]
-        answer = self.desk.generation(request, options.timeouts(composer), waits(self.p))
+        answer = self.planner.generation(request, options.timeouts(composer), waits(self.p))
         if answer.state.repeatable:
             known[key] = answer
         return answer
@@ -72,7 +72,7 @@ class GenerationRequests:
     def _fetch(self, files: Sequence[MissingFile]) -> FetchOutcome:
         if not files:
             return FetchOutcome()
-        came = self.desk.downloads.fetch(files, compat.lora_folders())
+        came = self.planner.downloads.fetch(files, compat.lora_folders())
         compat.list_anew(came.stems.values())
         return came
 
@@ -106,12 +106,12 @@ def _not_fetched(p: Any) -> dict[str, str]:
     return {} if known is None else known
 
 
-def for_caller(desk: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
+def for_caller(planner: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
     """A caller's plan as this WebUI would make it: its page's settings, its checkpoint's family,
     the LoRAs that it lists.
     """
     settings = options.read_settings()
-    family = loaded_family(desk.remembered)
+    family = loaded_family(planner.remembered)
     if family.known:
         settings = replace(settings, selection=replace(settings.selection, family=family.family))
     values = options.plan_values(settings)
@@ -121,7 +121,7 @@ def for_caller(desk: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
             {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
         )
     folders = compat.lora_folders()
-    read = desk.folders_to_read(folders, compat.listing())
+    read = planner.folders_to_read(folders, compat.listing())
     return {
         **payload,
         "settings": values,

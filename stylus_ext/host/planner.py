@@ -107,7 +107,7 @@ class Planner:
     made: OrderedDict[tuple[int, str], MadePicture] = field(default_factory=OrderedDict)
     downloads: DownloadPermissions = field(init=False)
     composing: ComposerPermissions = field(init=False)
-    trays: PreviewSessions = field(default_factory=PreviewSessions)
+    sessions: PreviewSessions = field(default_factory=PreviewSessions)
     _warm: int | None = None
     _read: tuple[Any, float] = (None, 0.0)
     _indexed: float = -_INDEX_AGAIN_S
@@ -219,7 +219,7 @@ class Planner:
             lambda _: None,
             self.notes,
             self.made,
-            self.trays,
+            self.sessions,
         )
         quiet.downloads, quiet.composing = self.downloads, self.composing
         quiet._warm, quiet._read, quiet._indexed = self._warm, self._read, self._indexed
@@ -312,9 +312,9 @@ class PlannerRegistry:
     def __init__(self, make: Callable[[tuple[object, ...]], Planner]) -> None:
         self._make = make
         self._place: tuple[object, ...] | None = None
-        self._desk: Planner | None = None
+        self._planner: Planner | None = None
 
     def at(self, place: tuple[object, ...]) -> Planner:
-        if self._desk is None or self._place != place:
-            self._desk, self._place = self._make(place), place
-        return self._desk
+        if self._planner is None or self._place != place:
+            self._planner, self._place = self._make(place), place
+        return self._planner

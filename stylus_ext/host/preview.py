@@ -53,10 +53,10 @@ class Seen:
     exact: bool
 
 
-def view_of(desk: Planner, tray: PreviewSession, seen: Seen) -> dict[str, Any]:
-    plan, out = seen.plan, {*tray.words.reject, *tray.words.swap}
+def view_of(planner: Planner, session: PreviewSession, seen: Seen) -> dict[str, Any]:
+    plan, out = seen.plan, {*session.words.reject, *session.words.swap}
     cards = cards_of(
-        desk,
+        planner,
         [
             *(str(pick.key) for pick in plan.composition.picks),
             *(str(miss.key) for miss in plan.composition.near_misses),
@@ -68,7 +68,7 @@ def view_of(desk: Planner, tray: PreviewSession, seen: Seen) -> dict[str, Any]:
             {"text": task.text, "start": task.start, "taken_by": task.taken_by}
             for task in plan.composition.tasks
         ],
-        "picks": [_pick(plan, pick, tray, cards) for pick in plan.composition.picks],
+        "picks": [_pick(plan, pick, session, cards) for pick in plan.composition.picks],
         "near": [
             {
                 "key": str(miss.key),
@@ -92,19 +92,19 @@ def view_of(desk: Planner, tray: PreviewSession, seen: Seen) -> dict[str, Any]:
     }
 
 
-def standing(desk: Planner, tray: PreviewSession) -> dict[str, Any]:
+def standing(planner: Planner, session: PreviewSession) -> dict[str, Any]:
     """All that the tray holds: what a page that was just loaded shows, too.
 
     Each has a number, given before it is read: whatever a click changed, its own answer has a later
     number than older answers.
     """
-    number = next(tray.numbers)
-    lock, used = tray.lock, tray.used()
-    cards = cards_of(desk, [tag.key for one in used for tag in one.tags if tag.key])
+    number = next(session.numbers)
+    lock, used = session.lock, session.used()
+    cards = cards_of(planner, [tag.key for one in used for tag in one.tags if tag.key])
     return {
         "number": number,
-        "view": tray.view,
-        "corrected": bool(tray.words),
+        "view": session.view,
+        "corrected": bool(session.words),
         "lock": (
             None
             if lock is None
@@ -113,7 +113,7 @@ def standing(desk: Planner, tray: PreviewSession) -> dict[str, Any]:
                 for key, (name, weight) in lock.picks.items()
             ]
         ),
-        "sent": tray.sent is not None,
+        "sent": session.sent is not None,
         "used": [
             {
                 "seed": one.seed,
@@ -125,13 +125,13 @@ def standing(desk: Planner, tray: PreviewSession) -> dict[str, Any]:
     }
 
 
-def cards_of(desk: Planner, keys: Sequence[str]) -> dict[str, Any]:
+def cards_of(planner: Planner, keys: Sequence[str]) -> dict[str, Any]:
     """What the engine says of them; a plan is shown without, rather than not at all."""
     if not keys:
         return {}
     try:
         cards = dict(
-            desk.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"]
+            planner.client.ask("POST", "/v1/cards", {"keys": list(dict.fromkeys(keys))})["cards"]
         )
     except (StylusError, KeyError):
         return {}
@@ -139,7 +139,9 @@ def cards_of(desk: Planner, keys: Sequence[str]) -> dict[str, Any]:
     return {key: {**card, "picture": pictured(files, card)} for key, card in cards.items()}
 
 
-def _pick(plan: Plan, pick: Pick, tray: PreviewSession, cards: Mapping[str, Any]) -> dict[str, Any]:
+def _pick(
+    plan: Plan, pick: Pick, session: PreviewSession, cards: Mapping[str, Any]
+) -> dict[str, Any]:
     tags = {tag.key: tag for tag in plan.tags}
     tag = tags[pick.key]
     key = str(pick.key)
@@ -152,7 +154,7 @@ def _pick(plan: Plan, pick: Pick, tray: PreviewSession, cards: Mapping[str, Any]
         "reason": pick.reason,
         "pinned": pick.pinned,
         "said": pick.user_weight,
-        "kept": key in tray.words.keep,
+        "kept": key in session.words.keep,
         "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
         "triggers": list(tag.triggers),
         "stem": tag.stem,
@@ -269,42 +271,46 @@ def _number(said: Any, default: int, least: int) -> int:
 
 
 def look(
-    desk: Planner, tray: PreviewSession, question: PreviewRequest | None = None
+    planner: Planner, session: PreviewSession, question: PreviewRequest | None = None
 ) -> dict[str, Any]:
     """Asks the engine for this question, or for the last one again; what the page shows of it stays
     on the tray.
     """
-    with tray.guard:
-        asked = question or tray.question
+    with session.guard:
+        asked = question or session.question
         if asked is None:
             raise InvalidInput(_NO_PREVIEW)
-        if question is not None and tray.sent is not None and question.prompt == tray.sent.before:
-            tray.sent = None
-        tray.question = asked
+        if (
+            question is not None
+            and session.sent is not None
+            and question.prompt == session.sent.before
+        ):
+            session.sent = None
+        session.question = asked
         began = time.perf_counter()
-        plan, family, notes = _planned(desk, tray, asked)
+        plan, family, notes = _planned(planner, session, asked)
         took = round(1000 * (time.perf_counter() - began))
-        tray.plan, tray.family = plan, family
+        session.plan, session.family = plan, family
         seen = Seen(
             plan,
             tuple(dict.fromkeys(notes)),
             took,
             exact=asked.seed >= 0 or asked.values.seed >= 0,
         )
-        tray.view = view_of(desk, tray, seen)
-        return tray.view
+        session.view = view_of(planner, session, seen)
+        return session.view
 
 
 def _planned(
-    desk: Planner, tray: PreviewSession, asked: PreviewRequest
+    planner: Planner, session: PreviewSession, asked: PreviewRequest
 ) -> tuple[Plan, str, list[Note]]:
     positive, negative = styled(asked.prompt, asked.negative, asked.styles)
-    quiet = desk.aside()
+    quiet = planner.aside()
     p = FakeProcessing(asked.size)
     generation = Generation(p, asked.values, quiet)
     settings, family = generation.settings()
     stems, notes = generation.stems(family)
-    corrections, told = tray.corrections(asked.prompt, asked.negative, family)
+    corrections, told = session.corrections(asked.prompt, asked.negative, family)
     seeds = [first + image for first in asked.seeds() for image in range(asked.size)]
     texts = Texts(
         (compat.without_comments(positive),) * len(seeds),
@@ -321,21 +327,23 @@ def _planned(
         with_plans=True,
     )
     answer = GenerationRequests(p, quiet).ask(request)
-    desk.learned(quiet)
+    planner.learned(quiet)
     told = [note for note in told if note not in (CORRECTED, LOCKED)]  # the page shows both
     return answer.plans[0], family, [*notes, *told, *answer.notes]
 
 
-def _may_fetch(desk: Planner) -> bool:
+def _may_fetch(planner: Planner) -> bool:
     """What may be fetched later is shown; nothing is fetched for a preview."""
-    desk.ready(options.timeouts().ready_s)
-    return not desk.downloads.barred()
+    planner.ready(options.timeouts().ready_s)
+    return not planner.downloads.barred()
 
 
-def words_for(tray: PreviewSession) -> PromptCorrections:
+def words_for(session: PreviewSession) -> PromptCorrections:
     """The user's words for what was previewed; the first of them begins the list."""
-    if tray.question is None:
+    if session.question is None:
         raise InvalidInput(_NO_PREVIEW)
-    if not tray.words:
-        tray.words = PromptCorrections(tray.question.prompt, tray.question.negative, tray.family)
-    return tray.words
+    if not session.words:
+        session.words = PromptCorrections(
+            session.question.prompt, session.question.negative, session.family
+        )
+    return session.words

@@ -141,7 +141,7 @@ class PreviewSessions:
     """All sessions; the longest unused one is dropped when there are too many."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._trays = LruCache[str, PreviewSession](most)
+        self._sessions = LruCache[str, PreviewSession](most)
         self._guard = threading.Lock()
 
     def at(self, seat: str) -> PreviewSession:
@@ -151,7 +151,7 @@ class PreviewSessions:
                 "The page did not say which of its tabs this is for; please reload it."
             )
         with self._guard:
-            return self._trays.setdefault(seat, PreviewSession())
+            return self._sessions.setdefault(seat, PreviewSession())
 
     def of(self, seat: str) -> PreviewSession | None:
         """The session of a generation, or None for callers without a page."""

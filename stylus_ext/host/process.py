@@ -47,15 +47,15 @@ def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
 
 
 def _worked(p: Any, reading: ValuesReading) -> AppliedGeneration:
-    desk = current_planner()
-    work = continued(p, reading.values, desk)
+    planner = current_planner()
+    work = continued(p, reading.values, planner)
     if work is None:
-        work = Generation(p, reading.values, desk).run(reading.notes)
+        work = Generation(p, reading.values, planner).run(reading.notes)
     else:
         work.notes[:0] = reading.notes
-    tray = desk.trays.of(reading.values.seat)
-    if tray is not None:
-        tray.made = work, tuple(map(int, p.all_seeds))
+    session = planner.sessions.of(reading.values.seat)
+    if session is not None:
+        session.made = work, tuple(map(int, p.all_seeds))
     return work
 
 

@@ -19,7 +19,7 @@ from stylus_ext.host.values import PanelValues
 _AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")
 
 
-def continued(p: Any, values: PanelValues, desk: Planner) -> AppliedGeneration | None:
+def continued(p: Any, values: PanelValues, planner: Planner) -> AppliedGeneration | None:
     """None where the picture is a new one, and a plan is wanted."""
     before = texts_of(p)
     pasted = infotext.load_replay(values.replay)
@@ -27,9 +27,9 @@ def continued(p: Any, values: PanelValues, desk: Planner) -> AppliedGeneration |
     if pasted is not None and pasted.fits([own, *dict.fromkeys(before.positive)]):
         return AppliedGeneration(before, (), dict(pasted.fields), [_AGAIN])
     if getattr(p, "txt2img_upscale", False):
-        return _upscaled(p, desk, before)
+        return _upscaled(p, planner, before)
     if getattr(p, "init_images", None):
-        return _sent(p, values, desk, before)
+        return _sent(p, values, planner, before)
     return None
 
 
@@ -70,14 +70,14 @@ class _Earlier:
         )
 
 
-def _upscaled(p: Any, desk: Planner, before: Texts) -> AppliedGeneration | None:
-    earlier = _of_image(getattr(p, "firstpass_image", None)) or _of_memory(p, desk, before)
+def _upscaled(p: Any, planner: Planner, before: Texts) -> AppliedGeneration | None:
+    earlier = _of_image(getattr(p, "firstpass_image", None)) or _of_memory(p, planner, before)
     return None if earlier is None else _again(p, earlier, before)
 
 
-def _sent(p: Any, values: PanelValues, desk: Planner, before: Texts) -> AppliedGeneration | None:
+def _sent(p: Any, values: PanelValues, planner: Planner, before: Texts) -> AppliedGeneration | None:
     """As long as prompt and settings are those that came along."""
-    for earlier in (_of_image(p.init_images[0]), _of_memory(p, desk, before)):
+    for earlier in (_of_image(p.init_images[0]), _of_memory(p, planner, before)):
         if earlier is None or any(text != earlier.original for text in before.positive):
             continue
         if earlier.made.fields.get(infotext.SETTINGS, "") == infotext.settings_text(values):
@@ -107,11 +107,11 @@ def _of_image(image: Any) -> _Earlier | None:
     return _Earlier(MadePicture(prompt, negative, replay.fields))
 
 
-def _of_memory(p: Any, desk: Planner, before: Texts) -> _Earlier | None:
+def _of_memory(p: Any, planner: Planner, before: Texts) -> _Earlier | None:
     """For a page whose pictures carry no infotext; a caller of the API may send the same seed and
     prompt by chance.
     """
     if getattr(p, "is_api", False) or not p.all_seeds:
         return None
-    made = desk.made.get((int(p.all_seeds[0]), before.positive[0]))
+    made = planner.made.get((int(p.all_seeds[0]), before.positive[0]))
     return None if made is None else _Earlier(made)

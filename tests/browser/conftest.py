@@ -147,7 +147,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="package")
-def desk(
+def planner(
     environment: Environment, prepared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     """A WebUI whose engine has read its LoRAs, for the Stylus tab."""

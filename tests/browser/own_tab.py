@@ -100,8 +100,8 @@ class OwnTab:
 
 
 @contextmanager
-def own_tab(desk: Desk, browser: Browser) -> Iterator[tuple[OwnTab, Visit]]:
-    with visit(browser, desk.server.url) as here:
+def own_tab(planner: Desk, browser: Browser) -> Iterator[tuple[OwnTab, Visit]]:
+    with visit(browser, planner.server.url) as here:
         yield OwnTab(here.page).open(), here
 
 
@@ -122,15 +122,15 @@ def desk_at(
     )
     write_strange_loras(Path(said["loras"]))
     with running(environment, said) as server:
-        desk = Desk(server, folder)
-        desk.page_asks("wake", {})
+        planner = Desk(server, folder)
+        planner.page_asks("wake", {})
         until = time.monotonic() + PATIENCE_S
-        while desk.page_asks("status", {})["told"] is None:
+        while planner.page_asks("status", {})["told"] is None:
             assert time.monotonic() < until, "the engine did not come"
             time.sleep(0.1)
-        finished(desk.link)
-        finished(desk.link, str(desk.page_asks("start", {"name": "index"})["id"]))
-        yield desk
+        finished(planner.link)
+        finished(planner.link, str(planner.page_asks("start", {"name": "index"})["id"]))
+        yield planner
 
 
 def write_strange_loras(folder: Path) -> None:

@@ -85,10 +85,10 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
         HereSetup(extra=orders["engine"]) if "engine" in orders else _real_setup(*orders["torch"])
     )
     process = Watched(folder, setup=setup)
-    desk = Planner(
+    planner = Planner(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
     )
-    planner_registry.planners = PlannerRegistry(lambda _: desk)
+    planner_registry.planners = PlannerRegistry(lambda _: planner)
     return process
 
 

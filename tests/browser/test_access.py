@@ -28,9 +28,11 @@ FOREIGN = (
 OVER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def test_every_control_has_a_name_and_ids_are_ours_and_once(desk: Desk, browser: Browser) -> None:
+def test_every_control_has_a_name_and_ids_are_ours_and_once(
+    planner: Desk, browser: Browser
+) -> None:
     with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
-        tab = _opened(desk, Visit(context.new_page()), "")
+        tab = _opened(planner, Visit(context.new_page()), "")
         for name in PARTS:
             tab.turn_to(name)
             tab.page.wait_for_timeout(300)
@@ -42,7 +44,7 @@ def test_every_control_has_a_name_and_ids_are_ours_and_once(desk: Desk, browser:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 420])
 def test_it_fits_and_axe_finds_nothing_serious(
-    desk: Desk, browser: Browser, theme: str, width: int
+    planner: Desk, browser: Browser, theme: str, width: int
 ) -> None:
     try:
         script()
@@ -51,7 +53,7 @@ def test_it_fits_and_axe_finds_nothing_serious(
         axe = False
     with browser.new_context(viewport={"width": width, "height": 1000}) as context:
         here = Visit(context.new_page())
-        tab = _opened(desk, here, f"?__theme={theme}")
+        tab = _opened(planner, here, f"?__theme={theme}")
         tab.part("filter_on_disk").select_option("true")
         tab.search("dog")
         tab.page.locator("#stylus_cards .stylus-open").first.wait_for(state="visible")
@@ -66,15 +68,15 @@ def test_it_fits_and_axe_finds_nothing_serious(
             found += [
                 f"{name}: {one}" for one in (serious(tab.page, "#stylus_tab_mount") if axe else [])
             ]
-            here.picture(f"{desk.server.gradio}-{theme}-{width}-{name}")
+            here.picture(f"{planner.server.gradio}-{theme}-{width}-{name}")
     assert found == []
     if not axe:
         pytest.skip("It fits; axe-core is not here to look closer.")
 
 
-def test_a_box_shows_whether_it_is_ticked(desk: Desk, browser: Browser) -> None:
+def test_a_box_shows_whether_it_is_ticked(planner: Desk, browser: Browser) -> None:
     """gradio's style takes the browser's own tick away, and draws a white one on nothing."""
-    with visit(browser, desk.server.url) as here:
+    with visit(browser, planner.server.url) as here:
         OwnTab(here.page).open()
         box = here.page.locator("#stylus_show_pictures")
         here.page.mouse.move(0, 0)
@@ -125,7 +127,7 @@ def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
     assert found == []
 
 
-def _opened(desk: Desk, here: Visit, query: str) -> OwnTab:
+def _opened(planner: Desk, here: Visit, query: str) -> OwnTab:
     here.page.set_default_timeout(PATIENCE_MS)
-    here.open(desk.server.url + query)
+    here.open(planner.server.url + query)
     return OwnTab(here.page).open()

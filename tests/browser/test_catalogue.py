@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from playwright.sync_api import Route
 
 
-def test_it_is_searched_as_one_types(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, here):
+def test_it_is_searched_as_one_types(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
         tab.wait_for("found", "found")
         tab.search("corgi")
         eventually(lambda: tab.names() and "corgi" in tab.names()[0].lower(), tab.page)
         shown = tab.names()
-        told = desk.link.call("POST", "/v1/browse", {"text": "corgi"})
+        told = planner.link.call("POST", "/v1/browse", {"text": "corgi"})
         assert shown == [entry["name"] for entry in told["entries"]]
         tab.search("no such thing at all")
         tab.wait_for_message("found", "foundNone")
         assert tab.names() == []
-        here.picture(f"{desk.server.gradio}-catalogue")
+        here.picture(f"{planner.server.gradio}-catalogue")
 
 
-def test_answers_that_were_overtaken_are_not_shown(desk: Desk, browser: Browser) -> None:
+def test_answers_that_were_overtaken_are_not_shown(planner: Desk, browser: Browser) -> None:
     """The first answer comes last."""
-    with own_tab(desk, browser) as (tab, _):
+    with own_tab(planner, browser) as (tab, _):
         tab.wait_for("found", "found")
         tab.page.evaluate("""() => {
             const real = window.fetch;
@@ -52,8 +52,8 @@ def test_answers_that_were_overtaken_are_not_shown(desk: Desk, browser: Browser)
         assert "skyscraper" in tab.names()[0].lower()
 
 
-def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, _):
+def test_filters_and_pages_are_the_stores(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
         tab.wait_for("found", "found")
         for name, value, payload in (
             ("on_disk", "true", {"on_disk": True}),
@@ -63,19 +63,19 @@ def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
             ("refined", "true", {"refined": True}),
             ("state", "never", {"state": "never"}),
         ):
-            told = desk.link.call("POST", "/v1/browse", payload)
+            told = planner.link.call("POST", "/v1/browse", payload)
             tab.page.locator(f"#stylus_filter_{name} option[value='{value}']").wait_for(
                 state="attached"
             )
             tab.part(f"filter_{name}").select_option(value)
             tab.wait_for_names(*[" ".join(entry["name"].split()) for entry in told["entries"]])
             tab.part(f"filter_{name}").select_option("")
-        first = desk.link.call("POST", "/v1/browse", {})
+        first = planner.link.call("POST", "/v1/browse", {})
         assert first["total"] > 80
         eventually(lambda: len(tab.names()) == 40, tab.page)
         tab.part("next").click()
         tab.wait_for("found", "41 to 80")
-        second = desk.link.call("POST", "/v1/browse", {"offset": 40})
+        second = planner.link.call("POST", "/v1/browse", {"offset": 40})
         eventually(
             lambda: (
                 tab.page.locator("#stylus_cards [data-key]").first.get_attribute("data-key")
@@ -88,10 +88,10 @@ def test_filters_and_pages_are_the_stores(desk: Desk, browser: Browser) -> None:
         assert tab.part("previous").is_disabled()
 
 
-def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, here):
+def test_edits_reach_the_store_and_can_be_taken_back(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
         key = _open(tab, "watercolor_painting")
-        before = desk.entry(key)
+        before = planner.entry(key)
         tab.part("edit_text").fill("Soft washes of colour")
         tab.part("edit_triggers").fill("wtrclr, wet paper\n second  \n\n")
         tab.part("edit_weight").fill("0.65")
@@ -99,7 +99,7 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
         tab.part("edit_state").select_option("always")
         tab.part("save").click()
         tab.wait_for_message("detail_line", "saved")
-        edits = desk.entry(key)["edits"]
+        edits = planner.entry(key)["edits"]
         assert edits == {
             "state": "always",
             "text": "Soft washes of colour",
@@ -107,44 +107,44 @@ def test_edits_reach_the_store_and_can_be_taken_back(desk: Desk, browser: Browse
             "weight": 0.65,
             "kind": edits["kind"],
         }
-        assert "Soft washes of colour" in desk.journal()
-        here.picture(f"{desk.server.gradio}-detail")
+        assert "Soft washes of colour" in planner.journal()
+        here.picture(f"{planner.server.gradio}-detail")
         tab.part("edit_state").select_option("never")
         tab.part("save").click()
-        eventually(lambda: desk.entry(key)["state"] == "never", tab.page)
+        eventually(lambda: planner.entry(key)["state"] == "never", tab.page)
         tab.wait_for_message("detail_line", "saved")
         tab.part("undo").click()
         tab.wait_for_message("detail_line", "undone")
-        assert desk.entry(key)["edits"] == edits
+        assert planner.entry(key)["edits"] == edits
         tab.part("edit_weight").fill("")
         tab.part("save").click()
         tab.wait_for_message("detail_line", "saved")
-        assert desk.entry(key)["edits"] == edits | {"weight": None}
+        assert planner.entry(key)["edits"] == edits | {"weight": None}
         tab.part("forget").click()
         tab.wait_for_message("detail_line", "forgotten")
-        assert desk.entry(key)["edits"] == before["edits"]
-        assert desk.entry(key)["text"] == before["text"]
+        assert planner.entry(key)["edits"] == before["edits"]
+        assert planner.entry(key)["text"] == before["text"]
         tab.part("close").click()
         tab.part("detail").wait_for(state="hidden")
 
 
-def test_what_is_not_changed_is_not_sent(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, _):
+def test_what_is_not_changed_is_not_sent(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
         key = _open(tab, "glass_skyscraper")
-        written = desk.journal()
+        written = planner.journal()
         tab.part("save").click()
         tab.wait_for_message("detail_line", "unchanged")
-        assert desk.journal() == written
+        assert planner.journal() == written
         tab.part("edit_weight").fill("9")
         tab.part("save").click()
         tab.wait_for("detail_line", "must lie between")
-        assert desk.entry(key)["edits"]["weight"] is None
+        assert planner.entry(key)["edits"]["weight"] is None
 
 
 def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(
-    desk: Desk, browser: Browser
+    planner: Desk, browser: Browser
 ) -> None:
-    with own_tab(desk, browser) as (tab, here):
+    with own_tab(planner, browser) as (tab, here):
         tab.search("shady")
         tab.wait_for_names("Shady Figure")
         blurred = tab.page.locator("#stylus_cards .stylus-blurred img")
@@ -160,16 +160,16 @@ def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(
         tab.page.locator("#stylus_cards .stylus-picture:not(.stylus-blurred) img").first.wait_for(
             state="visible"
         )
-        status, _ = desk.server.ask("POST", "/stylus/v1/ui/picture", {"stem": "../../secret"})
+        status, _ = planner.server.ask("POST", "/stylus/v1/ui/picture", {"stem": "../../secret"})
         assert status == 400
     assert not [one for one in here.complaints if "stylus" in one]
 
 
 def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(
-    desk: Desk, browser: Browser
+    planner: Desk, browser: Browser
 ) -> None:
     """As an engine offers it that may fetch them."""
-    with own_tab(desk, browser) as (tab, here):
+    with own_tab(planner, browser) as (tab, here):
         tab.wait_for("found", "found")
         asked: list[Any] = []
 
@@ -184,8 +184,8 @@ def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(
         assert asked == [{"stem": "", "key": "civitai:7"}]
 
 
-def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, here):
+def test_hostile_cards_are_text(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
         for number, words in enumerate(HOSTILE):
             name = f"hostile {number:02}"
             tab.part("search").fill(name)
@@ -200,7 +200,7 @@ def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:
                 tab.page,
             )
             shown = "".join(head.text_content() or "")
-            assert shown == desk.entry(f"hostile_{number:02}")["name"], words
+            assert shown == planner.entry(f"hostile_{number:02}")["name"], words
         inside = (
             "() => document.querySelectorAll('#stylus_tab_mount :is(script, style, iframe,"
             " img:not([src^=blob]), svg, form, base, link, math)').length"
@@ -214,26 +214,26 @@ def test_hostile_cards_are_text(desk: Desk, browser: Browser) -> None:
     assert "evil.example" not in here.outside
 
 
-def test_a_stranger_may_look_and_not_change(desk: Desk, browser: Browser) -> None:
+def test_a_stranger_may_look_and_not_change(planner: Desk, browser: Browser) -> None:
     """--listen without a password: the page of anybody in the network."""
-    desk.server.flag("listen", True)
+    planner.server.flag("listen", True)
     try:
-        with own_tab(desk, browser) as (tab, _):
+        with own_tab(planner, browser) as (tab, _):
             key = _open(tab, "corgi_dog")
             tab.part("edit_state").select_option("never")
             tab.part("save").click()
             assert "without a password" in tab.wait_for("detail_line", "This changes settings")
-            assert desk.entry(key)["state"] == "auto"
+            assert planner.entry(key)["state"] == "auto"
             assert (
-                desk.server.ask("POST", "/stylus/v1/ui/edit", {"key": key, "state": "never"})[0]
+                planner.server.ask("POST", "/stylus/v1/ui/edit", {"key": key, "state": "never"})[0]
                 == 403
             )
     finally:
-        desk.server.flag("listen", False)
+        planner.server.flag("listen", False)
 
 
-def test_the_keyboard_is_enough(desk: Desk, browser: Browser) -> None:
-    with own_tab(desk, browser) as (tab, _):
+def test_the_keyboard_is_enough(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
         tab.wait_for("found", "found")
         tab.part("search").focus()
         tab.page.keyboard.type("skyscraper")
@@ -255,12 +255,12 @@ def test_the_keyboard_is_enough(desk: Desk, browser: Browser) -> None:
         assert tab.page.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"
 
 
-def test_five_browsers_do_not_mix(desk: Desk, browser: Browser) -> None:
+def test_five_browsers_do_not_mix(planner: Desk, browser: Browser) -> None:
     from contextlib import ExitStack
 
     words = ["corgi", "watercolor", "skyscraper", "shady", "hostile 07"]
     with ExitStack() as stack:
-        tabs = [stack.enter_context(own_tab(desk, browser))[0] for _ in words]
+        tabs = [stack.enter_context(own_tab(planner, browser))[0] for _ in words]
         for tab, word in zip(tabs, words, strict=True):
             tab.part("search").fill(word)
         for tab, word in zip(tabs, words, strict=True):
@@ -270,11 +270,11 @@ def test_five_browsers_do_not_mix(desk: Desk, browser: Browser) -> None:
 
 
 def test_nothing_complains_and_nothing_is_fetched_from_outside(
-    desk: Desk, browser: Browser
+    planner: Desk, browser: Browser
 ) -> None:
-    with visit(browser, desk.server.bare) as bare:
+    with visit(browser, planner.server.bare) as bare:
         pass
-    with own_tab(desk, browser) as (tab, here):
+    with own_tab(planner, browser) as (tab, here):
         _open(tab, "corgi_dog")
         for head in tab.page.locator("#stylus_tab_mount [role=tab]").all():
             head.click()

@@ -54,8 +54,8 @@ def kept(
         yield made
 
 
-def recipes(desk: Desk) -> list[dict[str, Any]]:
-    return list(desk.link.call("POST", "/v1/recipes", {})["recipes"])
+def recipes(planner: Desk) -> list[dict[str, Any]]:
+    return list(planner.link.call("POST", "/v1/recipes", {})["recipes"])
 
 
 def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(

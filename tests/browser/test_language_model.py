@@ -72,11 +72,11 @@ def eloquent(
         assert made.server.told()["errors"] == []
 
 
-def stems(desk: Desk) -> set[str]:
+def stems(planner: Desk) -> set[str]:
     """Of the tags of the last picture's batches."""
     return {
         part.split(":")[1]
-        for infotext in desk.server.told()["infotexts"][-2:]
+        for infotext in planner.server.told()["infotexts"][-2:]
         for part in infotext.split("<")[1:]
         if part.startswith("lora:")
     }
@@ -134,13 +134,13 @@ def test_one_adapter_is_described_anew_from_its_card(
         here.picture(f"{eloquent.server.gradio}-described")
 
 
-def done(desk: Desk, tab: OwnTab, press: str) -> Locator:
+def done(planner: Desk, tab: OwnTab, press: str) -> Locator:
     """The opened row of the job that a button starts."""
-    known = len(desk.link.call("GET", "/v1/jobs")["jobs"])
+    known = len(planner.link.call("GET", "/v1/jobs")["jobs"])
     tab.part(press).click()
-    eventually(lambda: len(desk.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
-    number = str(desk.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
-    assert finished(desk.link, number)["state"] == "done"
+    eventually(lambda: len(planner.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
+    number = str(planner.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
+    assert finished(planner.link, number)["state"] == "done"
     row = tab.page.locator(f"#stylus_jobs [data-job='{number}'][data-state='done']")
     row.locator("summary").click()
     return row

@@ -416,15 +416,15 @@ def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> 
         here.picture(f"{server.gradio}-rehearsed")
 
 
-def test_a_card_has_the_picture_that_lies_beside_its_file(desk: Desk, browser: Browser) -> None:
-    with visit(browser, desk.server.url) as here:
+def test_a_card_has_the_picture_that_lies_beside_its_file(planner: Desk, browser: Browser) -> None:
+    with visit(browser, planner.server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.card(
             "corgi_dog"
         ).scroll_into_view_if_needed()  # it is fetched when it comes into sight
         panel.card("corgi_dog").locator(".stylus-picture img").wait_for(state="visible")
         assert panel.card("watercolor_painting").locator("img").count() == 0
-        here.picture(f"{desk.server.gradio}-pictured")
+        here.picture(f"{planner.server.gradio}-pictured")
     assert not [one for one in here.complaints if "stylus" in one]
 
 

@@ -124,7 +124,7 @@ class Scene:
     process: EngineProcess
     civitai: CivitaiService
     folder: Path
-    desk: Planner
+    planner: Planner
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def make(self, prompt: str, stylus: Mapping[str, Any] = ON, **fields: Any) -> Any:
@@ -220,15 +220,15 @@ def at(
         sys.modules["networks"], "list_available_networks", listing(stage), raising=False
     )
     listing(stage)()
-    desk = Planner(
+    planner = Planner(
         process,
         EngineClient(process),
         Remembered(stage.host.data_path),
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
-    scene = Scene(stage, process, civitai, folder, desk)
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+    scene = Scene(stage, process, civitai, folder, planner)
     real = EngineLink.call
 
     def call(

@@ -74,10 +74,10 @@ def engine(
         ]
 
 
-def until(true: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
+def until(true: Callable[[], object], timeout_s: float = PATIENCE_S) -> float:
     """How long it took to become true."""
     began = time.monotonic()
     while not true():
-        assert time.monotonic() - began < patience_s, "it did not happen"
+        assert time.monotonic() - began < timeout_s, "it did not happen"
         time.sleep(0.01)
     return time.monotonic() - began

@@ -81,7 +81,7 @@ def test_it_goes_when_the_engine_may_not(
 
 
 def test_an_engine_that_starts_leaves_it_as_it_is(stage: Stage) -> None:
-    assert stage.desk.downloads.shown() is None
+    assert stage.planner.downloads.shown() is None
     shown = part(stage, "family").events["input"].fn("auto", page.Request())
     assert "visible" not in shown[4]
 
@@ -127,7 +127,7 @@ def test_an_engine_that_does_not_answer_shows_nothing_and_says_so(
 
     monkeypatch.setattr(stage.client, "status", away)
     stage.engine.start()
-    assert stage.desk.downloads.shown() is False
+    assert stage.planner.downloads.shown() is False
     done = stage.host.api(ON, prompt="a corgi")
     assert any("does not say whether it may fetch" in text for text in done.p.comments)
     assert "<lora:corgi_dog" in done.infotexts[0]

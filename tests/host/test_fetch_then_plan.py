@@ -39,14 +39,14 @@ def test_what_comes_is_shown_with_its_size(scene: Scene) -> None:
         Fault(BUCKET % number_of("zebrastripe"), on="storage", pace=len(body) / 1.5)
     )
     lines = list[str]()
-    with scene.meanwhile(lambda: lines.append(scene.desk.downloads.line), lambda: None):
+    with scene.meanwhile(lambda: lines.append(scene.planner.downloads.line), lambda: None):
         scene.make("zebrastripe at night")
     texts = [text for text in scene.stage.host.state.texts if "fetching" in text]
     assert texts[0].startswith("Stylus: fetching Zebrastripe (")
     assert any(" of " in text and " MB" in text and "s left" in text for text in texts), texts[-3:]
     assert any(line in texts for line in lines if line), "the panel's line is the same"
     assert scene.stage.host.state.textinfo is None
-    assert scene.desk.downloads.line == ""
+    assert scene.planner.downloads.line == ""
 
 
 def test_all_prompts_are_asked_before_anything_is_fetched_and_each_file_comes_once(
@@ -117,7 +117,7 @@ def test_interrupt_stops_a_download_at_once_and_says_so(scene: Scene) -> None:
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=len(body) // 2))
     came = f"{len(body) / 2 / 2**20:,.1f} of"
     with scene.meanwhile(
-        lambda: came in scene.desk.downloads.line, lambda: setattr(state, "interrupted", True)
+        lambda: came in scene.planner.downloads.line, lambda: setattr(state, "interrupted", True)
     ) as pressed:
         done = scene.make("zebrastripe at night")
     ms = (time.monotonic() - pressed[0]) * 1000
@@ -141,7 +141,7 @@ def test_skip_goes_on_without_the_lora(scene: Scene) -> None:
     state.skipped = True  # of an earlier cell, and not meant for this
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
     with scene.meanwhile(
-        lambda: " of " in scene.desk.downloads.line, lambda: setattr(state, "skipped", True)
+        lambda: " of " in scene.planner.downloads.line, lambda: setattr(state, "skipped", True)
     ):
         done = scene.make("zebrastripe and quokkaville")
     assert len(done.images) == 1
@@ -174,7 +174,7 @@ def test_an_engine_that_is_killed_while_it_fetches_costs_the_lora_and_not_the_pi
     scene.civitai.faults.add(Fault(BUCKET % number, on="storage", stall_at=1000))
     pid = scene.process.report().pid
     with scene.meanwhile(
-        lambda: " of " in scene.desk.downloads.line, lambda: os.kill(pid, signal.SIGKILL)
+        lambda: " of " in scene.planner.downloads.line, lambda: os.kill(pid, signal.SIGKILL)
     ) as killed:
         done = scene.make("narwhalheim at night")
     assert killed

@@ -79,7 +79,7 @@ class Watched:
     interrupted: Callable[[], bool] = lambda: False
     skipped: Callable[[], bool] = lambda: False
 
-    def hall(self, longest_s: float = 0.0) -> FetchUi:
+    def ui(self, longest_s: float = 0.0) -> FetchUi:
         return FetchUi(self.said.append, self.interrupted, self.skipped, longest_s)
 
 
@@ -100,7 +100,7 @@ def test_what_came_and_what_did_not() -> None:
         ]
     )
     watched = Watched()
-    came = fetch(jobs, FILES, ["/loras"], watched.hall())
+    came = fetch(jobs, FILES, ["/loras"], watched.ui())
     assert came == FetchOutcome(
         {"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."}
     )
@@ -126,7 +126,7 @@ def test_the_line_has_megabytes_and_the_time_that_is_left() -> None:
         ),
         ONE,
         [],
-        watched.hall(),
+        watched.ui(),
     )
     lines = list(dict.fromkeys(watched.said))
     assert "Stylus: fetching Fox (150 MB): waiting for another WebUI that fetches Fox" in lines
@@ -143,7 +143,7 @@ def test_interrupt_is_heeded_within_200_ms_even_by_an_engine_that_is_slow(slow_s
         Watched(interrupted=lambda: time.monotonic() >= pressed_at),
     )
     with pytest.raises(FetchStopped, match="while it fetched Fox .150 MB.; what had come is kept"):
-        fetch(jobs, ONE, [], watched.hall())
+        fetch(jobs, ONE, [], watched.ui())
     assert time.monotonic() - pressed_at < 0.2
     assert watched.said[-1] is None
     assert jobs.cancelled.wait(10), "the engine is told, whenever it can hear it"
@@ -151,7 +151,7 @@ def test_interrupt_is_heeded_within_200_ms_even_by_an_engine_that_is_slow(slow_s
 
 def test_skip_ends_the_wait_and_not_the_picture() -> None:
     jobs, watched = Jobs([RUNNING]), Watched(skipped=lambda: True)
-    came = fetch(jobs, FILES, [], watched.hall())
+    came = fetch(jobs, FILES, [], watched.ui())
     assert set(came.failed) == {"civitai:1", "civitai:2"}
     assert (
         came.failed["civitai:2"]
@@ -162,7 +162,7 @@ def test_skip_ends_the_wait_and_not_the_picture() -> None:
 
 def test_the_wait_ends_when_it_may_not_go_on() -> None:
     began = time.monotonic()
-    came = fetch(Jobs([RUNNING]), ONE, [], Watched().hall(longest_s=0.3))
+    came = fetch(Jobs([RUNNING]), ONE, [], Watched().ui(longest_s=0.3))
     assert 0.3 <= time.monotonic() - began < 5.0
     assert "was not there within 0.005 minutes" in came.failed["civitai:1"]
 
@@ -192,12 +192,12 @@ def test_the_wait_ends_when_it_may_not_go_on() -> None:
     ],
 )
 def test_however_it_ends_there_is_a_sentence(end: Mapping[str, Any] | Exception, said: str) -> None:
-    came = fetch(Jobs([RUNNING, end]), ONE, [], Watched().hall())
+    came = fetch(Jobs([RUNNING, end]), ONE, [], Watched().ui())
     assert said in came.failed["civitai:1"]
     assert not came.stems
     assert "?." not in came.failed["civitai:1"]
 
 
 def test_a_long_sentence_is_cut_to_what_the_engine_reads() -> None:
-    came = fetch(Jobs([{"state": "failed", "error": "x" * 5000}]), ONE, [], Watched().hall())
+    came = fetch(Jobs([{"state": "failed", "error": "x" * 5000}]), ONE, [], Watched().ui())
     assert len(came.failed["civitai:1"]) <= 2000

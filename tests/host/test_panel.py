@@ -244,7 +244,7 @@ def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
         part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
     )
     assert "password" in refused[0]
-    assert not (stage.desk.remembered._file).exists()
+    assert not (stage.planner.remembered._file).exists()
 
 
 def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:

@@ -65,17 +65,17 @@ def test_the_choice_follows_what_the_engine_has(
     from stylus_ext.host.panel.events import shown_of
 
     asked = offers(stage, monkeypatch, *composers)
-    update = shown_of(stage.desk, stage.engine.report())[5]
+    update = shown_of(stage.planner, stage.engine.report())[5]
     assert update["visible"] is shown
     assert update.get("choices") == (["rules", "chat"] if shown else None)
-    shown_of(stage.desk, stage.engine.report())
+    shown_of(stage.planner, stage.engine.report())
     assert len(asked) <= 2, "downloads and composers ask an engine once each"
 
 
 def test_while_nobody_can_tell_it_stays_as_it_is(stage: Stage) -> None:
     from stylus_ext.host.panel.events import look, shown_of
 
-    assert "visible" not in shown_of(stage.desk, stage.engine.report())[5]
+    assert "visible" not in shown_of(stage.planner, stage.engine.report())[5]
     assert len(look(False, page.Request())) == len(look(True, page.Request())) == 6
 
 
@@ -87,18 +87,18 @@ def test_an_engine_that_does_not_answer_offers_the_rules(
 
     offers(stage, monkeypatch, "rules", "chat")
     monkeypatch.setattr(stage.client, "status", gone)
-    assert stage.desk.composing.shown() == ("rules",)
+    assert stage.planner.composing.shown() == ("rules",)
     offers(stage, monkeypatch, "rules", "chat")
-    assert stage.desk.composing.shown() == ("rules", "chat"), "that was not kept"
+    assert stage.planner.composing.shown() == ("rules", "chat"), "that was not kept"
 
 
 def test_another_engine_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = offers(stage, monkeypatch, "rules", "chat")
-    stage.desk.composing.offer()
-    stage.desk.composing.offer()
+    stage.planner.composing.offer()
+    stage.planner.composing.offer()
     assert len(asked) == 1
     stage.engine.pid += 1
-    stage.desk.composing.offer()
+    stage.planner.composing.offer()
     assert len(asked) == 2
 
 
@@ -162,18 +162,18 @@ def test_what_a_plan_asks_of_the_guard(stage: Stage, monkeypatch: pytest.MonkeyP
     from stylus_ext.host.guard import RequestKind
 
     offers(stage, monkeypatch, "rules", "chat", free=("rules",))
-    assert (stage.desk.composing.kind("rules"), stage.desk.composing.kind("chat")) == (
+    assert (stage.planner.composing.kind("rules"), stage.planner.composing.kind("chat")) == (
         RequestKind.PLAN,
         RequestKind.SPEND,
     )
     stage.engine.pid += 1
     offers(stage, monkeypatch, "rules", "chat", free=("rules", "chat"))
-    assert stage.desk.composing.kind("chat") == RequestKind.PLAN
+    assert stage.planner.composing.kind("chat") == RequestKind.PLAN
 
 
 def test_settings_of_the_page_are_taken_as_they_are(stage: Stage) -> None:
     settings = with_values(Settings(), {"selection": {"composer": "rules"}})
-    assert stage.desk.composing.allowed(object(), settings, 1.0) == (settings, [])
+    assert stage.planner.composing.allowed(object(), settings, 1.0) == (settings, [])
 
 
 @pytest.mark.parametrize(("free", "policy"), [(False, "hybrid"), (True, "rerank")])

@@ -38,8 +38,8 @@ def desk_with(
 
 def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None:
     engine = SmallEngine(looks=3)
-    desk, _, said = desk_with(tmp_path, engine)
-    desk.generation(REQUEST, Timeouts(), waits=True)
+    planner, _, said = desk_with(tmp_path, engine)
+    planner.generation(REQUEST, Timeouts(), waits=True)
     assert engine.started == 1
     assert "Stylus: The engine is starting; this takes a few seconds." in said
     assert "Stylus: choosing LoRAs" in said
@@ -47,27 +47,27 @@ def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None
 
 
 def test_the_wait_has_an_end(tmp_path: Path) -> None:
-    desk, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
+    planner, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="longer than Stylus may wait"):
-        desk.generation(REQUEST, Timeouts(ready_s=0.2), waits=True)
+        planner.generation(REQUEST, Timeouts(ready_s=0.2), waits=True)
     assert time.monotonic() - started < 2
     assert client.asked == []
     assert said[-1] is None
 
 
 def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
-    desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
+    planner, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        desk.generation(REQUEST, Timeouts(ready_s=60, cold_s=0.2), waits=False)
+        planner.generation(REQUEST, Timeouts(ready_s=60, cold_s=0.2), waits=False)
     assert time.monotonic() - started < 2
 
 
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
-    desk, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
+    planner, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
     with pytest.raises(Cancelled):
-        desk.generation(REQUEST, Timeouts(), waits=True)
+        planner.generation(REQUEST, Timeouts(), waits=True)
 
 
 @pytest.mark.parametrize(
@@ -75,39 +75,39 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     [(EngineState.FAILED, "its disk is full"), (EngineState.NOT_SET_UP, "not set up yet")],
 )
 def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState, why: str) -> None:
-    desk, _, _ = desk_with(tmp_path, SmallEngine(state=state))
+    planner, _, _ = desk_with(tmp_path, SmallEngine(state=state))
     started = time.monotonic()
     with pytest.raises(Unavailable, match=why):
-        desk.generation(REQUEST, Timeouts(), waits=True)
+        planner.generation(REQUEST, Timeouts(), waits=True)
     assert time.monotonic() - started < 1
 
 
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
     for waits in (True, True, False):
-        desk.generation(REQUEST, Timeouts(), waits)
+        planner.generation(REQUEST, Timeouts(), waits)
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 2]
 
 
 def test_the_first_plan_of_an_api_call_has_what_the_start_left(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
-    desk.generation(REQUEST, Timeouts(cold_s=5), waits=False)
+    planner, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
+    planner.generation(REQUEST, Timeouts(cold_s=5), waits=False)
     assert 4 < client.asked[0]["deadline_s"] < 5
 
 
 def test_a_generation_of_several_prompts_has_time_for_each(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
     request = replace(REQUEST, texts=Texts(("a", "b", "a"), ("", "", "")), seeds=(1, 2, 3))
     for _ in range(2):
-        desk.generation(request, Timeouts(), waits=True)
+        planner.generation(request, Timeouts(), waits=True)
     assert [round(asked["deadline_s"]) for asked in client.asked] == [22, 4]
 
 
 def test_before_the_first_answer_folders_are_waited_for(tmp_path: Path) -> None:
     """The first Generate is worth more with the user's LoRAs than without."""
-    desk, client, said = desk_with(tmp_path, SmallEngine())
+    planner, client, said = desk_with(tmp_path, SmallEngine())
     for _ in range(2):
-        desk.generation(WITH_FOLDERS, Timeouts(), waits=True)
+        planner.generation(WITH_FOLDERS, Timeouts(), waits=True)
     first, second = client.asked
     assert first["wait_for_folders"]
     assert (round(first["deadline_s"]), round(first["planning_s"])) == (60, 20)
@@ -117,8 +117,8 @@ def test_before_the_first_answer_folders_are_waited_for(tmp_path: Path) -> None:
 
 
 def test_the_api_does_not_wait_longer_for_folders(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
-    desk.generation(WITH_FOLDERS, Timeouts(), waits=False)
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner.generation(WITH_FOLDERS, Timeouts(), waits=False)
     assert round(client.asked[0]["deadline_s"]) == 20
 
 
@@ -134,13 +134,13 @@ def test_the_api_does_not_wait_longer_for_folders(tmp_path: Path) -> None:
 def test_a_folder_that_was_not_read_is_read_the_next_time(
     tmp_path: Path, state: EngineAnswerState
 ) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
-    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
-    assert desk.folders_to_read(["/loras"], 1) == []
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    assert planner.folders_to_read(["/loras"], 1) == ["/loras"]
+    assert planner.folders_to_read(["/loras"], 1) == []
     client.state = state
-    desk.generation(REQUEST, Timeouts(), waits=True)
-    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
-    assert desk.folders_to_read(["/loras"], 2) == ["/loras"]
+    planner.generation(REQUEST, Timeouts(), waits=True)
+    assert planner.folders_to_read(["/loras"], 1) == ["/loras"]
+    assert planner.folders_to_read(["/loras"], 2) == ["/loras"]
 
 
 def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage: Stage) -> None:
@@ -158,20 +158,20 @@ def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage
 
 
 def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
-    desk, client, said = desk_with(tmp_path, SmallEngine())
+    planner, client, said = desk_with(tmp_path, SmallEngine())
     client.trouble = gone()
     with pytest.raises(EngineGone):
-        desk.generation(REQUEST, Timeouts(), waits=True)
+        planner.generation(REQUEST, Timeouts(), waits=True)
     assert said[-1] is None
 
 
 def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
-    desk, _, _ = desk_with(tmp_path, SmallEngine())
+    planner, _, _ = desk_with(tmp_path, SmallEngine())
     for seed in range(400):
-        desk.remember(seed, "a corgi", MadePicture("a corgi", "", {}))
-    assert len(desk.made) == 256
-    assert (399, "a corgi") in desk.made
-    assert (0, "a corgi") not in desk.made
+        planner.remember(seed, "a corgi", MadePicture("a corgi", "", {}))
+    assert len(planner.made) == 256
+    assert (399, "a corgi") in planner.made
+    assert (0, "a corgi") not in planner.made
 
 
 def test_progress_of_a_set_up_as_one_line() -> None:
@@ -220,8 +220,8 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     """
     from stylus_ext.host import planner_registry
 
-    desk = planner_registry.make_planner(())
-    assert desk.engine.report().state in (
+    planner = planner_registry.make_planner(())
+    assert planner.engine.report().state in (
         EngineState.STOPPED,
         EngineState.NOT_SET_UP,
         EngineState.SETTING_UP,
@@ -233,8 +233,8 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
 def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path) -> None:
     """With the time of a first plan: the one that comes back has to load its encoder again."""
     engine = SmallEngine()
-    desk, client, _ = desk_with(tmp_path, engine)
-    desk.generation(REQUEST, Timeouts(), waits=False)
+    planner, client, _ = desk_with(tmp_path, engine)
+    planner.generation(REQUEST, Timeouts(), waits=False)
 
     def die() -> None:
         if len(client.asked) == 2:
@@ -242,14 +242,14 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
             raise gone()
 
     client.during = die
-    answer = desk.generation(REQUEST, Timeouts(), waits=False)
+    answer = planner.generation(REQUEST, Timeouts(), waits=False)
     assert answer.adapters
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 20]
 
 
 def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Path) -> None:
     engine = SmallEngine()
-    desk, client, _ = desk_with(tmp_path, engine)
+    planner, client, _ = desk_with(tmp_path, engine)
 
     def die() -> None:
         if len(client.asked) == 1:
@@ -258,7 +258,7 @@ def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Pa
             raise gone()
 
     client.during = die
-    desk.generation(REQUEST, Timeouts(cold_s=2.0), waits=False)
+    planner.generation(REQUEST, Timeouts(cold_s=2.0), waits=False)
     first, second = (asked["deadline_s"] for asked in client.asked)
     assert second < first - 0.25
 
@@ -269,29 +269,29 @@ def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Pa
 def test_only_a_lost_engine_is_asked_again_and_only_once(
     tmp_path: Path, trouble: Exception, times: int
 ) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
-    desk.generation(REQUEST, Timeouts(), waits=False)
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner.generation(REQUEST, Timeouts(), waits=False)
     client.trouble = trouble
     with pytest.raises(type(trouble)):
-        desk.generation(REQUEST, Timeouts(), waits=False)
+        planner.generation(REQUEST, Timeouts(), waits=False)
     assert len(client.asked) == 1 + times
 
 
 def test_folders_are_read_by_a_request_of_their_own(tmp_path: Path) -> None:
-    desk, client, said = desk_with(tmp_path, SmallEngine())
-    desk.scan(["/loras"], 1, Timeouts())
+    planner, client, said = desk_with(tmp_path, SmallEngine())
+    planner.scan(["/loras"], 1, Timeouts())
     assert client.asked == []
     assert client.read == [{"lora_dirs": ["/loras"], "wait": True, "deadline_s": 60.0}]
     assert client.indexed == [["/loras"]]
-    assert desk.folders_to_read(["/loras"], 1) == []
+    assert planner.folders_to_read(["/loras"], 1) == []
     assert said == []
 
 
 def test_folders_that_a_request_could_not_read_are_read_by_the_next(tmp_path: Path) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
     client.folders_become = FolderState.BUSY
-    desk.scan(["/loras"], 1, Timeouts())
-    assert desk.folders_to_read(["/loras"], 1) == ["/loras"]
+    planner.scan(["/loras"], 1, Timeouts())
+    assert planner.folders_to_read(["/loras"], 1) == ["/loras"]
 
 
 @pytest.mark.parametrize(
@@ -313,25 +313,25 @@ def test_what_a_generation_could_only_begin_to_read_is_completed_by_a_job(
     begun: list[list[str]],
 ) -> None:
     """Nobody ticks a box for the API: its 2,000 new files have to be embedded as well."""
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
     client.state = state
     request = replace(REQUEST, lora_dirs=folders)
     for _ in range(3):  # once in a while is enough
-        desk.generation(request, Timeouts(), waits=False)
+        planner.generation(request, Timeouts(), waits=False)
     assert client.indexed == begun
     monkeypatch.setattr("stylus_ext.host.planner._INDEX_AGAIN_S", 0.0)
-    desk.generation(request, Timeouts(), waits=False)
+    planner.generation(request, Timeouts(), waits=False)
     assert client.indexed == 2 * begun
 
 
 def test_an_engine_that_takes_no_job_does_not_cost_the_generation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = desk_with(tmp_path, SmallEngine())
     client.state = EngineAnswerState(index_complete=False)
 
     def refused(_: object) -> object:
         raise gone()
 
     monkeypatch.setattr(client, "index", refused)
-    assert desk.generation(WITH_FOLDERS, Timeouts(), waits=False).adapters
+    assert planner.generation(WITH_FOLDERS, Timeouts(), waits=False).adapters

@@ -98,7 +98,7 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
     question = question_of(
         ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues()
     )
-    view = look(current_planner(), current_planner().trays.at(SEAT), question)
+    view = look(current_planner(), current_planner().sessions.at(SEAT), question)
     assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
     assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == [
         "__place__",
@@ -114,7 +114,7 @@ def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None
     from stylus_ext.host.values import PanelValues
 
     question = question_of([PROMPT, "", None, 7, 4, 1], PanelValues(seat=SEAT))
-    view = look(current_planner(), current_planner().trays.at(SEAT), question)
+    view = look(current_planner(), current_planner().sessions.at(SEAT), question)
     assert view["exact"] is True
     done = made(stage, seed=7, n_iter=4)
     stems = [
@@ -297,7 +297,7 @@ def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
 
     look(
         current_planner(),
-        current_planner().trays.at(SEAT),
+        current_planner().sessions.at(SEAT),
         question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
     )
     assert (
@@ -363,7 +363,7 @@ def test_what_was_wrong_is_told_to_the_engine_with_the_prompt_before_stylus(stag
 
 def test_what_another_script_overwrote_was_not_used(stage: Stage) -> None:
     made(stage)
-    work, _ = stage.desk.trays.at(SEAT).made
+    work, _ = stage.planner.sessions.at(SEAT).made
     assert do(stage, "preview")["used"]
     work.lost = True
     assert do(stage, "preview")["used"] == []
@@ -437,12 +437,12 @@ def test_a_paste_leaves_the_page_its_seat(stage: Stage) -> None:
 def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
     from stylus_ext.host.preview_sessions import PreviewSessions
 
-    trays = PreviewSessions(most=3)
+    sessions = PreviewSessions(most=3)
     seats = [f"{number:032x}.txt2img" for number in range(5)]
-    first = [trays.at(seat) for seat in seats]
-    assert trays.at(seats[4]) is first[4]
-    assert trays.at(seats[0]) is not first[0]
-    assert trays.of("nonsense") is None
+    first = [sessions.at(seat) for seat in seats]
+    assert sessions.at(seats[4]) is first[4]
+    assert sessions.at(seats[0]) is not first[0]
+    assert sessions.of("nonsense") is None
 
 
 def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
@@ -453,7 +453,7 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
 
     preview(stage)
     monkeypatch.setattr(
-        type(stage.desk.composing), "kind", lambda self, composer: RequestKind.SPEND
+        type(stage.planner.composing), "kind", lambda self, composer: RequestKind.SPEND
     )
     for name in ("correct", "lock", "use_set"):
         assert actions()[name].wants({"seat": SEAT}) is RequestKind.SPEND
@@ -513,7 +513,7 @@ def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(
         return {**answer, "plans": [to_json(replace(made, tags=tags, missing=missing))]}
 
     monkeypatch.setattr(stage.client, "generation", generation)
-    monkeypatch.setattr(type(stage.desk.downloads), "barred", lambda self: "")
+    monkeypatch.setattr(type(stage.planner.downloads), "barred", lambda self: "")
     picks = preview(stage, downloads=True)["view"]["picks"]
     assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [
         (False, 150_000_000),

@@ -49,14 +49,14 @@ def real(
         "stylus_selection_strictness": 0.0,
     }
     with engine(folder) as process:
-        desk = Planner(
+        planner = Planner(
             process,
             EngineClient(process),
             Remembered(folder),
             compat.interrupted,
             compat.show_progress,
         )
-        monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
+        monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
         yield stage, process
 
 

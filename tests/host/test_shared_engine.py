@@ -100,14 +100,14 @@ def at(
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
     process.shelf = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
-    desk = Planner(
+    planner = Planner(
         process,
         EngineClient(process),
         Remembered(stage.host.data_path),
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 

@@ -73,14 +73,14 @@ def _play(
     if described:
         made = SimpleNamespace(blip_model=object(), interrogate=lambda _: described)
         patch.setattr(sys.modules["modules.shared"], "interrogator", made)
-    tray = stage.desk.trays.at(SEAT)
+    session = stage.planner.sessions.at(SEAT)
     locked = case.get("locked")
-    tray.lock = (
+    session.lock = (
         None
         if locked is None
         else PickLock(locked["family"], {key: tuple(said) for key, said in locked["picks"].items()})
     )
-    tray.words = PromptCorrections(**case.get("words", {}))
+    session.words = PromptCorrections(**case.get("words", {}))
     done = process_images(_processing(stage, case))
     p = done.p
     assert host.errors == []

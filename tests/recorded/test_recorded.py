@@ -41,7 +41,7 @@ def recorded() -> list[dict[str, Any]]:
 @pytest.mark.skipif(not os.environ.get("STYLUS_REWRITE_GOLDEN"), reason="records them anew")
 def test_record(stage: Stage, engine: tuple[Any, list[str]]) -> None:
     stylus, stems = engine
-    stage.desk.client = DirectClient(stylus)
+    stage.planner.client = DirectClient(stylus)
     draw, found = random.Random(7), []
     for case in cases(stems):
         answer = play(stage, stems, case)
@@ -58,7 +58,7 @@ def test_generations_are_as_they_were(
     stage: Stage, engine: tuple[Any, list[str]], part: int
 ) -> None:
     stylus, stems = engine
-    stage.desk.client = DirectClient(stylus)
+    stage.planner.client = DirectClient(stylus)
     for one in recorded()[part::PARTS]:
         assert play(stage, stems, one["case"]) == one["answer"], one["case"]
 

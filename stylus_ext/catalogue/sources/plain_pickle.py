@@ -146,9 +146,7 @@ class _Unpickler:
                 yield self._finished
                 self._forget()
                 count, number, began = count + 1, 0, at
-            elif (
-                number > MAX_STEPS or at - began > MAX_BYTES or self._recalled_bytes > MAX_BYTES
-            ):
+            elif number > MAX_STEPS or at - began > MAX_BYTES or self._recalled_bytes > MAX_BYTES:
                 self._refuse("one record is larger than any record is", at)
         self._end(count, at)
 

@@ -35,53 +35,53 @@ def watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[li
     if refusal or not enabled:
         yield [line(refusal), *_same()] if refusal else look(False, request)
         return
-    desk = current_planner()
-    if desk.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
-        desk.engine.start()
-    yield from _until_read(desk, switch)
+    planner = current_planner()
+    if planner.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
+        planner.engine.start()
+    yield from _until_read(planner, switch)
 
 
-def _until_read(desk: Planner, switch: UntickCounter) -> Iterator[list[Any]]:
+def _until_read(planner: Planner, switch: UntickCounter) -> Iterator[list[Any]]:
     before = switch.unticked
 
     def wanted() -> bool:
         return switch.unticked == before
 
-    yield from _follow(desk, wanted)
+    yield from _follow(planner, wanted)
     if wanted():
-        yield from _scan(desk, wanted)
+        yield from _scan(planner, wanted)
 
 
-def _scan(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+def _scan(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """Read the LoRA folders once the engine is ready.
 
     Yields nothing after unticking: gradio 3 shows the last yielded value.
     """
-    report = desk.engine.report()
+    report = planner.engine.report()
     if report.state is not EngineState.READY:
         return
     yield [line("Reading your LoRAs."), *_same()]
     trouble = ""
     try:
-        desk.scan(compat.lora_folders(), compat.listing(), options.timeouts())
+        planner.scan(compat.lora_folders(), compat.listing(), options.timeouts())
     except StylusError as error:
         trouble = str(error)
     if not wanted():
         return
-    state = shown_of(desk, desk.engine.report())
+    state = shown_of(planner, planner.engine.report())
     yield [line(trouble), *state[1:]] if trouble else state
 
 
 def set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Build the environment, if the user may download."""
     refusal = compat.may("download", request)
-    desk = current_planner()
+    planner = current_planner()
     if refusal:
         yield [line(refusal), *_same()]
         return
-    desk.engine.set_up()
-    desk.engine.start()
-    yield from _until_read(desk, switch)
+    planner.engine.set_up()
+    planner.engine.start()
+    yield from _until_read(planner, switch)
 
 
 def look(enabled: bool, request: Request) -> list[Any]:
@@ -90,8 +90,8 @@ def look(enabled: bool, request: Request) -> list[Any]:
         return [line(refusal), *_same()]
     if not enabled:
         return [line(""), gr.update(visible=False), gr.update(visible=False), *_same()[2:]]
-    desk = current_planner()
-    return shown_of(desk, desk.engine.report())
+    planner = current_planner()
+    return shown_of(planner, planner.engine.report())
 
 
 def go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
@@ -101,19 +101,19 @@ def go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
     return last_soon(_until_read(current_planner(), switch)) or [gr.update(), *_same()]
 
 
-def settle(enabled: bool, request: Request) -> list[Any]:
+def show_latest(enabled: bool, request: Request) -> list[Any]:
     """Show the box's present state after many quick clicks."""
     return [gr.update(), *_same()] if enabled else look(False, request)
 
 
 def choose_family(family: str, request: Request) -> list[Any]:
     """Store the family for the loaded checkpoint; `auto` deletes it."""
-    desk = current_planner()
+    planner = current_planner()
     refusal = compat.may("change", request)
     if refusal:
         return [line(refusal), *_same()]
-    desk.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
-    return shown_of(desk, desk.engine.report())
+    planner.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
+    return shown_of(planner, planner.engine.report())
 
 
 def offer_afresh(replay: str) -> Any:
@@ -130,7 +130,7 @@ def select_afresh(prompt: str, replay: str) -> list[Any]:
     return [prompt if earlier is None else earlier.original, ""]
 
 
-def _follow(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
+def _follow(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """Yield states until ready or blocked.
 
     Yields every second even without news, since gradio notices a closed page only when sending.
@@ -138,9 +138,9 @@ def _follow(desk: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     began = moved = said = time.monotonic()
     before: EngineReport | None = None
     while wanted() and time.monotonic() < began + _LONGEST_S:
-        report = desk.engine.report()
+        report = planner.engine.report()
         if report != before or time.monotonic() >= said + _SAYS_EVERY_S:
-            yield shown_of(desk, report) if report != before else [gr.update(), *_same()]
+            yield shown_of(planner, report) if report != before else [gr.update(), *_same()]
             before, said = report, time.monotonic()
         if report.state in _UNDER_WAY:
             moved = time.monotonic()
@@ -164,34 +164,34 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
     """Yield download progress; async, since the host may be busy for long."""
     if not (enabled and downloads):
         return
-    desk = current_planner()
+    planner = current_planner()
     before, idle_since = "", time.monotonic()
     while time.monotonic() < idle_since + _IDLE_S:
         await asyncio.sleep(_LOOK_EVERY_S)
-        said = desk.downloads.line
+        said = planner.downloads.line
         if said != before:
-            yield line(said) if said else shown_of(desk, desk.engine.report())[0]
+            yield line(said) if said else shown_of(planner, planner.engine.report())[0]
             before = said
         if said or compat.at_work():
             idle_since = time.monotonic()
 
 
-def shown_of(desk: Planner, report: EngineReport) -> list[Any]:
+def shown_of(planner: Planner, report: EngineReport) -> list[Any]:
     """Values of all panel outputs for one engine report."""
-    finding = loaded_family(desk.remembered)
+    finding = loaded_family(planner.remembered)
     model = (
         f"Base model: {finding.family} ({finding.because})."
         if finding.known
         else ("Nothing says for which base model this checkpoint is; choose its family below.")
     )
-    remembered = desk.remembered.get(loaded_checkpoint()) or AUTO
+    remembered = planner.remembered.get(loaded_checkpoint()) or AUTO
     return [
         line(describe(report), model, *(_without(note, report.sentence) for note in last_notes())),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),
-        _switch(desk.downloads.shown()),
-        _composers(desk.composing.shown()),
+        _switch(planner.downloads.shown()),
+        _composers(planner.composing.shown()),
     ]
 
 

@@ -117,10 +117,10 @@ def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dic
     from stylus_ext.host.planner_registry import current_planner
     from stylus_ext.host.preview import look, question_of, standing
 
-    desk = current_planner()
-    refusal = compat.may(desk.composing.kind(values.composer), request)
+    planner = current_planner()
+    refusal = compat.may(planner.composing.kind(values.composer), request)
     if refusal:
         return {"error": refusal}
-    tray = desk.trays.at(values.seat)
-    look(desk, tray, question_of([boxes.get(name) for name in BOXES], values))
-    return standing(desk, tray)
+    session = planner.sessions.at(values.seat)
+    look(planner, session, question_of([boxes.get(name) for name in BOXES], values))
+    return standing(planner, session)

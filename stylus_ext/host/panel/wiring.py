@@ -48,12 +48,12 @@ class Events:
         both = [self.made["enabled"], switch]
         # gradio sends the next change of one event when the last one has been answered: so somebody
         # else hears of it at once.
-        self.made["enabled"].change(fn=_heed, inputs=both, outputs=[], **_QUICK)
-        self._settled(
+        self.made["enabled"].change(fn=_apply_mode, inputs=both, outputs=[], **_QUICK)
+        self._latest_shown(
             self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown
         )
         for name in ("set_up", "retry"):
-            self._settled(
+            self._latest_shown(
                 self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long),
                 both,
                 shown,
@@ -78,7 +78,7 @@ class Events:
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
-    def _settled(self, event: Any, both: list[Any], shown: list[Any]) -> None:
+    def _latest_shown(self, event: Any, both: list[Any], shown: list[Any]) -> None:
         """After any order of clicks, show the state of the box as it is now.
 
         Gradio before 3.17 lacks this event. Without a queue each event updates once, so further
@@ -88,7 +88,7 @@ class Events:
             return
         for _ in range(0 if compat.has_queue() else _MORE):
             event = event.then(fn=_go_on, inputs=both, outputs=shown, **_QUICK)
-        event.then(fn=_settle, inputs=both[:1], outputs=shown, **_QUICK)
+        event.then(fn=_show_latest, inputs=both[:1], outputs=shown, **_QUICK)
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
@@ -98,7 +98,7 @@ class Events:
         return follow
 
 
-def _heed(enabled: bool, switch: UntickCounter) -> None:
+def _apply_mode(enabled: bool, switch: UntickCounter) -> None:
     if not enabled:
         switch.unticked += 1
 
@@ -143,10 +143,10 @@ def _go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
     return go_on(enabled, switch, request)
 
 
-def _settle(enabled: bool, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import settle
+def _show_latest(enabled: bool, request: Request) -> list[Any]:
+    from stylus_ext.host.panel.events import show_latest
 
-    return settle(enabled, request)
+    return show_latest(enabled, request)
 
 
 def _look(enabled: bool, request: Request) -> list[Any]:

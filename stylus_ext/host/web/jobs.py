@@ -124,19 +124,21 @@ _JOB = re.compile(r"[0-9a-f]{1,64}")
 
 
 def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
-    desk = _Counter(service)
+    planner = _Counter(service)
     return {
-        "fetch": guarded(guard, RequestKind.LOOK, lambda request: desk.fetch(request, guard)),
-        "catalogue/sync": guarded(guard, JOBS["sync"], desk.sync),
-        "catalogue/identify": guarded(guard, JOBS["identify"], desk.identify),
-        "jobs": guarded(guard, RequestKind.LOOK, lambda _: desk.ask("GET", "/v1/jobs")),
+        "fetch": guarded(guard, RequestKind.LOOK, lambda request: planner.fetch(request, guard)),
+        "catalogue/sync": guarded(guard, JOBS["sync"], planner.sync),
+        "catalogue/identify": guarded(guard, JOBS["identify"], planner.identify),
+        "jobs": guarded(guard, RequestKind.LOOK, lambda _: planner.ask("GET", "/v1/jobs")),
         "jobs/{job}": guarded(
-            guard, RequestKind.LOOK, lambda request: desk.ask("GET", f"/v1/jobs/{_job_id(request)}")
+            guard,
+            RequestKind.LOOK,
+            lambda request: planner.ask("GET", f"/v1/jobs/{_job_id(request)}"),
         ),
         "jobs/{job}/cancel": guarded(
             guard,
             RequestKind.CHANGE,
-            lambda request: desk.ask("POST", f"/v1/jobs/{_job_id(request)}/cancel", {}),
+            lambda request: planner.ask("POST", f"/v1/jobs/{_job_id(request)}/cancel", {}),
         ),
     }
 

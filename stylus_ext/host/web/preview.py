@@ -27,29 +27,29 @@ MOST_WEIGHT = 5
 STATES = ("auto", "always", "never")
 
 
-def shown(desk: Planner, tray: PreviewSession, **more: Any) -> Payload:
-    return {**standing(desk, tray), **more}
+def shown(planner: Planner, session: PreviewSession, **more: Any) -> Payload:
+    return {**standing(planner, session), **more}
 
 
 def _show(asked: ActionRequest) -> Payload:
     """Return the session without planning, for a freshly loaded page."""
-    return shown(current_planner(), _tray(asked))
+    return shown(current_planner(), _session(asked))
 
 
 def _correct(asked: ActionRequest) -> Payload:
-    desk, tray = current_planner(), _tray(asked)
+    planner, session = current_planner(), _session(asked)
     act, key = _text(asked, "act"), str(asked.payload.get("key") or "")
-    with tray.guard:
-        if tray.lock is not None:
-            _change_lock(tray, act, key, asked.payload)
+    with session.guard:
+        if session.lock is not None:
+            _change_lock(session, act, key, asked.payload)
         elif act == "afresh":
-            tray.words = PromptCorrections()
+            session.words = PromptCorrections()
         elif act in _ACTS:
-            _ACTS[act](words_for(tray), key, asked.payload)
+            _ACTS[act](words_for(session), key, asked.payload)
         else:
             raise InvalidInput(f"A card knows no {act!r}.")
-        look(desk, tray)
-        return shown(desk, tray)
+        look(planner, session)
+        return shown(planner, session)
 
 
 def _keep(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
@@ -86,9 +86,9 @@ _ACTS: Mapping[str, Callable[[PromptCorrections, str, Mapping[str, Any]], None]]
 }
 
 
-def _change_lock(tray: PreviewSession, act: str, key: str, said: Mapping[str, Any]) -> None:
+def _change_lock(session: PreviewSession, act: str, key: str, said: Mapping[str, Any]) -> None:
     """Remove an adapter from a locked set, or change its weight."""
-    lock = tray.lock
+    lock = session.lock
     if lock is None or act not in ("reject", "weight") or key not in lock.picks:
         raise InvalidInput(_LOCKED)
     picks = dict(lock.picks)
@@ -97,57 +97,57 @@ def _change_lock(tray: PreviewSession, act: str, key: str, said: Mapping[str, An
         picks = {
             one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks
         }
-    tray.lock = PickLock(lock.family, picks) if picks else None
+    session.lock = PickLock(lock.family, picks) if picks else None
 
 
 def _lock(asked: ActionRequest) -> Payload:
-    desk, tray = current_planner(), _tray(asked)
-    with tray.guard:
+    planner, session = current_planner(), _session(asked)
+    with session.guard:
         if not asked.payload.get("on"):
-            tray.lock = None
+            session.lock = None
         else:
-            plan = tray.plan
+            plan = session.plan
             weights = {} if plan is None else written_weights(plan.prompts[0])
             stems = {} if plan is None else {tag.key: tag.stem for tag in plan.tags}
             picks = () if plan is None else plan.composition.picks
             _put_lock(
-                tray,
+                session,
                 {
                     str(pick.key): (pick.name, weights[stems[pick.key]])
                     for pick in picks
                     if stems[pick.key] in weights
                 },
             )
-        if tray.question is not None:
-            look(desk, tray)
-        return shown(desk, tray)
+        if session.question is not None:
+            look(planner, session)
+        return shown(planner, session)
 
 
 def _use_set(asked: ActionRequest) -> Payload:
     """Lock the set of one picture."""
-    desk, tray = current_planner(), _tray(asked)
-    with tray.guard:
-        picture = _picture(tray, asked)
-        _put_lock(tray, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
-        if tray.question is not None:
-            look(desk, tray)
-        return shown(desk, tray)
+    planner, session = current_planner(), _session(asked)
+    with session.guard:
+        picture = _picture(session, asked)
+        _put_lock(session, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
+        if session.question is not None:
+            look(planner, session)
+        return shown(planner, session)
 
 
-def _put_lock(tray: PreviewSession, picks: Mapping[str, tuple[str, float]]) -> None:
+def _put_lock(session: PreviewSession, picks: Mapping[str, tuple[str, float]]) -> None:
     if not picks:
         raise InvalidInput(
             "There is no LoRA here that could be kept; press Preview, or make a picture first."
         )
-    tray.lock, tray.words = PickLock(tray.family, picks), PromptCorrections()
+    session.lock, session.words = PickLock(session.family, picks), PromptCorrections()
 
 
 def _send(asked: ActionRequest) -> Payload:
     """Write the plan's text into the prompt box."""
-    desk, tray = current_planner(), _tray(asked)
+    planner, session = current_planner(), _session(asked)
     text = str(asked.payload.get("text") or "")
-    with tray.guard:
-        plan, question = tray.plan, tray.question
+    with session.guard:
+        plan, question = session.plan, session.question
         if plan is None or question is None or text != question.prompt:
             raise InvalidInput(_CHANGED)
         if plan.prompts[0] == plan.prompt:
@@ -155,11 +155,11 @@ def _send(asked: ActionRequest) -> Payload:
         after = (
             plan.prompts[0] if plan.prompt == text else _into(text, plan.prompt, plan.prompts[0])
         )
-        tray.sent = Sent(text, after)
-        if tray.words:
-            tray.words.prompt = after
-            tray.words.keep.clear()  # they stand in the prompt now
-        return shown(desk, tray, text=after)
+        session.sent = Sent(text, after)
+        if session.words:
+            session.words.prompt = after
+            session.words.keep.clear()  # they stand in the prompt now
+        return shown(planner, session, text=after)
 
 
 def _into(text: str, planned: str, written: str) -> str:
@@ -170,46 +170,48 @@ def _into(text: str, planned: str, written: str) -> str:
 
 
 def _take_back(asked: ActionRequest) -> Payload:
-    desk, tray = current_planner(), _tray(asked)
-    with tray.guard:
-        if tray.sent is None:
+    planner, session = current_planner(), _session(asked)
+    with session.guard:
+        if session.sent is None:
             raise InvalidInput("Nothing was written into this prompt.")
-        text = without(str(asked.payload.get("text") or ""), tray.sent.before, tray.sent.after)
-        if tray.words.prompt == tray.sent.after:
-            tray.words.prompt = text
-        tray.sent = None
-        return shown(desk, tray, text=text)
+        text = without(
+            str(asked.payload.get("text") or ""), session.sent.before, session.sent.after
+        )
+        if session.words.prompt == session.sent.after:
+            session.words.prompt = text
+        session.sent = None
+        return shown(planner, session, text=text)
 
 
 def _mark(asked: ActionRequest) -> Payload:
     """Set an adapter to Always or Never in the catalogue."""
-    desk, tray = current_planner(), _tray(asked)
+    planner, session = current_planner(), _session(asked)
     state = _text(asked, "state")
     if state not in STATES:
         raise InvalidInput(f"An adapter is {', '.join(STATES)}; not {state!r}.")
-    desk.client.ask("POST", "/v1/edit", {"key": _text(asked, "key"), "state": state})
-    with tray.guard:
-        if tray.question is not None:
-            look(desk, tray)
-        return shown(desk, tray)
+    planner.client.ask("POST", "/v1/edit", {"key": _text(asked, "key"), "state": state})
+    with session.guard:
+        if session.question is not None:
+            look(planner, session)
+        return shown(planner, session)
 
 
 def _wrong(asked: ActionRequest) -> Payload:
     """Store feedback for similar prompts; `wrong` false deletes it."""
-    desk, tray = current_planner(), _tray(asked)
+    planner, session = current_planner(), _session(asked)
     wrong = bool(asked.payload.get("wrong", True))
-    with tray.guard:
-        prompt = _picture(tray, asked).prompt
-        said = desk.client.ask(
+    with session.guard:
+        prompt = _picture(session, asked).prompt
+        said = planner.client.ask(
             "POST", "/v1/verdict", {"key": _text(asked, "key"), "prompt": prompt, "wrong": wrong}
         )
-        if tray.question is not None:
-            look(desk, tray)
-        return shown(desk, tray, times=said["times"])
+        if session.question is not None:
+            look(planner, session)
+        return shown(planner, session, times=said["times"])
 
 
-def _picture(tray: PreviewSession, asked: ActionRequest) -> UsedAdapters:
-    place, used = asked.payload.get("image"), tray.used()
+def _picture(session: PreviewSession, asked: ActionRequest) -> UsedAdapters:
+    place, used = asked.payload.get("image"), session.used()
     if not isinstance(place, int) or not 0 <= place < len(used):
         raise InvalidInput("There is no such picture in the last generation.")
     return used[place]
@@ -233,14 +235,14 @@ def _text(asked: ActionRequest, name: str) -> str:
     return value
 
 
-def _tray(asked: ActionRequest) -> PreviewSession:
-    return current_planner().trays.at(str(asked.payload.get("seat") or ""))
+def _session(asked: ActionRequest) -> PreviewSession:
+    return current_planner().sessions.at(str(asked.payload.get("seat") or ""))
 
 
 def _plans(payload: Payload) -> RequestKind:
     """Kind of access for planning again, which may cost money."""
-    tray = current_planner().trays.of(str(payload.get("seat") or ""))
-    question = None if tray is None else tray.question
+    session = current_planner().sessions.of(str(payload.get("seat") or ""))
+    question = None if session is None else session.question
     return (
         RequestKind.PLAN
         if question is None

@@ -68,7 +68,7 @@ def _choose(asked: ActionRequest) -> Payload:
     }
 
 
-def _cook(asked: ActionRequest) -> Payload:
+def _apply_recipe(asked: ActionRequest) -> Payload:
     adapters = asked.payload.get("adapters")
     if not isinstance(adapters, list) or not all(isinstance(one, Mapping) for one in adapters):
         raise InvalidInput("A recipe's adapters are a list.")
@@ -107,7 +107,7 @@ def _text(asked: ActionRequest, name: str) -> str:
 ACTIONS: Mapping[str, Action] = {
     "recipes": Action(_recipes, kind_of=_kind),
     "choose": Action(_choose, RequestKind.PLAN),
-    "cook": Action(_cook, RequestKind.PLAN),
+    "cook": Action(_apply_recipe, RequestKind.PLAN),
 }
 
 
@@ -115,8 +115,8 @@ PROMPTS = 50
 
 
 def _rehearse(asked: ActionRequest) -> Payload:
-    desk = current_planner()
-    if desk.engine.report().state is EngineState.REMOTE:
+    planner = current_planner()
+    if planner.engine.report().state is EngineState.REMOTE:
         raise InvalidInput(
             "The shared engine does not see this WebUI's pictures; an engine of its own can"
             " rehearse with them."
@@ -126,7 +126,7 @@ def _rehearse(asked: ActionRequest) -> Payload:
         raise InvalidInput(
             "The WebUI has no folder of pictures yet, so there are no prompts to rehearse with."
         )
-    said = plan_request.for_caller(desk, {})
+    said = plan_request.for_caller(planner, {})
     return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
 
 

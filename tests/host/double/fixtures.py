@@ -19,7 +19,7 @@ class Stage:
     host: Host
     engine: Any
     client: Any
-    desk: Any
+    planner: Any
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -39,9 +39,9 @@ def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     from tests.host.double.planner import SmallClient, SmallEngine
 
     engine, client = SmallEngine(), SmallClient()
-    desk = Planner(
+    planner = Planner(
         engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: desk))
-    yield Stage(host, engine, client, desk)
+    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+    yield Stage(host, engine, client, planner)
     assert host.errors == []
