@@ -55,8 +55,8 @@ def engine_in_thread(folder: Path, url: str, token: str = "") -> Iterator[Engine
     found: list[EngineAddress] = []
     ready = threading.Event()
 
-    def told(door: EngineAddress) -> None:
-        found.append(door)
+    def told(address: EngineAddress) -> None:
+        found.append(address)
         ready.set()
 
     settings = with_values(Settings(), endpoint_settings(url))

@@ -20,6 +20,7 @@ from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
 from stylus_ext.environment.machine import data_folder
 
 CHAT = "chat"
+_SERVICES = {CIVITAI: "civitai", HUGGING_FACE: "hugging_face", CHAT: "chat"}
 SettingsFor = Callable[[Path, Namespace], Settings]
 
 
@@ -192,39 +193,28 @@ def _skipped(skipped: Mapping[str, int]) -> Iterator[str]:
             yield f"    {reason}: {count:,}"
 
 
-def _access(source: str, folder: Path, settings: Settings) -> tuple[str, Any]:
-    from stylus_ext.engine.language_model import ChatAccess
-    from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
-
-    if source == CHAT:
-        return "The chat server", ChatAccess(folder, settings.chat)
-    return (
-        ("Hugging Face", HuggingFaceAccess(folder, settings))
-        if source == HUGGING_FACE
-        else ("Civitai", CivitaiAccess(folder, settings))
-    )
-
-
 def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
+    from stylus_ext.engine.services import Services
+
     folder = data_folder(arguments.data_dir)
-    service, access = _access(arguments.source, folder, settings_for(folder, arguments))
-    if arguments.forget:
-        said = "The key is deleted." if access.drop_key() else "There was no key."
-    elif arguments.check:
-        account = access.account()
-        said = (
-            f"{account} answers."
-            if arguments.source == CHAT
-            else f"{service} knows the key: it is {account}'s."
-        )
-    else:
-        typed = (
-            getpass.getpass(f"{service} key (not shown): ")
-            if sys.stdin.isatty()
-            else sys.stdin.readline()
-        )
-        said = f"The key is kept, for {access.enter_key(typed.strip())} alone."
-    sys.stdout.write(f"{said}\n")
+    service = _SERVICES[arguments.source]
+    services = Services(folder, settings_for(folder, arguments))
+    try:
+        if arguments.forget:
+            found = services.forget_key(service)
+            done = "The key is deleted." if found else "There was no key."
+        elif arguments.check:
+            done = services.check_key(service)
+        else:
+            typed = (
+                getpass.getpass(f"{arguments.source} key (not shown): ")
+                if sys.stdin.isatty()
+                else sys.stdin.readline()
+            )
+            done = f"The key is kept. It is sent to {services.enter_key(service, typed)} only."
+    finally:
+        services.close()
+    sys.stdout.write(f"{done}\n")
     return 0
 
 

@@ -101,10 +101,10 @@ def _tasks_flags(parser: argparse.ArgumentParser) -> None:
 
 def _tasks(arguments: argparse.Namespace, line: ProgressLine) -> Measured:  # noqa: ARG001
     _check([arguments.tasks], arguments.out)
-    from stylus_ext.engine.resources import caption_cutter
     from stylus_ext.evaluation import tasks
+    from stylus_ext.selection.ranker import cutter
 
-    report = tasks.run_tasks(arguments.tasks, arguments.out, caption_cutter())
+    report = tasks.run_tasks(arguments.tasks, arguments.out, cutter())
     return report, tasks.lines(report)
 
 

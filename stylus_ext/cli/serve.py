@@ -22,7 +22,7 @@ from stylus_ext.environment.machine import data_folder
 from stylus_ext.environment.parent_watch import wait_for_parent_end
 
 if TYPE_CHECKING:
-    from stylus_ext.engine.serve import Life
+    from stylus_ext.engine.serve import Lifecycle
 
 
 _MOST_MINUTES = 1_000_000
@@ -68,11 +68,12 @@ def add(
 
 
 def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor) -> int:
-    from stylus_ext.engine.serve import Life, logged_to
+    from stylus_ext.engine.serve import Lifecycle, logged_to
 
-    life = Life(wait_for_parent_end if arguments.bound else None, arguments.idle_minutes * 60)
+    wait_for_parent = wait_for_parent_end if arguments.bound else None
+    lifecycle = Lifecycle(wait_for_parent, arguments.idle_minutes * 60)
     _end_on_signals()
-    life.begin()
+    lifecycle.watch()
     try:
         with contextlib.ExitStack() as stack:
             link = attach_or_hold(folder, "the Stylus engine", arguments.wait, stack)
@@ -83,26 +84,26 @@ def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor)
                 return 0
             stack.enter_context(logged_to(folder))
             stack.callback(engine_address.remove, folder)
-            ended = _serve(folder, settings_for(folder, arguments), arguments.port, life)
+            ended = _serve(folder, settings_for(folder, arguments), arguments.port, lifecycle)
     except KeyboardInterrupt:
         _say("The engine has ended.")
-        return _code(life)
-    return _leave(ended, _code(life))
+        return _code(lifecycle)
+    return _leave(ended, _code(lifecycle))
 
 
-def _serve(folder: Path, settings: Settings, port: int, life: Life) -> bool:
+def _serve(folder: Path, settings: Settings, port: int, lifecycle: Lifecycle) -> bool:
     from stylus_ext.engine.serve import EngineAddress, serve
 
-    def ready(door: EngineAddress) -> None:
-        engine_address.write(folder, door.url, door.token, __version__)
-        _say(f"Stylus engine {__version__} listens at {door.url} for {folder}")
+    def ready(address: EngineAddress) -> None:
+        engine_address.write(folder, address.url, address.token, __version__)
+        _say(f"Stylus engine {__version__} listens at {address.url} for {folder}")
 
-    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready, life)
+    return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready, lifecycle)
 
 
-def _code(life: Life) -> int:
+def _code(lifecycle: Lifecycle) -> int:
     """Whoever bound it to himself wants it back when a stranger's signal ended it."""
-    return 1 if life.bound and not life.reason else 0
+    return 1 if lifecycle.bound and not lifecycle.reason else 0
 
 
 def _leave(ended: bool, code: int) -> int:

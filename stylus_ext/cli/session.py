@@ -179,7 +179,8 @@ class _Here:
         """What plans needs vectors; whatever else is asked for needs the starter catalogue
         alone.
         """
-        (self._stylus.prepare if name == "plan" else self._stylus.load_starter)(self._progress)
+        catalogue = self._stylus.catalogue
+        (catalogue.prepare if name == "plan" else catalogue.load_starter)(self._progress)
         return perform(self._stylus, name, payload, self._progress)
 
     def close(self) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.errors import InvalidInput
 
-KINDS = (
+Kind = Literal[
     "style",
     "character",
     "person",
@@ -23,11 +23,12 @@ KINDS = (
     "object",
     "concept",
     "unknown",
-)
+]
+KINDS: tuple[str, ...] = get_args(Kind)
 BY_RULES = "card"
 """The source of a description that the rules made."""
 State = Literal["auto", "always", "never"]
-STATES: tuple[State, ...] = ("auto", "always", "never")
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,8 @@
-"""What is wired to a chat server: a data folder and settings go in; the one client, its key, and
-what is said of both come out.
-"""
+"""The user's language model: its settings, key and shared client."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -20,8 +18,8 @@ from stylus_ext.selection.compose.llm_work import Answers
 from stylus_ext.selection.compose.rules import RuleComposer
 
 _ANSWERS = "chat_answers.json"
-_CHECK_TOKENS = 300  # a model may think before it says yes
-_CHECK = {
+_CHECK_TOKENS = 300  # a reasoning model thinks before it says yes
+_CHECK_SCHEMA = {
     "type": "object",
     "additionalProperties": False,
     "required": ["answer"],
@@ -29,107 +27,89 @@ _CHECK = {
 }
 
 
-@dataclass(slots=True)
-class NoChat:
-    """In place of the `Composer` that asks a model, where none can be asked: the rules, and why."""
+class UnusableModelComposer:
+    """Composes by rules where the language model cannot be used, and notes the reason."""
 
-    why: str
-    name: str = "chat"
+    name = "chat"
+
+    def __init__(self, problem: str) -> None:
+        self._problem = problem
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        made = RuleComposer().compose(query, candidates)
-        return replace(
-            made,
-            notes=(
-                *made.notes,
-                Note(
-                    FAILED, f"The rules composed this plan in place of a language model: {self.why}"
-                ),
-            ),
-        )
+        composition = RuleComposer().compose(query, candidates)
+        text = f"The rules composed this plan, not the language model: {self._problem}"
+        return replace(composition, notes=(*composition.notes, Note(FAILED, text)))
 
 
-@dataclass(slots=True)
-class ChatAccess:
-    """One for a data folder: whoever asks shares the client, and with it what was learned of the
-    server.
+class LanguageModel:
+    """The model that the settings name. Share one instance per data folder: the client remembers
+    what its server can do.
     """
 
-    folder: Path
-    settings: Chat
-    _answers: Answers = field(init=False, repr=False)
-    _client: ChatClient | None = field(default=None, repr=False)
-    _guard: Lock = field(default_factory=Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        self._answers = Answers(self.folder / _ANSWERS)
+    def __init__(self, folder: Path, settings: Chat) -> None:
+        self._folder = folder
+        self._answers = Answers(folder / _ANSWERS)
+        self._client: ChatClient | None = None
+        self._lock = Lock()
+        self.settings = settings
 
     @property
     def on(self) -> bool:
         return bool(self.settings.chat_url)
 
     @property
-    def address(self) -> str:
-        """As it may be shown to whoever asks: somebody may have written a password or a key into
-        it.
-        """
+    def key_url(self) -> str:
+        """The server's address without any password or key in it."""
         return safe_url(self.settings.chat_url) if self.on else ""
 
     @property
-    def trouble(self) -> str:
-        """Why nobody can be asked, though somebody is named; empty where nothing speaks against
-        it.
-        """
+    def problem(self) -> str:
+        """Why the model in the settings cannot be used; empty if there is no reason."""
         if self.on:
             try:
                 self.endpoint()
-            except (InvalidInput, StoreProblem) as problem:
-                return str(problem)
+            except (InvalidInput, StoreProblem) as error:
+                return str(error)
         return ""
 
     @property
     def place(self) -> Place:
-        """An address that cannot be used leads nowhere: nothing leaves this machine for it."""
+        """Where the server is; an unusable address counts as this machine."""
         try:
             return place_of(base_url(self.settings.chat_url))
         except InvalidInput:
             return "machine"
 
     @property
-    def free(self) -> bool:
-        """On a machine of one's own, where nothing is paid."""
-        return self.on and self.place != "elsewhere"
-
-    @property
     def composers(self) -> tuple[str, ...]:
-        """Those that can compose here, by name."""
+        """Names of the composers that can be used."""
         return ("rules", "chat") if self.on else ("rules",)
 
     @property
     def free_composers(self) -> tuple[str, ...]:
-        """Those for which nobody pays."""
-        return ("rules", "chat") if self.free else ("rules",)
+        """Names of the composers without a price: a model in the own network costs nothing."""
+        return ("rules", "chat") if self.on and self.place != "elsewhere" else ("rules",)
 
     def composer(self, name: str) -> Composer:
         if name != "chat":
             return RuleComposer()
         try:
             client = self.client()
-        except (InvalidInput, StoreProblem) as problem:
-            return NoChat(str(problem))
-        said = self.settings
-        rules = ChatRules(said.chat_deadline, said.cards, said.prune_again, said.chat_release)
+        except (InvalidInput, StoreProblem) as error:
+            return UnusableModelComposer(str(error))
+        chat = self.settings
+        rules = ChatRules(chat.chat_deadline, chat.cards, chat.prune_again, chat.chat_release)
         return ChatComposer(client, rules, self._answers)
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
-        """What would be sent for a composition; for whoever counts its tokens."""
+        """The text that a composition would send, for counting its tokens."""
         composer = self.composer("chat")
         return composer.text_of(query, candidates) if isinstance(composer, ChatComposer) else ""
 
     def client(self) -> ChatClient:
-        """The key is looked for each time, since it may have been entered meanwhile."""
+        """The shared client, renewed when the key has changed."""
         endpoint = self.endpoint()
-        with self._guard:
+        with self._lock:
             if self._client is None or self._client.endpoint != endpoint:
                 if self._client is not None:
                     self._client.close()
@@ -137,50 +117,48 @@ class ChatAccess:
             return self._client
 
     def endpoint(self) -> ChatEndpoint:
-        said = self.settings
-        if not said.chat_url:
+        chat = self.settings
+        if not chat.chat_url:
             raise InvalidInput(
-                "No chat server is set. Name one with --chat-url and --chat-model, or in"
+                "No language model is set. Name one with --chat-url and --chat-model, or in"
                 " chat.chat_url of settings.json."
             )
+        priced = chat.price_in >= 0 and chat.price_out >= 0
         return ChatEndpoint(
-            said.chat_url,
-            said.chat_model,
-            chat_key(self.folder, said.chat_url),
-            said.temperature,
-            _price(said),
+            chat.chat_url,
+            chat.chat_model,
+            chat_key(self._folder, chat.chat_url),
+            chat.temperature,
+            Price(chat.price_in, chat.price_out) if priced else None,
         )
 
     def has_key(self) -> bool:
         try:
-            return self.on and chat_key(self.folder, self.settings.chat_url) is not None
+            return self.on and chat_key(self._folder, self.settings.chat_url) is not None
         except (InvalidInput, StoreProblem):
             return False
 
     def enter_key(self, secret: str) -> str:
-        """Keeps a key for the address that the settings name now; says for which origin that is."""
+        """Stores a key for the address in the settings and returns its origin."""
         if not self.on:
-            raise InvalidInput(
-                "No chat server is set, so there is nothing to enter a key for. Name it with"
-                " --chat-url."
-            )
+            raise InvalidInput("No language model is set. Name one with --chat-url first.")
         key = Key(origin_of(base_url(self.settings.chat_url)), secret)
-        save_key(self.folder, CHAT_KEY, key)
+        save_key(self._folder, CHAT_KEY, key)
         return key.origin
 
-    def drop_key(self) -> bool:
-        return delete_key(self.folder, CHAT_KEY)
+    def forget_key(self) -> bool:
+        return delete_key(self._folder, CHAT_KEY)
 
     def account(self) -> str:
-        """Asks the model for one word, which shows that address, model and key are right; says
-        where that is.
+        """Asks the model one short question, which tests address, model and key; returns its
+        name and address.
         """
         client = self.client()
         client.ask(
             ChatRequest(
                 "Answer briefly.",
                 "Say yes.",
-                schema=_CHECK,
+                schema=_CHECK_SCHEMA,
                 schema_name="check",
                 max_tokens=_CHECK_TOKENS,
             ),
@@ -189,13 +167,7 @@ class ChatAccess:
         return client.name
 
     def close(self) -> None:
-        with self._guard:
+        with self._lock:
             client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-def _price(said: Chat) -> Price | None:
-    if said.price_in < 0 or said.price_out < 0:
-        return None
-    return Price(said.price_in, said.price_out)

@@ -1,293 +1,367 @@
-"""What can be asked of the engine, field by field, with the limits of each."""
+"""The input of each operation as a pydantic model; the one place that checks requests."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
-from stylus_ext.core.entry import KINDS, STATES
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+
+from stylus_ext.core.entry import KINDS, Kind, State
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.sources import CIVITAI, MOST_MODELS, SERVICES
+from stylus_ext.core.recipes import LONGEST_PROMPT
+from stylus_ext.core.refining import MOST_AT_ONCE, MOST_PICTURES
+from stylus_ext.core.sources import MOST_MODELS
 from stylus_ext.selection.plan import MOST_BATCHES, MOST_CHARACTERS
 
-_NAMES = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-}
-_JSON_NAMES = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    list: "array",
-    dict: "object",
-}
 _SHOWN = 60
+_Input = TypeVar("_Input", bound="OperationInput")
+
+_MESSAGES = {
+    "string_type": "{field} must be text.",
+    "int_type": "{field} must be a whole number.",
+    "float_type": "{field} must be a number.",
+    "finite_number": "{field} must be a finite number.",
+    "bool_type": "{field} must be true or false.",
+    "list_type": "{field} must be a list.",
+    "dict_type": "{field} must be an object.",
+    "model_type": "{field} must be an object.",
+    "model_attributes_type": "{field} must be an object.",
+    "missing": "The field {field} is missing.",
+    "extra_forbidden": "Unknown field {field}. The fields of this request: {names}.",
+    "greater_than_equal": "{field} must be at least {ge:,}.",
+    "less_than_equal": "{field} must be at most {le:,}.",
+    "literal_error": "{field} must be {expected}.",
+    "too_long": "{field} is too long: {actual_length:,}, and at most {max_length:,} is read.",
+}
+_MESSAGES["string_too_long"] = _MESSAGES["too_long"]
+
+
+class InputPart(BaseModel):
+    """A JSON object: unknown fields are errors, null stands for the default."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, payload: Any) -> Any:
+        if not isinstance(payload, Mapping):
+            return payload
+        return {name: value for name, value in payload.items() if value is not None}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        described = handler.resolve_ref_schema(found)
+        properties = described.get("properties", {})
+        for name in properties.keys() - set(described.get("required", ())):
+            if {"type": "null"} not in properties[name].get("anyOf", ()):
+                properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
+        return found
+
+
+class OperationInput(InputPart):
+    """The whole input of an operation; a mistake raises `InvalidInput`."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked(cls, payload: Any, check: ModelWrapValidatorHandler[_Input]) -> _Input:
+        if not isinstance(payload, Mapping):
+            raise InvalidInput("A request is a JSON object.")
+        try:
+            return check(payload)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False)
+            # A misspelt field comes before the missing one that it stands for.
+            first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
+            raise InvalidInput(_message(first, cls)) from error
+
+
+def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
+    field = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part[:_SHOWN]}" for part in error["loc"]
+    ).lstrip(".")
+    names = ", ".join(model.model_fields) or "none"
+    message = _MESSAGES.get(error["type"], f"{{field}}: {error['msg']}.")
+    return message.format(field=repr(field), names=names, **error.get("ctx", {}))
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a payload. `longest` counts characters or items, `items` is what a list holds,
-    `fields` what an object has.
+class Longest:
+    """Limits the length of a text. Unlike pydantic's own limit it accepts lone surrogates, which
+    prompts may contain.
     """
 
-    kind: type
-    default: Any = None
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    longest: int | None = None
-    items: Field | None = None
-    choices: tuple[str, ...] = ()
-    fields: Mapping[str, Field] | None = None
+    length: int
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "maxLength": self.length}
+
+    def _check(self, text: str) -> str:
+        if len(text) > self.length:
+            context = {"actual_length": len(text), "max_length": self.length}
+            raise PydanticCustomError("string_too_long", "too long", context)
+        return text
 
 
-Schema = Mapping[str, Field]
+def _whole(value: Any) -> Any:
+    """JSON has one type of number: 2.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def checked(payload: Any, schema: Schema, what: str = "") -> dict[str, Any]:
-    """Unknown fields are refused: a misspelt one would be ignored in silence otherwise. null means
-    the default.
-    """
-    if not isinstance(payload, Mapping):
-        raise InvalidInput("A request is a JSON object.")
-    unknown = next((name for name in payload if name not in schema), None)
-    if unknown is not None:
-        has = f"it has {', '.join(schema)}" if schema else "it has none"
-        raise InvalidInput(
-            f"{repr(what) if what else 'This request'} has no field {_shown(unknown)}; {has}."
-        )
-    values = {}
-    for name, field in schema.items():
-        value = payload.get(name)
-        if value is None:
-            if field.required:
-                raise InvalidInput(
-                    f"The field {name!r} is missing{f' in {what!r}' if what else ''}."
-                )
-            values[name] = field.default
-        else:
-            values[name] = _value(name, value, field)
-    return values
-
-
-def json_schema(schema: Schema) -> dict[str, Any]:
-    """The same, as a JSON Schema for whoever writes a caller."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name for name, field in schema.items() if field.required],
-        "properties": {
-            name: _described(field, optional=not field.required) for name, field in schema.items()
-        },
-    }
-
-
-def _value(name: str, value: Any, field: Field) -> Any:
-    value = _of_kind(name, value, field)
-    if field.longest is not None and len(value) > field.longest:
-        raise InvalidInput(
-            f"{name!r} is too long: {len(value):,}, and at most {field.longest:,} is read."
-        )
-    low, high = (
-        -math.inf if field.low is None else field.low,
-        math.inf if field.high is None else field.high,
-    )
-    if field.kind in (int, float) and not low <= value <= high:
-        raise InvalidInput(f"{name!r} must lie between {low:,} and {high:,}, not {_shown(value)}.")
-    if field.choices and value not in field.choices:
-        raise InvalidInput(
-            f"{name!r} must be one of {', '.join(field.choices)}, not {_shown(value)}."
-        )
-    if field.fields is not None:
-        return checked(value, field.fields, name)
-    if field.items is not None:
-        return [_value(f"{name}[{place}]", item, field.items) for place, item in enumerate(value)]
-    return value
-
-
-def _of_kind(name: str, value: Any, field: Field) -> Any:
-    """JSON knows one kind of number: 2.0 is a whole one, and 2 is a number too."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"{name!r} must be {_NAMES[field.kind]}, not {value}.")
-    if number and field.kind is float:
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise InvalidInput(f"{name!r} is a larger number than can be worked with.") from error
-    if number and field.kind is int and value == int(value):
-        return int(value)
-    if not isinstance(value, field.kind) or (isinstance(value, bool) and field.kind is not bool):
-        raise InvalidInput(f"{name!r} must be {_NAMES[field.kind]}.")
-    return value
-
-
-def _shown(value: Any) -> str:
-    """What was given, as far as a sentence has room for it."""
-    if isinstance(value, int) and value.bit_length() > _SHOWN:
-        return "so large a number"
-    text = repr(value[:_SHOWN] if isinstance(value, str) else value)
-    return text if len(text) <= 2 * _SHOWN else text[: 2 * _SHOWN] + "..."
-
-
-def _described(field: Field, *, optional: bool = False) -> dict[str, Any]:
-    if field.fields is not None:
-        return json_schema(field.fields)
-    name = _JSON_NAMES[field.kind]
-    limits = {
-        "maxLength" if field.kind is str else "maxItems": (
-            field.longest if field.kind in (str, list) else None
-        ),
-        "minimum": field.low,
-        "maximum": field.high,
-        "enum": (
-            [*field.choices, None] if field.choices and optional else list(field.choices) or None
-        ),
-        "items": _described(field.items) if field.items else None,
-        "default": list(field.default) if isinstance(field.default, tuple) else field.default,
-    }
-    return {
-        "type": [name, "null"] if optional else name,
-        **{key: value for key, value in limits.items() if value is not None},
-    }
-
-
+Whole = Annotated[int, BeforeValidator(_whole)]
+KeyText = Annotated[str, Longest(4096)]
+FolderText = Annotated[str, Longest(4096)]
+Prompt = Annotated[str, Longest(MOST_CHARACTERS)]
+SearchText = Annotated[str, Longest(1000)]
+Name = Annotated[str, Longest(64)]
+Stem = Annotated[str, Longest(1024)]
 LAST_SEED = 2**63 - 1
 LONGEST_S = 3600.0
+Seed = Annotated[int, Field(ge=0, le=LAST_SEED), BeforeValidator(_whole)]
+Seconds = Annotated[float, Field(ge=0.0, le=LONGEST_S)]
+Weight = Annotated[float, Field(ge=-5.0, le=5.0)]
 REACHES = ("auto", "disk", "catalogue")
-_FOLDERS = Field(list, (), longest=64, items=Field(str, longest=4096))
 
-NOT_FETCHED: Schema = {
-    "key": Field(str, required=True, longest=4096),
-    "text": Field(str, required=True, longest=2000),
-}
-KEPT: Schema = {
-    "key": Field(str, required=True, longest=4096),
-    "weight": Field(float, None, low=-5.0, high=5.0),
-    "task": Field(int, None, low=0, high=MOST_CHARACTERS),
-    "pinned": Field(bool, False),
-}
-_KEYS = Field(list, (), longest=200, items=Field(str, longest=4096))
-CORRECTIONS: Schema = {
-    "reject": _KEYS,
-    "swap": _KEYS,
-    "keep": Field(list, (), longest=50, items=Field(dict, fields=KEPT)),
-    "only": Field(bool, False),
-}
-PLAN: Schema = {
-    "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
-    "negative_prompt": Field(str, "", longest=MOST_CHARACTERS),
-    "seed": Field(int, 0, low=0, high=LAST_SEED),
-    "batches": Field(int, 1, low=1, high=MOST_BATCHES),
-    "batch_size": Field(int, 1, low=1, high=1024),
-    "seeds": Field(list, None, longest=MOST_BATCHES, items=Field(int, low=0, high=LAST_SEED)),
-    "settings": Field(dict, {}),
-    "lora_dirs": _FOLDERS,
-    "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
-    "inventory": Field(str, None, longest=64),
-    "reach": Field(str, "auto", choices=REACHES),
-    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
-    "downloads": Field(bool, False),
-    "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
-    "corrections": Field(dict, None, fields=CORRECTIONS),
-}
-IMAGE_TEXTS: Schema = {
-    "prompt": Field(str, required=True, longest=MOST_CHARACTERS),
-    "negative_prompt": Field(str, required=True, longest=MOST_CHARACTERS),
-    "hires_prompt": Field(str, None, longest=MOST_CHARACTERS),
-    "hires_negative_prompt": Field(str, None, longest=MOST_CHARACTERS),
-}
-GENERATION: Schema = {
-    "prompts": Field(list, required=True, longest=10_000, items=Field(dict, fields=IMAGE_TEXTS)),
-    "images": Field(list, required=True, longest=100_000, items=Field(int, low=0, high=9_999)),
-    "seeds": Field(list, required=True, longest=100_000, items=Field(int, low=0, high=LAST_SEED)),
-    "batch_size": Field(int, 1, low=1, high=1024),
-    "settings": Field(dict, {}),
-    "stems": Field(list, None, longest=200_000, items=Field(str, longest=1024)),
-    "inventory": Field(str, None, longest=64),
-    "reach": Field(str, "auto", choices=REACHES),
-    "lora_dirs": _FOLDERS,
-    "wait_for_folders": Field(bool, False),
-    "description": Field(str, "", longest=MOST_CHARACTERS),
-    "allowed_kinds": Field(list, None, longest=len(KINDS), items=Field(str, choices=KINDS)),
-    "corrections": Field(dict, None, fields=CORRECTIONS),
-    "compare": Field(bool, False),
-    "downloads": Field(bool, False),
-    "without": Field(list, None, longest=100, items=Field(dict, fields=NOT_FETCHED)),
-    "with_plans": Field(bool, False),
-    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
-    "planning_s": Field(float, None, low=0.0, high=LONGEST_S),
-}
-FOLDERS: Schema = {
-    "lora_dirs": Field(list, (), required=True, longest=64, items=Field(str, longest=4096)),
-    "wait": Field(bool, False),
-    "deadline_s": Field(float, None, low=0.0, high=LONGEST_S),
-}
-LISTED: Schema = {
-    "stem": Field(str, required=True, longest=1024),
-    "sha256": Field(str, "", longest=64),
-    "auto_v3": Field(str, "", longest=64),
-    "family": Field(str, "", longest=64),
-}
-INVENTORY: Schema = {
-    "items": Field(list, None, longest=100_000, items=Field(dict, fields=LISTED)),
-    "inventory": Field(str, None, longest=64),
-}
-INDEX: Schema = {
-    "lora_dirs": _FOLDERS,
-    "learn": _FOLDERS,
-    "hash": Field(bool, True),
-}
-SEARCH: Schema = {
-    "text": Field(str, "", longest=1000),
-    "family": Field(str, None, longest=64),
-    "kind": Field(str, None, choices=KINDS),
-    "state": Field(str, None, choices=STATES),
-    "on_disk": Field(bool, None),
-    "offset": Field(int, 0, low=0, high=10_000_000),
-    "limit": Field(int, 20, low=1, high=500),
-}
-CARDS: Schema = {
-    "keys": Field(list, (), required=True, longest=500, items=Field(str, longest=4096))
-}
-SHOW: Schema = {"key": Field(str, required=True, longest=4096)}
-EDIT: Schema = {
-    "key": Field(str, required=True, longest=4096),
-    "state": Field(str, None, choices=STATES),
-    "text": Field(str, None, longest=20_000),
-    "triggers": Field(list, None, longest=100, items=Field(str, longest=2000)),
-    "weight": Field(float, None, low=-5.0, high=5.0),
-    "kind": Field(str, None, choices=KINDS),
-    "undo": Field(bool, False),
-}
-SYNC: Schema = {
-    "source": Field(str, CIVITAI, choices=SERVICES),
-    "query": Field(str, "", longest=200),
-    "tag": Field(str, "", longest=100),
-    "base_models": Field(list, (), longest=50, items=Field(str, longest=100)),
-    "top": Field(int, 0, low=0, high=MOST_MODELS),
-    "nsfw": Field(bool, False),
-    "examples": Field(bool, False),
-    "afresh": Field(bool, False),
-}
-IDENTIFY: Schema = {
-    "lora_dirs": Field(list, (), required=True, longest=64, items=Field(str, longest=4096)),
-    "again": Field(bool, False),
-}
-FETCH: Schema = {
-    "keys": Field(list, (), required=True, longest=100, items=Field(str, longest=4096)),
-    "lora_dirs": _FOLDERS,
-    "dry_run": Field(bool, False),
-}
-DISCARD: Schema = {
-    "keys": Field(list, None, longest=1000, items=Field(str, longest=4096)),
-    "days": Field(int, 30, low=1, high=3650),
-    "dry_run": Field(bool, False),
-}
+
+class NoInput(OperationInput):
+    """An operation without fields."""
+
+
+class NotFetchedInput(InputPart):
+    """An adapter whose download failed, and why."""
+
+    key: KeyText
+    text: Annotated[str, Longest(2000)]
+
+
+class KeptInput(InputPart):
+    """A pick that the user keeps."""
+
+    key: KeyText
+    weight: Weight | None = None
+    task: Whole | None = Field(default=None, ge=0, le=MOST_CHARACTERS)
+    pinned: bool = False
+
+
+class CorrectionsInput(InputPart):
+    """The user's corrections of a plan."""
+
+    reject: list[KeyText] = Field(default=[], max_length=200)
+    swap: list[KeyText] = Field(default=[], max_length=200)
+    keep: list[KeptInput] = Field(default=[], max_length=50)
+    only: bool = False
+
+
+class ReachInput(OperationInput):
+    """Settings of plans, and which adapters they may pick."""
+
+    settings: dict[str, Any] = {}
+    lora_dirs: list[FolderText] = Field(default=[], max_length=64)
+    stems: list[Stem] | None = Field(default=None, max_length=200_000)
+    inventory: Name | None = None
+    reach: Literal["auto", "disk", "catalogue"] = "auto"
+
+
+class PlanningInput(ReachInput):
+    """What a plan and a generation have in common."""
+
+    batch_size: Whole = Field(default=1, ge=1, le=1024)
+    downloads: bool = False
+    without: list[NotFetchedInput] | None = Field(default=None, max_length=100)
+    corrections: CorrectionsInput | None = None
+    deadline_s: Seconds | None = None
+
+
+class PlanInput(PlanningInput):
+    prompt: Prompt
+    negative_prompt: Prompt = ""
+    seed: Seed = 0
+    batches: Whole = Field(default=1, ge=1, le=MOST_BATCHES)
+    seeds: list[Seed] | None = Field(default=None, max_length=MOST_BATCHES)
+
+
+class ImageTextsInput(InputPart):
+    """The texts of one or more images."""
+
+    prompt: Prompt
+    negative_prompt: Prompt
+    hires_prompt: Prompt | None = None
+    hires_negative_prompt: Prompt | None = None
+
+
+class GenerationInput(PlanningInput):
+    """`images` refers to `prompts` by place; `seeds` has one for each image."""
+
+    prompts: list[ImageTextsInput] = Field(max_length=10_000)
+    images: list[Annotated[int, Field(ge=0, le=9_999), BeforeValidator(_whole)]] = Field(
+        max_length=100_000
+    )
+    seeds: list[Seed] = Field(max_length=100_000)
+    wait_for_folders: bool = False
+    description: Prompt = ""
+    allowed_kinds: list[Kind] | None = Field(default=None, max_length=len(KINDS))
+    compare: bool = False
+    with_plans: bool = False
+    planning_s: Seconds | None = None
+
+
+class FoldersInput(OperationInput):
+    lora_dirs: list[FolderText] = Field(max_length=64)
+    wait: bool = False
+    deadline_s: Seconds | None = None
+
+
+class RehearseInput(ReachInput):
+    folders: list[FolderText] = Field(max_length=64)
+    count: Whole = Field(default=50, ge=1, le=500)
+
+
+class ListedFileInput(InputPart):
+    """One file of a host's inventory."""
+
+    stem: Stem
+    sha256: Name = ""
+    auto_v3: Name = ""
+    family: Name = ""
+
+
+class InventoryInput(OperationInput):
+    items: list[ListedFileInput] | None = Field(default=None, max_length=100_000)
+    inventory: Name | None = None
+
+
+class IndexInput(OperationInput):
+    lora_dirs: list[FolderText] = Field(default=[], max_length=64)
+    learn: list[FolderText] = Field(default=[], max_length=64)
+    hash: bool = True
+
+
+class SearchInput(OperationInput):
+    text: SearchText = ""
+    family: Name | None = None
+    kind: Kind | None = None
+    state: State | None = None
+    on_disk: bool | None = None
+    offset: Whole = Field(default=0, ge=0, le=10_000_000)
+    limit: Whole = Field(default=20, ge=1, le=500)
+
+
+class BrowseInput(SearchInput):
+    refined: bool | None = None
+    bare: bool | None = None
+    limit: Whole = Field(default=40, ge=1, le=200)
+
+
+class CardsInput(OperationInput):
+    keys: list[KeyText] = Field(max_length=500)
+
+
+class KeyInput(OperationInput):
+    """The key of one adapter."""
+
+    key: KeyText
+
+
+class EditInput(KeyInput):
+    state: State | None = None
+    text: Annotated[str, Longest(20_000)] | None = None
+    triggers: list[Annotated[str, Longest(2000)]] | None = Field(default=None, max_length=100)
+    weight: Weight | None = None
+    kind: Kind | None = None
+    undo: bool = False
+
+
+class VerdictInput(KeyInput):
+    prompt: Prompt
+    wrong: bool = True
+
+
+class RecipesInput(OperationInput):
+    keep: list[dict[str, Any]] | None = Field(default=None, max_length=1000)
+    forget: SearchText | None = None
+    like: Annotated[str, Longest(LONGEST_PROMPT)] | None = None
+
+
+class KeysInput(OperationInput):
+    """At most one of `enter`, `forget` and `check`."""
+
+    service: Literal["civitai", "hugging_face", "chat"] | None = None
+    enter: KeyText | None = None
+    forget: bool = False
+    check: bool = False
+
+
+class SyncInput(OperationInput):
+    source: Literal["civitai", "huggingface"] = "civitai"
+    query: Annotated[str, Longest(200)] = ""
+    tag: Annotated[str, Longest(100)] = ""
+    base_models: list[Annotated[str, Longest(100)]] = Field(default=[], max_length=50)
+    top: Whole = Field(default=0, ge=0, le=MOST_MODELS)
+    nsfw: bool = False
+    examples: bool = False
+    afresh: bool = False
+
+
+class IdentifyInput(OperationInput):
+    lora_dirs: list[FolderText] = Field(max_length=64)
+    again: bool = False
+
+
+class RefineInput(OperationInput):
+    at_once: Whole = Field(default=4, ge=1, le=MOST_AT_ONCE)
+    per_minute: float = Field(default=0.0, ge=0.0, le=100_000.0)
+    most: Whole | None = Field(default=None, ge=0, le=10_000_000)
+    dollars: float | None = Field(default=None, ge=0.0, le=100_000.0)
+    tokens: Whole | None = Field(default=None, ge=0, le=10**12)
+    pictures: Whole = Field(default=3, ge=0, le=MOST_PICTURES)
+    fetch_pictures: bool = True
+    on_disk: bool = False
+    again: bool = False
+    keys: list[KeyText] | None = Field(default=None, max_length=10_000)
+    dry_run: bool = False
+
+
+class ImportInput(OperationInput):
+    """`vectors`: take published vectors where the encoder is theirs; `chroma`: copy them into
+    Chroma; `embed`: make the missing ones.
+    """
+
+    format: Literal["stylusdocs"]
+    folder: FolderText
+    vectors: bool = True
+    chroma: bool = False
+    embed: bool = True
+
+
+class FetchInput(OperationInput):
+    keys: list[KeyText] = Field(max_length=100)
+    lora_dirs: list[FolderText] = Field(default=[], max_length=64)
+    dry_run: bool = False
+
+
+class DiscardInput(OperationInput):
+    keys: list[KeyText] | None = Field(default=None, max_length=1000)
+    days: Whole = Field(default=30, ge=1, le=3650)
+    dry_run: bool = False

@@ -1,5 +1,5 @@
-"""Runs the engine: loads its encoder, listens on loopback, brings the catalogue in order in the
-background, ends cleanly.
+"""Runs the engine: opens the data folder, listens on loopback, prepares the catalogue, ends
+cleanly; and keeps its log.
 """
 
 from __future__ import annotations
@@ -26,57 +26,64 @@ from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import FINISHED, Jobs
-from stylus_ext.engine.server import EngineApp
 from stylus_ext.engine.stylus import Stylus, open_stylus
 
 logger = logging.getLogger(__name__)
 
-
-_LOOK_S = 1.0
+LOOPBACK = "127.0.0.1"
+LAST_PORT = 65535
+LOG_FILE = "engine.log"
+LARGEST_LOG = 1_000_000
+OLD_LOGS = 3
+_SHORTEST_TOKEN = 16
+_SHUTDOWN_S = 5
+_CHECK_INTERVAL_S = 1.0
 _EXIT_GRACE_S = 20.0
+_PACKAGE = "stylus_ext"
+_PARENT_GONE = "the parent process has ended"
 
 
-class Life:
-    """With `wait_for_starter`, which returns when the starter has gone, it ends with that one;
-    `idle_s` of 0 never tires. `reason` says why it ended.
+class Lifecycle:
+    """Ends the engine with its parent process or after an idle time; `reason` says why it ended.
+
+    `wait_for_parent` returns when the parent has ended. An `idle_s` of 0 disables the idle time.
     """
 
     def __init__(
-        self, wait_for_starter: Callable[[], None] | None = None, idle_s: float = 0.0
+        self, wait_for_parent: Callable[[], None] | None = None, idle_s: float = 0.0
     ) -> None:
-        self.bound = wait_for_starter is not None
+        self.bound = wait_for_parent is not None
         self.idle_s = idle_s
         self.reason = ""
-        self._used = time.monotonic()
+        self._last_use = time.monotonic()
         self._parent = os.getppid()
-        self._wait_for_starter = wait_for_starter
+        self._wait_for_parent = wait_for_parent
         self._end: Callable[[], None] = _interrupt
         self._busy: Callable[[], bool] = _loading
 
-    def begin(self) -> None:
-        """From the first moment on: a starter that dies while we load leaves nobody behind."""
-        if self._wait_for_starter is not None:
+    def watch(self) -> None:
+        """Starts to watch; call it first, since the parent may end while the engine loads."""
+        if self._wait_for_parent is not None:
+            wait = (self._wait_for_parent,)
             threading.Thread(
-                target=self._listen,
-                args=(self._wait_for_starter,),
-                name="stylus-starter",
-                daemon=True,
+                target=self._end_with_parent, args=wait, name="stylus-parent", daemon=True
             ).start()
         if self.bound or self.idle_s:
-            threading.Thread(target=self._look, name="stylus-life", daemon=True).start()
+            threading.Thread(target=self._check, name="stylus-lifecycle", daemon=True).start()
 
-    def serve(self, end: Callable[[], None], busy: Callable[[], bool]) -> None:
-        """From now on there is a server that `end` asks to close; while `busy` it is not idle."""
+    def attach(self, end: Callable[[], None], busy: Callable[[], bool]) -> None:
+        """`end` ends the server, which is not idle while `busy`."""
         self._end, self._busy = end, busy
         self.used()
         if self.reason:
             end()
 
     def used(self) -> None:
-        self._used = time.monotonic()
+        """Restarts the idle time."""
+        self._last_use = time.monotonic()
 
     def ended(self, reason: str) -> None:
-        """The first reason counts."""
+        """Records why the engine ends; the first reason stays."""
         self.reason = self.reason or reason
 
     def _finish(self, reason: str) -> None:
@@ -86,52 +93,40 @@ class Life:
         logger.info("the engine is to end: %s", reason)
         self._end()
 
-    def _listen(self, wait: Callable[[], None]) -> None:
+    def _end_with_parent(self, wait: Callable[[], None]) -> None:
         try:
             wait()
         except OSError as error:
             logger.info("standard input cannot be read (%s)", error)
-        self._finish("its starter has gone")
+        self._finish(_PARENT_GONE)
         time.sleep(_EXIT_GRACE_S)
-        os._exit(
-            1
-        )  # in the middle of something that cannot be interrupted: nobody waits for it any more
+        os._exit(1)  # something could not be interrupted, and no process waits for it
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while not self.reason:
-            time.sleep(_LOOK_S)
+            time.sleep(_CHECK_INTERVAL_S)
             if self._busy():
                 self.used()
-            # A sibling may have inherited the pipe, so its end alone is not trusted; Windows gives
-            # nobody another parent.
+            # A sibling may have inherited the pipe, so the end of standard input is not enough.
+            # Windows does not change the parent id.
             if self.bound and sys.platform != "win32" and os.getppid() != self._parent:
-                self._finish("its starter has gone")
-            elif self.idle_s and time.monotonic() - self._used > self.idle_s:
+                self._finish(_PARENT_GONE)
+            elif self.idle_s and time.monotonic() - self._last_use > self.idle_s:
                 self._finish("it was idle")
 
 
 def _loading() -> bool:
-    """Until there is a server nobody can ask for anything, so that is no idleness."""
+    """An engine that still loads is busy."""
     return True
 
 
 def _interrupt() -> None:
-    """As a signal from outside would; not SIGINT, which a program in the background may have been
-    told to ignore.
-    """
+    """Acts like a signal from outside. A background process may ignore SIGINT, but not SIGTERM."""
     _thread.interrupt_main(signal.SIGTERM)
-
-
-LOOPBACK = "127.0.0.1"
-LAST_PORT = 65535
-_SHORTEST_TOKEN = 16
-_GRACE_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where the engine is to be found; told when it answers."""
-
     url: str
     token: str
 
@@ -142,109 +137,97 @@ def serve(
     port: int,
     token: str,
     ready: Callable[[EngineAddress], None],
-    life: Life | None = None,
+    lifecycle: Lifecycle | None = None,
 ) -> bool:
-    """Returns when the engine has ended, by /v1/shutdown, by a signal or as `life` wants it:
-    whether its work has ended too.
+    """Serves until /v1/shutdown, a signal or the lifecycle ends it; returns whether all jobs ended.
 
-    Port 0 takes a free one, an empty token a random one.
+    Port 0 takes a free one, an empty token a random one. `ready` is called once it answers.
     """
     token = _checked_token(token) or secrets.token_urlsafe(32)
     with _listening(port) as listener:
-        door = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
+        address = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
-            _awake(stylus)
-            server = _server(stylus, jobs, door.token, life or Life())
+            _load(stylus)
+            server = _server(stylus, jobs, token, lifecycle or Lifecycle())
             jobs.start("prepare", lambda progress: _prepare(stylus, progress))
-            # The socket listens already: a request that comes now waits until the server runs.
-            ready(door)
-            logger.info("the engine listens at %s for %s", door.url, folder)
-            with contextlib.suppress(KeyboardInterrupt):  # a signal is how an engine is told to end
+            # The socket already listens: requests wait until the server runs.
+            ready(address)
+            logger.info("the engine listens at %s for %s", address.url, folder)
+            with contextlib.suppress(KeyboardInterrupt):  # a signal asked the engine to end
                 server.run(sockets=[listener])
         finally:
             ended = jobs.close()
             if ended:
                 stylus.close()
-            logger.info(
-                "the engine ends%s",
-                "" if ended else " in the middle of a job, which the next start takes up again",
-            )
+            logger.info("the engine ends%s", "" if ended else "; the next start resumes a job")
     return ended
 
 
-def _server(stylus: Stylus, jobs: Jobs, token: str, life: Life) -> Any:
+def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:
     import uvicorn
+
+    from stylus_ext.engine.server import HttpApi
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """A signal also ends what runs for a request; uvicorn raises it again when it has
-            closed.
-            """
-            engine.stopping.set()
+            """Also ends running requests; uvicorn raises the signal again after its shutdown."""
+            api.stopping.set()
             super().handle_exit(sig, frame)
 
     def stop() -> None:
-        life.ended("it was asked to")
+        lifecycle.ended("it was asked to")
         server.should_exit = True
 
-    engine = EngineApp(stylus, jobs, token, stop, life.used)
+    def end() -> None:
+        api.stopping.set()
+        server.should_exit = True
+
+    api = HttpApi(stylus, jobs, stop)
     config = uvicorn.Config(
-        engine,
+        api.app(token, lifecycle.used),
         log_config=None,
         access_log=False,
         lifespan="off",
         ws="none",
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     server = Server(config)
-
-    def leave() -> None:
-        engine.stopping.set()
-        server.should_exit = True
-
-    life.serve(leave, lambda: any(job.state not in FINISHED for job in jobs.all()))
+    lifecycle.attach(end, lambda: any(job.state not in FINISHED for job in jobs.all()))
     return server
 
 
-def _awake(stylus: Stylus) -> None:
-    """Who is told where the engine is finds its encoder loaded; and all else that a first plan
-    waits for, as after a kill, unless there is something to be made first.
+def _load(stylus: Stylus) -> None:
+    """Loads a local encoder, and all that the first plan needs, unless vectors are to be made
+    first.
     """
     if stylus.settings.encoder.endpoint:
-        # nothing is loaded here, and nothing leaves the machine before somebody asks for a plan
-        return
+        return  # nothing leaves the machine before the first plan
+    catalogue = stylus.catalogue
     try:
-        stylus.embedder.embed(["a first text"])
-        if stylus.embed.in_step():
+        catalogue.embedder.embed(["a first text"])
+        if catalogue.embed.in_step():
             stylus.warm()
-    except Unavailable as problem:
-        logger.warning("the engine starts without its encoder: %s", problem)
+    except Unavailable as error:
+        logger.warning("the engine starts without its encoder: %s", error)
 
 
 def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
-    """The starter catalogue and its vectors, then whatever the first plan would have to wait
-    for.
-    """
-    stylus.prepare(progress)
+    """Brings the starter catalogue and its vectors up to date, then loads what plans need."""
+    stylus.catalogue.prepare(progress)
     progress.report("warming up", 0)
     stylus.warm()
     return {}
 
 
 def _checked_token(token: str) -> str:
-    if token and not (
-        len(token) >= _SHORTEST_TOKEN
-        and token.isascii()
-        and token.isprintable()
-        and " " not in token
-    ):
+    usable = token.isascii() and token.isprintable() and " " not in token
+    if token and not (usable and len(token) >= _SHORTEST_TOKEN):
         raise InvalidInput(
-            f"A token for the engine has at least {_SHORTEST_TOKEN} letters, digits or signs, and"
-            " no space."
+            f"The engine's token needs at least {_SHORTEST_TOKEN} ASCII characters without spaces."
         )
     return token
 
@@ -252,7 +235,7 @@ def _checked_token(token: str) -> str:
 def _listening(port: int) -> socket.socket:
     if not 0 <= port <= LAST_PORT:
         raise InvalidInput(
-            f"A port is a number from 1 to {LAST_PORT}, or 0 for a free one; {port} is none."
+            f"{port} is not a port. Use a number from 1 to {LAST_PORT}, or 0 for a free port."
         )
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if sys.platform != "win32":  # there it would let another program take the port away
@@ -262,27 +245,23 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Unavailable(
-            f"Port {port} of this machine is taken ({error.strerror}); name another one, or none"
-            " for a free one."
+            f"Port {port} is in use ({error.strerror}). Use another one, or 0 for a free port."
         ) from error
     listener.listen(128)
     return listener
 
 
-LOG_FILE = "engine.log"
-LARGEST = 1_000_000
-KEPT = 3
-
-_OURS = "stylus_ext"
-
-
 @contextmanager
 def logged_to(folder: Path) -> Iterator[Path]:
-    """While it lasts: our own steps from INFO on, other libraries' from WARNING on."""
+    """Logs to a file: Stylus from INFO on, other libraries from WARNING on."""
     path = folder / LOG_FILE
     try:
-        handler = _Private(
-            path, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", errors="backslashreplace"
+        handler = _PrivateFileHandler(
+            path,
+            maxBytes=LARGEST_LOG,
+            backupCount=OLD_LOGS,
+            encoding="utf-8",
+            errors="backslashreplace",
         )
     except OSError as error:
         raise StoreProblem(
@@ -290,31 +269,34 @@ def logged_to(folder: Path) -> Iterator[Path]:
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(
-        lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS)
+        lambda record: record.levelno >= logging.WARNING or record.name.startswith(_PACKAGE)
     )
-    root, ours = logging.getLogger(), logging.getLogger(_OURS)
-    before = ours.level
+    root, package = logging.getLogger(), logging.getLogger(_PACKAGE)
+    level = package.level
     others = [(other, other.level) for other in root.handlers]
-    for other, level in others:
-        other.setLevel(max(level, root.getEffectiveLevel()))  # they keep to what they said before
+    for other, other_level in others:  # they keep to what they wrote before
+        other.setLevel(max(other_level, root.getEffectiveLevel()))
     root.addHandler(handler)
-    ours.setLevel(logging.INFO)
+    package.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         yield path
     finally:
         logging.captureWarnings(False)
-        ours.setLevel(before)
-        for other, level in others:
-            other.setLevel(level)
+        package.setLevel(level)
+        for other, other_level in others:
+            other.setLevel(other_level)
         root.removeHandler(handler)
         handler.close()
 
 
-class _Private(RotatingFileHandler):
-    def _open(self):  # type: ignore[no-untyped-def]  # the standard library gives no name to what this returns
+class _PrivateFileHandler(RotatingFileHandler):
+    """Creates log files that only their user can read."""
+
+    def _open(self):  # type: ignore[no-untyped-def]  # the standard library does not name the type
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         return os.fdopen(
-            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            os.open(self.baseFilename, flags, 0o600),
             "a",
             encoding=self.encoding,
             errors=self.errors,

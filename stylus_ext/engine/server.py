@@ -1,6 +1,4 @@
-"""The engine's HTTP door as an ASGI application: who asks is checked first, then what is asked;
-answers are JSON.
-"""
+"""The engine's HTTP API: a FastAPI application over the operations and jobs."""
 
 from __future__ import annotations
 
@@ -11,185 +9,113 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stylus_ext import __version__
 from stylus_ext.catalogue.on_disk import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
 from stylus_ext.engine.jobs import Jobs
-from stylus_ext.engine.operations.table import OPERATIONS, late_answer, patience, perform
-from stylus_ext.engine.requests import checked, json_schema
-
-if TYPE_CHECKING:
-    from stylus_ext.engine.stylus import Stylus
+from stylus_ext.engine.operations.table import OPERATIONS, Operation
+from stylus_ext.engine.stylus import Stylus
 
 logger = logging.getLogger(__name__)
-
 
 LARGEST_BODY = 32 * 1024 * 1024
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _LONGEST_MESSAGE = 2000
+_SLACK_S = 0.05
+_METHODS = ("GET", "POST")
+_STATUS: Mapping[type[StylusError], tuple[int, str]] = {
+    UnknownInventory: (409, "inventory"),
+    InvalidInput: (400, "invalid"),
+    Unavailable: (503, "unavailable"),
+    Cancelled: (503, "unavailable"),
+    StylusError: (500, "failed"),
+}
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+class JsonAnswer(JSONResponse):
+    """JSON in ASCII, which may hold lone surrogates of a prompt; never cached."""
+
+    def __init__(self, content: Any, status_code: int = 200) -> None:
+        super().__init__(content, status_code, {"Cache-Control": "no-store"})
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode()
 
 
-class RequestRefused(Exception):
-    """An answer other than 200: its status, a code for programs and a sentence for people."""
+class RequestRefused(HTTPException):
+    """A refused request: HTTP status, error code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.code = code
 
+    def answer(self) -> JsonAnswer:
+        return _error(self.status_code, self.code, str(self.detail))
 
-@dataclass
-class EngineApp:
-    """The application; `stop` asks the server to end, `used` hears that somebody wants
-    something.
+
+@dataclass(frozen=True, slots=True)
+class AccessGate:
+    """ASGI middleware: checks the Host header and the token, and reads a body of limited size.
+
+    The Host check stops web pages that point a name of their own at this machine. Every body is
+    taken as JSON, and an empty one as {}.
     """
 
-    stylus: Stylus
-    jobs: Jobs
+    app: ASGIApp
     token: str
-    stop: Callable[[], None]
-    used: Callable[[], None] = lambda: None
-    stopping: threading.Event = field(default_factory=threading.Event)
+    used: Callable[[], None]
+    """Called for each POST request, to restart the idle timeout."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         try:
-            answer = await self._answer(scope, receive)
-            status = 200
-        except RequestRefused as refused:
-            status, answer = refused.status, _error(refused.code, refused)
-        except UnknownInventory as error:
-            status, answer = 409, _error("inventory", error)
-        except InvalidInput as error:
-            status, answer = 400, _error("invalid", error)
-        except (Unavailable, Cancelled) as error:
-            status, answer = 503, _error("unavailable", error)
-        except StylusError as error:
-            status, answer = 500, _error("failed", error)
-        except Exception as error:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
-            said = RequestRefused(
-                500,
-                "unexpected",
-                f"The engine failed unexpectedly ({type(error).__name__}); see its log.",
-            )
-            status, answer = said.status, _error(said.code, said)
-        await _send(send, status, answer)
+            self._admit(Headers(scope=scope))
+            if scope["method"] == "POST":
+                self.used()
+                body = await _read_body(Headers(scope=scope), receive)
+                scope = {**scope, "headers": list(scope["headers"])}
+                MutableHeaders(scope=scope)["content-type"] = "application/json"
+                receive = _replay(body or b"{}", receive)
+        except RequestRefused as refusal:
+            await refusal.answer()(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
-    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
-        """The progress of what is quick: nobody is told, but it ends when the engine does."""
-        if self.stopping.is_set():
-            raise Cancelled("The engine is stopping.")
-
-    async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
-        self._admit(headers)
-        method, path = scope["method"], scope["path"].strip("/").split("/")
-        if path[0] != "v1":
-            raise RequestRefused(404, "not_found", "The engine's paths begin with /v1/.")
-        if method == "GET":
-            return await self._get(path[1:])
-        if method == "POST":
-            self.used()
-            return await self._post(path[1:], await _body(headers, receive))
-        raise RequestRefused(405, "method", "The engine answers GET and POST.")
-
-    def _admit(self, headers: Mapping[str, str]) -> None:
-        """A page of another site can make a browser call this port, but not under one of these
-        names.
-        """
+    def _admit(self, headers: Headers) -> None:
         if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
             raise RequestRefused(
-                403,
-                "host",
-                "The engine answers only under an address of this machine, such as 127.0.0.1.",
+                403, "host", "The engine answers only to a local address, such as 127.0.0.1."
             )
         given = headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {self.token}".encode("latin-1")):
             raise RequestRefused(
-                401,
-                "token",
-                "The engine wants its bearer token; engine.json in the data folder has it.",
+                401, "token", "The bearer token is missing or wrong; engine.json contains it."
             )
-
-    async def _get(self, path: list[str]) -> dict[str, Any]:
-        match path:
-            case ["status"]:
-                return await self._perform("status", {})
-            case ["schema"]:
-                return {
-                    name: {**json_schema(operation.schema), "long": operation.long}
-                    for name, operation in OPERATIONS.items()
-                }
-            case ["jobs"]:
-                return {"jobs": [job.as_json() for job in self.jobs.all()]}
-            case ["jobs", job_id]:
-                return self.jobs.get(job_id).as_json()
-        raise RequestRefused(
-            404, "not_found", f"The engine has nothing at GET /v1/{'/'.join(path)}"
-        )
-
-    async def _post(self, path: list[str], payload: Any) -> dict[str, Any]:
-        match path:
-            case ["shutdown"]:
-                self.stopping.set()
-                self.stop()
-                return {"stopping": True}
-            case ["jobs", job_id, "cancel"]:
-                return self.jobs.cancel(job_id).as_json()
-            case ["jobs", name] if name in OPERATIONS:
-                checked(payload, OPERATIONS[name].schema)
-                return self.jobs.start(
-                    name,
-                    lambda progress: perform(self.stylus, name, payload, progress),
-                    beside=OPERATIONS[name].beside,
-                ).as_json()
-            case [name] if name in OPERATIONS and not OPERATIONS[name].long:
-                return await self._perform(name, payload)
-            case [name] if name in OPERATIONS:
-                raise RequestRefused(
-                    409,
-                    "job",
-                    f"{name} takes long: ask for it at POST /v1/jobs/{name}, then follow"
-                    " /v1/jobs/<id>.",
-                )
-        raise RequestRefused(
-            404, "not_found", f"The engine has nothing at POST /v1/{'/'.join(path)}"
-        )
-
-    async def _perform(self, name: str, payload: Any) -> dict[str, Any]:
-        work = asyncio.to_thread(perform, self.stylus, name, payload, self)
-        try:
-            return await asyncio.wait_for(work, patience(name, payload))
-        except (
-            asyncio.TimeoutError
-        ):  # of 3.10; the thread goes on to its end, and the next plan finds what it made
-            return late_answer(name, payload)
 
 
 def _host_name(host: str) -> str | None:
-    """Without the port, which a tunnel may have changed."""
+    """The name without the port, which a tunnel may have changed."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
 
 
-def _error(code: str, error: Exception) -> dict[str, Any]:
-    return {"error": {"code": code, "message": str(error)[:_LONGEST_MESSAGE]}}
-
-
-async def _body(headers: Mapping[str, str], receive: Receive) -> Any:
+async def _read_body(headers: Headers, receive: Receive) -> bytes:
     stated = headers.get("content-length", "")
     length = int(stated[:20]) if stated.isdecimal() else 0
     data = bytearray()
@@ -201,25 +127,177 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> Any:
             )
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RequestRefused(400, "json", "The request broke off.")
+            raise RequestRefused(400, "json", "The request is incomplete.")
         data += message.get("body", b"")
         more = message.get("more_body", False)
-    try:
-        return json.loads(data or b"{}", parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise RequestRefused(400, "json", "The request's body is not JSON.") from error
+    return bytes(data)
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending = [body]
+
+    async def replay() -> Message:
+        if pending:
+            return {"type": "http.request", "body": pending.pop(), "more_body": False}
+        return await receive()
+
+    return replay
 
 
-async def _send(send: Send, status: int, answer: dict[str, Any]) -> None:
-    body = json.dumps(answer).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+class _StrictRequest(Request):
+    """A request whose body is strict JSON: no NaN, no Infinity."""
+
+    async def json(self) -> Any:
+        try:
+            return json.loads(await self.body(), parse_constant=_not_json)
+        except (ValueError, RecursionError) as error:
+            raise RequestRefused(400, "json", "The request's body is not JSON.") from error
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """The API over one data folder; `stop` asks the server to end."""
+
+    stylus: Stylus
+    jobs: Jobs
+    stop: Callable[[], None]
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
+        """The progress of short operations; ends them when the engine stops."""
+        if self.stopping.is_set():
+            raise Cancelled("The engine is stopping.")
+
+    def app(self, token: str, used: Callable[[], None]) -> ASGIApp:
+        app = FastAPI(
+            title="Stylus engine",
+            description="Every request needs the header `Authorization: Bearer TOKEN`.",
+            version=__version__,
+            openapi_url="/v1/openapi.json",
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            default_response_class=JsonAnswer,
+        )
+        app.router.route_class = _StrictRoute
+        app.add_exception_handler(StylusError, _answer_error)
+        app.add_exception_handler(HTTPException, _answer_error)
+        app.add_exception_handler(RequestValidationError, _answer_error)
+        for name, operation in OPERATIONS.items():
+            self._add_operation(app, name, operation)
+        self._add_jobs(app)
+        return AccessGate(app, token, used)
+
+    def _add_operation(self, app: FastAPI, name: str, operation: Operation) -> None:
+        async def perform(request: Any) -> JsonAnswer:
+            return JsonAnswer(await self._perform(name, operation, request))
+
+        async def start_job(request: Any) -> JsonAnswer:
+            job = self.jobs.start(
+                name,
+                lambda progress: operation.run(self.stylus, request, progress),
+                concurrent=operation.concurrent,
+            )
+            return JsonAnswer(job.as_json())
+
+        async def refuse() -> JsonAnswer:
+            raise RequestRefused(
+                409,
+                "job",
+                f"{name} takes long. Use POST /v1/jobs/{name}, then GET /v1/jobs/<id>.",
+            )
+
+        for handler in (perform, start_job):
+            handler.__annotations__["request"] = operation.input
+        if operation.long:
+            app.post(f"/v1/{name}", include_in_schema=False)(refuse)
+        else:
+            app.post(f"/v1/{name}", operation_id=name, summary=name)(perform)
+        job = f"{name} as a job"
+        app.post(f"/v1/jobs/{name}", operation_id=f"job_{name}", summary=job)(start_job)
+
+    async def _perform(self, name: str, operation: Operation, request: Any) -> dict[str, Any]:
+        work = asyncio.to_thread(operation.run, self.stylus, request, self)
+        deadline_s = getattr(request, "deadline_s", None)
+        try:
+            if operation.late is None or deadline_s is None:
+                return await work
+            return await asyncio.wait_for(work, deadline_s + _SLACK_S)
+        except StylusError:
+            raise
+        except (asyncio.TimeoutError, TimeoutError):  # the first is another class in Python 3.10
+            if operation.late is None:
+                raise
+            return operation.late(request)  # the thread goes on: the next plan profits from it
+        except Exception as error:
+            logger.exception("%s failed", name)
+            raise RequestRefused(
+                500,
+                "unexpected",
+                f"{name} failed unexpectedly ({type(error).__name__}). See the engine's log.",
+            ) from error
+
+    def _add_jobs(self, app: FastAPI) -> None:
+        @app.get("/v1/status")
+        async def status() -> JsonAnswer:
+            operation = OPERATIONS["status"]
+            return JsonAnswer(await self._perform("status", operation, operation.input()))
+
+        @app.get("/v1/schema")
+        async def schema() -> JsonAnswer:
+            return JsonAnswer(
+                {
+                    name: {**operation.input.model_json_schema(), "long": operation.long}
+                    for name, operation in OPERATIONS.items()
+                }
+            )
+
+        @app.get("/v1/jobs")
+        async def jobs() -> JsonAnswer:
+            return JsonAnswer({"jobs": [job.as_json() for job in self.jobs.all()]})
+
+        @app.get("/v1/jobs/{job_id}")
+        async def job(job_id: str) -> JsonAnswer:
+            return JsonAnswer(self.jobs.get(job_id).as_json())
+
+        @app.post("/v1/jobs/{job_id}/cancel")
+        async def cancel(job_id: str) -> JsonAnswer:
+            return JsonAnswer(self.jobs.cancel(job_id).as_json())
+
+        @app.post("/v1/shutdown")
+        async def shutdown() -> JsonAnswer:
+            self.stopping.set()
+            self.stop()
+            return JsonAnswer({"stopping": True})
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestRefused):
+        return error.answer()
+    if isinstance(error, HTTPException):
+        method, path = request.method, request.url.path
+        if method not in _METHODS:
+            return _error(405, "method", "The engine answers GET and POST.")
+        return _error(404, "not_found", f"The engine has nothing at {method} {path}.")
+    if isinstance(error, RequestValidationError):  # such as null; models raise InvalidInput
+        return _error(400, "invalid", "A request is a JSON object.")
+    status, code = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    return _error(status, code, str(error))
+
+
+def _error(status: int, code: str, message: str) -> JsonAnswer:
+    return JsonAnswer({"error": {"code": code, "message": message[:_LONGEST_MESSAGE]}}, status)

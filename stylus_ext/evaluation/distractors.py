@@ -23,12 +23,11 @@ from stylus_ext.core.composition import Candidate
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Selection, Settings
-from stylus_ext.engine.resources import ranker_in_use
 from stylus_ext.engine.stylus import open_stylus
 from stylus_ext.evaluation.out_of_fold import DEPTH, FOR_NOTHING
 from stylus_ext.evaluation.ranker import part_of
 from stylus_ext.evaluation.selection import asking, cards, fill, id_of, kind_of, read_queries
-from stylus_ext.selection.ranker import FEWEST, RISE
+from stylus_ext.selection.ranker import FEWEST, RISE, ranker
 
 PARTS = (10, 3, 1)
 MEANT = {"captions": "stylus-choice", "tags": "named"}
@@ -93,7 +92,7 @@ def _places(
         stylus = open_stylus(Path(folder), Settings())
         try:
             fill(stylus, mine, progress)
-            retriever, limits = stylus.retrievers("hybrid"), Selection(candidates=DEPTH)
+            retriever, limits = stylus.planner.retriever("hybrid"), Selection(candidates=DEPTH)
             for at, record in enumerate(asked):
                 progress.report(f"asking {len(mine)} adapters", at, len(asked))
                 gold = record["gold"][0]["id"] if record["gold"] else ""
@@ -117,7 +116,7 @@ def _place(
     looked_at = [candidate for candidate in found if not gold or id_of(candidate.key) == gold]
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
         signs = np.array([candidate.signs for candidate in looked_at], dtype=np.float32)
-        line = float(ranker_in_use().of(is_tags).line(signs).max()) if looked_at else NOWHERE
+        line = float(ranker().of(is_tags).line(signs).max()) if looked_at else NOWHERE
         yield LinePosition(regime, not gold, line)
 
 

@@ -17,17 +17,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
-from stylus_ext.core.errors import Cancelled, Unavailable
-from stylus_ext.core.fetching import MB
+from stylus_ext.core.errors import Cancelled, StylusError, Unavailable
+from stylus_ext.core.fetching import MB, DownloadOffer
 from stylus_ext.core.ports import Progress
+from stylus_ext.core.sources import Check
+from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.downloads.fetch import FetchMissing
-from stylus_ext.engine.resources import one_address
 from stylus_ext.evaluation import file_server
+from stylus_ext.net import Http, HttpRefusal
 
 ROUNDS = 3
 STOPS = 5
@@ -155,8 +158,40 @@ class _Quiet:
             raise Cancelled("Stopped.")
 
 
+@dataclass(frozen=True, slots=True)
+class _OneAddress:
+    """A source that offers one file for every card."""
+
+    url: str
+    size: int
+    sha256: str
+    name: str = "the address"
+
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:  # noqa: ARG002
+        return DownloadOffer("", self.size, self.sha256, self.url, scanned=True)
+
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:  # noqa: ARG002
+        return refusal
+
+
+@contextmanager
+def _one_address(url: str, size: int, sha256: str, folder: Path) -> Iterator[FileDownloader]:
+    """A downloader of the file at one address into `folder`."""
+    ledger, http = Ledger(folder), Http()
+    try:
+        yield FileDownloader(
+            _OneAddress(url, size, sha256),
+            Receiver(http),
+            LoraFolderWriter(folder),
+            Budget(size + MB, size + MB, 0, ledger),
+            ledger,
+        )
+    finally:
+        http.close()
+
+
 def _round(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
-    with one_address(url, size, digest, folder) as downloader:
+    with _one_address(url, size, digest, folder) as downloader:
         before = _memory_mb()
         began = time.perf_counter()
         report = FetchMissing(downloader)([_CARD], _Quiet())
@@ -171,7 +206,7 @@ def _stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
     took = []
     for number in range(STOPS):
         (folder / str(number)).mkdir()
-        with one_address(url, size, digest, folder / str(number)) as downloader:
+        with _one_address(url, size, digest, folder / str(number)) as downloader:
             quiet, wished = _Quiet(), list[float]()
 
             def wish(of: _Quiet = quiet, at: list[float] = wished) -> None:

@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from stylus_ext.catalogue.embedders.local import SentenceTransformerEmbedder
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.composition import Candidates
+from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Filter, Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.refining import Expense, RefineLimits
+from stylus_ext.core.refining import Expense
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations.refine import RefineWish, chat_refiner, run_refiner
-from stylus_ext.engine.resources import tokens_of
+from stylus_ext.engine.operations.sources import llm_refiner, run_refiner
+from stylus_ext.engine.requests import RefineInput
 from stylus_ext.engine.stylus import Stylus, freeze_gc, open_stylus
 from stylus_ext.evaluation import chat_server
 from stylus_ext.evaluation.selection import cards
@@ -52,16 +54,14 @@ def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS
     """
     with serving(REFINER_LATENCY_S) as url, _opened(folder, url) as stylus:
         _fill(stylus, 0, REFINER_WARM)
-        run_refiner(
-            stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
-        )  # the connections are there, the library is loaded
+        request = RefineInput(at_once=AT_ONCE, pictures=0)
+        model = stylus.services.language_model
+        run_refiner(stylus.catalogue, model, request, progress)  # opens connections
         _fill(stylus, REFINER_WARM, cards)
         freeze_gc()  # as an engine does
         bare = _bare(url, cards)
         began = time.perf_counter()
-        report = run_refiner(
-            stylus, RefineWish(RefineLimits(at_once=AT_ONCE), pictures=0), progress
-        )
+        report = run_refiner(stylus.catalogue, model, request, progress)
         took = time.perf_counter() - began
     ideal = math.ceil(cards / AT_ONCE) * REFINER_LATENCY_S
     return {
@@ -87,7 +87,7 @@ def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict
         )
         stylus = open_stylus(folder, settings)
         try:
-            if not stylus.store.search("", Filter(), limit=1).total:
+            if not stylus.catalogue.store.search("", Filter(), limit=1).total:
                 _fill(stylus, 0, 200)
             found[model] = _mean_of_1000(stylus, pictures)
         finally:
@@ -96,8 +96,8 @@ def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict
 
 
 def _mean_of_1000(stylus: Stylus, pictures: int) -> Expense:
-    with chat_refiner(stylus.chat, pictures, fetch=True) as refiner:
-        cards = [change.entry.card for change in stylus.store.changes(0) if change.entry]
+    with llm_refiner(stylus.services.language_model, pictures, fetch=True) as refiner:
+        cards = [change.entry.card for change in stylus.catalogue.store.changes(0) if change.entry]
         total = sum((refiner.estimate(card) for card in cards), Expense())
     share = 1000 / max(len(cards), 1)
     return Expense(
@@ -164,7 +164,7 @@ def _opened(folder: Path, url: str) -> Iterator[Stylus]:
 
 def _fill(stylus: Stylus, start: int, number: int) -> None:
     """Cards with a page of text each, and pictures with their prompts as Civitai shows them."""
-    stylus.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
+    stylus.catalogue.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
 
 
 def _card(number: int) -> AdapterCard:
@@ -220,10 +220,10 @@ def measure_composer(
         stylus = open_stylus(folder, with_values(Settings(), values))
         try:
             if catalogue is None:
-                stylus.prepare(progress)
+                stylus.catalogue.prepare(progress)
             else:
-                stylus.refresh.take([Sighting(card=card) for card in cards(catalogue)])
-                stylus.bring_in_step(progress)
+                stylus.catalogue.refresh.take([Sighting(card=card) for card in cards(catalogue)])
+                stylus.catalogue.update_vectors(progress)
             return _figures(stylus, compositions)
         finally:
             stylus.close()
@@ -231,7 +231,7 @@ def measure_composer(
 
 def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
     composer, took, spent, ours, theirs, by_rules = (
-        stylus.composers("chat"),
+        stylus.planner.composer("chat"),
         list[float](),
         list[float](),
         list[int](),
@@ -239,7 +239,7 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
         0,
     )
     asked = [
-        (query, stylus.retrievers("hybrid").find(query))
+        (query, stylus.planner.retriever("hybrid").find(query))
         for query in _queries(stylus, compositions + WARM)
     ]
     for query, candidates in asked:
@@ -249,8 +249,8 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
         spent.append(1000 * (time.thread_time() - worked))
         by_rules += any(note.code == "chat_failed" for note in made.notes)
     for query, candidates in asked[WARM:]:
-        ours.append(tokens_of(stylus.embedder, stylus.chat.text_of(query, candidates)))
-        theirs.append(INSTRUCTIONS + tokens_of(stylus.embedder, published(query, candidates)))
+        ours.append(_tokens(stylus, stylus.services.language_model.text_of(query, candidates)))
+        theirs.append(INSTRUCTIONS + _tokens(stylus, published(query, candidates)))
     took = took[WARM:]  # the library is loaded, the connection is there
     return {
         "overhead_p50_ms": round(statistics.median(took), 1),
@@ -278,6 +278,13 @@ def published(query: Query, candidates: Candidates) -> str:
         for number, one in enumerate(candidates.found[:CARDS])
     ]
     return "\n\n".join([query.prompt.text, *rows])
+
+
+def _tokens(stylus: Stylus, text: str) -> int:
+    embedder = stylus.catalogue.embedder
+    if not isinstance(embedder, SentenceTransformerEmbedder):
+        raise InvalidInput("Tokens are counted by an encoder on this machine. Omit --endpoint.")
+    return embedder.tokens(text)
 
 
 def _queries(stylus: Stylus, number: int) -> Iterator[Query]:

@@ -226,7 +226,10 @@ def run_training(
         stylus = open_stylus(Path(folder), Settings())
         try:
             fill(stylus, cards(catalogue), progress)
-            retriever, composer = stylus.retrievers("hybrid"), stylus.composers("rules")
+            retriever, composer = (
+                stylus.planner.retriever("hybrid"),
+                stylus.planner.composer("rules"),
+            )
             creators, limits = creators_of(catalogue), Selection()
             kept = list(kept_of(records, asking, limits, retriever, creators, progress))
             whole, parts = rankers_of([each.lesson for each in kept], progress)

@@ -321,17 +321,20 @@ def write_ranking(runs: Sequence[Run], out: Path) -> None:
 def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> None:
     left, done = iter(every), 0
     while batch := list(islice(left, _BATCH)):
-        stylus.refresh.take([Sighting(card=card) for card in batch])
+        stylus.catalogue.refresh.take([Sighting(card=card) for card in batch])
         done += len(batch)
         progress.report("reading the catalogue", done)
-    stylus.embed(progress)
+    stylus.catalogue.embed(progress)
 
 
 def _runs(
     stylus: Stylus, settings: Settings, queries: Sequence[Mapping[str, Any]], progress: Progress
 ) -> Iterator[Run]:
     limits = settings.selection
-    retriever, composer = stylus.retrievers(limits.policy), stylus.composers(limits.composer)
+    retriever, composer = (
+        stylus.planner.retriever(limits.policy),
+        stylus.planner.composer(limits.composer),
+    )
     for number, asked in enumerate(queries):
         progress.report("asking", number, len(queries))
         query = asking(asked, replace(limits, candidates=max(RANKED, limits.candidates)))

@@ -26,6 +26,7 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import VIEWS, View, embedded_text, text_fingerprint
 from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem
 from stylus_ext.core.settings import Settings
+from stylus_ext.engine.encoders import new_index
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.evaluation import invented
 from stylus_ext.selection.plan import PlanRequest
@@ -78,8 +79,10 @@ def planning(folder: Path, plans: int) -> dict[str, Any]:
         stylus.warm()
         ready = time.perf_counter() - started
         for text in texts[:_WARM]:
-            stylus.plan(PlanRequest(text))
-        times = sorted(_timed(partial(stylus.plan, PlanRequest(text))) for text in texts[_WARM:])
+            stylus.planner.plan(PlanRequest(text))
+        times = sorted(
+            _timed(partial(stylus.planner.plan, PlanRequest(text))) for text in texts[_WARM:]
+        )
         return {
             "engine_ready_s": round(ready, 2),
             "plan_p50_ms": round(median(times) * 1000, 1),
@@ -114,13 +117,13 @@ def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[View, Mat
         parts = []
         for start in range(0, number, _BATCH // 4):
             progress.report(f"embedding real texts ({view})", start, number)
-            parts.append(stylus.embedder.embed(texts[start : start + _BATCH // 4]))
+            parts.append(stylus.catalogue.embedder.embed(texts[start : start + _BATCH // 4]))
         basis[view] = np.vstack(parts)
     return basis
 
 
 def _entry(stylus: Stylus, card: AdapterCard) -> Any:
-    return stylus.refresh.entry(card)
+    return stylus.catalogue.refresh.entry(card)
 
 
 def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Progress) -> None:
@@ -128,24 +131,24 @@ def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Prog
     cards = invented.cards(number)
     done = 0
     while batch := list(islice(cards, _BATCH)):
-        stylus.refresh.take([Sighting(card=card) for card in batch])
-        entries = list(stylus.store.read(card.key for card in batch).values())
+        stylus.catalogue.refresh.take([Sighting(card=card) for card in batch])
+        entries = list(stylus.catalogue.store.read(card.key for card in batch).values())
         for view in VIEWS:
             items = [
                 VectorItem(
                     entry.key,
                     view,
                     entry.family,
-                    stylus.embed.made_from(
+                    stylus.catalogue.embed.made_from(
                         entry.family, text_fingerprint(embedded_text(entry, view))
                     ),
                 )
                 for entry in entries
             ]
-            stylus.index.write(items, _mixed(basis[view], len(items), rng))
+            stylus.catalogue.index.write(items, _mixed(basis[view], len(items), rng))
         done += len(batch)
         progress.report("building the catalogue", done, number)
-    stylus.embed(progress)
+    stylus.catalogue.embed(progress)
 
 
 def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
@@ -159,15 +162,16 @@ def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
 
 def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]:
     """One query's search beside one numpy pass over a matrix of the same size, in turns."""
-    keys = list(stylus.index.fingerprints("card"))
-    queries = stylus.embedder.embed(list(invented.prompts(plans, seed=4)))
+    keys = list(stylus.catalogue.index.fingerprints("card"))
+    queries = stylus.catalogue.embedder.embed(list(invented.prompts(plans, seed=4)))
     plain = np.random.default_rng(5).standard_normal(
         (len(keys), queries.shape[1]), dtype=np.float32
     )
     searches, passes = [], []
     for place, query in enumerate(queries):
         progress.report("searching", place, len(queries))
-        searches.append(_timed(lambda query=query: stylus.index.search("card", query[None], TOP)))  # type: ignore[misc]
+        search = partial(stylus.catalogue.index.search, "card", query[None], TOP)
+        searches.append(_timed(search))
         passes.append(_timed(lambda query=query: plain @ query))  # type: ignore[misc]
     return {
         "search_p50_ms": round(median(searches) * 1000, 2),
@@ -178,13 +182,13 @@ def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]
 
 def _recall(folder: Path, stylus: Stylus, real: Matrix, plans: int) -> float:
     """Of the true nearest among real embeddings, how many the index finds."""
-    index = stylus.fresh_index(folder / "recall")
+    index = new_index(folder / "recall", stylus.catalogue.embedder, stylus.settings.vectors)
     try:
         keys = [card.key for card in invented.cards(len(real), seed=7)]
         for start in range(0, len(keys), _BATCH):
             part = slice(start, start + _BATCH)
             index.write([VectorItem(key, "card", "sd1", "real") for key in keys[part]], real[part])
-        queries = stylus.embedder.embed(list(invented.prompts(plans, seed=6)))
+        queries = stylus.catalogue.embedder.embed(list(invented.prompts(plans, seed=6)))
         top = min(TOP, len(real))
         rows = {key: row for row, key in enumerate(keys)}
         hits = 0
@@ -213,7 +217,7 @@ def _indexing(stylus: Stylus, progress: Progress, number: int = 1000, turns: int
         times: dict[str, float] = {}
         for what in ("bare", "whole") if turn % 2 == 0 else ("whole", "bare"):
             times[what] = _timed(
-                partial(stylus.embedder.embed, texts)
+                partial(stylus.catalogue.embedder.embed, texts)
                 if what == "bare"
                 else partial(_taken, stylus, fresh, progress)
             )
@@ -222,8 +226,8 @@ def _indexing(stylus: Stylus, progress: Progress, number: int = 1000, turns: int
 
 
 def _taken(stylus: Stylus, cards: Sequence[AdapterCard], progress: Progress) -> None:
-    stylus.refresh.take([Sighting(card=card) for card in cards])
-    stylus.embed(progress)
+    stylus.catalogue.refresh.take([Sighting(card=card) for card in cards])
+    stylus.catalogue.embed(progress)
 
 
 def _renumbered(card: AdapterCard, place: int) -> AdapterCard:

@@ -46,20 +46,25 @@ def measure(folder: Path, cards: int, command: Command, progress: Progress) -> d
 
 def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
     texts = _texts(stylus, max(1, min(_SAMPLE, cards // PARTS)))
-    stylus.embedder.embed(texts[:64])
-    shares, whole, bare, before = [], 0.0, 0.0, _timed(lambda: stylus.embedder.embed(texts))
+    stylus.catalogue.embedder.embed(texts[:64])
+    shares, whole, bare, before = (
+        [],
+        0.0,
+        0.0,
+        _timed(lambda: stylus.catalogue.embedder.embed(texts)),
+    )
     for number in range(PARTS):
         began = time.perf_counter()
-        synced = stylus.civitai.sync(
-            stylus.shop, Wanted(tag=catalogue_server.part(number)), progress
+        synced = stylus.services.civitai.sync(
+            stylus.catalogue.ingest, Wanted(tag=catalogue_server.part(number)), progress
         )
         seconds = time.perf_counter() - began
-        after = _timed(lambda: stylus.embedder.embed(texts))
+        after = _timed(lambda: stylus.catalogue.embedder.embed(texts))
         alone = (before + after) / 2 * synced.kept * len(VIEWS) / len(texts)
         whole, bare, before = whole + seconds, bare + alone, after
         shares.append(alone / seconds)
-    found = stylus.store.search("", Filter(), limit=1).total
-    if found != cards or not stylus.embed.in_step():
+    found = stylus.catalogue.store.search("", Filter(), limit=1).total
+    if found != cards or not stylus.catalogue.embed.in_step():
         raise Unavailable(
             f"Of {cards:,} cards {found:,} were read in: what was measured is no figure."
         )
@@ -75,7 +80,7 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
 
 def _texts(stylus: Stylus, number: int) -> list[str]:
     """Of cards like those that come: what the encoder is given for each."""
-    entries = [stylus.refresh.entry(card) for card in catalogue_server.cards_like(number)]
+    entries = [stylus.catalogue.refresh.entry(card) for card in catalogue_server.cards_like(number)]
     return [embedded_text(entry, view) for view in VIEWS for entry in entries]
 
 

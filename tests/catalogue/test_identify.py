@@ -50,14 +50,15 @@ class House:
         )
 
     def read(self) -> None:
-        self.stylus.index_folders([str(self.loras)], Watch())
-        self.stylus.hash_files(Watch())
+        self.stylus.catalogue.index_folders([str(self.loras)], Watch())
+        self.stylus.catalogue.hash_files(Watch())
 
     def identify(
         self, folders: tuple[str, ...] = (), *, again: bool = False, watch: Watch | None = None
     ) -> IdentifiedFiles:
-        use = IdentifyFiles(self.stylus.shop, lambda: self.now)
-        with self.stylus.civitai.service() as civitai:
+        use = IdentifyFiles(self.stylus.catalogue.ingest, lambda: self.now)
+        with self.stylus.services.civitai.http() as http:
+            civitai = self.stylus.services.civitai.client(http)
             return use(CivitaiCatalogue(civitai), folders, watch or Watch(), again=again)
 
 
@@ -81,7 +82,7 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
     house.read()
     found = house.identify()
     assert (found.asked, found.found, found.unknown) == (1, 1, 0)
-    entry = house.stylus.entry("epoch_12")
+    entry = house.stylus.catalogue.entry("epoch_12")
     assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == (
         "epoch_12",
         ("word1007",),
@@ -89,8 +90,8 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
         7,
     )
     assert entry.card.name == "Known 7", "what is shown; the file's name stays the tag"
-    assert house.stylus.entry("civitai:1007") == entry
-    assert house.stylus.embed.in_step()
+    assert house.stylus.catalogue.entry("civitai:1007") == entry
+    assert house.stylus.catalogue.embed.in_step()
 
 
 def test_nothing_but_hashes_is_sent(house: House) -> None:
@@ -129,8 +130,8 @@ def test_a_rewritten_file_is_known_by_its_tensors(house: House, tmp_path: Path) 
     house.read()
     found = house.identify()
     assert (found.asked, found.found, found.unknown) == (1, 1, 0)
-    entry = house.stylus.entry("epoch_12")
-    assert house.stylus.entry("civitai:1007") == entry
+    entry = house.stylus.catalogue.entry("epoch_12")
+    assert house.stylus.catalogue.entry("civitai:1007") == entry
     assert {
         f"sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}" for one in (mine, original)
     } <= set(map(str, entry.card.equivalents))
@@ -161,15 +162,16 @@ def test_tensors_that_nobody_hashed_are_hashed_for_it(house: House) -> None:
     path = house.file("told", 1)
     write_sidecar(path, ".json", {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     house.read()
-    assert house.stylus.entry("told").card.auto_v3 == ""
+    assert house.stylus.catalogue.entry("told").card.auto_v3 == ""
     asked = list[str]()
 
     def tensors(path: str, progress: Progress) -> str:
         asked.append(Path(path).name)
         return "0123456789ab"
 
-    with house.stylus.civitai.service() as civitai:
-        IdentifyFiles(house.stylus.shop, lambda: house.now, tensors)(
+    with house.stylus.services.civitai.http() as http:
+        civitai = house.stylus.services.civitai.client(http)
+        IdentifyFiles(house.stylus.catalogue.ingest, lambda: house.now, tensors)(
             CivitaiCatalogue(civitai), (), Watch()
         )
     assert asked == ["told.safetensors"]
@@ -180,10 +182,18 @@ def test_the_wiring_reads_them_from_the_file(house: House) -> None:
     path = house.file("told", 1)
     write_sidecar(path, ".json", {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     house.read()
-    assert house.stylus.civitai.identify(house.stylus.shop, (), Watch()).unknown == 1
+    assert (
+        house.stylus.services.civitai.identify(house.stylus.catalogue.ingest, (), Watch()).unknown
+        == 1
+    )
     assert house.service.asked(f"/by-hash/{tensors_of(path)}")
     path.write_bytes(b"damaged")
-    assert house.stylus.civitai.identify(house.stylus.shop, (), Watch(), again=True).asked == 1
+    assert (
+        house.stylus.services.civitai.identify(
+            house.stylus.catalogue.ingest, (), Watch(), again=True
+        ).asked
+        == 1
+    )
 
 
 def test_a_name_of_ones_own_stays(house: House) -> None:
@@ -194,7 +204,7 @@ def test_a_name_of_ones_own_stays(house: House) -> None:
     house.known(path, 7)
     house.read()
     house.identify()
-    assert house.stylus.entry("epoch_12").card.name == "My best fox"
+    assert house.stylus.catalogue.entry("epoch_12").card.name == "My best fox"
 
 
 def test_what_is_known_is_not_asked_for(house: House) -> None:
@@ -251,7 +261,7 @@ def test_real_persons_and_what_is_no_lora_stay_unnamed(house: House) -> None:
 
 def test_files_without_a_hash_wait(house: House) -> None:
     house.file("fresh", 1)
-    house.stylus.index_folders([str(house.loras)], Watch())
+    house.stylus.catalogue.index_folders([str(house.loras)], Watch())
     found = house.identify()
     assert (found.asked, found.waiting) == (0, 1)
 
@@ -262,7 +272,7 @@ def test_two_files_of_one_version_are_asked_for_once(house: House) -> None:
     house.known(path, 7)
     house.read()
     assert house.identify().found == 1
-    assert {house.stylus.entry(stem).card.model_id for stem in ("one", "copy")} == {7}
+    assert {house.stylus.catalogue.entry(stem).card.model_id for stem in ("one", "copy")} == {7}
 
 
 def test_a_stop_keeps_what_was_found_and_trouble_forgets_nothing(house: House) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from stylus_ext.catalogue.sources.plain_pickle import records
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations.sources import ImportRequest, import_stylusdocs
+from stylus_ext.engine.operations.sources import import_stylusdocs
+from stylus_ext.engine.requests import ImportInput
 from stylus_ext.engine.stylus import open_stylus
 from tests.embedding_server import EmbeddingServer
 from tests.fakes import Watch
@@ -41,7 +42,12 @@ def test_75_000_records_in_two_minutes(
     stylus = open_stylus(tmp_path / "data", settings)
     try:
         began, on_the_wall = time.process_time(), time.perf_counter()
-        done, _, _ = import_stylusdocs(stylus, ImportRequest(str(folder)), Watch())
+        done, _, _ = import_stylusdocs(
+            stylus.catalogue,
+            stylus.settings.encoder,
+            ImportInput(format="stylusdocs", folder=str(folder)),
+            Watch(),
+        )
         took, waited = time.process_time() - began, time.perf_counter() - on_the_wall
     finally:
         stylus.close()

@@ -23,7 +23,8 @@ from stylus_ext.core.errors import Cancelled, InvalidInput
 from stylus_ext.core.importing import Imported
 from stylus_ext.core.ports import Filter, Sighting
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations.sources import ImportRequest, import_stylusdocs
+from stylus_ext.engine.operations.sources import import_stylusdocs
+from stylus_ext.engine.requests import ImportInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import end, make_folder, run, start
@@ -58,7 +59,10 @@ def taken(
     stylus: Stylus, folder: Path, watch: Watch | None = None, **how: bool
 ) -> tuple[Imported, int, list[str]]:
     done, lent, notes = import_stylusdocs(
-        stylus, ImportRequest(str(folder), **how), watch or Watch()
+        stylus.catalogue,
+        stylus.settings.encoder,
+        ImportInput(format="stylusdocs", folder=str(folder), **how),
+        watch or Watch(),
     )
     return done, lent, [note.code for note in notes]
 
@@ -73,7 +77,7 @@ def test_cards_come_with_their_published_descriptions(
     )
     with opened(tmp_path, vectors) as stylus:
         done, lent, notes = taken(stylus, tmp_path / "docs")
-        entries = stylus.store.read([key(1), key(2)])
+        entries = stylus.catalogue.store.read([key(1), key(2)])
         assert (done.read, done.kept, done.described, done.changed) == (3, 2, 1, 2)
         assert done.skipped == {"no Civitai version in its address": 1}
         assert (lent, notes) == (0, ["vectors_left"])
@@ -94,18 +98,18 @@ def test_again_changes_nothing(tmp_path: Path, vectors: EmbeddingServer) -> None
     publish(tmp_path / "docs", [adapter(1), adapter(2)], texts={1: "- Ink.\n- 0.6"})
     with opened(tmp_path, vectors) as stylus:
         first = taken(stylus, tmp_path / "docs")[0]
-        revision = stylus.store.revision
+        revision = stylus.catalogue.store.revision
         again = taken(stylus, tmp_path / "docs")[0]
-        assert (again, stylus.store.revision) == (replace(first, resumed=False), revision)
+        assert (again, stylus.catalogue.store.revision) == (replace(first, resumed=False), revision)
 
 
 def test_the_users_word_stays(tmp_path: Path, vectors: EmbeddingServer) -> None:
     with opened(tmp_path, vectors) as stylus:
-        stylus.refresh.take([Sighting(card=make_card(1_000_001, "Mine"))])
-        stylus.store.edit(key(1), Edits(state="always", text="What I say.", weight=0.3))
+        stylus.catalogue.refresh.take([Sighting(card=make_card(1_000_001, "Mine"))])
+        stylus.catalogue.store.edit(key(1), Edits(state="always", text="What I say.", weight=0.3))
         publish(tmp_path / "docs", [adapter(1)], texts={1: "- What they say.\n- 0.9"})
         taken(stylus, tmp_path / "docs")
-        entry = stylus.store.read([key(1)])[key(1)]
+        entry = stylus.catalogue.store.read([key(1)])[key(1)]
         assert (entry.text, entry.weight, entry.edits.state) == ("What I say.", 0.3, "always")
         assert entry.description.text == "What they say."
 
@@ -116,7 +120,7 @@ def test_a_published_description_outlives_what_else_is_told_of_the_card(
     publish(tmp_path / "docs", [adapter(1)], texts={1: "- What they say.\n- 0.9"})
     with opened(tmp_path, vectors) as stylus:
         taken(stylus, tmp_path / "docs")
-        stylus.refresh.take(
+        stylus.catalogue.refresh.take(
             [
                 Sighting(
                     card=make_card(
@@ -128,7 +132,7 @@ def test_a_published_description_outlives_what_else_is_told_of_the_card(
                 )
             ]
         )
-        entry = stylus.store.read([key(1)])[key(1)]
+        entry = stylus.catalogue.store.read([key(1)])[key(1)]
         assert (entry.card.name, entry.text) == ("Renamed", "What they say.")
 
 
@@ -138,7 +142,7 @@ def test_entries_that_become_one_keep_the_better_description(
     publish(tmp_path / "docs", [adapter(1)], texts={1: "- What they say.\n- 0.9"})
     sha = AdapterKey.sha256("a" * 64)
     with opened(tmp_path, vectors) as stylus:
-        stylus.refresh.take(
+        stylus.catalogue.refresh.take(
             [
                 Sighting(
                     card=make_card(key=sha, name="By hash", source="local", text="Trees in fog.")
@@ -146,7 +150,7 @@ def test_entries_that_become_one_keep_the_better_description(
             ]
         )
         taken(stylus, tmp_path / "docs")
-        stylus.refresh.take(
+        stylus.catalogue.refresh.take(
             [
                 Sighting(
                     card=make_card(
@@ -159,7 +163,7 @@ def test_entries_that_become_one_keep_the_better_description(
                 )
             ]
         )
-        found = stylus.store.read([sha, key(1)])
+        found = stylus.catalogue.store.read([sha, key(1)])
         assert {entry.text for entry in found.values()} == {"What they say."}
         assert len({entry.key for entry in found.values()}) == 1
 
@@ -169,7 +173,7 @@ def test_a_stop_loses_nothing_finished(tmp_path: Path, vectors: EmbeddingServer)
     with opened(tmp_path, vectors) as stylus:
         with pytest.raises(Cancelled):
             taken(stylus, tmp_path / "docs", Watch(patience=1))
-        part = stylus.store.search("Adapter", Filter(), limit=1).total
+        part = stylus.catalogue.store.search("Adapter", Filter(), limit=1).total
         assert 256 <= part < 700
         done, _, _ = taken(stylus, tmp_path / "docs")
         assert (done.resumed, done.read, done.kept, done.changed) == (True, 700, 700, 700)
@@ -203,7 +207,7 @@ def test_a_place_that_nobody_can_read_is_the_beginning(
     with opened(tmp_path, vectors) as stylus:
         done, _, _ = taken(stylus, tmp_path / "docs")
         name = next(iter(_memory_names(stylus)))
-        stylus.shop.memory.remember(name, text)
+        stylus.catalogue.ingest.memory.remember(name, text)
         again, _, _ = taken(stylus, tmp_path / "docs")
         assert (again.read, again.kept, again.resumed) == (done.read, done.kept, False)
 
@@ -226,39 +230,41 @@ def test_published_vectors_are_used_where_the_encoder_is_theirs(
         wide.bag.texts.clear()
         done, lent, notes = taken(stylus, tmp_path / "docs")
         assert (done.kept, lent, notes) == (2, 2, [])
-        stylus.bring_in_step(Watch())
+        stylus.catalogue.update_vectors(Watch())
         assert wide.bag.texts == [], "nothing is embedded again"
-        assert stylus.embed.in_step()
+        assert stylus.catalogue.embed.in_step()
         for view in ("card", "title"):
-            hits = stylus.index.search(view, matrix(3)[2:].astype(np.float32), 1)[0]
+            hits = stylus.catalogue.index.search(view, matrix(3)[2:].astype(np.float32), 1)[0]
             assert [hit.key for hit in hits] == [key(3)]
         assert taken(stylus, tmp_path / "docs")[1] == 0, "they are there already"
     with opened(tmp_path, wide, LARGE) as stylus:
-        assert isinstance(stylus.index, LentIndex)
-        assert len(stylus.index) == 2
-        assert stylus.embed.in_step()
+        assert isinstance(stylus.catalogue.index, LentIndex)
+        assert len(stylus.catalogue.index) == 2
+        assert stylus.catalogue.embed.in_step()
 
 
 def test_an_edited_text_gets_a_vector_of_its_own(tmp_path: Path, wide: EmbeddingServer) -> None:
     publish(tmp_path / "docs", [adapter(1)])
     with opened(tmp_path, wide, LARGE) as stylus:
         taken(stylus, tmp_path / "docs")
-        stylus.bring_in_step(Watch())
+        stylus.catalogue.update_vectors(Watch())
         wide.bag.texts.clear()
-        stylus.store.edit(key(1), Edits(text="A lighthouse."))
-        stylus.bring_in_step(Watch())
+        stylus.catalogue.store.edit(key(1), Edits(text="A lighthouse."))
+        stylus.catalogue.update_vectors(Watch())
         assert len(wide.bag.texts) == 1
         own = wide.bag.embed([wide.bag.texts[0]])
-        assert stylus.index.cosines("card", own, [key(1)])[0, 0] == pytest.approx(1.0, abs=1e-4)
+        assert stylus.catalogue.index.cosines("card", own, [key(1)])[0, 0] == pytest.approx(
+            1.0, abs=1e-4
+        )
 
 
 def test_into_chroma_on_request(tmp_path: Path, wide: EmbeddingServer) -> None:
     publish(tmp_path / "docs", [adapter(1), adapter(2)])
     with opened(tmp_path, wide, LARGE) as stylus:
         assert taken(stylus, tmp_path / "docs", chroma=True)[1] == 2
-        assert isinstance(stylus.index, LentIndex)
-        assert len(stylus.index) == 0
-        assert set(stylus.index.fingerprints("card")) == {key(1), key(2)}
+        assert isinstance(stylus.catalogue.index, LentIndex)
+        assert len(stylus.catalogue.index) == 0
+        assert set(stylus.catalogue.index.fingerprints("card")) == {key(1), key(2)}
         assert taken(stylus, tmp_path / "docs", chroma=True)[1] == 0
 
 
@@ -279,8 +285,8 @@ def test_a_vector_that_points_nowhere_is_made_by_the_encoder(
     np.save(tmp_path / "docs" / "cache" / "sd_embeddings.npy", rows)
     with opened(tmp_path, wide, LARGE) as stylus:
         assert taken(stylus, tmp_path / "docs")[1] == 0
-        stylus.bring_in_step(Watch())
-        assert key(1) in stylus.index.fingerprints("card")
+        stylus.catalogue.update_vectors(Watch())
+        assert key(1) in stylus.catalogue.index.fingerprints("card")
 
 
 # --- the refiner that quotes

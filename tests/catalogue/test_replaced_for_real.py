@@ -18,7 +18,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine import stylus
+from stylus_ext.engine import catalogue, stylus
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection.plan import PlanRequest
 from tests.fakes import Watch
@@ -85,20 +85,22 @@ class House:
         os.utime(self.loras / "mine.safetensors", (time.time() - 3600 * self.age,) * 2)
 
     def refresh(self) -> None:
-        self.stylus.prepare(Watch())
-        self.stylus.index_folders([str(self.loras)], Watch())
-        self.stylus.hash_files(Watch())
-        self.stylus.embed(Watch())
+        self.stylus.catalogue.prepare(Watch())
+        self.stylus.catalogue.index_folders([str(self.loras)], Watch())
+        self.stylus.catalogue.hash_files(Watch())
+        self.stylus.catalogue.embed(Watch())
 
     def plan(self, word: str) -> Plan:
-        return self.stylus.plan(
-            PlanRequest(PROMPT.format(word), on_disk=self.stylus.reachable([str(self.loras)]))
+        return self.stylus.planner.plan(
+            PlanRequest(
+                PROMPT.format(word), on_disk=self.stylus.catalogue.available([str(self.loras)])
+            )
         )
 
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(stylus, "STARTER", tmp_path / "starter.jsonl")
+    monkeypatch.setattr(catalogue, "STARTER", tmp_path / "starter.jsonl")
     monkeypatch.setattr(stylus, "embedder_for", lambda settings, key: real_embedder())
     made = House(tmp_path)
     yield made
@@ -119,19 +121,21 @@ def test_a_plan_after_the_replacement_knows_the_new_one_only(house: House, away:
         if away:
             house.stylus = house.open()
         house.refresh()
-        entry = house.stylus.entry("mine")
+        entry = house.stylus.catalogue.entry("mine")
         assert entry.triggers == (word,)
         assert [pick.name for pick in house.plan(word).composition.picks] == [
             {"paperfox": "Paper Fox", "glassowl": "Glass Owl"}[word]
         ]
         assert house.plan(other).composition.picks == ()
         assert house.plan(other).prompts == (PROMPT.format(other),)
-        left = house.stylus.store.read([FOX, OWL])
+        left = house.stylus.catalogue.store.read([FOX, OWL])
         assert {one.card.remote is not None for one in left.values()} == {True}
         assert [key for key, one in left.items() if not one.files] == [
             OWL if word == "paperfox" else FOX
         ]
-        assert set(house.stylus.index.fingerprints("card")) == {one.key for one in left.values()}
+        assert set(house.stylus.catalogue.index.fingerprints("card")) == {
+            one.key for one in left.values()
+        }
 
 
 def test_from_the_whole_catalogue_the_old_one_is_fetched_again(house: House) -> None:
@@ -139,7 +143,7 @@ def test_from_the_whole_catalogue_the_old_one_is_fetched_again(house: House) -> 
     house.refresh()
     house.put(house.owl)
     house.refresh()
-    plan = house.stylus.plan(PlanRequest(PROMPT.format("paperfox")))
+    plan = house.stylus.planner.plan(PlanRequest(PROMPT.format("paperfox")))
     assert [missing.file for missing in plan.missing] == ["paperfox.safetensors"]
 
 
@@ -148,13 +152,13 @@ def test_another_size_and_a_sidecar_that_is_gone_show_before_anything_is_hashed(
 ) -> None:
     house.put(house.fox)
     house.refresh()
-    house.stylus.store.edit(FOX, Edits(state="always"))
+    house.stylus.catalogue.store.edit(FOX, Edits(state="always"))
     write_lora(house.loras / "mine.safetensors", "sdxl", {"modelspec.trigger_phrase": "mossgolem"})
-    house.stylus.index_folders([str(house.loras)], Watch())
-    entry = house.stylus.entry("mine")
+    house.stylus.catalogue.index_folders([str(house.loras)], Watch())
+    entry = house.stylus.catalogue.entry("mine")
     assert (entry.triggers, entry.family, entry.files[0].sha256) == (("mossgolem",), "sdxl", None)
-    assert house.stylus.entry(str(FOX)).card.name == "Paper Fox"
-    assert house.stylus.entry(str(FOX)).files == ()
+    assert house.stylus.catalogue.entry(str(FOX)).card.name == "Paper Fox"
+    assert house.stylus.catalogue.entry(str(FOX)).files == ()
 
 
 def test_a_header_that_was_rewritten_changes_nothing_where_it_names_its_tensors(
@@ -175,7 +179,7 @@ def test_a_header_that_was_rewritten_changes_nothing_where_it_names_its_tensors(
         )
         house.put(write_lora(first, metadata=again, seed=3))
         house.refresh()
-        entry = house.stylus.entry("mine")
+        entry = house.stylus.catalogue.entry("mine")
         assert (entry.card.name, entry.triggers) == (title, ("paperfox",) if stays else ())
-        assert (house.stylus.entry(str(FOX)) == entry) == stays
+        assert (house.stylus.catalogue.entry(str(FOX)) == entry) == stays
         assert AdapterKey.sha256(digests_of(first, Watch()).sha256) in entry.card.equivalents

@@ -33,8 +33,8 @@ class House:
     stylus: Stylus
 
     def sync(self, watch: Any = None, *, afresh: bool = False, **wanted: Any) -> Synced:
-        return self.stylus.civitai.sync(
-            self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh
+        return self.stylus.services.civitai.sync(
+            self.stylus.catalogue.ingest, Wanted(**wanted), watch or Watch(), afresh=afresh
         )
 
     def reopen(self) -> None:
@@ -42,7 +42,7 @@ class House:
         self.stylus = self.open()
 
     def total(self) -> int:
-        return self.stylus.store.search("", Filter(), limit=1).total
+        return self.stylus.catalogue.store.search("", Filter(), limit=1).total
 
     def pages(self) -> list[str]:
         return [one.one("cursor") for one in self.service.asked("/models")]
@@ -93,9 +93,9 @@ def test_everything_is_read_stored_embedded_and_found(house: House) -> None:
     }, "what is not safe for work is not even listed"
     assert synced.vectors == len(VIEWS) * 230
     assert house.total() == 230
-    assert house.stylus.embed.in_step()
-    assert len(house.stylus.index.fingerprints("card")) == 230
-    found = house.stylus.store.search("Adapter 77", Filter()).entries
+    assert house.stylus.catalogue.embed.in_step()
+    assert len(house.stylus.catalogue.index.fingerprints("card")) == 230
+    found = house.stylus.catalogue.store.search("Adapter 77", Filter()).entries
     assert [entry.card.name for entry in found] == ["Adapter 77"]
     assert len(house.pages()) == 3
 
@@ -103,7 +103,7 @@ def test_everything_is_read_stored_embedded_and_found(house: House) -> None:
 def test_not_safe_for_work_is_kept_when_it_is_wanted(house: House) -> None:
     house.service.add(*models(1, 3), a_model(901, nsfw=True))
     assert house.sync(nsfw=True).kept == 4
-    assert house.stylus.entry("civitai:1000901").card.nsfw
+    assert house.stylus.catalogue.entry("civitai:1000901").card.nsfw
 
 
 def test_the_second_time_only_what_is_new_is_read(house: House) -> None:
@@ -132,7 +132,7 @@ def test_afresh_reads_all_and_makes_nothing_anew(house: House) -> None:
     assert again.vectors == 2, (
         "the text of one is another; how often the other was downloaded is in no vector"
     )
-    assert house.stylus.entry("civitai:1000002").card.downloads == 99_999
+    assert house.stylus.catalogue.entry("civitai:1000002").card.downloads == 99_999
     assert not again.incremental
 
 
@@ -144,7 +144,7 @@ def test_what_turns_out_to_be_of_a_real_person_goes(house: House) -> None:
     again = house.sync(afresh=True)
     assert again.skipped == {"of a real person": 1, "of a minor": 1}
     assert house.total() == 3
-    assert len(house.stylus.index.fingerprints("card")) == 3
+    assert len(house.stylus.catalogue.index.fingerprints("card")) == 3
 
 
 def test_the_most_downloaded_are_read_and_no_more(house: House) -> None:
@@ -154,9 +154,9 @@ def test_the_most_downloaded_are_read_and_no_more(house: House) -> None:
     watch = Watch()
     synced = house.sync(watch, top=130)
     assert (synced.models, synced.kept) == (130, 130)
-    assert house.stylus.entry("civitai:1000300")
+    assert house.stylus.catalogue.entry("civitai:1000300")
     with pytest.raises(InvalidInput):
-        house.stylus.entry("civitai:1000170")
+        house.stylus.catalogue.entry("civitai:1000170")
     assert [one.one("limit") for one in house.service.asked("/models")] == ["100", "30"]
     told = [(done, total) for step, done, total in watch.seen if step == "reading Civitai"]
     assert told[0] == (0, 130)
@@ -206,7 +206,7 @@ def test_a_stopped_crawl_goes_on_where_it_was(house: House) -> None:
         {"of a real person": 1},
     ), "what came before counts too"
     assert house.total() == 450
-    assert house.stylus.embed.in_step()
+    assert house.stylus.catalogue.embed.in_step()
     assert len(house.pages()) <= 5 + 1, (before, house.pages())
     assert "" not in house.pages()[len(before) :], "not from the beginning"
 
@@ -313,14 +313,14 @@ def test_a_version_on_disk_becomes_one_with_its_card(house: House) -> None:
     digest = str(model["modelVersions"][0]["files"][0]["hashes"]["SHA256"]).lower()
     key = AdapterKey.path("mine.safetensors")
     own = make_card(5, "mine", key=key, source="local", equivalents=(AdapterKey.sha256(digest),))
-    house.stylus.store.keep([own])
-    entry = house.stylus.refresh.entry(
+    house.stylus.catalogue.store.keep([own])
+    entry = house.stylus.catalogue.refresh.entry(
         own, None, (LocalFile("mine.safetensors", "mine", 5, 5, digest),)
     )
-    house.stylus.store.write([entry])
+    house.stylus.catalogue.store.write([entry])
     house.service.add(model)
     house.sync()
-    known = house.stylus.entry("civitai:11")
+    known = house.stylus.catalogue.entry("civitai:11")
     assert (known.key, known.stem, known.triggers) == (key, "mine", ("word11",))
     assert house.total() == 1
 
@@ -331,19 +331,19 @@ def test_examples_become_the_recommended_weight(house: House) -> None:
         a_made_picture(11, f"alley {weight}", weight) for weight in (0.6, 0.7, 0.9)
     ]
     house.sync(examples=True)
-    assert house.stylus.entry("civitai:11").weight == 0.7
+    assert house.stylus.catalogue.entry("civitai:11").weight == 0.7
 
 
 def test_what_was_kept_when_we_were_killed_becomes_entries(house: House) -> None:
     """Between the keeping of cards and the making of entries."""
     card = make_card(77, "Half Made", source="civitai")
-    house.stylus.shop.memory.remember("taking", '["civitai:77"]')
-    house.stylus.store.keep([card])
+    house.stylus.catalogue.ingest.memory.remember("taking", '["civitai:77"]')
+    house.stylus.catalogue.store.keep([card])
     assert house.total() == 0
     house.sync()
     assert house.total() == 1
-    assert house.stylus.embed.in_step()
-    assert house.stylus.shop.memory.remembered("taking") == ""
+    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.ingest.memory.remembered("taking") == ""
 
 
 def test_nobody_waits_for_the_network(house: House) -> None:
@@ -355,8 +355,8 @@ def test_nobody_waits_for_the_network(house: House) -> None:
     try:
         while not house.service.seen:
             time.sleep(0.01)
-        assert house.stylus.changing.acquire(timeout=1)
-        house.stylus.changing.release()
+        assert house.stylus.catalogue.write_lock.acquire(timeout=1)
+        house.stylus.catalogue.write_lock.release()
     finally:
         thread.join()
 

@@ -52,11 +52,11 @@ def bare_seconds(stylus: Stylus, number: int) -> float:
     """What the encoder alone would need for the texts of all entries, judged by those of some, cut
     as the crawl cuts them.
     """
-    entries = stylus.store.search("", Filter(), limit=_SAMPLE).entries
+    entries = stylus.catalogue.store.search("", Filter(), limit=_SAMPLE).entries
     began = time.perf_counter()
     for start in range(0, len(entries), 100):
         for view in VIEWS:
-            stylus.embedder.embed(
+            stylus.catalogue.embedder.embed(
                 [f"{embedded_text(entry, view)} " for entry in entries[start : start + 100]]
             )
     return (time.perf_counter() - began) / len(entries) * number
@@ -77,13 +77,13 @@ def test_a_crawl_is_nearly_as_fast_as_its_encoder(tmp_path: Path, number: int) -
         )
         stylus = open_stylus(tmp_path / "data", settings)
         try:
-            stylus.embedder.embed(["warm up"])
+            stylus.catalogue.embedder.embed(["warm up"])
             began = time.perf_counter()
-            synced = stylus.civitai.sync(stylus.shop, Wanted(), Watch())
+            synced = stylus.services.civitai.sync(stylus.catalogue.ingest, Wanted(), Watch())
             whole = time.perf_counter() - began
             assert synced.kept == number
-            assert stylus.embed.in_step()
-            assert stylus.store.search("corgi", Filter()).total > 0
+            assert stylus.catalogue.embed.in_step()
+            assert stylus.catalogue.store.search("corgi", Filter()).total > 0
             bare = bare_seconds(stylus, number)
         finally:
             stylus.close()

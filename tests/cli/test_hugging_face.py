@@ -94,13 +94,10 @@ def test_a_key_of_the_hub(
     ready: Cli, hub: HubService, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("hf_right\n"))
-    assert ready("catalogue", "key", *HUB).out == f"The key is kept, for {hub.api} alone.\n"
+    assert hub.api in ready("catalogue", "key", *HUB).out
     assert (folder / "huggingface.key").exists()
     assert not (folder / "civitai.key").exists()
-    assert (
-        ready("catalogue", "key", *HUB, "--check").out
-        == "Hugging Face knows the key: it is somebody's.\n"
-    )
+    assert "somebody" in ready("catalogue", "key", *HUB, "--check").out
     assert f"{hub.api}, with your key" in ready("doctor").out
     assert "kept: 2 adapters" in ready("catalogue", "sync", *HUB).out
     assert ready("catalogue", "key", *HUB, "--forget").out == "The key is deleted.\n"

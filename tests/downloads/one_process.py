@@ -9,11 +9,10 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from stylus_ext.catalogue.sources.civitai import CivitaiClient
+from stylus_ext.catalogue.sources.civitai import CivitaiClient, CivitaiSource
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
 from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.downloads.fetch import FetchMissing
-from stylus_ext.engine.resources import CivitaiSource
 from stylus_ext.net import Http, Key, TimeLimits
 
 

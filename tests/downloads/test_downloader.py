@@ -463,8 +463,7 @@ def test_without_a_key_it_is_tried_once_and_then_said(tmp_path: Path) -> None:
     with serving() as civitai, bench_over(civitai, tmp_path) as bench:
         from dataclasses import replace
 
-        from stylus_ext.catalogue.sources.civitai import CivitaiClient
-        from stylus_ext.engine.resources import CivitaiSource
+        from stylus_ext.catalogue.sources.civitai import CivitaiClient, CivitaiSource
         from stylus_ext.net import Http
         from tests.downloads.workbench import QUICK
 

@@ -13,12 +13,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.catalogue.sources.civitai import CivitaiClient
+from stylus_ext.catalogue.sources.civitai import CivitaiClient, CivitaiSource
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
 from stylus_ext.core.fetching import Fetched
 from stylus_ext.core.ports import Progress
 from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
-from stylus_ext.engine.resources import CivitaiSource
 from stylus_ext.net import Http, Key, TimeLimits, origin_of
 from tests.civitai_service.service import CivitaiService
 from tests.civitai_service.shapes import a_file, a_model, a_version

@@ -29,7 +29,7 @@ def test_a_page_of_cards(stylus: Stylus) -> None:
 
 
 def test_filters_meet(stylus: Stylus) -> None:
-    stylus.store.write(
+    stylus.catalogue.store.write(
         [
             make_entry(number, f"Many {number:03}", kind="style", family="sdxl")
             for number in range(10, 60)

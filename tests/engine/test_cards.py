@@ -31,7 +31,7 @@ def test_cards_are_answered_by_the_key_that_was_asked_for(stylus: Stylus) -> Non
 
 
 def test_the_text_of_a_card_is_short(stylus: Stylus) -> None:
-    stylus.store.edit(AdapterKey.civitai(1), Edits(text="x" * 10_000, state="always"))
+    stylus.catalogue.store.edit(AdapterKey.civitai(1), Edits(text="x" * 10_000, state="always"))
     card = ask(stylus, "cards", keys=["civitai:1"])["cards"]["civitai:1"]
     assert (len(card["text"]), card["state"]) == (300, "always")
 

@@ -40,7 +40,7 @@ def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: 
     assert access.enter_key(SECRET) == service.api
     assert access.has_key()
     assert access.account() == "somebody"
-    assert access.drop_key()
+    assert access.forget_key()
     assert not access.has_key()
     with pytest.raises(NotFetched) as caught:
         access.account()
@@ -74,11 +74,12 @@ def test_files_of_another_address_get_the_key_and_questions_none(
         access = CivitaiAccess(tmp_path, with_values(Settings(), values))
         assert access.enter_key(SECRET) == service.api
         assert access.account() == "somebody"
-        with access.service() as civitai:
+        with access.http() as http:
+            civitai = access.client(http)
             civitai.base_models(no_check)
             assert civitai.download_url(11) == f"{service.api}/api/download/models/11"
-        assert access.told() == red.api
-        assert access.told_of_files() == f"{service.api}, with your key"
+        assert access.describe() == red.api
+        assert access.describe_files() == f"{service.api}, with your key"
         assert [one.path for one in red.seen] == ["/api/v1/enums"]
         assert SECRET not in str(red.seen[0])
 
@@ -95,17 +96,20 @@ def test_a_key_of_the_environment_is_for_civitai_itself(
 
 def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api)
-    with access.service() as civitai:
+    with access.http() as http:
+        civitai = access.client(http)
         civitai.base_models(no_check)
     access_to(tmp_path, service.api).enter_key(SECRET)
-    with access.service() as civitai:
+    with access.http() as http:
+        civitai = access.client(http)
         civitai.base_models(no_check)
     assert [SECRET in str(one) for one in service.seen] == [False, True]
 
 
 def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api, 0.3)
-    with access.service() as one, access.service() as other:
+    with access.http() as first_http, access.http() as second_http:
+        one, other = access.client(first_http), access.client(second_http)
         one.base_models(no_check)
         other.base_models(no_check)
     assert service.seen[1].at - service.seen[0].at > 0.2

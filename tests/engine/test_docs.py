@@ -100,7 +100,7 @@ def test_every_note_of_a_plan_is_described() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_and_its_fields_are_described(name: str) -> None:
     heading = f"`{name}` (long)" if OPERATIONS[name].long else f"`{name}`"
-    assert first_column(sections("api.md")[heading]) == set(OPERATIONS[name].schema)
+    assert first_column(sections("api.md")[heading]) == set(OPERATIONS[name].input.model_fields)
 
 
 def test_every_field_of_a_generation_is_described(engine: EngineLink) -> None:
@@ -136,7 +136,7 @@ def test_every_answer_is_described(engine: EngineLink) -> None:
 
 def test_every_code_of_an_error_is_described() -> None:
     source = (DOCS.parent / "stylus_ext" / "engine" / "server.py").read_text("utf-8")
-    raised = set(re.findall(r'Refused\((\d+), "([a-z_]+)"', source)) | {
+    raised = set(re.findall(r'(?:Refused|_error)\(\s*(\d+),\s*"([a-z_]+)"', source)) | {
         ("400", "invalid"),
         ("503", "unavailable"),
         ("500", "failed"),

@@ -53,17 +53,19 @@ def codes(plan: Plan) -> set[str]:
 def test_a_folder_that_never_met_its_encoder_plans_by_words(tmp_path: Path, closed: str) -> None:
     stylus = open_at(tmp_path / "data", closed)
     try:
-        stylus.prepare(Watch())
-        refreshed = stylus.index_folders([shelf(tmp_path / "loras")], Watch())
+        stylus.catalogue.prepare(Watch())
+        refreshed = stylus.catalogue.index_folders([shelf(tmp_path / "loras")], Watch())
         assert (refreshed.written, refreshed.vectors) == (1, 0)
         assert [note.code for note in refreshed.notes] == ["no_encoder"]
-        plan = stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([])))
+        plan = stylus.planner.plan(PlanRequest(PROMPT, on_disk=stylus.catalogue.available([])))
         assert "<lora:zorblax:" in plan.prompts[0]
         assert "no_encoder" in codes(plan)
         assert "cannot be reached" in next(
             note.text for note in plan.notes if note.code == "no_encoder"
         )
-        assert stylus.plan(PlanRequest(PROMPT, on_disk=stylus.reachable([]))) == plan
+        assert (
+            stylus.planner.plan(PlanRequest(PROMPT, on_disk=stylus.catalogue.available([]))) == plan
+        )
     finally:
         stylus.close()
 
@@ -74,18 +76,18 @@ def test_what_was_embedded_before_is_still_there_when_it_comes_back(
     with serving() as server:
         folder, url = prepared_folder(tmp_path / "data", server.url), server.url
         stylus = open_at(folder, url)
-        before = stylus.plan(PlanRequest("a graffiti of a corgi"))
+        before = stylus.planner.plan(PlanRequest("a graffiti of a corgi"))
         stylus.close()
         monkeypatch.setattr(questions, "AGAIN_S", 0.2)
         server.script += [503] * 12
         stylus = open_at(folder, url)
         try:
-            assert "no_encoder" in codes(stylus.plan(PlanRequest("a graffiti of a corgi")))
+            assert "no_encoder" in codes(stylus.planner.plan(PlanRequest("a graffiti of a corgi")))
             server.script.clear()
-            with stylus.changing:
-                assert stylus.bring_in_step(Watch()) == (0, ())
+            with stylus.catalogue.write_lock:
+                assert stylus.catalogue.update_vectors(Watch()) == (0, ())
             time.sleep(0.2)  # the next look is due
-            assert stylus.plan(PlanRequest("a graffiti of a corgi")) == before
+            assert stylus.planner.plan(PlanRequest("a graffiti of a corgi")) == before
         finally:
             stylus.close()
 

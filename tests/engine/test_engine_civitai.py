@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.core.errors import EngineRefusal
 from stylus_ext.environment.engine_link import EngineLink
 from tests import engine_process
 from tests.civitai_service.faults import Fault
@@ -101,18 +102,18 @@ def test_own_files_are_identified(
 
 
 @pytest.mark.parametrize(
-    ("name", "payload", "sentence"),
+    ("name", "payload", "field"),
     [
         ("sync", {"top": -1}, "'top'"),
-        ("sync", {"page": 1}, "no field 'page'"),
-        ("identify", {}, "'lora_dirs' is missing"),
-        ("sync", {"base_models": [5]}, "text"),
+        ("sync", {"page": 1}, "'page'"),
+        ("identify", {}, "'lora_dirs'"),
+        ("sync", {"base_models": [5]}, "'base_models.0.'"),
     ],
 )
 def test_a_wrong_request_is_refused_at_once(
-    link: EngineLink, name: str, payload: dict[str, Any], sentence: str
+    link: EngineLink, name: str, payload: dict[str, Any], field: str
 ) -> None:
-    with pytest.raises(Exception, match=sentence):
+    with pytest.raises(EngineRefusal, match=field):
         link.call("POST", f"/v1/jobs/{name}", payload)
 
 

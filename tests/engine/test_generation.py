@@ -24,7 +24,10 @@ from stylus_ext.core.plan import Outcome
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
-from stylus_ext.engine.operations.table import late_answer, patience, perform
+from stylus_ext.engine.catalogue import Catalogue
+from stylus_ext.engine.operations.generation import late_generation
+from stylus_ext.engine.operations.table import perform
+from stylus_ext.engine.requests import GenerationInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.environment.engine_link import EngineLink
 from tests.fakes import BagEmbedder, Watch
@@ -103,9 +106,9 @@ def test_plans_are_sent_only_where_they_are_wanted(stylus: Stylus) -> None:
 
 def test_the_same_request_can_be_kept_once_nothing_is_missing(stylus: Stylus, folder: str) -> None:
     request = request_of("a castle keep", lora_dirs=(folder,))
-    stylus.embed(Watch())
+    stylus.catalogue.embed(Watch())
     assert ask(stylus, request).state.repeatable
-    object.__setattr__(stylus.embed, "note", lambda: Note("partial_index", "1 of 2."))
+    object.__setattr__(stylus.catalogue.embed, "note", lambda: Note("partial_index", "1 of 2."))
     state = ask(stylus, request).state
     assert (state.index_complete, state.repeatable) == (False, False)
 
@@ -127,7 +130,7 @@ def test_folders_leave_time_for_planning(
             progress.report("reading", 0)
             time.sleep(0.01)
 
-    monkeypatch.setattr(Stylus, "index_folders", endless)
+    monkeypatch.setattr(Catalogue, "index_folders", endless)
     answer = ask(stylus, request_of("a castle", lora_dirs=(folder,), deadline_s=4.0))
     assert answer.state.folders is FolderState.LATE
     assert answer.state.outcome is Outcome.DONE
@@ -135,7 +138,7 @@ def test_folders_leave_time_for_planning(
 
 def test_a_catalogue_that_is_being_changed_is_not_waited_for(stylus: Stylus, folder: str) -> None:
     request = request_of("a castle keep", lora_dirs=(folder,))
-    with held(stylus.changing):
+    with held(stylus.catalogue.write_lock):
         answer = ask(stylus, request)
     assert answer.state.folders is FolderState.BUSY
     assert not answer.state.repeatable
@@ -146,7 +149,7 @@ def test_unless_the_request_waits_for_it(stylus: Stylus, folder: str) -> None:
     request = request_of(
         "a castle keep", lora_dirs=(folder,), wait_for_folders=True, deadline_s=60.0
     )
-    with held(stylus.changing) as release:
+    with held(stylus.catalogue.write_lock) as release:
         threading.Timer(0.3, release.set).start()
         answer = ask(stylus, request)
     assert answer.state.folders is FolderState.READ
@@ -157,7 +160,7 @@ def test_the_wait_leaves_time_for_planning(stylus: Stylus, folder: str) -> None:
     request = request_of(
         "a castle keep", lora_dirs=(folder,), wait_for_folders=True, deadline_s=0.6
     )
-    with held(stylus.changing):
+    with held(stylus.catalogue.write_lock):
         answer = ask(stylus, request)
     assert answer.state.folders is FolderState.BUSY
     assert answer.state.outcome is Outcome.DONE
@@ -165,18 +168,18 @@ def test_the_wait_leaves_time_for_planning(stylus: Stylus, folder: str) -> None:
 
 def test_the_wait_ends_with_the_engine(stylus: Stylus, folder: str) -> None:
     payload = {"lora_dirs": [folder], "wait": True}
-    with held(stylus.changing), pytest.raises(Cancelled):
+    with held(stylus.catalogue.write_lock), pytest.raises(Cancelled):
         perform(stylus, "folders", payload, Watch(patience=0))
 
 
 def test_folders_are_read_without_a_prompt(stylus: Stylus, folder: str) -> None:
-    with held(stylus.changing):
+    with held(stylus.catalogue.write_lock):
         assert folders(stylus, folder)["state"]["folders"] == "busy"
     assert folders(stylus, folder, deadline_s=0)["state"]["folders"] == "late"
     answer = folders(stylus, folder)
     assert answer["state"]["folders"] == "read"
     assert answer["state"]["index_complete"]
-    assert set(stylus.reachable([folder]).values()) == {"castle_keep", "dragon_keep"}
+    assert set(stylus.catalogue.available([folder]).values()) == {"castle_keep", "dragon_keep"}
 
 
 def folders(stylus: Stylus, folder: str, **more: Any) -> dict[str, Any]:
@@ -189,7 +192,7 @@ def test_a_failure_leaves_every_prompt_as_it_was(
     def broken(*_: object) -> object:
         raise Unavailable("The disk is on fire.")
 
-    monkeypatch.setattr(type(stylus.store), "read", broken)
+    monkeypatch.setattr(type(stylus.catalogue.store), "read", broken)
     request = request_of("a castle", "a dragon")
     answer = ask(stylus, request)
     assert answer.texts == request.texts
@@ -198,9 +201,8 @@ def test_a_failure_leaves_every_prompt_as_it_was(
 
 def test_an_answer_that_comes_too_late_is_an_unchanged_one() -> None:
     request = request_of("a castle", "a dragon", "a castle", with_plans=True, deadline_s=1.5)
-    payload = request_to_json(request)
-    assert patience("generation", payload) == pytest.approx(1.55)
-    answer = answer_from_json(late_answer("generation", payload), request)
+    payload = GenerationInput.model_validate(request_to_json(request))
+    answer = answer_from_json(late_generation(payload), request)
     assert answer.texts == request.texts
     assert answer.state.outcome is Outcome.LATE
     assert [(plan.prompt, len(plan.masks)) for plan in answer.plans] == [

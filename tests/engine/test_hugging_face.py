@@ -20,6 +20,7 @@ from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.sources import Wanted
 from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.operations.table import perform
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.civitai_service.faults import Fault
@@ -44,9 +45,13 @@ class House:
     stylus: Stylus
 
     def sync(self, watch: Any = None, *, afresh: bool = False, **wanted: Any) -> Synced:
-        return self.stylus.hugging_face.sync(
-            self.stylus.shop, Wanted(**wanted), watch or Watch(), afresh=afresh
+        return self.stylus.services.hugging_face.sync(
+            self.stylus.catalogue.ingest, Wanted(**wanted), watch or Watch(), afresh=afresh
         )
+
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        payload = {"keys": [str(KEY)], "lora_dirs": [str(folder)]}
+        return perform(self.stylus, "fetch", payload, Watch())
 
     def asked(self) -> int:
         return len([one for one in self.hub.seen if "/tree/" in one.path])
@@ -80,11 +85,11 @@ def test_its_cards_become_entries_that_are_found(house: House) -> None:
     )
     done = house.sync()
     assert (done.models, done.kept, done.written) == (46, 46, 46)
-    entry = house.stylus.entry(str(KEY))
+    entry = house.stylus.catalogue.entry(str(KEY))
     assert (entry.card.name, entry.family) == ("rain fox", "sdxl")
     assert "red fox" in entry.text
-    assert house.stylus.store.search("rnfx", Filter()).total >= 1
-    assert house.stylus.embed.in_step()
+    assert house.stylus.catalogue.store.search("rnfx", Filter()).total >= 1
+    assert house.stylus.catalogue.embed.in_step()
     assert not house.civitai.seen
 
 
@@ -119,11 +124,11 @@ def test_the_same_file_of_both_services_is_one_adapter(house: House, tmp_path: P
     )
     house.hub.add(a_repo(body=BODY))
     house.sync()
-    house.stylus.civitai.sync(house.stylus.shop, Wanted(), Watch())
-    entry = house.stylus.entry("civitai:71")
+    house.stylus.services.civitai.sync(house.stylus.catalogue.ingest, Wanted(), Watch())
+    entry = house.stylus.catalogue.entry("civitai:71")
     assert entry.key == KEY, "the first key stays"
     assert entry.card.name == "Civitai Fox"
-    assert house.stylus.store.search("", Filter()).total == 1
+    assert house.stylus.catalogue.store.search("", Filter()).total == 1
 
 
 def test_a_file_is_fetched_and_known(house: House, tmp_path: Path) -> None:
@@ -131,23 +136,19 @@ def test_a_file_is_fetched_and_known(house: House, tmp_path: Path) -> None:
     house.sync()
     loras = tmp_path / "loras"
     loras.mkdir()
-    report = house.stylus.fetch([house.stylus.entry(str(KEY))], [str(loras)], Watch())
-    assert not report.failed
+    assert not house.fetch(loras)["failed"]
     assert (loras / "rain-fox.safetensors").read_bytes() == BODY
-    house.stylus.index_folders([str(loras)], Watch())
-    house.stylus.hash_files(Watch())
-    assert [Path(file.path).name for file in house.stylus.entry(str(KEY)).files] == [
+    house.stylus.catalogue.index_folders([str(loras)], Watch())
+    house.stylus.catalogue.hash_files(Watch())
+    assert [Path(file.path).name for file in house.stylus.catalogue.entry(str(KEY)).files] == [
         "rain-fox.safetensors"
     ]
     assert not house.civitai.seen
-    assert (
-        house.stylus.fetch([house.stylus.entry(str(KEY))], [str(loras)], Watch()).fetched[0].new
-        is False
-    )
+    assert [file["new"] for file in house.fetch(loras)["fetched"]] == [False]
 
 
 def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
-    hub, civitai = house.stylus.hugging_face, house.stylus.civitai
+    hub, civitai = house.stylus.services.hugging_face, house.stylus.services.civitai
     assert hub.enter_key("hf_right") == house.hub.api
     assert (hub.has_key(), civitai.has_key()) == (True, False)
     assert hub.account() == "somebody"
@@ -160,11 +161,9 @@ def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
     house.hub.granted.add("somebody/rain-fox")
     assert house.sync().kept == 1
     (tmp_path / "loras").mkdir()
-    assert house.stylus.fetch(
-        [house.stylus.entry(str(KEY))], [str(tmp_path / "loras")], Watch()
-    ).fetched
+    assert house.fetch(tmp_path / "loras")["fetched"]
     assert "the-right-key" not in "".join(map(str, house.hub.seen))
-    assert hub.drop_key()
+    assert hub.forget_key()
     with pytest.raises(NotFetched) as caught:
         hub.account()
     assert caught.value.code == "key_needed"

@@ -183,7 +183,7 @@ def test_no_more_than_so_many_may_wait(jobs: Jobs, monkeypatch: pytest.MonkeyPat
     gate = Gate()
     for _ in range(3):
         jobs.start("dig", gate)
-    with pytest.raises(Unavailable, match="jobs are waiting already"):
+    with pytest.raises(Unavailable, match="jobs are waiting"):
         jobs.start("dig", gate)
     gate.open.set()
 
@@ -217,13 +217,13 @@ def test_what_runs_beside_waits_for_no_other_and_is_stopped_with_them(jobs: Jobs
     long, short = Gate(), Gate()
     first = jobs.start("sync", long)
     assert long.begun.wait(5)
-    beside = jobs.start("fetch", short, beside=True)
+    beside = jobs.start("fetch", short, concurrent=True)
     assert short.begun.wait(5), "though the worker is busy"
     short.open.set()
     assert ended(beside)["state"] == "done"
     assert first.as_json()["state"] == "running"
     endless = Gate()
-    again = jobs.start("fetch", endless, beside=True)
+    again = jobs.start("fetch", endless, concurrent=True)
     assert endless.begun.wait(5)
     assert jobs.close(5)
     assert (ended(first)["state"], ended(again)["state"]) == ("cancelled", "cancelled")

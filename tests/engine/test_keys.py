@@ -87,14 +87,14 @@ def test_a_wrong_key_is_said_to_be_one(link: EngineLink) -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        ({"enter": SECRET}, "say which"),
-        ({"service": "civitai", "check": True, "forget": True}, "one service at a time"),
+        ({"enter": SECRET}, "Name one service"),
+        ({"service": "civitai", "check": True, "forget": True}, "Name one service"),
         ({"service": "civitai", "check": True}, "no key"),
         ({"service": "hugging_face", "check": True}, "no key"),
-        ({"service": "civitai", "enter": "two words"}, "no key"),
-        ({"service": "chat", "enter": SECRET}, "No chat server"),
-        ({"service": "chat", "check": True}, "No chat server"),
-        ({"service": "nobody"}, "one of"),
+        ({"service": "civitai", "enter": "two words"}, "key"),
+        ({"service": "chat", "enter": SECRET}, "No language model"),
+        ({"service": "chat", "check": True}, "No language model"),
+        ({"service": "nobody"}, "'service' must be"),
     ],
 )
 def test_what_cannot_be_done_is_said(

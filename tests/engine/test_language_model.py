@@ -10,25 +10,25 @@ import pytest
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Chat
-from stylus_ext.engine.language_model import ChatAccess
+from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.llm import Price
 from tests.chat_service.answers import says
 from tests.chat_service.server import serving
 
 
 def test_nobody_is_asked_unless_a_server_is_named(tmp_path: Path) -> None:
-    access = ChatAccess(tmp_path, Chat())
+    access = LanguageModel(tmp_path, Chat())
     assert not access.on
-    assert not access.free
+    assert access.free_composers == ("rules",)
     assert not access.has_key()
     with pytest.raises(InvalidInput, match="--chat-url"):
         access.client()
-    with pytest.raises(InvalidInput, match="nothing to enter a key for"):
+    with pytest.raises(InvalidInput, match="--chat-url"):
         access.enter_key("sk-1")
 
 
 def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -> None:
-    access = ChatAccess(
+    access = LanguageModel(
         tmp_path, Chat(chat_url="https://example.com/v1", chat_model="m", temperature=0.5)
     )
     first = access.client()
@@ -39,7 +39,7 @@ def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -
     second = access.client()
     assert second is not first
     assert second.endpoint.key is not None
-    assert access.drop_key()
+    assert access.forget_key()
     assert access.client().endpoint.key is None
     access.close()
 
@@ -53,14 +53,16 @@ def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -
     ],
 )
 def test_what_stands_at_home_is_free(tmp_path: Path, url: str, free: bool) -> None:
-    assert ChatAccess(tmp_path, Chat(chat_url=url, chat_model="m")).free is free
+    assert LanguageModel(tmp_path, Chat(chat_url=url, chat_model="m")).free_composers == (
+        ("rules", "chat") if free else ("rules",)
+    )
 
 
 def test_prices_of_ones_own_count(tmp_path: Path) -> None:
     said = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
-    assert ChatAccess(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
+    assert LanguageModel(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
     assert (
-        ChatAccess(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0))
+        LanguageModel(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0))
         .endpoint()
         .pays
         is None
@@ -69,6 +71,6 @@ def test_prices_of_ones_own_count(tmp_path: Path) -> None:
 
 def test_a_server_can_be_tried(tmp_path: Path) -> None:
     with serving(says({"answer": "yes"})) as server:
-        access = ChatAccess(tmp_path, Chat(chat_url=server.url, chat_model="m"))
+        access = LanguageModel(tmp_path, Chat(chat_url=server.url, chat_model="m"))
         assert access.account() == f"m at {server.url}/v1"
         access.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.engine.serve import Life
+from stylus_ext.engine.serve import Lifecycle
 from stylus_ext.environment import engine_address
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import (
@@ -30,40 +30,40 @@ from tests.engine_process import (
 def test_one_that_is_used_or_busy_does_not_tire() -> None:
     ended = threading.Event()
     busy = [True]
-    life = Life(idle_s=0.2)
-    life.serve(ended.set, lambda: busy[0])
-    life.begin()
+    lifecycle = Lifecycle(idle_s=0.2)
+    lifecycle.attach(ended.set, lambda: busy[0])
+    lifecycle.watch()
     assert not ended.wait(1.6)
     busy[0] = False
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
-        life.used()
+        lifecycle.used()
         time.sleep(0.05)
     assert not ended.is_set()
     assert ended.wait(3)
-    assert life.reason == "it was idle"
+    assert lifecycle.reason == "it was idle"
 
 
 def test_one_that_still_loads_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     monkeypatch.setattr("stylus_ext.engine.serve._interrupt", ended.set)
-    life = Life(idle_s=0.1)
-    life.begin()
+    lifecycle = Lifecycle(idle_s=0.1)
+    lifecycle.watch()
     assert not ended.wait(1.4)
-    assert life.reason == ""
-    life.serve(ended.set, bool)
+    assert lifecycle.reason == ""
+    lifecycle.attach(ended.set, bool)
     assert ended.wait(3)
-    assert life.reason == "it was idle"
+    assert lifecycle.reason == "it was idle"
 
 
 def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
     ended = threading.Event()
-    life = Life()
-    life.ended("first")
-    life.ended("second")
-    life.serve(ended.set, bool)
+    lifecycle = Lifecycle()
+    lifecycle.ended("first")
+    lifecycle.ended("second")
+    lifecycle.attach(ended.set, bool)
     assert ended.is_set()
-    assert life.reason == "first"
+    assert lifecycle.reason == "first"
 
 
 @pytest.mark.long
@@ -71,7 +71,7 @@ def test_it_neither_tires_nor_listens_unless_it_is_told_to(
     vectors: EmbeddingServer, tmp_path: Path
 ) -> None:
     before = threading.active_count()
-    Life().begin()
+    Lifecycle().watch()
     assert threading.active_count() == before
     with engine_process(make_folder(tmp_path / "data", vectors.url)) as process:
         assert process.stdin is not None

@@ -32,14 +32,14 @@ def test_our_steps_and_others_warnings_are_kept(tmp_path: Path) -> None:
 def test_it_is_its_users_alone_and_of_bounded_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST", 1000)
+    monkeypatch.setattr(module, "LARGEST_LOG", 1000)
     with logged_to(tmp_path):
         for number in range(200):
             logging.getLogger("stylus_ext.test").info("step %d", number)
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == [
         LOG_FILE,
-        *(f"{LOG_FILE}.{number}" for number in range(1, module.KEPT + 1)),
+        *(f"{LOG_FILE}.{number}" for number in range(1, module.OLD_LOGS + 1)),
     ]
     for file in files:
         assert file.stat().st_mode & 0o777 == 0o600

@@ -14,7 +14,9 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
-from stylus_ext.engine.operations.table import OPERATIONS, late_answer, patience, perform
+from stylus_ext.engine.operations.plan import late_plan
+from stylus_ext.engine.operations.table import OPERATIONS, perform
+from stylus_ext.engine.requests import PlanInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
@@ -25,7 +27,7 @@ def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
     """A small catalogue, embedded by words."""
     monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path / "data", Settings())
-    stylus.store.write(
+    stylus.catalogue.store.write(
         [
             make_entry(
                 1,
@@ -37,7 +39,7 @@ def stylus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stylus]:
             make_entry(2, "Pixel World", "Crisp pixel art of any scene."),
         ]
     )
-    stylus.embed(Watch())
+    stylus.catalogue.embed(Watch())
     yield stylus
     stylus.close()
 
@@ -66,7 +68,7 @@ def seen(answer: dict[str, Any]) -> set[str]:
 def is_free(stylus: Stylus) -> bool:
     """Whether another thread may change the catalogue."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(stylus.changing.acquire, blocking=False).result(5)
+        return pool.submit(stylus.catalogue.write_lock.acquire, blocking=False).result(5)
 
 
 def loras(folder: Path) -> Path:
@@ -86,7 +88,7 @@ def test_an_unknown_operation_is_named_with_those_there_are(stylus: Stylus) -> N
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_refuses_a_field_it_does_not_have(stylus: Stylus, name: str) -> None:
-    with pytest.raises(InvalidInput, match="no field 'nonsense'"):
+    with pytest.raises(InvalidInput, match="'nonsense'"):
         ask(stylus, name, nonsense=1)
 
 
@@ -154,7 +156,7 @@ def test_a_plan_does_not_wait_for_another_to_read_folders(stylus: Stylus, tmp_pa
     held, go_on = threading.Event(), threading.Event()
 
     def reading() -> None:
-        with stylus.changing:
+        with stylus.catalogue.write_lock:
             held.set()
             go_on.wait(20)
 
@@ -181,20 +183,20 @@ def test_a_deadline_that_ends_while_a_folder_is_read_leaves_the_prompt_alone(
 
 def test_an_edit_is_in_the_index_at_once(stylus: Stylus) -> None:
     key = AdapterKey.civitai(1)
-    before = stylus.index.fingerprints("card")
+    before = stylus.catalogue.index.fingerprints("card")
     ask(stylus, "edit", key="civitai:1", weight=0.3, state="always", kind="object")
-    assert stylus.index.fingerprints("card") == before
+    assert stylus.catalogue.index.fingerprints("card") == before
     edited = ask(
         stylus, "edit", key="civitai:1", text="A very large cat.", triggers=["bigcat, large"]
     )["entry"]
     assert (edited["text"], edited["triggers"]) == ("A very large cat.", ["bigcat, large"])
     assert (edited["weight"], edited["state"], edited["kind"]) == (0.3, "always", "object")
-    after = stylus.index.fingerprints("card")
+    after = stylus.catalogue.index.fingerprints("card")
     assert {changed for changed in before if before[changed] != after[changed]} == {key}
-    assert stylus.embed(Watch()) == 0
+    assert stylus.catalogue.embed(Watch()) == 0
     undone = ask(stylus, "edit", key="civitai:1", undo=True)["entry"]
     assert (undone["weight"], undone["state"]) != (0.3, "always")
-    assert stylus.index.fingerprints("card") == before
+    assert stylus.catalogue.index.fingerprints("card") == before
 
 
 def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
@@ -216,7 +218,7 @@ def test_what_opening_had_to_do_is_said_once_and_kept_in_the_status(
     (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
     stylus = open_stylus(tmp_path, Settings())
     try:
-        stylus.embed(Watch())
+        stylus.catalogue.embed(Watch())
         assert "catalogue_rebuilt" in codes(plan(stylus, "a corgi"))
         assert "catalogue_rebuilt" not in codes(plan(stylus, "a corgi"))
         for _ in range(2):
@@ -231,15 +233,17 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(
     monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: BagEmbedder())
     stylus = open_stylus(tmp_path, Settings())
     try:
-        stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
+        stylus.catalogue.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
         early = plan(stylus, "a corgi friend")
         assert "partial_index" in codes(early)
-        stylus.embed(Watch())
+        stylus.catalogue.embed(Watch())
         later = plan(stylus, "a corgi friend")
         assert "partial_index" not in codes(later)
-        stylus.store.write([make_entry(number, f"Another {number}") for number in range(2, 300)])
+        stylus.catalogue.store.write(
+            [make_entry(number, f"Another {number}") for number in range(2, 300)]
+        )
         with pytest.raises(Cancelled):
-            stylus.embed(Watch(patience=1))
+            stylus.catalogue.embed(Watch(patience=1))
         stopped = plan(stylus, "a corgi friend")
         assert "512 of the 596 vectors" in next(
             note["text"] for note in stopped["notes"] if note["code"] == "partial_index"
@@ -255,50 +259,38 @@ def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
     monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
     try:
-        stylus.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
+        stylus.catalogue.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
         plan(stylus, "a corgi friend")
-        stylus.embed(Watch())
-        asked = len(stylus.plan._composed)
+        stylus.catalogue.embed(Watch())
+        asked = len(stylus.planner.plan._composed)
         plan(stylus, "a corgi friend")
-        assert len(stylus.plan._composed) == asked + 1
+        assert len(stylus.planner.plan._composed) == asked + 1
     finally:
         stylus.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "payload", "seconds"),
-    [
-        ("plan", {"prompt": "x", "deadline_s": 2}, 2.05),
-        ("plan", {"prompt": "x", "deadline_s": 0}, 0.05),
-        ("plan", {"prompt": "x"}, None),
-        ("plan", {"prompt": "x", "deadline_s": None}, None),
-        ("plan", {"prompt": "x", "deadline_s": -1}, None),
-        ("plan", {"prompt": "x", "deadline_s": float("nan")}, None),
-        ("plan", {"prompt": "x", "deadline_s": "soon"}, None),
-        ("plan", ["deadline_s"], None),
-        ("search", {"deadline_s": 2}, None),
-    ],
-)
-def test_only_a_plan_with_a_deadline_is_not_waited_for(
-    name: str, payload: object, seconds: float | None
-) -> None:
-    assert patience(name, payload) == (None if seconds is None else pytest.approx(seconds))
-
-
-def test_an_overdue_plan_changes_nothing() -> None:
-    answer = late_answer(
-        "plan", {"prompt": "a cat", "negative_prompt": "dog", "batches": 2, "deadline_s": 1.5}
-    )
+def test_a_late_plan_changes_nothing() -> None:
+    request = PlanInput(prompt="a cat", negative_prompt="dog", batches=2, deadline_s=1.5)
+    answer = late_plan(request)
     assert answer["elapsed_ms"] == 1500
     assert answer["plan"]["prompts"] == ["a cat", "a cat"]
     assert answer["plan"]["negative_prompts"] == ["dog", "dog"]
     assert codes(answer["plan"]) == ["late"]
-    with pytest.raises(InvalidInput):
-        late_answer("plan", {"deadline_s": 1})
 
 
-def test_news_are_told_once_each(stylus: Stylus) -> None:
-    assert stylus.news() == []
-    object.__setattr__(stylus, "notes", lambda: (Note("a", "One."), Note("b", "Two.")))
-    assert [note.code for note in stylus.news()] == ["a", "b"]
-    assert stylus.news() == []
+def test_only_requests_with_a_deadline_have_a_late_answer() -> None:
+    for operation in OPERATIONS.values():
+        has_deadline = "deadline_s" in operation.input.model_fields
+        assert has_deadline or operation.late is None
+    assert {name for name, operation in OPERATIONS.items() if operation.late is not None} == {
+        "generation",
+        "plan",
+    }
+
+
+def test_each_note_is_new_once(stylus: Stylus, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stylus.catalogue.new_notes() == []
+    notes = (Note("a", "One."), Note("b", "Two."))
+    monkeypatch.setattr(stylus.catalogue, "notes", lambda: notes)
+    assert [note.code for note in stylus.catalogue.new_notes()] == ["a", "b"]
+    assert stylus.catalogue.new_notes() == []

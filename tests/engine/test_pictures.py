@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stylus_ext.core.errors import InvalidInput, StylusError
-from stylus_ext.core.settings import DownloadSettings
-from stylus_ext.engine import resources
-from stylus_ext.engine.resources import CardPictures
+from stylus_ext.engine.downloads import CardPictures
 from stylus_ext.engine.stylus import Stylus
 from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 from tests.civitai_service.faults import Fault
@@ -43,18 +42,15 @@ def service() -> Iterator[CivitaiService]:
 @pytest.fixture
 def shown(stylus: Stylus, service: CivitaiService, tmp_path: Path) -> Stylus:
     """With a picture's address in the card, and switched on."""
-    stylus.store.write([make_entry(1, preview=f"{service.api}/pic.png"), make_entry(2)])
+    stylus.catalogue.store.write([make_entry(1, preview=f"{service.api}/pic.png"), make_entry(2)])
     return stylus
 
 
-def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> None:
-    pictures = CardPictures(folder, DownloadSettings(thumbnails=True))
-    object.__setattr__(
-        pictures,
-        "kept",
-        KeptPictures(folder / "pictures", lambda: RemotePictures(Thumbnails(), {service.api})),
-    )
-    object.__setattr__(stylus, "pictures", pictures)
+def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> Stylus:
+    def remote() -> RemotePictures:
+        return RemotePictures(Thumbnails(), {service.api})
+
+    return replace(stylus, pictures=CardPictures(KeptPictures(folder, remote), on=True))
 
 
 def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(
@@ -71,7 +67,7 @@ def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(
 def test_switched_on_it_comes_small_and_is_kept(
     shown: Stylus, service: CivitaiService, tmp_path: Path
 ) -> None:
-    switched_on(shown, service, tmp_path / "more")
+    shown = switched_on(shown, service, tmp_path / "more")
     assert [
         ask(shown, "cards", keys=[key])["cards"][key]["preview"]
         for key in ("civitai:1", "civitai:2")
@@ -90,19 +86,16 @@ def test_switched_on_it_comes_small_and_is_kept(
 def test_only_the_services_own_hosts_are_asked(
     shown: Stylus, service: CivitaiService, tmp_path: Path
 ) -> None:
-    pictures = CardPictures(tmp_path / "more", DownloadSettings(thumbnails=True))
-    object.__setattr__(shown, "pictures", pictures)
+    pictures = CardPictures(KeptPictures(tmp_path / "more"), on=True)
+    shown = replace(shown, pictures=pictures)
     with pytest.raises(StylusError, match="not fetched from"):
         ask(shown, "picture", key="civitai:1")
     assert not service.seen
     pictures.close()
 
 
-def test_what_leaves_the_machine_is_said(stylus: Stylus) -> None:
-    from dataclasses import replace
-
-    from stylus_ext.core.settings import with_values
-
-    on = replace(stylus, settings=with_values(stylus.settings, {"downloads": {"thumbnails": True}}))
+def test_the_status_lists_pictures_among_what_leaves_the_machine(
+    stylus: Stylus, tmp_path: Path
+) -> None:
+    on = replace(stylus, pictures=CardPictures(KeptPictures(tmp_path / "more"), on=True))
     assert any("small pictures" in line for line in ask(on, "status")["leaves_the_machine"])
-    assert resources.FOLDER == "pictures"

@@ -11,14 +11,14 @@ import pytest
 
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Encoder, Reranking, Settings, with_values
-from stylus_ext.engine.operations.status import free_policies
-from stylus_ext.engine.resources import (
-    UnreachableReranker,
+from stylus_ext.engine.encoders import (
+    UnusableReranker,
     embedding_cost,
     encoder_key,
-    reranker_of,
+    open_reranker,
     reranks_for_free,
 )
+from stylus_ext.engine.operations.status import free_policies
 from stylus_ext.engine.stylus import open_stylus
 from stylus_ext.selection.plan import PlanRequest
 from tests.embedding_server import EmbeddingServer
@@ -101,7 +101,7 @@ def test_whoever_changes_the_address_does_not_get_the_key(
         ),
         (
             Encoder(endpoint="https://proxy.example", model="mystery"),
-            ", at its price, which Stylus does not know",
+            ", at a price that Stylus does not know",
         ),
     ],
 )
@@ -121,9 +121,11 @@ def planned(folder: Path, vectors: EmbeddingServer, **reranking: Any) -> list[st
     )
     stylus = open_stylus(folder, settings)
     try:
-        stylus.load_starter(Watch())
-        assert stylus.store.search("", Filter(), limit=1).total
-        plan = stylus.plan(PlanRequest("a graffiti of a corgi on the wall", settings=settings))
+        stylus.catalogue.load_starter(Watch())
+        assert stylus.catalogue.store.search("", Filter(), limit=1).total
+        plan = stylus.planner.plan(
+            PlanRequest("a graffiti of a corgi on the wall", settings=settings)
+        )
         return [note.code for note in plan.notes]
     finally:
         stylus.close()
@@ -145,11 +147,10 @@ def test_one_that_is_away_leaves_the_order_and_a_note(
 
 def test_a_slip_in_its_address_shuts_nobody_out(tmp_path: Path, vectors: EmbeddingServer) -> None:
     assert "not_reranked" in planned(tmp_path, vectors, rerank_url="localhost:8080")
-    refused = reranker_of(
+    refused = open_reranker(
         tmp_path, with_values(Settings(), {"reranking": {"rerank_url": "localhost:8080"}})
     )
-    assert isinstance(refused, UnreachableReranker)
-    assert "reranking.rerank_url" in refused.why
+    assert isinstance(refused, UnusableReranker)
 
 
 @pytest.mark.long
@@ -158,7 +159,7 @@ def test_a_model_on_this_machine_ranks_for_a_plan(tmp_path: Path, vectors: Embed
     assert "not_reranked" not in planned(
         tmp_path / "data", vectors, rerank_model=str(model), rerank_deadline=120.0
     )
-    assert reranker_of(tmp_path, Settings()) is None
+    assert open_reranker(tmp_path, Settings()) is None
 
 
 @pytest.mark.parametrize(
@@ -174,5 +175,5 @@ def test_a_model_on_this_machine_ranks_for_a_plan(tmp_path: Path, vectors: Embed
 def test_for_which_rerankers_somebody_pays(url: str, free: bool) -> None:
     assert reranks_for_free(Reranking(rerank_url=url)) is free
     settings = with_values(Settings(), {"reranking": {"rerank_url": url}})
-    assert ("rerank" in free_policies(settings)) is free
-    assert {"hybrid", "cosine", "lexical", "random"} <= set(free_policies(settings))
+    assert ("rerank" in free_policies(settings.reranking)) is free
+    assert {"hybrid", "cosine", "lexical", "random"} <= set(free_policies(settings.reranking))

@@ -7,7 +7,7 @@ import pytest
 
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.services import Keys
+from stylus_ext.engine.services import Services
 from tests.chat_service.answers import completion
 from tests.chat_service.server import Asked, Sent, serving
 
@@ -23,33 +23,33 @@ def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def ring(folder: Path, **chat: str) -> Keys:
-    return Keys(folder, with_values(Settings(), {"chat": chat}))
+def ring(folder: Path, **chat: str) -> Services:
+    return Services(folder, with_values(Settings(), {"chat": chat}))
 
 
 def test_every_service_has_a_key_of_its_own(tmp_path: Path) -> None:
     keys = ring(tmp_path, chat_url="https://chat.example/v1", chat_model="small")
     for service in ("civitai", "hugging_face", "chat"):
-        assert "is kept" in keys.enter(service, f"key-of-{service}")
-        assert [one.has_key for one in keys.states() if one.service == service] == [True]
-    assert all(one.has_key for one in keys.states())
-    assert "key-of" not in str(list(keys.states()))
-    assert keys.forget("hugging_face") == "The key is deleted."
-    assert [one.has_key for one in keys.states()] == [True, False, True]
+        keys.enter_key(service, f"key-of-{service}")
+        assert [one.has_key for one in keys.key_states() if one.service == service] == [True]
+    assert all(one.has_key for one in keys.key_states())
+    assert "key-of" not in str(list(keys.key_states()))
+    assert keys.forget_key("hugging_face")
+    assert [one.has_key for one in keys.key_states()] == [True, False, True]
 
 
 def test_a_key_for_another_address_is_none(tmp_path: Path) -> None:
-    ring(tmp_path, chat_url="https://chat.example/v1").enter("chat", "key-of-chat")
+    ring(tmp_path, chat_url="https://chat.example/v1").enter_key("chat", "key-of-chat")
     assert not next(
         one.has_key
-        for one in ring(tmp_path, chat_url="https://other.example/v1").states()
+        for one in ring(tmp_path, chat_url="https://other.example/v1").key_states()
         if one.service == "chat"
     )
 
 
 def test_a_chat_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StylusError):
-        ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small").check("chat")
+        ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small").check_key("chat")
 
 
 def test_a_chat_server_that_talks_is_asked_for_what_it_can_say(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_a_chat_server_that_talks_is_asked_for_what_it_can_say(tmp_path: Path) -
 
     with serving(talks) as server:
         keys = ring(tmp_path, chat_url=server.url, chat_model="small")
-        assert keys.check("chat") == f"small at {server.url}/v1 answers."
+        assert keys.check_key("chat") == f"small at {server.url}/v1 answers."
         assert len(server.seen) == 1

@@ -18,6 +18,7 @@ from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import Settings
+from stylus_ext.engine import catalogue as catalogue_module
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection.plan import PlanRequest
@@ -58,7 +59,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "description": "Owls blown of glass.",
     }
     path.write_text(json.dumps(FACTS) + "\n" + json.dumps(owl) + "\n", "utf-8")
-    monkeypatch.setattr(stylus_module, "STARTER", path)
+    monkeypatch.setattr(catalogue_module, "STARTER", path)
     monkeypatch.setattr(stylus_module, "embedder_for", lambda settings, key: real_embedder())
     return path
 
@@ -71,47 +72,47 @@ def stylus(starter: Path, tmp_path: Path) -> Iterator[Stylus]:
 
 
 def names(stylus: Stylus) -> set[str]:
-    return {entry.card.name for entry in stylus.store.search("", Filter()).entries}
+    return {entry.card.name for entry in stylus.catalogue.store.search("", Filter()).entries}
 
 
 def test_preparing_stocks_and_embeds_once(stylus: Stylus) -> None:
-    stylus.prepare(Watch())
+    stylus.catalogue.prepare(Watch())
     assert names(stylus) == {"Paper Fox", "Glass Owl"}
-    assert all(len(stylus.index.fingerprints(view)) == 2 for view in VIEWS)
-    revision = stylus.store.revision
+    assert all(len(stylus.catalogue.index.fingerprints(view)) == 2 for view in VIEWS)
+    revision = stylus.catalogue.store.revision
     watch = Watch()
-    stylus.prepare(watch)
-    assert (stylus.store.revision, watch.seen) == (revision, [])
+    stylus.catalogue.prepare(watch)
+    assert (stylus.catalogue.store.revision, watch.seen) == (revision, [])
 
 
 def test_a_new_starter_catalogue_is_taken_in_and_edits_stay(stylus: Stylus, starter: Path) -> None:
-    stylus.prepare(Watch())
-    stylus.store.edit(AdapterKey.civitai(70), Edits(weight=0.3))
+    stylus.catalogue.prepare(Watch())
+    stylus.catalogue.store.edit(AdapterKey.civitai(70), Edits(weight=0.3))
     starter.write_text(
         json.dumps({**FACTS, "description": "Foxes and wolves folded of paper."}) + "\n", "utf-8"
     )
-    stylus.prepare(Watch())
-    entry = stylus.entry("civitai:70")
+    stylus.catalogue.prepare(Watch())
+    entry = stylus.catalogue.entry("civitai:70")
     assert "wolves" in entry.text
     assert entry.weight == 0.3
 
 
 def test_a_stop_while_stocking_is_made_good_the_next_time(stylus: Stylus) -> None:
     with pytest.raises(Cancelled):
-        stylus.load_starter(Watch(patience=0))
-    stylus.load_starter(Watch())
+        stylus.catalogue.load_starter(Watch(patience=0))
+    stylus.catalogue.load_starter(Watch())
     assert names(stylus) == {"Paper Fox", "Glass Owl"}
 
 
 def test_a_missing_starter_catalogue_is_named(stylus: Stylus, starter: Path) -> None:
     starter.unlink()
     with pytest.raises(StoreProblem, match=r"starter\.jsonl cannot be read"):
-        stylus.load_starter(Watch())
+        stylus.catalogue.load_starter(Watch())
 
 
 def test_what_is_planned_from_the_starter_is_listed_as_missing(stylus: Stylus) -> None:
-    stylus.prepare(Watch())
-    plan = stylus.plan(PlanRequest("a fox folded of paper, paperfox, forest, moss"))
+    stylus.catalogue.prepare(Watch())
+    plan = stylus.planner.plan(PlanRequest("a fox folded of paper, paperfox, forest, moss"))
     assert [item.file for item in plan.missing] == ["paper_fox.safetensors"]
     assert plan.missing[0].size == 102_656
     assert plan.prompts[0].endswith("<lora:paper_fox:0.75>")
@@ -132,28 +133,30 @@ def test_a_folder_is_indexed_and_its_files_are_what_can_be_reached(
         },
     )
     write_lora(tmp_path / "other" / "red_kite.safetensors", seed=5)
-    assert stylus.index_folders([str(loras)], Watch()).written == 1
-    assert stylus.index_folders([str(loras)], Watch()).written == 0
-    stylus.index_folders([str(tmp_path / "other")], Watch())
-    assert set(stylus.reachable([]).values()) == {"moss_golem", "red_kite"}
-    assert set(stylus.reachable([str(loras)]).values()) == {"moss_golem"}
-    plan = stylus.plan(
-        PlanRequest("mossgolem, bridge, river, fog", on_disk=stylus.reachable([str(loras)]))
+    assert stylus.catalogue.index_folders([str(loras)], Watch()).written == 1
+    assert stylus.catalogue.index_folders([str(loras)], Watch()).written == 0
+    stylus.catalogue.index_folders([str(tmp_path / "other")], Watch())
+    assert set(stylus.catalogue.available([]).values()) == {"moss_golem", "red_kite"}
+    assert set(stylus.catalogue.available([str(loras)]).values()) == {"moss_golem"}
+    plan = stylus.planner.plan(
+        PlanRequest(
+            "mossgolem, bridge, river, fog", on_disk=stylus.catalogue.available([str(loras)])
+        )
     )
     assert plan.prompts == ("mossgolem, bridge, river, fog <lora:moss_golem:0.65>",)
     assert plan.missing == ()
 
 
 def test_an_entry_is_found_by_key_alias_and_stem(stylus: Stylus, tmp_path: Path) -> None:
-    stylus.load_starter(Watch())
+    stylus.catalogue.load_starter(Watch())
     write_lora(tmp_path / "loras" / "moss_golem.safetensors")
-    stylus.index_folders([str(tmp_path / "loras")], Watch())
-    assert stylus.entry("civitai:70").card.name == "Paper Fox"
-    assert stylus.entry("sha256:" + "AB" * 32).key == AdapterKey.civitai(70)
-    assert stylus.entry("moss_golem").stem == "moss_golem"
+    stylus.catalogue.index_folders([str(tmp_path / "loras")], Watch())
+    assert stylus.catalogue.entry("civitai:70").card.name == "Paper Fox"
+    assert stylus.catalogue.entry("sha256:" + "AB" * 32).key == AdapterKey.civitai(70)
+    assert stylus.catalogue.entry("moss_golem").stem == "moss_golem"
     for unknown in ("civitai:1", "nobody", "sha256:zz", ""):
         with pytest.raises(InvalidInput):
-            stylus.entry(unknown)
+            stylus.catalogue.entry(unknown)
 
 
 def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path: Path) -> None:
@@ -171,12 +174,12 @@ def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path
         write_sidecar(
             lora, ".json", {"activation text": word, "description": f"Pictures of {word}."}
         )
-    stylus.index_folders([str(loras)], Watch())
-    assert stylus.entry("mossy one").stem == "moss_golem_v2"
-    reach = stylus.reachable([str(loras)])
+    stylus.catalogue.index_folders([str(loras)], Watch())
+    assert stylus.catalogue.entry("mossy one").stem == "moss_golem_v2"
+    reach = stylus.catalogue.available([str(loras)])
 
     def planned(prompt: str) -> Plan:
-        return stylus.plan(PlanRequest(prompt, on_disk=reach))
+        return stylus.planner.plan(PlanRequest(prompt, on_disk=reach))
 
     assert planned("mossgolem, bridge, river, fog").prompts[0].endswith(" <lora:moss_golem_v2:0.8>")
     plan = planned("mossgolem, bridge, river, fog <lora:mossy one:0.5>")
@@ -200,26 +203,26 @@ def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(
     starter.write_text(
         json.dumps({**FACTS, "sha256": digests_of(file, Watch()).sha256}) + "\n", "utf-8"
     )
-    stylus.prepare(Watch())
-    stylus.store.edit(AdapterKey.civitai(70), Edits(state="always"))
-    stylus.index_folders([str(tmp_path / "loras")], Watch())
+    stylus.catalogue.prepare(Watch())
+    stylus.catalogue.store.edit(AdapterKey.civitai(70), Edits(state="always"))
+    stylus.catalogue.index_folders([str(tmp_path / "loras")], Watch())
     assert len(names(stylus)) == 2
-    assert stylus.hash_files(Watch()) == 1
-    stylus.embed(Watch())
-    entry = stylus.entry("civitai:70")
+    assert stylus.catalogue.hash_files(Watch()) == 1
+    stylus.catalogue.embed(Watch())
+    entry = stylus.catalogue.entry("civitai:70")
     assert (entry.stem, entry.edits.state, entry.card.remote is not None) == (
         "renamed_by_me",
         "always",
         True,
     )
-    assert stylus.entry("renamed_by_me") == entry
-    assert stylus.store.search("", Filter()).total == 1
-    assert set(stylus.index.fingerprints("card")) == {entry.key}
+    assert stylus.catalogue.entry("renamed_by_me") == entry
+    assert stylus.catalogue.store.search("", Filter()).total == 1
+    assert set(stylus.catalogue.index.fingerprints("card")) == {entry.key}
 
 
 def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_path: Path) -> None:
     write_lora(tmp_path / "loras" / "x01.safetensors")
-    stylus.index_folders([str(tmp_path / "loras")], Watch())
+    stylus.catalogue.index_folders([str(tmp_path / "loras")], Watch())
     album = tmp_path / "album"
     album.mkdir()
     for number in range(4):
@@ -234,13 +237,15 @@ def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_pa
                 " Size: 8x8",
             )
             Image.new("RGB", (8, 8)).save(album / f"{name}{number}.png", pnginfo=info)
-    assert stylus.learn([str(album)], Watch()).written == 1
-    stylus.embed(Watch())
-    entry = stylus.entry("x01")
+    assert stylus.catalogue.learn([str(album)], Watch()).written == 1
+    stylus.catalogue.embed(Watch())
+    entry = stylus.catalogue.entry("x01")
     assert (entry.weight, entry.triggers[0]) == (0.55, "mossgolem")
     assert [
         pick.name
-        for pick in stylus.plan(PlanRequest("mossgolem, castle, night, moon")).composition.picks
+        for pick in stylus.planner.plan(
+            PlanRequest("mossgolem, castle, night, moon")
+        ).composition.picks
     ] == ["x01"]
 
 
@@ -267,9 +272,9 @@ def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Pat
             {"ss_output_name": stem, "ss_tag_frequency": counts},
             seed=seed,
         )
-    stylus.prepare(Watch())
-    stylus.index_folders([str(loras)], Watch())
-    before = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    stylus.catalogue.prepare(Watch())
+    stylus.catalogue.index_folders([str(loras)], Watch())
+    before = stylus.planner.plan(PlanRequest(prompt, on_disk=stylus.catalogue.available([])))
     assert {tag.stem for tag in before.tags} == {"corgi_dog", "watercolor_style"}
     album.mkdir()
     for number, text in enumerate(
@@ -285,16 +290,16 @@ def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Pat
             f"{text}\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: {number}, Size: 64x64",
         )
         Image.new("RGB", (8, 8)).save(album / f"{number}.png", pnginfo=info)
-    assert stylus.learn([str(album)], Watch()).written == 3
-    after = stylus.plan(PlanRequest(prompt, on_disk=stylus.reachable([])))
+    assert stylus.catalogue.learn([str(album)], Watch()).written == 3
+    after = stylus.planner.plan(PlanRequest(prompt, on_disk=stylus.catalogue.available([])))
     assert {tag.stem for tag in after.tags} == {"corgi_dog", "watercolor_style"}
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path) -> None:
     for ask in (
-        stylus.reachable,
-        lambda folders: stylus.index_folders(folders, Watch()),
-        lambda folders: stylus.learn(folders, Watch()),
+        stylus.catalogue.available,
+        lambda folders: stylus.catalogue.index_folders(folders, Watch()),
+        lambda folders: stylus.catalogue.learn(folders, Watch()),
     ):
         with pytest.raises(InvalidInput, match="There is no folder"):
             ask([str(tmp_path / "nowhere")])
@@ -303,14 +308,14 @@ def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path
 def test_news_is_said_once_and_all_is_there_when_opened_again(
     stylus: Stylus, tmp_path: Path
 ) -> None:
-    stylus.prepare(Watch())
-    stylus.news()
-    assert stylus.news() == []
+    stylus.catalogue.prepare(Watch())
+    stylus.catalogue.new_notes()
+    assert stylus.catalogue.new_notes() == []
     stylus.close()
     again = open_stylus(tmp_path / "data", Settings())
     try:
         watch = Watch()
-        again.prepare(watch)
+        again.catalogue.prepare(watch)
         assert watch.seen == []
         assert names(again) == {"Paper Fox", "Glass Owl"}
     finally:
@@ -318,7 +323,7 @@ def test_news_is_said_once_and_all_is_there_when_opened_again(
 
 
 def test_warming_asks_an_encoder_of_this_machine_only(stylus: Stylus) -> None:
-    stylus.prepare(Watch())
+    stylus.catalogue.prepare(Watch())
     before = (
         len(list((stylus.folder / "lexical").glob("*")))
         if (stylus.folder / "lexical").exists()

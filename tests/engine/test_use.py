@@ -53,12 +53,12 @@ class House:
         on.
         """
         other = AdapterKey.sha256("ab" * 32)
-        self.stylus.store.keep([make_card(5, "Other", key=other, source="huggingface")])
-        self.stylus.refresh.renew([other])
-        self.stylus.store.unite(other, AdapterKey.civitai(11))
-        self.stylus.refresh.renew([other])
-        self.stylus.embed(Watch())
-        assert self.stylus.entry("civitai:11").key == other
+        self.stylus.catalogue.store.keep([make_card(5, "Other", key=other, source="huggingface")])
+        self.stylus.catalogue.refresh.renew([other])
+        self.stylus.catalogue.store.unite(other, AdapterKey.civitai(11))
+        self.stylus.catalogue.refresh.renew([other])
+        self.stylus.catalogue.embed(Watch())
+        assert self.stylus.catalogue.entry("civitai:11").key == other
 
     def kept(self, **payload: Any) -> list[str]:
         return [one["why_not"] for one in self.ask("discard", dry_run=True, **payload)["kept"]]

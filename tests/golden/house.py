@@ -21,7 +21,7 @@ from stylus_ext.core.entry import Edits
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.stylus import STARTER
+from stylus_ext.engine.catalogue import STARTER
 from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.retrieve import retriever_for

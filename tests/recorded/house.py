@@ -16,8 +16,9 @@ from stylus_ext.core.naming import safe_file_stem
 from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
+from stylus_ext.engine.catalogue import STARTER
 from stylus_ext.engine.operations.table import perform
-from stylus_ext.engine.stylus import STARTER, Stylus
+from stylus_ext.engine.stylus import Stylus
 from tests.fakes import BagEmbedder, Watch
 from tests.golden.house import sightings
 from tests.host.double.planner import SmallClient
@@ -38,8 +39,8 @@ def open_engine(folder: Path) -> Iterator[tuple[Stylus, list[str]]]:
             stems.setdefault(
                 stem, replace(sighting, file=LocalFile(f"/loras/{stem}.safetensors", stem, 9, 9))
             )
-        stylus.refresh.take(list(stems.values()))
-        stylus.embed(Watch())
+        stylus.catalogue.refresh.take(list(stems.values()))
+        stylus.catalogue.embed(Watch())
         yield stylus, sorted(stems)
     finally:
         stylus.close()

@@ -17,7 +17,7 @@ import pytest
 
 from stylus_ext.core.plan import Plan, from_json, to_json
 from stylus_ext.core.settings import Chat, Settings, with_values
-from stylus_ext.engine.language_model import ChatAccess
+from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.llm import client
 from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest
 from stylus_ext.selection.retrieve import retriever_for
@@ -36,7 +36,8 @@ SLACK_S = 0.1 * DEADLINE_S + 0.35
 class World:
     house: House
     server: ChatService
-    access: ChatAccess
+    access: LanguageModel
+    folder: Path
     plan: PlanPrompt
 
     def make(
@@ -57,11 +58,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
     house = open_house(folder / "house", [*catalogue(), *filling(60)])
     with serving(answers(sensible)) as server:
-        access = ChatAccess(
+        access = LanguageModel(
             folder, Chat(chat_url=server.url, chat_model="m", temperature=1.0, chat_deadline=30.0)
         )
         retrievers = retriever_for(house.store, house.index, house.embedder, folder / "lexical")
-        yield World(house, server, access, PlanPrompt(house.store, retrievers, access.composer))
+        plan = PlanPrompt(house.store, retrievers, access.composer)
+        yield World(house, server, access, folder, plan)
         access.close()
     house.store.close()
 
@@ -95,7 +97,7 @@ def test_the_same_seed_gives_the_same_plan(world: World) -> None:
 def test_after_a_restart_too(world: World) -> None:
     first = world.make(seed=9)
     before = len(world.server.seen)
-    again = ChatAccess(world.access.folder, world.access.settings)
+    again = LanguageModel(world.folder, world.access.settings)
     plan = PlanPrompt(world.house.store, world.plan._retrievers, again.composer)
     settings = with_values(Settings(), {"selection": {"composer": "chat"}})
     assert plan(PlanRequest(PROMPT, seeds=(9, 10), settings=settings)) == first
@@ -111,7 +113,7 @@ def test_a_failure_is_not_remembered(world: World) -> None:
 
 
 def test_without_a_server_the_rules_say_so(world: World, tmp_path: Path) -> None:
-    access = ChatAccess(tmp_path, Chat())
+    access = LanguageModel(tmp_path, Chat())
     plan = PlanPrompt(world.house.store, world.plan._retrievers, access.composer)
     made = plan(
         PlanRequest(PROMPT, settings=with_values(Settings(), {"selection": {"composer": "chat"}}))

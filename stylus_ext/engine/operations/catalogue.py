@@ -1,26 +1,36 @@
-"""The catalogue over HTTP: read folders into it, search it, show and edit an entry."""
+"""Operations on the catalogue: index folders, search, show and edit entries."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.entry import KINDS, STATES, Edits, Entry
+from stylus_ext.core.entry import Edits, Entry
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.family import display_name
 from stylus_ext.core.ports import Filter, Progress
-from stylus_ext.engine.requests import Field, Schema
+from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folder
+from stylus_ext.engine.downloads import CardPictures
+from stylus_ext.engine.requests import (
+    BrowseInput,
+    CardsInput,
+    EditInput,
+    IndexInput,
+    KeyInput,
+    SearchInput,
+)
 
-if TYPE_CHECKING:
-    from stylus_ext.engine.stylus import Stylus
+_LONGEST = 300
+_HUGGING_FACE = "huggingface.co"
 
 
 def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
-    """A line of a list, or `whole` with all that is known."""
+    """An entry with all that is known, or a row of a list."""
     card = entry.card
     brief = {
         "key": str(entry.key),
@@ -37,13 +47,12 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
     }
     if not whole:
         return brief
+    description = entry.description
     return {
         **brief,
         "text": entry.text,
-        "described_by": entry.description.source,
-        "flags": [
-            flag for flag in ("slider", "speed", "utility") if getattr(entry.description, flag)
-        ],
+        "described_by": description.source,
+        "flags": [flag for flag in ("slider", "speed", "utility") if getattr(description, flag)],
         "tags": list(card.tags),
         "source": card.source,
         "weak": card.weak,
@@ -62,40 +71,31 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
     }
 
 
-_LONGEST = 300
-_HUGGING_FACE = "huggingface.co"
+def cards(catalogue: Catalogue, pictures: CardPictures, request: CardsInput) -> dict[str, Any]:
+    """Cards by the requested keys; unknown keys are left out."""
+    found = catalogue.store.read(map(AdapterKey.parse, request.keys))
+    return {"cards": {str(key): _card_json(pictures, entry) for key, entry in found.items()}}
 
 
-def cards(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    """By the key that was asked for; unknown ones are left out."""
-    found = stylus.store.read(map(AdapterKey.parse, request["keys"]))
-    return {"cards": {str(key): card_json(stylus, entry) for key, entry in found.items()}}
-
-
-def card_json(stylus: Stylus, entry: Entry) -> dict[str, Any]:
-    """`preview` where `picture` can be asked for."""
+def _card_json(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
     return {
         **entry_json(entry, whole=False),
         "family_name": display_name(entry.family),
         "text": entry.text[:_LONGEST],
         "nsfw": entry.card.nsfw,
-        "preview": stylus.pictures.has(entry.card),
+        "preview": pictures.has(entry.card),
         "link": link_of(entry),
     }
 
 
 def link_of(entry: Entry) -> str:
-    """The adapter's page at the place it comes from; empty where none is known. Only its ids are
-    used, never an address of a card's.
+    """The adapter's page at its source; empty if unknown. Built from ids only, never from an
+    address in the card.
     """
     card = entry.card
+    keys = (card.key, *card.equivalents)
     version = next(
-        (
-            key.value
-            for key in (card.key, *card.equivalents)
-            if key.scheme == "civitai" and key.value.isdecimal()
-        ),
-        "",
+        (key.value for key in keys if key.scheme == "civitai" and key.value.isdecimal()), ""
     )
     if version and card.model_id is not None:
         return f"https://civitai.com/models/{card.model_id}?modelVersionId={version}"
@@ -108,116 +108,92 @@ def link_of(entry: Entry) -> str:
     return ""
 
 
-def index(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "written": 0,
-        "gone": 0,
-        "united": 0,
-        "learned": 0,
-        "hashed": 0,
-        "vectors": 0,
-        "notes": [],
-    }
+def index(
+    catalogue: Catalogue, warm: Callable[[], None], request: IndexInput, progress: Progress
+) -> dict[str, Any]:
+    counts = dict.fromkeys(("written", "gone", "united", "learned", "hashed", "vectors"), 0)
     notes: list[Note] = []
-    stylus.picture_folders(request["learn"])  # a mistake is told at once, not after a long reading
-    if request["lora_dirs"]:
-        refreshed = stylus.index_folders(request["lora_dirs"], progress)
-        answer |= {
-            "written": refreshed.written,
-            "gone": refreshed.gone,
-            "united": refreshed.united,
-            "vectors": refreshed.vectors,
+    for folder in request.learn:
+        checked_folder(folder, PICTURE_FOLDER)  # reports a mistake before a long reading
+    if request.lora_dirs:
+        refreshed = catalogue.index_folders(request.lora_dirs, progress)
+        counts |= {
+            name: getattr(refreshed, name) for name in ("written", "gone", "united", "vectors")
         }
         notes += refreshed.notes
-    if request["learn"]:
-        learned = stylus.learn(request["learn"], progress)
-        answer["learned"] = learned.written
+    if request.learn:
+        learned = catalogue.learn(request.learn, progress)
+        counts["learned"] = learned.written
         notes += learned.notes
-    if request["hash"]:
-        answer["hashed"] = stylus.hash_files(progress)
-    with stylus.changing:
-        vectors, lacking = stylus.bring_in_step(progress)
-    answer["vectors"] += vectors
-    if answer["written"] or answer["vectors"]:
-        # so that what is made anew of a large catalogue is not made while somebody waits for a plan
-        stylus.warm()
-    answer["notes"] = [
-        {"code": note.code, "text": note.text}
-        for note in dict.fromkeys((*stylus.news(), *notes, *lacking))
-    ]
-    return answer
+    if request.hash:
+        counts["hashed"] = catalogue.hash_files(progress)
+    with catalogue.write_lock:
+        vectors, vector_notes = catalogue.update_vectors(progress)
+    counts["vectors"] += vectors
+    if counts["written"] or counts["vectors"]:
+        warm()  # rebuilds what depends on the whole catalogue now, not in the next plan
+    found = dict.fromkeys((*catalogue.new_notes(), *notes, *vector_notes))
+    return {**counts, "notes": [asdict(note) for note in found]}
 
 
-def search(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    keep = Filter(request["family"], request["kind"], request["state"], request["on_disk"])
-    page = stylus.store.search(request["text"], keep, request["offset"], request["limit"])
+def search(catalogue: Catalogue, request: SearchInput) -> dict[str, Any]:
+    keep = Filter(request.family, request.kind, request.state, request.on_disk)
+    page = catalogue.store.search(request.text, keep, request.offset, request.limit)
     return {
         "total": page.total,
         "entries": [entry_json(entry, whole=False) for entry in page.entries],
     }
 
 
-def show(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    return {"entry": _told(stylus, stylus.entry(request["key"]))}
-
-
-def edit(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    entry = stylus.entry(request["key"])
-    said = {
-        name: request[name]
-        for name in ("state", "text", "weight", "kind")
-        if request[name] is not None
-    }
-    if request["triggers"] is not None:
-        said["triggers"] = tuple(request["triggers"])
-    edits = replace(Edits() if request["undo"] else entry.edits, **said)
-    edited = stylus.store.edit(entry.key, edits)
-    if said.keys() & {"text", "triggers"} or request["undo"]:
-        progress.report("embedding", 0, 1)
-        with contextlib.suppress(Unavailable):  # then the vector is made when the next ones are
-            stylus.embed.these([edited.key])
-    return {"entry": _told(stylus, edited)}
-
-
-def _told(stylus: Stylus, entry: Entry) -> dict[str, Any]:
-    return entry_json(entry) | {"link": link_of(entry), "preview": stylus.pictures.has(entry.card)}
-
-
-BROWSE: Schema = {
-    "text": Field(str, "", longest=1000),
-    "family": Field(str, None, longest=64),
-    "kind": Field(str, None, choices=KINDS),
-    "state": Field(str, None, choices=STATES),
-    "on_disk": Field(bool, None),
-    "refined": Field(bool, None),
-    "bare": Field(bool, None),
-    "offset": Field(int, 0, low=0, high=10_000_000),
-    "limit": Field(int, 40, low=1, high=200),
-}
-
-
-def browse(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
+def browse(catalogue: Catalogue, pictures: CardPictures, request: BrowseInput) -> dict[str, Any]:
     keep = Filter(
-        request["family"],
-        request["kind"],
-        request["state"],
-        request["on_disk"],
-        refined=request["refined"],
-        bare=request["bare"],
+        request.family,
+        request.kind,
+        request.state,
+        request.on_disk,
+        refined=request.refined,
+        bare=request.bare,
     )
-    page = stylus.store.search(request["text"], keep, request["offset"], request["limit"])
-    cards = [
-        card_json(stylus, entry) | {"refined": entry.description.refined, "bare": entry.card.bare}
+    page = catalogue.store.search(request.text, keep, request.offset, request.limit)
+    rows = [
+        _card_json(pictures, entry)
+        | {"refined": entry.description.refined, "bare": entry.card.bare}
         for entry in page.entries
     ]
-    return {"total": page.total, "entries": cards}
+    return {"total": page.total, "entries": rows}
 
 
-def overview(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    tally = stylus.tallies.tally()
+def show(catalogue: Catalogue, pictures: CardPictures, request: KeyInput) -> dict[str, Any]:
+    return {"entry": _shown(pictures, catalogue.entry(request.key))}
+
+
+def edit(
+    catalogue: Catalogue, pictures: CardPictures, request: EditInput, progress: Progress
+) -> dict[str, Any]:
+    entry = catalogue.entry(request.key)
+    changes: dict[str, Any] = request.model_dump(
+        include={"state", "text", "weight", "kind", "triggers"}, exclude_none=True
+    )
+    if "triggers" in changes:
+        changes["triggers"] = tuple(changes["triggers"])
+    edits = replace(Edits() if request.undo else entry.edits, **changes)
+    edited = catalogue.store.edit(entry.key, edits)
+    if request.undo or changes.keys() & {"text", "triggers"}:
+        progress.report("embedding", 0, 1)
+        with contextlib.suppress(Unavailable):  # then the next update makes the vector
+            catalogue.embed.these([edited.key])
+    return {"entry": _shown(pictures, edited)}
+
+
+def _shown(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
+    return entry_json(entry) | {"link": link_of(entry), "preview": pictures.has(entry.card)}
+
+
+def overview(catalogue: Catalogue) -> dict[str, Any]:
+    tally = catalogue.store.beside.tallies.tally()
     families = [
-        {"family": name, "name": display_name(name), "entries": number, "on_disk": here}
-        for name, (number, here) in tally.families.items()
+        {"family": name, "name": display_name(name), "entries": number, "on_disk": on_disk}
+        for name, (number, on_disk) in tally.families.items()
     ]
     return {
         "entries": tally.entries,
@@ -232,22 +208,9 @@ def overview(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dic
     }
 
 
-PICTURE: Schema = {"key": Field(str, required=True, longest=1000)}
-_STEP = "fetching a picture"
-
-
-def picture(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    data = stylus.pictures.small(
-        stylus.entry(request["key"]).card, lambda: progress.report(_STEP, 0)
-    )
+def picture(
+    catalogue: Catalogue, pictures: CardPictures, request: KeyInput, progress: Progress
+) -> dict[str, Any]:
+    card = catalogue.entry(request.key).card
+    data = pictures.small(card, lambda: progress.report("fetching a picture", 0))
     return {"type": "image/jpeg", "data": base64.b64encode(data).decode("ascii")}
-
-
-def pictures_leave(stylus: Stylus) -> list[str]:
-    """Unlike what a command sends, this is asked for by whatever comes into sight."""
-    if not stylus.settings.downloads.thumbnails:
-        return []
-    return [
-        "small pictures of adapters in sight that are not on disk are fetched from Civitai's and"
-        " Hugging Face's picture hosts, without a key"
-    ]

@@ -1,169 +1,187 @@
-"""The operation that fetches files, and what a plan may fetch: a checked payload goes in; files,
-and sentences for the others, come out.
-"""
+"""Operations on downloaded files: fetch, discard and list them; what a plan may fetch."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.ports import Filter, Progress
+from stylus_ext.downloads import discard as delete_unused
+from stylus_ext.downloads.fetch import FetchMissing
+from stylus_ext.engine.catalogue import Catalogue, checked_folders
+from stylus_ext.engine.downloads import Downloads
+from stylus_ext.engine.requests import DiscardInput, FetchInput, PlanningInput
 
-if TYPE_CHECKING:
-    from stylus_ext.engine.stylus import Stylus
-
-
-_MOST = 100_000
+_MOST_FAVOURITES = 100_000
 OFF = (
     'Downloads are off. Switch them on with --download, in settings.json ({"downloads":'
     ' {"download": true}}) or on the WebUI\'s settings page.'
 )
 
 
-def fetch(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Reads the folders before, so that what the user has already is known, and afterwards, so that
-    the next plan knows the new.
+def fetch(
+    catalogue: Catalogue, downloads: Downloads, request: FetchInput, progress: Progress
+) -> dict[str, Any]:
+    """Reads the folders before the download, to know what is there, and after it, for the next
+    plan.
     """
-    entries = list({entry.key: entry for entry in map(stylus.entry, request["keys"])}.values())
-    if request["dry_run"]:
-        stylus.folders(request["lora_dirs"])
-        off = [] if stylus.downloads.on else [Note("downloads_off", OFF)]
-        return _answer(stylus, would=[_would(stylus, entry) for entry in entries], notes=off)
-    if not stylus.downloads.on:
+    entries = list({entry.key: entry for entry in map(catalogue.entry, request.keys)}.values())
+    if request.dry_run:
+        checked_folders(request.lora_dirs)
+        off = [] if downloads.on else [Note("downloads_off", OFF)]
+        would = [_would_fetch(downloads, entry) for entry in entries]
+        return _answer(downloads, would=would, notes=off)
+    if not downloads.on:
         raise InvalidInput(OFF)
-    if not request["lora_dirs"]:
+    if not request.lora_dirs:
         raise InvalidInput(
-            "Say into which folder files are to be fetched, such as models/Lora: --lora-dir, or"
-            " 'lora_dirs'."
+            "No folder to fetch into. Name one such as models/Lora: --lora-dir, or 'lora_dirs'."
         )
-    folders = stylus.folders(request["lora_dirs"])
-    stylus.index_folders(folders, progress)
-    report = stylus.fetch(entries, folders, progress)
-    for one in report.fetched:
-        if not one.new:  # the user had it under another name, and nobody had hashed it yet
-            stylus.hash_files.know(one.path, one.sha256)
-    notes = list(stylus.index_folders(folders, progress).notes) if report.fetched else []
-    return _answer(stylus, report.fetched, report.failed, notes=[*stylus.news(), *notes])
+    folders = checked_folders(request.lora_dirs)
+    catalogue.index_folders(folders, progress)
+    hashes = {file.path: file.sha256 for file in catalogue.store.files().values() if file.sha256}
+    file_names = catalogue.names().aliases.keys
+    with downloads.downloader(folders, file_names, lambda: hashes) as downloader:
+        report = FetchMissing(downloader, downloads.settings.at_once)(
+            [entry.card for entry in entries], progress
+        )
+    for file in report.fetched:
+        if not file.new:  # the user had it under another name, not hashed yet
+            catalogue.hash_files.know(file.path, file.sha256)
+    notes = catalogue.index_folders(folders, progress).notes if report.fetched else ()
+    return _answer(downloads, report.fetched, report.failed, notes=[*catalogue.new_notes(), *notes])
 
 
-def discard(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Only what was fetched, long ago unused, and not marked `always`; the catalogue forgets the
-    files, not the adapters.
-    """
-    favourites = _ours(
-        stylus,
-        {
-            entry.key
-            for entry in stylus.store.search(
-                "", Filter(state="always", on_disk=True), limit=_MOST
-            ).entries
-        },
+def discard(
+    catalogue: Catalogue, downloads: Downloads, request: DiscardInput, progress: Progress
+) -> dict[str, Any]:
+    """Deletes fetched files that are unused for long and not marked `always`."""
+    store = catalogue.store
+    always = store.search("", Filter(state="always", on_disk=True), limit=_MOST_FAVOURITES)
+    favourites = ledger_keys(catalogue, downloads, {entry.key for entry in always.entries})
+    only = None
+    if request.keys is not None:
+        keys = {catalogue.entry(key).key for key in request.keys}
+        only = ledger_keys(catalogue, downloads, keys)
+    found = list(
+        delete_unused(
+            downloads.ledger,
+            favourites,
+            request.days,
+            lambda: progress.report("Deleting", 0),
+            dry_run=request.dry_run,
+            only=only,
+        )
     )
-    only = (
-        None
-        if request["keys"] is None
-        else _ours(stylus, {stylus.entry(key).key for key in request["keys"]})
-    )
-    found = stylus.downloads.discard(
-        favourites,
-        request["days"],
-        lambda: progress.report("Deleting", 0),
-        dry_run=request["dry_run"],
-        only=only,
-    )
-    gone = [one for one in found if not one.why_not]
-    if not request["dry_run"] and gone:
-        with stylus.changing:
-            stylus.refresh.forget([one.path for one in gone])
+    gone = [file for file in found if not file.why_not]
+    if not request.dry_run and gone:
+        with catalogue.write_lock:
+            catalogue.refresh.forget([file.path for file in gone])
     return {
-        "discarded": [asdict(one) for one in gone],
-        "kept": [asdict(one) for one in found if one.why_not],
-        "used": stylus.downloads.ledger.total(),
-        "left": stylus.downloads.caps().left,
+        "discarded": [asdict(file) for file in gone],
+        "kept": [asdict(file) for file in found if file.why_not],
+        "used": downloads.ledger.total(),
+        "left": downloads.caps().left,
     }
 
 
-def note_use(stylus: Stylus, keys: Iterable[AdapterKey]) -> None:
-    """What a plan has picked is in use."""
-    stylus.downloads.note_use(keys, lambda fresh: _ours(stylus, fresh))
+def storage(catalogue: Catalogue, downloads: Downloads) -> dict[str, Any]:
+    """All fetched files, the longest unused first; times in seconds since 1970."""
+    own, last_use = downloads.ledger.own(), downloads.ledger.last_use()
+    entries = catalogue.store.read({AdapterKey.parse(file.key) for file in own})
+    files = []
+    for file in own:
+        entry = entries.get(AdapterKey.parse(file.key))
+        files.append(
+            {
+                "key": file.key,
+                "name": entry.card.name if entry else "",
+                "path": file.path,
+                "size": file.size,
+                "fetched": file.at,
+                "used": last_use.get(file.key, file.at),
+                "state": entry.edits.state if entry else "auto",
+            }
+        )
+    return {
+        "on": downloads.on,
+        "files": sorted(files, key=lambda file: (file["used"], file["path"])),
+        "used": sum(file.size for file in own),
+        "quota": downloads.quota,
+        "left": downloads.caps().left,
+        "keep_free": downloads.keep_free,
+    }
 
 
-def reach_of(stylus: Stylus, request: Mapping[str, Any]) -> tuple[FetchPolicy | None, list[Note]]:
-    """What the plan may pick that is not on disk; `without` says that fetching is over, and what
-    did not come.
+def note_use(catalogue: Catalogue, downloads: Downloads, keys: Iterable[AdapterKey]) -> None:
+    """Records that a plan uses these adapters."""
+    downloads.note_use(keys, lambda new: ledger_keys(catalogue, downloads, new))
+
+
+def fetch_policy(
+    downloads: Downloads, request: PlanningInput
+) -> tuple[FetchPolicy | None, list[Note]]:
+    """What the plan may pick beyond the files on disk, with notes.
+
+    `without` in the request: fetching is over, and these files did not arrive.
     """
-    if not request["downloads"]:
+    if not request.downloads:
         return None, []
-    if not stylus.downloads.on:
+    if not downloads.on:
         return None, [Note("downloads_off", f"Only LoRAs on disk were considered. {OFF}")]
-    if request["inventory"] is not None or not request["lora_dirs"]:
-        return None, [
-            Note(
-                "downloads_off",
-                "Only LoRAs on disk were considered: this engine does not see the folder to fetch"
-                " into.",
-            )
-        ]
-    if request["without"] is None:
-        return FetchPolicy(stylus.downloads.caps()), []
-    failed = frozenset(AdapterKey.parse(one["key"]) for one in request["without"])
-    return FetchPolicy(None, failed), [
-        Note("not_fetched", one["text"]) for one in request["without"]
-    ]
+    if request.inventory is not None or not request.lora_dirs:
+        text = (
+            "Only LoRAs on disk were considered: this engine does not see the folder to fetch into."
+        )
+        return None, [Note("downloads_off", text)]
+    if request.without is None:
+        return FetchPolicy(downloads.caps()), []
+    failed = frozenset(AdapterKey.parse(file.key) for file in request.without)
+    return FetchPolicy(None, failed), [Note("not_fetched", file.text) for file in request.without]
 
 
-def leaves(stylus: Stylus) -> list[str]:
-    """What a command sends when the user gives it."""
-    if not stylus.downloads.on:
-        return []
-    there = " or ".join(one.told_of_files() for one in (stylus.civitai, stylus.hugging_face))
-    return [
-        "`fetch`, and a plan that you let fetch: the numbers or names of the adapters that are"
-        f" fetched, to where they are, {there}"
-    ]
-
-
-def _ours(stylus: Stylus, keys: Collection[AdapterKey]) -> set[str]:
-    """As the ledger calls them: since a file was fetched, its entry may have become one with
-    another, whose name both have now.
+def ledger_keys(
+    catalogue: Catalogue, downloads: Downloads, keys: Collection[AdapterKey]
+) -> set[str]:
+    """The ledger's keys of these adapters: an entry may have been merged with another since its
+    file was fetched.
     """
-    own = {AdapterKey.parse(one.key) for one in stylus.downloads.ledger.own()}
-    homes = stylus.store.resolve(own)
-    return {str(key) for key in own if homes.get(key, key) in keys}
+    own = {AdapterKey.parse(file.key) for file in downloads.ledger.own()}
+    merged = catalogue.store.resolve(own)
+    return {str(key) for key in own if merged.get(key, key) in keys}
 
 
-def _would(stylus: Stylus, entry: Entry) -> dict[str, Any]:
-    """Nothing is asked of anybody for this."""
+def _would_fetch(downloads: Downloads, entry: Entry) -> dict[str, Any]:
+    """What a download would fetch, without asking any service."""
     remote = entry.card.remote
-    why = "it is on disk already" if entry.files else stylus.downloads.caps().why_not(remote)
+    why_not = "it is on disk already" if entry.files else downloads.caps().why_not(remote)
     return {
         "key": str(entry.key),
         "name": entry.card.name,
         "file": remote.name if remote else "",
         "size": remote.size if remote else 0,
         "sha256": remote.sha256 if remote else None,
-        "why_not": why,
+        "why_not": why_not,
     }
 
 
 def _answer(
-    stylus: Stylus,
+    downloads: Downloads,
     fetched: Sequence[Any] = (),
     failed: Sequence[Any] = (),
     would: Sequence[dict[str, Any]] = (),
     notes: Sequence[Note] = (),
 ) -> dict[str, Any]:
-    caps = stylus.downloads.caps()
     return {
-        "fetched": [{**asdict(one), "key": str(one.key)} for one in fetched],
-        "failed": [{**asdict(one), "key": str(one.key)} for one in failed],
+        "fetched": [{**asdict(file), "key": str(file.key)} for file in fetched],
+        "failed": [{**asdict(file), "key": str(file.key)} for file in failed],
         "would": list(would),
-        "used": stylus.downloads.ledger.total(),
-        "left": caps.left,
+        "used": downloads.ledger.total(),
+        "left": downloads.caps().left,
         "notes": [asdict(note) for note in notes],
     }

@@ -18,16 +18,17 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.plan import Outcome, Plan, unchanged
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
-from stylus_ext.engine.operations.downloads import note_use, reach_of
+from stylus_ext.engine.operations.downloads import fetch_policy, note_use
 from stylus_ext.engine.operations.folders import read_folders
 from stylus_ext.engine.operations.plan import (
     corrections_of,
     late_note,
-    named_in,
+    named_by_user,
+    plan_settings,
     reach_on_disk,
-    settings_for,
     state_of,
 )
+from stylus_ext.engine.requests import GenerationInput
 from stylus_ext.selection.batches import Batches, Pair, write_generation
 from stylus_ext.selection.plan import Deadline, PlanRequest
 
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
 _MOST_FOR_PLANNING_S = 20.0
 
 
-def generation(stylus: Stylus, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    request = request_from_json(payload)
+def generation(stylus: Stylus, payload: GenerationInput, progress: Progress) -> dict[str, Any]:
+    request = request_from_json(payload.model_dump())
     return answer_to_json(_answer(stylus, request, payload, progress))
 
 
-def late_generation(payload: dict[str, Any]) -> dict[str, Any]:
+def late_generation(payload: GenerationInput) -> dict[str, Any]:
     """The answer when the deadline passes before there is one: every prompt as it was."""
-    request = request_from_json(payload)
+    request = request_from_json(payload.model_dump())
     deadline_s = request.deadline_s or 0.0
     note = late_note(deadline_s)
     answer = unchanged_answer(request, Outcome.LATE, note, round(deadline_s * 1000, 1))
@@ -57,20 +58,21 @@ def late_generation(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(
-    stylus: Stylus, request: GenerationRequest, payload: dict[str, Any], progress: Progress
+    stylus: Stylus, request: GenerationRequest, payload: GenerationInput, progress: Progress
 ) -> GenerationAnswer:
     started = time.perf_counter()
     whole = Deadline(request.deadline_s)
     reading = Deadline(_for_reading(whole.left()))
-    read = read_folders(stylus, request.lora_dirs, progress, reading, request.wait_for_folders)
+    catalogue = stylus.catalogue
+    read = read_folders(catalogue, request.lora_dirs, progress, reading, request.wait_for_folders)
     deadline = Deadline(_shorter(request.planning_s, whole.left()))
-    reach, notes = reach_of(stylus, payload)
-    settings = settings_for(stylus.settings, request.settings)
-    on_disk = reach_on_disk(stylus, payload, empty=reach is not None)
-    corrections = corrections_of(request.corrections)
+    policy, notes = fetch_policy(stylus.downloads, payload)
+    settings = plan_settings(stylus.settings, request.settings)
+    on_disk = reach_on_disk(catalogue, payload, empty=policy is not None)
+    corrections = corrections_of(payload.corrections)
 
     def plan(pair: Pair, seeds: Sequence[int]) -> Plan:
-        return stylus.plan(
+        return stylus.planner.plan(
             PlanRequest(
                 prompt=pair[0],
                 negative_prompt=pair[1],
@@ -78,7 +80,7 @@ def _answer(
                 batch_size=request.batch_size,
                 settings=settings,
                 on_disk=on_disk,
-                reach=reach,
+                reach=policy,
                 corrections=corrections,
             ),
             deadline,
@@ -87,13 +89,14 @@ def _answer(
     made = write_generation(_batches(request, settings), plan, request.compare)
     used = [tag.key for each in made.plans for tag in each.tags if tag.on_disk]
     prompts = [request.description or each.prompt for each in made.plans]
-    note_use(stylus, [*used, *(key for text in prompts for key in named_in(stylus, text))])
+    named = [key for prompt in prompts for key in named_by_user(catalogue, prompt)]
+    note_use(catalogue, stylus.downloads, [*used, *named])
     return GenerationAnswer(
         made.texts,
         made.masks,
         made.adapters(),
         made.missing(),
-        _notes(stylus.news(), notes, read.notes, made.notes),
+        _notes(catalogue.new_notes(), notes, read.notes, made.notes),
         state_of(made.plans, read),
         made.compared,
         made.plans if request.with_plans else (),

@@ -1,6 +1,4 @@
-"""A plan over HTTP: what the request says of folders, reach and deadline, turned into one question
-to the use case.
-"""
+"""The plan operation: folders, reach, corrections and deadline of one planned prompt."""
 
 from __future__ import annotations
 
@@ -14,34 +12,69 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.generation import EngineAnswerState, FolderState
-from stylus_ext.core.naming import NO_TAG_NAMES
 from stylus_ext.core.plan import Outcome, Plan, to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.engine.operations.downloads import note_use, reach_of
+from stylus_ext.engine.catalogue import Catalogue
+from stylus_ext.engine.operations.downloads import fetch_policy, note_use
 from stylus_ext.engine.operations.folders import FoldersRead, read_folders
+from stylus_ext.engine.requests import CorrectionsInput, InventoryInput, PlanInput, ReachInput
 from stylus_ext.selection.plan import Deadline, PlanRequest
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
 
-
 _MOST_PINNED = 500
 
 
-def late_plan(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer when the deadline passes before there is a plan, such as while the encoder loads:
-    the prompt as it was.
-    """
-    batches = len(request["seeds"] or ()) or request["batches"]
-    seed = request["seeds"][0] if request["seeds"] else request["seed"]
-    note = late_note(request["deadline_s"])
-    plan = unchanged(
-        request["prompt"], request["negative_prompt"], seed, batches, note, Outcome.LATE
+def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, Any]:
+    started = time.perf_counter()
+    catalogue = stylus.catalogue
+    deadline = Deadline(request.deadline_s)
+    read = read_folders(catalogue, request.lora_dirs, progress, deadline, wait=False)
+    policy, policy_notes = fetch_policy(stylus.downloads, request)
+    made = stylus.planner.plan(
+        PlanRequest(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            seeds=_seeds(request),
+            batch_size=request.batch_size,
+            settings=plan_settings(stylus.settings, request.settings),
+            on_disk=reach_on_disk(catalogue, request, empty=policy is not None),
+            reach=policy,
+            corrections=corrections_of(request.corrections),
+        ),
+        deadline,
     )
-    return _plan_answer(plan, FoldersRead(), request["deadline_s"])
+    used = [tag.key for tag in made.tags if tag.on_disk]
+    note_use(catalogue, stylus.downloads, [*used, *named_by_user(catalogue, request.prompt)])
+    notes = dict.fromkeys([*catalogue.new_notes(), *policy_notes, *read.notes, *made.notes])
+    made = replace(made, notes=tuple(notes))
+    return _plan_answer(made, read, time.perf_counter() - started)
+
+
+def late_plan(request: PlanInput) -> dict[str, Any]:
+    """The unchanged prompt, as the answer when the deadline passes before there is a plan."""
+    deadline_s = request.deadline_s or 0.0
+    seeds = _seeds(request)
+    made = unchanged(
+        request.prompt,
+        request.negative_prompt,
+        seeds[0],
+        len(seeds),
+        late_note(deadline_s),
+        Outcome.LATE,
+    )
+    return _plan_answer(made, FoldersRead(), deadline_s)
+
+
+def late_note(deadline_s: float) -> Note:
+    return Note(
+        "late",
+        f"The prompt was left as it was: its plan was not ready within {round(deadline_s, 1):g} s.",
+    )
 
 
 def _plan_answer(plan: Plan, read: FoldersRead, seconds: float) -> dict[str, Any]:
@@ -63,64 +96,36 @@ def state_of(plans: Sequence[Plan], read: FoldersRead) -> EngineAnswerState:
     )
 
 
-def late_note(deadline_s: float) -> Note:
-    return Note(
-        "late",
-        f"The prompt was left as it was: its plan was not ready within {round(deadline_s, 1):g} s.",
-    )
+def _seeds(request: PlanInput) -> tuple[int, ...]:
+    """The first seed of each batch."""
+    if request.seeds:
+        return tuple(request.seeds)
+    return tuple(request.seed + batch * request.batch_size for batch in range(request.batches))
 
 
-def plan(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    started = time.perf_counter()
-    deadline = Deadline(request["deadline_s"])
-    read = read_folders(stylus, request["lora_dirs"], progress, deadline, wait=False)
-    reach, told = reach_of(stylus, request)
-    seeds = request["seeds"] or [
-        request["seed"] + batch * request["batch_size"] for batch in range(request["batches"])
-    ]
-    made = stylus.plan(
-        PlanRequest(
-            prompt=request["prompt"],
-            negative_prompt=request["negative_prompt"],
-            seeds=tuple(seeds),
-            batch_size=request["batch_size"],
-            settings=settings_for(stylus.settings, request["settings"]),
-            on_disk=reach_on_disk(stylus, request, empty=reach is not None),
-            reach=reach,
-            corrections=corrections_of(request["corrections"]),
-        ),
-        deadline,
-    )
-    note_use(
-        stylus,
-        [
-            *(tag.key for tag in made.tags if tag.on_disk),
-            *named_in(stylus, request["prompt"]),
-        ],
-    )
-    made = replace(
-        made,
-        notes=tuple(dict.fromkeys([*stylus.news(), *told, *read.notes, *made.notes])),
-    )
-    return _plan_answer(made, read, time.perf_counter() - started)
+def named_by_user(catalogue: Catalogue, prompt: str) -> list[AdapterKey]:
+    """The adapters that the user's own tags name; a plan uses them too."""
+    names = [tag.name for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS]
+    if not names:
+        return []
+    key_of = catalogue.names().key
+    return [key for key in map(key_of, names) if key is not None]
 
 
-def named_in(stylus: Stylus, prompt: str) -> list[AdapterKey]:
-    """What the user's own tags call is in use, too."""
-    called = [tag.name for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS]
-    names = stylus.names() if called else NO_TAG_NAMES
-    return [key for key in map(names.key, called) if key is not None]
-
-
-def corrections_of(said: Mapping[str, Any] | None) -> Corrections:
-    if said is None:
+def corrections_of(request: CorrectionsInput | None) -> Corrections:
+    if request is None:
         return NO_CORRECTIONS
-    keys = {name: frozenset(map(AdapterKey.parse, said[name])) for name in ("reject", "swap")}
-    kept = tuple(KeptPick(**{**one, "key": AdapterKey.parse(one["key"])}) for one in said["keep"])
-    return Corrections(keys["reject"], keys["swap"], kept, said["only"])
+    kept = tuple(
+        KeptPick(AdapterKey.parse(pick.key), pick.weight, pick.task, pick.pinned)
+        for pick in request.keep
+    )
+    reject = frozenset(map(AdapterKey.parse, request.reject))
+    swap = frozenset(map(AdapterKey.parse, request.swap))
+    return Corrections(reject, swap, kept, request.only)
 
 
-def settings_for(base: Settings, values: Mapping[str, Any]) -> Settings:
+def plan_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
+    """The engine's settings with those of one plan."""
     for section in ENGINE_SECTIONS:
         if section in values:
             raise InvalidInput(
@@ -131,41 +136,38 @@ def settings_for(base: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def reach_on_disk(
-    stylus: Stylus, request: dict[str, Any], *, empty: bool
+    catalogue: Catalogue, request: ReachInput, *, empty: bool
 ) -> dict[AdapterKey, str] | None:
-    """What may be picked: what the host lists; else what lies on disk; else, where nothing does,
-    the whole catalogue, or `empty`.
+    """The adapters that may be picked, with their stems; None stands for the whole catalogue.
+
+    Those of the host's inventory, else those on disk; if nothing is on disk, the whole catalogue,
+    unless `empty`.
     """
-    if request["reach"] == "catalogue":
+    if request.reach == "catalogue":
         return None
-    if request["inventory"] is not None:
-        theirs = stylus.inventories.reach(request["inventory"])
-        return dict(theirs) if request["stems"] is None else _among(theirs, request["stems"])
-    there = stylus.reachable(request["lora_dirs"])
-    if request["stems"] is not None:
-        return _among(there, request["stems"])
-    return there if there or empty or request["reach"] == "disk" else None
+    if request.inventory is not None:
+        found = dict(catalogue.inventories.reach(request.inventory))
+    else:
+        found = catalogue.available(request.lora_dirs)
+    if request.stems is not None:
+        stems = frozenset(request.stems)
+        return {key: stem for key, stem in found.items() if stem in stems}
+    if found or request.inventory is not None or empty or request.reach == "disk":
+        return found
+    return None
 
 
-def _among(there: Mapping[AdapterKey, str], stems: Sequence[str]) -> dict[AdapterKey, str]:
-    listed = frozenset(stems)
-    return {key: stem for key, stem in there.items() if stem in listed}
-
-
-def inventory(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    """Takes what a host elsewhere lists, or says what is known of what it sent before."""
-    if (request["items"] is None) == (request["inventory"] is None):
-        raise InvalidInput(
-            "An inventory is sent as 'items', or named by the number it was given as 'inventory';"
-            " one of the two."
-        )
-    number = request["inventory"] or stylus.inventories.take(
-        [ListedFile(**item) for item in request["items"] or ()]
+def inventory(catalogue: Catalogue, request: InventoryInput) -> dict[str, Any]:
+    """Stores a host's list of files, or finds the list that a number stands for."""
+    if (request.items is None) == (request.inventory is None):
+        raise InvalidInput("Send the list as 'items', or its number as 'inventory', not both.")
+    number = request.inventory or catalogue.inventories.take(
+        [ListedFile(**item.model_dump()) for item in request.items or ()]
     )
-    theirs = stylus.inventories.reach(number)
-    pinned = stylus.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries
+    found = catalogue.inventories.reach(number)
+    pinned = catalogue.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries
     return {
         "inventory": number,
-        "matched": len(theirs),
-        "always": sorted(theirs[entry.key] for entry in pinned if entry.key in theirs),
+        "matched": len(found),
+        "always": sorted(found[entry.key] for entry in pinned if entry.key in found),
     }

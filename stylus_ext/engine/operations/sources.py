@@ -1,13 +1,16 @@
-"""What is wired to published catalogues: a folder of files goes in, entries and their vectors come
-out.
-"""
+"""Operations that fill the catalogue from its sources: sync, identify, import and refine."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from stylus_ext.catalogue.importing import ImportCatalogue, LendVectors, into
+from stylus_ext.catalogue.refine.job import FailedAttempts, RefineCatalogue
+from stylus_ext.catalogue.refine.llm import ChatRefiner
+from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL, stylusdocs_in
 from stylus_ext.catalogue.vectors import LentIndex
@@ -16,157 +19,201 @@ from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import Note
 from stylus_ext.core.importing import Imported, PublishedVectors
 from stylus_ext.core.ports import Progress
+from stylus_ext.core.refining import RefineLimits, RefineReport
+from stylus_ext.core.settings import Encoder
 from stylus_ext.core.sources import HUGGING_FACE, Wanted
-from stylus_ext.engine.requests import Field, Schema
-from stylus_ext.engine.resources import fits
-from stylus_ext.engine.stylus import Stylus, checked_folder
+from stylus_ext.engine.catalogue import Catalogue, checked_folder, checked_folders
+from stylus_ext.engine.encoders import accepts_published_vectors
+from stylus_ext.engine.language_model import LanguageModel
+from stylus_ext.engine.requests import IdentifyInput, ImportInput, RefineInput, SyncInput
+from stylus_ext.engine.services import Services
+from stylus_ext.net import Pace
+from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
+
+_FAILED_ATTEMPTS = "refine.failed"
+_MINUTE_S = 60.0
+Warm = Callable[[], None]
+"""Rebuilds what depends on the whole catalogue, so that the next plan does not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """`vectors` are taken in where the encoder is theirs, into Chroma only where `chroma` says
-    so.
-    """
-
-    folder: str
-    vectors: bool = True
-    chroma: bool = False
-
-
-def import_stylusdocs(
-    stylus: Stylus, request: ImportRequest, progress: Progress
-) -> tuple[Imported, int, tuple[Note, ...]]:
-    """What was imported, how many entries got a published vector, and why not all of them."""
-    published = stylusdocs_in(
-        checked_folder(request.folder, "the folder into which you have unpacked StylusDocs")
-    )
-    vectors = published.vectors() if request.vectors else None
-    done, places = ImportCatalogue(stylus.shop, CardRefiner())(published, progress)
-    if vectors is None:
-        return done, 0, ()
-    why = _why_not(stylus, vectors, done)
-    if why:
-        return done, 0, (Note("vectors_left", why),)
-    return done, _lend(stylus, vectors, places, request.chroma, progress), ()
-
-
-def _why_not(stylus: Stylus, vectors: PublishedVectors, done: Imported) -> str:
-    if vectors.rows != done.read:
-        return (
-            f"There are {vectors.rows:,} published vectors and {done.read:,} records, so that"
-            " nobody can say whose they are; none was taken."
-        )
-    if vectors.model == MODEL and fits(stylus.settings.encoder):
-        return ""
-    return (
-        f"The published vectors were made by {vectors.model} and stay where they are: prompts are"
-        f" embedded by {stylus.settings.encoder.model}. They are used with an encoder.endpoint that"
-        f" has {MODEL}, at all of its {DIMENSIONS:,} dimensions; import again then."
-    )
-
-
-def _lend(
-    stylus: Stylus,
-    vectors: PublishedVectors,
-    places: list[tuple[int, AdapterKey]],
-    chroma: bool,
-    progress: Progress,
-) -> int:
-    index = stylus.index
-    if chroma or not isinstance(index, LentIndex):
-        prints = [index.fingerprints(view) for view in VIEWS]
-        lent = index.lent() if isinstance(index, LentIndex) else {}
-        have = {
-            key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent
-        }
-        return LendVectors(stylus.shop, stylus.embed.made_from, have)(
-            vectors, places, into(index.write), progress
-        )
-    return LendVectors(stylus.shop, stylus.embed.made_from, index.lent())(
-        vectors, places, index.lend, progress
-    )
-
-
-def sync(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def sync(
+    catalogue: Catalogue, services: Services, warm: Warm, request: SyncInput, progress: Progress
+) -> dict[str, Any]:
+    """Reads the catalogue of Civitai or Hugging Face; continues where an earlier run stopped."""
     wanted = Wanted(
-        query=request["query"].strip(),
-        tag=request["tag"].strip(),
-        base_models=tuple(request["base_models"]),
-        top=request["top"],
-        nsfw=request["nsfw"],
-        examples=request["examples"],
+        query=request.query.strip(),
+        tag=request.tag.strip(),
+        base_models=tuple(request.base_models),
+        top=request.top,
+        nsfw=request.nsfw,
+        examples=request.examples,
     )
-    source = stylus.hugging_face if request["source"] == HUGGING_FACE else stylus.civitai
-    synced = source.sync(stylus.shop, wanted, progress, afresh=request["afresh"])
+    hub = request.source == HUGGING_FACE
+    access = services.hugging_face if hub else services.civitai
+    synced = access.sync(catalogue.ingest, wanted, progress, afresh=request.afresh)
     if synced.vectors:
-        # so that what is made anew of a large catalogue is not made while somebody waits for a plan
-        stylus.warm()
-    notes = [*stylus.news(), *synced.notes]
+        warm()
     return {
         **asdict(synced),
-        "source": source.key_name.service,
+        "source": access.key_name.service,
         "unchanged": synced.unchanged,
-        "notes": [asdict(note) for note in notes],
+        "notes": _notes(catalogue.new_notes(), synced.notes),
     }
 
 
-def identify(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Reads the folders first, and hashes what has no hash: those are what is sent."""
-    refreshed = stylus.index_folders(request["lora_dirs"], progress)
-    hashed = stylus.hash_files(progress)
-    folders = stylus.folders(request["lora_dirs"])
-    found = stylus.civitai.identify(stylus.shop, folders, progress, again=request["again"])
+def identify(
+    catalogue: Catalogue,
+    services: Services,
+    warm: Warm,
+    request: IdentifyInput,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Reads the folders, hashes files without a hash, and asks Civitai about the hashes."""
+    refreshed = catalogue.index_folders(request.lora_dirs, progress)
+    hashed = catalogue.hash_files(progress)
+    folders = checked_folders(request.lora_dirs)
+    found = services.civitai.identify(catalogue.ingest, folders, progress, again=request.again)
     vectors = refreshed.vectors + found.vectors
     if vectors:
-        stylus.warm()
-    notes = [*stylus.news(), *refreshed.notes]
+        warm()
     return {
         **asdict(found),
         "written": refreshed.written,
         "hashed": hashed,
         "vectors": vectors,
-        "notes": [asdict(note) for note in notes],
+        "notes": _notes(catalogue.new_notes(), refreshed.notes),
     }
 
 
-def on_request(stylus: Stylus) -> list[str]:
-    """What a command sends when the user gives it, and never by itself."""
-    there, hub = stylus.civitai.told(), stylus.hugging_face.told()
-    return [
-        (
-            f"`catalogue sync`: the words, tag and base models that you search for, to {there};"
-            f" with `--from huggingface` to {hub}"
-        ),
-        (
-            "`catalogue identify`: the SHA256 of your files that nobody has named yet, and what it"
-            f" does not know by that, by its tensors' hash, to {there}"
-        ),
-    ]
-
-
-IMPORT: Schema = {
-    "format": Field(str, required=True, choices=("stylusdocs",)),
-    "folder": Field(str, required=True, longest=4096),
-    "vectors": Field(bool, True),
-    "chroma": Field(bool, False),
-    "embed": Field(bool, True),
-}
-
-
-def take_in(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """What has no published vector is embedded afterwards, unless that is not wanted now."""
-    asked = ImportRequest(request["folder"], request["vectors"], request["chroma"])
-    imported, lent, notes = import_stylusdocs(stylus, asked, progress)
-    made, lacking = 0, list[Note]()
-    if request["embed"]:
-        with stylus.changing:
-            made, said = stylus.bring_in_step(progress)
-        lacking += said
-        stylus.warm()
-    told = dict.fromkeys((*stylus.news(), *notes, *lacking))
+def import_catalogue(
+    catalogue: Catalogue, encoder: Encoder, warm: Warm, request: ImportInput, progress: Progress
+) -> dict[str, Any]:
+    """Imports StylusDocs, then makes the vectors that were not published."""
+    imported, lent, notes = import_stylusdocs(catalogue, encoder, request, progress)
+    made, vector_notes = 0, tuple[Note, ...]()
+    if request.embed:
+        with catalogue.write_lock:
+            made, vector_notes = catalogue.update_vectors(progress)
+        warm()
     return {
         **asdict(imported),
         "lent": lent,
         "vectors": made,
-        "notes": [asdict(note) for note in told],
+        "notes": _notes(catalogue.new_notes(), notes, vector_notes),
     }
+
+
+def import_stylusdocs(
+    catalogue: Catalogue, encoder: Encoder, request: ImportInput, progress: Progress
+) -> tuple[Imported, int, tuple[Note, ...]]:
+    """Returns counts, the number of entries with a published vector, and why others have none."""
+    published = stylusdocs_in(
+        checked_folder(request.folder, "the folder with the unpacked StylusDocs")
+    )
+    vectors = published.vectors() if request.vectors else None
+    imported, places = ImportCatalogue(catalogue.ingest, CardRefiner())(published, progress)
+    if vectors is None:
+        return imported, 0, ()
+    problem = _vectors_problem(encoder, vectors, imported)
+    if problem:
+        return imported, 0, (Note("vectors_left", problem),)
+    return imported, _lend(catalogue, vectors, places, request.chroma, progress), ()
+
+
+def _vectors_problem(encoder: Encoder, vectors: PublishedVectors, imported: Imported) -> str:
+    if vectors.rows != imported.read:
+        return (
+            f"No published vector was used: there are {vectors.rows:,} vectors for"
+            f" {imported.read:,} records."
+        )
+    if vectors.model == MODEL and accepts_published_vectors(encoder):
+        return ""
+    return (
+        f"The published vectors were not used: they are of {vectors.model}, and prompts are"
+        f" embedded by {encoder.model}. Set an encoder.endpoint with {MODEL} and all {DIMENSIONS:,}"
+        " dimensions, then import again."
+    )
+
+
+def _lend(
+    catalogue: Catalogue,
+    vectors: PublishedVectors,
+    places: list[tuple[int, AdapterKey]],
+    chroma: bool,
+    progress: Progress,
+) -> int:
+    index = catalogue.index
+    if not chroma and isinstance(index, LentIndex):
+        known, write = index.lent(), index.lend
+        return LendVectors(catalogue.ingest, catalogue.embed.made_from, known)(
+            vectors, places, write, progress
+        )
+    prints = [index.fingerprints(view) for view in VIEWS]
+    lent = index.lent() if isinstance(index, LentIndex) else {}
+    own = {key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent}
+    return LendVectors(catalogue.ingest, catalogue.embed.made_from, own)(
+        vectors, places, into(index.write), progress
+    )
+
+
+@contextmanager
+def llm_refiner(model: LanguageModel, pictures: int, fetch: bool) -> Iterator[ChatRefiner]:
+    """A refiner that sends up to `pictures` per card; `fetch` allows pictures not on disk."""
+    thumbnails = Thumbnails()
+    remote = RemotePictures(thumbnails) if fetch and pictures else None
+    refiner = ChatRefiner(model.client(), CardImages(pictures, thumbnails, remote))
+    try:
+        yield refiner
+    finally:
+        refiner.close()
+
+
+def run_refiner(
+    catalogue: Catalogue, model: LanguageModel, request: RefineInput, progress: Progress
+) -> RefineReport:
+    """Refines descriptions, or estimates the cost; makes no vectors."""
+    keys = None
+    if request.keys is not None:
+        keys = tuple(dict.fromkeys(catalogue.entry(name).key for name in request.keys))
+    limits = RefineLimits(
+        at_once=request.at_once,
+        most=request.most,
+        dollars=request.dollars,
+        tokens=request.tokens,
+        on_disk=request.on_disk,
+        again=request.again,
+        keys=keys,
+    )
+    with llm_refiner(model, request.pictures, request.fetch_pictures) as refiner:
+        pace = Pace(_MINUTE_S / request.per_minute if request.per_minute else 0.0)
+        attempts = FailedAttempts(catalogue.ingest.memory, _FAILED_ATTEMPTS)
+        job = RefineCatalogue(catalogue.store, refiner, attempts, catalogue.write_lock, pace.wait)
+        return job.estimate(limits) if request.dry_run else job(limits, progress)
+
+
+def refine(
+    catalogue: Catalogue,
+    model: LanguageModel,
+    warm: Warm,
+    request: RefineInput,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Has the language model write descriptions, then makes vectors of the new texts."""
+    report = run_refiner(catalogue, model, request, progress)
+    made, vector_notes = 0, tuple[Note, ...]()
+    if report.refined:
+        with catalogue.write_lock:
+            made, vector_notes = catalogue.update_vectors(progress)
+        warm()
+    return {
+        **asdict(report),
+        "reasons": dict(report.reasons),
+        "dry_run": request.dry_run,
+        "vectors": made,
+        "notes": _notes(catalogue.new_notes(), vector_notes),
+    }
+
+
+def _notes(*groups: Iterable[Note]) -> list[dict[str, Any]]:
+    unique = dict.fromkeys(note for group in groups for note in group)
+    return [asdict(note) for note in unique]

@@ -1,4 +1,4 @@
-"""What the engine says of itself: version, catalogue, capabilities, and what leaves the machine."""
+"""Operations that describe the engine: its status, what leaves the machine, and stored keys."""
 
 from __future__ import annotations
 
@@ -7,224 +7,152 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
-from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.fetching import MB
-from stylus_ext.core.ports import Filter, Progress
-from stylus_ext.core.settings import POLICIES, SCHEMES, Settings
-from stylus_ext.engine.operations import catalogue
-from stylus_ext.engine.operations.downloads import leaves
-from stylus_ext.engine.operations.sources import on_request
-from stylus_ext.engine.requests import Field, Schema
+from stylus_ext.core.ports import Filter
+from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking
+from stylus_ext.engine.encoders import embedding_cost, reranks_for_free
+from stylus_ext.engine.language_model import LanguageModel
+from stylus_ext.engine.requests import KeysInput
+from stylus_ext.engine.services import Services
+from stylus_ext.net import safe_url
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
 
-
-_WHERE = {"machine": "on this machine", "network": "in your own network", "elsewhere": "elsewhere"}
-
-
-def capabilities(stylus: Stylus) -> dict[str, list[str]]:
-    """Who can compose here, and for whom of them nobody pays."""
-    return {
-        "composers": list(stylus.chat.composers),
-        "free_composers": list(stylus.chat.free_composers),
-    }
-
-
-def about(stylus: Stylus) -> dict[str, Any] | None:
-    """None where no model is named."""
-    chat = stylus.chat
-    if not chat.on:
-        return None
-    return {
-        "url": chat.address,
-        "model": chat.settings.chat_model,
-        "place": chat.place,
-        "key": chat.has_key(),
-    }
-
-
-def notes(stylus: Stylus) -> list[Note]:
-    """What keeps the model that is named from being asked."""
-    trouble = stylus.chat.trouble
-    return (
-        [Note("chat_unusable", f"The language model cannot be asked: {trouble}")] if trouble else []
-    )
-
-
-def chat_leaves(stylus: Stylus) -> list[str]:
-    """What goes there by itself, since the settings name that composer."""
-    return (
-        [_sentence(stylus)]
-        if _goes_out(stylus) and stylus.settings.selection.composer == "chat"
-        else []
-    )
-
-
-def chat_leaves_on_request(stylus: Stylus) -> list[str]:
-    """What goes there when a plan asks for that composer, or a command for descriptions."""
-    if not _goes_out(stylus):
-        return []
-    key = ", with your key" if stylus.chat.has_key() else ""
-    there = f"{stylus.chat.address} ({_WHERE[stylus.chat.place]}){key}"
-    refining = (
-        f"`catalogue refine`: cards, example pictures and their prompts, to {there}; the pictures"
-        " are asked of Civitai and Hugging Face"
-    )
-    return [refining, *_planning(stylus)]
-
-
-def _planning(stylus: Stylus) -> list[str]:
-    return (
-        [f"`plan --composer chat`: {_sentence(stylus)}"]
-        if stylus.settings.selection.composer != "chat"
-        else []
-    )
-
-
-def _goes_out(stylus: Stylus) -> bool:
-    return stylus.chat.on and stylus.chat.place != "machine"
-
-
-def _sentence(stylus: Stylus) -> str:
-    chat = stylus.chat
-    key = ", with your key" if chat.has_key() else ""
-    return (
-        f"prompts and the short cards of up to {chat.settings.cards} candidates go to"
-        f" {chat.address} ({_WHERE[chat.place]}){key}"
-    )
-
-
 PROTOCOL = 1
+_PLACES = {"machine": "on this machine", "network": "in your own network", "elsewhere": "elsewhere"}
 
 
-def report(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
+def status(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
+    catalogue, model = stylus.catalogue, stylus.services.language_model
+    notes = [*catalogue.notes(), *_model_notes(model)]
     return {
         "version": __version__,
         "protocol": PROTOCOL,
         "data_folder": str(stylus.folder),
         "catalogue": {
-            "entries": stylus.store.search("", Filter(), limit=1).total,
-            "on_disk": len(stylus.on_disk()),
-            "revision": stylus.store.revision,
-            "in_step": stylus.embed.in_step(),
+            "entries": catalogue.store.search("", Filter(), limit=1).total,
+            "on_disk": len(catalogue.on_disk()),
+            "revision": catalogue.store.revision,
+            "in_step": catalogue.embed.in_step(),
         },
-        "encoder": stylus.embedder.name,
+        "encoder": catalogue.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",
-        "chat": about(stylus),
-        "leaves_the_machine": [
-            *_leaves(stylus.settings),
-            *chat_leaves(stylus),
-            *catalogue.pictures_leave(stylus),
-        ],
-        "leaves_on_request": [
-            *on_request(stylus),
-            *leaves(stylus),
-            *_reranking(stylus.settings),
-            *chat_leaves_on_request(stylus),
-        ],
+        "chat": _model_json(model),
+        "leaves_the_machine": list(_sent_by_itself(stylus)),
+        "leaves_on_request": list(_sent_on_request(stylus)),
         "capabilities": {
-            **capabilities(stylus),
+            "composers": list(model.composers),
+            "free_composers": list(model.free_composers),
             "policies": list(POLICIES),
-            "free_policies": free_policies(stylus.settings),
+            "free_policies": free_policies(stylus.settings.reranking),
             "schemes": list(SCHEMES),
             "downloads": stylus.downloads.on,
             "operations": sorted(operations),
         },
-        "notes": [
-            {"code": note.code, "text": note.text} for note in (*stylus.notes(), *notes(stylus))
-        ],
+        "notes": [asdict(note) for note in notes],
     }
 
 
-def _leaves(settings: Settings) -> list[str]:
-    from stylus_ext.engine.resources import embedding_cost
-
-    found = []
-    if settings.encoder.endpoint:
-        found.append(
-            f"prompts and card texts go to {settings.encoder.endpoint} to be"
-            f" embedded{embedding_cost(settings.encoder)}"
-        )
-    if settings.vectors.chroma_url:
-        found.append(f"vectors and keys of adapters go to {settings.vectors.chroma_url}")
-    return found
+def _model_json(model: LanguageModel) -> dict[str, Any] | None:
+    if not model.on:
+        return None
+    return {
+        "url": model.key_url,
+        "model": model.settings.chat_model,
+        "place": model.place,
+        "key": model.has_key(),
+    }
 
 
-def _reranking(settings: Settings) -> list[str]:
-    from stylus_ext.engine.resources import reranker_address
-
-    there = reranker_address(settings.reranking)
+def _model_notes(model: LanguageModel) -> list[Note]:
+    problem = model.problem
     return (
-        [
-            "plans with the policy `rerank`: the prompt and the texts of"
-            f" {settings.reranking.rerank_most} cards, to {there}"
-        ]
-        if there
-        else []
+        [Note("chat_unusable", f"The language model cannot be used: {problem}")] if problem else []
     )
 
 
-def free_policies(settings: Settings) -> list[str]:
-    """Those for which nobody pays: all, unless candidates go to somebody else's reranker."""
-    from stylus_ext.engine.resources import reranks_for_free
-
-    return [
-        policy for policy in POLICIES if policy != "rerank" or reranks_for_free(settings.reranking)
-    ]
+def free_policies(reranking: Reranking) -> list[str]:
+    """The policies without a price."""
+    free = reranks_for_free(reranking)
+    return [policy for policy in POLICIES if policy != "rerank" or free]
 
 
-SERVICES = ("civitai", "hugging_face", "chat")
-KEYS: Schema = {
-    "service": Field(str, None, choices=SERVICES),
-    "enter": Field(str, None, longest=4096),
-    "forget": Field(bool, False),
-    "check": Field(bool, False),
-}
-
-
-def keys(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    """At most one of `enter`, `forget` and `check`; then what there is now."""
-    asked = [name for name in ("enter", "forget", "check") if request[name]]
-    if len(asked) > 1 or (asked and request["service"] is None):
-        raise InvalidInput(
-            "A key is entered, forgotten or tried for one service at a time: say which."
+def _sent_by_itself(stylus: Stylus) -> Iterable[str]:
+    """What leaves the machine during plans and browsing."""
+    settings, model = stylus.settings, stylus.services.language_model
+    if settings.encoder.endpoint:
+        cost = embedding_cost(settings.encoder)
+        yield f"prompts and card texts go to {settings.encoder.endpoint} to be embedded{cost}"
+    if settings.vectors.chroma_url:
+        yield f"vectors and keys of adapters go to {settings.vectors.chroma_url}"
+    if _is_remote(model) and settings.selection.composer == "chat":
+        yield _sent_to_compose(model)
+    if stylus.pictures.on:
+        yield (
+            "small pictures of adapters in sight that are not on disk are fetched from Civitai's"
+            " and Hugging Face's picture hosts, without a key"
         )
-    ring, service = stylus.keys, request["service"]
-    said = ""
-    if request["enter"]:
-        said = ring.enter(service, request["enter"])
-    elif asked:
-        said = (ring.forget if request["forget"] else ring.check)(service)
-    return {"said": said, "keys": [asdict(state) for state in ring.states()]}
 
 
-_GB = 1024 * MB
+def _sent_on_request(stylus: Stylus) -> Iterable[str]:
+    """What leaves the machine with a command or an option of a plan."""
+    services, settings = stylus.services, stylus.settings
+    civitai, model = services.civitai.describe(), services.language_model
+    yield (
+        f"`catalogue sync`: the words, tag and base models that you search for, to {civitai};"
+        f" with `--from huggingface` to {services.hugging_face.describe()}"
+    )
+    yield (
+        "`catalogue identify`: the SHA256 of your files without a name, and for those it does not"
+        f" know, the hash of their tensors, to {civitai}"
+    )
+    if stylus.downloads.on:
+        yield (
+            "`fetch`, and a plan that you let fetch: the numbers or names of the adapters, to where"
+            f" their files are, {stylus.downloads.destinations()}"
+        )
+    if settings.reranking.rerank_url:
+        yield (
+            "plans with the policy `rerank`: the prompt and the texts of"
+            f" {settings.reranking.rerank_most} cards, to {safe_url(settings.reranking.rerank_url)}"
+        )
+    if _is_remote(model):
+        yield (
+            "`catalogue refine`: cards, example pictures and their prompts, to"
+            f" {_destination(model)}; pictures come from Civitai and Hugging Face"
+        )
+        if settings.selection.composer != "chat":
+            yield f"`plan --composer chat`: {_sent_to_compose(model)}"
 
 
-def storage(stylus: Stylus, request: dict[str, Any], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
-    """Times in seconds since 1970; the longest unused first."""
-    downloads = stylus.downloads
-    own, last = downloads.ledger.own(), downloads.ledger.last_use()
-    entries = stylus.store.read({AdapterKey.parse(one.key) for one in own})
-    files = [
-        {
-            "key": one.key,
-            "name": entry.card.name if (entry := entries.get(AdapterKey.parse(one.key))) else "",
-            "path": one.path,
-            "size": one.size,
-            "fetched": one.at,
-            "used": last.get(one.key, one.at),
-            "state": entry.edits.state if entry else "auto",
-        }
-        for one in own
-    ]
-    return {
-        "on": downloads.on,
-        "files": sorted(files, key=lambda one: (one["used"], one["path"])),
-        "used": sum(one.size for one in own),
-        "quota": round(downloads.rules.quota_gb * _GB),
-        "left": downloads.caps().left,
-        "keep_free": round(downloads.rules.keep_free_gb * _GB),
-    }
+def _is_remote(model: LanguageModel) -> bool:
+    return model.on and model.place != "machine"
+
+
+def _sent_to_compose(model: LanguageModel) -> str:
+    return (
+        f"prompts and the short cards of up to {model.settings.cards} candidates go to"
+        f" {_destination(model)}"
+    )
+
+
+def _destination(model: LanguageModel) -> str:
+    key = ", with your key" if model.has_key() else ""
+    return f"{model.key_url} ({_PLACES[model.place]}){key}"
+
+
+def keys(services: Services, request: KeysInput) -> dict[str, Any]:
+    """Enters, deletes or tries the key of one service, then lists which services have one."""
+    actions = [name for name in ("enter", "forget", "check") if getattr(request, name)]
+    service = request.service
+    if len(actions) > 1 or (actions and service is None):
+        raise InvalidInput("Name one service, and one of 'enter', 'forget' and 'check'.")
+    done = ""
+    if service is not None and request.enter:
+        done = f"The key is kept. It is sent to {services.enter_key(service, request.enter)} only."
+    elif service is not None and request.forget:
+        done = "The key is deleted." if services.forget_key(service) else "There was no key."
+    elif service is not None and request.check:
+        done = services.check_key(service)
+    return {"said": done, "keys": [asdict(state) for state in services.key_states()]}

@@ -25,13 +25,15 @@ def made(folder: Path, url: str, dimensions: int) -> tuple[set[str], int]:
     )
     stylus = open_stylus(folder, settings)
     try:
-        stylus.load_starter(Watch())
-        number, notes = stylus.bring_in_step(Watch())
+        stylus.catalogue.load_starter(Watch())
+        number, notes = stylus.catalogue.update_vectors(Watch())
         assert notes == ()
-        plan = stylus.plan(PlanRequest(PROMPT, settings=settings))
+        plan = stylus.planner.plan(PlanRequest(PROMPT, settings=settings))
         assert not {"no_encoder", "failed"} & {note.code for note in plan.notes}
         assert plan.composition.picks
-        return {one for view in VIEWS for one in stylus.index.fingerprints(view).values()}, number
+        return {
+            one for view in VIEWS for one in stylus.catalogue.index.fingerprints(view).values()
+        }, number
     finally:
         stylus.close()
 

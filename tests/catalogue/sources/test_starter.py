@@ -10,7 +10,7 @@ from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.engine.stylus import STARTER
+from stylus_ext.engine.catalogue import STARTER
 from tests.fakes import Watch
 
 FOX: dict[str, Any] = {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from stylus_ext.catalogue.sources.civitai.catalogue import CivitaiCatalogue, CivitaiOffer, offer_of
+from stylus_ext.catalogue.sources.civitai.catalogue import (
+    CivitaiCatalogue,
+    CivitaiOffer,
+    CivitaiSource,
+    offer_of,
+)
 from stylus_ext.catalogue.sources.civitai.client import CIVITAI_KEY, CivitaiClient, download_refusal
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "CivitaiCatalogue",
     "CivitaiClient",
     "CivitaiOffer",
+    "CivitaiSource",
     "download_refusal",
     "offer_of",
 ]

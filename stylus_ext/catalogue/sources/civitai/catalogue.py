@@ -23,6 +23,7 @@ from stylus_ext.catalogue.sources.civitai.client import (
     MAX_PAGE,
     TYPES,
     CivitaiClient,
+    download_refusal,
 )
 from stylus_ext.catalogue.sources.civitai.versions import (
     EMPTY_HASH,
@@ -36,10 +37,10 @@ from stylus_ext.catalogue.sources.civitai.versions import (
 )
 from stylus_ext.catalogue.sources.common import Json, SourceNotFound, SourceUnavailable
 from stylus_ext.core.card import AdapterCard
-from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.fetching import NotFetched
+from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.core.fetching import DownloadOffer, NotFetched, called, version_of
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
-from stylus_ext.net import BadAnswer
+from stylus_ext.net import BadAnswer, HttpRefusal
 from stylus_ext.net.values import digest, identity, name, rows, table, text
 
 logger = logging.getLogger(__name__)
@@ -271,3 +272,35 @@ def offer_of(
         url=civitai.download_url(version_id, safetensors=is_other_file),
         stated=version,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CivitaiSource:
+    """Offers files of Civitai; asked for each file just before its download."""
+
+    civitai: CivitaiClient
+    has_key: bool
+    now: Callable[[], datetime] = _now
+    name: str = "Civitai"
+
+    def offer(self, card: AdapterCard, check: Check) -> DownloadOffer:
+        version = version_of(card)
+        if version is None:
+            raise NotFetched(
+                "no_source",
+                f"{called(card)} is not known to Civitai, so there is nowhere to fetch it from.",
+            )
+        found = offer_of(self.civitai, version, self.now(), check)
+        if found.early_until is not None:
+            until = found.early_until.date().isoformat()
+            raise NotFetched(
+                "early_access",
+                f"{called(card)} is in early access until {until}; sooner"
+                " it costs money on Civitai.",
+            )
+        return DownloadOffer(
+            found.file, found.size, found.sha256, found.url, found.scanned, found.stated
+        )
+
+    def refused(self, refusal: HttpRefusal, card: AdapterCard) -> StylusError:
+        return download_refusal(refusal, called(card), has_key=self.has_key)

@@ -1,0 +1,162 @@
+"""The catalogue service: reads sources into the catalogue, keeps its vectors up to date and looks
+entries up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+
+from stylus_ext.catalogue.embed import EmbedCatalogue
+from stylus_ext.catalogue.embedders import QuestionEmbedder
+from stylus_ext.catalogue.on_disk import Inventories, NamesOnDisk, OnDisk
+from stylus_ext.catalogue.refine.rules import CardRefiner
+from stylus_ext.catalogue.refresh import HashFiles, Ingest, RefreshCatalogue, Refreshed
+from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of
+from stylus_ext.catalogue.sources.pictures.learn import PictureSource
+from stylus_ext.catalogue.sources.starter import StarterCatalogue
+from stylus_ext.catalogue.store.sqlite import SqliteStore
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.entry import Entry
+from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
+from stylus_ext.core.ports import Embedder, Progress
+from stylus_ext.engine.encoders import AnyIndex
+
+logger = logging.getLogger(__name__)
+
+STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
+_STARTER_MARK = "starter.sha256"
+LORA_FOLDER = "the folder where your LoRAs are, such as models/Lora"
+PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's outputs"
+
+
+def checked_folder(folder: str, wanted: str = LORA_FOLDER) -> Path:
+    """The absolute path of an existing folder; `wanted` describes it in the error message."""
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise InvalidInput(f"There is no folder {path}. Name {wanted}.")
+    return path.resolve()
+
+
+def checked_folders(folders: Sequence[str]) -> list[str]:
+    """LoRA folders as the catalogue stores their paths."""
+    return [str(checked_folder(folder)) for folder in folders]
+
+
+class Catalogue:
+    """The store, its vector index and what changes them.
+
+    Hold `write_lock` while changing more than one entry.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: SqliteStore,
+        index: AnyIndex,
+        embedder: Embedder,
+        questions: QuestionEmbedder,
+    ) -> None:
+        self._folder = folder
+        self._reported: set[Note] = set()
+        self.store = store
+        self.index = index
+        self.embedder = embedder
+        self.questions = questions
+        self.write_lock = RLock()
+        self.refresh = RefreshCatalogue(store, CardRefiner())
+        self.embed = EmbedCatalogue(store, index, embedder)
+        self.ingest = Ingest(store, self.refresh, self.embed, self.write_lock, store.memory)
+        self.names = NamesOnDisk(store)
+        self.on_disk = OnDisk(store)
+        self.inventories = Inventories(store, self.on_disk, self.names)
+        self.hash_files = HashFiles(
+            store,
+            self.refresh,
+            lambda file, progress: digests_of(Path(file.path), progress),
+            self.write_lock,
+        )
+
+    def load_starter(self, progress: Progress) -> None:
+        """Loads the starter catalogue, unless this version of it was loaded before."""
+        mark = self._folder / _STARTER_MARK
+        try:
+            wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
+            with self.write_lock:
+                if not mark.exists() or mark.read_text("utf-8", "replace") != wanted:
+                    self.refresh(StarterCatalogue(STARTER), progress)
+                    mark.write_text(wanted, "utf-8")
+        except OSError as error:
+            raise StoreProblem(
+                f"{error.filename or mark} cannot be read or written: {error.strerror or error}."
+                " Check that folder."
+            ) from error
+
+    def prepare(self, progress: Progress) -> None:
+        """Loads the starter catalogue and makes all missing vectors."""
+        with self.write_lock:
+            self.load_starter(progress)
+            self.update_vectors(progress)
+
+    def update_vectors(self, progress: Progress) -> tuple[int, tuple[Note, ...]]:
+        """Makes missing vectors and returns their number.
+
+        While the encoder does not answer, none is made and a note says so.
+        """
+        problem = "" if self.embed.in_step() else self.questions.away()
+        if not problem:
+            try:
+                return self.embed(progress), ()
+            except DeadlineExceeded:
+                raise
+            except Unavailable as error:
+                problem = str(error)
+        logger.warning("no vectors: %s", problem)
+        text = f"New entries are found by their words alone for now: {problem}"
+        return 0, (Note("no_encoder", text),)
+
+    def notes(self) -> tuple[Note, ...]:
+        """Notes about repairs of the store and the index since they were opened."""
+        return (*self.store.notes, *self.index.notes)
+
+    def new_notes(self) -> list[Note]:
+        """The notes that no earlier call returned."""
+        new = [note for note in self.notes() if note not in self._reported]
+        self._reported.update(new)
+        return new
+
+    def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
+        """Reads LoRA folders; unchanged files are skipped."""
+        source = LoraFolder([checked_folder(folder) for folder in folders])
+        with self.write_lock:
+            refreshed = self.refresh(source, progress)
+            vectors, notes = self.update_vectors(progress)
+        return replace(refreshed, vectors=vectors, notes=(*refreshed.notes, *notes))
+
+    def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
+        """Reads the user's own pictures for what they show about the adapters on disk."""
+        paths = [checked_folder(folder, PICTURE_FOLDER) for folder in folders]
+        with self.write_lock:
+            return self.refresh(PictureSource(paths, self.names()), progress)
+
+    def available(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
+        """File stems of the adapters in these folders, or in any folder, by key."""
+        return self.on_disk(checked_folders(folders))
+
+    def entry(self, name: str) -> Entry:
+        """Finds an entry by any of its keys, its file's stem or the alias in its file."""
+        try:
+            key = AdapterKey.parse(name)
+        except InvalidInput:
+            key = self.names().key(name) or AdapterKey.path(name)
+        found = self.store.read([key])
+        if key not in found:
+            raise InvalidInput(
+                f"The catalogue has no adapter {name!r}. `search` lists what it has, with their"
+                " keys."
+            )
+        return found[key]
