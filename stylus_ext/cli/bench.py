@@ -147,6 +147,11 @@ def _download(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
 
 def _host_flags(parser: argparse.ArgumentParser) -> None:
     _number(parser, "--plans", 50, "how many pictures are planned")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="list the files that one warm generation touches, and time nothing",
+    )
 
 
 def _host(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
@@ -154,6 +159,10 @@ def _host(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
         raise InvalidInput("At least 10 plans are needed to measure anything.")
     from stylus_ext.evaluation import host
 
+    if arguments.trace:
+        with _scratch() as folder:
+            files = host.trace_files(Path(folder), run_in_env.main_command, line)
+        return files, host.trace_lines(files)
     with _scratch() as folder:
         found = host.measure(Path(folder), arguments.plans, run_in_env.main_command, line)
     return found, host.lines(found)

@@ -26,6 +26,8 @@ from stylus_ext.evaluation import invented, webui
 ROOT = Path(__file__).resolve().parents[2]
 STARTS = 7
 _LORAS = 200
+_TRACED = 40
+_ENGINE = "stylus_ext.cli.main"
 _PATIENCE_S = 300.0
 _UNHURRIED = {"stylus_cold_s": 300.0, "stylus_warm_s": 60.0, "stylus_selection_strictness": 0.0}
 
@@ -34,11 +36,7 @@ Command = Callable[..., Sequence[str]]
 
 
 def measure(folder: Path, plans: int, command: Command, progress: Progress) -> dict[str, Any]:
-    loras = folder / "loras"
-    loras.mkdir()
-    for card in invented.cards(_LORAS):
-        write_lora(loras / f"{card.name}.safetensors", card.name)
-    order: dict[str, Any] = {"root": str(ROOT), "data": str(folder), "loras": str(loras)}
+    order = _order(folder)
     progress.report("starting the WebUI's side", 0, STARTS)
     first = stand_in(folder, order)
     starts = [stand_in(folder, {**order, "off": True}) for _ in range(STARTS)]
@@ -64,6 +62,28 @@ def measure(folder: Path, plans: int, command: Command, progress: Progress) -> d
         | {name: round(on[name], 1) for name in ("on_warm_ms", "on_warm_p95_ms", "on_first_ms")}
         | {"plans": plans, "changed": on["changed"]}
     )
+
+
+def trace_files(folder: Path, command: Command, progress: Progress) -> dict[str, list[str]]:
+    """The files in which a function is called for one warm generation, on each side."""
+    order = _order(folder)
+    data = folder / "data"
+    data.mkdir()
+    progress.report("tracing one generation", 0)
+    with engine_beside(data, command, "stylus_ext.evaluation.trace", _ENGINE):
+        options = {**_UNHURRIED, "stylus_data_folder": str(data)}
+        prompts = list(invented.prompts(_TRACED, seed=3))
+        traced = {**order, "options": options, "prompts": prompts, "trace": str(data)}
+        found: dict[str, list[str]] = stand_in(folder, traced)["files"]
+    return found
+
+
+def _order(folder: Path) -> dict[str, Any]:
+    loras = folder / "loras"
+    loras.mkdir()
+    for card in invented.cards(_LORAS):
+        write_lora(loras / f"{card.name}.safetensors", card.name)
+    return {"root": str(ROOT), "data": str(folder), "loras": str(loras)}
 
 
 def stand_in(folder: Path, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,11 +135,11 @@ def write_lora(path: Path, name: str) -> None:
 
 
 @contextmanager
-def engine_beside(data: Path, command: Command) -> Iterator[None]:
+def engine_beside(data: Path, command: Command, *modules: str) -> Iterator[None]:
     """As the WebUI starts it; it ends with its standard input."""
     with (data / "said.log").open("wb") as log:
         process = subprocess.Popen(
-            command("stylus_ext.cli.main", "serve", "--bound", "--data-dir", str(data)),
+            command(*(modules or (_ENGINE,)), "serve", "--bound", "--data-dir", str(data)),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -151,3 +171,10 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, value in found.items():
         shown = ", ".join(value) or "nothing" if isinstance(value, list) else str(value)
         yield f"{name:26} {shown:>10}  {budgets.get(name, '')}".rstrip()
+
+
+def trace_lines(found: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for side, most in (("engine", 40), ("host", 15)):
+        files = found[side]
+        yield f"{side + ' files':26} {len(files):>10}  <= {most}"
+        yield from (f"  {file}" for file in files)

@@ -25,6 +25,7 @@ _LOADED_LONG_AGO = (
     " logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
 )
 _TIMES = 2000
+_BEFORE_THE_TRACE = 10
 _MODULES = 6000  # as many as A1111 1.8 has by then
 _HOOKS = (
     "setup",
@@ -329,10 +330,30 @@ def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
     }
 
 
+def traced(script: Any, prompts: list[str], data: Path) -> dict[str, list[str]]:
+    """The files of one generation that got adapters, here and in the engine."""
+    trace = importlib.import_module("stylus_ext.evaluation.trace")
+    args = [{"enabled": True}]
+    for seed, prompt in enumerate(prompts):
+        here = trace.FileTrace()
+        trace.ask(data, trace.BEGIN)
+        here.begin()
+        here.install()
+        p, _ = generation(script, args, prompt, seed)
+        here.remove()
+        trace.ask(data, trace.END)
+        if seed >= _BEFORE_THE_TRACE and p.all_prompts != [prompt]:
+            engine = json.loads((data / trace.FOUND).read_text("utf-8"))
+            return {"engine": engine, "host": here.end()}
+    sys.exit(f"The engine changed nothing: {' '.join(p.said)}")
+
+
 def main() -> None:
     order = json.load(sys.stdin)
     scripts, found = start_up(order)
-    if order.get("prompts"):
+    if order.get("trace"):
+        found["files"] = traced(scripts[0], order["prompts"], Path(order["trace"]))
+    elif order.get("prompts"):
         found |= switched_on(scripts[0], order["prompts"])
     elif order.get("off"):
         found |= switched_off(scripts[0], order.get("times", _TIMES))

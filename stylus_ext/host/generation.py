@@ -31,7 +31,9 @@ from stylus_ext.host.infotext import Picture
 from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
 from stylus_ext.host.plan_request import GenerationRequests, waits
 from stylus_ext.host.planner import MadePicture, Planner
-from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, settings_of
+from stylus_ext.host.planner_registry import current_planner, tell
+from stylus_ext.host.replay import continued
+from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +155,8 @@ class Generation:
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
         """The corrections of a preview for just this prompt, or the locked set."""
-        session = self.planner.sessions.of(self.values.seat)
+        seat = self.values.seat
+        session = self.planner.sessions.of(seat) if seat else None
         prompt = getattr(self.p, "prompt", "")
         if session is None or not isinstance(prompt, str):
             return None, []
@@ -262,4 +265,58 @@ def _pictures(before: Texts, masks: Sequence[ImageMask]) -> tuple[Picture, ...]:
     given = masks or [ImageMask()] * len(pairs)
     return tuple(
         Picture(*pair, mask.on, mask.off) for pair, mask in zip(pairs + pairs, given, strict=False)
+    )
+
+
+def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
+    """Run Stylus for `p`; notes go under the picture, into the infotext and the panel."""
+    infotext.forget(p.extra_generation_params)
+    if isinstance(reading, Note):
+        return _only_says(p, reading)
+    if getattr(p, "disable_extra_networks", False):
+        return _only_says(
+            p,
+            Note(
+                "disabled",
+                "Stylus did nothing: extra networks are switched off for this generation.",
+            ),
+        )
+    try:
+        work = _worked(p, reading)
+    except Exception as error:  # the host's edge: a generation goes on whatever is wrong here
+        logger.exception("Stylus could not choose LoRAs")
+        return _only_says(
+            p,
+            Note(
+                "failed",
+                f"Stylus left the prompt as it was, because of an error of its own: {error!r}",
+            ),
+        )
+    tell(p, work.notes)
+    return work
+
+
+def _worked(p: Any, reading: ValuesReading) -> AppliedGeneration:
+    planner, values = current_planner(), reading.values
+    work = continued(p, values, planner) if _may_continue(p, values) else None
+    if work is None:
+        work = Generation(p, values, planner).run(reading.notes)
+    else:
+        work.notes[:0] = reading.notes
+    session = planner.sessions.of(values.seat) if values.seat else None
+    if session is not None:
+        session.made = work, tuple(map(int, p.all_seeds))
+    return work
+
+
+def _may_continue(p: Any, values: PanelValues) -> bool:
+    """Whether the picture may be an earlier one, gone on with."""
+    upscaled = getattr(p, "txt2img_upscale", False)
+    return bool(values.replay or upscaled or getattr(p, "init_images", None))
+
+
+def _only_says(p: Any, note: Note) -> AppliedGeneration:
+    tell(p, [note])
+    return AppliedGeneration(
+        texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note]
     )

@@ -106,10 +106,11 @@ class AppliedGeneration:
     def _still_there(self, prompts: Sequence[str], first: int) -> bool:
         """Others may add to a prompt; what counts is that each still carries its tags."""
         for offset, prompt in enumerate(prompts):
-            if first + offset < len(self.texts.positive):
-                said = tags_of(prompt)
-                if any(tag not in said for tag in tags_of(self.texts.positive[first + offset])):
-                    return False
+            if first + offset >= len(self.texts.positive):
+                continue
+            written = self.texts.positive[first + offset]
+            if prompt != written and not set(tags_of(written)) <= set(tags_of(prompt)):
+                return False
         return True
 
 

@@ -93,7 +93,7 @@ class StylusScript(compat.Script):
             getattr(p, WORK, None) is not None
         ):  # between two pictures ADetailer calls the hooks again, on a copy
             return
-        from stylus_ext.host.process import process
+        from stylus_ext.host.generation import process
 
         p.stylus_work = process(p, _read(p, args))
 

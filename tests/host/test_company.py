@@ -366,7 +366,7 @@ def test_the_extensions_root_is_needed_on_the_path_while_the_script_is_read_only
     for name in (
         "stylus_ext.host.plan_request",
         "stylus_ext.host.generation",
-        "stylus_ext.host.process",
+        "stylus_ext.host.planner",
     ):
         assert name in sys.modules
     assert "<lora:" in stage.host.api(ON, prompt=PROMPT).infotexts[0]
