@@ -134,6 +134,16 @@ def test_every_answer_is_described(engine: EngineLink) -> None:
     assert first_column(text["Finding the engine"]) == set(asdict(EngineRecord("", "", 0, "", 0.0)))
 
 
+def test_every_path_is_described(engine: EngineLink) -> None:
+    text = sections("api.md")["Paths"]
+    paths = engine.call("GET", "/v1/openapi.json")["paths"]
+    operations = {f"/v1/{name}" for name in OPERATIONS} | {
+        f"/v1/jobs/{name}" for name in OPERATIONS
+    }
+    for path in {*paths, "/v1/openapi.json"} - operations:
+        assert f"{path.replace('{job_id}', '<id>')}`" in text, path
+
+
 def test_every_code_of_an_error_is_described() -> None:
     source = (DOCS.parent / "stylus_ext" / "engine" / "server.py").read_text("utf-8")
     raised = set(re.findall(r'(?:Refused|_error)\(\s*(\d+),\s*"([a-z_]+)"', source)) | {
