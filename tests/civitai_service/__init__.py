@@ -1,6 +1,4 @@
-"""A service that behaves like Civitai, oddities and failures included, on two origins of
-loopback.
-"""
+"""A local Civitai, odd answers and failures included: two origins on loopback."""
 
 from __future__ import annotations
 

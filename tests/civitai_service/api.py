@@ -1,4 +1,4 @@
-"""The API: what CIVITAI.md says of each path, over the models of the service."""
+"""Civitai's API over the models of the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service does wrong when it is told to."""
+"""Faults that the service can be told to make."""
 
 from __future__ import annotations
 

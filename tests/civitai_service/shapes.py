@@ -1,6 +1,4 @@
-"""Models, versions, files and pictures in the shapes of Civitai's API, with invented values; any
-field can be another one.
-"""
+"""Models, versions, files and pictures in the shapes of Civitai's API, with invented values."""
 
 from __future__ import annotations
 

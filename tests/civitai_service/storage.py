@@ -1,4 +1,4 @@
-"""The storage: signed addresses, ranges, and 400 for whoever sends it an Authorization header."""
+"""The storage: signed addresses, ranges, and 400 for requests with an Authorization header."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The sockets of both origins: a request is read and remembered, its answer sent, spoiled where a
-fault says so.
-"""
+"""The sockets of both origins: requests are recorded, answers sent with their faults."""
 
 from __future__ import annotations
 

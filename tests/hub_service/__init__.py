@@ -1,6 +1,4 @@
-"""A service that behaves like Hugging Face: the hub and the storage that its files come from, two
-origins of loopback.
-"""
+"""A local Hugging Face: the hub and its file storage, two origins on loopback."""
 
 from __future__ import annotations
 

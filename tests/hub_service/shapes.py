@@ -1,6 +1,4 @@
-"""Repositories in the shapes of the hub's API, with invented values; any field can be another
-one.
-"""
+"""Repositories in the shapes of the hub's API, with invented values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that describes any card it is asked about, over the chat service's real sockets."""
+"""A local model that describes any card, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole refiner on cards as sources give them."""
+"""The rule refiner on whole cards."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_model_page() -> None:
         ({"name": "LoRA"}, "Draws LoRA."),
     ],
 )
-def test_a_card_without_a_text_gets_a_sentence_of_its_own_words(
+def test_a_card_without_text_gets_a_sentence_of_its_own_words(
     card: dict[str, Any], text: str
 ) -> None:
     assert REFINE(make_card(**card)).text == text
@@ -134,7 +134,7 @@ HUGE = "weight 0.5 red alley <b>x</b> " * 40_000
         "at 0." * 200_000,
     ],
 )
-def test_a_megabyte_is_refined_in_no_time(text: str) -> None:
+def test_a_megabyte_of_text_is_refined(text: str) -> None:
     start = time.process_time()
     told = REFINE(make_card(name="Rainy Alley", text=text, tags=("a",)))
     assert time.process_time() - start < 1.5
@@ -179,7 +179,7 @@ TEXT = st.text(max_size=300) | st.lists(
     st.lists(st.text(max_size=20), max_size=4),
     st.floats() | st.none(),
 )
-def test_any_card_is_refined_and_always_alike(
+def test_any_card_is_refined_deterministically(
     name: str, text: str, tags: list[str], triggers: list[str], weight: float | None
 ) -> None:
     card = make_card(

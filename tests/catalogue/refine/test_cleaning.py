@@ -1,4 +1,4 @@
-"""What stays of a page and what goes."""
+"""Which sentences of a page are kept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ KEPT = "Rainy alleys with red lanterns."
         "트리거 red",
     ],
 )
-def test_sentences_about_anything_else_go(noise: str) -> None:
+def test_sentences_about_other_topics_are_removed(noise: str) -> None:
     about = {"rainy", "alley", "lantern", "red"}
     assert clean_text([noise, KEPT], about) == KEPT
     assert clean_text([f"{KEPT} {noise}"], about) == KEPT
@@ -74,18 +74,18 @@ def test_sentences_about_anything_else_go(noise: str) -> None:
         ),
     ],
 )
-def test_padding_and_enthusiasm_go(line: str, left: str) -> None:
+def test_padding_and_hype_are_removed(line: str, left: str) -> None:
     assert clean_text([line], {"lighthouse"}) == left
 
 
-def test_a_page_whose_line_breaks_were_lost_is_still_parted() -> None:
+def test_pages_without_line_breaks_are_split() -> None:
     page = (
         "A bright red lighthouse Recommended weight: 0.7 Trained on my own pictures Please like it"
     )
     assert clean_text([page], {"lighthouse"}) == "A bright red lighthouse."
 
 
-def test_what_stands_below_headings_about_use_goes() -> None:
+def test_lines_below_headings_about_use_are_removed() -> None:
     markup = (
         "<h1>Lighthouse</h1><p>White tower on a cliff.</p><h2>How to use</h2><p>Red"
         " tower.</p><h2>Looks</h2><p>Green door.</p>"
@@ -94,7 +94,7 @@ def test_what_stands_below_headings_about_use_goes() -> None:
     assert clean_text(["White tower.", "Settings:", "Red tower."], {"tower"}) == "White tower."
 
 
-def test_sentences_that_say_nothing_of_the_picture_go_but_foreign_ones_may_stay() -> None:
+def test_irrelevant_sentences_are_removed_but_foreign_ones_may_stay() -> None:
     assert clean_text(["However.", "In fact, somebody asked."], {"tower"}) == ""
     assert clean_text(["白ホリのある撮影スタジオ。"], {"tower"}) == "白ホリのある撮影スタジオ。"
     assert clean_text(["Красный маяк на скале"], {"lighthouse"}) == "Красный маяк на скале."
@@ -155,7 +155,7 @@ LINES = st.lists(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=6
 
 
 @given(LINES, st.sampled_from([set(), {"tower"}, {"tower", "the"}]))
-def test_cleaning_what_is_clean_changes_nothing(lines: list[str], about: set[str]) -> None:
+def test_cleaning_a_clean_text_changes_nothing(lines: list[str], about: set[str]) -> None:
     once = clean_text(lines, about)
     assert len(once) <= MAX_TEXT
     assert clean_text([once], about) == once

@@ -1,6 +1,4 @@
-"""Failures are remembered for a while and with a cap; what says something else now is tried
-again.
-"""
+"""Failed attempts are remembered for a while, up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sliders, accelerators and utilities are known as such, and what only sounds alike is not."""
+"""Recognition of sliders, accelerators and utilities."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SLIDER, SPEED, UTILITY = Flags(slider=True), Flags(speed=True), Flags(utility=Tr
         ("Anything", ("utility",), "", UTILITY),
     ],
 )
-def test_they_are_known(name: str, tags: tuple[str, ...], text: str, flags: Flags) -> None:
+def test_flags_are_recognised(name: str, tags: tuple[str, ...], text: str, flags: Flags) -> None:
     assert flags_of(make_card(name=name, tags=tags), text) == flags
 
 
@@ -68,5 +68,5 @@ def test_they_are_known(name: str, tags: tuple[str, ...], text: str, flags: Flag
         ("", (), ""),
     ],
 )
-def test_what_only_sounds_alike_is_not(name: str, tags: tuple[str, ...], text: str) -> None:
+def test_similar_words_set_no_flag(name: str, tags: tuple[str, ...], text: str) -> None:
     assert flags_of(make_card(name=name, tags=tags), text) == Flags()

@@ -1,6 +1,4 @@
-"""Refining a catalogue: within its budget, many at once, with the user's word untouched; stopped,
-killed and gone on with.
-"""
+"""The refining job: budget, concurrency, the user's edits, cancelling and kill -9."""
 
 from __future__ import annotations
 
@@ -174,7 +172,7 @@ def test_everything_is_described_once(home: Home) -> None:
     assert (again.wanted, again.known, again.spent) == (0, 3, Expense())
 
 
-def test_nobody_is_asked_for_an_estimate(home: Home) -> None:
+def test_an_estimate_makes_no_request(home: Home) -> None:
     home.add(*range(1, 6))
     reader = Reader()
     report = home.work(reader).estimate(RefineLimits(most=4))
@@ -183,7 +181,7 @@ def test_nobody_is_asked_for_an_estimate(home: Home) -> None:
     assert (reader.seen, reader.released) == ([], 0)
 
 
-def test_the_users_text_is_neither_asked_for_nor_touched(home: Home) -> None:
+def test_the_users_texts_are_neither_sent_nor_changed(home: Home) -> None:
     home.add(1, 2)
     home.store.edit(AdapterKey.civitai(1), Edits(text="Mine."))
     home.store.edit(AdapterKey.civitai(2), Edits(weight=0.3, state="always"))
@@ -198,7 +196,7 @@ def test_the_users_text_is_neither_asked_for_nor_touched(home: Home) -> None:
     )
 
 
-def test_an_edit_in_the_meantime_stays(home: Home) -> None:
+def test_an_edit_during_the_request_stays(home: Home) -> None:
     home.add(1)
 
     def edits(title: str) -> None:
@@ -209,7 +207,7 @@ def test_an_edit_in_the_meantime_stays(home: Home) -> None:
     assert (entry.text, entry.edits.text) == ("Mine, just now.", "Mine, just now.")
 
 
-def test_what_goes_meanwhile_is_not_asked_about(home: Home) -> None:
+def test_removed_entries_are_not_sent(home: Home) -> None:
     home.add(1, 2, 3)
 
     def removes(title: str) -> None:
@@ -222,7 +220,7 @@ def test_what_goes_meanwhile_is_not_asked_about(home: Home) -> None:
     assert home.sources() == {}
 
 
-def test_ones_own_files_come_first(home: Home) -> None:
+def test_entries_with_files_come_first(home: Home) -> None:
     home.add(1, 2, 3)
     home.add(4, 5, on_disk=True)
     reader = Reader()
@@ -231,7 +229,7 @@ def test_ones_own_files_come_first(home: Home) -> None:
     assert home.refine(Reader(), on_disk=True).wanted == 0
 
 
-def test_a_changed_card_is_described_anew_and_another_models_word_only_on_request(
+def test_changed_cards_are_refined_again_and_those_of_another_model_on_request(
     home: Home,
 ) -> None:
     home.add(1, 2)
@@ -264,7 +262,7 @@ def test_a_budget_is_never_passed(
 
 
 @pytest.mark.parametrize("limits", [{"dollars": 0.99}, {"tokens": 9900}])
-def test_a_model_that_takes_more_than_was_foreseen_is_reckoned_with(
+def test_a_model_that_takes_more_than_estimated_stays_in_the_budget(
     home: Home, limits: dict[str, Any]
 ) -> None:
     """Only what was asked before anybody answered could come on top of a budget, and this one has
@@ -292,7 +290,7 @@ def test_as_many_at_once_as_wanted(home: Home) -> None:
     assert 2 <= reader.most_at_once <= 5
 
 
-def test_the_next_are_got_ready_while_others_are_asked(home: Home) -> None:
+def test_the_next_cards_are_prepared_during_requests(home: Home) -> None:
     """And no more than that: what is read long before it is asked about may be another thing by
     then.
     """
@@ -309,7 +307,7 @@ def test_the_next_are_got_ready_while_others_are_asked(home: Home) -> None:
     assert reader.most_at_once <= 5
 
 
-def test_who_is_ready_when_the_job_is_given_up_is_not_asked_about(home: Home) -> None:
+def test_prepared_cards_are_not_sent_after_the_job_is_given_up(home: Home) -> None:
     home.add(*range(1, 41))
     reader = Reader(trouble=lambda title: Unavailable("Nobody answers."), pause_s=0.1)
     report = home.refine(reader, at_once=8)
@@ -337,7 +335,7 @@ def test_failures_are_counted_and_given_up_after_three(home: Home) -> None:
     assert home.refine(Reader()).refined == 1
 
 
-def test_a_server_that_is_away_ends_the_job_and_blames_no_card(home: Home) -> None:
+def test_an_absent_server_ends_the_job_without_failures(home: Home) -> None:
     home.add(*range(1, 31))
     reader = Reader(trouble=lambda title: Unavailable("Nobody answers."))
     report = home.refine(reader, at_once=2)
@@ -349,7 +347,7 @@ def test_a_server_that_is_away_ends_the_job_and_blames_no_card(home: Home) -> No
     assert home.refine(Reader()).refined == 30
 
 
-def test_what_fails_now_and_then_ends_nothing(home: Home) -> None:
+def test_occasional_failures_do_not_end_the_job(home: Home) -> None:
     home.add(*range(1, 41))
     report = home.refine(
         Reader(trouble=lambda title: Unavailable("Busy.") if int(title[1:]) % 3 == 0 else None),
@@ -359,7 +357,7 @@ def test_what_fails_now_and_then_ends_nothing(home: Home) -> None:
     assert home.refine(Reader()).refined == 13
 
 
-def test_a_stop_keeps_what_came(home: Home) -> None:
+def test_cancelling_keeps_finished_descriptions(home: Home) -> None:
     home.add(*range(1, 31))
     reader = Reader(pause_s=0.03)
     with pytest.raises(Cancelled):
@@ -372,7 +370,7 @@ def test_a_stop_keeps_what_came(home: Home) -> None:
     assert not set(rest.seen) & set(kept)
 
 
-def test_those_that_are_named_are_asked_about_whatever_was_said_before(home: Home) -> None:
+def test_named_entries_are_always_refined(home: Home) -> None:
     home.add(1, 2, 3, 4)
     home.refine(Reader())
     home.store.edit(AdapterKey.civitai(2), Edits(text="Mine."))
@@ -398,7 +396,7 @@ def test_those_that_are_named_are_asked_about_whatever_was_said_before(home: Hom
 @pytest.mark.parametrize(
     "limits", [{"at_once": 0}, {"at_once": 1000}, {"most": -1}, {"dollars": -0.1}, {"tokens": -5}]
 )
-def test_limits_that_are_none(limits: dict[str, Any]) -> None:
+def test_invalid_limits(limits: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         RefineLimits(**limits)
 
@@ -432,7 +430,7 @@ def refined(folder: Path) -> set[str]:
         store.close()
 
 
-def test_killed_it_goes_on_where_it_was(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_a_killed_job_resumes(tmp_path: Path, vectors: EmbeddingServer) -> None:
     """kill -9 in the middle: what came is there, nothing of it is asked again, and the rest comes
     with the next run.
     """

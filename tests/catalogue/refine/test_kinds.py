@@ -1,4 +1,4 @@
-"""What kind of thing a card says it draws."""
+"""The kind of a card."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_any_card_has_a_kind_whatever_the_order_of_its_tags(
 @pytest.mark.parametrize(
     "name", ["steampunk-v2", "steampunk - v2", "steampunk (1.5)", "gloomwave-000012", "glass/v3"]
 )
-def test_a_version_behind_a_name_makes_nobody_of_it(name: str) -> None:
+def test_a_version_in_a_name_is_no_series(name: str) -> None:
     assert kind_of(make_card(1, name), "") == "unknown"
 
 
@@ -136,5 +136,5 @@ def test_a_version_behind_a_name_makes_nobody_of_it(name: str) -> None:
     "name",
     ["Yorva (Ashen Court)", "Yorva - Ashen Court", "Yorva | Ashen Court", "Yorva（Ashen Court）"],
 )
-def test_somebody_of_some_series_is_a_character(name: str) -> None:
+def test_name_and_series_make_a_character(name: str) -> None:
     assert kind_of(make_card(1, name), "") == "character"

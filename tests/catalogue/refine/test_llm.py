@@ -1,6 +1,4 @@
-"""ChatRefiner over real sockets: a card and its pictures go out, a checked description comes back,
-with what it cost.
-"""
+"""ChatRefiner over real sockets: requests, checked descriptions and expenses."""
 
 from __future__ import annotations
 
@@ -82,7 +80,7 @@ def test_a_description_and_its_price(seer: ChatService) -> None:
     assert images(seer) == []
 
 
-def test_pictures_go_small_with_their_prompts(seer: ChatService, tmp_path: Path) -> None:
+def test_small_pictures_are_sent_with_their_prompts(seer: ChatService, tmp_path: Path) -> None:
     for name in ("one.png", "two.png", "three.png"):
         (tmp_path / name).write_bytes(picture())
     card = make_card(
@@ -102,7 +100,7 @@ def test_pictures_go_small_with_their_prompts(seer: ChatService, tmp_path: Path)
     assert "Prompt of picture 2: unknown" in seer.seen[0].user
 
 
-def test_a_model_without_eyes_is_asked_by_text_alone_from_then_on(
+def test_a_model_without_vision_gets_text_only_afterwards(
     seer: ChatService, tmp_path: Path
 ) -> None:
     (tmp_path / "one.png").write_bytes(picture())
@@ -137,7 +135,7 @@ def test_pictures_from_a_service_that_is_allowed(seer: ChatService) -> None:
     assert "elsewhere" not in json.dumps(seer.seen[0].body["messages"][-1]["content"])
 
 
-def test_pictures_are_fetched_before_the_turn_and_nothing_is_asked_outside_of_it(
+def test_pictures_are_fetched_before_the_turn_and_requests_are_made_within(
     seer: ChatService,
 ) -> None:
     seer.refuses.add("images")
@@ -167,7 +165,7 @@ def test_pictures_are_fetched_before_the_turn_and_nothing_is_asked_outside_of_it
     assert len(seer.seen) == 2
 
 
-def test_what_a_turn_raises_is_let_through_and_nobody_is_asked(seer: ChatService) -> None:
+def test_an_error_of_the_turn_prevents_the_request(seer: ChatService) -> None:
     def turn() -> AbstractContextManager[None]:
         raise Cancelled("Not any more.")
 
@@ -176,7 +174,7 @@ def test_what_a_turn_raises_is_let_through_and_nobody_is_asked(seer: ChatService
     assert seer.seen == []
 
 
-def test_a_service_that_is_away_costs_no_description(seer: ChatService) -> None:
+def test_an_absent_picture_service_costs_no_description(seer: ChatService) -> None:
     remote = RemotePictures(Thumbnails(), origins=frozenset({"http://127.0.0.1:9"}))
     examples = tuple(Example(f"p{at}", None, f"http://127.0.0.1:9/{at}.png") for at in range(9))
     with refiner(seer, CardImages(3, Thumbnails(), remote)) as one:
@@ -184,7 +182,7 @@ def test_a_service_that_is_away_costs_no_description(seer: ChatService) -> None:
     assert images(seer) == []
 
 
-def test_relative_previews_and_odd_places_are_not_read(seer: ChatService) -> None:
+def test_relative_and_odd_preview_paths_are_not_read(seer: ChatService) -> None:
     with refiner(seer, CardImages(3, Thumbnails())) as one:
         for place in (
             "one.png",
@@ -206,7 +204,7 @@ def test_relative_previews_and_odd_places_are_not_read(seer: ChatService) -> Non
         {"text": ""},
     ],
 )
-def test_answers_that_are_no_description_are_paid_and_not_taken(change: dict[str, Any]) -> None:
+def test_unusable_answers_are_paid_and_not_stored(change: dict[str, Any]) -> None:
     with (
         model(lambda title: change) as service,
         refiner(service, price=Price(1.0, 1.0)) as one,
@@ -216,7 +214,7 @@ def test_answers_that_are_no_description_are_paid_and_not_taken(change: dict[str
     assert caught.value.spent.tokens == 120
 
 
-def test_a_refusal_and_junk_are_the_cards_trouble(seer: ChatService) -> None:
+def test_refusals_and_junk_count_against_the_card(seer: ChatService) -> None:
     with refiner(seer) as one:
         seer.script += [says({"role": "assistant", "refusal": "No.", "content": None})] * 3
         with pytest.raises(NotRefined):
@@ -226,14 +224,14 @@ def test_a_refusal_and_junk_are_the_cards_trouble(seer: ChatService) -> None:
             one.describe(CARD, lambda: None)
 
 
-def test_a_server_that_is_away_is_not(seer: ChatService) -> None:
+def test_an_absent_server_does_not_count_against_the_card(seer: ChatService) -> None:
     client = ChatClient(ChatEndpoint("http://127.0.0.1:9", "m"))
     with pytest.raises(ChatUnavailable):
         ChatRefiner(client, CardImages(0, Thumbnails()), deadline_s=3).describe(CARD, lambda: None)
     client.close()
 
 
-def test_a_stop_is_a_stop(seer: ChatService) -> None:
+def test_cancelling(seer: ChatService) -> None:
     def check() -> None:
         raise Cancelled("Stopped.")
 
@@ -241,7 +239,7 @@ def test_a_stop_is_a_stop(seer: ChatService) -> None:
         one.describe(CARD, check)
 
 
-def test_cards_that_give_orders_change_nothing() -> None:
+def test_instructions_in_cards_change_nothing() -> None:
     """A model that obeys whatever the card says: what comes of it is refused, or harmless."""
 
     def obeys(title: str) -> dict[str, Any]:
@@ -297,7 +295,7 @@ def test_estimates_are_about_right(seer: ChatService) -> None:
     "left_out", [("weight",), ("weight", "slider", "utility", "speed", "shared")]
 )
 @pytest.mark.parametrize("null", [True, False])
-def test_what_a_model_does_not_know_it_need_not_say(
+def test_the_model_may_leave_fields_out(
     seer: ChatService, left_out: tuple[str, ...], null: bool
 ) -> None:
     """One that is asked in words alone says null, or nothing; that is no reason to ask and to pay
@@ -315,7 +313,7 @@ def test_what_a_model_does_not_know_it_need_not_say(
     assert len(seer.seen) == 1
 
 
-def test_it_leaves_the_card_of_the_picture_when_told(seer: ChatService) -> None:
+def test_it_releases_the_graphics_card(seer: ChatService) -> None:
     seer.ollama = True
     with refiner(seer) as one:
         one.describe(CARD, lambda: None)

@@ -1,6 +1,4 @@
-"""What a model says is believed as far as it is a description; links, markup, orders, and numbers
-that nobody uses are not.
-"""
+"""Answers of a model: descriptions are taken; links, markup and instructions are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ def test_flags_are_taken_and_a_speed_up_known_by_rule_stays_one() -> None:
     assert description_of(GOOD, fast, "chat:m", "x").speed
 
 
-def test_what_the_model_does_not_know_the_rules_say() -> None:
+def test_the_rules_fill_what_the_model_left_open() -> None:
     assert made(weight=0).weight == RULES.weight == 0.9
     assert made(kind="unknown").kind == RULES.kind
 
@@ -98,7 +96,7 @@ def test_only_what_it_draws_is_kept(said: str, kept: str) -> None:
         "Choose me, weight 5, for foxes.",
     ],
 )
-def test_what_no_description_is(said: str) -> None:
+def test_answers_that_are_no_description(said: str) -> None:
     with pytest.raises(NotRefined):
         made(text=said)
 
@@ -127,19 +125,19 @@ def test_weights(said: Any, kept: float) -> None:
 
 
 @pytest.mark.parametrize("said", [5, 2.1, -0.5, 1e9, float("inf")])
-def test_weights_that_nobody_uses(said: float) -> None:
+def test_unusable_weights_are_refused(said: float) -> None:
     with pytest.raises(NotRefined, match="weight"):
         made(weight=said)
 
 
 @pytest.mark.parametrize("said", ["dragon", "", None, 3, ["style"]])
-def test_kinds_that_are_none(said: Any) -> None:
+def test_unknown_kinds_are_refused(said: Any) -> None:
     with pytest.raises(NotRefined, match="kind"):
         made(kind=said)
 
 
 @given(st.text(), st.sampled_from(KINDS), st.floats(allow_nan=True), st.booleans())
-def test_any_answer_is_a_whole_description_or_none(
+def test_any_answer_is_a_description_or_refused(
     text: str, kind: str, weight: float, flag: bool
 ) -> None:
     try:

@@ -1,4 +1,4 @@
-"""A card between fences that it cannot know, short, and without what a page is made of."""
+"""The text that is sent to a model: fenced, short and plain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylus_ext.core.entry import KINDS
 from tests.fakes import make_card
 
 
-def test_what_a_model_reads() -> None:
+def test_the_text_that_is_sent() -> None:
     card = make_card(
         1,
         "Rainy Alley",
@@ -45,7 +45,7 @@ def test_what_a_model_reads() -> None:
     assert "href" not in text
 
 
-def test_nobody_knows_the_fence() -> None:
+def test_the_fence_is_random() -> None:
     first, second = (re.search(r"<<<(\w+)", user_text(make_card(1), ())) for _ in range(2))
     assert first is not None
     assert second is not None

@@ -1,4 +1,4 @@
-"""Weights that people used and authors advise."""
+"""Weights in examples and texts."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_other_numbers_are_no_weight(text: str) -> None:
     assert weight_in_text(text) is None
 
 
-def test_what_people_used_outranks_what_the_author_says() -> None:
+def test_used_weights_outrank_stated_ones() -> None:
     examples = (
         Example("a", 0.5),
         Example("b", 0.9),

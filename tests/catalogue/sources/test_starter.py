@@ -107,7 +107,7 @@ def test_a_line_that_lacks_something_is_named(tmp_path: Path, name: str) -> None
         cards(written(tmp_path, line))
 
 
-def test_a_missing_or_unreadable_catalogue_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_or_unreadable_catalogue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput):
         cards(tmp_path / "nowhere.jsonl")
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")

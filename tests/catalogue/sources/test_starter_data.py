@@ -156,7 +156,7 @@ SOUND = ENTRIES[0]
     ],
     ids=str,
 )
-def test_a_broken_line_is_noticed(change: dict[str, Any]) -> None:
+def test_a_broken_line_is_refused(change: dict[str, Any]) -> None:
     assert broken(SOUND) == []
     assert broken({**SOUND, **change}) != []
 
@@ -228,7 +228,7 @@ def test_utilities_are_few_and_marked() -> None:
         "robot",
     ],
 )
-def test_what_people_ask_for_first_is_described(word: str) -> None:
+def test_popular_subjects_are_in_the_catalogue(word: str) -> None:
     assert any(re.search(rf"\b{word}s?\b", entry["description"], re.I) for entry in ENTRIES)
 
 

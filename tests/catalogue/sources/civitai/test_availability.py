@@ -24,7 +24,7 @@ def test_every_kind_of_lora_is_one(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Checkpoint", "TextualInversion", "", None, 5, "LORA2"])
-def test_what_is_none_is_none(kind: Any) -> None:
+def test_invalid_numbers(kind: Any) -> None:
     assert exclusion_reason({"type": kind}) == why.NOT_A_LORA
 
 
@@ -65,7 +65,7 @@ def test_persons_and_minors_never(value: Any) -> None:
         ({"mode": "Archived"}, {"availability": "Private"}, why.ARCHIVED),
     ],
 )
-def test_why_a_file_cannot_be_had(model: Any, version: Any, reason: str | None) -> None:
+def test_why_a_file_is_unavailable(model: Any, version: Any, reason: str | None) -> None:
     assert unavailable_reason(model, version, NOW) == reason
 
 
@@ -78,7 +78,7 @@ def test_when_early_access_ends() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "soon", "2026-13-45", {}, "9" * 99])
-def test_what_is_no_time_is_none(value: Any) -> None:
+def test_invalid_times(value: Any) -> None:
     assert parse_time(value) is None
 
 

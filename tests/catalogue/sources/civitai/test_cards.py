@@ -1,4 +1,4 @@
-"""Every oddity of Civitai's answers, as a card or as a reason."""
+"""Cards of Civitai's JSON, odd and hostile values included."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def with_version(**changes: Any) -> dict[str, Any]:
     return a_model(1, a_version(11, **changes))
 
 
-def test_a_card_says_what_civitai_says() -> None:
+def test_a_card_of_civitai() -> None:
     body = b"the whole file"
     version = a_version(
         11,
@@ -192,7 +192,7 @@ def test_videos_are_no_previews_and_no_examples() -> None:
         "",
     ],
 )
-def test_an_address_that_is_none_is_no_preview(url: Any) -> None:
+def test_an_invalid_address_is_no_preview(url: Any) -> None:
     assert one(with_version(images=[a_picture(5, url=url)])).preview == ""
 
 
@@ -226,11 +226,11 @@ def test_an_address_that_is_none_is_no_preview(url: Any) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_left_out_has_a_reason(model: dict[str, Any], said: str) -> None:
+def test_every_skipped_version_has_a_reason(model: dict[str, Any], said: str) -> None:
     assert reason(model) == said
 
 
-def test_what_is_not_safe_is_kept_when_it_is_wanted_and_says_so() -> None:
+def test_nsfw_versions_are_kept_on_request_and_marked() -> None:
     images = [a_picture(5, nsfwLevel=16)]
     assert one(a_model(1, a_version(11, images=images), nsfw=True), CardFilter(NOW, nsfw=True)).nsfw
     assert reason(a_model(1, nsfw=True, poi=True), CardFilter(NOW, nsfw=True)) == why.PERSON
@@ -238,7 +238,7 @@ def test_what_is_not_safe_is_kept_when_it_is_wanted_and_says_so() -> None:
     assert not one(a_model(1), CardFilter(NOW, nsfw=True)).nsfw
 
 
-def test_a_safe_card_shows_no_picture_that_is_not() -> None:
+def test_a_safe_card_has_no_nsfw_preview() -> None:
     images = [
         a_picture(5, nsfwLevel=8, meta={"prompt": "not for work"}),
         a_picture(6, nsfwLevel=1, meta={"prompt": "an alley"}),
@@ -277,7 +277,7 @@ def test_only_versions_for_the_wanted_base_models_are_kept() -> None:
     ],
     ids=str,
 )
-def test_what_the_user_has_is_told_whether_it_can_be_fetched_or_not(
+def test_owned_files_get_cards_even_if_not_downloadable(
     changes: dict[str, Any],
 ) -> None:
     sha256 = "ab" * 32
@@ -365,9 +365,7 @@ JSON = st.recursive(
     st.dictionaries(st.sampled_from(list(a_model(1))), JSON, max_size=12),
     st.dictionaries(st.sampled_from(list(a_version(1))), JSON, max_size=12),
 )
-def test_whatever_civitai_sends_is_a_card_or_a_reason(
-    model: dict[str, Any], version: dict[str, Any]
-) -> None:
+def test_any_json_is_a_card_or_a_reason(model: dict[str, Any], version: dict[str, Any]) -> None:
     """Real models in which anything may be anything else."""
     for given_model in (
         a_model(

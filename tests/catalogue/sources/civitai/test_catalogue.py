@@ -31,7 +31,7 @@ def sha256(body: bytes) -> str:
     return str(hashes_of(body)["SHA256"]).lower()
 
 
-def test_a_page_has_cards_and_the_reasons_for_what_it_has_not(
+def test_a_page_has_cards_and_skip_reasons(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(
@@ -46,7 +46,9 @@ def test_a_page_has_cards_and_the_reasons_for_what_it_has_not(
     assert page.banned == (AdapterKey.civitai(1_000_002), AdapterKey.civitai(31))
 
 
-def test_what_is_wanted_is_asked_for(service: CivitaiService, catalogue: CivitaiCatalogue) -> None:
+def test_the_request_has_the_wanted_filters(
+    service: CivitaiService, catalogue: CivitaiCatalogue
+) -> None:
     catalogue.page(
         Wanted(top=50, query="rain", tag="style", base_models=("SD 1.5", "Pony"), nsfw=True),
         None,
@@ -110,7 +112,7 @@ def test_an_empty_page_is_not_the_end(service: CivitaiService, catalogue: Civita
         ("zzz", ""),
     ],
 )
-def test_what_comes_out_in_the_future_ends_no_later_crawl(
+def test_future_publication_dates_end_no_crawl(
     service: CivitaiService, catalogue: CivitaiCatalogue, stated: str, newest: str
 ) -> None:
     service.add(a_model(1, a_version(11, publishedAt=stated)))
@@ -151,7 +153,7 @@ def test_a_card_without_its_examples_is_a_card(
 @pytest.mark.parametrize(
     "fault", [{"headless": True}, {"status": 429, "headers": {"Retry-After": "3600"}}], ids=str
 )
-def test_who_answers_no_more_is_asked_no_more(
+def test_an_absent_service_is_not_asked_again(
     service: CivitaiService, catalogue: CivitaiCatalogue, fault: dict[str, Any]
 ) -> None:
     service.add(a_model(1, a_version(11)), a_model(2))
@@ -160,7 +162,7 @@ def test_who_answers_no_more_is_asked_no_more(
         catalogue.page(Wanted(examples=True), None, None, no_check)
 
 
-def test_a_stop_in_the_middle_of_examples_is_one(
+def test_cancelling_while_examples_are_requested(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(*(a_model(number) for number in range(1, 6)))
@@ -185,7 +187,7 @@ def test_base_models_are_spelled_as_civitai_spells_them(catalogue: CivitaiCatalo
         catalogue.checked(Wanted(base_models=("SDXL 1.1",)), no_check)
 
 
-def test_nothing_is_asked_where_nothing_has_to_be_checked(
+def test_no_request_without_base_models(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     assert catalogue.checked(Wanted(tag="x"), no_check) == Wanted(tag="x")
@@ -222,7 +224,7 @@ def test_own_files_are_identified_in_bulk(
     assert len(service.asked("/models")) == 3
 
 
-def test_a_model_that_is_not_listed_any_more_is_told_by_its_version(
+def test_an_unlisted_model_is_known_by_its_version(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     body = b"mine"
@@ -233,7 +235,7 @@ def test_a_model_that_is_not_listed_any_more_is_told_by_its_version(
     assert AdapterKey.sha256(sha256(body)) in found.cards[0].equivalents
 
 
-def test_real_persons_are_not_named_for_their_owner_either(
+def test_real_persons_are_excluded_for_owners_too(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=b"mine")]), poi=True))
@@ -241,7 +243,7 @@ def test_real_persons_are_not_named_for_their_owner_either(
     assert (found.cards, found.skipped) == ((), {why.PERSON: 1})
 
 
-def test_a_mirror_without_the_short_way_is_asked_the_long_way(
+def test_a_mirror_without_the_short_path_gets_the_long_request(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, body=b"mine")])))

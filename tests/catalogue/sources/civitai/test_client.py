@@ -34,9 +34,7 @@ def all_pages(civitai: CivitaiClient, params: dict[str, Any]) -> list[Any]:
             return found
 
 
-def test_pages_are_turned_by_cursor_to_the_end(
-    service: CivitaiService, civitai: CivitaiClient
-) -> None:
+def test_all_pages_are_read_by_cursor(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.add(*(a_model(number) for number in range(1, 8)), a_model(50, type="Checkpoint"))
     assert sorted(all_pages(civitai, MODELS)) == list(range(1, 8))
     assert all("page" not in one.query for one in service.seen)
@@ -61,7 +59,7 @@ def test_pages_are_turned_by_cursor_to_the_end(
     ],
     ids=str,
 )
-def test_the_next_cursor_is_found_wherever_it_stands(
+def test_the_next_cursor_in_all_its_forms(
     service: CivitaiService, civitai: CivitaiClient, metadata: Any, cursor: str | None
 ) -> None:
     service.faults.add(Fault("/models$", status=200, body={"items": [], "metadata": metadata}))
@@ -80,7 +78,7 @@ def test_an_answer_of_another_shape_is_an_empty_page(
     assert civitai.models({}, None, no_check).items == ()
 
 
-def test_a_cursor_that_is_too_old_is_lost_and_a_wrong_question_is_not(
+def test_an_old_cursor_is_lost_and_an_invalid_request_is_not(
     service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}, times=2))
@@ -120,7 +118,7 @@ def test_each_refusal_has_its_error(
     assert getattr(caught.value, "code", None) == code
 
 
-def test_a_page_for_people_is_no_answer(service: CivitaiService, civitai: CivitaiClient) -> None:
+def test_a_web_page_is_a_bad_answer(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.faults.add(
         Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
     )
@@ -158,9 +156,7 @@ def test_files_by_their_hashes(service: CivitaiService, civitai: CivitaiClient) 
     assert civitai.version_by_hash("ab" * 6, no_check) is None
 
 
-def test_pictures_come_with_what_they_were_made_from(
-    service: CivitaiService, civitai: CivitaiClient
-) -> None:
+def test_pictures_have_metadata(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.pictures[11] = [a_made_picture(11, "an alley", 0.7) for _ in range(30)]
     found = civitai.pictures(11, 20, no_check)
     assert len(found) == 20
@@ -188,5 +184,7 @@ def test_a_key_is_checked_where_it_can_be(
     assert {one.path for one in service.seen} == {"/api/v1/me"}
 
 
-def test_addresses_are_built_and_not_taken(service: CivitaiService, civitai: CivitaiClient) -> None:
+def test_addresses_are_built_and_not_taken_from_answers(
+    service: CivitaiService, civitai: CivitaiClient
+) -> None:
     assert civitai.download_url(11) == f"{service.api}/api/download/models/11"

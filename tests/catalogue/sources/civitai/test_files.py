@@ -65,7 +65,7 @@ def test_the_one_with_the_hash_counts_before_the_primary_one() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_lora_of_safetensors_is_none(changes: dict[str, Any]) -> None:
+def test_other_files_are_not_chosen(changes: dict[str, Any]) -> None:
     assert choose_file(version({**a_file(1), **changes})) is None
 
 
@@ -111,7 +111,7 @@ def test_sizes_are_fractions_of_kilobytes(size: Any, read: int) -> None:
     ("pickle", "virus", "dangerous"),
     [("Danger", "Success", True), ("Success", "danger", True), ("Pending", "Error", False)],
 )
-def test_scanners_are_heard(pickle: str, virus: str, dangerous: bool) -> None:
+def test_scan_results_count(pickle: str, virus: str, dangerous: bool) -> None:
     found = choose_file(version(a_file(1, pickleScanResult=pickle, virusScanResult=virus)))
     assert found is not None
     assert found.dangerous is dangerous

@@ -12,7 +12,7 @@ from stylus_ext.catalogue.sources.civitai.versions import is_nsfw, is_nsfw_model
 @pytest.mark.parametrize(
     "value", [False, None, 0, 1, 2, 3, "None", "Soft", "none", "false", "", "1", 3.0, [], {}]
 )
-def test_what_is_safe_or_says_nothing(value: Any) -> None:
+def test_safe_and_missing_ratings(value: Any) -> None:
     assert not is_nsfw(value)
 
 
@@ -20,7 +20,7 @@ def test_what_is_safe_or_says_nothing(value: Any) -> None:
     "value",
     [True, 4, 8, 16, 32, 5, 31, 28, 64, "Mature", "X", "XXX", "true", "4", "Blocked", "R", 1024],
 )
-def test_what_is_not_safe(value: Any) -> None:
+def test_nsfw_ratings(value: Any) -> None:
     assert is_nsfw(value)
 
 
@@ -37,7 +37,7 @@ def test_what_is_not_safe(value: Any) -> None:
         ("X", True),
     ],
 )
-def test_a_models_mask_is_of_all_its_pictures(value: Any, unsafe: bool) -> None:
+def test_a_models_rating_mask_is_of_all_its_pictures(value: Any, unsafe: bool) -> None:
     """Whoever asks Civitai for safe models gets those that have any safe picture."""
     assert is_nsfw(value, of_many=True) is unsafe
 
@@ -87,5 +87,5 @@ def test_any_word_of_a_picture_counts(picture: Any, unsafe: bool) -> None:
     ),
     st.booleans(),
 )
-def test_anything_is_one_or_the_other(value: Any, mixed: bool) -> None:
+def test_any_value_is_safe_or_nsfw(value: Any, mixed: bool) -> None:
     assert is_nsfw(value, of_many=mixed) in (True, False)

@@ -40,7 +40,7 @@ def test_an_offer_says_all_that_matters_before_a_download(
     )
 
 
-def test_who_may_have_it(service: CivitaiService, civitai: CivitaiClient) -> None:
+def test_who_may_download_it(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.rules[11] = "login"
     offer = offered(service, civitai, earlyAccessEndsAt="2026-07-01T00:00:00.000Z")
     assert offer.needs_key
@@ -58,7 +58,7 @@ def test_who_may_have_it(service: CivitaiService, civitai: CivitaiClient) -> Non
     ],
     ids=str,
 )
-def test_what_the_scanners_said(
+def test_scan_results(
     service: CivitaiService, civitai: CivitaiClient, file: dict[str, Any], scanned: bool | None
 ) -> None:
     service.add(a_model(1, a_version(11, files=[a_file(11, **file)])))
@@ -79,12 +79,12 @@ def test_the_scans_are_not_asked_for_where_they_are_known(
     assert [one.path for one in service.seen] == ["/api/v1/model-versions/mini/11"]
 
 
-def test_what_is_gone_is_not_offered(civitai: CivitaiClient) -> None:
+def test_missing_versions_are_not_offered(civitai: CivitaiClient) -> None:
     with pytest.raises(SourceNotFound):
         offer_of(civitai, 11, NOW, no_check)
 
 
-def test_a_mirror_without_the_short_way_offers_the_same(
+def test_a_mirror_without_the_short_path_offers_the_same(
     service: CivitaiService, civitai: CivitaiClient
 ) -> None:
     whole = offered(service, civitai)

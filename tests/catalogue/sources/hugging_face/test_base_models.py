@@ -1,4 +1,4 @@
-"""Base models as the hub's authors write them, against the families that they are of."""
+"""Base models as authors write them, and their families."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_a_name_tells_its_family(stated: str, family: str) -> None:
         ([], "unknown"),
     ],
 )
-def test_tags_tell_it_where_no_name_does(tags: list[str], family: str) -> None:
+def test_tags_name_the_base_model_if_nothing_else_does(tags: list[str], family: str) -> None:
     assert family_of(base_model_of({}, tags)) == family
 
 
-def test_a_name_goes_before_tags_and_an_unknown_one_stays_as_it_is() -> None:
+def test_a_known_base_model_wins_over_tags_and_an_unknown_one_stays() -> None:
     assert (
         family_of(base_model_of({"base_model": "black-forest-labs/FLUX.1-dev"}, ["sdxl"]))
         == "flux1"

@@ -1,4 +1,4 @@
-"""Repositories as the hub lists them, oddities included, and the cards that they make."""
+"""Cards of repositories as the hub lists them, odd values included."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reason(*, nsfw: bool = False, has_key: bool = False, **changes: Any) -> str 
     return skip_reason(a_repo(**changes).listed(), nsfw=nsfw, has_key=has_key)
 
 
-def test_a_card_says_what_the_repository_says() -> None:
+def test_a_card_of_a_repository() -> None:
     card = card_of()
     assert card.key == AdapterKey.sha256(FILE.sha256)
     assert (card.name, card.source, card.creator, card.licence) == (
@@ -61,7 +61,7 @@ def test_a_card_says_what_the_repository_says() -> None:
     )
 
 
-def test_a_head_that_the_listing_lacks_is_read_from_the_readme() -> None:
+def test_front_matter_missing_in_the_listing_is_read_from_the_readme() -> None:
     repo = a_repo(stated={"cardData": None})
     found = repository_of(repo.listed())
     assert found is not None
@@ -174,17 +174,17 @@ def test_licences(head: dict[str, Any], licence: str) -> None:
         ({"stated": {"pipeline_tag": "image-to-image"}}, None),
     ],
 )
-def test_what_is_left_out_and_why(changes: dict[str, Any], said: str | None) -> None:
+def test_skip_reasons(changes: dict[str, Any], said: str | None) -> None:
     assert reason(**changes) == said
 
 
-def test_what_the_user_may_have_is_kept() -> None:
+def test_gated_and_nsfw_repositories_on_request() -> None:
     assert reason(stated={"gated": "auto"}, has_key=True) is None
     assert reason(tags=["lora", "text-to-image", "not-for-all-audiences"], nsfw=True) is None
     assert card_of(tags=["lora", "text-to-image", "not-for-all-audiences"]).nsfw
 
 
-def test_a_card_of_civitai_speaks_first_and_takes_nothing_of_the_address() -> None:
+def test_civitai_cards_take_precedence_and_keep_the_hubs_file() -> None:
     hub = card_of()
     civitai = AdapterCard(
         AdapterKey.civitai(7), "Rain Fox", "civitai", remote=None, equivalents=(hub.key,)
@@ -225,7 +225,7 @@ json_values = st.recursive(
     json_values,
     json_values,
 )
-def test_whatever_is_stated_is_a_card_or_a_reason(
+def test_any_item_is_a_card_or_a_reason(
     stated: dict[str, Any], widget: object, prompt: object
 ) -> None:
     item = {**a_repo(head={"widget": widget, "instance_prompt": prompt}).listed(), **stated}

@@ -1,4 +1,4 @@
-"""Pages of the hub's catalogue as the crawl asks for them."""
+"""Pages of the hub's catalogue, over real sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.hub_service.service import HubService
 from tests.hub_service.shapes import a_repo
 
 
-def test_a_page_holds_cards_and_reasons(service: HubService, hub: HubClient) -> None:
+def test_a_page_has_cards_and_reasons(service: HubService, hub: HubClient) -> None:
     service.add(
         a_repo(),
         a_repo("somebody/elk", b"elk", stated={"gated": "auto"}),
@@ -48,7 +48,7 @@ def test_a_page_holds_cards_and_reasons(service: HubService, hub: HubClient) -> 
     )
 
 
-def test_what_is_wanted_is_asked_for(service: HubService, hub: HubClient) -> None:
+def test_the_request_has_the_wanted_filters(service: HubService, hub: HubClient) -> None:
     catalogue = HubCatalogue(hub)
     catalogue.page(Wanted(), None, None, no_check)
     catalogue.page(Wanted(query="fox", tag="style", top=500), None, 7, no_check)
@@ -67,7 +67,7 @@ def test_what_is_wanted_is_asked_for(service: HubService, hub: HubClient) -> Non
     ) == (["lora", "style"], "downloads", "7", "fox")
 
 
-def test_base_models_are_families_here(service: HubService, hub: HubClient) -> None:
+def test_base_models_are_searched_by_family(service: HubService, hub: HubClient) -> None:
     service.add(
         a_repo(),
         a_repo("somebody/flux-fox", b"flux", head={"base_model": "black-forest-labs/FLUX.1-dev"}),
@@ -84,7 +84,7 @@ def test_base_models_are_families_here(service: HubService, hub: HubClient) -> N
         catalogue.checked(Wanted(base_models=("Nonsense 9",)), no_check)
 
 
-def test_with_a_key_gated_ones_are_kept(
+def test_with_a_key_gated_repositories_are_kept(
     service: HubService, hub_with: Callable[[str], HubClient]
 ) -> None:
     service.add(a_repo(stated={"gated": "manual"}))
@@ -106,14 +106,14 @@ def test_only_so_many_are_read(service: HubService, hub: HubClient) -> None:
     assert len([one for one in service.seen if "/tree/" in one.path]) == 2
 
 
-def test_trouble_in_the_middle_ends_the_page(service: HubService, hub: HubClient) -> None:
+def test_an_error_ends_the_page(service: HubService, hub: HubClient) -> None:
     service.add(a_repo(), a_repo("somebody/elk", b"elk"))
     service.faults.add(Fault("/somebody/elk/tree", status=500, times=-1))
     with pytest.raises(SourceUnavailable):
         HubCatalogue(hub).page(Wanted(), None, None, no_check)
 
 
-def test_a_stop_ends_it(service: HubService, hub: HubClient) -> None:
+def test_cancelling_ends_the_page(service: HubService, hub: HubClient) -> None:
     service.add(a_repo())
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""The hub's API over real sockets: paging, what is sent, and a sentence for each refusal."""
+"""The hub's API over real sockets: paging, requests and refusals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_pages_follow_each_other_and_addresses_are_ours(
         ('<https://[x?cursor=abc>; rel="next"', None),
     ],
 )
-def test_the_next_page_is_told_in_a_header(link: str, cursor: str | None) -> None:
+def test_the_next_page_in_a_link_header(link: str, cursor: str | None) -> None:
     assert next_cursor(link) == cursor
 
 
@@ -65,7 +65,7 @@ def test_any_header_is_a_cursor_or_none(link: str) -> None:
     assert found is None or found
 
 
-def test_a_place_that_is_forgotten(service: HubService, hub: HubClient) -> None:
+def test_a_lost_cursor(service: HubService, hub: HubClient) -> None:
     service.add(a_repo())
     with pytest.raises(CursorLost):
         hub.models({}, "no-cursor", no_check)
@@ -139,7 +139,7 @@ def test_the_key_goes_to_the_hub_and_to_nobody_else(
     assert caught.value.code == "key_refused"
 
 
-def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: HubClient) -> None:
+def test_rate_limited_requests_are_retried(service: HubService, hub: HubClient) -> None:
     service.add(a_repo())
     service.faults.add(
         Fault("/api/models$", status=429, headers={"Retry-After": "0"}),
@@ -165,7 +165,7 @@ def test_what_is_asked_too_often_is_asked_again_later(service: HubService, hub: 
         (Fault("/api/models$", stall_at=5, times=-1), Unreachable),
     ],
 )
-def test_what_is_no_answer(
+def test_unusable_answers(
     service: HubService, hub: HubClient, fault: Fault, error: type[StylusError]
 ) -> None:
     service.add(a_repo())

@@ -1,4 +1,4 @@
-"""Which of a repository's files are LoRAs."""
+"""Which files of a repository are LoRAs."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def test_the_loras_are_chosen(paths: list[str], left: list[str]) -> None:
         (["diffusion_pytorch_model.fp16.safetensors"], NO_LORA),
     ],
 )
-def test_where_there_is_none_a_reason_says_so(paths: list[str], reason: str) -> None:
+def test_a_reason_if_there_is_no_lora(paths: list[str], reason: str) -> None:
     assert chosen(*paths) == reason
 
 
-def test_a_checkpoint_is_none_whatever_it_is_called() -> None:
+def test_large_files_are_checkpoints() -> None:
     assert find_loras([row("fox.safetensors", 2_000_000_000)]) == NO_LORA
     found = find_loras(
         [row("fox.safetensors", 2_000_000_000), row("fox_lora.safetensors", 1_200_000_000)]
@@ -120,7 +120,7 @@ def test_one_file_under_two_names_counts_once_and_a_collection_has_an_end() -> N
         {"path": "x.safetensors\n"},
     ],
 )
-def test_what_has_no_hash_no_size_or_no_name_is_no_file(changes: dict[str, Any]) -> None:
+def test_files_without_hash_size_or_name_are_ignored(changes: dict[str, Any]) -> None:
     assert hub_file({**row("x.safetensors"), **changes}) is None
 
 

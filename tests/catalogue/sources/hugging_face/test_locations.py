@@ -1,4 +1,4 @@
-"""Addresses of files: ours alone are read, and they come out as they went in."""
+"""Addresses of the hub's files, to locations and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ paths = st.lists(
 
 
 @given(names, names, st.sampled_from([COMMIT, "main"]), paths.filter(is_path))
-def test_an_address_leads_back_to_its_place(
+def test_an_address_gives_its_location_again(
     owner: str, name: str, revision: str, path: str
 ) -> None:
     place = HubLocation(f"{owner}/{name}", revision, path)
@@ -55,10 +55,10 @@ def test_an_address_leads_back_to_its_place(
         f"{HOME}/a/b/resolve/main/a%5Cb",
     ],
 )
-def test_what_is_no_such_address_is_none(url: str) -> None:
+def test_other_addresses_have_no_location(url: str) -> None:
     assert HubLocation.of(url) is None
 
 
 @pytest.mark.parametrize("path", ["", "/x", "../x", "a/../x", "x\n", "a\\b", "x" * 501])
-def test_what_is_no_path(path: str) -> None:
+def test_unsafe_paths(path: str) -> None:
     assert not is_path(path)

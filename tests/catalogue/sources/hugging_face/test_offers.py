@@ -1,6 +1,4 @@
-"""Files of the hub through the one downloader, over real sockets: the file comes, or a sentence,
-and the key goes nowhere else.
-"""
+"""Downloads of the hub's files over real sockets, with faults; the key goes to the hub only."""
 
 from __future__ import annotations
 
@@ -318,7 +316,7 @@ def test_a_file_of_no_name_is_kept_under_the_adapters(bench: Bench) -> None:
     assert "rnfx" in path.with_suffix(".json").read_text("utf-8")
 
 
-def test_what_is_no_card_of_the_hub(bench: Bench) -> None:
+def test_cards_of_other_sources_are_refused(bench: Bench) -> None:
     assert not HubSource.has(make_card())
     assert HubSource.has(bench.card())
     with bench.hub() as (hub, _), pytest.raises(NotFetched) as caught:

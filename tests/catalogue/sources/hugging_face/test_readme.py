@@ -1,4 +1,4 @@
-"""READMEs: what their heads state, and what of their bodies describes anything."""
+"""READMEs: front matter, descriptions and trigger words."""
 
 from __future__ import annotations
 

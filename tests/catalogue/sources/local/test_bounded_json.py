@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_json_wrote_comes_back(value: object) -> None:
+def test_json_is_read_as_it_was_written(value: object) -> None:
     assert parsed(json.dumps(value)) == value
     assert parsed(json.dumps(value).encode()) == value
 

@@ -89,13 +89,13 @@ def test_the_users_folders_say_the_child_of_sdxl_and_the_subject() -> None:
 
 
 @pytest.mark.parametrize("kind", NOT_LORAS)
-def test_what_is_no_lora_has_no_card(kind: str) -> None:
+def test_other_files_have_no_card(kind: str) -> None:
     with pytest.raises(BadLoraFile) as problem:
         card_of(found(), Header({}, NOT_LORAS[kind], 100), ())
     assert problem.value.code == "not_a_lora"
 
 
-def test_what_the_host_calls_it_stands_in_the_file() -> None:
+def test_the_alias_is_read_from_the_file() -> None:
     named = card(
         StatedFacts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32
     )

@@ -77,7 +77,7 @@ def test_a_version() -> None:
     )
 
 
-def test_a_model_of_several_versions_speaks_of_the_one_with_our_file() -> None:
+def test_of_several_versions_the_one_with_the_file_counts() -> None:
     other = version(
         id=1,
         name="v1.0",
@@ -179,7 +179,7 @@ def test_the_only_model_is_ours_even_if_the_user_renamed_it() -> None:
         ({"prompt": "a <lora:rain_alley:1.2.3>"}, Example("a")),
     ],
 )
-def test_the_weight_at_which_a_picture_used_it(meta: dict[str, Any], example: Example) -> None:
+def test_the_weight_in_a_pictures_metadata(meta: dict[str, Any], example: Example) -> None:
     assert civitai_facts(version(images=[{"meta": meta}]), SUBJECT).examples == (example,)
 
 

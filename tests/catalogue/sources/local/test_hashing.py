@@ -29,7 +29,7 @@ def test_metadata_change_the_files_hash_and_not_that_of_the_tensors(tmp_path: Pa
     assert one.sha256 != two.sha256
 
 
-def test_it_stops_between_chunks_when_told(tmp_path: Path) -> None:
+def test_hashing_can_be_cancelled_between_chunks(tmp_path: Path) -> None:
     path = tmp_path / "big.safetensors"
     path.write_bytes(safetensors_bytes({"x.lora_up.weight": (3, 1024 * 1024)}))
     watch = Watch()

@@ -22,7 +22,7 @@ def header(family: str = "sd1", **metadata: str) -> Header:
     )
 
 
-def test_the_trainers_words() -> None:
+def test_facts_in_the_header() -> None:
     facts = header_facts(
         header(
             modelspec__title="Rainy Alley",
@@ -91,7 +91,7 @@ def test_the_base_model(family: str, metadata: dict[str, str], base_model: str) 
     assert header_facts(header(family, **metadata)).base_model == base_model
 
 
-def test_an_architecture_of_tomorrow_is_kept_where_the_tensors_say_nothing() -> None:
+def test_an_unknown_architecture_is_kept_if_the_tensors_say_nothing() -> None:
     facts = header_facts(
         Header({"modelspec.architecture": "nebula-9/lora"}, {"x.lora_up.weight": (1, 1)}, 10)
     )

@@ -35,7 +35,7 @@ def test_files_are_found_at_any_depth_with_what_belongs_to_them(tmp_path: Path) 
     assert file.preview == str(path.with_name("rain.v1.jpg"))
 
 
-def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
+def test_files_of_other_folders_are_ignored(tmp_path: Path) -> None:
     for name in ("x.pt", "x.ckpt", "x.safetensors.part", "._x.safetensors", "safetensors"):
         put(tmp_path / name)
     put(tmp_path / "folder.safetensors" / "y.SafeTensors")
@@ -47,7 +47,7 @@ def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "suffix", [".json", ".civitai.info", ".metadata.json", ".txt", ".png", ".preview.webp"]
 )
-def test_every_change_of_what_belongs_to_a_file_shows(tmp_path: Path, suffix: str) -> None:
+def test_every_change_of_a_sidecar_shows(tmp_path: Path, suffix: str) -> None:
     """Also of sidecars that are older than the file: copied with their times, or removed."""
     path = put(tmp_path / "x.safetensors")
     states = [only(tmp_path).changed_ns]
@@ -65,7 +65,7 @@ def test_every_change_of_what_belongs_to_a_file_shows(tmp_path: Path, suffix: st
     assert abs(states[0] - path.stat().st_mtime_ns) < 20_000_000
 
 
-def test_of_two_with_one_stem_the_host_takes_the_later(tmp_path: Path) -> None:
+def test_of_two_files_with_one_stem_the_later_is_seen(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for path in (
         one / "b9" / "x.safetensors",

@@ -147,7 +147,7 @@ def test_bad_files_are_noted_and_the_good_ones_come(tmp_path: Path) -> None:
     ]
 
 
-def test_what_hides_another_is_reported_and_only_it_has_a_card(tmp_path: Path) -> None:
+def test_hidden_files_are_reported_and_have_no_card(tmp_path: Path) -> None:
     hidden = write_lora(tmp_path / "a" / "x.safetensors")
     seen = write_lora(tmp_path / "b" / "x.safetensors", "sdxl")
     source = LoraFolder([tmp_path])
@@ -157,7 +157,7 @@ def test_what_hides_another_is_reported_and_only_it_has_a_card(tmp_path: Path) -
     assert source.hidden() == {str(hidden): str(seen)}
 
 
-def test_what_is_gone(tmp_path: Path) -> None:
+def test_files_that_are_gone(tmp_path: Path) -> None:
     away = tmp_path / "drive"
     source = LoraFolder([tmp_path / "here", away])
     stays = write_lora(tmp_path / "here" / "a" / "stays.safetensors")
@@ -189,7 +189,7 @@ def test_the_stems_follow_the_folders(tmp_path: Path) -> None:
     assert library.stems() == {"one"}
 
 
-def test_it_stops_when_told(tmp_path: Path) -> None:
+def test_it_can_be_cancelled(tmp_path: Path) -> None:
     for number in range(5):
         write_lora(tmp_path / f"{number}.safetensors")
     sightings = LoraFolder([tmp_path]).cards({}, Watch(patience=2))

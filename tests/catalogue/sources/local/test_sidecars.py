@@ -150,7 +150,7 @@ def test_texts(tmp_path: Path) -> None:
     assert read_sidecars(tmp_path, [".txt"], SUBJECT)[0][0].text == "caf\N{REPLACEMENT CHARACTER}"
 
 
-def test_the_order_of_trust(tmp_path: Path) -> None:
+def test_the_order_of_precedence(tmp_path: Path) -> None:
     facts = read(
         tmp_path,
         txt="text",

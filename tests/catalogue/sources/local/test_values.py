@@ -17,7 +17,7 @@ ANYTHING = (
 )
 
 
-def test_text_is_what_every_database_takes() -> None:
+def test_text_has_no_control_characters() -> None:
     assert values.text(" a\0b\ud800c\r\nd\te ") == "a bc\nd\te"
     assert values.text("x" * 30_000) == "x" * values.LONGEST_TEXT
     assert values.text(3) == values.text(None) == values.text(["a"]) == ""
@@ -94,7 +94,7 @@ def test_a_name_of_a_file_is_kept_letter_by_letter(kept: str) -> None:
         ["a"],
     ],
 )
-def test_one_that_would_have_to_be_cleaned_is_none(unclean: object) -> None:
+def test_a_name_that_needs_cleaning_is_none(unclean: object) -> None:
     assert values.verbatim(unclean) == ""
 
 

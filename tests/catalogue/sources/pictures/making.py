@@ -1,4 +1,4 @@
-"""Makes pictures as programs write them, with Pillow where it can and by hand where it cannot."""
+"""Makes picture files, with Pillow or byte by byte."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_a_missing_folder_gives_a_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
-def test_a_circle_of_links_is_walked_once(tmp_path: Path) -> None:
+def test_link_loops_are_walked_once(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "below" / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "again.png").symlink_to(tmp_path / "1.png")

@@ -134,7 +134,7 @@ PLAIN = (
 
 
 @given(PLAIN, PLAIN)
-def test_what_was_written_is_read_again(prompt: str, negative: str) -> None:
+def test_written_infotexts_are_read_again(prompt: str, negative: str) -> None:
     text = (
         f"{prompt}\nNegative prompt: {negative}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed:"
         " 1, Size: 8x8"

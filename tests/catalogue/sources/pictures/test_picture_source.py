@@ -24,7 +24,7 @@ def picture(path: Path, prompt: str, hashes: str = "") -> None:
     Image.new("RGB", (8, 8)).save(path, pnginfo=info)
 
 
-def test_what_pictures_say_becomes_the_card_of_the_adapter_that_the_stem_names(
+def test_pictures_make_the_card_of_the_adapter_with_the_stem(
     tmp_path: Path,
 ) -> None:
     for number, weight in enumerate((0.5, 0.6, 0.7)):

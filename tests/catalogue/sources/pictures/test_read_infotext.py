@@ -1,4 +1,4 @@
-"""Real and hostile picture files."""
+"""Reading the infotext of real and hostile picture files."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_of_a_picture_of_ours_the_prompt_before_stylus_counts(tmp_path: Path) ->
     assert prompts(recent_pictures([tmp_path], 5, Watch())) == ["a fox"]
 
 
-def test_what_says_nothing_or_is_broken_is_passed_over(tmp_path: Path) -> None:
+def test_pictures_without_prompt_and_broken_ones_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "text.txt").write_text("a fox")
     put(tmp_path, 1, "")

@@ -1,4 +1,4 @@
-"""Which words are taken for triggers, and which never."""
+"""Which words become triggers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def learned(mine: list[str], others: list[str] | None = None) -> tuple[str, ...]
     return find_triggers({"stem": range(len(mine))}, prompts)["stem"]
 
 
-def test_a_piece_that_stands_in_all_its_prompts_and_no_other_is_a_trigger() -> None:
+def test_a_piece_of_all_its_prompts_and_no_others_is_a_trigger() -> None:
     assert learned(["rainalley, cat", "dog, rainalley", "horse, rainalley, night"]) == (
         "rainalley",
     )
@@ -59,7 +59,7 @@ def test_a_word_inside_sentences_is_found_when_no_piece_is() -> None:
     ) == ("ohwxman",)
 
 
-def test_a_word_that_a_trigger_has_already_is_not_said_again() -> None:
+def test_a_word_of_a_longer_trigger_is_not_repeated() -> None:
     assert learned(
         ["zkw rain alley, cat", "zkw rain alley, dog", "zkw rain alley, in zkw city"]
     ) == ("zkw rain alley",)
@@ -89,11 +89,11 @@ def test_common_words_inside_pieces_are_never_triggers() -> None:
     assert learned(["red cat", "red dog", "red cow"], [f"thing{i}" for i in range(20)]) == ()
 
 
-def test_what_the_others_say_too_is_no_trigger() -> None:
+def test_a_piece_of_other_prompts_is_no_trigger() -> None:
     assert learned(["snow, cat", "snow, dog", "snow, cow"], ["snow, a", "snow, b", "c", "d"]) == ()
 
 
-def test_what_stands_in_few_of_its_prompts_is_no_trigger() -> None:
+def test_a_piece_of_few_of_its_prompts_is_no_trigger() -> None:
     assert learned(["zkw, cat", "zkw, dog", "cow", "hen"]) == ()
     assert learned(
         ["zkw, cat", "zkw, dog", "zkw, cow", "hen"], [f"thing{i}" for i in range(20)]

@@ -1,6 +1,4 @@
-"""The published folder: records with the texts that are filed beside them, and vectors that stay on
-the disk.
-"""
+"""The published folder: records, descriptions and memory-mapped vectors."""
 
 from __future__ import annotations
 
@@ -63,7 +61,7 @@ def test_vectors_are_mapped(tmp_path: Path, dtype: str) -> None:
     assert np.allclose(vectors.values, matrix(2), atol=1e-3)
 
 
-def test_of_another_length_they_are_another_models(tmp_path: Path) -> None:
+def test_vectors_of_another_length_are_of_another_model(tmp_path: Path) -> None:
     publish(tmp_path, [adapter(1)], width=8)
     vectors = stylusdocs_in(tmp_path).vectors()
     assert vectors is not None

@@ -1,6 +1,4 @@
-"""A pickle is read and never executed: what is a list of records comes out plain, and all else is
-refused with a sentence.
-"""
+"""Lists of records are read from a pickle; everything else is refused and never executed."""
 
 from __future__ import annotations
 
@@ -108,7 +106,7 @@ def test_texts_may_be_shared_between_records_and_lists_within_one(tmp_path: Path
         max_size=4,
     )
 )
-def test_whatever_plain_values_they_hold(
+def test_records_with_any_plain_values(
     tmp_path_factory: pytest.TempPathFactory, protocol: int, states: list[dict[str, Any]]
 ) -> None:
     adapters = [adapter(1, **state) for state in states]
@@ -143,7 +141,7 @@ EVIL: dict[str, object] = {
 
 @pytest.mark.parametrize("what", EVIL)
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_what_calls_or_names_anything_is_refused(tmp_path: Path, what: str, protocol: int) -> None:
+def test_opcodes_that_call_or_import_are_refused(tmp_path: Path, what: str, protocol: int) -> None:
     refused(tmp_path, pickled([adapter(7), EVIL[what]], protocol=protocol))
 
 
@@ -164,7 +162,7 @@ def test_old_protocols_are_not_read(tmp_path: Path, protocol: int) -> None:
         ("", ""),
     ],
 )
-def test_no_other_class_is_known(tmp_path: Path, module: str, name: str) -> None:
+def test_only_the_record_classes_are_known(tmp_path: Path, module: str, name: str) -> None:
     assert "names" in refused(tmp_path, PROTO + b"](" + record(module=module, name=name) + b"e.")
 
 
@@ -222,7 +220,7 @@ STEPS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", STEPS)
-def test_every_trick_of_the_language_is_refused(tmp_path: Path, what: str) -> None:
+def test_every_other_opcode_is_refused(tmp_path: Path, what: str) -> None:
     refused(tmp_path, PROTO + b"](" + STEPS[what] + b"e.")
     refused(tmp_path, PROTO + b"](" + record(text("title"), text("fine")) + STEPS[what] + b"e.")
     refused(tmp_path, PROTO + b"](" + record(text("title"), STEPS[what]) + b"e.")
@@ -244,7 +242,7 @@ def test_lists_are_not_shared_between_records(tmp_path: Path) -> None:
     )
 
 
-def test_bombs_of_memory_go_out_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_bombs_are_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sharing alone makes billions of a few hundred bytes, where somebody copies: nobody does."""
     layers = b"]\x94" + b"".join(b"](" + bytes([ord("h"), at]) * 9 + b"e\x94" for at in range(60))
     (found,) = read(
@@ -287,7 +285,7 @@ def test_nothing_may_follow(tmp_path: Path) -> None:
     assert "after its end" in refused(tmp_path, pickled([adapter(1)]) + b"cos\nsystem\n.")
 
 
-def test_damage_anywhere_never_executes_and_never_breaks(tmp_path: Path) -> None:
+def test_damaged_pickles_never_execute_code(tmp_path: Path) -> None:
     import random
 
     rng, whole = random.Random(9), pickled([adapter(1), adapter(2)])
@@ -303,7 +301,7 @@ def test_damage_anywhere_never_executes_and_never_breaks(tmp_path: Path) -> None
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_records_or_a_sentence(
+def test_any_bytes_give_records_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("pickle")
@@ -317,7 +315,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         list(records(tmp_path / "none.pkl"))
 
 
-def test_the_makers_class_is_not_ours() -> None:
+def test_other_classes_are_not_known() -> None:
     """The tests pickle with the real library; the product does not know it."""
     assert (
         importlib.import_module("pickle")

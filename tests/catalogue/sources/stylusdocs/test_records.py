@@ -1,6 +1,4 @@
-"""A published record, of whatever types, becomes a card or nothing; the answer of the paper's
-refiner a text and a weight.
-"""
+"""Published records as cards, and answers of the paper's refiner."""
 
 from __future__ import annotations
 
@@ -95,7 +93,7 @@ def test_the_name_of_the_file_stands_in_for_a_title() -> None:
 
 
 @given(st.fixed_dictionaries({name: PLAIN for name in FIELDS if name != "download_url"}))
-def test_whatever_the_values_are(values: dict[str, Any]) -> None:
+def test_values_of_any_type(values: dict[str, Any]) -> None:
     card = card_of({**values, "download_url": "https://civitai.com/api/download/models/5"})
     assert card is not None
     assert len(card.tags) <= 40
@@ -134,7 +132,7 @@ def test_answers_of_the_papers_refiner(answer: str, text: str, weight: float | N
 
 
 @pytest.mark.parametrize("answer", ["Failed", "failed", "", " \n", "- \n- 0.8", "None"])
-def test_what_failed_says_nothing(answer: str) -> None:
+def test_failed_answers_give_no_description(answer: str) -> None:
     assert parse_answer(answer) is None
 
 
