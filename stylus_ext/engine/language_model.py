@@ -10,7 +10,17 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
-from stylus_ext.llm import ChatClient, ChatEndpoint, ChatRequest, Place, Price, chat_key, place_of
+from stylus_ext.llm import (
+    ChatClient,
+    ChatEndpoint,
+    ChatRequest,
+    LlmAnswer,
+    Place,
+    Price,
+    chat_key,
+    place_of,
+)
+from stylus_ext.llm.schema import Text
 from stylus_ext.llm.server import CHAT_KEY, base_url
 from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
 from stylus_ext.selection.compose.llm import FAILED, ChatComposer, ChatRules
@@ -19,12 +29,10 @@ from stylus_ext.selection.compose.rules import RuleComposer
 
 _ANSWERS = "chat_answers.json"
 _CHECK_TOKENS = 300  # a reasoning model thinks before it says yes
-_CHECK_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["answer"],
-    "properties": {"answer": {"type": "string"}},
-}
+
+
+class CheckAnswer(LlmAnswer):
+    answer: Text
 
 
 class UnusableModelComposer:
@@ -158,8 +166,7 @@ class LanguageModel:
             ChatRequest(
                 "Answer briefly.",
                 "Say yes.",
-                schema=_CHECK_SCHEMA,
-                schema_name="check",
+                CheckAnswer,
                 max_tokens=_CHECK_TOKENS,
             ),
             self.settings.chat_deadline,

@@ -1,20 +1,22 @@
-"""The one client of chat models: a question with a JSON schema goes in, an object of that schema
-comes out, with what it cost.
+"""The client of OpenAI-compatible chat servers: a request with a schema in, an answer out.
 
-client = ChatClient(ChatEndpoint("http://localhost:11434", "qwen3:8b")) reply =
-client.ask(Question(system, user, schema=SCHEMA, schema_name="plan"), deadline_s=20.0, check=check)
-reply.data["tasks"], reply.tokens_in, reply.tokens_out, reply.cost client.release()
+    class Words(LlmAnswer):
+        words: ListOf[Text]
 
-`ask` may be called from several threads. It takes at most `deadline_s`, tries at most three times,
-and calls `check` at least every tenth of a second. Errors, all of them `ChatProblem`s with what was
-spent in vain: `ChatRefused` (the server or the model will not; `ChatBlind` where it cannot read
-images), `ChatUnreadable` (no object of the schema came), `ChatUnavailable` (nobody answers) and
-`ChatLate`.
+    client = ChatClient(ChatEndpoint("http://localhost:11434", "qwen3:8b"))
+    reply = client.ask(ChatRequest(system, user, Words), deadline_s=20.0, check=check)
+    reply.answer.words, reply.tokens_in, reply.tokens_out, reply.cost
+    client.release()
+
+Errors are `ChatProblem`s, with what was spent in vain: `ChatRefused` (the server or the model
+refuses; `ChatBlind` if it cannot read images), `ChatUnreadable` (no answer of the schema),
+`ChatUnavailable` (the server does not answer) and `ChatLate`.
 """
 
 from __future__ import annotations
 
-from stylus_ext.llm.connection import ChatClient
+from stylus_ext.llm.client import ChatClient
+from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.llm.server import (
     ChatBlind,
     ChatEndpoint,
@@ -41,11 +43,12 @@ __all__ = [
     "ChatLate",
     "ChatProblem",
     "ChatRefused",
+    "ChatRequest",
     "ChatUnavailable",
     "ChatUnreadable",
+    "LlmAnswer",
     "Place",
     "Price",
-    "ChatRequest",
     "Reply",
     "Spent",
     "chat_key",

@@ -1,24 +1,20 @@
-"""One question with its tries: what the server said decides whether it is asked again, and how."""
+"""`ChatClient`: a request goes to a chat server, an answer that fits its schema comes back."""
 
 from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from threading import Lock
+from typing import Generic, TypeVar
 
-from stylus_ext.llm.dialect import (
-    ChatRefusal,
-    ServerDialect,
-    is_passing,
-    refused,
-    sentence,
-    without_keys,
-)
-from stylus_ext.llm.reply import Unusable, answered, read
+from stylus_ext.llm.connection import Connection
+from stylus_ext.llm.dialect import LlmRefusal, ServerDialect, without_keys
+from stylus_ext.llm.reply import Unusable, message_of, read
+from stylus_ext.llm.schema import LlmAnswer, server_schema
 from stylus_ext.llm.server import (
+    OPENAI,
     ChatEndpoint,
     ChatLate,
     ChatProblem,
@@ -29,59 +25,126 @@ from stylus_ext.llm.server import (
     Reply,
     Spent,
 )
-from stylus_ext.net import BadAnswer
-from stylus_ext.net.waiting import Check, pause
-
-if TYPE_CHECKING:
-    from stylus_ext.llm.connection import Connection
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, TimeLimits, Unreachable
+from stylus_ext.net.waiting import Check, no_check, pause
 
 logger = logging.getLogger(__name__)
 
+A = TypeVar("A", bound=LlmAnswer)
 
-TRIES = 3
+RETRY = TimeLimits(first_pause_s=0.5, longest_pause_s=8.0, longest_retry_after_s=3600.0)
+_RELEASE = TimeLimits(connect_s=1.0, stall_s=3.0, total_s=3.0, tries=1)
 _MOST_CHANGES = 8
-"""Requests that are refused for their form cost the server nothing and are no tries; this many
-different forms there are.
-"""
+"""Requests refused for their form cost nothing and are no tries; this bounds them."""
 _MORE_TOKENS = 3
-_CHARACTERS_A_TOKEN = 4
+_CHARACTERS_PER_TOKEN = 4
 _SHORTEST_S = 0.005
 
 
-class ChatTransport(Protocol):
-    """What asking needs of the client."""
+class ChatClient:
+    """May be used from several threads. What a server accepts is learned once and remembered.
 
-    endpoint: ChatEndpoint
-    manners: ServerDialect
+    `ask` takes at most `deadline_s`, tries three times at most, and calls `check` at least every
+    tenth of a second.
+    """
 
-    def learned(self, manners: ServerDialect) -> None: ...
+    def __init__(self, endpoint: ChatEndpoint) -> None:
+        self.endpoint = endpoint
+        self.dialect = ServerDialect(
+            limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens"
+        )
+        self._guard = Lock()
+        self._connection: Connection | None = None
+        self._native: Http | None = None
+        self._can_release = endpoint.local
 
-    def connected(self) -> Connection: ...
+    @property
+    def local(self) -> bool:
+        return self.endpoint.local
+
+    @property
+    def name(self) -> str:
+        return f"{self.endpoint.model} at {self.endpoint.base}"
+
+    def ask(self, request: ChatRequest[A], deadline_s: float, check: Check = no_check) -> Reply[A]:
+        """Raises a `ChatProblem`, or what `check` raises."""
+        began = time.perf_counter()
+        run = _RetriedRequest(self, request, deadline_s, check)
+        reply = run.reply()
+        logger.info(
+            "%s answered after %d tries in %.0f ms: %d tokens in, %d out.",
+            self.endpoint.base,
+            run.tries,
+            1000 * (time.perf_counter() - began),
+            reply.tokens_in,
+            reply.tokens_out,
+        )
+        return reply
+
+    def release(self) -> bool:
+        """Have a local Ollama free the graphics memory; False where that is not possible."""
+        if not self._can_release:
+            return False
+        with self._guard:
+            self._native = self._native or Http(self.endpoint.key, limits=_RELEASE)
+        try:
+            # Ollama's own route, since it ignores `keep_alive` on /v1.
+            self._native.json(
+                f"{self.endpoint.base.removesuffix('/v1')}/api/generate",
+                body={"model": self.endpoint.model, "keep_alive": 0, "stream": False},
+            )
+        except HttpRefusal as problem:
+            self._can_release = False
+            logger.debug("%s does not free memory: %s", self.endpoint.base, problem)
+            return False
+        except (Unreachable, BadAnswer) as problem:
+            logger.info("%s was not freed: %s", self.endpoint.model, problem)
+            return False
+        logger.info("%s left the memory of %s.", self.endpoint.model, self.endpoint.origin)
+        return True
+
+    def connected(self) -> Connection:
+        with self._guard:
+            if self._connection is None:
+                self._connection = Connection(self.endpoint.base, self.endpoint.key)
+            return self._connection
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        with self._guard:
+            connection, self._connection = self._connection, None
+            native, self._native = self._native, None
+        if native is not None:
+            native.close()
+        if connection is not None:
+            connection.close()
 
 
 @dataclass(slots=True)
-class Asking:
-    client: ChatTransport
-    question: ChatRequest
+class _RetriedRequest(Generic[A]):
+    """One request with its tries."""
+
+    client: ChatClient
+    request: ChatRequest[A]
     deadline_s: float
     check: Check
     tries: int = 0
-    spent: Spent = Spent()
-    manners: ServerDialect = field(init=False)
-    max_tokens: int = field(init=False)
-    again: str = ""
-    until: float = field(init=False)
     changes: int = 0
+    spent: Spent = Spent()
+    complaint: str = ""
+    dialect: ServerDialect = field(init=False)
+    max_tokens: int = field(init=False)
+    until: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.manners = self.client.manners
-        self.max_tokens = self.question.max_tokens
+        self.dialect = self.client.dialect
+        self.max_tokens = self.request.max_tokens
         self.until = time.monotonic() + self.deadline_s
 
-    def reply(self) -> Reply:
+    def reply(self) -> Reply[A]:
         while True:
             try:
-                body = self._sent()
+                body = self._send()
                 reply = None if body is None else self._read(body)
             except ChatProblem as problem:
                 problem.spent = self.spent
@@ -89,8 +152,8 @@ class Asking:
             if reply is not None:
                 return reply
 
-    def _late(self) -> None:
-        """The check of every wait."""
+    def _check(self) -> None:
+        """The check of every wait; neither httpx nor openai has a deadline for all of a request."""
         self.check()
         if time.monotonic() > self.until:
             raise ChatLate(
@@ -98,130 +161,96 @@ class Asking:
                 f" {self.deadline_s:.3g} s."
             )
 
-    def _sent(self) -> bytes | None:
-        """None when it has to be asked anew: a pause was made, or the form changed."""
+    def _send(self) -> bytes | None:
+        """The body of the response; None when a changed or repeated request is to be sent."""
         from openai import APIConnectionError, APIStatusError, OpenAIError
 
-        self._late()
+        self._check()
         endpoint = self.client.endpoint
-        body = self.manners.body(
-            endpoint.model, endpoint.temperature, self.question, self.max_tokens, self.again
+        body = self.dialect.body(
+            endpoint.model, endpoint.temperature, self.request, self.max_tokens, self.complaint
         )
         try:
             return self.client.connected().chat(
-                body, max(_SHORTEST_S, self.until - time.monotonic()), self._late
+                body, max(_SHORTEST_S, self.until - time.monotonic()), self._check
             )
         except APIStatusError as problem:
-            self._after(
-                refused(
-                    problem.status_code,
-                    problem.response.headers,
-                    problem.response.content,
-                    endpoint.key,
-                )
-            )
+            self._after(LlmRefusal.of(problem.response, endpoint.key))
         except APIConnectionError as problem:
-            self._late()
-            self._once_more(
+            self._check()
+            self._wait_for_retry(
                 f"cannot be reached ({problem.__cause__ or problem}). Check that it runs, or empty"
                 " the setting chat.chat_url"
             )
         except (BadAnswer, OpenAIError, ValueError, TypeError) as problem:
-            self._once_more(f"did not answer like a chat server: {problem}")
+            self._wait_for_retry(f"did not answer like a chat server: {problem}")
         return None
 
-    def _after(self, refusal: ChatRefusal) -> None:
-        """Another form, a pause, or the end."""
-        if is_passing(refusal):
-            self._once_more(sentence(refusal, self.client.endpoint.model), refusal.retry_after)
+    def _after(self, refusal: LlmRefusal) -> None:
+        """Change the form of the request, wait, or give up."""
+        endpoint = self.client.endpoint
+        if refusal.is_passing:
+            self._wait_for_retry(refusal.sentence(endpoint.model), refusal.retry_after)
             return
-        changed = (
-            self.manners.after(refusal.said, images=bool(self.question.images))
-            if refusal.about_form
-            else None
-        )
+        changed = None
+        if refusal.about_form:
+            changed = self.dialect.after(refusal.message, images=bool(self.request.images))
         self.changes += 1
         if changed is None or self.changes > _MOST_CHANGES:
-            blind = bool(self.question.images) and self.manners.mean_images(refusal.said)
-            raise refusal.problem(self.client.endpoint, blind=blind)
-        logger.info(
-            "%s refused the form of the request; asked in another one.", self.client.endpoint.base
-        )
-        self.manners = changed
+            raise refusal.problem(endpoint, with_images=bool(self.request.images))
+        logger.info("%s refused the form of the request; trying another.", endpoint.base)
+        self.dialect = changed
 
-    def _once_more(self, why: str, wanted: float | None = None) -> None:
-        """Pauses, unless there is no try or no time left."""
+    def _wait_for_retry(self, why: str, retry_after: float | None = None) -> None:
         self.tries += 1
-        seconds = _back_off(self.tries) if wanted is None else wanted
-        if self.tries >= TRIES or seconds >= self.until - time.monotonic():
+        left_s = self.until - time.monotonic()
+        seconds = RETRY.pause_before_retry(self.tries, retry_after, left_s)
+        if seconds is None:
             raise ChatUnavailable(f"The chat server at {self.client.endpoint.base} {why}.")
         logger.info(
             "%s: try %d failed, again in %.1f s.", self.client.endpoint.base, self.tries, seconds
         )
-        pause(seconds, self._late)
+        pause(seconds, self._check)
 
-    def _read(self, body: bytes) -> Reply | None:
-        """None when it cannot be used and is asked for anew."""
+    def _read(self, body: bytes) -> Reply[A] | None:
+        """None when the answer cannot be used and is asked for again."""
         self.tries += 1
         try:
-            answer = answered(body)
-            said = sum(map(len, answer.texts))
-            self._count(
-                answer.tokens
-                or (self._length() // _CHARACTERS_A_TOKEN, said // _CHARACTERS_A_TOKEN)
-            )
-            data, dropped = read(answer, self.question.schema or {"type": "object"})
+            message = message_of(body)
+            self._count(message.tokens or self._estimate(sum(map(len, message.texts))))
+            answer, dropped = read(message, self.request.schema)
         except Unusable as problem:
-            self._mend(problem)
+            self._repair(problem)
             return None
-        if self.manners != self.client.manners:
-            self.client.learned(self.manners)
+        self.client.dialect = self.dialect
         if dropped:
-            logger.info(
-                "%s added %s, which was dropped.",
-                self.client.endpoint.base,
-                ", ".join(map(repr, dropped)),
-            )
-        return Reply(data, self.spent.tokens_in, self.spent.tokens_out, self.spent.cost, dropped)
+            logger.info("%s added unknown fields: %r", self.client.endpoint.base, dropped)
+        return Reply(answer, self.spent.tokens_in, self.spent.tokens_out, self.spent.cost, dropped)
 
-    def _mend(self, problem: Unusable) -> None:
-        """What to change before the next try."""
+    def _repair(self, problem: Unusable) -> None:
+        """Change what the next try asks for, or give up."""
+        endpoint = self.client.endpoint
+        why = without_keys(str(problem), endpoint.key)  # may be the server's words
         if problem.fault == "refusal":
-            raise ChatRefused(
-                f"The model {self.client.endpoint.model} refused to answer:"
-                f" {self._plainly(problem)}."
-            )
-        if self.tries >= TRIES:
-            self._give_up(problem)
-        logger.info(
-            "%s: try %d cannot be used: %s.", self.client.endpoint.base, self.tries, problem.fault
-        )
-        if problem.fault in ("cut", "empty"):  # a model that thinks aloud used them up
+            raise ChatRefused(f"The model {endpoint.model} refused to answer: {why}.")
+        if self.tries >= RETRY.tries:
+            raise ChatUnreadable(f"The model {endpoint.model} gave no usable answer: {why}.")
+        logger.info("%s: try %d cannot be used: %s.", endpoint.base, self.tries, problem.fault)
+        if problem.fault in ("cut", "empty"):  # a model that thinks aloud used the tokens up
             self.max_tokens *= _MORE_TOKENS
         if problem.fault in ("empty", "unreadable"):
-            self.manners = self.manners.stricter()
-            self.again = str(problem)
+            self.dialect = self.dialect.stricter()
+            self.complaint = str(problem)
         if problem.fault == "server":
-            pause(min(_back_off(self.tries), max(0.0, self.until - time.monotonic())), self._late)
+            left_s = max(0.0, self.until - time.monotonic())
+            pause(min(RETRY.pause_before_retry(self.tries) or 0.0, left_s), self._check)
 
-    def _give_up(self, problem: Unusable) -> NoReturn:
-        raise ChatUnreadable(
-            f"The model {self.client.endpoint.model} did not answer as it was asked to:"
-            f" {self._plainly(problem)}."
-        )
-
-    def _plainly(self, problem: Unusable) -> str:
-        """Its words may be the server's."""
-        return without_keys(str(problem), self.client.endpoint.key)
-
-    def _length(self) -> int:
-        schema = 0 if self.question.schema is None else len(json.dumps(self.question.schema))
-        return len(self.question.system) + len(self.question.user) + schema
+    def _estimate(self, letters_out: int) -> tuple[int, int]:
+        request = self.request
+        schema = len(json.dumps(server_schema(request.schema)))
+        letters_in = len(request.system) + len(request.user) + schema
+        return letters_in // _CHARACTERS_PER_TOKEN, letters_out // _CHARACTERS_PER_TOKEN
 
     def _count(self, tokens: tuple[int, int]) -> None:
         price = self.client.endpoint.pays
         self.spent += price.spent(*tokens) if price is not None else Spent(*tokens, cost=None)
-
-
-def _back_off(attempt: int) -> float:
-    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311

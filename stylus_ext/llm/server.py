@@ -1,41 +1,36 @@
-"""A chat server as it is configured: address, model, key, temperature; where it stands, and which
-key goes there.
-"""
+"""A chat server as configured: address, model, key, prices; requests, replies and errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, StylusError, Unavailable
+from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.net import Key, KeyName, is_loopback, key_for, origin_of
 from stylus_ext.net.keys import is_private
 
+A_co = TypeVar("A_co", bound=LlmAnswer, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """`schema` is a JSON Schema whose top is an object; `images` are the bytes of JPEG, PNG, WebP
-    or GIF files.
-    """
+class ChatRequest(Generic[A_co]):
+    """`images` are the bytes of JPEG, PNG, WebP or GIF files."""
 
     system: str
     user: str
+    schema: type[A_co]
     images: tuple[bytes, ...] = ()
-    schema: Mapping[str, Any] | None = None
-    schema_name: str = "answer"
     seed: int | None = None
     max_tokens: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Tokens of all tries together, and what they cost in US dollars; None where nobody knows the
-    price.
-    """
+    """Tokens of all tries together, and their cost in US dollars; None if the price is unknown."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -51,19 +46,17 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """`data` fits the schema. `dropped` names what the model added to it; `tokens_*` and `cost` are
-    those of all tries.
-    """
+class Reply(Generic[A_co]):
+    """`dropped` names the fields that the model added; tokens and cost are those of all tries."""
 
-    data: Mapping[str, Any]
+    answer: A_co
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float | None = None
     dropped: tuple[str, ...] = ()
 
 
-AS_OF = "2025-08"
+PRICES_AS_OF = "2025-08"
 
 _MILLION = 1_000_000
 
@@ -107,25 +100,20 @@ _PICTURES = (
     (r"gpt-5", 210),
     (r"o3", 225),
 )
-_USUAL = 260
-"""Tokens of a picture of 512 by 512 pixels, for gpt-4o, gpt-4.1, Gemini, and whoever is not listed.
-"""
+_USUAL_PICTURE = 260
+"""Tokens of a picture of 512 by 512 pixels for gpt-4o, gpt-4.1, Gemini and unlisted models."""
 
 _DATED = r"(?:-\d{4}-\d{2}-\d{2}|-\d{3}|-latest|-chat-latest)?"
 
 
 def price_of(model: str) -> Price | None:
-    """By the model's name, with or without the maker before it (openai/gpt-4o) and a date behind
-    it; None where it is not known.
-    """
+    """The price of a model, named with or without a maker (openai/gpt-4o) and a date."""
     return next((price for pattern, price in _TABLE if _is(pattern, model)), None)
 
 
 def picture_tokens(model: str) -> int:
-    """What its maker says that it counts a picture of 512 pixels as: some small models are cheap by
-    the token and take many for a picture.
-    """
-    return next((tokens for pattern, tokens in _PICTURES if _is(pattern, model)), _USUAL)
+    """Tokens that the maker counts for a picture of 512 pixels; some small models take many."""
+    return next((tokens for pattern, tokens in _PICTURES if _is(pattern, model)), _USUAL_PICTURE)
 
 
 def _is(pattern: str, model: str) -> bool:
@@ -137,7 +125,7 @@ def _is(pattern: str, model: str) -> bool:
 OPENAI = "https://api.openai.com"
 CHAT_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
 OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
-"""The variable that OpenAI's own tools read: its key is theirs, and goes nowhere else."""
+"""The variable that OpenAI's own tools read; its key goes to OpenAI only."""
 
 Place = Literal["machine", "network", "elsewhere"]
 
@@ -148,9 +136,7 @@ _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 @dataclass(frozen=True, slots=True)
 class ChatEndpoint:
-    """`url` with or without /v1. A price that is not given is looked up by the model's name, and is
-    nothing on a machine of one's own.
-    """
+    """`url` is with or without /v1. A price not given is looked up by the model's name."""
 
     url: str
     model: str
@@ -162,13 +148,12 @@ class ChatEndpoint:
     def __post_init__(self) -> None:
         if not self.model.strip():
             raise InvalidInput(
-                f"No model is named for the chat server at {self.url}. Set chat.chat_model to one"
-                " that it has."
+                f"No model is set for the chat server at {self.url}. Set chat.chat_model."
             )
         object.__setattr__(self, "base", base_url(self.url))
         if self.key is not None and self.key.origin != self.origin:
             raise InvalidInput(
-                f"The key was entered for {self.key.origin} and is not sent to {self.origin}."
+                f"The key is for {self.key.origin} and is not sent to {self.origin}."
             )
 
     @property
@@ -181,40 +166,37 @@ class ChatEndpoint:
 
     @property
     def local(self) -> bool:
-        """On a machine of one's own: nobody else reads along, and nothing is paid."""
+        """In the user's own network: private and free."""
         return self.place != "elsewhere"
 
     @property
     def pays(self) -> Price | None:
-        """None where nobody knows what it costs."""
+        """The price; None if it is unknown."""
         return self.price or (FREE if self.local else price_of(self.model))
 
 
 def base_url(url: str) -> str:
-    """As the client wants it: a bare origin gets /v1, and the route that it adds itself goes."""
+    """The address for the client: a bare origin gets /v1, and the chat route is removed."""
     try:
         origin = origin_of(url)
     except InvalidInput as error:
         raise InvalidInput(
-            "The address of the chat server cannot be used. It looks like https://host/v1, without"
-            " a name, a key or a question mark in it."
+            "The address of the chat server is invalid. Use one like https://host/v1, without user"
+            " name or key."
         ) from error
     parts = urlsplit(url.strip())
     if parts.query or parts.fragment:
         raise InvalidInput(
-            "The address of the chat server ends before the question mark; it looks like"
-            " https://host/v1."
+            "The address of the chat server has a query. Use one like https://host/v1."
         )
     path = parts.path.rstrip("/").removesuffix(_ROUTE).rstrip("/")
-    if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # its own protocol lives there
+    if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # elsewhere it speaks its own protocol
         return origin + _GEMINI_PATH
     return origin + (path or "/v1")
 
 
 def place_of(url: str) -> Place:
-    """This machine, one in the same network, or any other; a name that only one's own network can
-    know counts as that.
-    """
+    """This machine, the home network, or elsewhere; a name without a public domain is at home."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     if is_loopback(url) or host in ("0.0.0.0", "::"):  # noqa: S104
         return "machine"
@@ -224,9 +206,7 @@ def place_of(url: str) -> Place:
 
 
 def chat_key(folder: Path, url: str) -> Key | None:
-    """The key that was entered for this server: in STYLUS_CHAT_KEY, in the data folder, or for
-    OpenAI itself in OPENAI_API_KEY.
-    """
+    """The key for this server: from STYLUS_CHAT_KEY, the data folder, or OPENAI_API_KEY."""
     base = base_url(url)
     found = key_for(folder, base, CHAT_KEY)
     if found is None and origin_of(base) == OPENAI:
@@ -235,28 +215,26 @@ def chat_key(folder: Path, url: str) -> Key | None:
 
 
 class ChatProblem(StylusError):
-    """No reply; `spent` is what the tries used up all the same."""
+    """There is no reply; `spent` is what the tries used up."""
 
     spent: Spent = Spent()
 
 
 class ChatRefused(ChatProblem):
-    """The server or the model will not answer this, now or later: a wrong key, an unknown model, a
-    refusal.
-    """
+    """The server or the model refuses for good: a wrong key, an unknown model, a refusal."""
 
 
 class ChatBlind(ChatRefused):
-    """The model cannot read images; the same question without them may be answered."""
+    """The model cannot read images; the same request without them may succeed."""
 
 
 class ChatUnreadable(ChatProblem, Unavailable):
-    """What came is no object of the schema."""
+    """The answer does not fit the schema."""
 
 
 class ChatUnavailable(ChatProblem, Unavailable):
-    """Nobody answers, or the server has had too many requests."""
+    """The server does not answer, or had too many requests."""
 
 
 class ChatLate(ChatProblem, DeadlineExceeded):
-    """The time that was given is over."""
+    """The deadline is over."""

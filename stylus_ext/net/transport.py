@@ -96,6 +96,13 @@ class Transport(httpx.BaseTransport):
         )
 
 
+def authorize(request: httpx.Request, key: Key | None) -> None:
+    """Set the Authorization header for the key's own origin, and remove it for any other."""
+    request.headers.pop("Authorization", None)
+    if key is not None and origin_of(str(request.url)) == key.origin:
+        request.headers["Authorization"] = f"Bearer {key.secret}"
+
+
 class KeyAuth(httpx.Auth):
     """Sends the key to its own origin alone.
 
@@ -107,9 +114,7 @@ class KeyAuth(httpx.Auth):
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers.pop("Authorization", None)
-        if self._key is not None and origin_of(str(request.url)) == self._key.origin:
-            request.headers["Authorization"] = f"Bearer {self._key.secret}"
+        authorize(request, self._key)
         yield request
 
 

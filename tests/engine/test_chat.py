@@ -130,17 +130,17 @@ def test_a_secret_in_an_address_is_shown_to_nobody(folder: Path, vectors: Embedd
 @pytest.mark.parametrize(
     ("said", "key", "why"),
     [
-        ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "looks like https://host/v1"),
+        ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "https://host/v1"),
         ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),
         (
             {"chat_url": "https://api.openai.com", "chat_model": "m"},
             {"STYLUS_CHAT_KEY": "two words"},
-            "That is no key",
+            "key is invalid",
         ),
         (
             {"chat_url": "http://nas:8000", "chat_model": "m"},
             {"STYLUS_CHAT_KEY": "x", "STYLUS_CHAT_KEY_ORIGIN": "http://nas:8000"},
-            "by its number",
+            "needs https",
         ),
     ],
 )

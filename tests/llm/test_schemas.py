@@ -1,18 +1,26 @@
-"""Values against the schemas that we ask with: what fits, what is put right, and what is refused
-with its place.
-"""
+"""Answers against their models: what fits, what is corrected, and what is refused."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, ValidationError
 
-from stylus_ext.llm.reply import Misfit, fitted, shape_of
+from stylus_ext.llm.schema import (
+    Flag,
+    ListOf,
+    LlmAnswer,
+    Number,
+    Text,
+    Whole,
+    first_problem,
+    server_schema,
+    shortened,
+)
 
-NUMBER = {"type": "number", "minimum": 0.0, "maximum": 2.0}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
@@ -22,129 +30,122 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize(
-    ("value", "schema", "wanted"),
-    [
-        ("0.8", NUMBER, 0.8),
-        (1, NUMBER, 1),
-        (None, {"type": ["number", "null"]}, None),
-        (None, {}, None),
-        ("80%", {"type": "number"}, 80.0),
-        (7, {"type": "string"}, "7"),
-        ("a\0b\ud800", {"type": "string"}, "a b?"),
-        ("abcdef", {"type": "string", "maxLength": 3}, "abc"),
-        (2.0, {"type": "integer"}, 2),
-        ("3", {"type": "integer"}, 3),
-        ("Yes ", {"type": "boolean"}, True),
-        (False, {"type": "boolean"}, False),
-        ("a", {"type": "array", "items": {"type": "string"}}, ["a"]),
-        (None, {"type": "array"}, []),
-        ("", {"type": "array"}, []),
-        ([1, 2, 3], {"type": "array", "items": {"type": "integer"}, "maxItems": 2}, [1, 2]),
-        ("style", {"type": "string", "enum": ["style"]}, "style"),
-        (
-            {"a": 1, "b": 2},
-            {"type": "object", "properties": {"a": {"type": "integer"}, "c": {"type": "string"}}},
-            {"a": 1},
-        ),
-    ],
-)
-def test_small_slips_are_put_right(value: Any, schema: dict[str, Any], wanted: Any) -> None:
-    assert fitted(value, schema) == wanted
+class Inner(LlmAnswer):
+    name: Text
+    size: Whole = 0
+
+
+class Everything(LlmAnswer):
+    text: Text = ""
+    short: Annotated[Text, shortened(3)] = ""
+    number: Annotated[Number, Field(ge=0, le=100)] = 0.0
+    whole: Whole = 0
+    flag: Flag = False
+    words: ListOf[Text] = []
+    few: Annotated[ListOf[Whole], shortened(2)] = []
+    inner: Inner | None = None
+    inners: ListOf[Inner] = []
 
 
 @pytest.mark.parametrize(
-    ("value", "schema", "said"),
+    ("name", "value", "wanted"),
     [
-        ("much", NUMBER, "the answer must be a number"),
-        (3, NUMBER, "between 0.0 and 2.0"),
-        (True, NUMBER, "a number"),
-        (float("nan"), NUMBER, "a number"),
-        (float("inf"), {"type": "number"}, "a number"),
-        (10**400, {"type": "number"}, "a number"),
-        (-(10**400), {"type": "integer"}, "a number"),
-        (None, NUMBER, "a number"),
-        ({}, {"type": "string"}, "text"),
-        (True, {"type": "string"}, "text"),
-        (1.5, {"type": "integer"}, "whole number"),
-        ("maybe", {"type": "boolean"}, "true or false"),
-        (1, {"type": "boolean"}, "true or false"),
-        ([], {"type": "object"}, "an object"),
-        ({}, {"type": "object", "required": ["a"], "properties": {"a": {}}}, "lacks 'a'"),
-        ("hat", {"type": "string", "enum": ["style", "pose"]}, "one of style, pose"),
-        ([{}], {"type": "array", "items": {"type": "string"}}, "an item of the answer"),
+        ("number", "0.8", 0.8),
+        ("number", 1, 1.0),
+        ("number", "80%", 80.0),
+        ("number", None, 0.0),
+        ("text", 7, "7"),
+        ("text", "a\0b\ud800", "a b?"),
+        ("short", "abcdef", "abc"),
+        ("whole", 2.0, 2),
+        ("whole", "3", 3),
+        ("flag", "Yes ", True),
+        ("flag", False, False),
+        ("words", "a", ["a"]),
+        ("words", None, []),
+        ("words", "", []),
+        ("few", [1, 2, 3], [1, 2]),
+        ("inners", {"name": 1}, [Inner(name="1")]),
     ],
 )
-def test_what_does_not_fit_is_said_with_its_place(
-    value: Any, schema: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(Misfit, match=said):
-        fitted(value, schema)
+def test_small_slips_are_corrected(name: str, value: Any, wanted: Any) -> None:
+    assert getattr(Everything.model_validate({name: value}), name) == wanted
 
 
-def test_what_the_schema_does_not_name_is_dropped_by_name() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number", "much"),
+        ("number", 300),
+        ("number", True),
+        ("number", float("nan")),
+        ("number", float("inf")),
+        ("number", 10**400),
+        ("whole", -(10**400)),
+        ("whole", "9" * 5000),
+        ("whole", 1.5),
+        ("whole", True),
+        ("text", {}),
+        ("text", True),
+        ("flag", "maybe"),
+        ("flag", 1),
+        ("inner", []),
+        ("inners", [{}]),
+        ("inners", ["a"]),
+        ("words", [{}]),
+    ],
+)
+def test_what_does_not_fit_is_named_by_its_place(name: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Everything.model_validate({name: value})
+    assert first_problem(caught.value).startswith(name)
+    assert "much" not in first_problem(caught.value)
+
+
+def test_an_answer_is_an_object() -> None:
+    values: list[Any] = [None, [], "text", 7]
+    for value in values:
+        with pytest.raises(ValidationError):
+            Everything.model_validate(value)
+
+
+def test_unknown_fields_are_dropped_by_name() -> None:
     dropped: list[str] = []
-    schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {}}}}
-    assert fitted({"a": {"b": 1}, "c": 2}, schema, dropped=dropped) == {"a": {}}
+    answer = Everything.model_validate({"inner": {"name": "a", "b": 1}, "c": 2}, context=dropped)
+    assert answer.inner == Inner(name="a")
     assert dropped == ["c", "b"]
 
 
 @given(JSON)
-def test_whatever_fits_fits_again(value: Any) -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "a": {"type": "array", "items": {"type": "string", "maxLength": 5}},
-            "b": NUMBER,
-            "c": {"type": ["boolean", "null"]},
-        },
-    }
-    for one in (value, {"a": value}, {"b": value}, {"c": value}):
+def test_what_fits_fits_again(value: Any) -> None:
+    for name in Everything.model_fields:
         try:
-            once = fitted(one, schema)
-        except Misfit:
+            once = Everything.model_validate({name: value})
+        except ValidationError:
             continue
-        assert fitted(once, schema) == once
+        assert Everything.model_validate(once.model_dump()) == once
 
 
-def test_a_server_gets_the_shape_without_the_limits() -> None:
-    """OpenAI's strict mode refuses `maxLength`, and llama.cpp makes a grammar of it that it refuses
-    itself.
-    """
-    word = {"type": "string", "maxLength": 4000, "enum": ["a"]}
-    schema = {
+def test_a_server_gets_the_schema_without_limits_and_references() -> None:
+    class Small(LlmAnswer):
+        few: Annotated[ListOf[Inner], shortened(2)]
+        number: Annotated[Number, Field(ge=0, le=2)] = 0.0
+
+    inner = {
         "type": "object",
         "additionalProperties": False,
-        "required": ["maxLength"],
-        "properties": {
-            "maxLength": word,
-            "list": {
-                "type": "array",
-                "maxItems": 3,
-                "items": {"type": "number", "minimum": 0, "maximum": 2},
-            },
-        },
+        "required": ["name", "size"],
+        "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
     }
-    assert shape_of(schema) == {
+    assert server_schema(Small) == {
         "type": "object",
         "additionalProperties": False,
-        "required": ["maxLength"],
-        "properties": {
-            "maxLength": {"type": "string", "enum": ["a"]},
-            "list": {"type": "array", "items": {"type": "number"}},
-        },
+        "required": ["few", "number"],
+        "properties": {"few": {"type": "array", "items": inner}, "number": {"type": "number"}},
     }
 
 
-def test_what_has_a_default_may_be_left_out_or_null() -> None:
-    schema = {
-        "type": "object",
-        "required": ["a", "b"],
-        "properties": {"a": {"type": "string"}, "b": {"type": "number", "default": 0}},
-    }
-    assert fitted({"a": "x"}, schema) == fitted({"a": "x", "b": None}, schema) == {"a": "x", "b": 0}
-    with pytest.raises(Misfit, match="lacks 'a'"):
-        fitted({"b": 1}, schema)
-    with pytest.raises(Misfit, match="b must be a number"):
-        fitted({"a": "x", "b": "much"}, schema)
-    assert "default" not in str(shape_of(schema))
+def test_a_field_with_a_default_may_be_missing_or_null() -> None:
+    assert Inner.model_validate({"name": "x"}) == Inner.model_validate({"name": "x", "size": None})
+    with pytest.raises(ValidationError):
+        Inner.model_validate({"name": None})

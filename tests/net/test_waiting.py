@@ -6,7 +6,15 @@ import time
 import pytest
 
 from stylus_ext.core.errors import Cancelled
-from stylus_ext.net.waiting import Pace, ThreadCheck, in_thread, no_check, pause
+from stylus_ext.net.waiting import (
+    Pace,
+    ThreadCheck,
+    TimeLimits,
+    in_thread,
+    is_temporary,
+    no_check,
+    pause,
+)
 
 
 class After:
@@ -81,3 +89,38 @@ def test_the_first_of_a_pace_does_not_wait() -> None:
     began = time.monotonic()
     pace.wait(no_check)
     assert time.monotonic() - began < 0.1, "what was not used is not owed"
+
+
+def test_pauses_before_a_retry_grow_and_follow_the_server() -> None:
+    limits = TimeLimits(tries=9, first_pause_s=0.5, longest_pause_s=8.0, longest_retry_after_s=60)
+    pauses = [limits.pause_before_retry(attempt) or 0.0 for attempt in range(1, 9)]
+    assert 0.37 < pauses[0] <= 0.5
+    assert 0.75 <= pauses[1] <= 1.0
+    assert 6.0 <= pauses[7] <= 8.0
+    assert limits.pause_before_retry(1, 7.0) == 7.0
+    assert limits.pause_before_retry(1, 61.0) is None
+
+
+def test_there_is_no_retry_without_tries_or_time_left() -> None:
+    assert TimeLimits().tries == 3
+    assert TimeLimits().pause_before_retry(3) is None
+    assert TimeLimits(first_pause_s=1.0).pause_before_retry(1, left_s=0.5) is None
+    assert TimeLimits().pause_before_retry(1, 10.0, left_s=9.0) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "temporary"),
+    [
+        (408, True),
+        (429, True),
+        (500, True),
+        (599, True),
+        (400, False),
+        (409, False),
+        (425, False),
+        (404, False),
+        (302, False),
+    ],
+)
+def test_what_may_pass(status: int, temporary: bool) -> None:
+    assert is_temporary(status) == temporary

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +301,7 @@ def _check(plan: Plan) -> None:
 def test_any_reply_gives_a_valid_plan_in_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_back_off", lambda attempt: 0.01)
+    monkeypatch.setattr(client, "RETRY", replace(client.RETRY, first_pause_s=0.01))
     _campaign(world, 200, 1_000_000)
 
 
@@ -309,5 +309,5 @@ def test_any_reply_gives_a_valid_plan_in_time(
 def test_any_of_very_many_replies_gives_a_valid_plan_in_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_back_off", lambda attempt: 0.01)
+    monkeypatch.setattr(client, "RETRY", replace(client.RETRY, first_pause_s=0.01))
     _campaign(world, 2000, 2_000_000)

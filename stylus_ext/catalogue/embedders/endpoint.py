@@ -6,8 +6,8 @@ regardless of redirects and environment. A slow or endless answer ends with the 
 
 from __future__ import annotations
 
+import itertools
 import logging
-import random
 import time
 from collections.abc import Sequence
 from threading import Lock
@@ -19,8 +19,9 @@ import numpy as np
 from stylus_ext.catalogue.embedders.questions import VectorCache
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
 from stylus_ext.core.ports import Matrix
-from stylus_ext.net import Key
+from stylus_ext.net import Key, TimeLimits
 from stylus_ext.net.values import NotJson, parsed
+from stylus_ext.net.waiting import is_temporary, retry_after
 
 if TYPE_CHECKING:
     from stylus_ext.llm.connection import Connection
@@ -32,9 +33,7 @@ _BATCH = 64
 _CHARACTERS = 2000
 """More than a card or a prompt says; small servers refuse what is longer than their model reads."""
 
-_TRIES = 3
-_PASSING = (408, 429)
-_SERVER_ERROR = 500
+_RETRY = TimeLimits(first_pause_s=0.5, longest_pause_s=8.0, longest_retry_after_s=3600.0)
 _MOST_BYTES = 32 * 1024 * 1024
 """Twice what a batch of the longest vectors takes."""
 
@@ -115,7 +114,7 @@ class EndpointEmbedder:
                     " later."
                 )
 
-        for attempt in range(1, _TRIES + 1):
+        for attempt in itertools.count(1):
             in_time()
             try:
                 answer = self._connected().embeddings(
@@ -123,14 +122,17 @@ class EndpointEmbedder:
                 )
             except APIStatusError as problem:
                 status = problem.status_code
-                pause = _pause(attempt, problem.response.headers.get("retry-after", ""))
-                passing = status in _PASSING or status >= _SERVER_ERROR
-                if not passing or attempt == _TRIES or pause >= until - time.monotonic():
+                pause = _RETRY.pause_before_retry(
+                    attempt,
+                    retry_after(problem.response.headers.get("retry-after", "")),
+                    until - time.monotonic(),
+                )
+                if pause is None or not is_temporary(status):
                     raise Unavailable(self._refusal(status)) from problem
             except APIConnectionError as problem:
                 in_time()
-                pause = _pause(attempt, "")
-                if attempt == _TRIES or pause >= until - time.monotonic():
+                pause = _RETRY.pause_before_retry(attempt, left_s=until - time.monotonic())
+                if pause is None:
                     raise Unavailable(
                         f"The embeddings server at {self._base} cannot be reached"
                         f" ({problem.__cause__ or problem}). Check that it runs, or empty the"
@@ -145,7 +147,7 @@ class EndpointEmbedder:
                 return self._checked(answer, len(texts))
             logger.info("%s: try %d failed, again in %.1f s.", self._base, attempt, pause)
             time.sleep(pause)
-        raise AssertionError(attempt)
+        raise AssertionError("unreachable")
 
     def _question(self, texts: Sequence[str]) -> dict[str, Any]:
         shortened = {"dimensions": self._wanted} if self._wanted else {}
@@ -234,9 +236,3 @@ def base_url(url: str) -> str:
 def _sendable(text: str) -> str:
     """Replace the empty text and lone surrogates, which servers refuse."""
     return text[:_CHARACTERS].encode("utf-8", "replace").decode("utf-8") or " "
-
-
-def _pause(attempt: int, asked: str) -> float:
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))  # noqa: S311

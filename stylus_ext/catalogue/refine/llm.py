@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from threading import Lock
@@ -13,10 +12,10 @@ from typing import Any
 
 from stylus_ext.catalogue.refine.llm_prompt import (
     MAX_TEXT,
-    SCHEMA,
     SYSTEM,
     VERSION,
     CardImages,
+    DescriptionAnswer,
     ShownImage,
     estimate_letters,
     user_text,
@@ -24,7 +23,7 @@ from stylus_ext.catalogue.refine.llm_prompt import (
 from stylus_ext.catalogue.refine.rules import MAX_WEIGHT, MIN_WEIGHT, CardRefiner
 from stylus_ext.catalogue.refine.rules import fingerprint as card_fingerprint
 from stylus_ext.core.card import AdapterCard
-from stylus_ext.core.entry import KINDS, Description
+from stylus_ext.core.entry import Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
 from stylus_ext.llm import (
     ChatBlind,
@@ -71,25 +70,22 @@ _INSTRUCTIONS = re.compile(
 
 
 def description_of(
-    answer: Mapping[str, Any], by_rules: Description, source: str, fingerprint: str
+    answer: DescriptionAnswer, by_rules: Description, source: str, fingerprint: str
 ) -> Description:
     """The checked description; `by_rules` fills what the model does not know.
 
     Raises `NotRefined` for an unusable answer.
     """
-    kind = answer.get("kind")
-    if kind not in KINDS:
-        raise NotRefined("The model named a kind that does not exist.")
     return replace(
         by_rules,
-        text=_check_text(str(answer.get("text", ""))),
-        kind=kind if kind != "unknown" else by_rules.kind,
+        text=_check_text(answer.text),
+        kind=answer.kind if answer.kind != "unknown" else by_rules.kind,
         source=source,
         fingerprint=fingerprint,
-        weight=_check_weight(answer.get("weight"), by_rules.weight),
-        slider=bool(answer.get("slider")),
-        speed=bool(answer.get("speed")) or by_rules.speed,
-        utility=bool(answer.get("utility")),
+        weight=_check_weight(answer.weight, by_rules.weight),
+        slider=answer.slider,
+        speed=answer.speed or by_rules.speed,
+        utility=answer.utility,
     )
 
 
@@ -193,7 +189,7 @@ class ChatRefiner:
             reply, expense = self._ask(card, (), check, turn)
         try:
             description = description_of(
-                reply.data, self._by_rules(card, reply), self.source, self.fingerprint(card)
+                reply.answer, self._by_rules(card, reply), self.source, self.fingerprint(card)
             )
         except NotRefined as error:
             raise NotRefined(str(error), expense) from error
@@ -205,22 +201,21 @@ class ChatRefiner:
     def close(self) -> None:
         self._pictures.close()
 
-    def _by_rules(self, card: AdapterCard, reply: Reply) -> Description:
+    def _by_rules(self, card: AdapterCard, reply: Reply[DescriptionAnswer]) -> Description:
         """The page's text is read only if the model left the weight or the kind open."""
-        complete = reply.data.get("weight") and reply.data.get("kind") != "unknown"
+        complete = reply.answer.weight and reply.answer.kind != "unknown"
         return self._rules.refine(replace(card, text="") if complete else card)
 
     def _ask(
         self, card: AdapterCard, images: tuple[ShownImage, ...], check: Check, turn: Turn
-    ) -> tuple[Reply, Expense]:
+    ) -> tuple[Reply[DescriptionAnswer], Expense]:
         request = ChatRequest(
             SYSTEM,
             user_text(card, [image.prompt for image in images]),
+            DescriptionAnswer,
             tuple(image.data for image in images),
-            SCHEMA,
-            "description",
-            0,
-            _MAX_TOKENS,
+            seed=0,
+            max_tokens=_MAX_TOKENS,
         )
         try:
             with turn():

@@ -9,19 +9,20 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Query
 from stylus_ext.llm import ChatClient, ChatLate, ChatProblem, ChatRequest
 from stylus_ext.llm.injection_guard import fenced
-from stylus_ext.llm.reply import Misfit, fitted
+from stylus_ext.llm.schema import LlmAnswer, server_schema
 from stylus_ext.selection.compose.llm_prompt import (
-    COMPOSITION,
-    PRUNING,
+    CompositionAnswer,
+    PruningAnswer,
     ShownCards,
     asked,
     listed,
@@ -35,6 +36,8 @@ from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.compose.tasks import UserAdapters
 
 logger = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=LlmAnswer)
 
 
 FAILED = "chat_failed"
@@ -107,7 +110,7 @@ class ChatComposer:
             (
                 rules(query.limits, room),
                 shown(query, candidates, self._rules.cards).text,
-                json.dumps(COMPOSITION),
+                json.dumps(server_schema(CompositionAnswer)),
             )
         )
 
@@ -119,17 +122,16 @@ class ChatComposer:
         asking = _Asking(self._client, self._answers, time.monotonic() + seconds)
         seed = query.terms.seed if self._client.endpoint.temperature > 0 else 0
         try:
-            data = asking.answer(
+            answer = asking.answer(
                 ChatRequest(
                     rules(query.limits, room),
                     cards.text,
-                    schema=COMPOSITION,
-                    schema_name="composition",
+                    CompositionAnswer,
                     seed=seed,
                     max_tokens=_TOKENS,
                 )
             )
-            choice = read_choice(data, cards, query.prompt)
+            choice = read_choice(answer, cards, query.prompt)
             if self._rules.twice and choice.picks:
                 _look_again(query, cards, choice, asking, seed)
         finally:
@@ -155,20 +157,19 @@ class _Asking:
     until: float
     asked: bool = False
 
-    def answer(self, question: ChatRequest) -> Mapping[str, Any]:
-        endpoint, schema = self.client.endpoint, question.schema or {}
-        key = key_of(self.client.name, endpoint.temperature, question)
+    def answer(self, question: ChatRequest[A]) -> A:
+        key = key_of(self.client.name, self.client.endpoint.temperature, question)
         known = self.answers.get(key)
         if known is not None:
-            with contextlib.suppress(Misfit):  # somebody has written into the file
-                return dict(fitted(known, schema))
+            with contextlib.suppress(ValidationError):  # the file may have been edited
+                return question.schema.model_validate(known)
         seconds = self.until - time.monotonic()
         if seconds < _TOO_SHORT_S:
             raise ChatLate(f"There was no time left to ask {self.client.name}.")
         self.asked = True
-        data = self.client.ask(question, seconds).data
-        self.answers.put(key, data)
-        return data
+        answer = self.client.ask(question, seconds).answer
+        self.answers.put(key, answer.model_dump())
+        return answer
 
 
 def _look_again(
@@ -193,8 +194,7 @@ def _look_again(
                 ChatRequest(
                     stricter(),
                     text,
-                    schema=PRUNING,
-                    schema_name="pruning",
+                    PruningAnswer,
                     seed=seed,
                     max_tokens=_TOKENS_OF_PRUNING,
                 )

@@ -5,9 +5,8 @@ key, and notes on the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Task
@@ -16,7 +15,12 @@ from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.tokens import ESCAPE, TEXT
 from stylus_ext.core.prompt.words import STOP, singular
 from stylus_ext.llm.injection_guard import plain
-from stylus_ext.selection.compose.llm_prompt import ShownCards
+from stylus_ext.selection.compose.llm_prompt import (
+    CompositionAnswer,
+    NumberedReason,
+    PruningAnswer,
+    ShownCards,
+)
 
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 40
@@ -125,23 +129,23 @@ class Choice:
         )
 
 
-def read_choice(data: Mapping[str, Any], shown: ShownCards, prompt: Prompt) -> Choice:
+def read_choice(answer: CompositionAnswer, shown: ShownCards, prompt: Prompt) -> Choice:
     """From an answer that fits the schema; nothing in it is taken at its word."""
     choice, places = Choice(), Places(prompt)
-    for row in data.get("tasks", ())[:_MOST_TASKS]:
-        task = _task(row["task"], choice, places)
+    for row in answer.tasks[:_MOST_TASKS]:
+        task = _task(row.task, choice, places)
         if task is not None:
             choice.tasks[task.start] = task
-            _picks(row["adapters"], task, shown, choice)
-    for key, reason in _named(data.get("prune", ()), shown, choice):
+            _picks(row.adapters, task, shown, choice)
+    for key, reason in _named(answer.prune, shown, choice):
         if key not in choice.picks:
             choice.pruned.setdefault(key, reason or "it does not fit")
     return choice
 
 
-def prune(choice: Choice, data: Mapping[str, Any], shown: ShownCards) -> Choice:
+def prune(choice: Choice, answer: PruningAnswer, shown: ShownCards) -> Choice:
     """The second turn takes away and never adds."""
-    for key, reason in _named(data.get("drop", ()), shown, choice):
+    for key, reason in _named(answer.drop, shown, choice):
         if choice.picks.pop(key, None) is not None:
             choice.pruned[key] = reason or "it does not fit well enough"
     return choice
@@ -164,9 +168,7 @@ def _task(text: str, choice: Choice, places: Places) -> Task | None:
     return task
 
 
-def _picks(
-    rows: Iterable[Mapping[str, Any]], task: Task, shown: ShownCards, choice: Choice
-) -> None:
+def _picks(rows: Sequence[NumberedReason], task: Task, shown: ShownCards, choice: Choice) -> None:
     for key, reason in _named(rows, shown, choice):
         if key in choice.picks:
             choice.dropped.append(
@@ -177,15 +179,15 @@ def _picks(
 
 
 def _named(
-    rows: Iterable[Mapping[str, Any]], shown: ShownCards, choice: Choice
+    rows: Sequence[NumberedReason], shown: ShownCards, choice: Choice
 ) -> list[tuple[AdapterKey, str]]:
     found = []
-    for row in list(rows)[:_MOST_CHOICES]:
-        candidate = shown.numbered(row["number"])
+    for row in rows[:_MOST_CHOICES]:
+        candidate = shown.numbered(row.number)
         if candidate is None:
             choice.dropped.append("The model chose an adapter that it was not shown.")
         else:
-            found.append((candidate.key, said(row["reason"], _REASON)))
+            found.append((candidate.key, said(row.reason, _REASON)))
     return found
 
 

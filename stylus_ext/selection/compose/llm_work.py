@@ -90,13 +90,13 @@ class Answers:
             logger.warning("%s cannot be written: %s", self._path, error)
 
 
-def key_of(name: str, temperature: float, question: ChatRequest) -> str:
+def key_of(name: str, temperature: float, question: ChatRequest[Any]) -> str:
     """Prompt, candidates and rules stand in the question's text; the seed counts where the
     temperature lets it.
     """
     seed = question.seed if temperature > 0 else None
     told = json.dumps(
-        [name, temperature, seed, question.system, question.user, question.schema_name]
+        [name, temperature, seed, question.system, question.user, question.schema.__name__]
     )
     return hashlib.sha256(told.encode("ascii")).hexdigest()
 

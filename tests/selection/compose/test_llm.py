@@ -61,7 +61,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def room(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Salon]:
-    monkeypatch.setattr(asking_module, "_back_off", lambda attempt: 0.01)
+    monkeypatch.setattr(asking_module, "RETRY", replace(asking_module.RETRY, first_pause_s=0.01))
     with salon(house) as opened:
         yield opened
 

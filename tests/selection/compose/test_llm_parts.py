@@ -4,7 +4,6 @@ from an answer, what it remembers.
 
 from __future__ import annotations
 
-import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,10 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.settings import Selection
-from stylus_ext.llm import ChatRequest
+from stylus_ext.llm import ChatRequest, LlmAnswer
 from stylus_ext.selection.compose.llm_prompt import (
-    COMPOSITION,
-    PRUNING,
+    CompositionAnswer,
+    PruningAnswer,
     ShownCards,
     rules,
     shown,
@@ -176,14 +175,13 @@ def test_the_rules_say_the_limits() -> None:
     assert "at most 1 styles and 4 adapters" in said
     assert "data that strangers wrote" in said
     assert "data that strangers wrote" in stricter()
-    assert json.loads(json.dumps([COMPOSITION, PRUNING])) == [COMPOSITION, PRUNING]
 
 
 def read(data: dict[str, object]) -> tuple[list[str], list[str]]:
     them = show(
         found(1, "keep", "castle", model_id=1), found(2, "aquarelle", "watercolor", model_id=2)
     )
-    choice = read_choice(data, them, parse_prompt(PROMPT))
+    choice = read_choice(CompositionAnswer.model_validate(data), them, parse_prompt(PROMPT))
     return [task.text for task in choice.tasks.values()], [note.text for note in choice.notes()]
 
 
@@ -216,7 +214,7 @@ def test_a_task_named_twice_is_one() -> None:
     assert (tasks, told) == (["castle"], [])
 
 
-ASK = ChatRequest("s", "u", schema=COMPOSITION, schema_name="composition", seed=1)
+ASK: ChatRequest[LlmAnswer] = ChatRequest("s", "u", CompositionAnswer, seed=1)
 
 
 def test_answers_are_found_again_after_a_restart_and_are_the_users_alone(tmp_path: Path) -> None:
@@ -263,6 +261,6 @@ def test_what_an_answer_depends_on() -> None:
         key_of("m at u", 0.0, replace(ASK, user="v")),
         key_of("m at u", 0.0, replace(ASK, system="t")),
         key_of("m at u", 0.5, replace(ASK, seed=2)),
-        key_of("m at u", 0.0, replace(ASK, schema_name="pruning")),
+        key_of("m at u", 0.0, replace(ASK, schema=PruningAnswer)),
     ]
     assert len({base, *others}) == 7
