@@ -146,6 +146,7 @@ def serve(
     token = _checked_token(token) or secrets.token_urlsafe(32)
     with _listening(port) as listener:
         address = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
+        threading.Thread(target=_import_server, name="stylus-import", daemon=True).start()
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
@@ -163,6 +164,13 @@ def serve(
                 stylus.close()
             logger.info("the engine ends%s", "" if ended else "; the next start resumes a job")
     return ended
+
+
+def _import_server() -> None:
+    """Imports the HTTP server, a quarter of a second, while the encoder loads."""
+    import uvicorn  # noqa: F401
+
+    import stylus_ext.engine.server  # noqa: F401
 
 
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:

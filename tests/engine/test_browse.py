@@ -28,7 +28,7 @@ def test_a_page_of_cards(stylus: Stylus) -> None:
     assert (card["refined"], card["bare"], card["nsfw"]) == (False, True, False)
 
 
-def test_filters_meet(stylus: Stylus) -> None:
+def test_filters_combine(stylus: Stylus) -> None:
     stylus.catalogue.store.write(
         [
             make_entry(number, f"Many {number:03}", kind="style", family="sdxl")
@@ -43,7 +43,7 @@ def test_filters_meet(stylus: Stylus) -> None:
         ask(stylus, "browse", limit=1000)
 
 
-def test_files_that_say_nothing_are_found_as_bare(stylus: Stylus, tmp_path: Path) -> None:
+def test_files_without_metadata_are_listed_as_bare(stylus: Stylus, tmp_path: Path) -> None:
     write_lora(tmp_path / "loras" / "zz17.safetensors")
     write_lora(
         tmp_path / "loras" / "told.safetensors",
@@ -57,7 +57,7 @@ def test_files_that_say_nothing_are_found_as_bare(stylus: Stylus, tmp_path: Path
     assert ask(stylus, "browse", refined=True)["total"] == 0
 
 
-def test_the_overview_counts_and_follows_every_change(stylus: Stylus, tmp_path: Path) -> None:
+def test_the_overview_is_recounted_after_each_change(stylus: Stylus, tmp_path: Path) -> None:
     before = ask(stylus, "overview")
     assert (before["entries"], before["on_disk"], before["duplicates"], before["unnamed"]) == (
         2,

@@ -15,7 +15,7 @@ from tests.fakes import make_entry
 __all__ = ["stylus"]
 
 
-def test_cards_are_answered_by_the_key_that_was_asked_for(stylus: Stylus) -> None:
+def test_cards_are_listed_by_the_requested_key(stylus: Stylus) -> None:
     answer = ask(stylus, "cards", keys=["civitai:2", "civitai:1", "civitai:77"])["cards"]
     assert list(answer) == ["civitai:2", "civitai:1"]
     assert answer["civitai:1"] == {
@@ -63,13 +63,11 @@ def test_the_text_of_a_card_is_short(stylus: Stylus) -> None:
         ),
     ],
 )
-def test_a_link_leads_to_the_adapters_own_page_or_nowhere(
-    changes: dict[str, Any], link: str
-) -> None:
+def test_a_link_leads_to_the_adapters_page_or_is_empty(changes: dict[str, Any], link: str) -> None:
     assert link_of(make_entry(1, **changes)) == link
 
 
-def test_a_plan_is_corrected_over_the_door(stylus: Stylus) -> None:
+def test_the_plan_operation_applies_corrections(stylus: Stylus) -> None:
     prompt = "a corgi dog, pixel art"
     before = plan(stylus, prompt, settings={"selection": {"strictness": 0.0}})
     key = before["picks"][0]["key"]

@@ -1,4 +1,4 @@
-"""What the engine says of a language model: none, one at home, one elsewhere."""
+"""The status of language models: none, a local one, a remote one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_without_a_model_the_rules_alone_compose(folder: Path, vectors: Embeddin
 
 
 @pytest.mark.parametrize("url", ["http://localhost:11434", "http://127.0.0.1:1234/v1"])
-def test_what_is_on_this_machine_leaves_nothing(
+def test_a_model_on_this_machine_receives_data_without_a_warning(
     folder: Path, vectors: EmbeddingServer, url: str
 ) -> None:
     status = report(folder, vectors, "chat", chat_url=url, chat_model="m")
@@ -51,7 +51,7 @@ def test_what_is_on_this_machine_leaves_nothing(
     assert url not in str([status["leaves_the_machine"], status["leaves_on_request"]])
 
 
-def test_what_goes_elsewhere_is_said_and_is_not_free(
+def test_a_remote_model_is_listed_and_not_free(
     folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -71,15 +71,15 @@ def test_what_goes_elsewhere_is_said_and_is_not_free(
     assert [line for line in by_itself["leaves_the_machine"] if "openai" in line]
 
 
-def test_one_in_the_own_network_is_free_and_said(folder: Path, vectors: EmbeddingServer) -> None:
+def test_a_model_in_the_own_network_is_listed_and_free(
+    folder: Path, vectors: EmbeddingServer
+) -> None:
     status = report(folder, vectors, chat_url="http://192.168.7.7:1234", chat_model="m")
     assert "chat" in status["capabilities"]["free_composers"]
     assert "(in your own network)" in str(status["leaves_on_request"])
 
 
-def test_a_plan_asks_the_model_only_where_it_is_asked_for(
-    folder: Path, vectors: EmbeddingServer
-) -> None:
+def test_only_the_chat_composer_uses_the_model(folder: Path, vectors: EmbeddingServer) -> None:
     with serving(answers(sensible)) as server:
         values = {
             "encoder": {"endpoint": vectors.url, "model": "bag"},
@@ -102,7 +102,7 @@ def test_a_plan_asks_the_model_only_where_it_is_asked_for(
         stylus.close()
 
 
-def test_a_secret_in_an_address_is_shown_to_nobody(folder: Path, vectors: EmbeddingServer) -> None:
+def test_a_secret_in_an_address_is_never_shown(folder: Path, vectors: EmbeddingServer) -> None:
     said = {"chat_url": "https://me:hidden@models.example/v1?key=hidden", "chat_model": "m"}
     values = {
         "encoder": {"endpoint": vectors.url, "model": "bag"},
@@ -144,7 +144,7 @@ def test_a_secret_in_an_address_is_shown_to_nobody(folder: Path, vectors: Embedd
         ),
     ],
 )
-def test_a_slip_in_what_was_entered_is_said_and_shuts_nobody_out(
+def test_unusable_settings_are_noted_and_stop_nothing(
     folder: Path,
     vectors: EmbeddingServer,
     monkeypatch: pytest.MonkeyPatch,

@@ -47,7 +47,7 @@ def test_a_key_is_entered_used_and_forgotten(service: CivitaiService, tmp_path: 
     assert caught.value.code == "key_refused"
 
 
-def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_path: Path) -> None:
+def test_a_changed_address_gets_no_key(service: CivitaiService, tmp_path: Path) -> None:
     access_to(tmp_path, "http://127.0.0.1:1").enter_key(SECRET)
     elsewhere = access_to(tmp_path, service.api)
     assert not elsewhere.has_key()
@@ -57,7 +57,7 @@ def test_whoever_changes_the_address_gets_no_key(service: CivitaiService, tmp_pa
     assert SECRET not in str(service.seen[0])
 
 
-def test_files_of_another_address_get_the_key_and_questions_none(
+def test_a_separate_file_address_gets_the_key_and_the_api_none(
     service: CivitaiService, tmp_path: Path
 ) -> None:
     """As where one asks civitai.red and fetches from civitai.com, since the former sends on and the
@@ -94,7 +94,7 @@ def test_a_key_of_the_environment_is_for_civitai_itself(
     assert access_to(tmp_path, service.api).account() == "somebody"
 
 
-def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_path: Path) -> None:
+def test_a_key_entered_later_is_used(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api)
     with access.http() as http:
         civitai = access.client(http)
@@ -106,7 +106,7 @@ def test_a_key_that_is_entered_meanwhile_is_used(service: CivitaiService, tmp_pa
     assert [SECRET in str(one) for one in service.seen] == [False, True]
 
 
-def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) -> None:
+def test_all_clients_keep_one_pace(service: CivitaiService, tmp_path: Path) -> None:
     access = access_to(tmp_path, service.api, 0.3)
     with access.http() as first_http, access.http() as second_http:
         one, other = access.client(first_http), access.client(second_http)
@@ -115,12 +115,12 @@ def test_all_who_ask_keep_one_distance(service: CivitaiService, tmp_path: Path) 
     assert service.seen[1].at - service.seen[0].at > 0.2
 
 
-def test_one_request_a_second_unless_it_is_set_otherwise() -> None:
+def test_the_default_pace_is_one_request_a_second() -> None:
     assert Settings().civitai.request_interval == 1.0
     assert Settings().civitai.civitai_url == "https://civitai.com"
 
 
 @pytest.mark.parametrize("url", ["civitai.com", "https://me:word@civitai.com", "file:///etc"])
-def test_an_address_that_is_none_is_named(tmp_path: Path, url: str) -> None:
+def test_an_invalid_address_is_named(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidInput, match="must look like https://host"):
         access_to(tmp_path, url).account()

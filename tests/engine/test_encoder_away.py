@@ -1,6 +1,4 @@
-"""An embeddings server that is down: every command works, plans are made by words and say so, and
-all comes back with it.
-"""
+"""An embedding endpoint that is down: commands work, plans use words alone and note it."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def codes(plan: Plan) -> set[str]:
     return {note.code for note in plan.notes}
 
 
-def test_a_folder_that_never_met_its_encoder_plans_by_words(tmp_path: Path, closed: str) -> None:
+def test_a_new_folder_without_its_encoder_plans_by_words(tmp_path: Path, closed: str) -> None:
     stylus = open_at(tmp_path / "data", closed)
     try:
         stylus.catalogue.prepare(Watch())
@@ -70,7 +68,7 @@ def test_a_folder_that_never_met_its_encoder_plans_by_words(tmp_path: Path, clos
         stylus.close()
 
 
-def test_what_was_embedded_before_is_still_there_when_it_comes_back(
+def test_vectors_are_used_again_once_the_encoder_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving() as server:

@@ -1,6 +1,4 @@
-"""A fetch through a real engine: its progress in bytes, a stop in the middle, going on from there,
-and beside a long job.
-"""
+"""The fetch job of a real engine: progress in bytes, cancel, resume."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ def fetch(link: EngineLink, loras: Path) -> str:
     return str(job["id"])
 
 
-def test_a_fetch_is_followed_stopped_and_gone_on_with(
+def test_a_fetch_reports_progress_and_resumes_after_a_cancel(
     link: EngineLink, civitai: CivitaiService, tmp_path: Path
 ) -> None:
     loras, body = tmp_path / "loras", civitai.files[11]
@@ -85,7 +83,7 @@ def test_a_fetch_is_followed_stopped_and_gone_on_with(
     ]
 
 
-def test_a_fetch_waits_for_no_crawl(
+def test_a_fetch_runs_beside_a_sync(
     link: EngineLink, civitai: CivitaiService, tmp_path: Path
 ) -> None:
     (tmp_path / "loras").mkdir()
@@ -96,7 +94,7 @@ def test_a_fetch_waits_for_no_crawl(
     link.call("POST", f"/v1/jobs/{crawl}/cancel", {})
 
 
-def test_what_plans_may_fetch_is_the_engines_owner_to_say(link: EngineLink) -> None:
+def test_a_plan_cannot_switch_downloads_on(link: EngineLink) -> None:
     assert link.call("GET", "/v1/status")["capabilities"]["downloads"] is True
     with pytest.raises(EngineRefusal, match="'downloads' belong to the engine"):
         link.call(

@@ -1,4 +1,4 @@
-"""What stays is left alone by the collector; what has become garbage is found all the same."""
+"""The garbage collector skips frozen objects and still finds garbage."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Knot:
         self.itself = self
 
 
-def test_what_is_loaded_is_not_walked_through_again() -> None:
+def test_frozen_objects_are_not_collected_again() -> None:
     held = [Knot() for _ in range(1000)]
     freeze_gc()
     assert gc.get_freeze_count() >= len(held)
     assert not any(isinstance(one, Knot) for one in gc.get_objects())
 
 
-def test_garbage_goes_before_and_what_became_garbage_with_the_next_time() -> None:
+def test_garbage_is_collected_before_freezing_and_at_the_next_time() -> None:
     before, after = Knot(), Knot()
     first, second = weakref.ref(before), weakref.ref(after)
     del before

@@ -1,6 +1,4 @@
-"""The hub wired to a real catalogue: crawled, searched, fetched from; its key apart from
-Civitai's.
-"""
+"""Hugging Face over a real catalogue: sync, search, fetch, keys."""
 
 from __future__ import annotations
 
@@ -93,7 +91,7 @@ def test_its_cards_become_entries_that_are_found(house: House) -> None:
     assert not house.civitai.seen
 
 
-def test_it_goes_on_where_it_was_stopped_and_reads_what_is_new_later(house: House) -> None:
+def test_sync_resumes_and_later_reads_only_what_is_new(house: House) -> None:
     house.hub.add(*(a_repo(f"somebody/owl-{number:02}", b"%d" % number) for number in range(45)))
     house.hub.faults.add(Fault(r"/somebody/owl-2\d/tree/", delay_s=20, times=-1))
     with pytest.raises(Cancelled):

@@ -45,7 +45,7 @@ def ended(job: Job, within_s: float = 5.0) -> dict[str, Any]:
     return job.as_json()
 
 
-def test_a_job_runs_in_the_background_and_brings_its_result(jobs: Jobs) -> None:
+def test_a_job_runs_in_the_background_and_has_a_result(jobs: Jobs) -> None:
     gate = Gate()
     job = jobs.start("dig", gate)
     assert gate.begun.wait(5)
@@ -61,7 +61,7 @@ def test_a_job_runs_in_the_background_and_brings_its_result(jobs: Jobs) -> None:
     assert jobs.get(job.id) is job
 
 
-def test_the_time_that_is_left_follows_from_the_step(jobs: Jobs) -> None:
+def test_the_remaining_time_is_that_of_the_step(jobs: Jobs) -> None:
     gate = Gate()
     job = jobs.start("dig", gate)
     assert gate.begun.wait(5)
@@ -121,7 +121,7 @@ def test_a_finished_job_cannot_be_cancelled_any_more(jobs: Jobs) -> None:
     assert jobs.cancel(job.id).as_json()["state"] == "done"
 
 
-def test_a_failure_is_told_in_its_own_words(jobs: Jobs) -> None:
+def test_a_stylus_error_is_the_error_of_the_job(jobs: Jobs) -> None:
     def work(progress: Progress) -> dict[str, Any]:
         raise StoreProblem("The disk is full.")
 
@@ -133,7 +133,7 @@ def test_a_failure_is_told_in_its_own_words(jobs: Jobs) -> None:
     )
 
 
-def test_an_unexpected_failure_says_no_more_than_its_type_and_the_worker_lives(
+def test_an_unexpected_error_shows_its_type_and_the_worker_goes_on(
     jobs: Jobs, caplog: pytest.LogCaptureFixture
 ) -> None:
     def work(progress: Progress) -> dict[str, Any]:
@@ -147,9 +147,7 @@ def test_an_unexpected_failure_says_no_more_than_its_type_and_the_worker_lives(
     assert ended(jobs.start("next", lambda progress: {}))["state"] == "done"
 
 
-def test_only_the_last_finished_ones_are_remembered(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_last_finished_jobs_are_kept(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 5)
     started = []
     for number in range(12):
@@ -160,7 +158,7 @@ def test_only_the_last_finished_ones_are_remembered(
         jobs.get(started[0].id)
 
 
-def test_what_a_finished_job_was_asked_is_let_go(jobs: Jobs) -> None:
+def test_a_finished_job_releases_its_request(jobs: Jobs) -> None:
     class Payload:
         """Something large."""
 
@@ -178,7 +176,7 @@ def test_what_a_finished_job_was_asked_is_let_go(jobs: Jobs) -> None:
     assert seen() is None
 
 
-def test_no_more_than_so_many_may_wait(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_jobs_is_limited(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_WAITING", 3)
     gate = Gate()
     for _ in range(3):
@@ -188,7 +186,7 @@ def test_no_more_than_so_many_may_wait(jobs: Jobs, monkeypatch: pytest.MonkeyPat
     gate.open.set()
 
 
-def test_closing_stops_what_runs_and_what_waits() -> None:
+def test_closing_cancels_running_and_waiting_jobs() -> None:
     jobs, gate = Jobs(), Gate()
     started = [jobs.start("dig", gate), jobs.start("dig", gate)]
     assert gate.begun.wait(5)
@@ -198,7 +196,7 @@ def test_closing_stops_what_runs_and_what_waits() -> None:
         jobs.start("late", lambda progress: {})
 
 
-def test_closing_tells_when_something_would_not_stop() -> None:
+def test_closing_reports_a_job_that_did_not_stop() -> None:
     jobs, begun, go_on = Jobs(), threading.Event(), threading.Event()
 
     def stubborn(progress: Progress) -> dict[str, Any]:
@@ -213,7 +211,7 @@ def test_closing_tells_when_something_would_not_stop() -> None:
     assert jobs.close()
 
 
-def test_what_runs_beside_waits_for_no_other_and_is_stopped_with_them(jobs: Jobs) -> None:
+def test_a_concurrent_job_does_not_wait_and_is_closed_too(jobs: Jobs) -> None:
     long, short = Gate(), Gate()
     first = jobs.start("sync", long)
     assert long.begun.wait(5)

@@ -1,6 +1,4 @@
-"""Keys over HTTP: entered, tried at the service that they are for, deleted, and never seen
-again.
-"""
+"""Keys over HTTP: entered, tried, deleted, never shown."""
 
 from __future__ import annotations
 
@@ -78,7 +76,7 @@ def test_a_key_is_entered_tried_and_deleted(
     assert "no key" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
 
 
-def test_a_wrong_key_is_said_to_be_one(link: EngineLink) -> None:
+def test_a_wrong_key_is_reported(link: EngineLink) -> None:
     link.call("POST", "/v1/keys", {"service": "civitai", "enter": "wrong"})
     with pytest.raises(EngineRefusal, match="key"):
         link.call("POST", "/v1/keys", {"service": "civitai", "check": True})
@@ -97,7 +95,7 @@ def test_a_wrong_key_is_said_to_be_one(link: EngineLink) -> None:
         ({"service": "nobody"}, "'service' must be"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_a_wrong_key_request_is_refused(
     link: EngineLink, payload: dict[str, object], words: str
 ) -> None:
     with pytest.raises(EngineRefusal, match=words):

@@ -1,6 +1,4 @@
-"""The one chat client of a data folder: made from the settings, shared, and with the key that was
-entered.
-"""
+"""The language model's shared client, key, place and price."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from tests.chat_service.answers import says
 from tests.chat_service.server import serving
 
 
-def test_nobody_is_asked_unless_a_server_is_named(tmp_path: Path) -> None:
+def test_without_a_server_there_is_no_client(tmp_path: Path) -> None:
     access = LanguageModel(tmp_path, Chat())
     assert not access.on
     assert access.free_composers == ("rules",)
@@ -27,7 +25,7 @@ def test_nobody_is_asked_unless_a_server_is_named(tmp_path: Path) -> None:
         access.enter_key("sk-1")
 
 
-def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -> None:
+def test_the_client_is_shared_until_a_key_is_entered(tmp_path: Path) -> None:
     access = LanguageModel(
         tmp_path, Chat(chat_url="https://example.com/v1", chat_model="m", temperature=0.5)
     )
@@ -52,13 +50,13 @@ def test_whoever_asks_shares_the_client_until_a_key_is_entered(tmp_path: Path) -
         ("https://api.openai.com", False),
     ],
 )
-def test_what_stands_at_home_is_free(tmp_path: Path, url: str, free: bool) -> None:
+def test_a_model_in_the_own_network_is_free(tmp_path: Path, url: str, free: bool) -> None:
     assert LanguageModel(tmp_path, Chat(chat_url=url, chat_model="m")).free_composers == (
         ("rules", "chat") if free else ("rules",)
     )
 
 
-def test_prices_of_ones_own_count(tmp_path: Path) -> None:
+def test_prices_in_the_settings_are_used(tmp_path: Path) -> None:
     said = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
     assert LanguageModel(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
     assert (
@@ -69,7 +67,7 @@ def test_prices_of_ones_own_count(tmp_path: Path) -> None:
     )
 
 
-def test_a_server_can_be_tried(tmp_path: Path) -> None:
+def test_a_check_asks_one_question(tmp_path: Path) -> None:
     with serving(says({"answer": "yes"})) as server:
         access = LanguageModel(tmp_path, Chat(chat_url=server.url, chat_model="m"))
         assert access.account() == f"m at {server.url}/v1"

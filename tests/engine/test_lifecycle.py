@@ -27,7 +27,7 @@ from tests.engine_process import (
 )
 
 
-def test_one_that_is_used_or_busy_does_not_tire() -> None:
+def test_a_used_or_busy_engine_is_not_idle() -> None:
     ended = threading.Event()
     busy = [True]
     lifecycle = Lifecycle(idle_s=0.2)
@@ -44,7 +44,7 @@ def test_one_that_is_used_or_busy_does_not_tire() -> None:
     assert lifecycle.reason == "it was idle"
 
 
-def test_one_that_still_loads_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loading_engine_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     monkeypatch.setattr("stylus_ext.engine.serve._interrupt", ended.set)
     lifecycle = Lifecycle(idle_s=0.1)
@@ -56,7 +56,7 @@ def test_one_that_still_loads_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> No
     assert lifecycle.reason == "it was idle"
 
 
-def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
+def test_the_first_reason_stays_and_an_early_one_ends_the_server() -> None:
     ended = threading.Event()
     lifecycle = Lifecycle()
     lifecycle.ended("first")
@@ -67,9 +67,7 @@ def test_the_first_reason_counts_and_one_from_before_is_heeded() -> None:
 
 
 @pytest.mark.long
-def test_it_neither_tires_nor_listens_unless_it_is_told_to(
-    vectors: EmbeddingServer, tmp_path: Path
-) -> None:
+def test_without_options_it_never_ends_by_itself(vectors: EmbeddingServer, tmp_path: Path) -> None:
     before = threading.active_count()
     Lifecycle().watch()
     assert threading.active_count() == before
@@ -81,7 +79,9 @@ def test_it_neither_tires_nor_listens_unless_it_is_told_to(
         assert process.poll() is None
 
 
-def test_idle_it_ends_and_looking_at_it_is_no_use(vectors: EmbeddingServer, tmp_path: Path) -> None:
+def test_an_idle_engine_ends_and_get_requests_do_not_count(
+    vectors: EmbeddingServer, tmp_path: Path
+) -> None:
     folder = make_folder(tmp_path / "data", vectors.url)
     with engine_process(folder, "--idle-minutes", "0.02") as process:
         link = wait_for_engine(folder, process)
@@ -98,7 +98,7 @@ def test_idle_it_ends_and_looking_at_it_is_no_use(vectors: EmbeddingServer, tmp_
     assert not (folder / "engine.json").exists()
 
 
-def test_bound_it_ends_with_its_input_and_a_strangers_signal_is_no_clean_end(
+def test_a_bound_engine_ends_with_its_input_and_a_signal_is_an_error(
     vectors: EmbeddingServer, tmp_path: Path
 ) -> None:
     folder = make_folder(tmp_path / "data", vectors.url)
@@ -124,9 +124,7 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows gives nobody another parent")
-def test_a_pipe_that_somebody_else_keeps_open_does_not_keep_it_alive(
-    vectors: EmbeddingServer, tmp_path: Path
-) -> None:
+def test_an_inherited_pipe_does_not_keep_it_alive(vectors: EmbeddingServer, tmp_path: Path) -> None:
     """The engine itself has inherited the other end: it will never see the end of its input."""
     from stylus_ext.environment.run_in_env import main_command
 
@@ -154,7 +152,7 @@ def test_a_pipe_that_somebody_else_keeps_open_does_not_keep_it_alive(
 
 
 @pytest.mark.parametrize("minutes", ["-1", "many", "1e9"])
-def test_a_time_that_is_none_is_refused(tmp_path: Path, minutes: str) -> None:
+def test_an_invalid_idle_time_is_refused(tmp_path: Path, minutes: str) -> None:
     refused = run(tmp_path, "serve", "--idle-minutes", minutes)
     assert refused.code == 2
     assert "idle-minutes" in refused.err

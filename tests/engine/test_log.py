@@ -11,7 +11,7 @@ from stylus_ext.engine import serve as module
 from stylus_ext.engine.serve import LOG_FILE, logged_to
 
 
-def test_our_steps_and_others_warnings_are_kept(tmp_path: Path) -> None:
+def test_the_log_has_our_steps_and_the_warnings_of_libraries(tmp_path: Path) -> None:
     with logged_to(tmp_path) as path:
         logging.getLogger("stylus_ext.selection").info("one step \ud800")
         logging.getLogger("httpx").info("a request to a url")
@@ -29,7 +29,7 @@ def test_our_steps_and_others_warnings_are_kept(tmp_path: Path) -> None:
     assert "after the end" not in text
 
 
-def test_it_is_its_users_alone_and_of_bounded_size(
+def test_log_files_are_private_and_limited_in_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_LOG", 1000)
@@ -47,7 +47,7 @@ def test_it_is_its_users_alone_and_of_bounded_size(
     assert "step 199" in files[0].read_text("utf-8")
 
 
-def test_standard_error_stays_as_talkative_as_it_was(tmp_path: Path) -> None:
+def test_standard_error_gets_no_more_than_before(tmp_path: Path) -> None:
     heard: list[str] = []
 
     class Ear(logging.Handler):
@@ -69,7 +69,7 @@ def test_standard_error_stays_as_talkative_as_it_was(tmp_path: Path) -> None:
     assert ear.level == logging.NOTSET
 
 
-def test_a_folder_that_takes_no_log_is_named(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / LOG_FILE).mkdir()
     with pytest.raises(StoreProblem, match="engine.log cannot be written"), logged_to(tmp_path):
         pass

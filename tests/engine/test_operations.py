@@ -1,4 +1,4 @@
-"""The operations without a door, over a real data folder."""
+"""The operations without HTTP, over a real data folder."""
 
 from __future__ import annotations
 

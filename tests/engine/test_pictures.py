@@ -1,6 +1,4 @@
-"""Pictures of adapters that are not on disk: none by itself; switched on, those of the services'
-own picture hosts.
-"""
+"""Card pictures: off by default; switched on, from the services' own hosts only."""
 
 from __future__ import annotations
 

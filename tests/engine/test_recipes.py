@@ -40,13 +40,13 @@ def test_recipes_are_kept_found_and_forgotten(stylus: Stylus) -> None:
         ask(stylus, "recipes", forget="Corgi")
 
 
-def test_of_several_none_is_kept_where_one_is_wrong(stylus: Stylus) -> None:
+def test_one_wrong_recipe_keeps_none(stylus: Stylus) -> None:
     with pytest.raises(InvalidInput):
         ask(stylus, "recipes", keep=[CORGI, {"name": ""}])
     assert ask(stylus, "recipes")["recipes"] == []
 
 
-def test_it_says_which_of_its_adapters_are_here(stylus: Stylus, tmp_path: Path) -> None:
+def test_a_recipe_lists_its_adapters_on_disk(stylus: Stylus, tmp_path: Path) -> None:
     write_lora(tmp_path / "loras" / "zz17.safetensors")
     ask(stylus, "index", lora_dirs=[str(tmp_path / "loras")])
     key = ask(stylus, "show", key="zz17")["entry"]["key"]
@@ -58,9 +58,7 @@ def test_it_says_which_of_its_adapters_are_here(stylus: Stylus, tmp_path: Path) 
     assert recipe["on_disk"] == [key]
 
 
-def test_the_storage_has_what_was_fetched_and_still_lies_there(
-    stylus: Stylus, tmp_path: Path
-) -> None:
+def test_storage_lists_fetched_files_that_still_exist(stylus: Stylus, tmp_path: Path) -> None:
     empty = ask(stylus, "storage")
     assert (empty["on"], empty["files"], empty["used"]) == (False, [], 0)
     for number, name in enumerate(("older", "newer", "gone"), 1):

@@ -1,6 +1,4 @@
-"""`refine` and `import` as the engine's jobs: progress with what is left of the time, a stop, and
-answers that say what was done.
-"""
+"""The `refine` and `import` jobs: progress, cancel, answers."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ def job(link: EngineLink, name: str, **payload: Any) -> dict[str, Any]:
     return finished(link, link.call("POST", f"/v1/jobs/{name}", payload)["id"])
 
 
-def test_refining_is_a_job_that_can_be_stopped_and_gone_on_with(
-    link: EngineLink, seer: ChatService
-) -> None:
+def test_refining_can_be_cancelled_and_resumed(link: EngineLink, seer: ChatService) -> None:
     started = link.call("POST", "/v1/jobs/refine", {"at_once": 2, "pictures": 0})
     until = time.monotonic() + 60
     while (
@@ -72,7 +68,7 @@ def test_refining_is_a_job_that_can_be_stopped_and_gone_on_with(
     assert "described before" in lines
 
 
-def test_an_estimate_asks_nobody(link: EngineLink, seer: ChatService) -> None:
+def test_an_estimate_sends_no_request(link: EngineLink, seer: ChatService) -> None:
     answer = job(link, "refine", dry_run=True, most=10)["result"]
     assert (answer["wanted"], answer["refined"], titles(seer)) == (10, 0, [])
     assert answer["estimate"]["tokens_in"] > 1000
@@ -116,9 +112,7 @@ def test_an_import_is_a_job(link: EngineLink, tmp_path: Path) -> None:
     assert (failed["state"], "holds no sd_adapters.pkl" in failed["error"]) == ("failed", True)
 
 
-def test_one_that_is_named_is_described_anew_and_no_other(
-    link: EngineLink, seer: ChatService
-) -> None:
+def test_only_the_named_adapter_is_refined_again(link: EngineLink, seer: ChatService) -> None:
     keys = [entry["key"] for entry in link.call("POST", "/v1/search", {"limit": 3})["entries"]]
     done = job(link, "refine", keys=[keys[0], keys[0]], pictures=0)["result"]
     assert (done["wanted"], done["refined"], len(titles(seer))) == (1, 1, 1)

@@ -1,6 +1,4 @@
-"""Keys of encoders go where they were entered for; the policy `rerank` works through the whole
-house, and fails gently.
-"""
+"""Keys and prices of encoders; the policy `rerank` and its failures."""
 
 from __future__ import annotations
 
@@ -54,14 +52,14 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ("junk", ""),
     ],
 )
-def test_openais_key_goes_to_openai_alone(
+def test_openais_key_is_sent_to_openai_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, key: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
     assert secret(tmp_path, endpoint) == key
 
 
-def test_the_key_that_was_entered_goes_first_and_to_its_address(
+def test_an_entered_key_comes_first_and_is_sent_to_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "theirs")
@@ -72,7 +70,7 @@ def test_the_key_that_was_entered_goes_first_and_to_its_address(
     assert secret(tmp_path, "https://other.example/v1") == ""
 
 
-def test_whoever_changes_the_address_does_not_get_the_key(
+def test_a_changed_address_gets_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("STYLUS_ENCODER_KEY", "mine")
@@ -105,7 +103,7 @@ def test_whoever_changes_the_address_does_not_get_the_key(
         ),
     ],
 )
-def test_what_embedding_costs_is_said(encoder: Encoder, said: str) -> None:
+def test_the_cost_of_embedding_is_stated(encoder: Encoder, said: str) -> None:
     assert embedding_cost(encoder) == said
 
 
@@ -138,14 +136,14 @@ def test_a_server_ranks_for_a_plan(tmp_path: Path, vectors: EmbeddingServer) -> 
     assert not {"no_reranker", "not_reranked"} & set(notes)
 
 
-def test_one_that_is_away_leaves_the_order_and_a_note(
+def test_a_missing_reranker_keeps_the_order_and_adds_a_note(
     tmp_path: Path, vectors: EmbeddingServer
 ) -> None:
     assert "not_reranked" in planned(tmp_path, vectors, rerank_url="http://127.0.0.1:9")
     assert "no_reranker" in planned(tmp_path, vectors)
 
 
-def test_a_slip_in_its_address_shuts_nobody_out(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_an_invalid_address_adds_a_note(tmp_path: Path, vectors: EmbeddingServer) -> None:
     assert "not_reranked" in planned(tmp_path, vectors, rerank_url="localhost:8080")
     refused = open_reranker(
         tmp_path, with_values(Settings(), {"reranking": {"rerank_url": "localhost:8080"}})
@@ -172,7 +170,7 @@ def test_a_model_on_this_machine_ranks_for_a_plan(tmp_path: Path, vectors: Embed
         ("junk", True),
     ],
 )
-def test_for_which_rerankers_somebody_pays(url: str, free: bool) -> None:
+def test_which_rerankers_are_free(url: str, free: bool) -> None:
     assert reranks_for_free(Reranking(rerank_url=url)) is free
     settings = with_values(Settings(), {"reranking": {"rerank_url": url}})
     assert ("rerank" in free_policies(settings.reranking)) is free

@@ -1,4 +1,4 @@
-"""`serve` as a process of its own: how it is found, shared, interrupted and killed."""
+"""`serve` as a process: address, sharing, signals, kills."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def count(folder: Path) -> int:
     return found
 
 
-def test_an_engine_is_found_by_its_user_alone_and_leaves_nothing_behind(folder: Path) -> None:
+def test_the_address_file_is_private_and_removed(folder: Path) -> None:
     with engine_process(folder) as process:
         file = folder / "engine.json"
         assert file.stat().st_mode & 0o777 == 0o600
@@ -129,14 +129,14 @@ def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
     assert not (folder / "engine.json").exists()
 
 
-def test_the_user_can_name_port_and_token(running: Path) -> None:
+def test_port_and_token_can_be_given(running: Path) -> None:
     said = engine_address.read(running)
     assert said is not None
     assert said.token == TOKEN
     assert said.url.startswith("http://127.0.0.1:")
 
 
-def test_a_second_engine_says_where_the_first_is(running: Path, here: Callable[..., Ran]) -> None:
+def test_a_second_engine_names_the_first(running: Path, here: Callable[..., Ran]) -> None:
     said = engine_address.read(running)
     assert said is not None
     second = here(running, "serve")
@@ -144,7 +144,7 @@ def test_a_second_engine_says_where_the_first_is(running: Path, here: Callable[.
     assert second.out == f"An engine (process {said.pid}) serves {running} already at {said.url}\n"
 
 
-def test_what_a_kill_leaves_is_stale_and_the_next_start_puts_it_right(folder: Path) -> None:
+def test_a_kill_leaves_a_stale_address_that_the_next_start_replaces(folder: Path) -> None:
     with engine_process(folder) as process:
         finished(wait_for_engine(folder, process))
         end(process, signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_what_a_kill_leaves_is_stale_and_the_next_start_puts_it_right(folder: Pa
 
 
 @pytest.mark.long
-def test_it_is_stopped_through_the_data_folder(folder: Path) -> None:
+def test_it_can_be_stopped_by_its_data_folder(folder: Path) -> None:
     with engine_process(folder) as process:
         assert stop(folder)
         assert process.wait(PATIENCE_S) == 0
@@ -187,7 +187,7 @@ def test_commands_attach_and_answer_the_same(
         assert here(folder, *other) == here(running, *other)
 
 
-def test_a_refusal_of_the_engine_is_the_same_sentence(
+def test_a_refusal_is_the_same_with_and_without_an_engine(
     running: Path, folder: Path, here: Callable[..., Ran]
 ) -> None:
     for words in (
@@ -209,7 +209,7 @@ def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) ->
     assert TOKEN not in here(running, "doctor", "--json").out
 
 
-def test_flags_that_the_engine_cannot_heed_are_named(
+def test_flags_without_effect_on_a_running_engine_are_named(
     running: Path, here: Callable[..., Ran]
 ) -> None:
     said = here(running, "search", "corgi", "--model", "another").err
@@ -304,7 +304,7 @@ def _some(folder: Path) -> bool:
 
 
 @pytest.mark.long
-def test_a_command_whose_engine_dies_says_so(folder: Path, tmp_path: Path) -> None:
+def test_a_command_reports_that_its_engine_died(folder: Path, tmp_path: Path) -> None:
     shelf = loras(tmp_path / "loras", FILES)
     with engine_process(folder) as process:
         finished(wait_for_engine(folder, process))
@@ -344,7 +344,7 @@ def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(
 
 
 @pytest.mark.long
-def test_of_two_that_start_at_once_one_serves(folder: Path) -> None:
+def test_one_of_two_engines_started_at_once_serves(folder: Path) -> None:
     both = [start(folder, "serve") for _ in range(2)]
     try:
         until = time.monotonic() + PATIENCE_S
@@ -361,7 +361,7 @@ def test_of_two_that_start_at_once_one_serves(folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
+def test_a_fresh_folder_with_the_real_encoder(tmp_path: Path) -> None:
     """From nothing: the engine answers at once, prepares in the background, and then the first plan
     is quick.
     """
@@ -393,12 +393,12 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
         "\u00fcmlaut-0123456789-0123",
     ],
 )
-def test_a_token_that_cannot_be_one_is_refused(tmp_path: Path, token: str) -> None:
+def test_an_invalid_token_is_refused(tmp_path: Path, token: str) -> None:
     with pytest.raises(InvalidInput, match="token"):
         serve(tmp_path, Settings(), 0, token, lambda address: None)
 
 
-def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(Unavailable, match=str(port)):

@@ -27,7 +27,7 @@ def ring(folder: Path, **chat: str) -> Services:
     return Services(folder, with_values(Settings(), {"chat": chat}))
 
 
-def test_every_service_has_a_key_of_its_own(tmp_path: Path) -> None:
+def test_each_service_has_its_own_key(tmp_path: Path) -> None:
     keys = ring(tmp_path, chat_url="https://chat.example/v1", chat_model="small")
     for service in ("civitai", "hugging_face", "chat"):
         keys.enter_key(service, f"key-of-{service}")
@@ -38,7 +38,7 @@ def test_every_service_has_a_key_of_its_own(tmp_path: Path) -> None:
     assert [one.has_key for one in keys.key_states()] == [True, False, True]
 
 
-def test_a_key_for_another_address_is_none(tmp_path: Path) -> None:
+def test_a_key_for_another_address_does_not_count(tmp_path: Path) -> None:
     ring(tmp_path, chat_url="https://chat.example/v1").enter_key("chat", "key-of-chat")
     assert not next(
         one.has_key
@@ -47,12 +47,12 @@ def test_a_key_for_another_address_is_none(tmp_path: Path) -> None:
     )
 
 
-def test_a_chat_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_language_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StylusError):
         ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small").check_key("chat")
 
 
-def test_a_chat_server_that_talks_is_asked_for_what_it_can_say(tmp_path: Path) -> None:
+def test_a_check_accepts_a_model_that_thinks_first(tmp_path: Path) -> None:
     """One that answers in prose where no form is asked for, as all do, and thinks before it
     answers.
     """

@@ -1,6 +1,4 @@
-"""The whole of Stylus over one data folder, with the real store, index, encoder, refiner and
-sources.
-"""
+"""The catalogue and plans over one data folder, with the real store, index and encoder."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ def names(stylus: Stylus) -> set[str]:
     return {entry.card.name for entry in stylus.catalogue.store.search("", Filter()).entries}
 
 
-def test_preparing_stocks_and_embeds_once(stylus: Stylus) -> None:
+def test_preparing_loads_and_embeds_once(stylus: Stylus) -> None:
     stylus.catalogue.prepare(Watch())
     assert names(stylus) == {"Paper Fox", "Glass Owl"}
     assert all(len(stylus.catalogue.index.fingerprints(view)) == 2 for view in VIEWS)
@@ -85,7 +83,7 @@ def test_preparing_stocks_and_embeds_once(stylus: Stylus) -> None:
     assert (stylus.catalogue.store.revision, watch.seen) == (revision, [])
 
 
-def test_a_new_starter_catalogue_is_taken_in_and_edits_stay(stylus: Stylus, starter: Path) -> None:
+def test_a_new_starter_catalogue_is_loaded_and_edits_stay(stylus: Stylus, starter: Path) -> None:
     stylus.catalogue.prepare(Watch())
     stylus.catalogue.store.edit(AdapterKey.civitai(70), Edits(weight=0.3))
     starter.write_text(
@@ -97,7 +95,7 @@ def test_a_new_starter_catalogue_is_taken_in_and_edits_stay(stylus: Stylus, star
     assert entry.weight == 0.3
 
 
-def test_a_stop_while_stocking_is_made_good_the_next_time(stylus: Stylus) -> None:
+def test_a_cancelled_load_is_completed_the_next_time(stylus: Stylus) -> None:
     with pytest.raises(Cancelled):
         stylus.catalogue.load_starter(Watch(patience=0))
     stylus.catalogue.load_starter(Watch())
@@ -118,9 +116,7 @@ def test_what_is_planned_from_the_starter_is_listed_as_missing(stylus: Stylus) -
     assert plan.prompts[0].endswith("<lora:paper_fox:0.75>")
 
 
-def test_a_folder_is_indexed_and_its_files_are_what_can_be_reached(
-    stylus: Stylus, tmp_path: Path
-) -> None:
+def test_an_indexed_folder_has_available_files(stylus: Stylus, tmp_path: Path) -> None:
     loras = tmp_path / "loras"
     lora = write_lora(loras / "anime" / "moss_golem.safetensors")
     write_sidecar(
@@ -159,7 +155,7 @@ def test_an_entry_is_found_by_key_alias_and_stem(stylus: Stylus, tmp_path: Path)
             stylus.catalogue.entry(unknown)
 
 
-def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path: Path) -> None:
+def test_a_file_is_found_by_the_name_in_its_metadata(stylus: Stylus, tmp_path: Path) -> None:
     loras = tmp_path / "loras"
     for seed, (stem, alias, word) in enumerate(
         (
@@ -194,7 +190,7 @@ def test_the_users_own_is_known_by_the_name_in_the_file(stylus: Stylus, tmp_path
     ] == ["x1"]
 
 
-def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(
+def test_hashing_merges_a_file_with_the_starter_and_keeps_edits(
     stylus: Stylus, starter: Path, tmp_path: Path
 ) -> None:
     from stylus_ext.catalogue.sources.local.scan import digests_of
@@ -220,7 +216,7 @@ def test_hashing_unites_a_file_with_the_starter_and_keeps_what_the_user_said(
     assert set(stylus.catalogue.index.fingerprints("card")) == {entry.key}
 
 
-def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_path: Path) -> None:
+def test_pictures_teach_the_trigger_words_of_a_bare_file(stylus: Stylus, tmp_path: Path) -> None:
     write_lora(tmp_path / "loras" / "x01.safetensors")
     stylus.catalogue.index_folders([str(tmp_path / "loras")], Watch())
     album = tmp_path / "album"
@@ -249,7 +245,7 @@ def test_pictures_teach_what_a_nameless_file_is_called_by(stylus: Stylus, tmp_pa
     ] == ["x01"]
 
 
-def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Path) -> None:
+def test_learning_from_pictures_removes_no_pick(stylus: Stylus, tmp_path: Path) -> None:
     """A word that stands in many of the user's pictures is common from then on, and still calls the
     LoRA that he used with it.
     """
@@ -295,7 +291,7 @@ def test_learning_from_pictures_takes_no_lora_away(stylus: Stylus, tmp_path: Pat
     assert {tag.stem for tag in after.tags} == {"corgi_dog", "watercolor_style"}
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(stylus: Stylus, tmp_path: Path) -> None:
     for ask in (
         stylus.catalogue.available,
         lambda folders: stylus.catalogue.index_folders(folders, Watch()),
@@ -305,9 +301,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(stylus: Stylus, tmp_path: Path
             ask([str(tmp_path / "nowhere")])
 
 
-def test_news_is_said_once_and_all_is_there_when_opened_again(
-    stylus: Stylus, tmp_path: Path
-) -> None:
+def test_notes_are_new_once_and_reopening_does_nothing(stylus: Stylus, tmp_path: Path) -> None:
     stylus.catalogue.prepare(Watch())
     stylus.catalogue.new_notes()
     assert stylus.catalogue.new_notes() == []
@@ -322,7 +316,7 @@ def test_news_is_said_once_and_all_is_there_when_opened_again(
         again.close()
 
 
-def test_warming_asks_an_encoder_of_this_machine_only(stylus: Stylus) -> None:
+def test_warming_uses_a_local_encoder_only(stylus: Stylus) -> None:
     stylus.catalogue.prepare(Watch())
     before = (
         len(list((stylus.folder / "lexical").glob("*")))

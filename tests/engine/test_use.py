@@ -1,6 +1,4 @@
-"""What is in use stays when room is made, whatever its entry is called by now: operations over a
-real store and the local Civitai.
-"""
+"""Files in use are not discarded, even after their entries were merged."""
 
 from __future__ import annotations
 
@@ -85,7 +83,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
         stylus.close()
 
 
-def test_a_favourite_stays_whatever_it_is_called_by_now(house: House) -> None:
+def test_a_favourite_stays_after_its_entry_was_merged(house: House) -> None:
     house.fetch()
     house.rename()
     house.age(40)
@@ -95,7 +93,7 @@ def test_a_favourite_stays_whatever_it_is_called_by_now(house: House) -> None:
     assert house.kept() == []
 
 
-def test_one_that_is_named_by_its_newer_name_goes(house: House) -> None:
+def test_a_file_can_be_discarded_by_its_newer_key(house: House) -> None:
     house.fetch()
     house.rename()
     house.age(40)
@@ -105,7 +103,7 @@ def test_one_that_is_named_by_its_newer_name_goes(house: House) -> None:
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_what_a_plan_picks_is_in_use(house: House, renamed: bool) -> None:
+def test_a_planned_file_is_in_use(house: House, renamed: bool) -> None:
     house.fetch()
     if renamed:
         house.rename()
@@ -115,7 +113,7 @@ def test_what_a_plan_picks_is_in_use(house: House, renamed: bool) -> None:
     assert house.kept() == ["it was used within the last 30 days"]
 
 
-def test_so_is_what_the_user_writes_himself(house: House) -> None:
+def test_a_file_in_the_users_own_tag_is_in_use(house: House) -> None:
     stem = house.fetch()
     house.age(40)
     house.ask("plan", prompt=f"a cat <lora:{stem}:0.7>")
@@ -125,14 +123,14 @@ def test_so_is_what_the_user_writes_himself(house: House) -> None:
 @pytest.mark.parametrize(
     "prompt", ["a cat", "a cat <lora:nobody:0.7>", "a cat <hypernet:zebrastripe:1>"]
 )
-def test_what_nobody_wants_is_not(house: House, prompt: str) -> None:
+def test_other_files_are_not_in_use(house: House, prompt: str) -> None:
     house.fetch()
     house.age(40)
     house.ask("plan", prompt=prompt)
     assert house.kept() == []
 
 
-def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) -> None:
+def test_ledger_lines_with_invalid_keys_are_skipped(house: House) -> None:
     house.fetch()
     path = next(house.loras.glob("*.safetensors"))
     line = {
@@ -153,7 +151,7 @@ def test_a_line_of_the_ledger_that_names_nothing_is_passed_over(house: House) ->
     assert house.kept() == ["it was used within the last 30 days"]
 
 
-def test_what_is_told_beside_a_file_is_no_markup_and_says_the_same(house: House) -> None:
+def test_the_sidecar_has_plain_text_and_changes_nothing(house: House) -> None:
     """The host may show it as HTML; and reading it back changes nothing of what is known."""
     house.civitai.models[0]["description"] = (
         "<h1>Stripes</h1><p>Draws a <b>zebrastripe</b> pattern on any"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
-from stylus_ext.engine import requests
 from stylus_ext.engine.operations import (
     catalogue,
     downloads,
@@ -22,11 +21,36 @@ from stylus_ext.engine.operations import (
     status,
     user_data,
 )
+from stylus_ext.engine.requests import (
+    BrowseInput,
+    CardsInput,
+    DiscardInput,
+    EditInput,
+    FetchInput,
+    FoldersInput,
+    GenerationInput,
+    IdentifyInput,
+    ImportInput,
+    IndexInput,
+    InventoryInput,
+    KeyInput,
+    KeysInput,
+    NoInput,
+    OperationInput,
+    PlanInput,
+    RecipesInput,
+    RefineInput,
+    RehearseInput,
+    SearchInput,
+    SyncInput,
+    VerdictInput,
+)
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
 
 Answer = dict[str, Any]
+Run = Callable[["Stylus", Any, Progress], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +61,15 @@ class Operation:
     when the request's `deadline_s` passes first.
     """
 
-    input: type[requests.OperationInput]
-    run: Callable[[Stylus, Any, Progress], Answer]
+    input: type[OperationInput]
+    run: Run
     long: bool = False
     concurrent: bool = False
     late: Callable[[Any], Answer] | None = None
+
+
+def _job(input_model: type[OperationInput], run: Run, *, concurrent: bool = False) -> Operation:
+    return Operation(input_model, run, long=True, concurrent=concurrent)
 
 
 def perform(
@@ -56,104 +84,55 @@ def perform(
 
 OPERATIONS: Mapping[str, Operation] = {
     "generation": Operation(
-        requests.GenerationInput, generation.generation, late=generation.late_generation
+        GenerationInput, generation.generation, late=generation.late_generation
     ),
-    "folders": Operation(
-        requests.FoldersInput,
-        lambda s, request, progress: folders.folders(s.catalogue, request, progress),
-    ),
-    "plan": Operation(requests.PlanInput, plan.plan, late=plan.late_plan),
-    "search": Operation(
-        requests.SearchInput, lambda s, request, _: catalogue.search(s.catalogue, request)
-    ),
-    "browse": Operation(
-        requests.BrowseInput,
-        lambda s, request, _: catalogue.browse(s.catalogue, s.pictures, request),
-    ),
-    "overview": Operation(requests.NoInput, lambda s, _, __: catalogue.overview(s.catalogue)),
-    "show": Operation(
-        requests.KeyInput, lambda s, request, _: catalogue.show(s.catalogue, s.pictures, request)
-    ),
-    "cards": Operation(
-        requests.CardsInput,
-        lambda s, request, _: catalogue.cards(s.catalogue, s.pictures, request),
-    ),
+    "folders": Operation(FoldersInput, lambda s, r, p: folders.folders(s.catalogue, r, p)),
+    "plan": Operation(PlanInput, plan.plan, late=plan.late_plan),
+    "search": Operation(SearchInput, lambda s, r, _: catalogue.search(s.catalogue, r)),
+    "browse": Operation(BrowseInput, lambda s, r, _: catalogue.browse(s.catalogue, s.pictures, r)),
+    "overview": Operation(NoInput, lambda s, _, __: catalogue.overview(s.catalogue)),
+    "show": Operation(KeyInput, lambda s, r, _: catalogue.show(s.catalogue, s.pictures, r)),
+    "cards": Operation(CardsInput, lambda s, r, _: catalogue.cards(s.catalogue, s.pictures, r)),
     "picture": Operation(
-        requests.KeyInput,
-        lambda s, request, progress: catalogue.picture(s.catalogue, s.pictures, request, progress),
+        KeyInput, lambda s, r, p: catalogue.picture(s.catalogue, s.pictures, r, p)
     ),
-    "edit": Operation(
-        requests.EditInput,
-        lambda s, request, progress: catalogue.edit(s.catalogue, s.pictures, request, progress),
-    ),
+    "edit": Operation(EditInput, lambda s, r, p: catalogue.edit(s.catalogue, s.pictures, r, p)),
     "verdict": Operation(
-        requests.VerdictInput,
-        lambda s, request, _: user_data.verdict(s.catalogue, s.user_data, request),
+        VerdictInput, lambda s, r, _: user_data.verdict(s.catalogue, s.user_data, r)
     ),
     "recipes": Operation(
-        requests.RecipesInput,
-        lambda s, request, _: user_data.recipes(s.catalogue, s.user_data, request),
+        RecipesInput, lambda s, r, _: user_data.recipes(s.catalogue, s.user_data, r)
     ),
-    "storage": Operation(
-        requests.NoInput, lambda s, _, __: downloads.storage(s.catalogue, s.downloads)
-    ),
-    "keys": Operation(requests.KeysInput, lambda s, request, _: status.keys(s.services, request)),
-    "rehearse": Operation(
-        requests.RehearseInput,
-        lambda s, request, progress: user_data.rehearse(
-            s.catalogue, s.planner, s.settings, request, progress
-        ),
-        long=True,
+    "storage": Operation(NoInput, lambda s, _, __: downloads.storage(s.catalogue, s.downloads)),
+    "keys": Operation(KeysInput, lambda s, r, _: status.keys(s.services, r)),
+    "status": Operation(NoInput, lambda s, _, __: status.status(s, OPERATIONS)),
+    "inventory": Operation(InventoryInput, lambda s, r, _: plan.inventory(s.catalogue, r)),
+    "rehearse": _job(
+        RehearseInput,
+        lambda s, r, p: user_data.rehearse(s.catalogue, s.planner, s.settings, r, p),
         concurrent=True,
     ),
-    "status": Operation(requests.NoInput, lambda s, _, __: status.status(s, OPERATIONS)),
-    "inventory": Operation(
-        requests.InventoryInput, lambda s, request, _: plan.inventory(s.catalogue, request)
+    "index": _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.warm, r, p)),
+    "sync": _job(SyncInput, lambda s, r, p: sources.sync(s.catalogue, s.services, s.warm, r, p)),
+    "identify": _job(
+        IdentifyInput, lambda s, r, p: sources.identify(s.catalogue, s.services, s.warm, r, p)
     ),
-    "index": Operation(
-        requests.IndexInput,
-        lambda s, request, progress: catalogue.index(s.catalogue, s.warm, request, progress),
-        long=True,
+    "import": _job(
+        ImportInput,
+        lambda s, r, p: sources.import_catalogue(s.catalogue, s.settings.encoder, s.warm, r, p),
     ),
-    "sync": Operation(
-        requests.SyncInput,
-        lambda s, request, progress: sources.sync(
-            s.catalogue, s.services, s.warm, request, progress
-        ),
-        long=True,
-    ),
-    "identify": Operation(
-        requests.IdentifyInput,
-        lambda s, request, progress: sources.identify(
-            s.catalogue, s.services, s.warm, request, progress
-        ),
-        long=True,
-    ),
-    "refine": Operation(
-        requests.RefineInput,
-        lambda s, request, progress: sources.refine(
-            s.catalogue, s.services.language_model, s.warm, request, progress
-        ),
-        long=True,
+    "refine": _job(
+        RefineInput,
+        lambda s, r, p: sources.refine(s.catalogue, s.services.language_model, s.warm, r, p),
         concurrent=True,
     ),
-    "import": Operation(
-        requests.ImportInput,
-        lambda s, request, progress: sources.import_catalogue(
-            s.catalogue, s.settings.encoder, s.warm, request, progress
-        ),
-        long=True,
+    "fetch": _job(
+        FetchInput, lambda s, r, p: downloads.fetch(s.catalogue, s.downloads, r, p), concurrent=True
     ),
-    "fetch": Operation(
-        requests.FetchInput,
-        lambda s, request, progress: downloads.fetch(s.catalogue, s.downloads, request, progress),
-        long=True,
-        concurrent=True,
-    ),
-    "discard": Operation(
-        requests.DiscardInput,
-        lambda s, request, progress: downloads.discard(s.catalogue, s.downloads, request, progress),
-        long=True,
+    "discard": _job(
+        DiscardInput,
+        lambda s, r, p: downloads.discard(s.catalogue, s.downloads, r, p),
         concurrent=True,
     ),
 }
+"""In the lambdas, s stands for the services, r for the request and p for its progress."""
