@@ -12,7 +12,8 @@ from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.masks import Mask
 
-JSON_VERSION = 1
+JSON_VERSION = 2
+_READABLE = (1, JSON_VERSION)  # in version 1, `user_weight` was called `said`
 
 
 class Outcome(str, Enum):
@@ -105,7 +106,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    if data.get("version") != JSON_VERSION:
+    if data.get("version") not in _READABLE:
         raise InvalidInput(
             f"This plan has version {data.get('version')!r}; this Stylus reads version"
             f" {JSON_VERSION}."
@@ -162,7 +163,7 @@ def _pick_json(pick: Pick, tag: Tag | None) -> dict[str, Any]:
 
 def _pick(data: Mapping[str, Any]) -> Pick:
     fields = {name: value for name, value in data.items() if name not in _TAG_FIELDS}
-    if "said" in fields:  # the name of this field in plans saved by 0.1
+    if "said" in fields:
         fields["user_weight"] = fields.pop("said")
     return Pick(**_keyed(fields))
 
