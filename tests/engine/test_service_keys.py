@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,9 @@ def test_a_key_for_another_address_does_not_count(tmp_path: Path) -> None:
 
 
 def test_a_missing_language_model_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(StylusError):
-        ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small").check_key("chat")
+    keys = ring(tmp_path, chat_url="http://127.0.0.1:9/v1", chat_model="small")
+    with closing(keys), pytest.raises(StylusError):
+        keys.check_key("chat")
 
 
 def test_a_check_accepts_a_model_that_thinks_first(tmp_path: Path) -> None:
@@ -70,5 +72,6 @@ def test_a_check_accepts_a_model_that_thinks_first(tmp_path: Path) -> None:
 
     with serving(talks) as server:
         keys = ring(tmp_path, chat_url=server.url, chat_model="small")
-        assert keys.check_key("chat") == f"small at {server.url}/v1 answers."
+        with closing(keys):
+            assert keys.check_key("chat") == f"small at {server.url}/v1 answers."
         assert len(server.seen) == 1
