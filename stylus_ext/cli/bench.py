@@ -1,23 +1,38 @@
-"""`bench`: the benches of quality, how fast Stylus is, and what it costs the WebUI."""
+"""`bench`: measure selection, speed, and the cost to the WebUI."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli.flags import Help, name_them
-from stylus_ext.cli.quality import QUALITY, Measured
+from stylus_ext.cli.flags import Help, name_choices
 from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.settings import POLICIES
 from stylus_ext.environment import run_in_env
 
 _FEWEST = 10
+
+Report = tuple[Mapping[str, Any], Iterable[str]]
+"""A report as JSON, and as lines of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark: its name and help, its flags, and the function that runs it."""
+
+    name: str
+    help: str
+    flags: Callable[[argparse.ArgumentParser], None]
+    measure: Callable[[argparse.Namespace, ProgressLine], Report]
 
 
 def add(commands: Any) -> None:
@@ -28,38 +43,12 @@ def add(commands: Any) -> None:
         formatter_class=Help,
         allow_abbrev=False,
     )
-    benches = parser.add_subparsers(required=True, metavar="WHAT", prog="python install.py bench")
-    for name, text, flags, measure in (
-        *QUALITY,
-        ("speed", "plan over an invented catalogue of a given size", _speed_flags, _speed),
-        (
-            "sync",
-            "read a catalogue on loopback into an empty one, beside the encoder alone",
-            _sync_flags,
-            _sync,
-        ),
-        (
-            "download",
-            "fetch a file from loopback, beside curl and sha256sum",
-            _download_flags,
-            _download,
-        ),
-        ("host", "time what Stylus costs the WebUI itself", _host_flags, _host),
-        (
-            "composer",
-            (
-                "time a composition by a language model beside the model's own time, and count its"
-                " tokens"
-            ),
-            _composer_flags,
-            _composer,
-        ),
-        ("ui", "time what somebody in front of the Stylus tab waits for", _ui_flags, _ui),
-    ):
-        bench = benches.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
+    names = parser.add_subparsers(required=True, metavar="WHAT", prog="python install.py bench")
+    for benchmark in BENCHMARKS:
+        bench = names.add_parser(
+            benchmark.name,
+            help=benchmark.help,
+            description=f"{benchmark.help[0].upper()}{benchmark.help[1:]}.",
             formatter_class=Help,
             allow_abbrev=False,
         )
@@ -69,21 +58,19 @@ def add(commands: Any) -> None:
         bench.add_argument(
             "--verbose", action="store_true", help="log every step to standard error"
         )
-        flags(bench)
-        bench.set_defaults(run=_runner(measure))
-    name_them(benches)
+        benchmark.flags(bench)
+        bench.set_defaults(run=_runner(benchmark))
+    name_choices(names)
 
 
-def _runner(
-    measure: Callable[[argparse.Namespace, ProgressLine], Measured],
-) -> Callable[[argparse.Namespace], int]:
-    """Whatever a library prints meanwhile goes to standard error."""
+def _runner(benchmark: Benchmark) -> Callable[[argparse.Namespace], int]:
+    """Return the command; what libraries print meanwhile goes to standard error."""
 
     def run(arguments: argparse.Namespace) -> int:
         line = ProgressLine()
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                report, lines = measure(arguments, line)
+                report, lines = benchmark.measure(arguments, line)
         finally:
             line.clear()
         sys.stdout.write((json.dumps(report) if arguments.json else "\n".join(lines)) + "\n")
@@ -92,97 +79,29 @@ def _runner(
     return run
 
 
-def _speed_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--entries", 100_000, "how many adapters")
-    _number(parser, "--real", 10_000, "how many of the vectors are made from text")
-    _number(parser, "--plans", 100, "how many prompts are planned")
+def _timed(
+    name: str, about: str, *flags: tuple[str, int, str], command: object = None
+) -> Benchmark:
+    """Return a benchmark of `evaluation.NAME.measure`, whose flags are numbers of at least 10."""
 
+    def add_flags(parser: argparse.ArgumentParser) -> None:
+        for flag, default, help_text in flags:
+            _number(parser, flag, default, help_text)
 
-def _speed(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
-    if min(arguments.entries, arguments.real, arguments.plans) < _FEWEST:
-        raise InvalidInput(
-            "At least 10 entries, 10 real embeddings and 10 plans are needed to measure anything."
-        )
-    from stylus_ext.evaluation import speed
-
-    with _scratch() as folder:
-        found = speed.measure(
-            Path(folder),
-            arguments.entries,
-            arguments.real,
-            arguments.plans,
-            run_in_env.command,
-            line,
-        )
-    return found, speed.lines(found)
-
-
-def _sync_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--cards", 10_000, "how many cards")
-
-
-def _sync(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
-    if arguments.cards < _FEWEST:
-        raise InvalidInput("At least 10 cards are needed to measure anything.")
-    from stylus_ext.evaluation import sync
-
-    with _scratch() as folder:
-        found = sync.measure(Path(folder), arguments.cards, run_in_env.main_command, line)
-    return found, sync.lines(found)
-
-
-def _download_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--size-mb", 1024, "how large the file is")
-
-
-def _download(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
-    if arguments.size_mb < _FEWEST:
-        raise InvalidInput("A file of at least 10 MB is needed to measure anything.")
-    from stylus_ext.evaluation import download
-
-    with _scratch() as folder:
-        found = download.measure(Path(folder), arguments.size_mb, run_in_env.main_command, line)
-    return found, download.lines(found)
-
-
-def _host_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--plans", 50, "how many pictures are planned")
-    parser.add_argument(
-        "--trace",
-        action="store_true",
-        help="list the files that one warm generation touches, and time nothing",
-    )
-
-
-def _host(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
-    if arguments.plans < _FEWEST:
-        raise InvalidInput("At least 10 plans are needed to measure anything.")
-    from stylus_ext.evaluation import host
-
-    if arguments.trace:
+    def measure(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+        names = [flag[2:].replace("-", "_") for flag, _, _ in flags]
+        numbers = [getattr(arguments, one) for one in names]
+        for (flag, _, _), number in zip(flags, numbers, strict=True):
+            if number < _FEWEST:
+                raise InvalidInput(f"{flag} must be at least {_FEWEST} to measure anything.")
+        module = importlib.import_module(f"stylus_ext.evaluation.{name}")
         with _scratch() as folder:
-            files = host.trace_files(Path(folder), run_in_env.main_command, line)
-        return files, host.trace_lines(files)
-    with _scratch() as folder:
-        found = host.measure(Path(folder), arguments.plans, run_in_env.main_command, line)
-    return found, host.lines(found)
+            found = module.measure(
+                Path(folder), *numbers, *([command] if command is not None else []), line
+            )
+        return found, module.lines(found)
 
-
-def _ui_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--entries", 100_000, "how many adapters")
-    _number(parser, "--keys", 400, "how many keys are typed")
-
-
-def _ui(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
-    if min(arguments.entries, arguments.keys) < _FEWEST:
-        raise InvalidInput("At least 10 entries and 10 keys are needed to measure anything.")
-    from stylus_ext.evaluation import ui
-
-    with _scratch() as folder:
-        found = ui.measure(
-            Path(folder), arguments.entries, arguments.keys, run_in_env.main_command, line
-        )
-    return found, ui.lines(found)
+    return Benchmark(name, about, add_flags, measure)
 
 
 def _composer_flags(parser: argparse.ArgumentParser) -> None:
@@ -190,16 +109,16 @@ def _composer_flags(parser: argparse.ArgumentParser) -> None:
         "--catalogue",
         type=Path,
         metavar="FILE",
-        help="the adapters, a JSON object a line; else those of the starter catalogue",
+        help="the adapters, one JSON object per line (default: the starter catalogue)",
     )
     _number(parser, "--compositions", 60, "how many are measured")
 
 
-def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
+def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Report:
     if arguments.compositions < _FEWEST:
-        raise InvalidInput("At least 10 compositions are needed to measure anything.")
-    if arguments.catalogue is not None and not arguments.catalogue.is_file():
-        raise InvalidInput(f"There is no file {arguments.catalogue}.")
+        raise InvalidInput(f"--compositions must be at least {_FEWEST} to measure anything.")
+    if arguments.catalogue is not None:
+        _check([arguments.catalogue])
     from stylus_ext.evaluation import llm
 
     with _scratch() as folder:
@@ -210,6 +129,28 @@ def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Measured:
     return found, llm.lines(found)
 
 
+def _host_flags(parser: argparse.ArgumentParser) -> None:
+    _number(parser, "--plans", 50, "number of planned pictures")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="list the files that one warm generation touches, and time nothing",
+    )
+
+
+def _host(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+    if arguments.plans < _FEWEST:
+        raise InvalidInput(f"--plans must be at least {_FEWEST} to measure anything.")
+    from stylus_ext.evaluation import host
+
+    with _scratch() as folder:
+        if arguments.trace:
+            files = host.trace_files(Path(folder), run_in_env.main_command, line)
+            return files, host.trace_lines(files)
+        found = host.measure(Path(folder), arguments.plans, run_in_env.main_command, line)
+    return found, host.lines(found)
+
+
 def _number(parser: argparse.ArgumentParser, flag: str, default: int, about: str) -> None:
     parser.add_argument(
         flag, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})"
@@ -218,3 +159,182 @@ def _number(parser: argparse.ArgumentParser, flag: str, default: int, about: str
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="stylus-bench-", ignore_cleanup_errors=True)
+
+
+def _selection_flags(parser: argparse.ArgumentParser) -> None:
+    _query_flags(parser)
+    _file(parser, "--out", "the ranking to write, one JSON object per line")
+    parser.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default="hybrid",
+        help="how candidates are found (default: hybrid)",
+    )
+
+
+def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+    _check([arguments.catalogue, *arguments.queries], arguments.out)
+    from stylus_ext.evaluation import selection
+
+    report = selection.run_selection(
+        arguments.catalogue, arguments.queries, arguments.out, line, policy=arguments.policy
+    )
+    return report, selection.lines(report)
+
+
+def _ranker_flags(parser: argparse.ArgumentParser) -> None:
+    _query_flags(parser)
+    _file(parser, "--out", "the weights to write; those in use are stylus_ext/data/ranker.json")
+    parser.add_argument(
+        "--ranking",
+        type=Path,
+        metavar="FILE",
+        help="the out-of-fold ranking to write, one JSON object per line",
+    )
+
+
+def _ranker(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+    _check([arguments.catalogue, *arguments.queries], arguments.out)
+    if arguments.ranking is not None:
+        _check([], arguments.ranking)
+    from stylus_ext.evaluation import out_of_fold, selection
+
+    report = out_of_fold.run_training(
+        arguments.catalogue, arguments.queries, arguments.out, line, arguments.ranking
+    )
+    return report, selection.lines(report)
+
+
+def _distractors_flags(parser: argparse.ArgumentParser) -> None:
+    _query_flags(parser)
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="use every n-th prompt (default: 1, all)",
+    )
+
+
+def _distractors(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+    _check([arguments.catalogue, *arguments.queries])
+    if arguments.every < 1:
+        raise InvalidInput("--every is 1 for all prompts, 2 for every second, and so on.")
+    from stylus_ext.evaluation import distractors
+
+    report = distractors.run_distractors(
+        arguments.catalogue, arguments.queries, line, arguments.every
+    )
+    return report, distractors.lines(report)
+
+
+def _tasks_flags(parser: argparse.ArgumentParser) -> None:
+    _file(parser, "--tasks", "captions with their tasks, one JSON object per line")
+    _file(parser, "--out", "the found tasks to write, one JSON object per line")
+
+
+def _tasks(arguments: argparse.Namespace, line: ProgressLine) -> Report:  # noqa: ARG001
+    _check([arguments.tasks], arguments.out)
+    from stylus_ext.evaluation import tasks
+    from stylus_ext.selection.ranker import cutter
+
+    report = tasks.run_tasks(arguments.tasks, arguments.out, cutter())
+    return report, tasks.lines(report)
+
+
+def _cutter_flags(parser: argparse.ArgumentParser) -> None:
+    _file(parser, "--tasks", "captions with their tasks, one JSON object per line")
+    _file(parser, "--out", "the weights to write; those in use are stylus_ext/data/cutter.json")
+
+
+def _cutter(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+    _check([arguments.tasks], arguments.out)
+    from stylus_ext.evaluation import captions, tasks
+
+    report = captions.run_cutter(arguments.tasks, arguments.out, line)
+    return report, tasks.lines(report)
+
+
+def _query_flags(parser: argparse.ArgumentParser) -> None:
+    _file(parser, "--catalogue", "the adapters, one JSON object per line")
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="prompts with their right adapters",
+    )
+
+
+def _file(parser: argparse.ArgumentParser, flag: str, about: str) -> None:
+    parser.add_argument(flag, type=Path, required=True, metavar="FILE", help=about)
+
+
+def _check(read: Iterable[Path], written: Path | None = None) -> None:
+    for file in read:
+        if not file.is_file():
+            raise InvalidInput(f"There is no file {file}.")
+    if written is not None and (written.is_dir() or not written.absolute().parent.is_dir()):
+        raise InvalidInput(
+            f"{written} cannot be written: it is a folder, or its folder does not exist."
+        )
+
+
+BENCHMARKS = (
+    Benchmark(
+        "selection", "rank and select for prompts with known adapters", _selection_flags, _selection
+    ),
+    Benchmark(
+        "ranker",
+        "train the ranker, and score it on adapters it has not seen",
+        _ranker_flags,
+        _ranker,
+    ),
+    Benchmark(
+        "distractors",
+        "measure a threshold while the catalogue grows tenfold",
+        _distractors_flags,
+        _distractors,
+    ),
+    Benchmark("tasks", "split captions with known tasks", _tasks_flags, _tasks),
+    Benchmark(
+        "cutter",
+        "train the caption segmenter, and score it on captions it has not seen",
+        _cutter_flags,
+        _cutter,
+    ),
+    _timed(
+        "speed",
+        "plan over an invented catalogue of a given size",
+        ("--entries", 100_000, "number of adapters"),
+        ("--real", 10_000, "number of vectors made from text"),
+        ("--plans", 100, "number of prompts"),
+        command=run_in_env.command,
+    ),
+    _timed(
+        "sync",
+        "read a local catalogue, compared with encoding alone",
+        ("--cards", 10_000, "number of cards"),
+    ),
+    _timed(
+        "download",
+        "download a local file, compared with curl and sha256sum",
+        ("--size-mb", 1024, "size of the file in MB"),
+        command=run_in_env.main_command,
+    ),
+    Benchmark("host", "time what Stylus costs the WebUI", _host_flags, _host),
+    Benchmark(
+        "composer",
+        "time compositions without the language model's own time, and count their tokens",
+        _composer_flags,
+        _composer,
+    ),
+    _timed(
+        "ui",
+        "time the waits of a user of the Stylus tab",
+        ("--entries", 100_000, "number of adapters"),
+        ("--keys", 400, "number of typed keys"),
+        command=run_in_env.main_command,
+    ),
+)

@@ -1,6 +1,4 @@
-"""`catalogue`: read Civitai's or Hugging Face's into ours, have one's own files identified, enter a
-key.
-"""
+"""`catalogue` and `import`: read catalogues, identify files, enter keys."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import refine
-from stylus_ext.cli.flags import BooleanFlag, Help, name_them
+from stylus_ext.cli.flags import BooleanFlag, Help, name_choices
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.core.settings import Settings
@@ -30,16 +28,13 @@ def add(
     carry_out: CarryOut,
     settings_for: SettingsFor,
 ) -> None:
-    text = (
-        "read Civitai's catalogue into yours, or Hugging Face's, have your own files identified,"
-        " enter a key"
-    )
+    text = "read Civitai's or Hugging Face's catalogue, identify your files, enter a key"
     parser = commands.add_parser(
         "catalogue",
         help=text,
         description=text[0].upper()
         + text[1:]
-        + ".\nNothing is asked of either unless you say so here.",
+        + ".\nNothing is sent to either before you run one of these commands.",
         formatter_class=Help,
         allow_abbrev=False,
     )
@@ -49,13 +44,13 @@ def add(
     key = these.add_parser(
         "key",
         usage="python install.py catalogue key [--FLAG ...]",
-        help="enter your key, for downloads that need one",
+        help="enter a key, for downloads that need one",
         formatter_class=Help,
         allow_abbrev=False,
         description=(
             "Enter your key of Civitai, Hugging Face or a chat server. It is read from standard"
-            " input, kept in a file\nthat only you can read, and sent to the address that is set"
-            " now (--civitai-url, --hugging-face-url, --chat-url)\nand to no other."
+            " input, kept in a file\nthat only you can read, and sent only to the address set"
+            " now (--civitai-url,\n--hugging-face-url, --chat-url)."
         ),
     )
     key.add_argument(
@@ -63,12 +58,12 @@ def add(
         dest="source",
         choices=(*SERVICES, CHAT),
         default=CIVITAI,
-        help=f"whose key it is (default: {CIVITAI})",
+        help=f"the service of the key (default: {CIVITAI})",
     )
     key.add_argument("--forget", action="store_true", help="delete the key instead")
-    key.add_argument("--check", action="store_true", help="ask the service whose it is")
+    key.add_argument("--check", action="store_true", help="ask the service for the key's account")
     add_common(key)
-    name_them(these)
+    name_choices(these)
     key.set_defaults(run=lambda arguments: _key(arguments, settings_for))
 
 
@@ -83,48 +78,42 @@ def _from(parser: ArgumentParser, text: str) -> None:
 
 
 def _sync_flags(parser: ArgumentParser) -> None:
-    _from(parser, "whose catalogue")
+    _from(parser, "the catalogue to read")
     parser.add_argument(
         "--top",
         type=int,
         default=0,
         metavar="NUMBER",
-        help="the models that were downloaded most; 0 is all (default: 0)",
+        help="only the most downloaded models; 0 is all (default: 0)",
     )
     parser.add_argument(
-        "--query", default="", metavar="TEXT", help="those that a search for these words finds"
+        "--query", default="", metavar="TEXT", help="only models found by these words"
     )
-    parser.add_argument("--tag", default="", metavar="TEXT", help="those with this tag")
+    parser.add_argument("--tag", default="", metavar="TEXT", help="only models with this tag")
     parser.add_argument(
         "--base-model",
         dest="base_models",
         action="append",
         default=[],
         metavar="NAME",
-        help="those for this base model, such as 'SDXL 1.0'; may be given again",
+        help="only for this base model, such as 'SDXL 1.0'; may be repeated",
     )
     parser.add_argument(
         "--nsfw",
         action=BooleanFlag,
         default=False,
-        help="what is not safe for work, too (default: off)",
+        help="also adult content (default: off)",
     )
     parser.add_argument(
         "--examples",
         action=BooleanFlag,
         default=False,
-        help=(
-            "Civitai's example pictures' prompts and weights, too: one request more for each"
-            " adapter, a second each (default: off)"
-        ),
+        help=("also prompts of Civitai's example pictures, a request per adapter (default: off)"),
     )
     parser.add_argument(
         "--afresh",
         action="store_true",
-        help=(
-            "all of it again, not only what is new since the last time: changes, too, and what has"
-            " left early access"
-        ),
+        help=("read everything again, including changes and ended early access"),
     )
 
 
@@ -133,12 +122,12 @@ def _identify_flags(parser: ArgumentParser) -> None:
         "folders",
         nargs="+",
         metavar="DIR",
-        help="folders of LoRAs; their files are hashed, and the hashes sent",
+        help="folders of LoRAs; files are hashed and the hashes sent",
     )
     parser.add_argument(
         "--again",
         action="store_true",
-        help="ask again for files that Civitai did not know within the last 30 days",
+        help="ask again about files unknown to Civitai in the last 30 days",
     )
 
 
@@ -154,11 +143,7 @@ _SYNC = ("source", "query", "tag", "base_models", "top", "nsfw", "examples", "af
 
 def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     how = (
-        " (what is new since the last time)"
-        if answer["incremental"]
-        else " (taken up where it had stopped)"
-        if answer["resumed"]
-        else ""
+        " (only new models)" if answer["incremental"] else " (resumed)" if answer["resumed"] else ""
     )
     yield f"Read {answer['models']:,} models of {answer['source']}{how}."
     yield (
@@ -202,7 +187,7 @@ def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
     try:
         if arguments.forget:
             found = services.forget_key(service)
-            done = "The key is deleted." if found else "There was no key."
+            done = "The key was deleted." if found else "There was no key."
         elif arguments.check:
             done = services.check_key(service)
         else:
@@ -211,7 +196,7 @@ def _key(arguments: Namespace, settings_for: SettingsFor) -> int:
                 if sys.stdin.isatty()
                 else sys.stdin.readline()
             )
-            done = f"The key is kept. It is sent to {services.enter_key(service, typed)} only."
+            done = f"The key was saved. It is sent to {services.enter_key(service, typed)} only."
     finally:
         services.close()
     sys.stdout.write(f"{done}\n")
@@ -222,27 +207,26 @@ COMMANDS = (
     Command(
         "sync",
         "",
-        "read Civitai's catalogue into yours, or Hugging Face's; stopped, it goes on where it was",
+        "read Civitai's or Hugging Face's catalogue; an interrupted run resumes",
         "sync",
         sync_lines,
         lambda arguments: {name: getattr(arguments, name) for name in _SYNC},
         _sync_flags,
-        "Without a flag it is all of it: hundreds of thousands of models, a hundred to a page, a"
-        " page a second at best;\nbegin with --top 5000. The next time only what is new is read."
-        " What shows real persons or minors is never taken,\nwhat is not safe for work only with"
-        " --nsfw; how many were left out, and why, is told at the end.",
+        "Without flags it reads hundreds of thousands of models at 100 models a second; begin with"
+        " --top 5000.\nLater runs read only new models. Models that show real persons or minors are"
+        " never taken, adult content\nonly with --nsfw. The end of the output counts what was left"
+        " out, and why.",
     ),
     Command(
         "identify",
         "DIR [DIR ...] ",
-        "have Civitai name files of yours by their hashes",
+        "identify your files by their hashes at Civitai",
         "identify",
         identify_lines,
         _identify_payload,
         _identify_flags,
-        "Your files are read and hashed here; sent are the SHA256 of those that nobody has named"
-        " yet, and where Civitai\ndoes not know that, the beginning of the hash of their tensors:"
-        " about a second a file.",
+        "Files are hashed here. Sent are the SHA256 of files that no source has named yet and, if"
+        " unknown, the\nbeginning of the hash of their tensors: about a second per file.",
     ),
 )
 
@@ -250,7 +234,7 @@ COMMANDS = (
 def add_import(
     commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut
 ) -> None:
-    text = "take a published catalogue into yours"
+    text = "import a published catalogue"
     parser = commands.add_parser(
         "import",
         help=text,
@@ -261,33 +245,31 @@ def add_import(
     these = parser.add_subparsers(required=True, metavar="WHAT")
     for one in IMPORT_COMMANDS:
         add_command(these, one, "import ", add_common, carry_out)
-    name_them(these)
+    name_choices(these)
 
 
 def _flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="DIR",
-        help=(
-            "the folder into which you unpacked sd_adapters.pkl, sd_embeddings.npy and ultra_model/"
-        ),
+        help=("the folder with sd_adapters.pkl, sd_embeddings.npy and ultra_model/"),
     )
     parser.add_argument(
         "--vectors",
         action=BooleanFlag,
         default=True,
-        help="use the published vectors where your encoder is text-embedding-3-large (default: on)",
+        help="use the published vectors if your encoder is text-embedding-3-large (default: on)",
     )
     parser.add_argument(
         "--chroma",
         action="store_true",
-        help="put these vectors into Chroma, instead of a mapped file beside it",
+        help="store these vectors in Chroma instead of a mapped file",
     )
     parser.add_argument(
         "--embed",
         action=BooleanFlag,
         default=True,
-        help="make the vectors that are missing now (default: on)",
+        help="compute missing vectors now (default: on)",
     )
 
 
@@ -303,7 +285,7 @@ def _payload(arguments: Namespace) -> dict[str, Any]:
 
 
 def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    how = " (taken up where it had stopped)" if answer["resumed"] else ""
+    how = " (resumed)" if answer["resumed"] else ""
     yield f"Read {answer['read']:,} records{how}."
     yield (
         f"  kept: {answer['kept']:,} adapters, {answer['described']:,} with their published"
@@ -323,7 +305,7 @@ IMPORT_COMMANDS = (
     Command(
         "stylusdocs",
         "DIR ",
-        "the paper's 75,000 adapters with their descriptions; stopped, it goes on where it was",
+        "the paper's 75,000 adapters with descriptions; an interrupted run resumes",
         "import",
         import_lines,
         _payload,

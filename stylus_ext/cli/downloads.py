@@ -1,6 +1,4 @@
-"""`fetch`, and a plan that fetches what it lacks: keys go in, what came and what did not goes
-out.
-"""
+"""`fetch`, `discard`, and a plan that fetches its missing files."""
 
 from __future__ import annotations
 
@@ -21,12 +19,10 @@ def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: 
         add_command(commands, one, "", add_common, carry_out)
 
 
-def completed(
+def with_missing_fetched(
     session: Session, payload: Mapping[str, Any], answer: dict[str, Any]
 ) -> dict[str, Any]:
-    """The plan again, with what it lacked, or without what did not come; as it is where it lacks
-    nothing.
-    """
+    """Plan again with the fetched files, or without the ones that failed."""
     missing = answer["plan"]["missing"]
     if not payload.get("downloads") or not missing:
         return answer
@@ -42,22 +38,19 @@ def _flags(parser: ArgumentParser) -> None:
         "keys",
         nargs="+",
         metavar="KEY",
-        help="an adapter of the catalogue, such as civitai:12345; `search` lists their keys",
+        help="the key of an adapter, such as civitai:12345; see `search`",
     )
     parser.add_argument(
         "--lora-dir",
         action="append",
         default=[],
         metavar="DIR",
-        help=(
-            "the folder to fetch into; given again, others of the same WebUI, whose files are not"
-            " fetched again"
-        ),
+        help=("the folder to fetch into; given again, further folders of the same WebUI"),
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="only say what would be fetched; nothing is asked of anybody",
+        help="only list what would be fetched; nothing is sent",
     )
 
 
@@ -68,12 +61,12 @@ def _payload(arguments: Namespace) -> dict[str, Any]:
 
 def fetch_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for one in answer["would"]:
-        said = (
+        verdict = (
             f"no: {one['why_not']}"
             if one["why_not"]
             else f"yes, {_size(one['size'])} from {one['file']}"
         )
-        yield f"{one['name']} ({one['key']}): {said}"
+        yield f"{one['name']} ({one['key']}): {verdict}"
     for one in answer["fetched"]:
         how = f"fetched, {_size(one['size'])}" if one["new"] else "was there already"
         yield f"{one['stem']}: {how}, at {one['path']}"
@@ -93,9 +86,9 @@ def _discard_flags(parser: ArgumentParser) -> None:
         type=int,
         default=30,
         metavar="NUMBER",
-        help="only what no plan has picked for so many days (default: 30)",
+        help="only files that no plan has picked for this many days (default: 30)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
 
 
 def discard_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -118,7 +111,7 @@ def _size(size: int) -> str:
 FETCH = Command(
     "fetch",
     "KEY [KEY ...] --lora-dir DIR ",
-    "fetch adapters of the catalogue into a LoRA folder, verified; downloads have to be on",
+    "fetch adapters into a LoRA folder, verified; downloads must be on",
     "fetch",
     fetch_lines,
     _payload,
@@ -128,8 +121,7 @@ FETCH = Command(
 DISCARD = Command(
     "discard",
     "[KEY ...] ",
-    "delete what was fetched and long unused; never what is marked always, never a file of"
-    " your own",
+    "delete downloads that are long unused; never those marked always, never your own files",
     "discard",
     discard_lines,
     lambda arguments: {

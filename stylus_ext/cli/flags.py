@@ -1,6 +1,4 @@
-"""The command line's flags; those of the settings are made from the tree of settings, a group of
-the help for each section.
-"""
+"""The command line's flags; those of the settings are generated, one group per section."""
 
 from __future__ import annotations
 
@@ -15,24 +13,22 @@ PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Flags in a column that leaves their sentences room."""
+    """Help with a wide column for flags."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
 
 
 class BooleanFlag(argparse.BooleanOptionalAction):
-    """On by one flag, off by another. What its default is stands in our own sentence; older Pythons
-    say it once more.
-    """
+    """A flag with a --no- form; older Pythons would append the default to its help."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **named: Any) -> None:
         super().__init__(option_strings, dest, **named)
         self.help = named.get("help")
 
 
-def amount(text: str, unit: str, most: int) -> float:
-    """A flag's number of seconds or minutes."""
+def parse_duration(text: str, unit: str, most: int) -> float:
+    """Parse a number of seconds or minutes."""
     try:
         value = float(text)
     except ValueError:
@@ -44,8 +40,8 @@ def amount(text: str, unit: str, most: int) -> float:
     return value
 
 
-def name_them(commands: Any) -> None:
-    """What is missing is then asked for by what there is."""
+def name_choices(commands: Any) -> None:
+    """Name the choices in the usage and in errors about a missing command."""
     commands.metavar = "{" + ",".join(commands.choices) + "}"
 
 
@@ -62,14 +58,14 @@ def add_settings(parser: argparse.ArgumentParser, sections: Iterable[str]) -> No
 def settings_of(
     arguments: argparse.Namespace, sections: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
-    """What was said on the command line, as `with_values` takes it."""
-    said: dict[str, dict[str, Any]] = {}
+    """Return the settings given on the command line, for `with_values`."""
+    values: dict[str, dict[str, Any]] = {}
     for section in sections:
-        for leaf in fields(getattr(Settings(), section)):
-            value = getattr(arguments, leaf.name, None)
+        for item in fields(getattr(Settings(), section)):
+            value = getattr(arguments, item.name, None)
             if value is not None:
-                said.setdefault(section, {})[leaf.name] = value
-    return said
+                values.setdefault(section, {})[item.name] = value
+    return values
 
 
 def flag(option: Option) -> str:

@@ -1,6 +1,4 @@
-"""The command line: words go in, text or JSON on standard output and an exit code come out. Thin:
-the engine's operations do it.
-"""
+"""The command line: parse the arguments, carry out an operation, print text or JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import bench, catalogue, downloads, operations, serve
-from stylus_ext.cli.flags import Help, add_settings, amount, settings_of
+from stylus_ext.cli.flags import Help, add_settings, parse_duration, settings_of
 from stylus_ext.cli.session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
@@ -50,7 +48,7 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return _STOPPED if isinstance(error, Cancelled) else 1
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped; what was finished stays.\n")
+        sys.stderr.write("Stopped. Finished work is kept.\n")
         return _STOPPED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not try to tell them again when it
@@ -58,26 +56,26 @@ def main(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        logger.info("this is the place", exc_info=True)
-        sys.stderr.write(f"{_unforeseen(error, arguments)}\n")
+        logger.info("traceback of the unexpected error", exc_info=True)
+        sys.stderr.write(f"{_unexpected(error, arguments)}\n")
         return 1
 
 
-def _unforeseen(error: Exception, arguments: Namespace) -> str:
-    """A full disk is met at any write, and needs no place in the code to be understood."""
+def _unexpected(error: Exception, arguments: Namespace) -> str:
+    """Return the message for an unexpected error; a full disk can happen at any write."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return (
             "The disk is full, so Stylus cannot keep anything in"
             f" {data_folder(getattr(arguments, 'data_dir', None))}. Make room, then try again."
         )
     return (
-        f"Stylus failed in a way that was not foreseen ({type(error).__name__}: {error}). --verbose"
-        " says where."
+        f"Stylus failed unexpectedly ({type(error).__name__}: {error}). Run it again with"
+        " --verbose for the details."
     )
 
 
 def settings_for(folder: Path, arguments: Namespace) -> Settings:
-    """The defaults, then `settings.json` of the data folder, then the flags."""
+    """Return the defaults, changed by `settings.json` and then by the flags."""
     settings = Settings()
     file = folder / SETTINGS_FILE
     try:
@@ -96,36 +94,32 @@ def settings_for(folder: Path, arguments: Namespace) -> Settings:
 def carry_out(
     operation: str, payload: Mapping[str, Any], arguments: Namespace, lines: Lines
 ) -> int:
-    """Whatever a library prints meanwhile goes to standard error: standard output has the answer
-    alone.
-    """
+    """Run an operation and print its answer; other output goes to standard error."""
     folder = data_folder(arguments.data_dir)
     with contextlib.redirect_stdout(sys.stderr):
         settings = settings_for(folder, arguments)
         with session(folder, settings, f"Stylus {operation}", arguments.wait) as here:
             if here.attached and settings_of(arguments, ENGINE_SECTIONS):
                 sys.stderr.write(
-                    "The engine that runs on this data folder has settings of its own; your flags"
-                    " for encoder, vectors, Civitai, Hugging Face, downloads and chat do not"
-                    " count.\n"
+                    "A running engine has its own settings: your flags for encoder, vectors,"
+                    " Civitai, Hugging Face, downloads and chat are ignored.\n"
                 )
             answer = here.call(operation, payload)
             if operation == "plan":
-                answer = downloads.completed(here, payload, answer)
+                answer = downloads.with_missing_fetched(here, payload, answer)
     if operation == "status":
         running = engine_address.read(folder)
         answer["engine"] = {"url": running.url, "pid": running.pid} if running else None
     if arguments.json:
         if operation == "status":
-            answer["environment"] = (
-                doctor.facts()
-            )  # as text, whoever started us has said it already
-        _say(json.dumps({**answer.pop("plan"), **answer} if "plan" in answer else answer, indent=2))
+            # As text, install.py has printed them before this process started.
+            answer["environment"] = doctor.facts()
+        _print(
+            json.dumps({**answer.pop("plan"), **answer} if "plan" in answer else answer, indent=2)
+        )
     else:
-        _say("\n".join(lines(answer)))
-    return (
-        1 if operation == "fetch" and answer["failed"] else 0
-    )  # a script is told, too, that not all has come
+        _print("\n".join(lines(answer)))
+    return 1 if operation == "fetch" and answer["failed"] else 0
 
 
 def command_parser() -> ArgumentParser:
@@ -160,14 +154,14 @@ def _add_common(parser: ArgumentParser) -> None:
         type=_seconds,
         default=_WAIT_S,
         metavar="SECONDS",
-        help="how long to wait for whoever has the data folder (default: 30)",
+        help="how long to wait for another process that uses the data folder (default: 30)",
     )
     where.add_argument("--verbose", action="store_true", help="log every step to standard error")
     add_settings(parser, ENGINE_SECTIONS)
 
 
 def _seconds(text: str) -> float:
-    return amount(text, "seconds", _LONGEST_WAIT_S)
+    return parse_duration(text, "seconds", _LONGEST_WAIT_S)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -177,10 +171,8 @@ def _object(text: str) -> dict[str, Any]:
     return values
 
 
-def _say(text: str) -> None:
-    """What the terminal's encoding lacks is replaced; what would steer the terminal, since cards
-    come from strangers, too.
-    """
+def _print(text: str) -> None:
+    """Print text without control characters, since cards come from strangers."""
     encoding = sys.stdout.encoding or "utf-8"
     plain = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
     sys.stdout.write(plain.encode(encoding, "replace").decode(encoding) + "\n")

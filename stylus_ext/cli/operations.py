@@ -1,4 +1,4 @@
-"""The commands that ask for one of the engine's operations: flags become its payload."""
+"""The commands that run one operation of the engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CarryOut = Callable[[str, Mapping[str, Any], Namespace, Lines], int]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: what it is called and shown as, the operation it asks for, and its flags."""
+    """One command: its help, its operation and its flags."""
 
     name: str
     usage: str
@@ -30,11 +30,11 @@ class Command:
     payload: Callable[[Namespace], Mapping[str, Any]]
     flags: Callable[[ArgumentParser], None]
     more: str = ""
-    """Lines that its own help has besides."""
+    """Further lines of its help."""
 
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
-    """`carry_out` gets an operation, its payload, the flags, and what makes text of the answer."""
+    """Add the commands; `carry_out` runs an operation and prints its answer."""
     for one in COMMANDS:
         add_command(commands, one, "", add_common, carry_out)
 
@@ -46,7 +46,7 @@ def add_command(
     add_common: Callable[[ArgumentParser], None],
     carry_out: CarryOut,
 ) -> None:
-    """`below` is the command that it belongs to."""
+    """Add one command; `below` is the command that it belongs to."""
     parser = commands.add_parser(
         one.name,
         usage=f"python install.py {below}{one.name} {one.usage}[--FLAG ...]",
@@ -71,7 +71,7 @@ def _plan_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "prompt",
         metavar="PROMPT",
-        help="the prompt; - reads it from standard input; after -- it may begin with a dash",
+        help="the prompt; - reads standard input; after -- it may begin with a dash",
     )
     parser.add_argument(
         "--negative", default="", metavar="TEXT", help="the negative prompt: a veto"
@@ -81,14 +81,14 @@ def _plan_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="a folder of LoRAs; may be given again",
+        help="a folder of LoRAs; may be repeated",
     )
     parser.add_argument(
         "--batches",
         type=int,
         default=1,
         metavar="NUMBER",
-        help="each batch after the first gets another combination (default: 1)",
+        help="number of batches; each gets another combination (default: 1)",
     )
     parser.add_argument(
         "--batch-size",
@@ -108,17 +108,13 @@ def _plan_flags(parser: ArgumentParser) -> None:
         "--reach",
         choices=REACHES,
         default="auto",
-        help=(
-            "pick from what is on disk, or from the whole catalogue (default: auto, from what is on"
-            " disk if anything is)"
-        ),
+        help=("pick from files on disk or the whole catalogue (default: auto, disk if it has any)"),
     )
     parser.add_argument(
         "--fetch",
         action="store_true",
         help=(
-            "pick from the whole catalogue, and fetch what is not on disk into the first --lora-dir"
-            " (wants --download)"
+            "pick from the whole catalogue and fetch into the first --lora-dir (needs --download)"
         ),
     )
     add_settings(parser, PLAN_SECTIONS)
@@ -131,7 +127,7 @@ def _plan_payload(arguments: Namespace) -> dict[str, Any]:
         "seed": arguments.seed,
         "batches": arguments.batches,
         "batch_size": arguments.batch_size,
-        "lora_dirs": _absolute(arguments.lora_dir),
+        "lora_dirs": absolute_paths(arguments.lora_dir),
         "reach": arguments.reach,
         "downloads": arguments.fetch,
         "settings": settings_of(arguments, PLAN_SECTIONS),
@@ -146,19 +142,19 @@ def _index_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="learn from your own pictures in this folder; may be given again",
+        help="learn from your own pictures in this folder; may be repeated",
     )
     parser.add_argument(
         "--hash",
         action=BooleanFlag,
         default=True,
-        help="hash files whose SHA256 no sidecar states (default: on)",
+        help="hash files without a SHA256 in a sidecar (default: on)",
     )
 
 
 def _index_payload(arguments: Namespace) -> dict[str, Any]:
-    folders = _absolute([*arguments.folders, *arguments.lora_dir])
-    return {"lora_dirs": folders, "learn": _absolute(arguments.learn), "hash": arguments.hash}
+    folders = absolute_paths([*arguments.folders, *arguments.lora_dir])
+    return {"lora_dirs": folders, "learn": absolute_paths(arguments.learn), "hash": arguments.hash}
 
 
 _SEARCH = ("text", "family", "kind", "state", "on_disk", "offset", "limit")
@@ -173,18 +169,28 @@ def _search_flags(parser: ArgumentParser) -> None:
         help="words of names, triggers, tags and descriptions; none lists all",
     )
     parser.add_argument(
-        "--family", metavar="NAME", help="of this base model family alone, such as sdxl"
+        "--family", metavar="NAME", help="only this base model family, such as sdxl"
     )
     parser.add_argument(
-        "--kind", choices=KINDS, metavar="KIND", help=f"of this kind alone: {', '.join(KINDS)}"
+        "--kind", choices=KINDS, metavar="KIND", help=f"only this kind: {', '.join(KINDS)}"
     )
-    parser.add_argument("--state", choices=STATES, help="in this state alone")
+    parser.add_argument("--state", choices=STATES, help="only this state")
     parser.add_argument(
-        "--on-disk", action=BooleanFlag, default=None, help="on disk, or not on disk, alone"
+        "--on-disk", action=BooleanFlag, default=None, help="only files on disk, or only others"
     )
-    parser.add_argument("--offset", type=int, default=0, metavar="NUMBER", help="pass over so many")
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="NUMBER", help="show so many (default: 20)"
+        "--offset",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="number of entries to skip (default: 0)",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=20,
+        metavar="NUMBER",
+        help="number of entries to show (default: 20)",
     )
 
 
@@ -204,19 +210,19 @@ def _edit_flags(parser: ArgumentParser) -> None:
         dest="triggers",
         action="append",
         metavar="TEXT",
-        help="a group of trigger words; may be given again",
+        help="a group of trigger words; may be repeated",
     )
     parser.add_argument("--weight", type=float, metavar="NUMBER", help="the weight it is used with")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
-    parser.add_argument("--undo", action="store_true", help="forget your earlier edits of it first")
+    parser.add_argument("--undo", action="store_true", help="undo your earlier edits first")
 
 
-def _taken(names: Sequence[str]) -> Callable[[Namespace], dict[str, Any]]:
+def _payload_of(names: Sequence[str]) -> Callable[[Namespace], dict[str, Any]]:
     return lambda arguments: {name: getattr(arguments, name) for name in names}
 
 
 def _standard_input() -> str:
-    """Whatever bytes come; one line end at its end is the shell's."""
+    """Read the prompt; invalid bytes are replaced, the shell's final newline is dropped."""
     return (
         sys.stdin.buffer.read()
         .decode("utf-8", "surrogateescape")
@@ -225,8 +231,8 @@ def _standard_input() -> str:
     )
 
 
-def _absolute(folders: Sequence[str]) -> list[str]:
-    """The engine has a working folder of its own."""
+def absolute_paths(folders: Sequence[str]) -> list[str]:
+    """Make paths absolute: the engine has another working directory."""
     return [str(Path(folder).expanduser().absolute()) for folder in folders]
 
 
@@ -255,7 +261,7 @@ COMMANDS = (
         "search the catalogue",
         "search",
         rendering.entries_lines,
-        _taken(_SEARCH),
+        _payload_of(_SEARCH),
         _search_flags,
     ),
     Command(
@@ -264,22 +270,22 @@ COMMANDS = (
         "show one entry of the catalogue",
         "show",
         rendering.entry_lines,
-        _taken(("key",)),
+        _payload_of(("key",)),
         _show_flags,
     ),
     Command(
         "edit",
         "KEY ",
-        "correct an entry; your word stays for ever",
+        "correct an entry; your edits are kept for ever",
         "edit",
         rendering.entry_lines,
-        _taken(_EDIT),
+        _payload_of(_EDIT),
         _edit_flags,
     ),
     Command(
         "doctor",
         "",
-        "say what is installed, what leaves the machine, and what is wrong",
+        "show what is installed, what leaves the machine, and what is wrong",
         "status",
         rendering.status_lines,
         lambda arguments: {},  # noqa: ARG005

@@ -1,6 +1,4 @@
-"""`catalogue refine`: have a model look at cards and pictures, and describe what the adapters
-draw.
-"""
+"""`catalogue refine`: let a language model describe adapters from cards and pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ def _flags(parser: ArgumentParser) -> None:
         nargs="*",
         metavar="KEY",
         help=(
-            "these alone, by their keys or the names of their files, whatever was said of them"
+            "these alone, by their keys or the names of their files, even if described before"
             " before; none is all"
         ),
     )
@@ -38,47 +36,47 @@ def _flags(parser: ArgumentParser) -> None:
         dest="tokens",
         type=int,
         metavar="NUMBER",
-        help="use no more tokens than this, read and written",
+        help="limit of tokens, read and written",
     )
     parser.add_argument(
         "--most",
         type=int,
         metavar="NUMBER",
-        help="refine no more than so many, those on disk first",
+        help="limit of adapters, those on disk first",
     )
     parser.add_argument(
         "--parallel",
         type=int,
         default=4,
         metavar="NUMBER",
-        help="questions under way at the same time (default: 4)",
+        help="number of parallel requests (default: 4)",
     )
     parser.add_argument(
         "--per-minute",
         type=float,
         default=0.0,
         metavar="NUMBER",
-        help="questions a minute; 0 is no limit (default: 0)",
+        help="requests per minute; 0 is no limit (default: 0)",
     )
     parser.add_argument(
         "--pictures",
         type=int,
         default=3,
         metavar="NUMBER",
-        help="example pictures that are shown for each; 0 asks by text alone (default: 3)",
+        help="example pictures sent for each; 0 sends text only (default: 3)",
     )
     parser.add_argument(
         "--fetch-pictures",
         action=BooleanFlag,
         default=True,
         help=(
-            "fetch example pictures from Civitai and Hugging Face; off shows only those on this"
-            " machine (default: on)"
+            "fetch example pictures from Civitai and Hugging Face, else only local ones"
+            " (default: on)"
         ),
     )
-    parser.add_argument("--on-disk", action="store_true", help="only what is on disk")
+    parser.add_argument("--on-disk", action="store_true", help="only adapters on disk")
     parser.add_argument(
-        "--again", action="store_true", help="also what another model has described before"
+        "--again", action="store_true", help="also adapters described by another model"
     )
 
 
@@ -98,8 +96,8 @@ _PAYLOAD = (
 def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["dry_run"]:
         yield (
-            f"{answer['wanted']:,} adapters would be refined, for {_expense(answer['estimate'])},"
-            " about. Nobody was asked."
+            f"{answer['wanted']:,} adapters would be refined, for about"
+            f" {_expense(answer['estimate'])}. Nothing was sent."
         )
     else:
         yield (
@@ -127,11 +125,11 @@ def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from notes_lines(answer["notes"])
 
 
-def _expense(said: Mapping[str, Any]) -> str:
-    tokens = f"{said['tokens_in']:,} tokens read and {said['tokens_out']:,} written"
-    if said["cost"] is None:
+def _expense(expense: Mapping[str, Any]) -> str:
+    tokens = f"{expense['tokens_in']:,} tokens read and {expense['tokens_out']:,} written"
+    if expense["cost"] is None:
         return f"{tokens}, at a price that nobody knows (chat.price_in and chat.price_out say it)"
-    return f"{tokens}, ${said['cost']:,.2f}" if said["cost"] else tokens
+    return f"{tokens}, ${expense['cost']:,.2f}" if expense["cost"] else tokens
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
@@ -145,8 +143,7 @@ COMMANDS = (
     Command(
         "refine",
         "[KEY ...] ",
-        "have your chat model describe adapters from their cards and pictures; stopped, it goes on"
-        " where it was",
+        "let your chat model describe adapters from cards and pictures; an interrupted run resumes",
         "refine",
         refine_lines,
         _payload,

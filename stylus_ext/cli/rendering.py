@@ -1,4 +1,4 @@
-"""Answers as people read them: plain JSON data goes in, lines of text come out."""
+"""Answers as lines of text."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _task_lines(
 
 
 def _weight(pick: Mapping[str, Any], prompt: str) -> str:
-    """As it stands in the first prompt; the weights of several picks in one picture are lowered."""
+    """The weight in the first prompt, where the weights of several picks are lowered."""
     written = re.search(re.escape(f"<lora:{pick['stem']}:") + r"([^>]+)>", prompt)
     alone = f"{pick['weight']:g}"
     if written is None or written[1] == alone:

@@ -1,4 +1,4 @@
-"""`serve`: the engine in the foreground, found by others through the data folder."""
+"""`serve`: run the engine in the foreground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
-from stylus_ext.cli.flags import Help, amount
+from stylus_ext.cli.flags import Help, parse_duration
 from stylus_ext.cli.session import attach_or_hold
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment import engine_address
@@ -41,25 +41,24 @@ def add(
         formatter_class=Help,
         allow_abbrev=False,
         description=(
-            "Runs the engine until Ctrl+C. It answers on this machine only; whoever calls it needs"
-            " its token, which stands in engine.json in the data folder, or is the one given in"
-            f" the variable {TOKEN_VARIABLE}."
+            "Runs the engine until Ctrl+C. It listens on this machine only. Clients need its token:"
+            f" from engine.json in the data folder, or the variable {TOKEN_VARIABLE}."
         ),
     )
     parser.add_argument(
-        "--port", type=int, default=0, help="a port of this machine (default: a free one)"
+        "--port", type=int, default=0, help="the port to listen on (default: a free one)"
     )
     parser.add_argument(
         "--idle-minutes",
         type=_minutes,
         default=0.0,
         metavar="MINUTES",
-        help="end after so long without a request (default: never)",
+        help="end after this time without a request (default: never)",
     )
     parser.add_argument(
         "--bound",
         action="store_true",
-        help="end when standard input ends, that is with the program that started this one",
+        help="end when standard input ends, together with the parent program",
     )
     add_common(parser)
     parser.set_defaults(
@@ -80,15 +79,15 @@ def _run(folder: Path, arguments: argparse.Namespace, settings_for: SettingsFor)
             if link is not None:
                 holder = engine_address.engine_holder(folder)
                 who = f" (process {holder.pid})" if holder else ""
-                _say(f"An engine{who} serves {folder} already at {link.url}")
+                _print_line(f"An engine{who} serves {folder} already at {link.url}")
                 return 0
             stack.enter_context(logged_to(folder))
             stack.callback(engine_address.remove, folder)
             ended = _serve(folder, settings_for(folder, arguments), arguments.port, lifecycle)
     except KeyboardInterrupt:
-        _say("The engine has ended.")
-        return _code(lifecycle)
-    return _leave(ended, _code(lifecycle))
+        _print_line("The engine has ended.")
+        return _exit_code(lifecycle)
+    return _exit(ended, _exit_code(lifecycle))
 
 
 def _serve(folder: Path, settings: Settings, port: int, lifecycle: Lifecycle) -> bool:
@@ -96,20 +95,18 @@ def _serve(folder: Path, settings: Settings, port: int, lifecycle: Lifecycle) ->
 
     def ready(address: EngineAddress) -> None:
         engine_address.write(folder, address.url, address.token, __version__)
-        _say(f"Stylus engine {__version__} listens at {address.url} for {folder}")
+        _print_line(f"Stylus engine {__version__} listens at {address.url} for {folder}")
 
     return serve(folder, settings, port, os.environ.pop(TOKEN_VARIABLE, ""), ready, lifecycle)
 
 
-def _code(lifecycle: Lifecycle) -> int:
-    """Whoever bound it to himself wants it back when a stranger's signal ended it."""
+def _exit_code(lifecycle: Lifecycle) -> int:
+    """Return the exit code; the parent of a bound engine wants 0 after a signal."""
     return 1 if lifecycle.bound and not lifecycle.reason else 0
 
 
-def _leave(ended: bool, code: int) -> int:
-    """A thread in the middle of something long would be torn down with the interpreter, and could
-    crash it.
-    """
+def _exit(ended: bool, code: int) -> int:
+    """Exit without cleanup: a thread that is still busy could crash the interpreter."""
     if not ended:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -118,13 +115,11 @@ def _leave(ended: bool, code: int) -> int:
 
 
 def _minutes(text: str) -> float:
-    return amount(text, "minutes", _MOST_MINUTES)
+    return parse_duration(text, "minutes", _MOST_MINUTES)
 
 
 def _end_on_signals() -> None:
-    """An end that was asked for is a clean one: the server closes first, and raises the signal
-    again when it has.
-    """
+    """Shut the server down on a signal; it raises the signal again when closed."""
 
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
@@ -132,6 +127,6 @@ def _end_on_signals() -> None:
                 signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

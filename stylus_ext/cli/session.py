@@ -1,6 +1,4 @@
-"""Where a command is carried out: in the engine that runs on the data folder, else in this process,
-which then holds it.
-"""
+"""Run operations in the engine of the data folder, else in this process."""
 
 from __future__ import annotations
 
@@ -40,11 +38,11 @@ _MOST_MISSES = 2
 _SOON_S = 2.0
 _MINUTES_FROM_S = 100.0
 _IN_BYTES = ("Fetching ", "Hashing ")
-"""How steps begin whose progress is in bytes."""
+"""How the names of steps begin whose progress is in bytes."""
 
 
 class Session(Protocol):
-    """Carries out operations by name."""
+    """Runs operations by name."""
 
     attached: bool
 
@@ -52,7 +50,7 @@ class Session(Protocol):
 
 
 class ProgressLine:
-    """Progress as one line on standard error, where a person is looking; a log line otherwise."""
+    """Progress as one line in a terminal, else as log lines."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
@@ -68,11 +66,11 @@ class ProgressLine:
             return
         if step != self._step:
             self._began, self._first = now, done
-        said = _in_mb if step.startswith(_IN_BYTES) else _plain
+        format_amount = _in_mb if step.startswith(_IN_BYTES) else _plain
         text = (
-            f"{step}: {said(done)} of {said(total)}{self._left(now, done, total)}"
+            f"{step}: {format_amount(done)} of {format_amount(total)}{self._left(now, done, total)}"
             if total
-            else f"{step}: {said(done)}"
+            else f"{step}: {format_amount(done)}"
         )
         if self._live:
             sys.stderr.write("\r" + text.ljust(self._width))
@@ -84,7 +82,7 @@ class ProgressLine:
         self._shown, self._step = now, step
 
     def _left(self, now: float, done: int, total: int) -> str:
-        """How long it will still take, once that can be said."""
+        """Estimate the remaining time, once possible."""
         if now - self._began < _SOON_S or not self._first < done < total:
             return ""
         seconds = (now - self._began) * (total - done) / (done - self._first)
@@ -108,7 +106,7 @@ def _in_mb(number: int) -> str:
     return f"{number / MB:,.1f} MB"
 
 
-class _Attached:
+class EngineSession:
     attached = True
 
     def __init__(self, link: EngineLink, line: ProgressLine) -> None:
@@ -155,7 +153,7 @@ class _Attached:
 
 
 def _with_notes(answer: dict[str, Any], notes: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """What was noted when the folder was read belongs to the plan, as it does without an engine."""
+    """Add the notes of reading the folders to those of the plan."""
     plan = answer["plan"]
     return {
         **answer,
@@ -166,7 +164,7 @@ def _with_notes(answer: dict[str, Any], notes: Sequence[dict[str, str]]) -> dict
     }
 
 
-class _Here:
+class LocalSession:
     attached = False
 
     def __init__(self, folder: Path, settings: Settings, progress: Progress) -> None:
@@ -176,9 +174,7 @@ class _Here:
         self._progress = progress
 
     def call(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """What plans needs vectors; whatever else is asked for needs the starter catalogue
-        alone.
-        """
+        """Run an operation; only plans need vectors, others the starter catalogue."""
         catalogue = self._stylus.catalogue
         (catalogue.prepare if name == "plan" else catalogue.load_starter)(self._progress)
         return perform(self._stylus, name, payload, self._progress)
@@ -189,18 +185,16 @@ class _Here:
 
 @contextlib.contextmanager
 def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Iterator[Session]:
-    """Attached to a running engine, or here with the folder held, so that two processes never write
-    at once.
-    """
+    """Attach to a running engine, else hold the folder, so that only one process writes."""
     line = ProgressLine()
     with contextlib.ExitStack() as stack:
         stack.callback(line.clear)
         link = attach_or_hold(folder, what, wait_s, stack)
         if link is not None:
             logger.info("attached to the engine at %s", link.url)
-            yield _Attached(link, line)
+            yield EngineSession(link, line)
         else:
-            here = _Here(folder, settings, line)
+            here = LocalSession(folder, settings, line)
             stack.callback(here.close)
             yield here
 
@@ -208,11 +202,9 @@ def session(folder: Path, settings: Settings, what: str, wait_s: float) -> Itera
 def attach_or_hold(
     folder: Path, what: str, wait_s: float, stack: contextlib.ExitStack
 ) -> EngineLink | None:
-    """A link to the folder's engine, or None when this process holds the folder from now on, as
-    long as `stack` lasts.
+    """Return a link to the folder's engine, or None after locking the folder.
 
-    Whoever has the folder may be an engine that is just starting: as long as we wait, both ways are
-    tried.
+    The holder may be an engine that is starting: both ways are tried until the time is over.
     """
     make_folder(folder)
     until = time.monotonic() + wait_s
@@ -256,7 +248,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StoreProblem(
-            f"The data folder {folder} cannot be made: {said}. Name another with --data-dir."
+            f"The data folder {folder} cannot be created: {reason}. Name another with --data-dir."
         ) from error

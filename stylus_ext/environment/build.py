@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import machine
-from stylus_ext.environment.files import Holder, folder_users, hold, rename_folder, replace_file
+from stylus_ext.environment.files import Holder, folder_users, hold, rename_folder, write_file
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
@@ -270,8 +270,5 @@ def _check_torch(environment: Environment) -> None:
 
 
 def _switch(environment: Environment) -> None:
-    current = environment.home.current
     keys = current_keys(environment.home) | {machine.python_version(): environment.key}
-    temporary = current.with_name("current.new")
-    temporary.write_text(json.dumps(keys), encoding="utf-8")
-    replace_file(temporary, current)
+    write_file(environment.home.current, json.dumps(keys))

@@ -101,29 +101,28 @@ def remove_home(home: Home) -> None:
 # The engine's commands, as stylus_ext.cli knows them; they are named here so that help and a typing
 # error build nothing.
 ENGINE_COMMANDS = {
-    "plan": "choose LoRAs for a prompt, and print tasks, picks, weights, reasons and the prompts",
+    "plan": "choose LoRAs for a prompt; print tasks, picks, reasons and prompts",
     "index": (
         "read a folder of LoRAs into the catalogue (--learn DIR: learn from your own pictures)"
     ),
     "search": "search the catalogue",
     "show": "show one entry of the catalogue",
-    "edit": "correct an entry; your word stays for ever",
+    "edit": "correct an entry; your edits are kept for ever",
     "catalogue": (
-        "read Civitai's catalogue into yours, or Hugging Face's, have your files identified and"
-        " cards described, enter a key"
+        "read Civitai's or Hugging Face's catalogue, identify files, describe cards, enter a key"
     ),
-    "import": "take a published catalogue into yours: stylusdocs DIR",
-    "fetch": "fetch adapters into your LoRA folder, once downloads are switched on (--dry-run)",
-    "discard": "delete what was fetched and long unused (--dry-run)",
+    "import": "import a published catalogue: stylusdocs DIR",
+    "fetch": "fetch adapters into your LoRA folder; downloads must be on (--dry-run)",
+    "discard": "delete downloads that are long unused (--dry-run)",
     "bench": "measure selection and speed",
     "serve": "run the engine alone, for one or many WebUIs",
 }
 OWN_COMMANDS = {
     "doctor": (
-        "say what is installed, which model and stores, what leaves the machine, and what is wrong"
+        "show what is installed, which model and stores, what leaves the machine, and what is wrong"
     ),
-    "remove": "stop the engine, delete the private environment, and list what stays",
-    "test": "run the tests (--all: with the long campaigns; other words go to pytest)",
+    "remove": "stop the engine, delete the private environment, list what stays",
+    "test": "run the tests (--all includes the long ones; other arguments go to pytest)",
     "lint": "run ruff and mypy, and prettier, eslint and tsc over javascript/",
 }
 

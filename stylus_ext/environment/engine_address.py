@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import socket
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stylus_ext.core.errors import SetupProblem
-from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, replace_file
+from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, write_file
 
 __all__ = [
     "ENGINE_LOCK",
@@ -51,15 +50,7 @@ class EngineRecord:
 def write(data_dir: Path, url: str, token: str, version: str) -> EngineRecord:
     """Write the address of this process's engine in one step, with mode 0600."""
     address = EngineRecord(url, token, os.getpid(), version, time.time())
-    temporary = data_dir / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(address), file)
-        replace_file(temporary, data_dir / FILE)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_file(data_dir / FILE, json.dumps(asdict(address)), 0o600)
     return address
 
 

@@ -230,6 +230,19 @@ def replace_file(
     _retry_on_windows(lambda: made.replace(place), wait_s, system)
 
 
+def write_file(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write a file in one step: readers see the old text or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        replace_file(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def rename_folder(
     folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
 ) -> None:

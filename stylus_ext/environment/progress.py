@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stylus_ext.environment.files import replace_file
+from stylus_ext.environment.files import write_file
 from stylus_ext.environment.layout import EnvironmentPart
 
 
@@ -38,10 +38,8 @@ class BuildProgress:
 
 def write_progress(path: Path, progress: BuildProgress) -> None:
     """Write the file in one step."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     content = asdict(progress) | {"pid": os.getpid(), "updated": time.time()}
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    replace_file(temporary, path)  # who shows it may be reading it just now
+    write_file(path, json.dumps(content))
 
 
 def read_progress(path: Path) -> BuildProgress | None:

@@ -1,1 +1,1 @@
-"""Measures: the selection and segmentation benchmark, and the speed at 100,000 adapters."""
+"""Benchmarks of quality and speed, and the training of the small models."""

@@ -1,8 +1,7 @@
-"""Trains the cutter: captions with their tasks in, its weights out.
+"""Train the caption segmenter: captions with their tasks in, weights out.
 
-First the network learns what each run is worth by itself. Then it cuts whole captions at random, as
-likely as it thinks each cut good, and learns which cuts gave more of the figure that counts: how
-well tasks match, both ways.
+First the network learns the worth of each run of words. Then it cuts whole captions at random, by
+its own probabilities, and learns which cuts raised the F1 of the tasks.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ from stylus_ext.evaluation.ranker import FOLDS, fold_of
 from stylus_ext.evaluation.tasks import listed, read_tasks, score, share
 
 FEWEST = 3
-"""Captions that a word must stand in to get numbers of its own."""
+"""In how many captions a word must occur to get weights of its own."""
 
 MOST_TASKS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class CutLesson:
-    """`matches[i, j]` is how well run `i` matches the wanted task `j`, by the F1 of their words."""
+    """A caption; `matches[i, j]` is how well run `i` matches task `j`, by the F1 of words."""
 
     fold: int
     found: Runs
@@ -72,11 +71,7 @@ def vocabulary(lessons: Sequence[CutLesson]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class LabelledCaption:
-    """Lessons beside each other: which word stands where around each run, as places in `words`, the
-    last of which is nobody's.
-
-    `owners` says to which lesson a run belongs.
-    """
+    """Several lessons as arrays: the words around each run, and its lesson in `owners`."""
 
     words: NDArray[np.int64]
     classes: Floats
@@ -115,17 +110,15 @@ def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> LabelledCap
 
 NUMBERS, HIDDEN = 12, 48
 FORGOTTEN, DROPPED, DECAY = 0.15, 0.2, 1e-2
-"""Share of the words that are unknown for a moment, and of the hidden numbers that are silent."""
+"""The share of words and of hidden units that are dropped out."""
 
 ALONE_ROUNDS, ALONE_BATCH, ALONE_RATE = 4, 12, 3e-3
 WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE = 4, 64, 2e-3
 TRIES, SHARPNESS, IMPOSSIBLE = 12, 15.0, -1e4
 
 EACH, MEAN, BOTH_WAYS = 0.18, 0.735, 0.157
-"""What a task is worth that matches fully, where one that matches by MEAN is worth nothing; and a
-wanted one that is met. The slope of F1 at about three tasks a caption, precision .73 and recall
-.79.
-"""
+# The value of a full match (0 for a mean one), and of a task that is found: the slope of F1 at
+# three tasks a caption, precision .73 and recall .79.
 
 
 def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
@@ -136,7 +129,7 @@ def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _net(len(known) + UNKNOWN + 1)
-        _alone(net, lessons, known, order)
+        _run_worth(net, lessons, known, order)
         _whole(net, lessons, known, order)
     vectors, hidden, bias, out, rest = (
         weights.detach().numpy().copy() for weights in net.parameters()
@@ -180,9 +173,7 @@ def _worth(net: Any, page: LabelledCaption) -> Any:
 def _rounds(
     net: Any, lessons: Sequence[CutLesson], known: Any, order: Any, plan: tuple[int, int, float]
 ) -> Any:
-    """Pages of lessons in random order; after each, the step that its loss asks for is taken by
-    whoever reads on.
-    """
+    """Yield batches of lessons in random order; apply the caller's gradient after each."""
     import torch
 
     rounds, batch, rate = plan
@@ -197,8 +188,8 @@ def _rounds(
             schedule.step()
 
 
-def _alone(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> None:
-    """Squared, so that two halves of a task are worth less than the whole."""
+def _run_worth(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> None:
+    """The worth of a run by itself; squared, so that two halves count less than the whole."""
     import torch
 
     for page in _rounds(net, lessons, known, order, (ALONE_ROUNDS, ALONE_BATCH, ALONE_RATE)):
@@ -208,13 +199,13 @@ def _alone(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> No
 
 def _whole(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> None:
     for page in _rounds(net, lessons, known, order, (WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE)):
-        chances, gains = _tries(page, (_worth(net, page) - LEAST) * SHARPNESS)
+        chances, gains = _sample_cuts(page, (_worth(net, page) - LEAST) * SHARPNESS)
         better = gains - (gains.sum(1, keepdim=True) - gains) / (TRIES - 1)
         (-(better * chances).mean() * 10).backward()
 
 
-def _tries(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
-    """Random cuts of each caption: the logarithm of the chance of each, and what it gains."""
+def _sample_cuts(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
+    """Sample random cuts of each caption; return their log-probabilities and gains."""
     import torch
 
     captions, longest = len(page.lengths), max(page.lengths)
@@ -228,7 +219,7 @@ def _tries(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
     )
     matches = torch.zeros((captions, longest + 1, LONGEST, MOST_TASKS))
     matches[owners, behind, length - 1] = torch.from_numpy(page.matches)
-    ways = _ways(grid)
+    ways = _prefix_weights(grid)
     at = torch.tensor(page.lengths)[:, None].repeat(1, TRIES)
     every = ways[torch.arange(captions), at[:, 0]]
     row = torch.arange(captions)[:, None].expand(-1, TRIES)
@@ -253,10 +244,8 @@ def _tries(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
     return chances, gains + BOTH_WAYS * met.sum(dim=-1)
 
 
-def _ways(grid: Any) -> Any:
-    """For the beginning of each caption up to each word, the logarithm of what all its cuts
-    weigh.
-    """
+def _prefix_weights(grid: Any) -> Any:
+    """Return, for each prefix of a caption, the log of the summed weights of its cuts."""
     import torch
 
     upto = [torch.zeros(len(grid))]
@@ -270,9 +259,7 @@ def _ways(grid: Any) -> Any:
 
 
 def run_cutter(tasks: Path, out: Path, progress: Progress) -> dict[str, float]:
-    """Each caption is cut by weights that were found without its fold; what is written was found
-    with all.
-    """
+    """Score each caption with weights trained without its fold; write those of all."""
     wanted = read_tasks(tasks)
     lessons = [cut_lesson(record) for record in wanted]
     if not all(any(each.fold != fold for each in lessons) for fold in range(FOLDS)):

@@ -1,9 +1,8 @@
-"""What ten times as many adapters do to a threshold: a catalogue and prompts in, what is let
-through at each size out.
+"""How a threshold behaves when the catalogue grows tenfold.
 
-The catalogue is divided into tenths, into thirds and not at all, and each prompt is asked once at
-each size: where its adapter is, or, if nothing fits, in a part that its text decides. The surety
-alone is looked at, with the weights in use and without a composer.
+The catalogue is divided into tenths, thirds and not at all. Each prompt is asked once per size:
+where its adapter is or, if nothing fits, in a part chosen by its text. Only the confidence is
+measured, with the present weights and without a composer.
 """
 
 from __future__ import annotations
@@ -33,14 +32,12 @@ PARTS = (10, 3, 1)
 MEANT = {"captions": "stylus-choice", "tags": "named"}
 NOWHERE = -100.0
 LET_THROUGH = 0.05
-"""Share of prompts for which nothing fits that the threshold of the smallest size lets through."""
+"""The share of prompts for which nothing fits that pass at the smallest size."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinePosition:
-    """How far along the line the right adapter of a prompt lies, or, where nothing fits, the
-    best.
-    """
+    """The position on the confidence line of a prompt's right, else best, adapter."""
 
     regime: str
     nothing: bool
@@ -50,7 +47,7 @@ class LinePosition:
 def run_distractors(
     catalogue: Path, queries: Sequence[Path], progress: Progress, every: int = 1
 ) -> dict[str, Any]:
-    """`every` second or third prompt of a kind, where less will do."""
+    """Measure every n-th prompt of each kind."""
     known, asked = list(cards(catalogue)), list(_telling(read_queries(queries), every))
     sizes = []
     for parts in PARTS:
@@ -106,9 +103,7 @@ def _places(
 def _place(
     record: Mapping[str, Any], is_tags: bool, found: Sequence[Candidate]
 ) -> Iterator[LinePosition]:
-    """None where the prompt is of the other regime than its kind; what is not found at all lies
-    nowhere on the line.
-    """
+    """The position; None if the prompt's regime is not its kind's."""
     regime, gold = (
         "tags" if is_tags else "captions",
         record["gold"][0]["id"] if record["gold"] else "",
@@ -121,9 +116,7 @@ def _place(
 
 
 def _rows(sizes: Sequence[tuple[int, Sequence[LinePosition]]]) -> Iterator[dict[str, Any]]:
-    """One threshold for all sizes, found at the first, and one that moves from there as the
-    product's does.
-    """
+    """Compare a threshold fixed at the first size with one that moves like the product's."""
     fixed = {}
     for regime in MEANT:
         nothing = [place.line for place in sizes[0][1] if place.nothing and place.regime == regime]

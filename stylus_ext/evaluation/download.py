@@ -1,8 +1,6 @@
-"""How fast a download is beside curl and sha256sum in the same run, what memory it takes, and how
-soon a stop is heard.
+"""Measure a download against curl and sha256sum, its memory, and the delay of a stop.
 
-In: an empty folder, a size and the command of this environment. Out: ratios and milliseconds, the
-download measured in a process of its own.
+The download is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import Check
 from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.downloads.fetch import FetchMissing
-from stylus_ext.evaluation import file_server
+from stylus_ext.evaluation.servers import serving
 from stylus_ext.net import Http, HttpRefusal
 
 ROUNDS = 3
@@ -53,13 +51,14 @@ def measure(folder: Path, size_mb: int, command: Command, progress: Progress) ->
     served = folder / "served.safetensors"
     digest = write_file(served, size_mb * MB)
     theirs, ours = [], []
-    with _serving(served) as url:
+    with serving("file", served) as address:
+        url = f"{address}/file"
         for number in range(ROUNDS):
             progress.report("downloading", number, ROUNDS)
             theirs.append(_curl(url, folder / "curl.out"))
-            ours.append(_ours(command, folder, "round", url, digest, size_mb))
+            ours.append(_run_measured(command, folder, "round", url, digest, size_mb))
         progress.report("stopping", 0, 1)
-        stopped = _ours(command, folder, "stop", url, digest, size_mb)
+        stopped = _run_measured(command, folder, "stop", url, digest, size_mb)
     return {
         "ratio_to_curl": round(median(theirs) / median(one["seconds"] for one in ours), 3),
         "peak_memory_mb": round(max(one["peak_mb"] for one in ours), 1),
@@ -72,7 +71,7 @@ def measure(folder: Path, size_mb: int, command: Command, progress: Progress) ->
 
 
 def write_file(path: Path, size: int) -> str:
-    """A safetensors file of about this size; its SHA256."""
+    """Write a safetensors file of about this size; return its SHA256."""
     block = hashlib.shake_256(b"measured").digest(MB)
     header = json.dumps(
         {
@@ -91,21 +90,6 @@ def write_file(path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _serving(file: Path) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-S", "-s", str(Path(file_server.__file__).resolve()), str(file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        port = process.stdout.readline().strip() if process.stdout else ""
-        yield f"http://127.0.0.1:{port}/file"
-    finally:
-        process.communicate()
-
-
 def _curl(url: str, out: Path) -> float:
     began = time.perf_counter()
     subprocess.run(["curl", "-s", "-f", "-o", str(out), url], check=True)
@@ -115,7 +99,7 @@ def _curl(url: str, out: Path) -> float:
     return took
 
 
-def _ours(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
+def _run_measured(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
     here = folder / "ours"
     here.mkdir()
     ran = subprocess.run(
@@ -135,19 +119,19 @@ def _ours(command: Command, folder: Path, *words: Any) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    """In the measured process: a folder, what to do, the address, the hash and the size."""
+    """Run in the measured process: folder, kind, address, hash and size."""
     folder, what, url, digest, size_mb = Path(words[0]), words[1], words[2], words[3], int(words[4])
     found = (
-        _round(folder, url, digest, size_mb * MB)
+        _measure_download(folder, url, digest, size_mb * MB)
         if what == "round"
-        else _stops(folder, url, digest, size_mb * MB)
+        else _measure_stops(folder, url, digest, size_mb * MB)
     )
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
 
-class _Quiet:
-    """Says stop once it is told to, and when it heard."""
+class StoppableProgress:
+    """Progress that can request a stop, and counts bytes."""
 
     def __init__(self) -> None:
         self.stop, self.bytes = threading.Event(), 0
@@ -190,26 +174,26 @@ def _one_address(url: str, size: int, sha256: str, folder: Path) -> Iterator[Fil
         http.close()
 
 
-def _round(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
+def _measure_download(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
     with _one_address(url, size, digest, folder) as downloader:
         before = _memory_mb()
         began = time.perf_counter()
-        report = FetchMissing(downloader)([_CARD], _Quiet())
+        report = FetchMissing(downloader)([_CARD], StoppableProgress())
         took = time.perf_counter() - began
     if not report.fetched or not report.fetched[0].new:
         raise Unavailable(f"The measured download failed: {[one.text for one in report.failed]}")
     return {"seconds": took, "peak_mb": _memory_mb(), "grown_mb": _memory_mb() - before}
 
 
-def _stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
-    """From the wish to the return of the call, in the middle of the file."""
+def _measure_stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
+    """Measure from the request to stop to the end of the call, in the middle of a file."""
     took = []
     for number in range(STOPS):
         (folder / str(number)).mkdir()
         with _one_address(url, size, digest, folder / str(number)) as downloader:
-            quiet, wished = _Quiet(), list[float]()
+            quiet, wished = StoppableProgress(), list[float]()
 
-            def wish(of: _Quiet = quiet, at: list[float] = wished) -> None:
+            def wish(of: StoppableProgress = quiet, at: list[float] = wished) -> None:
                 while of.bytes < size // 3:
                     time.sleep(0.005)
                 at.append(time.perf_counter())
@@ -229,9 +213,7 @@ def _stops(folder: Path, url: str, digest: str, size: int) -> dict[str, Any]:
 
 
 def _memory_mb() -> float:
-    """The most that this process has had; what the system says of a new program, not of who started
-    it, where it tells them apart.
-    """
+    """Return this process's peak memory; on Linux without that of its parent."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(

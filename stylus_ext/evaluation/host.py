@@ -1,8 +1,6 @@
-"""What Stylus costs the WebUI itself: at its start, in a generation without it, and in one with it
-beside the engine's own time.
+"""Measure what Stylus costs the WebUI: its start, and generations with and without it.
 
-In: an empty folder and the command of this environment. Out: milliseconds, measured in fresh plain
-Pythons that hold the real script.
+Each start is a fresh Python with a reduced WebUI and the real script.
 """
 
 from __future__ import annotations
@@ -32,29 +30,29 @@ _PATIENCE_S = 300.0
 _UNHURRIED = {"stylus_cold_s": 300.0, "stylus_warm_s": 60.0, "stylus_selection_strictness": 0.0}
 
 Command = Callable[..., Sequence[str]]
-"""How `main` of a module is called in this environment, in another process."""
+"""Returns the command that calls a module's `main` in this environment."""
 
 
 def measure(folder: Path, plans: int, command: Command, progress: Progress) -> dict[str, Any]:
     order = _order(folder)
     progress.report("starting the WebUI's side", 0, STARTS)
-    first = stand_in(folder, order)
-    starts = [stand_in(folder, {**order, "off": True}) for _ in range(STARTS)]
+    first = run_reduced_webui(folder, order)
+    starts = [run_reduced_webui(folder, {**order, "off": True}) for _ in range(STARTS)]
     found: dict[str, Any] = {
-        "startup_ms": _least(starts, "startup_ms"),
-        "startup_cpu_ms": _least(starts, "startup_cpu_ms"),
+        "startup_ms": _typical(starts, "startup_ms"),
+        "startup_cpu_ms": _typical(starts, "startup_cpu_ms"),
         "first_startup_ms": round(first["startup_ms"], 1),
         "components": starts[0]["components"],
         "also_imported": starts[0]["also_imported"],
-        "off_ms": _least(starts, "off_ms", 4),
-        "off_p99_ms": _least(starts, "off_p99_ms", 4),
+        "off_ms": _typical(starts, "off_ms", 4),
+        "off_p99_ms": _typical(starts, "off_p99_ms", 4),
     }
     progress.report("planning with an engine", 0, plans)
     data = folder / "data"
     data.mkdir()
     with engine_beside(data, command):
         options = {**_UNHURRIED, "stylus_data_folder": str(data)}
-        on = stand_in(
+        on = run_reduced_webui(
             folder, {**order, "options": options, "prompts": list(invented.prompts(plans, seed=3))}
         )
     return (
@@ -65,7 +63,7 @@ def measure(folder: Path, plans: int, command: Command, progress: Progress) -> d
 
 
 def trace_files(folder: Path, command: Command, progress: Progress) -> dict[str, list[str]]:
-    """The files in which a function is called for one warm generation, on each side."""
+    """Return the files with a function called in one warm generation, for each side."""
     order = _order(folder)
     data = folder / "data"
     data.mkdir()
@@ -74,7 +72,7 @@ def trace_files(folder: Path, command: Command, progress: Progress) -> dict[str,
         options = {**_UNHURRIED, "stylus_data_folder": str(data)}
         prompts = list(invented.prompts(_TRACED, seed=3))
         traced = {**order, "options": options, "prompts": prompts, "trace": str(data)}
-        found: dict[str, list[str]] = stand_in(folder, traced)["files"]
+        found: dict[str, list[str]] = run_reduced_webui(folder, traced)["files"]
     return found
 
 
@@ -86,10 +84,8 @@ def _order(folder: Path) -> dict[str, Any]:
     return {"root": str(ROOT), "data": str(folder), "loras": str(loras)}
 
 
-def stand_in(folder: Path, order: Mapping[str, Any]) -> dict[str, Any]:
-    """One start of the reduced WebUI. Compiled modules are kept beside, as a WebUI keeps them, and
-    not in this copy of the extension.
-    """
+def run_reduced_webui(folder: Path, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the reduced WebUI once; byte code is kept beside, as in a WebUI."""
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -114,7 +110,7 @@ def stand_in(folder: Path, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_lora(path: Path, name: str) -> None:
-    """A small true LoRA for Stable Diffusion 1.5, since the engine reads what lies there."""
+    """Write a small valid LoRA for Stable Diffusion 1.5."""
     module, shapes = (
         "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k",
         {"lora_down": (1, 768), "lora_up": (640, 1)},
@@ -136,8 +132,8 @@ def write_lora(path: Path, name: str) -> None:
 
 @contextmanager
 def engine_beside(data: Path, command: Command, *modules: str) -> Iterator[None]:
-    """As the WebUI starts it; it ends with its standard input."""
-    with (data / "said.log").open("wb") as log:
+    """Run an engine as the WebUI does; it ends with its standard input."""
+    with (data / "engine.out").open("wb") as log:
         process = subprocess.Popen(
             command(*(modules or (_ENGINE,)), "serve", "--bound", "--data-dir", str(data)),
             stdin=subprocess.PIPE,
@@ -150,7 +146,7 @@ def engine_beside(data: Path, command: Command, *modules: str) -> Iterator[None]
             if process.poll() is not None or time.monotonic() > until:
                 raise Unavailable(
                     "The engine did not start:"
-                    f" {(data / 'said.log').read_text('utf-8', 'replace')[-500:]}"
+                    f" {(data / 'engine.out').read_text('utf-8', 'replace')[-500:]}"
                 )
             time.sleep(0.05)
         yield
@@ -158,10 +154,8 @@ def engine_beside(data: Path, command: Command, *modules: str) -> Iterator[None]
         process.communicate()
 
 
-def _least(starts: Sequence[Mapping[str, Any]], name: str, digits: int = 1) -> float:
-    """What the code costs: the rest of a noisy machine's time is others'. Of a loop, the median of
-    all starts is as good.
-    """
+def _typical(starts: Sequence[Mapping[str, Any]], name: str, digits: int = 1) -> float:
+    """Return the minimum, which is least noisy; for loops the median."""
     values = [float(start[name]) for start in starts]
     return round(median(values) if name.startswith("off") else min(values), digits)
 

@@ -1,6 +1,4 @@
-"""Invented catalogues that look like real ones: a seed and a number go in, cards and prompts come
-out, always the same.
-"""
+"""Invented catalogues and prompts that look like real ones, from a seed."""
 
 from __future__ import annotations
 
@@ -69,7 +67,7 @@ def cards(number: int, seed: int = 0) -> Iterator[AdapterCard]:
 
 
 def prompts(number: int, seed: int = 1) -> Iterator[str]:
-    """Half captions, half lists of tags."""
+    """Yield prompts: half of them captions, half lists of tags."""
     rng = random.Random(seed)  # noqa: S311
     for place in range(number):
         yield _caption(rng) if place % 2 else _tags(rng, 14 + place % 12)
@@ -105,7 +103,7 @@ def _card(place: int, rng: random.Random) -> AdapterCard:
 
 
 def _common(rng: random.Random, words: list[str]) -> str:
-    """Few words are frequent and many are rare, as everywhere."""
+    """Pick a word; a few words are frequent and many are rare."""
     return (
         words[min(int(rng.paretovariate(0.7)) - 1, len(words) - 1)]
         if rng.random() < 0.5  # noqa: PLR2004

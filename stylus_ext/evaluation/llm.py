@@ -1,8 +1,6 @@
-"""How near refining comes to what a server's own time allows, and what it costs: a folder goes in,
-figures come out.
+"""Measure refiner and composer against the language model's own time, and their cost.
 
-The server answers after 100 ms, from a process of its own; the ideal is as many of these in turn as
-there are rounds of questions.
+The model is simulated by a local server with a fixed latency.
 """
 
 from __future__ import annotations
@@ -10,8 +8,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +28,8 @@ from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.operations.sources import llm_refiner, run_refiner
 from stylus_ext.engine.requests import RefineInput
 from stylus_ext.engine.stylus import Stylus, freeze_gc, open_stylus
-from stylus_ext.evaluation import chat_server
 from stylus_ext.evaluation.selection import cards
+from stylus_ext.evaluation.servers import serving
 
 REFINER_CARDS, AT_ONCE, REFINER_LATENCY_S, REFINER_WARM = 1600, 16, 0.1, 32
 _QUESTION = b"x" * 4000
@@ -49,17 +45,15 @@ _TEXT = (
 
 
 def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS) -> dict[str, Any]:
-    """`folder` is empty. Storing what comes is part of it, as it is of every job; embedding is
-    measured elsewhere.
-    """
-    with serving(REFINER_LATENCY_S) as url, _opened(folder, url) as stylus:
+    """Measure refining in an empty folder, storing included, embedding excluded."""
+    with serving("chat", REFINER_LATENCY_S) as url, _opened(folder, url) as stylus:
         _fill(stylus, 0, REFINER_WARM)
         request = RefineInput(at_once=AT_ONCE, pictures=0)
         model = stylus.services.language_model
         run_refiner(stylus.catalogue, model, request, progress)  # opens connections
         _fill(stylus, REFINER_WARM, cards)
         freeze_gc()  # as an engine does
-        bare = _bare(url, cards)
+        bare = _bare_seconds(url, cards)
         began = time.perf_counter()
         report = run_refiner(stylus.catalogue, model, request, progress)
         took = time.perf_counter() - began
@@ -76,10 +70,7 @@ def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS
 
 
 def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict[str, Expense]:
-    """What refining 1,000 adapters costs, by model: from the tokens of the questions about the
-    starter catalogue, whose cards stand for others, and of a card with a page of text; nobody is
-    asked.
-    """
+    """Estimate the price of refining 1,000 adapters, from the starter catalogue."""
     found = {}
     for model in models:
         settings = with_values(
@@ -107,10 +98,8 @@ def _mean_of_1000(stylus: Stylus, pictures: int) -> Expense:
     )
 
 
-def _bare(url: str, questions: int) -> float:
-    """Seconds of the same number of questions without anything of ours around them: what this
-    machine allows just now.
-    """
+def _bare_seconds(url: str, questions: int) -> float:
+    """Return the seconds that bare requests take, as the machine allows now."""
     left, guard = list(range(questions)), threading.Lock()
     where = urlsplit(url)
 
@@ -137,21 +126,6 @@ def _bare(url: str, questions: int) -> float:
 
 
 @contextmanager
-def serving(latency_s: float, *said: str) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, str(Path(chat_server.__file__)), str(latency_s), *said],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        port = int(process.stdout.readline()) if process.stdout else 0
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.communicate()
-
-
-@contextmanager
 def _opened(folder: Path, url: str) -> Iterator[Stylus]:
     stylus = open_stylus(
         folder, with_values(Settings(), {"chat": {"chat_url": url, "chat_model": "measured"}})
@@ -163,7 +137,7 @@ def _opened(folder: Path, url: str) -> Iterator[Stylus]:
 
 
 def _fill(stylus: Stylus, start: int, number: int) -> None:
-    """Cards with a page of text each, and pictures with their prompts as Civitai shows them."""
+    """Store cards with a page of text and pictures with prompts each."""
     stylus.catalogue.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
 
 
@@ -209,10 +183,8 @@ _ANSWER = {
 def measure_composer(
     folder: Path, catalogue: Path | None, progress: Progress, compositions: int = 60
 ) -> dict[str, Any]:
-    """`folder` is empty; without a catalogue of its own, the starter catalogue is what is chosen
-    from.
-    """
-    with serving(LATENCY_S, json.dumps(_ANSWER)) as url:
+    """Measure the composer in an empty folder, on this or the starter catalogue."""
+    with serving("chat", LATENCY_S, json.dumps(_ANSWER)) as url:
         values: dict[str, dict[str, Any]] = {
             "chat": {"chat_url": url, "chat_model": "measured", "chat_release": False},
             "selection": {"composer": "chat"},
@@ -250,7 +222,7 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
         by_rules += any(note.code == "chat_failed" for note in made.notes)
     for query, candidates in asked[WARM:]:
         ours.append(_tokens(stylus, stylus.services.language_model.text_of(query, candidates)))
-        theirs.append(INSTRUCTIONS + _tokens(stylus, published(query, candidates)))
+        theirs.append(INSTRUCTIONS + _tokens(stylus, published_catalogue(query, candidates)))
     took = took[WARM:]  # the library is loaded, the connection is there
     return {
         "overhead_p50_ms": round(statistics.median(took), 1),
@@ -267,10 +239,8 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
     }
 
 
-def published(query: Query, candidates: Candidates) -> str:
-    """Its catalogue as the published code writes it: number, title, tags and description of
-    each.
-    """
+def published_catalogue(query: Query, candidates: Candidates) -> str:
+    """Return the candidates as the paper's code lists them."""
     rows = [
         f"Index: {number}\nTitle: {one.entry.card.name}\nTags:"
         f" {', '.join(one.entry.card.tags)}\nDescription:"

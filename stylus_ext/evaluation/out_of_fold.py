@@ -1,9 +1,7 @@
-"""The table as it is for adapters that nothing was trained on: each prompt is asked with weights
-found without its fold.
+"""Train the ranker and evaluate it out of fold: each prompt with weights of other folds.
 
-Retriever and composer are the product's own; only the score and the surety of what was found are
-worked out anew, with the weights of the fold. The same run finds the weights that the product gets,
-from all folds together.
+Retriever and composer are the product's; only score and confidence are computed anew. The weights
+of all folds together are written for the product.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from stylus_ext.core.composition import Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.engine.stylus import open_stylus
-from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, lesson, trained, without
+from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, lesson, lessons_without, trained
 from stylus_ext.evaluation.selection import (
     Run,
     asking,
@@ -37,20 +35,19 @@ from stylus_ext.evaluation.selection import (
 from stylus_ext.selection.ranker import SIGNS, Floats, Ranker, RankerWeights, values_of
 
 DEPTH = 400
-"""Candidates a prompt that the ranker may put in another order."""
+"""How many candidates of a prompt the ranker may reorder."""
 
 KEPT, RANKED, COMPOSED = 100, 160, 60
 ALONE = {"captions": 0.956, "tags": 0.97}
-"""Share of prompts for which nothing fits that are left alone at half sure; a hair above what is
-promised.
-"""
+# The share of prompts for which nothing fits that must stay below one half; slightly above what
+# is promised.
 
 FOR_NOTHING = {"captions": ("none:lexical", "none:composer-none"), "tags": ("none:human-no-lora",)}
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedQuery:
-    """One prompt of the benchmark, put once, and what the ranker of its fold made of it."""
+    """One prompt of the benchmark and its result with the ranker of its fold."""
 
     record: Mapping[str, Any]
     query: Query
@@ -60,11 +57,7 @@ class EvaluatedQuery:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """One prompt of the benchmark and what was found for it: all of it as a lesson, and the first
-    of it as candidates.
-
-    The numbers are in the lesson alone, since those of all prompts fill the memory else.
-    """
+    """One prompt with its lesson and its first candidates; numbers are in the lesson only."""
 
     record: Mapping[str, Any]
     query: Query
@@ -105,16 +98,14 @@ def asked_anew(
         ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
         scores = ranker.scores(signs, is_tags)
         ranking = tuple(each.ids[place] for place in np.argsort(-scores, kind="stable")[:RANKED])
-        found = rescored(each.found, scores, ranker.sureties(signs, is_tags))
+        found = with_scores(each.found, scores, ranker.sureties(signs, is_tags))
         yield EvaluatedQuery(
             each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED])
         )
 
 
-def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
-    """The same candidates with these scores and sureties, best first; there may be more of both
-    than candidates.
-    """
+def with_scores(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
+    """Return the candidates with new scores and confidences, best first."""
     if not found.found:
         return found
     again = [
@@ -131,8 +122,8 @@ def rescored(found: Candidates, scores: Floats, sure: Floats) -> Candidates:
     )
 
 
-def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
-    """With the half of each line moved up."""
+def with_midpoint(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
+    """Move the midpoint of each confidence line."""
     tags, captions = (
         RankerWeights(held.net, replace(held.line, half=held.line.half + shift[name]))
         for name, held in (("tags", ranker.tags), ("captions", ranker.captions))
@@ -141,9 +132,7 @@ def halved(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
 
 
 def shifts(asked: Sequence[EvaluatedQuery], composer: Composer) -> dict[str, float]:
-    """How far the halves must move so that the wanted share of prompts for which nothing fits is
-    left alone by the composer.
-    """
+    """Return the shifts at which the composer leaves the wanted share of prompts alone."""
     best: dict[str, list[float]] = {"captions": [], "tags": []}
     for each in asked:
         regime = "tags" if each.query.prompt.is_tags else "captions"
@@ -175,11 +164,11 @@ def creators_of(catalogue: Path) -> dict[str, str]:
 def rankers_of(
     lessons: Sequence[TrainingExample], progress: Progress
 ) -> tuple[Ranker, list[Ranker]]:
-    """That of all lessons, and for each fold the one that has not seen it."""
+    """Train one ranker on all lessons and one per fold without it."""
     found: list[Ranker] = []
     for fold in (None, *range(FOLDS)):
         progress.report("training", len(found), FOLDS + 1)
-        found.append(trained(list(without(lessons, fold)), SIGNS))
+        found.append(trained(list(lessons_without(lessons, fold)), SIGNS))
     return found[0], found[1:]
 
 
@@ -194,8 +183,8 @@ def runs_of(asked: Sequence[EvaluatedQuery], composer: Composer) -> Iterator[Run
         )
 
 
-def shifted(each: EvaluatedQuery, shift: Mapping[str, float]) -> EvaluatedQuery:
-    """With the sureties that the moved halves give."""
+def with_shift(each: EvaluatedQuery, shift: Mapping[str, float]) -> EvaluatedQuery:
+    """Return the results with the confidences of the moved lines."""
     move = shift["tags" if each.query.prompt.is_tags else "captions"]
     again = tuple(
         replace(
@@ -220,7 +209,7 @@ def run_training(
     progress: Progress,
     ranking: Path | None = None,
 ) -> dict[str, Any]:
-    """Writes the weights, and returns the table of `bench selection` as it is out of fold."""
+    """Write the weights; return the out-of-fold table of `bench selection`."""
     records = read_queries(queries)
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
         stylus = open_stylus(Path(folder), Settings())
@@ -243,8 +232,8 @@ def _finished(
     whole: Ranker, asked: Sequence[EvaluatedQuery], composer: Any, out: Path, ranking: Path | None
 ) -> dict[str, Any]:
     shift = shifts(asked, composer)
-    write(halved(whole, shift), out)
-    runs = list(runs_of([shifted(each, shift) for each in asked], composer))
+    write(with_midpoint(whole, shift), out)
+    runs = list(runs_of([with_shift(each, shift) for each in asked], composer))
     if ranking is not None:
         write_ranking(runs, ranking)
     known: Mapping[str, Any] = {run.query: run for run in runs}

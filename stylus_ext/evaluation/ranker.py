@@ -1,9 +1,7 @@
-"""Trains the ranker: lessons in, weights out. Small networks that put the right adapters first, and
-a line that rises.
+"""Train the ranker: small networks for the order, and a line for the confidence.
 
-The networks learn to give the right candidate of a prompt the most, against the others of the same
-prompt. The line learns to put the right candidates of one prompt above the best candidates of
-prompts for which nothing fits.
+The networks learn to rank the right candidate of a prompt first. The line learns to separate right
+candidates from the best ones of prompts for which nothing fits.
 """
 
 from __future__ import annotations
@@ -27,9 +25,7 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One prompt: a line of `signs` a candidate, which of them are right, and the fold of each
-    one's creator.
-    """
+    """One prompt: a row of features per candidate, the right ones, and their folds."""
 
     kind: str
     is_tags: bool
@@ -46,7 +42,7 @@ def fold_of(text: str) -> int:
 
 
 def part_of(text: str, parts: int) -> int:
-    """Which of so many parts a text belongs to, the same everywhere."""
+    """Return the part, of so many, that a text belongs to; the same everywhere."""
     return (
         int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
         % parts
@@ -54,7 +50,7 @@ def part_of(text: str, parts: int) -> int:
 
 
 def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int, frozenset[int]]:
-    """The fold in which a prompt is asked, and all folds that must not learn from it."""
+    """Return the fold of a prompt and all folds that must not learn from it."""
     golds = [fold_of(creators.get(item["id"]) or item["id"]) for item in query["gold"]]
     return (
         (golds[0], frozenset(golds))
@@ -81,8 +77,10 @@ def lesson(
     )
 
 
-def without(lessons: Iterable[TrainingExample], fold: int | None) -> Iterator[TrainingExample]:
-    """The lessons from which what will be asked in this fold may learn; None leaves out nothing."""
+def lessons_without(
+    lessons: Iterable[TrainingExample], fold: int | None
+) -> Iterator[TrainingExample]:
+    """Return the lessons that this fold may learn from; None excludes nothing."""
     for each in lessons:
         if fold is None:
             yield each
@@ -100,14 +98,16 @@ def without(lessons: Iterable[TrainingExample], fold: int | None) -> Iterator[Tr
             )
 
 
-def spread(lessons: Sequence[TrainingExample]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of every sign over all that was found."""
+def feature_spread(
+    lessons: Sequence[TrainingExample],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation of every feature."""
     every = np.concatenate([each.signs for each in lessons])
     return every.mean(axis=0), every.std(axis=0) + np.float32(1e-3)
 
 
 MOST = 120
-"""Candidates a prompt, the best by the fixed weights, that the networks learn from."""
+"""How many candidates of a prompt, best by the fixed weights, the networks learn from."""
 
 TOO_LITTLE = (
     "There is too little to learn from: captions and tag prompts with known adapters are needed,"
@@ -117,16 +117,15 @@ TOO_LITTLE = (
 BATCH, NOTHING = 64, -1e9
 COMPARED, SHARPNESS = 60, 2.0
 STEEPNESS = 2.5
-"""What the weights of a line sum up to; how soon half sure becomes sure."""
+"""The sum of a line's weights, and how steep it is around one half."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How the networks of one regime are trained; `base` is how much the fixed weights say beside
-    them.
+    """Training options of one regime.
 
-    `line` names the signs of the line, `nothing` the kinds of prompts for which nothing fits,
-    `meant` those with something.
+    `base` weighs the fixed score, `line` names the features of the line, `nothing` and `meant`
+    the kinds of prompts without and with a fitting adapter.
     """
 
     hidden: int
@@ -169,7 +168,7 @@ def trained(lessons: Sequence[TrainingExample], signs: Sequence[str]) -> Ranker:
     regimes = []
     for is_tags, recipe in ((True, TAGS), (False, CAPTIONS)):
         mine = [each for each in lessons if each.is_tags is is_tags and len(each.signs)]
-        mean, scale = spread(mine)
+        mean, scale = feature_spread(mine)
         regimes.append(
             RankerWeights(
                 _net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale)
@@ -185,7 +184,7 @@ def _near(
 
 
 def _best(each: TrainingExample, score: int, most: int) -> NDArray[np.int64]:
-    """The best by the fixed weights, and all that are right."""
+    """Return the best candidates by the fixed weights, and all right ones."""
     order = np.argsort(-each.signs[:, score], kind="stable")[:most]
     return np.union1d(order, np.flatnonzero(each.right))
 
@@ -278,14 +277,14 @@ def _line(
         if each.kind in recipe.meant and each.right.any() and not each.right.all():
             rivals = table(
                 each,
-                _filled(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
+                _padded(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
             )
             for place in np.flatnonzero(each.right):
                 meant.append(table(each, np.array([place])))
                 others.append(rivals)
                 weights.append(counts[each.kind] ** -0.5)
     nothing = [
-        table(each, _filled(_best(each, score, COMPARED)))
+        table(each, _padded(_best(each, score, COMPARED)))
         for each in lessons
         if each.kind in recipe.nothing
     ]
@@ -325,10 +324,8 @@ def _line(
     )
 
 
-def _filled(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """As many as are compared; where there are fewer, the first again, which changes next to
-    nothing.
-    """
+def _padded(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pad to the number compared by repeating the first, which changes almost nothing."""
     filled: NDArray[np.int64] = np.concatenate(
         [places, np.full(max(0, COMPARED - len(places)), places[-1])]
     )[:COMPARED]

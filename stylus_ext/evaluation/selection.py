@@ -1,6 +1,4 @@
-"""What a run of selections is worth: runs and the adapters that belong to each query in, one line
-of figures a kind out.
-"""
+"""Score runs of the selection against the adapters known for each query."""
 
 from __future__ import annotations
 
@@ -28,12 +26,12 @@ PAIRS = (
     (("x-out",), ("stylus-choice",)),
     (("human-no-lora",), ("named", "loo", "loo-hard")),
 )
-"""Which queries with nothing to find are told from which with something."""
+"""The kinds of queries that the confidence is compared between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was found for one query: ids best first, the confidence, and what was selected."""
+    """The result of one query: ids best first, confidence, and the selected ids."""
 
     query: str
     ranking: tuple[str, ...]
@@ -43,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class KindFigures:
-    """One kind of query. Shares are means over queries; None where the kind has no such figure."""
+    """Figures of one kind of query; shares are means, None where there is no such figure."""
 
     kind: str
     queries: int
@@ -68,9 +66,7 @@ class KindFigures:
 
 
 def by_kind(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> list[KindFigures]:
-    """One line a kind; kinds of human use twice, the second time without adapters that no prompt
-    can foretell.
-    """
+    """Return one row per kind; human kinds again without unpredictable adapters."""
     kinds: dict[str, list[Mapping[str, Any]]] = {}
     for query in queries:
         kinds.setdefault(kind_of(query), []).append(query)
@@ -90,21 +86,19 @@ def kind_of(query: Mapping[str, Any]) -> str:
 
 
 def separations(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> dict[str, float]:
-    """How well the confidence tells queries with nothing to find from others: the AUC, pair by
-    pair.
-    """
+    """Return the AUC of the confidence between queries with and without a match."""
     found: dict[str, float] = {}
     for bases, kinds in PAIRS:
         nothing = [runs[query["id"]].score for query in queries if query.get("none_basis") in bases]
         for kind in kinds:
             something = [runs[query["id"]].score for query in queries if query["kind"] == kind]
             if nothing and something:
-                found[f"{'+'.join(bases)} / {kind}"] = round(area(something, nothing), 4)
+                found[f"{'+'.join(bases)} / {kind}"] = round(auc(something, nothing), 4)
     return found
 
 
-def area(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """Chance that one of the first stands above one of the second; a tie is half a chance."""
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Return the chance that one of the first exceeds one of the second; ties count half."""
     low = np.sort(np.asarray(negative, dtype=np.float64))
     high = np.asarray(positive, dtype=np.float64)
     below, upto = np.searchsorted(low, high, side="left"), np.searchsorted(low, high, side="right")
@@ -170,9 +164,7 @@ def id_of(key: AdapterKey) -> str:
 
 
 def records(path: Path, **needed: type | tuple[type, ...]) -> Iterator[Mapping[str, Any]]:
-    """The objects of a file with one JSON object a line; each must have what is `needed`, of that
-    type.
-    """
+    """Yield the objects of a JSON Lines file; each must have the `needed` fields."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -207,7 +199,7 @@ def cards(path: Path) -> Iterator[AdapterCard]:
 
 
 def _rating(stats: Mapping[str, Any]) -> float | None:
-    """Stars as the share of those who are for it, as cards have it."""
+    """Convert stars to a share of positive ratings, as cards have it."""
     return stats["rating"] / MOST_STARS if (stats.get("ratingCount") or 0) >= FEWEST_VOTES else None
 
 
@@ -244,7 +236,7 @@ def _card(record: Mapping[str, Any]) -> AdapterCard:
 
 
 RANKED = 160
-"""Candidates asked for, so that a ranking is at least as long as the deepest recall."""
+"""How many candidates are requested, so that the deepest recall can be measured."""
 
 _BATCH = 500
 
@@ -262,9 +254,7 @@ _HEADINGS = {
 def run_selection(
     catalogue: Path, queries: Sequence[Path], out: Path, progress: Progress, policy: str = "hybrid"
 ) -> dict[str, Any]:
-    """Writes the ranking and returns the table, and how well the confidence tells queries with
-    nothing to find from others.
-    """
+    """Write the ranking; return the table and the separations."""
     settings = with_values(Settings(), {"selection": {"policy": policy}})
     asked = read_queries(queries)
     with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:

@@ -1,9 +1,7 @@
-"""How fast the whole is at a given size, measured on the real parts: store, Chroma, matrix, lexical
-index and encoder.
+"""Measure speed and recall at a given size on the real stores, indexes and encoder.
 
-Recall is measured on real embeddings; the timing on mixtures of them, with invented cards, since
-nothing here has 100,000 real cards to read. Times of a noisy machine are compared within one run:
-see the ratios.
+Recall uses real embeddings, timing uses mixtures of them. Compared times are taken in turns within
+one run, since machines are noisy: see the ratios.
 """
 
 from __future__ import annotations
@@ -36,13 +34,13 @@ _BATCH = 2000
 _WARM = 5
 
 Child = Callable[..., Sequence[str]]
-"""The command that runs a module of this environment in another process."""
+"""Returns the command that runs a module in this environment."""
 
 
 def measure(
     folder: Path, entries: int, real: int, plans: int, child: Child, progress: Progress
 ) -> dict[str, Any]:
-    """Builds a catalogue of invented cards in an empty folder and measures over it."""
+    """Build an invented catalogue in an empty folder and measure it."""
     stylus = open_stylus(folder, Settings())
     try:
         found: dict[str, Any] = {"entries": entries, "real_embeddings": real}
@@ -59,9 +57,7 @@ def measure(
 def build(
     stylus: Stylus, real: int, entries: int, progress: Progress
 ) -> tuple[dict[View, Matrix], float]:
-    """A catalogue of invented cards, its vectors mixed of real ones: those, and the seconds that
-    the mixing and writing took.
-    """
+    """Build a catalogue with mixed vectors; return real vectors and the seconds taken."""
     basis = _embedded(stylus, real, progress)
     started = time.perf_counter()
     _fill(stylus, basis, entries, progress)
@@ -69,9 +65,7 @@ def build(
 
 
 def planning(folder: Path, plans: int) -> dict[str, Any]:
-    """What a fresh engine needs: time to be ready, time of a plan, memory. Runs in a process of its
-    own.
-    """
+    """Measure a fresh engine in its own process: start, plans, memory."""
     started = time.perf_counter()
     stylus = open_stylus(folder, Settings())
     try:
@@ -94,9 +88,7 @@ def planning(folder: Path, plans: int) -> dict[str, Any]:
 
 
 def private_memory_mb() -> float | None:
-    """This process's own memory, mapped files apart; None where the system does not tell it
-    apart.
-    """
+    """Return this process's memory without mapped files; None if unknown."""
     try:
         lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
     except OSError:
@@ -152,7 +144,7 @@ def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Prog
 
 
 def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
-    """Between two real vectors, nearer to one of them."""
+    """Return vectors between two real ones, nearer to one of them."""
     first, second = rng.integers(0, len(basis), number), rng.integers(0, len(basis), number)
     share = rng.uniform(0.5, 1.0, (number, 1)).astype(np.float32)
     mixed = share * basis[first] + (1 - share) * basis[second]
@@ -161,7 +153,7 @@ def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
 
 
 def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]:
-    """One query's search beside one numpy pass over a matrix of the same size, in turns."""
+    """Time a query's search and a numpy pass over a matrix of that size, in turns."""
     keys = list(stylus.catalogue.index.fingerprints("card"))
     queries = stylus.catalogue.embedder.embed(list(invented.prompts(plans, seed=4)))
     plain = np.random.default_rng(5).standard_normal(
@@ -181,7 +173,7 @@ def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]
 
 
 def _recall(folder: Path, stylus: Stylus, real: Matrix, plans: int) -> float:
-    """Of the true nearest among real embeddings, how many the index finds."""
+    """Return the share of the true nearest real embeddings that the index finds."""
     index = new_index(folder / "recall", stylus.catalogue.embedder, stylus.settings.vectors)
     try:
         keys = [card.key for card in invented.cards(len(real), seed=7)]
@@ -202,9 +194,7 @@ def _recall(folder: Path, stylus: Stylus, real: Matrix, plans: int) -> float:
 
 
 def _indexing(stylus: Stylus, progress: Progress, number: int = 1000, turns: int = 3) -> float:
-    """Taking in new cards beside the bare encoding of the same texts, in turns, each first once;
-    the median of the ratios.
-    """
+    """Return the median ratio of indexing new cards to encoding their texts."""
     ratios = []
     for turn in range(turns):
         progress.report("taking in new cards", turn, turns)
@@ -254,7 +244,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """The figures beside DESIGN.md's budgets."""
+    """Yield the figures with their budgets."""
     budgets = {
         "plan_p50_ms": "<= 150 at 100,000",
         "plan_p95_ms": "<= 300 at 100,000",

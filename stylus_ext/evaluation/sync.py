@@ -1,14 +1,13 @@
-"""How fast a catalogue is read into ours beside the encoder alone: cards from loopback are parsed,
-stored, embedded and made searchable.
+"""Measure how fast a catalogue is read, compared with encoding alone.
 
-In: an empty folder, a number of cards and the command of this environment. Out: shares and seconds.
-The cards come in parts: each is encoded alone and read in, in turns, so that a machine that is busy
-for a while is so for both.
+The cards come in parts: each is encoded alone and then read, in turns, so that a busy machine slows
+both.
 """
 
 from __future__ import annotations
 
-import subprocess
+import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,24 +15,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import VIEWS, embedded_text
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.sources import Wanted
 from stylus_ext.engine.stylus import Stylus, open_stylus
-from stylus_ext.evaluation import catalogue_server
+from stylus_ext.evaluation import invented
+from stylus_ext.evaluation.servers import serving
 
 PARTS = 5
+ON_A_PAGE = 100
 _SAMPLE = 250
-"""Cards that are encoded alone before each part is read, and after it."""
-
-Command = Callable[..., Sequence[str]]
-"""How `main` of a module is called in this environment, in another process."""
+"""How many cards are encoded alone before and after each part."""
 
 
-def measure(folder: Path, cards: int, command: Command, progress: Progress) -> dict[str, Any]:
-    with _serving(cards, command) as url:
+def measure(folder: Path, cards: int, progress: Progress) -> dict[str, Any]:
+    with serving_catalogue(cards) as url:
         settings = with_values(
             Settings(), {"civitai": {"civitai_url": url, "request_interval": 0.0}}
         )
@@ -56,7 +55,7 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
     for number in range(PARTS):
         began = time.perf_counter()
         synced = stylus.services.civitai.sync(
-            stylus.catalogue.ingest, Wanted(tag=catalogue_server.part(number)), progress
+            stylus.catalogue.ingest, Wanted(tag=part(number)), progress
         )
         seconds = time.perf_counter() - began
         after = _timed(lambda: stylus.catalogue.embedder.embed(texts))
@@ -79,30 +78,104 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
 
 
 def _texts(stylus: Stylus, number: int) -> list[str]:
-    """Of cards like those that come: what the encoder is given for each."""
-    entries = [stylus.catalogue.refresh.entry(card) for card in catalogue_server.cards_like(number)]
+    """Return the texts that the encoder gets for similar cards."""
+    entries = [stylus.catalogue.refresh.entry(card) for card in cards_like(number)]
     return [embedded_text(entry, view) for view in VIEWS for entry in entries]
 
 
+def part(number: int) -> str:
+    """Return the tag that selects one part of the server's cards."""
+    return f"part{number}"
+
+
+def as_model(place: int, card: AdapterCard) -> dict[str, Any]:
+    """Return a card as Civitai lists it, with pictures and HTML."""
+    version_id, remote = 20_000_000 + place, card.remote
+    sha256 = (remote.sha256 or "").upper() if remote else ""
+    about = "".join(f"<p>{sentence}</p>" for sentence in card.text.split(". "))
+    pictures = [
+        {
+            "id": place * 10 + number,
+            "url": f"https://image.civitai.com/x/{place}.jpeg",
+            "nsfwLevel": 1,
+            "type": "image",
+            "meta": {"prompt": one.prompt},
+        }
+        for number, one in enumerate(card.examples)
+    ]
+    file = {
+        "id": place,
+        "name": remote.name if remote else "",
+        "type": "Model",
+        "sizeKB": (remote.size if remote else 0) / 1024,
+        "primary": True,
+        "metadata": {"format": "SafeTensor", "fp": "fp16"},
+        "pickleScanResult": "Success",
+        "virusScanResult": "Success",
+        "hashes": {"SHA256": sha256, "AutoV2": sha256[:10], "AutoV3": sha256[20:32]},
+    }
+    version = {
+        "id": version_id,
+        "name": "v1.0",
+        "baseModel": card.base_model,
+        "publishedAt": "2026-01-02T03:04:05.000Z",
+        "availability": "Public",
+        "nsfwLevel": 1,
+        "trainedWords": list(card.triggers),
+        "files": [file],
+        "images": pictures,
+        "stats": {"downloadCount": card.downloads},
+    }
+    return {
+        "id": 10_000_000 + place,
+        "name": card.name,
+        "type": "LORA",
+        "nsfw": False,
+        "nsfwLevel": 1,
+        "poi": False,
+        "minor": False,
+        "tags": list(card.tags),
+        "description": (
+            f'<h2>{card.name}</h2>{about}<p>Support me: <a href="https://ko-fi.com/x">ko-fi</a></p>'
+        ),
+        "creator": {"username": "somebody"},
+        "allowCommercialUse": ["Image"],
+        "stats": {"downloadCount": card.downloads, "thumbsUpCount": 40, "thumbsDownCount": 2},
+        "modelVersions": [version],
+    }
+
+
+def cards_like(number: int) -> Iterator[AdapterCard]:
+    """Yield similar cards."""
+    yield from invented.cards(number, seed=22)
+
+
+def pages(number: int, parts: int) -> Mapping[str, Sequence[str]]:
+    """Return all pages as the server sends them, by tag."""
+    models = [
+        as_model(place, card) for place, card in enumerate(invented.cards(number, seed=21), 1)
+    ]
+    share = -(-number // parts)
+    return {
+        part(one): list(_pages(models[one * share : (one + 1) * share])) for one in range(parts)
+    }
+
+
+def _pages(models: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for start in range(0, len(models), ON_A_PAGE):
+        after = start + ON_A_PAGE
+        metadata = {"nextCursor": str(after // ON_A_PAGE)} if after < len(models) else {}
+        yield json.dumps({"items": models[start:after], "metadata": metadata})
+
+
 @contextmanager
-def _serving(cards: int, command: Command) -> Iterator[str]:
-    ran = subprocess.Popen(
-        command(catalogue_server.__name__, str(cards), str(PARTS)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        port = ran.stdout.readline().strip() if ran.stdout else ""
-        if not port:
-            raise Unavailable("The local catalogue that is measured against did not start.")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        if ran.stdin:
-            ran.stdin.close()
-        ran.wait()
-        if ran.stdout:
-            ran.stdout.close()
+def serving_catalogue(cards: int) -> Iterator[str]:
+    """Serve that many invented cards in `PARTS` parts; yield the address."""
+    with tempfile.TemporaryDirectory(prefix="stylus-pages-") as folder:
+        file = Path(folder, "pages.json")
+        file.write_text(json.dumps(pages(cards, PARTS)), "utf-8")
+        with serving("pages", file) as url:
+            yield url
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -1,6 +1,4 @@
-"""How well captions are split into tasks: prompts with the tasks that somebody else made in,
-precision, recall and F1 out.
-"""
+"""Score how well captions are split into tasks: precision, recall and F1."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ _SMALL = frozenset("a an the of to with in on at and is are her his its their".s
 
 @dataclass(frozen=True, slots=True)
 class TaskFigures:
-    """Every task is matched with the best of the other side, by the F1 of their words."""
+    """Each task is matched with the best one of the other side, by the F1 of words."""
 
     prompts: int
     tasks_per_prompt: float
@@ -48,7 +46,7 @@ class TaskFigures:
 
 
 def run_tasks(tasks: Path, out: Path, cut: Cut = runs) -> dict[str, float]:
-    """Splits every prompt, writes `row` and `tasks` a line to `out`, and scores them."""
+    """Split every prompt, write the tasks to `out`, and score them."""
     wanted = read_tasks(tasks)
     mine = [[span.text for span in spans(parse_prompt(record["prompt"]), cut)] for record in wanted]
     with out.open("w", encoding="utf-8") as split:
@@ -90,7 +88,7 @@ def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) ->
 
 
 def _disjoint(prompt: str, found: Sequence[str]) -> Iterator[frozenset[str]]:
-    """The tasks whose words no earlier task has used up."""
+    """Return the tasks whose words no earlier task has used."""
     left = Counter(listed(prompt))
     for task in found:
         need = Counter(listed(task))
@@ -104,7 +102,7 @@ def _best(task: frozenset[str], others: Sequence[frozenset[str]]) -> float:
 
 
 def share(task: frozenset[str], other: frozenset[str]) -> float:
-    """The F1 of their words."""
+    """Return the F1 of two texts' words."""
     return 2 * len(task & other) / (len(task) + len(other)) if task & other else 0.0
 
 

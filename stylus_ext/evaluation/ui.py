@@ -1,8 +1,6 @@
-"""How long somebody in front of the Stylus tab waits, over the engine's own HTTP: each key of a
-search, the tab's opening, a preview.
+"""Measure how long a user of the Stylus tab waits: search, opening, preview.
 
-In: an empty folder and the command of this environment. Out: milliseconds over a catalogue of
-invented cards.
+Requests go to a running engine over a catalogue of invented cards.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ _BUDGETS = {"search_p50_ms": "<= 50 at 100,000", "search_p95_ms": "<= 150 at 100
 
 @dataclass(frozen=True, slots=True)
 class EngineHttp:
-    """The engine's, on one connection, as a page keeps it."""
+    """A persistent connection to the engine, like a page's."""
 
     connection: http.client.HTTPConnection
     token: str
@@ -46,10 +44,10 @@ class EngineHttp:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         self.connection.request(method, f"/v1/{path}", json.dumps(payload or {}), headers)
         answer = self.connection.getresponse()
-        said: dict[str, Any] = json.loads(answer.read())
+        content: dict[str, Any] = json.loads(answer.read())
         if answer.status != http.client.OK:
-            raise Unavailable(f"The engine refused {path}: {said['error']['message']}")
-        return said
+            raise Unavailable(f"The engine refused {path}: {content['error']['message']}")
+        return content
 
 
 def measure(
@@ -63,19 +61,17 @@ def measure(
     finally:
         stylus.close()
     with engine_beside(data, command):
-        said = json.loads((data / "engine.json").read_text("utf-8"))
+        content = json.loads((data / "engine.json").read_text("utf-8"))
         with closing(
-            http.client.HTTPConnection(urlsplit(said["url"]).netloc, timeout=_PATIENCE_S)
+            http.client.HTTPConnection(urlsplit(content["url"]).netloc, timeout=_PATIENCE_S)
         ) as connection:
-            door = EngineHttp(connection, said["token"])
-            _latest_shown(door, progress)
-            return {"entries": entries} | _asked(door, searches, progress)
+            engine = EngineHttp(connection, content["token"])
+            _wait_for_jobs(engine, progress)
+            return {"entries": entries} | _measure_requests(engine, searches, progress)
 
 
 def keystrokes(number: int, seed: int = 8) -> Iterator[str]:
-    """What stands in the box after each key, of words that are in names, tags, prompts, or nowhere;
-    now and then a mistyped one.
-    """
+    """Yield the search box's content after each key, with some typing errors."""
     rng = random.Random(seed)  # noqa: S311
     cards = list(invented.cards(200, seed=9))
     made = 0
@@ -99,13 +95,13 @@ def keystrokes(number: int, seed: int = 8) -> Iterator[str]:
                 return
 
 
-def _asked(door: EngineHttp, searches: int, progress: Progress) -> dict[str, Any]:
+def _measure_requests(engine: EngineHttp, searches: int, progress: Progress) -> dict[str, Any]:
     typed = []
     for place, text in enumerate(keystrokes(searches)):
         progress.report("searching", place, searches)
-        typed.append(_timed(door, (("POST", "browse", {"text": text, "limit": _PAGE}),)))
+        typed.append(_timed(engine, (("POST", "browse", {"text": text, "limit": _PAGE}),)))
     listed = [
-        _timed(door, (("POST", "browse", {"offset": _PAGE * page, "limit": _PAGE, **keep}),))
+        _timed(engine, (("POST", "browse", {"offset": _PAGE * page, "limit": _PAGE, **keep}),))
         for page, keep in _pages()
     ]
     opening: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
@@ -114,12 +110,12 @@ def _asked(door: EngineHttp, searches: int, progress: Progress) -> dict[str, Any
         ("POST", "browse", {"limit": _PAGE}),
         ("GET", "jobs", None),
     )
-    opened = [_timed(door, opening) for _ in range(_OPENINGS)]
+    opened = [_timed(engine, opening) for _ in range(_OPENINGS)]
     prompts = list(invented.prompts(max(10, searches // 20), seed=12))
     for prompt in prompts[:3]:
-        door.ask("POST", "plan", {"prompt": prompt, "reach": "catalogue"})
+        engine.ask("POST", "plan", {"prompt": prompt, "reach": "catalogue"})
     previews = [
-        _timed(door, (("POST", "plan", {"prompt": prompt, "reach": "catalogue"}),))
+        _timed(engine, (("POST", "plan", {"prompt": prompt, "reach": "catalogue"}),))
         for prompt in prompts[3:]
     ]
     return {
@@ -132,7 +128,7 @@ def _asked(door: EngineHttp, searches: int, progress: Progress) -> dict[str, Any
 
 
 def _pages() -> Iterator[tuple[int, dict[str, Any]]]:
-    """Near and far pages, with and without filters."""
+    """Yield near and far pages, with and without filters."""
     for keep in (
         {},
         {"family": "sd1"},
@@ -144,20 +140,20 @@ def _pages() -> Iterator[tuple[int, dict[str, Any]]]:
             yield page, dict(keep)
 
 
-def _latest_shown(door: EngineHttp, progress: Progress) -> None:
-    """What an engine does by itself after its start is over."""
+def _wait_for_jobs(engine: EngineHttp, progress: Progress) -> None:
+    """Wait for the jobs that an engine runs after its start."""
     until = time.monotonic() + _PATIENCE_S
-    while any(job["state"] in ("waiting", "running") for job in door.ask("GET", "jobs")["jobs"]):
+    while any(job["state"] in ("waiting", "running") for job in engine.ask("GET", "jobs")["jobs"]):
         if time.monotonic() > until:
             raise Unavailable("The engine did not finish its preparation in time.")
         progress.report("waiting for the engine", 0)
         time.sleep(0.2)
 
 
-def _timed(door: EngineHttp, asked: Sequence[tuple[str, str, dict[str, Any] | None]]) -> float:
+def _timed(engine: EngineHttp, requests: Sequence[tuple[str, str, dict[str, Any] | None]]) -> float:
     began = time.perf_counter()
-    for method, path, payload in asked:
-        door.ask(method, path, payload)
+    for method, path, payload in requests:
+        engine.ask(method, path, payload)
     return time.perf_counter() - began
 
 

@@ -1,9 +1,8 @@
-"""A WebUI reduced to what a script sees of it, run as a program in a plain Python: it times the
-real script and prints JSON.
+"""A reduced WebUI as a script: times the real Stylus script and prints JSON.
 
-In: the extension's folder, and for the plans a data folder with a running engine, a LoRA folder and
-prompts, all as JSON on standard input. Components of gradio cost nothing here and are only counted,
-and the standard library that every WebUI has loaded long before is loaded first.
+Gets the extension's folder as JSON on standard input and, for plans, a data folder, a LoRA folder
+and prompts. gradio's components are only counted, and the standard library that every WebUI loads
+is loaded first.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ _HOOKS = (
 
 
 class StandInComponent:
-    """Any component: it keeps its value, and takes every event."""
+    """Any component: keeps its value and accepts every event."""
 
     count = 0
 
-    def __init__(self, value: Any = None, **said: Any) -> None:
+    def __init__(self, value: Any = None, **options: Any) -> None:
         StandInComponent.count += 1
         self._id = StandInComponent.count
-        self.value, self.elem_id = value, said.get("elem_id")
+        self.value, self.elem_id = value, options.get("elem_id")
         page = Context.root_block
         if page is not None:
             page.blocks[self._id] = self
@@ -66,7 +65,7 @@ class Context:
 
 
 class Script:
-    """What the host's base class gives."""
+    """The host's base class of scripts."""
 
     is_img2img = False
 
@@ -99,7 +98,7 @@ class Info:
 
 
 class Host:
-    """The modules under their names, and the callbacks in the host's order."""
+    """The host's modules and callbacks."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self.callbacks: list[tuple[str, Callable[..., Any]]] = []
@@ -189,7 +188,7 @@ class Host:
         return add
 
     def start(self, root: Path) -> list[Any]:
-        """As at the WebUI's start, until its page stands and its app runs: one script a tab."""
+        """Start up to the finished page and app, with one script per tab."""
         sys.path.insert(0, str(root))
         spec = importlib.util.spec_from_file_location("stylus.py", root / "scripts" / "stylus.py")
         if spec is None or spec.loader is None:
@@ -229,9 +228,7 @@ def _module(name: str, values: dict[str, Any]) -> ModuleType:
 
 
 def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[Any, float]:
-    """One picture as the host makes it, without the picture: its `p`, and the seconds that the
-    hooks took together.
-    """
+    """Run the hooks of one generation without a picture; return `p` and the seconds."""
     p = SimpleNamespace(
         n_iter=1,
         batch_size=1,
@@ -299,10 +296,8 @@ def switched_off(script: Any, times: int) -> dict[str, float]:
     return {"off_ms": median(took), "off_p99_ms": quantiles(took, n=100)[-1]}
 
 
-def switched_on(script: Any, prompts: list[str]) -> dict[str, float]:
-    """What it takes beside the engine's own time for the plan: the first ones load what only a
-    picture needs.
-    """
+def timed_generations(script: Any, prompts: list[str]) -> dict[str, float]:
+    """Time the hooks without the engine's own time; the first plans load what is lazy."""
     desks = importlib.import_module("stylus_ext.host.planner_registry")
     client = desks.current_planner().client
     ask, spent = client.generation, [0.0]
@@ -354,7 +349,7 @@ def main() -> None:
     if order.get("trace"):
         found["files"] = traced(scripts[0], order["prompts"], Path(order["trace"]))
     elif order.get("prompts"):
-        found |= switched_on(scripts[0], order["prompts"])
+        found |= timed_generations(scripts[0], order["prompts"])
     elif order.get("off"):
         found |= switched_off(scripts[0], order.get("times", _TIMES))
     sys.stdout.write(json.dumps(found))

@@ -7,16 +7,14 @@ architecture.
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
-from stylus_ext.environment.files import replace_file
+from stylus_ext.environment.files import write_file
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -180,9 +178,7 @@ class Remembered:
         said = {**object_at(self._file), _name(checkpoint): family}
         kept = {name: value for name, value in said.items() if value is not None}
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
-        replace_file(temporary, self._file)
+        write_file(self._file, json.dumps(kept, indent=1, sort_keys=True))
 
 
 def _name(checkpoint: Checkpoint) -> str:

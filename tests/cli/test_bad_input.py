@@ -231,7 +231,7 @@ def test_a_full_disk_is_said_wherever_it_is_met(
     )
     monkeypatch.setattr(main, "session", lambda *_: 1 / 0)
     assert main.main(["plan", "x", "--data-dir", str(folder)]) == 1
-    assert "not foreseen (ZeroDivisionError" in capsys.readouterr().err
+    assert "(ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_damaged_catalogue_is_moved_aside_and_said(stylus: Cli, folder: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_crawl_says_what_was_kept_and_why_the_rest_was_not(stylus: Cli) -> Non
         "of a real person: 1",
     ):
         assert part in ran.out
-    assert "what is new since the last time" in stylus("catalogue", "sync").out
+    assert "only new models" in stylus("catalogue", "sync").out
     assert "Adapter 3" in stylus("search", "adapter 3").out
 
 
@@ -155,7 +155,7 @@ def test_a_key_is_entered_checked_and_forgotten(
     assert service.seen == [], "nothing was sent"
     assert "belongs to somebody" in stylus("catalogue", "key", "--check").out
     assert "with your key" in stylus("doctor").out
-    assert stylus("catalogue", "key", "--forget").out == "The key is deleted.\n"
+    assert stylus("catalogue", "key", "--forget").out == "The key was deleted.\n"
     assert stylus("catalogue", "key", "--forget").out == "There was no key.\n"
 
 
@@ -225,5 +225,5 @@ def test_the_key_of_a_chat_server_is_entered_for_its_address(
     assert (folder / "chat.key").stat().st_mode & 0o077 == 0
     assert (
         stylus("catalogue", "key", "--from", "chat", "--forget", "--data-dir", str(folder)).out
-        == "The key is deleted.\n"
+        == "The key was deleted.\n"
     )

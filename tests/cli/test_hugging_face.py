@@ -100,5 +100,5 @@ def test_a_key_of_the_hub(
     assert "somebody" in ready("catalogue", "key", *HUB, "--check").out
     assert f"{hub.api}, with your key" in ready("doctor").out
     assert "kept: 2 adapters" in ready("catalogue", "sync", *HUB).out
-    assert ready("catalogue", "key", *HUB, "--forget").out == "The key is deleted.\n"
+    assert ready("catalogue", "key", *HUB, "--forget").out == "The key was deleted.\n"
     assert ready("catalogue", "key", "--forget").out == "There was no key.\n"

@@ -214,7 +214,7 @@ def test_flags_without_effect_on_a_running_engine_are_named(
 ) -> None:
     said = here(running, "search", "corgi", "--model", "another").err
     assert "your flags for encoder, vectors" in said
-    assert "do not count" in said
+    assert "are ignored" in said
 
 
 def test_a_command_indexes_through_the_engine(
@@ -280,7 +280,6 @@ def test_ctrl_c_while_indexing_keeps_what_was_finished(
             time.sleep(0.02)
         ended = end(indexing, signal.SIGINT)
         assert ended.code == 130, ended
-        assert "what was finished stays" in ended.err
         assert "Traceback" not in ended.err
         if serving is not None:
             job = link.call("GET", "/v1/jobs")["jobs"][-1]

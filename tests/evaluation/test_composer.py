@@ -33,7 +33,7 @@ def test_the_published_catalogue_has_every_card_in_full() -> None:
         make_entry(number, f"Card {number}", "word " * 500, tags=("a", "b"))
         for number in range(200)
     ]
-    text = llm.published(
+    text = llm.published_catalogue(
         Query(prompt, prompt, Selection()),
         Candidates(tuple(Candidate(entry, 1.0) for entry in entries), ()),
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.evaluation.selection import Run, area, by_kind, kind_of, separations
+from stylus_ext.evaluation.selection import Run, auc, by_kind, kind_of, separations
 
 
 def asked(name: str, kind: str, *gold: str, **more: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ SCORES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=12)
 @given(SCORES, SCORES)
 def test_area_is_the_share_of_won_pairs(positive: list[float], negative: list[float]) -> None:
     pairs = [(one > other) + (one == other) / 2 for one in positive for other in negative]
-    assert math.isclose(area(positive, negative), sum(pairs) / len(pairs))
+    assert math.isclose(auc(positive, negative), sum(pairs) / len(pairs))
 
 
 def test_several_gold_adapters_by_hand() -> None:
@@ -148,8 +148,8 @@ def test_more_depth_never_lowers_recall_and_shares_stay_shares(
 
 @given(SCORES, SCORES)
 def test_areas_of_the_two_sides_add_up_to_one(positive: list[float], negative: list[float]) -> None:
-    assert math.isclose(area(positive, negative) + area(negative, positive), 1.0)
+    assert math.isclose(auc(positive, negative) + auc(negative, positive), 1.0)
     assert math.isclose(
-        area([score * 3 + 1 for score in positive], [score * 3 + 1 for score in negative]),
-        area(positive, negative),
+        auc([score * 3 + 1 for score in positive], [score * 3 + 1 for score in negative]),
+        auc(positive, negative),
     )

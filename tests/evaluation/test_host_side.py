@@ -13,7 +13,7 @@ from stylus_ext.catalogue.sources.local.scan import LoraFolder
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.environment.run_in_env import main_command
 from stylus_ext.evaluation import host
-from stylus_ext.evaluation.host import ROOT, lines, measure, stand_in, write_lora
+from stylus_ext.evaluation.host import ROOT, lines, measure, run_reduced_webui, write_lora
 from tests.embedding_server import serving
 from tests.engine_process import engine_process, make_folder
 from tests.fakes import Watch
@@ -39,7 +39,7 @@ def test_the_start_and_a_picture_without_stylus_are_within_their_budgets(tmp_pat
     """Of the processor's time, since other programs' is not ours; the second start finds compiled
     modules, as a WebUI's does.
     """
-    starts = [stand_in(tmp_path, order(tmp_path, off=True)) for _ in range(4)][1:]
+    starts = [run_reduced_webui(tmp_path, order(tmp_path, off=True)) for _ in range(4)][1:]
     assert min(start["startup_cpu_ms"] for start in starts) <= 50
     assert min(start["off_ms"] for start in starts) <= 1
     assert starts[0]["also_imported"] == []
@@ -71,7 +71,7 @@ def test_a_slow_start_and_a_slow_hook_are_seen(tmp_path: Path) -> None:
         tmp_path,
         "import ftplib\nuntil = time.thread_time() + 0.1\nwhile time.thread_time() < until: pass",
     )
-    found = stand_in(tmp_path, order(tmp_path, root=str(root), off=True, times=50))
+    found = run_reduced_webui(tmp_path, order(tmp_path, root=str(root), off=True, times=50))
     assert found["startup_ms"] >= 100
     assert found["startup_cpu_ms"] >= 100
     assert found["off_ms"] >= 2
@@ -81,7 +81,7 @@ def test_a_slow_start_and_a_slow_hook_are_seen(tmp_path: Path) -> None:
 def test_a_start_that_fails_is_a_sentence(tmp_path: Path) -> None:
     root = planted(tmp_path, "raise RuntimeError('no gradio today')")
     with pytest.raises(Unavailable, match="ended early: RuntimeError: no gradio today"):
-        stand_in(tmp_path, order(tmp_path, root=str(root)))
+        run_reduced_webui(tmp_path, order(tmp_path, root=str(root)))
 
 
 def test_with_an_engine_prompts_change_and_its_own_time_is_apart(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_with_an_engine_prompts_change_and_its_own_time_is_apart(tmp_path: Path)
         for name in ("red fox", "corgi dog"):
             write_lora(tmp_path / "loras" / f"{name}.safetensors", name)
         with engine_process(data):
-            found = stand_in(tmp_path, given)
+            found = run_reduced_webui(tmp_path, given)
     assert found["changed"] == 12
     assert 0 < found["on_warm_ms"] <= found["on_warm_p95_ms"]
 
@@ -103,7 +103,7 @@ def test_with_an_engine_prompts_change_and_its_own_time_is_apart(tmp_path: Path)
 def test_without_an_engine_there_is_nothing_to_measure(tmp_path: Path) -> None:
     options = {"stylus_data_folder": str(tmp_path / "empty"), "stylus_cold_s": 0.5}
     with pytest.raises(Unavailable, match="made no plan"):
-        stand_in(tmp_path, order(tmp_path, options=options, prompts=["a fox"] * 3))
+        run_reduced_webui(tmp_path, order(tmp_path, options=options, prompts=["a fox"] * 3))
 
 
 def test_the_loras_are_true_ones(tmp_path: Path) -> None:

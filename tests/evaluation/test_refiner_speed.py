@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from stylus_ext.evaluation import llm
-from stylus_ext.evaluation.llm import cost_of_1000, measure_refiner, serving
+from stylus_ext.evaluation.llm import cost_of_1000, measure_refiner
+from stylus_ext.evaluation.servers import serving
 from stylus_ext.llm import picture_tokens
 from tests.fakes import Watch
 
 
 def test_the_server_takes_its_time_and_answers_in_the_protocol() -> None:
-    with serving(0.05) as url:
+    with serving("chat", 0.05) as url:
         where = urlsplit(url)
         connection = http.client.HTTPConnection(where.hostname or "", where.port)
         for _ in range(2):

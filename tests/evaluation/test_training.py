@@ -14,8 +14,15 @@ import pytest
 from stylus_ext.core.composition import Candidate, Candidates, Evidence
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import out_of_fold
-from stylus_ext.evaluation.out_of_fold import halved, rescored, shifts
-from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, fold_of, folds_of, trained, without
+from stylus_ext.evaluation.out_of_fold import shifts, with_midpoint, with_scores
+from stylus_ext.evaluation.ranker import (
+    FOLDS,
+    TrainingExample,
+    fold_of,
+    folds_of,
+    lessons_without,
+    trained,
+)
 from stylus_ext.selection.ranker import SIGNS, ranker_of
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
@@ -154,11 +161,11 @@ def test_what_is_right_is_learnt_and_twice_the_same() -> None:
 
 
 def test_a_fold_sees_nothing_of_its_own_creators() -> None:
-    for each in without(lessons(), 2):
+    for each in lessons_without(lessons(), 2):
         assert 2 not in each.folds
         assert 2 not in each.owners
         assert len(each.signs) == len(each.right) == len(each.owners) == 12
-    assert len(list(without(lessons(), None))) == len(lessons())
+    assert len(list(lessons_without(lessons(), None))) == len(lessons())
 
 
 def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() -> None:
@@ -190,19 +197,19 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
         (),
     )
     scores, sure = made.scores(signs, True), made.sureties(signs, True)
-    again = rescored(found, scores, sure)
+    again = with_scores(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
     assert [each.score for each in again.found] == sorted(
         (each.score for each in again.found), reverse=True
     )
     assert again.confidence == max(each.evidence.sure for each in again.found)
     assert again.found[0].key == found.found[int(scores.argmax())].key
-    assert rescored(Candidates((), ()), scores[:0], sure[:0]) == Candidates((), ())
+    assert with_scores(Candidates((), ()), scores[:0], sure[:0]) == Candidates((), ())
 
 
 def test_a_moved_half_makes_less_sure() -> None:
     made = trained(lessons(), SIGNS)
-    moved = halved(made, {"tags": 1.0, "captions": 0.0})
+    moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
     signs = lessons()[0].signs
     assert (moved.sureties(signs, True) <= made.sureties(signs, True)).all()
     assert np.array_equal(moved.sureties(signs, False), made.sureties(signs, False))
