@@ -32,112 +32,75 @@ PERSON_TAGS = frozenset(
         str.strip,
         """
         real person, real people, celebrity, celebrities, actress, actor, singer, kpop, k-pop,
-        kpop idol, korean idol,
-        korean celebrity, instagram, influencer, youtuber, streamer, twitch streamer, supermodel,
-        fashion model,
-        politician, president, athlete, hollywood, famous, famous people, porn star, pornstar, jav,
-        gravure idol,
-        tiktok
+        kpop idol, korean idol, korean celebrity, instagram, influencer, youtuber, streamer,
+        twitch streamer, supermodel, fashion model, politician, president, athlete, hollywood,
+        famous, famous people, porn star, pornstar, jav, gravure idol, tiktok
         """.split(","),
     )
 )
 
 _WORDS = {
-    "style": (
-        """
+    "style": """
         style artstyle styled stylized art artist mangaka illustrator illustration painting
-        painterly watercolor
-        oil ink sketch lineart linework pencil crayon gouache pixel pixelart vector photography
-        photographic
-        render retro vaporwave synthwave aesthetic cartoon manga comic ukiyo impressionist
-        impressionism
-        surrealism cubism blueprint screencap filter film cinematic analog polaroid vhs flat
-        graffiti papercut
-        claymation toon niji midjourney storybook engraving woodcut poster
-    """
-    ),
-    "character": (
-        """
+        painterly watercolor oil ink sketch lineart linework pencil crayon gouache pixel pixelart
+        vector photography photographic render retro vaporwave synthwave aesthetic cartoon manga
+        comic ukiyo impressionist impressionism surrealism cubism blueprint screencap filter film
+        cinematic analog polaroid vhs flat graffiti papercut claymation toon niji midjourney
+        storybook engraving woodcut poster
+    """,
+    "character": """
         character waifu heroine protagonist villain villainess mascot vtuber hololive nijisanji
-        vocaloid idolmaster
-        umamusume touhou arknight pokemon girl boy oc princess goddess queen gijinka
-    """
-    ),
+        vocaloid idolmaster umamusume touhou arknight pokemon girl boy oc princess goddess queen
+        gijinka
+    """,
     "person": "likeness dolllikeness celebrity actress actor singer politician president celeb",
-    "clothing": (
-        """
+    "clothing": """
         clothing clothe cloth outfit costume uniform dress armor skirt shirt tshirt jacket coat
-        hoodie
-        sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard
-        bodysuit suit gown robe cape
-        cloak hat helmet mask glove boot shoe heel sneaker stocking pantyhose sock legwear
-        underwear corset apron jean
-        pant trouser lolita maid bridal wedding latex fashion jewelry earring necklace choker
-        headdress sailor
-        serafuku bloomer buruma footwear headphone eyewear
-    """
-    ),
+        hoodie sweater kimono hanfu hanbok cheongsam qipao yukata lingerie swimsuit bikini leotard
+        bodysuit suit gown robe cape cloak hat helmet mask glove boot shoe heel sneaker stocking
+        pantyhose sock legwear underwear corset apron jean pant trouser lolita maid bridal wedding
+        latex fashion jewelry earring necklace choker headdress sailor serafuku bloomer buruma
+        footwear headphone eyewear
+    """,
     "pose": (
         "pose posing stance sitting squatting kneeling lying standing crouching contrapposto selfie"
     ),
-    "action": (
-        """
+    "action": """
         action fighting punch kick kicking attacking attack running jumping dancing dance smoking
-        eating drinking
-        kissing kiss hugging hug riding flying swimming holding crying sleeping playing casting
-        slash dodge
-    """
-    ),
-    "background": (
-        """
+        eating drinking kissing kiss hugging hug riding flying swimming holding crying sleeping
+        playing casting slash dodge
+    """,
+    "background": """
         background scenery landscape environment cityscape city town village street alley room
-        bedroom classroom
-        interior indoor outdoor forest jungle beach sea ocean underwater mountain desert sky cloud
-        space galaxy planet
-        waterfall garden battlefield dungeon map battlemap studio station bathroom kitchen office
-        shrine field isometric
-    """
-    ),
-    "building": (
-        """
+        bedroom classroom interior indoor outdoor forest jungle beach sea ocean underwater mountain
+        desert sky cloud space galaxy planet waterfall garden battlefield dungeon map battlemap
+        studio station bathroom kitchen office shrine field isometric
+    """,
+    "building": """
         building architecture architectural house castle temple palace tower skyscraper church
-        cathedral mansion villa
-        apartment pavilion bridge
-    """
-    ),
-    "vehicle": (
-        """
+        cathedral mansion villa apartment pavilion bridge
+    """,
+    "vehicle": """
         vehicle car truck tank motorcycle motorbike bike bicycle train locomotive aircraft airplane
-        plane jet helicopter
-        ship battleship warship boat submarine spaceship spacecraft starship airship automobile
-        supercar racecar
-    """
-    ),
-    "animal": (
-        """
+        plane jet helicopter ship battleship warship boat submarine spaceship spacecraft starship
+        airship automobile supercar racecar
+    """,
+    "animal": """
         animal creature cat kitten dog puppy wolf fox horse bird owl fish shark dragon dinosaur
-        insect butterfly spider
-        snake rabbit bunny bear lion tiger panda monkey pet mammal reptile bestiary unicorn
-    """
-    ),
-    "object": (
-        """
+        insect butterfly spider snake rabbit bunny bear lion tiger panda monkey pet mammal reptile
+        bestiary unicorn
+    """,
+    "object": """
         object item weapon sword gun rifle ax food fruit cake icon asset prop furniture chair
-        wheelchair umbrella toy
-        figurine figure doll bottle flag sign logo emblem badge book card tarot plant flower tree
-        crystal gem mecha mech
-        robot texture material headset display syringe jewel sticker frame sprite sheet stamp
-        artifact
-    """
-    ),
-    "concept": (
-        """
+        wheelchair umbrella toy figurine figure doll bottle flag sign logo emblem badge book card
+        tarot plant flower tree crystal gem mecha mech robot texture material headset display
+        syringe jewel sticker frame sprite sheet stamp artifact
+    """,
+    "concept": """
         concept meme expression face eye pupil hair hairstyle emotion effect vfx lighting light
-        aura glow skin ear horn
-        wing tail tattoo makeup lip tooth fang freckle nail finger size age emote reaction
-        composition anatomy
-    """
-    ),
+        aura glow skin ear horn wing tail tattoo makeup lip tooth fang freckle nail finger size age
+        emote reaction composition anatomy
+    """,
 }
 WORDS = {word: kind for kind, line in _WORDS.items() for word in line.split()}
 

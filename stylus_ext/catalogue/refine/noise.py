@@ -9,68 +9,45 @@ from __future__ import annotations
 import re
 
 _WORDS = {
-    "ads": (
-        """
+    "ads": """
         patreon kofi fanbox fantia boosty paypal gumroad discord twitter instagram facebook youtube
-        tiktok pixiv
-        deviantart telegram reddit subscribe subscribed subscription commission commissions
-        commissioned donate donating
-        donation donations sponsor sponsors sponsored tipjar membership buzz coffee giveaway email
-        request requests
-        requested guide tutorial wallet http https www
-    """
-    ),
-    "use": (
-        """
+        tiktok pixiv deviantart telegram reddit subscribe subscribed subscription commission
+        commissions commissioned donate donating donation donations sponsor sponsors sponsored
+        tipjar membership buzz coffee giveaway email request requests requested guide tutorial
+        wallet http https www
+    """,
+    "use": """
         install installed installing installation download downloads downloaded downloading
-        extension automatic1111
-        a1111 webui comfyui invokeai notepad paste folder directory adetailer inpaint inpainting
-        inpainted img2img
-        txt2img controlnet upscale upscaler upscaling upscaled hires highres highrez prompting
-        prompt prompts embedding
-        embeddings easynegative negatives your recommend recommended recommends recommendation
-        recommendations reccomend
-        recomend recommand suggest suggested suggestion suggestions optional optionally using
-        tested compatible works
-        combine combined activate activates activated activation tagged triggerword triggerwords
-        usage uses work working
-    """
-    ),
-    "training": (
-        """
+        extension automatic1111 a1111 webui comfyui invokeai notepad paste folder directory
+        adetailer inpaint inpainting inpainted img2img txt2img controlnet upscale upscaler
+        upscaling upscaled hires highres highrez prompting prompt prompts embedding embeddings
+        easynegative negatives your recommend recommended recommends recommendation recommendations
+        reccomend recomend recommand suggest suggested suggestion suggestions optional optionally
+        using tested compatible works combine combined activate activates activated activation
+        tagged triggerword triggerwords usage uses work working
+    """,
+    "training": """
         train trained training trainning trains epoch epochs dataset datasets dim alpha network
-        optimizer optimiser lion adamw
-        adamw8bit prodigy caption captions captioned regularization kohya dreambooth locon lycoris
-        loha lokr overfit
-        overfitted overfitting overtrained undertrained repeats resolution resolutions checkpoint
-        checkpoints ckpt
-        safetensors merge merged merging extracted vae sampler samplers sampling euler ddim karras
-        cfg denoise denoising
-        seed nai novelai aom aom2 aom3 anything anylora chilloutmix deliberate dreamshaper meinamix
-        sdxl
-    """
-    ),
-    "versions": (
-        """
+        optimizer optimiser lion adamw adamw8bit prodigy caption captions captioned regularization
+        kohya dreambooth locon lycoris loha lokr overfit overfitted overfitting overtrained
+        undertrained repeats resolution resolutions checkpoint checkpoints ckpt safetensors merge
+        merged merging extracted vae sampler samplers sampling euler ddim karras cfg denoise
+        denoising seed nai novelai aom aom2 aom3 anything anylora chilloutmix deliberate
+        dreamshaper meinamix sdxl
+    """,
+    "versions": """
         update updated updates updating changelog release released releases reupload reuploaded
-        upload uploaded
-        uploading uploads fixed bug bugs buggy beta wip todo deprecated
-    """
-    ),
+        upload uploaded uploading uploads fixed bug bugs buggy beta wip todo deprecated
+    """,
     "weights": "weight weights strength strengths",
-    "talk": (
-        """
+    "talk": """
         enjoy thanks thank thx please pls plz comment comments feedback rating ratings review
-        reviews hello welcome
-        sorry apologies disclaimer license licence licensed commercial copyright copyrighted
-        permission prohibited
-        forbidden responsible responsibility redistribute redistribution nsfw translated favorite
-        favourite lol btw imo
-        faq cheers warning replicate consistent inconsistent consistently consistency expensive
-        expect scam scammed paid owned
-        everyone
-    """
-    ),
+        reviews hello welcome sorry apologies disclaimer license licence licensed commercial
+        copyright copyrighted permission prohibited forbidden responsible responsibility
+        redistribute redistribution nsfw translated favorite favourite lol btw imo faq cheers
+        warning replicate consistent inconsistent consistently consistency expensive expect scam
+        scammed paid owned everyone
+    """,
 }
 NOISE_WORDS = frozenset(word for line in _WORDS.values() for word in line.split())
 
@@ -165,26 +142,18 @@ PADDING = re.compile(
 LOOKS = frozenset(
     """
     wear wearing dress outfit clothe clothing costume uniform hair eye face skin armor armour skirt
-    shirt jacket hat
-    helmet mask boot glove horn wing tail ear red blue green white black yellow pink purple orange
-    gold golden
-    silver brown colour color colorful colourful palette pastel neon dark bright light lighting
-    glow glowing shadow
-    line lineart outline sketch drawing draw drawn paint painting painted watercolor watercolour
-    ink oil pencil
-    brush stroke texture shading shade render rendered 3d 2d pixel cartoon comic manga anime
-    illustration
-    illustrator artist artwork photo photography photograph film cinematic portrait landscape
-    scenery scene
-    background city street building architecture house castle room interior forest tree mountain
-    sea ocean sky cloud
-    water fire smoke magic monster creature dragon robot mecha mech vehicle car ship spaceship
-    weapon sword gun
-    animal cat dog horse bird fish insect plant flower food icon logo map isometric chibi pose
-    posing standing
-    sitting holding expression smile traditional medieval futuristic gothic retro vintage aesthetic
-    style character
-    girl boy woman man protagonist villain heroine hero game movie series novel episode
+    shirt jacket hat helmet mask boot glove horn wing tail ear red blue green white black yellow
+    pink purple orange gold golden silver brown colour color colorful colourful palette pastel neon
+    dark bright light lighting glow glowing shadow line lineart outline sketch drawing draw drawn
+    paint painting painted watercolor watercolour ink oil pencil brush stroke texture shading shade
+    render rendered 3d 2d pixel cartoon comic manga anime illustration illustrator artist artwork
+    photo photography photograph film cinematic portrait landscape scenery scene background city
+    street building architecture house castle room interior forest tree mountain sea ocean sky
+    cloud water fire smoke magic monster creature dragon robot mecha mech vehicle car ship
+    spaceship weapon sword gun animal cat dog horse bird fish insect plant flower food icon logo
+    map isometric chibi pose posing standing sitting holding expression smile traditional medieval
+    futuristic gothic retro vintage aesthetic style character girl boy woman man protagonist
+    villain heroine hero game movie series novel episode
     """.split()
 )
 """Singular words of looks: a sentence with one is about the picture."""

@@ -37,10 +37,8 @@ _UTILITY_TAGS = frozenset(
         str.strip,
         """
         utility, utilities, detail tweaker, enhancer, detailer, detail enhancer, noise offset,
-        offset noise,
-        quality enhancer, negative embedding, hand fix, fix hands, hands fix, better hands,
-        anatomy fix,
-        contrast fix
+        offset noise, quality enhancer, negative embedding, hand fix, fix hands, hands fix,
+        better hands, anatomy fix, contrast fix
         """.split(","),
     )
 )

@@ -27,13 +27,10 @@ _BOILERPLATE = frozenset(
         str.strip,
         """
         looking at viewer, solo focus, upper body, full body, cowboy shot, close-up, portrait,
-        standing, sitting, smile,
-        simple background, white background, realistic, photorealistic, hyperrealistic,
-        illustration, digital art,
-        anime, anime style, artwork, cinematic, cinematic lighting, soft lighting, studio lighting,
-        dramatic lighting,
-        volumetric lighting, natural lighting, lighting, depth of field, bokeh, colorful,
-        vivid colors, vibrant colors,
+        standing, sitting, smile, simple background, white background, realistic, photorealistic,
+        hyperrealistic, illustration, digital art, anime, anime style, artwork, cinematic,
+        cinematic lighting, soft lighting, studio lighting, dramatic lighting, volumetric lighting,
+        natural lighting, lighting, depth of field, bokeh, colorful, vivid colors, vibrant colors,
         female focus, male focus, female, male, outdoors, indoors, day, night, nsfw, masterpiece,
         photo
         """.split(","),
@@ -42,12 +39,10 @@ _BOILERPLATE = frozenset(
 _COMMON_WORDS = STOP | frozenset(
     """
     one two three photo picture image portrait style art wearing background detailed quality
-    beautiful girl boy
-    woman man people person very young old looking standing sitting holding black white red blue
-    green yellow brown
-    pink purple long short hair eyes face body lora break best masterpiece light dark focus high
-    highly detail
-    details front side view day night big small large little
+    beautiful girl boy woman man people person very young old looking standing sitting holding
+    black white red blue green yellow brown pink purple long short hair eyes face body lora break
+    best masterpiece light dark focus high highly detail details front side view day night big
+    small large little
     """.split()
 )
 
