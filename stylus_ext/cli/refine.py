@@ -26,7 +26,7 @@ def _flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="only say how many, and about what it would cost; nobody is asked",
+        help="only show the number of adapters and the estimated cost",
     )
     parser.add_argument(
         "--budget", dest="dollars", type=float, metavar="DOLLARS", help="spend no more than this"
@@ -128,7 +128,7 @@ def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 def _expense(expense: Mapping[str, Any]) -> str:
     tokens = f"{expense['tokens_in']:,} tokens read and {expense['tokens_out']:,} written"
     if expense["cost"] is None:
-        return f"{tokens}, at a price that nobody knows (chat.price_in and chat.price_out say it)"
+        return f"{tokens}; for the cost, set chat.price_in and chat.price_out"
     return f"{tokens}, ${expense['cost']:,.2f}" if expense["cost"] else tokens
 
 

@@ -102,8 +102,7 @@ class _DownloadTask:
         if offer.scanned is False:
             raise NotFetched(
                 "unsound",
-                f"{self._what} was not fetched: the scanners of {self._of.source.name} did not find"
-                " it sound.",
+                f"{self._what} was not fetched: the scanners of {self._of.source.name} reject it.",
             )
         unknown = caps.too_unknown(offer.sha256)
         if unknown:
@@ -205,7 +204,7 @@ class _DownloadTask:
             logger.info("%s is fetched once more, from the beginning", self._card.key)
             part.clear(offer.sha256)
         message = (
-            f"{self._what} is not the file of which {self._of.source.name} states the SHA256;"
+            f"{self._what} does not match the SHA256 stated by {self._of.source.name};"
             " nothing was kept. Try again later."
         )
         raise NotFetched("wrong_hash", message)
@@ -217,7 +216,7 @@ class _DownloadTask:
             if offer.size and abs(part.size - offer.size) > ROUNDED:
                 raise NotFetched(
                     "wrong_size",
-                    f"{self._what} came with another size than {self._of.source.name} states;"
+                    f"{self._what} differs in size from what {self._of.source.name} states;"
                     " nothing was kept.",
                 )
             return offer

@@ -39,9 +39,7 @@ class _FetchTask:
 
     def report(self, step: str, done: int, total: int | None = None) -> None:
         if self.stop.is_set():
-            raise Cancelled(
-                "Stopped, as you asked; what had come of the files is kept to go on with."
-            )
+            raise Cancelled("Stopped. Partial downloads are kept and will resume.")
         self.step, self.done, self.total = step, done, max(total or 0, done)
 
 

@@ -127,12 +127,11 @@ class LoraFolderWriter:
             real = folder.resolve(strict=True)
         except (OSError, RuntimeError) as error:
             raise StoreProblem(
-                f"The folder {folder} cannot be made: {error}. Check the LoRA folder."
+                f"The folder {folder} cannot be created: {error}. Check the LoRA folder."
             ) from error
         if not real.is_relative_to(root):
             raise InvalidInput(
-                f"{folder} leads out of the LoRA folder, so nothing is put there. Switch the"
-                " subfolders off (--no-by-family)."
+                f"{folder} leads out of the LoRA folder. Switch subfolders off (--no-by-family)."
             )
         return real
 

@@ -236,11 +236,11 @@ def discard(
             continue
         why = ""
         if own.key in favourites:
-            why = "you marked it as always"
+            why = "marked as always"
         elif last.get(own.key, own.at) > oldest:
-            why = f"it was used within the last {max(days, FEWEST_DAYS)} days"
+            why = f"used within the last {max(days, FEWEST_DAYS)} days"
         elif sha256_of(Path(own.path), check) != own.sha256:
-            why = "it is not the file any more that was fetched"
+            why = "the file was changed after the download"
         elif not dry_run:
             _delete(own)
         yield Discarded(own.key, own.path, own.size, why)

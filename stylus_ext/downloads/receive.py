@@ -38,16 +38,17 @@ def check_beginning(beginning: bytes, what: str, whole_size: int | None) -> None
     if text[:1] == b"<":
         raise NotFetched(
             "web_page",
-            f"A web page came in place of {what}. A login page or a firewall may stand in between;"
-            " nothing was kept.",
+            f"Received a web page instead of {what}; nothing was kept. A login page or"
+            " firewall may be in between.",
         )
     if text[:1] in (b"{", b"["):
         raise NotFetched(
             "not_a_file",
-            f"A message came in place of {what}, and nothing was kept. Try again later.",
+            f"Received a message instead of {what}; nothing was kept. Try again later.",
         )
     raise NotFetched(
-        "no_safetensors", f"What came for {what} is no safetensors file; nothing was kept."
+        "no_safetensors",
+        f"The file received for {what} is not a safetensors file; nothing was kept.",
     )
 
 
@@ -149,13 +150,13 @@ class Receiver:
             if part.cleared > self.tries:
                 raise NotFetched(
                     "unsteady",
-                    f"{order.what} cannot be gone on with where it breaks off, and begins anew at"
-                    " each try; nothing was kept. Try again later.",
+                    f"{order.what} cannot be resumed and breaks at each try; nothing was kept."
+                    " Try again later.",
                 )
             pause(min(self.longest_pause_s, self.first_pause_s * 2**fruitless), order.check)
         raise Unreachable(
-            f"The connection for {order.what} broke {self.most} times. Try again later; what has"
-            " come is kept to go on with."
+            f"The connection for {order.what} broke {self.most} times. Try again later; the"
+            " download will resume."
         )
 
     def _judged(
@@ -169,8 +170,8 @@ class Receiver:
         elif fruitless >= self.tries - 1:
             raise NotFetched(
                 "storage",
-                f"The storage to which downloads are sent refused {order.what} with the status"
-                f" {refusal.status}. Try again later.",
+                f"The download server refused {order.what} with status {refusal.status}. Try"
+                " again later.",
             ) from refusal
 
     def _once(self, order: DownloadRequest, part: PartFile) -> None:
@@ -178,15 +179,13 @@ class Receiver:
         with self.http.stream(order.url, asked, check=order.check) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
                 raise BadAnswer(
-                    f"{answer.origin} sent {order.what} packed, which nobody asked for. Try again"
-                    " later."
+                    f"{answer.origin} sent {order.what} compressed, although this was not"
+                    " requested. Try again later."
                 )
             if part.size and not part.continues_with(answer):
                 part.clear()
                 if answer.status == HTTPStatus.PARTIAL_CONTENT:
-                    raise Unreachable(
-                        f"{answer.origin} sent another part of {order.what} than was asked for."
-                    )
+                    raise Unreachable(f"{answer.origin} sent the wrong part of {order.what}.")
             if not part.size:
                 self._begun(order, part, answer)
             self._read(order, part, answer)
@@ -195,10 +194,7 @@ class Receiver:
     @staticmethod
     def _begun(order: DownloadRequest, part: PartFile, answer: StreamResponse) -> None:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
-            raise BadAnswer(
-                f"{answer.origin} sent a part of {order.what}, where all of it was asked for. Try"
-                " again later."
-            )
+            raise BadAnswer(f"{answer.origin} sent only a part of {order.what}. Try again later.")
         part.learn(answer)
         if answer.length is not None:
             order.room(answer.length)
@@ -227,6 +223,4 @@ class Receiver:
             else bool(order.size) and part.size < order.size - ROUNDED
         )
         if short:
-            raise Unreachable(
-                f"The connection for {order.what} ended before all of it had come. Try again."
-            )
+            raise Unreachable(f"The connection for {order.what} ended early. Try again.")

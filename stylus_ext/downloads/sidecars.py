@@ -45,8 +45,7 @@ def write_sidecars(
             )
     except OSError as error:
         raise StoreProblem(
-            f"What is known of {file.name} could not be written beside it:"
-            f" {error.strerror or error}."
+            f"The metadata of {file.name} could not be written: {error.strerror or error}."
         ) from error
 
 

@@ -117,7 +117,7 @@ def build(environment: Environment, options: BuildOptions) -> None:
         home.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupProblem(
-            f"The folder {home.folder} cannot be made: {error}. Please check its rights."
+            f"{home.folder} cannot be made: {error}. Check the permissions."
         ) from error
     with hold(home.folder, BUILD_LOCK, "building the environment", options.wait_s, options.on_wait):
         if environment.ready:
@@ -129,8 +129,8 @@ def build(environment: Environment, options: BuildOptions) -> None:
             raise
         except OSError as error:
             told = (
-                f"The environment could not be built in {home.folder}: {error}. Please check the"
-                " disk and its rights."
+                f"The environment could not be built in {home.folder}: {error}. Please"
+                " check the disk and permissions."
             )
             _keep_error(home, told)
             raise SetupProblem(f"{told} Details: {home.log}") from error
@@ -169,8 +169,8 @@ def _check_space(
     free = options.free_bytes(environment.home.folder) // machine.MEGABYTE
     if free < needed:
         raise SetupProblem(
-            f"The environment needs about {needed:,} MB in {environment.home.folder}, and only"
-            f" {free:,} MB are free. Please make room and start again."
+            f"The environment needs about {needed:,} MB in {environment.home.folder}; only"
+            f" {free:,} MB are free. Free some space and start again."
         )
 
 
@@ -221,9 +221,8 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
 def _refuse_cuda(pip: Pip, attempt: machine.TorchAttempt, cpu_index: str) -> None:
     if machine.needs_cuda(pip.dependencies_of(attempt.arguments, attempt.says)):
         raise SetupProblem(
-            f"PyTorch's CPU builds ({cpu_index}) cannot be reached, and the usual index has only"
-            " the CUDA build of gigabytes. Please check the network, or install any torch from 2.1"
-            " on into this Python, which Stylus will then use."
+            f"PyTorch's CPU builds ({cpu_index}) cannot be reached. Check the network, or"
+            " install torch 2.1 or later into this Python."
         )
 
 
@@ -264,8 +263,8 @@ def _check_torch(environment: Environment) -> None:
             if part.lock is None:
                 (part.folder / MANIFEST).unlink(missing_ok=True)
         raise SetupProblem(
-            "The torch that pip found does not run on this machine. Please install one from 2.1 on"
-            f" into this Python, which Stylus will then use. Details: {environment.home.log}"
+            "The installed torch does not run on this machine. Install torch 2.1 or later"
+            f" into this Python. Details: {environment.home.log}"
         )
 
 

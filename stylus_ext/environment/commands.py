@@ -82,7 +82,7 @@ def remove_home(home: Home) -> None:
         ]
         if busy:
             raise SetupProblem(
-                f"The environment is in use by {busy[0]}. Please end that first, then remove again."
+                f"The environment is in use by {busy[0]}. Stop that process, then remove again."
             )
         try:
             for path in home.folder.iterdir():
@@ -92,8 +92,8 @@ def remove_home(home: Home) -> None:
                     path.unlink()
         except OSError as error:
             raise SetupProblem(
-                f"Not everything of {home.folder} could be deleted: {error}. Please end what uses"
-                " it and try again."
+                f"Not everything in {home.folder} could be deleted: {error}. Stop the programs"
+                " that use it and try again."
             ) from error
     shutil.rmtree(home.folder, ignore_errors=True)
 

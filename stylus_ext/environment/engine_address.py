@@ -79,9 +79,8 @@ def engine_holder(data_dir: Path) -> Holder | None:
         return holder_of(path) if is_locked(path) else None
     except OSError as error:
         raise SetupProblem(
-            f"{path} cannot be opened ({error.strerror or error}), so nobody can tell whether an"
-            " engine has that folder. Please check the rights of the file, or name another data"
-            " folder."
+            f"{path} cannot be opened ({error.strerror or error}). Please check the rights of"
+            " the file, or choose another data folder."
         ) from error
 
 

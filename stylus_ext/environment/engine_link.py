@@ -26,7 +26,7 @@ class EngineLink:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EngineGone(
-                f"{url} is no address of an engine. Please give one like http://127.0.0.1:7870."
+                f"{url} is no address of an engine. Use one like http://127.0.0.1:7870."
             )
         self.url = url
         self._token = token
@@ -65,18 +65,16 @@ class EngineLink:
     def _read(self, status: int, text: bytes) -> dict[str, Any]:
         if len(text) > _LARGEST_ANSWER:
             raise EngineRefusal(
-                "too_large", f"The engine at {self.url} sent more than Stylus reads.", status
+                "too_large", f"The answer of the engine at {self.url} is too large.", status
             )
         try:
             content = json.loads(text) if text else {}
         except ValueError as error:
             raise EngineGone(
-                f"What answers at {self.url} is no engine of Stylus (status {status}, no JSON)."
+                f"The server at {self.url} is no engine of Stylus (status {status}, no JSON)."
             ) from error
         if not isinstance(content, dict):
-            raise EngineGone(
-                f"What answers at {self.url} is no engine of Stylus (status {status})."
-            )
+            raise EngineGone(f"The server at {self.url} is no engine of Stylus (status {status}).")
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             stated = content.get("error")
             detail = stated if isinstance(stated, dict) else {}

@@ -140,7 +140,7 @@ def hold(
             holder = holder_of(path)
             who = holder.sentence() if holder else "another process"
             raise SetupProblem(
-                f"The folder {folder} is in use by {who}. Please wait for it, or end that process."
+                f"The folder {folder} is in use by {who}. Wait for it or stop that process."
             )
         time.sleep(0.1)
     try:
@@ -155,7 +155,7 @@ def acquire_or_explain(lock: FileLock, what: str) -> bool:
         return lock.acquire(what)
     except OSError as error:
         raise SetupProblem(
-            f"The lock {lock.path} cannot be opened: {error}. Please check the folder's rights."
+            f"The lock {lock.path} cannot be opened: {error}. Check the folder's permissions."
         ) from error
 
 

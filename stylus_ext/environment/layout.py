@@ -44,7 +44,7 @@ def read_lock(path: Path) -> LockFile:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SetupProblem(
-            f"The list of packages {path} cannot be read: {error}. Please fetch Stylus anew."
+            f"The lock file {path} cannot be read: {error}. Install Stylus again."
         ) from error
     header = {}
     for line in text.splitlines():

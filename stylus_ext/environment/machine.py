@@ -121,8 +121,7 @@ def data_folder(argument: str | None = None) -> Path:
         return platform_folder(sys.platform, os.environ, Path.home())
     except RuntimeError as error:  # no HOME, and no such user
         raise SetupProblem(
-            "The folder for your data cannot be found, since this user has no home folder. Please"
-            f" name one with --data-dir or {VARIABLE}."
+            f"This user has no home folder. Name a data folder with --data-dir or {VARIABLE}."
         ) from error
 
 
@@ -168,10 +167,7 @@ def platform_name(system: str = sys.platform, machine: str | None = None) -> str
     key = (_SYSTEMS.get(system, system), _ARCHITECTURES.get(spoken.lower(), spoken))
     if key not in _NAMES:
         known = ", ".join(sorted(_NAMES.values()))
-        raise SetupProblem(
-            f"Stylus has no environment for {system} on {spoken}: it knows {known}. Please use one"
-            " of these."
-        )
+        raise SetupProblem(f"Stylus has no environment for {system} on {spoken}: it knows {known}.")
     return _NAMES[key]
 
 

@@ -162,10 +162,7 @@ _REASONS = (
     ),
     (
         r"No space left on device|\[Errno 28\]|WinError 112",
-        (
-            "The disk is full, so the environment could not be built."
-            " Please make room and start again."
-        ),
+        ("The disk is full. Free some space and start again."),
     ),
     (
         r"Long Path support",
@@ -188,8 +185,8 @@ _REASONS = (
     (
         r"Permission denied|Read-only file system|\[Errno 13\]|\[Errno 30\]|WinError 5\b",
         (
-            "A folder cannot be written. Please check the"
-            " rights of the extension's folder and start again."
+            "A folder cannot be written. Check the permissions of the extension's folder and"
+            " start again."
         ),
     ),
     (
@@ -211,7 +208,7 @@ def failure_message(output: str, log: str) -> str:
     for pattern, sentence in _REASONS:
         if re.search(pattern, output):
             return f"{sentence.format(name=name, python=sys.executable)} Details: {log}"
-    return f"pip failed for a reason that Stylus does not know. Please read {log} and start again."
+    return f"pip failed for an unknown reason. Read {log} and start again."
 
 
 # Packages' own tests are never imported, and of transformers' 300 models an encoder loads one; the

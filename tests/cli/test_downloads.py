@@ -203,7 +203,7 @@ def test_a_running_engine_fetches_too(
 
 
 def test_a_folder_has_to_be_named_and_to_be_there(ready: Cli, tmp_path: Path) -> None:
-    assert "into which folder" in ready("fetch", "civitai:11").err
+    assert "--lora-dir" in ready("fetch", "civitai:11").err
     for how in ([], ["--dry-run"]):
         assert (
             "There is no folder"
@@ -226,8 +226,8 @@ def test_what_was_fetched_is_deleted_only_when_asked_and_long_unused(
     assert any(pick["key"] == "civitai:11" for pick in plan["picks"])
     answer = ready("discard", "--json").json
     assert {one["why_not"] for one in answer["kept"]} == {
-        "it was used within the last 30 days",
-        "you marked it as always",
+        "used within the last 30 days",
+        "marked as always",
     }
     ledger.write_text("".join(json.dumps({**line, "at": 0}) + "\n" for line in lines), "utf-8")
     assert "zebrastripe.safetensors" in ready("discard").out

@@ -59,9 +59,9 @@ def test_a_dry_run_deletes_nothing(two: Bench) -> None:
 def test_what_was_used_lately_stays(two: Bench) -> None:
     ledger = aged(two, 31)
     ledger.used(["civitai:11", "civitai:999"])
-    assert said(ledger) == {"civitai:11": "it was used within the last 30 days", "civitai:12": ""}
+    assert said(ledger) == {"civitai:11": "used within the last 30 days", "civitai:12": ""}
     assert len(two.loras()) == 1
-    assert said(Ledger(two.data), 0) == {"civitai:11": "it was used within the last 1 days"}
+    assert said(Ledger(two.data), 0) == {"civitai:11": "used within the last 1 days"}
 
 
 def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None:
@@ -82,7 +82,7 @@ def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None
 def test_favourites_stay_and_others_may_be_named(two: Bench) -> None:
     ledger = aged(two, 400)
     assert said(ledger, 30, "civitai:11") == {
-        "civitai:11": "you marked it as always",
+        "civitai:11": "marked as always",
         "civitai:12": "",
     }
     assert said(ledger, 30, only={"civitai:12"}) == {}
@@ -92,7 +92,7 @@ def test_favourites_stay_and_others_may_be_named(two: Bench) -> None:
 def test_a_file_that_the_user_put_in_its_place_stays(two: Bench) -> None:
     path = two.root / "rain_11.safetensors"
     path.write_bytes(path.read_bytes()[::-1])
-    assert said(aged(two, 31))["civitai:11"] == "it is not the file any more that was fetched"
+    assert said(aged(two, 31))["civitai:11"] == "the file was changed after the download"
     assert path.exists()
     path.write_bytes(b"of another size")
     assert "civitai:11" not in said(Ledger(two.data))

@@ -38,10 +38,7 @@ def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path) -> None:
     other = other_holder(tmp_path, 60)
     try:
         heard: list[Holder | None] = []
-        sentence = (
-            rf"in use by the engine of another window \(process {other.pid}, for 0 min\). Please"
-            r" wait"
-        )
+        sentence = rf"in use by the engine of another window \(process {other.pid}, for 0 min\)"
         with (
             pytest.raises(SetupProblem, match=sentence),
             hold(tmp_path, "engine", "plan", 0.3, heard.append),
