@@ -47,7 +47,7 @@ def read_lock(path: Path) -> LockFile:
             f"The lock file {path} cannot be read: {error}. Install Stylus again."
         ) from error
     header = {}
-    for line in text.splitlines():
+    for line in text.partition("\n\n")[0].splitlines():
         if line.startswith("# ") and ": " in line:
             name, value = line[2:].split(": ", 1)
             header[name] = value
