@@ -59,7 +59,6 @@ _MIN_WORD_LENGTH = 3
 _PIECE_ENDS = re.compile(r"[,\n\uff0c\u3001|]+|\bBREAK\b|\bAND\b")
 _EMPHASIS = re.compile(r":\s*[+-]?[\d.]+\s*(?=[)\]])|(?<!\\)[()\[\]{}]")
 _WORD = re.compile(r"[^\W_](?:[\w'-]*\w)?")
-_SPACES = re.compile(r"\s+")
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -75,7 +74,7 @@ def split_pieces(prompt: str) -> Pieces:
     whole: dict[str, str] = {}
     single: dict[str, str] = {}
     for part in _PIECE_ENDS.split(prompt)[:_MAX_PIECES]:
-        piece = _SPACES.sub(" ", _EMPHASIS.sub("", part)).strip(" .;:")
+        piece = " ".join(_EMPHASIS.sub("", part).split()).strip(" .;:")
         normalised = _normalise(piece)
         if not normalised.strip():
             continue
