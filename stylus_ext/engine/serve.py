@@ -26,7 +26,7 @@ from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.jobs import FINISHED, Jobs
-from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.engine.stylus import Stylus, no_gc, open_stylus
 
 logger = logging.getLogger(__name__)
 
@@ -146,12 +146,12 @@ def serve(
     token = _checked_token(token) or secrets.token_urlsafe(32)
     with _listening(port) as listener:
         address = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
-        threading.Thread(target=_import_server, name="stylus-import", daemon=True).start()
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
         try:
-            _load(stylus)
-            server = _server(stylus, jobs, token, lifecycle or Lifecycle())
+            with no_gc():
+                _load(stylus)
+                server = _server(stylus, jobs, token, lifecycle or Lifecycle())
             jobs.start("prepare", lambda progress: _prepare(stylus, progress))
             # The socket already listens: requests wait until the server runs.
             ready(address)
@@ -164,13 +164,6 @@ def serve(
                 stylus.close()
             logger.info("the engine ends%s", "" if ended else "; the next start resumes a job")
     return ended
-
-
-def _import_server() -> None:
-    """Imports the HTTP server, a quarter of a second, while the encoder loads."""
-    import uvicorn  # noqa: F401
-
-    import stylus_ext.engine.server  # noqa: F401
 
 
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:

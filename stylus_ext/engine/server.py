@@ -68,10 +68,10 @@ class RequestRefused(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class AccessGate:
-    """ASGI middleware: checks the Host header and the token, and reads a body of limited size.
+    """ASGI middleware: checks the Host header, the token and the size of the body.
 
     The Host check stops web pages that point a name of their own at this machine. Every body is
-    taken as JSON, and an empty one as {}.
+    taken as JSON.
     """
 
     app: ASGIApp
@@ -86,10 +86,9 @@ class AccessGate:
             self._admit(Headers(scope=scope))
             if scope["method"] == "POST":
                 self.used()
-                body = await _read_body(Headers(scope=scope), receive)
+                receive = _limited(Headers(scope=scope), receive)
                 scope = {**scope, "headers": list(scope["headers"])}
                 MutableHeaders(scope=scope)["content-type"] = "application/json"
-                receive = _replay(body or b"{}", receive)
         except RequestRefused as refusal:
             await refusal.answer()(scope, receive, send)
         else:
@@ -115,37 +114,31 @@ def _host_name(host: str) -> str | None:
         return None
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
+def _limited(headers: Headers, receive: Receive) -> Receive:
+    """Receives a body of at most `LARGEST_BODY` bytes."""
     stated = headers.get("content-length", "")
-    length = int(stated[:20]) if stated.isdecimal() else 0
-    data = bytearray()
-    more = True
-    while more:
-        if max(length, len(data)) > LARGEST_BODY:
-            raise RequestRefused(
-                413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB."
-            )
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestRefused(400, "json", "The request is incomplete.")
-        data += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(data)
+    size = int(stated[:20]) if stated.isdecimal() else 0
+    received = 0
 
+    async def limited() -> Message:
+        nonlocal received
+        if max(size, received) <= LARGEST_BODY:
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received <= LARGEST_BODY:
+                return message
+        raise RequestRefused(
+            413, "too_large", f"A request has at most {LARGEST_BODY // 2**20} MiB."
+        )
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    pending = [body]
-
-    async def replay() -> Message:
-        if pending:
-            return {"type": "http.request", "body": pending.pop(), "more_body": False}
-        return await receive()
-
-    return replay
+    return limited
 
 
 class _StrictRequest(Request):
-    """A request whose body is strict JSON: no NaN, no Infinity."""
+    """A request whose body is strict JSON, without NaN and Infinity; an empty one is {}."""
+
+    async def body(self) -> bytes:
+        return await super().body() or b"{}"
 
     async def json(self) -> Any:
         try:

@@ -17,7 +17,7 @@ from stylus_ext.catalogue.sync import SyncCatalogue, Synced
 from stylus_ext.core.errors import Cancelled, InvalidInput, StoreProblem, StylusError
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.sources import Wanted
+from stylus_ext.core.sources import RemoteCatalogue, Wanted
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.net import Http, Key, KeyName, Pace, delete_key, key_for, origin_of, save_key
 
@@ -41,6 +41,16 @@ class ServiceAccess(ABC):
     @abstractmethod
     def account(self) -> str:
         """Asks the service for the name of the key's owner."""
+
+    @abstractmethod
+    def catalogue(self, http: Http) -> RemoteCatalogue:
+        """The service as a source of cards."""
+
+    def sync(
+        self, ingest: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
+    ) -> Synced:
+        with self.http() as http:
+            return SyncCatalogue(ingest)(self.catalogue(http), wanted, progress, afresh=afresh)
 
     @contextmanager
     def http(self) -> Iterator[Http]:
@@ -88,12 +98,8 @@ class CivitaiAccess(ServiceAccess):
     def client(self, http: Http) -> CivitaiClient:
         return CivitaiClient(http, self.url, self.key_url)
 
-    def sync(
-        self, ingest: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
-    ) -> Synced:
-        with self.http() as http:
-            catalogue = CivitaiCatalogue(self.client(http))
-            return SyncCatalogue(ingest)(catalogue, wanted, progress, afresh=afresh)
+    def catalogue(self, http: Http) -> CivitaiCatalogue:
+        return CivitaiCatalogue(self.client(http))
 
     def identify(
         self, ingest: Ingest, folders: Sequence[str], progress: Progress, *, again: bool = False
@@ -101,8 +107,7 @@ class CivitaiAccess(ServiceAccess):
         """Asks about files that were read and hashed before."""
         with self.http() as http:
             identify = IdentifyFiles(ingest, tensors=_tensor_hash)
-            catalogue = CivitaiCatalogue(self.client(http))
-            return identify(catalogue, folders, progress, again=again)
+            return identify(self.catalogue(http), folders, progress, again=again)
 
     def account(self) -> str:
         with self.http() as http:
@@ -127,12 +132,8 @@ class HuggingFaceAccess(ServiceAccess):
     def client(self, http: Http) -> HubClient:
         return HubClient(http, self.url, has_key=self.has_key())
 
-    def sync(
-        self, ingest: Ingest, wanted: Wanted, progress: Progress, *, afresh: bool = False
-    ) -> Synced:
-        with self.http() as http:
-            catalogue = HubCatalogue(self.client(http))
-            return SyncCatalogue(ingest)(catalogue, wanted, progress, afresh=afresh)
+    def catalogue(self, http: Http) -> HubCatalogue:
+        return HubCatalogue(self.client(http))
 
     def account(self) -> str:
         with self.http() as http:

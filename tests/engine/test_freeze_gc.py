@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import weakref
 
-from stylus_ext.engine.stylus import freeze_gc
+import pytest
+
+from stylus_ext.engine.stylus import freeze_gc, no_gc
 
 
 class Knot:
@@ -33,3 +35,15 @@ def test_garbage_is_collected_before_freezing_and_at_the_next_time() -> None:
     assert second() is not None, "it was taken out"
     freeze_gc()
     assert second() is None
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_off_while_loading_and_as_before_after_it(enabled: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with no_gc():
+            assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
