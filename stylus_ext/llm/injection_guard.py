@@ -1,7 +1,6 @@
-"""Strangers' text on its way into a question: one line of plain words comes out, without sentences
-that speak to the model.
+"""Cleans untrusted text for a prompt: one line of plain words, without instructions to the model.
 
-A guard, and not the only one: what comes back is checked against what was shown, whoever wrote it.
+It is not the only guard: answers are checked against what was shown.
 """
 
 from __future__ import annotations
@@ -35,9 +34,7 @@ _TO_US = re.compile(r"""(?ix)
 
 @lru_cache(maxsize=4096)
 def plain(text: str, most: int) -> str:
-    """At most so many characters of one line; what speaks to the model is left out, sentence by
-    sentence.
-    """
+    """One line of at most `most` characters, without sentences that address the model."""
     said = unicodedata.normalize("NFKC", text[: 20 * most])
     said = "".join(
         sign
@@ -50,20 +47,18 @@ def plain(text: str, most: int) -> str:
 
 
 def speaks_to_us(text: str) -> bool:
-    """Whether a sentence seems to be meant for whoever reads the card, and not for who uses the
-    adapter.
-    """
+    """Whether a sentence seems to address the model and not the user of the adapter."""
     spaced = " ".join(re.sub(r"[_\-*~.]+", " ", text).split())
     return any(_TO_US.search(one) is not None for one in (text, spaced, _joined(spaced)))
 
 
 def fenced(lines: Sequence[str]) -> str:
-    """Between two marks that the lines cannot hold, since they are made from them."""
+    """The lines between two marks that they cannot contain: the marks are made from their hash."""
     text = "\n".join(lines)
     mark = f"=== data {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]} ==="
     return f"{mark}\n{text}\n{mark}"
 
 
 def _joined(text: str) -> str:
-    """I g n o r e, written apart, is one word again."""
+    """Join letters written apart, as in "i g n o r e"."""
     return re.sub(r"\b(?:\w ){3,}\w\b", lambda found: found.group().replace(" ", ""), text)

@@ -1,6 +1,4 @@
-"""Values from strangers' JSON: anything goes in, a clean text, number, list or table comes out,
-empty where it is none.
-"""
+"""Untrusted JSON: bounded parsing, and clean texts, numbers, lists and dicts; empty otherwise."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ _TAG = re.compile(r"<\s*\w+\s*:[^<>]*>")
 
 
 def text(value: object, longest: int = LONGEST_TEXT) -> str:
-    """A text without what no database, prompt or terminal takes: control characters and half
-    characters.
-    """
+    """A text without control characters and lone surrogates."""
     if not isinstance(value, str):
         return ""
     whole = value[:longest].replace("\r\n", "\n").encode("utf-8", "ignore").decode("utf-8")
@@ -37,9 +33,7 @@ def name(value: object) -> str:
 
 
 def verbatim(value: object) -> str:
-    """A text on one line that is what it was, letter by letter; what would have to be cleaned is
-    none.
-    """
+    """A text on one line, unchanged; empty if it would have to be cleaned."""
     found = text(value, LONGEST_NAME)
     return found if found == value and not re.search(r"[\n\t]", found) else ""
 
@@ -56,7 +50,7 @@ def number(value: object) -> float | None:
 
 
 def weight(value: object) -> float | None:
-    """A weight somebody may have meant; 0 stands for none said, and nobody means more than 5."""
+    """A plausible weight: above 0, which stands for none, and at most 5."""
     found = number(value)
     return found if found is not None and 0 < found <= 5 else None  # noqa: PLR2004
 
@@ -78,7 +72,7 @@ def digest(value: object) -> str:
 
 
 def auto_v3(value: object) -> str:
-    """The beginning of a hash of tensors, in lower case, or nothing; trainers write all of it."""
+    """The beginning of a hash of tensors, in lower case, or nothing; trainers write it whole."""
     found = value.strip().lower() if isinstance(value, str) else ""
     return found[:AUTO_V3] if re.fullmatch(rf"[0-9a-f]{{{AUTO_V3},64}}", found) else ""
 
@@ -99,9 +93,7 @@ def without_tags(prompt: str) -> str:
 
 
 def groups(values: Iterable[object]) -> tuple[str, ...]:
-    """Trigger words, each entry a group that belongs together: tags of networks removed, empty and
-    double ones dropped.
-    """
+    """Groups of trigger words without network tags; empty and repeated ones are dropped."""
     found: dict[str, str] = {}
     for value in values:
         group = " ".join(without_tags(text(value)).split())
@@ -131,16 +123,14 @@ JsonValue = object
 
 
 class NotJson(InvalidInput):
-    """The text is not JSON, or more of it than anybody needs."""
+    """The text is not JSON, or exceeds a limit."""
 
 
 def parsed(data: bytes | str, most: int = _MOST_VALUES) -> JsonValue:
-    """The value, or `NotJson`. Too deep, too many values and numbers of a thousand digits are
-    refused.
-    """
+    """The value; `NotJson` if it is invalid, too deep, has too many values or endless numbers."""
     text = _decoded(data) if isinstance(data, bytes) else data
     if sum(map(text.count, ",[{")) > most:
-        raise NotJson("it has more values than anybody needs")
+        raise NotJson("it has too many values")
     try:
         return json.loads(text, parse_int=_whole)
     except RecursionError as error:
