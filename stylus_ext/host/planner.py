@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -27,6 +26,7 @@ from stylus_ext.core.generation import (
     answer_from_json,
     request_to_json,
 )
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.plan import Outcome
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
@@ -104,7 +104,9 @@ class Planner:
     interrupted: Callable[[], bool]
     say: Callable[[str | None], None]
     notes: tuple[Note, ...] = ()
-    made: OrderedDict[tuple[int, str], MadePicture] = field(default_factory=OrderedDict)
+    made: LruCache[tuple[int, str], MadePicture] = field(
+        default_factory=lambda: LruCache(_REMEMBERED)
+    )
     downloads: DownloadPermissions = field(init=False)
     composing: ComposerPermissions = field(init=False)
     sessions: PreviewSessions = field(default_factory=PreviewSessions)
@@ -265,8 +267,6 @@ class Planner:
 
     def remember(self, seed: int, original: str, made: MadePicture) -> None:
         self.made[seed, original] = made
-        while len(self.made) > _REMEMBERED:
-            self.made.popitem(last=False)
 
 
 def retried(engine: EngineHandle, ask: Callable[[int], Answer]) -> Answer:
