@@ -236,9 +236,9 @@ def _tasks_flags(parser: argparse.ArgumentParser) -> None:
 def _tasks(arguments: argparse.Namespace, line: ProgressLine) -> Report:  # noqa: ARG001
     _check([arguments.tasks], arguments.out)
     from stylus_ext.evaluation import tasks
-    from stylus_ext.selection.ranker import cutter
+    from stylus_ext.selection.retrieve.query import caption_segmenter
 
-    report = tasks.run_tasks(arguments.tasks, arguments.out, cutter())
+    report = tasks.run_tasks(arguments.tasks, arguments.out, caption_segmenter())
     return report, tasks.lines(report)
 
 

@@ -23,8 +23,7 @@ from stylus_ext.llm import (
 from stylus_ext.llm.schema import Text
 from stylus_ext.llm.server import CHAT_KEY, base_url
 from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
-from stylus_ext.selection.compose.llm import FAILED, ChatComposer, ChatRules
-from stylus_ext.selection.compose.llm_work import Answers
+from stylus_ext.selection.compose.llm import FAILED, AnswerCache, ChatComposer, ChatRules
 from stylus_ext.selection.compose.rules import RuleComposer
 
 _ANSWERS = "chat_answers.json"
@@ -56,7 +55,7 @@ class LanguageModel:
 
     def __init__(self, folder: Path, settings: Chat) -> None:
         self._folder = folder
-        self._answers = Answers(folder / _ANSWERS)
+        self._answers = AnswerCache(folder / _ANSWERS)
         self._client: ChatClient | None = None
         self._lock = Lock()
         self.settings = settings

@@ -22,7 +22,7 @@ from stylus_ext.net.thumbnails import KeptPictures
 from stylus_ext.selection.correct import FeedbackComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.recipes import FindRecipes
-from stylus_ext.selection.retrieve import retriever_for
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 
 
 def freeze_gc() -> None:

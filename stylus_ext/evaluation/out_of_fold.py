@@ -32,7 +32,9 @@ from stylus_ext.evaluation.selection import (
     separations,
     write_ranking,
 )
-from stylus_ext.selection.ranker import SIGNS, Floats, Ranker, RankerWeights, values_of
+from stylus_ext.selection.lexical.segment import Floats
+from stylus_ext.selection.ranker import Ranker, RankerWeights, values_of
+from stylus_ext.selection.retrieve.features import FEATURES
 
 DEPTH = 400
 """How many candidates of a prompt the ranker may reorder."""
@@ -98,7 +100,7 @@ def asked_anew(
         ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
         scores = ranker.scores(signs, is_tags)
         ranking = tuple(each.ids[place] for place in np.argsort(-scores, kind="stable")[:RANKED])
-        found = with_scores(each.found, scores, ranker.sureties(signs, is_tags))
+        found = with_scores(each.found, scores, ranker.certainties(signs, is_tags))
         yield EvaluatedQuery(
             each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED])
         )
@@ -168,7 +170,7 @@ def rankers_of(
     found: list[Ranker] = []
     for fold in (None, *range(FOLDS)):
         progress.report("training", len(found), FOLDS + 1)
-        found.append(trained(list(lessons_without(lessons, fold)), SIGNS))
+        found.append(trained(list(lessons_without(lessons, fold)), FEATURES))
     return found[0], found[1:]
 
 

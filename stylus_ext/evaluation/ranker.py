@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation.selection import id_of, kind_of
-from stylus_ext.selection.ranker import FAR, Calibration, Net, Ranker, RankerWeights
+from stylus_ext.selection.ranker import CLIP, Calibration, Net, Ranker, RankerWeights
 
 FOLDS = 5
 
@@ -180,7 +180,7 @@ def trained(lessons: Sequence[TrainingExample], signs: Sequence[str]) -> Ranker:
 def _near(
     signs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    return np.clip((signs - mean) / scale, -FAR, FAR).astype(np.float32)
+    return np.clip((signs - mean) / scale, -CLIP, CLIP).astype(np.float32)
 
 
 def _best(each: TrainingExample, score: int, most: int) -> NDArray[np.int64]:

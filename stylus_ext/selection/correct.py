@@ -1,6 +1,4 @@
-"""Applies what the user said of a plan: a composition and corrections go in, the corrected
-composition and notes come out.
-"""
+"""Apply the user's corrections to a composition, and feedback about earlier plans."""
 
 from __future__ import annotations
 
@@ -12,152 +10,144 @@ from stylus_ext.core.composition import Candidates, Composition, Pick
 from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note
-from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility, display_name
+from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility
 from stylus_ext.core.feedback import Doubt, Feedback, doubted, doubts, explain, known_as
 from stylus_ext.core.naming import why_not
 from stylus_ext.core.ports import Composer, Query, Store
 from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.selection.retrieve.filters import NEVER_USED, incompatible
 
 KEPT = "you keep it"
-_OWN = "you wrote it into the prompt yourself"
+_WRITTEN = "you wrote it into the prompt"
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionContext:
-    """What a correction looks at: the question, whether and under which name an adapter can be
-    used, and who would find another.
+    """What corrections depend on. `stem` gives the file name of an entry, `unavailable` the reason
+    why it cannot be used; `find` and `composer` find other candidates.
     """
 
     query: Query
     stem: Callable[[Entry], str]
-    away: Callable[[Entry], str]
+    unavailable: Callable[[Entry], str]
     find: Callable[[], Candidates]
     composer: Composer
 
 
 def correct(
-    store: Store, around: CorrectionContext, composition: Composition, wanted: Corrections
+    store: Store, context: CorrectionContext, composition: Composition, wanted: Corrections
 ) -> tuple[Composition, list[Note]]:
-    said = wanted.known_as(store.resolve([*wanted.out, *(kept.key for kept in wanted.keep)]))
-    query = around.query
-    entries = store.read(said.kept)
-    reasons = {key: _against(around, entries.get(key)) for key in said.kept}
-    found = {
-        key: _pick(entries[key], said.kept[key], composition)
-        for key in said.kept
-        if not reasons[key]
-    }
+    corrections = wanted.known_as(store.resolve([*wanted.out, *(kept.key for kept in wanted.keep)]))
+    query, kept = context.query, corrections.kept
+    entries = store.read(kept)
+    reasons = {key: _against(context, entries.get(key)) for key in kept}
+    usable = {key: _pick(entries[key], kept[key], composition) for key in kept if not reasons[key]}
     own = {tag.name for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS}
-    limits = PickLimits.of(query.limits, len(own))
-    now = corrected(
-        composition, said, found, _others(around, composition, said), limits, query.prompt.text
+    result = corrected(
+        composition,
+        corrections,
+        usable,
+        _replacements(context, composition, corrections),
+        PickLimits.of(query.limits, len(own)),
+        query.prompt.text,
     )
     notes = [
-        _left_out(entries.get(key), key, reason)
+        _left_out(entries[key].card.name if key in entries else str(key), reason)
         for key, reason in reasons.items()
-        if reason not in ("", _OWN)
+        if reason not in ("", _WRITTEN)
     ]
-    return now, [*notes, *_crowded_out(found, now), *_nothing_else(composition, said, now)]
+    picked = {pick.key for pick in result.picks}
+    notes += [
+        _left_out(pick.name, "the limit of adapters is reached")
+        for key, pick in usable.items()
+        if key not in picked
+    ]
+    return result, [*notes, *_not_replaced(composition, corrections, result)]
 
 
-def _against(around: CorrectionContext, entry: Entry | None) -> str:
-    """Why a kept one cannot be used; the first reason that holds."""
+def _left_out(name: str, reason: str) -> Note:
+    return Note("kept_left_out", f"{name}, which you keep, was left out: {reason}.")
+
+
+def _against(context: CorrectionContext, entry: Entry | None) -> str:
+    """Why an adapter that the user keeps cannot be used; the first reason that holds."""
     if entry is None:
-        return "it is not in the catalogue any more"
+        return "it is no longer in the catalogue"
     if entry.edits.state == "never":
-        return "you said that it shall never be used"
-    family = around.query.limits.family
+        return NEVER_USED
+    family = context.query.limits.family
     if (
         ANY not in (family, entry.family)
         and entry.family != UNKNOWN
         and compatibility(entry.family, family) is Compatibility.NONE
     ):
-        made_for = display_name(entry.family)
-        return f"it was made for {made_for}, which does not work with {display_name(family)}"
-    stem = around.stem(entry)
-    names = {tag.name for tag in around.query.prompt.user_tags}
+        return incompatible(entry.family, family)
+    stem = context.stem(entry)
+    names = {tag.name for tag in context.query.prompt.user_tags}
     if stem in names or not names.isdisjoint(file.stem for file in entry.files):
-        return _OWN
-    return around.away(entry) or why_not(stem) or ""
+        return _WRITTEN
+    return context.unavailable(entry) or why_not(stem) or ""
 
 
-def _pick(entry: Entry, said: KeptPick, composition: Composition) -> Pick:
-    """For one that the plan has not; what it found of a near miss is not lost."""
+def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
+    """A pick that the composition does not have yet; a near miss keeps its score."""
     near = next((miss for miss in composition.near_misses if miss.key == entry.key), None)
-    start = said.task if said.task is not None else -1
     return Pick(
         entry.key,
-        start,
+        -1 if kept.task is None else kept.task,
         entry.card.name,
         entry.weight,
         KEPT,
         entry.kind,
         0.0 if near is None else near.score,
-        pinned=said.pinned or entry.edits.state == "always",
+        pinned=kept.pinned or entry.edits.state == "always",
     )
 
 
-def _others(
-    around: CorrectionContext, composition: Composition, said: Corrections
+def _replacements(
+    context: CorrectionContext, composition: Composition, corrections: Corrections
 ) -> Sequence[Pick]:
-    """What would have been chosen without those that were swapped; less sure ones too, since
-    somebody asks for another.
+    """What would be picked without the swapped adapters; also uncertain ones, since the user asks
+    for another.
     """
-    if not said.swap or said.only or not any(pick.key in said.swap for pick in composition.picks):
+    swapped = any(pick.key in corrections.swap for pick in composition.picks)
+    if corrections.only or not swapped:
         return ()
-    query = replace(around.query, limits=replace(around.query.limits, strictness=0.0))
-    candidates = around.find()
-    rest = tuple(candidate for candidate in candidates.found if candidate.key not in said.out)
-    return around.composer.compose(query, replace(candidates, found=rest)).picks
+    query = replace(context.query, limits=replace(context.query.limits, strictness=0.0))
+    candidates = context.find()
+    rest = tuple(each for each in candidates.found if each.key not in corrections.out)
+    return context.composer.compose(query, replace(candidates, found=rest)).picks
 
 
-def _left_out(entry: Entry | None, key: AdapterKey, reason: str) -> Note:
-    return Note(
-        "kept_left_out",
-        f"{entry.card.name if entry else key} was left out though you keep it: {reason}.",
-    )
-
-
-def _crowded_out(found: Mapping[AdapterKey, Pick], now: Composition) -> Iterable[Note]:
-    there = {pick.key for pick in now.picks}
-    for key, pick in found.items():
-        if key not in there:
-            yield Note(
-                "kept_left_out",
-                f"{pick.name} was left out though you keep it: no more adapters are allowed for one"
-                " picture.",
-            )
-
-
-def _nothing_else(before: Composition, said: Corrections, now: Composition) -> Iterable[Note]:
-    new = {pick.task for pick in now.picks} if said.swap else set()
+def _not_replaced(
+    before: Composition, corrections: Corrections, after: Composition
+) -> Iterable[Note]:
+    replaced = {pick.task for pick in after.picks} if corrections.swap else set()
     texts = {task.start: task.text for task in before.tasks}
     for pick in before.picks:
-        if pick.key in said.swap and pick.task not in new:
-            yield Note(
-                "nothing_else",
-                f"Nothing else was found for '{texts[pick.task]}' in the place of {pick.name}.",
-            )
+        if pick.key in corrections.swap and pick.task not in replaced:
+            text = f"No other adapter fits '{texts[pick.task]}' in place of {pick.name}."
+            yield Note("nothing_else", text)
 
 
 class FeedbackComposer:
-    """Implements `Composer` around any other."""
+    """Implements `Composer`: applies the user's feedback to any other composer."""
 
-    def __init__(self, composer: Composer, store: Store, verdicts: Feedback) -> None:
-        self._composer, self._store, self._verdicts = composer, store, verdicts
+    def __init__(self, composer: Composer, store: Store, feedback: Feedback) -> None:
+        self._composer, self._store, self._feedback = composer, store, feedback
         self.name = composer.name
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        said = self._verdicts.all()
-        if not said:
+        verdicts = self._feedback.all()
+        if not verdicts:
             return self._composer.compose(query, candidates)
-        found = doubts(
-            known_as(said, self._store.resolve(verdict.key for verdict in said)), query.prompt.text
-        )
-        return _told(self._composer.compose(query, doubted(candidates, found)), found)
+        keys = self._store.resolve(verdict.key for verdict in verdicts)
+        found = doubts(known_as(verdicts, keys), query.prompt.text)
+        return _explained(self._composer.compose(query, doubted(candidates, found)), found)
 
 
-def _told(composition: Composition, found: Mapping[AdapterKey, Doubt]) -> Composition:
+def _explained(composition: Composition, found: Mapping[AdapterKey, Doubt]) -> Composition:
+    """Add the feedback to the reasons."""
     return replace(
         composition,
         picks=tuple(

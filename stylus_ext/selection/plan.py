@@ -1,5 +1,6 @@
-"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags. Any failure leaves the
-prompt as it was, with a note.
+"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags.
+
+Any failure leaves the prompt unchanged, with a note.
 """
 
 from __future__ import annotations
@@ -26,65 +27,61 @@ from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.core.tags import TagInputs, fitting_triggers, write_tags
 from stylus_ext.selection.correct import CorrectionContext, correct
+from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
 
 logger = logging.getLogger(__name__)
 
 
-def remarks(prompt: Prompt, composition: Composition, by_hand: bool = False) -> Iterable[Note]:
-    """`by_hand`: the user corrected the plan."""
+MOST_BATCHES = 1000
+MOST_CHARACTERS = 100_000
+_PLANS_KEPT = 256
+_MAX_REPORTED = 3
+_PASSING = frozenset({"no_encoder", "chat_failed"})
+"""Notes about a temporary problem: a plan with one of them is not cached."""
+
+_NOTES = {
+    "empty": "The prompt is empty, so nothing was selected.",
+    "unresolved": "Wildcards and variants in the prompt were not resolved for this plan.",
+    "none_left": "Your corrections leave no adapter in this plan; the prompt is unchanged.",
+    "nothing_more": "Nothing in the catalogue fits besides the LoRAs that you wrote.",
+    "nothing_fits": "Nothing in the catalogue fits this prompt; it is unchanged.",
+}
+
+
+def _note(code: str) -> Note:
+    return Note(code, _NOTES[code])
+
+
+def plan_notes(prompt: Prompt, composition: Composition, is_corrected: bool) -> Iterable[Note]:
     if prompt.unresolved:
-        yield Note(
-            "unresolved",
-            "The prompt has wildcards or variants in it; they were not resolved for this plan.",
-        )
-    if by_hand and not composition.picks:
-        yield Note(
-            "none_left",
-            "After your corrections no adapter is left in this plan, so the prompt stays as it"
-            " was.",
-        )
-    elif composition.picks or not prompt.text.strip():
-        return
-    elif any(task.taken_by for task in composition.tasks):
-        yield Note(
-            "nothing_more",
-            "Beside the LoRAs that you wrote into it, nothing in the catalogue fits this prompt.",
-        )
-    else:
-        yield Note(
-            "nothing_fits", "Nothing in the catalogue fits this prompt, so it was left as it was."
-        )
+        yield _note("unresolved")
+    if is_corrected and not composition.picks:
+        yield _note("none_left")
+    elif not composition.picks and prompt.text.strip():
+        is_served = any(task.taken_by for task in composition.tasks)
+        yield _note("nothing_more" if is_served else "nothing_fits")
 
 
-def relatives(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
+def compatibility_notes(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
     for entry in entries.values():
         if is_partial(entry.family, family):
-            yield Note(
-                "partly_compatible",
-                f"{entry.card.name} was {partly(entry.family, family)}: it may do less there, or"
-                " something else.",
-            )
+            text = f"{entry.card.name} is {partly(entry.family, family)}: its effect may differ."
+            yield Note("partly_compatible", text)
 
 
 def family_of_plan(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
-    """The one asked for, else that of the strongest pick."""
+    """The family that is set, else that of the strongest pick."""
     if settings.selection.family != ANY:
         return settings.selection.family
     return next((entry.family for entry in entries.values()), ANY)
 
 
-MOST_BATCHES = 1000
-MOST_CHARACTERS = 100_000
-_CACHED = 256
-_MOST_TOLD = 3
-_PASSING = frozenset({"no_encoder", "chat_failed"})
-
-
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What is to be planned. `seeds` are the first image seeds of the batches; `on_disk` None takes
-    the whole catalogue, else these adapters alone, by the stem under which the host knows each;
-    with `reach` also what may be fetched.
+    """What to plan. `seeds` are the first image seeds of the batches.
+
+    `on_disk` names the adapters that may be used, with the stem by which the host knows each; None
+    allows the whole catalogue. `reach` also allows adapters that may be fetched.
     """
 
     prompt: str
@@ -98,17 +95,15 @@ class PlanRequest:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MOST_BATCHES:
-            raise InvalidInput(
-                f"A plan is made for 1 to {MOST_BATCHES} batches, not for {len(self.seeds)}."
-            )
+            raise InvalidInput(f"A plan needs 1 to {MOST_BATCHES} batches; got {len(self.seeds)}.")
         if self.batch_size < 1:
-            raise InvalidInput(f"A batch has at least one picture, not {self.batch_size}.")
+            raise InvalidInput(f"A batch needs at least one picture; got {self.batch_size}.")
         if max(len(self.prompt), len(self.negative_prompt)) > MOST_CHARACTERS:
-            raise InvalidInput(f"A prompt of more than {MOST_CHARACTERS:,} characters is not read.")
+            raise InvalidInput(f"A prompt may have at most {MOST_CHARACTERS:,} characters.")
 
 
 class Deadline:
-    """The time that one plan may take; asked between the steps."""
+    """The time that one plan may take; checked between the steps."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -119,13 +114,14 @@ class Deadline:
 
     def check(self, step: str) -> None:
         if self._end is not None and self._clock() > self._end:
-            raise DeadlineExceeded(f"The time for this plan was over before {step}.")
+            raise DeadlineExceeded(f"The plan took too long; stopped before {step}.")
 
 
 class PlanPrompt:
-    """The use case; it remembers what it composed, by prompt, catalogue and settings. `vectors`
-    names the state of the index, `names` tells how tags may call these adapters, or all that are on
-    disk.
+    """Plans prompts. Compositions are cached by prompt, catalogue and settings.
+
+    `vectors` identifies the state of the vector index; `names` gives the names by which tags may
+    refer to these adapters, or to all on disk.
     """
 
     def __init__(
@@ -142,7 +138,7 @@ class PlanPrompt:
         self._vectors = vectors
         self._names = names
         self._composed = LruCache[tuple[object, ...], tuple[Composition, float, tuple[Note, ...]]](
-            _CACHED
+            _PLANS_KEPT
         )
         self._guard = Lock()
 
@@ -152,9 +148,9 @@ class PlanPrompt:
         except (Cancelled, InvalidInput):
             raise
         except StylusError as error:
-            logger.warning("no plan: %s", error)
+            logger.warning("No plan: %s", error)
             outcome = Outcome.LATE if isinstance(error, DeadlineExceeded) else Outcome.FAILED
-            note = Note(outcome.value, f"The prompt was left as it was: {error}")
+            note = Note(outcome.value, f"The prompt is unchanged: {error}")
             return unchanged(
                 request.prompt,
                 request.negative_prompt,
@@ -181,10 +177,9 @@ class PlanPrompt:
         )
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
-            composition, told = correct(
-                self._store, self._around(query, request), composition, request.corrections
-            )
-            notes = [*notes, *told]
+            context = self._correction_context(query, request)
+            composition, corrected = correct(self._store, context, composition, request.corrections)
+            notes = [*notes, *corrected]
         entries = self._store.read(pick.key for pick in composition.picks)
         tags = {
             pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
@@ -194,8 +189,8 @@ class PlanPrompt:
         masks = choose_masks(
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
-        sheet = TagInputs(prompt, negative, composition, tags, settings)
-        written = {mask: write_tags(sheet, mask) for mask in dict.fromkeys(masks)}
+        inputs = TagInputs(prompt, negative, composition, tags, settings)
+        written = {mask: write_tags(inputs, mask) for mask in dict.fromkeys(masks)}
         family = family_of_plan(settings, entries)
         notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
         return Plan(
@@ -214,8 +209,8 @@ class PlanPrompt:
                 dict.fromkeys(
                     [
                         *notes,
-                        *remarks(prompt, composition, bool(request.corrections)),
-                        *relatives(family, entries),
+                        *plan_notes(prompt, composition, bool(request.corrections)),
+                        *compatibility_notes(family, entries),
                     ]
                 )
             ),
@@ -229,62 +224,55 @@ class PlanPrompt:
         self, query: Query, request: PlanRequest, deadline: Deadline
     ) -> tuple[Composition, float, Sequence[Note]]:
         if not query.prompt.text.strip():
-            return (
-                Composition(),
-                0.0,
-                [Note("empty", "The prompt is empty, so there is nothing to choose for.")],
-            )
-        state = (self._store.identity, self._store.revision, self._vectors())
-        known = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
-        question = (
+            return Composition(), 0.0, [_note("empty")]
+        reach = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
+        key = (
             query.prompt.text,
             query.negative.text,
             query.limits,
             query.only,
-            known,
-            _seed_of(query),
-            *state,
+            reach,
+            None if query.limits.composer == "rules" else query.terms.seed,
+            self._store.identity,
+            self._store.revision,
+            self._vectors(),
         )
         with self._guard:
-            if question in self._composed:
-                return self._composed[question]
+            if key in self._composed:
+                return self._composed[key]
         if query.prompt.user_tags:
             query = replace(query, names=self._names(query.only).called_by(request.on_disk or {}))
         candidates = _reachable(self._retrievers(query.limits.policy).find(query), request)
-        deadline.check("the composition")
-        composition, notes = self._sayable(query, candidates, request.on_disk)
-        told = (*candidates.notes, *composition.notes)
+        deadline.check("composing")
+        composition, name_notes = self._compose_with_valid_names(query, candidates, request.on_disk)
+        notes = (*candidates.notes, *composition.notes)
         composition = replace(composition, notes=())
-        deadline.check("the tags were written")
-        if not notes and not any(note.code in _PASSING for note in told):
+        deadline.check("writing the tags")
+        if not name_notes and _PASSING.isdisjoint(note.code for note in notes):
             with self._guard:
-                self._composed[question] = (composition, candidates.confidence, told)
-        return composition, candidates.confidence, [*told, *notes]
+                self._composed[key] = (composition, candidates.confidence, notes)
+        return composition, candidates.confidence, [*notes, *name_notes]
 
-    def _around(self, query: Query, request: PlanRequest) -> CorrectionContext:
+    def _correction_context(self, query: Query, request: PlanRequest) -> CorrectionContext:
         on_disk, reach = request.on_disk, request.reach
 
-        def away(entry: Entry) -> str:
+        def unavailable(entry: Entry) -> str:
             if on_disk is None or entry.key in on_disk:
                 return ""
-            return (
-                "no file of it is in your LoRA folder"
-                if reach is None
-                else reach.why_not(entry.key, entry.card.remote)
-            )
+            return NOT_ON_DISK if reach is None else reach.why_not(entry.key, entry.card.remote)
 
         return CorrectionContext(
             query,
             lambda entry: _stem(entry, on_disk),
-            away,
+            unavailable,
             lambda: _reachable(self._retrievers(query.limits.policy).find(query), request),
             self._composers(query.limits.composer),
         )
 
-    def _sayable(
+    def _compose_with_valid_names(
         self, query: Query, candidates: Candidates, on_disk: Mapping[AdapterKey, str] | None
     ) -> tuple[Composition, list[Note]]:
-        """Composes until every pick has a name that the host can read."""
+        """Compose again without the picks whose file name cannot be written as a tag."""
         composer = self._composers(query.limits.composer)
         notes: list[Note] = []
         while True:
@@ -293,48 +281,40 @@ class PlanPrompt:
             reasons = {
                 pick.key: why_not(_stem(entries[pick.key], on_disk)) for pick in composition.picks
             }
-            unsayable = {key: reason for key, reason in reasons.items() if reason is not None}
-            if not unsayable:
+            invalid = {key: reason for key, reason in reasons.items() if reason is not None}
+            if not invalid:
                 return composition, notes
-            notes += [Note("bad_name", reason) for reason in unsayable.values()]
+            notes += [Note("bad_name", reason) for reason in invalid.values()]
             candidates = replace(
                 candidates,
-                found=tuple(
-                    candidate for candidate in candidates.found if candidate.key not in unsayable
-                ),
+                found=tuple(each for each in candidates.found if each.key not in invalid),
                 refused=(
-                    *(
-                        NearMiss(key, entries[key].card.name, reason)
-                        for key, reason in unsayable.items()
-                    ),
+                    *(NearMiss(key, entries[key].card.name, why) for key, why in invalid.items()),
                     *candidates.refused,
                 ),
             )
 
 
 def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
-    """Without those that are not on disk and cannot be fetched; the best of them are told."""
+    """Without adapters that are neither on disk nor can be fetched; the best are near misses."""
     reach, on_disk = request.reach, request.on_disk
     if reach is None or on_disk is None:
         return candidates
-    away = [one for one in candidates.found if one.key not in on_disk]
     reasons = {
-        one.key: reason for one in away if (reason := reach.why_not(one.key, one.entry.card.remote))
+        each.key: reason
+        for each in candidates.found
+        if each.key not in on_disk and (reason := reach.why_not(each.key, each.entry.card.remote))
     }
-    told = [one for one in away if one.key in reasons][:_MOST_TOLD]
+    misses = [
+        NearMiss(each.key, each.entry.card.name, reasons[each.key], each.score)
+        for each in candidates.found
+        if each.key in reasons
+    ]
     return replace(
         candidates,
-        found=tuple(one for one in candidates.found if one.key not in reasons),
-        refused=(
-            *(NearMiss(one.key, one.entry.card.name, reasons[one.key], one.score) for one in told),
-            *candidates.refused,
-        ),
+        found=tuple(each for each in candidates.found if each.key not in reasons),
+        refused=(*misses[:_MAX_REPORTED], *candidates.refused),
     )
-
-
-def _seed_of(query: Query) -> int | None:
-    """The rules do not look at it."""
-    return None if query.limits.composer == "rules" else query.terms.seed
 
 
 def _checked(settings: Settings) -> Selection:
@@ -342,7 +322,7 @@ def _checked(settings: Settings) -> Selection:
 
 
 def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
-    """As the host lists it, else as it lies on disk, else as it would be saved."""
+    """The name by which the host knows the file, else that on disk, else that of the download."""
     if on_disk is not None and entry.key in on_disk:
         return on_disk[entry.key]
     if entry.stem is not None:

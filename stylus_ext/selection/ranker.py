@@ -1,7 +1,6 @@
-"""A small learned ranker: what speaks for each candidate goes in as numbers, a score and a surety
-each come out; numpy alone.
+"""The learned ranker: features of candidates in, a score and a certainty for each out.
 
-Two sets of weights: one for tag prompts and one for captions.
+There are two sets of weights, one for tag prompts and one for captions. It needs numpy only.
 """
 
 from __future__ import annotations
@@ -15,36 +14,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.segmenter import Cutter, cutter_of
+from stylus_ext.selection.lexical.segment import Floats
+from stylus_ext.selection.retrieve.features import FEATURES
 
-Floats = NDArray[np.float32]
-
-FAR = 6.0
-"""Standard deviations beyond which a number says no more."""
+CLIP = 6.0
+"""Standard deviations at which a value is clipped."""
 
 TOP, WIDTH = 10.0, 6.0
+"""Highest score, and width of the logistic curve that squeezes scores below it."""
+
 DIGITS = 5
 
-PENNED = -3.3
-"""Added for a caption with commas or brackets: whoever writes so knows LoRAs and mentions them by
-name. Set by hand, out of fold.
+SYNTAX_PENALTY = -3.3
+"""Added for a caption with commas or brackets: its author knows LoRAs and mentions them by name.
+Set by hand, out of fold.
 """
 
 REFERENCE, RISE, FEWEST = 1_500, 1.7, 50
-"""The more there are, the better the best of what does not fit looks by chance: how much further
-along the line half sure lies for every tenfold of the catalogue that the weights were found with,
-and how much nearer in a smaller one of at least FEWEST. Measured from a third of it to the whole;
-the best that does not fit grows about with the logarithm.
+"""The bigger the catalogue, the better the best misfit looks by chance. RISE is how much more
+evidence is needed for each tenfold of the REFERENCE size, measured from a third of it to the whole;
+below FEWEST entries nothing changes.
 """
 
 COINED = 6.6
 SURE_OF_COINED = 0.6
-"""A span that is nothing but a name or trigger of so rare words is meant, whatever else is known of
-the adapter: a file from a folder has no examples and often no text. Not in plain sentences, where
-nobody writes one. Set by hand, since the benchmark's adapters have both.
+"""Certainty of a span that is exactly a name or trigger of words this rare, whatever else is known:
+a file of the user's has no examples and often no text. Not in plain sentences. Set by hand, since
+the benchmark's adapters have both.
 """
 
 REGIMES = ("tags", "captions")
@@ -52,11 +50,9 @@ REGIMES = ("tags", "captions")
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A few networks of one hidden layer, averaged, and beside them `base` times the score of the
-    fixed weights.
+    """The mean of a few networks with one hidden layer, plus `base` times the fixed score.
 
-    The first axis of `linear`, `hidden`, `bias` and `out` numbers the networks. Columns with a
-    `linear` and `hidden` of zero say nothing.
+    The first axis of `linear`, `hidden`, `bias` and `out` numbers the networks.
     """
 
     mean: Floats
@@ -68,24 +64,21 @@ class Net:
     base: float
 
     def __call__(self, values: Floats, fixed: Floats) -> Floats:
-        """Above nothing and below TOP, so that a factor below one always lowers a score."""
-        near = np.clip((values - self.mean) / self.scale, -FAR, FAR)
+        """Scores between 0 and TOP: always positive, so that a factor below one lowers them."""
+        clipped = np.clip((values - self.mean) / self.scale, -CLIP, CLIP)
         total = self.base * fixed
         for linear, hidden, bias, out in zip(
             self.linear, self.hidden, self.bias, self.out, strict=True
         ):
-            total = total + (near @ linear + np.maximum(near @ hidden + bias, 0.0) @ out) / len(
-                self.linear
-            )
+            layer = np.maximum(clipped @ hidden + bias, 0.0) @ out
+            total = total + (clipped @ linear + layer) / len(self.linear)
         squeezed: Floats = (TOP / (1.0 + np.exp(-total / WIDTH))).astype(np.float32)
         return squeezed
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A straight line that rises with everything in it, and the place on it from which something is
-    meant rather than not.
-    """
+    """A line that rises with every feature; at `half` a candidate is as likely meant as not."""
 
     mean: Floats
     scale: Floats
@@ -93,8 +86,8 @@ class Calibration:
     half: float
 
     def __call__(self, values: Floats) -> Floats:
-        near = np.clip((values - self.mean) / self.scale, -FAR, FAR)
-        return (near @ self.weights - np.float32(self.half)).astype(np.float32)
+        clipped = np.clip((values - self.mean) / self.scale, -CLIP, CLIP)
+        return (clipped @ self.weights - np.float32(self.half)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +98,9 @@ class RankerWeights:
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """`signs` names the columns that the weights were found for."""
+    """`features` names the columns for which the weights were trained."""
 
-    signs: tuple[str, ...]
+    features: tuple[str, ...]
     tags: RankerWeights
     captions: RankerWeights
 
@@ -117,71 +110,53 @@ class Ranker:
     def scores(self, values: Floats, is_tags: bool) -> Floats:
         return self.of(is_tags).net(values, self._column(values, "score"))
 
-    def sureties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
-        """In 0..1, for each row how sure it is that it is meant, where it was found `among` so
-        many.
+    def certainties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
+        """For each row how sure it is that it is meant, in 0..1. `among` is how many entries there
+        were to choose from.
         """
-        line = self.of(is_tags).line(values) - np.float32(_further(among))
-        if is_tags:
-            return _with_coined(_logistic(line), self._column(values, "exact"))
-        penned = self._column(values, "penned") > 0
-        sure = _logistic(line + PENNED * penned)
-        return np.where(penned, _with_coined(sure, self._column(values, "exact")), sure).astype(
-            np.float32
-        )
+        further = RISE * math.log10(max(among, FEWEST) / REFERENCE)
+        line = self.of(is_tags).line(values) - np.float32(further)
+        coined = self._column(values, "exact") ** 2 >= COINED
+        if not is_tags:
+            has_syntax = self._column(values, "penned") > 0
+            line = line + SYNTAX_PENALTY * has_syntax
+            coined &= has_syntax
+        sure = (1.0 / (1.0 + np.exp(-line))).astype(np.float32)
+        return np.where(coined, np.maximum(sure, SURE_OF_COINED), sure).astype(np.float32)
 
     def _column(self, values: Floats, name: str) -> Floats:
-        column: Floats = values[:, self.signs.index(name)]
+        column: Floats = values[:, self.features.index(name)]
         return column
 
 
-def _further(among: int) -> float:
-    return RISE * math.log10(max(among, FEWEST) / REFERENCE)
+_NET_ARRAYS = ("mean", "scale", "linear", "hidden", "bias", "out")
+_LINE_ARRAYS = ("mean", "scale", "weights")
 
 
-def _logistic(line: Floats) -> Floats:
-    return (1.0 / (1.0 + np.exp(-line))).astype(np.float32)
-
-
-def _with_coined(sure: Floats, exact: Floats) -> Floats:
-    return np.where(exact**2 >= COINED, np.maximum(sure, SURE_OF_COINED), sure).astype(np.float32)
-
-
-def ranker_of(values: Mapping[str, Any], signs: Sequence[str]) -> Ranker:
-    """From what `values_of` made; refused where it was found for other signs or is not whole."""
+def ranker_of(values: Mapping[str, Any], features: Sequence[str]) -> Ranker:
+    """From the output of `values_of`; refused if incomplete or trained for other features."""
     try:
-        if tuple(values["signs"]) != tuple(signs):
+        if tuple(values["signs"]) != tuple(features):
             raise InvalidInput(
-                "The weights of the ranker were found for other signs than this version has; find"
-                " them anew."
+                "The ranker's weights are for other features than this version has. Train anew."
             )
-        return Ranker(tuple(signs), *(_weights(values[name], len(signs)) for name in REGIMES))
+        return Ranker(tuple(features), *(_weights(values[name], len(features)) for name in REGIMES))
     except (KeyError, TypeError, ValueError) as problem:
-        raise InvalidInput(
-            f"These are no weights of the ranker: {problem!r} is missing or wrong."
-        ) from problem
+        raise InvalidInput(f"Not valid weights of the ranker: {problem!r}.") from problem
 
 
 def values_of(ranker: Ranker) -> dict[str, Any]:
-    """As plain values for JSON, rounded: what is read back scores the same everywhere."""
+    """As plain values for JSON, rounded so that what is read back scores the same everywhere."""
     regimes = {name: _plain(getattr(ranker, name)) for name in REGIMES}
-    return {"signs": list(ranker.signs), **regimes}
+    return {"signs": list(ranker.features), **regimes}
 
 
 def _plain(weights: RankerWeights) -> dict[str, Any]:
     net, line = weights.net, weights.line
     return {
-        "net": (
-            {
-                name: _rounded(getattr(net, name))
-                for name in ("mean", "scale", "linear", "hidden", "bias", "out")
-            }
-            | {"base": net.base}
-        ),
-        "line": (
-            {name: _rounded(getattr(line, name)) for name in ("mean", "scale", "weights")}
-            | {"half": round(line.half, DIGITS)}
-        ),
+        "net": {name: _rounded(getattr(net, name)) for name in _NET_ARRAYS} | {"base": net.base},
+        "line": {name: _rounded(getattr(line, name)) for name in _LINE_ARRAYS}
+        | {"half": round(line.half, DIGITS)},
     }
 
 
@@ -191,108 +166,35 @@ def _rounded(values: Floats) -> Any:
 
 def _weights(values: Mapping[str, Any], width: int) -> RankerWeights:
     net, line = values["net"], values["line"]
-    read = {
-        name: np.array(net[name], dtype=np.float32)
-        for name in ("mean", "scale", "linear", "hidden", "bias", "out")
-    }
-    straight = {
-        name: np.array(line[name], dtype=np.float32) for name in ("mean", "scale", "weights")
-    }
-    members, size = read["bias"].shape
+    nets = {name: np.array(net[name], dtype=np.float32) for name in _NET_ARRAYS}
+    lines = {name: np.array(line[name], dtype=np.float32) for name in _LINE_ARRAYS}
+    members, size = nets["bias"].shape
     shapes = {
         "mean": (width,),
         "scale": (width,),
         "linear": (members, width),
         "hidden": (members, width, size),
+        "bias": (members, size),
         "out": (members, size),
     }
-    for name, shape in shapes.items():
-        if read[name].shape != shape:
+    for name, array in nets.items():
+        if array.shape != shapes[name]:
             raise ValueError(name)
-    for name, array in straight.items():
+    for name, array in lines.items():
         if array.shape != (width,):
             raise ValueError(name)
-    if not all(np.isfinite(array).all() for array in (*read.values(), *straight.values())):
+    if not all(np.isfinite(array).all() for array in (*nets.values(), *lines.values())):
         raise ValueError("not finite")
-    if (
-        (straight["weights"] < 0).any()
-        or (read["scale"] <= 0).any()
-        or (straight["scale"] <= 0).any()
-    ):
+    if (lines["weights"] < 0).any() or (nets["scale"] <= 0).any() or (lines["scale"] <= 0).any():
         raise ValueError("sign")
     return RankerWeights(
-        Net(**read, base=float(net["base"])), Calibration(**straight, half=float(line["half"]))
+        Net(**nets, base=float(net["base"])), Calibration(**lines, half=float(line["half"]))
     )
 
 
-SIGNS = (
-    "card",
-    "best_example",
-    "examples",
-    "title",
-    "text",
-    "name",
-    "trigger",
-    "span",
-    "exact",
-    "card_share",
-    "card_rarest",
-    "card_count",
-    "card_strongest",
-    "example_share",
-    "example_rarest",
-    "example_count",
-    "example_second",
-    "example_mean",
-    "either_share",
-    "example_number",
-    "somebody",
-    "style",
-    "helper",
-    "weak",
-    "name_rarity",
-    "name_words",
-    "trigger_rarity",
-    "covered",
-    "covered_all",
-    "both",
-    "close_second",
-    "close_third",
-    "meant",
-    "title_lead",
-    "text_lead",
-    "alike",
-    "alike_covered",
-    "title_usual",
-    "text_usual",
-    "words",
-    "mass",
-    "spans",
-    "penned",
-    "card_below",
-    "best_example_below",
-    "examples_below",
-    "title_below",
-    "text_below",
-    "name_below",
-    "trigger_below",
-    "span_below",
-    "card_share_below",
-    "example_share_below",
-    "score",
-    "lead",
-)
-
-
-FILE = Path(__file__).resolve().parents[1] / "data" / "ranker.json"
-CUTTER_FILE = FILE.with_name("cutter.json")
+_FILE = Path(__file__).resolve().parents[1] / "data" / "ranker.json"
 
 
 @cache
 def ranker() -> Ranker:
-    return ranker_of(json.loads(FILE.read_text("utf-8")), SIGNS)
-
-
-@cache
-def cutter() -> Cutter:
-    return cutter_of(json.loads(CUTTER_FILE.read_text("utf-8")))
+    return ranker_of(json.loads(_FILE.read_text("utf-8")), FEATURES)

@@ -1,6 +1,7 @@
-"""The `Reranker` of a server: prompt and card texts go to its rerank route, scores come back.
-Cohere, Jina, vLLM and TEI answer alike enough; which of their two ways this one wants is tried once
-and remembered.
+"""Rerankers: one asks the rerank route of a server, one runs a cross-encoder in this process.
+
+The servers (Cohere, Jina, vLLM, TEI) have two request formats. The one that works is found with the
+first request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
@@ -37,66 +37,64 @@ from stylus_ext.net import (
 logger = logging.getLogger(__name__)
 
 
-_MOST_TEXT = 1200
-_MOST_TRIGGERS = 6
-_MOST_TAGS = 12
-_MOST = sys.float_info.max
-_PLACES = 5
-"""So much of a score is the same however texts were put together in batches."""
+_MAX_TEXT = 1200
+_MAX_TRIGGERS = 6
+_MAX_TAGS = 12
+_MAX_SCORE = sys.float_info.max
+_DIGITS = 5
+"""Digits of a score that do not depend on how texts were batched."""
 
 
 def document(entry: Entry) -> str:
-    """What is compared with the prompt: a card as one would tell it."""
+    """The text of a card that is compared with the prompt."""
     parts = [
         entry.card.name,
-        ", ".join(entry.triggers[:_MOST_TRIGGERS]),
+        ", ".join(entry.triggers[:_MAX_TRIGGERS]),
         entry.text,
-        ", ".join(entry.card.tags[:_MOST_TAGS]),
+        ", ".join(entry.card.tags[:_MAX_TAGS]),
     ]
-    text = ". ".join(part for part in parts if part)[:_MOST_TEXT]
+    text = ". ".join(part for part in parts if part)[:_MAX_TEXT]
     return text.encode("utf-8", "replace").decode("utf-8") or " "
 
 
-def foremost(candidates: Candidates, most: int) -> list[Candidate]:
-    """Those worth being looked at again; the same ones whatever order they come in."""
+def best_candidates(candidates: Candidates, most: int) -> list[Candidate]:
+    """The highest scores, whatever the order of the candidates."""
     return sorted(candidates.found, key=lambda candidate: (-candidate.score, candidate.key))[:most]
 
 
-def ordered(
-    candidates: Candidates, looked_at: Sequence[Candidate], scores: Mapping[int, float]
+def reordered(
+    candidates: Candidates, scored: Sequence[Candidate], scores: Mapping[int, float]
 ) -> Candidates:
-    """`scores` by place in `looked_at`; what has none comes after all that has, in the order that
-    it had.
+    """By `scores`, which are keyed by place in `scored`. Candidates without a score come last, in
+    their order.
     """
-    scored = [
-        replace(candidate, score=round(scores[place], _PLACES))
-        for place, candidate in enumerate(looked_at)
+    best = [
+        replace(candidate, score=round(scores[place], _DIGITS))
+        for place, candidate in enumerate(scored)
         if place in scores
     ]
-    known: set[AdapterKey] = {candidate.key for candidate in scored}
-    lowest = min((candidate.score for candidate in scored), default=0.0)
-    rest = [
-        candidate
-        for candidate in foremost(candidates, len(candidates.found))
+    known = {candidate.key for candidate in best}
+    lowest = min((candidate.score for candidate in best), default=0.0)
+    rest = (
+        replace(candidate, score=min(candidate.score, lowest))
+        for candidate in best_candidates(candidates, len(candidates.found))
         if candidate.key not in known
-    ]
-    best = sorted(scored, key=lambda candidate: (-candidate.score, candidate.key))
-    return replace(
-        candidates,
-        found=(
-            *best,
-            *(replace(candidate, score=min(candidate.score, lowest)) for candidate in rest),
-        ),
     )
+    best.sort(key=lambda candidate: (-candidate.score, candidate.key))
+    return replace(candidates, found=(*best, *rest))
 
 
-def usable(score: object) -> bool:
-    return (
-        isinstance(score, (int, float)) and not isinstance(score, bool) and -_MOST <= score <= _MOST
-    )
+def _prompt_text(query: Query) -> str:
+    return query.prompt.text.encode("utf-8", "replace").decode("utf-8") or " "
 
 
-_ANOTHER_WAY = {
+def is_score(value: object) -> bool:
+    """A finite number, and no bool."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -_MAX_SCORE <= value <= _MAX_SCORE  # type: ignore[operator]
+
+
+_OTHER_FORMAT = {
     HTTPStatus.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.BAD_REQUEST,
@@ -105,12 +103,12 @@ _ANOTHER_WAY = {
 _KEY_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _ROUTE = "/rerank"
 _TRIES = 2
-Way = tuple[str, bool]
-"""A route, and whether the texts are called `texts`, as TEI wants it, or `documents`."""
+RequestFormat = tuple[str, bool]
+"""A route, and whether the field is called `texts`, as in TEI, instead of `documents`."""
 
 
 class EndpointReranker:
-    """The key goes to its origin alone; what it costs is the server's affair."""
+    """Implements `Reranker` with a server. The key is sent to its own origin only."""
 
     def __init__(
         self,
@@ -120,8 +118,8 @@ class EndpointReranker:
         most: int = 50,
         deadline_s: float = 5.0,
     ) -> None:
-        self._ways, self._model, self._key, self._most, self._deadline_s = (
-            ways(url),
+        self._formats, self._model, self._key, self._most, self._deadline_s = (
+            request_formats(url),
             model,
             key,
             most,
@@ -130,17 +128,16 @@ class EndpointReranker:
         self._guard = Lock()
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        chosen = foremost(candidates, self._most)
+        chosen = best_candidates(candidates, self._most)
         if not chosen:
             return candidates
-        prompt = query.prompt.text.encode("utf-8", "replace").decode("utf-8") or " "
-        return ordered(
+        return reordered(
             candidates,
             chosen,
-            self._asked(prompt, [document(candidate.entry) for candidate in chosen]),
+            self._ask(_prompt_text(query), [document(candidate.entry) for candidate in chosen]),
         )
 
-    def _asked(self, prompt: str, texts: Sequence[str]) -> dict[int, float]:
+    def _ask(self, prompt: str, texts: Sequence[str]) -> dict[int, float]:
         until = time.monotonic() + self._deadline_s
         limits = TimeLimits(
             connect_s=self._deadline_s,
@@ -152,31 +149,31 @@ class EndpointReranker:
         http = Http(self._key(), limits=limits)
         refused: HttpRefusal | None = None
         try:
-            for way in self._ways:
+            for route, has_texts in self._formats:
                 try:
                     answer = http.json(
-                        way[0],
-                        body=self._body(way, prompt, texts),
+                        route,
+                        body=self._body(has_texts, prompt, texts),
                         check=lambda: self._check(until),
                     )
                 except HttpRefusal as refusal:
-                    if refusal.status not in _ANOTHER_WAY:
-                        raise self._said(refusal) from refusal
+                    if refusal.status not in _OTHER_FORMAT:
+                        raise self._error(refusal) from refusal
                     refused = refusal
                     continue
-                scores = _scores(answer, len(texts), way[0])
+                scores = _scores(answer, len(texts), route)
                 with self._guard:
-                    self._ways = (way,)
+                    self._formats = ((route, has_texts),)
                 return scores
         finally:
             http.close()
         raise Unavailable(
-            f"{safe_url(self._ways[0][0])} has no rerank route that Stylus knows, or does not know"
-            f" the model {self._model!r}: {refused}"
+            f"{safe_url(self._formats[0][0])} has no rerank route for the model {self._model!r}:"
+            f" {refused}"
         )
 
-    def _body(self, way: Way, prompt: str, texts: Sequence[str]) -> Mapping[str, object]:
-        if way[1]:
+    def _body(self, has_texts: bool, prompt: str, texts: Sequence[str]) -> Mapping[str, object]:
+        if has_texts:
             return {"query": prompt, "texts": list(texts), "truncate": True}
         return {
             "model": self._model,
@@ -188,28 +185,25 @@ class EndpointReranker:
     def _check(self, until: float) -> None:
         if time.monotonic() > until:
             raise DeadlineExceeded(
-                f"{safe_url(self._ways[0][0])} did not rank the candidates within"
+                f"{safe_url(self._formats[0][0])} did not rank the candidates in"
                 f" {self._deadline_s:g} s."
             )
 
-    def _said(self, refusal: HttpRefusal) -> Unavailable:
+    def _error(self, refusal: HttpRefusal) -> Unavailable:
         if refusal.status in _KEY_REFUSED:
             return Unavailable(
-                f"{refusal.where} refuses the key, or wants one; put the right one into"
-                " STYLUS_RERANK_KEY, and its address into STYLUS_RERANK_KEY_ORIGIN."
+                f"{refusal.where} refuses the key. Set STYLUS_RERANK_KEY, and its address in"
+                " STYLUS_RERANK_KEY_ORIGIN."
             )
         return Unavailable(str(refusal))
 
 
-def ways(url: str) -> tuple[Way, ...]:
-    """An address with a rerank route is taken as it is; of a bare one, and of one with /v1, both
-    ways are tried.
-    """
+def request_formats(url: str) -> tuple[RequestFormat, ...]:
+    """The formats to try, in order. An address that ends with a rerank route is not changed."""
     origin, parts = origin_of(url), urlsplit(url.strip())
     if parts.query or parts.fragment:
         raise InvalidInput(
-            "The address of the rerank server ends before the question mark; it looks like"
-            " https://host/v1."
+            "The address of the rerank server has a query or fragment. Use https://host/v1."
         )
     path = parts.path.rstrip("/")
     if path.endswith(_ROUTE):
@@ -226,7 +220,7 @@ def ways(url: str) -> tuple[Way, ...]:
 def _scores(answer: object, wanted: int, where: str) -> dict[int, float]:
     rows = answer.get("results", answer.get("data")) if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
-        raise BadAnswer(f"{safe_url(where)} did not answer like a rerank server.")
+        raise BadAnswer(f"{safe_url(where)} sent no rerank response.")
     scores: dict[int, float] = {}
     for row in rows:
         place = row.get("index") if isinstance(row, dict) else None
@@ -235,12 +229,12 @@ def _scores(answer: object, wanted: int, where: str) -> dict[int, float]:
             type(place) is not int
             or not 0 <= place < wanted
             or place in scores
-            or not usable(score)
+            or not is_score(score)
         ):
-            raise BadAnswer(f"{safe_url(where)} ranked something that it was not given.")
-        scores[place] = float(score)  # type: ignore[arg-type]  # `usable` has looked
+            raise BadAnswer(f"{safe_url(where)} sent an invalid ranking.")
+        scores[place] = float(score)  # type: ignore[arg-type]  # `is_score` has checked
     if not scores:
-        raise BadAnswer(f"{safe_url(where)} ranked nothing.")
+        raise BadAnswer(f"{safe_url(where)} sent an empty ranking.")
     return scores
 
 
@@ -249,8 +243,9 @@ _LONGEST = 512
 
 
 class CrossEncoderReranker:
-    """Loaded with the first prompt that needs it, which waits for that; the deadline is for the
-    reading.
+    """Implements `Reranker` with a local model, loaded with the first prompt that needs it.
+
+    Loading is not part of the deadline.
     """
 
     def __init__(
@@ -261,10 +256,10 @@ class CrossEncoderReranker:
         self._model: Any = None
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        chosen = foremost(candidates, self._most)
+        chosen = best_candidates(candidates, self._most)
         if not chosen:
             return candidates
-        prompt = query.prompt.text.encode("utf-8", "replace").decode("utf-8") or " "
+        prompt = _prompt_text(query)
         pairs = [(prompt, document(candidate.entry)) for candidate in chosen]
         scores: dict[int, float] = {}
         with self._lock:
@@ -273,8 +268,8 @@ class CrossEncoderReranker:
             for start in range(0, len(pairs), _BATCH):
                 if time.monotonic() > until:
                     raise DeadlineExceeded(
-                        f"The cross-encoder did not read {len(pairs)} cards within"
-                        f" {self._deadline_s:g} s. Raise reranking.rerank_deadline, or lower"
+                        f"The cross-encoder did not rank {len(pairs)} cards in"
+                        f" {self._deadline_s:g} s. Raise reranking.rerank_deadline or lower"
                         " reranking.rerank_most."
                     )
                 made = model.predict(
@@ -284,19 +279,17 @@ class CrossEncoderReranker:
                     convert_to_numpy=True,
                 )
                 scores.update(enumerate((self._number(score) for score in made), start))
-        return ordered(candidates, chosen, scores)
+        return reordered(candidates, chosen, scores)
 
     def _number(self, score: Any) -> float:
-        """A model that says how likely each of several classes is ranks nothing."""
+        """A classifier with several outputs cannot rank."""
         if getattr(score, "ndim", 0):
             raise Unavailable(
-                "This cross-encoder gives several numbers for one pair, so that nothing can be"
-                " ranked by it; name another one."
+                "This cross-encoder gives several numbers per pair and cannot rank. Use another."
             )
-        if not usable(float(score)):
+        if not is_score(float(score)):
             raise Unavailable(
-                "The cross-encoder gave something that is not a number; try device cpu or another"
-                " model."
+                "The cross-encoder returned no finite number. Try device cpu or another model."
             )
         return float(score)
 
@@ -334,7 +327,7 @@ class CrossEncoderReranker:
                 TypeError,
             ) as problem:
                 raise Unavailable(
-                    f"The cross-encoder {folder.name!r} could not be loaded on {self._device}:"
+                    f"The cross-encoder {folder.name!r} cannot be loaded on {self._device}:"
                     f" {problem}"
                 ) from problem
 
@@ -345,21 +338,24 @@ RERANK_KEY = KeyName("reranker", "STYLUS_RERANK_KEY", "https://api.cohere.com")
 
 
 def reranker_for(
-    said: Reranking, device: str, find: Callable[[str], Path], key: Callable[[str], Key | None]
+    settings: Reranking, device: str, find: Callable[[str], Path], key: Callable[[str], Key | None]
 ) -> CrossEncoderReranker | EndpointReranker | None:
-    """`find` knows the folder of a model, `key` the key that was entered for an address. None where
-    nothing is set.
+    """None if no reranker is set. `find` returns the folder of a model, `key` the key for an
+    address.
     """
-    if said.rerank_url:
+    if settings.rerank_url:
         return EndpointReranker(
-            said.rerank_url,
-            said.rerank_model,
-            lambda: key(said.rerank_url),
-            said.rerank_most,
-            said.rerank_deadline,
+            settings.rerank_url,
+            settings.rerank_model,
+            lambda: key(settings.rerank_url),
+            settings.rerank_most,
+            settings.rerank_deadline,
         )
-    if said.rerank_model:
+    if settings.rerank_model:
         return CrossEncoderReranker(
-            lambda: find(said.rerank_model), device, said.rerank_most, said.rerank_deadline
+            lambda: find(settings.rerank_model),
+            device,
+            settings.rerank_most,
+            settings.rerank_deadline,
         )
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stylus_ext.selection.retrieve.filters import NEVER_USED
 from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.hostile import HOSTILE as STRANGE
 from tests.browser.own_tab import Desk
@@ -134,7 +135,7 @@ def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(
         panel.wait_for_names("watercolor_painting")
         panel.place.locator("summary:has-text('Why not')").click()
         near = panel.place.locator(".stylus-near li:has(strong:text-is('corgi_dog'))")
-        assert "you said that it shall never be used" in near.inner_text()
+        assert NEVER_USED in near.inner_text()
         assert state_of(panel, "corgi_dog") == "never"
         here.picture(f"{server.gradio}-never")
         panel.press("Never choose corgi_dog", near)

@@ -59,7 +59,7 @@ def test_what_is_read_back_scores_the_same(lines: list[tuple[float, ...]], is_ta
     again = ranker_of(json.loads(json.dumps(values_of(once))), NAMES)
     values = np.array(lines, dtype=np.float32)
     assert np.array_equal(once.scores(values, is_tags), again.scores(values, is_tags))
-    assert np.array_equal(once.sureties(values, is_tags), again.sureties(values, is_tags))
+    assert np.array_equal(once.certainties(values, is_tags), again.certainties(values, is_tags))
 
 
 @given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(0, 20))
@@ -68,7 +68,7 @@ def test_scores_and_sureties_lie_within_bounds(
 ) -> None:
     values, made = np.array([line], dtype=np.float32), ranker(seed)
     assert 0 <= made.scores(values, is_tags)[0] <= TOP
-    assert 0 <= made.sureties(values, is_tags)[0] <= 1
+    assert 0 <= made.certainties(values, is_tags)[0] <= 1
 
 
 @given(
@@ -86,7 +86,7 @@ def test_more_evidence_never_makes_less_sure(
     high = low.copy()
     high[0, NAMES.index(name)] += np.float32(more)
     made = ranker(seed)
-    assert made.sureties(high, is_tags)[0] >= made.sureties(low, is_tags)[0]
+    assert made.certainties(high, is_tags)[0] >= made.certainties(low, is_tags)[0]
 
 
 def test_a_coined_word_that_stands_alone_is_sure_in_tags_and_in_penned_captions() -> None:
@@ -95,8 +95,8 @@ def test_a_coined_word_that_stands_alone_is_sure_in_tags_and_in_penned_captions(
         [[-50, np.sqrt(COINED) + 0.01, 0, -50], [-50, np.sqrt(COINED) + 0.01, 1, -50]],
         dtype=np.float32,
     )
-    assert made.sureties(lowest, True).min() >= np.float32(SURE_OF_COINED)
-    plain, penned = made.sureties(lowest, False)
+    assert made.certainties(lowest, True).min() >= np.float32(SURE_OF_COINED)
+    plain, penned = made.certainties(lowest, False)
     assert plain < SURE_OF_COINED <= penned + 1e-6
 
 
@@ -107,15 +107,17 @@ def test_among_more_nobody_is_surer(
     """What does not fit looks the better by chance the more of it there is."""
     values, made = np.array([line], dtype=np.float32), ranker()
     assert (
-        made.sureties(values, is_tags, max(few, many))[0]
-        <= made.sureties(values, is_tags, min(few, many))[0]
+        made.certainties(values, is_tags, max(few, many))[0]
+        <= made.certainties(values, is_tags, min(few, many))[0]
     )
-    assert np.array_equal(made.sureties(values, is_tags, 10), made.sureties(values, is_tags, 50))
+    assert np.array_equal(
+        made.certainties(values, is_tags, 10), made.certainties(values, is_tags, 50)
+    )
 
 
 def test_nobody_gets_no_score() -> None:
     assert ranker().scores(np.zeros((0, 4), dtype=np.float32), True).shape == (0,)
-    assert ranker().sureties(np.zeros((0, 4), dtype=np.float32), False).shape == (0,)
+    assert ranker().certainties(np.zeros((0, 4), dtype=np.float32), False).shape == (0,)
 
 
 @pytest.mark.parametrize(

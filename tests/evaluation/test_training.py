@@ -23,7 +23,8 @@ from stylus_ext.evaluation.ranker import (
     lessons_without,
     trained,
 )
-from stylus_ext.selection.ranker import SIGNS, ranker_of
+from stylus_ext.selection.ranker import ranker_of
+from stylus_ext.selection.retrieve.features import FEATURES
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
 
@@ -103,8 +104,8 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
     report = out_of_fold.run_training(
         catalogue, [queries], tmp_path / "ranker.json", Watch(), tmp_path / "ranking.jsonl"
     )
-    made = ranker_of(json.loads((tmp_path / "ranker.json").read_text("utf-8")), SIGNS)
-    assert made.tags.net.hidden.shape[1] == len(SIGNS)
+    made = ranker_of(json.loads((tmp_path / "ranker.json").read_text("utf-8")), FEATURES)
+    assert made.tags.net.hidden.shape[1] == len(FEATURES)
     assert (made.captions.line.weights >= 0).all()
     kinds = {kind["kind"]: kind for kind in report["kinds"]}
     assert kinds["named"]["recall_at_1"] == kinds["stylus-choice"]["recall_at_1"] == 1.0
@@ -120,7 +121,7 @@ def made_lesson(
     kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
 ) -> TrainingExample:
     rng = np.random.default_rng(fold * 100 + right + 1)
-    signs = rng.normal(size=(len(owners), len(SIGNS))).astype(np.float32)
+    signs = rng.normal(size=(len(owners), len(FEATURES))).astype(np.float32)
     marks = np.zeros(len(owners), dtype=bool)
     if right >= 0:
         marks[right] = True
@@ -153,7 +154,7 @@ def lessons() -> list[TrainingExample]:
 
 
 def test_what_is_right_is_learnt_and_twice_the_same() -> None:
-    first, second = trained(lessons(), SIGNS), trained(lessons(), SIGNS)
+    first, second = trained(lessons(), FEATURES), trained(lessons(), FEATURES)
     for each in lessons():
         scores = first.scores(each.signs, each.is_tags)
         assert np.array_equal(scores, second.scores(each.signs, each.is_tags))
@@ -184,11 +185,11 @@ def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() 
 )
 def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="too little to learn from"):
-        trained([each for each in lessons() if each.kind in kinds], SIGNS)
+        trained([each for each in lessons() if each.kind in kinds], FEATURES)
 
 
 def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
-    made = trained(lessons(), SIGNS)
+    made = trained(lessons(), FEATURES)
     signs = lessons()[0].signs
     found = Candidates(
         tuple(
@@ -196,7 +197,7 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
         ),
         (),
     )
-    scores, sure = made.scores(signs, True), made.sureties(signs, True)
+    scores, sure = made.scores(signs, True), made.certainties(signs, True)
     again = with_scores(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
     assert [each.score for each in again.found] == sorted(
@@ -208,11 +209,11 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
 
 
 def test_a_moved_half_makes_less_sure() -> None:
-    made = trained(lessons(), SIGNS)
+    made = trained(lessons(), FEATURES)
     moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
     signs = lessons()[0].signs
-    assert (moved.sureties(signs, True) <= made.sureties(signs, True)).all()
-    assert np.array_equal(moved.sureties(signs, False), made.sureties(signs, False))
+    assert (moved.certainties(signs, True) <= made.certainties(signs, True)).all()
+    assert np.array_equal(moved.certainties(signs, False), made.certainties(signs, False))
 
 
 def test_without_prompts_for_nothing_no_half_moves() -> None:

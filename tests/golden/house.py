@@ -24,7 +24,7 @@ from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.catalogue import STARTER
 from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
-from stylus_ext.selection.retrieve import retriever_for
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.fakes import MemoryIndex, Watch
 from tests.real_model import real_embedder
 
@@ -164,7 +164,7 @@ def as_text(case: Case, plan: Plan) -> str:
         if _is_telling(miss.reason)
     ][:MOST_MISSES]
     lines += [f"missing   {item.file} ({item.size:,} bytes)" for item in plan.missing]
-    lines += [f"note      {note.text}" for note in plan.notes]
+    lines += [f"note      {note.code}" for note in plan.notes]
     lines += [f"batch {number}   {text!r}" for number, text in enumerate(plan.prompts, 1)]
     if any(text != case.negative for text in plan.negative_prompts):
         lines += [
@@ -177,7 +177,7 @@ def _is_telling(reason: str) -> bool:
     """How unsure the retriever is of what nobody asked for is a number that depends on the
     machine's arithmetic.
     """
-    return not reason.startswith("not sure enough")
+    return not reason.startswith("uncertain match")
 
 
 def _rounded(reason: str) -> str:

@@ -12,6 +12,7 @@ from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.corrections import Corrections, KeptPick
 from stylus_ext.core.entry import Edits
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
+from stylus_ext.selection.retrieve.filters import NEVER_USED, NOT_ON_DISK, incompatible
 from tests.fakes import make_entry
 from tests.selection.test_plan import NameComposer, WordRetriever, settings
 
@@ -44,10 +45,11 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def prompt_of(
     store: SqliteStore, said: Corrections, prompt: str = PROMPT, **sections: dict[str, object]
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[tuple[str, str]]]:
+    """The prompt of the first batch, and codes and texts of the notes."""
     plan = PlanPrompt(store, lambda _: WordRetriever(store), lambda _: NameComposer())
     made = plan(PlanRequest(prompt, on_disk=DISK, corrections=said, settings=settings(**sections)))
-    return made.prompts[0], [note.text for note in made.notes]
+    return made.prompts[0], [(note.code, note.text) for note in made.notes]
 
 
 def test_without_corrections_nothing_is_another(store: SqliteStore) -> None:
@@ -68,7 +70,8 @@ def test_a_swapped_one_is_followed_by_the_next_and_at_last_by_nothing(store: Sql
     )
     text, notes = prompt_of(store, Corrections(swap=frozenset({FOX, OTHER_FOX})))
     assert text == "a fox and a tree <lora:oak:0.8>"
-    assert notes == ["Nothing else was found for 'fox' in the place of fox."]
+    assert [code for code, _ in notes] == ["nothing_else"]
+    assert "'fox'" in notes[0][1]
 
 
 def test_a_kept_one_has_the_weight_that_was_said_whatever_the_strength(store: SqliteStore) -> None:
@@ -95,10 +98,7 @@ def test_a_locked_set_is_used_alone_for_another_prompt_and_by_any_of_its_names(
 
 def test_nothing_is_left_when_all_is_rejected_and_that_is_said(store: SqliteStore) -> None:
     text, notes = prompt_of(store, Corrections(reject=frozenset({FOX, TREE})))
-    assert (text, notes) == (
-        PROMPT,
-        ["After your corrections no adapter is left in this plan, so the prompt stays as it was."],
-    )
+    assert (text, [code for code, _ in notes]) == (PROMPT, ["none_left"])
 
 
 @pytest.mark.parametrize(
@@ -107,30 +107,28 @@ def test_nothing_is_left_when_all_is_rejected_and_that_is_said(store: SqliteStor
         (
             AdapterKey.civitai(99),
             PROMPT,
-            "civitai:99 was left out though you keep it: it is not in the catalogue any more.",
+            ("civitai:99", "catalogue"),
         ),
         (
             AdapterKey.civitai(5),
             PROMPT,
-            "whale was left out though you keep it: no file of it is in your LoRA folder.",
+            ("whale", NOT_ON_DISK),
         ),
         (
             FAR,
             PROMPT,
-            (
-                "zeppelin was left out though you keep it: it was made for SDXL, which does not"
-                " work with SD 1.5."
-            ),
+            ("zeppelin", incompatible("sdxl", "sd1")),
         ),
     ],
 )
 def test_what_cannot_be_kept_is_told_with_its_reason(
-    store: SqliteStore, key: AdapterKey, prompt: str, reason: str
+    store: SqliteStore, key: AdapterKey, prompt: str, reason: tuple[str, str]
 ) -> None:
     _, notes = prompt_of(
         store, Corrections(keep=(KeptPick(key),)), prompt, selection={"family": "sd1"}
     )
-    assert reason in notes
+    text = next(text for code, text in notes if code == "kept_left_out")
+    assert all(part in text for part in reason)
 
 
 def test_a_kept_one_that_stands_in_the_prompt_is_not_written_twice_and_nothing_is_said(
@@ -153,7 +151,7 @@ def test_a_banned_one_and_one_too_many_are_left_out(store: SqliteStore) -> None:
         selection={"max_adapters": 1},
     )
     assert text == "a fox and a tree, foxy <lora:fox_one:0.8>"
-    assert notes == [
-        "zeppelin was left out though you keep it: you said that it shall never be used.",
-        "tree was left out though you keep it: no more adapters are allowed for one picture.",
-    ]
+    assert [code for code, _ in notes] == ["kept_left_out"] * 2
+    assert "zeppelin" in notes[0][1]
+    assert NEVER_USED in notes[0][1]
+    assert "tree" in notes[1][1]

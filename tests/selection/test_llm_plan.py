@@ -20,7 +20,7 @@ from stylus_ext.core.settings import Chat, Settings, with_values
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.llm import client
 from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest
-from stylus_ext.selection.retrieve import retriever_for
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.chat_service.answers import completion
 from tests.chat_service.composing import answers, prompt, sensible
 from tests.chat_service.server import Asked, ChatService, Sent, serving

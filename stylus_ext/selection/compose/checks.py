@@ -1,25 +1,97 @@
-"""What an adapter must have before it may be picked at all, by its kind: a sentence that says no,
-or nothing.
+"""Why a candidate may not be picked: rules for characters, tools, weak cards and narrow matches.
+
+Each check returns a reason, or an empty text if there is none. `words` are those of the prompt.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
+from pathlib import Path
 
-from stylus_ext.core.composition import Candidate
+from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.feedback import ALIKE, likeness
-from stylus_ext.core.prompt.words import content_words, name_phrases
-from stylus_ext.selection.compose.name_match import (
-    ATTRIBUTES,
-    SOMEBODY,
-    is_called,
-    is_distinctive,
-    is_named,
-)
+from stylus_ext.core.prompt.phrases import is_count
+from stylus_ext.core.prompt.words import content_words, entry_names, name_phrases, trigger_phrases
 
-_ASKED_FOR = {
+_WEAK_WORDS = Path(__file__).resolve().parents[2] / "data" / "weak_words.txt"
+
+
+def _weak_words() -> tuple[frozenset[str], frozenset[str]]:
+    common, attributes = _WEAK_WORDS.read_text("ascii").split("\n\n")
+    return frozenset(common.split()[1:]), frozenset(attributes.split()[1:])
+
+
+COMMON, ATTRIBUTES = _weak_words()
+"""Everyday words that do not name a character by themselves; and words for what a thing is made
+of, how it looks, and when.
+"""
+
+DISTINCTIVE = 4.5
+"""Least idf mass (nats) of a distinctive name or trigger; a word on 1 % of cards has 4.6."""
+
+COINED = 6.0
+"""Least idf (nats) of each word of a coined name, which hardly another card has."""
+
+CLOSE_ENOUGH = 0.45
+"""Cosine with the prompt that is second evidence for a name that is a common word."""
+
+
+def is_mentioned(evidence: Evidence) -> bool:
+    """Whether the prompt has its name or trigger, and not by chance."""
+    if not (evidence.named or evidence.trigger):
+        return False
+    return is_distinctive(evidence) or len(evidence.named) > 1 or evidence.cosine >= CLOSE_ENOUGH
+
+
+def is_coined(evidence: Evidence) -> bool:
+    """Whether its name or trigger has words of no other card, so that nothing else can be meant."""
+    counts = (len(evidence.named), len(set(content_words(evidence.trigger))))
+    least = min((count for count in counts if count), default=0)
+    return is_distinctive(evidence) and evidence.telling >= COINED * least
+
+
+def is_distinctive(evidence: Evidence) -> bool:
+    """Whether the words of the name or trigger are rare, and not just one everyday word."""
+    if not (evidence.named or evidence.trigger):
+        return False
+    words = {*evidence.named, *content_words(evidence.trigger)}
+    return evidence.telling >= DISTINCTIVE and not (len(words) == 1 and words <= COMMON)
+
+
+def refusal(candidate: Candidate, words: Collection[str]) -> str:
+    """Why it may not be picked for any task."""
+    entry, evidence = candidate.entry, candidate.evidence
+    if reason := tool_refusal(candidate, words):
+        return reason
+    if entry.kind in CHARACTERS and not names_character(candidate, words):
+        return f"a {entry.kind} that the prompt does not name"
+    if entry.card.weak and not is_distinctive(evidence):
+        if not (evidence.named or evidence.trigger):
+            return "little is known about it, and the prompt has neither its name nor its trigger"
+        if not _was_used_alike(entry, words):
+            return "little is known about it, and the prompt has only an everyday word of its name"
+    return ""
+
+
+def _was_used_alike(entry: Entry, words: Collection[str]) -> bool:
+    """Whether the user made a picture with it from a similar prompt.
+
+    The examples of a weak card are the user's own pictures. A word that they made common in the
+    catalogue still means this adapter.
+    """
+    here = frozenset(content_words(" ".join(words)))
+    return any(
+        likeness(here, frozenset(content_words(example.prompt))) >= ALIKE
+        for example in entry.card.examples
+    )
+
+
+# Tools: sliders, speed and utility adapters.
+
+_REQUESTS = {
     "slider": frozenset(("slider",)),
     "speed": frozenset(
         ("lcm", "lightning", "turbo", "hyper", "dmd2", "dmd", "tcd", "schnell", "speed", "fast")
@@ -29,153 +101,99 @@ _ASKED_FOR = {
     ),
 }
 _UNMISTAKABLE = frozenset(("lcm", "dmd2", "dmd", "tcd", "schnell"))
-"""Who writes one of these means the method: a castle may be struck by lightning."""
+"""These words always mean the method; a castle may be struck by lightning."""
 
 COINED_UTILITY = 9.0
-"""Nats that a trigger word must tell to ask for a tool by itself."""
+"""Least idf mass (nats) of a trigger that requests a tool by itself."""
 
 
-def refusal_of_tool(candidate: Candidate, said: Collection[str]) -> str:
-    """Why a tool may not be picked; empty where it may, or where it is no tool."""
-    purpose = purpose_of(candidate)
-    if not purpose or is_wanted(candidate, said):
+def tool_purpose(candidate: Candidate) -> str:
+    """`slider`, `speed` or `utility`; empty for any other adapter."""
+    description = candidate.entry.description
+    if description.slider:
+        return "slider"
+    if description.speed:
+        return "speed"
+    return "utility" if description.utility else ""
+
+
+def tool_refusal(candidate: Candidate, words: Collection[str]) -> str:
+    """Why a tool may not be picked; empty for any other adapter."""
+    purpose = tool_purpose(candidate)
+    if not purpose or is_requested_tool(candidate, words):
         return ""
-    asked = bool(_ASKED_FOR[purpose].intersection(said))
-    lacks = (
-        "which the prompt does not call by its name or trigger word"
-        if asked
-        else "which nothing in the prompt asks for"
-    )
-    return f"it is a {purpose} adapter, {lacks}"
+    if _REQUESTS[purpose].intersection(words):
+        return f"a {purpose} adapter whose name or trigger is not in the prompt"
+    return f"a {purpose} adapter that the prompt does not ask for"
 
 
-def purpose_of(candidate: Candidate) -> str:
-    said = candidate.entry.description
-    for purpose, holds in (
-        ("slider", said.slider),
-        ("speed", said.speed),
-        ("utility", said.utility),
-    ):
-        if holds:
-            return purpose
-    return ""
-
-
-def is_wanted(candidate: Candidate, said: Collection[str]) -> bool:
-    """It is a tool, and asked for: by what it is for and its name, by a method that is
-    unmistakable, or by a coined trigger word.
+def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
+    """Whether it is a tool that the prompt asks for: by purpose and name, by an unmistakable
+    method, or by a coined trigger.
     """
-    purpose = purpose_of(candidate)
+    purpose = tool_purpose(candidate)
     if not purpose:
         return False
-    asked = _ASKED_FOR[purpose].intersection(said)
-    card = candidate.entry.card
-    mine = set(content_words(" ".join((card.name, *card.tags, *candidate.entry.triggers))))
-    if asked & mine & _UNMISTAKABLE:
+    requested = _REQUESTS[purpose].intersection(words)
+    card, evidence = candidate.entry.card, candidate.evidence
+    own = set(content_words(" ".join((card.name, *card.tags, *candidate.entry.triggers))))
+    if requested & own & _UNMISTAKABLE or (requested and is_mentioned(evidence)):
         return True
-    if asked and is_called(candidate.evidence):
-        return True
-    return _is_tagged(candidate, said)
-
-
-def _is_tagged(candidate: Candidate, said: Collection[str]) -> bool:
-    """Its own coined trigger word, which nobody writes by chance."""
-    words = content_words(candidate.evidence.trigger)
+    trigger = content_words(evidence.trigger)
     return (
-        bool(words)
-        and all(word in said for word in words)
-        and candidate.evidence.telling >= COINED_UTILITY
+        bool(trigger)
+        and all(word in words for word in trigger)
+        and evidence.telling >= COINED_UTILITY
     )
 
 
-def refusal(candidate: Candidate, said: Collection[str]) -> str:
-    """Why it may not be picked; empty where nothing speaks against it. `said` are the words of the
-    prompt.
-    """
-    entry, seen = candidate.entry, candidate.evidence
-    reason = refusal_of_tool(candidate, said)
-    if reason:
-        return reason
-    if entry.kind in SOMEBODY and not is_named(candidate, said):
-        return f"it draws a {entry.kind} whom the prompt does not name"
-    if entry.card.weak and not is_distinctive(seen):
-        if not (seen.named or seen.trigger):
-            return (
-                "little is known about it, and the prompt has neither its name nor its trigger word"
-            )
-        if not _was_used_so(entry, said):
-            return (
-                "little is known about it, and what the prompt has of its name is an everyday word"
-            )
-    return ""
-
-
-def _was_used_so(entry: Entry, said: Collection[str]) -> bool:
-    """Of a weak card the examples are the user's own pictures: a word that stands in many of these
-    is common, and still means this one.
-    """
-    here = frozenset(content_words(" ".join(said)))
-    return any(
-        likeness(here, frozenset(content_words(example.prompt))) >= ALIKE
-        for example in entry.card.examples
-    )
-
+# Matches that are narrower than the task.
 
 THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal"))
 
 MUCH_NARROWER = 2
-"""Words of its name that the prompt would have to have too, where it shares one word with the task.
-"""
+"""Words of its name that the prompt lacks, if it shares only one word with the task."""
 
 
-def misfit(candidate: Candidate, task: str, said: Collection[str]) -> str:
-    """Why it is not what the task asks for; empty where nothing speaks against it. `said` are the
-    words of the prompt.
-    """
+def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
+    """Why it is not what the task asks for."""
     entry = candidate.entry
     shared = _words((task,)) & identity(entry)
-    if not shared or purpose_of(candidate):
+    if not shared or tool_purpose(candidate):
         return ""
     if entry.kind in THINGS and shared <= ATTRIBUTES:
-        return (
-            f"it is narrower than '{task}', with which it shares no more than '{_listed(shared)}'"
-        )
-    name = _name(entry.card.name)
-    lacking = {word for word in name - ATTRIBUTES if word.isascii()}.difference(said)
+        return f"narrower than '{task}': only '{_listed(shared)}' matches"
+    name = _name_words(entry.card.name)
+    missing = {word for word in name - ATTRIBUTES if word.isascii()}.difference(words)
     if entry.kind == "style":
-        strange = lacking and not _is_look(entry, shared, said)
-        return (
-            f"it is a style, and '{_listed(shared)}' is no more than a word of its name"
-            if strange
-            else ""
-        )
-    alone = len(identity(entry).intersection(said) - ATTRIBUTES) <= 1
-    if alone and len(lacking) >= MUCH_NARROWER:
-        return f"it is narrower than '{task}': nothing in the prompt asks for '{_listed(lacking)}'"
+        if missing and not _is_whole_tag(entry, shared, words):
+            return f"a style, and only '{_listed(shared)}' of its name matches '{task}'"
+        return ""
+    one_word = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
+    if one_word and len(missing) >= MUCH_NARROWER:
+        return f"narrower than '{task}': the prompt does not mention '{_listed(missing)}'"
     return ""
 
 
 def identity(entry: Entry) -> frozenset[str]:
     """The words of its name, tags and triggers."""
-    return _name(entry.card.name) | _look(entry)
+    return _name_words(entry.card.name) | _words(entry.card.tags) | _words(entry.triggers)
 
 
-def _look(entry: Entry) -> frozenset[str]:
-    return _words(entry.card.tags) | _words(entry.triggers)
-
-
-def _is_look(entry: Entry, shared: Collection[str], said: Collection[str]) -> bool:
-    """A tag or a trigger, the whole of it, speaks of what is shared: stained glass is no glass."""
+def _is_whole_tag(entry: Entry, shared: Collection[str], words: Collection[str]) -> bool:
+    """Whether a shared word is in a tag or trigger of which the prompt has every word: a stained
+    glass style does not fit a glass of wine.
+    """
     pieces = (
         _words((piece,))
         for text in (*entry.card.tags, *entry.triggers)
         for piece in text.split(",")
     )
-    return any(not piece.isdisjoint(shared) and piece.issubset(said) for piece in pieces)
+    return any(not piece.isdisjoint(shared) and piece.issubset(words) for piece in pieces)
 
 
 @lru_cache(maxsize=4096)
-def _name(name: str) -> frozenset[str]:
+def _name_words(name: str) -> frozenset[str]:
     return frozenset(word for phrase in name_phrases(name) for word in phrase)
 
 
@@ -186,3 +204,125 @@ def _words(texts: tuple[str, ...]) -> frozenset[str]:
 
 def _listed(words: Collection[str]) -> str:
     return " ".join(sorted(words))
+
+
+# Characters and persons. The name of a card also has the series, and the triggers have clothing:
+# neither names the character. An everyday word does not either.
+
+CHARACTERS = frozenset(("character", "person"))
+
+_MAX_TRIGGERS = 16
+_SHORTEST_STEM = 4
+_BRACKETED = re.compile(r"[(\[（【]([^()\[\]（）【】]*)[)\]）】]")
+_GENERIC = frozenset(
+    ("anime", "character", "game", "solo", "video", "movie", "series", "female", "male")
+    + ("celebrity", "actor", "actress", "breast", "bang", "blush")
+)
+
+Words = tuple[str, ...]
+
+
+def names_character(candidate: Candidate, words: Collection[str]) -> bool:
+    """Whether the prompt names it, by a part of the name that is no series or by its trigger."""
+    entry, evidence = candidate.entry, candidate.evidence
+    if not (evidence.named or evidence.trigger):
+        return False
+    prompt = frozenset(words)
+    phrases = (
+        *entry_names(entry),
+        *trigger_phrases(entry),
+        tuple(content_words(evidence.trigger)),
+    )
+    matched = {word for phrase in phrases if prompt.issuperset(phrase) for word in phrase}
+    own = matched & own_words(entry)
+    if not own:
+        return _is_named_by_trigger(candidate)
+    everyday = len(matched) == 1 and own <= COMMON
+    return (is_mentioned(evidence) and not everyday) or _has_more(entry, own, prompt)
+
+
+def own_words(entry: Entry) -> frozenset[str]:
+    """The character's own words: the name without its series, and triggers that share a word
+    with it.
+    """
+    parts, pieces, asides = _name_parts(entry), _trigger_pieces(entry), _asides(entry)
+    in_triggers = [part for part in parts if any(_are_related(piece, part) for piece in pieces)]
+    own = (
+        [part for part in in_triggers if part not in asides]
+        or in_triggers
+        or [part for part in parts if part not in asides][:1]
+        or list(parts)
+    )
+    other_script = [part for part in parts if not any(word.isascii() for word in part)]
+    words = {word for part in (*own, *other_script) for word in part}
+    series = {word for part in parts if part not in own for word in part} - words
+    related = (piece for piece in pieces if any(_are_related(piece, part) for part in own))
+    return frozenset(words.union(*related) - series)
+
+
+def _are_related(piece: Words, part: Words) -> bool:
+    """Whether a trigger and a part of a name share a word, are the same without spaces, or the
+    trigger begins with a word of the name, as in mira and mirastyle.
+    """
+    begins = any(
+        coined.startswith(word) for word in part if len(word) >= _SHORTEST_STEM for coined in piece
+    )
+    return begins or not set(piece).isdisjoint(part) or "".join(piece) == "".join(part)
+
+
+def _name_parts(entry: Entry) -> tuple[Words, ...]:
+    """The parts of a name, without the whole of it if there are several."""
+    phrases = entry_names(entry)
+    every = {word for phrase in phrases for word in phrase}
+    return tuple(phrase for phrase in phrases if set(phrase) != every) or phrases
+
+
+def _asides(entry: Entry) -> set[Words]:
+    """What is in the tags, or in brackets behind the name: usually the series."""
+    texts = (*entry.card.tags, *_BRACKETED.findall(entry.card.name))
+    return {tuple(content_words(text)) for text in texts}
+
+
+def _trigger_pieces(entry: Entry) -> list[Words]:
+    written = (
+        piece.replace("\\", "")
+        for trigger in entry.triggers[:_MAX_TRIGGERS]
+        for piece in trigger.split(",")[:_MAX_TRIGGERS]
+    )
+    return [
+        words
+        for piece in written
+        if not is_count(piece.strip()) and (words := _without_brackets(piece))
+    ]
+
+
+def _without_brackets(piece: str) -> Words:
+    """What is in brackets is the series again, unless everything is."""
+    return tuple(content_words(_BRACKETED.sub(" ", piece)) or content_words(piece))
+
+
+def _is_named_by_trigger(candidate: Candidate) -> bool:
+    """Whether the prompt has the first trigger, which has no word of the name, and that is coined;
+    or rare, if no trigger has a word of the name.
+    """
+    entry, evidence = candidate.entry, candidate.evidence
+    pieces = _trigger_pieces(entry)
+    if not pieces or pieces[0] != _without_brackets(evidence.trigger.replace("\\", "")):
+        return False
+    related = any(_are_related(piece, part) for piece in pieces for part in _name_parts(entry))
+    least = COINED if related else DISTINCTIVE
+    return (
+        is_distinctive(evidence)
+        and evidence.telling >= least * len(pieces[0])
+        and not (ATTRIBUTES | COMMON).issuperset(pieces[0])
+    )
+
+
+def _has_more(entry: Entry, own: set[str], words: Collection[str]) -> bool:
+    """Whether the prompt also has the series, or a tag or trigger of more than everyday words."""
+    names = [set(phrase) - own for phrase in entry_names(entry)]
+    tags = (tuple(content_words(tag)) for tag in entry.card.tags)
+    others = [set(phrase) - own for phrase in (*trigger_phrases(entry), *tags)]
+    telling = [rest for rest in names if len(rest) > 1]
+    telling += [rest for rest in (*names, *others) if not rest <= COMMON | _GENERIC]
+    return any(rest <= set(words) for rest in telling if rest)

@@ -1,37 +1,41 @@
-"""ChatComposer: candidates in, a composition out, by asking a language model once; where that
-fails, by the rules, with a note why.
-"""
+"""The composer that asks a language model once; if that fails, the rules compose."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import os
+import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import Note
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Query
 from stylus_ext.llm import ChatClient, ChatLate, ChatProblem, ChatRequest
 from stylus_ext.llm.injection_guard import fenced
 from stylus_ext.llm.schema import LlmAnswer, server_schema
+from stylus_ext.net.values import NotJson, parsed
 from stylus_ext.selection.compose.llm_prompt import (
     CompositionAnswer,
     PruningAnswer,
     ShownCards,
-    asked,
-    listed,
-    rules,
-    shown,
-    stricter,
+    card_list,
+    composition_rules,
+    prompt_lines,
+    pruning_rules,
+    shown_cards,
 )
-from stylus_ext.selection.compose.llm_reply import Choice, prune, read_choice
-from stylus_ext.selection.compose.llm_work import Answers, ChatWork, key_of
+from stylus_ext.selection.compose.llm_reply import Choice, ChoiceState, prune, read_choice
 from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.compose.tasks import UserAdapters
 
@@ -39,26 +43,90 @@ logger = logging.getLogger(__name__)
 
 A = TypeVar("A", bound=LlmAnswer)
 
-
 FAILED = "chat_failed"
-"""The code of the note that the rules composed instead; such a plan is not remembered."""
+"""Code of the note that the rules composed instead; such a plan is not cached."""
 
 _RESERVE_S = 0.3
-"""Of a plan's time, for the rules and for the tags, after a model that did not answer."""
+"""Part of a plan's time that is kept for the rules, should the model not answer."""
 
 _TOO_SHORT_S = 0.3
-_FREE_S = 1.0
-_TOKENS, _TOKENS_OF_PRUNING = 900, 400
+_RELEASE_S = 1.0
+_MAX_TOKENS, _MAX_TOKENS_PRUNING = 900, 400
+_ANSWERS_KEPT = 256
+_MAX_FILE_SIZE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRules:
-    """How it is asked; `deadline_s` is for one composition, within what the plan has left."""
+    """`deadline_s` is for one composition, and never longer than the plan has left; `twice` asks
+    a second time, to remove picks; `release` frees the model's memory afterwards.
+    """
 
     deadline_s: float = 20.0
     cards: int = 24
     twice: bool = False
     release: bool = True
+
+
+class AnswerCache:
+    """The last answers of the model, so that the same question needs no second request.
+
+    They are kept in a file that only its user can read, or in memory.
+    """
+
+    def __init__(self, path: Path | None = None, most: int = _ANSWERS_KEPT) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._answers = LruCache[str, Mapping[str, Any]](most)
+        self._is_loaded = False
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        with self._lock:
+            self._load()
+            return self._answers.get(key)
+
+    def put(self, key: str, answer: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._load()
+            self._answers[key] = answer
+            self._save()
+
+    def _load(self) -> None:
+        if self._is_loaded or self._path is None:
+            return
+        self._is_loaded = True
+        try:
+            if self._path.stat().st_size > _MAX_FILE_SIZE:
+                return
+            rows = parsed(self._path.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, NotJson) as error:
+            logger.warning("Cannot read %s, starting a new one: %s", self._path, error)
+            return
+        if isinstance(rows, dict):
+            self._answers.update(
+                {str(key): answer for key, answer in rows.items() if isinstance(answer, dict)}
+            )
+
+    def _save(self) -> None:
+        """An answer that cannot be saved is asked for again after a restart."""
+        if self._path is None:
+            return
+        try:
+            handle, part = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(dict(self._answers.items()), file)
+            Path(part).replace(self._path)
+        except OSError as error:
+            logger.warning("Cannot write %s: %s", self._path, error)
+
+
+def answer_key(name: str, temperature: float, question: ChatRequest[Any]) -> str:
+    """Identifies everything that an answer depends on; the seed only above temperature 0."""
+    seed = question.seed if temperature > 0 else None
+    parts = [name, temperature, seed, question.system, question.user, question.schema.__name__]
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
 class ChatComposer:
@@ -67,150 +135,131 @@ class ChatComposer:
     name = "chat"
 
     def __init__(
-        self, client: ChatClient, rules: ChatRules = ChatRules(), answers: Answers | None = None
+        self,
+        client: ChatClient,
+        rules: ChatRules = ChatRules(),
+        answers: AnswerCache | None = None,
     ) -> None:
         self._client = client
         self._rules = rules
-        self._answers = answers or Answers()
+        self._answers = answers or AnswerCache()
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        cards = shown(query, candidates, self._rules.cards)
-        room = query.limits.max_adapters - len(UserAdapters.of(query).names)
-        if not cards.candidates or room <= 0:  # there is nothing to choose
+        cards = shown_cards(query, candidates, self._rules.cards)
+        room = _room(query)
+        if not cards.candidates or room <= 0:  # nothing to choose
             return RuleComposer().compose(query, candidates)
-        left = query.terms.left()
-        seconds = (
-            self._rules.deadline_s
-            if left is None
-            else min(self._rules.deadline_s, left - _RESERVE_S)
-        )
+        left, seconds = query.terms.left(), self._rules.deadline_s
+        if left is not None:
+            seconds = min(seconds, left - _RESERVE_S)
         try:
             choice = self._chosen(query, cards, room, seconds)
         except ChatProblem as problem:
-            logger.warning(
-                "composed by the rules: %s", type(problem).__name__
-            )  # what a server says may hold the prompt
+            # Only the type is logged: the text of a server may contain the prompt.
+            logger.warning("Composed by the rules: %s", type(problem).__name__)
             return _by_rules(query, candidates, str(problem))
         if not choice.tasks:
             return _by_rules(query, candidates, "its answer named no part of the prompt.")
-        made = ChatWork.of(query, candidates, choice).done()
+        composition = ChoiceState.of(query, candidates, choice).finish()
         logger.info(
             "%s: %d tasks, %d picks of %d cards.",
             self._client.endpoint.model,
-            len(made.tasks),
-            len(made.picks),
+            len(composition.tasks),
+            len(composition.picks),
             len(cards.candidates),
         )
-        return made
+        return composition
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
-        """All that is sent for a composition, the schema as well."""
-        room = query.limits.max_adapters - len(UserAdapters.of(query).names)
-        return "\n".join(
-            (
-                rules(query.limits, room),
-                shown(query, candidates, self._rules.cards).text,
-                json.dumps(server_schema(CompositionAnswer)),
-            )
-        )
+        """Everything that is sent for one composition, schema included."""
+        cards = shown_cards(query, candidates, self._rules.cards)
+        rules = composition_rules(query.limits, _room(query))
+        return "\n".join((rules, cards.text, json.dumps(server_schema(CompositionAnswer))))
 
     def close(self) -> None:
-        """Gives its connections back; the next question opens new ones."""
+        """Close idle connections; the next question opens new ones."""
         self._client.close()
 
     def _chosen(self, query: Query, cards: ShownCards, room: int, seconds: float) -> Choice:
-        asking = _Asking(self._client, self._answers, time.monotonic() + seconds)
+        session = _Session(self._client, self._answers, time.monotonic() + seconds)
         seed = query.terms.seed if self._client.endpoint.temperature > 0 else 0
         try:
-            answer = asking.answer(
-                ChatRequest(
-                    rules(query.limits, room),
-                    cards.text,
-                    CompositionAnswer,
-                    seed=seed,
-                    max_tokens=_TOKENS,
-                )
+            question = ChatRequest(
+                composition_rules(query.limits, room),
+                cards.text,
+                CompositionAnswer,
+                seed=seed,
+                max_tokens=_MAX_TOKENS,
             )
-            choice = read_choice(answer, cards, query.prompt)
+            choice = read_choice(session.answer(question), cards, query.prompt)
             if self._rules.twice and choice.picks:
-                _look_again(query, cards, choice, asking, seed)
+                _prune(query, cards, choice, session, seed)
         finally:
-            if asking.asked and self._rules.release and self._client.local:
-                self._free(asking.until)
+            if session.has_asked and self._rules.release and self._client.local:
+                self._release(session.until)
         return choice
 
-    def _free(self, until: float) -> None:
-        """The picture needs the memory now; but no plan waits long for it."""
-        freeing = threading.Thread(target=self._client.release, name="stylus-release", daemon=True)
-        freeing.start()
-        freeing.join(max(0.0, min(_FREE_S, until - time.monotonic())))
+    def _release(self, until: float) -> None:
+        """Free the model's memory for the picture, without making the plan wait for long."""
+        thread = threading.Thread(target=self._client.release, name="stylus-release", daemon=True)
+        thread.start()
+        thread.join(max(0.0, min(_RELEASE_S, until - time.monotonic())))
+
+
+def _room(query: Query) -> int:
+    return query.limits.max_adapters - len(UserAdapters.of(query).names)
 
 
 @dataclass(slots=True)
-class _Asking:
-    """The questions of one composition, within one deadline; what was asked before is not asked
-    again.
-    """
+class _Session:
+    """The questions of one composition, answered from the cache or within one deadline."""
 
     client: ChatClient
-    answers: Answers
+    answers: AnswerCache
     until: float
-    asked: bool = False
+    has_asked: bool = False
 
     def answer(self, question: ChatRequest[A]) -> A:
-        key = key_of(self.client.name, self.client.endpoint.temperature, question)
+        key = answer_key(self.client.name, self.client.endpoint.temperature, question)
         known = self.answers.get(key)
         if known is not None:
-            with contextlib.suppress(ValidationError):  # the file may have been edited
+            with contextlib.suppress(ValidationError):  # the file was edited by hand
                 return question.schema.model_validate(known)
         seconds = self.until - time.monotonic()
         if seconds < _TOO_SHORT_S:
-            raise ChatLate(f"There was no time left to ask {self.client.name}.")
-        self.asked = True
+            raise ChatLate(f"No time left to ask {self.client.name}.")
+        self.has_asked = True
         answer = self.client.ask(question, seconds).answer
         self.answers.put(key, answer.model_dump())
         return answer
 
 
-def _look_again(
-    query: Query, cards: ShownCards, choice: Choice, asking: _Asking, seed: int
-) -> None:
-    """The second turn; when it fails, the first stands."""
-    lines = [
-        f"{number}. for '{choice.tasks[choice.picks[one.key][0]].text}': {choice.picks[one.key][1]}"
-        for number, one in enumerate(cards.candidates, 1)
-        if one.key in choice.picks
+def _prune(query: Query, cards: ShownCards, choice: Choice, session: _Session, seed: int) -> None:
+    """Ask the model to remove picks; if that fails, its first answer stands."""
+    chosen = [
+        (number, candidate)
+        for number, candidate in enumerate(cards.candidates, 1)
+        if candidate.key in choice.picks
     ]
-    chosen = (
-        (number, one.entry)
-        for number, one in enumerate(cards.candidates, 1)
-        if one.key in choice.picks
+    lines = []
+    for number, candidate in chosen:
+        start, reason = choice.picks[candidate.key]
+        lines.append(f"{number}. for '{choice.tasks[start].text}': {reason}")
+    shown = card_list((number, candidate.entry) for number, candidate in chosen)
+    question = ChatRequest(
+        pruning_rules(),
+        "\n".join([prompt_lines(query), "", shown, "", "Chosen:", fenced(lines)]),
+        PruningAnswer,
+        seed=seed,
+        max_tokens=_MAX_TOKENS_PRUNING,
     )
-    text = "\n".join([asked(query), "", listed(chosen), "", "Chosen:", fenced(lines)])
     try:
-        prune(
-            choice,
-            asking.answer(
-                ChatRequest(
-                    stricter(),
-                    text,
-                    PruningAnswer,
-                    seed=seed,
-                    max_tokens=_TOKENS_OF_PRUNING,
-                )
-            ),
-            cards,
-        )
+        prune(choice, session.answer(question), cards)
     except ChatProblem as problem:
-        choice.dropped.append(f"The model's choice was not looked at again: {problem}")
+        choice.problems.append(f"The model's choice was not checked a second time: {problem}")
 
 
 def _by_rules(query: Query, candidates: Candidates, why: str) -> Composition:
-    made = RuleComposer().compose(query, candidates)
-    return replace(
-        made,
-        notes=(
-            *made.notes,
-            Note(FAILED, f"The rules composed this plan in place of the language model: {why}"),
-        ),
-    )
+    composition = RuleComposer().compose(query, candidates)
+    note = Note(FAILED, f"The rules composed this plan instead of the language model: {why}")
+    return replace(composition, notes=(*composition.notes, note))

@@ -1,7 +1,7 @@
-"""Candidates in, the few of them that a model is shown out, and the lines in which it sees them.
+"""What the language model is shown: a few short candidates, and the instructions.
 
-Few and short: the best for each part of the prompt by turns, no more than two of one series, and
-nothing that the rules refuse anyway.
+It sees the best candidates for each part of the prompt in turn, at most two of one series, and
+none that the rules refuse.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from stylus_ext.llm import LlmAnswer
 from stylus_ext.llm.injection_guard import fenced, plain, speaks_to_us
 from stylus_ext.llm.schema import ListOf, Text, Whole
 from stylus_ext.selection.compose.checks import refusal
-from stylus_ext.selection.compose.rules import LOOKED_AT, Weighing, leader
-from stylus_ext.selection.compose.tasks import UserAdapters, best_span, strength, tasks_of
+from stylus_ext.selection.compose.rules import MAX_CONSIDERED, PickOrder
+from stylus_ext.selection.compose.tasks import UserAdapters, best_task, strength, tasks_of
 
 WITHHELD = "(name withheld)"
-_OF_A_SERIES = 2
-_LONGEST_PROMPT, _LONGEST_NEGATIVE = 4000, 400
-_NAME, _TAG, _TRIGGER, _TEXT = 60, 24, 40, 150
-_TAGS, _TRIGGERS, _MOST_USED = 5, 2, 10
+_MAX_OF_SERIES = 2
+_PROMPT_LENGTH, _NEGATIVE_LENGTH = 4000, 400
+_NAME_LENGTH, _TAG_LENGTH, _TRIGGER_LENGTH, _TEXT_LENGTH = 60, 24, 40, 150
+_MAX_TAGS, _MAX_TRIGGERS, _MAX_IN_USE = 5, 2, 10
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCards:
-    """What a model sees; its numbers begin at 1."""
+    """What the model sees. Cards are numbered from 1."""
 
     candidates: tuple[Candidate, ...]
     text: str
@@ -43,109 +43,91 @@ class ShownCards:
         return self.candidates[number - 1] if 1 <= number <= len(self.candidates) else None
 
 
-def shown(query: Query, candidates: Candidates, most: int) -> ShownCards:
+def shown_cards(query: Query, candidates: Candidates, most: int) -> ShownCards:
     own = UserAdapters.of(query)
-    those = tuple(_by_turns(_usable(query, candidates, own), candidates, most))
-    used = [
-        *sorted(own.names),
-        *(one.entry.card.name for one in candidates.found if one.entry.edits.state == "always"),
-    ]
-    return ShownCards(
-        those, f"{asked(query, used)}\n\n{listed(enumerate((one.entry for one in those), 1))}"
-    )
+    chosen = tuple(_in_turn(_usable(query, candidates, own), candidates, most))
+    pinned = (each for each in candidates.found if each.entry.edits.state == "always")
+    in_use = [*sorted(own.names), *(candidate.entry.card.name for candidate in pinned)]
+    cards = card_list(enumerate((candidate.entry for candidate in chosen), 1))
+    return ShownCards(chosen, f"{prompt_lines(query, in_use)}\n\n{cards}")
 
 
-def asked(query: Query, used: Sequence[str] = ()) -> str:
-    """The prompt as a model reads it, without the tags and comments in it."""
-    text = "".join(
-        token.text for token in query.prompt.tokens if token.kind not in (NETWORK, COMMENT)
-    )
-    lines = [f"Prompt: {' '.join(text.split())[:_LONGEST_PROMPT]}"]
+def prompt_lines(query: Query, in_use: Sequence[str] = ()) -> str:
+    """The prompt without its tags and comments."""
+    tokens = (token for token in query.prompt.tokens if token.kind not in (NETWORK, COMMENT))
+    text = "".join(token.text for token in tokens)
+    lines = [f"Prompt: {' '.join(text.split())[:_PROMPT_LENGTH]}"]
     if query.negative.text.strip():
-        lines.append(f"Not wanted: {' '.join(query.negative.text.split())[:_LONGEST_NEGATIVE]}")
-    if used:
-        lines.append(
-            "In use already, for their own tasks:"
-            f" {', '.join(_name(name) for name in used[:_MOST_USED])}"
-        )
+        lines.append(f"Not wanted: {' '.join(query.negative.text.split())[:_NEGATIVE_LENGTH]}")
+    if in_use:
+        names = ", ".join(_safe_name(name) for name in in_use[:_MAX_IN_USE])
+        lines.append(f"In use already, for their own tasks: {names}")
     return "\n".join(lines)
 
 
-def listed(numbered: Iterable[tuple[int, Entry]]) -> str:
-    lines = [_line(number, entry) for number, entry in numbered]
+def card_list(numbered: Iterable[tuple[int, Entry]]) -> str:
+    lines = [_card_line(number, entry) for number, entry in numbered]
     return f"Adapters (number. name | kind | tags | trigger words | what it does):\n{fenced(lines)}"
 
 
-def _line(number: int, entry: Entry) -> str:
-    tags = (said for tag in entry.card.tags[: 2 * _TAGS] if (said := plain(tag, _TAG)))
-    triggers = (
-        said for trigger in entry.triggers[:_TRIGGERS] if (said := plain(trigger, _TRIGGER))
-    )
-    text = plain(
-        entry.edits.text if entry.edits.text is not None else entry.description.text, _TEXT
-    )
+def _card_line(number: int, entry: Entry) -> str:
+    tags = [plain(tag, _TAG_LENGTH) for tag in entry.card.tags[: 2 * _MAX_TAGS]]
+    triggers = [plain(trigger, _TRIGGER_LENGTH) for trigger in entry.triggers[:_MAX_TRIGGERS]]
+    text = entry.description.text if entry.edits.text is None else entry.edits.text
     fields = (
-        _name(entry.card.name),
+        _safe_name(entry.card.name),
         entry.kind,
-        ", ".join(list(tags)[:_TAGS]),
-        ", ".join(triggers),
-        text,
+        ", ".join([tag for tag in tags if tag][:_MAX_TAGS]),
+        ", ".join(trigger for trigger in triggers if trigger),
+        plain(text, _TEXT_LENGTH),
     )
     return f"{number}. {' | '.join(fields)}".rstrip(" |")
 
 
-def _name(name: str) -> str:
-    return WITHHELD if speaks_to_us(name) else plain(name, _NAME) or WITHHELD
+def _safe_name(name: str) -> str:
+    return WITHHELD if speaks_to_us(name) else plain(name, _NAME_LENGTH) or WITHHELD
 
 
 def _usable(query: Query, candidates: Candidates, own: UserAdapters) -> list[Candidate]:
-    """Of one family, where the plan has none yet: that which serves the prompt best; and what the
-    rules do not refuse.
-    """
-    said = frozenset(words(query.prompt.text))
-    kin = next((one.entry.family for one in candidates.found if own.has(one.entry)), "")
+    """Candidates that the rules do not refuse; all of one family if none is set."""
+    found, limits = candidates.found, query.limits
+    prompt_words = frozenset(words(query.prompt.text))
+    pinned = [candidate for candidate in found if candidate.entry.edits.state == "always"]
     free = [
-        one
-        for one in candidates.found
-        if not own.has(one.entry) and one.entry.edits.state != "always" and not refusal(one, said)
+        candidate
+        for candidate in found
+        if candidate.entry.edits.state != "always"
+        and not own.has(candidate.entry)
+        and not refusal(candidate, prompt_words)
     ]
-    kin = kin or next(
-        (one.entry.family for one in candidates.found if one.entry.edits.state == "always"), ""
-    )
-    limits = query.limits
     if limits.family != ANY:
         return free
-    tasks = tasks_of(candidates.spans)
-    best = free[:LOOKED_AT]
-    kin = kin or leader(
-        best,
-        Weighing(
-            {one.key: best_span(one, tasks) for one in best},
-            lambda _: "",
-            limits,
-            limits.max_adapters,
-        ),
-    )
-    return (
-        [
-            one
-            for one in free
-            if one.entry.family == kin or (limits.partial and is_partial(one.entry.family, kin))
-        ]
-        if kin
-        else free
-    )
+    decided = [*(candidate for candidate in found if own.has(candidate.entry)), *pinned]
+    family = next((candidate.entry.family for candidate in decided if candidate.entry.family), "")
+    if not family:
+        tasks, best = tasks_of(candidates.spans), free[:MAX_CONSIDERED]
+        places = {candidate.key: best_task(candidate, tasks) for candidate in best}
+        order = PickOrder(places, lambda _: "", limits, limits.max_adapters)
+        family = order.leading_family(best)
+    if not family:
+        return free
+    return [
+        candidate
+        for candidate in free
+        if candidate.entry.family == family
+        or (limits.partial and is_partial(candidate.entry.family, family))
+    ]
 
 
-def _by_turns(usable: Sequence[Candidate], candidates: Candidates, most: int) -> list[Candidate]:
-    """One for each part of the prompt, the strongest first, and again until there are enough; then
-    the retriever's best.
+def _in_turn(usable: Sequence[Candidate], candidates: Candidates, most: int) -> list[Candidate]:
+    """The strongest for each part of the prompt, then the next one for each, and so on; the
+    retriever's best take turns too.
     """
     queues = {
         span.start: iter(
             sorted(
-                (one for one in usable if span.start in one.spans),
-                key=lambda one: -strength(one.spans[span.start]),
+                (each for each in usable if span.start in each.spans),
+                key=lambda each: -strength(each.spans[span.start]),
             )
         )
         for span in candidates.spans
@@ -155,19 +137,17 @@ def _by_turns(usable: Sequence[Candidate], candidates: Candidates, most: int) ->
     of_series: Counter[str] = Counter()
     while queues and len(taken) < most:
         for start, queue in list(queues.items()):
-            one = next(
-                (
-                    one
-                    for one in queue
-                    if one.key not in taken and of_series[series(one.entry.card)] < _OF_A_SERIES
-                ),
-                None,
+            fresh = (
+                each
+                for each in queue
+                if each.key not in taken and of_series[series(each.entry.card)] < _MAX_OF_SERIES
             )
-            if one is None:
+            candidate = next(fresh, None)
+            if candidate is None:
                 del queues[start]
             elif len(taken) < most:
-                taken[one.key] = one
-                of_series[series(one.entry.card)] += 1
+                taken[candidate.key] = candidate
+                of_series[series(candidate.entry.card)] += 1
     return list(taken.values())
 
 
@@ -197,8 +177,8 @@ _DATA = (
 )
 
 
-def rules(limits: Selection, room: int) -> str:
-    """For the first turn. `room` is how many adapters may be added at all."""
+def composition_rules(limits: Selection, room: int) -> str:
+    """Instructions for the first turn. `room` is how many adapters may be added."""
     return (
         "You choose LoRA adapters for the prompt of a text-to-image model.\n1. Split the prompt"
         " into tasks: pieces quoted word for word from it, each about one thing, as narrow as they"
@@ -214,8 +194,8 @@ def rules(limits: Selection, room: int) -> str:
     )
 
 
-def stricter() -> str:
-    """For the second turn, which may only take away."""
+def pruning_rules() -> str:
+    """Instructions for the second turn, which may only remove."""
     return (
         "You check a choice of LoRA adapters for the prompt of a text-to-image model. Name those to"
         " drop, by number with a reason of at most 12 words: what is merely similar to its task,"

@@ -1,30 +1,32 @@
-"""What a model answered, checked against what it was shown: tasks of the prompt's words, choices by
-key, and notes on the rest.
-"""
+"""What the language model answered: checked against what it was shown, then composed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Task
+from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, Task
 from stylus_ext.core.errors import Note
+from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.tokens import ESCAPE, TEXT
 from stylus_ext.core.prompt.words import STOP, singular
 from stylus_ext.llm.injection_guard import plain
+from stylus_ext.selection.compose.checks import is_mentioned
 from stylus_ext.selection.compose.llm_prompt import (
     CompositionAnswer,
     NumberedReason,
     PruningAnswer,
     ShownCards,
 )
+from stylus_ext.selection.compose.rules import MAX_CONSIDERED, CompositionState, needed
+from stylus_ext.selection.compose.tasks import strength
 
 _WORD = re.compile(r"[^\W_]+")
-_LONGEST = 40
-"""Words of a task; more are no task but the prompt again."""
+_MAX_TASK_WORDS = 40
+"""A longer task is the prompt again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +37,49 @@ class _Word:
     segment: int
 
 
-class Places:
-    """Of one prompt."""
+class TaskFinder:
+    """Finds where the words of a task are in a prompt."""
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
         self._words = [word for word in _words_of(prompt) if word.text not in STOP]
 
-    def of(self, text: str, taken: Sequence[Task]) -> Task | None:
-        """The first place that no other task has; None where the words do not stand together in one
+    def find(self, text: str, taken: Sequence[Task]) -> Task | None:
+        """The first place outside other tasks where the words are next to each other in one
         segment.
         """
-        wanted = [
-            word for found in _WORD.findall(text) if (word := singular(found.lower())) not in STOP
-        ]
-        if not wanted or len(wanted) > _LONGEST:
+        found = (singular(word.lower()) for word in _WORD.findall(text))
+        wanted = [word for word in found if word not in STOP]
+        if not wanted or len(wanted) > _MAX_TASK_WORDS:
             return None
         for at, first in enumerate(self._words):
-            if first.text != wanted[0]:
-                continue
             run = self._words[at : at + len(wanted)]
             if [word.text for word in run] != wanted or run[-1].segment != first.segment:
                 continue
-            if not any(first.start < task.end and task.start < run[-1].end for task in taken):
-                return self._task(first, run[-1])
-        return self._within(text.strip(), taken)
+            if _is_free(first.start, run[-1].end, taken):
+                return self._task(first.start, run[-1].end, first.segment)
+        return self._within_word(text.strip(), taken)
 
-    def _task(self, first: _Word, last: _Word) -> Task:
-        return Task(self._prompt.text[first.start : last.end], first.start, last.end, first.segment)
+    def _task(self, start: int, end: int, segment: int) -> Task:
+        return Task(self._prompt.text[start:end], start, end, segment)
 
-    def _within(self, text: str, taken: Sequence[Task]) -> Task | None:
-        """In scripts without spaces a task is a part of a word."""
+    def _within_word(self, text: str, taken: Sequence[Task]) -> Task | None:
+        """In scripts without spaces, a task is a part of a word."""
         if text.isascii() or not text:
             return None
         for word in self._words:
             at = self._prompt.text.find(text, word.start, word.end)
-            if at >= 0 and not any(at < task.end and task.start < at + len(text) for task in taken):
-                return Task(text, at, at + len(text), word.segment)
+            if at >= 0 and _is_free(at, at + len(text), taken):
+                return self._task(at, at + len(text), word.segment)
         return None
 
 
+def _is_free(start: int, end: int, taken: Sequence[Task]) -> bool:
+    return not any(start < task.end and task.start < end for task in taken)
+
+
 def _words_of(prompt: Prompt) -> list[_Word]:
-    """Of the plain text alone: weights, tags and wildcards are no words."""
+    """The words of the text itself, without weights, tags and wildcards."""
     found = []
     segments = iter(prompt.segments)
     segment = next(segments)
@@ -84,119 +87,180 @@ def _words_of(prompt: Prompt) -> list[_Word]:
         if token.kind not in (TEXT, ESCAPE):
             continue
         for word in _WORD.finditer(token.text):
-            start = token.start + word.start()
+            start, end = token.start + word.start(), token.start + word.end()
             while start >= segment.end and (following := next(segments, None)) is not None:
                 segment = following
             if start < segment.end:
-                found.append(
-                    _Word(
-                        singular(word.group().lower()),
-                        start,
-                        token.start + word.end(),
-                        segment.index,
-                    )
-                )
+                found.append(_Word(singular(word.group().lower()), start, end, segment.index))
     return found
 
 
-_REASON = 160
-_MOST_TASKS, _MOST_CHOICES, _MOST_NOTES = 40, 20, 5
+_REASON_LENGTH = 160
+_MAX_TASKS, _MAX_CHOICES, _MAX_NOTES = 40, 20, 5
 _TAG = re.compile(r"lora\s*:|lyco\s*:", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Choice:
-    """`picks` in the model's order, each key with the start of its task and the reason; `pruned`
-    are to be left out, and why.
+    """What the model chose. `picks` maps keys, in the model's order, to the start of the task and
+    the reason; `pruned` maps keys to the reason why they must not be used.
     """
 
     tasks: dict[int, Task] = field(default_factory=dict)
     picks: dict[AdapterKey, tuple[int, str]] = field(default_factory=dict)
     pruned: dict[AdapterKey, str] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Parts of the answer that could not be used."""
 
     def notes(self) -> tuple[Note, ...]:
-        told = list(dict.fromkeys(self.dropped))
-        more = (
-            f" And {len(told) - _MOST_NOTES} more of its answer." if len(told) > _MOST_NOTES else ""
-        )
-        return tuple(
-            Note("chat_dropped", text)
-            for text in [
-                *told[: _MOST_NOTES - 1],
-                *(f"{one}{more}" for one in told[_MOST_NOTES - 1 : _MOST_NOTES]),
-            ]
-        )
+        problems = list(dict.fromkeys(self.problems))
+        texts, rest = problems[:_MAX_NOTES], len(problems) - _MAX_NOTES
+        if rest > 0:
+            texts[-1] += f" And {rest} more problems."
+        return tuple(Note("chat_dropped", text) for text in texts)
 
 
 def read_choice(answer: CompositionAnswer, shown: ShownCards, prompt: Prompt) -> Choice:
-    """From an answer that fits the schema; nothing in it is taken at its word."""
-    choice, places = Choice(), Places(prompt)
-    for row in answer.tasks[:_MOST_TASKS]:
-        task = _task(row.task, choice, places)
+    """From an answer that fits the schema. Nothing in it is trusted."""
+    choice, finder = Choice(), TaskFinder(prompt)
+    for row in answer.tasks[:_MAX_TASKS]:
+        task = _read_task(row.task, choice, finder)
         if task is not None:
             choice.tasks[task.start] = task
-            _picks(row.adapters, task, shown, choice)
-    for key, reason in _named(answer.prune, shown, choice):
+            _read_picks(row.adapters, task, shown, choice)
+    for key, reason in _read_rows(answer.prune, shown, choice):
         if key not in choice.picks:
             choice.pruned.setdefault(key, reason or "it does not fit")
     return choice
 
 
-def prune(choice: Choice, answer: PruningAnswer, shown: ShownCards) -> Choice:
-    """The second turn takes away and never adds."""
-    for key, reason in _named(answer.drop, shown, choice):
+def prune(choice: Choice, answer: PruningAnswer, shown: ShownCards) -> None:
+    """Apply the answer of the second turn, which removes picks and adds none."""
+    for key, reason in _read_rows(answer.drop, shown, choice):
         if choice.picks.pop(key, None) is not None:
             choice.pruned[key] = reason or "it does not fit well enough"
-    return choice
 
 
-def _task(text: str, choice: Choice, places: Places) -> Task | None:
-    """One that was named twice is one task."""
-    same = next(
-        (task for task in choice.tasks.values() if task.text.casefold() == text.strip().casefold()),
-        None,
-    )
-    if same is not None:
-        return same
-    task = places.of(text, list(choice.tasks.values()))
+def _read_task(text: str, choice: Choice, finder: TaskFinder) -> Task | None:
+    """A task that was named twice is one task."""
+    name = text.strip().casefold()
+    same = (task for task in choice.tasks.values() if task.text.casefold() == name)
+    task = next(same, None) or finder.find(text, list(choice.tasks.values()))
     if task is None:
-        choice.dropped.append(
-            "The model named a task that is no part of the prompt, or of another task's words:"
-            f" '{said(text, 40)}'."
+        choice.problems.append(
+            f"The model named a task that is not in the prompt or overlaps another:"
+            f" '{safe_reason(text, 40)}'."
         )
     return task
 
 
-def _picks(rows: Sequence[NumberedReason], task: Task, shown: ShownCards, choice: Choice) -> None:
-    for key, reason in _named(rows, shown, choice):
+def _read_picks(
+    rows: Sequence[NumberedReason], task: Task, shown: ShownCards, choice: Choice
+) -> None:
+    for key, reason in _read_rows(rows, shown, choice):
         if key in choice.picks:
-            choice.dropped.append(
-                f"The model chose {_name(key, shown)} twice; the first place counts."
-            )
+            name = next(each.entry.card.name for each in shown.candidates if each.key == key)
+            choice.problems.append(f"The model chose {name} twice; the first task counts.")
         else:
             choice.picks[key] = (task.start, reason)
 
 
-def _named(
+def _read_rows(
     rows: Sequence[NumberedReason], shown: ShownCards, choice: Choice
 ) -> list[tuple[AdapterKey, str]]:
     found = []
-    for row in rows[:_MOST_CHOICES]:
+    for row in rows[:_MAX_CHOICES]:
         candidate = shown.numbered(row.number)
         if candidate is None:
-            choice.dropped.append("The model chose an adapter that it was not shown.")
+            choice.problems.append("The model chose an adapter that it was not shown.")
         else:
-            found.append((candidate.key, said(row.reason, _REASON)))
+            found.append((candidate.key, safe_reason(row.reason, _REASON_LENGTH)))
     return found
 
 
-def _name(key: AdapterKey, shown: ShownCards) -> str:
-    return next(one.entry.card.name for one in shown.candidates if one.key == key)
-
-
-def said(text: str, most: int) -> str:
-    """A reason as it may be shown: one line without links and tags; a model may have been talked
-    into anything.
-    """
+def safe_reason(text: str, most: int) -> str:
+    """One line without links and tags, since card texts may have manipulated the model."""
     return _TAG.sub("", plain(text, most)).strip(" .")
+
+
+TRUSTED = 0.2
+"""Share of the certainty needed by the rules that a model's choice still needs, since card texts
+may have manipulated the model.
+"""
+
+
+@dataclass(slots=True)
+class ChoiceState(CompositionState):
+    """A composition of what the model chose. The rules still check every pick."""
+
+    choice: Choice = field(default_factory=Choice)
+
+    @classmethod
+    def of(cls, query: Query, candidates: Candidates, choice: Choice) -> ChoiceState:
+        moved = tuple(_moved(each, candidates, choice.tasks) for each in candidates.found)
+        state = cls.begin(query, replace(candidates, found=moved), choice.tasks)
+        state.choice = choice
+        return state
+
+    def finish(self) -> Composition:
+        composition = CompositionState.finish(self)
+        picked = {pick.key for pick in composition.picks}
+        reasons = {miss.key: miss.reason for miss in self.misses.values()}
+        names = {each.key: each.entry.card.name for each in self.candidates.found}
+        self.choice.problems += [
+            f"The model chose {names[key]}, which was left out:"
+            f" {reasons.get(key, 'others fit better')}."
+            for key in self.choice.picks
+            if key not in picked
+        ]
+        picks = tuple(
+            replace(pick, reason=self.choice.picks.get(pick.key, (0, ""))[1] or pick.reason)
+            for pick in composition.picks
+        )
+        return replace(composition, picks=picks, notes=self.choice.notes())
+
+    def _in_order(self) -> list[Candidate]:
+        """What the user always wants, what the model chose, and the rest, to say why not."""
+        found = self.candidates.found
+        by_key = {candidate.key: candidate for candidate in found}
+        order = [
+            *(candidate for candidate in found if candidate.entry.edits.state == "always"),
+            *(by_key[key] for key in (*self.choice.picks, *self.choice.pruned)),
+            *found[:MAX_CONSIDERED],
+        ]
+        return list({candidate.key: candidate for candidate in order}.values())
+
+    def _doubt(self, candidate: Candidate) -> str:
+        if reason := self._refusal(candidate):
+            return reason
+        if candidate.key in self.choice.pruned:
+            return f"the model says: {self.choice.pruned[candidate.key]}"
+        if candidate.key not in self.choice.picks:
+            return "the model did not choose it"
+        least = TRUSTED * needed(self.query.limits.strictness, self.query.prompt.is_tags)
+        if is_mentioned(candidate.evidence) or self._sure(candidate) >= least:
+            return ""
+        return "only the model chose it, without other evidence"
+
+    def _is_near(self, candidate: Candidate) -> bool:
+        named = candidate.key in self.choice.picks or candidate.key in self.choice.pruned
+        return named or CompositionState._is_near(self, candidate)
+
+    def _task(self, candidate: Candidate) -> int | None:
+        chosen = self.choice.picks.get(candidate.key)
+        return CompositionState._task(self, candidate) if chosen is None else chosen[0]
+
+    def _merge(self, candidate: Candidate, start: int) -> int:  # noqa: ARG002
+        return start
+
+
+def _moved(candidate: Candidate, candidates: Candidates, tasks: Mapping[int, Task]) -> Candidate:
+    """Give its evidence to the model's tasks, which begin and end elsewhere than the spans."""
+    ends = {span.start: span.end for span in candidates.spans}
+    found: dict[int, Evidence] = {}
+    for start, evidence in candidate.spans.items():
+        for task in tasks.values():
+            overlaps = start < task.end and task.start < ends.get(start, start)
+            if overlaps and strength(evidence) > strength(found.get(task.start, Evidence())):
+                found[task.start] = evidence
+    return replace(candidate, spans=found)

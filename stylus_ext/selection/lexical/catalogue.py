@@ -1,5 +1,6 @@
-"""Keeps the lexical index in step with the store: what changed since is added as a small segment,
-the rest stays as it is.
+"""What the retriever keeps in step with the store: the lexical index, and entries read lately.
+
+A change of the store adds a small segment to the index; the other segments stay as they are.
 """
 
 from __future__ import annotations
@@ -8,29 +9,32 @@ import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
+from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Store
 from stylus_ext.selection.lexical.index import LexicalIndex
 from stylus_ext.selection.lexical.segment import FORMAT, IndexSegment, build, load, save
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-MOST_SEGMENTS = 8
-"""Small segments before they are made one."""
+MAX_SEGMENTS = 8
+"""With more, the small segments are merged into one."""
 
-MOST_CHANGED = 0.1
-"""Share of changed entries from which all is made anew."""
+MAX_CHANGED = 0.1
+"""Share of changed entries above which the whole index is rebuilt."""
 
-FEWEST_TO_REBUILD = 200
+MIN_TO_REBUILD = 200
+
+_ENTRIES_KEPT = 4096
 
 
 class LexicalCatalogue:
-    """`current()` is the index of the store as it is now. May be asked from several threads."""
+    """The lexical index of a store; safe to use from several threads."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
@@ -38,10 +42,11 @@ class LexicalCatalogue:
         self._lock = threading.Lock()
         self._state: tuple[str, int] | None = None
         self._segments: list[IndexSegment] = []
-        self._gone: set[str] = set()
+        self._removed: set[str] = set()
         self._index = LexicalIndex.of(())
 
     def current(self) -> LexicalIndex:
+        """The index of the store as it is now."""
         with self._lock:
             state = self._store.identity, self._store.revision
             if self._state != state:
@@ -50,103 +55,108 @@ class LexicalCatalogue:
             return self._index
 
     def _refresh(self, identity: str, revision: int) -> None:
-        since = (
-            self._state[1]
-            if self._state is not None and self._state[0] == identity
-            else self._open(identity)
-        )
-        changed: dict[str, Entry] = {}
-        if since is not None and since <= revision:
-            for change in self._store.changes(since):
-                key = str(change.key)
-                if change.entry is None:
-                    self._gone.add(key)
-                    changed.pop(key, None)
-                else:
-                    self._gone.discard(key)
-                    changed[key] = change.entry
-                if self._too_many(len(changed) + len(self._gone)):
-                    since = None
-                    break
-        if since is None or since > revision:
+        same_store = self._state is not None and self._state[0] == identity
+        since = self._state[1] if self._state and same_store else self._open(identity)
+        changed = None if since is None or since > revision else self._changed(since)
+        if changed is None:
             self._rebuild(identity, revision)
         elif changed:
             self._segments.append(build(changed.values()))
             self._merge()
-        self._index = LexicalIndex.of(self._segments, frozenset(self._gone))
-        log.info(
+        self._index = LexicalIndex.of(self._segments, frozenset(self._removed))
+        logger.info(
             "Lexical index at revision %d: %d entries in %d segments.",
             revision,
-            len(self._index),
+            len(self._index.rows),
             len(self._segments),
         )
 
-    def _too_many(self, fresh: int) -> bool:
-        base = len(self._segments[0]) if self._segments else 0
-        later = sum(len(segment) for segment in self._segments[1:]) + fresh
-        return later > max(FEWEST_TO_REBUILD, MOST_CHANGED * base)
+    def _changed(self, since: int) -> dict[str, Entry] | None:
+        """Entries changed since a revision; None if there are too many for a small segment."""
+        base, *later = [len(segment.keys) for segment in self._segments] or [0]
+        most = max(MIN_TO_REBUILD, MAX_CHANGED * base) - sum(later)
+        changed: dict[str, Entry] = {}
+        for change in self._store.changes(since):
+            key = str(change.key)
+            if change.entry is None:
+                self._removed.add(key)
+                changed.pop(key, None)
+            else:
+                self._removed.discard(key)
+                changed[key] = change.entry
+            if len(changed) + len(self._removed) > most:
+                return None
+        return changed
 
     def _merge(self) -> None:
-        """Many small segments become one, read again from the store."""
-        if len(self._segments) <= MOST_SEGMENTS:
+        """Join the small segments if there are too many, reading their entries anew."""
+        if len(self._segments) <= MAX_SEGMENTS:
             return
-        keys = [
-            key
-            for key in dict.fromkeys(key for part in self._segments[1:] for key in part.keys)
-            if key not in self._gone
-        ]
-        entries = self._store.read(AdapterKey.parse(key) for key in keys)
+        keys = dict.fromkeys(key for segment in self._segments[1:] for key in segment.keys)
+        entries = self._store.read(
+            AdapterKey.parse(key) for key in keys if key not in self._removed
+        )
         self._segments[1:] = [build(entries.values())]
 
     def _rebuild(self, identity: str, revision: int) -> None:
-        self._gone = set()
-        segment = build(self._all())
-        self._segments = [segment]
+        self._removed = set()
+        self._segments = [
+            build(change.entry for change in self._store.changes(0) if change.entry is not None)
+        ]
         folder = self._path(identity, revision)
         try:
-            save(segment, folder)
-        except OSError as problem:  # a read-only or full disk: the index then lives in memory alone
-            log.warning("The lexical index cannot be kept in %s: %s.", self._folder, problem)
+            save(self._segments[0], folder)
+        except OSError as error:  # a full or read-only disk: the index stays in memory
+            logger.warning("Lexical index not saved in %s: %s", self._folder, error)
             return
-        kept = load(folder)
-        if kept is not None:
-            self._segments = [kept]
+        if (saved := load(folder)) is not None:
+            self._segments = [saved]
         for other in self._saved():
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def _all(self) -> Iterator[Entry]:
-        for change in self._store.changes(0):
-            if change.entry is not None:
-                yield change.entry
-
     def _open(self, identity: str) -> int | None:
-        """The revision of the newest index on disk that is of this store."""
-        self._segments, self._gone = [], set()
-        prefix = self._path(identity, 0).name.rpartition("-")[0]
-        mine = {
-            _revision(path): path
+        """Load the newest saved index of this store; its revision, or None."""
+        self._segments, self._removed = [], set()
+        prefix = self._path(identity, 0).name.removesuffix("0")
+        revisions = [
+            int(number)
             for path in self._saved()
-            if path.name.rpartition("-")[0] == prefix
-        }
-        for revision in sorted(mine, reverse=True):
-            segment = load(mine[revision])
-            if segment is not None:
+            if path.name.startswith(prefix) and (number := path.name[len(prefix) :]).isdecimal()
+        ]
+        for revision in sorted(revisions, reverse=True):
+            if (segment := load(self._path(identity, revision))) is not None:
                 self._segments = [segment]
                 return revision
         return None
 
     def _path(self, identity: str, revision: int) -> Path:
-        mark = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        return self._folder / f"lexical-{FORMAT}-{mark}-{revision}"
+        store = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return self._folder / f"lexical-{FORMAT}-{store}-{revision}"
 
-    def _saved(self) -> Iterable[Path]:
-        found: list[Path] = []
+    def _saved(self) -> Iterator[Path]:
         with suppress(OSError):
-            found = [path for path in self._folder.iterdir() if path.name.startswith("lexical-")]
-        return found
+            yield from [path for path in self._folder.iterdir() if path.name.startswith("lexical-")]
 
 
-def _revision(path: Path) -> int:
-    last = path.name.rpartition("-")[2]
-    return int(last) if last.isdigit() else -1
+class EntryReader:
+    """Reads entries through a cache, which is emptied when the catalogue changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._state = "", -1
+        self._entries: LruCache[AdapterKey, Entry] = LruCache(_ENTRIES_KEPT)
+        self._lock = threading.Lock()
+
+    def read(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, Entry]:
+        state = self._store.identity, self._store.revision
+        with self._lock:
+            if state != self._state:
+                self._entries.clear()
+                self._state = state
+            found = {key: self._entries[key] for key in keys if key in self._entries}
+        fresh = self._store.read(key for key in keys if key not in found)
+        with self._lock:
+            if state == self._state:
+                self._entries.update(fresh)
+        return {**found, **fresh}

@@ -1,11 +1,9 @@
-"""The lexical index: words of a prompt in, scores of all entries out. One or more segments, and
-which rows still count.
-"""
+"""The lexical index: scores of all entries for the words of a prompt, over one or more segments."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,38 +12,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.selection.lexical.facts import EntryFacts, Labels, joined_facts, joined_labels
-from stylus_ext.selection.lexical.postings import Floats, Ints, Offsets
-from stylus_ext.selection.lexical.segment import IndexSegment
+from stylus_ext.selection.lexical.attributes import FAMILY
+from stylus_ext.selection.lexical.segment import Floats, IndexSegment, Ints, Offsets, Sparse
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
+Mask = NDArray[np.bool_]
 
-COMMONEST, HALFWAY, FALL = 24.0, 1000.0, 1.3
-"""Cards in 1,500 that have one of the commonest words; that of the word in line n is COMMONEST / (1
-+ n / HALFWAY) ** FALL.
-"""
+REFERENCE = 1500
+"""Size of the catalogue with which weights and thresholds were found."""
+
+NAME, TRIGGER = 0, 1
+"""Kinds of phrases."""
+
+_COMMON_WORDS = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
+_COMMONEST, _HALFWAY, _FALL = 24.0, 1000.0, 1.3
 
 
 @cache
-def _lines() -> dict[str, int]:
-    return {word: number for number, word in enumerate(FILE.read_text("ascii").split())}
+def _common_words() -> dict[str, int]:
+    return {word: rank for rank, word in enumerate(_COMMON_WORDS.read_text("ascii").split())}
 
 
-def expected(word: str) -> float:
-    """In how many of 1,500 cards the word is to be expected; none where it is no common word."""
-    number = _lines().get(word)
-    return 0.0 if number is None else COMMONEST / (1.0 + number / HALFWAY) ** FALL
+def expected_cards(word: str) -> float:
+    """How many of REFERENCE cards are expected to have a common English word; 0 for any other."""
+    rank = _common_words().get(word)
+    return 0.0 if rank is None else _COMMONEST / (1.0 + rank / _HALFWAY) ** _FALL
 
 
 @dataclass(frozen=True, slots=True)
 class QueryWords:
-    """Distinct words of a text, with what each tells in this catalogue."""
+    """Distinct words of a text, with their idf in this catalogue."""
 
     words: tuple[str, ...]
     idf: Floats
 
-    def only(self, places: NDArray[np.int64]) -> QueryWords:
-        return QueryWords(tuple(self.words[place] for place in places.tolist()), self.idf[places])
+    def where(self, keep: Mask) -> QueryWords:
+        words = tuple(word for word, kept in zip(self.words, keep, strict=True) if kept)
+        return QueryWords(words, self.idf[keep])
+
+    def within(self, segment: IndexSegment) -> tuple[Ints, Ints]:
+        """The words that a segment has: their places here, and their columns there."""
+        known = [
+            (place, segment.vocabulary[word])
+            for place, word in enumerate(self.words)
+            if word in segment.vocabulary
+        ]
+        places, columns = np.array(known, dtype=np.int32).reshape(-1, 2).T
+        return places, columns
 
     @property
     def mass(self) -> float:
@@ -53,200 +65,193 @@ class QueryWords:
 
     @property
     def scale(self) -> float:
-        """What a score is divided by, so that long and short prompts compare."""
+        """Scores are divided by it, so that those of long and short prompts compare."""
         return math.sqrt(self.mass) or 1.0
 
 
-def known(segment: IndexSegment, asked: QueryWords) -> tuple[list[int], list[float]]:
-    """The words that a segment has, by their numbers in it, and what they tell."""
-    held = [
-        (segment.vocabulary[word], float(idf))
-        for word, idf in zip(asked.words, asked.idf, strict=True)
-        if word in segment.vocabulary
-    ]
-    return [term for term, _ in held], [idf for _, idf in held]
+def dense(matrix: Sparse, rows: NDArray[np.int64] | Ints, columns: Ints) -> Floats:
+    """Part of a matrix as a table with one line per column and one column per row."""
+    table: Floats = matrix[:, columns][rows].toarray(order="F").T
+    return table
 
 
-def numbers_of(starts: Offsets, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
-    """The numbers of the examples of several entries, one after the other, and where each entry's
-    begin.
-    """
+def numbers_between(
+    starts: Offsets, counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Consecutive numbers from each start on, and where each run begins in the result."""
     begins = np.cumsum(counts) - counts
-    return begins, (np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))).astype(
-        np.int32
-    )
-
-
-NAME, TRIGGER = 0, 1
-
-REFERENCE = 1500
-"""Entries of the catalogue that weights and thresholds were found with."""
+    return begins, np.repeat(starts - begins, counts) + np.arange(int(counts.sum()))
 
 
 @dataclass(frozen=True, slots=True)
 class NameMatches:
-    """Whose name or trigger stands wholly in the text, how much its words tell, and how many they
-    are.
-    """
+    """Names and triggers whose words are all in a text; one line per match."""
 
     rows: Ints
     kinds: Ints
     masses: Floats
+    """The idf of the words, summed up."""
     lengths: Ints
+    words: Mask
+    """Which words of the text each match consists of."""
 
     @classmethod
-    def nobody(cls) -> NameMatches:
+    def joined(cls, parts: Sequence[NameMatches], words: int) -> NameMatches:
+        if not parts:
+            none = np.zeros(0, np.int32)
+            return cls(none, none, none.astype(np.float32), none, np.zeros((0, words), dtype=bool))
         return cls(
-            np.zeros(0, np.int32),
-            np.zeros(0, np.int32),
-            np.zeros(0, np.float32),
-            np.zeros(0, np.int32),
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.masses for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.words for part in parts]),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels of all entries of an index."""
+
+    segments: tuple[IndexSegment, ...]
+    names: tuple[str, ...]
+    families: tuple[str, ...]
+
+    @classmethod
+    def of(cls, segments: Sequence[IndexSegment]) -> Labels:
+        names = dict.fromkeys(name for segment in segments for name in segment.label_columns)
+        families = tuple(name[1:] for name in names if name[0] == FAMILY)
+        return cls(tuple(segments), tuple(names), families)
+
+    def rows_with(self, wanted: Iterable[str]) -> Mask:
+        """Which entries have one of these labels."""
+        labels = list(wanted)
+        found = [np.zeros(0, dtype=bool)]
+        for segment in self.segments:
+            known = segment.label_columns
+            columns = np.array([known[label] for label in labels if label in known], dtype=np.int32)
+            rows = np.zeros(len(segment.keys), dtype=bool)
+            rows[segment.labels[:, columns].indices] = True
+            found.append(rows)
+        return np.concatenate(found)
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalIndex:
-    """Rows number the entries of all segments in their order; `alive` leaves out what was replaced
-    or removed.
-    """
+    """Rows number the entries of all segments; replaced and removed ones are not `alive`."""
 
     segments: tuple[IndexSegment, ...]
-    alive: NDArray[np.bool_]
-    facts: EntryFacts
     rows: Mapping[str, int]
+    alive: Mask
+    dead: tuple[NDArray[np.int64], ...]
+    """By segment its rows that are not alive, numbered within it."""
+    flags: Ints
+    downloads: Offsets
     labels: Labels
-    dead: tuple[Ints, ...]
-    """By segment the rows that do not count any more, numbered within it."""
 
     @classmethod
     def of(
-        cls, segments: Sequence[IndexSegment], gone: frozenset[str] = frozenset()
+        cls, segments: Sequence[IndexSegment], removed: frozenset[str] = frozenset()
     ) -> LexicalIndex:
-        """A key in a later segment replaces the one before."""
+        """A key in a later segment replaces the same key in an earlier one."""
         rows: dict[str, int] = {}
-        base = 0
+        size = 0
         for segment in segments:
-            rows.update(zip(segment.keys, range(base, base + len(segment)), strict=True))
-            base += len(segment)
-        for key in gone:
+            rows.update(zip(segment.keys, range(size, size + len(segment.keys)), strict=True))
+            size += len(segment.keys)
+        for key in removed:
             rows.pop(key, None)
-        alive = np.zeros(base, dtype=bool)
+        alive = np.zeros(size, dtype=bool)
         alive[np.fromiter(rows.values(), dtype=np.int64, count=len(rows))] = True
-        ends = np.cumsum([len(segment) for segment in segments])
-        dead = (
-            tuple(np.flatnonzero(~part).astype(np.int32) for part in np.split(alive, ends[:-1]))
-            if segments
-            else ()
+        ends = np.cumsum([len(segment.keys) for segment in segments], dtype=np.int64)
+        return cls(
+            tuple(segments),
+            rows,
+            alive,
+            tuple(np.flatnonzero(~part) for part in np.split(alive, ends)[: len(segments)]),
+            np.concatenate([np.zeros(0, np.int32), *(segment.flags for segment in segments)]),
+            np.concatenate([np.zeros(0, np.int64), *(segment.downloads for segment in segments)]),
+            Labels.of(segments),
         )
-        facts, labels = (
-            joined_facts([segment.facts for segment in segments]),
-            joined_labels([segment.labels for segment in segments]),
-        )
-        return cls(tuple(segments), alive, facts, rows, labels, dead)
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def has(self, flag: int) -> Mask:
+        return np.not_equal(self.flags & flag, 0)
 
     def key(self, row: int) -> str:
         for segment in self.segments:
-            if row < len(segment):
+            if row < len(segment.keys):
                 return segment.keys[row]
-            row -= len(segment)
+            row -= len(segment.keys)
         raise IndexError(row)
 
     def keys_of(self, rows: Ints) -> list[AdapterKey]:
         return [_parsed(self.key(row)) for row in rows.tolist()]
 
     def weigh(self, words: Sequence[str]) -> QueryWords:
+        """Each word once, with its idf."""
         distinct = tuple(dict.fromkeys(words))
         counts = np.zeros(len(distinct), dtype=np.float32)
         for segment, dead in zip(self.segments, self.dead, strict=True):
-            held = {
-                at: segment.vocabulary[word]
-                for at, word in enumerate(distinct)
-                if word in segment.vocabulary
-            }
-            terms = list(held.values())
-            counts[list(held)] += segment.frequency[terms] - _holders(segment, terms, dead)
-        counts = _as_of_reference(distinct, counts, max(len(self.rows), 1))
-        return QueryWords(
-            distinct,
-            np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5)).astype(np.float32),
-        )
+            places, columns = QueryWords(distinct, counts).within(segment)
+            counts[places] += segment.frequency[columns] - _holders(segment, columns, dead)
+        counts = _at_reference_size(distinct, counts, max(len(self.rows), 1))
+        idf = np.log1p((np.maximum(REFERENCE - counts, 0) + 0.5) / (counts + 0.5))
+        return QueryWords(distinct, idf.astype(np.float32))
 
-    def card_scores(self, asked: QueryWords) -> Floats:
-        """BM25F over the card's fields."""
-        return self._joined(
-            [segment.card.scores(*known(segment, asked)) for segment in self.segments]
-        )
+    def card_scores(self, query: QueryWords) -> Floats:
+        """BM25F over the fields of the card."""
+        parts = [_scores(segment.card, query, segment) for segment in self.segments]
+        return np.concatenate([np.zeros(0, np.float32), *parts])
 
-    def example_scores(self, asked: QueryWords) -> Floats:
-        """BM25 of the best of an entry's example prompts."""
-        return self._joined([_best_example(segment, asked) for segment in self.segments])
-
-    def card_impacts(self, asked: QueryWords, rows: Ints) -> Floats:
-        """For a few rows: one line a word, one column a row, idf included."""
-        out = np.zeros((len(asked.words), len(rows)), dtype=np.float32)
+    def example_scores(self, query: QueryWords) -> Floats:
+        """BM25 of the best example prompt of each entry."""
+        best = np.zeros(len(self.alive), dtype=np.float32)
         base = 0
         for segment in self.segments:
-            inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
-            held = [
-                (at, segment.vocabulary[word])
-                for at, word in enumerate(asked.words)
-                if word in segment.vocabulary
-            ]
-            if len(inside) and held:
-                lines = np.array([at for at, _ in held])
-                found = segment.card.at(
-                    [term for _, term in held], (rows[inside] - base).astype(np.int32)
-                )
-                out[np.ix_(lines, inside)] = found * asked.idf[lines, None]
-            base += len(segment)
-        return out
+            starts = segment.example_starts
+            some = np.flatnonzero(np.diff(starts))
+            if len(some):
+                scores = _scores(segment.examples, query, segment)
+                best[base + some] = np.maximum.reduceat(scores, starts[:-1][some])
+            base += len(segment.keys)
+        return best
 
-    def called(self, asked: QueryWords) -> NameMatches:
-        """The names and triggers of which every word stands in the text."""
+    def card_impacts(self, query: QueryWords, rows: Ints) -> Floats:
+        """A table with one line per word and one column per row, idf included."""
+        table = np.zeros((len(query.words), len(rows)), dtype=np.float32)
+        base = 0
+        for segment in self.segments:
+            inside = np.flatnonzero((rows >= base) & (rows < base + len(segment.keys)))
+            places, columns = query.within(segment)
+            if len(inside) and len(places):
+                impacts = dense(segment.card, rows[inside] - base, columns)
+                table[np.ix_(places, inside)] = impacts * query.idf[places, None]
+            base += len(segment.keys)
+        return table
+
+    def named(self, query: QueryWords) -> NameMatches:
         parts: list[NameMatches] = []
         base = 0
         for segment in self.segments:
-            found = _called(segment, asked)
-            parts.append(
-                NameMatches(
-                    (found.rows + base).astype(np.int32), found.kinds, found.masses, found.lengths
-                )
-            )
-            base += len(segment)
-        if not parts:
-            return NameMatches.nobody()
-        return NameMatches(
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.kinds for part in parts]),
-            np.concatenate([part.masses for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-        )
-
-    @staticmethod
-    def _joined(parts: list[Floats]) -> Floats:
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+            parts.append(_named(segment, query, base))
+            base += len(segment.keys)
+        return NameMatches.joined(parts, len(query.words))
 
 
-def _as_of_reference(words: Sequence[str], counts: Floats, total: int) -> Floats:
-    """How many entries would have a word if there were REFERENCE of them, so that rarity means the
-    same in any catalogue.
+def _at_reference_size(words: Sequence[str], counts: Floats, total: int) -> Floats:
+    """How many cards would have each word if there were REFERENCE cards.
 
-    In a small one a word that stands once may be coined or common: the oftener, the more is
-    believed; and the cards that are lacking are imagined to have the common words of English as
-    often as cards have them.
+    This makes rarity mean the same in every catalogue. In a small one, a word found once may be
+    coined or common, so counts are scaled less the lower they are, and the cards that are lacking
+    are assumed to have common English words as often as cards do.
     """
     factor = REFERENCE / total
     trust = 1.0 if factor <= 1 else 1.0 - 1.0 / np.maximum(counts, 1.0)
     scaled: Floats = (counts * np.power(factor, trust)).astype(np.float32)
     if factor <= 1:
         return scaled
-    imagined = np.array([expected(word) for word in words], dtype=np.float32) * np.float32(
-        1.0 - 1.0 / factor
-    )
-    return np.maximum(scaled, counts + imagined)
+    imagined = np.array([expected_cards(word) for word in words], dtype=np.float32)
+    return np.maximum(scaled, counts + imagined * np.float32(1.0 - 1.0 / factor))
 
 
 @lru_cache(maxsize=16_384)
@@ -254,48 +259,49 @@ def _parsed(key: str) -> AdapterKey:
     return AdapterKey.parse(key)
 
 
-def _holders(segment: IndexSegment, terms: Sequence[int], rows: Ints) -> Ints:
-    """In how many of these rows each word stands, be it in the card or in an example."""
-    found = segment.card.at(terms, rows) > 0
+def _holders(segment: IndexSegment, columns: Ints, rows: NDArray[np.int64]) -> Ints:
+    """How many of these rows have each word, in the card or in an example."""
+    found = dense(segment.card, rows, columns) > 0
     starts = segment.example_starts[rows]
-    counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
+    counts = segment.example_starts[rows + 1] - starts
     some = np.flatnonzero(counts)
     if len(some):
-        begins, numbers = numbers_of(starts[some], counts[some])
-        spoken = segment.examples.at(terms, numbers) > 0
-        found[:, some] |= np.logical_or.reduceat(spoken, begins, axis=1)
+        begins, numbers = numbers_between(starts[some], counts[some])
+        in_examples = dense(segment.examples, numbers, columns) > 0
+        found[:, some] |= np.logical_or.reduceat(in_examples, begins, axis=1)
     holders: Ints = found.sum(axis=1).astype(np.int32)
     return holders
 
 
-def _best_example(segment: IndexSegment, asked: QueryWords) -> Floats:
-    starts = segment.example_starts
-    best = np.zeros(len(segment), dtype=np.float32)
-    counts = np.diff(starts)
-    some = np.flatnonzero(counts)
-    if len(some):
-        single = segment.examples.scores(*known(segment, asked))
-        best[some] = np.maximum.reduceat(single, starts[:-1][some])
-    return best
+def _scores(matrix: Sparse, query: QueryWords, segment: IndexSegment) -> Floats:
+    """For every row the sum of its impacts under the words of the query, each times its idf."""
+    places, columns = query.within(segment)
+    chosen = matrix[:, columns]
+    chosen.data *= np.repeat(query.idf[places], np.diff(chosen.indptr))
+    scores: Floats = chosen.sum(axis=1, dtype=np.float64).astype(np.float32)
+    return scores
 
 
-def _called(segment: IndexSegment, asked: QueryWords) -> NameMatches:
-    terms, factors = known(segment, asked)
-    held = [segment.phrases.of(term)[0] for term in terms]
-    if not held:
-        return NameMatches.nobody()
-    numbers = np.concatenate(held)
-    masses = np.repeat(np.array(factors, dtype=np.float32), [len(part) for part in held])
-    order = np.argsort(numbers, kind="stable")
-    phrases, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
-    if not len(phrases):
-        return NameMatches.nobody()
-    sums = np.add.reduceat(masses[order], starts).astype(np.float32)
-    whole = counts == segment.phrase_lengths[phrases]
-    full = phrases[whole]
+def _named(segment: IndexSegment, query: QueryWords, base: int) -> NameMatches:
+    places, columns = query.within(segment)
+    chosen = segment.phrases[:, columns]
+    if not chosen.nnz:
+        return NameMatches.joined((), len(query.words))
+    order = np.argsort(chosen.indices, kind="stable")
+    cell_places = np.repeat(places, np.diff(chosen.indptr))[order]
+    phrases, starts, counts = np.unique(
+        chosen.indices[order], return_index=True, return_counts=True
+    )
+    masses = np.add.reduceat(query.idf[cell_places], starts).astype(np.float32)
+    complete = counts == segment.phrase_lengths[phrases]
+    full = phrases[complete]
+    words = np.zeros((len(full), len(query.words)), dtype=bool)
+    lines = np.repeat(np.arange(len(full)), counts[complete])
+    words[lines, cell_places[np.repeat(complete, counts)]] = True
     return NameMatches(
-        segment.phrase_rows[full],
+        (segment.phrase_rows[full] + base).astype(np.int32),
         segment.phrase_kinds[full],
-        sums[whole],
+        masses[complete],
         segment.phrase_lengths[full],
+        words,
     )

@@ -1,5 +1,5 @@
-"""Features of a few hundred rows for one question: what words and vectors say, for the whole prompt
-and for each span.
+"""Features of a few hundred rows for one query: scores of words and vectors, for the whole prompt
+and for its spans. The learned ranker reads them.
 """
 
 from __future__ import annotations
@@ -11,163 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.ports import VectorIndex
-from stylus_ext.selection.lexical import facts as fact
+from stylus_ext.selection.lexical import attributes
 from stylus_ext.selection.lexical.index import (
     NAME,
     TRIGGER,
     LexicalIndex,
+    Mask,
     NameMatches,
     QueryWords,
-    known,
-    numbers_of,
+    dense,
+    numbers_between,
 )
-from stylus_ext.selection.lexical.postings import Floats, Ints
-from stylus_ext.selection.lexical.segment import SATURATION, IndexSegment
-from stylus_ext.selection.retrieve.question import RetrievalQuery
+from stylus_ext.selection.lexical.segment import SATURATION, Floats, IndexSegment, Ints
+from stylus_ext.selection.retrieve.query import RetrievalQuery
+
+MAIN = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
+"""The columns with fixed weights. Word scores are divided by the root of the prompt's idf mass;
+`exact` is the idf mass of a span that is exactly a name or trigger.
+"""
 
 TAG_WEIGHTS = np.array([0.67, 0.96, 0.83, 0.44, 1.55, 0.52, 0.09, 2.8, 0.44], dtype=np.float32)
 CAPTION_WEIGHTS = np.array([0.67, 0.58, 0.56, 4.8, 2.0, 0.95, 0.3, 1.15, 0.0], dtype=np.float32)
-
-
-def fused(first: Floats, is_tags: bool) -> Floats:
-    return (first @ (TAG_WEIGHTS if is_tags else CAPTION_WEIGHTS)).astype(np.float32)
-
-
-SPAN_SIGNS = (
-    "covered",
-    "covered_all",
-    "both",
-    "close_second",
-    "close_third",
-    "meant",
-    "title_lead",
-    "text_lead",
-    "alike",
-    "alike_covered",
-)
-AHEAD = 10
-
-
-def of_spans(
-    coverage: Floats, closeness: Floats, meaning: Floats, embedded: Sequence[int]
-) -> tuple[Floats, ...]:
-    """One array a sign of `SPAN_SIGNS`; each argument has one line a span and one column a row.
-
-    `closeness` is the cosine with the title, `meaning` that with the whole card; the leads are over
-    the tenth for the same span, which tells a span that many things are near to from one that has
-    its own adapter.
-    """
-    spans, rows = coverage.shape
-    if not spans:
-        return tuple(np.zeros(rows, dtype=np.float32) for _ in SPAN_SIGNS)
-    alike = (closeness + meaning) / 2
-    best = (
-        -np.sort(-closeness[list(embedded)], axis=0)[:3]
-        if len(embedded)
-        else np.zeros((1, rows), dtype=np.float32)
-    )
-    return (
-        coverage.max(axis=0),
-        coverage.sum(axis=0) / np.sqrt(np.float32(spans)),
-        (coverage * closeness).max(axis=0),
-        best[1] if len(best) > 1 else np.zeros(rows, dtype=np.float32),
-        best.mean(axis=0),
-        meaning.max(axis=0),
-        (closeness - _tenth(closeness)).max(axis=0),
-        (meaning - _tenth(meaning)).max(axis=0),
-        alike.max(axis=0),
-        (alike * (0.5 + coverage)).max(axis=0),
-    )
-
-
-def _tenth(values: Floats) -> Floats:
-    """Line by line the tenth best."""
-    ahead = min(AHEAD, values.shape[1])
-    if not ahead:
-        return np.zeros((len(values), 1), dtype=np.float32)
-    place = values.shape[1] - ahead
-    found: Floats = np.partition(values, place, axis=1)[:, place : place + 1]
-    return found
-
-
-def compared(values: Floats) -> Floats:
-    """How far each value lies below the highest of its column."""
-    return values - values.max(axis=0) if len(values) else values
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """One value a row. `words` has one line a word: does any example have it?"""
-
-    best: Floats
-    second: Floats
-    mean: Floats
-    together: Floats
-    """The score of all examples read as one."""
-    mass: Floats
-    """What the asked words tell that stand in one example, the best in this."""
-    rarest: Floats
-    count: Floats
-    number: Floats
-    words: NDArray[np.bool_]
-
-
-def spoken(segments: Sequence[IndexSegment], asked: QueryWords, rows: Ints) -> Spoken:
-    best, second, mean, together, mass, rarest, count, number = np.zeros(
-        (8, len(rows)), dtype=np.float32
-    )
-    out = Spoken(
-        best,
-        second,
-        mean,
-        together,
-        mass,
-        rarest,
-        count,
-        number,
-        np.zeros((len(asked.words), len(rows)), dtype=bool),
-    )
-    base = 0
-    for segment in segments:
-        inside = np.flatnonzero((rows >= base) & (rows < base + len(segment)))
-        if len(inside):
-            _fill(out, segment, asked, inside, rows[inside] - base)
-        base += len(segment)
-    return out
-
-
-def _fill(
-    out: Spoken, segment: IndexSegment, asked: QueryWords, inside: NDArray[np.int64], rows: Ints
-) -> None:
-    starts = segment.example_starts[rows]
-    counts = (segment.example_starts[rows + 1] - starts).astype(np.int64)
-    out.number[inside] = counts
-    some = np.flatnonzero(counts)
-    terms, telling = known(segment, asked)
-    if not (len(some) and terms):
-        return
-    begins, numbers = numbers_of(starts[some], counts[some])
-    factors = np.array(telling, dtype=np.float32)[:, None]
-    found = segment.examples.at(terms, numbers) * factors
-    said, into, single = found > 0, inside[some], found.sum(axis=0)
-    masses = said * factors
-    out.best[into] = np.maximum.reduceat(single, begins)
-    out.mean[into] = np.add.reduceat(single, begins) / counts[some]
-    out.together[into] = np.maximum.reduceat(found, begins, axis=1).sum(axis=0)
-    out.mass[into] = np.maximum.reduceat(masses.sum(axis=0), begins)
-    out.rarest[into] = np.maximum.reduceat(masses.max(axis=0), begins)
-    out.count[into] = np.maximum.reduceat(said.sum(axis=0), begins)
-    order = np.lexsort((-single, np.repeat(np.arange(len(some)), counts[some])))
-    several = counts[some] > 1
-    out.second[into[several]] = single[order][begins[several] + 1]
-    places = np.array([at for at, word in enumerate(asked.words) if word in segment.vocabulary])
-    out.words[np.ix_(places, into)] = np.logical_or.reduceat(said, begins, axis=1)
-
-
-FIRST = ("card", "best_example", "examples", "title", "text", "name", "trigger", "span", "exact")
-"""What the fixed weights are for; scores of words are divided by the root of the prompt's idf mass.
-`exact`: see there.
-"""
 
 _WORDS = (
     "card_share",
@@ -182,39 +46,54 @@ _WORDS = (
     "either_share",
     "example_number",
 )
-_FACTS = {
-    "somebody": fact.SOMEBODY,
-    "style": fact.STYLE,
-    "helper": fact.UTILITY | fact.SLIDER | fact.SPEED,
-    "weak": fact.WEAK,
+_FLAGS = {
+    "somebody": attributes.CHARACTER,
+    "style": attributes.STYLE,
+    "helper": attributes.UTILITY | attributes.SLIDER | attributes.SPEED,
+    "weak": attributes.WEAK,
 }
-_CALLS = ("name_rarity", "name_words", "trigger_rarity")
-_USUAL = ("title_usual", "text_usual")
+_NAMES = ("name_rarity", "name_words", "trigger_rarity")
+SPAN_FEATURES = (
+    "covered",
+    "covered_all",
+    "both",
+    "close_second",
+    "close_third",
+    "meant",
+    "title_lead",
+    "text_lead",
+    "alike",
+    "alike_covered",
+)
+_GENERIC = ("title_usual", "text_usual")
 _PROMPT = ("words", "mass", "spans", "penned")
-COMPARED = (*FIRST[:8], "card_share", "example_share")
-"""What counts also by how far it lies below the best of all rows."""
+COMPARED = (*MAIN[:8], "card_share", "example_share")
+"""Columns that are also given as the distance below the best of all rows."""
 
 FEATURES = (
-    *FIRST,
+    *MAIN,
     *_WORDS,
-    *_FACTS,
-    *_CALLS,
-    *SPAN_SIGNS,
-    *_USUAL,
+    *_FLAGS,
+    *_NAMES,
+    *SPAN_FEATURES,
+    *_GENERIC,
     *_PROMPT,
     *(f"{name}_below" for name in COMPARED),
     "score",
     "lead",
 )
-"""The columns of `Features.values`; `score` is that of the fixed weights, `lead` how far it lies
-above that of the tenth.
+"""The columns of `Features.values`; the weights in data/ranker.json are for these names. `score`
+comes from the fixed weights, `lead` is its distance above the tenth best.
 """
+
+LEAD_RANK = 10
+"""A lead is the distance to this rank: chance matches are not far above it in any catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`coverage` (how much of a span the card's words cover, 0..1) and `closeness` (cosine) have
-    one line a span.
+    """`coverage` (0..1, how much of a span the card's words cover) and `closeness` (cosine with the
+    title) have one line per span and one column per row.
     """
 
     rows: Ints
@@ -228,32 +107,32 @@ class Features:
 
 
 def features(
-    question: RetrievalQuery,
+    query: RetrievalQuery,
     lexical: LexicalIndex,
     vectors: VectorIndex,
     rows: Ints,
-    called: NameMatches,
+    matches: NameMatches,
 ) -> Features:
-    words = question.words
+    words = query.words
     keys = lexical.keys_of(rows)
     impacts = lexical.card_impacts(words, rows)
-    said = spoken(lexical.segments, words, rows)
-    asked = np.concatenate([question.vector, question.usual, question.span_vectors])
+    examples = example_scores(lexical.segments, words, rows)
+    asked = np.concatenate([query.vector, query.generic, query.span_vectors])
     titles, texts = vectors.cosines("title", asked, keys), vectors.cosines("card", asked, keys)
-    closeness, meaning = np.zeros((2, len(question.spans), len(rows)), dtype=np.float32)
-    closeness[list(question.embedded)], meaning[list(question.embedded)] = titles[2:], texts[2:]
-    coverage, most = _coverage(question, impacts), question.weighed
-    first = np.stack(
+    closeness, meaning = np.zeros((2, len(query.spans), len(rows)), dtype=np.float32)
+    closeness[list(query.embedded)], meaning[list(query.embedded)] = titles[2:], texts[2:]
+    coverage, ranked = _coverage(query, impacts), query.ranked_spans
+    main = np.stack(
         (
             impacts.sum(axis=0) / words.scale,
-            said.best / words.scale,
-            said.together / words.scale,
+            examples.best / words.scale,
+            examples.together / words.scale,
             titles[0],
             texts[0],
-            np.sqrt(_most(called, NAME, rows, called.masses)),
-            np.sqrt(_most(called, TRIGGER, rows, called.masses)),
-            closeness[:most].max(axis=0, initial=0.0),
-            np.sqrt(_exact(question, lexical, rows, called)),
+            np.sqrt(_highest(matches, NAME, rows, matches.masses)),
+            np.sqrt(_highest(matches, TRIGGER, rows, matches.masses)),
+            closeness[:ranked].max(axis=0, initial=0.0),
+            np.sqrt(_exact(query, rows, matches)),
         ),
         axis=1,
     ).astype(np.float32)
@@ -264,81 +143,189 @@ def features(
         telling.max(axis=0, initial=0.0),
         hit.sum(axis=0),
         impacts.max(axis=0, initial=0.0),
-        said.mass / mass,
-        said.rarest,
-        said.count,
-        said.second / words.scale,
-        said.mean / words.scale,
-        ((hit | said.words) * words.idf[:, None]).sum(axis=0) / mass,
-        said.number,
-        *(np.not_equal(lexical.facts.flags[rows] & flag, 0) for flag in _FACTS.values()),
-        *_rarities(called, rows),
-        *of_spans(coverage[:most], closeness[:most], meaning[:most], question.weighed_embedded),
+        examples.mass / mass,
+        examples.rarest,
+        examples.count,
+        examples.second / words.scale,
+        examples.mean / words.scale,
+        ((hit | examples.words) * words.idf[:, None]).sum(axis=0) / mass,
+        examples.number,
+        *(np.not_equal(lexical.flags[rows] & flag, 0) for flag in _FLAGS.values()),
+        *_rarities(matches, rows),
+        *span_features(
+            coverage[:ranked], closeness[:ranked], meaning[:ranked], query.ranked_embedded
+        ),
         titles[1],
         texts[1],
         *(
             np.full(len(rows), value)
-            for value in (len(words.words), words.mass, most, question.penned)
+            for value in (len(words.words), words.mass, ranked, query.has_syntax)
         ),
     )
-    known = np.concatenate([first, np.stack(more, axis=1).astype(np.float32)], axis=1)
-    below = compared(known[:, [FEATURES.index(name) for name in COMPARED]])
-    score = fused(first, question.is_tags)
-    values = np.concatenate([known, below, np.stack((score, score - tenth(score)), axis=1)], axis=1)
+    known = np.concatenate([main, np.stack(more, axis=1).astype(np.float32)], axis=1)
+    below = distance_to_best(known[:, [FEATURES.index(name) for name in COMPARED]])
+    score = fixed_score(main, query.is_tags)
+    lead = score - tenth(score[None])[0]
+    values = np.concatenate([known, below, np.stack((score, lead), axis=1)], axis=1)
     return Features(rows, values, coverage, closeness)
 
 
-LEAD_OVER = 10
+def fixed_score(main: Floats, is_tags: bool) -> Floats:
+    return (main @ (TAG_WEIGHTS if is_tags else CAPTION_WEIGHTS)).astype(np.float32)
 
 
-def tenth(scores: Floats) -> float:
-    """The tenth best: what is best by chance lies not far above it, however many there are."""
-    ahead = min(LEAD_OVER, len(scores))
-    return float(np.partition(scores, len(scores) - ahead)[len(scores) - ahead]) if ahead else 0.0
+def distance_to_best(values: Floats) -> Floats:
+    """How far each value is below the highest of its column."""
+    return values - values.max(axis=0) if len(values) else values
 
 
-def _rarities(called: NameMatches, rows: Ints) -> Iterator[Floats]:
-    rarity = called.masses / np.maximum(called.lengths, 1)
-    yield _most(called, NAME, rows, rarity)
-    yield _most(called, NAME, rows, called.lengths.astype(np.float32))
-    yield _most(called, TRIGGER, rows, rarity)
+def tenth(values: Floats) -> Floats:
+    """The tenth best of each line, as a column."""
+    rank = min(LEAD_RANK, values.shape[1])
+    if not rank:
+        return np.zeros((len(values), 1), dtype=np.float32)
+    place = values.shape[1] - rank
+    found: Floats = np.partition(values, place, axis=1)[:, place : place + 1]
+    return found
 
 
-def _most(called: NameMatches, kind: int, rows: Ints, values: Floats) -> Floats:
-    """The most of a value over the names, or the triggers, that stand in the text."""
+def span_features(
+    coverage: Floats, closeness: Floats, meaning: Floats, embedded: Sequence[int]
+) -> tuple[Floats, ...]:
+    """One array per name in `SPAN_FEATURES`; the arguments have one line per span.
+
+    `closeness` is the cosine with the title, `meaning` the one with the whole card. The leads tell
+    a span that many adapters are near to from one that has its own adapter.
+    """
+    spans, rows = coverage.shape
+    if not spans:
+        return tuple(np.zeros(rows, dtype=np.float32) for _ in SPAN_FEATURES)
+    alike = (closeness + meaning) / 2
+    best = (
+        -np.sort(-closeness[list(embedded)], axis=0)[:3]
+        if len(embedded)
+        else np.zeros((1, rows), dtype=np.float32)
+    )
+    return (
+        coverage.max(axis=0),
+        coverage.sum(axis=0) / np.sqrt(np.float32(spans)),
+        (coverage * closeness).max(axis=0),
+        best[1] if len(best) > 1 else np.zeros(rows, dtype=np.float32),
+        best.mean(axis=0),
+        meaning.max(axis=0),
+        (closeness - tenth(closeness)).max(axis=0),
+        (meaning - tenth(meaning)).max(axis=0),
+        alike.max(axis=0),
+        (alike * (0.5 + coverage)).max(axis=0),
+    )
+
+
+def _rarities(matches: NameMatches, rows: Ints) -> Iterator[Floats]:
+    rarity = matches.masses / np.maximum(matches.lengths, 1)
+    yield _highest(matches, NAME, rows, rarity)
+    yield _highest(matches, NAME, rows, matches.lengths.astype(np.float32))
+    yield _highest(matches, TRIGGER, rows, rarity)
+
+
+def _highest(matches: NameMatches, kind: int, rows: Ints, values: Floats) -> Floats:
+    """For each row the highest value over its names, or triggers, that are in the prompt."""
+    return _highest_by_row(matches, rows, values, matches.kinds == kind)
+
+
+def _highest_by_row(matches: NameMatches, rows: Ints, values: Floats, among: Mask) -> Floats:
     out = np.zeros(len(rows), dtype=np.float32)
-    if len(rows) and len(called.rows):
-        mine = (called.kinds == kind) & np.isin(called.rows, rows)
-        np.maximum.at(out, np.searchsorted(rows, called.rows[mine]), values[mine])
+    if len(rows) and len(matches.rows):
+        chosen = among & np.isin(matches.rows, rows)
+        np.maximum.at(out, np.searchsorted(rows, matches.rows[chosen]), values[chosen])
     return out
 
 
-def _exact(
-    question: RetrievalQuery, lexical: LexicalIndex, rows: Ints, called: NameMatches
-) -> Floats:
-    """How much the words tell of a span that is just a name or trigger, word for word: who writes
-    one alone means it.
-    """
-    out = np.zeros(len(rows), dtype=np.float32)
-    if not (len(rows) and len(called.rows)):
-        return out
-    for line in {
-        tuple(line.tolist()): line for line in question.lines[: question.weighed]
-    }.values():
-        words = question.words.only(line)
-        alone = lexical.called(words)
-        whole = np.isclose(alone.masses, words.mass, rtol=1e-4) & np.isin(alone.rows, rows)
-        np.maximum.at(out, np.searchsorted(rows, alone.rows[whole]), alone.masses[whole])
-    return out
+def _exact(query: RetrievalQuery, rows: Ints, matches: NameMatches) -> Floats:
+    """The idf mass of a name or trigger that is a whole span, which is then meant as a name."""
+    is_span = np.zeros(len(matches.rows), dtype=bool)
+    lengths = matches.words.sum(axis=1)
+    for places in query.span_words[: query.ranked_spans]:
+        inside = matches.words[:, places].sum(axis=1) == lengths
+        mass = float(query.words.idf[places].sum())
+        is_span |= inside & np.isclose(matches.masses, mass, rtol=1e-4)
+    return _highest_by_row(matches, rows, matches.masses, is_span)
 
 
-def _coverage(question: RetrievalQuery, impacts: Floats) -> Floats:
-    """The share of what a span's words tell that stands in the card, strong fields counting
-    most.
-    """
-    out = np.zeros((len(question.spans), impacts.shape[1]), dtype=np.float32)
-    for number, line in enumerate(question.lines):
-        mass = float(question.words.idf[line].sum()) * (1.0 + SATURATION)
+def _coverage(query: RetrievalQuery, impacts: Floats) -> Floats:
+    """The share of a span's idf mass that is in the card; strong fields count most."""
+    out = np.zeros((len(query.spans), impacts.shape[1]), dtype=np.float32)
+    for number, places in enumerate(query.span_words):
+        mass = float(query.words.idf[places].sum()) * (1.0 + SATURATION)
         if mass:
-            out[number] = impacts[line].sum(axis=0) / mass
+            out[number] = impacts[places].sum(axis=0) / mass
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleScores:
+    """Scores of the example prompts; one value per row."""
+
+    best: Floats
+    second: Floats
+    mean: Floats
+    together: Floats
+    """The score of all examples read as one."""
+    mass: Floats
+    """The highest idf mass of the words that one example has."""
+    rarest: Floats
+    count: Floats
+    """The most words of the query that one example has."""
+    number: Floats
+    """How many examples there are."""
+    words: NDArray[np.bool_]
+    """One line per word: whether any example has it."""
+
+
+def example_scores(
+    segments: Sequence[IndexSegment], words: QueryWords, rows: Ints
+) -> ExampleScores:
+    best, second, mean, together, mass, rarest, count, number = np.zeros(
+        (8, len(rows)), dtype=np.float32
+    )
+    has_word = np.zeros((len(words.words), len(rows)), dtype=bool)
+    out = ExampleScores(best, second, mean, together, mass, rarest, count, number, has_word)
+    base = 0
+    for segment in segments:
+        inside = np.flatnonzero((rows >= base) & (rows < base + len(segment.keys)))
+        if len(inside):
+            _score_examples(out, segment, words, inside, rows[inside] - base)
+        base += len(segment.keys)
+    return out
+
+
+def _score_examples(
+    out: ExampleScores,
+    segment: IndexSegment,
+    words: QueryWords,
+    inside: NDArray[np.int64],
+    rows: Ints,
+) -> None:
+    """Fill in the scores at the places `inside` from these rows of one segment."""
+    starts = segment.example_starts[rows]
+    counts = segment.example_starts[rows + 1] - starts
+    out.number[inside] = counts
+    some = np.flatnonzero(counts)
+    places, columns = words.within(segment)
+    if not (len(some) and len(places)):
+        return
+    counts = counts[some]
+    begins, numbers = numbers_between(starts[some], counts)
+    idf = words.idf[places, None]
+    scores = dense(segment.examples, numbers, columns) * idf
+    has_word, into, total = scores > 0, inside[some], scores.sum(axis=0)
+    masses = has_word * idf
+    out.best[into] = np.maximum.reduceat(total, begins)
+    out.mean[into] = np.add.reduceat(total, begins) / counts
+    out.together[into] = np.maximum.reduceat(scores, begins, axis=1).sum(axis=0)
+    out.mass[into] = np.maximum.reduceat(masses.sum(axis=0), begins)
+    out.rarest[into] = np.maximum.reduceat(masses.max(axis=0), begins)
+    out.count[into] = np.maximum.reduceat(has_word.sum(axis=0), begins)
+    order = np.lexsort((-total, np.repeat(np.arange(len(some)), counts)))
+    several = counts > 1
+    out.second[into[several]] = total[order][begins[several] + 1]
+    out.words[np.ix_(places, into)] = np.logical_or.reduceat(has_word, begins, axis=1)

@@ -1,6 +1,4 @@
-"""What may be found at all: arrays of yes and no before anything is scored, and reasons in words
-for what is refused after.
-"""
+"""What may not be found, and why: family, lists, negative prompt, duplicates of one model."""
 
 from __future__ import annotations
 
@@ -10,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.card import AdapterCard, AdapterKey, series
+from stylus_ext.core.composition import Candidate, NearMiss
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.family import (
     ANY,
@@ -28,16 +26,40 @@ from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.phrases import Veto, vetoed
 from stylus_ext.core.prompt.words import content_words, name_phrases, words
 from stylus_ext.core.settings import Selection
-from stylus_ext.selection.lexical import facts as fact
-from stylus_ext.selection.lexical.facts import FOLDER, TAG, Labels, labels_of, poor, tag_label
-from stylus_ext.selection.lexical.index import LexicalIndex
+from stylus_ext.selection.lexical.attributes import (
+    ALWAYS,
+    FAMILY,
+    FOLDER,
+    POOR,
+    TAG,
+    labels_of,
+    poor,
+    tag_label,
+)
+from stylus_ext.selection.lexical.index import Labels, LexicalIndex, Mask
+
+PARTIAL_FACTOR = 0.85
+"""Factor on the score of an adapter that was made for a related base model."""
+
+NEVER_USED = "you set it to never"
+NOT_ON_DISK = "no file of it in your LoRA folder"
+
+_EXPLICIT = frozenset(
+    """nsfw nude nudity naked nipple areola pussy vagina vaginal penis cock dick cum cumshot sex
+    sexual fellatio blowjob handjob
+    anal hentai porn pornographic topless bottomless masturbation orgy ahegao genital explicit
+    erotic uncensored bukkake
+    deepthroat paizuri cunnilingus creampie futanari bdsm bondage lewd""".split()
+)
+
+
+def is_explicit(prompt: Prompt) -> bool:
+    return not _EXPLICIT.isdisjoint(words(prompt.text))
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What is allowed alone, where anything is, and what is denied. A folder stands for all that
-    lies inside it.
-    """
+    """The user's allow and deny lists. A folder stands for everything inside it."""
 
     allow_folders: tuple[str, ...] = ()
     deny_folders: tuple[str, ...] = ()
@@ -51,66 +73,54 @@ class Lists:
     def __bool__(self) -> bool:
         return any((self.allow_folders, self.deny_folders, self.allow_tags, self.deny_tags))
 
-    def open(self, labels: Labels) -> NDArray[np.bool_]:
+    def open(self, labels: Labels) -> Mask:
         """Which rows may be chosen."""
         return _open(self, labels)
 
     def reason(self, entry: Entry) -> str:
-        """Why an entry may not be chosen; empty where the lists leave it."""
+        """Why an entry may not be chosen; empty if it may."""
         mine = labels_of(entry)
-        folders, denied = (
-            [name for name in mine if name[0] == FOLDER],
-            _matching(self.deny_tags, TAG, mine),
-        )
+        folders = [name for name in mine if name[0] == FOLDER]
+        denied = _matching(self.deny_tags, TAG, mine)
         if folders and len(_matching(self.deny_folders, FOLDER, mine)) == len(folders):
-            return f"it lies in the folder {_said(folders[0])}, which you left out"
+            return f"in the folder '{folders[0][1:] or '.'}', which your settings exclude"
         if denied:
-            return f"it is tagged {_said(denied[0])}, which you left out"
+            return f"tagged '{denied[0][1:]}', which your settings exclude"
         if self.allow_folders and not _matching(self.allow_folders, FOLDER, mine):
-            return (
-                f"it does not lie in {_either(self.allow_folders)}, and you choose from there alone"
-            )
+            return f"not in {_either(self.allow_folders)}, the only folders your settings allow"
         if self.allow_tags and not _matching(self.allow_tags, TAG, mine):
-            return f"it is not tagged {_either(self.allow_tags)}, and you choose from those alone"
+            return f"not tagged {_either(self.allow_tags)}, the only tags your settings allow"
         return ""
 
 
 @lru_cache(maxsize=2)
-def _open(lists: Lists, labels: Labels) -> NDArray[np.bool_]:
-    places = {name: code for code, name in enumerate(labels.names)}
-
-    def having(names: Iterable[str]) -> NDArray[np.bool_]:
-        return labels.holders([places[name] for name in names])
-
-    opened = ~having(_matching(lists.deny_tags, TAG, labels.names))
+def _open(lists: Lists, labels: Labels) -> Mask:
+    opened = ~labels.rows_with(_matching(lists.deny_tags, TAG, labels.names))
     denied = _matching(lists.deny_folders, FOLDER, labels.names)
     if denied:  # a copy in another folder may be chosen
-        opened &= ~having(denied) | having(
-            {name for name in labels.names if name[0] == FOLDER}.difference(denied)
-        )
+        others = {name for name in labels.names if name[0] == FOLDER}.difference(denied)
+        opened &= ~labels.rows_with(denied) | labels.rows_with(others)
     if lists.allow_folders:
-        opened &= having(_matching(lists.allow_folders, FOLDER, labels.names))
+        opened &= labels.rows_with(_matching(lists.allow_folders, FOLDER, labels.names))
     if lists.allow_tags:
-        opened &= having(_matching(lists.allow_tags, TAG, labels.names))
+        opened &= labels.rows_with(_matching(lists.allow_tags, TAG, labels.names))
     return opened
 
 
-def _matching(written: Sequence[str], sign: str, names: Iterable[str]) -> list[str]:
-    """Of these labels the tags, or folders, that one of the patterns fits."""
-    patterns = [_pattern(text, sign) for text in written]
+def _matching(written: Sequence[str], label_type: str, names: Iterable[str]) -> list[str]:
+    """The labels of one type that match one of the patterns."""
+    patterns = [_pattern(text, label_type) for text in written]
     return [
         name
         for name in names
-        if name[0] == sign and any(pattern.fullmatch(name, 1) for pattern in patterns)
+        if name[0] == label_type and any(pattern.fullmatch(name, 1) for pattern in patterns)
     ]
 
 
 @lru_cache(maxsize=256)
-def _pattern(written: str, sign: str) -> re.Pattern[str]:
-    """`*` and `?` stand for any text and any sign; brackets, which folders like to have, for
-    themselves.
-    """
-    if sign == TAG:
+def _pattern(written: str, label_type: str) -> re.Pattern[str]:
+    """Only `*` and `?` are special: brackets are common in folder names."""
+    if label_type == TAG:
         return re.compile(_glob(tag_label(written)[1:]), re.DOTALL)
     folder = written.replace("\\", "/").strip("/").casefold().removeprefix("./")
     return re.compile("" if folder in {"", "."} else rf"(?:{_glob(folder)})(?:/.*)?", re.DOTALL)
@@ -120,78 +130,58 @@ def _glob(text: str) -> str:
     return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
 
 
-def _said(label: str) -> str:
-    return f"'{label[1:] or '.'}'"
-
-
 def _either(patterns: Sequence[str]) -> str:
-    return " or ".join(f"'{pattern}'" for pattern in patterns[:3]) + (
-        " or the like" if len(patterns) > 3 else ""  # noqa: PLR2004
-    )
+    more = " or others" if len(patterns) > 3 else ""  # noqa: PLR2004
+    return " or ".join(f"'{pattern}'" for pattern in patterns[:3]) + more
 
 
 _MEDIUM = frozenset(
-    "style art artwork painting drawing illustration look effect filter aesthetic rendering render".split()  # noqa: E501
+    ("style", "art", "artwork", "painting", "drawing", "illustration", "look", "effect", "filter")
+    + ("aesthetic", "rendering", "render")
 )
-"""What else may stand behind the word for a style."""
+"""Words that may follow the name of a style."""
 
 
-def forbidden(veto: Veto, entry: Entry, called: bool) -> str:
-    """The phrase that speaks against it, as words; empty where none does."""
+def forbidden(veto: Veto, entry: Entry, is_named: bool) -> str:
+    """The phrase of the negative prompt that excludes an entry; empty if none does."""
     if not veto:
         return ""
-    identities = set(_identities(entry))
+    identities = _identities(entry)
     tags = {tuple(content_words(text)) for text in (*entry.triggers, *entry.card.tags)}
     for phrase in sorted(veto):
-        said = set(phrase)
+        named = set(phrase)
         if phrase in identities or any(
-            len(words) > 1 and said.issuperset(words) for words in identities
+            len(identity) > 1 and named.issuperset(identity) for identity in identities
         ):
             return " ".join(phrase)
-        if not called and (phrase in tags or _speaks_of(entry, said, tags)):
+        if not is_named and (phrase in tags or _describes(entry, named, tags)):
             return " ".join(phrase)
     return ""
 
 
-def _identities(entry: Entry) -> tuple[tuple[str, ...], ...]:
+def _identities(entry: Entry) -> set[tuple[str, ...]]:
     name = tuple(content_words(entry.card.name))
-    first = tuple(content_words(next(iter(entry.triggers), "").split(",")[0]))
-    return tuple(words for words in (name, *name_phrases(entry.card.name)[:1], first) if words)
+    trigger = tuple(content_words(next(iter(entry.triggers), "").split(",")[0]))
+    return {phrase for phrase in (name, *name_phrases(entry.card.name)[:1], trigger) if phrase}
 
 
-def _speaks_of(entry: Entry, said: set[str], tags: set[tuple[str, ...]]) -> bool:
-    """Every word of the phrase is one of the name, or of a tag that says no more than the
-    phrase.
-    """
+def _describes(entry: Entry, phrase: set[str], tags: set[tuple[str, ...]]) -> bool:
+    """Whether every word of a phrase is in the name, or in a tag without other words."""
     if entry.kind in {"character", "person"}:
         return False
-    named = {word for phrase in name_phrases(entry.card.name) for word in phrase}
-    mine = named.union(*(tag for tag in tags if said.issuperset(tag)))
-    if mine.issuperset(said):
+    name = {word for part in name_phrases(entry.card.name) for word in part}
+    mine = name.union(*(tag for tag in tags if phrase.issuperset(tag)))
+    if mine.issuperset(phrase):
         return True
-    telling = said - _MEDIUM
-    return entry.kind == "style" and bool(telling) and mine.issuperset(telling)
-
-
-PARTLY = 0.85
-"""Factor on the score of an adapter that was made for a relative of the model."""
-
-_EXPLICIT = frozenset(
-    """nsfw nude nudity naked nipple areola pussy vagina vaginal penis cock dick cum cumshot sex
-    sexual fellatio blowjob handjob
-    anal hentai porn pornographic topless bottomless masturbation orgy ahegao genital explicit
-    erotic uncensored bukkake
-    deepthroat paizuri cunnilingus creampie futanari bdsm bondage lewd""".split()
-)
+    subject = phrase - _MEDIUM
+    return entry.kind == "style" and bool(subject) and mine.issuperset(subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`open` has a value for each row of the lexical index; the veto and the user's word are asked
-    entry by entry.
-    """
+    """What may be found for one query. `open` has a value for each row of the lexical index."""
 
-    open: NDArray[np.bool_]
+    open: Mask
     family: str
     families: frozenset[str] | None
     explicit: bool
@@ -202,89 +192,161 @@ class Gate:
 
     @classmethod
     def of(cls, query: Query, index: LexicalIndex) -> Gate:
-        facts, limits = index.facts, query.limits
-        families = (
-            None
-            if limits.family == ANY
-            else _fitting(limits.family, facts.family_names, limits.partial)
-        )
+        limits, labels = query.limits, index.labels
+        families = None if limits.family == ANY else _compatible(limits, labels.families)
         lists = Lists.of(limits)
         opened = index.alive.copy()
         if limits.prune:
-            opened &= ~facts.has(fact.POOR)
+            opened &= ~index.has(POOR)
         if lists:
-            opened &= lists.open(index.labels)
-        opened |= index.alive & facts.has(
-            fact.ALWAYS
-        )  # the user's word about one adapter counts more than what holds for many
+            opened &= lists.open(labels)
+        opened |= index.alive & index.has(ALWAYS)  # a wish about one entry outweighs a rule
         if families is not None:
-            opened &= facts.of_families(families)
+            opened &= labels.rows_with(FAMILY + family for family in families)
         if query.only is not None:
-            among = np.zeros(len(opened), dtype=bool)
+            among = np.zeros_like(opened)
             among[[index.rows[str(key)] for key in query.only if str(key) in index.rows]] = True
             opened &= among
-        explicit = limits.nsfw or is_explicit(query.prompt)
         return cls(
             opened,
             limits.family,
             families,
-            explicit,
+            limits.nsfw or is_explicit(query.prompt),
             vetoed(query.negative),
             lists,
             limits.prune,
             query.only,
         )
 
-    def refusal(self, entry: Entry, called: bool = False) -> str:
-        """Why an entry that was found is not offered; empty where nothing speaks against it.
-        `called`: by name or trigger word.
+    def refusal(self, entry: Entry, is_named: bool = False) -> str:
+        """Why an entry that was found is not offered; empty if it is.
+
+        `is_named`: the prompt has its name or trigger.
         """
-        card = entry.card
         if entry.edits.state == "never":
-            return "you said that it shall never be used"
-        if entry.edits.state != "always":
-            if card.nsfw and not self.explicit:
-                return "it is not safe for work, and the prompt does not ask for that"
-            phrase = forbidden(self.veto, entry, called)
-            if phrase:
-                return f"the negative prompt forbids it: '{phrase}'"
-        return ""
+            return NEVER_USED
+        if entry.edits.state == "always":
+            return ""
+        if entry.card.nsfw and not self.explicit:
+            return "marked NSFW, and the prompt does not ask for that"
+        phrase = forbidden(self.veto, entry, is_named)
+        return f"excluded by '{phrase}' in the negative prompt" if phrase else ""
 
     def factor(self, entry: Entry) -> float:
-        return PARTLY if is_partial(entry.family, self.family) else 1.0
+        return PARTIAL_FACTOR if is_partial(entry.family, self.family) else 1.0
 
     def misfit(self, entry: Entry) -> str:
-        """Why an entry outside the gate is outside of it."""
+        """Why the row of an entry is not open; empty if it is."""
         if self.families is not None and entry.family not in self.families:
             if entry.family == UNKNOWN:
-                return (
-                    "nobody says for which base model it was made, and you generate with"
-                    f" {display_name(self.family)}"
-                )
+                return f"base model unknown, and the checkpoint is {display_name(self.family)}"
             if is_partial(entry.family, self.family):
-                return (
-                    f"{partly(entry.family, self.family)}: such adapters are left out unless the"
-                    " setting 'partial' allows them"
-                )
-            return (
-                f"it was made for {display_name(entry.family)}, which does not work with"
-                f" {display_name(self.family)}"
-            )
+                return f"{partly(entry.family, self.family)}; the setting 'partial' allows it"
+            return incompatible(entry.family, self.family)
         if self.only is not None and entry.key not in self.only:
-            return "no file of it is in your LoRA folder"
+            return NOT_ON_DISK
         if entry.edits.state == "always":
             return ""
         return self.lists.reason(entry) or (poor(entry) if self.prune else "")
 
 
-def is_explicit(prompt: Prompt) -> bool:
-    return not _EXPLICIT.isdisjoint(words(prompt.text))
+def incompatible(adapter_family: str, model_family: str) -> str:
+    made_for, model = display_name(adapter_family), display_name(model_family)
+    return f"made for {made_for}, which does not work with {model}"
 
 
-def _fitting(family: str, names: tuple[str, ...], partial: bool) -> frozenset[str]:
+def _compatible(limits: Selection, families: Iterable[str]) -> frozenset[str]:
     return frozenset(
-        name
-        for name in names
-        if compatibility(name, family) is Compatibility.FULL
-        or (partial and is_partial(name, family))
+        family
+        for family in families
+        if compatibility(family, limits.family) is Compatibility.FULL
+        or (limits.partial and is_partial(family, limits.family))
     )
+
+
+MAX_OF_ONE_NAME = 3
+AS_GOOD = 0.9
+"""Share of the best version's score from which a later version is taken instead."""
+
+_FINISHED = float("inf")
+_VERSION = re.compile(
+    r"(?:^|[-_. ]|(?<=[a-z])(?=V))(?:v|ver|version)[-_. ]?(\d+(?:[._]\d+)*)", re.IGNORECASE
+)
+_EPOCH = re.compile(
+    r"[-_. ](?:(?:e|ep|epoch|s|step|steps)[-_. ]?(\d+)|(\d{6}))(?=$|[-_. (])", re.IGNORECASE
+)
+
+
+def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss]]:
+    """One version or epoch of each model, and at most three adapters with the same name.
+
+    Adapters that the user always wants stay in any case.
+    """
+    candidates = list(ranked)
+    chosen = _best_versions(candidates)
+    kept: list[Candidate] = []
+    dropped: list[NearMiss] = []
+    by_name: dict[tuple[str, ...], int] = {}
+    for candidate in candidates:
+        card = candidate.entry.card
+        name = next(iter(name_phrases(card.name)), ())
+        best = chosen.get(_model(card), candidate)
+        pinned = candidate.entry.edits.state == "always"
+        reason = ""
+        if best.key != candidate.key and not pinned:
+            version = best.entry.card.version or best.entry.card.name
+            fits = "fits better" if best.score > candidate.score else "is later and fits as well"
+            reason = f"the version '{version}' {fits}"
+        elif name and by_name.get(name, 0) >= MAX_OF_ONE_NAME and not pinned:
+            reason = f"{MAX_OF_ONE_NAME} better ones have the same name"
+        if reason:
+            dropped.append(NearMiss(candidate.key, card.name, reason, candidate.score))
+        else:
+            kept.append(candidate)
+            by_name[name] = by_name.get(name, 0) + 1
+    return kept, dropped
+
+
+def _best_versions(ranked: list[Candidate]) -> dict[str, Candidate]:
+    """By model what the user always wants, else the latest version that is about as good."""
+    models: dict[str, list[Candidate]] = {}
+    for candidate in ranked:
+        if model := _model(candidate.entry.card):
+            models.setdefault(model, []).append(candidate)
+    return {model: _latest(versions) for model, versions in models.items()}
+
+
+def _latest(versions: list[Candidate]) -> Candidate:
+    best = max(versions, key=lambda candidate: candidate.score)
+    equals = [
+        candidate
+        for candidate in versions
+        if candidate.entry.family == best.entry.family and candidate.score >= AS_GOOD * best.score
+    ] or [best]
+
+    def rank(candidate: Candidate) -> tuple[bool, tuple[tuple[int, ...], float], float, AdapterKey]:
+        card = candidate.entry.card
+        pinned = candidate.entry.edits.state == "always"
+        return pinned, version_and_epoch(card), candidate.score, card.key
+
+    return max(equals, key=rank)
+
+
+def version_and_epoch(card: AdapterCard) -> tuple[tuple[int, ...], float]:
+    """For comparison: name_v2 is after name, name-000008 after name-000004, and a finished name
+    after both.
+    """
+    text = f"{card.name} {card.version}"
+    versions = _VERSION.findall(text) or re.findall(r"^\s*(\d+(?:\.\d+)*)\s*$", card.version)
+    epochs = [int(number or steps) for number, steps in _EPOCH.findall(text)]
+    version = tuple(int(number) for number in re.split(r"[._]", versions[-1])) if versions else (1,)
+    return version, float(epochs[-1]) if epochs else _FINISHED
+
+
+def _model(card: AdapterCard) -> str:
+    """Identifies the model of which a card is one version; empty if unknown.
+
+    Without a model id only the user's own files count by name: epochs of one training are called
+    name, name_v2 and name-000004, but the same name from two authors means two models.
+    """
+    return series(card) if card.model_id is not None or card.source == "local" else ""

@@ -24,7 +24,7 @@ from stylus_ext.core.prompt.segmenter import (
     possible,
     values_of,
 )
-from stylus_ext.selection.ranker import cutter as caption_cutter
+from stylus_ext.selection.retrieve.query import caption_segmenter as caption_cutter
 
 WORDS = ("fox", "snow", "red", "owl")
 CAPTIONS = st.lists(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.prompt.words import words
-from stylus_ext.selection.compose.name_match import is_named, own_words
+from stylus_ext.selection.compose.checks import names_character, own_words
 from tests.fakes import make_entry
 
 MIRA: dict[str, Any] = {
@@ -34,7 +34,7 @@ def named(
     made = dict(facts)
     candidate = somebody(made.pop("name"), **made)
     seen = Evidence(0.5, 0.2, name, trigger, telling)
-    return is_named(Candidate(candidate.entry, 1.0, seen), frozenset(words(prompt)))
+    return names_character(Candidate(candidate.entry, 1.0, seen), frozenset(words(prompt)))
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_characters_and_real_persons_only_when_they_are_named(
     )
     composition = compose(prompt, mira)
     assert bool(composition.picks) is picked
-    assert picked or "does not name" in reason(composition, "Mira Vanthal | Skyreach Saga")
+    assert picked or kind in reason(composition, "Mira Vanthal | Skyreach Saga")
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,8 @@ def test_at_most_two_styles() -> None:
     ]
     composition = compose(prompt, *styles)
     assert names(composition) == ["papercut", "woodcut"]
-    assert reason(composition, "claymation") == "2 styles are the most for one picture"
-    assert (
-        reason(compose(prompt, *styles, max_styles=1), "woodcut")
-        == "1 style is the most for one picture"
-    )
+    assert "2 styles" in reason(composition, "claymation")
+    assert "1 style" in reason(compose(prompt, *styles, max_styles=1), "woodcut")
 
 
 @pytest.mark.parametrize(
@@ -204,9 +201,7 @@ def test_nothing_much_narrower_than_its_task(
     name, more = facts["name"], {fact: value for fact, value in facts.items() if fact != "name"}
     composition = compose(prompt, found(prompt, 1, name, at, **more))
     assert bool(composition.picks) is picked
-    assert picked or composition.near_misses[0].reason.startswith(
-        ("it is narrower", "it is a style")
-    )
+    assert picked or at in composition.near_misses[0].reason
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.settings import Selection
-from stylus_ext.selection.compose.rules import Weighing, in_turn, leader
+from stylus_ext.selection.compose.rules import PickOrder
 from tests.fakes import make_entry
 
 Made = tuple[Candidate, int | None]
@@ -22,8 +22,8 @@ def made(
     return Candidate(make_entry(number, f"A {number}", **more), sure, seen), place
 
 
-def by(*candidates: Made, room: int = 3, family: str = "any") -> Weighing:
-    return Weighing(
+def by(*candidates: Made, room: int = 3, family: str = "any") -> PickOrder:
+    return PickOrder(
         {candidate.key: place for candidate, place in candidates},
         lambda candidate: "" if candidate.evidence.sure >= 0.5 else "unsure",
         Selection(family=family),
@@ -34,9 +34,7 @@ def by(*candidates: Made, room: int = 3, family: str = "any") -> Weighing:
 def order(*candidates: Made, **more: Any) -> list[str]:
     return [
         candidate.entry.card.name
-        for candidate in in_turn(
-            [candidate for candidate, _ in candidates], by(*candidates, **more)
-        )
+        for candidate in by(*candidates, **more).sorted([each for each, _ in candidates])
     ]
 
 
@@ -71,7 +69,7 @@ def test_a_coined_word_goes_before_what_is_surer_of_another_task() -> None:
 def test_the_family_that_serves_the_prompt_best_leads(
     rivals: tuple[Made, ...], room: int, family: str
 ) -> None:
-    assert leader([candidate for candidate, _ in rivals], by(*rivals, room=room)) == family
+    assert by(*rivals, room=room).leading_family([each for each, _ in rivals]) == family
 
 
 def test_what_was_made_for_nobody_knows_what_comes_last() -> None:
@@ -85,4 +83,4 @@ def test_what_was_made_for_nobody_knows_what_comes_last() -> None:
 def test_a_family_that_is_asked_for_needs_no_leader() -> None:
     rivals = (made(1, 0.6, family="sdxl"), made(2, 0.9, family="pony"))
     assert order(*rivals, family="pony") == ["A 2", "A 1"]
-    assert leader([candidate for candidate, _ in rivals], by(*rivals, family="pony")) == ""
+    assert by(*rivals, family="pony").leading_family([each for each, _ in rivals]) == ""

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Candidate
 from stylus_ext.core.prompt.words import content_words, words
-from stylus_ext.selection.compose.checks import THINGS, identity, misfit
-from stylus_ext.selection.compose.name_match import ATTRIBUTES, COMMON
+from stylus_ext.selection.compose.checks import ATTRIBUTES, COMMON, THINGS, identity, misfit
 from tests.fakes import make_entry
 
 TEAPOT: dict[str, Any] = {
@@ -57,7 +56,7 @@ GRAFFITI: dict[str, Any] = {"name": "Wall Graffiti Paint", "kind": "style", "tag
 @pytest.mark.parametrize(
     ("facts", "task", "prompt", "said"),
     [
-        (TEAPOT, "glass", "a glass of wine", "shares no more than 'glass'"),
+        (TEAPOT, "glass", "a glass of wine", "'glass'"),
         (TEAPOT, "glass teapot", "a glass teapot", ""),
         (TEAPOT, "teapot", "a teapot", ""),
         (TEAPOT, "wine", "wine", ""),
@@ -65,7 +64,7 @@ GRAFFITI: dict[str, Any] = {"name": "Wall Graffiti Paint", "kind": "style", "tag
             SWEATER,
             "teddy bear knitted",
             "a teddy bear knitted from wool",
-            "shares no more than 'knitted'",
+            "'knitted'",
         ),
         (SWEATER, "sweater", "a man in a sweater", ""),
         (WOOL, "wool", "a bear of wool", ""),
@@ -75,13 +74,13 @@ GRAFFITI: dict[str, Any] = {"name": "Wall Graffiti Paint", "kind": "style", "tag
             SERIES,
             "train",
             "a train under a bridge",
-            "nothing in the prompt asks for 'eastern interior series'",
+            "'eastern interior series'",
         ),
         (SERIES, "train interior", "seats in a train interior", ""),
-        (PLATES, "plate", "a plate of spaghetti", "no more than a word of its name"),
+        (PLATES, "plate", "a plate of spaghetti", "'plate'"),
         (PLATES, "storybook", "a storybook", ""),
         (GRAFFITI, "graffiti", "a graffiti of a corgi", ""),
-        (WINDOW, "glass", "a glass of wine", "no more than a word of its name"),
+        (WINDOW, "glass", "a glass of wine", "'glass'"),
         (WINDOW, "stained glass", "a castle in stained glass", ""),
         (LCM, "lcm", "lcm, a castle", ""),
     ],

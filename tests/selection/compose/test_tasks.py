@@ -16,12 +16,12 @@ from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.tasks import (
     UserAdapters,
-    best_span,
-    merged,
-    own_tags,
-    spanned,
-    taken,
+    best_task,
+    joint_tasks,
+    mark_taken,
+    merge_tasks,
     tasks_of,
+    user_tags,
 )
 from tests.fakes import make_entry
 
@@ -58,7 +58,7 @@ def test_tasks_are_the_spans() -> None:
 
 class TestOwnTags:
     def test_each_adapter_once_and_nothing_else(self) -> None:
-        tags = own_tags(
+        tags = user_tags(
             asked("a <lora:one:1> b <lora:one:0.5> <lyco:two:1> <hypernet:three:1> <custom:four:1>")
         )
         assert [tag.name for tag in tags] == ["one", "two"]
@@ -66,7 +66,7 @@ class TestOwnTags:
     def test_a_known_stem_takes_the_span_with_the_best_evidence(self) -> None:
         prompt = f"{PROMPT} <lora:my file:1>"
         known = candidate({at("sky"): Evidence(0.1, 0.3), at("fog"): Evidence(0.5, 0.5)}, "my file")
-        found = taken(tasks(prompt), [known], own_tags(asked(prompt)))
+        found = mark_taken(tasks(prompt), [known], user_tags(asked(prompt)))
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
             "fog": "my file"
         }
@@ -75,7 +75,7 @@ class TestOwnTags:
         prompt = f"{PROMPT} <lora:Weather:1>"
         known = candidate({at("fog"): Evidence(0.5, 0.5)}, "my file")
         names = TagNames.of([FileNames(known.key, "my file", "Weather")])
-        found = taken(tasks(prompt), [known], own_tags(asked(prompt)), names)
+        found = mark_taken(tasks(prompt), [known], user_tags(asked(prompt)), names)
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
             "fog": "Weather"
         }
@@ -83,7 +83,7 @@ class TestOwnTags:
             candidate({at("sky"): Evidence(0.5, 0.5)}, "Weather"),
             entry=make_entry(2, files=(LocalFile("W", "Weather", 1, 1),)),
         )
-        found = taken(tasks(prompt), [known, namesake], own_tags(asked(prompt)), names)
+        found = mark_taken(tasks(prompt), [known, namesake], user_tags(asked(prompt)), names)
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
             "sky": "Weather"
         }
@@ -99,7 +99,7 @@ class TestOwnTags:
 
     def test_an_unknown_one_goes_by_its_words(self) -> None:
         prompt = f"{PROMPT} <lora:Copper_Train_v2:1> <lora:zorblax:1>"
-        found = taken(tasks(prompt), [], own_tags(asked(prompt)))
+        found = mark_taken(tasks(prompt), [], user_tags(asked(prompt)))
         assert {task.text: task.taken_by for task in found.values() if task.taken_by} == {
             "copper train": "Copper_Train_v2"
         }
@@ -107,23 +107,24 @@ class TestOwnTags:
     def test_the_first_keeps_its_place(self) -> None:
         prompt = f"{PROMPT} <lora:train:1> <lora:copper train:1>"
         assert [
-            task.taken_by for task in taken(tasks(prompt), [], own_tags(asked(prompt))).values()
+            task.taken_by
+            for task in mark_taken(tasks(prompt), [], user_tags(asked(prompt))).values()
         ][-1] == "train"
 
 
 class TestBestSpan:
     def test_a_name_beats_closeness(self) -> None:
         local = {at("sky"): Evidence(0.9, 0.9), at("mira"): Evidence(0.1, 0.1, ("mira",), "", 6.0)}
-        assert best_span(candidate(local), tasks()) == at("mira")
+        assert best_task(candidate(local), tasks()) == at("mira")
 
     def test_the_first_of_equals(self) -> None:
-        assert best_span(
+        assert best_task(
             candidate({at("fog"): Evidence(0.5), at("sky"): Evidence(0.5)}), tasks()
         ) == at("sky")
 
     def test_none_without_evidence_or_with_evidence_elsewhere(self) -> None:
-        assert best_span(candidate({}), tasks()) is None
-        assert best_span(candidate({999: Evidence(1.0)}), tasks()) is None
+        assert best_task(candidate({}), tasks()) is None
+        assert best_task(candidate({999: Evidence(1.0)}), tasks()) is None
 
 
 class TestMerging:
@@ -132,19 +133,19 @@ class TestMerging:
         return candidate({at("mira"): seen, at("vanthal"): seen})
 
     def test_neighbours_that_make_the_name(self) -> None:
-        assert spanned(self.both(), at("vanthal"), tasks()) == [at("mira"), at("vanthal")]
+        assert joint_tasks(self.both(), at("vanthal"), tasks()) == [at("mira"), at("vanthal")]
 
     def test_not_what_only_stands_beside(self) -> None:
         local = {at("mira"): Evidence(0.5, 0.5, ("mira",), "", 9.0), at("vanthal"): Evidence(0.5)}
-        assert spanned(candidate(local), at("mira"), tasks()) == [at("mira")]
+        assert joint_tasks(candidate(local), at("mira"), tasks()) == [at("mira")]
 
     def test_not_what_the_users_own_adapter_serves(self) -> None:
         prompt = f"{PROMPT} <lora:vanthal:1>"
-        held = taken(tasks(prompt), [], own_tags(asked(prompt)))
-        assert spanned(self.both(), at("mira"), held) == [at("mira")]
+        held = mark_taken(tasks(prompt), [], user_tags(asked(prompt)))
+        assert joint_tasks(self.both(), at("mira"), held) == [at("mira")]
 
     def test_one_task_from_the_first_to_the_last(self) -> None:
-        found = merged(tasks(), [at("mira"), at("vanthal")], PROMPT)
+        found = merge_tasks(tasks(), [at("mira"), at("vanthal")], PROMPT)
         assert [task.text for task in found.values()] == [
             "mira, vanthal",
             "sky",
@@ -156,18 +157,18 @@ class TestMerging:
     def test_never_across_segments(self) -> None:
         prompt = "mira, sky, fog, rain BREAK vanthal, moon, owl, sand"
         held = tasks(prompt)
-        assert merged(held, [at("rain", prompt), at("vanthal", prompt)], prompt) is held
+        assert merge_tasks(held, [at("rain", prompt), at("vanthal", prompt)], prompt) is held
 
     @pytest.mark.parametrize("starts", [[], [0]])
     def test_one_is_nothing_to_merge(self, starts: list[int]) -> None:
         held = tasks()
-        assert merged(held, starts, PROMPT) is held
+        assert merge_tasks(held, starts, PROMPT) is held
 
     @given(st.integers(0, 4), st.integers(0, 4))
     def test_merged_tasks_stay_disjoint_and_in_the_text(self, one: int, other: int) -> None:
         order = sorted(tasks())
         starts = order[min(one, other) : max(one, other) + 1]
-        found = sorted(merged(tasks(), starts, PROMPT).values(), key=lambda task: task.start)
+        found = sorted(merge_tasks(tasks(), starts, PROMPT).values(), key=lambda task: task.start)
         assert len(found) == len(order) - len(starts) + 1
         assert all(PROMPT[task.start : task.end] == task.text for task in found)
         assert all(
@@ -178,5 +179,5 @@ class TestMerging:
 @pytest.mark.parametrize("name", ["a", " ", "the", "_", "v2"])
 def test_a_name_without_a_word_serves_no_task(name: str) -> None:
     prompt = f"{PROMPT} <lora:{name}:1>"
-    found = taken(tasks(prompt), [], own_tags(asked(prompt)))
+    found = mark_taken(tasks(prompt), [], user_tags(asked(prompt)))
     assert [task.taken_by for task in found.values() if task.taken_by] == []

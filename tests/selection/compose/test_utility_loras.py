@@ -8,9 +8,9 @@ from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.prompt.words import words
 from stylus_ext.selection.compose.checks import (
     COINED_UTILITY,
-    is_wanted,
-    purpose_of,
-    refusal_of_tool,
+    is_requested_tool,
+    tool_purpose,
+    tool_refusal,
 )
 from tests.fakes import make_entry
 
@@ -54,5 +54,5 @@ def tool(name: str, seen: Evidence = Evidence(0.5, 0.5), **more: Any) -> Candida
 )
 def test_what_is_wanted(candidate: Candidate, prompt: str, wanted: bool) -> None:
     said = frozenset(words(prompt))
-    assert is_wanted(candidate, said) is wanted
-    assert bool(refusal_of_tool(candidate, said)) is (bool(purpose_of(candidate)) and not wanted)
+    assert is_requested_tool(candidate, said) is wanted
+    assert bool(tool_refusal(candidate, said)) is (bool(tool_purpose(candidate)) and not wanted)

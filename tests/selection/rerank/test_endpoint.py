@@ -14,7 +14,7 @@ import pytest
 from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
 from stylus_ext.net import Key, key_for
-from stylus_ext.selection.rerank import RERANK_KEY, EndpointReranker, ways
+from stylus_ext.selection.rerank import RERANK_KEY, EndpointReranker, request_formats
 from tests.fakes import make_entry
 from tests.rerank_server import RerankServer, serving
 from tests.selection.retrieve.house import query
@@ -56,7 +56,7 @@ def reranker(server: RerankServer, **how: Any) -> EndpointReranker:
     return EndpointReranker(server.url, "ranker-1", lambda: None, **how)
 
 
-def test_both_ways_rank(server: RerankServer) -> None:
+def test_both_request_formats_rank(server: RerankServer) -> None:
     ranked = reranker(server).rerank(query(PROMPT), found())
     assert names(ranked)[:2] == ["Copper Train", "Old Train"]
     assert len(ranked.found) == 4
@@ -209,7 +209,7 @@ def test_a_key_for_another_origin_is_not_sent(cohere: RerankServer) -> None:
     ],
 )
 def test_addresses(url: str, routes: list[str]) -> None:
-    assert [route for route, _ in ways(url)] == routes
+    assert [route for route, _ in request_formats(url)] == routes
 
 
 @pytest.mark.parametrize(
@@ -218,4 +218,4 @@ def test_addresses(url: str, routes: list[str]) -> None:
 )
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(InvalidInput):
-        ways(url)
+        request_formats(url)

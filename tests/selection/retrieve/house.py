@@ -14,7 +14,7 @@ from stylus_ext.core.entry import VIEWS, Entry, embedded_text
 from stylus_ext.core.ports import Query, VectorItem
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection
-from stylus_ext.selection.retrieve import retriever_for
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.fakes import BagEmbedder, MemoryIndex, make_entry
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,13 @@ def scores(index: LexicalIndex, *words: str) -> dict[str, float]:
     return {index.key(int(row)): round(float(values[row]), 3) for row in np.flatnonzero(values)}
 
 
+def is_mapped(array: Any) -> bool:
+    """Whether an array is a view of a memory-mapped file."""
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base
+    return array is not None
+
+
 def folders(house: House) -> list[str]:
     return sorted(path.name for path in (house.folder / "lexical").iterdir())
 
@@ -39,7 +47,8 @@ def test_built_once_and_mapped_after(house: House, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "build", lambda _: pytest.fail("tokenised again"))
     again = lexical(house).current()
     assert scores(again, "teapot", "copper") == scores(first, "teapot", "copper") != {}
-    assert isinstance(again.segments[0].card.rows, np.memmap)
+    for part in ("data", "indices"):
+        assert is_mapped(getattr(again.segments[0].card, part))
 
 
 def test_only_what_changed_is_read_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +89,7 @@ def test_many_changes_make_it_anew(house: House) -> None:
     before = folders(house)
     house.add(filling(400, start=5000))
     index = kept.current()
-    assert len(index) == 131 + 400
+    assert len(index.rows) == 131 + 400
     assert len(index.segments) == 1
     assert folders(house) != before
     assert len(folders(house)) == 1
@@ -88,11 +97,11 @@ def test_many_changes_make_it_anew(house: House) -> None:
 
 def test_many_small_changes_stay_few_segments(house: House) -> None:
     kept = lexical(house)
-    for number in range(2 * module.MOST_SEGMENTS):
+    for number in range(2 * module.MAX_SEGMENTS):
         house.add([make_entry(700 + number, f"Glass Heron {number}")])
         index = kept.current()
-        assert len(index.segments) <= module.MOST_SEGMENTS
-    assert len(scores(index, "heron")) == 2 * module.MOST_SEGMENTS
+        assert len(index.segments) <= module.MAX_SEGMENTS
+    assert len(scores(index, "heron")) == 2 * module.MAX_SEGMENTS
 
 
 def test_deltas_score_as_if_made_in_one(house: House) -> None:
@@ -111,9 +120,9 @@ def test_a_damaged_index_is_made_anew(house: House, harm: str) -> None:
     lexical(house).current()
     folder = next((house.folder / "lexical").iterdir())
     if harm == "cut":
-        (folder / "card.rows.npy").write_bytes((folder / "card.rows.npy").read_bytes()[:100])
+        (folder / "card.indices.npy").write_bytes((folder / "card.indices.npy").read_bytes()[:100])
     elif harm == "gone":
-        (folder / "phrases.offsets.npy").unlink()
+        (folder / "phrases.indptr.npy").unlink()
     elif harm == "text":
         (folder / "segment.json").write_text("{", encoding="ascii")
     else:
@@ -141,9 +150,10 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(house: House, tmp_path: 
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 from stylus_ext.selection.lexical.segment import build
 from stylus_ext.selection.lexical.segment import save
-from tests.backends.retrievers.house import filling
+from tests.selection.retrieve.house import filling
 segment = build(filling(300))
 print("ready", flush=True)
 while True:
@@ -167,4 +177,4 @@ def test_a_killed_writer_leaves_a_whole_index_or_none(tmp_path: Path) -> None:
         if folder.exists():
             found = load(folder)
             assert found is not None
-            assert len(found) == 300
+            assert len(found.keys) == 300

@@ -4,27 +4,27 @@ import numpy as np
 import pytest
 
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
-from stylus_ext.selection.ranker import SIGNS, ranker
+from stylus_ext.selection.ranker import ranker
 from stylus_ext.selection.retrieve.features import (
     CAPTION_WEIGHTS,
     FEATURES,
-    FIRST,
+    MAIN,
     TAG_WEIGHTS,
     Features,
     features,
 )
-from stylus_ext.selection.retrieve.hybrid import confidence
-from stylus_ext.selection.retrieve.question import MOST_EMBEDDED_SPANS, RetrievalQuery, question
+from stylus_ext.selection.retrieve.query import MAX_EMBEDDED_SPANS, RetrievalQuery, retrieval_query
+from stylus_ext.selection.retrieve.retrievers import confidence
 from tests.selection.retrieve.house import House, query
 
 
 def asked(house: House, prompt: str) -> tuple[RetrievalQuery, Features, dict[str, int]]:
     lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
-    put = question(query(prompt), lexical, house.embedder)
+    put = retrieval_query(query(prompt), lexical, house.embedder)
     rows = np.arange(len(lexical.alive), dtype=np.int32)
     return (
         put,
-        features(put, lexical, house.index, rows, lexical.called(put.words)),
+        features(put, lexical, house.index, rows, lexical.named(put.words)),
         dict(lexical.rows),
     )
 
@@ -36,11 +36,11 @@ def column(found: Features, name: str) -> np.ndarray:  # type: ignore[type-arg]
 class TestFeatures:
     def test_each_weight_has_its_column(self, house: House) -> None:
         put, found, _ = asked(house, "a copper train")
-        assert FEATURES == SIGNS
-        assert found.values.shape[1] == len(SIGNS)
-        assert len(FIRST) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
+        assert ranker().features == FEATURES
+        assert found.values.shape[1] == len(FEATURES)
+        assert len(MAIN) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
         assert column(found, "score") == pytest.approx(
-            found.values[:, : len(FIRST)] @ CAPTION_WEIGHTS, rel=1e-5
+            found.values[:, : len(MAIN)] @ CAPTION_WEIGHTS, rel=1e-5
         )
 
     def test_a_lead_is_over_the_tenth(self, house: House) -> None:
@@ -59,7 +59,7 @@ class TestFeatures:
     def test_exact_wants_the_whole_span(self, house: House) -> None:
         put, found, rows = asked(house, "mira vanthal, goggles, castle, fog")
         assert column(found, "exact")[rows["civitai:2"]] == pytest.approx(
-            np.sqrt(put.words.only(put.lines[0]).mass)
+            np.sqrt(float(put.words.idf[put.span_words[0]].sum()))
         )
         _, found, rows = asked(house, "mira vanthal smiling, castle, rain, fog")
         assert column(found, "exact")[rows["civitai:2"]] == 0
@@ -86,7 +86,7 @@ class TestFeatures:
         put, found, _ = asked(house, "masterpiece, best quality")
         assert put.spans == ()
         assert np.isfinite(found.values).all()
-        assert np.isfinite(ranker().sureties(found.values, put.is_tags)).all()
+        assert np.isfinite(ranker().certainties(found.values, put.is_tags)).all()
 
 
 class TestQuestion:
@@ -95,7 +95,7 @@ class TestQuestion:
             house, ", ".join(f"word{number} thing" for number in range(40)) + ", mira vanthal"
         )
         assert len(put.spans) == 41
-        assert len(put.embedded) == len(put.span_vectors) == MOST_EMBEDDED_SPANS
+        assert len(put.embedded) == len(put.span_vectors) == MAX_EMBEDDED_SPANS
         assert list(put.embedded) == sorted(put.embedded)
 
     def test_the_same_span_twice_is_embedded_once(self, house: House) -> None:
@@ -103,7 +103,7 @@ class TestQuestion:
         assert put.embedded == (0, 1, 3)
 
     @pytest.mark.parametrize(
-        ("prompt", "penned"),
+        ("prompt", "has_syntax"),
         [
             ("a fox in the snow", False),
             ("a fox, in the snow", True),
@@ -111,8 +111,8 @@ class TestQuestion:
             ("a fox [in the snow]", True),
         ],
     )
-    def test_penned(self, house: House, prompt: str, penned: bool) -> None:
-        assert asked(house, prompt)[0].penned is penned
+    def test_prompt_syntax(self, house: House, prompt: str, has_syntax: bool) -> None:
+        assert asked(house, prompt)[0].has_syntax is has_syntax
 
     def test_networks_are_no_words(self, house: House) -> None:
         put, _, _ = asked(house, "a fox <lora:teapot:1>")
@@ -122,7 +122,7 @@ class TestQuestion:
 class TestSurety:
     def test_between_nothing_and_certainty(self, house: House) -> None:
         put, found, _ = asked(house, "mira vanthal, goggles, castle, fog")
-        sure = ranker().sureties(found.values, put.is_tags)
+        sure = ranker().certainties(found.values, put.is_tags)
         assert 0 <= sure.min() <= sure.max() <= 1
 
     def test_a_penned_caption_must_be_surer(self, house: House) -> None:
@@ -131,18 +131,19 @@ class TestSurety:
         penned[:, FEATURES.index("penned")] = 1
         train = rows["civitai:3"]
         assert (
-            ranker().sureties(found.values, False)[train] > ranker().sureties(penned, False)[train]
+            ranker().certainties(found.values, False)[train]
+            > ranker().certainties(penned, False)[train]
         )
 
     def test_nothing_found_nothing_sure(self, house: House) -> None:
         _, found, _ = asked(house, "a fox")
-        assert ranker().sureties(found.values[:0], False).shape == (0,)
+        assert ranker().certainties(found.values[:0], False).shape == (0,)
         assert confidence(()) == 0.0
 
     def test_nobody_to_look_at_has_no_features(self, house: House) -> None:
         lexical = LexicalCatalogue(house.store, house.folder / "lexical").current()
-        put = question(query("mira vanthal, fog, rain, castle"), lexical, house.embedder)
+        put = retrieval_query(query("mira vanthal, fog, rain, castle"), lexical, house.embedder)
         none = features(
-            put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.called(put.words)
+            put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.named(put.words)
         )
-        assert none.values.shape == (0, len(SIGNS))
+        assert none.values.shape == (0, len(FEATURES))

@@ -12,7 +12,7 @@ from stylus_ext.core.entry import Entry
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.selection.lexical.index import NAME, TRIGGER, LexicalIndex
 from stylus_ext.selection.lexical.segment import FIELD_WEIGHTS, SATURATION, build
-from stylus_ext.selection.retrieve.features import spoken
+from stylus_ext.selection.retrieve.features import example_scores
 from tests.fakes import make_entry
 from tests.selection.retrieve.house import catalogue, filling
 
@@ -70,7 +70,7 @@ def test_weighing_takes_each_word_once() -> None:
     assert asked.words == ("fox", "owl")
     assert asked.mass == pytest.approx(float(asked.idf.sum()))
     assert asked.scale == pytest.approx(math.sqrt(asked.mass))
-    assert asked.only(np.array([1])).words == ("owl",)
+    assert asked.where(np.array([False, True])).words == ("owl",)
 
 
 def test_the_best_example_and_all_together() -> None:
@@ -80,7 +80,7 @@ def test_the_best_example_and_all_together() -> None:
     index = index_of(entry, make_entry(2, "plain"))
     asked = index.weigh(["fox", "snow", "owl", "night"])
     rows = np.array([0, 1], dtype=np.int32)
-    said = spoken(index.segments, asked, rows)
+    said = example_scores(index.segments, asked, rows)
     assert said.best[0] == pytest.approx(index.example_scores(asked)[0])
     assert 0.9 * said.best[0] < said.second[0] <= said.best[0]
     assert said.second[0] <= said.mean[0] <= said.best[0]
@@ -123,7 +123,7 @@ def test_in_a_big_catalogue_only_its_own_cards_tell_what_is_rare() -> None:
 class TestCalled:
     def called(self, text: str, *entries: Entry) -> set[tuple[str, int]]:
         index = index_of(*entries)
-        found = index.called(index.weigh(content_words(text)))
+        found = index.named(index.weigh(content_words(text)))
         assert (found.masses > 0).all()
         return {
             (index.key(row), kind)
@@ -148,21 +148,22 @@ def test_a_later_segment_replaces_and_the_gone_are_dead() -> None:
     first = build([make_entry(1, "heron"), make_entry(2, "fox"), make_entry(3, "owl")])
     second = build([make_entry(2, "heron")])
     index = LexicalIndex.of([first, second], frozenset(["civitai:3"]))
-    assert len(index) == 2
+    assert len(index.rows) == 2
     assert index.alive.tolist() == [True, False, False, True]
     assert index.key(3) == "civitai:2"
     with pytest.raises(IndexError):
         index.key(4)
 
 
-def test_facts_of_segments_share_their_family_names() -> None:
+def test_labels_of_several_segments() -> None:
     first, second = (
         build([make_entry(1, family="sdxl"), make_entry(2, family="sd1")]),
         build([make_entry(3, family="sd1")]),
     )
-    facts = LexicalIndex.of([first, second]).facts
-    assert facts.of_families(frozenset(["sd1"])).tolist() == [False, True, True]
-    assert facts.of_families(frozenset()).tolist() == [False, False, False]
+    labels = LexicalIndex.of([first, second]).labels
+    assert labels.rows_with(["=sd1"]).tolist() == [False, True, True]
+    assert labels.rows_with([]).tolist() == [False, False, False]
+    assert set(labels.families) == {"sdxl", "sd1"}
 
 
 def test_an_index_of_nothing() -> None:
@@ -171,7 +172,7 @@ def test_an_index_of_nothing() -> None:
     assert (
         len(index.card_scores(asked))
         == len(index.example_scores(asked))
-        == len(index.called(asked).rows)
+        == len(index.named(asked).rows)
         == 0
     )
     empty = index_of()
@@ -193,7 +194,7 @@ def test_few_rows_and_split_segments_say_the_same(asked: list[str], cut: int) ->
     np.testing.assert_allclose(
         index.card_impacts(words, rows).sum(axis=0), index.card_scores(words), rtol=1e-4, atol=1e-5
     )
-    best = spoken(index.segments, words, rows).best
+    best = example_scores(index.segments, words, rows).best
     np.testing.assert_allclose(best, index.example_scores(words), rtol=1e-4, atol=1e-5)
 
 

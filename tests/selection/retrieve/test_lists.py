@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,11 @@ from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits, Entry
 from stylus_ext.core.ports import Store
 from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.selection.lexical.attributes import folder_labels, labels_of, tag_label
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
-from stylus_ext.selection.lexical.facts import (
-    Labels,
-    LabelsBuilder,
-    folders_of,
-    joined_labels,
-    labels_of,
-    tag_label,
-)
-from stylus_ext.selection.lexical.index import LexicalIndex
-from stylus_ext.selection.retrieve.filters import Lists
+from stylus_ext.selection.lexical.index import Labels, LexicalIndex
+from stylus_ext.selection.lexical.segment import build
+from stylus_ext.selection.retrieve.filters import NEVER_USED, Lists
 from tests.fakes import make_entry
 from tests.selection.retrieve.house import House
 
@@ -42,10 +37,7 @@ def on_disk(number: int, *relative: str, root: str = "/models/Lora", **more: Any
 
 
 def labels(*entries: Entry) -> Labels:
-    builder = LabelsBuilder()
-    for entry in entries:
-        builder.add(entry)
-    return builder.labels()
+    return LexicalIndex.of([build(entries)]).labels
 
 
 class TestLabels:
@@ -58,7 +50,7 @@ class TestLabels:
         ],
     )
     def test_folders_are_relative_to_the_lora_folder(self, relative: str, folder: str) -> None:
-        assert list(folders_of(on_disk(1, relative))) == [folder]
+        assert list(folder_labels(on_disk(1, relative))) == [folder]
 
     def test_of_windows_too(self) -> None:
         entry = make_entry(
@@ -66,7 +58,7 @@ class TestLabels:
             files=(LocalFile(r"D:\sd\Lora\Style\ink.safetensors", "ink", 1, 1),),
             equivalents=(AdapterKey.path("Style/ink.safetensors"),),
         )
-        assert list(folders_of(entry)) == ["/style"]
+        assert list(folder_labels(entry)) == ["/style"]
 
     def test_the_key_itself_knows_the_place(self) -> None:
         entry = make_entry(
@@ -74,7 +66,7 @@ class TestLabels:
             key=AdapterKey.path("style/ink.safetensors"),
             files=(LocalFile("/x/style/ink.safetensors", "ink", 1, 1),),
         )
-        assert list(folders_of(entry)) == ["/style"]
+        assert list(folder_labels(entry)) == ["/style"]
 
     def test_a_key_of_a_file_that_is_gone_places_nothing(self) -> None:
         entry = make_entry(
@@ -82,31 +74,26 @@ class TestLabels:
             files=(LocalFile("/x/new/ink.safetensors", "ink", 1, 1),),
             equivalents=(AdapterKey.path("old/ink.safetensors"),),
         )
-        assert list(folders_of(entry)) == ["/"]
+        assert list(folder_labels(entry)) == ["/"]
 
     def test_kind_and_tags_with_one_spelling(self) -> None:
         entry = make_entry(
             1, kind="character", tags=("Skyreach_Saga", "skyreach  saga", "GIRL", "")
         )
-        assert labels_of(entry) == ("#character", "#skyreach saga", "#girl")
+        assert labels_of(entry) == ("=sd1", "#character", "#skyreach saga", "#girl")
 
     @settings(max_examples=50)
     @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), max_size=8), st.integers(0, 8))
     def test_joined_is_as_if_made_at_once(self, tags: list[list[str]], cut: int) -> None:
         entries = [make_entry(number, tags=tuple(each)) for number, each in enumerate(tags, 1)]
-        whole, parts = (
-            labels(*entries),
-            joined_labels([labels(*entries[:cut]), labels(*entries[cut:])]),
-        )
-        assert [list(whole.of(row)) for row in range(len(entries))] == [
-            list(parts.of(row)) for row in range(len(entries))
-        ]
+        whole = labels(*entries)
+        parts = LexicalIndex.of([build(entries[:cut]), build(entries[cut:])]).labels
+        assert set(whole.names) == set(parts.names)
         for name in whole.names:
-            assert (
-                whole.holders([whole.names.index(name)]).tolist()
-                == parts.holders([parts.names.index(name)]).tolist()
-            )
-        assert not whole.holders([]).any()
+            having = [name in labels_of(entry) for entry in entries]
+            assert whole.rows_with([name]).tolist() == having
+            assert parts.rows_with([name]).tolist() == having
+        assert not whole.rows_with([]).any()
 
 
 def open_index(store: Store, folder: Path) -> LexicalIndex:
@@ -158,29 +145,18 @@ def test_what_the_lists_leave(lists: Lists, left: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lists", "entry", "reason"),
+    ("lists", "entry", "names"),
     [
-        (
-            Lists(deny_folders=("animals",)),
-            FOX,
-            "it lies in the folder 'animals', which you left out",
-        ),
-        (Lists(deny_folders=(".",)), ROOT, "it lies in the folder '.', which you left out"),
-        (Lists(deny_tags=("manga",)), INK, "it is tagged 'manga', which you left out"),
-        (
-            Lists(allow_folders=("mine", "animals")),
-            ROOT,
-            "it does not lie in 'mine' or 'animals', and you choose from there alone",
-        ),
-        (
-            Lists(allow_tags=("a", "b", "c", "d")),
-            ROOT,
-            "it is not tagged 'a' or 'b' or 'c' or the like, and you choose from those alone",
-        ),
+        (Lists(deny_folders=("animals",)), FOX, ["'animals'"]),
+        (Lists(deny_folders=(".",)), ROOT, ["'.'"]),
+        (Lists(deny_tags=("manga",)), INK, ["'manga'"]),
+        (Lists(allow_folders=("mine", "animals")), ROOT, ["'mine'", "'animals'"]),
+        (Lists(allow_tags=("a", "b", "c", "d")), ROOT, ["'a'", "'b'", "'c'"]),
     ],
 )
-def test_the_reason_is_said(lists: Lists, entry: Entry, reason: str) -> None:
-    assert lists.reason(entry) == reason
+def test_the_reason_names_the_folder_or_tag(lists: Lists, entry: Entry, names: list[str]) -> None:
+    quoted = re.findall(r"'[^']*'", lists.reason(entry))
+    assert quoted == names
 
 
 PATTERNS = st.lists(st.text("ab*?./[]\\ ", max_size=5), max_size=2).map(tuple)
@@ -214,12 +190,16 @@ def test_tags_are_written_in_one_way() -> None:
 class TestInTheRetriever:
     TRAIN = "a copper train at a night market"
 
+    @staticmethod
+    def train(house: House) -> Entry:
+        key = AdapterKey.civitai(3)
+        return house.store.read([key])[key]
+
     def test_a_denied_tag_is_a_near_miss_with_its_reason(self, house: House) -> None:
         found = house.find(self.TRAIN, deny_tags=("train",))
         assert "Copper Train" not in [candidate.entry.card.name for candidate in found.found]
-        assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == [
-            "it is tagged 'train', which you left out"
-        ]
+        reason = next(miss.reason for miss in found.refused if miss.name == "Copper Train")
+        assert reason == Lists(deny_tags=("train",)).reason(self.train(house))
 
     def test_an_allowed_tag_leaves_nothing_else(self, house: House) -> None:
         assert house.names(self.TRAIN, allow_tags=("steampunk",)) == ["Copper Train"]
@@ -232,7 +212,7 @@ class TestInTheRetriever:
         found = house.find(self.TRAIN, allow_tags=("train",))
         assert found.found == ()
         assert [miss.reason for miss in found.refused if miss.name == "Copper Train"] == [
-            "you said that it shall never be used"
+            NEVER_USED
         ]
 
     def test_folders_of_files_that_came_later_count_at_once(self, house: House) -> None:
@@ -249,10 +229,7 @@ class TestInTheRetriever:
             ]
         )
         opened_again = open_index(house.store, house.folder)
-        assert (
-            len(opened_again.labels.holders([opened_again.labels.names.index("#odd")]).nonzero()[0])
-            == 300
-        )
+        assert opened_again.labels.rows_with(["#odd"]).sum() == 300
         names = house.names("odd n7x", allow_tags=("odd",))
         assert len(names) == 150
         assert all(name.startswith("Odd") for name in names)

@@ -7,7 +7,7 @@ import pytest
 from stylus_ext.core.entry import embedded_text
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import POLICIES
-from stylus_ext.selection.retrieve import retriever_for
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.selection.retrieve.house import House, query
 
 PROMPT = "a teapot in a night market, mira vanthal, fog, rain"

@@ -19,8 +19,13 @@ from stylus_ext.core.prompt.words import content_words
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.lexical.index import LexicalIndex
 from stylus_ext.selection.lexical.segment import build
-from stylus_ext.selection.ranker import SIGNS, ranker
-from stylus_ext.selection.retrieve.features import CAPTION_WEIGHTS, TAG_WEIGHTS, of_spans
+from stylus_ext.selection.ranker import ranker
+from stylus_ext.selection.retrieve.features import (
+    CAPTION_WEIGHTS,
+    FEATURES,
+    TAG_WEIGHTS,
+    span_features,
+)
 from tests.fakes import make_entry
 from tests.selection.retrieve.house import House
 
@@ -53,7 +58,7 @@ def scores(index: LexicalIndex, text: str) -> dict[str, list[float]]:
     """
     asked = index.weigh(content_words(text))
     asked = type(asked)(asked.words, np.ones_like(asked.idf))
-    called = index.called(asked)
+    called = index.named(asked)
     masses = np.zeros(len(index.alive), dtype=np.float32)
     np.maximum.at(masses, called.rows, called.masses)
     columns = (index.card_scores(asked), index.example_scores(asked), masses)
@@ -94,7 +99,7 @@ def test_small_segments_say_what_one_made_anew_says(
                 assert {key: values[2] for key, values in held.items()} == {
                     key: values[2] for key, values in wanted.items()
                 }
-                assert small.alive.sum() == len(small)
+                assert small.alive.sum() == len(small.rows)
         finally:
             store.close()
 
@@ -190,7 +195,9 @@ class TestSurety:
         """
         rng = np.random.default_rng(3)
         line = ranker().of(is_tags).line
-        looked_at = {name for name, weight in zip(SIGNS, line.weights, strict=True) if weight > 0}
+        looked_at = {
+            name for name, weight in zip(FEATURES, line.weights, strict=True) if weight > 0
+        }
         assert (line.weights >= 0).all()
         assert not looked_at & {
             "words",
@@ -209,8 +216,8 @@ class TestSurety:
             more = [part.copy() for part in (coverage, closeness, meaning)]
             more[rng.integers(3)][rng.integers(4), 7] += np.float32(rng.random())
             before, after = (
-                of_spans(coverage, closeness, meaning, (0, 2, 3)),
-                of_spans(more[0], more[1], more[2], (0, 2, 3)),
+                span_features(coverage, closeness, meaning, (0, 2, 3)),
+                span_features(more[0], more[1], more[2], (0, 2, 3)),
             )
             assert all(new[7] >= old[7] - 1e-6 for old, new in zip(before, after, strict=True))
 

@@ -8,8 +8,7 @@ import pytest
 from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.errors import Cancelled, Note, StylusError, Unavailable
 from stylus_ext.core.ports import Query, Reranker
-from stylus_ext.selection.retrieve import retriever_for
-from stylus_ext.selection.retrieve.policies import NO_RERANKER
+from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.fakes import BagEmbedder, CosineReranker, make_entry
 from tests.selection.retrieve.house import House, query
 
@@ -53,8 +52,8 @@ def keys(found: Candidates) -> list[str]:
 
 def test_without_one_it_is_hybrid_and_says_so(house: House, tmp_path: Path) -> None:
     hybrid, reranked = find(house, tmp_path, None)
-    assert reranked == replace(hybrid, notes=(NO_RERANKER,))
-    assert "hybrid" in NO_RERANKER.text
+    assert [note.code for note in reranked.notes] == ["no_reranker"]
+    assert replace(reranked, notes=()) == hybrid
     assert hybrid.notes == ()
 
 
@@ -94,9 +93,8 @@ def test_its_notes_are_passed_on(house: House, tmp_path: Path) -> None:
 def test_a_failure_leaves_the_order_and_says_why(house: House, tmp_path: Path) -> None:
     hybrid, reranked = find(house, tmp_path, Broken(Unavailable("The model is not there.")))
     assert keys(reranked) == keys(hybrid)
-    assert [note.text for note in reranked.notes] == [
-        "The candidates were not put in order anew: The model is not there."
-    ]
+    assert [note.code for note in reranked.notes] == ["not_reranked"]
+    assert "The model is not there." in reranked.notes[0].text
 
 
 def test_stop_is_stop(house: House, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
-from stylus_ext.selection.ranker import cutter
-from stylus_ext.selection.retrieve import question as module
-from stylus_ext.selection.retrieve.question import (
-    MOST_EMBEDDED_SPANS,
-    MOST_EMBEDDED_TASKS,
-    question,
+from stylus_ext.selection.retrieve import query as module
+from stylus_ext.selection.retrieve.query import (
+    MAX_EMBEDDED_SPANS,
+    MAX_EMBEDDED_TASKS,
+    caption_segmenter,
+    retrieval_query,
 )
 from tests.selection.retrieve.house import House, query
 
@@ -27,7 +27,7 @@ CAPTION = (
 
 def test_the_tasks_are_those_of_the_cutter(house: House) -> None:
     found = house.find(CAPTION)
-    assert found.spans == spans(parse_prompt(CAPTION), cutter())
+    assert found.spans == spans(parse_prompt(CAPTION), caption_segmenter())
     assert found.spans != spans(parse_prompt(CAPTION))
     starts = {span.start for span in found.spans}
     assert all(set(candidate.spans) <= starts for candidate in found.found)
@@ -46,7 +46,7 @@ def test_what_the_ranker_sees_does_not_change_with_the_tasks(
     house: House, monkeypatch: pytest.MonkeyPatch, prompt: str
 ) -> None:
     learnt = house.find(prompt)
-    monkeypatch.setattr(module, "cutter", lambda: runs)
+    monkeypatch.setattr(module, "caption_segmenter", lambda: runs)
     by_rule = house.find(prompt)
     assert [each.key for each in learnt.found] == [each.key for each in by_rule.found]
     for one, other in zip(learnt.found, by_rule.found, strict=True):
@@ -88,13 +88,15 @@ def test_a_long_text_asks_for_no_more_vectors_than_it_may(house: House) -> None:
             )
         )
     )
-    put = question(
+    put = retrieval_query(
         query(text),
         LexicalCatalogue(house.store, house.folder / "lexical").current(),
         house.embedder,
     )
-    assert len(put.weighed_embedded) == MOST_EMBEDDED_SPANS
-    assert 0 < len(put.embedded) - MOST_EMBEDDED_SPANS <= MOST_EMBEDDED_TASKS
+    assert len(put.ranked_embedded) == MAX_EMBEDDED_SPANS
+    assert 0 < len(put.embedded) - MAX_EMBEDDED_SPANS <= MAX_EMBEDDED_TASKS
     assert len(put.span_vectors) == len(put.embedded)
-    assert put.embedded[:MOST_EMBEDDED_SPANS] == put.weighed_embedded
-    assert {put.spans[number] for number in put.tasks} == set(spans(parse_prompt(text), cutter()))
+    assert put.embedded[:MAX_EMBEDDED_SPANS] == put.ranked_embedded
+    assert {put.spans[number] for number in put.tasks} == set(
+        spans(parse_prompt(text), caption_segmenter())
+    )

@@ -77,7 +77,7 @@ def test_what_is_forbidden(facts: dict[str, Any], negative: str, called: bool, p
 def test_a_name_that_says_nothing_is_not_forbidden(name: str) -> None:
     assert (
         forbidden(
-            vetoed(parse_prompt("a red hat, boats, style")), make_entry(1, name), called=False
+            vetoed(parse_prompt("a red hat, boats, style")), make_entry(1, name), is_named=False
         )
         == ""
     )
@@ -101,9 +101,10 @@ class TestInTheRetriever:
         assert "Soft Watercolor Washes" not in [
             candidate.entry.card.name for candidate in found.found
         ]
-        assert [miss.reason for miss in found.refused if miss.name == "Soft Watercolor Washes"] == [
-            "the negative prompt forbids it: 'watercolor'"
-        ]
+        reason = next(
+            miss.reason for miss in found.refused if miss.name == "Soft Watercolor Washes"
+        )
+        assert "'watercolor'" in reason
 
     def test_a_character_that_is_named_stays_whatever_its_tags(self, house: House) -> None:
         house.add(
