@@ -63,7 +63,7 @@ def test_what_is_read_back_scores_the_same(lines: list[tuple[float, ...]], is_ta
 
 
 @given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(0, 20))
-def test_scores_and_sureties_lie_within_bounds(
+def test_scores_and_certainties_lie_within_bounds(
     line: tuple[float, ...], is_tags: bool, seed: int
 ) -> None:
     values, made = np.array([line], dtype=np.float32), ranker(seed)
