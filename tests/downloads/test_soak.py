@@ -44,7 +44,7 @@ def a_fault(rng: random.Random, size: int) -> Fault:
 def process(civitai: CivitaiService, bench: Bench, versions: list[int]) -> subprocess.Popen[str]:
     words = [civitai.api, str(bench.root), str(bench.data), *map(str, versions)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.backends.download.one_process", *words],
+        [sys.executable, "-m", "tests.downloads.one_process", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -78,7 +78,7 @@ def test_a_changed_address_gets_no_key(
     assert "STYLUS_ENCODER_KEY_ORIGIN" in caplog.text
     monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "http://evil.example")
     assert secret(tmp_path, "http://evil.example/v1") == ""
-    assert "https alone" in caplog.text
+    assert "needs https" in caplog.text
     assert "mine" not in caplog.text
     monkeypatch.setenv("STYLUS_ENCODER_KEY_ORIGIN", "http://192.168.1.20:8000")
     assert secret(tmp_path, "http://192.168.1.20:8000") == "mine"

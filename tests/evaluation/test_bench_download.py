@@ -44,7 +44,7 @@ def test_a_download_that_fails_is_no_figure(
 ) -> None:
     wrong = download.write_file
     monkeypatch.setattr(download, "write_file", lambda path, size: wrong(path, size)[::-1])
-    with pytest.raises(Unavailable, match="states the SHA256"):
+    with pytest.raises(Unavailable, match="SHA256"):
         download.measure(tmp_path, 10, main_command, Watch())
 
 

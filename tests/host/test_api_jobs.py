@@ -94,7 +94,7 @@ def test_the_catalogue_is_read_and_files_are_named(
         ("/fetch", {"keys": ["civitai:11"], "lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
         ("/catalogue/identify", {"lora_dirs": ["/tmp"]}, "the WebUI's own to say"),
         ("/fetch", {}, "'keys' is missing"),
-        ("/catalogue/sync", {"what": 1}, "no field 'what'"),
+        ("/catalogue/sync", {"what": 1}, "'what'"),
         ("/jobs/..%2Fshutdown/cancel", {}, ""),
         ("/jobs/nothing/cancel", {}, "no number of a job"),
         ("/jobs/00ff/cancel", {}, "no job '00ff'"),

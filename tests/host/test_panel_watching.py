@@ -35,7 +35,7 @@ def heed(stage: Stage) -> Any:
     (found,) = [
         event.fn
         for event in box.all_events
-        if event.fn is not None and event.fn.__name__ == "_heed"
+        if event.fn is not None and event.fn.__name__ == "_apply_mode"
     ]
     return found
 

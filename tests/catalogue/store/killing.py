@@ -17,7 +17,7 @@ Finished = list[tuple[str, int]]
 
 def killed(program: str, folder: Path, start: int, lines: int, more_s: float) -> Finished:
     """What a program of this folder said before it was killed: some lines, and a moment more."""
-    command = [sys.executable, "-m", f"tests.backends.store.{program}", str(folder), str(start)]
+    command = [sys.executable, "-m", f"tests.catalogue.store.{program}", str(folder), str(start)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as child:
         assert child.stdout is not None
         said = [child.stdout.readline() for _ in range(lines)]

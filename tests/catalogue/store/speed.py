@@ -1,4 +1,4 @@
-"""Fills a store with real-looking entries and times it: `python -m tests.backends.store.speed
+"""Fills a store with real-looking entries and times it: `python -m tests.catalogue.store.speed
 FOLDER [ENTRIES]`.
 """
 

@@ -28,7 +28,7 @@ def killed(
     command = [
         sys.executable,
         "-m",
-        "tests.backends.vector_index.writer",
+        "tests.catalogue.vectors.writer",
         str(folder),
         str(turn),
         between,

@@ -1,7 +1,7 @@
 """A process to be killed: writes and removes batches for ever, and says on stdout what has
 returned.
 
-`python -m tests.backends.vector_index.writer FOLDER ROUND [between]`; with `between` it kills
+`python -m tests.catalogue.vectors.writer FOLDER ROUND [between]`; with `between` it kills
 itself after Chroma has taken its third change and before the matrix has.
 """
 
