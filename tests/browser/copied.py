@@ -65,9 +65,11 @@ def copied(folder: Path) -> Copied:
     made = Copied(folder, copy_of_extension(folder))
     package, ignored = made.root / "stylus_ext", shutil.ignore_patterns("__pycache__")
     for name in ("core", "host"):
-        shutil.copytree(ROOT / "stylus_ext" / name, package / name, ignore=ignored)
+        shutil.copytree(
+            ROOT / "stylus_ext" / name, package / name, ignore=ignored, dirs_exist_ok=True
+        )
     for name in ("scripts", "javascript", "tests"):
         shutil.copytree(ROOT / name, made.root / name, ignore=ignored, dirs_exist_ok=True)
     shutil.copy(ROOT / "style.css", made.root / "style.css")
-    (package / "cli.py").write_text(_WAITING_CLI, encoding="utf-8")
+    (package / "cli" / "main.py").write_text(_WAITING_CLI, encoding="utf-8")
     return made

@@ -137,7 +137,7 @@ def test_what_is_not_changed_is_not_sent(planner: Desk, browser: Browser) -> Non
         assert planner.journal() == written
         tab.part("edit_weight").fill("9")
         tab.part("save").click()
-        tab.wait_for("detail_line", "must lie between")
+        tab.wait_for("detail_line", "'weight'")
         assert planner.entry(key)["edits"]["weight"] is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ PROMPT = "a photo of zorblax, teapot, table"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "_pause", lambda attempt, asked: 0.01)
+    quick = replace(endpoint._RETRY, first_pause_s=0.01, longest_pause_s=0.01)
+    monkeypatch.setattr(endpoint, "_RETRY", quick)
 
 
 @pytest.fixture
