@@ -59,7 +59,7 @@ class Description:
 
 
 SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
-"""Who describes, by the first part of `source`; whoever stands further right looked at more."""
+"""Sources of descriptions by the first part of `source`, the better ones last."""
 
 
 def preferred(new: Description, old: Description) -> Description:

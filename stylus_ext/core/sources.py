@@ -55,7 +55,7 @@ class CataloguePage:
     cursor: str | None = None
     """Where the next page begins; None is the end."""
     banned: tuple[AdapterKey, ...] = ()
-    """Versions that nobody is to have, whatever was stated of them before."""
+    """Versions to remove from the catalogue, whatever was stated of them before."""
     newest: str = ""
     """When the newest version on this page came out, as the source writes it; such texts can be
     compared.

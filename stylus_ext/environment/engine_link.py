@@ -102,8 +102,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
         )
     if _ended(address.pid, wait_s):
         return True
-    # The number in the file may by now be somebody else's: only who still holds the folder is
-    # ended.
+    # The process id may have been reused: end only the process that still holds the folder.
     holder = engine_address.engine_holder(data_dir)
     if holder is not None and holder.pid == address.pid:
         with contextlib.suppress(OSError):  # it has just gone, or is another user's

@@ -16,7 +16,7 @@ from stylus_ext.environment.layout import BUILD_LOCK, Environment, Home
 from stylus_ext.environment.progress import BuildProgress, read_progress
 from stylus_ext.environment.run_in_env import ALONE_VARIABLE, command, main_command, variables
 
-# Where nobody rewrites a line, say again where we are.
+# Seconds between progress lines where the output is not a terminal.
 _EVERY_S = 10.0
 
 

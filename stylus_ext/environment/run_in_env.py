@@ -87,6 +87,5 @@ if __name__ == "__main__":
     try:
         _run()
     except KeyboardInterrupt:
-        # What a shell expects of a command that Ctrl+C ended; the traceback would tell nobody
-        # anything.
+        # The exit code that shells expect after Ctrl+C; a traceback would not help.
         sys.exit(130)

@@ -193,9 +193,7 @@ class SentenceTransformerEmbedder:
     def __init__(self, model: str = DEFAULT_MODEL, device: str = "cpu", threads: int = 2) -> None:
         self._wanted, self._device, self._threads = model, device, threads
         self._lock = RLock()
-        self._finding = (
-            Lock()
-        )  # apart, so that whoever asks for the name does not wait for the loading
+        self._finding = Lock()  # separate, so that reading the name does not wait for the loading
         self._recent = VectorCache()
         self._files: ModelFiles | None = None
         self._model: Any = None

@@ -46,8 +46,7 @@ class Events:
         )
         switch = compat.gr.State(UntickCounter())  # each page has a copy of its own
         both = [self.made["enabled"], switch]
-        # gradio sends the next change of one event when the last one has been answered: so somebody
-        # else hears of it at once.
+        # gradio queues changes of one event behind its last answer; this second event is immediate.
         self.made["enabled"].change(fn=_apply_mode, inputs=both, outputs=[], **_QUICK)
         self._latest_shown(
             self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown
