@@ -6,7 +6,9 @@ import time
 import pytest
 
 from stylus_ext.core.errors import Cancelled
+from stylus_ext.net import waiting
 from stylus_ext.net.waiting import (
+    TICK_S,
     Pace,
     ThreadCheck,
     TimeLimits,
@@ -15,38 +17,47 @@ from stylus_ext.net.waiting import (
     no_check,
     pause,
 )
+from tests.stops import StopAfter
 
 
-class After:
-    """Stops after so many questions."""
+class Clock:
+    """A clock that only `sleep` moves."""
 
-    def __init__(self, times: int) -> None:
-        self.left = times
+    def __init__(self) -> None:
+        self.now, self.slept = 100.0, list[float]()
 
-    def __call__(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Cancelled("Stopped, as you asked.")
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
 
 
-def test_a_pause_lasts_as_long_as_it_says() -> None:
-    began = time.monotonic()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+def test_a_pause_lasts_as_long_as_it_says(clock: Clock) -> None:
     pause(0.12, no_check)
-    assert 0.12 <= time.monotonic() - began < 0.5
+    assert sum(clock.slept) == pytest.approx(0.12)
 
 
-def test_a_pause_asks_all_the_time_even_when_it_is_none() -> None:
-    began = time.monotonic()
+def test_a_pause_asks_every_50_ms_even_when_it_is_none(clock: Clock) -> None:
     with pytest.raises(Cancelled):
-        pause(30, After(2))
+        pause(30, StopAfter(2))
+    assert clock.slept == [TICK_S, TICK_S]
+    assert TICK_S == 0.05
     with pytest.raises(Cancelled):
-        pause(0, After(0))
-    assert time.monotonic() - began < 1
+        pause(0, StopAfter(0))
 
 
 def test_each_thread_has_its_own_check_and_gets_the_former_back() -> None:
     watch, other = ThreadCheck(), list[object]()
-    mine = After(9)
+    mine = StopAfter(9)
     with watch.using(mine):
         thread = threading.Thread(target=lambda: other.append(watch.check))
         thread.start()
@@ -70,7 +81,7 @@ def test_what_comes_after_a_stop_is_discarded() -> None:
         return 7
 
     with pytest.raises(Cancelled):
-        in_thread(work, After(1), late.append)
+        in_thread(work, StopAfter(1), late.append)
     go.set()
     until = time.monotonic() + 5
     while not late and time.monotonic() < until:
@@ -78,17 +89,16 @@ def test_what_comes_after_a_stop_is_discarded() -> None:
     assert late == [7]
 
 
-def test_the_first_of_a_pace_does_not_wait() -> None:
+def test_the_first_of_a_pace_does_not_wait(clock: Clock) -> None:
     pace = Pace(0.2)
-    began = time.monotonic()
     pace.wait(no_check)
-    assert time.monotonic() - began < 0.1
+    assert clock.slept == []
     pace.wait(no_check)
-    assert time.monotonic() - began >= 0.2
-    time.sleep(0.25)
-    began = time.monotonic()
+    assert sum(clock.slept) == pytest.approx(0.2)
+    clock.now += 0.25
+    clock.slept.clear()
     pace.wait(no_check)
-    assert time.monotonic() - began < 0.1, "what was not used is not owed"
+    assert clock.slept == [], "what was not used is not owed"
 
 
 def test_pauses_before_a_retry_grow_and_follow_the_server() -> None:
