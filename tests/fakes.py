@@ -19,7 +19,7 @@ from stylus_ext.core.entry import Description, Entry, View
 from stylus_ext.core.errors import Cancelled, InvalidInput
 from stylus_ext.core.feedback import Verdict
 from stylus_ext.core.fetching import Fetched, NotFetched
-from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.core.recipes import Recipe

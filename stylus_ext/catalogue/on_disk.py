@@ -18,8 +18,8 @@ from stylus_ext.core.card import AUTO_V3, AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of
+from stylus_ext.core.file_names import FileNames, TagNames
 from stylus_ext.core.lru import LruCache
-from stylus_ext.core.naming import FileNames, TagNames
 from stylus_ext.core.ports import Store
 
 _KEPT = 32

@@ -19,12 +19,12 @@ from stylus_ext.core.card import (
     AdapterKey,
     Digests,
     LocalFile,
-    groups,
+    group_cards,
+    keys_of,
     local_card,
-    merged,
-    names,
-    speaking,
-    under,
+    merge_cards,
+    present_cards,
+    with_key,
 )
 from stylus_ext.core.entry import VIEWS, Entry, embedded_text, preferred
 from stylus_ext.core.errors import Note
@@ -135,7 +135,7 @@ class RefreshCatalogue:
                 continue
             old = before.get(key)
             found = {file.path: file for file in (*(old.files if old else ()), *files.get(key, ()))}
-            card = under(key, merged(speaking(cards, found.values())))
+            card = with_key(key, merge_cards(present_cards(cards, found.values())))
             entries.append(self.entry(card, old, tuple(found.values())))
         self._store.write(entries)
 
@@ -157,12 +157,12 @@ class RefreshCatalogue:
 
     def _unite(self, cards: Sequence[AdapterCard]) -> int:
         """Merge all entries that share a name with these cards; returns how many disappeared."""
-        known = self._store.resolve({name for card in cards for name in names(card)})
+        known = self._store.resolve({name for card in cards for name in keys_of(card)})
         united = 0
-        for group in groups(cards):
+        for group in group_cards(cards):
             firsts = list(
                 dict.fromkeys(
-                    known[name] for card in group for name in names(card) if name in known
+                    known[name] for card in group for name in keys_of(card) if name in known
                 )
             )
             for other in firsts[1:]:
@@ -254,7 +254,7 @@ def _hashed(card: AdapterCard, digests: Digests) -> AdapterCard:
     host.
     """
     name = AdapterKey.sha256(digests.sha256)
-    others = [key for key in names(card) if key.scheme != "sha256"]
+    others = [key for key in keys_of(card) if key.scheme != "sha256"]
     first, *rest = [*others, name]
     return replace(
         card, key=first, equivalents=tuple(sorted([*rest])), auto_v3=card.auto_v3 or digests.auto_v3

@@ -13,14 +13,14 @@ from stylus_ext.core.card import (
     AdapterCard,
     AdapterKey,
     LocalFile,
-    groups,
+    group_cards,
+    keys_of,
     local_card,
-    merged,
-    names,
-    path_name,
-    speaking,
-    tells_of,
-    under,
+    matches_path,
+    merge_cards,
+    path_key,
+    present_cards,
+    with_key,
 )
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Sighting, Store
@@ -83,7 +83,7 @@ class ReplacedFiles:
 
     def _known(self, sightings: Sequence[Sighting]) -> list[_KnownFile | None]:
         places = [
-            (path_name(one.card), one.file.path) if one.card and one.file else (None, "")
+            (path_key(one.card), one.file.path) if one.card and one.file else (None, "")
             for one in sightings
         ]
         if not any(path for _, path in places):
@@ -107,7 +107,7 @@ class ReplacedFiles:
             away = home is not None and path not in owners
             if home is None or (
                 away
-                and (card is None or any(tells_of(name, other) for other in held.get(home, ())))
+                and (card is None or any(matches_path(name, other) for other in held.get(home, ())))
             ):
                 found.append(None)
             else:
@@ -121,7 +121,7 @@ class ReplacedFiles:
         left = {
             path
             for card in (*old, *(one.card for one in gone))
-            if (path := path_name(card)) is not None
+            if (path := path_key(card)) is not None
         }
         paths = {one.file.path for one in gone}
         stated = [card for card in self._store.stated([home]).get(home, ()) if card not in old]
@@ -130,14 +130,16 @@ class ReplacedFiles:
             (file, local_card(cards, file.path)) for file in entry.files if file.path not in paths
         ]
         kept, entries = self._anew(gone)
-        for together in groups(cards):
+        for together in group_cards(cards):
             mine = tuple(file for file, card in files if card in together)
-            group = sorted(speaking(together, mine), key=lambda card: _RANK.index(card.key.scheme))
+            group = sorted(
+                present_cards(together, mine), key=lambda card: _RANK.index(card.key.scheme)
+            )
             kept += together
             if all(card.source in ("local", "pictures") for card in group) and not mine:
                 continue  # of something that is nowhere now: it waits for that under its key
-            first = home if any(home in names(card) for card in group) else group[0].key
-            entries.append(self._entry(under(first, merged(group)), mine))
+            first = home if any(home in keys_of(card) for card in group) else group[0].key
+            entries.append(self._entry(with_key(first, merge_cards(group)), mine))
         self._store.part(home, kept, entries)
         logger.info(
             "%s: %d files hold something else now; %d entries come of it",
@@ -151,7 +153,7 @@ class ReplacedFiles:
         cards = [
             (replace(one.card, key=path, equivalents=()), one.file)
             for one in gone
-            if (path := path_name(one.card)) is not None
+            if (path := path_key(one.card)) is not None
         ]
         entries = [
             self._entry(card, (replace(file, mtime_ns=0, sha256=None),)) for card, file in cards
@@ -180,14 +182,14 @@ def _is_other(before: _KnownFile, card: AdapterCard, file: LocalFile) -> bool | 
 
 
 def _hashes(card: AdapterCard | None, file: LocalFile | None) -> set[AdapterKey]:
-    found = set() if card is None else {key for key in names(card) if key.scheme == "sha256"}
+    found = set() if card is None else {key for key in keys_of(card) if key.scheme == "sha256"}
     if file is not None and file.sha256 is not None:
         found.add(AdapterKey.sha256(file.sha256))
     return found
 
 
 def _civitai(card: AdapterCard | None) -> set[AdapterKey]:
-    return set() if card is None else {key for key in names(card) if key.scheme == "civitai"}
+    return set() if card is None else {key for key in keys_of(card) if key.scheme == "civitai"}
 
 
 def _with_hashes(card: AdapterCard, before: _KnownFile) -> AdapterCard:
@@ -201,7 +203,7 @@ def _with_hashes(card: AdapterCard, before: _KnownFile) -> AdapterCard:
 
 def _content_keys(old: Iterable[AdapterCard], otherwise: Iterable[AdapterKey]) -> list[AdapterKey]:
     """Keys of the old content that do not depend on its path, best first."""
-    found = {key for card in old for key in names(card) if key.scheme != "path"}
+    found = {key for card in old for key in keys_of(card) if key.scheme != "path"}
     return [*sorted(found, key=lambda key: (_RANK.index(key.scheme), key)), *otherwise]
 
 
@@ -214,7 +216,7 @@ def _at_home(
         own = (
             content[:1]
             if card.source == "pictures"
-            else [key for key in names(card) if key not in left]
+            else [key for key in keys_of(card) if key not in left]
         )
         if own:
             found.append(replace(card, key=own[0], equivalents=tuple(own[1:])))

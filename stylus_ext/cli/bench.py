@@ -242,16 +242,20 @@ def _tasks(arguments: argparse.Namespace, line: ProgressLine) -> Report:  # noqa
     return report, tasks.lines(report)
 
 
-def _cutter_flags(parser: argparse.ArgumentParser) -> None:
+def _segmenter_flags(parser: argparse.ArgumentParser) -> None:
     _file(parser, "--tasks", "captions with their tasks, one JSON object per line")
-    _file(parser, "--out", "the weights to write; those in use are stylus_ext/data/cutter.json")
+    _file(
+        parser,
+        "--out",
+        "the weights to write; those in use are stylus_ext/data/caption_segmenter.json",
+    )
 
 
-def _cutter(arguments: argparse.Namespace, line: ProgressLine) -> Report:
+def _segmenter(arguments: argparse.Namespace, line: ProgressLine) -> Report:
     _check([arguments.tasks], arguments.out)
     from stylus_ext.evaluation import captions, tasks
 
-    report = captions.run_cutter(arguments.tasks, arguments.out, line)
+    report = captions.run_segmenter(arguments.tasks, arguments.out, line)
     return report, tasks.lines(report)
 
 
@@ -299,10 +303,10 @@ BENCHMARKS = (
     ),
     Benchmark("tasks", "split captions with known tasks", _tasks_flags, _tasks),
     Benchmark(
-        "cutter",
+        "segmenter",
         "train the caption segmenter, and score it on captions it has not seen",
-        _cutter_flags,
-        _cutter,
+        _segmenter_flags,
+        _segmenter,
     ),
     _timed(
         "speed",

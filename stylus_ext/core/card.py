@@ -163,7 +163,7 @@ class AdapterCard:
         return self.weak or not (self.text or self.triggers or self.tags or self.examples)
 
 
-def merged(cards: Sequence[AdapterCard]) -> AdapterCard:
+def merge_cards(cards: Sequence[AdapterCard]) -> AdapterCard:
     """Merge cards of several sources: first non-empty value per field, examples of all."""
     ranked = sorted(cards, key=lambda card: SOURCES.index(card.source))
     if not ranked:
@@ -237,20 +237,20 @@ def series(of: AdapterCard | str) -> str:
         name = name[:end].rstrip()
 
 
-def names(card: AdapterCard) -> tuple[AdapterKey, ...]:
+def keys_of(card: AdapterCard) -> tuple[AdapterKey, ...]:
     return (card.key, *card.equivalents)
 
 
-def path_name(card: AdapterCard) -> AdapterKey | None:
+def path_key(card: AdapterCard) -> AdapterKey | None:
     """Return the path key of the file that a local card was read from."""
     return (
-        next((key for key in names(card) if key.scheme == "path"), None)
+        next((key for key in keys_of(card) if key.scheme == "path"), None)
         if card.source == "local"
         else None
     )
 
 
-def tells_of(name: AdapterKey | None, path: str) -> bool:
+def matches_path(name: AdapterKey | None, path: str) -> bool:
     """True if a path key, relative to its LoRA folder, can denote this file."""
     return name is not None and f"/{PurePath(path).as_posix()}".endswith(f"/{name.value}")
 
@@ -258,34 +258,36 @@ def tells_of(name: AdapterKey | None, path: str) -> bool:
 def local_card(cards: Iterable[AdapterCard], path: str) -> AdapterCard | None:
     """Return the card read from this file, else a local card that names no file."""
     local = [card for card in cards if card.source == "local"]
-    fitting = [card for card in local if tells_of(path_name(card), path)] or [
-        card for card in local if path_name(card) is None
+    fitting = [card for card in local if matches_path(path_key(card), path)] or [
+        card for card in local if path_key(card) is None
     ]
-    return max(fitting, key=lambda card: len(str(path_name(card))), default=None)
+    return max(fitting, key=lambda card: len(str(path_key(card))), default=None)
 
 
-def speaking(cards: Sequence[AdapterCard], files: Iterable[LocalFile]) -> Sequence[AdapterCard]:
+def present_cards(
+    cards: Sequence[AdapterCard], files: Iterable[LocalFile]
+) -> Sequence[AdapterCard]:
     """Drop the cards of missing files, unless no other card is left."""
     paths = [file.path for file in files]
     present = [
         card
         for card in cards
-        if (name := path_name(card)) is None or any(tells_of(name, path) for path in paths)
+        if (name := path_key(card)) is None or any(matches_path(name, path) for path in paths)
     ]
     return present or cards
 
 
-def groups(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
+def group_cards(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
     """Group cards that share a key, directly or through other cards."""
     found: dict[AdapterKey, list[AdapterCard]] = {}
     for card in cards:
-        known = {id(group): group for key in names(card) if (group := found.get(key)) is not None}
+        known = {id(group): group for key in keys_of(card) if (group := found.get(key)) is not None}
         together = [*chain.from_iterable(known.values()), card]
-        found.update((key, together) for one in together for key in names(one))
+        found.update((key, together) for one in together for key in keys_of(one))
     return list({id(group): group for group in found.values()}.values())
 
 
-def under(first: AdapterKey, card: AdapterCard) -> AdapterCard:
+def with_key(first: AdapterKey, card: AdapterCard) -> AdapterCard:
     """Return the card under its first key; its own key becomes an equivalent."""
     if card.key == first:
         return card

@@ -94,7 +94,7 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
     return {key: doubt for key, doubt in found.items() if doubt.times or doubt.weight >= REFUSED}
 
 
-def doubted(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
+def apply_feedback(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
     """Apply doubts: refuse candidates without remaining support, lower the others. "Always" entries
     stay.
     """

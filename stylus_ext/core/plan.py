@@ -8,9 +8,8 @@ from enum import Enum
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.masks import Mask
 
 JSON_VERSION = 2
 _READABLE = (1, JSON_VERSION)  # in version 1, `user_weight` was called `said`

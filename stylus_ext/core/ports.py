@@ -14,7 +14,7 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.entry import Description, Edits, Entry, View
 from stylus_ext.core.errors import Note
 from stylus_ext.core.fetching import Fetched
-from stylus_ext.core.naming import NO_TAG_NAMES, TagNames
+from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
 from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.settings import Selection
 
@@ -66,7 +66,7 @@ class PlanContext:
     left: Callable[[], float | None] = field(default=endless, compare=False, repr=False)
 
 
-NO_TERMS = PlanContext()
+NO_CONTEXT = PlanContext()
 
 
 Matrix = NDArray[np.float32]
@@ -265,7 +265,7 @@ class Query:
     limits: Selection
     only: frozenset[AdapterKey] | None = None
     names: TagNames = NO_TAG_NAMES
-    terms: PlanContext = field(default=NO_TERMS, compare=False)
+    context: PlanContext = field(default=NO_CONTEXT, compare=False)
 
 
 class Retriever(Protocol):

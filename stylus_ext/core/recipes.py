@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredient:
+class RecipeAdapter:
     """An adapter of a recipe; `name` and `stem` help where the key is unknown."""
 
     key: AdapterKey
@@ -33,7 +33,7 @@ class Recipe:
     prompt: str
     negative: str = ""
     family: str = ""
-    adapters: tuple[Ingredient, ...] = ()
+    adapters: tuple[RecipeAdapter, ...] = ()
 
     def __post_init__(self) -> None:
         if (
@@ -105,13 +105,13 @@ def recipe_of(raw: Any) -> Recipe:
     )
 
 
-def _ingredient(raw: Any) -> Ingredient:
+def _ingredient(raw: Any) -> RecipeAdapter:
     if not isinstance(raw, Mapping):
         raise InvalidInput("An adapter of a recipe is a JSON object.")
     weight = raw.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or abs(weight) > HEAVIEST:
         raise InvalidInput(f"The weight of an adapter of a recipe is a number up to {HEAVIEST:g}.")
-    return Ingredient(
+    return RecipeAdapter(
         AdapterKey.parse(_text(raw, "key")),
         float(weight),
         _text(raw, "name")[:1000],

@@ -9,13 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Tag
+from stylus_ext.core.composition import Composition, Mask, Pick, Tag
 from stylus_ext.core.errors import Note
-from stylus_ext.core.masks import Mask
 from stylus_ext.core.prompt.insert import insert, is_harmless
-from stylus_ext.core.prompt.parse import Prompt, UserTag, parse_prompt
+from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt
 from stylus_ext.core.prompt.phrases import pieces
-from stylus_ext.core.prompt.tokens import COMMENT, TEXT
 from stylus_ext.core.prompt.words import content_words, words
 from stylus_ext.core.settings import Settings, WeightSettings
 

@@ -12,7 +12,7 @@ from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
 from stylus_ext.core.family import family_of
 from stylus_ext.core.fetching import DownloadOffer, Fetched, NotFetched, called
-from stylus_ext.core.naming import stem_for
+from stylus_ext.core.file_names import stem_for
 from stylus_ext.core.ports import Progress
 from stylus_ext.downloads.folder import SUFFIX, LoraFolderWriter, hold_file
 from stylus_ext.downloads.ledger import Budget, Ledger

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
-from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.downloads.part import PREFIX
 from stylus_ext.net.waiting import pause
 

@@ -23,7 +23,7 @@ from stylus_ext.llm import (
 from stylus_ext.llm.schema import Text
 from stylus_ext.llm.server import CHAT_KEY, base_url
 from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
-from stylus_ext.selection.compose.llm import FAILED, AnswerCache, ChatComposer, ChatRules
+from stylus_ext.selection.compose.llm import FAILED, AnswerCache, LlmComposer, LlmOptions
 from stylus_ext.selection.compose.rules import RuleComposer
 
 _ANSWERS = "chat_answers.json"
@@ -105,13 +105,13 @@ class LanguageModel:
         except (InvalidInput, StoreProblem) as error:
             return UnusableModelComposer(str(error))
         chat = self.settings
-        rules = ChatRules(chat.chat_deadline, chat.cards, chat.prune_again, chat.chat_release)
-        return ChatComposer(client, rules, self._answers)
+        rules = LlmOptions(chat.chat_deadline, chat.cards, chat.prune_again, chat.chat_release)
+        return LlmComposer(client, rules, self._answers)
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
         """The text that a composition would send, for counting its tokens."""
         composer = self.composer("chat")
-        return composer.text_of(query, candidates) if isinstance(composer, ChatComposer) else ""
+        return composer.text_of(query, candidates) if isinstance(composer, LlmComposer) else ""
 
     def client(self) -> ChatClient:
         """The shared client, renewed when the key has changed."""

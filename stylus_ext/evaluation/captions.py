@@ -23,15 +23,15 @@ from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.prompt.segmenter import (
     CLASSES,
     EDGES,
-    LEAST,
     LONGEST,
-    NOBODY,
+    MIN_SCORE,
+    NO_WORD,
     PLAIN,
     UNKNOWN,
-    Cutter,
     Floats,
     Runs,
-    possible,
+    Segmenter,
+    possible_runs,
     values_of,
 )
 from stylus_ext.evaluation.ranker import FOLDS, fold_of
@@ -44,7 +44,7 @@ MOST_TASKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class CutLesson:
+class CaptionExample:
     """A caption; `matches[i, j]` is how well run `i` matches task `j`, by the F1 of words."""
 
     fold: int
@@ -52,18 +52,18 @@ class CutLesson:
     matches: Floats
 
 
-def cut_lesson(record: Mapping[str, Any]) -> CutLesson:
-    text, found = record["prompt"], possible(record["prompt"])
+def caption_example(record: Mapping[str, Any]) -> CaptionExample:
+    text, found = record["prompt"], possible_runs(record["prompt"])
     wanted = [frozenset(listed(task)) for task in record["tasks"]][:MOST_TASKS]
     matches = np.zeros((len(found.places), MOST_TASKS), dtype=np.float32)
     for line, (first, behind) in zip(matches, found.places.tolist(), strict=True):
         start, end = found.offsets_of(first, behind)
         mine = frozenset(listed(text[start:end]))
         line[: len(wanted)] = [share(mine, task) for task in wanted]
-    return CutLesson(fold_of(" ".join(text.split()).casefold()), found, matches)
+    return CaptionExample(fold_of(" ".join(text.split()).casefold()), found, matches)
 
 
-def vocabulary(lessons: Sequence[CutLesson]) -> dict[str, int]:
+def vocabulary(lessons: Sequence[CaptionExample]) -> dict[str, int]:
     counts = Counter(word for each in lessons for word in set(each.found.words))
     known = sorted(word for word, count in counts.items() if count >= FEWEST)
     return {word: number for number, word in enumerate(known, UNKNOWN + 1)}
@@ -84,19 +84,19 @@ class LabelledCaption:
     lengths: tuple[int, ...]
 
 
-def sheet(lessons: Sequence[CutLesson], known: Mapping[str, int]) -> LabelledCaption:
+def batch_of(lessons: Sequence[CaptionExample], known: Mapping[str, int]) -> LabelledCaption:
     words = [known.get(word, UNKNOWN) for each in lessons for word in each.found.words]
     lengths = tuple(len(each.found.words) for each in lessons)
     runs = [len(each.found.places) for each in lessons]
     base = np.repeat(np.cumsum((0, *lengths[:-1])), runs)
     places = np.concatenate([each.found.places for each in lessons])
-    beside = np.concatenate([each.found.beside for each in lessons])
+    neighbours = np.concatenate([each.found.neighbours for each in lessons])
     first, behind = places.T + base
-    before, after = np.where(beside < 0, len(words), beside + base[:, None]).T
+    before, after = np.where(neighbours < 0, len(words), neighbours + base[:, None]).T
     edges = np.stack((before, first, behind - 1, after), axis=1)
     classes = np.concatenate([each.found.classes for each in lessons])
     return LabelledCaption(
-        np.array([*words, NOBODY], dtype=np.int64),
+        np.array([*words, NO_WORD], dtype=np.int64),
         np.concatenate([classes, np.zeros_like(classes[:1])]),
         edges,
         np.stack((first + 1, np.maximum(behind - 1, first + 1)), axis=1),
@@ -121,7 +121,7 @@ EACH, MEAN, BOTH_WAYS = 0.18, 0.735, 0.157
 # three tasks a caption, precision .73 and recall .79.
 
 
-def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
+def train_segmenter(lessons: Sequence[CaptionExample], seed: int = 0) -> Segmenter:
     import torch
 
     known = vocabulary(lessons)
@@ -134,14 +134,14 @@ def trained_cutter(lessons: Sequence[CutLesson], seed: int = 0) -> Cutter:
     vectors, hidden, bias, out, rest = (
         weights.detach().numpy().copy() for weights in net.parameters()
     )
-    vectors[NOBODY] = 0
-    return Cutter(known, vectors, hidden.T.copy(), bias, out[0], float(rest[0]))
+    vectors[NO_WORD] = 0
+    return Segmenter(known, vectors, hidden.T.copy(), bias, out[0], float(rest[0]))
 
 
 def _net(words: int) -> Any:
     import torch
 
-    vectors = torch.nn.Embedding(words, NUMBERS, padding_idx=NOBODY)
+    vectors = torch.nn.Embedding(words, NUMBERS, padding_idx=NO_WORD)
     with torch.no_grad():
         vectors.weight.mul_(0.1)
     inner = torch.nn.Linear((EDGES + 1) * (NUMBERS + CLASSES) + PLAIN, HIDDEN)
@@ -152,13 +152,13 @@ def _worth(net: Any, page: LabelledCaption) -> Any:
     import torch
 
     words = torch.from_numpy(page.words)
-    gone = (torch.rand(words.shape) < FORGOTTEN) & (words != NOBODY)
+    gone = (torch.rand(words.shape) < FORGOTTEN) & (words != NO_WORD)
     tokens = torch.cat(
         [net[0](torch.where(gone, UNKNOWN, words)), torch.from_numpy(page.classes)], dim=1
     )
     upto = torch.cat([torch.zeros_like(tokens[:1]), torch.cumsum(tokens, dim=0)])
     edges, within = torch.from_numpy(page.edges), torch.from_numpy(page.within)
-    signs = torch.cat(
+    features = torch.cat(
         [
             tokens[edges].flatten(1),
             upto[within[:, 1]] - upto[within[:, 0]],
@@ -166,12 +166,16 @@ def _worth(net: Any, page: LabelledCaption) -> Any:
         ],
         dim=1,
     )
-    inner = torch.nn.functional.dropout(torch.relu(net[1](signs)), DROPPED)
+    inner = torch.nn.functional.dropout(torch.relu(net[1](features)), DROPPED)
     return torch.sigmoid(net[2](inner)).squeeze(1)
 
 
 def _rounds(
-    net: Any, lessons: Sequence[CutLesson], known: Any, order: Any, plan: tuple[int, int, float]
+    net: Any,
+    lessons: Sequence[CaptionExample],
+    known: Any,
+    order: Any,
+    plan: tuple[int, int, float],
 ) -> Any:
     """Yield batches of lessons in random order; apply the caller's gradient after each."""
     import torch
@@ -183,12 +187,12 @@ def _rounds(
     for _ in range(rounds):
         for part in np.array_split(order.permutation(len(lessons)), steps):
             optimizer.zero_grad()
-            yield sheet([lessons[number] for number in part], known)
+            yield batch_of([lessons[number] for number in part], known)
             optimizer.step()
             schedule.step()
 
 
-def _run_worth(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> None:
+def _run_worth(net: Any, lessons: Sequence[CaptionExample], known: Any, order: Any) -> None:
     """The worth of a run by itself; squared, so that two halves count less than the whole."""
     import torch
 
@@ -197,9 +201,9 @@ def _run_worth(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -
         ((_worth(net, page) - wanted) ** 2).mean().backward()
 
 
-def _whole(net: Any, lessons: Sequence[CutLesson], known: Any, order: Any) -> None:
+def _whole(net: Any, lessons: Sequence[CaptionExample], known: Any, order: Any) -> None:
     for page in _rounds(net, lessons, known, order, (WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE)):
-        chances, gains = _sample_cuts(page, (_worth(net, page) - LEAST) * SHARPNESS)
+        chances, gains = _sample_cuts(page, (_worth(net, page) - MIN_SCORE) * SHARPNESS)
         better = gains - (gains.sum(1, keepdim=True) - gains) / (TRIES - 1)
         (-(better * chances).mean() * 10).backward()
 
@@ -258,10 +262,10 @@ def _prefix_weights(grid: Any) -> Any:
     return torch.stack(upto, dim=1)
 
 
-def run_cutter(tasks: Path, out: Path, progress: Progress) -> dict[str, float]:
+def run_segmenter(tasks: Path, out: Path, progress: Progress) -> dict[str, float]:
     """Score each caption with weights trained without its fold; write those of all."""
     wanted = read_tasks(tasks)
-    lessons = [cut_lesson(record) for record in wanted]
+    lessons = [caption_example(record) for record in wanted]
     if not all(any(each.fold != fold for each in lessons) for fold in range(FOLDS)):
         raise InvalidInput(
             "There is too little to learn from: captions with their tasks are needed, some thousand"
@@ -272,13 +276,13 @@ def run_cutter(tasks: Path, out: Path, progress: Progress) -> dict[str, float]:
         progress.report("training", fold, FOLDS + 1)
         asked = [number for number, each in enumerate(lessons) if each.fold == fold]
         if asked:
-            cut = trained_cutter([each for each in lessons if each.fold != fold])
+            cut = train_segmenter([each for each in lessons if each.fold != fold])
             mine |= {
                 number: [span.text for span in spans(parse_prompt(wanted[number]["prompt"]), cut)]
                 for number in asked
             }
     progress.report("training", FOLDS, FOLDS + 1)
     out.write_text(
-        json.dumps(values_of(trained_cutter(lessons)), separators=(",", ":")) + "\n", "utf-8"
+        json.dumps(values_of(train_segmenter(lessons)), separators=(",", ":")) + "\n", "utf-8"
     )
     return score(wanted, [mine[number] for number in range(len(wanted))]).as_values()

@@ -25,7 +25,7 @@ from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.engine.stylus import open_stylus
 from stylus_ext.evaluation.out_of_fold import DEPTH, FOR_NOTHING
 from stylus_ext.evaluation.ranker import part_of
-from stylus_ext.evaluation.selection import asking, cards, fill, id_of, kind_of, read_queries
+from stylus_ext.evaluation.selection import cards, fill, id_of, kind_of, query_of, read_queries
 from stylus_ext.selection.ranker import FEWEST, RISE, ranker
 
 PARTS = (10, 3, 1)
@@ -48,7 +48,7 @@ def run_distractors(
     catalogue: Path, queries: Sequence[Path], progress: Progress, every: int = 1
 ) -> dict[str, Any]:
     """Measure every n-th prompt of each kind."""
-    known, asked = list(cards(catalogue)), list(_telling(read_queries(queries), every))
+    known, asked = list(cards(catalogue)), list(_sample(read_queries(queries), every))
     sizes = []
     for parts in PARTS:
         places = [
@@ -71,7 +71,7 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _telling(records: Sequence[Mapping[str, Any]], every: int) -> Iterator[Mapping[str, Any]]:
+def _sample(records: Sequence[Mapping[str, Any]], every: int) -> Iterator[Mapping[str, Any]]:
     for kind in (*(kind for kinds in FOR_NOTHING.values() for kind in kinds), *MEANT.values()):
         yield from islice((record for record in records if kind_of(record) == kind), 0, None, every)
 
@@ -94,7 +94,7 @@ def _places(
                 progress.report(f"asking {len(mine)} adapters", at, len(asked))
                 gold = record["gold"][0]["id"] if record["gold"] else ""
                 if gold in ids or (not gold and part_of(record["prompt"], parts) == number):
-                    query = asking(record, limits)
+                    query = query_of(record, limits)
                     yield from _place(record, query.prompt.is_tags, retriever.find(query).found)
         finally:
             stylus.close()
@@ -110,8 +110,8 @@ def _place(
     )
     looked_at = [candidate for candidate in found if not gold or id_of(candidate.key) == gold]
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
-        signs = np.array([candidate.signs for candidate in looked_at], dtype=np.float32)
-        line = float(ranker().of(is_tags).line(signs).max()) if looked_at else NOWHERE
+        features = np.array([candidate.features for candidate in looked_at], dtype=np.float32)
+        line = float(ranker().of(is_tags).line(features).max()) if looked_at else NOWHERE
         yield LinePosition(regime, not gold, line)
 
 

@@ -50,7 +50,7 @@ def measure(folder: Path, plans: int, command: Command, progress: Progress) -> d
     progress.report("planning with an engine", 0, plans)
     data = folder / "data"
     data.mkdir()
-    with engine_beside(data, command):
+    with running_engine(data, command):
         options = {**_UNHURRIED, "stylus_data_folder": str(data)}
         on = run_reduced_webui(
             folder, {**order, "options": options, "prompts": list(invented.prompts(plans, seed=3))}
@@ -68,7 +68,7 @@ def trace_files(folder: Path, command: Command, progress: Progress) -> dict[str,
     data = folder / "data"
     data.mkdir()
     progress.report("tracing one generation", 0)
-    with engine_beside(data, command, "stylus_ext.evaluation.trace", _ENGINE):
+    with running_engine(data, command, "stylus_ext.evaluation.trace", _ENGINE):
         options = {**_UNHURRIED, "stylus_data_folder": str(data)}
         prompts = list(invented.prompts(_TRACED, seed=3))
         traced = {**order, "options": options, "prompts": prompts, "trace": str(data)}
@@ -131,7 +131,7 @@ def write_lora(path: Path, name: str) -> None:
 
 
 @contextmanager
-def engine_beside(data: Path, command: Command, *modules: str) -> Iterator[None]:
+def running_engine(data: Path, command: Command, *modules: str) -> Iterator[None]:
     """Run an engine as the WebUI does; it ends with its standard input."""
     with (data / "engine.out").open("wb") as log:
         process = subprocess.Popen(

@@ -19,15 +19,21 @@ from stylus_ext.core.composition import Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.engine.stylus import open_stylus
-from stylus_ext.evaluation.ranker import FOLDS, TrainingExample, lesson, lessons_without, trained
+from stylus_ext.evaluation.ranker import (
+    FOLDS,
+    TrainingExample,
+    examples_without,
+    train,
+    training_example,
+)
 from stylus_ext.evaluation.selection import (
     Run,
-    asking,
     by_kind,
     cards,
     fill,
     id_of,
     kind_of,
+    query_of,
     read_queries,
     separations,
     write_ranking,
@@ -63,12 +69,12 @@ class FoldResult:
 
     record: Mapping[str, Any]
     query: Query
-    lesson: TrainingExample
+    example: TrainingExample
     ids: tuple[str, ...]
     found: Candidates
 
 
-def kept_of(
+def fold_results(
     queries: Sequence[Mapping[str, Any]],
     ask: Callable[[Mapping[str, Any], Selection], Query],
     limits: Selection,
@@ -80,27 +86,29 @@ def kept_of(
         progress.report("looking", number, len(queries))
         query = ask(record, replace(limits, candidates=DEPTH))
         found = retriever.find(query)
-        first = tuple(replace(candidate, signs=()) for candidate in found.found[:KEPT])
+        first = tuple(replace(candidate, features=()) for candidate in found.found[:KEPT])
         yield FoldResult(
             record,
             replace(query, limits=limits),
-            lesson(record, query.prompt.is_tags, found, creators),
+            training_example(record, query.prompt.is_tags, found, creators),
             tuple(id_of(candidate.key) for candidate in found.found),
             replace(found, found=first),
         )
 
 
-def asked_anew(
-    kept: Sequence[FoldResult], rankers: Mapping[int, Ranker]
-) -> Iterator[EvaluatedQuery]:
+def evaluate(kept: Sequence[FoldResult], rankers: Mapping[int, Ranker]) -> Iterator[EvaluatedQuery]:
     for each in kept:
         if not each.ids:  # no numbers, no columns
             yield EvaluatedQuery(each.record, each.query, (), each.found)
             continue
-        ranker, signs, is_tags = rankers[each.lesson.fold], each.lesson.signs, each.lesson.is_tags
-        scores = ranker.scores(signs, is_tags)
+        ranker, features, is_tags = (
+            rankers[each.example.fold],
+            each.example.features,
+            each.example.is_tags,
+        )
+        scores = ranker.scores(features, is_tags)
         ranking = tuple(each.ids[place] for place in np.argsort(-scores, kind="stable")[:RANKED])
-        found = with_scores(each.found, scores, ranker.certainties(signs, is_tags))
+        found = with_scores(each.found, scores, ranker.certainties(features, is_tags))
         yield EvaluatedQuery(
             each.record, each.query, ranking, replace(found, found=found.found[:COMPOSED])
         )
@@ -170,7 +178,7 @@ def rankers_of(
     found: list[Ranker] = []
     for fold in (None, *range(FOLDS)):
         progress.report("training", len(found), FOLDS + 1)
-        found.append(trained(list(lessons_without(lessons, fold)), FEATURES))
+        found.append(train(list(examples_without(lessons, fold)), FEATURES))
     return found[0], found[1:]
 
 
@@ -222,9 +230,9 @@ def run_training(
                 stylus.planner.composer("rules"),
             )
             creators, limits = creators_of(catalogue), Selection()
-            kept = list(kept_of(records, asking, limits, retriever, creators, progress))
-            whole, parts = rankers_of([each.lesson for each in kept], progress)
-            asked = list(asked_anew(kept, dict(enumerate(parts))))
+            kept = list(fold_results(records, query_of, limits, retriever, creators, progress))
+            whole, parts = rankers_of([each.example for each in kept], progress)
+            asked = list(evaluate(kept, dict(enumerate(parts))))
             return _finished(whole, asked, composer, out, ranking)
         finally:
             stylus.close()

@@ -31,7 +31,7 @@ class TrainingExample:
     is_tags: bool
     fold: int
     folds: frozenset[int]
-    signs: NDArray[np.float32]
+    features: NDArray[np.float32]
     right: NDArray[np.bool_]
     owners: NDArray[np.int64]
     answerable: bool
@@ -59,7 +59,7 @@ def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int
     )
 
 
-def lesson(
+def training_example(
     query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]
 ) -> TrainingExample:
     golds = {item["id"] for item in query["gold"]}
@@ -70,18 +70,18 @@ def lesson(
         is_tags,
         fold,
         folds,
-        np.array([candidate.signs for candidate in found.found], dtype=np.float32),
+        np.array([candidate.features for candidate in found.found], dtype=np.float32),
         np.array([found_id in golds for found_id in ids], dtype=bool),
         np.array([fold_of(creators.get(found_id) or found_id) for found_id in ids], dtype=np.int64),
         bool(golds),
     )
 
 
-def lessons_without(
-    lessons: Iterable[TrainingExample], fold: int | None
+def examples_without(
+    examples: Iterable[TrainingExample], fold: int | None
 ) -> Iterator[TrainingExample]:
-    """Return the lessons that this fold may learn from; None excludes nothing."""
-    for each in lessons:
+    """Return the examples that this fold may learn from; None excludes nothing."""
+    for each in examples:
         if fold is None:
             yield each
         elif fold not in each.folds:
@@ -91,7 +91,7 @@ def lessons_without(
                 each.is_tags,
                 each.fold,
                 each.folds,
-                each.signs[mine],
+                each.features[mine],
                 each.right[mine],
                 each.owners[mine],
                 each.answerable,
@@ -99,10 +99,10 @@ def lessons_without(
 
 
 def feature_spread(
-    lessons: Sequence[TrainingExample],
+    examples: Sequence[TrainingExample],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and standard deviation of every feature."""
-    every = np.concatenate([each.signs for each in lessons])
+    every = np.concatenate([each.features for each in examples])
     return every.mean(axis=0), every.std(axis=0) + np.float32(1e-3)
 
 
@@ -158,69 +158,70 @@ CAPTIONS = TrainingOptions(
     12,
     3,
     0.6,
-    ("score", "lead", "card", "text", "meant", "text_lead"),
+    ("score", "lead", "card", "text", "meaning", "text_lead"),
     ("none:lexical", "none:composer-none", "none:x-out", "none:x-composer-none"),
     ("stylus-choice",),
 )
 
 
-def trained(lessons: Sequence[TrainingExample], signs: Sequence[str]) -> Ranker:
+def train(examples: Sequence[TrainingExample], features: Sequence[str]) -> Ranker:
     regimes = []
-    for is_tags, recipe in ((True, TAGS), (False, CAPTIONS)):
-        mine = [each for each in lessons if each.is_tags is is_tags and len(each.signs)]
+    for is_tags, options in ((True, TAGS), (False, CAPTIONS)):
+        mine = [each for each in examples if each.is_tags is is_tags and len(each.features)]
         mean, scale = feature_spread(mine)
         regimes.append(
             RankerWeights(
-                _net(mine, signs, recipe, mean, scale), _line(mine, signs, recipe, mean, scale)
+                _net(mine, features, options, mean, scale),
+                _line(mine, features, options, mean, scale),
             )
         )
-    return Ranker(tuple(signs), *regimes)
+    return Ranker(tuple(features), *regimes)
 
 
 def _near(
-    signs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+    features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    return np.clip((signs - mean) / scale, -CLIP, CLIP).astype(np.float32)
+    return np.clip((features - mean) / scale, -CLIP, CLIP).astype(np.float32)
 
 
 def _best(each: TrainingExample, score: int, most: int) -> NDArray[np.int64]:
     """Return the best candidates by the fixed weights, and all right ones."""
-    order = np.argsort(-each.signs[:, score], kind="stable")[:most]
+    order = np.argsort(-each.features[:, score], kind="stable")[:most]
     return np.union1d(order, np.flatnonzero(each.right))
 
 
 def _net(
-    lessons: Sequence[TrainingExample],
-    signs: Sequence[str],
-    recipe: TrainingOptions,
+    examples: Sequence[TrainingExample],
+    features: Sequence[str],
+    options: TrainingOptions,
     mean: Any,
     scale: Any,
 ) -> Net:
     import torch
 
-    asked = [each for each in lessons if each.right.any()]
+    asked = [each for each in examples if each.right.any()]
     if not asked:
         raise InvalidInput(TOO_LITTLE)
-    score, width = list(signs).index("score"), len(signs)
+    score, width = list(features).index("score"), len(features)
     chosen = [_best(each, score, MOST) for each in asked]
     longest = max(map(len, chosen))
     values = np.zeros((len(asked), longest, width), dtype=np.float32)
     right, there = np.zeros((2, len(asked), longest), dtype=np.float32)
     for number, (each, places) in enumerate(zip(asked, chosen, strict=True)):
-        values[number, : len(places)] = _near(each.signs[places], mean, scale)
+        values[number, : len(places)] = _near(each.features[places], mean, scale)
         right[number, : len(places)], there[number, : len(places)] = each.right[places], 1
     counts = Counter(each.kind for each in asked)
     weights = np.array([counts[each.kind] ** -0.5 for each in asked], dtype=np.float32)
     tensors = [
         torch.from_numpy(array) for array in (values, right, there, weights / weights.mean())
     ]
-    members = [_member(tensors, recipe, seed) for seed in range(recipe.members)]
+    members = [_member(tensors, options, seed) for seed in range(options.members)]
     linear, hidden, bias, out = (np.stack(parts) for parts in zip(*members, strict=True))
-    return Net(mean, scale, linear, hidden, bias, out, recipe.base)
+    return Net(mean, scale, linear, hidden, bias, out, options.base)
 
 
 def _member(
-    tensors: Sequence[Any], recipe: TrainingOptions, seed: int
+    tensors: Sequence[Any], options: TrainingOptions, seed: int
 ) -> tuple[NDArray[np.float32], ...]:
     import torch
 
@@ -230,16 +231,16 @@ def _member(
         torch.manual_seed(seed)
         straight, first, last = (
             torch.nn.Linear(width, 1, bias=False),
-            torch.nn.Linear(width, recipe.hidden),
-            torch.nn.Linear(recipe.hidden, 1, bias=False),
+            torch.nn.Linear(width, options.hidden),
+            torch.nn.Linear(options.hidden, 1, bias=False),
         )
         torch.nn.init.zeros_(straight.weight)
-        drop = torch.nn.Dropout(recipe.dropout)
+        drop = torch.nn.Dropout(options.dropout)
         learnt = [*straight.parameters(), *first.parameters(), *last.parameters()]
         steps = -(-len(values) // BATCH)
-        optimizer = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=recipe.decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * steps)
-        for _ in range(recipe.epochs):
+        optimizer = torch.optim.AdamW(learnt, lr=options.rate, weight_decay=options.decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs * steps)
+        for _ in range(options.epochs):
             for batch in np.array_split(order.permutation(len(values)), steps):
                 part = values[batch]
                 found = (straight(part) + last(drop(torch.relu(first(drop(part)))))).squeeze(-1)
@@ -258,23 +259,26 @@ def _member(
 
 
 def _line(
-    lessons: Sequence[TrainingExample],
-    signs: Sequence[str],
-    recipe: TrainingOptions,
+    examples: Sequence[TrainingExample],
+    features: Sequence[str],
+    options: TrainingOptions,
     mean: Any,
     scale: Any,
 ) -> Calibration:
     import torch
 
-    score, columns = list(signs).index("score"), [list(signs).index(name) for name in recipe.line]
+    score, columns = (
+        list(features).index("score"),
+        [list(features).index(name) for name in options.line],
+    )
 
     def table(each: TrainingExample, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _near(each.signs[places], mean, scale)[:, columns]
+        return _near(each.features[places], mean, scale)[:, columns]
 
     meant, others, weights = [], [], []
-    counts = Counter(each.kind for each in lessons)
-    for each in lessons:
-        if each.kind in recipe.meant and each.right.any() and not each.right.all():
+    counts = Counter(each.kind for each in examples)
+    for each in examples:
+        if each.kind in options.meant and each.right.any() and not each.right.all():
             rivals = table(
                 each,
                 _padded(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
@@ -285,8 +289,8 @@ def _line(
                 weights.append(counts[each.kind] ** -0.5)
     nothing = [
         table(each, _padded(_best(each, score, COMPARED)))
-        for each in lessons
-        if each.kind in recipe.nothing
+        for each in examples
+        if each.kind in options.nothing
     ]
     if not (meant and nothing):
         raise InvalidInput(TOO_LITTLE)
@@ -308,7 +312,7 @@ def _line(
         loss.backward()
         optimizer.step()
     found = torch.nn.functional.softplus(loose).detach().numpy()
-    whole = np.zeros(len(signs), dtype=np.float32)
+    whole = np.zeros(len(features), dtype=np.float32)
     whole[columns] = found / found.sum() * STEEPNESS
     line = Calibration(mean, scale, whole, 0.0)
     return Calibration(
@@ -317,7 +321,11 @@ def _line(
         whole,
         float(
             np.quantile(
-                [line(each.signs).max() for each in lessons if each.kind in recipe.nothing[:2]],
+                [
+                    line(each.features).max()
+                    for each in examples
+                    if each.kind in options.nothing[:2]
+                ],
                 0.95,
             )
         ),

@@ -283,7 +283,7 @@ def read_queries(paths: Sequence[Path]) -> list[Mapping[str, Any]]:
     ]
 
 
-def asking(record: Mapping[str, Any], limits: Selection) -> Query:
+def query_of(record: Mapping[str, Any], limits: Selection) -> Query:
     return Query(parse_prompt(record["prompt"]), parse_prompt(""), limits)
 
 
@@ -327,7 +327,7 @@ def _runs(
     )
     for number, asked in enumerate(queries):
         progress.report("asking", number, len(queries))
-        query = asking(asked, replace(limits, candidates=max(RANKED, limits.candidates)))
+        query = query_of(asked, replace(limits, candidates=max(RANKED, limits.candidates)))
         found = retriever.find(query)
         picked = composer.compose(query, found).picks
         ranking = tuple(id_of(candidate.key) for candidate in found.found)

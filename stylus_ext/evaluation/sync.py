@@ -138,7 +138,7 @@ def as_model(place: int, card: AdapterCard) -> dict[str, Any]:
         "description": (
             f'<h2>{card.name}</h2>{about}<p>Support me: <a href="https://ko-fi.com/x">ko-fi</a></p>'
         ),
-        "creator": {"username": "somebody"},
+        "creator": {"username": "author"},
         "allowCommercialUse": ["Image"],
         "stats": {"downloadCount": card.downloads, "thumbsUpCount": 40, "thumbsDownCount": 2},
         "modelVersions": [version],

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.phrases import Cut, spans
+from stylus_ext.core.prompt.phrases import Cut, runs, spans
 from stylus_ext.evaluation.selection import records
 
 _WORD = re.compile(r"[a-z0-9]+")

@@ -22,7 +22,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.stylus import open_stylus
 from stylus_ext.evaluation import invented, speed
-from stylus_ext.evaluation.host import Command, engine_beside
+from stylus_ext.evaluation.host import Command, running_engine
 
 _REAL = 1000
 _PAGE = 40
@@ -60,7 +60,7 @@ def measure(
         speed.build(stylus, min(_REAL, entries), entries, progress)
     finally:
         stylus.close()
-    with engine_beside(data, command):
+    with running_engine(data, command):
         content = json.loads((data / "engine.json").read_text("utf-8"))
         with closing(
             http.client.HTTPConnection(urlsplit(content["url"]).netloc, timeout=_PATIENCE_S)

@@ -17,8 +17,7 @@ from stylus_ext.core.errors import InvalidInput, Note, StylusError
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
 from stylus_ext.core.plan import Plan
-from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.tokens import BRACE_CLOSE, BRACE_OPEN, WILDCARD
+from stylus_ext.core.prompt.parse import BRACE_CLOSE, BRACE_OPEN, WILDCARD, parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, options
 from stylus_ext.host.generation import Generation

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Pick
+from stylus_ext.core.composition import Mask, Pick
 from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import ImageMask, Texts, UsedAdapter, joined
-from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import MissingFile, Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings

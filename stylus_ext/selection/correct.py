@@ -1,21 +1,176 @@
-"""Apply the user's corrections to a composition, and feedback about earlier plans."""
+"""Corrections: adapters that the user rejected, kept or swapped in a plan before using it.
+
+The user's feedback about earlier plans is applied here too.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Candidates, Composition, Pick
-from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
+from stylus_ext.core.composition import Candidates, Composition, NearMiss, Pick, Task
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note
 from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility
-from stylus_ext.core.feedback import Doubt, Feedback, doubted, doubts, explain, known_as
-from stylus_ext.core.naming import why_not
+from stylus_ext.core.feedback import Doubt, Feedback, apply_feedback, doubts, explain, known_as
+from stylus_ext.core.file_names import why_not
 from stylus_ext.core.ports import Composer, Query, Store
+from stylus_ext.core.settings import Selection
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.selection.retrieve.filters import NEVER_USED, incompatible
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPick:
+    """An adapter to keep. Weight None: the plan decides; task None: any task; `pinned`: in every
+    batch.
+    """
+
+    key: AdapterKey
+    weight: float | None = None
+    task: int | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """`reject` removes adapters, `swap` replaces them by the next candidate; with `only`, nothing
+    but `keep` is used. Reject wins over keep.
+    """
+
+    reject: frozenset[AdapterKey] = frozenset()
+    swap: frozenset[AdapterKey] = frozenset()
+    keep: tuple[KeptPick, ...] = ()
+    only: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.reject or self.swap or self.keep or self.only)
+
+    @property
+    def out(self) -> frozenset[AdapterKey]:
+        return self.reject | self.swap
+
+    @property
+    def kept(self) -> dict[AdapterKey, KeptPick]:
+        """Kept picks by key; the first of duplicates counts."""
+        first: dict[AdapterKey, KeptPick] = {}
+        for kept in self.keep:
+            if kept.key not in self.out:
+                first.setdefault(kept.key, kept)
+        return first
+
+    def known_as(self, names: Mapping[AdapterKey, AdapterKey]) -> Corrections:
+        """Return the corrections with all keys replaced by first keys."""
+        return replace(
+            self,
+            reject=frozenset(names.get(key, key) for key in self.reject),
+            swap=frozenset(names.get(key, key) for key in self.swap),
+            keep=tuple(replace(kept, key=names.get(kept.key, kept.key)) for kept in self.keep),
+        )
+
+
+NO_CORRECTIONS = Corrections()
+
+
+@dataclass(frozen=True, slots=True)
+class PickLimits:
+    """Limits of a corrected plan; `adapters` does not count the user's own."""
+
+    adapters: int
+    styles: int
+    per_task: int
+
+    @classmethod
+    def of(cls, selection: Selection, own: int) -> PickLimits:
+        return cls(max(0, selection.max_adapters - own), selection.max_styles, selection.per_task)
+
+
+def corrected(
+    composition: Composition,
+    corrections: Corrections,
+    found: Mapping[AdapterKey, Pick],
+    replacements: Sequence[Pick],
+    limits: PickLimits,
+    text: str,
+) -> Composition:
+    """Apply corrections. `found` are usable kept picks, `replacements` are for swapped ones."""
+    before = {pick.key: pick for pick in composition.picks}
+    kept = {key: pick for key, pick in corrections.kept.items() if key in found}
+    tasks = composition.tasks or ((Task(text.strip() or text, 0, len(text)),) if kept else ())
+    remaining = [before[key] for key in before if key not in corrections.out]
+    first = _placed(
+        [_with_corrections(before.get(key, found[key]), pick) for key, pick in kept.items()],
+        tasks,
+        remaining,
+    )
+    rest = [*remaining, *_swapped_in(before, corrections, replacements)]
+    rest = [] if corrections.only else [pick for pick in rest if pick.key not in kept]
+    order = {key: place for place, key in enumerate(before)}
+    picks = sorted(_within(first, rest, limits), key=lambda pick: order.get(pick.key, len(order)))
+    used = {pick.key for pick in picks} | corrections.out
+    removed = [
+        NearMiss(key, pick.name, "you took it out of this plan", pick.score)
+        for key, pick in before.items()
+        if key in corrections.out
+    ]
+    near = [miss for miss in composition.near_misses if miss.key not in used]
+    return Composition(tasks, tuple(picks), (*removed, *near))
+
+
+def _with_corrections(pick: Pick, kept: KeptPick) -> Pick:
+    known = replace(
+        pick, pinned=pick.pinned or kept.pinned, task=pick.task if kept.task is None else kept.task
+    )
+    return known if kept.weight is None else replace(known, weight=kept.weight, user_weight=True)
+
+
+def _placed(picks: Sequence[Pick], tasks: Sequence[Task], remaining: Iterable[Pick]) -> list[Pick]:
+    """Assign picks to their tasks; a pick whose task is gone takes a free task, else the first."""
+    starts = [task.start for task in tasks]
+    used = Counter(pick.task for pick in (*remaining, *picks) if pick.task in starts)
+    placed = []
+    for pick in picks:
+        start = pick.task
+        if start not in starts:
+            start = next((free for free in starts if not used[free]), starts[0])
+            used[start] += 1
+        placed.append(replace(pick, task=start))
+    return placed
+
+
+def _swapped_in(
+    before: Mapping[AdapterKey, Pick], corrections: Corrections, replacements: Sequence[Pick]
+) -> list[Pick]:
+    """Return as many replacements per task as were swapped there."""
+    missing = Counter(before[key].task for key in before if key in corrections.swap)
+    chosen = []
+    for pick in replacements:
+        if missing[pick.task] and pick.key not in before and pick.key not in corrections.out:
+            missing[pick.task] -= 1
+            chosen.append(pick)
+    return chosen
+
+
+def _within(kept: Sequence[Pick], rest: Sequence[Pick], limits: PickLimits) -> list[Pick]:
+    """Apply limits: kept picks first; only the user may exceed a task's share."""
+    picks: list[Pick] = []
+    for number, pick in enumerate((*kept, *rest)):
+        styles = sum(other.kind == "style" for other in picks)
+        is_full = len(picks) >= limits.adapters or (
+            pick.kind == "style" and styles >= limits.styles
+        )
+        is_task_full = (
+            number >= len(kept)
+            and not pick.pinned
+            and any(other.task == pick.task for other in picks[: len(kept)])
+            and sum(other.task == pick.task for other in picks) >= limits.per_task
+        )
+        if not is_full and not is_task_full:
+            picks.append(pick)
+    return picks
+
 
 KEPT = "you keep it"
 _WRITTEN = "you wrote it into the prompt"
@@ -143,7 +298,7 @@ class FeedbackComposer:
             return self._composer.compose(query, candidates)
         keys = self._store.resolve(verdict.key for verdict in verdicts)
         found = doubts(known_as(verdicts, keys), query.prompt.text)
-        return _explained(self._composer.compose(query, doubted(candidates, found)), found)
+        return _explained(self._composer.compose(query, apply_feedback(candidates, found)), found)
 
 
 def _explained(composition: Composition, found: Mapping[AdapterKey, Doubt]) -> Composition:

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Candidates, Composition, NearMiss, Tag
-from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections
+from stylus_ext.core.composition import Candidates, Composition, NearMiss, Tag, choose_masks
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, is_partial, parse_family, partly
 from stylus_ext.core.fetching import FetchPolicy
+from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames, stem_for, why_not
 from stylus_ext.core.lru import LruCache
-from stylus_ext.core.masks import choose_masks
-from stylus_ext.core.naming import NO_TAG_NAMES, TagNames, stem_for, why_not
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.core.tags import TagInputs, fitting_triggers, write_tags
-from stylus_ext.selection.correct import CorrectionContext, correct
+from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
 
 logger = logging.getLogger(__name__)
@@ -173,7 +171,7 @@ class PlanPrompt:
             negative,
             settings.selection,
             only,
-            terms=PlanContext(request.seeds[0], deadline.left),
+            context=PlanContext(request.seeds[0], deadline.left),
         )
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
@@ -232,7 +230,7 @@ class PlanPrompt:
             query.limits,
             query.only,
             reach,
-            None if query.limits.composer == "rules" else query.terms.seed,
+            None if query.limits.composer == "rules" else query.context.seed,
             self._store.identity,
             self._store.revision,
             self._vectors(),

@@ -118,7 +118,7 @@ class Ranker:
         line = self.of(is_tags).line(values) - np.float32(further)
         coined = self._column(values, "exact") ** 2 >= COINED
         if not is_tags:
-            has_syntax = self._column(values, "penned") > 0
+            has_syntax = self._column(values, "has_syntax") > 0
             line = line + SYNTAX_PENALTY * has_syntax
             coined &= has_syntax
         sure = (1.0 / (1.0 + np.exp(-line))).astype(np.float32)
@@ -136,7 +136,7 @@ _LINE_ARRAYS = ("mean", "scale", "weights")
 def ranker_of(values: Mapping[str, Any], features: Sequence[str]) -> Ranker:
     """From the output of `values_of`; refused if incomplete or trained for other features."""
     try:
-        if tuple(values["signs"]) != tuple(features):
+        if tuple(values["features"]) != tuple(features):
             raise InvalidInput(
                 "The ranker's weights are for other features than this version has. Train anew."
             )
@@ -148,7 +148,7 @@ def ranker_of(values: Mapping[str, Any], features: Sequence[str]) -> Ranker:
 def values_of(ranker: Ranker) -> dict[str, Any]:
     """As plain values for JSON, rounded so that what is read back scores the same everywhere."""
     regimes = {name: _plain(getattr(ranker, name)) for name in REGIMES}
-    return {"signs": list(ranker.features), **regimes}
+    return {"features": list(ranker.features), **regimes}
 
 
 def _plain(weights: RankerWeights) -> dict[str, Any]:

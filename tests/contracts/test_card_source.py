@@ -18,7 +18,7 @@ from stylus_ext.core.card import SOURCES as NAMES
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.family import family_of
-from stylus_ext.core.naming import FileNames, TagNames
+from stylus_ext.core.file_names import FileNames, TagNames
 from stylus_ext.core.ports import CardSource, Sighting
 from tests.fakes import Watch
 from tests.lora_files import write_lora, write_sidecar

@@ -9,7 +9,7 @@ import pytest
 
 from stylus_ext.core.ports import Composer
 from stylus_ext.llm import ChatClient, ChatEndpoint
-from stylus_ext.selection.compose.llm import ChatComposer
+from stylus_ext.selection.compose.llm import LlmComposer
 from stylus_ext.selection.compose.rules import RuleComposer
 from tests.chat_service.composing import answers, sensible
 from tests.chat_service.server import ChatService, serving
@@ -17,7 +17,7 @@ from tests.selection.retrieve.house import House, catalogue, filling, open_house
 
 COMPOSERS: dict[str, Callable[[str], Composer]] = {
     "rules": lambda _: RuleComposer(),
-    "chat": lambda url: ChatComposer(ChatClient(ChatEndpoint(url, "m"))),
+    "chat": lambda url: LlmComposer(ChatClient(ChatEndpoint(url, "m"))),
 }
 PROMPTS = (
     "a copper train at a night market",
@@ -41,7 +41,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def composer(request: pytest.FixtureRequest, model: ChatService) -> Iterator[Composer]:
     made = COMPOSERS[request.param](model.url)
     yield made
-    if isinstance(made, ChatComposer):
+    if isinstance(made, LlmComposer):
         made.close()
 
 

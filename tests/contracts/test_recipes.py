@@ -11,7 +11,7 @@ import pytest
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.recipes import Ingredient, Recipe, Recipes
+from stylus_ext.core.recipes import Recipe, RecipeAdapter, Recipes
 from tests.fakes import MemoryRecipes
 
 FOX = Recipe(
@@ -19,7 +19,7 @@ FOX = Recipe(
     "a fox, night",
     "blurry",
     "sdxl",
-    (Ingredient(AdapterKey.civitai(1), 0.8, "Fox", "fox_v1"),),
+    (RecipeAdapter(AdapterKey.civitai(1), 0.8, "Fox", "fox_v1"),),
 )
 
 
@@ -50,7 +50,7 @@ def test_they_come_back_as_they_were_by_name(recipes: Recipes) -> None:
     other = replace(
         FOX,
         name="A strange \u5c71 name",
-        adapters=(Ingredient(AdapterKey.path("x/\udcff.safetensors"), 1.0),),
+        adapters=(RecipeAdapter(AdapterKey.path("x/\udcff.safetensors"), 1.0),),
     )
     recipes.keep(FOX)
     recipes.keep(other)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.core.card import SOURCES, AdapterCard, AdapterKey, Example, merged, series
+from stylus_ext.core.card import SOURCES, AdapterCard, AdapterKey, Example, merge_cards, series
 from stylus_ext.core.errors import InvalidInput
 from tests.fakes import make_card
 
@@ -135,7 +135,7 @@ class TestMerged:
         starter = make_card(
             1, "Rain!", source="starter", base_model="SD 1.5", text="drops", tags=("wet",)
         )
-        one = merged([starter, civitai, local])
+        one = merge_cards([starter, civitai, local])
         assert (one.name, one.base_model, one.weight, one.text, one.tags, one.nsfw) == (
             "my file",
             "Pony",
@@ -162,9 +162,9 @@ class TestMerged:
         path = AdapterKey.path("style/epoch_12.safetensors")
         local = AdapterCard(**{"key": path, "name": mine, "source": "local", **changes})  # type: ignore[arg-type]
         civitai = make_card(1, "Rain", source="civitai")
-        assert merged([civitai, local]).name == shown
-        assert merged([local]).name == mine
-        assert merged([local, make_card(1, "", source="civitai")]).name == mine
+        assert merge_cards([civitai, local]).name == shown
+        assert merge_cards([local]).name == mine
+        assert merge_cards([local, make_card(1, "", source="civitai")]).name == mine
 
     def test_what_only_tag_frequencies_say_gives_way(self) -> None:
         weak = make_card(
@@ -179,7 +179,7 @@ class TestMerged:
         starter = make_card(
             1, "Rain", source="starter", triggers=("rainstyle",), tags=("rain",), weight=0.9
         )
-        one = merged([weak, starter])
+        one = merge_cards([weak, starter])
         assert (one.name, one.triggers, one.tags, one.weight, one.weak) == (
             "Rain",
             ("rainstyle",),
@@ -194,17 +194,17 @@ class TestMerged:
         )
         silent = make_card(1, "", source="civitai", base_model="SD 1.5")
         starter = make_card(1, "Rain", source="starter", triggers=("rainstyle",), tags=("rain",))
-        one = merged([weak, silent, starter])
+        one = merge_cards([weak, silent, starter])
         assert (one.name, one.triggers, one.tags) == ("Rain", ("rainstyle",), ("rain",))
 
     def test_two_weak_ones_stay_weak(self) -> None:
         pictures = make_card(1, "", source="pictures", weak=True, triggers=("rainstyle",))
-        one = merged([make_card(1, "rain", source="local", weak=True), pictures])
+        one = merge_cards([make_card(1, "rain", source="local", weak=True), pictures])
         assert (one.name, one.triggers, one.weak) == ("rain", ("rainstyle",), True)
 
     def test_other_keys_become_equivalents_and_its_own_is_none(self) -> None:
         digest = AdapterKey.sha256("ab" * 32)
-        one = merged(
+        one = merge_cards(
             [
                 make_card(1, source="local", equivalents=(digest,)),
                 make_card(2, source="civitai", equivalents=(AdapterKey.civitai(1),)),
@@ -214,11 +214,11 @@ class TestMerged:
 
     def test_nothing_to_merge_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="no card"):
-            merged([])
+            merge_cards([])
 
     @given(CARDS)
     def test_one_card_is_itself(self, card: AdapterCard) -> None:
-        assert merged([card]) == card
+        assert merge_cards([card]) == card
 
     @given(
         st.lists(CARDS, min_size=1, max_size=4, unique_by=lambda card: card.source),
@@ -228,11 +228,11 @@ class TestMerged:
         self, cards: list[AdapterCard], rng: random.Random
     ) -> None:
         mixed = rng.sample(cards, len(cards))
-        assert merged(mixed) == merged(cards)
+        assert merge_cards(mixed) == merge_cards(cards)
 
     @given(st.lists(CARDS, min_size=1, max_size=4))
     def test_nothing_is_lost_and_nothing_made_up(self, cards: list[AdapterCard]) -> None:
-        one, ranked = merged(cards), by_rank(cards)
+        one, ranked = merge_cards(cards), by_rank(cards)
         for name in ("base_model", "text", "negative_text", "alias", "auto_v3"):
             assert getattr(one, name) == next(
                 (value for card in ranked if (value := getattr(card, name))), ""
@@ -258,4 +258,4 @@ class TestMerged:
     ) -> None:
         trusted = {card.triggers for card in cards if not card.weak and card.triggers}
         if trusted:
-            assert merged(cards).triggers in trusted
+            assert merge_cards(cards).triggers in trusted

@@ -10,13 +10,13 @@ from stylus_ext.core.card import (
     AdapterCard,
     AdapterKey,
     LocalFile,
-    groups,
+    group_cards,
+    keys_of,
     local_card,
-    names,
-    path_name,
-    speaking,
-    tells_of,
-    under,
+    matches_path,
+    path_key,
+    present_cards,
+    with_key,
 )
 from tests.fakes import make_card
 
@@ -44,8 +44,8 @@ def file(path: str) -> LocalFile:
 def test_a_path_key_tells_of_the_file_at_the_end_of_a_path(
     name: str, path: str, told: bool
 ) -> None:
-    assert tells_of(AdapterKey.path(name), path) == told
-    assert not tells_of(None, path)
+    assert matches_path(AdapterKey.path(name), path) == told
+    assert not matches_path(None, path)
 
 
 def test_a_local_card_is_found_by_the_longest_name_of_its_file() -> None:
@@ -55,25 +55,25 @@ def test_a_local_card_is_found_by_the_longest_name_of_its_file() -> None:
     assert local_card([short, listed], "/loras/owl") is None
     nameless = make_card(1, source="local")
     assert local_card([nameless, short], "/loras/owl") == nameless
-    assert path_name(nameless) is path_name(listed) is None
-    assert path_name(
+    assert path_key(nameless) is path_key(listed) is None
+    assert path_key(
         make_card(1, source="local", equivalents=(SHA, AdapterKey.path("fox")))
     ) == AdapterKey.path("fox")
 
 
 def test_who_has_no_file_is_silent_unless_alone() -> None:
     here, away, listed = at("fox"), at("owl"), make_card(1)
-    assert speaking([here, away, listed], [file("/loras/fox")]) == [here, listed]
-    assert speaking([away, listed], []) == [listed]
-    assert speaking([away], []) == [away]
+    assert present_cards([here, away, listed], [file("/loras/fox")]) == [here, listed]
+    assert present_cards([away, listed], []) == [listed]
+    assert present_cards([away], []) == [away]
 
 
 def test_the_key_that_a_card_came_with_stays_one_of_its_names() -> None:
     card = at("fox", SHA)
-    assert under(card.key, card) is card
-    moved = under(AdapterKey.civitai(1), card)
+    assert with_key(card.key, card) is card
+    moved = with_key(AdapterKey.civitai(1), card)
     assert moved.key == AdapterKey.civitai(1)
-    assert set(names(moved)) == {AdapterKey.civitai(1), SHA, card.key}
+    assert set(keys_of(moved)) == {AdapterKey.civitai(1), SHA, card.key}
 
 
 @given(
@@ -86,20 +86,20 @@ def test_groups_are_what_names_tie_together_in_any_order(spread: list[set[int]],
         for number, values in enumerate(spread)
         if (keys := [AdapterKey.civitai(value) for value in sorted(values)])
     ]
-    found = groups(cards)
+    found = group_cards(cards)
     assert sorted(card.name for group in found for card in group) == sorted(
         card.name for card in cards
     )
     for one in found:
-        mine = {name for card in one for name in names(card)}
+        mine = {name for card in one for name in keys_of(card)}
         assert not any(
-            mine & set(names(card)) for other in found if other is not one for card in other
+            mine & set(keys_of(card)) for other in found if other is not one for card in other
         )
-        tied = set(names(one[0]))
+        tied = set(keys_of(one[0]))
         for _ in one:
-            tied |= {name for card in one if tied & set(names(card)) for name in names(card)}
+            tied |= {name for card in one if tied & set(keys_of(card)) for name in keys_of(card)}
         assert tied == mine, "nothing ties these together"
     mixed = random.Random(seed).sample(cards, len(cards))
-    assert {frozenset(card.name for card in group) for group in groups(mixed)} == {
+    assert {frozenset(card.name for card in group) for group in group_cards(mixed)} == {
         frozenset(card.name for card in group) for group in found
     }

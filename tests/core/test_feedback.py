@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Evidence
 from stylus_ext.core.entry import Edits
-from stylus_ext.core.feedback import REFUSED, Verdict, doubted, doubts, explain, known_as, likeness
+from stylus_ext.core.feedback import (
+    REFUSED,
+    Verdict,
+    apply_feedback,
+    doubts,
+    explain,
+    known_as,
+    likeness,
+)
 from tests.fakes import make_entry
 
 KEY, OTHER = AdapterKey.civitai(1), AdapterKey.civitai(2)
@@ -48,7 +56,7 @@ def test_more_verdicts_never_doubt_less(
 
 def test_once_wrong_is_enough_for_the_same_prompt() -> None:
     here = doubts([Verdict(KEY, "Watercolor, a red fox in the snow")], PROMPT)
-    after = doubted(found(), here)
+    after = apply_feedback(found(), here)
     assert [candidate.key for candidate in after.found] == [OTHER]
     assert [(miss.name, miss.reason) for miss in after.refused] == [
         ("Fox", "you said that it was wrong for this prompt")
@@ -57,11 +65,11 @@ def test_once_wrong_is_enough_for_the_same_prompt() -> None:
 
 def test_a_prompt_like_it_makes_less_sure_and_twice_refuses() -> None:
     like = "a red fox in the rain, watercolor"
-    once = doubted(found(), doubts([Verdict(KEY, like)], PROMPT))
+    once = apply_feedback(found(), doubts([Verdict(KEY, like)], PROMPT))
     assert once.found[0].evidence.sure < 0.45
     assert once.found[0].spans[0].sure == once.found[0].evidence.sure
     assert once.found[0].score < 1.0
-    twice = doubted(found(), doubts([Verdict(KEY, like, 2)], PROMPT))
+    twice = apply_feedback(found(), doubts([Verdict(KEY, like, 2)], PROMPT))
     assert [miss.reason for miss in twice.refused] == [
         "you said twice that it was wrong for prompts like this"
     ]
@@ -72,7 +80,7 @@ def test_another_prompt_is_none_of_its_business_until_it_is_wrong_everywhere() -
     others = [Verdict(KEY, f"castle {number} tower", 1) for number in range(10)]
     assert doubts(others[:3], PROMPT) == {}
     assert (
-        doubted(found(), doubts(others, PROMPT)).refused[0].reason
+        apply_feedback(found(), doubts(others, PROMPT)).refused[0].reason
         == "you said of many other prompts that it was wrong there"
     )
 
@@ -80,7 +88,7 @@ def test_another_prompt_is_none_of_its_business_until_it_is_wrong_everywhere() -
 def test_what_the_user_always_wants_stays() -> None:
     here = doubts([Verdict(KEY, PROMPT, 9)], PROMPT)
     assert here[KEY].weight > REFUSED
-    assert doubted(found(state="always"), here).found == found(state="always").found
+    assert apply_feedback(found(state="always"), here).found == found(state="always").found
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 
 import pytest
@@ -8,9 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
+from stylus_ext.core.composition import Composition, Mask, Pick, Task, choose_masks
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.masks import Mask, choose_masks, count_masks
 
 
 def composed(*sizes: int, pinned: tuple[int, ...] = ()) -> Composition:
@@ -34,6 +34,13 @@ def composed(*sizes: int, pinned: tuple[int, ...] = ()) -> Composition:
                 )
             )
     return Composition(tuple(tasks), tuple(picks))
+
+
+def count_masks(composition: Composition, scheme: str) -> int:
+    """How many combinations of picks there are."""
+    sizes = filter(None, (len(composition.of_task(task.start)) for task in composition.tasks))
+    states = [2**size if scheme == "subsets" else 2 if size == 1 else size + 2 for size in sizes]
+    return math.prod(states)
 
 
 def shown(masks: tuple[Mask, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
+from stylus_ext.core.file_names import NO_TAG_NAMES, FileNames, TagNames
 
 FOX, OWL, BEE = (AdapterKey.civitai(number) for number in (1, 2, 3))
 HASH = "0123456789ab"

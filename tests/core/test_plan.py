@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, from_json, to_json, unchanged
 
 texts = st.text(max_size=30)

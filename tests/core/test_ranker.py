@@ -25,7 +25,7 @@ from stylus_ext.selection.ranker import (
     values_of,
 )
 
-NAMES = ("card", "exact", "penned", "score")
+NAMES = ("card", "exact", "has_syntax", "score")
 FLOATS = st.floats(-50, 50, width=32)
 
 
@@ -123,7 +123,7 @@ def test_nobody_gets_no_score() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("signs",), ["card"]),
+        (("features",), ["card"]),
         (("tags",), None),
         (("tags", "net", "mean"), [1.0]),
         (("tags", "net", "hidden"), [[[1.0]]]),

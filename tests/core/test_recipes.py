@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.recipes import MOST_ADAPTERS, Ingredient, Recipe, recipe_json, recipe_of
+from stylus_ext.core.recipes import MOST_ADAPTERS, Recipe, RecipeAdapter, recipe_json, recipe_of
 
 NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=40)
 KEYS = st.one_of(
@@ -17,7 +17,7 @@ KEYS = st.one_of(
     st.text("abc/ .", min_size=1).map(AdapterKey.path),
 )
 INGREDIENTS = st.builds(
-    Ingredient, KEYS, st.floats(-5, 5), st.text(max_size=20), st.text(max_size=20)
+    RecipeAdapter, KEYS, st.floats(-5, 5), st.text(max_size=20), st.text(max_size=20)
 )
 RECIPES = st.builds(
     Recipe,

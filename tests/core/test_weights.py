@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Task
-from stylus_ext.core.masks import Mask
+from stylus_ext.core.composition import Composition, Mask, Pick, Task
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import WeightSettings
 from stylus_ext.core.tags import own_weight, weigh, written

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Tag, Task
-from stylus_ext.core.masks import Mask
+from stylus_ext.core.composition import Composition, Mask, Pick, Tag, Task
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.tags import TagInputs, write_tags

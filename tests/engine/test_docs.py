@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.core.composition import Composition, NearMiss, Pick, Tag, Task
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import FolderState
-from stylus_ext.core.masks import Mask
 from stylus_ext.core.plan import JSON_VERSION, MissingFile, Outcome, Plan, to_json
 from stylus_ext.engine.jobs import FINISHED
 from stylus_ext.engine.operations.table import OPERATIONS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.environment.run_in_env import main_command
 from stylus_ext.evaluation import trace
@@ -34,7 +34,7 @@ def test_files_of_calls_in_this_thread_and_in_new_ones() -> None:
         files.remove()
         sys.setprofile(before)
     found = files.end()
-    assert {"core/naming.py", "core/prompt/parse.py"} <= set(found)
+    assert {"core/file_names.py", "core/prompt/parse.py"} <= set(found)
     assert all(name.startswith("core/") for name in found)
     files.begin()
     assert files.end() == []

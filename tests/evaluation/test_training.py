@@ -18,10 +18,10 @@ from stylus_ext.evaluation.out_of_fold import shifts, with_midpoint, with_scores
 from stylus_ext.evaluation.ranker import (
     FOLDS,
     TrainingExample,
+    examples_without,
     fold_of,
     folds_of,
-    lessons_without,
-    trained,
+    train,
 )
 from stylus_ext.selection.ranker import ranker_of
 from stylus_ext.selection.retrieve.features import FEATURES
@@ -121,18 +121,18 @@ def made_lesson(
     kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
 ) -> TrainingExample:
     rng = np.random.default_rng(fold * 100 + right + 1)
-    signs = rng.normal(size=(len(owners), len(FEATURES))).astype(np.float32)
+    features = rng.normal(size=(len(owners), len(FEATURES))).astype(np.float32)
     marks = np.zeros(len(owners), dtype=bool)
     if right >= 0:
         marks[right] = True
-        signs[right, :9] += 3
-        signs[right, -2:] += 3
+        features[right, :9] += 3
+        features[right, -2:] += 3
     return TrainingExample(
         kind,
         is_tags,
         fold,
         frozenset((fold,)),
-        signs + np.float32(shift),
+        features + np.float32(shift),
         marks,
         np.array(owners),
         right >= 0,
@@ -154,19 +154,19 @@ def lessons() -> list[TrainingExample]:
 
 
 def test_what_is_right_is_learnt_and_twice_the_same() -> None:
-    first, second = trained(lessons(), FEATURES), trained(lessons(), FEATURES)
+    first, second = train(lessons(), FEATURES), train(lessons(), FEATURES)
     for each in lessons():
-        scores = first.scores(each.signs, each.is_tags)
-        assert np.array_equal(scores, second.scores(each.signs, each.is_tags))
+        scores = first.scores(each.features, each.is_tags)
+        assert np.array_equal(scores, second.scores(each.features, each.is_tags))
         assert not each.answerable or scores.argmax() == np.flatnonzero(each.right)[0]
 
 
 def test_a_fold_sees_nothing_of_its_own_creators() -> None:
-    for each in lessons_without(lessons(), 2):
+    for each in examples_without(lessons(), 2):
         assert 2 not in each.folds
         assert 2 not in each.owners
-        assert len(each.signs) == len(each.right) == len(each.owners) == 12
-    assert len(list(lessons_without(lessons(), None))) == len(lessons())
+        assert len(each.features) == len(each.right) == len(each.owners) == 12
+    assert len(list(examples_without(lessons(), None))) == len(lessons())
 
 
 def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() -> None:
@@ -185,19 +185,20 @@ def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() 
 )
 def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="too little to learn from"):
-        trained([each for each in lessons() if each.kind in kinds], FEATURES)
+        train([each for each in lessons() if each.kind in kinds], FEATURES)
 
 
 def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
-    made = trained(lessons(), FEATURES)
-    signs = lessons()[0].signs
+    made = train(lessons(), FEATURES)
+    features = lessons()[0].features
     found = Candidates(
         tuple(
-            Candidate(make_entry(number), 1.0, Evidence(), {}) for number, _ in enumerate(signs, 1)
+            Candidate(make_entry(number), 1.0, Evidence(), {})
+            for number, _ in enumerate(features, 1)
         ),
         (),
     )
-    scores, sure = made.scores(signs, True), made.certainties(signs, True)
+    scores, sure = made.scores(features, True), made.certainties(features, True)
     again = with_scores(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
     assert [each.score for each in again.found] == sorted(
@@ -209,11 +210,11 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
 
 
 def test_a_moved_half_makes_less_sure() -> None:
-    made = trained(lessons(), FEATURES)
+    made = train(lessons(), FEATURES)
     moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
-    signs = lessons()[0].signs
-    assert (moved.certainties(signs, True) <= made.certainties(signs, True)).all()
-    assert np.array_equal(moved.certainties(signs, False), made.certainties(signs, False))
+    features = lessons()[0].features
+    assert (moved.certainties(features, True) <= made.certainties(features, True)).all()
+    assert np.array_equal(moved.certainties(features, False), made.certainties(features, False))
 
 
 def test_without_prompts_for_nothing_no_half_moves() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.core.card import LocalFile
-from stylus_ext.core.naming import safe_file_stem
+from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module

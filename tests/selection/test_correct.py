@@ -9,8 +9,8 @@ import pytest
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
-from stylus_ext.core.corrections import Corrections, KeptPick
 from stylus_ext.core.entry import Edits
+from stylus_ext.selection.correct import Corrections, KeptPick
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.retrieve.filters import NEVER_USED, NOT_ON_DISK, incompatible
 from tests.fakes import make_entry

@@ -16,8 +16,8 @@ from stylus_ext.catalogue.sources.common import https_url
 from stylus_ext.catalogue.sources.plain_pickle import records
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.importing import Published, PublishedText, PublishedVectors
-from stylus_ext.core.naming import safe_file_stem
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stylus_ext.core.prompt import tokens as kinds
+from stylus_ext.core.prompt import parse as kinds
 from stylus_ext.core.prompt.parse import Prompt, PromptSegment, UserTag, parse_prompt, structure
 
 # After these nothing needs to be put between: the user, or a sentence, has ended already.

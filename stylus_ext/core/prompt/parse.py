@@ -1,4 +1,7 @@
-"""Parses a prompt into tokens, segments and the user's tags; rendering it gives the same text."""
+"""Parses a prompt into tokens, segments and the user's tags.
+
+The joined tokens always equal the text.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,88 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from stylus_ext.core.prompt import tokens as kinds
-from stylus_ext.core.prompt.tokens import (
-    AND,
-    BREAK,
-    COMMA,
-    COMMENT,
-    NETWORK,
-    NEWLINE,
-    TEXT,
-    WILDCARD,
-    Token,
-    tokenise,
+TEXT = "text"
+# the WebUI drops everything from "#" to the end of the line, before it reads anything else
+COMMENT = "comment"
+NETWORK = "network"  # <lora:name:1>, <lyco:...>, <hypernet:...> or any other <word:...>
+WILDCARD = "wildcard"  # __name__ or ${name}: only Dynamic Prompts knows what will stand here
+BREAK = "break"
+AND = "and"
+ESCAPE = "escape"
+WEIGHT = "weight"  # the :1.2 that stands before a closing round bracket
+COLON = "colon"
+BAR = "bar"
+COMMA = "comma"
+NEWLINE = "newline"
+STOP = "stop"  # the end of a sentence
+ROUND_OPEN, ROUND_CLOSE = "round_open", "round_close"
+SQUARE_OPEN, SQUARE_CLOSE = "square_open", "square_close"
+BRACE_OPEN, BRACE_CLOSE = "brace_open", "brace_close"  # "{2$$" counts as one opening brace
+ODDS = "odds"  # the 0.5:: of {0.5::a|b}
+
+# The host splits there, whatever Dynamic Prompts would have made of it.
+_UNSPLIT = r"(?!\b(?:AND|BREAK)\b)"
+
+# The order decides: the first alternative that fits wins, as the hosts' own passes over the text do
+# one after another.
+# No alternative may look far beyond what it takes, so that 20,000 characters of anything stay
+# linear.
+_PATTERN = re.compile(
+    rf"""
+    (?P<comment>\#[^\n]*)
+  | (?P<network><\w+:(?:[^>\#]{{1,512}}>|(?:[^>\#]{{0,512}}\#[^\n]*\n){{1,8}}[^>\#]{{0,512}}>))
+  | (?P<wildcard>__(?=[^\s_])(?:{_UNSPLIT}[^\s,<>{{}}|()\[\]\#]){{1,128}}?(?:\((?:{_UNSPLIT}[^()\[\]\n\#]){{0,128}}\))?__
+      | \$\{{(?:{_UNSPLIT}[^{{}}()\[\]\#]){{0,256}}\}})
+  | (?P<break>\bBREAK\b)
+  | (?P<and>\bAND\b)
+  | (?P<escape>\\[()\[\]\\])
+  | (?P<weight>:\s*[+-]?[.\d]+\s*(?=\)))
+  | (?P<odds>(?<=[{{|$])\s*(?:\d+(?:\.\d+)?|\.\d+)::)
+  | (?P<brace_open>\{{(?:\s*(?:\d+(?:-\d*)?|-\d+)?\$\$(?:(?:{_UNSPLIT}[^{{}}()\[\]|$\#\n]){{0,32}}\$\$)?)?)
+  | (?P<brace_close>\}})
+  | (?P<round_open>\() | (?P<round_close>\))
+  | (?P<square_open>\[) | (?P<square_close>\])
+  | (?P<colon>:) | (?P<bar>\|)
+  | (?P<comma>[,\uff0c\u3001])
+  | (?P<newline>\r\n|[\r\n])
+  | (?P<stop>(?<=\w\w\w)[.!?;](?=\s|\Z) | [\u3002\uff01\uff1f\uff1b])
+  | (?P<text>[^\W_]+|[^\S\r\n]+|.)
+    """,  # noqa: E501
+    re.VERBOSE | re.DOTALL,
 )
+
+
+class Token(NamedTuple):
+    """A tuple for speed: long prompts have thousands of tokens."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def tokenise(text: str) -> tuple[Token, ...]:
+    """Tokenise the text; neighbouring plain text becomes one token."""
+    tokens: list[Token] = []
+    plain = -1  # where the run of plain text began
+    for match in _PATTERN.finditer(text):
+        kind, start = match.lastgroup or TEXT, match.start()
+        if kind == TEXT:
+            plain = start if plain < 0 else plain
+            continue
+        if plain >= 0:
+            tokens.append(Token(TEXT, text[plain:start], plain))
+            plain = -1
+        tokens.append(Token(kind, match.group(), start))
+    if plain >= 0:
+        tokens.append(Token(TEXT, text[plain:], plain))
+    return tuple(tokens)
+
 
 _COMMENT = re.compile("#[^\n]*")
 
@@ -68,11 +138,11 @@ def _read(token: Token) -> UserTag:
 ATTENTION = 1.1
 HEAVIEST = 100.0  # a thousand brackets must not become an infinity
 _WHEN = 2  # a schedule ends in a colon, a number and the bracket
-_OPENERS = {kinds.ROUND_OPEN: ATTENTION, kinds.SQUARE_OPEN: 1 / ATTENTION, kinds.BRACE_OPEN: 1.0}
+_OPENERS = {ROUND_OPEN: ATTENTION, SQUARE_OPEN: 1 / ATTENTION, BRACE_OPEN: 1.0}
 _CLOSERS = {
-    kinds.ROUND_CLOSE: kinds.ROUND_OPEN,
-    kinds.SQUARE_CLOSE: kinds.SQUARE_OPEN,
-    kinds.BRACE_CLOSE: kinds.BRACE_OPEN,
+    ROUND_CLOSE: ROUND_OPEN,
+    SQUARE_CLOSE: SQUARE_OPEN,
+    BRACE_CLOSE: BRACE_OPEN,
 }
 
 
@@ -125,15 +195,15 @@ class _Matcher:
             self.variants = self.variants or "$$" in token.text
         elif kind in _CLOSERS:
             self._close(index, _CLOSERS[kind])
-        elif kind in {kinds.BAR, kinds.COLON}:
+        elif kind in {BAR, COLON}:
             self._divide(index, kind)
-        elif kind == kinds.WEIGHT:
-            if self._stacks[kinds.ROUND_OPEN]:
+        elif kind == WEIGHT:
+            if self._stacks[ROUND_OPEN]:
                 self.silent.add(index)
-        elif kind == kinds.AND:
-            self._stacks[kinds.ROUND_OPEN].clear()
-            self._stacks[kinds.SQUARE_OPEN].clear()
-            self._depth = len(self._stacks[kinds.BRACE_OPEN])
+        elif kind == AND:
+            self._stacks[ROUND_OPEN].clear()
+            self._stacks[SQUARE_OPEN].clear()
+            self._depth = len(self._stacks[BRACE_OPEN])
         self.depths.append(self._depth)
 
     def _close(self, index: int, opener: str) -> None:
@@ -144,17 +214,17 @@ class _Matcher:
         self._depth -= 1
         self.closed.add(index)
         self.silent.add(index)
-        if opener == kinds.ROUND_OPEN:
+        if opener == ROUND_OPEN:
             before = self._tokens[index - 1]
-            if before.kind == kinds.WEIGHT:
+            if before.kind == WEIGHT:
                 weight = number(before.text[1:])
                 self.factors[opened] = 1.0 if weight is None else weight
             return
-        scheduled = opener == kinds.SQUARE_OPEN and self._schedule(opened, index)
+        scheduled = opener == SQUARE_OPEN and self._schedule(opened, index)
         if scheduled or opened in self._barred:
             self.factors[opened] = 1.0
             self.separators.update((opened, index))
-            self.variants = self.variants or opener == kinds.BRACE_OPEN
+            self.variants = self.variants or opener == BRACE_OPEN
 
     def _schedule(self, opened: int, index: int) -> bool:
         """True for [from:to:when] and [to:when]: the last part is a number."""
@@ -162,11 +232,7 @@ class _Matcher:
         if not colons:
             return False
         when = self._tokens[index - 1]
-        if (
-            colons[-1] != index - _WHEN
-            or when.kind != kinds.TEXT
-            or number(when.text.strip()) is None
-        ):
+        if colons[-1] != index - _WHEN or when.kind != TEXT or number(when.text.strip()) is None:
             return False
         self.separators.update(colons)
         self.silent.add(index - 1)
@@ -175,7 +241,7 @@ class _Matcher:
     def _divide(self, index: int, kind: str) -> None:
         """Assign a bar or colon to the innermost bracket."""
         innermost = max(stack[-1] if stack else -1 for stack in self._stacks.values())
-        if kind == kinds.BAR:
+        if kind == BAR:
             self.separators.add(index)
             self._barred.add(innermost)
         elif innermost >= 0:
@@ -196,11 +262,11 @@ def _weights(
             running[kind].append(max(-HEAVIEST, min(HEAVIEST, product)))
         elif index in closed:
             running[_CLOSERS[kind]].pop()
-        elif kind == kinds.AND:
-            running[kinds.ROUND_OPEN] = [1.0]
-            running[kinds.SQUARE_OPEN] = [1.0]
-        if kind != kinds.TEXT:
-            weight = running[kinds.ROUND_OPEN][-1] * running[kinds.SQUARE_OPEN][-1]
+        elif kind == AND:
+            running[ROUND_OPEN] = [1.0]
+            running[SQUARE_OPEN] = [1.0]
+        if kind != TEXT:
+            weight = running[ROUND_OPEN][-1] * running[SQUARE_OPEN][-1]
         weights.append(weight)
     return tuple(weights)
 

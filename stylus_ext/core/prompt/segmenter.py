@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.captions import (
+from stylus_ext.core.prompt.phrases import (
     ONLY_SPACE,
     STOP,
     WEAK,
@@ -52,14 +52,14 @@ class Runs:
     offsets: tuple[tuple[int, int], ...]
     classes: Floats
     places: Ints
-    beside: Ints
+    neighbours: Ints
     plain: Floats
 
     def offsets_of(self, first: int, behind: int) -> tuple[int, int]:
         return self.offsets[first][0], self.offsets[behind - 1][1]
 
 
-def possible(text: str) -> Runs:
+def possible_runs(text: str) -> Runs:
     matches = list(WORD.finditer(text))
     words = tuple(folded(match.group()) for match in matches)
     offsets = tuple((match.start(), match.end()) for match in matches)
@@ -73,7 +73,7 @@ def possible(text: str) -> Runs:
         for behind in range(first + 1, min(len(words), first + LONGEST) + 1)
         if all(joined[first : behind - 1])
     ]
-    beside = [
+    neighbours = [
         (
             first - 1 if first and joined[first - 1] else -1,
             behind if behind < len(words) and joined[behind - 1] else -1,
@@ -81,14 +81,14 @@ def possible(text: str) -> Runs:
         for first, behind in places
     ]
     classes = np.array([_classes(word) for word in words], dtype=np.float32).reshape(-1, CLASSES)
-    plain = _plain(text, words, offsets, places, beside)
+    plain = _plain(text, words, offsets, places, neighbours)
     shape = (-1, 2)
     return Runs(
         words,
         offsets,
         classes,
         np.array(places, dtype=np.int64).reshape(shape),
-        np.array(beside, dtype=np.int64).reshape(shape),
+        np.array(neighbours, dtype=np.int64).reshape(shape),
         plain,
     )
 
@@ -99,7 +99,7 @@ def numbers(found: Runs, tokens: Floats) -> Floats:
     every = np.concatenate([tokens, none])  # -1: no neighbour
     upto = np.concatenate([none, np.cumsum(tokens, axis=0, dtype=np.float32)])
     first, behind = found.places.T
-    before, after = found.beside.T
+    before, after = found.neighbours.T
     within = upto[np.maximum(behind - 1, first + 1)] - upto[first + 1]
     return np.concatenate(
         [every[before], every[first], every[behind - 1], every[after], within, found.plain], axis=1
@@ -125,14 +125,14 @@ def _plain(
     words: tuple[str, ...],
     offsets: tuple[tuple[int, int], ...],
     places: list[tuple[int, int]],
-    beside: list[tuple[int, int]],
+    neighbours: list[tuple[int, int]],
 ) -> Floats:
     """Features of a run: length, the rules' judgement, neighbours."""
     by_rule = set(runs(text))
     starts, ends = ({run[side] for run in by_rule} for side in (0, 1))
     weak = [is_weak(word) for word in words]
     out = np.zeros((len(places), PLAIN), dtype=np.float32)
-    for line, (first, behind), (before, after) in zip(out, places, beside, strict=True):
+    for line, (first, behind), (before, after) in zip(out, places, neighbours, strict=True):
         start, end = offsets[first][0], offsets[behind - 1][1]
         line[behind - first - 1] = 1
         line[LONGEST:] = (
@@ -146,10 +146,10 @@ def _plain(
     return out
 
 
-NOBODY, UNKNOWN = 0, 1
+NO_WORD, UNKNOWN = 0, 1
 """Lines of `vectors` that belong to no word."""
 
-LEAST = 0.4
+MIN_SCORE = 0.4
 """What a run must be worth to be a task; the runs are chosen so that they are worth most above it,
 taken together.
 """
@@ -161,7 +161,7 @@ DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Cutter:
+class Segmenter:
     """The network; `words` maps a word to its row in `vectors`."""
 
     words: Mapping[str, int]
@@ -172,16 +172,16 @@ class Cutter:
     rest: float
 
     def __call__(self, text: str) -> Iterator[tuple[int, int]]:
-        found = possible(text)
+        found = possible_runs(text)
         if not len(found.places) or not self._knows(found.words):
             yield from runs(text)
             return
-        for first, behind in best(found, self.worth(found)):
-            telling = [number for number in range(first, behind) if found.words[number] not in STOP]
-            if telling:
-                yield found.offsets_of(telling[0], telling[-1] + 1)
+        for first, behind in best_runs(found, self.scores(found)):
+            content = [number for number in range(first, behind) if found.words[number] not in STOP]
+            if content:
+                yield found.offsets_of(content[0], content[-1] + 1)
 
-    def worth(self, found: Runs) -> Floats:
+    def scores(self, found: Runs) -> Floats:
         """Score of each run, 0..1."""
         lines = [self.words.get(word, UNKNOWN) for word in found.words]
         tokens = np.concatenate([self.vectors[lines], found.classes], axis=1)
@@ -195,13 +195,13 @@ class Cutter:
         return sum(word in self.words or is_weak(word) for word in words) >= KNOWN * len(words)
 
 
-def best(found: Runs, worth: Floats) -> list[tuple[int, int]]:
+def best_runs(found: Runs, worth: Floats) -> list[tuple[int, int]]:
     """Return the non-overlapping runs above `LEAST` with the highest total score, in order."""
     most = [0.0] * (len(found.words) + 1)
     taken: list[int | None] = [None] * (len(found.words) + 1)
     ending: dict[int, list[tuple[int, float]]] = {}
     for (first, behind), value in zip(found.places.tolist(), worth.tolist(), strict=True):
-        ending.setdefault(behind, []).append((first, value - LEAST))
+        ending.setdefault(behind, []).append((first, value - MIN_SCORE))
     for behind in range(1, len(most)):
         most[behind] = most[behind - 1]
         for first, value in ending.get(behind, ()):
@@ -219,7 +219,7 @@ def best(found: Runs, worth: Floats) -> list[tuple[int, int]]:
     return chosen[::-1]
 
 
-def cutter_of(values: Mapping[str, Any]) -> Cutter:
+def segmenter_of(values: Mapping[str, Any]) -> Segmenter:
     """Read a network from plain values; raises if they are incomplete."""
     try:
         words = {str(word): number for number, word in enumerate(values["words"], UNKNOWN + 1)}
@@ -230,7 +230,7 @@ def cutter_of(values: Mapping[str, Any]) -> Cutter:
         rest = float(values["rest"])
     except (KeyError, TypeError, ValueError) as problem:
         raise InvalidInput(
-            f"These are no weights of the cutter: {problem!r} is missing or wrong."
+            f"These are no weights of the segmenter: {problem!r} is missing or wrong."
         ) from problem
     width = (EDGES + 1) * (vectors.shape[-1] + CLASSES) + PLAIN
     whole = (
@@ -246,20 +246,20 @@ def cutter_of(values: Mapping[str, Any]) -> Cutter:
         )
     ):
         raise InvalidInput(
-            "These are no weights of the cutter: their sizes do not belong together, or a number is"
+            "These are no weights of the segmenter: their sizes do not match, or a number is"
             " missing."
         )
-    return Cutter(words, vectors, hidden, bias, out, rest)
+    return Segmenter(words, vectors, hidden, bias, out, rest)
 
 
-def values_of(cutter: Cutter) -> dict[str, Any]:
+def values_of(segmenter: Segmenter) -> dict[str, Any]:
     """Return the network as rounded plain values for JSON."""
     rounded = {
-        name: np.round(getattr(cutter, name).astype(np.float64), DIGITS).tolist()
+        name: np.round(getattr(segmenter, name).astype(np.float64), DIGITS).tolist()
         for name in ("vectors", "hidden", "bias", "out")
     }
     return {
-        "words": sorted(cutter.words, key=lambda word: cutter.words[word]),
+        "words": sorted(segmenter.words, key=lambda word: segmenter.words[word]),
         **rounded,
-        "rest": round(cutter.rest, DIGITS),
+        "rest": round(segmenter.rest, DIGITS),
     }

@@ -151,7 +151,7 @@ _VERSION = re.compile(
 _OTHER_SCRIPT = re.compile(r"[^\W\x00-\u024f]{2,}")
 """A name in another script beside the Latin one: カラオケ karaokeroom."""
 
-_TALK = frozenset(
+_GENERIC_WORDS = frozenset(
     """lora locon lyco lycori lycoris loha dora loras style styles character characters concept
     embedding model checkpoint version
     ver update updated new by from the of for trained training pony illustrious flux pdxl noobai
@@ -165,14 +165,14 @@ MOST_TRIGGERS = 16
 MOST_PARTS = 12
 MOST_TAGS = 24
 
-_SOMEBODY = frozenset(("character", "person"))
+_CHARACTERS = frozenset(("character", "person"))
 
 
 @lru_cache(maxsize=16_384)
 def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
     """Word sets that identify a name: the whole and each of its parts."""
     parts = (name, *_PARTS.split(name)[:MOST_PARTS], *_OTHER_SCRIPT.findall(name)[:MOST_PARTS])
-    phrases = (tuple(dict.fromkeys(_telling(content_words(part)))) for part in parts)
+    phrases = (tuple(dict.fromkeys(_specific(content_words(part)))) for part in parts)
     return tuple(
         dict.fromkeys(phrase for phrase in phrases if 0 < len(phrase) <= MOST_PHRASE_WORDS)
     )
@@ -180,7 +180,7 @@ def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
 
 def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
     """Word sets that identify an entry; characters also without their series."""
-    if entry.kind not in _SOMEBODY:
+    if entry.kind not in _CHARACTERS:
         return name_phrases(entry.card.name)
     return _character_names(
         entry.card.name, entry.card.tags[:MOST_TAGS], entry.triggers[:MOST_TRIGGERS]
@@ -225,6 +225,6 @@ def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
                 yield phrase
 
 
-def _telling(words: list[str]) -> list[str]:
+def _specific(words: list[str]) -> list[str]:
     """Drop generic words and versions, unless nothing else is left."""
-    return [word for word in words if word not in _TALK and not _VERSION.fullmatch(word)]
+    return [word for word in words if word not in _GENERIC_WORDS and not _VERSION.fullmatch(word)]

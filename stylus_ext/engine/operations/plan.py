@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext.catalogue.on_disk import ListedFile
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.generation import EngineAnswerState, FolderState
 from stylus_ext.core.plan import Outcome, Plan, to_json, unchanged
@@ -21,6 +20,7 @@ from stylus_ext.engine.catalogue import Catalogue
 from stylus_ext.engine.operations.downloads import fetch_policy, note_use
 from stylus_ext.engine.operations.folders import FoldersRead, read_folders
 from stylus_ext.engine.requests import CorrectionsInput, InventoryInput, PlanInput, ReachInput
+from stylus_ext.selection.correct import NO_CORRECTIONS, Corrections, KeptPick
 from stylus_ext.selection.plan import Deadline, PlanRequest
 
 if TYPE_CHECKING:

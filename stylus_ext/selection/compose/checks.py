@@ -50,7 +50,7 @@ def is_coined(evidence: Evidence) -> bool:
     """Whether its name or trigger has words of no other card, so that nothing else can be meant."""
     counts = (len(evidence.named), len(set(content_words(evidence.trigger))))
     least = min((count for count in counts if count), default=0)
-    return is_distinctive(evidence) and evidence.telling >= COINED * least
+    return is_distinctive(evidence) and evidence.rarity >= COINED * least
 
 
 def is_distinctive(evidence: Evidence) -> bool:
@@ -58,7 +58,7 @@ def is_distinctive(evidence: Evidence) -> bool:
     if not (evidence.named or evidence.trigger):
         return False
     words = {*evidence.named, *content_words(evidence.trigger)}
-    return evidence.telling >= DISTINCTIVE and not (len(words) == 1 and words <= COMMON)
+    return evidence.rarity >= DISTINCTIVE and not (len(words) == 1 and words <= COMMON)
 
 
 def refusal(candidate: Candidate, words: Collection[str]) -> str:
@@ -143,7 +143,7 @@ def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
     return (
         bool(trigger)
         and all(word in words for word in trigger)
-        and evidence.telling >= COINED_UTILITY
+        and evidence.rarity >= COINED_UTILITY
     )
 
 
@@ -313,7 +313,7 @@ def _is_named_by_trigger(candidate: Candidate) -> bool:
     least = COINED if related else DISTINCTIVE
     return (
         is_distinctive(evidence)
-        and evidence.telling >= least * len(pieces[0])
+        and evidence.rarity >= least * len(pieces[0])
         and not (ATTRIBUTES | COMMON).issuperset(pieces[0])
     )
 

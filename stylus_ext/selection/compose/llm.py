@@ -57,7 +57,7 @@ _MAX_FILE_SIZE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRules:
+class LlmOptions:
     """`deadline_s` is for one composition, and never longer than the plan has left; `twice` asks
     a second time, to remove picks; `release` frees the model's memory afterwards.
     """
@@ -129,7 +129,7 @@ def answer_key(name: str, temperature: float, question: ChatRequest[Any]) -> str
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
-class ChatComposer:
+class LlmComposer:
     """Implements `Composer`."""
 
     name = "chat"
@@ -137,7 +137,7 @@ class ChatComposer:
     def __init__(
         self,
         client: ChatClient,
-        rules: ChatRules = ChatRules(),
+        rules: LlmOptions = LlmOptions(),
         answers: AnswerCache | None = None,
     ) -> None:
         self._client = client
@@ -149,7 +149,7 @@ class ChatComposer:
         room = _room(query)
         if not cards.candidates or room <= 0:  # nothing to choose
             return RuleComposer().compose(query, candidates)
-        left, seconds = query.terms.left(), self._rules.deadline_s
+        left, seconds = query.context.left(), self._rules.deadline_s
         if left is not None:
             seconds = min(seconds, left - _RESERVE_S)
         try:
@@ -182,7 +182,7 @@ class ChatComposer:
 
     def _chosen(self, query: Query, cards: ShownCards, room: int, seconds: float) -> Choice:
         session = _Session(self._client, self._answers, time.monotonic() + seconds)
-        seed = query.terms.seed if self._client.endpoint.temperature > 0 else 0
+        seed = query.context.seed if self._client.endpoint.temperature > 0 else 0
         try:
             question = ChatRequest(
                 composition_rules(query.limits, room),

@@ -15,7 +15,7 @@ from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.family import ANY, is_partial
 from stylus_ext.core.ports import Query
-from stylus_ext.core.prompt.tokens import COMMENT, NETWORK
+from stylus_ext.core.prompt.parse import COMMENT, NETWORK
 from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
 from stylus_ext.llm import LlmAnswer

@@ -10,8 +10,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, Task
 from stylus_ext.core.errors import Note
 from stylus_ext.core.ports import Query
-from stylus_ext.core.prompt.parse import Prompt
-from stylus_ext.core.prompt.tokens import ESCAPE, TEXT
+from stylus_ext.core.prompt.parse import ESCAPE, TEXT, Prompt
 from stylus_ext.core.prompt.words import STOP, singular
 from stylus_ext.llm.injection_guard import plain
 from stylus_ext.selection.compose.checks import is_mentioned

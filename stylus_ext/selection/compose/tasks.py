@@ -9,7 +9,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Evidence, Task
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.family import ANY, is_partial, partly
-from stylus_ext.core.naming import NO_TAG_NAMES, TagNames
+from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import UserTag
 from stylus_ext.core.prompt.phrases import Span
@@ -103,7 +103,7 @@ def best_task(candidate: Candidate, tasks: Tasks) -> int | None:
 
 
 def strength(evidence: Evidence) -> float:
-    named = evidence.telling if evidence.named or evidence.trigger else 0.0
+    named = evidence.rarity if evidence.named or evidence.trigger else 0.0
     both = 2.0 * evidence.lexical * evidence.cosine
     return named + 2.0 * evidence.lexical + evidence.cosine + both
 

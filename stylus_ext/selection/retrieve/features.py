@@ -47,9 +47,9 @@ _WORDS = (
     "example_number",
 )
 _FLAGS = {
-    "somebody": attributes.CHARACTER,
+    "character": attributes.CHARACTER,
     "style": attributes.STYLE,
-    "helper": attributes.UTILITY | attributes.SLIDER | attributes.SPEED,
+    "tool": attributes.UTILITY | attributes.SLIDER | attributes.SPEED,
     "weak": attributes.WEAK,
 }
 _NAMES = ("name_rarity", "name_words", "trigger_rarity")
@@ -59,14 +59,14 @@ SPAN_FEATURES = (
     "both",
     "close_second",
     "close_third",
-    "meant",
+    "meaning",
     "title_lead",
     "text_lead",
     "alike",
     "alike_covered",
 )
 _GENERIC = ("title_usual", "text_usual")
-_PROMPT = ("words", "mass", "spans", "penned")
+_PROMPT = ("words", "mass", "spans", "has_syntax")
 COMPARED = (*MAIN[:8], "card_share", "example_share")
 """Columns that are also given as the distance below the best of all rows."""
 
@@ -137,10 +137,10 @@ def features(
         axis=1,
     ).astype(np.float32)
     hit, mass = impacts > 0, words.mass or 1.0
-    telling = hit * words.idf[:, None]
+    rarity = hit * words.idf[:, None]
     more = (
-        telling.sum(axis=0) / mass,
-        telling.max(axis=0, initial=0.0),
+        rarity.sum(axis=0) / mass,
+        rarity.max(axis=0, initial=0.0),
         hit.sum(axis=0),
         impacts.max(axis=0, initial=0.0),
         examples.mass / mass,

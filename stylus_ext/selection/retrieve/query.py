@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from stylus_ext.core.composition import Evidence
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Embedder, Matrix, Query
+from stylus_ext.core.prompt.parse import BRACE_OPEN, COMMA, ROUND_OPEN, SQUARE_OPEN
 from stylus_ext.core.prompt.phrases import Span, is_count, is_quality, phrases, pieces, spans
-from stylus_ext.core.prompt.segmenter import Cutter, cutter_of
-from stylus_ext.core.prompt.tokens import BRACE_OPEN, COMMA, ROUND_OPEN, SQUARE_OPEN
+from stylus_ext.core.prompt.segmenter import Segmenter, segmenter_of
 from stylus_ext.core.prompt.words import content_words, entry_names
 from stylus_ext.selection.lexical.index import LexicalIndex, QueryWords
 
@@ -47,12 +47,12 @@ _GENERIC_PROMPTS = (
 )
 _generic_vectors: dict[tuple[str, int], Matrix] = {}
 
-_SEGMENTER = Path(__file__).resolve().parents[2] / "data" / "cutter.json"
+_SEGMENTER = Path(__file__).resolve().parents[2] / "data" / "caption_segmenter.json"
 
 
 @cache
-def caption_segmenter() -> Cutter:
-    return cutter_of(json.loads(_SEGMENTER.read_text("utf-8")))
+def caption_segmenter() -> Segmenter:
+    return segmenter_of(json.loads(_SEGMENTER.read_text("utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +214,8 @@ class EvidenceFinder:
         trigger = max(
             triggers, key=lambda found: (self._mass(found[1]), found[0]), default=("", ())
         )
-        telling = max(self._mass(name), self._mass(trigger[1]))
-        return Evidence(lexical, cosine, name, trigger[0], round(telling, 3))
+        rarity = max(self._mass(name), self._mass(trigger[1]))
+        return Evidence(lexical, cosine, name, trigger[0], round(rarity, 3))
 
     def _mass(self, words: Words) -> float:
         return sum(self.idf.get(word, 0.0) for word in words)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.recipes import Ingredient, Recipe
+from stylus_ext.core.recipes import Recipe, RecipeAdapter
 from tests.catalogue.store.worker import say
 
 
@@ -21,7 +21,7 @@ def cook(folder: Path, start: int) -> None:
             Recipe(
                 f"recipe {number}",
                 f"prompt {number}",
-                adapters=(Ingredient(AdapterKey.civitai(number + 1), 0.5),),
+                adapters=(RecipeAdapter(AdapterKey.civitai(number + 1), 0.5),),
             )
         )
         say(f"kept {number}")

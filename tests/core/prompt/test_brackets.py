@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.prompt.parse import HEAVIEST, structure
-from stylus_ext.core.prompt.tokens import TEXT, tokenise
+from stylus_ext.core.prompt.parse import HEAVIEST, TEXT, structure, tokenise
 from tests.core.prompt.host_reading import read
 
 ATTENTION = st.lists(

@@ -11,20 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.phrases import spans
+from stylus_ext.core.prompt.phrases import runs, spans
 from stylus_ext.core.prompt.segmenter import (
     CLASSES,
     EDGES,
     PLAIN,
-    Cutter,
-    best,
-    cutter_of,
-    possible,
+    Segmenter,
+    best_runs,
+    possible_runs,
+    segmenter_of,
     values_of,
 )
-from stylus_ext.selection.retrieve.query import caption_segmenter as caption_cutter
+from stylus_ext.selection.retrieve.query import caption_segmenter
 
 WORDS = ("fox", "snow", "red", "owl")
 CAPTIONS = st.lists(
@@ -33,12 +32,12 @@ CAPTIONS = st.lists(
 ).map(" ".join)
 
 
-def made(seed: int = 0) -> Cutter:
+def made(seed: int = 0) -> Segmenter:
     order, numbers, hidden = np.random.default_rng(seed), 3, 4
     width = (EDGES + 1) * (numbers + CLASSES) + PLAIN
     shapes = ((len(WORDS) + 2, numbers), (width, hidden), (hidden,), (hidden,))
     vectors, inner, bias, out = (order.normal(size=shape).astype(np.float32) for shape in shapes)
-    return Cutter(
+    return Segmenter(
         {word: number for number, word in enumerate(WORDS, 2)}, vectors, inner, bias, out, 0.1
     )
 
@@ -56,12 +55,12 @@ def made(seed: int = 0) -> Cutter:
     ],
 )
 def test_captions_are_cut_as_people_would(caption: str, found: list[str]) -> None:
-    assert [span.text for span in spans(parse_prompt(caption), caption_cutter())] == found
+    assert [span.text for span in spans(parse_prompt(caption), caption_segmenter())] == found
 
 
 def test_of_tags_the_commas_rule_whatever_it_learnt() -> None:
     prompt = parse_prompt("fox, tree, snow, a woman holding a lantern in the old harbor")
-    assert spans(prompt, caption_cutter()) == spans(prompt)
+    assert spans(prompt, caption_segmenter()) == spans(prompt)
 
 
 def test_of_what_it_does_not_know_the_rules_decide() -> None:
@@ -70,7 +69,7 @@ def test_of_what_it_does_not_know_the_rules_decide() -> None:
 
 
 def test_it_is_small_enough_to_come_along() -> None:
-    assert len(json.dumps(values_of(caption_cutter()))) < 1_000_000
+    assert len(json.dumps(values_of(caption_segmenter()))) < 1_000_000
 
 
 @settings(max_examples=150, deadline=None)
@@ -86,13 +85,13 @@ def test_what_is_cut_is_disjoint_in_order_and_telling(caption: str, seed: int) -
 @settings(max_examples=100, deadline=None)
 @given(CAPTIONS, st.integers(0, 1000))
 def test_no_other_cut_is_worth_more(caption: str, seed: int) -> None:
-    found = possible(caption)
+    found = possible_runs(caption)
     worth = np.random.default_rng(seed).random(len(found.places)).astype(np.float32)
     value = {
         tuple(place): float(each) - 0.4
         for place, each in zip(found.places.tolist(), worth, strict=True)
     }
-    mine = sum(value[place] for place in best(found, worth))
+    mine = sum(value[place] for place in best_runs(found, worth))
     most = [0.0]
     for behind in range(1, len(found.words) + 1):
         most.append(
@@ -112,11 +111,11 @@ def test_no_other_cut_is_worth_more(caption: str, seed: int) -> None:
 
 def test_written_and_read_again_it_cuts_alike() -> None:
     before = made()
-    after = cutter_of(json.loads(json.dumps(values_of(before))))
+    after = segmenter_of(json.loads(json.dumps(values_of(before))))
     assert after.words == before.words
     text = "a red fox in the snow beside an owl"
-    found = possible(text)
-    assert np.allclose(before.worth(found), after.worth(found), atol=1e-3)
+    found = possible_runs(text)
+    assert np.allclose(before.scores(found), after.scores(found), atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +129,12 @@ def test_written_and_read_again_it_cuts_alike() -> None:
         {"hidden": [[float("nan")]]},
     ],
 )
-def test_what_is_no_cutter_is_refused(spoilt: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="no weights of the cutter"):
-        cutter_of({**values_of(made()), **spoilt})
+def test_what_is_no_segmenter_is_refused(spoilt: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="no weights of the segmenter"):
+        segmenter_of({**values_of(made()), **spoilt})
 
 
 def test_a_number_that_is_none_is_refused() -> None:
     broken = replace(made(), out=np.full(4, np.nan, dtype=np.float32))
-    with pytest.raises(InvalidInput, match="no weights of the cutter"):
-        cutter_of({**values_of(broken)})
+    with pytest.raises(InvalidInput, match="no weights of the segmenter"):
+        segmenter_of({**values_of(broken)})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.prompt.segmenter import CLASSES, EDGES, LONGEST, PLAIN, numbers, possible
+from stylus_ext.core.prompt.segmenter import CLASSES, EDGES, LONGEST, PLAIN, numbers, possible_runs
 
 SENTENCES = st.one_of(
     st.text(),
@@ -32,7 +32,7 @@ SENTENCES = st.one_of(
 
 def test_every_run_of_neighbours_is_possible() -> None:
     text = "a red fox"
-    found = possible(text)
+    found = possible_runs(text)
     said = [
         text[slice(*found.offsets_of(first, behind))] for first, behind in found.places.tolist()
     ]
@@ -43,27 +43,27 @@ def test_every_run_of_neighbours_is_possible() -> None:
     ("text", "count"), [("fox, owl", 2), ("fox owl", 3), ("fox\nowl", 2), ("", 0), ("...", 0)]
 )
 def test_no_run_goes_over_what_stands_between(text: str, count: int) -> None:
-    assert len(possible(text).places) == count
+    assert len(possible_runs(text).places) == count
 
 
 def test_a_run_knows_its_neighbours() -> None:
-    found = possible("a red fox, an owl")
-    beside = dict(
-        zip(map(tuple, found.places.tolist()), map(tuple, found.beside.tolist()), strict=True)
+    found = possible_runs("a red fox, an owl")
+    neighbours = dict(
+        zip(map(tuple, found.places.tolist()), map(tuple, found.neighbours.tolist()), strict=True)
     )
-    assert beside[(1, 2)] == (0, 2)
-    assert beside[(2, 3)] == (1, -1)
-    assert beside[(3, 4)] == (-1, 4)
+    assert neighbours[(1, 2)] == (0, 2)
+    assert neighbours[(2, 3)] == (1, -1)
+    assert neighbours[(3, 4)] == (-1, 4)
 
 
 def test_what_the_rules_make_of_it_is_among_the_numbers() -> None:
-    found = possible("a red fox")
+    found = possible_runs("a red fox")
     rule = found.plain[:, LONGEST]
     assert [tuple(place) for place in found.places[rule > 0].tolist()] == [(1, 3)]
 
 
 def test_words_within_are_added_up() -> None:
-    found = possible("a big red fox")
+    found = possible_runs("a big red fox")
     tokens = np.arange(4, dtype=np.float32)[:, None] + 1
     values = dict(
         zip(
@@ -80,7 +80,7 @@ def test_words_within_are_added_up() -> None:
 @settings(max_examples=200, deadline=None)
 @given(SENTENCES)
 def test_whatever_is_written_the_numbers_fit_together(text: str) -> None:
-    found = possible(text)
+    found = possible_runs(text)
     assert found.classes.shape == (len(found.words), CLASSES)
     assert (found.classes[:, -12:].sum(axis=1) == 1).all()
     values = numbers(found, found.classes)

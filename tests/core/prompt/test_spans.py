@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.prompt.captions import MOST_WORDS, runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.phrases import spans
+from stylus_ext.core.prompt.phrases import MOST_WORDS, runs, spans
 
 
 def texts(prompt: str) -> list[str]:

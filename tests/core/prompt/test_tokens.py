@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.prompt.tokens import Token, tokenise
+from stylus_ext.core.prompt.parse import Token, tokenise
 from tests.core.prompt.host_reading import PROMPTS
 
 ANY = st.text(st.characters(), max_size=200)

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Tag, Task
-from stylus_ext.core.corrections import Corrections, KeptPick, PickLimits, corrected
+from stylus_ext.core.composition import Composition, Pick, Tag, Task, choose_masks
 from stylus_ext.core.errors import Cancelled, EngineGone, InvalidInput, Note, Unavailable
 from stylus_ext.core.generation import (
     EngineAnswerState,
@@ -21,7 +20,6 @@ from stylus_ext.core.generation import (
     answer_to_json,
     request_from_json,
 )
-from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
@@ -35,6 +33,7 @@ from stylus_ext.host.engine.setup_state import (
     stopped,
 )
 from stylus_ext.selection.batches import Batches, Pair, write_generation
+from stylus_ext.selection.correct import Corrections, KeptPick, PickLimits, corrected
 
 KINDS = {"oil_painting": "style", "watercolor_style": "style", "glass_skyscraper": "building"}
 TRIGGERS = {"knight_armor": ("full plate",)}

@@ -10,7 +10,7 @@ from typing import Any
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.ports import PlanContext, Query
 from stylus_ext.llm import ChatClient, ChatEndpoint
-from stylus_ext.selection.compose.llm import ChatComposer, ChatRules
+from stylus_ext.selection.compose.llm import LlmComposer, LlmOptions
 from tests.chat_service.composing import answers, sensible
 from tests.chat_service.server import ChatService, serving
 from tests.selection.retrieve.house import House, query
@@ -22,9 +22,9 @@ class Salon:
     server: ChatService
     clients: list[ChatClient] = field(default_factory=list)
 
-    def composer(self, temperature: float = 0.0, **rules: Any) -> ChatComposer:
+    def composer(self, temperature: float = 0.0, **rules: Any) -> LlmComposer:
         self.clients.append(ChatClient(ChatEndpoint(self.server.url, "m", temperature=temperature)))
-        return ChatComposer(self.clients[-1], replace(ChatRules(), **rules))
+        return LlmComposer(self.clients[-1], replace(LlmOptions(), **rules))
 
     def question(
         self,
@@ -34,10 +34,10 @@ class Salon:
         left: float | None = None,
         **limits: Any,
     ) -> tuple[Query, Candidates]:
-        asked = replace(query(prompt, negative, **limits), terms=PlanContext(seed, lambda: left))
+        asked = replace(query(prompt, negative, **limits), context=PlanContext(seed, lambda: left))
         return asked, self.house.find(prompt, negative, **limits)
 
-    def compose(self, prompt: str, composer: ChatComposer | None = None, **how: Any) -> Composition:
+    def compose(self, prompt: str, composer: LlmComposer | None = None, **how: Any) -> Composition:
         return (composer or self.composer()).compose(*self.question(prompt, **how))
 
 

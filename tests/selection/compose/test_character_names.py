@@ -29,11 +29,11 @@ def named(
     *,
     name: tuple[str, ...] = (),
     trigger: str = "",
-    telling: float = 12.0,
+    rarity: float = 12.0,
 ) -> bool:
     made = dict(facts)
     candidate = somebody(made.pop("name"), **made)
-    seen = Evidence(0.5, 0.2, name, trigger, telling)
+    seen = Evidence(0.5, 0.2, name, trigger, rarity)
     return names_character(Candidate(candidate.entry, 1.0, seen), frozenset(words(prompt)))
 
 
@@ -102,14 +102,14 @@ class TestNamed:
         assert not named(MIRA, "skyreach saga, brown hair", name=("skyreach", "saga"))
 
     def test_not_by_what_is_worn(self) -> None:
-        assert not named(MIRA, "a pilot with goggles", trigger="goggles", telling=6.9)
+        assert not named(MIRA, "a pilot with goggles", trigger="goggles", rarity=6.9)
 
     def test_by_the_name_though_the_series_tells_more(self) -> None:
         link = {"name": "Lonk | The Saga of Zilda: Realm", "triggers": ("lonk \\(realm\\)",)}
         assert named(
-            link, "lonk, the saga of zilda, blonde hair", name=("saga", "zilda"), telling=8.7
+            link, "lonk, the saga of zilda, blonde hair", name=("saga", "zilda"), rarity=8.7
         )
-        assert not named(link, "a hero of the saga of zilda", name=("saga", "zilda"), telling=8.7)
+        assert not named(link, "a hero of the saga of zilda", name=("saga", "zilda"), rarity=8.7)
 
     @pytest.mark.parametrize(
         ("prompt", "called"),
@@ -127,12 +127,12 @@ class TestNamed:
             "triggers": ("fern, purple hair, long hair",),
             "tags": ("character", "mage"),
         }
-        assert named(fern, prompt, name=("fern",), trigger="fern", telling=6.0) is called
+        assert named(fern, prompt, name=("fern",), trigger="fern", rarity=6.0) is called
 
     def test_a_coined_trigger_stands_for_a_name(self) -> None:
         goblin = {"name": "Grumble", "triggers": ("grmblgob, backpack",)}
-        assert named(goblin, "grmblgob in a market", trigger="grmblgob", telling=6.9)
-        assert not named(goblin, "a backpack in a market", trigger="backpack", telling=6.9)
+        assert named(goblin, "grmblgob in a market", trigger="grmblgob", rarity=6.9)
+        assert not named(goblin, "a backpack in a market", trigger="backpack", rarity=6.9)
 
     @pytest.mark.parametrize("trigger", ["1girl", "long hair", "blue eyes"])
     def test_what_anybody_writes_stands_for_nobody(self, trigger: str) -> None:
@@ -140,7 +140,7 @@ class TestNamed:
             {"name": "Uekra", "triggers": (trigger,)},
             f"{trigger}, smile",
             trigger=trigger,
-            telling=9.5,
+            rarity=9.5,
         )
 
 

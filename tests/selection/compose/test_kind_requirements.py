@@ -33,12 +33,12 @@ class TestCalled:
         [
             (Evidence(), False),
             (Evidence(cosine=0.9, lexical=0.9), False),
-            (Evidence(named=("zorblax",), telling=DISTINCTIVE), True),
-            (Evidence(named=("power",), telling=DISTINCTIVE - 1), False),
-            (Evidence(named=("power",), telling=DISTINCTIVE - 1, cosine=CLOSE_ENOUGH), True),
-            (Evidence(named=("night", "market"), telling=1.0), True),
-            (Evidence(trigger="zorblax", telling=9.0), True),
-            (Evidence(trigger="girl", telling=0.5), False),
+            (Evidence(named=("zorblax",), rarity=DISTINCTIVE), True),
+            (Evidence(named=("power",), rarity=DISTINCTIVE - 1), False),
+            (Evidence(named=("power",), rarity=DISTINCTIVE - 1, cosine=CLOSE_ENOUGH), True),
+            (Evidence(named=("night", "market"), rarity=1.0), True),
+            (Evidence(trigger="zorblax", rarity=9.0), True),
+            (Evidence(trigger="girl", rarity=0.5), False),
         ],
     )
     def test_names_and_common_words(self, seen: Evidence, called: bool) -> None:
@@ -46,7 +46,7 @@ class TestCalled:
 
 
 class TestRefusal:
-    NAMED = Evidence(named=("some", "adapter"), telling=6.0)
+    NAMED = Evidence(named=("some", "adapter"), rarity=6.0)
 
     @pytest.mark.parametrize("kind", ["character", "person"])
     def test_somebody_must_be_named(self, kind: str) -> None:
@@ -73,13 +73,13 @@ class TestRefusal:
         assert requested != other
 
     def test_a_coined_trigger_is_as_good_as_a_name(self) -> None:
-        coined = Evidence(trigger="zxcvq", telling=2 * DISTINCTIVE)
+        coined = Evidence(trigger="zxcvq", rarity=2 * DISTINCTIVE)
         assert refusal(candidate(coined, slider=True), ("zxcvq",)) == ""
         assert refusal(candidate(coined, slider=True), ("something",)) != ""
 
     def test_weak_cards_want_a_name(self) -> None:
         unnamed = refusal(candidate(Evidence(0.9, 0.9), weak=True), ())
-        everyday = Evidence(0.9, 0.9, named=("forest",), telling=7.0)
+        everyday = Evidence(0.9, 0.9, named=("forest",), rarity=7.0)
         everyday_name = refusal(candidate(everyday, weak=True, kind="background"), ("forest",))
         assert unnamed
         assert everyday_name
@@ -97,7 +97,7 @@ class TestRefusal:
     def test_a_word_that_the_users_pictures_made_common_still_means_what_he_used_with_it(
         self, prompt: str, meant: bool
     ) -> None:
-        everyday = Evidence(0.9, 0.9, trigger="forest", telling=DISTINCTIVE - 1)
+        everyday = Evidence(0.9, 0.9, trigger="forest", rarity=DISTINCTIVE - 1)
         used = candidate(
             everyday,
             weak=True,

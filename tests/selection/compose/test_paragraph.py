@@ -118,7 +118,7 @@ def test_characters_and_real_persons_only_when_they_are_named(
         trigger="" if called else "goggles",
         triggers=("mira vanthal, goggles",),
         tags=("skyreach saga",),
-        telling=12.0,
+        rarity=12.0,
     )
     composition = compose(prompt, mira)
     assert bool(composition.picks) is picked
@@ -208,10 +208,10 @@ def test_nothing_much_narrower_than_its_task(
     ("evidence", "picked"),
     [
         ({}, False),
-        ({"named": ("forest",), "telling": 6.9}, False),
-        ({"named": ("zqxforest",), "telling": 6.9}, True),
-        ({"trigger": "zqx", "telling": 6.9}, True),
-        ({"named": ("forest", "spirit"), "telling": 8.0}, True),
+        ({"named": ("forest",), "rarity": 6.9}, False),
+        ({"named": ("zqxforest",), "rarity": 6.9}, True),
+        ({"trigger": "zqx", "rarity": 6.9}, True),
+        ({"named": ("forest", "spirit"), "rarity": 8.0}, True),
     ],
 )
 def test_a_card_known_from_tag_frequencies_needs_its_name_or_a_distinctive_trigger(
@@ -241,7 +241,7 @@ def test_names_that_are_common_words_need_more(prompt: str, picked: bool) -> Non
         name,
         kind="character",
         named=(name,),
-        telling=6.9,
+        rarity=6.9,
         triggers=(f"{name}, purple hair",),
     )
     assert bool(compose(prompt, girl).picks) is picked

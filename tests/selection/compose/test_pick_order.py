@@ -17,7 +17,7 @@ def made(
     number: int, sure: float, place: int | None = 0, *, coined: bool = False, **more: Any
 ) -> Made:
     seen = (
-        Evidence(named=(f"zx{number}",), telling=7.0, sure=sure) if coined else Evidence(sure=sure)
+        Evidence(named=(f"zx{number}",), rarity=7.0, sure=sure) if coined else Evidence(sure=sure)
     )
     return Candidate(make_entry(number, f"A {number}", **more), sure, seen), place
 

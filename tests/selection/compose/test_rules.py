@@ -11,7 +11,7 @@ from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, NearMiss
 from stylus_ext.core.entry import Edits, State
 from stylus_ext.core.family import partly
-from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
+from stylus_ext.core.file_names import NO_TAG_NAMES, FileNames, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
@@ -27,11 +27,11 @@ def query(prompt: str, **limits: Any) -> Query:
 def found(
     prompt: str, number: int, name: str, at: str = "", *, sure: float = 0.9, **more: Any
 ) -> Candidate:
-    """A candidate with evidence at the span that holds `at`; `named`, `trigger` and `telling`
+    """A candidate with evidence at the span that holds `at`; `named`, `trigger` and `rarity`
     belong to the evidence.
     """
     seen = Evidence(
-        0.6, 0.6, more.pop("named", ()), more.pop("trigger", ""), more.pop("telling", 6.0), sure
+        0.6, 0.6, more.pop("named", ()), more.pop("trigger", ""), more.pop("rarity", 6.0), sure
     )
     local = {span.start: seen for span in spans(parse_prompt(prompt)) if at and at in span.text}
     assert local or not at
@@ -172,7 +172,7 @@ class TestDemands:
 
     def test_a_common_word_is_no_name_by_itself(self) -> None:
         prompt = "a fern beside a mossy rock"
-        fern = found(prompt, 1, "Fern", "fern", kind="character", named=("fern",), telling=3.0)
+        fern = found(prompt, 1, "Fern", "fern", kind="character", named=("fern",), rarity=3.0)
         assert compose(prompt, fern).picks == ()
         prompt = "fern, purple hair, staff, forest"
         mage = found(
@@ -182,7 +182,7 @@ class TestDemands:
             "fern",
             kind="character",
             named=("fern",),
-            telling=3.0,
+            rarity=3.0,
             triggers=("fern, purple hair",),
         )
         assert names(compose(prompt, mage)) == ["Fern"]
@@ -410,7 +410,7 @@ def crowds(draw: st.DrawFn) -> list[Candidate]:
         seen = Evidence(
             draw(st.floats(0, 1)),
             draw(st.floats(0, 1)),
-            telling=draw(st.floats(0, 9)),
+            rarity=draw(st.floats(0, 9)),
             sure=draw(st.floats(0, 1)),
         )
         state: State = draw(st.sampled_from(_STATES))

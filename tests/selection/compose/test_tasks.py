@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Candidate, Evidence, Task
-from stylus_ext.core.naming import FileNames, TagNames
+from stylus_ext.core.file_names import FileNames, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans

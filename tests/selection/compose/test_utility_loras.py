@@ -27,13 +27,13 @@ def tool(name: str, seen: Evidence = Evidence(0.5, 0.5), **more: Any) -> Candida
         (tool("LCM Quick Steps", speed=True), "a castle", False),
         (tool("SDXL Lightning", speed=True), "a castle struck by lightning", False),
         (
-            tool("SDXL Lightning", Evidence(named=("lightning",), telling=6.0), speed=True),
+            tool("SDXL Lightning", Evidence(named=("lightning",), rarity=6.0), speed=True),
             "lightning",
             True,
         ),
         (tool("DMD2 Steps", speed=True), "lcm, a castle", False),
         (
-            tool("Muscle Slider", Evidence(named=("muscle", "slider"), telling=9.0), slider=True),
+            tool("Muscle Slider", Evidence(named=("muscle", "slider"), rarity=9.0), slider=True),
             "muscle slider, a smith",
             True,
         ),
@@ -41,7 +41,7 @@ def tool(name: str, seen: Evidence = Evidence(0.5, 0.5), **more: Any) -> Candida
         (
             tool(
                 "Add Detail",
-                Evidence(trigger="zxdetail", telling=COINED_UTILITY),
+                Evidence(trigger="zxdetail", rarity=COINED_UTILITY),
                 utility=True,
                 triggers=("zxdetail",),
             ),

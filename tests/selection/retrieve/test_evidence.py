@@ -128,7 +128,7 @@ class TestSurety:
     def test_a_penned_caption_must_be_surer(self, house: House) -> None:
         _, found, rows = asked(house, "a copper train in the fog")
         penned = found.values.copy()
-        penned[:, FEATURES.index("penned")] = 1
+        penned[:, FEATURES.index("has_syntax")] = 1
         train = rows["civitai:3"]
         assert (
             ranker().certainties(found.values, False)[train]

@@ -203,12 +203,12 @@ class TestSurety:
             "words",
             "mass",
             "spans",
-            "penned",
+            "has_syntax",
             "title_usual",
             "text_usual",
-            "somebody",
+            "character",
             "style",
-            "helper",
+            "tool",
             "weak",
         }
         for _ in range(50):

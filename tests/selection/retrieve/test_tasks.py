@@ -7,9 +7,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylus_ext.core.prompt.captions import runs
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.prompt.phrases import spans
+from stylus_ext.core.prompt.phrases import runs, spans
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.retrieve import query as module
 from stylus_ext.selection.retrieve.query import (
@@ -25,7 +24,7 @@ CAPTION = (
 )
 
 
-def test_the_tasks_are_those_of_the_cutter(house: House) -> None:
+def test_the_tasks_are_those_of_the_segmenter(house: House) -> None:
     found = house.find(CAPTION)
     assert found.spans == spans(parse_prompt(CAPTION), caption_segmenter())
     assert found.spans != spans(parse_prompt(CAPTION))
@@ -50,7 +49,7 @@ def test_what_the_ranker_sees_does_not_change_with_the_tasks(
     by_rule = house.find(prompt)
     assert [each.key for each in learnt.found] == [each.key for each in by_rule.found]
     for one, other in zip(learnt.found, by_rule.found, strict=True):
-        assert np.allclose(one.signs, other.signs, atol=1e-5)
+        assert np.allclose(one.features, other.features, atol=1e-5)
 
 
 def test_a_task_that_is_no_span_has_its_own_evidence(house: House) -> None:

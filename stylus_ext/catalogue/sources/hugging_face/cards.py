@@ -18,7 +18,7 @@ from stylus_ext.catalogue.sources.hugging_face.files import (
 from stylus_ext.catalogue.sources.hugging_face.readme import describe, split_readme, trigger_in
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.family import UNKNOWN, family_of, known_families
-from stylus_ext.core.naming import says_nothing
+from stylus_ext.core.file_names import is_generic_name
 from stylus_ext.net.values import groups, listed, name, number, rows, table, text, without_tags
 from stylus_ext.net.values import tags as clean_tags
 
@@ -152,7 +152,7 @@ class Repository:
         """The name without the owner, unless it says nothing alone."""
         last = self.name.rpartition("/")[2]
         title = _display_name(last)
-        return f"{title} ({self.owner})" if says_nothing(last) and self.owner else title
+        return f"{title} ({self.owner})" if is_generic_name(last) and self.owner else title
 
     @property
     def is_nsfw(self) -> bool:
@@ -211,7 +211,7 @@ def _card(
     downloads = number(repository.listed.get("downloads"))
     return AdapterCard(
         key=AdapterKey.sha256(file.sha256),
-        name=repository.title if alone or says_nothing(file.stem) else _display_name(file.stem),
+        name=repository.title if alone or is_generic_name(file.stem) else _display_name(file.stem),
         source=SOURCE,
         base_model=base_model_of(card_data, repository.tags),
         tags=clean_tags(

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.parse import UserTag, user_tags
-from stylus_ext.core.prompt.tokens import NETWORK, tokenise
+from stylus_ext.core.prompt.parse import NETWORK, UserTag, tokenise, user_tags
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 MAX_TEXT = 1 << 20

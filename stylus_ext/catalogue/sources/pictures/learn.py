@@ -26,7 +26,7 @@ from stylus_ext.catalogue.sources.pictures.infotext import (
 from stylus_ext.catalogue.sources.pictures.triggers import find_triggers, split_pieces
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.naming import TagNames
+from stylus_ext.core.file_names import TagNames
 from stylus_ext.core.ports import OldPicture, Progress, Sighting
 
 SOURCE = "pictures"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stylus_ext.catalogue.sources.hugging_face import cards as why
 from stylus_ext.catalogue.sources.hugging_face.cards import cards_of, repository_of, skip_reason
 from stylus_ext.catalogue.sources.hugging_face.files import HubFile
-from stylus_ext.core.card import AdapterCard, AdapterKey, Example, merged
+from stylus_ext.core.card import AdapterCard, AdapterKey, Example, merge_cards
 from stylus_ext.core.family import family_of
 from tests.hub_service.shapes import COMMIT, a_repo
 
@@ -189,7 +189,7 @@ def test_civitai_cards_take_precedence_and_keep_the_hubs_file() -> None:
     civitai = AdapterCard(
         AdapterKey.civitai(7), "Rain Fox", "civitai", remote=None, equivalents=(hub.key,)
     )
-    both = merged([hub, civitai])
+    both = merge_cards([hub, civitai])
     assert (both.key, both.name, both.remote) == (civitai.key, "Rain Fox", hub.remote)
     assert hub.key in both.equivalents
 

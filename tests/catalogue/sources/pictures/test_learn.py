@@ -10,7 +10,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.pictures.infotext import MAX_TEXT
 from stylus_ext.catalogue.sources.pictures.learn import MAX_EXAMPLES, PictureLesson, card_of, learn
-from stylus_ext.core.card import AdapterKey, Example, merged
+from stylus_ext.core.card import AdapterKey, Example, merge_cards
 from stylus_ext.core.errors import Cancelled
 from tests.catalogue.sources.pictures.making import (
     chunk,
@@ -206,20 +206,22 @@ def test_the_card_of_a_lesson_fills_the_gaps_of_the_files_own() -> None:
         False,
     )
     assert card.examples == (Example("rainalley, cat", 0.7),)
-    known = merged(
+    known = merge_cards(
         [make_card(name="Rainy Alley", source="local", triggers=("official",), weight=0.9), card]
     )
     assert (known.name, known.triggers, known.weight) == ("Rainy Alley", ("official",), 0.9)
-    unknown = merged([make_card(name="alley", source="local", triggers=("tag",), weak=True), card])
+    unknown = merge_cards(
+        [make_card(name="alley", source="local", triggers=("tag",), weak=True), card]
+    )
     assert (unknown.name, unknown.triggers, unknown.weight) == ("alley", ("rainalley",), 0.7)
 
 
 def test_a_lesson_without_triggers_makes_a_weak_card() -> None:
     card = card_of(PictureLesson("alley", 1, None, ("cat",)), AdapterKey.path("alley.safetensors"))
     assert card.weak
-    assert merged([make_card(source="local", triggers=("tag",), weak=True), card]).triggers == (
-        "tag",
-    )
+    assert merge_cards(
+        [make_card(source="local", triggers=("tag",), weak=True), card]
+    ).triggers == ("tag",)
 
 
 @pytest.mark.long

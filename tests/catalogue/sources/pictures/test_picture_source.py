@@ -6,7 +6,7 @@ from PIL import Image, PngImagePlugin
 
 from stylus_ext.catalogue.sources.pictures.learn import PictureSource
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.naming import NO_TAG_NAMES, FileNames, TagNames
+from stylus_ext.core.file_names import NO_TAG_NAMES, FileNames, TagNames
 from tests.fakes import Watch
 
 FOX, OWL = AdapterKey.civitai(1), AdapterKey.civitai(2)

@@ -33,11 +33,6 @@ _SAYS_NOTHING = frozenset(
 _EATEN = re.compile(r"__|[{}|]|\$\$")
 
 
-def tag_safe(stem: str, *, dynamic_prompts: bool = False) -> bool:
-    """True if the host can load this stem from `<lora:stem:1>`; see `why_not`."""
-    return why_not(stem, dynamic_prompts=dynamic_prompts) is None
-
-
 def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
     """Return why the host cannot read a stem in a tag, or None.
 
@@ -72,10 +67,10 @@ def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM)
 def stem_for(file: str, title: str, taken: Collection[str]) -> str:
     """Return the stem for a download: the source's file name, or the title if that is generic."""
     stem = re.sub(r"(?i)\.safetensors$", "", file)
-    return safe_file_stem(title if says_nothing(stem) else stem, taken)
+    return safe_file_stem(title if is_generic_name(stem) else stem, taken)
 
 
-def says_nothing(stem: str) -> bool:
+def is_generic_name(stem: str) -> bool:
     """True for generic names such as "pytorch_lora_weights" or "v2"."""
     return all(
         word in _SAYS_NOTHING or word.isdecimal()

@@ -6,11 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, NearMiss, Pick, Task
-from stylus_ext.core.corrections import NO_CORRECTIONS, Corrections, KeptPick, PickLimits, corrected
-from stylus_ext.core.masks import Mask, choose_masks
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Task, choose_masks
 from stylus_ext.core.settings import SCHEMES, WeightSettings
 from stylus_ext.core.tags import weigh
+from stylus_ext.selection.correct import (
+    NO_CORRECTIONS,
+    Corrections,
+    KeptPick,
+    PickLimits,
+    corrected,
+)
 
 TEXT = "a fox, a tree, a castle, rain on a hill"
 TASKS = tuple(Task(TEXT[at : at + 3], at, at + 3) for at in (0, 7, 15, 25))
@@ -70,10 +75,10 @@ def test_what_is_rejected_is_in_no_mask_and_what_is_kept_in_the_first_and_caps_h
     masks = choose_masks(now, scheme, range(6))
     on = frozenset().union(*(mask.on for mask in masks))
     assert not on & said.out
-    assert len(now.picks) <= most.room
+    assert len(now.picks) <= most.adapters
     assert sum(pick.kind == "style" for pick in now.picks) <= most.styles
     there = {one.key for one in now.picks}
-    if len(said.kept) <= most.room and most.styles >= len(said.kept):
+    if len(said.kept) <= most.adapters and most.styles >= len(said.kept):
         assert set(said.kept) <= masks[0].on
     assert all(
         said.kept[key].pinned is False or all(key in mask.on for mask in masks)
@@ -104,7 +109,7 @@ def test_no_word_changes_nothing_that_keeps_the_limits(
 ) -> None:
     assert not NO_CORRECTIONS
     if (
-        len(before.picks) <= most.room
+        len(before.picks) <= most.adapters
         and sum(pick.kind == "style" for pick in before.picks) <= most.styles
     ):
         assert corrected(before, NO_CORRECTIONS, {}, (), most, TEXT) == before

@@ -1,4 +1,4 @@
-"""Training the cutter on a few invented captions: what is learnt, what is left out, what is
+"""Training the segmenter on a few invented captions: what is learnt, what is left out, what is
 written.
 """
 
@@ -14,13 +14,13 @@ import pytest
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
-from stylus_ext.core.prompt.segmenter import Cutter, cutter_of
+from stylus_ext.core.prompt.segmenter import Segmenter, segmenter_of
 from stylus_ext.evaluation.captions import (
-    CutLesson,
-    cut_lesson,
-    run_cutter,
-    sheet,
-    trained_cutter,
+    CaptionExample,
+    batch_of,
+    caption_example,
+    run_segmenter,
+    train_segmenter,
     vocabulary,
 )
 from stylus_ext.evaluation.tasks import score
@@ -48,17 +48,17 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module")
-def lessons() -> list[CutLesson]:
-    return [cut_lesson(each) for each in RECORDS] * 4
+def lessons() -> list[CaptionExample]:
+    return [caption_example(each) for each in RECORDS] * 4
 
 
 @pytest.fixture(scope="module")
-def cutter(lessons: list[CutLesson]) -> Cutter:
-    return trained_cutter(lessons)
+def segmenter(lessons: list[CaptionExample]) -> Segmenter:
+    return train_segmenter(lessons)
 
 
 def test_how_well_each_run_matches() -> None:
-    lesson = cut_lesson(RECORDS[0])
+    lesson = caption_example(RECORDS[0])
     text = RECORDS[0]["prompt"]
     said = {
         text[slice(*lesson.found.offsets_of(*place))]: match
@@ -71,21 +71,23 @@ def test_how_well_each_run_matches() -> None:
 
 def test_the_same_caption_is_always_in_the_same_fold() -> None:
     assert (
-        cut_lesson({"prompt": "A fox.", "tasks": {}}).fold
-        == cut_lesson({"prompt": " a  FOX. ", "tasks": {}}).fold
+        caption_example({"prompt": "A fox.", "tasks": {}}).fold
+        == caption_example({"prompt": " a  FOX. ", "tasks": {}}).fold
     )
 
 
 def test_rare_words_are_not_learnt_by_heart() -> None:
-    known = vocabulary([cut_lesson(each) for each in (*RECORDS, record(99, "axolotl", "snow"))])
+    known = vocabulary(
+        [caption_example(each) for each in (*RECORDS, record(99, "axolotl", "snow"))]
+    )
     assert {"fox", "snow"} <= set(known)
     assert "axolotl" not in known
     assert min(known.values()) == 2
 
 
-def test_lessons_stand_beside_each_other_without_mixing(lessons: list[CutLesson]) -> None:
+def test_lessons_stand_beside_each_other_without_mixing(lessons: list[CaptionExample]) -> None:
     known = vocabulary(lessons)
-    page, alone = sheet(lessons[:3], known), sheet(lessons[2:3], known)
+    page, alone = batch_of(lessons[:3], known), batch_of(lessons[2:3], known)
     mine = page.owners == 2
     shift = sum(page.lengths[:2])
     nobody, nobody_alone = len(page.words) - 1, len(alone.words) - 1
@@ -95,35 +97,37 @@ def test_lessons_stand_beside_each_other_without_mixing(lessons: list[CutLesson]
     assert np.array_equal(page.matches[mine], alone.matches)
 
 
-def test_what_others_cut_is_learnt(cutter: Cutter) -> None:
-    mine = [[span.text for span in spans(parse_prompt(each["prompt"]), cutter)] for each in RECORDS]
+def test_what_others_cut_is_learnt(segmenter: Segmenter) -> None:
+    mine = [
+        [span.text for span in spans(parse_prompt(each["prompt"]), segmenter)] for each in RECORDS
+    ]
     by_rule = [[span.text for span in spans(parse_prompt(each["prompt"]))] for each in RECORDS]
     assert score(RECORDS, mine).f1 > score(RECORDS, by_rule).f1
     assert score(RECORDS, mine).f1 > 0.9
 
 
-def test_twice_the_same(cutter: Cutter, lessons: list[CutLesson]) -> None:
-    again = trained_cutter(lessons)
-    assert np.array_equal(cutter.vectors, again.vectors)
-    assert np.array_equal(cutter.hidden, again.hidden)
+def test_twice_the_same(segmenter: Segmenter, lessons: list[CaptionExample]) -> None:
+    again = train_segmenter(lessons)
+    assert np.array_equal(segmenter.vectors, again.vectors)
+    assert np.array_equal(segmenter.hidden, again.hidden)
 
 
-def test_nobody_stays_nobody(cutter: Cutter) -> None:
-    assert not cutter.vectors[0].any()
+def test_the_vector_of_no_word_stays_zero(segmenter: Segmenter) -> None:
+    assert not segmenter.vectors[0].any()
 
 
 @pytest.mark.long
 def test_the_whole_way(tmp_path: Path) -> None:
-    tasks, out = tmp_path / "tasks.jsonl", tmp_path / "cutter.json"
+    tasks, out = tmp_path / "tasks.jsonl", tmp_path / "segmenter.json"
     tasks.write_text("".join(json.dumps(each) + "\n" for each in RECORDS), "utf-8")
-    report = run_cutter(tasks, out, Watch())
+    report = run_segmenter(tasks, out, Watch())
     assert report["prompts"] == len(RECORDS)
     assert 0 < report["f1"] <= 1
-    assert "fox" in cutter_of(json.loads(out.read_text("utf-8"))).words
+    assert "fox" in segmenter_of(json.loads(out.read_text("utf-8"))).words
 
 
 def test_one_caption_is_too_little(tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text(json.dumps(RECORDS[0]) + "\n", "utf-8")
     with pytest.raises(InvalidInput, match="too little to learn from"):
-        run_cutter(tasks, tmp_path / "cutter.json", Watch())
+        run_segmenter(tasks, tmp_path / "segmenter.json", Watch())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.naming import LONGEST_STEM, safe_file_stem, stem_for, tag_safe, why_not
+from stylus_ext.core.file_names import LONGEST_STEM, safe_file_stem, stem_for, why_not
 from stylus_ext.core.prompt.parse import parse_prompt
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -19,6 +19,10 @@ SYNTAX = st.lists(
     )
 ).map("".join)
 STEMS = ANY_TEXT | SYNTAX
+
+
+def tag_safe(stem: str, *, dynamic_prompts: bool = False) -> bool:
+    return why_not(stem, dynamic_prompts=dynamic_prompts) is None
 
 
 @pytest.mark.parametrize(
