@@ -188,7 +188,7 @@ window.stylus.files.push({
       /** Shows the buttons for what the engine can do with this entry. */
       async function showAbilities() {
         const answer = await call("status").catch(() => null);
-        const can = answer?.told?.capabilities;
+        const can = answer?.engine_status?.capabilities;
         if (!can) return;
         const refines = can.operations.includes("refine") && can.composers.includes("chat");
         download.hidden = !can.downloads || Boolean(entry.stem) || !entry.remote;

@@ -4,16 +4,16 @@ type PanelAction =
   "preview" | "correct" | "lock" | "use_set" | "send" | "take_back" | "mark" | "wrong";
 
 type Answers = Record<PanelAction, PanelAnswer> & {
+  apply_recipe: { prompt: string; negative: string; used: string[] };
   browse: { total: number; entries: Entry[] };
   cancel: Job;
   choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
-  cook: { prompt: string; negative: string; used: string[] };
   edit: { entry: EntryDetails };
   job: Job;
   jobs: { jobs: Job[] };
-  keys: { said: string; keys: Key[] };
+  keys: { message: string; keys: Key[] };
   overview: Overview;
-  recipes: { said?: string; recipes: SavedRecipe[] };
+  recipes: { message?: string; recipes: SavedRecipe[] };
   rehearse: Job;
   show: { entry: EntryDetails };
   start: Job;
@@ -169,7 +169,7 @@ interface EngineStatus {
     shared: boolean;
   };
   /** What the engine says of itself; null until it answers. */
-  told: null | {
+  engine_status: null | {
     data_folder: string;
     encoder: string;
     vectors: string;

@@ -194,7 +194,6 @@ window.stylus.files.push({
         const answer = await attempt(line, () => call("browse", query(), { signal }));
         if (!answer || number !== listRequests) return;
         show(answer);
-        grid.dataset.asked = String(number);
       }
 
       /** @param {Answers["browse"]} answer */

@@ -164,8 +164,8 @@ window.stylus.files.push({
       const refine = offerRefine();
       refine.hidden = true;
       call("status").then(
-        ({ told }) => {
-          const can = told?.capabilities;
+        ({ engine_status }) => {
+          const can = engine_status?.capabilities;
           refine.hidden = !(can?.operations.includes("refine") && can.composers.includes("chat"));
         },
         () => undefined,

@@ -91,7 +91,7 @@ window.stylus.files.push({
         if (payload.check) say(line, "working");
         const answer = await attempt(line, () => call("keys", payload));
         if (!answer) return;
-        stylus.sayWords(line, answer.said);
+        stylus.sayWords(line, answer.message);
         show(answer.keys);
       }
 

@@ -85,7 +85,7 @@ window.stylus.files.push({
        */
       async ask(name, payload = {}) {
         try {
-          const answer = await call(name, { seat: session.name(this.tab), ...payload });
+          const answer = await call(name, { session_id: session.name(this.tab), ...payload });
           this.show(answer);
           return answer;
         } catch (/** @type {any} */ error) {

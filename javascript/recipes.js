@@ -191,7 +191,7 @@ window.stylus.files.push({
         const number = ++requests;
         const answer = await attempt(line, () => call("recipes", payload));
         if (!answer || number !== requests) return;
-        if (answer.said) stylus.sayWords(line, answer.said);
+        if (answer.message) stylus.sayWords(line, answer.message);
         shown = answer.recipes;
         fill(
           list,
@@ -199,7 +199,6 @@ window.stylus.files.push({
             ? shown.map((recipe) => drawRecipe(recipe, { use, remove }))
             : el("li", {}, text("noRecipes")),
         );
-        list.dataset.asked = String(number);
       }
 
       /** @returns {Promise<void>} */
@@ -245,7 +244,7 @@ window.stylus.files.push({
       async function use(recipe, tab) {
         const { adapters } = recipe;
         const payload = { prompt: recipe.prompt, negative: recipe.negative, adapters };
-        const answer = await attempt(line, () => call("cook", payload));
+        const answer = await attempt(line, () => call("apply_recipe", payload));
         if (!answer) return;
         stylus.write(promptBox(tab, "prompt"), answer.prompt);
         stylus.write(promptBox(tab, "neg_prompt"), answer.negative);

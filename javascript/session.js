@@ -7,7 +7,7 @@ window.stylus.files.push({
   name: "session",
   needs: [],
   start() {
-    const STORAGE_KEY = "stylus-seat";
+    const STORAGE_KEY = "stylus-session";
     /** Used where the browser refuses storage. */
     let current = "";
 

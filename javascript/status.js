@@ -41,7 +41,7 @@ window.stylus.files.push({
      * Names of labels with their values; empty ones are left out.
      * @param {EngineStatus} status
      */
-    function facts({ version, engine, lora_folders, told }) {
+    function facts({ version, engine, lora_folders, engine_status }) {
       const state = engine.shared ? `${engine.state}, ${text("shared")}` : engine.state;
       const rows = [
         ["stylusVersion", version],
@@ -50,18 +50,18 @@ window.stylus.files.push({
         ["process", String(engine.pid || "")],
         ["loraFolders", lora_folders.join("\n")],
       ];
-      if (told) {
-        const { catalogue, capabilities } = told;
+      if (engine_status) {
+        const { catalogue, capabilities } = engine_status;
         const counts = {
           entries: catalogue.entries.toLocaleString(),
           on_disk: catalogue.on_disk.toLocaleString(),
         };
         rows.push(
-          ["dataFolder", told.data_folder],
+          ["dataFolder", engine_status.data_folder],
           ["entries", text("entriesOf", counts)],
           ["inStep", text(catalogue.in_step ? "inStepYes" : "inStepNo")],
-          ["encoder", told.encoder],
-          ["vectors", told.vectors],
+          ["encoder", engine_status.encoder],
+          ["vectors", engine_status.vectors],
           ["composers", capabilities.composers.join(", ")],
           ["fetching", text(capabilities.downloads ? "fetchingOn" : "fetchingOff")],
         );
@@ -96,7 +96,7 @@ window.stylus.files.push({
       async function show(name) {
         const status = await attempt(line, () => call(name));
         if (!status) return;
-        const { engine, trouble, told } = status;
+        const { engine, trouble, engine_status } = status;
         stylus.sayWords(line, engine.sentence, trouble && ` ${trouble}`);
         wake.hidden = engine.state !== "stopped";
         fill(
@@ -108,12 +108,12 @@ window.stylus.files.push({
         );
         fill(
           sent,
-          told && [
-            drawList("leaves", told.leaves_the_machine, "leavesNothing"),
-            drawList("onRequest", told.leaves_on_request),
+          engine_status && [
+            drawList("leaves", engine_status.leaves_the_machine, "leavesNothing"),
+            drawList("onRequest", engine_status.leaves_on_request),
             drawList(
               "notes",
-              told.notes.map((note) => note.text),
+              engine_status.notes.map((note) => note.text),
             ),
           ],
         );

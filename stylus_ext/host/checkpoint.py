@@ -23,10 +23,10 @@ def object_at(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             return {}
-        said = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 _HASHES = {
@@ -131,10 +131,12 @@ def _named(name: str) -> str:
 def _modelspec(metadata: Mapping[str, str]) -> str:
     """Ask the title first: fine-tunes of SDXL all state SDXL as their architecture."""
     title = _named(metadata.get("modelspec.title", ""))
-    stated = family_of(metadata.get("modelspec.architecture", ""))
-    if title != UNKNOWN and (stated == UNKNOWN or ecosystem(title) == ecosystem(stated)):
+    architecture = family_of(metadata.get("modelspec.architecture", ""))
+    if title != UNKNOWN and (
+        architecture == UNKNOWN or ecosystem(title) == ecosystem(architecture)
+    ):
         return title
-    return UNKNOWN if stated == "sdxl" else stated
+    return UNKNOWN if architecture == "sdxl" else architecture
 
 
 def _sidecar(file: str) -> str:
@@ -146,10 +148,10 @@ def _sidecar(file: str) -> str:
         (".json", ("sd version", "baseModel")),
         (".metadata.json", ("base_model",)),
     ):
-        said = object_at(Path(f"{stem}{suffix}"))
-        stated = next((str(said[name]) for name in fields if said.get(name)), "")
-        if family_of(stated) in known_families():
-            return family_of(stated)
+        sidecar = object_at(Path(f"{stem}{suffix}"))
+        base_model = next((str(sidecar[name]) for name in fields if sidecar.get(name)), "")
+        if family_of(base_model) in known_families():
+            return family_of(base_model)
     return UNKNOWN
 
 
@@ -168,15 +170,15 @@ class Remembered:
         self._file = data_dir / "checkpoints.json"
 
     def get(self, checkpoint: Checkpoint) -> str | None:
-        said = object_at(self._file).get(_name(checkpoint))
-        return said if isinstance(said, str) else None
+        family = object_at(self._file).get(_name(checkpoint))
+        return family if isinstance(family, str) else None
 
     def put(self, checkpoint: Checkpoint, family: str | None) -> None:
         """Store the family; None deletes it. Ignored if the host names no checkpoint."""
         if not _name(checkpoint):
             return
-        said = {**object_at(self._file), _name(checkpoint): family}
-        kept = {name: value for name, value in said.items() if value is not None}
+        families = {**object_at(self._file), _name(checkpoint): family}
+        kept = {name: value for name, value in families.items() if value is not None}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_file(self._file, json.dumps(kept, indent=1, sort_keys=True))
 

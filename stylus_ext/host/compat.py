@@ -139,16 +139,16 @@ def cached_sha256(path: str, stem: str) -> str:
         from modules import hashes
     except ImportError:
         return ""
-    asked = getattr(hashes, "sha256_from_cache", None)
-    return str(asked(path, f"lora/{stem}") or "").lower() if asked is not None and path else ""
+    lookup = getattr(hashes, "sha256_from_cache", None)
+    return str(lookup(path, f"lora/{stem}") or "").lower() if lookup is not None and path else ""
 
 
 def lora_folders() -> list[str]:
     """LoRA folders; `lyco_dir_backcompat` exists in A1111 and reForge."""
-    stated = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
+    folders = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
     return [
         str(Path(folder).absolute())
-        for folder in dict.fromkeys(stated)
+        for folder in dict.fromkeys(folders)
         if folder and Path(folder).is_dir()
     ]
 
@@ -314,12 +314,12 @@ def refusal(p: Any, kind: str = "download") -> str:
     from stylus_ext.host.guard import Guard
 
     over_api = bool(getattr(p, "is_api", False))
-    request = None if over_api else asked_by()
+    request = None if over_api else page_request()
     guard = Guard(flags())
     return (guard.at_door(kind, over_api) if request is None else guard.allows(kind, request)) or ""
 
 
-def asked_by() -> Any | None:
+def page_request() -> Any | None:
     """The page request of this generation, found on the stack; None for API calls."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

@@ -47,7 +47,7 @@ class FetchOutcome:
     """
 
     stems: Mapping[str, str] = field(default_factory=dict)
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,16 +67,16 @@ def fetch(
     client: FetchApi, files: Sequence[MissingFile], folders: Sequence[str], ui: FetchUi
 ) -> FetchOutcome:
     """What does not come is in the answer; only the end of the whole generation is raised."""
-    errand = _HostFetch(
+    job = _HostFetch(
         client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)}
     )
     named = _named(files)
     began = time.monotonic()
     logger.info("fetching %s", named)
     ui.say(f"Stylus: fetching {named}")
-    threading.Thread(target=errand.run, name="stylus-fetch", daemon=True).start()
+    threading.Thread(target=job.run, name="stylus-fetch", daemon=True).start()
     try:
-        while not errand.over.wait(_SLICE_S):
+        while not job.over.wait(_SLICE_S):
             if ui.interrupted():
                 raise FetchStopped(
                     f"Stylus was interrupted while it fetched {named}; what had come is kept to go"
@@ -93,11 +93,11 @@ def fetch(
                     f"was not there within {ui.longest_s / 60:g} minutes; what has come is kept"
                     " to go on with",
                 )
-            ui.say(f"Stylus: fetching {named}{_how_far(errand.job)}")
+            ui.say(f"Stylus: fetching {named}{_how_far(job.status)}")
     finally:
-        errand.leave()
+        job.leave()
         ui.say(None)
-    return _came(errand, files)
+    return _came(job, files)
 
 
 class _HostFetch:
@@ -109,7 +109,7 @@ class _HostFetch:
         self._client, self._payload = client, payload
         self._left = threading.Event()
         self.over = threading.Event()
-        self.job: Mapping[str, Any] = {}
+        self.status: Mapping[str, Any] = {}
         self.problem = ""
 
     def leave(self) -> None:
@@ -133,26 +133,26 @@ class _HostFetch:
             self.over.set()
 
     def _follow(self, job_id: str) -> None:
-        while self.job.get("state") not in FINISHED:
-            if self._left.wait(_LOOK_EVERY_S if self.job else 0.0):
+        while self.status.get("state") not in FINISHED:
+            if self._left.wait(_LOOK_EVERY_S if self.status else 0.0):
                 self._client.cancel(job_id)
                 return
-            self.job = self._client.job(job_id)
+            self.status = self._client.job(job_id)
 
 
-def _came(errand: _HostFetch, files: Sequence[MissingFile]) -> FetchOutcome:
-    result = errand.job.get("result")
-    if errand.problem or errand.job.get("state") != "done" or not isinstance(result, Mapping):
-        why = errand.problem or str(errand.job.get("error") or "the engine did not say why")
+def _came(job: _HostFetch, files: Sequence[MissingFile]) -> FetchOutcome:
+    result = job.status.get("result")
+    if job.problem or job.status.get("state") != "done" or not isinstance(result, Mapping):
+        why = job.problem or str(job.status.get("error") or "the engine did not say why")
         return _none(files, f"was not fetched: {why}")
-    failed = {str(one["key"]): str(one["text"])[:_LONGEST_TEXT] for one in result["failed"]}
-    told = tuple(
-        f"{one['stem']} was fetched ({in_mb(one['size'])})."
-        for one in result["fetched"]
-        if one["new"]
+    failed = {str(file["key"]): str(file["text"])[:_LONGEST_TEXT] for file in result["failed"]}
+    new = tuple(
+        f"{file['stem']} was fetched ({in_mb(file['size'])})."
+        for file in result["fetched"]
+        if file["new"]
     )
     return FetchOutcome(
-        {str(one["key"]): str(one["stem"]) for one in result["fetched"]}, told, failed
+        {str(file["key"]): str(file["stem"]) for file in result["fetched"]}, new, failed
     )
 
 

@@ -31,7 +31,7 @@ from stylus_ext.host.infotext import Picture
 from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
 from stylus_ext.host.plan_request import GenerationRequests, waits
 from stylus_ext.host.planner import MadePicture, Planner
-from stylus_ext.host.planner_registry import current_planner, tell
+from stylus_ext.host.planner_registry import current_planner, show_notes
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
 
@@ -77,34 +77,36 @@ class Generation:
 
     def run(self, notes: Sequence[Note]) -> AppliedGeneration:
         """Plans, then writes; a trouble becomes a note, and the prompts stay."""
-        told = [*notes, *self.planner.notes]
+        notes_so_far = [*notes, *self.planner.notes]
         before = texts_of(self.p)
         try:
             done = self._answer(before)
         except Cancelled as stop:
-            said = (
+            text = (
                 f"{stop} The prompt was left as it was."
                 if isinstance(stop, FetchStopped)
                 else _INTERRUPTED
             )
-            told.append(Note("cancelled", said))
+            notes_so_far.append(Note("cancelled", text))
             return AppliedGeneration(
-                before, (), infotext.of_generation(self.values, "", told), told
+                before, (), infotext.of_generation(self.values, "", notes_so_far), notes_so_far
             )
         except StylusError as error:
             logger.info("no plan: %s", error)
-            told.append(
+            notes_so_far.append(
                 Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}")
             )
             return AppliedGeneration(
-                before, (), infotext.of_generation(self.values, "", told), told
+                before, (), infotext.of_generation(self.values, "", notes_so_far), notes_so_far
             )
-        told += done.notes
+        notes_so_far += done.notes
         if done.compared:
             _repeat_first_batch(self.p, self._batch_size())
         write(self.p, done.texts)
-        shared = infotext.of_generation(self.values, done.family, told)
-        work = AppliedGeneration(done.texts, done.pictures, shared, list(dict.fromkeys(told)))
+        shared = infotext.of_generation(self.values, done.family, notes_so_far)
+        work = AppliedGeneration(
+            done.texts, done.pictures, shared, list(dict.fromkeys(notes_so_far))
+        )
         work.named = done.named
         self._remember(work)
         return work
@@ -114,15 +116,15 @@ class Generation:
             raise Cancelled("It was interrupted before it began.")
         self.planner.downloads.take_in()
         settings, family = self.settings()
-        settings, told = self.planner.composing.allowed(
+        settings, more = self.planner.composing.allowed(
             self.p, settings, options.timeouts().ready_s
         )
         stems, unknown = self.stems(family)
-        notes = [*_unlisted(before), *unknown, *told]
+        notes = [*_unlisted(before), *unknown, *more]
         if not stems and family == UNKNOWN:
             return _Decided(before, _pictures(before, ()), notes, family)
-        corrections, told = self._corrections(family)
-        notes += told
+        corrections, more = self._corrections(family)
+        notes += more
         request = GenerationRequest(
             before,
             self._seeds(),
@@ -134,13 +136,13 @@ class Generation:
             corrections=corrections,
             compare=self.values.compare,
         )
-        answer, told = self._ask(request, family)
+        answer, more = self._ask(request, family)
         return _Decided(
             answer.texts,
             _pictures(before, answer.masks),
-            [*notes, *told, *answer.notes],
+            [*notes, *more, *answer.notes],
             family,
-            {one.stem: (one.key, one.name) for one in answer.adapters},
+            {adapter.stem: (adapter.key, adapter.name) for adapter in answer.adapters},
             answer.compared,
         )
 
@@ -155,8 +157,8 @@ class Generation:
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
         """The corrections of a preview for just this prompt, or the locked set."""
-        seat = self.values.seat
-        session = self.planner.sessions.of(seat) if seat else None
+        session_id = self.values.session_id
+        session = self.planner.sessions.of(session_id) if session_id else None
         prompt = getattr(self.p, "prompt", "")
         if session is None or not isinstance(prompt, str):
             return None, []
@@ -234,11 +236,11 @@ def _unlisted(texts: Texts) -> list[Note]:
     )
     if not names:
         return []
-    said = ", ".join(names)
+    found = ", ".join(names)
     return [
         Note(
             "unlisted",
-            f"The prompt names {said}, which this WebUI does not list among its LoRAs; if there is"
+            f"The prompt names {found}, which this WebUI does not list among its LoRAs; if there is"
             " no such file, reForge and Forge load none of the picture's LoRAs.",
         )
     ]
@@ -292,7 +294,7 @@ def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
                 f"Stylus left the prompt as it was, because of an error of its own: {error!r}",
             ),
         )
-    tell(p, work.notes)
+    show_notes(p, work.notes)
     return work
 
 
@@ -303,7 +305,7 @@ def _worked(p: Any, reading: ValuesReading) -> AppliedGeneration:
         work = Generation(p, values, planner).run(reading.notes)
     else:
         work.notes[:0] = reading.notes
-    session = planner.sessions.of(values.seat) if values.seat else None
+    session = planner.sessions.of(values.session_id) if values.session_id else None
     if session is not None:
         session.made = work, tuple(map(int, p.all_seeds))
     return work
@@ -316,7 +318,7 @@ def _may_continue(p: Any, values: PanelValues) -> bool:
 
 
 def _only_says(p: Any, note: Note) -> AppliedGeneration:
-    tell(p, [note])
+    show_notes(p, [note])
     return AppliedGeneration(
         texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note]
     )

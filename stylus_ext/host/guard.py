@@ -30,11 +30,11 @@ class GuardedRequest:
     @property
     def cookies(self) -> dict[str, str]:
         """Parse cookies leniently: another program's odd cookie must not hide the login."""
-        pairs = (one.partition("=") for one in self.headers.get("cookie", "").split(";"))
+        pairs = (pair.partition("=") for pair in self.headers.get("cookie", "").split(";"))
         return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
-def asked(request: Any) -> GuardedRequest:
+def read_request(request: Any) -> GuardedRequest:
     """Unwrap a gradio request, which may wrap a web socket."""
     inner = getattr(request, "request", None) or request
     scope = getattr(inner, "scope", None)
@@ -92,16 +92,16 @@ class People:
         """True if the page requires gradio's login."""
         return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
 
-    def logged_in(self, who: GuardedRequest) -> bool:
+    def logged_in(self, request: GuardedRequest) -> bool:
         """True with gradio's login cookie, or if gradio names a user."""
         if not self.log_in:
             return False
-        given = [value for name, value in who.cookies.items() if name.startswith(_COOKIE)]
-        return bool(who.user) or any(who.tokens.get(value) for value in given)
+        given = [value for name, value in request.cookies.items() if name.startswith(_COOKIE)]
+        return bool(request.user) or any(request.tokens.get(value) for value in given)
 
-    def has_password(self, who: GuardedRequest) -> bool:
+    def has_password(self, request: GuardedRequest) -> bool:
         """True with HTTP Basic credentials, as in the WebUI's API."""
-        scheme, _, coded = who.headers.get("authorization", "").partition(" ")
+        scheme, _, coded = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return False
         try:
@@ -112,17 +112,15 @@ class People:
         return any(matches)
 
     def _pairs(self) -> list[str]:
-        stated = [
-            str(getattr(self.flags, name, None) or "") for name in ("api_auth", "gradio_auth")
-        ]
+        lines = [str(getattr(self.flags, name, None) or "") for name in ("api_auth", "gradio_auth")]
         path = getattr(self.flags, "gradio_auth_path", None)
         if path:
             with contextlib.suppress(
                 OSError, UnicodeDecodeError
             ):  # the WebUI itself does not start with such a file
-                stated += Path(path).read_text(encoding="utf-8").splitlines()
-        pairs = [one.strip() for line in stated for one in line.split(",")]
-        return [one for one in pairs if ":" in one]
+                lines += Path(path).read_text(encoding="utf-8").splitlines()
+        pairs = [pair.strip() for line in lines for pair in line.split(",")]
+        return [pair for pair in pairs if ":" in pair]
 
 
 _OPENERS = (
@@ -187,9 +185,9 @@ class Guard:
         """Reason to refuse a page event, or None; without a request it is the WebUI itself."""
         if request is None:
             return None
-        who = asked(request)
-        known = People(self.flags).logged_in(who)
-        against = self._address(who, known) or self._open_door(RequestKind(kind), known)
+        caller = read_request(request)
+        known = People(self.flags).logged_in(caller)
+        against = self._address(caller, known) or self._open_door(RequestKind(kind), known)
         return against.sentence if against else None
 
     def at_door(self, kind: str, over_api: bool) -> str | None:
@@ -202,35 +200,35 @@ class Guard:
 
     def refusal(self, kind: str, request: object) -> GuardRefusal | None:
         """Refusal of a REST request under the WebUI's auth, or None."""
-        who, people = asked(request), People(self.flags)
-        known = people.logged_in(who) or people.has_password(who)
-        if people.wanted and not known and not self._is_page(who, people):
+        caller, people = read_request(request), People(self.flags)
+        known = people.logged_in(caller) or people.has_password(caller)
+        if people.wanted and not known and not self._is_page(caller, people):
             return GuardRefusal(
                 UNAUTHORIZED,
                 "This WebUI asks for a user and a password: give those of --api-auth or"
                 " --gradio-auth.",
             )
-        return self._address(who, known) or self._open_door(RequestKind(kind), known)
+        return self._address(caller, known) or self._open_door(RequestKind(kind), known)
 
-    def _is_page(self, who: GuardedRequest, people: People) -> bool:
+    def _is_page(self, caller: GuardedRequest, people: People) -> bool:
         """With a login, its cookie counts; a token alone may have been overheard."""
         return (
             self.pages is not None
             and not people.log_in
-            and self.pages.knows(who.headers.get(PAGE_HEADER, ""))
+            and self.pages.knows(caller.headers.get(PAGE_HEADER, ""))
         )
 
-    def _address(self, who: GuardedRequest, known: bool) -> GuardRefusal | None:
+    def _address(self, caller: GuardedRequest, known: bool) -> GuardRefusal | None:
         """Refuse foreign Host names and cross-site requests."""
         names = AllowedHosts(self.flags, self._open)
-        host = who.headers.get("host", "")
+        host = caller.headers.get("host", "")
         if not known and not names.is_ours(host_of(host)):
-            said = (
+            sentence = (
                 f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or"
                 " name this one with --server-name."
             )
-            return GuardRefusal(FORBIDDEN, said)
-        origin = who.headers.get("origin")
+            return GuardRefusal(FORBIDDEN, sentence)
+        origin = caller.headers.get("origin")
         if origin is not None and not names.same(origin, host):
             return GuardRefusal(
                 FORBIDDEN,
@@ -239,8 +237,8 @@ class Guard:
             )
         if (
             origin is None
-            and who.method != "GET"
-            and who.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            and caller.method != "GET"
+            and caller.headers.get("sec-fetch-site") in ("cross-site", "same-site")
         ):
             return GuardRefusal(
                 FORBIDDEN,
@@ -252,12 +250,12 @@ class Guard:
     def _open_door(self, kind: RequestKind, known: bool) -> GuardRefusal | None:
         if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
             return None
-        said = (
+        sentence = (
             f"This {_NAMED[kind]}, and anybody in the network can reach this WebUI without a"
             " password. Start it with --gradio-auth (and --api-auth), or with"
             " --enable-insecure-extension-access if you consent."
         )
-        return GuardRefusal(FORBIDDEN, said)
+        return GuardRefusal(FORBIDDEN, sentence)
 
     @property
     def _open(self) -> bool:

@@ -26,7 +26,7 @@ VERSION, SETTINGS, PROMPT, NEGATIVE = (
 MASK, NOTES, FAMILY = "Stylus mask", "Stylus notes", "Stylus family"
 OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, NOTES)
 HASHES = "Lora hashes"
-_SAID = (
+_SETTING_NAMES = (
     "composer",
     "max_adapters",
     "per_task",
@@ -35,7 +35,7 @@ _SAID = (
     "vary_inside_batch",
     "seed",
 )
-_TOLD = frozenset(
+_NOTE_CODES = frozenset(
     {
         "refused",
         "disabled",
@@ -84,7 +84,7 @@ def left_behind(params: Mapping[str, Any]) -> bool:
 def settings_text(values: PanelValues) -> str:
     """What differs from Stylus' own defaults, without a comma or a colon: those would be quoted."""
     plain = PanelValues()
-    changed = [name for name in _SAID if getattr(values, name) != getattr(plain, name)]
+    changed = [name for name in _SETTING_NAMES if getattr(values, name) != getattr(plain, name)]
     return " ".join(f"{name}={_word(getattr(values, name))}" for name in changed)
 
 
@@ -101,11 +101,11 @@ def _without_paths(text: str) -> str:
 
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
     """The fields that all pictures of a generation share."""
-    told = " ".join(
-        dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _TOLD)
+    texts = " ".join(
+        dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _NOTE_CODES)
     )
     return _filled(
-        {VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: told}
+        {VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: texts}
     )
 
 
@@ -160,11 +160,11 @@ class Replay:
 def load_replay(text: str) -> Replay | None:
     """What `dump` wrote; anything else is as if nothing had been pasted."""
     try:
-        said = json.loads(text) if text else None
+        data = json.loads(text) if text else None
         return (
             None
-            if said is None
-            else Replay(str(said["prompt"]), tuple(map(str, said["tags"])), _ours(said["fields"]))
+            if data is None
+            else Replay(str(data["prompt"]), tuple(map(str, data["tags"])), _ours(data["fields"]))
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -199,7 +199,7 @@ def pasted_values(params: Mapping[str, Any]) -> PanelValues:
     given: dict[str, Any] = {"enabled": True}
     for part in str(params.get(SETTINGS, "")).split():
         name, _, value = part.partition("=")
-        if name in _SAID:
+        if name in _SETTING_NAMES:
             given[name] = _value(KINDS[name], value)
     try:
         return read_values(
@@ -214,7 +214,7 @@ def pasted(name: str, params: Mapping[str, Any]) -> Any:
     if name == "replay":
         replay = replay_of(params)
         return "" if replay is None else replay.dump()
-    if name == "seat":
+    if name == "session_id":
         return None  # a page keeps its own
     return getattr(pasted_values(params), name)
 

@@ -130,7 +130,7 @@ def add_page() -> None:
 def read_settings() -> Settings:
     """The page's values; invalid ones (the API checks nothing) fall back to defaults."""
     values: dict[str, dict[str, Any]] = {}
-    for option, value in _stated():
+    for option, value in _valid_values():
         if option.section not in ENGINE_SECTIONS and value != option.default:
             values.setdefault(option.section, {})[option.name] = value
     return with_values(Settings(), values)
@@ -152,8 +152,8 @@ def timeouts(composer: str = "rules") -> Timeouts:
 
 
 def data_folder() -> Path:
-    stated = own("data_folder").strip()
-    return Path(stated).expanduser().absolute() if stated else compat.data_path() / "stylus"
+    folder = own("data_folder").strip()
+    return Path(folder).expanduser().absolute() if folder else compat.data_path() / "stylus"
 
 
 def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -168,7 +168,7 @@ def plan_values(settings: Settings) -> dict[str, dict[str, Any]]:
 def engine_flags() -> list[str]:
     """The engine's own sections as command-line flags, without defaults."""
     flags = []
-    for option, value in _stated():
+    for option, value in _valid_values():
         if option.section in ENGINE_SECTIONS and value != option.default:
             name = option.name.replace("_", "-")
             flags += (
@@ -179,7 +179,7 @@ def engine_flags() -> list[str]:
     return flags
 
 
-def _stated() -> Iterator[tuple[Option, Any]]:
+def _valid_values() -> Iterator[tuple[Option, Any]]:
     for option in options():
         value = _as(option, compat.option(name_of(option), option.default))
         if value is option.default:  # as nearly all are: there is nothing to look at

@@ -40,7 +40,7 @@ class DownloadPermissions:
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner
-        self._said: tuple[int, str] | None = None
+        self._answer: tuple[int, str] | None = None
         self._begun: set[str] = set()
         self.line = ""
 
@@ -48,11 +48,11 @@ class DownloadPermissions:
         """Reason against downloads for this picture, or empty; waits for the engine."""
         from stylus_ext.host import compat, options
 
-        patience = options.timeouts()
+        timeouts = options.timeouts()
         refusal = compat.refusal(p)
         if refusal:
             return refusal
-        self._planner.ready(patience.ready_s if waits else patience.cold_s)
+        self._planner.ready(timeouts.ready_s if waits else timeouts.cold_s)
         return self.barred()
 
     def barred(self) -> str:
@@ -60,13 +60,13 @@ class DownloadPermissions:
         report = self._planner.engine.report()
         if report.state is EngineState.REMOTE:
             return SHARED
-        if self._said is None or self._said[0] != report.pid:
+        if self._answer is None or self._answer[0] != report.pid:
             try:
-                said = self._planner.client.status()
+                status = self._planner.client.status()
             except StylusError as error:
                 return f"The engine does not say whether it may fetch anything: {error}"
-            self._said = report.pid, _read(said.get("capabilities"))
-        return self._said[1]
+            self._answer = report.pid, _read(status.get("capabilities"))
+        return self._answer[1]
 
     def shown(self) -> bool | None:
         """Whether the panel shows the switch; None if unknown yet."""
@@ -101,7 +101,7 @@ class DownloadPermissions:
                 continue
             if job["state"] in FINISHED:
                 self._begun.discard(job_id)
-                compat.list_anew(one["stem"] for one in (job["result"] or {}).get("fetched", ()))
+                compat.list_anew(file["stem"] for file in (job["result"] or {}).get("fetched", ()))
 
     def _say(self, text: str | None) -> None:
         self.line = text or ""
@@ -132,18 +132,18 @@ class ComposerPermissions:
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner
-        self._said: tuple[tuple[int, str], ComposerOffer] | None = None
+        self._answer: tuple[tuple[int, str], ComposerOffer] | None = None
 
     def offer(self) -> ComposerOffer:
         """Available composers; only the rules if the engine cannot be asked."""
         report = self._planner.engine.report()
         which = (report.pid, report.url)
-        if self._said is None or self._said[0] != which:
+        if self._answer is None or self._answer[0] != which:
             try:
-                self._said = which, read(self._planner.client.status())
+                self._answer = which, read(self._planner.client.status())
             except StylusError:
                 return ComposerOffer()
-        return self._said[1]
+        return self._answer[1]
 
     def shown(self) -> tuple[str, ...] | None:
         """The panel's choices; None if unknown yet."""
@@ -189,25 +189,25 @@ class ComposerPermissions:
             composer=selection.composer if composes else RULES,
             policy=selection.policy if ranks else HYBRID,
         )
-        said = [] if composes else ["The rules compose in place of the language model."]
-        said += [] if ranks else ["The candidates were not reranked."]
+        sentences = [] if composes else ["The rules compose in place of the language model."]
+        sentences += [] if ranks else ["The candidates were not reranked."]
         return replace(settings, selection=free), [
-            Note("no_spending", f"{' '.join(said)} {refusal}")
+            Note("no_spending", f"{' '.join(sentences)} {refusal}")
         ]
 
 
 def read(status: Mapping[str, Any]) -> ComposerOffer:
     """Read the engine's status; without prices only the rules are free."""
-    said = status.get("capabilities")
-    known = said if isinstance(said, Mapping) else {}
-    policies = known.get("free_policies")
+    capabilities = status.get("capabilities")
+    fields = capabilities if isinstance(capabilities, Mapping) else {}
+    policies = fields.get("free_policies")
     return ComposerOffer(
-        _named(known.get("composers")),
-        _named(known.get("free_composers")),
+        _named(fields.get("composers")),
+        _named(fields.get("free_composers")),
         isinstance(policies, list) and RERANK in policies,
     )
 
 
-def _named(said: object) -> tuple[str, ...]:
-    rows = said if isinstance(said, list) else []
+def _named(names: object) -> tuple[str, ...]:
+    rows = names if isinstance(names, list) else []
     return (RULES, *(name for name in COMPOSERS if name != RULES and name in rows))

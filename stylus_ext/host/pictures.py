@@ -17,7 +17,7 @@ def picture_of(files: Mapping[str, Any], stem: object) -> Path | None:
     if not isinstance(stem, str) or stem not in files:
         return None
     path = Path(str(getattr(files[stem], "filename", files[stem])))
-    return next((one for one in _beside(path) if one.is_file()), None)
+    return next((picture for picture in _beside(path) if picture.is_file()), None)
 
 
 def _beside(path: Path) -> Iterator[Path]:

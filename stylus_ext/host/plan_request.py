@@ -52,7 +52,7 @@ class GenerationRequests:
         without = {key: text for key, text in reasons.items() if key in missing}
         stems = tuple(compat.listed_stems())
         answer = self.ask(replace(wide, stems=stems, without=without))
-        return answer, [Note("fetched", text) for text in came.told]
+        return answer, [Note("fetched", text) for text in came.messages]
 
     def _ask(self, request: GenerationRequest) -> GenerationAnswer:
         known: dict[str, GenerationAnswer] | None = getattr(self.p, ANSWERS, None)
@@ -115,8 +115,8 @@ def for_caller(planner: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
     if family.known:
         settings = replace(settings, selection=replace(settings.selection, family=family.family))
     values = options.plan_values(settings)
-    said = payload.get("settings")
-    for section, leaves in said.items() if isinstance(said, Mapping) else ():
+    overrides = payload.get("settings")
+    for section, leaves in overrides.items() if isinstance(overrides, Mapping) else ():
         values[section] = (
             {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
         )

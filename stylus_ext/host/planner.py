@@ -117,14 +117,14 @@ class Planner:
     def __post_init__(self) -> None:
         self.downloads, self.composing = DownloadPermissions(self), ComposerPermissions(self)
 
-    def ready(self, patience_s: float, after: int = -1) -> None:
+    def ready(self, timeout_s: float, after: int = -1) -> None:
         """Starts the engine if need be and waits for it, or for one that became ready after the
         epoch `after`; raises the engine's own sentence when it does not come.
         """
         if after < 0 and self.engine.report().state in _READY:
             return
-        until = time.monotonic() + patience_s
-        slice_s = min(_LOOK_EVERY_S if after < 0 else _DOUBT_S, patience_s)
+        until = time.monotonic() + timeout_s
+        slice_s = min(_LOOK_EVERY_S if after < 0 else _DOUBT_S, timeout_s)
         try:
             while not self.engine.wait_ready(slice_s, self.interrupted, after):
                 self._look(self.engine.report(), until)
@@ -204,9 +204,9 @@ class Planner:
         if unread or state.outcome is not Outcome.DONE:
             self._read = (None, 0.0)
 
-    def always(self, patience: Timeouts, waits: bool) -> list[str]:
+    def always(self, timeouts: Timeouts, waits: bool) -> list[str]:
         """What the user wants whatever the checkpoint is."""
-        self.ready(patience.ready_s if waits else patience.cold_s)
+        self.ready(timeouts.ready_s if waits else timeouts.cold_s)
         return self.client.always()
 
     def aside(self) -> Planner:

@@ -30,7 +30,7 @@ def make_planner(
         settings=options.engine_flags,
     )
     if process.remote:
-        process.shelf = process.shelf or HostInventory(
+        process.inventory = process.inventory or HostInventory(
             compat.listed_files, compat.listing, compat.cached_sha256
         )
     return Planner(
@@ -47,7 +47,7 @@ def current_planner() -> Planner:
     )
 
 
-def tell(p: Any, notes: Iterable[Note]) -> None:
+def show_notes(p: Any, notes: Iterable[Note]) -> None:
     """Show notes under the picture, and in the panel until the next one."""
     _last[:] = [note.text for note in notes]
     for text in _last:

@@ -99,7 +99,7 @@ def standing(planner: Planner, session: PreviewSession) -> dict[str, Any]:
     """
     number = next(session.numbers)
     lock, used = session.lock, session.used()
-    cards = cards_of(planner, [tag.key for one in used for tag in one.tags if tag.key])
+    cards = cards_of(planner, [tag.key for picture in used for tag in picture.tags if tag.key])
     return {
         "number": number,
         "view": session.view,
@@ -115,11 +115,11 @@ def standing(planner: Planner, session: PreviewSession) -> dict[str, Any]:
         "sent": session.sent is not None,
         "used": [
             {
-                "seed": one.seed,
-                "off": list(one.off),
-                "tags": [{**asdict(tag), "card": cards.get(tag.key)} for tag in one.tags],
+                "seed": picture.seed,
+                "off": list(picture.off),
+                "tags": [{**asdict(tag), "card": cards.get(tag.key)} for tag in picture.tags],
             }
-            for one in used
+            for picture in used
         ],
     }
 
@@ -152,7 +152,7 @@ def _pick(
         "kind": pick.kind,
         "reason": pick.reason,
         "pinned": pick.pinned,
-        "said": pick.user_weight,
+        "user_weight": pick.user_weight,
         "kept": key in session.words.keep,
         "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
         "triggers": list(tag.triggers),
@@ -244,7 +244,7 @@ class FakeProcessing:
     stylus_answers: dict[str, GenerationAnswer] = field(default_factory=dict)
 
 
-def question_of(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
+def preview_request(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
     """`boxes` are prompt, negative prompt, styles, seed, batch count and batch size as gradio gives
     them, as far as there are any.
     """
@@ -261,74 +261,70 @@ def question_of(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
     )
 
 
-def _number(said: Any, default: int, least: int) -> int:
+def _number(value: Any, default: int, least: int) -> int:
     """Older hosts have the seed in a text box."""
     try:
-        return min(max(least, int(float(said))), LAST_SEED)
+        return min(max(least, int(float(value))), LAST_SEED)
     except (TypeError, ValueError, OverflowError):
         return default
 
 
 def look(
-    planner: Planner, session: PreviewSession, question: PreviewRequest | None = None
+    planner: Planner, session: PreviewSession, new: PreviewRequest | None = None
 ) -> dict[str, Any]:
-    """Asks the engine for this question, or for the last one again; what the page shows of it stays
+    """Asks the engine for this request, or for the last one again; what the page shows of it stays
     on the tray.
     """
     with session.guard:
-        asked = question or session.question
-        if asked is None:
+        request = new or session.request
+        if request is None:
             raise InvalidInput(_NO_PREVIEW)
-        if (
-            question is not None
-            and session.sent is not None
-            and question.prompt == session.sent.before
-        ):
+        if new is not None and session.sent is not None and new.prompt == session.sent.before:
             session.sent = None
-        session.question = asked
+        session.request = request
         began = time.perf_counter()
-        plan, family, notes = _planned(planner, session, asked)
+        plan, family, notes = _planned(planner, session, request)
         took = round(1000 * (time.perf_counter() - began))
         session.plan, session.family = plan, family
         seen = Seen(
             plan,
             tuple(dict.fromkeys(notes)),
             took,
-            exact=asked.seed >= 0 or asked.values.seed >= 0,
+            exact=request.seed >= 0 or request.values.seed >= 0,
         )
         session.view = view_of(planner, session, seen)
         return session.view
 
 
 def _planned(
-    planner: Planner, session: PreviewSession, asked: PreviewRequest
+    planner: Planner, session: PreviewSession, request: PreviewRequest
 ) -> tuple[Plan, str, list[Note]]:
-    positive, negative = styled(asked.prompt, asked.negative, asked.styles)
+    positive, negative = styled(request.prompt, request.negative, request.styles)
     quiet = planner.aside()
-    p = FakeProcessing(asked.size)
-    generation = Generation(p, asked.values, quiet)
+    p = FakeProcessing(request.size)
+    generation = Generation(p, request.values, quiet)
     settings, family = generation.settings()
     stems, notes = generation.stems(family)
-    corrections, told = session.corrections(asked.prompt, asked.negative, family)
-    seeds = [first + image for first in asked.seeds() for image in range(asked.size)]
+    corrections, more = session.corrections(request.prompt, request.negative, family)
+    seeds = [first + image for first in request.seeds() for image in range(request.size)]
     texts = Texts(
         (compat.without_comments(positive),) * len(seeds),
         (compat.without_comments(negative),) * len(seeds),
     )
-    request = GenerationRequest(
+    whole = GenerationRequest(
         texts,
         tuple(min(seed, LAST_SEED) for seed in seeds),
-        asked.size,
+        request.size,
         options.plan_values(settings),
         tuple(stems),
         corrections=corrections,
-        downloads=asked.values.downloads and family != UNKNOWN and _may_fetch(quiet),
+        downloads=request.values.downloads and family != UNKNOWN and _may_fetch(quiet),
         with_plans=True,
     )
-    answer = GenerationRequests(p, quiet).ask(request)
+    answer = GenerationRequests(p, quiet).ask(whole)
     planner.learned(quiet)
-    told = [note for note in told if note not in (CORRECTED, LOCKED)]  # the page shows both
-    return answer.plans[0], family, [*notes, *told, *answer.notes]
+    more = [note for note in more if note not in (CORRECTED, LOCKED)]  # the page shows both
+    return answer.plans[0], family, [*notes, *more, *answer.notes]
 
 
 def _may_fetch(planner: Planner) -> bool:
@@ -339,10 +335,10 @@ def _may_fetch(planner: Planner) -> bool:
 
 def words_for(session: PreviewSession) -> PromptCorrections:
     """The user's words for what was previewed; the first of them begins the list."""
-    if session.question is None:
+    if session.request is None:
         raise InvalidInput(_NO_PREVIEW)
     if not session.words:
         session.words = PromptCorrections(
-            session.question.prompt, session.question.negative, session.family
+            session.request.prompt, session.request.negative, session.family
         )
     return session.words

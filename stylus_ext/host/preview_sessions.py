@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylus_ext.host.infotext_writer import AppliedGeneration
 
 MOST = 200
-_SEAT = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
+_SESSION_ID = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
 
 CORRECTED = Note("corrected", "Stylus used your corrected preview.")
 LOCKED = Note("locked", "Stylus used the locked set.")
@@ -44,7 +44,7 @@ class PromptCorrections:
         return bool(self.reject or self.swap or self.keep)
 
     def payload(self) -> dict[str, Any]:
-        kept = [{"key": key, **said} for key, said in self.keep.items()]
+        kept = [{"key": key, **correction} for key, correction in self.keep.items()]
         return {"reject": list(self.reject), "swap": list(self.swap), "keep": kept, "only": False}
 
     def out(self, key: str) -> None:
@@ -85,7 +85,7 @@ class PreviewSession:
     `numbers` continue after a restart, since pages may outlive it.
     """
 
-    question: Any = None
+    request: Any = None
     plan: Plan | None = None
     view: dict[str, Any] | None = None
     words: PromptCorrections = field(default_factory=PromptCorrections)
@@ -144,18 +144,18 @@ class PreviewSessions:
         self._sessions = LruCache[str, PreviewSession](most)
         self._guard = threading.Lock()
 
-    def at(self, seat: str) -> PreviewSession:
+    def at(self, session_id: str) -> PreviewSession:
         """The session of a page, created on first use."""
-        if _SEAT.fullmatch(seat) is None:
+        if _SESSION_ID.fullmatch(session_id) is None:
             raise InvalidInput(
                 "The page did not say which of its tabs this is for; please reload it."
             )
         with self._guard:
-            return self._sessions.setdefault(seat, PreviewSession())
+            return self._sessions.setdefault(session_id, PreviewSession())
 
-    def of(self, seat: str) -> PreviewSession | None:
+    def of(self, session_id: str) -> PreviewSession | None:
         """The session of a generation, or None for callers without a page."""
-        return self.at(seat) if _SEAT.fullmatch(seat) else None
+        return self.at(session_id) if _SESSION_ID.fullmatch(session_id) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,12 @@ def apply(name: str) -> Callable[[Any, Any, Any], None]:
     """Axis function; sets a new dictionary, since copies of `p` share what is not replaced."""
 
     def put(p: Any, value: Any, values: Any) -> None:  # noqa: ARG001
-        said = (
+        setting = (
             value.strip().lower() == "true"
             if name == "enabled" and isinstance(value, str)
             else value
         )
-        setattr(p, ATTRIBUTE, {**(getattr(p, ATTRIBUTE, None) or {}), name: said})
+        setattr(p, ATTRIBUTE, {**(getattr(p, ATTRIBUTE, None) or {}), name: setting})
 
     return put
 
@@ -90,7 +90,7 @@ def _endpoints() -> dict[str, Any]:
     from stylus_ext.host.web import api
 
     return api.endpoints(
-        api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _chat),
+        api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _llm_s),
         Guard(compat.flags(), PAGES),
     )
 
@@ -107,7 +107,7 @@ def _deadline() -> float:
     return float(own("cold_s"))
 
 
-def _chat() -> float:
+def _llm_s() -> float:
     from stylus_ext.host.options import own
 
     return float(own("chat_s"))

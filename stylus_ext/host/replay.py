@@ -97,13 +97,13 @@ def _again(p: Any, earlier: _Earlier, before: Texts) -> AppliedGeneration:
 def _of_image(image: Any) -> _Earlier | None:
     """What a picture of this WebUI says of itself."""
     info = getattr(image, "info", None)
-    said = info.get("parameters") if isinstance(info, Mapping) else None
-    if not isinstance(said, str) or f"{infotext.VERSION}: " not in said:
+    parameters = info.get("parameters") if isinstance(info, Mapping) else None
+    if not isinstance(parameters, str) or f"{infotext.VERSION}: " not in parameters:
         return None
-    replay = infotext.replay_of(compat.read_infotext(said))
+    replay = infotext.replay_of(compat.read_infotext(parameters))
     if replay is None:
         return None
-    prompt, negative = infotext.whole_texts(said)
+    prompt, negative = infotext.whole_texts(parameters)
     return _Earlier(MadePicture(prompt, negative, replay.fields))
 
 

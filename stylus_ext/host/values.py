@@ -18,7 +18,7 @@ LAST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class PanelValues:
-    """Values in component order; `replay` holds a pasted selection, `seat` the page's name."""
+    """Values in component order. `replay` is a pasted selection, `session_id` the page's name."""
 
     enabled: bool = False
     composer: str = "rules"
@@ -32,7 +32,7 @@ class PanelValues:
     family: str = AUTO
     replay: str = ""
     compare: bool = False
-    seat: str = ""
+    session_id: str = ""
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -66,7 +66,7 @@ KINDS: Mapping[str, type] = {
     "family": str,
     "replay": str,
     "compare": bool,
-    "seat": str,
+    "session_id": str,
 }
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _SETTINGS = {
@@ -77,7 +77,7 @@ _SETTINGS = {
     "diversity": ("diversity", "scheme"),
 }
 NAMES = tuple(field.name for field in fields(PanelValues))
-HIDDEN = ("replay", "seat")
+HIDDEN = ("replay", "session_id")
 SHOWN = tuple(name for name in NAMES if name not in HIDDEN)
 
 
@@ -122,10 +122,10 @@ def settings_of(values: PanelValues, base: Settings) -> Settings:
 
 def defaults_from(base: Settings) -> PanelValues:
     """Initial panel values from the settings page."""
-    stated = {
+    values = {
         name: getattr(getattr(base, section), leaf) for name, (section, leaf) in _SETTINGS.items()
     }
-    return replace(PanelValues(), **{name: _fitting(name, value) for name, value in stated.items()})
+    return replace(PanelValues(), **{name: _fitting(name, value) for name, value in values.items()})
 
 
 def families() -> tuple[str, ...]:

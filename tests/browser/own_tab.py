@@ -125,7 +125,7 @@ def desk_at(
         planner = Desk(server, folder)
         planner.page_asks("wake", {})
         until = time.monotonic() + PATIENCE_S
-        while planner.page_asks("status", {})["told"] is None:
+        while planner.page_asks("status", {})["engine_status"] is None:
             assert time.monotonic() < until, "the engine did not come"
             time.sleep(0.1)
         finished(planner.link)

@@ -29,7 +29,7 @@ def standing(panel: Accordion) -> dict[str, Any]:
     """What the WebUI has on this page's tray."""
     return dict(
         panel.page.evaluate(
-            f"stylus.call('preview', {{seat: stylus.panel.session('{panel.tab}')}})"
+            f"stylus.call('preview', {{session_id: stylus.panel.session('{panel.tab}')}})"
         )
     )
 

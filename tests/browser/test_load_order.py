@@ -59,14 +59,14 @@ _ANSWERS: dict[str, Any] = {
     "recipes": {"recipes": []},
     "storage": {"on": True, "used": 0, "quota": 10, "left": 10, "files": []},
     "keys": {
-        "said": "",
+        "message": "",
         "keys": [{"service": "civitai", "title": "Civitai", "url": URL, "has_key": False}],
     },
     "status": {
         "version": "1",
         "trouble": "",
         "lora_folders": [],
-        "told": None,
+        "engine_status": None,
         "engine": {
             "state": "stopped",
             "sentence": "It rests.",

@@ -79,8 +79,8 @@ def asked(page: Page, name: str, payload: dict[str, Any]) -> Any:
 
 def state_of(panel: Accordion, name: str) -> str:
     """What the store says, asked for by another way than the preview's."""
-    seat = panel.page.evaluate(f"stylus.panel.session('{panel.tab}')")
-    picks = asked(panel.page, "preview", {"seat": seat})["view"]
+    session = panel.page.evaluate(f"stylus.panel.session('{panel.tab}')")
+    picks = asked(panel.page, "preview", {"session_id": session})["view"]
     entries = [*picks["picks"], *picks["near"]]
     return str(next(one["card"]["state"] for one in entries if one["name"] == name))
 

@@ -58,7 +58,7 @@ def test_a_key_is_entered_tried_and_deleted(
 ) -> None:
     assert has(link) == {"civitai": False, "hugging_face": False, "chat": False}
     said = link.call("POST", "/v1/keys", {"service": "civitai", "enter": f"  {SECRET}\n"})
-    assert service.api in said["said"]
+    assert service.api in said["message"]
     assert SECRET not in str(said)
     assert has(link)["civitai"]
     file = tmp_path / "data" / "civitai.key"
@@ -66,14 +66,18 @@ def test_a_key_is_entered_tried_and_deleted(
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert (
-        "somebody" in link.call("POST", "/v1/keys", {"service": "civitai", "check": True})["said"]
+        "somebody"
+        in link.call("POST", "/v1/keys", {"service": "civitai", "check": True})["message"]
     )
     assert SECRET not in str(link.call("GET", "/v1/status"))
     assert (
-        "deleted" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
+        "deleted"
+        in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["message"]
     )
     assert not file.exists()
-    assert "no key" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["said"]
+    assert (
+        "no key" in link.call("POST", "/v1/keys", {"service": "civitai", "forget": True})["message"]
+    )
 
 
 def test_a_wrong_key_is_reported(link: EngineLink) -> None:

@@ -25,7 +25,7 @@ PIXELS = {
 
 
 def test_recipes_are_kept_found_and_forgotten(stylus: Stylus) -> None:
-    assert ask(stylus, "recipes", keep=[CORGI, PIXELS])["said"] == "2 recipes are kept."
+    assert ask(stylus, "recipes", keep=[CORGI, PIXELS])["message"] == "2 recipes are kept."
     listed = ask(stylus, "recipes")["recipes"]
     assert [one["name"] for one in listed] == ["Corgi", "Pixels"]
     assert listed[0]["adapters"] == [

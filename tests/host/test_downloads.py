@@ -100,7 +100,7 @@ def test_a_shared_engine_fetches_nothing_whatever_it_may(
     said = engine_address.read(process.data_dir)
     assert said is not None
     shared = EngineProcess(tmp_path / "nothing", url=said.url, token=said.token)
-    shared.shelf = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
+    shared.inventory = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
     with at(stage, shared, civitai, tmp_path / "loras", monkeypatch) as scene:
         assert {"visible": False, "value": False}.items() <= ticked(stage)[-1].items()
         done = scene.make(PROMPT)

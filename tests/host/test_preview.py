@@ -14,7 +14,7 @@ from tests.host.double.fixtures import Stage
 from tests.host.double.planner import gone
 
 PROMPT = "a corgi on the glass roof, watercolor"
-SEAT = "0123456789abcdef0123456789abcdef.txt2img"
+SESSION = "0123456789abcdef0123456789abcdef.txt2img"
 CORGI, GLASS, WATER, OIL = (
     str(AdapterKey.path(stem))
     for stem in ("corgi_dog", "glass_skyscraper", "watercolor_style", "oil_painting")
@@ -25,10 +25,12 @@ def part(stage: Stage, name: str) -> Any:
     return stage.host.page.by_id(f"stylus_txt2img_{name}")
 
 
-def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any) -> dict[str, Any]:
+def preview(
+    stage: Stage, prompt: str = PROMPT, session_id: str = SESSION, **values: Any
+) -> dict[str, Any]:
     """Presses the button: the host's boxes and the panel's values as they stand."""
     stage.host.page.by_id("txt2img_prompt").value = prompt
-    for name, value in {"seat": seat, **values}.items():
+    for name, value in {"session_id": session_id, **values}.items():
         part(stage, name).value = value
     event = part(stage, "preview").events["click"]
     said: dict[str, Any] = json.loads(
@@ -37,11 +39,11 @@ def preview(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **values: Any)
     return said
 
 
-def do(stage: Stage, name: str, seat: str = SEAT, **payload: Any) -> dict[str, Any]:
+def do(stage: Stage, name: str, session_id: str = SESSION, **payload: Any) -> dict[str, Any]:
     from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
 
-    answer = actions()[name].run(ActionRequest({"seat": seat, **payload}, stage.engine))
+    answer = actions()[name].run(ActionRequest({"session_id": session_id, **payload}, stage.engine))
     assert isinstance(answer, dict)
     json.dumps(answer)
     return answer
@@ -51,10 +53,10 @@ def keys(said: dict[str, Any]) -> list[str]:
     return [pick["key"] for pick in said["view"]["picks"]]
 
 
-def made(stage: Stage, prompt: str = PROMPT, seat: str = SEAT, **fields: Any) -> Any:
+def made(stage: Stage, prompt: str = PROMPT, session_id: str = SESSION, **fields: Any) -> Any:
     """Presses Generate in the page of that seat."""
     part(stage, "enabled-checkbox").value = True
-    part(stage, "seat").value = seat
+    part(stage, "seat").value = session_id
     return stage.host.generate(prompt=prompt, **fields)
 
 
@@ -75,7 +77,7 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
         "kind": "object",
         "reason": "its words stand there",
         "pinned": False,
-        "said": False,
+        "user_weight": False,
         "kept": False,
         "weight": 0.5,
         "triggers": [],
@@ -92,13 +94,13 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
 
 def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
     from stylus_ext.host.planner_registry import current_planner
-    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
-    question = question_of(
+    request = preview_request(
         ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues()
     )
-    view = look(current_planner(), current_planner().sessions.at(SEAT), question)
+    view = look(current_planner(), current_planner().sessions.at(SESSION), request)
     assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
     assert [piece["text"] for piece in view["pieces"] if piece["unresolved"]] == [
         "__place__",
@@ -110,11 +112,11 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
     from stylus_ext.host.planner_registry import current_planner
-    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
-    question = question_of([PROMPT, "", None, 7, 4, 1], PanelValues(seat=SEAT))
-    view = look(current_planner(), current_planner().sessions.at(SEAT), question)
+    request = preview_request([PROMPT, "", None, 7, 4, 1], PanelValues(session_id=SESSION))
+    view = look(current_planner(), current_planner().sessions.at(SESSION), request)
     assert view["exact"] is True
     done = made(stage, seed=7, n_iter=4)
     stems = [
@@ -126,13 +128,13 @@ def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None
 
 @pytest.mark.parametrize("odd", ["", "abc", None, "1e400", -5, 2**80])
 def test_odd_boxes_are_read_all_the_same(odd: Any, stage: Stage) -> None:
-    from stylus_ext.host.preview import question_of
+    from stylus_ext.host.preview import preview_request
     from stylus_ext.host.values import PanelValues
 
-    question = question_of([None, None, odd, odd, odd, odd], PanelValues())
-    assert question.prompt == ""
-    assert question.batches >= 1
-    assert all(0 <= seed < 2**63 for seed in question.seeds())
+    request = preview_request([None, None, odd, odd, odd, odd], PanelValues())
+    assert request.prompt == ""
+    assert request.batches >= 1
+    assert all(0 <= seed < 2**63 for seed in request.seeds())
 
 
 def test_a_rejected_one_stays_away_from_the_picture_too_and_that_is_said(stage: Stage) -> None:
@@ -250,13 +252,13 @@ def test_a_page_that_is_loaded_again_finds_all_of_it_and_another_page_none(stage
     again = do(stage, "preview")
     assert keys(again) == [CORGI, GLASS, WATER]
     assert again["lock"]
-    other = do(stage, "preview", seat="f" * 32 + ".txt2img")
+    other = do(stage, "preview", session_id="f" * 32 + ".txt2img")
     assert (other["view"], other["lock"], other["used"]) == (None, None, [])
-    assert "<lora:" not in made(stage, "a ship", seat="f" * 32 + ".txt2img").infotexts[0]
+    assert "<lora:" not in made(stage, "a ship", session_id="f" * 32 + ".txt2img").infotexts[0]
 
 
 @pytest.mark.parametrize(
-    "seat",
+    "session_id",
     [
         "",
         "short.txt2img",
@@ -266,10 +268,10 @@ def test_a_page_that_is_loaded_again_finds_all_of_it_and_another_page_none(stage
         "../" + "0" * 32 + ".txt2img",
     ],
 )
-def test_who_does_not_say_which_page_it_is_gets_nothing(stage: Stage, seat: str) -> None:
+def test_who_does_not_say_which_page_it_is_gets_nothing(stage: Stage, session_id: str) -> None:
     with pytest.raises(InvalidInput, match="reload"):
-        do(stage, "preview", seat=seat)
-    assert "reload" in preview(stage, seat=seat)["error"]
+        do(stage, "preview", session_id=session_id)
+    assert "reload" in preview(stage, session_id=session_id)["error"]
 
 
 def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: Stage) -> None:
@@ -292,13 +294,13 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
     from stylus_ext.host.planner_registry import current_planner
-    from stylus_ext.host.preview import look, question_of
+    from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
     look(
         current_planner(),
-        current_planner().sessions.at(SEAT),
-        question_of(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
+        current_planner().sessions.at(SESSION),
+        preview_request(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
     )
     assert (
         do(stage, "send", text="a corgi")["text"]
@@ -363,7 +365,7 @@ def test_what_was_wrong_is_told_to_the_engine_with_the_prompt_before_stylus(stag
 
 def test_what_another_script_overwrote_was_not_used(stage: Stage) -> None:
     made(stage)
-    work, _ = stage.planner.sessions.at(SEAT).made
+    work, _ = stage.planner.sessions.at(SESSION).made
     assert do(stage, "preview")["used"]
     work.lost = True
     assert do(stage, "preview")["used"] == []
@@ -431,17 +433,17 @@ def test_before_a_preview_there_is_nothing_to_correct_or_lock(stage: Stage) -> N
 def test_a_paste_leaves_the_page_its_seat(stage: Stage) -> None:
     done = made(stage)
     stage.host.paste(done.infotexts[0])
-    assert part(stage, "seat").value == SEAT
+    assert part(stage, "seat").value == SESSION
 
 
 def test_the_longest_unused_of_many_trays_is_forgotten() -> None:
     from stylus_ext.host.preview_sessions import PreviewSessions
 
     sessions = PreviewSessions(most=3)
-    seats = [f"{number:032x}.txt2img" for number in range(5)]
-    first = [sessions.at(seat) for seat in seats]
-    assert sessions.at(seats[4]) is first[4]
-    assert sessions.at(seats[0]) is not first[0]
+    names = [f"{number:032x}.txt2img" for number in range(5)]
+    first = [sessions.at(session_id) for session_id in names]
+    assert sessions.at(names[4]) is first[4]
+    assert sessions.at(names[0]) is not first[0]
     assert sessions.of("nonsense") is None
 
 
@@ -456,8 +458,8 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
         type(stage.planner.composing), "kind", lambda self, composer: RequestKind.SPEND
     )
     for name in ("correct", "lock", "use_set"):
-        assert actions()[name].wants({"seat": SEAT}) is RequestKind.SPEND
-    assert actions()["mark"].wants({"seat": SEAT}) is RequestKind.CHANGE
+        assert actions()[name].wants({"session_id": SESSION}) is RequestKind.SPEND
+    assert actions()["mark"].wants({"session_id": SESSION}) is RequestKind.CHANGE
     stage.host.cmd_opts.listen = True
     assert "spends money" in preview(stage)["error"]
 
@@ -484,7 +486,7 @@ def test_a_reranker_that_costs_money_is_behind_the_guard_for_a_preview_too(
     )
     stage.host.opts.data["stylus_selection_policy"] = "rerank"
     for name in ("correct", "lock", "use_set", "rehearse"):
-        assert actions()[name].wants({"seat": SEAT}) is (
+        assert actions()[name].wants({"session_id": SESSION}) is (
             RequestKind.PLAN if free else RequestKind.SPEND
         ), name
     stage.host.cmd_opts.listen = True

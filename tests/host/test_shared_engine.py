@@ -99,7 +99,7 @@ def at(
     from stylus_ext.host.planner import PlannerRegistry
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
-    process.shelf = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
+    process.inventory = HostInventory(compat.listed_files, compat.listing, compat.cached_sha256)
     planner = Planner(
         process,
         EngineClient(process),
@@ -251,5 +251,5 @@ def test_the_desk_of_a_shared_engine_has_a_shelf(
     stage.host.opts.data["stylus_engine_url"] = empty.url
     engine = make_planner(()).engine
     assert isinstance(engine, EngineProcess)
-    assert engine.shelf is not None
-    assert engine.shelf.now().stems == set(stage.host.loras.available_networks)
+    assert engine.inventory is not None
+    assert engine.inventory.now().stems == set(stage.host.loras.available_networks)

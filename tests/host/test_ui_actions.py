@@ -204,7 +204,7 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(
     monkeypatch.setattr(recipes, "EngineClient", lambda _: SimpleNamespace(plan=planned))
     stage.host.opts.data |= {"stylus_selection_policy": policy, "stylus_selection_composer": "chat"}
     run("choose", None, prompt="a corgi, oil painting")
-    run("cook", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])
+    run("apply_recipe", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])
     assert [(one["composer"], one["policy"]) for one in seen] == [
         ("rules", asked),
         ("rules", "hybrid"),

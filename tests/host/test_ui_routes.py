@@ -52,7 +52,7 @@ def test_the_status_without_starting_anything(tmp_path: Path) -> None:
 
 def test_the_status_of_an_engine_that_runs(door: WebUI) -> None:
     said = door.ask("POST", "/ui/status", {})
-    assert said.json["told"]["catalogue"]["entries"] > 0
+    assert said.json["engine_status"]["catalogue"]["entries"] > 0
 
 
 @pytest.mark.parametrize(

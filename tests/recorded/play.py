@@ -13,7 +13,7 @@ import pytest
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import Processing, parse_generation_parameters, process_images
 
-SEAT = "the-page-of-the-recording.txt2img"
+SESSION = "the-page-of-the-recording.txt2img"
 FIELDS = (
     "Stylus prompt",
     "Stylus negative prompt",
@@ -73,7 +73,7 @@ def _play(
     if described:
         made = SimpleNamespace(blip_model=object(), interrogate=lambda _: described)
         patch.setattr(sys.modules["modules.shared"], "interrogator", made)
-    session = stage.planner.sessions.at(SEAT)
+    session = stage.planner.sessions.at(SESSION)
     locked = case.get("locked")
     session.lock = (
         None
@@ -104,7 +104,7 @@ def _processing(stage: Stage, case: Mapping[str, Any]) -> Mixed:
         }
     p = Mixed(stage.host, is_api=True, lists=case.get("lists", {}), **more)
     tab = stage.host.img2img if case.get("img2img") else stage.host.txt2img
-    p.give_scripts(tab, (0, {"enabled": True, "seat": SEAT, **case["stylus"]}))
+    p.give_scripts(tab, (0, {"enabled": True, "session_id": SESSION, **case["stylus"]}))
     return p
 
 

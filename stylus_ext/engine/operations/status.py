@@ -155,4 +155,4 @@ def keys(services: Services, request: KeysInput) -> dict[str, Any]:
         done = "The key is deleted." if services.forget_key(service) else "There was no key."
     elif service is not None and request.check:
         done = services.check_key(service)
-    return {"said": done, "keys": [asdict(state) for state in services.key_states()]}
+    return {"message": done, "keys": [asdict(state) for state in services.key_states()]}

@@ -44,7 +44,7 @@ def recipes(catalogue: Catalogue, user_data: UserData, request: RecipesInput) ->
     if prompt:
         found = [*user_data.find_recipes(recipes, prompt)]
     rows = [_recipe_row(catalogue, recipe, similarity) for recipe, similarity in found]
-    return {"said": " ".join(done), "recipes": rows}
+    return {"message": " ".join(done), "recipes": rows}
 
 
 def _recipe_row(catalogue: Catalogue, recipe: Recipe, similarity: float | None) -> dict[str, Any]:

@@ -100,16 +100,16 @@ class EngineClient:
         """The stems of what the user marked as always wanted, as far as it is on disk: on the
         engine's, or on ours where it is shared.
         """
-        link, shelf = self._link(), self._process.shelf
-        if shelf is not None:
-            said = _told(
+        link, inventory = self._link(), self._process.inventory
+        if inventory is not None:
+            answer = _with_inventory(
                 link,
-                shelf,
+                inventory,
                 lambda known: _ask(
                     link, "POST", "/v1/inventory", {"inventory": known[1]}, _QUICK_S
                 ),
             )
-            return [str(stem) for stem in said["always"]]
+            return [str(stem) for stem in answer["always"]]
         answer = self._call(
             "POST", "/v1/search", {"state": "always", "on_disk": True, "limit": 500}, _QUICK_S
         )
@@ -125,15 +125,15 @@ class EngineClient:
         raise Unavailable(self._process.report().sentence)
 
     def _post(self, path: str, request: Mapping[str, Any], wait: _Wait) -> dict[str, Any]:
-        link, shelf, timeout_s = self._link(), self._process.shelf, wait.left() + _SLACK_S
+        link, inventory, timeout_s = self._link(), self._process.inventory, wait.left() + _SLACK_S
 
         def ask(payload: Mapping[str, Any]) -> dict[str, Any]:
             return _ask(link, "POST", path, payload, timeout_s)
 
-        if shelf is None or request.get("stems") is None:
+        if inventory is None or request.get("stems") is None:
             return wait.through(lambda: ask(request))
         return wait.through(
-            lambda: _told(link, shelf, lambda known: ask(_by_number(request, known)))
+            lambda: _with_inventory(link, inventory, lambda known: ask(_by_number(request, known)))
         )
 
     def _call(self, method: str, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
@@ -196,20 +196,20 @@ class _Task:
             self.done.set()
 
 
-def _told(
-    link: EngineLink, shelf: HostInventory, ask: Callable[[Sent], dict[str, Any]]
+def _with_inventory(
+    link: EngineLink, inventory: HostInventory, ask: Callable[[Sent], dict[str, Any]]
 ) -> dict[str, Any]:
     """Asks an engine that knows what we list: the list goes there when it is new, and once more
     when the engine is.
     """
-    inventory = shelf.now()
-    if shelf.sent is not None and shelf.sent[0] is inventory:
+    listed = inventory.now()
+    if inventory.sent is not None and inventory.sent[0] is listed:
         try:
-            return ask(shelf.sent)
+            return ask(inventory.sent)
         except _NotThere:
-            shelf.sent = None
-    taken = _ask(link, "POST", "/v1/inventory", {"items": inventory.items}, _SENDING_S)
-    shelf.sent = sent = (inventory, str(taken["inventory"]))
+            inventory.sent = None
+    taken = _ask(link, "POST", "/v1/inventory", {"items": listed.items}, _SENDING_S)
+    inventory.sent = sent = (listed, str(taken["inventory"]))
     return ask(sent)
 
 

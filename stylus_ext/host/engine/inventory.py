@@ -64,13 +64,13 @@ class HostInventory:
         return self._inventory
 
     def _item(self, stem: str, file: Any) -> dict[str, str]:
-        said = {
+        item = {
             "stem": stem,
             "sha256": self._sum(stem, str(getattr(file, "filename", "") or "")),
             "auto_v3": str(getattr(file, "shorthash", "") or ""),
             "family": family(file),
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in item.items() if value}
 
     def _sum(self, stem: str, path: str) -> str:
         cached = self._cached(path, stem)
@@ -89,9 +89,9 @@ class HostInventory:
 def family(file: Any) -> str:
     """Family from metadata, else the host's guess; empty if neither is certain."""
     metadata = getattr(file, "metadata", None)
-    stated = metadata if isinstance(metadata, Mapping) else {}
+    fields = metadata if isinstance(metadata, Mapping) else {}
     for name in ("modelspec.architecture", "ss_base_model_version"):
-        found = family_of(str(stated.get(name) or ""))
+        found = family_of(str(fields.get(name) or ""))
         if found in known_families():
             return found
     version = getattr(file, "sd_version", None)
@@ -104,12 +104,12 @@ def sidecar_sum(path: Path, size: int) -> str:
     if manager.get("size") == size and _is_sum(manager.get("sha256")):
         return str(manager["sha256"]).lower()
     files = object_at(path.with_suffix(".civitai.info")).get("files")
-    for one in files if isinstance(files, list) else ():
-        hashes = one.get("hashes") if isinstance(one, Mapping) else None
-        stated = hashes.get("SHA256") if isinstance(hashes, Mapping) else None
-        kib = one.get("sizeKB") if isinstance(one, Mapping) else None
-        if _is_sum(stated) and isinstance(kib, (int, float)) and abs(kib * _KIB - size) < _KIB:
-            return str(stated).lower()
+    for entry in files if isinstance(files, list) else ():
+        hashes = entry.get("hashes") if isinstance(entry, Mapping) else None
+        sha256 = hashes.get("SHA256") if isinstance(hashes, Mapping) else None
+        kib = entry.get("sizeKB") if isinstance(entry, Mapping) else None
+        if _is_sum(sha256) and isinstance(kib, (int, float)) and abs(kib * _KIB - size) < _KIB:
+            return str(sha256).lower()
     return ""
 
 

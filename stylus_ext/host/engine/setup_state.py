@@ -64,12 +64,12 @@ def stopped() -> EngineReport:
 
 
 def starting(pid: int = 0, why: str = "") -> EngineReport:
-    said = (
+    sentence = (
         f"The engine is starting again, since it {why}."
         if why
         else "The engine is starting; this takes a few seconds."
     )
-    return EngineReport(EngineState.STARTING, said, step="starting", pid=pid)
+    return EngineReport(EngineState.STARTING, sentence, step="starting", pid=pid)
 
 
 def ready(url: str, pid: int, version: str) -> EngineReport:
@@ -90,16 +90,16 @@ def failed(sentence: str, version: str = "") -> EngineReport:
 
 def mismatched(theirs: str, ours: str) -> EngineReport:
     """Report for an engine of another version: a UI reload keeps the old modules."""
-    said = (
+    sentence = (
         f"Stylus was changed from version {ours} to {theirs} while the WebUI was running: please"
         " restart the WebUI fully."
     )
     if not theirs:
-        said = (
+        sentence = (
             f"The engine that runs is not of Stylus {ours}, which the WebUI has loaded: please"
             " restart the WebUI fully."
         )
-    return failed(said, theirs)
+    return failed(sentence, theirs)
 
 
 @dataclass
@@ -177,31 +177,31 @@ class Setup:
             progress is not None and (bool(progress.error) or not progress.finished)
         )
         if self._refusal:
-            said = self._refusal
+            sentence = self._refusal
         elif progress is not None and progress.error:
-            said = f"The set-up of the engine stopped: {progress.error}"
+            sentence = f"The set-up of the engine stopped: {progress.error}"
         elif progress is not None and not progress.finished:
-            said = (
+            sentence = (
                 "The set-up of the engine was interrupted. Press Retry to take it up again"
                 f" ({needs})."
             )
         else:
-            said = (
+            sentence = (
                 f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's"
                 " own packages stay as they are."
             )
         return EngineReport(
-            EngineState.NOT_SET_UP, said, AGAIN if begun else "", total_mb=download + disk
+            EngineState.NOT_SET_UP, sentence, AGAIN if begun else "", total_mb=download + disk
         )
 
 
 def _under_way(progress: BuildProgress | None) -> EngineReport:
-    said = "The engine is being set up; this is needed once."
+    sentence = "The engine is being set up; this is needed once."
     if progress is None or progress.finished:
-        return EngineReport(EngineState.SETTING_UP, said, step="beginning")
+        return EngineReport(EngineState.SETTING_UP, sentence, step="beginning")
     return EngineReport(
         EngineState.SETTING_UP,
-        said,
+        sentence,
         progress.step,
         progress.done_mb,
         progress.total_mb,

@@ -78,12 +78,12 @@ class Supervisor:
 
     def _live(self) -> bool:
         """Run one engine; returns whether to start another."""
-        said = engine_address.read(self._orders.data_dir)
-        if said is not None and said.version != __version__:
-            self._board.publish(setup_state.mismatched(said.version, __version__))
+        record = engine_address.read(self._orders.data_dir)
+        if record is not None and record.version != __version__:
+            self._board.publish(setup_state.mismatched(record.version, __version__))
             return False
-        if said is not None:
-            return self._attend(said)
+        if record is not None:
+            return self._attend(record)
         try:
             self._orders.data_dir.mkdir(parents=True, exist_ok=True)
             with self._guard:  # a stop that comes now finds either no child yet, or this one
@@ -100,11 +100,11 @@ class Supervisor:
         finally:
             self._child = None
 
-    def _attend(self, said: engine_address.EngineRecord) -> bool:
+    def _attend(self, record: engine_address.EngineRecord) -> bool:
         """Watch an engine of another program; on a regular exit it removes its address."""
-        self._board.ready(said.url, said.token, said.pid, said.version)
+        self._board.ready(record.url, record.token, record.pid, record.version)
         look = self._board.look
-        while not self._stopping.is_set() and engine_address.process_lives(said.pid):
+        while not self._stopping.is_set() and engine_address.process_lives(record.pid):
             if look.wait(_LOOK_S):
                 look.clear()
                 if engine_address.read(self._orders.data_dir) is None:
@@ -144,14 +144,16 @@ class Supervisor:
 
     def _hear(self, line: str) -> None:
         """The first line means ready; an empty one means the engine ended."""
-        said = engine_address.read(self._orders.data_dir) if line.startswith(READY_WORDS) else None
-        if said is not None and said.version == __version__:
-            self._board.ready(said.url, said.token, said.pid, said.version)
-        elif said is not None:
-            self._board.publish(setup_state.mismatched(said.version, __version__))
+        record = (
+            engine_address.read(self._orders.data_dir) if line.startswith(READY_WORDS) else None
+        )
+        if record is not None and record.version == __version__:
+            self._board.ready(record.url, record.token, record.pid, record.version)
+        elif record is not None:
+            self._board.publish(setup_state.mismatched(record.version, __version__))
             if self._child is not None:
                 self._child.ask_to_end()
-        if said is not None or not line:
+        if record is not None or not line:
             self._up.set()
 
     def _command(self) -> list[str]:
@@ -205,7 +207,7 @@ class EngineProcess:
         self._keeper: Supervisor | None = None
         self._thread: threading.Thread | None = None
         self._before: EngineProcess | None = None
-        self.shelf: HostInventory | None = None
+        self.inventory: HostInventory | None = None
         """What is listed here, for a shared engine, which does not see this machine's disk."""
         if url:
             self._connect(url, token)

@@ -135,13 +135,13 @@ def _follow(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]
 
     Yields every second even without news, since gradio notices a closed page only when sending.
     """
-    began = moved = said = time.monotonic()
+    began = moved = last_sent = time.monotonic()
     before: EngineReport | None = None
     while wanted() and time.monotonic() < began + _LONGEST_S:
         report = planner.engine.report()
-        if report != before or time.monotonic() >= said + _SAYS_EVERY_S:
+        if report != before or time.monotonic() >= last_sent + _SAYS_EVERY_S:
             yield shown_of(planner, report) if report != before else [gr.update(), *_same()]
-            before, said = report, time.monotonic()
+            before, last_sent = report, time.monotonic()
         if report.state in _UNDER_WAY:
             moved = time.monotonic()
         elif report.state is not EngineState.STOPPED or time.monotonic() >= moved + _WAKES_S:
@@ -168,11 +168,11 @@ async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
     before, idle_since = "", time.monotonic()
     while time.monotonic() < idle_since + _IDLE_S:
         await asyncio.sleep(_LOOK_EVERY_S)
-        said = planner.downloads.line
-        if said != before:
-            yield line(said) if said else shown_of(planner, planner.engine.report())[0]
-            before = said
-        if said or compat.at_work():
+        progress = planner.downloads.line
+        if progress != before:
+            yield line(progress) if progress else shown_of(planner, planner.engine.report())[0]
+            before = progress
+        if progress or compat.at_work():
             idle_since = time.monotonic()
 
 
@@ -224,5 +224,5 @@ def _without(note: str, sentence: str) -> str:
 
 
 def line(*texts: str) -> str:
-    said = "<br>".join(html.escape(text) for text in texts if text)
-    return f"<p>{said}</p>" if said else ""
+    text = "<br>".join(html.escape(text) for text in texts if text)
+    return f"<p>{text}</p>" if text else ""

@@ -35,10 +35,12 @@ def make_preview(tab: str, made: dict[str, Any]) -> dict[str, Any]:
             value=False,
             elem_id=called("compare"),
         )
-    made["seat"] = gr.Textbox(label="Stylus page", value="", visible=False, elem_id=called("seat"))
+    made["session_id"] = gr.Textbox(
+        label="Stylus page", value="", visible=False, elem_id=called("seat")
+    )
     return {
         "button": button,
-        "sit": gr.Button("Stylus seat", elem_id=called("sit"), elem_classes=["stylus-aside"]),
+        "identify": gr.Button("Stylus seat", elem_id=called("sit"), elem_classes=["stylus-aside"]),
         "feed": gr.Textbox(value="", visible=False, elem_id=called("feed")),
     }
 
@@ -52,10 +54,10 @@ def wire_preview(
     boxes = {
         name: hosts[name] for name in BOXES if name in hosts and compat.on_this_page([hosts[name]])
     }
-    parts["sit"].click(
+    parts["identify"].click(
         fn=None,
         inputs=[],
-        outputs=[made["seat"]],
+        outputs=[made["session_id"]],
         **compat.browser_script(_in_page(tab, "session", "")),
     )
     inputs = [*boxes.values(), *(made[name] for name in NAMES)]
@@ -70,7 +72,7 @@ def wire_preview(
     )
 
 
-def tell_of_pictures(tab: str, generation_info: Any) -> None:
+def refresh_after_pictures(tab: str, generation_info: Any) -> None:
     """Refresh the page's view after a generation."""
     generation_info.change(
         fn=None, inputs=[], outputs=[], **compat.browser_script(_in_page(tab, "refresh", ""))
@@ -81,10 +83,10 @@ def _in_page(tab: str, name: str, given: str) -> str:
     more = f", {given}" if given else ""
     end = "" if name == "session" else " return [];"
     start = "return " if name == "session" else ""
-    nobody = ' return "";' if name == "session" else ""
+    fallback = ' return "";' if name == "session" else ""
     return (
         f"({given}) => {{ if (window.stylus && stylus.panel) {{"
-        f" {start}stylus.panel.{name}('{tab}'{more}); }}{nobody}{end} }}"
+        f" {start}stylus.panel.{name}('{tab}'{more}); }}{fallback}{end} }}"
     )
 
 
@@ -106,21 +108,21 @@ def preview_event(boxes: Mapping[str, Any], args: Sequence[Any], request: Any) -
     """Run a preview; the answer always differs, so that the page sees every change."""
     number = next(_numbers)
     try:
-        said = _preview(boxes, read_values(args).values, request)
+        answer = _preview(boxes, read_values(args).values, request)
     except StylusError as error:
         logger.info("no preview: %s", error)
-        said = {"error": str(error)}
-    return json.dumps({"number": number, **said})
+        answer = {"error": str(error)}
+    return json.dumps({"number": number, **answer})
 
 
 def _preview(boxes: Mapping[str, Any], values: PanelValues, request: Any) -> dict[str, Any]:
     from stylus_ext.host.planner_registry import current_planner
-    from stylus_ext.host.preview import look, question_of, standing
+    from stylus_ext.host.preview import look, preview_request, standing
 
     planner = current_planner()
     refusal = compat.may(planner.composing.kind(values.composer), request)
     if refusal:
         return {"error": refusal}
-    session = planner.sessions.at(values.seat)
-    look(planner, session, question_of([boxes.get(name) for name in BOXES], values))
+    session = planner.sessions.at(values.session_id)
+    look(planner, session, preview_request([boxes.get(name) for name in BOXES], values))
     return standing(planner, session)

@@ -11,7 +11,7 @@ from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.panel.preview import tell_of_pictures
+from stylus_ext.host.panel.preview import refresh_after_pictures
 from stylus_ext.host.timeouts import UntickCounter
 
 # Past the host's queue, in which pictures wait.
@@ -92,7 +92,7 @@ class Events:
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
             made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
-            tell_of_pictures(self.tab, made.component)
+            refresh_after_pictures(self.tab, made.component)
 
         return follow
 
@@ -120,8 +120,8 @@ async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
         return
     from stylus_ext.host.panel.events import follow_fetch
 
-    async for said in follow_fetch(enabled, downloads):
-        yield said
+    async for update in follow_fetch(enabled, downloads):
+        yield update
 
 
 def _watch_once(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:

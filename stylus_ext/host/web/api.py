@@ -66,11 +66,11 @@ def register(app: Any, service: Service, guard: Guard) -> None:
 
 
 async def _plan(request: Request, service: Service, guard: Guard) -> Payload:
-    said = await body(request)
-    foreign = next((name for name in _NOT_FOR_CALLERS if name in said), None)
+    fields = await body(request)
+    foreign = next((name for name in _NOT_FOR_CALLERS if name in fields), None)
     if foreign is not None:
         raise InvalidInput(f"{foreign!r} is the WebUI's own to say; please leave it out.")
-    payload = await asyncio.to_thread(service.prepare, said)
+    payload = await asyncio.to_thread(service.prepare, fields)
     admit(guard.refusal(await asyncio.to_thread(lambda: _kind(payload, service)), request))
     seconds = service.deadline_s() + (
         service.chat_s() if composer_of(payload) not in (None, RULES) else 0.0
@@ -100,7 +100,7 @@ def status(process: EngineProcess) -> Payload:
     """
     report = process.report()
     engine = asdict(report) | {"state": report.state.value}
-    said: Payload = {
+    answer: Payload = {
         "version": __version__,
         "engine": engine,
         "catalogue": None,
@@ -109,12 +109,12 @@ def status(process: EngineProcess) -> Payload:
     }
     if answers(process):
         try:
-            told = EngineClient(process).status(_STATUS_S)
+            engine_status = EngineClient(process).status(_STATUS_S)
         except StylusError as error:
-            said["notes"] = [{"code": "unavailable", "text": str(error)}]
+            answer["notes"] = [{"code": "unavailable", "text": str(error)}]
         else:
-            said |= {
-                name: told.get(name)
+            answer |= {
+                name: engine_status.get(name)
                 for name in ("catalogue", "capabilities", "encoder", "leaves_the_machine", "notes")
             }
-    return said
+    return answer

@@ -28,17 +28,17 @@ _PICTURES = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples
 _HERE = ("index", "identify", "fetch")
 
 
-def _index(said: Payload) -> Payload:
-    learn = [folder for folder in picture_folders() if said.get("learn")]
+def _index(arguments: Payload) -> Payload:
+    learn = [folder for folder in picture_folders() if arguments.get("learn")]
     return {"lora_dirs": compat.lora_folders(), "learn": learn}
 
 
-def _sync(said: Payload) -> Payload:
-    return {name: value for name, value in said.items() if name not in ("lora_dirs", "learn")}
+def _sync(arguments: Payload) -> Payload:
+    return {name: value for name, value in arguments.items() if name not in ("lora_dirs", "learn")}
 
 
-def _with_folders(said: Payload) -> Payload:
-    return {**_sync(said), "lora_dirs": compat.lora_folders()}
+def _with_folders(arguments: Payload) -> Payload:
+    return {**_sync(arguments), "lora_dirs": compat.lora_folders()}
 
 
 _STARTS: Mapping[str, Callable[[Payload], Payload]] = {
@@ -53,31 +53,31 @@ _STARTS: Mapping[str, Callable[[Payload], Payload]] = {
 
 def picture_folders() -> list[str]:
     """Existing output folders of the host, from its four options."""
-    stated = [compat.option(name, "") for name in _PICTURES]
+    folders = [compat.option(name, "") for name in _PICTURES]
     return list(
         dict.fromkeys(
-            str(Path(folder).absolute()) for folder in stated if folder and Path(folder).is_dir()
+            str(Path(folder).absolute()) for folder in folders if folder and Path(folder).is_dir()
         )
     )
 
 
-def _jobs(asked: ActionRequest) -> Payload:
-    return asked.engine("GET", "/v1/jobs")
+def _jobs(request: ActionRequest) -> Payload:
+    return request.engine("GET", "/v1/jobs")
 
 
-def _job_action(asked: ActionRequest) -> Payload:
-    return asked.engine("GET", f"/v1/jobs/{_id(asked.payload)}")
+def _job_action(request: ActionRequest) -> Payload:
+    return request.engine("GET", f"/v1/jobs/{_id(request.payload)}")
 
 
-def _cancel(asked: ActionRequest) -> Payload:
-    return asked.engine("POST", f"/v1/jobs/{_id(asked.payload)}/cancel", {})
+def _cancel(request: ActionRequest) -> Payload:
+    return request.engine("POST", f"/v1/jobs/{_id(request.payload)}/cancel", {})
 
 
-def _start(asked: ActionRequest) -> Payload:
-    name, said = _name(asked.payload), _given(asked.payload)
-    if asked.process.remote and name in _HERE:
+def _start(request: ActionRequest) -> Payload:
+    name, arguments = _name(request.payload), _arguments(request.payload)
+    if request.process.remote and name in _HERE:
         raise InvalidInput(SHARED if name == "fetch" else NOT_SEEN)
-    job = asked.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(said)))
+    job = request.engine("POST", f"/v1/jobs/{name}", _STARTS[name](dict(arguments)))
     if name == "fetch":
         from stylus_ext.host.planner_registry import current_planner
 
@@ -88,14 +88,14 @@ def _start(asked: ActionRequest) -> Payload:
 
 
 def _kind(payload: Payload) -> RequestKind:
-    return kind_of_job(_name(payload), _given(payload))
+    return kind_of_job(_name(payload), _arguments(payload))
 
 
-def _given(payload: Payload) -> Mapping[str, object]:
-    said = payload.get("payload") or {}
-    if not isinstance(said, Mapping):
+def _arguments(payload: Payload) -> Mapping[str, object]:
+    arguments = payload.get("payload") or {}
+    if not isinstance(arguments, Mapping):
         raise InvalidInput("What a job is given is an object.")
-    return said
+    return arguments
 
 
 def _name(payload: Payload) -> str:
@@ -106,10 +106,10 @@ def _name(payload: Payload) -> str:
 
 
 def _id(payload: Payload) -> str:
-    given = payload.get("id")
-    if not isinstance(given, str) or not _ID.fullmatch(given):
+    job_id = payload.get("id")
+    if not isinstance(job_id, str) or not _ID.fullmatch(job_id):
         raise InvalidInput("A job has a number, in letters and digits.")
-    return given
+    return job_id
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -155,9 +155,9 @@ class _Counter:
         )
 
     async def fetch(self, request: Request, guard: Guard) -> Payload:
-        said = await body(request)
-        admit(guard.refusal(kind_of_job("fetch", said), request))
-        job = await self.ask("POST", "/v1/jobs/fetch", self._with_folders(said, SHARED))
+        payload = await body(request)
+        admit(guard.refusal(kind_of_job("fetch", payload), request))
+        job = await self.ask("POST", "/v1/jobs/fetch", self._with_folders(payload, SHARED))
         self.service.begun(str(job["id"]))
         return job
 
@@ -169,13 +169,13 @@ class _Counter:
             "POST", "/v1/jobs/identify", self._with_folders(await body(request), NOT_SEEN)
         )
 
-    def _with_folders(self, said: Payload, shared: str) -> Payload:
+    def _with_folders(self, arguments: Payload, shared: str) -> Payload:
         """Add the host's folders; `shared` is the message for a remote engine."""
-        if "lora_dirs" in said:
+        if "lora_dirs" in arguments:
             raise InvalidInput("'lora_dirs' is the WebUI's own to say; please leave it out.")
         if self.service.process().remote:
             raise InvalidInput(shared)
-        return {**said, "lora_dirs": self.service.folders()}
+        return {**arguments, "lora_dirs": self.service.folders()}
 
 
 def _job_id(request: Request) -> str:

@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 
 
 _LARGEST_PICTURE = 16 * 1024 * 1024
-_SIGNS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_PICTURE_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
-def _browse(asked: ActionRequest) -> Payload:
+def _browse(request: ActionRequest) -> Payload:
     """List entries, each with whether it has a picture."""
-    answer = asked.engine("POST", "/v1/browse", asked.payload)
+    answer = request.engine("POST", "/v1/browse", request.payload)
     files = compat.listed_files()
     for entry in answer["entries"]:
         entry["picture"] = pictured(files, entry)
     return answer
 
 
-def _show(asked: ActionRequest) -> Payload:
-    answer = asked.engine("POST", "/v1/show", asked.payload)
+def _show(request: ActionRequest) -> Payload:
+    answer = request.engine("POST", "/v1/show", request.payload)
     answer["entry"]["picture"] = pictured(compat.listed_files(), answer["entry"])
     return answer
 
 
-def _picture(asked: ActionRequest) -> File:
+def _picture(request: ActionRequest) -> File:
     """A picture beside a listed LoRA, typed by its content; else the engine's thumbnail."""
     path, key = (
-        picture_of(compat.listed_files(), asked.payload.get("stem")),
-        asked.payload.get("key"),
+        picture_of(compat.listed_files(), request.payload.get("stem")),
+        request.payload.get("key"),
     )
     if path is None and isinstance(key, str) and key:
-        said = asked.engine("POST", "/v1/picture", {"key": key})
-        return File(base64.b64decode(said["data"]), str(said["type"]))
+        thumbnail = request.engine("POST", "/v1/picture", {"key": key})
+        return File(base64.b64decode(thumbnail["data"]), str(thumbnail["type"]))
     try:
         data = (
             path.read_bytes()
@@ -68,12 +68,12 @@ def _picture(asked: ActionRequest) -> File:
 def _kind_of(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    return next((kind for sign, kind in _SIGNS.items() if data.startswith(sign)), "")
+    return next((kind for start, kind in _PICTURE_TYPES.items() if data.startswith(start)), "")
 
 
 def _passed(path: str) -> Any:
-    def run(asked: ActionRequest) -> Payload:
-        return asked.engine("POST", f"/v1/{path}", asked.payload)
+    def run(request: ActionRequest) -> Payload:
+        return request.engine("POST", f"/v1/{path}", request.payload)
 
     return run
 
@@ -91,30 +91,30 @@ CATALOGUE_ACTIONS: Mapping[str, Action] = {
 _STATUS_S = 5.0
 
 
-def _status(asked: ActionRequest) -> Payload:
+def _status(request: ActionRequest) -> Payload:
     """The engine's state and, once it answers, its status; starts nothing."""
-    report = asked.process.report()
-    told: dict[str, Any] | None = None
+    report = request.process.report()
+    engine_status: dict[str, Any] | None = None
     trouble = ""
-    if answers(asked.process):
+    if answers(request.process):
         try:
-            told = EngineClient(asked.process).status(_STATUS_S)
+            engine_status = EngineClient(request.process).status(_STATUS_S)
         except StylusError as error:
             trouble = str(error)
-    engine = asdict(report) | {"state": report.state.value, "shared": asked.process.remote}
+    engine = asdict(report) | {"state": report.state.value, "shared": request.process.remote}
     return {
         "version": __version__,
         "engine": engine,
-        "told": told,
+        "engine_status": engine_status,
         "trouble": trouble,
         "lora_folders": compat.lora_folders(),
     }
 
 
-def _wake(asked: ActionRequest) -> Payload:
+def _wake(request: ActionRequest) -> Payload:
     """Start the engine, as ticking the box does."""
-    asked.process.start()
-    return _status(asked)
+    request.process.start()
+    return _status(request)
 
 
 ENGINE_ACTIONS: Mapping[str, Action] = {
@@ -126,8 +126,8 @@ ENGINE_ACTIONS: Mapping[str, Action] = {
 _TRYING_S = 60.0
 
 
-def _keys(asked: ActionRequest) -> Payload:
-    return asked.engine("POST", "/v1/keys", asked.payload, _TRYING_S)
+def _keys(request: ActionRequest) -> Payload:
+    return request.engine("POST", "/v1/keys", request.payload, _TRYING_S)
 
 
 def _kind(payload: Payload) -> RequestKind:

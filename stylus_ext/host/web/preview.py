@@ -21,7 +21,7 @@ from stylus_ext.host.preview_sessions import (
 from stylus_ext.host.web.action import Action, ActionRequest
 from stylus_ext.host.web.responses import Payload
 
-_LOCKED = "The set is locked; take the lock off to change which LoRAs are in it."
+_LOCKED = "The set is locked; unlock it to change which LoRAs are in it."
 _CHANGED = "The prompt was changed since this preview; press Preview again."
 MOST_WEIGHT = 5
 STATES = ("auto", "always", "never")
@@ -31,49 +31,49 @@ def shown(planner: Planner, session: PreviewSession, **more: Any) -> Payload:
     return {**standing(planner, session), **more}
 
 
-def _show(asked: ActionRequest) -> Payload:
+def _show(request: ActionRequest) -> Payload:
     """Return the session without planning, for a freshly loaded page."""
-    return shown(current_planner(), _session(asked))
+    return shown(current_planner(), _session(request))
 
 
-def _correct(asked: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(asked)
-    act, key = _text(asked, "act"), str(asked.payload.get("key") or "")
+def _correct(request: ActionRequest) -> Payload:
+    planner, session = current_planner(), _session(request)
+    act, key = _text(request, "act"), str(request.payload.get("key") or "")
     with session.guard:
         if session.lock is not None:
-            _change_lock(session, act, key, asked.payload)
+            _change_lock(session, act, key, request.payload)
         elif act == "afresh":
             session.words = PromptCorrections()
         elif act in _ACTS:
-            _ACTS[act](words_for(session), key, asked.payload)
+            _ACTS[act](words_for(session), key, request.payload)
         else:
             raise InvalidInput(f"A card knows no {act!r}.")
         look(planner, session)
         return shown(planner, session)
 
 
-def _keep(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _keep(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
     before = words.keep.get(key, {})
     words.out(key)
     words.keep[key] = before
 
 
-def _weigh(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:
+def _weigh(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:
     words.out(key)
-    words.keep[key] = {"weight": _weight(said)}
+    words.keep[key] = {"weight": _weight(fields)}
 
 
-def _reject(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _reject(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
     words.reject.append(key)
 
 
-def _swap(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _swap(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
     words.swap.append(key)
 
 
-def _restore(words: PromptCorrections, key: str, said: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _restore(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
     words.out(key)
 
 
@@ -86,7 +86,7 @@ _ACTS: Mapping[str, Callable[[PromptCorrections, str, Mapping[str, Any]], None]]
 }
 
 
-def _change_lock(session: PreviewSession, act: str, key: str, said: Mapping[str, Any]) -> None:
+def _change_lock(session: PreviewSession, act: str, key: str, fields: Mapping[str, Any]) -> None:
     """Remove an adapter from a locked set, or change its weight."""
     lock = session.lock
     if lock is None or act not in ("reject", "weight") or key not in lock.picks:
@@ -95,15 +95,16 @@ def _change_lock(session: PreviewSession, act: str, key: str, said: Mapping[str,
     name, _ = picks.pop(key)
     if act == "weight":
         picks = {
-            one: (name, _weight(said)) if one == key else lock.picks[one] for one in lock.picks
+            locked: (name, _weight(fields)) if locked == key else lock.picks[locked]
+            for locked in lock.picks
         }
     session.lock = PickLock(lock.family, picks) if picks else None
 
 
-def _lock(asked: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(asked)
+def _lock(request: ActionRequest) -> Payload:
+    planner, session = current_planner(), _session(request)
     with session.guard:
-        if not asked.payload.get("on"):
+        if not request.payload.get("on"):
             session.lock = None
         else:
             plan = session.plan
@@ -118,18 +119,18 @@ def _lock(asked: ActionRequest) -> Payload:
                     if stems[pick.key] in weights
                 },
             )
-        if session.question is not None:
+        if session.request is not None:
             look(planner, session)
         return shown(planner, session)
 
 
-def _use_set(asked: ActionRequest) -> Payload:
+def _use_set(request: ActionRequest) -> Payload:
     """Lock the set of one picture."""
-    planner, session = current_planner(), _session(asked)
+    planner, session = current_planner(), _session(request)
     with session.guard:
-        picture = _picture(session, asked)
+        picture = _picture(session, request)
         _put_lock(session, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
-        if session.question is not None:
+        if session.request is not None:
             look(planner, session)
         return shown(planner, session)
 
@@ -142,13 +143,13 @@ def _put_lock(session: PreviewSession, picks: Mapping[str, tuple[str, float]]) -
     session.lock, session.words = PickLock(session.family, picks), PromptCorrections()
 
 
-def _send(asked: ActionRequest) -> Payload:
+def _send(request: ActionRequest) -> Payload:
     """Write the plan's text into the prompt box."""
-    planner, session = current_planner(), _session(asked)
-    text = str(asked.payload.get("text") or "")
+    planner, session = current_planner(), _session(request)
+    text = str(request.payload.get("text") or "")
     with session.guard:
-        plan, question = session.plan, session.question
-        if plan is None or question is None or text != question.prompt:
+        plan, planned = session.plan, session.request
+        if plan is None or planned is None or text != planned.prompt:
             raise InvalidInput(_CHANGED)
         if plan.prompts[0] == plan.prompt:
             raise InvalidInput("There is nothing to write: this plan adds nothing to the prompt.")
@@ -169,13 +170,13 @@ def _into(text: str, planned: str, written: str) -> str:
     return text + "".join(pieces(planned, written))
 
 
-def _take_back(asked: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(asked)
+def _take_back(request: ActionRequest) -> Payload:
+    planner, session = current_planner(), _session(request)
     with session.guard:
         if session.sent is None:
             raise InvalidInput("Nothing was written into this prompt.")
         text = without(
-            str(asked.payload.get("text") or ""), session.sent.before, session.sent.after
+            str(request.payload.get("text") or ""), session.sent.before, session.sent.after
         )
         if session.words.prompt == session.sent.after:
             session.words.prompt = text
@@ -183,42 +184,42 @@ def _take_back(asked: ActionRequest) -> Payload:
         return shown(planner, session, text=text)
 
 
-def _mark(asked: ActionRequest) -> Payload:
+def _mark(request: ActionRequest) -> Payload:
     """Set an adapter to Always or Never in the catalogue."""
-    planner, session = current_planner(), _session(asked)
-    state = _text(asked, "state")
+    planner, session = current_planner(), _session(request)
+    state = _text(request, "state")
     if state not in STATES:
         raise InvalidInput(f"An adapter is {', '.join(STATES)}; not {state!r}.")
-    planner.client.ask("POST", "/v1/edit", {"key": _text(asked, "key"), "state": state})
+    planner.client.ask("POST", "/v1/edit", {"key": _text(request, "key"), "state": state})
     with session.guard:
-        if session.question is not None:
+        if session.request is not None:
             look(planner, session)
         return shown(planner, session)
 
 
-def _wrong(asked: ActionRequest) -> Payload:
+def _wrong(request: ActionRequest) -> Payload:
     """Store feedback for similar prompts; `wrong` false deletes it."""
-    planner, session = current_planner(), _session(asked)
-    wrong = bool(asked.payload.get("wrong", True))
+    planner, session = current_planner(), _session(request)
+    wrong = bool(request.payload.get("wrong", True))
     with session.guard:
-        prompt = _picture(session, asked).prompt
-        said = planner.client.ask(
-            "POST", "/v1/verdict", {"key": _text(asked, "key"), "prompt": prompt, "wrong": wrong}
+        prompt = _picture(session, request).prompt
+        answer = planner.client.ask(
+            "POST", "/v1/verdict", {"key": _text(request, "key"), "prompt": prompt, "wrong": wrong}
         )
-        if session.question is not None:
+        if session.request is not None:
             look(planner, session)
-        return shown(planner, session, times=said["times"])
+        return shown(planner, session, times=answer["times"])
 
 
-def _picture(session: PreviewSession, asked: ActionRequest) -> UsedAdapters:
-    place, used = asked.payload.get("image"), session.used()
+def _picture(session: PreviewSession, request: ActionRequest) -> UsedAdapters:
+    place, used = request.payload.get("image"), session.used()
     if not isinstance(place, int) or not 0 <= place < len(used):
         raise InvalidInput("There is no such picture in the last generation.")
     return used[place]
 
 
-def _weight(said: Mapping[str, Any]) -> float:
-    weight = said.get("weight")
+def _weight(fields: Mapping[str, Any]) -> float:
+    weight = fields.get("weight")
     if (
         isinstance(weight, bool)
         or not isinstance(weight, (int, float))
@@ -228,25 +229,25 @@ def _weight(said: Mapping[str, Any]) -> float:
     return float(weight)
 
 
-def _text(asked: ActionRequest, name: str) -> str:
-    value = asked.payload.get(name)
+def _text(request: ActionRequest, name: str) -> str:
+    value = request.payload.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"The field {name!r} is missing.")
     return value
 
 
-def _session(asked: ActionRequest) -> PreviewSession:
-    return current_planner().sessions.at(str(asked.payload.get("seat") or ""))
+def _session(request: ActionRequest) -> PreviewSession:
+    return current_planner().sessions.at(str(request.payload.get("session_id") or ""))
 
 
 def _plans(payload: Payload) -> RequestKind:
     """Kind of access for planning again, which may cost money."""
-    session = current_planner().sessions.of(str(payload.get("seat") or ""))
-    question = None if session is None else session.question
+    session = current_planner().sessions.of(str(payload.get("session_id") or ""))
+    planned = None if session is None else session.request
     return (
         RequestKind.PLAN
-        if question is None
-        else current_planner().composing.kind(question.values.composer)
+        if planned is None
+        else current_planner().composing.kind(planned.values.composer)
     )
 
 

@@ -31,8 +31,8 @@ _AS_WRITTEN: Mapping[str, Any] = {
 }
 
 
-def _recipes(asked: ActionRequest) -> Payload:
-    return asked.engine("POST", "/v1/recipes", asked.payload)
+def _recipes(request: ActionRequest) -> Payload:
+    return request.engine("POST", "/v1/recipes", request.payload)
 
 
 def _kind(payload: Payload) -> RequestKind:
@@ -43,15 +43,15 @@ def _kind(payload: Payload) -> RequestKind:
     )
 
 
-def _choose(asked: ActionRequest) -> Payload:
+def _choose(request: ActionRequest) -> Payload:
     """Selection for a prompt as for a first batch; uses nothing that costs money."""
     policy = options.read_settings().selection.policy
     free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
     plan = _planned(
-        asked,
+        request,
         {
-            "prompt": _text(asked, "prompt"),
-            "negative_prompt": _text(asked, "negative"),
+            "prompt": _text(request, "prompt"),
+            "negative_prompt": _text(request, "negative"),
             "settings": {"selection": free},
         },
     )
@@ -68,20 +68,23 @@ def _choose(asked: ActionRequest) -> Payload:
     }
 
 
-def _apply_recipe(asked: ActionRequest) -> Payload:
-    adapters = asked.payload.get("adapters")
-    if not isinstance(adapters, list) or not all(isinstance(one, Mapping) for one in adapters):
+def _apply_recipe(request: ActionRequest) -> Payload:
+    adapters = request.payload.get("adapters")
+    if not isinstance(adapters, list) or not all(
+        isinstance(adapter, Mapping) for adapter in adapters
+    ):
         raise InvalidInput("A recipe's adapters are a list.")
     keep = [
-        {"key": one.get("key"), "weight": one.get("weight"), "pinned": True} for one in adapters
+        {"key": adapter.get("key"), "weight": adapter.get("weight"), "pinned": True}
+        for adapter in adapters
     ]
-    said = {
-        "prompt": _text(asked, "prompt"),
-        "negative_prompt": _text(asked, "negative"),
+    fields = {
+        "prompt": _text(request, "prompt"),
+        "negative_prompt": _text(request, "negative"),
         "settings": dict(_AS_WRITTEN),
         "corrections": {"keep": keep, "only": True},
     }
-    plan = _planned(asked, said)
+    plan = _planned(request, fields)
     return {
         "prompt": plan["prompts"][0],
         "negative": plan["negative_prompts"][0],
@@ -90,15 +93,15 @@ def _apply_recipe(asked: ActionRequest) -> Payload:
     }
 
 
-def _planned(asked: ActionRequest, said: Payload) -> Payload:
-    payload = for_caller(current_planner(), said)
+def _planned(request: ActionRequest, fields: Payload) -> Payload:
+    payload = for_caller(current_planner(), fields)
     return dict(
-        EngineClient(asked.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
+        EngineClient(request.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
     )
 
 
-def _text(asked: ActionRequest, name: str) -> str:
-    value = asked.payload.get(name, "")
+def _text(request: ActionRequest, name: str) -> str:
+    value = request.payload.get(name, "")
     if not isinstance(value, str):
         raise InvalidInput(f"{name!r} must be text.")
     return value
@@ -107,14 +110,14 @@ def _text(asked: ActionRequest, name: str) -> str:
 ACTIONS: Mapping[str, Action] = {
     "recipes": Action(_recipes, kind_of=_kind),
     "choose": Action(_choose, RequestKind.PLAN),
-    "cook": Action(_apply_recipe, RequestKind.PLAN),
+    "apply_recipe": Action(_apply_recipe, RequestKind.PLAN),
 }
 
 
 PROMPTS = 50
 
 
-def _rehearse(asked: ActionRequest) -> Payload:
+def _rehearse(request: ActionRequest) -> Payload:
     planner = current_planner()
     if planner.engine.report().state is EngineState.REMOTE:
         raise InvalidInput(
@@ -126,8 +129,10 @@ def _rehearse(asked: ActionRequest) -> Payload:
         raise InvalidInput(
             "The WebUI has no folder of pictures yet, so there are no prompts to rehearse with."
         )
-    said = plan_request.for_caller(planner, {})
-    return asked.engine("POST", "/v1/jobs/rehearse", {**said, "folders": folders, "count": PROMPTS})
+    payload = plan_request.for_caller(planner, {})
+    return request.engine(
+        "POST", "/v1/jobs/rehearse", {**payload, "folders": folders, "count": PROMPTS}
+    )
 
 
 def _rehearse_kind(_: Payload) -> RequestKind:

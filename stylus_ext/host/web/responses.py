@@ -66,17 +66,17 @@ def guarded(
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         try:
             admit(guard.refusal(kind, request))
-            said = await answer(request)
-            if isinstance(said, File):
+            content = await answer(request)
+            if isinstance(content, File):
                 return Response(
-                    said.data,
+                    content.data,
                     headers={
                         **headers,
-                        "Content-Type": said.content_type,
+                        "Content-Type": content.content_type,
                         "Content-Security-Policy": "sandbox",
                     },
                 )
-            return JSONResponse(said, headers=headers)
+            return JSONResponse(content, headers=headers)
         except BadRequest as bad:
             if asks and bad.refusal.status == UNAUTHORIZED:
                 headers["WWW-Authenticate"] = "Basic"
@@ -101,12 +101,12 @@ async def body(request: Request) -> Payload:
                 GuardRefusal(_TOO_LARGE, f"A request has at most {_LARGEST_BODY // 2**20} MiB.")
             )
     try:
-        said = json.loads(bytes(data) or b"{}")
+        payload = json.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError) as error:
         raise InvalidInput("The request's body is not JSON.") from error
-    if not isinstance(said, Mapping):
+    if not isinstance(payload, Mapping):
         raise InvalidInput("A request is a JSON object.")
-    return dict(said)
+    return dict(payload)
 
 
 def admit(refusal: GuardRefusal | None) -> None:
