@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from stylus_ext.catalogue.refresh import Ingest
-from stylus_ext.core.card import names
+from stylus_ext.core.card import keys_of
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import RemoteCatalogue
 
@@ -121,7 +121,7 @@ class IdentifyFiles:
         named = {
             key
             for key, entry in entries.items()
-            if any(name.scheme == "civitai" for name in names(entry.card))
+            if any(key.scheme == "civitai" for key in keys_of(entry.card))
         }
         unnamed = [file for file in files if owners.get(file.path) not in named]
         shorts = {
