@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylus_ext.core.errors import SetupProblem
+from stylus_ext.core.files import rename_folder, write_file
 from stylus_ext.environment import machine
-from stylus_ext.environment.files import Holder, folder_users, hold, rename_folder, write_file
+from stylus_ext.environment.files import Holder, folder_users, hold
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,

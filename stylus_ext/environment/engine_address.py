@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stylus_ext.core.errors import SetupProblem
-from stylus_ext.environment.files import Holder, hold, holder_of, is_locked, write_file
+from stylus_ext.core.files import write_file
+from stylus_ext.environment.files import Holder, hold, holder_of, is_locked
 
 __all__ = [
     "ENGINE_LOCK",

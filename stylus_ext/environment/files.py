@@ -1,4 +1,4 @@
-"""File locks that end with their process, locks of environments in use, atomic replacement."""
+"""File locks that end with their process, and locks of environments in use."""
 
 from __future__ import annotations
 
@@ -215,49 +215,3 @@ def _is_old_enough(path: Path) -> bool:
         return time.time() - path.stat().st_mtime > _SETTLED_S
     except OSError:
         return False
-
-
-FILE_S = 3.0
-FOLDER_S = 30.0
-"""How long to retry on Windows, where virus scanners keep fresh files open."""
-_AGAIN_S = 0.02
-
-
-def replace_file(
-    made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform
-) -> None:
-    """Replace a file in one step."""
-    _retry_on_windows(lambda: made.replace(place), wait_s, system)
-
-
-def write_file(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write a file in one step: readers see the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        replace_file(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def rename_folder(
-    folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
-) -> None:
-    """Rename a folder to a free name."""
-    _retry_on_windows(lambda: folder.rename(name), wait_s, system)
-
-
-def _retry_on_windows(step: Callable[[], object], wait_s: float, system: str) -> None:
-    until = time.monotonic() + wait_s
-    while True:
-        try:
-            step()
-        except PermissionError:  # elsewhere it means what it says
-            if system != "win32" or time.monotonic() >= until:
-                raise
-            time.sleep(_AGAIN_S)
-        else:
-            return

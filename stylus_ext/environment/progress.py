@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stylus_ext.environment.files import write_file
+from stylus_ext.core.files import write_file
 from stylus_ext.environment.layout import EnvironmentPart
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import UNKNOWN, ecosystem, family_of, known_families
-from stylus_ext.environment.files import write_file
+from stylus_ext.core.files import write_file
 
 _LARGEST = 4 * 1024 * 1024
 

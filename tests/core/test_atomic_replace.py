@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.environment import files
-from stylus_ext.environment.files import rename_folder, replace_file
+from stylus_ext.core import files
+from stylus_ext.core.files import rename_folder, replace_file
 
 
 class Busy(type(Path())):  # type: ignore[misc]  # the class of a path depends on the system

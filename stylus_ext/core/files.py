@@ -1,0 +1,61 @@
+"""Files that are replaced in one step: readers see the old content or the new one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+FILE_S = 3.0
+FOLDER_S = 30.0
+"""How long to retry on Windows, where virus scanners keep fresh files open."""
+_AGAIN_S = 0.02
+
+
+def write_file(
+    path: Path, content: str | bytes, mode: int = 0o666, *, durable: bool = False
+) -> None:
+    """Write a file in one step; a durable one is on disk before it replaces the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                file.flush()
+                os.fsync(handle)
+        replace_file(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(
+    made: Path, place: Path, wait_s: float = FILE_S, system: str = sys.platform
+) -> None:
+    """Replace a file in one step."""
+    retry_on_windows(lambda: made.replace(place), wait_s, system)
+
+
+def rename_folder(
+    folder: Path, name: Path, wait_s: float = FOLDER_S, system: str = sys.platform
+) -> None:
+    """Rename a folder to a free name."""
+    retry_on_windows(lambda: folder.rename(name), wait_s, system)
+
+
+def retry_on_windows(step: Callable[[], object], wait_s: float, system: str = sys.platform) -> None:
+    """Repeat a step that Windows refuses while another process has the file open."""
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            step()
+        except PermissionError:  # elsewhere it means what it says
+            if system != "win32" or time.monotonic() >= until:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
