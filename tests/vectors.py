@@ -4,8 +4,10 @@ vector.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +35,21 @@ def item(
 
 def made(items: Sequence[VectorItem], wide: int = WIDE) -> Matrix:
     return unit(*(entry.fingerprint for entry in items), wide=wide)
+
+
+def write_old_cache(
+    folder: Path, view: str, *batches: dict[str, list[str]], wide: int = WIDE
+) -> None:
+    """Write a cache in the format of 0.1.0."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{view}.json").write_text('{"generation": 3}')
+    (folder / f"{view}.2.rows").write_bytes(b"left over")
+    prints = [made for batch in batches for made in batch.get("prints", ())]
+    (folder / f"{view}.3.vectors").write_bytes(unit(*prints, wide=wide).tobytes())
+    lines = [json.dumps(batch).encode() for batch in batches]
+    (folder / f"{view}.3.rows").write_bytes(
+        b"".join(b"%08x %b\n" % (zlib.crc32(line), line) for line in lines)
+    )
 
 
 def clustered(count: int, wide: int, seed: int = 0) -> Matrix:

@@ -120,19 +120,17 @@ class Inventories:
 
 def _sum(item: ListedFile) -> str:
     """The SHA256, or empty if the value is not one."""
-    digest = item.sha256.lower()
-    return digest if _SHA256.fullmatch(digest) else ""
+    said = item.sha256.lower()
+    return said if _SHA256.fullmatch(said) else ""
 
 
 def _is_of_family(item: ListedFile, entry: Entry) -> bool:
     """True unless the families contradict; hosts report SDXL for Pony too."""
-    family = family_of(item.family)
-    if UNKNOWN in (family, entry.family):
+    said = family_of(item.family)
+    if UNKNOWN in (said, entry.family):
         return True
     return (
-        family == entry.family
-        or family == ecosystem(entry.family)
-        or ecosystem(family) == entry.family
+        said == entry.family or said == ecosystem(entry.family) or ecosystem(said) == entry.family
     )
 
 

@@ -63,7 +63,7 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
         whole, bare, before = whole + seconds, bare + alone, after
         shares.append(alone / seconds)
     found = stylus.catalogue.store.search("", Filter(), limit=1).total
-    if found != cards or not stylus.catalogue.embed.is_current():
+    if found != cards or not stylus.catalogue.embed.in_step():
         raise Unavailable(
             f"Of {cards:,} cards {found:,} were read in: what was measured is no figure."
         )

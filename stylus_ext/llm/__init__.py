@@ -3,55 +3,55 @@
     class Words(LlmAnswer):
         words: ListOf[Text]
 
-    client = LlmClient(LlmEndpoint("http://localhost:11434", "qwen3:8b"))
-    reply = client.ask(LlmRequest(system, user, Words), deadline_s=20.0, check=check)
+    client = ChatClient(ChatEndpoint("http://localhost:11434", "qwen3:8b"))
+    reply = client.ask(ChatRequest(system, user, Words), deadline_s=20.0, check=check)
     reply.answer.words, reply.tokens_in, reply.tokens_out, reply.cost
     client.release()
 
-Errors are `LlmProblem`s, with what was spent in vain: `LlmRefused` (the server or the model
-refuses; `LlmNoVision` if it cannot read images), `LlmUnreadable` (no answer of the schema),
-`LlmUnavailable` (the server does not answer) and `LlmTimeout`.
+Errors are `ChatProblem`s, with what was spent in vain: `ChatRefused` (the server or the model
+refuses; `ChatBlind` if it cannot read images), `ChatUnreadable` (no answer of the schema),
+`ChatUnavailable` (the server does not answer) and `ChatLate`.
 """
 
 from __future__ import annotations
 
-from stylus_ext.llm.client import LlmClient
+from stylus_ext.llm.client import ChatClient
 from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.llm.server import (
-    LlmEndpoint,
-    LlmNoVision,
-    LlmProblem,
-    LlmRefused,
-    LlmRequest,
-    LlmTimeout,
-    LlmUnavailable,
-    LlmUnreadable,
+    ChatBlind,
+    ChatEndpoint,
+    ChatLate,
+    ChatProblem,
+    ChatRefused,
+    ChatRequest,
+    ChatUnavailable,
+    ChatUnreadable,
     Place,
     Price,
     Reply,
     Spent,
-    llm_key,
+    chat_key,
     picture_tokens,
     place_of,
     price_of,
 )
 
 __all__ = [
-    "LlmNoVision",
-    "LlmClient",
-    "LlmEndpoint",
-    "LlmTimeout",
-    "LlmProblem",
-    "LlmRefused",
-    "LlmRequest",
-    "LlmUnavailable",
-    "LlmUnreadable",
+    "ChatBlind",
+    "ChatClient",
+    "ChatEndpoint",
+    "ChatLate",
+    "ChatProblem",
+    "ChatRefused",
+    "ChatRequest",
+    "ChatUnavailable",
+    "ChatUnreadable",
     "LlmAnswer",
     "Place",
     "Price",
     "Reply",
     "Spent",
-    "llm_key",
+    "chat_key",
     "picture_tokens",
     "place_of",
     "price_of",

@@ -17,7 +17,7 @@ A_co = TypeVar("A_co", bound=LlmAnswer, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class LlmRequest(Generic[A_co]):
+class ChatRequest(Generic[A_co]):
     """`images` are the bytes of JPEG, PNG, WebP or GIF files."""
 
     system: str
@@ -123,7 +123,7 @@ def _is(pattern: str, model: str) -> bool:
 
 
 OPENAI = "https://api.openai.com"
-LLM_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
+CHAT_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
 OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
 """The variable that OpenAI's own tools read; its key goes to OpenAI only."""
 
@@ -135,7 +135,7 @@ _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
 @dataclass(frozen=True, slots=True)
-class LlmEndpoint:
+class ChatEndpoint:
     """`url` is with or without /v1. A price not given is looked up by the model's name."""
 
     url: str
@@ -205,36 +205,36 @@ def place_of(url: str) -> Place:
     return "elsewhere"
 
 
-def llm_key(folder: Path, url: str) -> Key | None:
+def chat_key(folder: Path, url: str) -> Key | None:
     """The key for this server: from STYLUS_CHAT_KEY, the data folder, or OPENAI_API_KEY."""
     base = base_url(url)
-    found = key_for(folder, base, LLM_KEY)
+    found = key_for(folder, base, CHAT_KEY)
     if found is None and origin_of(base) == OPENAI:
         return key_for(folder, base, OPENAI_KEY)
     return found
 
 
-class LlmProblem(StylusError):
+class ChatProblem(StylusError):
     """There is no reply; `spent` is what the tries used up."""
 
     spent: Spent = Spent()
 
 
-class LlmRefused(LlmProblem):
+class ChatRefused(ChatProblem):
     """The server or the model refuses for good: a wrong key, an unknown model, a refusal."""
 
 
-class LlmNoVision(LlmRefused):
+class ChatBlind(ChatRefused):
     """The model cannot read images; the same request without them may succeed."""
 
 
-class LlmUnreadable(LlmProblem, Unavailable):
+class ChatUnreadable(ChatProblem, Unavailable):
     """The answer does not fit the schema."""
 
 
-class LlmUnavailable(LlmProblem, Unavailable):
+class ChatUnavailable(ChatProblem, Unavailable):
     """The server does not answer, or had too many requests."""
 
 
-class LlmTimeout(LlmProblem, DeadlineExceeded):
+class ChatLate(ChatProblem, DeadlineExceeded):
     """The deadline is over."""

@@ -11,15 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.catalogue.store.database import (
-    DAMAGED,
-    STEPS,
-    Damaged,
-    Database,
-    migrate,
-    read_meta,
-    version,
-)
+from stylus_ext.catalogue.store.database import DAMAGED, Damaged, Database
+from stylus_ext.catalogue.store.schema import STEPS, migrate, read_meta, version
 from stylus_ext.core.errors import Note, StoreProblem
 
 _log = logging.getLogger(__name__)
@@ -61,11 +54,11 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         _log.warning("%s", problem)
         aside = _move_aside(opening.path)
         database, notes = _writable(opening)
-        message = (
+        said = (
             f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index"
             " your folders again to fill it."
         )
-        return database, [Note("catalogue_rebuilt", message), *notes]
+        return database, [Note("catalogue_rebuilt", said), *notes]
 
 
 def _can_write(opening: Opening, exists: bool) -> bool:
@@ -83,7 +76,7 @@ def _can_write(opening: Opening, exists: bool) -> bool:
 def _writable(opening: Opening) -> tuple[Database, list[Note]]:
     database = opening.database("rwc")
     try:
-        with database.translated_errors():
+        with database.told():
             return database, _prepare(database, opening)
     except BaseException:
         database.abandon()
@@ -139,11 +132,11 @@ def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
         connection.execute("PRAGMA locking_mode = NORMAL")
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
-    message = (
+    said = (
         "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a"
         " slower kind of journal."
     )
-    return [Note("catalogue_journal", message)]
+    return [Note("catalogue_journal", said)]
 
 
 def _try_log(connection: sqlite3.Connection) -> str:
@@ -158,11 +151,11 @@ def _try_log(connection: sqlite3.Connection) -> str:
 
 def _check(connection: sqlite3.Connection) -> None:
     """Check every page after an unclean end: a kill is harmless, a power cut may not be."""
-    result = "it was found so in use"
+    said = "it was found so in use"
     if read_meta(connection, "clean") != DAMAGED:
-        result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if result != "ok":
-        raise Damaged(f"The catalogue is damaged: {result}.")
+        said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise Damaged(f"The catalogue is damaged: {said}.")
 
 
 def _move_aside(path: Path) -> Path:
@@ -212,7 +205,7 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
 def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:
     database = opening.database(mode)
     try:
-        with database.translated_errors():
+        with database.told():
             return database, _checked_version(database.connection, opening)
     except BaseException:
         database.abandon()

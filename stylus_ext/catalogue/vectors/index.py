@@ -1,27 +1,28 @@
-"""The vector index: Chroma stores, a matrix file beside it searches.
+"""The vector index: Chroma stores the vectors, a cache beside it searches them.
 
-Every change is announced in `pending.json`, made in Chroma, then in the matrix. An announcement
-found on opening names the keys to copy from Chroma again. Otherwise only the matrix is read, and
-the first change compares both.
+A round of changes begins with a new revision in `mark.json` and ends when the cache is saved with
+it. A cache of another revision is compared with Chroma when it is opened, and takes what differs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 from threading import RLock
+from uuid import uuid4
 
 import numpy as np
 
 from stylus_ext.catalogue.vectors import exact
 from stylus_ext.catalogue.vectors.chroma import ChromaHome, HomeDamaged
-from stylus_ext.catalogue.vectors.matrix import Row, Rows, discard, read_json, write_json
+from stylus_ext.catalogue.vectors.matrix import Row, Rows, discard, read_json
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS, View
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem, Unavailable
+from stylus_ext.core.files import write_file
 from stylus_ext.core.ports import Hit, Matrix, VectorItem
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ _HEAVY = 40_000
 """Vectors from which on it pays to open Chroma anew for every round of writing: they take 3 KB each
 in its memory.
 """
+
+_UNSAVED = 20_000
+"""New vectors after which the cache is saved: what a killed process would have to fetch again."""
 
 
 class ChromaIndex:
@@ -59,17 +63,16 @@ class ChromaIndex:
                 view: Rows(self._own, view, dimensions) for view in VIEWS
             }
             if read_json(self._own / "about.json") is None:
-                write_json(
-                    self._own / "about.json",
-                    {"embedder": embedder_name, "dimensions": dimensions, "chroma": url},
-                )
+                about = {"embedder": embedder_name, "dimensions": dimensions, "chroma": url}
+                write_file(self._own / "about.json", json.dumps(about), durable=True)
         except OSError as problem:
             raise StoreProblem(
                 f"The folder of the vectors, {folder}, cannot be used: {problem}."
             ) from problem
-        if not all(rows.found for rows in self._rows.values()):
-            discard(self._marked)
-        self._mark = str((read_json(self._marked) or {}).get("mark", ""))
+        marked = read_json(self._marked) or {}
+        usable = all(rows.revision for rows in self._rows.values())
+        self._mark = str(marked.get("mark", "")) if usable else ""
+        self._revision = str(marked.get("revision") or uuid4().hex)
         self._open()
 
     @property
@@ -84,14 +87,16 @@ class ChromaIndex:
     def set_mark(self, mark: str) -> None:
         """Store the catalogue state after writing; a large Chroma index is unloaded then."""
         with self._lock:
-            write_json(self._marked, {"mark": mark})
             self._mark = mark
+            self._save()
             sizes = [len(rows) for rows in self._rows.values()]
             if sum(sizes) > _HEAVY and not any(self._by_chroma(view) for view in VIEWS):
                 self.close()
 
     def close(self) -> None:
         with self._lock:
+            if self._differing():
+                self._save()
             self._home.close()
             self._settled = False
 
@@ -108,30 +113,24 @@ class ChromaIndex:
                 f"{len(items)} entries came with {len(vectors)} vectors; there must be one for"
                 " each."
             )
-        places = {(item.view, item.key): place for place, item in enumerate(items)}
-        chosen = sorted((items[place].view, place) for place in places.values())
-        by_view = {
-            view: [place for _, place in group]
-            for view, group in groupby(chosen, key=lambda pair: pair[0])
-        }
         if not items:
             return
+        places: dict[View, dict[AdapterKey, int]] = {}
+        for place, item in enumerate(items):
+            places.setdefault(item.view, {})[item.key] = place
         with self._lock:
-            self._settle()
-            self._announce(
-                {
-                    view: [str(items[place].key) for place in places]
-                    for view, places in by_view.items()
-                }
-            )
-            for view, places_of_view in by_view.items():
+            self._begin_change()
+            for view, by_key in places.items():
                 rows = [
-                    Row(str(item.key), item.family, item.fingerprint)
-                    for item in map(items.__getitem__, places_of_view)
+                    Row(str(key), items[place].family, items[place].fingerprint)
+                    for key, place in by_key.items()
                 ]
-                self._home.put(view, rows, vectors[places_of_view])
-                self._rows[view].append(rows, vectors[places_of_view])
-            self._done()
+                chosen = vectors[list(by_key.values())]
+                self._home.put(view, rows, chosen)
+                self._rows[view].append(rows, chosen)
+            self._settled = True
+            if sum(rows.unsaved for rows in self._rows.values()) > _UNSAVED:
+                self._save()
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
         wanted = sorted({str(key) for key in keys})
@@ -139,12 +138,11 @@ class ChromaIndex:
             gone = {view: self._rows[view].held(wanted) for view in VIEWS}
             if not any(gone.values()):
                 return
-            self._settle()
-            self._announce(gone)
+            self._begin_change()
             for view, names in gone.items():
                 self._home.delete(view, names)
                 self._rows[view].drop(names)
-            self._done()
+            self._settled = True
 
     def search(
         self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
@@ -163,10 +161,6 @@ class ChromaIndex:
     @property
     def _marked(self) -> Path:
         return self._own / "mark.json"
-
-    @property
-    def _pending(self) -> Path:
-        return self._own / "pending.json"
 
     def _by_chroma(self, view: View) -> bool:
         return len(self._rows[view]) >= max(1, self._exact_below)
@@ -206,32 +200,43 @@ class ChromaIndex:
             ranked.append(exact.ranked(snapshot, query, places[places >= 0], top))
         return ranked
 
-    def _announce(self, keys: dict[View, list[str]]) -> None:
+    def _begin_change(self) -> None:
+        """Begin a round unless one is under way; nothing is settled until the change is made."""
+        self._settle()
+        if not self._differing():
+            self._revision = uuid4().hex
+            self._write_mark()
         self._settled = False
-        write_json(self._pending, {str(view): names for view, names in keys.items()})
 
-    def _done(self) -> None:
-        discard(self._pending)
-        self._settled = True
+    def _differing(self) -> list[View]:
+        """Views whose saved state is not of this revision."""
+        return [view for view, rows in self._rows.items() if rows.revision != self._revision]
+
+    def _save(self) -> None:
+        """Finish the round, unless a change in it failed."""
+        if self._settled or not self._home.exists:
+            for view in self._differing():
+                self._rows[view].save(self._revision)
+        self._write_mark()
+
+    def _write_mark(self) -> None:
+        content = json.dumps({"revision": self._revision, "mark": self._mark})
+        write_file(self._marked, content, durable=True)
 
     def _open(self) -> None:
         if self._home.looks_damaged():
             self._start_anew("it is not a Chroma database")
-        missing = not all(rows.found for rows in self._rows.values())
-        if not self._pending.exists() and not (missing and self._home.exists):
+        discard(self._own / "pending.json")  # of 0.1.0
+        if not self._differing() or not self._home.exists:
             return
         try:
             self._settle()
         except Unavailable as problem:
-            self._notes.append(
-                Note(
-                    "vectors_unavailable",
-                    f"{problem} Until then the vectors on this machine are searched.",
-                )
-            )
+            text = f"{problem} Until then the vectors on this machine are searched."
+            self._notes.append(Note("vectors_unavailable", text))
 
     def _settle(self) -> None:
-        """Open Chroma and bring the matrix in step with it."""
+        """Open Chroma and bring the cache in step with it."""
         if self._settled:
             return
         try:
@@ -240,40 +245,36 @@ class ChromaIndex:
             logger.warning("%s", problem)
             self._start_anew(str(problem.__cause__))
             self._agree()
-        self._done()
+        self._settled = True
+        if self._differing():
+            self._save()
 
     def _agree(self) -> None:
-        announced = read_json(self._pending) or {}
+        if not self._home.exists:
+            self._save()  # the cache is all there is
         for view, rows in self._rows.items():
-            self._carry_over(view, [key for key in announced.get(view, ()) if isinstance(key, str)])
-            if self._home.count(view) != len(rows):
-                self._fill_gaps(view)
+            if rows.revision != self._revision:
+                self._compare(view)
+            elif self._home.count(view) != len(rows):
+                self._compare(view, restore=True)
 
-    def _carry_over(self, view: View, keys: Sequence[str]) -> None:
-        """Copy the state of these keys from Chroma into the matrix."""
-        missing = set(keys)
-        for rows, vectors in self._home.fetch(view, keys):
-            self._rows[view].append(rows, vectors)
-            missing -= {row.key for row in rows}
-        self._rows[view].drop(sorted(missing))
-
-    def _fill_gaps(self, view: View) -> None:
-        there, here = self._home.listing(view), self._rows[view].fingerprints()
-        logger.info(
-            "Chroma holds %d vectors of %s, the matrix %d: each gets what it lacks.",
-            len(there),
-            view,
-            len(here),
-        )
-        for rows, vectors in self._rows[view].batches(sorted(here.keys() - there.keys())):
-            self._home.put(view, rows, vectors)
+    def _compare(self, view: View, *, restore: bool = False) -> None:
+        """Take from Chroma what differs, and give back or drop what Chroma lacks."""
+        rows = self._rows[view]
+        there, here = self._home.listing(view), rows.fingerprints()
+        logger.info("Chroma holds %d vectors of %s, the cache %d.", len(there), view, len(here))
+        extra = sorted(here.keys() - there.keys())
+        if restore:
+            for page, vectors in rows.batches(extra):
+                self._home.put(view, page, vectors)
+        else:
+            rows.drop(extra)
         wanted = sorted(key for key, printed in there.items() if here.get(key) != printed)
-        for rows, vectors in self._home.fetch(view, wanted):
-            self._rows[view].append(rows, vectors)
+        for page, vectors in self._home.fetch(view, wanted):
+            rows.append(page, vectors)
 
     def _start_anew(self, why: str) -> None:
         aside = self._home.move_aside()
-        discard(self._pending)
         left = (
             "They are restored from the copy beside it."
             if any(map(len, self._rows.values()))

@@ -1,7 +1,7 @@
-"""One view's vectors: an append-only float32 file and a log that assigns rows to keys.
+"""A rebuildable cache of one view's vectors: an append-only float32 file and a state file.
 
-A batch is valid once its log line is complete. Mapped files only grow; compaction writes a new
-generation and switches a pointer, since Windows cannot replace a mapped file.
+The state assigns rows to keys and is written when a round of changes is finished; rows appended
+after it count as free space. Compaction writes another file: Windows cannot replace a mapped one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,19 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stylus_ext.core.files import write_file
 from stylus_ext.core.ports import Matrix
 
 logger = logging.getLogger(__name__)
 
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with fresh.open("w", encoding="ascii") as out:
-        json.dump(value, out)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(fresh, path)  # noqa: PTH105
+_CHUNK = 8192
+_FEW = 1000
+"""Dead rows that are not worth a compaction."""
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -52,64 +48,6 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
     except PermissionError:
         logger.debug("%s is still in use and stays for now.", path)
-
-
-Batch = dict[str, list[str]]
-"""`gone`: keys that lost their row. `keys`, `families`, `prints`: the rows added, in their order.
-"""
-
-
-class RowLog:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = 0
-
-    def create(self, batch: Batch | None = None) -> None:
-        self._path.write_bytes(b"")
-        self._size = 0
-        if batch:
-            self.append(batch)
-
-    def read(self) -> Iterator[Batch]:
-        """Yield complete batches and truncate what a killed writer left."""
-        log = self._path.read_bytes()
-        for line in log.splitlines(keepends=True):
-            batch = _checked(line)
-            if batch is None:
-                logger.info("The last batch of %s was not finished and is left out.", self._path)
-                break
-            self._size += len(line)
-            yield batch
-        if self._size < len(log):
-            os.truncate(self._path, self._size)
-
-    def append(self, batch: Batch) -> None:
-        line = _line(batch)
-        with self._path.open("r+b") as out:
-            out.truncate(self._size)
-            out.seek(self._size)
-            out.write(line)
-            out.flush()
-            os.fsync(out.fileno())
-        self._size += len(line)
-
-
-def _line(batch: Batch) -> bytes:
-    text = json.dumps(batch, separators=(",", ":")).encode("ascii")
-    return b"%08x %b\n" % (zlib.crc32(text), text)
-
-
-def _checked(line: bytes) -> Batch | None:
-    total, _, text = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or total != b"%08x" % zlib.crc32(text):
-        return None
-    batch: Any = json.loads(text)
-    return batch if isinstance(batch, dict) else None
-
-
-_CHUNK = 8192
-_FEW = 1000
-"""Dead rows that are not worth a compaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +74,37 @@ class Rows:
     """The rows of one view: one writer, any number of readers."""
 
     _vectors: Matrix
+    revision: str
+    """The revision of the last `save`; empty after a change, or if there was no usable state."""
 
     def __init__(self, folder: Path, view: str, dimensions: int) -> None:
         self._folder, self._view, self._dimensions = folder, view, dimensions
         self._lock = Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        pointer = read_json(folder / f"{view}.json") or {}
-        generation = pointer.get("generation")
-        self._clear(generation if isinstance(generation, int) else 0)
-        self.found = self._generation > 0 and self._load()
-        """False when there was nothing here, or nothing usable: then Chroma has to be asked."""
-        if not self.found:
-            self._clear(self._highest() + 1)
-            self._begin(self._generation, [])
+        state = _read_state(self._state_file) or _read_old_state(folder, view)
+        if state is not None and self._has_vectors(state):
+            self._use(folder / state["file"], state["keys"], state["families"], state["prints"])
+            self.revision, self._saved = state["revision"], len(self._keys)
+        else:
+            self._use(self._new_file(), [], [], [])
+        if not self.revision:
+            self.save("")
         self._sweep()
 
     def __len__(self) -> int:
         return len(self._row_of)
+
+    @property
+    def unsaved(self) -> int:
+        """Rows appended since the last `save`."""
+        return len(self._keys) - self._saved
 
     def snapshot(self) -> Snapshot:
         with self._lock:
             return Snapshot(self._vectors, self._keys, self._families, self._alive, self._codes)
 
     def locate(self, keys: Sequence[str]) -> tuple[Matrix, NDArray[np.int64]]:
-        """The matrix and the row of each key, -1 if absent."""
+        """Vectors, and the row of each key; -1 where it has none."""
         with self._lock:
             return self._vectors, np.array(
                 [self._row_of.get(key, -1) for key in keys], dtype=np.int64
@@ -195,131 +140,151 @@ class Rows:
     def append(self, rows: Sequence[Row], vectors: Matrix) -> None:
         if not rows:
             return
-        at = len(self._vectors)
-        with self._vector_file.open("r+b") as out:
-            out.seek(at * self._dimensions * 4)
+        self.revision = ""
+        with self._file.open("r+b") as out:
+            out.seek(len(self._keys) * self._dimensions * 4)
             out.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
-            out.flush()
-            os.fsync(out.fileno())
-        batch = _batch(rows)
-        mapped = self._map(at + len(rows))
-        self._log.append(batch)
+        mapped = self._map(len(self._keys) + len(rows))
         with self._lock:
-            self._apply([batch])
+            self._add(*_columns(rows))
             self._vectors = mapped
-        self._compact_if_worth_it()
 
-    def drop(self, keys: Sequence[str]) -> None:
-        gone = [key for key in dict.fromkeys(keys) if key in self._row_of]
+    def drop(self, keys: Iterable[str]) -> None:
+        gone = self.held(dict.fromkeys(keys))
         if not gone:
             return
-        batch: Batch = {"gone": gone}
-        self._log.append(batch)
+        self.revision = ""
         with self._lock:
-            self._apply([batch])
-        self._compact_if_worth_it()
+            for key in gone:
+                del self._row_of[key]
+            self._alive = self._with_keys()
 
-    def compact(self) -> None:
-        """Write a new generation with live rows by key, then switch the pointer."""
-        number, rows = self._generation + 1, self._begin(self._generation + 1, sorted(self._row_of))
-        with self._lock:
-            self._clear(number)
-            self._apply(self._log.read())
-            self._vectors = self._map(rows)
+    def save(self, revision: str) -> None:
+        """Write the state; first compact the vectors if many rows are dead."""
+        dead = len(self._keys) - len(self._row_of)
+        if dead > _FEW and dead > len(self._row_of) // 3:
+            self._compact()
+        with self._file.open("r+b") as out:
+            os.fsync(out.fileno())
+        names, alive = list(self._codes), self._alive.tolist()
+        state = {
+            "revision": revision,
+            "file": self._file.name,
+            "keys": [key if kept else "" for key, kept in zip(self._keys, alive, strict=True)],
+            "families": [names[code] for code in self._families.tolist()],
+            "prints": self._prints,
+        }
+        text = json.dumps(state, separators=(",", ":")).encode("ascii")
+        write_file(self._state_file, _checksum(text) + text, durable=True)
+        self.revision, self._saved = revision, len(self._keys)
         self._sweep()
 
     @property
-    def _vector_file(self) -> Path:
-        return self._file(self._generation, "vectors")
+    def _state_file(self) -> Path:
+        return self._folder / f"{self._view}.state"
 
-    def _file(self, generation: int, kind: str) -> Path:
-        return self._folder / f"{self._view}.{generation}.{kind}"
+    def _new_file(self) -> Path:
+        file = self._folder / f"{self._view}.{secrets.token_hex(4)}.vectors"
+        file.touch()
+        return file
 
-    def _clear(self, generation: int) -> None:
-        self._generation = generation
-        self._log = RowLog(self._file(generation, "rows"))
+    def _has_vectors(self, state: dict[str, Any]) -> bool:
+        file = self._folder / state["file"]
+        whole = len(state["keys"]) * self._dimensions * 4
+        if file.exists() and file.stat().st_size >= whole:
+            return True
+        logger.warning("%s is shorter than its state says and is made anew.", file)
+        return False
+
+    def _use(self, file: Path, keys: list[str], families: list[str], prints: list[str]) -> None:
+        """Use this file, whose rows these are."""
+        self._file, self.revision, self._saved = file, "", 0
         self._keys: list[str] = []
         self._prints: list[str] = []
         self._row_of: dict[str, int] = {}
         self._codes: dict[str, int] = {}
         self._families = np.empty(0, dtype=np.int32)
-        self._alive = np.empty(0, dtype=np.bool_)
-        self._vectors = np.empty((0, self._dimensions), dtype=np.float32)
+        self._add(keys, families, prints)
+        self._vectors = self._map(len(keys))
 
-    def _begin(self, generation: int, keys: Sequence[str]) -> int:
-        """Write a generation with the rows of these keys, then switch the pointer."""
-        held: list[Row] = []
-        with self._file(generation, "vectors").open("wb") as out:
-            for rows, vectors in self.batches(keys):
-                held += rows
-                out.write(vectors.tobytes())
-            out.flush()
-            os.fsync(out.fileno())
-        RowLog(self._file(generation, "rows")).create(_batch(held))
-        write_json(self._folder / f"{self._view}.json", {"generation": generation})
-        return len(held)
-
-    def _load(self) -> bool:
-        try:
-            self._apply(self._log.read())
-            whole = self._vector_file.stat().st_size >= len(self._keys) * self._dimensions * 4
-        except (OSError, ValueError, LookupError, TypeError) as problem:
-            logger.warning(
-                "The matrix %s cannot be used and is made anew: %s", self._vector_file, problem
-            )
-            return False
-        if whole:
-            self._vectors = self._map(len(self._keys))
-        else:
-            logger.warning(
-                "The matrix %s is shorter than its log says and is made anew.", self._vector_file
-            )
-        return whole
-
-    def _apply(self, batches: Iterable[Batch]) -> None:
-        """Build new arrays, so that existing snapshots stay unchanged."""
-        codes: list[int] = []
-        for batch in batches:
-            for key in batch.get("gone", ()):
-                del self._row_of[key]
-            for row, key in enumerate(batch.get("keys", ()), start=len(self._keys)):
-                self._row_of[key] = row
-            self._keys.extend(batch.get("keys", ()))
-            self._prints.extend(batch.get("prints", ()))
-            codes += [
-                self._codes.setdefault(family, len(self._codes))
-                for family in batch.get("families", ())
-            ]
+    def _add(self, keys: Sequence[str], families: Sequence[str], prints: Sequence[str]) -> None:
+        """Build new arrays, so that snapshots stay unchanged; a row without key is dead."""
+        places = enumerate(keys, start=len(self._keys))
+        self._row_of.update((key, row) for row, key in places if key)
+        self._keys.extend(keys)
+        self._prints.extend(prints)
+        codes = [self._codes.setdefault(family, len(self._codes)) for family in families]
         self._families = np.concatenate([self._families, np.array(codes, dtype=np.int32)])
+        self._alive = self._with_keys()
+
+    def _with_keys(self) -> NDArray[np.bool_]:
+        """Which rows belong to a key."""
         alive = np.zeros(len(self._keys), dtype=np.bool_)
-        alive[np.fromiter(self._row_of.values(), dtype=np.int64, count=len(self._row_of))] = True
-        self._alive = alive
+        alive[list(self._row_of.values())] = True
+        return alive
 
     def _map(self, rows: int) -> Matrix:
         if not rows:
             return np.empty((0, self._dimensions), dtype=np.float32)
-        return np.memmap(
-            self._vector_file, dtype="<f4", mode="r", shape=(rows, self._dimensions)
-        ).view(np.ndarray)
+        return np.memmap(self._file, dtype="<f4", mode="r", shape=(rows, self._dimensions)).view(
+            np.ndarray
+        )
 
-    def _compact_if_worth_it(self) -> None:
-        dead = len(self._keys) - len(self._row_of)
-        if dead > _FEW and dead > len(self._row_of) // 3:
-            self.compact()
-
-    def _highest(self) -> int:
-        numbers = (path.name.split(".")[1] for path in self._folder.glob(f"{self._view}.*.*"))
-        return max((int(number) for number in numbers if number.isdigit()), default=0)
+    def _compact(self) -> None:
+        """Switch to a new file that has the live rows alone, by key."""
+        file, kept = self._new_file(), list[Row]()
+        with file.open("wb") as out:
+            for rows, vectors in self.batches(sorted(self._row_of)):
+                kept += rows
+                out.write(vectors.tobytes())
+        with self._lock:
+            self._use(file, *_columns(kept))
 
     def _sweep(self) -> None:
-        for path in self._folder.glob(f"{self._view}.*.*"):
-            if path.name.split(".")[1] != str(self._generation):
-                discard(path)
+        """Delete files of this view that the state does not name."""
+        for pattern in (f"{self._view}.*", f".{self._view}.state.*"):
+            for path in self._folder.glob(pattern):
+                if path not in (self._state_file, self._file):
+                    discard(path)
 
 
-def _batch(rows: Sequence[Row]) -> Batch:
-    return {
-        "keys": [row.key for row in rows],
-        "families": [row.family for row in rows],
-        "prints": [row.fingerprint for row in rows],
-    }
+def _columns(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
+    return (
+        [row.key for row in rows],
+        [row.family for row in rows],
+        [row.fingerprint for row in rows],
+    )
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x " % zlib.crc32(text)
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    """The state as saved; None if missing or damaged."""
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    if content[:9] != _checksum(content[9:]):
+        logger.warning("%s is damaged and is made anew.", path)
+        return None
+    state: dict[str, Any] = json.loads(content[9:])
+    return state
+
+
+def _read_old_state(folder: Path, view: str) -> dict[str, Any] | None:
+    """The state in the format of 0.1.0: a pointer, and a log of batches with checksums."""
+    number = (read_json(folder / f"{view}.json") or {}).get("generation")
+    log = folder / f"{view}.{number}.rows"
+    if not log.exists():
+        return None
+    columns: dict[str, list[str]] = {"keys": [], "families": [], "prints": []}
+    for line in log.read_bytes().splitlines():
+        if line[:9] != _checksum(line[9:]):
+            break
+        batch = json.loads(line[9:])
+        if gone := set(batch.get("gone", ())):
+            columns["keys"] = ["" if key in gone else key for key in columns["keys"]]
+        for name in columns:
+            columns[name] += batch.get(name, ())
+    return {"revision": "", "file": f"{view}.{number}.vectors", **columns}

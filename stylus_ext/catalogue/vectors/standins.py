@@ -145,6 +145,7 @@ class LentIndex:
                 [Row(str(item.key), item.family, _PARTED.join(item.prints)) for item in items],
                 vectors,
             )
+            self._rows.save(_NAME)
             for hidden in self._hidden.values():
                 hidden.difference_update(str(item.key) for item in items)
 
@@ -175,6 +176,8 @@ class LentIndex:
         names = [str(key) for key in gone]
         with self._lock:
             self._rows.drop(names)
+            if not self._rows.revision:
+                self._rows.save(_NAME)
             for hidden in self._hidden.values():
                 hidden.difference_update(names)
 

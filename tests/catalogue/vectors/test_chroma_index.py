@@ -1,6 +1,4 @@
-"""Chroma and the matrix together: kept in step, repaired from each other, and honest about what was
-lost.
-"""
+"""Chroma and the cache beside it: kept in step, repaired from each other, losses reported."""
 
 from __future__ import annotations
 
@@ -8,17 +6,21 @@ import shutil
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stylus_ext.catalogue.vectors import ChromaIndex
+from stylus_ext.catalogue.vectors.chroma import ChromaHome
+from stylus_ext.catalogue.vectors.matrix import Rows
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.entry import VIEWS
+from stylus_ext.core.entry import VIEWS, View
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
-from tests.vectors import WIDE, clustered, item, made, unit
+from stylus_ext.core.ports import Matrix
+from tests.vectors import WIDE, clustered, item, made, unit, write_old_cache
 
 
 def opened(folder: Path, **options: object) -> ChromaIndex:
@@ -98,7 +100,15 @@ def test_the_last_of_one_key_in_a_batch_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", ["matrix gone", "matrix cut", "chroma gone", "chroma lost some", "chroma has others"]
+    "harm",
+    [
+        "matrix gone",
+        "matrix cut",
+        "matrix damaged",
+        "chroma gone",
+        "chroma lost some",
+        "chroma has others",
+    ],
 )
 def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
     index = opened(tmp_path)
@@ -117,12 +127,114 @@ def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
         shutil.rmtree(own)
     elif harm == "matrix cut":
         next(own.glob("card.*.vectors")).write_bytes(b"")
+    elif harm == "matrix damaged":
+        state = own / "card.state"
+        state.write_bytes(state.read_bytes().replace(b"civitai:4", b"civitai:5", 1))
     again = opened(tmp_path)
     assert len(again.fingerprints("title")) == 30
     again.write([item(31)], unit("print-31"))
     assert again.mark == ("" if "matrix" in harm else "seven")
     again.close()
     assert len(agree(tmp_path)) == (32 if harm == "chroma has others" else 31)
+
+
+def test_a_cache_of_another_revision_takes_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    saved = {path.name: path.read_bytes() for path in index._own.glob("*.state")}
+    index.write([item(3, fingerprint="new"), item(77)], unit("new", "print-77"))
+    index.remove([AdapterKey.civitai(4)])
+    index.close()
+    for name, content in saved.items():
+        (index._own / name).write_bytes(content)
+    taken: list[str] = []
+    fetch = ChromaHome.fetch
+
+    def counted(home: ChromaHome, view: View, keys: Sequence[str]) -> Iterator[tuple[Any, Matrix]]:
+        taken.extend(keys)
+        return fetch(home, view, keys)
+
+    monkeypatch.setattr(ChromaHome, "fetch", counted)
+    again = opened(tmp_path)
+    assert taken == ["civitai:3", "civitai:77"]
+    assert len(again.fingerprints("card")) == 30
+    assert again.fingerprints("card")[AdapterKey.civitai(3)] == "new"
+    assert AdapterKey.civitai(4) not in again.fingerprints("title")
+    again.close()
+    assert agree(tmp_path) == again.fingerprints("card")
+    assert not opened(tmp_path)._home.is_open
+
+
+def test_without_chroma_an_unfinished_round_is_restored_from_the_cache(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    index.write([item(77)], unit("print-77"))
+    index._home.close()
+    garbage(tmp_path / "chroma")
+    again = opened(tmp_path)
+    assert [note.code for note in again.notes] == ["vectors_moved_aside"]
+    assert again.mark == "seven"
+    again.write([item(78)], unit("print-78"))
+    again.close()
+    assert len(agree(tmp_path)) == 31
+
+
+def test_many_new_vectors_are_saved_within_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylus_ext.catalogue.vectors.index._UNSAVED", 50)
+    index = opened(tmp_path)
+    fill(index, 26)
+    assert not opened(tmp_path)._home.is_open
+    index.close()
+
+
+def test_a_change_that_failed_is_repaired_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = opened(tmp_path)
+    fill(index)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Rows, "append", full)
+        with pytest.raises(OSError, match="no space"):
+            index.write([item(77)], unit("print-77"))
+    index.set_mark("seven")
+    assert AdapterKey.civitai(77) not in index.fingerprints("card")
+    index.write([item(78)], unit("print-78"))
+    index.close()
+    assert len(agree(tmp_path)) == 32
+
+
+def test_a_folder_of_the_old_format_is_taken_over(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    index.set_mark("seven")
+    index.close()
+    for path in index._own.iterdir():
+        if path.name != "about.json":
+            path.unlink()
+    numbers = [*range(1, 30), 77]
+    batch = {
+        "keys": [f"civitai:{number}" for number in numbers],
+        "families": ["sd1"] * 30,
+        "prints": [f"print-{number}" for number in numbers],
+    }
+    write_old_cache(index._own, "card", batch)
+    (index._own / "mark.json").write_text('{"mark": "seven"}')
+    (index._own / "pending.json").write_text('{"card": ["civitai:30", "civitai:77"]}')
+    again = opened(tmp_path)
+    assert again.mark == ""
+    again.close()
+    assert len(agree(tmp_path)) == 30
+    assert len(list(index._own.iterdir())) == 6
 
 
 def garbage(chroma: Path) -> None:
@@ -224,6 +336,7 @@ def test_chromas_index_finds_nearly_all(tmp_path: Path) -> None:
     vectors, asked = clustered(3000, 64), clustered(20, 64, 7)
     items = [item(number, "card", ("sd1", "flux")[number % 2]) for number in range(3000)]
     index.write(items, vectors)
+    index.set_mark("all")
     exactly = ChromaIndex(tmp_path, "bag", 64)
     for families in (None, frozenset({"flux"})):
         true = exactly.search("card", asked, 150, families)
@@ -246,7 +359,8 @@ def test_without_chroma_a_big_index_is_searched_whole(tmp_path: Path) -> None:
     assert big.search("card", unit("print-3"), 1)[0][0].key == AdapterKey.civitai(3)
 
 
-def test_searches_run_beside_a_writer(tmp_path: Path) -> None:
+def test_searches_run_beside_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylus_ext.catalogue.vectors.matrix._FEW", 5)
     index = opened(tmp_path)
     fill(index, 50)
     wrong: list[object] = []
@@ -268,7 +382,7 @@ def test_searches_run_beside_a_writer(tmp_path: Path) -> None:
     for turn in range(6):
         batch = [item(number, fingerprint=f"{turn}-{number}") for number in range(100, 120)]
         index.write(batch, made(batch))
-        index._rows["card"].compact()
+        index.set_mark(str(turn))
         index.remove([AdapterKey.civitai(number) for number in range(110, 115)])
     stop.set()
     for reader in readers:

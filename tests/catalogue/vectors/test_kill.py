@@ -1,6 +1,4 @@
-"""kill -9 at any moment: what write() and remove() had returned for is so, and Chroma and the
-matrix agree.
-"""
+"""kill -9 at any moment: finished changes are kept, and Chroma and the cache agree."""
 
 from __future__ import annotations
 
@@ -9,11 +7,13 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.catalogue.vectors.test_chroma_index import agree
+from tests.catalogue.vectors.writer import STEPS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -84,12 +84,19 @@ def test_killed_very_often(tmp_path: Path) -> None:
     campaign(tmp_path / "vectors", 40, seed=2)
 
 
-@pytest.mark.parametrize("between", ["append", "drop"])
-def test_killed_between_chroma_and_the_matrix(tmp_path: Path, between: str) -> None:
+def killed_at(tmp_path: Path, steps: Sequence[str]) -> None:
+    """Kill one writer at each of these steps, in one folder."""
     folder, certain = tmp_path / "vectors", dict[str, str | None]()
-    said = killed(folder, 7, 0, between)
-    assert said[-1][0] == "begin"
-    pending = list(folder.glob("*/pending.json"))
-    assert len(pending) == 1
-    check(folder, certain, said)
-    assert not pending[0].exists()
+    for turn, step in enumerate(steps):
+        check(folder, certain, killed(folder, turn, 0, step))
+    assert any(certain.values())
+
+
+def test_killed_between_chroma_and_the_cache(tmp_path: Path) -> None:
+    killed_at(tmp_path, ["append", "drop", "state", "mark"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("after", ["", "+"])
+def test_killed_at_every_step(tmp_path: Path, after: str) -> None:
+    killed_at(tmp_path, [step + after for step in STEPS] * 2)

@@ -16,6 +16,7 @@ from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import InvalidInput, StoreProblem
 from stylus_ext.core.importing import LentItem
 from stylus_ext.core.ports import Matrix, VectorItem
+from tests.vectors import write_old_cache
 
 WIDTH = 16
 
@@ -129,6 +130,20 @@ def test_one_vector_for_each_entry(index: LentIndex) -> None:
 def test_an_empty_index_finds_nothing(index: LentIndex) -> None:
     assert index.search("card", unit(2, 1), 3) == [[], []]
     assert index.cosines("card", unit(1, 1), [AdapterKey.civitai(1)]).tolist() == [[0.0]]
+
+
+def test_lent_vectors_of_the_old_format_are_kept(tmp_path: Path) -> None:
+    batch = {
+        "keys": ["civitai:1", "civitai:2"],
+        "families": ["sd1", "flux"],
+        "prints": ["t1 c1", "t2 c2"],
+    }
+    write_old_cache(tmp_path / "vectors" / "lent", "lent", batch, wide=WIDTH)
+    for _ in range(2):
+        index = opened_at(tmp_path)
+        assert index.lent()[AdapterKey.civitai(2)] == ("t2", "c2")
+        index.close()
+    assert not list(tmp_path.glob("vectors/lent/*.rows"))
 
 
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:

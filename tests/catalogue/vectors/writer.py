@@ -1,8 +1,8 @@
 """A process to be killed: writes and removes batches for ever, and says on stdout what has
 returned.
 
-`python -m tests.catalogue.vectors.writer FOLDER ROUND [between]`; with `between` it kills
-itself after Chroma has taken its third change and before the matrix has.
+`python -m tests.catalogue.vectors.writer FOLDER ROUND [STEP]`; with a step of `STEPS` it kills
+itself before the third call of that step, or after it if the step ends in "+".
 """
 
 from __future__ import annotations
@@ -15,13 +15,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.catalogue.vectors import ChromaIndex
+from stylus_ext.catalogue.vectors import ChromaIndex, matrix
+from stylus_ext.catalogue.vectors import index as index_module
+from stylus_ext.catalogue.vectors.chroma import ChromaHome
 from stylus_ext.catalogue.vectors.matrix import Rows
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS
 from tests.vectors import WIDE, item, made
 
 _FATAL = 3
+STEPS: dict[str, tuple[Any, str]] = {
+    "put": (ChromaHome, "put"),
+    "delete": (ChromaHome, "delete"),
+    "append": (Rows, "append"),
+    "drop": (Rows, "drop"),
+    "save": (Rows, "save"),
+    "compact": (Rows, "_compact"),
+    "state": (matrix, "write_file"),
+    "mark": (index_module, "write_file"),
+    "sweep": (matrix, "discard"),
+}
 
 
 def say(what: str, changes: dict[str, str | None]) -> None:
@@ -29,34 +42,38 @@ def say(what: str, changes: dict[str, str | None]) -> None:
     sys.stdout.flush()
 
 
-def die_between(name: str) -> None:
-    whole, seen = getattr(Rows, name), [0]
+def die_at(step: str, after: bool) -> None:
+    """Kill this process before or after the third call of this step."""
+    owner, name = STEPS[step]
+    whole, calls = getattr(owner, name), [0]
 
-    def fatal(self: Rows, *args: Any) -> Any:
-        seen[0] += 1
-        if seen[0] == _FATAL:
+    def fatal(*args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == _FATAL and not after:
             os.kill(os.getpid(), signal.SIGKILL)
-        return whole(self, *args)
+        result = whole(*args, **options)
+        if calls[0] == _FATAL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
 
-    setattr(Rows, name, fatal)
+    setattr(owner, name, fatal)
 
 
 def main(folder: Path, turn: int, between: str) -> None:
+    matrix._FEW = 20
     if between:
-        die_between(between)
+        die_at(between.removesuffix("+"), after=between.endswith("+"))
     index = ChromaIndex(folder, "bag", WIDE)
     rng = random.Random(turn)
     batch = 0
     while True:
         batch += 1
         numbers = rng.sample(range(1, 200), rng.randint(1, 40))
-        if between == "drop" or rng.random() < 0.3:
+        if rng.random() < 0.3:
             numbers = numbers[:10]
             say("begin", {f"civitai:{number}": None for number in numbers})
             index.remove([AdapterKey.civitai(number) for number in numbers])
             say("done", {f"civitai:{number}": None for number in numbers})
-        if between == "drop" and batch > 1:
-            continue
         prints = {f"civitai:{number}": f"{turn}-{batch}-{number}" for number in numbers}
         items = [
             item(number, view, "sd1", prints[f"civitai:{number}"])
@@ -66,6 +83,8 @@ def main(folder: Path, turn: int, between: str) -> None:
         say("begin", dict(prints))
         index.write(items, made(items))
         say("done", dict(prints))
+        if rng.random() < 0.4:
+            index.set_mark(str(batch))
 
 
 if __name__ == "__main__":
