@@ -134,8 +134,7 @@ class Selection(_Section):
         "ignore LoRAs that are not on disk and have fewer than 3 example images or a poor rating",
     )
     allow_folders: tuple[str, ...] = _option(
-        (),
-        "use only these folders, such as `style, characters/*`; relative to the LoRA folder",
+        (), "use only these folders, such as `style, characters/*`; relative to the LoRA folder"
     )
     deny_folders: tuple[str, ...] = _option((), "ignore these folders and their subfolders")
     allow_tags: tuple[str, ...] = _option(
@@ -176,14 +175,10 @@ class Text(_Section):
         True, "add the negative prompt text stated in a LoRA's metadata file"
     )
     debias: str = _option(
-        "",
-        "text added after the prompt if anything was picked, such as `realistic, high quality`",
+        "", "text added after the prompt if anything was picked, such as `realistic, high quality`"
     )
     emphasis: float = _option(
-        1.0,
-        "attention weight for tasks without a LoRA; 1 changes nothing",
-        low=1.0,
-        high=1.5,
+        1.0, "attention weight for tasks without a LoRA; 1 changes nothing", low=1.0, high=1.5
     )
 
 
@@ -225,8 +220,7 @@ class CivitaiSettings(_Section):
 
     civitai_url: str = _option("https://civitai.com", "address of Civitai or of a mirror")
     civitai_files_url: str = _option(
-        "",
-        "address for downloads if it differs, such as civitai.com beside civitai.red",
+        "", "address for downloads if it differs, such as civitai.com beside civitai.red"
     )
     request_interval: float = _option(
         1.0, "seconds between two requests to Civitai", low=0.0, high=60.0
@@ -263,8 +257,7 @@ class DownloadSettings(_Section):
     )
     unhashed: bool = _option(False, "also download files for which the source states no hash")
     thumbnails: bool = _option(
-        False,
-        "fetch small pictures of LoRAs that are not on disk when they come into view",
+        False, "fetch small pictures of LoRAs that are not on disk when they come into view"
     )
 
 
@@ -281,17 +274,13 @@ class Chat(_Section):
         high=2.0,
     )
     chat_deadline: float = _option(
-        20.0,
-        "seconds for one composition; after that the rules compose",
-        low=0.5,
-        high=600.0,
+        20.0, "seconds for one composition; after that the rules compose", low=0.5, high=600.0
     )
     cards: int = _option(
         24, "cards shown to the model: the best and most different candidates", low=5, high=60
     )
     prune_again: bool = _option(
-        False,
-        "ask the model again which of its picks to drop, as the paper's published code does",
+        False, "ask the model again which of its picks to drop, as the paper's published code does"
     )
     chat_release: bool = _option(True, "tell Ollama to free the graphics memory after its answer")
     price_in: float = _option(
@@ -317,8 +306,7 @@ class Reranking(_Section):
         "a sentence-transformers cross-encoder, or the model name at the server; empty uses none",
     )
     rerank_url: str = _option(
-        "",
-        "base URL of a rerank server (Cohere, Jina, vLLM, TEI); empty ranks on this machine",
+        "", "base URL of a rerank server (Cohere, Jina, vLLM, TEI); empty ranks on this machine"
     )
     rerank_most: int = _option(50, "candidates to rerank", low=5, high=1000)
     rerank_deadline: float = _option(

@@ -26,12 +26,10 @@ wear.
 _CHARACTERS = frozenset({"character", "person"})
 _CLOTHES = frozenset(
     """apron armor armour bikini blazer blouse bodysuit boots bra cape cardigan cloak coat collar
-    corset costume dress
-    gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard miniskirt outfit overalls
-    pantyhose pants robe
-    sandals scarf shirt shoes shorts skirt sleeves sneakers socks stockings suit sweater swimsuit
-    sundress tank thighhighs
-    tie tights top trousers tunic tuxedo uniform vest yukata""".split()
+    corset costume dress gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard
+    miniskirt outfit overalls pantyhose pants robe sandals scarf shirt shoes shorts skirt sleeves
+    sneakers socks stockings suit sweater swimsuit sundress tank thighhighs tie tights top trousers
+    tunic tuxedo uniform vest yukata""".split()
 )
 _CLOTHES_WORDS = frozenset(word for item in _CLOTHES for word in words(item))
 _IN_A_NAME = re.compile(r"(?<=\w )\(([^():\\]+)\)")

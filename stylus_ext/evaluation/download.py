@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import Check
 from stylus_ext.downloads import Budget, FileDownloader, Ledger, LoraFolderWriter, Receiver
 from stylus_ext.downloads.fetch import FetchMissing
+from stylus_ext.evaluation.measuring import Command, figure_lines
 from stylus_ext.evaluation.servers import serving
 from stylus_ext.net import Http, HttpRefusal
 
@@ -36,17 +37,11 @@ _CARD = AdapterCard(
     AdapterKey.civitai(1), "Measured", "civitai", remote=RemoteFile("measured.safetensors", 0)
 )
 
-Command = Callable[..., Sequence[str]]
-"""How `main` of a module is called in this environment, in another process."""
-
 
 def measure(folder: Path, size_mb: int, command: Command, progress: Progress) -> dict[str, Any]:
     for tool in ("curl", "sha256sum"):
         if shutil.which(tool) is None:
-            raise Unavailable(
-                f"{tool} is not installed here, and what is measured is how a download compares"
-                " with it."
-            )
+            raise Unavailable(f"{tool} is not installed here; downloads are compared with it.")
     progress.report("writing a file", 0, 1)
     served = folder / "served.safetensors"
     digest = write_file(served, size_mb * MB)
@@ -59,12 +54,13 @@ def measure(folder: Path, size_mb: int, command: Command, progress: Progress) ->
             ours.append(_run_measured(command, folder, "round", url, digest, size_mb))
         progress.report("stopping", 0, 1)
         stopped = _run_measured(command, folder, "stop", url, digest, size_mb)
+    ours_s = [run["seconds"] for run in ours]
     return {
-        "ratio_to_curl": round(median(theirs) / median(one["seconds"] for one in ours), 3),
-        "peak_memory_mb": round(max(one["peak_mb"] for one in ours), 1),
-        "memory_growth_mb": round(max(one["grown_mb"] for one in ours), 1),
+        "ratio_to_curl": round(median(theirs) / median(ours_s), 3),
+        "peak_memory_mb": round(max(run["peak_mb"] for run in ours), 1),
+        "memory_growth_mb": round(max(run["grown_mb"] for run in ours), 1),
         "cancel_ms": round(max(stopped["cancel_ms"]), 1),
-        "seconds": round(median(one["seconds"] for one in ours), 3),
+        "seconds": round(median(ours_s), 3),
         "curl_seconds": round(median(theirs), 3),
         "size_mb": size_mb,
     }
@@ -73,15 +69,9 @@ def measure(folder: Path, size_mb: int, command: Command, progress: Progress) ->
 def write_file(path: Path, size: int) -> str:
     """Write a safetensors file of about this size; return its SHA256."""
     block = hashlib.shake_256(b"measured").digest(MB)
-    header = json.dumps(
-        {
-            "a.lora_up.weight": {
-                "dtype": "U8",
-                "shape": [size // MB * MB],
-                "data_offsets": [0, size // MB * MB],
-            }
-        }
-    ).encode()
+    size = size // MB * MB
+    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    header = json.dumps({"a.lora_up.weight": tensor}).encode()
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for piece in (struct.pack("<Q", len(header)) + header, *(block for _ in range(size // MB))):
@@ -110,22 +100,17 @@ def _run_measured(command: Command, folder: Path, *words: Any) -> dict[str, Any]
     )
     shutil.rmtree(here)
     if ran.returncode:
-        raise Unavailable(
-            "The measured download ended early:"
-            f" {ran.stderr.strip().splitlines()[-1:] or ['it said nothing']}"
-        )
+        last = ran.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unavailable(f"The measured download ended early: {last}")
     answer: dict[str, Any] = json.loads(ran.stdout)
     return answer
 
 
 def main(words: Sequence[str]) -> int:
     """Run in the measured process: folder, kind, address, hash and size."""
-    folder, what, url, digest, size_mb = Path(words[0]), words[1], words[2], words[3], int(words[4])
-    found = (
-        _measure_download(folder, url, digest, size_mb * MB)
-        if what == "round"
-        else _measure_stops(folder, url, digest, size_mb * MB)
-    )
+    folder, kind, url, digest, size_mb = words
+    measured = _measure_download if kind == "round" else _measure_stops
+    found = measured(Path(folder), url, digest, int(size_mb) * MB)
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
@@ -181,7 +166,8 @@ def _measure_download(folder: Path, url: str, digest: str, size: int) -> dict[st
         report = FetchMissing(downloader)([_CARD], StoppableProgress())
         took = time.perf_counter() - began
     if not report.fetched or not report.fetched[0].new:
-        raise Unavailable(f"The measured download failed: {[one.text for one in report.failed]}")
+        failures = [failure.text for failure in report.failed]
+        raise Unavailable(f"The measured download failed: {failures}")
     return {"seconds": took, "peak_mb": _memory_mb(), "grown_mb": _memory_mb() - before}
 
 
@@ -189,26 +175,25 @@ def _measure_stops(folder: Path, url: str, digest: str, size: int) -> dict[str, 
     """Measure from the request to stop to the end of the call, in the middle of a file."""
     took = []
     for number in range(STOPS):
-        (folder / str(number)).mkdir()
-        with _one_address(url, size, digest, folder / str(number)) as downloader:
-            quiet, wished = StoppableProgress(), list[float]()
+        target = folder / str(number)
+        target.mkdir()
+        progress, requested = StoppableProgress(), list[float]()
 
-            def wish(of: StoppableProgress = quiet, at: list[float] = wished) -> None:
-                while of.bytes < size // 3:
-                    time.sleep(0.005)
-                at.append(time.perf_counter())
-                of.stop.set()
+        def stop(progress: StoppableProgress = progress, at: list[float] = requested) -> None:
+            while progress.bytes < size // 3:
+                time.sleep(0.005)
+            at.append(time.perf_counter())
+            progress.stop.set()
 
-            threading.Thread(target=wish, daemon=True).start()
+        with _one_address(url, size, digest, target) as downloader:
+            threading.Thread(target=stop, daemon=True).start()
             try:
-                FetchMissing(downloader)([_CARD], quiet)
+                FetchMissing(downloader)([_CARD], progress)
             except Cancelled:
-                took.append((time.perf_counter() - wished[0]) * 1000)
-        shutil.rmtree(folder / str(number))
+                took.append((time.perf_counter() - requested[0]) * 1000)
+        shutil.rmtree(target)
     if not took:
-        raise Unavailable(
-            "Every download was over before it could be stopped; measure with a larger file."
-        )
+        raise Unavailable("Every download ended before it was stopped. Use a larger file.")
     return {"cancel_ms": took}
 
 
@@ -216,17 +201,12 @@ def _memory_mb() -> float:
     """Return this process's peak memory; on Linux without that of its parent."""
     status = Path("/proc/self/status")
     if status.exists():
-        line = next(
-            line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:")
-        )
-        return int(line.split()[1]) / 1024
+        peak = status.read_text("ascii").partition("VmHWM:")[2]
+        return int(peak.split()[0]) / 1024
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / (MB if sys.platform == "darwin" else 1024)
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    budgets = {"ratio_to_curl": ">= 0.8", "cancel_ms": "<= 200"}
-    for name, value in found.items():
-        yield f"{name:18} {value:>10}  {budgets.get(name, '')}".rstrip()
+lines = figure_lines({"ratio_to_curl": ">= 0.8", "cancel_ms": "<= 200"})

@@ -20,30 +20,25 @@ KINDS = (
 )
 
 _LOOKS = """watercolor neon gothic baroque vintage futuristic minimalist dreamy rusty frozen golden
-crystal woven paper clay voxel
-pixel inked charcoal pastel surreal cinematic gloomy radiant stormy misty autumn winter desert
-tropical abandoned floating ancient
-royal tribal steampunk cyberpunk biomechanical origami isometric sketched painted embroidered
-glowing marble wooden velvet""".split()
+    crystal woven paper clay voxel pixel inked charcoal pastel surreal cinematic gloomy radiant
+    stormy misty autumn winter desert tropical abandoned floating ancient royal tribal steampunk
+    cyberpunk biomechanical origami isometric sketched painted embroidered glowing marble wooden
+    velvet""".split()
 _THINGS = """corgi dragon castle street forest robot knight fox bridge teapot lighthouse motorcycle
-train garden market library temple
-wolf whale raven samurai witch pirate astronaut ballerina chef skeleton angel golem mermaid owl
-tiger horse elephant sailboat tram
-cottage skyscraper cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow
-orchard vineyard train lantern violin
-armor kimono hoodie cloak gown boots helmet scarf umbrella backpack sword shield crown mask goggles
-bicycle balloon submarine""".split()
+    train garden market library temple wolf whale raven samurai witch pirate astronaut ballerina
+    chef skeleton angel golem mermaid owl tiger horse elephant sailboat tram cottage skyscraper
+    cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow orchard vineyard
+    train lantern violin armor kimono hoodie cloak gown boots helmet scarf umbrella backpack sword
+    shield crown mask goggles bicycle balloon submarine""".split()
 _SCENES = """sunset night rain snow fog beach rooftop alley subway stage studio kitchen bedroom
-classroom office stadium desert space
-underwater clouds moonlight candlelight fireworks festival battlefield ruins courtyard balcony
-window mirror bridge riverside""".split()
+    classroom office stadium desert space underwater clouds moonlight candlelight fireworks
+    festival battlefield ruins courtyard balcony window mirror bridge riverside""".split()
 _ACTS = """standing sitting running jumping dancing reading sleeping flying swimming fighting
-cooking painting singing smiling crying
-looking pointing kneeling riding climbing falling waving holding playing""".split()
+    cooking painting singing smiling crying looking pointing kneeling riding climbing falling
+    waving holding playing""".split()
 _TRAITS = """long-hair short-hair blue-eyes red-eyes green-eyes blonde-hair black-hair white-hair
-pink-hair twintails ponytail braid
-glasses freckles scar earrings necklace ribbon gloves belt cape jacket skirt shirt sweater dress
-uniform stockings sneakers hat""".split()
+    pink-hair twintails ponytail braid glasses freckles scar earrings necklace ribbon gloves belt
+    cape jacket skirt shirt sweater dress uniform stockings sneakers hat""".split()
 _SYLLABLES = (
     "ka ri no mi sa to el an dor vel thar mon zu ki ra shi ne lo fa bren os ul mar ta je ly von"
     " qua ste".split()

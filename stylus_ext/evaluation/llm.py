@@ -10,8 +10,9 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,12 @@ from stylus_ext.catalogue.embedders.local import SentenceTransformerEmbedder
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.ports import Filter, Progress, Query, Sighting
+from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.refining import Expense
-from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.engine.operations.sources import llm_refiner, run_refiner
+from stylus_ext.engine.operations.sources import run_refiner
 from stylus_ext.engine.requests import RefineInput
-from stylus_ext.engine.stylus import Stylus, freeze_gc, open_stylus
+from stylus_ext.engine.stylus import Stylus, freeze_gc
+from stylus_ext.evaluation.measuring import opened, seconds
 from stylus_ext.evaluation.selection import cards
 from stylus_ext.evaluation.servers import serving
 
@@ -46,16 +46,24 @@ _TEXT = (
 
 def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS) -> dict[str, Any]:
     """Measure refining in an empty folder, storing included, embedding excluded."""
-    with serving("chat", REFINER_LATENCY_S) as url, _opened(folder, url) as stylus:
-        _fill(stylus, 0, REFINER_WARM)
-        request = RefineInput(at_once=AT_ONCE, pictures=0)
-        model = stylus.services.language_model
-        run_refiner(stylus.catalogue, model, request, progress)  # opens connections
-        _fill(stylus, REFINER_WARM, cards)
+    with (
+        serving("chat", REFINER_LATENCY_S) as url,
+        opened(folder, {"chat": {"chat_url": url, "chat_model": "measured"}}) as stylus,
+    ):
+        fill(stylus, 0, REFINER_WARM)
+        refine = partial(
+            run_refiner,
+            stylus.catalogue,
+            stylus.services.language_model,
+            RefineInput(at_once=AT_ONCE, pictures=0),
+            progress,
+        )
+        refine()  # opens connections
+        fill(stylus, REFINER_WARM, cards)
         freeze_gc()  # as an engine does
         bare = _bare_seconds(url, cards)
         began = time.perf_counter()
-        report = run_refiner(stylus.catalogue, model, request, progress)
+        report = refine()
         took = time.perf_counter() - began
     ideal = math.ceil(cards / AT_ONCE) * REFINER_LATENCY_S
     return {
@@ -69,74 +77,27 @@ def measure_refiner(folder: Path, progress: Progress, cards: int = REFINER_CARDS
     }
 
 
-def cost_of_1000(folder: Path, models: Sequence[str], pictures: int = 3) -> dict[str, Expense]:
-    """Estimate the price of refining 1,000 adapters, from the starter catalogue."""
-    found = {}
-    for model in models:
-        settings = with_values(
-            Settings(), {"chat": {"chat_url": "https://models.example/v1", "chat_model": model}}
-        )
-        stylus = open_stylus(folder, settings)
-        try:
-            if not stylus.catalogue.store.search("", Filter(), limit=1).total:
-                _fill(stylus, 0, 200)
-            found[model] = _mean_of_1000(stylus, pictures)
-        finally:
-            stylus.close()
-    return found
-
-
-def _mean_of_1000(stylus: Stylus, pictures: int) -> Expense:
-    with llm_refiner(stylus.services.language_model, pictures, fetch=True) as refiner:
-        cards = [change.entry.card for change in stylus.catalogue.store.changes(0) if change.entry]
-        total = sum((refiner.estimate(card) for card in cards), Expense())
-    share = 1000 / max(len(cards), 1)
-    return Expense(
-        round(total.tokens_in * share),
-        round(total.tokens_out * share),
-        None if total.cost is None else round(total.cost * share, 2),
-    )
-
-
 def _bare_seconds(url: str, questions: int) -> float:
     """Return the seconds that bare requests take, as the machine allows now."""
-    left, guard = list(range(questions)), threading.Lock()
-    where = urlsplit(url)
+    where, local = urlsplit(url), threading.local()
+    connections: list[HTTPConnection] = []
+    headers = {"Content-Type": "application/json"}
 
-    def ask() -> None:
-        connection = HTTPConnection(where.hostname or "", where.port)
-        while True:
-            with guard:
-                if not left:
-                    break
-                left.pop()
-            connection.request(
-                "POST", "/v1/chat/completions", _QUESTION, {"Content-Type": "application/json"}
-            )
-            connection.getresponse().read()
+    def ask(_: int) -> None:
+        if not hasattr(local, "connection"):
+            local.connection = HTTPConnection(where.hostname or "", where.port)
+            connections.append(local.connection)
+        local.connection.request("POST", "/v1/chat/completions", _QUESTION, headers)
+        local.connection.getresponse().read()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        took = seconds(lambda: list(pool.map(ask, range(questions))))
+    for connection in connections:
         connection.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(AT_ONCE)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
+    return took
 
 
-@contextmanager
-def _opened(folder: Path, url: str) -> Iterator[Stylus]:
-    stylus = open_stylus(
-        folder, with_values(Settings(), {"chat": {"chat_url": url, "chat_model": "measured"}})
-    )
-    try:
-        yield stylus
-    finally:
-        stylus.close()
-
-
-def _fill(stylus: Stylus, start: int, number: int) -> None:
+def fill(stylus: Stylus, start: int, number: int) -> None:
     """Store cards with a page of text and pictures with prompts each."""
     stylus.catalogue.refresh.take([Sighting(card=_card(start + at + 1)) for at in range(number)])
 
@@ -189,51 +150,38 @@ def measure_composer(
             "chat": {"chat_url": url, "chat_model": "measured", "chat_release": False},
             "selection": {"composer": "chat"},
         }
-        stylus = open_stylus(folder, with_values(Settings(), values))
-        try:
+        with opened(folder, values) as stylus:
             if catalogue is None:
                 stylus.catalogue.prepare(progress)
             else:
                 stylus.catalogue.refresh.take([Sighting(card=card) for card in cards(catalogue)])
                 stylus.catalogue.update_vectors(progress)
             return _figures(stylus, compositions)
-        finally:
-            stylus.close()
 
 
 def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
-    composer, took, spent, ours, theirs, by_rules = (
-        stylus.planner.composer("chat"),
-        list[float](),
-        list[float](),
-        list[int](),
-        list[int](),
-        0,
-    )
-    asked = [
-        (query, stylus.planner.retriever("hybrid").find(query))
-        for query in _queries(stylus, compositions + WARM)
-    ]
-    for query, candidates in asked:
+    composer, retriever = stylus.planner.composer("chat"), stylus.planner.retriever("hybrid")
+    pairs = [(query, retriever.find(query)) for query in _queries(stylus, compositions + WARM)]
+    took, busy, by_rules = [], [], 0
+    for query, candidates in pairs:
         began, worked = time.perf_counter(), time.thread_time()
         made = composer.compose(query, candidates)
         took.append(1000 * (time.perf_counter() - began - LATENCY_S))
-        spent.append(1000 * (time.thread_time() - worked))
+        busy.append(1000 * (time.thread_time() - worked))
         by_rules += any(note.code == "chat_failed" for note in made.notes)
-    for query, candidates in asked[WARM:]:
-        ours.append(_tokens(stylus, stylus.services.language_model.text_of(query, candidates)))
-        theirs.append(INSTRUCTIONS + _tokens(stylus, published_catalogue(query, candidates)))
-    took = took[WARM:]  # the library is loaded, the connection is there
+    del took[:WARM], busy[:WARM]  # the library is loaded, the connection is there
+    text_of = stylus.services.language_model.text_of
+    ours = [_tokens(stylus, text_of(*pair)) for pair in pairs[WARM:]]
+    theirs = [INSTRUCTIONS + _tokens(stylus, published_catalogue(*pair)) for pair in pairs[WARM:]]
+    shown = [min(CARDS, len(candidates.found)) for _, candidates in pairs]
     return {
         "overhead_p50_ms": round(statistics.median(took), 1),
         "overhead_p95_ms": round(sorted(took)[int(0.95 * len(took))], 1),
-        "overhead_cpu_p50_ms": round(statistics.median(spent[WARM:]), 1),
+        "overhead_cpu_p50_ms": round(statistics.median(busy), 1),
         "tokens_ratio": round(sum(theirs) / sum(ours), 2),
         "tokens": round(statistics.mean(ours)),
         "tokens_published": round(statistics.mean(theirs)),
-        "cards_published": round(
-            statistics.mean(min(CARDS, len(candidates.found)) for _, candidates in asked)
-        ),
+        "cards_published": round(statistics.mean(shown)),
         "compositions": len(took),
         "composed_by_rules": by_rules,
     }
@@ -242,10 +190,9 @@ def _figures(stylus: Stylus, compositions: int) -> dict[str, Any]:
 def published_catalogue(query: Query, candidates: Candidates) -> str:
     """Return the candidates as the paper's code lists them."""
     rows = [
-        f"Index: {number}\nTitle: {one.entry.card.name}\nTags:"
-        f" {', '.join(one.entry.card.tags)}\nDescription:"
-        f" {max(one.entry.description.text, one.entry.card.text, key=len)[:LONGEST]}"
-        for number, one in enumerate(candidates.found[:CARDS])
+        f"Index: {number}\nTitle: {entry.card.name}\nTags: {', '.join(entry.card.tags)}\n"
+        f"Description: {max(entry.description.text, entry.card.text, key=len)[:LONGEST]}"
+        for number, entry in enumerate(each.entry for each in candidates.found[:CARDS])
     ]
     return "\n\n".join([query.prompt.text, *rows])
 

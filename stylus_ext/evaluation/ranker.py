@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation.selection import id_of, kind_of
 from stylus_ext.selection.ranker import CLIP, Calibration, Net, Ranker, RankerWeights
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 FOLDS = 5
 
@@ -31,10 +34,9 @@ class TrainingExample:
     is_tags: bool
     fold: int
     folds: frozenset[int]
-    features: NDArray[np.float32]
+    features: Floats
     right: NDArray[np.bool_]
-    owners: NDArray[np.int64]
-    answerable: bool
+    owners: Ints
 
 
 def fold_of(text: str) -> int:
@@ -43,20 +45,15 @@ def fold_of(text: str) -> int:
 
 def part_of(text: str, parts: int) -> int:
     """Return the part, of so many, that a text belongs to; the same everywhere."""
-    return (
-        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
-        % parts
-    )
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % parts
 
 
 def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int, frozenset[int]]:
     """Return the fold of a prompt and all folds that must not learn from it."""
     golds = [fold_of(creators.get(item["id"]) or item["id"]) for item in query["gold"]]
-    return (
-        (golds[0], frozenset(golds))
-        if golds
-        else (fold_of(query["prompt"]), frozenset((fold_of(query["prompt"]),)))
-    )
+    folds = golds or [fold_of(query["prompt"])]
+    return folds[0], frozenset(folds)
 
 
 def training_example(
@@ -64,16 +61,13 @@ def training_example(
 ) -> TrainingExample:
     golds = {item["id"] for item in query["gold"]}
     ids = [id_of(candidate.key) for candidate in found.found]
-    fold, folds = folds_of(query, creators)
     return TrainingExample(
         kind_of(query),
         is_tags,
-        fold,
-        folds,
+        *folds_of(query, creators),
         np.array([candidate.features for candidate in found.found], dtype=np.float32),
         np.array([found_id in golds for found_id in ids], dtype=bool),
         np.array([fold_of(creators.get(found_id) or found_id) for found_id in ids], dtype=np.int64),
-        bool(golds),
     )
 
 
@@ -81,29 +75,17 @@ def examples_without(
     examples: Iterable[TrainingExample], fold: int | None
 ) -> Iterator[TrainingExample]:
     """Return the examples that this fold may learn from; None excludes nothing."""
-    for each in examples:
+    for example in examples:
         if fold is None:
-            yield each
-        elif fold not in each.folds:
-            mine = each.owners != fold
-            yield TrainingExample(
-                each.kind,
-                each.is_tags,
-                each.fold,
-                each.folds,
-                each.features[mine],
-                each.right[mine],
-                each.owners[mine],
-                each.answerable,
+            yield example
+        elif fold not in example.folds:
+            kept = example.owners != fold
+            yield replace(
+                example,
+                features=example.features[kept],
+                right=example.right[kept],
+                owners=example.owners[kept],
             )
-
-
-def feature_spread(
-    examples: Sequence[TrainingExample],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean and standard deviation of every feature."""
-    every = np.concatenate([each.features for each in examples])
-    return every.mean(axis=0), every.std(axis=0) + np.float32(1e-3)
 
 
 MOST = 120
@@ -167,73 +149,128 @@ CAPTIONS = TrainingOptions(
 def train(examples: Sequence[TrainingExample], features: Sequence[str]) -> Ranker:
     regimes = []
     for is_tags, options in ((True, TAGS), (False, CAPTIONS)):
-        mine = [each for each in examples if each.is_tags is is_tags and len(each.features)]
-        mean, scale = feature_spread(mine)
-        regimes.append(
-            RankerWeights(
-                _net(mine, features, options, mean, scale),
-                _line(mine, features, options, mean, scale),
-            )
+        chosen = [each for each in examples if each.is_tags is is_tags and len(each.features)]
+        values = np.concatenate([each.features for each in chosen])
+        trainer = _Trainer(
+            chosen,
+            list(features),
+            options,
+            values.mean(axis=0),
+            values.std(axis=0) + np.float32(1e-3),
         )
+        regimes.append(RankerWeights(trainer.net(), trainer.line()))
     return Ranker(tuple(features), *regimes)
 
 
-def _near(
-    features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return np.clip((features - mean) / scale, -CLIP, CLIP).astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class _Trainer:
+    """Trains one regime; `mean` and `scale` are those of its features."""
+
+    examples: Sequence[TrainingExample]
+    features: list[str]
+    options: TrainingOptions
+    mean: Floats
+    scale: Floats
+
+    def _scaled(self, values: Floats) -> Floats:
+        return np.clip((values - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
+
+    def _best(self, example: TrainingExample, most: int) -> Ints:
+        """Return the best candidates by the fixed weights, and all right ones."""
+        score = example.features[:, self.features.index("score")]
+        order = np.argsort(-score, kind="stable")[:most]
+        return np.union1d(order, np.flatnonzero(example.right))
+
+    def net(self) -> Net:
+        import torch
+
+        examples = [each for each in self.examples if each.right.any()]
+        if not examples:
+            raise InvalidInput(TOO_LITTLE)
+        chosen = [self._best(each, MOST) for each in examples]
+        shape = len(examples), max(map(len, chosen))
+        values = np.zeros((*shape, len(self.features)), dtype=np.float32)
+        right, present = np.zeros((2, *shape), dtype=np.float32)
+        for number, (each, rows) in enumerate(zip(examples, chosen, strict=True)):
+            values[number, : len(rows)] = self._scaled(each.features[rows])
+            right[number, : len(rows)], present[number, : len(rows)] = each.right[rows], 1
+        counts = Counter(each.kind for each in examples)
+        weights = np.array([counts[each.kind] ** -0.5 for each in examples], dtype=np.float32)
+        arrays = (values, right, present, weights / weights.mean())
+        tensors = [torch.from_numpy(array) for array in arrays]
+        members = [_member(tensors, self.options, seed) for seed in range(self.options.members)]
+        linear, hidden, bias, out = (np.stack(parts) for parts in zip(*members, strict=True))
+        return Net(self.mean, self.scale, linear, hidden, bias, out, self.options.base)
+
+    def line(self) -> Calibration:
+        import torch
+
+        columns = [self.features.index(name) for name in self.options.line]
+
+        def table(example: TrainingExample, rows: Ints) -> Floats:
+            return self._scaled(example.features[rows])[:, columns]
+
+        meant, others, weights = [], [], []
+        counts = Counter(each.kind for each in self.examples)
+        for each in self.examples:
+            if each.kind in self.options.meant and each.right.any() and not each.right.all():
+                right = np.flatnonzero(each.right)
+                rivals = table(each, _padded(np.setdiff1d(self._best(each, COMPARED), right)))
+                for row in right:
+                    meant.append(table(each, np.array([row])))
+                    others.append(rivals)
+                    weights.append(counts[each.kind] ** -0.5)
+        nothing = [
+            table(each, _padded(self._best(each, COMPARED)))
+            for each in self.examples
+            if each.kind in self.options.nothing
+        ]
+        if not (meant and nothing):
+            raise InvalidInput(TOO_LITTLE)
+        share = torch.tensor(weights) / sum(weights)
+        tensors = [torch.from_numpy(np.stack(part)) for part in (meant, others, nothing)]
+        found = _rising_line(tensors, share)
+        whole = np.zeros(len(self.features), dtype=np.float32)
+        whole[columns] = found / found.sum() * STEEPNESS
+        line = Calibration(self.mean, self.scale, whole, 0.0)
+        unrelated = [each for each in self.examples if each.kind in self.options.nothing[:2]]
+        half = np.quantile([line(each.features).max() for each in unrelated], 0.95)
+        return replace(line, half=float(half))
 
 
-def _best(each: TrainingExample, score: int, most: int) -> NDArray[np.int64]:
-    """Return the best candidates by the fixed weights, and all right ones."""
-    order = np.argsort(-each.features[:, score], kind="stable")[:most]
-    return np.union1d(order, np.flatnonzero(each.right))
-
-
-def _net(
-    examples: Sequence[TrainingExample],
-    features: Sequence[str],
-    options: TrainingOptions,
-    mean: Any,
-    scale: Any,
-) -> Net:
+def _rising_line(tensors: Sequence[Any], share: Any) -> Any:
+    """Weights, all positive, that put the right candidates above both others."""
     import torch
 
-    asked = [each for each in examples if each.right.any()]
-    if not asked:
-        raise InvalidInput(TOO_LITTLE)
-    score, width = list(features).index("score"), len(features)
-    chosen = [_best(each, score, MOST) for each in asked]
-    longest = max(map(len, chosen))
-    values = np.zeros((len(asked), longest, width), dtype=np.float32)
-    right, there = np.zeros((2, len(asked), longest), dtype=np.float32)
-    for number, (each, places) in enumerate(zip(asked, chosen, strict=True)):
-        values[number, : len(places)] = _near(each.features[places], mean, scale)
-        right[number, : len(places)], there[number, : len(places)] = each.right[places], 1
-    counts = Counter(each.kind for each in asked)
-    weights = np.array([counts[each.kind] ** -0.5 for each in asked], dtype=np.float32)
-    tensors = [
-        torch.from_numpy(array) for array in (values, right, there, weights / weights.mean())
-    ]
-    members = [_member(tensors, options, seed) for seed in range(options.members)]
-    linear, hidden, bias, out = (np.stack(parts) for parts in zip(*members, strict=True))
-    return Net(mean, scale, linear, hidden, bias, out, options.base)
+    own, rivals, unrelated = tensors
+    softplus = torch.nn.functional.softplus
+    loose = torch.full((own.shape[2],), -1.5, requires_grad=True)
+    optimizer = torch.optim.Adam([loose], lr=0.03)
+    for _ in range(150):
+        rising = softplus(loose)
+        mine = (own @ rising).squeeze(1)
+        rival, best = (
+            torch.logsumexp(part @ rising * SHARPNESS, 1) / SHARPNESS
+            for part in (rivals, unrelated)
+        )
+        apart = softplus(best[None, :] - mine[:, None]).mean(1) + softplus(rival - mine)
+        loss = (apart * share).sum() + 1e-3 * (rising**2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return softplus(loose).detach().numpy()
 
 
-def _member(
-    tensors: Sequence[Any], options: TrainingOptions, seed: int
-) -> tuple[NDArray[np.float32], ...]:
+def _member(tensors: Sequence[Any], options: TrainingOptions, seed: int) -> tuple[Floats, ...]:
     import torch
 
-    values, right, there, weights = tensors
+    values, right, present, weights = tensors
     order, width = np.random.default_rng(seed), values.shape[2]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        straight, first, last = (
-            torch.nn.Linear(width, 1, bias=False),
-            torch.nn.Linear(width, options.hidden),
-            torch.nn.Linear(options.hidden, 1, bias=False),
-        )
+        straight = torch.nn.Linear(width, 1, bias=False)
+        first = torch.nn.Linear(width, options.hidden)
+        last = torch.nn.Linear(options.hidden, 1, bias=False)
         torch.nn.init.zeros_(straight.weight)
         drop = torch.nn.Dropout(options.dropout)
         learnt = [*straight.parameters(), *first.parameters(), *last.parameters()]
@@ -244,7 +281,7 @@ def _member(
             for batch in np.array_split(order.permutation(len(values)), steps):
                 part = values[batch]
                 found = (straight(part) + last(drop(torch.relu(first(drop(part)))))).squeeze(-1)
-                chances = torch.log_softmax(found + (1 - there[batch]) * NOTHING, dim=1)
+                chances = torch.log_softmax(found + (1 - present[batch]) * NOTHING, dim=1)
                 wanted = right[batch]
                 loss = -((chances * wanted).sum(1) / wanted.sum(1) * weights[batch]).mean()
                 optimizer.zero_grad()
@@ -258,83 +295,8 @@ def _member(
     )
 
 
-def _line(
-    examples: Sequence[TrainingExample],
-    features: Sequence[str],
-    options: TrainingOptions,
-    mean: Any,
-    scale: Any,
-) -> Calibration:
-    import torch
-
-    score, columns = (
-        list(features).index("score"),
-        [list(features).index(name) for name in options.line],
-    )
-
-    def table(each: TrainingExample, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _near(each.features[places], mean, scale)[:, columns]
-
-    meant, others, weights = [], [], []
-    counts = Counter(each.kind for each in examples)
-    for each in examples:
-        if each.kind in options.meant and each.right.any() and not each.right.all():
-            rivals = table(
-                each,
-                _padded(np.setdiff1d(_best(each, score, COMPARED), np.flatnonzero(each.right))),
-            )
-            for place in np.flatnonzero(each.right):
-                meant.append(table(each, np.array([place])))
-                others.append(rivals)
-                weights.append(counts[each.kind] ** -0.5)
-    nothing = [
-        table(each, _padded(_best(each, score, COMPARED)))
-        for each in examples
-        if each.kind in options.nothing
-    ]
-    if not (meant and nothing):
-        raise InvalidInput(TOO_LITTLE)
-    own, rivals, strange = (torch.from_numpy(np.stack(part)) for part in (meant, others, nothing))
-    share = torch.tensor(weights) / sum(weights)
-    loose = torch.full((len(columns),), -1.5, requires_grad=True)
-    optimizer = torch.optim.Adam([loose], lr=0.03)
-    for _ in range(150):
-        rising = torch.nn.functional.softplus(loose)
-        mine = (own @ rising).squeeze(1)
-        rival, best = (
-            torch.logsumexp(part @ rising * SHARPNESS, 1) / SHARPNESS for part in (rivals, strange)
-        )
-        apart = torch.nn.functional.softplus(best[None, :] - mine[:, None]).mean(
-            1
-        ) + torch.nn.functional.softplus(rival - mine)
-        loss = (apart * share).sum() + 1e-3 * (rising**2).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    found = torch.nn.functional.softplus(loose).detach().numpy()
-    whole = np.zeros(len(features), dtype=np.float32)
-    whole[columns] = found / found.sum() * STEEPNESS
-    line = Calibration(mean, scale, whole, 0.0)
-    return Calibration(
-        mean,
-        scale,
-        whole,
-        float(
-            np.quantile(
-                [
-                    line(each.features).max()
-                    for each in examples
-                    if each.kind in options.nothing[:2]
-                ],
-                0.95,
-            )
-        ),
-    )
-
-
-def _padded(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pad to the number compared by repeating the first, which changes almost nothing."""
-    filled: NDArray[np.int64] = np.concatenate(
-        [places, np.full(max(0, COMPARED - len(places)), places[-1])]
-    )[:COMPARED]
+def _padded(rows: Ints) -> Ints:
+    """Pad to the number compared by repeating the last, which changes almost nothing."""
+    missing = np.full(max(0, COMPARED - len(rows)), rows[-1])
+    filled: Ints = np.concatenate([rows, missing])[:COMPARED]
     return filled

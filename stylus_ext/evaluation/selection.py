@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
+from stylus_ext.core.composition import Candidate, Pick
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.settings import Selection, Settings, with_values
-from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.core.settings import Selection
+from stylus_ext.engine.stylus import Stylus
+from stylus_ext.evaluation.measuring import opened, write_lines
 
 CUTS = (1, 5, 10, 150)
 PAIRS = (
@@ -53,16 +54,15 @@ class KindFigures:
     alone: float | None = None
 
     def as_values(self) -> dict[str, Any]:
-        rest = {
+        shares = {f"recall_at_{cut}": value for cut, value in self.recall.items()} | {
             "mrr": self.mrr,
             "precision": self.precision,
             "selected": self.selected,
             "picks": self.picks,
             "left_alone": self.alone,
         }
-        values: dict[str, Any] = {"kind": self.kind, "queries": self.queries}
-        values |= {f"recall_at_{cut}": round(value, 4) for cut, value in self.recall.items()}
-        return values | {name: round(value, 4) for name, value in rest.items() if value is not None}
+        rounded = {name: round(value, 4) for name, value in shares.items() if value is not None}
+        return {"kind": self.kind, "queries": self.queries, **rounded}
 
 
 def by_kind(queries: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> list[KindFigures]:
@@ -118,14 +118,12 @@ def _figures(
     alone = _mean(not runs[query["id"]].selected for query in members if not query["gold"])
     if not lines:
         return KindFigures(kind, len(members), picks=picks, alone=alone)
+    recalls, *others = zip(*lines, strict=True)
     recall = {
-        cut: float(np.mean([line[0][place] for line in lines])) for place, cut in enumerate(CUTS)
+        cut: float(np.mean(column))
+        for cut, column in zip(CUTS, zip(*recalls, strict=True), strict=True)
     }
-    mrr, precision, selected = (
-        _mean(line[1] for line in lines),
-        _mean(line[2] for line in lines),
-        _mean(line[3] for line in lines),
-    )
+    mrr, precision, selected = map(_mean, others)
     return KindFigures(kind, len(lines), recall, mrr, precision, selected, picks, alone)
 
 
@@ -147,7 +145,7 @@ def _line(
     )
 
 
-def _mean(values: Iterator[float]) -> float | None:
+def _mean(values: Iterable[float]) -> float | None:
     listed = list(values)
     return sum(listed) / len(listed) if listed else None
 
@@ -163,28 +161,36 @@ def id_of(key: AdapterKey) -> str:
     return key.value
 
 
+def ids_of(found: Iterable[Candidate | Pick]) -> tuple[str, ...]:
+    return tuple(id_of(adapter.key) for adapter in found)
+
+
 def records(path: Path, **needed: type | tuple[type, ...]) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of a JSON Lines file; each must have the `needed` fields."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    record = _record(line, path, number)
-                    lacking = [
-                        name
-                        for name, kind in needed.items()
-                        if not isinstance(record.get(name), kind)
-                    ]
-                    if lacking:
-                        raise InvalidInput(
-                            f"Line {number} of {path} has no {lacking[0]!r}, or it is not what the"
-                            " benchmark has there."
-                        )
-                    yield record
+                    yield _record(line, f"Line {number} of {path}", needed)
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem
     except UnicodeDecodeError as problem:
         raise InvalidInput(f"{path} is not text in UTF-8.") from problem
+
+
+def _record(
+    line: str, place: str, needed: Mapping[str, type | tuple[type, ...]]
+) -> Mapping[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as problem:
+        raise InvalidInput(f"{place} is not JSON: {problem}.") from problem
+    if not isinstance(record, dict):
+        raise InvalidInput(f"{place} is not a JSON object.")
+    for name, kind in needed.items():
+        if not isinstance(record.get(name), kind):
+            raise InvalidInput(f"{place} has no {name!r}, or not as the benchmark has it.")
+    return record
 
 
 def cards(path: Path) -> Iterator[AdapterCard]:
@@ -193,24 +199,13 @@ def cards(path: Path) -> Iterator[AdapterCard]:
             yield _card(record)
         except (KeyError, TypeError, ValueError) as problem:
             raise InvalidInput(
-                f"{path} holds a record that is no adapter of the benchmark: {problem!r} is missing"
-                " or wrong."
+                f"{path} holds a record that is no adapter of the benchmark: {problem!r}."
             ) from problem
 
 
 def _rating(stats: Mapping[str, Any]) -> float | None:
     """Convert stars to a share of positive ratings, as cards have it."""
     return stats["rating"] / MOST_STARS if (stats.get("ratingCount") or 0) >= FEWEST_VOTES else None
-
-
-def _record(line: str, path: Path, number: int) -> Mapping[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError as problem:
-        raise InvalidInput(f"Line {number} of {path} is not JSON: {problem}.") from problem
-    if not isinstance(record, dict):
-        raise InvalidInput(f"Line {number} of {path} is not a JSON object.")
-    return record
 
 
 def _card(record: Mapping[str, Any]) -> AdapterCard:
@@ -255,23 +250,23 @@ def run_selection(
     catalogue: Path, queries: Sequence[Path], out: Path, progress: Progress, policy: str = "hybrid"
 ) -> dict[str, Any]:
     """Write the ranking; return the table and the separations."""
-    settings = with_values(Settings(), {"selection": {"policy": policy}})
-    asked = read_queries(queries)
-    with tempfile.TemporaryDirectory(prefix="stylus-bench-") as folder:
-        stylus = open_stylus(Path(folder), settings)
-        try:
-            fill(stylus, cards(catalogue), progress)
-            runs = list(_runs(stylus, settings, asked, progress))
-        finally:
-            stylus.close()
+    queries_read = read_queries(queries)
+    with opened(values={"selection": {"policy": policy}}) as stylus:
+        fill(stylus, cards(catalogue), progress)
+        runs = list(_runs(stylus, queries_read, progress))
     write_ranking(runs, out)
+    return report_of(policy, queries_read, runs)
+
+
+def report_of(
+    policy: str, queries: Sequence[Mapping[str, Any]], runs: Iterable[Run]
+) -> dict[str, Any]:
     known = {run.query: run for run in runs}
-    kinds = [kind.as_values() for kind in by_kind(asked, known)]
     return {
         "policy": policy,
-        "queries": len(asked),
-        "kinds": kinds,
-        "auc": separations(asked, known),
+        "queries": len(queries),
+        "kinds": [kind.as_values() for kind in by_kind(queries, known)],
+        "auc": separations(queries, known),
     }
 
 
@@ -296,16 +291,9 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"AUC {pair:50} {value:.3f}"
 
 
-def write_ranking(runs: Sequence[Run], out: Path) -> None:
-    with out.open("w", encoding="utf-8") as ranking:
-        for run in runs:
-            line = {
-                "id": run.query,
-                "ranking": run.ranking,
-                "score": run.score,
-                "selected": run.selected,
-            }
-            ranking.write(json.dumps(line) + "\n")
+def write_ranking(runs: Iterable[Run], out: Path) -> None:
+    names = ("id", "ranking", "score", "selected")
+    write_lines(out, (dict(zip(names, astuple(run), strict=True)) for run in runs))
 
 
 def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> None:
@@ -318,19 +306,14 @@ def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> No
 
 
 def _runs(
-    stylus: Stylus, settings: Settings, queries: Sequence[Mapping[str, Any]], progress: Progress
+    stylus: Stylus, queries: Sequence[Mapping[str, Any]], progress: Progress
 ) -> Iterator[Run]:
-    limits = settings.selection
-    retriever, composer = (
-        stylus.planner.retriever(limits.policy),
-        stylus.planner.composer(limits.composer),
-    )
-    for number, asked in enumerate(queries):
+    limits = stylus.settings.selection
+    retriever = stylus.planner.retriever(limits.policy)
+    composer = stylus.planner.composer(limits.composer)
+    for number, record in enumerate(queries):
         progress.report("asking", number, len(queries))
-        query = query_of(asked, replace(limits, candidates=max(RANKED, limits.candidates)))
+        query = query_of(record, replace(limits, candidates=max(RANKED, limits.candidates)))
         found = retriever.find(query)
         picked = composer.compose(query, found).picks
-        ranking = tuple(id_of(candidate.key) for candidate in found.found)
-        yield Run(
-            str(asked["id"]), ranking, found.confidence, tuple(id_of(pick.key) for pick in picked)
-        )
+        yield Run(str(record["id"]), ids_of(found.found), found.confidence, ids_of(picked))

@@ -152,11 +152,7 @@ def _chat_answer(text: str) -> bytes:
         "created": 0,
         "model": "measured",
         "choices": [
-            {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": text},
-            }
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         ],
         "usage": {"prompt_tokens": 600, "completion_tokens": 60, "total_tokens": 660},
     }

@@ -10,48 +10,47 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.entry import VIEWS, View, embedded_text, text_fingerprint
+from stylus_ext.core.entry import VIEWS, Entry, View, embedded_text, text_fingerprint
 from stylus_ext.core.ports import Matrix, Progress, Sighting, VectorItem
-from stylus_ext.core.settings import Settings
 from stylus_ext.engine.encoders import new_index
-from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.engine.stylus import Stylus
 from stylus_ext.evaluation import invented
+from stylus_ext.evaluation.measuring import Command, figure_lines, opened, percentiles, seconds
 from stylus_ext.selection.plan import PlanRequest
 
 TOP = 150
 _BATCH = 2000
 _WARM = 5
 
-Child = Callable[..., Sequence[str]]
-"""Returns the command that runs a module in this environment."""
-
 
 def measure(
-    folder: Path, entries: int, real: int, plans: int, child: Child, progress: Progress
+    folder: Path, entries: int, real: int, plans: int, command: Command, progress: Progress
 ) -> dict[str, Any]:
     """Build an invented catalogue in an empty folder and measure it."""
-    stylus = open_stylus(folder, Settings())
-    try:
+    with opened(folder) as stylus:
         found: dict[str, Any] = {"entries": entries, "real_embeddings": real}
         basis, found["build_s"] = build(stylus, real, entries, progress)
         found |= _retrieval(stylus, plans, progress)
         found["recall_at_150"] = _recall(folder, stylus, basis["card"], plans)
         found["index_ratio_to_encode"] = _indexing(stylus, progress)
         stylus.warm()  # what an index job does last
-    finally:
-        stylus.close()
-    return found | _in_a_fresh_process(folder, plans, child, progress)
+    progress.report("planning", 0, plans)
+    ran = subprocess.run(
+        command(__name__, str(folder), str(plans)), check=True, stdout=subprocess.PIPE, text=True
+    )
+    found |= json.loads(ran.stdout)
+    return found
 
 
 def build(
@@ -66,25 +65,19 @@ def build(
 
 def planning(folder: Path, plans: int) -> dict[str, Any]:
     """Measure a fresh engine in its own process: start, plans, memory."""
-    started = time.perf_counter()
-    stylus = open_stylus(folder, Settings())
-    try:
-        texts = list(invented.prompts(plans + _WARM, seed=2))
+    began = time.perf_counter()
+    with opened(folder) as stylus:
+        requests = [PlanRequest(text) for text in invented.prompts(plans + _WARM, seed=2)]
         stylus.warm()
-        ready = time.perf_counter() - started
-        for text in texts[:_WARM]:
-            stylus.planner.plan(PlanRequest(text))
-        times = sorted(
-            _timed(partial(stylus.planner.plan, PlanRequest(text))) for text in texts[_WARM:]
-        )
+        ready = time.perf_counter() - began
+        for request in requests[:_WARM]:
+            stylus.planner.plan(request)
+        times = [seconds(partial(stylus.planner.plan, request)) for request in requests[_WARM:]]
         return {
             "engine_ready_s": round(ready, 2),
-            "plan_p50_ms": round(median(times) * 1000, 1),
-            "plan_p95_ms": round(quantiles(times, n=20)[-1] * 1000, 1),
+            **percentiles("plan", times),
             "engine_memory_mb": private_memory_mb(),
         }
-    finally:
-        stylus.close()
 
 
 def private_memory_mb() -> float | None:
@@ -102,7 +95,7 @@ def private_memory_mb() -> float | None:
 
 
 def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[View, Matrix]:
-    entries = [_entry(stylus, card) for card in invented.cards(number, seed=7)]
+    entries = [stylus.catalogue.refresh.entry(card) for card in invented.cards(number, seed=7)]
     basis: dict[View, Matrix] = {}
     for view in VIEWS:
         texts = [embedded_text(entry, view) for entry in entries]
@@ -114,10 +107,6 @@ def _embedded(stylus: Stylus, number: int, progress: Progress) -> dict[View, Mat
     return basis
 
 
-def _entry(stylus: Stylus, card: AdapterCard) -> Any:
-    return stylus.catalogue.refresh.entry(card)
-
-
 def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Progress) -> None:
     rng = np.random.default_rng(3)
     cards = invented.cards(number)
@@ -127,20 +116,18 @@ def _fill(stylus: Stylus, basis: dict[View, Matrix], number: int, progress: Prog
         entries = list(stylus.catalogue.store.read(card.key for card in batch).values())
         for view in VIEWS:
             items = [
-                VectorItem(
-                    entry.key,
-                    view,
-                    entry.family,
-                    stylus.catalogue.embed.made_from(
-                        entry.family, text_fingerprint(embedded_text(entry, view))
-                    ),
-                )
+                VectorItem(entry.key, view, entry.family, _fingerprint(stylus, entry, view))
                 for entry in entries
             ]
             stylus.catalogue.index.write(items, _mixed(basis[view], len(items), rng))
         done += len(batch)
         progress.report("building the catalogue", done, number)
     stylus.catalogue.embed(progress)
+
+
+def _fingerprint(stylus: Stylus, entry: Entry, view: View) -> str:
+    text = text_fingerprint(embedded_text(entry, view))
+    return stylus.catalogue.embed.made_from(entry.family, text)
 
 
 def _mixed(basis: Matrix, number: int, rng: np.random.Generator) -> Matrix:
@@ -163,8 +150,8 @@ def _retrieval(stylus: Stylus, plans: int, progress: Progress) -> dict[str, Any]
     for place, query in enumerate(queries):
         progress.report("searching", place, len(queries))
         search = partial(stylus.catalogue.index.search, "card", query[None], TOP)
-        searches.append(_timed(search))
-        passes.append(_timed(lambda query=query: plain @ query))  # type: ignore[misc]
+        searches.append(seconds(search))
+        passes.append(seconds(lambda query=query: plain @ query))  # type: ignore[misc]
     return {
         "search_p50_ms": round(median(searches) * 1000, 2),
         "pass_p50_ms": round(median(passes) * 1000, 2),
@@ -197,25 +184,24 @@ def _indexing(stylus: Stylus, progress: Progress, number: int = 1000, turns: int
     """Return the median ratio of indexing new cards to encoding their texts."""
     ratios = []
     for turn in range(turns):
-        progress.report("taking in new cards", turn, turns)
+        progress.report("indexing new cards", turn, turns)
         fresh = [
             _renumbered(card, turn * number + place)
             for place, card in enumerate(invented.cards(number, seed=11 + turn))
         ]
-        entries = [_entry(stylus, card) for card in fresh]
+        entries = [stylus.catalogue.refresh.entry(card) for card in fresh]
         texts = [embedded_text(entry, view) for view in VIEWS for entry in entries]
-        times: dict[str, float] = {}
-        for what in ("bare", "whole") if turn % 2 == 0 else ("whole", "bare"):
-            times[what] = _timed(
-                partial(stylus.catalogue.embedder.embed, texts)
-                if what == "bare"
-                else partial(_taken, stylus, fresh, progress)
-            )
-        ratios.append(times["whole"] / times["bare"])
+        embed = partial(stylus.catalogue.embedder.embed, texts)
+        index = partial(_index, stylus, fresh, progress)
+        if turn % 2 == 0:
+            bare, whole = seconds(embed), seconds(index)
+        else:
+            whole, bare = seconds(index), seconds(embed)
+        ratios.append(whole / bare)
     return round(median(ratios), 2)
 
 
-def _taken(stylus: Stylus, cards: Sequence[AdapterCard], progress: Progress) -> None:
+def _index(stylus: Stylus, cards: Sequence[AdapterCard], progress: Progress) -> None:
     stylus.catalogue.refresh.take([Sighting(card=card) for card in cards])
     stylus.catalogue.embed(progress)
 
@@ -226,26 +212,8 @@ def _renumbered(card: AdapterCard, place: int) -> AdapterCard:
     )
 
 
-def _in_a_fresh_process(
-    folder: Path, plans: int, child: Child, progress: Progress
-) -> dict[str, Any]:
-    progress.report("planning", 0, plans)
-    ran = subprocess.run(
-        child(__name__, str(folder), str(plans)), check=True, stdout=subprocess.PIPE, text=True
-    )
-    answer: dict[str, Any] = json.loads(ran.stdout)
-    return answer
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """Yield the figures with their budgets."""
-    budgets = {
+lines = figure_lines(
+    {
         "plan_p50_ms": "<= 150 at 100,000",
         "plan_p95_ms": "<= 300 at 100,000",
         "recall_at_150": ">= 0.99",
@@ -254,8 +222,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         "index_ratio_to_encode": "<= 1.2",
         "engine_ready_s": "<= 8",
     }
-    for name, value in found.items():
-        yield f"{name:26} {value!s:>10}  {budgets.get(name, '')}".rstrip()
+)
 
 
 if __name__ == "__main__":

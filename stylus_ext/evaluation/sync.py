@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -19,49 +19,41 @@ from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import VIEWS, embedded_text
 from stylus_ext.core.errors import Unavailable
 from stylus_ext.core.ports import Filter, Progress
-from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.sources import Wanted
-from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.engine.stylus import Stylus
 from stylus_ext.evaluation import invented
+from stylus_ext.evaluation.measuring import figure_lines, opened, seconds
 from stylus_ext.evaluation.servers import serving
 
 PARTS = 5
-ON_A_PAGE = 100
+PAGE_SIZE = 100
 _SAMPLE = 250
 """How many cards are encoded alone before and after each part."""
 
 
 def measure(folder: Path, cards: int, progress: Progress) -> dict[str, Any]:
     with serving_catalogue(cards) as url:
-        settings = with_values(
-            Settings(), {"civitai": {"civitai_url": url, "request_interval": 0.0}}
-        )
-        stylus = open_stylus(folder, settings)
-        try:
+        values = {"civitai": {"civitai_url": url, "request_interval": 0.0}}
+        with opened(folder, values) as stylus:
             return _measured(stylus, cards, progress)
-        finally:
-            stylus.close()
 
 
 def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
     texts = _texts(stylus, max(1, min(_SAMPLE, cards // PARTS)))
-    stylus.catalogue.embedder.embed(texts[:64])
-    shares, whole, bare, before = (
-        [],
-        0.0,
-        0.0,
-        _timed(lambda: stylus.catalogue.embedder.embed(texts)),
-    )
+    embed = stylus.catalogue.embedder.embed
+    embed(texts[:64])
+    shares, whole, bare = [], 0.0, 0.0
+    before = seconds(lambda: embed(texts))
     for number in range(PARTS):
         began = time.perf_counter()
         synced = stylus.services.civitai.sync(
             stylus.catalogue.ingest, Wanted(tag=part(number)), progress
         )
-        seconds = time.perf_counter() - began
-        after = _timed(lambda: stylus.catalogue.embedder.embed(texts))
+        took = time.perf_counter() - began
+        after = seconds(lambda: embed(texts))
         alone = (before + after) / 2 * synced.kept * len(VIEWS) / len(texts)
-        whole, bare, before = whole + seconds, bare + alone, after
-        shares.append(alone / seconds)
+        whole, bare, before = whole + took, bare + alone, after
+        shares.append(alone / took)
     found = stylus.catalogue.store.search("", Filter(), limit=1).total
     if found != cards or not stylus.catalogue.embed.in_step():
         raise Unavailable(
@@ -79,7 +71,7 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
 
 def _texts(stylus: Stylus, number: int) -> list[str]:
     """Return the texts that the encoder gets for similar cards."""
-    entries = [stylus.catalogue.refresh.entry(card) for card in cards_like(number)]
+    entries = [stylus.catalogue.refresh.entry(card) for card in invented.cards(number, seed=22)]
     return [embedded_text(entry, view) for view in VIEWS for entry in entries]
 
 
@@ -99,9 +91,9 @@ def as_model(place: int, card: AdapterCard) -> dict[str, Any]:
             "url": f"https://image.civitai.com/x/{place}.jpeg",
             "nsfwLevel": 1,
             "type": "image",
-            "meta": {"prompt": one.prompt},
+            "meta": {"prompt": example.prompt},
         }
-        for number, one in enumerate(card.examples)
+        for number, example in enumerate(card.examples)
     ]
     file = {
         "id": place,
@@ -145,26 +137,18 @@ def as_model(place: int, card: AdapterCard) -> dict[str, Any]:
     }
 
 
-def cards_like(number: int) -> Iterator[AdapterCard]:
-    """Yield similar cards."""
-    yield from invented.cards(number, seed=22)
-
-
 def pages(number: int, parts: int) -> Mapping[str, Sequence[str]]:
     """Return all pages as the server sends them, by tag."""
-    models = [
-        as_model(place, card) for place, card in enumerate(invented.cards(number, seed=21), 1)
-    ]
+    cards = invented.cards(number, seed=21)
+    models = [as_model(place, card) for place, card in enumerate(cards, 1)]
     share = -(-number // parts)
-    return {
-        part(one): list(_pages(models[one * share : (one + 1) * share])) for one in range(parts)
-    }
+    return {part(at): list(_pages(models[at * share : (at + 1) * share])) for at in range(parts)}
 
 
 def _pages(models: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for start in range(0, len(models), ON_A_PAGE):
-        after = start + ON_A_PAGE
-        metadata = {"nextCursor": str(after // ON_A_PAGE)} if after < len(models) else {}
+    for start in range(0, len(models), PAGE_SIZE):
+        after = start + PAGE_SIZE
+        metadata = {"nextCursor": str(after // PAGE_SIZE)} if after < len(models) else {}
         yield json.dumps({"items": models[start:after], "metadata": metadata})
 
 
@@ -178,13 +162,4 @@ def serving_catalogue(cards: int) -> Iterator[str]:
             yield url
 
 
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    budgets = {"share_of_encoder_speed": ">= 0.8"}
-    for name, value in found.items():
-        yield f"{name:24} {value!s:>10}  {budgets.get(name, '')}".rstrip()
+lines = figure_lines({"share_of_encoder_speed": ">= 0.8"})

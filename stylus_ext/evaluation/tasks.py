@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import Cut, runs, spans
+from stylus_ext.evaluation.measuring import write_lines
 from stylus_ext.evaluation.selection import records
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -34,13 +34,12 @@ class TaskFigures:
         return 2 * self.precision * self.recall / both if both else 0.0
 
     def as_values(self) -> dict[str, float]:
+        shares = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
         return {
             "prompts": self.prompts,
             "tasks_per_prompt": round(self.tasks_per_prompt, 3),
             "overlapping": self.overlapping,
-            "precision": round(self.precision, 4),
-            "recall": round(self.recall, 4),
-            "f1": round(self.f1, 4),
+            **{name: round(value, 4) for name, value in shares.items()},
         }
 
 
@@ -48,9 +47,13 @@ def run_tasks(tasks: Path, out: Path, cut: Cut = runs) -> dict[str, float]:
     """Split every prompt, write the tasks to `out`, and score them."""
     wanted = read_tasks(tasks)
     mine = [[span.text for span in spans(parse_prompt(record["prompt"]), cut)] for record in wanted]
-    with out.open("w", encoding="utf-8") as split:
-        for record, found in zip(wanted, mine, strict=True):
-            split.write(json.dumps({"row": record["row"], "tasks": found}) + "\n")
+    write_lines(
+        out,
+        (
+            {"row": record["row"], "tasks": found}
+            for record, found in zip(wanted, mine, strict=True)
+        ),
+    )
     return score(wanted, mine).as_values()
 
 
@@ -59,12 +62,9 @@ def read_tasks(tasks: Path) -> list[Mapping[str, Any]]:
 
 
 def lines(report: Mapping[str, float]) -> Iterator[str]:
-    yield (
-        "{prompts} prompts, {tasks_per_prompt:.2f} tasks a prompt, {overlapping} overlapping".format(  # noqa: E501
-            **report
-        )
-    )
-    yield "precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}".format(**report)
+    counts = "{prompts} prompts, {tasks_per_prompt:.2f} tasks a prompt, {overlapping} overlapping"
+    yield counts.format_map(report)
+    yield "precision {precision:.3f}  recall {recall:.3f}  F1 {f1:.3f}".format_map(report)
 
 
 def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) -> TaskFigures:
@@ -72,7 +72,7 @@ def score(wanted: Sequence[Mapping[str, Any]], mine: Sequence[Sequence[str]]) ->
     recall: list[float] = []
     overlapping = 0
     for record, found in zip(wanted, mine, strict=True):
-        theirs = [_words(task) for task in record["tasks"]]
+        theirs = [frozenset(listed(task)) for task in record["tasks"]]
         free = list(_disjoint(record["prompt"], found))
         overlapping += len(found) - len(free)
         precision += [_best(task, theirs) for task in free] + [0.0] * (len(found) - len(free))
@@ -107,7 +107,3 @@ def share(task: frozenset[str], other: frozenset[str]) -> float:
 
 def listed(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower()) if word not in _SMALL]
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(listed(text))

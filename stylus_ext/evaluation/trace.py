@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 BEGIN, END, FOUND = "trace.begin", "trace.end", "trace.json"
 _OWN = str(PACKAGE / "evaluation")
 _POLL_S = 0.02
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 60.0
 
 
 class FileTrace:
@@ -59,7 +59,7 @@ def ask(folder: Path, name: str) -> None:
     """Asks the engine of this data folder, and waits until it has done so."""
     mark = folder / name
     mark.touch()
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _TIMEOUT_S
     while mark.exists():
         if time.monotonic() > until:
             raise TimeoutError(f"The traced engine does not look at {mark}.")

@@ -19,21 +19,14 @@ from statistics import median, quantiles
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-_LOADED_LONG_AGO = (
+_LOADED_BEFORE = (
     "argparse asyncio concurrent.futures.thread dataclasses email http.client http.server inspect"
     " logging.handlers platform secrets ssl subprocess tempfile urllib.request uuid"
 )
 _TIMES = 2000
 _BEFORE_THE_TRACE = 10
 _MODULES = 6000  # as many as A1111 1.8 has by then
-_HOOKS = (
-    "setup",
-    "before_process",
-    "process",
-    "before_process_batch",
-    "postprocess_image",
-    "postprocess",
-)
+_HOOKS = "setup before_process process before_process_batch postprocess_image postprocess".split()
 
 
 class StandInComponent:
@@ -45,9 +38,8 @@ class StandInComponent:
         StandInComponent.count += 1
         self._id = StandInComponent.count
         self.value, self.elem_id = value, options.get("elem_id")
-        page = Context.root_block
-        if page is not None:
-            page.blocks[self._id] = self
+        if Context.root_block is not None:
+            Context.root_block.blocks[self._id] = self
 
     def __enter__(self) -> StandInComponent:
         return self
@@ -118,13 +110,8 @@ class Host:
             ),
         )
         names = (
-            "on_ui_settings",
-            "on_before_ui",
-            "on_ui_tabs",
-            "on_app_started",
-            "on_image_grid",
-            "on_script_unloaded",
-            "on_infotext_pasted",
+            "on_ui_settings on_before_ui on_ui_tabs on_app_started on_image_grid"
+            " on_script_unloaded on_infotext_pasted".split()
         )
         parts: dict[str, dict[str, Any]] = {
             "scripts": {"Script": Script, "AlwaysVisible": object(), "scripts_data": []},
@@ -142,42 +129,38 @@ class Host:
             "sd_models": {"model_data": SimpleNamespace(sd_model=model), "checkpoint_aliases": {}},
         }
         made = {
-            f"modules.{name}": _module(f"modules.{name}", values) for name, values in parts.items()
+            f"modules.{name}": _module(f"modules.{name}", **values)
+            for name, values in parts.items()
         }
-        package = _module(
-            "modules", {"__path__": [], **{name: made[f"modules.{name}"] for name in parts}}
-        )
         widgets = (
             "Blocks Row Column Group Accordion HTML Button Number Checkbox Slider Dropdown Textbox"
             " State".split()
         )
-        gradio = {
-            "Request": object,
-            "update": dict,
-            "__version__": "3.41.2",
-            "__path__": [],
-            **dict.fromkeys(widgets, StandInComponent),
-        }
-        networks = {
-            "available_networks": self.files,
-            "available_network_aliases": {},
-            "forbidden_network_aliases": {},
-        }
-        routing = {"Route": lambda path, *_, **__: SimpleNamespace(path=path)}
-        sys.modules.update(
-            {
-                "modules": package,
-                **made,
-                "gradio": _module("gradio", gradio),
-                "gradio.context": _module("gradio.context", {"Context": Context}),
-                "networks": _module("networks", networks),
-                "starlette": _module("starlette", {"__path__": []}),
-                "starlette.routing": _module("starlette.routing", routing),
-                "starlette.responses": _module(
-                    "starlette.responses", {"JSONResponse": StandInComponent}
-                ),
-            }
+        components = dict.fromkeys(widgets, StandInComponent)
+        submodules = {name: made[f"modules.{name}"] for name in parts}
+        found = (
+            *made.values(),
+            _module("modules", __path__=[], **submodules),
+            _module(
+                "gradio",
+                Request=object,
+                update=dict,
+                __version__="3.41.2",
+                __path__=[],
+                **components,
+            ),
+            _module("gradio.context", Context=Context),
+            _module(
+                "networks",
+                available_networks=self.files,
+                available_network_aliases={},
+                forbidden_network_aliases={},
+            ),
+            _module("starlette", __path__=[]),
+            _module("starlette.routing", Route=lambda path, *_, **__: SimpleNamespace(path=path)),
+            _module("starlette.responses", JSONResponse=StandInComponent),
         )
+        sys.modules.update({module.__name__: module for module in found})
 
     def _register(self, name: str) -> Callable[[Callable[..., Any]], None]:
         def add(callback: Callable[..., Any]) -> None:
@@ -196,8 +179,8 @@ class Host:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         found = [module.StylusScript(), module.StylusScript()]
-        for wanted, given in (("on_before_ui", ()), ("on_ui_settings", ())):
-            self._call(wanted, *given)
+        self._call("on_before_ui")
+        self._call("on_ui_settings")
         Context.root_block = SimpleNamespace(blocks={})
         for script, is_img2img in zip(found, (False, True), strict=True):
             script.title(), script.show(is_img2img)
@@ -221,7 +204,7 @@ class Host:
                 callback(*given)
 
 
-def _module(name: str, values: dict[str, Any]) -> ModuleType:
+def _module(name: str, **values: Any) -> ModuleType:
     module = ModuleType(name)
     vars(module).update(values)
     return module
@@ -248,9 +231,9 @@ def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[An
         is_api=True,
         disable_extra_networks=False,
         enable_hr=False,
-        said=[],
+        comments=[],
     )
-    p.comment = p.said.append
+    p.comment = p.comments.append
     started = time.perf_counter()
     script.setup(p, *args)
     script.before_process(p, *args)
@@ -265,13 +248,12 @@ def generation(script: Any, args: list[Any], prompt: str, seed: int) -> tuple[An
 
 
 def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    for name in _LOADED_LONG_AGO.split():
+    for name in _LOADED_BEFORE.split():
         importlib.import_module(name)
     host = Host(order)
     for number in range(_MODULES):
-        sys.modules[f"loaded_before_{number}"] = _module(
-            f"loaded_before_{number}", {"__file__": f"/loaded/before/{number}.py"}
-        )
+        name = f"loaded_before_{number}"
+        sys.modules[name] = _module(name, __file__=f"/loaded/before/{number}.py")
     inspect.stack()  # other scripts came first
     before = set(sys.modules)
     started, busy = time.perf_counter(), time.process_time()
@@ -290,16 +272,15 @@ def start_up(order: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
 
 def switched_off(script: Any, times: int) -> dict[str, float]:
     args = [control.value for control in script.controls]
-    took = [
-        generation(script, args, "a corgi, watercolor", seed)[1] * 1000 for seed in range(times)
-    ]
+    prompt = "a corgi, watercolor"
+    took = [generation(script, args, prompt, seed)[1] * 1000 for seed in range(times)]
     return {"off_ms": median(took), "off_p99_ms": quantiles(took, n=100)[-1]}
 
 
 def timed_generations(script: Any, prompts: list[str]) -> dict[str, float]:
     """Time the hooks without the engine's own time; the first plans load what is lazy."""
-    desks = importlib.import_module("stylus_ext.host.planner_registry")
-    client = desks.current_planner().client
+    registry = importlib.import_module("stylus_ext.host.planner_registry")
+    client = registry.current_planner().client
     ask, spent = client.generation, [0.0]
 
     def timed(*given: Any) -> Any:
@@ -308,17 +289,17 @@ def timed_generations(script: Any, prompts: list[str]) -> dict[str, float]:
         return answer
 
     client.generation = timed
-    beside, changed = [], 0
+    own, changed = [], 0
     for seed, prompt in enumerate(prompts):
         count = len(spent)
         p, took = generation(script, [{"enabled": True}], prompt, seed)
         if len(spent) == count:
-            sys.exit(f"The engine made no plan: {' '.join(p.said)}")
+            sys.exit(f"The engine made no plan: {' '.join(p.comments)}")
         changed += p.all_prompts[0] != prompt
-        beside.append(took * 1000 - sum(spent[count:]))
-    warm = beside[len(beside) // 5 :]
+        own.append(took * 1000 - sum(spent[count:]))
+    warm = own[len(own) // 5 :]
     return {
-        "on_first_ms": beside[0],
+        "on_first_ms": own[0],
         "on_warm_ms": median(warm),
         "on_warm_p95_ms": quantiles(warm, n=20)[-1],
         "changed": changed,
@@ -340,7 +321,7 @@ def traced(script: Any, prompts: list[str], data: Path) -> dict[str, list[str]]:
         if seed >= _BEFORE_THE_TRACE and p.all_prompts != [prompt]:
             engine = json.loads((data / trace.FOUND).read_text("utf-8"))
             return {"engine": engine, "host": here.end()}
-    sys.exit(f"The engine changed nothing: {' '.join(p.said)}")
+    sys.exit(f"The engine changed nothing: {' '.join(p.comments)}")
 
 
 def main() -> None:

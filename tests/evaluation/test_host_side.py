@@ -89,7 +89,7 @@ def test_with_an_engine_prompts_change_and_its_own_time_is_apart(tmp_path: Path)
         data = make_folder(tmp_path / "data", server.url)
         given = order(
             tmp_path,
-            options={**host._UNHURRIED, "stylus_data_folder": str(data)},
+            options={**host._LONG_TIMEOUTS, "stylus_data_folder": str(data)},
             prompts=["a red fox", "a corgi"] * 6,
         )
         for name in ("red fox", "corgi dog"):

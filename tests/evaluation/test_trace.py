@@ -43,7 +43,7 @@ def test_files_of_calls_in_this_thread_and_in_new_ones() -> None:
 def test_an_engine_that_does_not_look_is_waited_for_with_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(trace, "_TIMEOUT_S", 0.1)
     with pytest.raises(TimeoutError):
         trace.ask(tmp_path, trace.BEGIN)
 

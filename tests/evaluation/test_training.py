@@ -117,7 +117,7 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
     assert ranking[3]["ranking"][0] == "x:3"
 
 
-def made_lesson(
+def made_example(
     kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
 ) -> TrainingExample:
     rng = np.random.default_rng(fold * 100 + right + 1)
@@ -135,38 +135,37 @@ def made_lesson(
         features + np.float32(shift),
         marks,
         np.array(owners),
-        right >= 0,
     )
 
 
-def lessons() -> list[TrainingExample]:
+def examples() -> list[TrainingExample]:
     owners = [0, 1, 2, 3, 4] * 3
     return [
-        made_lesson(kind, fold, right, owners, is_tags)
+        made_example(kind, fold, right, owners, is_tags)
         for fold in range(FOLDS)
         for right in range(4)
         for is_tags, kind in ((True, "named"), (False, "stylus-choice"))
     ] + [
-        made_lesson(kind, fold, -1, owners, is_tags)
+        made_example(kind, fold, -1, owners, is_tags)
         for fold in range(FOLDS)
         for is_tags, kind in ((True, "none:human-no-lora"), (False, "none:lexical"))
     ]
 
 
 def test_what_is_right_is_learnt_and_twice_the_same() -> None:
-    first, second = train(lessons(), FEATURES), train(lessons(), FEATURES)
-    for each in lessons():
+    first, second = train(examples(), FEATURES), train(examples(), FEATURES)
+    for each in examples():
         scores = first.scores(each.features, each.is_tags)
         assert np.array_equal(scores, second.scores(each.features, each.is_tags))
-        assert not each.answerable or scores.argmax() == np.flatnonzero(each.right)[0]
+        assert not each.right.any() or scores.argmax() == np.flatnonzero(each.right)[0]
 
 
 def test_a_fold_sees_nothing_of_its_own_creators() -> None:
-    for each in examples_without(lessons(), 2):
+    for each in examples_without(examples(), 2):
         assert 2 not in each.folds
         assert 2 not in each.owners
         assert len(each.features) == len(each.right) == len(each.owners) == 12
-    assert len(list(examples_without(lessons(), None))) == len(lessons())
+    assert len(list(examples_without(examples(), None))) == len(examples())
 
 
 def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() -> None:
@@ -185,12 +184,12 @@ def test_a_prompt_is_asked_in_the_fold_of_its_first_adapter_and_kept_from_all() 
 )
 def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="too little to learn from"):
-        train([each for each in lessons() if each.kind in kinds], FEATURES)
+        train([each for each in examples() if each.kind in kinds], FEATURES)
 
 
 def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
-    made = train(lessons(), FEATURES)
-    features = lessons()[0].features
+    made = train(examples(), FEATURES)
+    features = examples()[0].features
     found = Candidates(
         tuple(
             Candidate(make_entry(number), 1.0, Evidence(), {})
@@ -210,9 +209,9 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
 
 
 def test_a_moved_half_makes_less_sure() -> None:
-    made = train(lessons(), FEATURES)
+    made = train(examples(), FEATURES)
     moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
-    features = lessons()[0].features
+    features = examples()[0].features
     assert (moved.certainties(features, True) <= made.certainties(features, True)).all()
     assert np.array_equal(moved.certainties(features, False), made.certainties(features, False))
 

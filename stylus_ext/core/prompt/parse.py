@@ -139,11 +139,7 @@ ATTENTION = 1.1
 HEAVIEST = 100.0  # a thousand brackets must not become an infinity
 _WHEN = 2  # a schedule ends in a colon, a number and the bracket
 _OPENERS = {ROUND_OPEN: ATTENTION, SQUARE_OPEN: 1 / ATTENTION, BRACE_OPEN: 1.0}
-_CLOSERS = {
-    ROUND_CLOSE: ROUND_OPEN,
-    SQUARE_CLOSE: SQUARE_OPEN,
-    BRACE_CLOSE: BRACE_OPEN,
-}
+_CLOSERS = {ROUND_CLOSE: ROUND_OPEN, SQUARE_CLOSE: SQUARE_OPEN, BRACE_CLOSE: BRACE_OPEN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,65 +17,48 @@ from stylus_ext.core.prompt.words import content_words, words
 
 STOP = frozenset(
     """a about above across after against all along also although am among an and another any
-    anybody anyone anything are around as at
-    be because been before behind being below beneath beside besides between beyond both but by can
-    could did do does down during each
-    either else every everyone everything few for from had has have he her hers herself him himself
-    his how i if in inside into is
-    it its itself just like many may me might mine more most much must my near neither no nobody
-    none nor not nothing of off on once one
-    onto or other others our ours out over own past per she should since so some somebody someone
-    something such than that the
-    their theirs them themselves then there these they this those though through throughout to
-    toward towards too under underneath
-    until up upon us very via was we were what when where whereas which while who whom whose why
-    will with within without would
-    yet you your yours""".split()
+    anybody anyone anything are around as at be because been before behind being below beneath
+    beside besides between beyond both but by can could did do does down during each either else
+    every everyone everything few for from had has have he her hers herself him himself his how i
+    if in inside into is it its itself just like many may me might mine more most much must my near
+    neither no nobody none nor not nothing of off on once one onto or other others our ours out
+    over own past per she should since so some somebody someone something such than that the their
+    theirs them themselves then there these they this those though through throughout to toward
+    towards too under underneath until up upon us very via was we were what when where whereas
+    which while who whom whose why will with within without would yet you your yours""".split()
 )
 """Articles, pronouns, prepositions, conjunctions, auxiliaries."""
 
 WEAK = frozenset(
     """two three four five six seven eight nine ten eleven twelve dozen dozens hundred several
-    various different multiple numerous
-    single couple couples pair pairs group groups bunch bunches lots set sets piece pieces kind
-    kinds type types row rows number
-    variety bit assortment collection herd flock stack pile half part parts whole
-    large big huge tiny small medium long short nice good great new next front middle side sides
-    top bottom back left
-    right edge end center centre close full ready able available empty similar same various
-    together apart away ahead
-    alone aside around back nearby far here outside inside again already almost always even ever
-    only really quite still well
-    picture photo photograph image view shot scene background foreground sort way thing things
-    stuff someone person
-    is's s t d ll re ve m""".split()
+    various different multiple numerous single couple couples pair pairs group groups bunch bunches
+    lots set sets piece pieces kind kinds type types row rows number variety bit assortment
+    collection herd flock stack pile half part parts whole large big huge tiny small medium long
+    short nice good great new next front middle side sides top bottom back left right edge end
+    center centre close full ready able available empty similar same various together apart away
+    ahead alone aside around back nearby far here outside inside again already almost always even
+    ever only really quite still well picture photo photograph image view shot scene background
+    foreground sort way thing things stuff someone person is's s t d ll re ve m""".split()
 )
 """Counts, sizes, places and the words about the picture itself."""
 
 WEAK_VERBS = frozenset(
     """stand stands stood standing sit sits sat sitting lay lays laid lie lies lying laying placed
-    put puts putting set hold holds held wear wears
-    worn wearing look looks looked looking show shows showed shown showing seen see sees seeing get
-    gets getting got go goes going went gone
+    put puts putting set hold holds held wear wears worn wearing look looks looked looking show
+    shows showed shown showing seen see sees seeing get gets getting got go goes going went gone
     take takes taken took make makes made making come comes coming came has having use uses used
-    using doing done try tries trying
-    contain contains containing contained include includes including featuring features feature
-    consist consists consisting
-    fill fills filled cover covers covered lead leads leading prepare prepares preparing prepared
-    begin begins start starts
-    hang hangs hung hanging lean leans leaned rest rests resting pose poses posed posing dressed
-    walk walks walked ride rides
-    rode play plays played eat eats ate fly flies flew drive drives drove run runs ran jump jumps
-    jumped talk talks talked
-    surround surrounds surrounded attach attached made mounted located situated displayed arranged
-    depicted pictured parked
-    work works worked turn turns turned watch watches watched wait waits waited travel travels
-    traveled traveling topped lined pull pulls pulled carry
-    carries carried reach reaches throw throws swing swings swung swims float floats move moves
-    moved bring brings give gives given
-    stare stares share shares enjoy enjoys enjoying appear appears approach approaches pass passes
-    passing passed face faces faced
-    let lets keep keeps keeping want wants""".split()
+    using doing done try tries trying contain contains containing contained include includes
+    including featuring features feature consist consists consisting fill fills filled cover covers
+    covered lead leads leading prepare prepares preparing prepared begin begins start starts hang
+    hangs hung hanging lean leans leaned rest rests resting pose poses posed posing dressed walk
+    walks walked ride rides rode play plays played eat eats ate fly flies flew drive drives drove
+    run runs ran jump jumps jumped talk talks talked surround surrounds surrounded attach attached
+    made mounted located situated displayed arranged depicted pictured parked work works worked
+    turn turns turned watch watches watched wait waits waited travel travels traveled traveling
+    topped lined pull pulls pulled carry carries carried reach reaches throw throws swing swings
+    swung swims float floats move moves moved bring brings give gives given stare stares share
+    shares enjoy enjoys enjoying appear appears approach approaches pass passes passing passed face
+    faces faced let lets keep keeps keeping want wants""".split()
 )
 """Verbs that say that something is there, or that it does what such things do. An -ing form that
 says more stays in its run.
@@ -125,95 +108,71 @@ def folded(word: str) -> str:
 # A phrase of these words alone says how good the picture shall be, and nothing about what is in it.
 _QUALITY_WORDS = """
     masterpiece masterwork quality best high highest higher good great amazing awesome stunning
-    gorgeous perfect ultra
-    hyper super extremely extreme incredibly incredible insanely insane highly very much most more
-    really finely fine
-    detail detailed details intricate intricately elaborate hyperdetailed ultradetailed
-    superdetailed sharp sharpness crisp
-    highres absurdres lowres hires hires res resolution definition hd uhd fhd qhd fullhd hdr 2k 4k
-    8k 12k 16k 32k 64k
+    gorgeous perfect ultra hyper super extremely extreme incredibly incredible insanely insane
+    highly very much most more really finely fine detail detailed details intricate intricately
+    elaborate hyperdetailed ultradetailed superdetailed sharp sharpness crisp highres absurdres
+    lowres hires hires res resolution definition hd uhd fhd qhd fullhd hdr 2k 4k 8k 12k 16k 32k 64k
     aesthetic pixel ultrahd hq unreal professional award winning award-winning rendering official
-    wallpaper cg unity dslr
-    trending artstation artstationhq artstationhd deviantart pixiv cgsociety featured flickr raw
-    photo photograph
-    top rated newest recent mid early old year level ultra-detailed clear clean beautiful well
-    composed
+    wallpaper cg unity dslr trending artstation artstationhq artstationhd deviantart pixiv cgsociety
+    featured flickr raw photo photograph top rated newest recent mid early old year level
+    ultra-detailed clear clean beautiful well composed
 """
 # None of these makes stock by itself: "photo", "beautiful", "clear sky" may be what the user wants.
 _ONLY_WITH_OTHERS = """
     photo photograph wallpaper beautiful gorgeous perfect good great clear clean old early pixel
-    unreal rendering unity
-    professional official newest recent year mid level well composed top fine sharp most much more
-    raw deviantart pixiv
-    flickr featured award winning high super
+    unreal rendering unity professional official newest recent year mid level well composed top fine
+    sharp most much more raw deviantart pixiv flickr featured award winning high super
 """
 _QUALITY_PHRASES = """
     detailed background, detailed face, detailed eyes, beautiful detailed eyes, beautiful eyes,
-    perfect eyes,
-    perfect face, beautiful face, detailed skin, high detailed skin, skin texture,
-    realistic skin texture, sharp focus,
-    film grain, fujifilm xt3, fujifilm xt-3, unreal engine, unreal engine 5, octane render,
-    ray tracing, best shadow,
-    best shadows, cinematic composition, perfect composition, good composition,
-    dynamic composition, rule of thirds,
-    extremely detailed cg unity 8k wallpaper, an extremely delicate and beautiful, extremely
-    delicate and beautiful,
-    very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy,
-    good anatomy,
-    perfect hands, good hands, detailed hands, five fingers, perfect lighting, best illumination,
-    top quality, work of art,
-    safe, sfw, general, sensitive, questionable, explicit, photo, photograph, image, picture,
-    commercial, photo of,
-    a photo, a photo of, an image of, a picture of, image of, picture of, a photograph of,
-    photograph of, the image is,
-    newest, recent, award-winning, award winning
+    perfect eyes, perfect face, beautiful face, detailed skin, high detailed skin, skin texture,
+    realistic skin texture, sharp focus, film grain, fujifilm xt3, fujifilm xt-3, unreal engine,
+    unreal engine 5, octane render, ray tracing, best shadow, best shadows, cinematic composition,
+    perfect composition, good composition, dynamic composition, rule of thirds, extremely detailed
+    cg unity 8k wallpaper, an extremely delicate and beautiful, extremely delicate and beautiful,
+    very aesthetic, aesthetic, raw photo, high budget, no text, no watermark, perfect anatomy, good
+    anatomy, perfect hands, good hands, detailed hands, five fingers, perfect lighting, best
+    illumination, top quality, work of art, safe, sfw, general, sensitive, questionable, explicit,
+    photo, photograph, image, picture, commercial, photo of, a photo, a photo of, an image of, a
+    picture of, image of, picture of, a photograph of, photograph of, the image is, newest, recent,
+    award-winning, award winning
 """
 _QUALITY_FORM = re.compile(
     r"(?:score|rating|source|year|quality|safety)(?:_|\s?:\s?)\w[\w\s+]*|score [4-9](?:"
     r" up)?|\d{1,2}\s?k"
-    r"|\d{3,5}\s?[x×]\s?\d{3,5}|(?:year )?20[12]\d|iso\s?\d+|f\s?/?\s?\d(?:\.\d+)?|\d+\s?mm",
+    r"|\d{3,5}\s?[x×]\s?\d{3,5}|(?:year )?20[12]\d|iso\s?\d+|f\s?/?\s?\d(?:\.\d+)?|\d+\s?mm"
 )
 _ONE = r"(?:1|one|single)"
 _MANY = r"(?:\d+\+?|two|three|four|five|six|several|multiple|many)"
 _PEOPLE = r"(?:girl|boy|other|woman|man|female|male|person|guy|lady|human|character)s?"
 _COUNT_FORM = re.compile(
     rf"(?:{_ONE}|{_MANY})[\s_-]*(?:{_PEOPLE}|women|men|people)|solo|solo[\s_](?:female|male|focus)|no[\s_]humans?"
-    rf"|(?:group|crowd) of people|people|(?:a|the)?\s*(?:girl|boy|woman|man|person)",
+    rf"|(?:group|crowd) of people|people|(?:a|the)?\s*(?:girl|boy|woman|man|person)"
 )
 
 # One of these makes a phrase of a negative prompt stock ("mutated hands and fingers"): it asks for
 # a sound picture.
 _FAULTS = """
     bad badly worst poor poorly deformed deformity deform disfigured mutated mutation mutilated
-    malformed misshapen
-    fused missing extra ugly unnatural unrealistic lowres blurry blur blurred cropped duplicate
-    duplicated
-    duplication cloned error errored jpeg artifact watermark watermarked signature signed username
-    logo lowest
-    deformation imperfect incorrect wrong broken asymmetric asymmetrical disconnected amputation
-    morbid distorted
-    distortion disproportionate inaccurate unfocused misplaced ambiguous imprecise displeasing
-    unfinished
-    overexposed underexposed oversaturated undersaturated overexposure underexposure grainy noisy
-    pixelated
+    malformed misshapen fused missing extra ugly unnatural unrealistic lowres blurry blur blurred
+    cropped duplicate duplicated duplication cloned error errored jpeg artifact watermark
+    watermarked signature signed username logo lowest deformation imperfect incorrect wrong broken
+    asymmetric asymmetrical disconnected amputation morbid distorted distortion disproportionate
+    inaccurate unfocused misplaced ambiguous imprecise displeasing unfinished overexposed
+    underexposed oversaturated undersaturated overexposure underexposure grainy noisy pixelated
 """
 # A phrase of these words alone is stock.
 _NEGATIVE_WORDS = """
     hand finger limb arm leg foot feet face eye body head neck ear mouth teeth tooth nose toe skin
-    hair anatomy anatomical
-    proportion long many few too much multiple double low normal quality detail text letter word
-    caption title
-    subtitle font copyright name date number web address site url patreon artist frame border out
-    body cut drawn
-    pixel compression noise gross cross eyed lazy crossed digit fewer less more simple background
-    interlocked
-    conjoined siamese twin worse average medium weird strange tiling boring tilted oldest early
-    mediocre
-    amateur beginner resolution res
+    hair anatomy anatomical proportion long many few too much multiple double low normal quality
+    detail text letter word caption title subtitle font copyright name date number web address site
+    url patreon artist frame border out body cut drawn pixel compression noise gross cross eyed lazy
+    crossed digit fewer less more simple background interlocked conjoined siamese twin worse average
+    medium weird strange tiling boring tilted oldest early mediocre amateur beginner resolution res
 """
 _EMBEDDING = re.compile(
     r"[\w.-]*negative[\w.-]*|easyneg[\w.-]*|ng_?deep[\w.-]*|bad[\w-]*\d[\w.-]*"
-    r"|bad(?:hand|prompt|artist|dream|pic|image)[\w.-]*|[\w-]*neg[_-]?v?\d[\w.-]*|unaesthetic[\w.-]*",
+    r"|bad(?:hand|prompt|artist|dream|pic|image)[\w.-]*|[\w-]*neg[_-]?v?\d[\w.-]*|unaesthetic[\w.-]*"
 )
 
 

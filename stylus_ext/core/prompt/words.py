@@ -19,12 +19,9 @@ LONGEST_PLURAL = 32
 
 _STOP = """
     a an and are as at be been being but by do does for from had has have he her hers him his how i
-    if in into is it its just
-    me my near no nor not of off on onto or our out over own s she so some such t than that the
-    their them then there
-    these they this those through to too under up upon very was we were what when where which while
-    who whom whose why
-    with within without you your
+    if in into is it its just me my near no nor not of off on onto or our out over own s she so some
+    such t than that the their them then there these they this those through to too under up upon
+    very was we were what when where which while who whom whose why with within without you your
 """
 STOP = frozenset(_STOP.split())
 
@@ -44,32 +41,27 @@ _ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
 
 _PLURALS = """
     men:man women:woman children:child feet:foot teeth:tooth mice:mouse geese:goose wolves:wolf
-    elves:elf leaves:leaf
-    knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf halves:half hooves:hoof
-    movies:movie
-    cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie pixies:pixie genies:genie brownies:brownie
-    rookies:rookie ties:tie pies:pie shoes:shoe toes:toe canoes:canoe snowshoes:snowshoe
-    horseshoes:horseshoe
-    headaches:headache buses:bus lenses:lens viruses:virus series:series species:species
-    canvas:canvas atlas:atlas
-    christmas:christmas lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james
-    always:always
+    elves:elf leaves:leaf knives:knife dwarves:dwarf shelves:shelf thieves:thief scarves:scarf
+    halves:half hooves:hoof movies:movie cookies:cookie zombies:zombie selfies:selfie hoodies:hoodie
+    pixies:pixie genies:genie brownies:brownie rookies:rookie ties:tie pies:pie shoes:shoe toes:toe
+    canoes:canoe snowshoes:snowshoe horseshoes:horseshoe headaches:headache buses:bus lenses:lens
+    viruses:virus series:series species:species canvas:canvas atlas:atlas christmas:christmas
+    lens:lens chaos:chaos cosmos:cosmos texas:texas thomas:thomas james:james always:always
     does:does aries:aries pegasus:pegasus mars:mars news:news glasses:glasses eyeglasses:glasses
     sunglasses:sunglasses
-"""  # noqa: E501
+"""
 _SPELLINGS = """
-    colour:color coloured:colored colouring:coloring colourful:colorful watercolour:watercolor armour:armor armoured:armored
-    harbour:harbor neighbour:neighbor neighbourhood:neighborhood favourite:favorite grey:gray greyscale:grayscale centre:center
-    theatre:theater fibre:fiber sceptre:scepter sombre:somber lustre:luster jewellery:jewelry
-    moustache:mustache pyjama:pajama
+    colour:color coloured:colored colouring:coloring colourful:colorful watercolour:watercolor
+    armour:armor armoured:armored harbour:harbor neighbour:neighbor neighbourhood:neighborhood
+    favourite:favorite grey:gray greyscale:grayscale centre:center theatre:theater fibre:fiber
+    sceptre:scepter sombre:somber lustre:luster jewellery:jewelry moustache:mustache pyjama:pajama
     pyjamas:pajama pajamas:pajama aluminium:aluminum plough:plow tyre:tire cosy:cozy mould:mold
-    smoulder:smolder sabre:saber calibre:caliber
-    catalogue:catalog aeroplane:airplane doughnut:donut yoghurt:yogurt whisky:whiskey axe:ax
-    storey:story kerb:curb manoeuvre:maneuver
-    traveller:traveler jeweller:jeweler marvellous:marvelous woollen:woolen sulphur:sulfur vapour:vapor parlour:parlor
-    splendour:splendor glamour:glamor behaviour:behavior labour:labor rumour:rumor humour:humor
-    honour:honor odour:odor
-"""  # noqa: E501
+    smoulder:smolder sabre:saber calibre:caliber catalogue:catalog aeroplane:airplane doughnut:donut
+    yoghurt:yogurt whisky:whiskey axe:ax storey:story kerb:curb manoeuvre:maneuver
+    traveller:traveler jeweller:jeweler marvellous:marvelous woollen:woolen sulphur:sulfur
+    vapour:vapor parlour:parlor splendour:splendor glamour:glamor behaviour:behavior labour:labor
+    rumour:rumor humour:humor honour:honor odour:odor
+"""
 """British and American: one word."""
 
 _SPELLED = {one: other for one, _, other in (pair.partition(":") for pair in _SPELLINGS.split())}
@@ -153,10 +145,9 @@ _OTHER_SCRIPT = re.compile(r"[^\W\x00-\u024f]{2,}")
 
 _GENERIC_WORDS = frozenset(
     """lora locon lyco lycori lycoris loha dora loras style styles character characters concept
-    embedding model checkpoint version
-    ver update updated new by from the of for trained training pony illustrious flux pdxl noobai
-    sdxl beta alpha final test
-    experimental release nsfw sfw outfit outfits costume cosplay""".split()
+    embedding model checkpoint version ver update updated new by from the of for trained training
+    pony illustrious flux pdxl noobai sdxl beta alpha final test experimental release nsfw sfw
+    outfit outfits costume cosplay""".split()
 )
 """Words of a name that do not occur in prompts."""
 

@@ -228,11 +228,7 @@ def names_character(candidate: Candidate, words: Collection[str]) -> bool:
     if not (evidence.named or evidence.trigger):
         return False
     prompt = frozenset(words)
-    phrases = (
-        *entry_names(entry),
-        *trigger_phrases(entry),
-        tuple(content_words(evidence.trigger)),
-    )
+    phrases = (*entry_names(entry), *trigger_phrases(entry), tuple(content_words(evidence.trigger)))
     matched = {word for phrase in phrases if prompt.issuperset(phrase) for word in phrase}
     own = matched & own_words(entry)
     if not own:

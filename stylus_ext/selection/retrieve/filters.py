@@ -46,10 +46,9 @@ NOT_ON_DISK = "no file of it in your LoRA folder"
 
 _EXPLICIT = frozenset(
     """nsfw nude nudity naked nipple areola pussy vagina vaginal penis cock dick cum cumshot sex
-    sexual fellatio blowjob handjob
-    anal hentai porn pornographic topless bottomless masturbation orgy ahegao genital explicit
-    erotic uncensored bukkake
-    deepthroat paizuri cunnilingus creampie futanari bdsm bondage lewd""".split()
+    sexual fellatio blowjob handjob anal hentai porn pornographic topless bottomless masturbation
+    orgy ahegao genital explicit erotic uncensored bukkake deepthroat paizuri cunnilingus creampie
+    futanari bdsm bondage lewd""".split()
 )
 
 
