@@ -19,7 +19,7 @@ from stylus_ext.core.ports import Embedder, Matrix, Progress, Store, VectorIndex
 logger = logging.getLogger(__name__)
 
 
-class WriteBehind:
+class BackgroundWriter:
     """Writes in a background thread; at most one batch waits.
 
     An error is raised by the next `give` or by `finish`; batches given before a cancel are still
@@ -40,7 +40,7 @@ class WriteBehind:
         if last is not None:
             last.result()
 
-    def __enter__(self) -> WriteBehind:
+    def __enter__(self) -> BackgroundWriter:
         return self
 
     def __exit__(
@@ -71,10 +71,10 @@ class EmbedCatalogue:
         self._index = index
         self._embedder = embedder
         self._one = Lock()
-        self._made, self._total, self._asked = 0, 0, False
+        self._made, self._total, self._compared = 0, 0, False
         self._seen_in_step = 0
 
-    def in_step(self) -> bool:
+    def is_current(self) -> bool:
         return self._index.mark == self._mark(self._store.revision)
 
     def __call__(self, progress: Progress) -> int:
@@ -83,7 +83,7 @@ class EmbedCatalogue:
             revision = self._store.revision
             mark = self._mark(revision)
             if self._index.mark == mark:
-                self._asked = True
+                self._compared = True
                 return 0
             made = self._bring_in_step(progress)
             self._index.set_mark(mark)
@@ -91,7 +91,7 @@ class EmbedCatalogue:
         logger.info("%d vectors made", made)
         return made
 
-    def these(self, keys: Sequence[AdapterKey]) -> None:
+    def embed_now(self, keys: Sequence[AdapterKey]) -> None:
         """Embed a few entries now, ahead of others."""
         items, texts = self._texts({key: VIEWS for key in keys})
         if items:
@@ -100,23 +100,23 @@ class EmbedCatalogue:
     def note(self) -> Note | None:
         """Return a progress note while vectors are missing."""
         made, total = self._made, self._total
-        if not self._asked and not self.in_step():
+        if not self._compared and not self.is_current():
             return Note(
                 "partial_index",
                 "The catalogue is still being read and embedded; this plan used what was there.",
             )
         if made >= total:
             return None
-        said = (
+        message = (
             f"{made:,} of the {total:,} vectors that the catalogue still lacked are made by now;"
             " this plan used what was there."
         )
-        return Note("partial_index", said)
+        return Note("partial_index", message)
 
     def _bring_in_step(self, progress: Progress) -> int:
         stale = self._stale()
-        self._made, self._total, self._asked = 0, sum(map(len, stale.values())), True
-        with WriteBehind() as behind:
+        self._made, self._total, self._compared = 0, sum(map(len, stale.values())), True
+        with BackgroundWriter() as behind:
             for wanted in self._own_first(stale):
                 items, texts = self._texts(wanted)
                 for start in range(0, len(items), _BATCH):

@@ -8,21 +8,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 from stylus_ext.catalogue.refresh import Ingest
+from stylus_ext.core.card import keys_of
 from stylus_ext.core.ports import Progress
-from stylus_ext.core.sources import Identified, RemoteCatalogue
+from stylus_ext.core.sources import RemoteCatalogue
 
 logger = logging.getLogger(__name__)
 
 
-_DAY_S = 86_400.0
-_ASKED_ANEW_AFTER_S = 30 * _DAY_S
-_PART = 50
-"""So that a kill costs a minute, and how far it is can be told: what is found costs a request each,
-for its pictures.
-"""
+_CACHED_S = 30 * 86_400.0
+_BATCH = 50
+"""Small, so that a kill costs a minute: each found file costs a request for its pictures."""
 
 Tensors = Callable[[str, Progress], str]
 """Reads the file at a path; empty where it cannot."""
@@ -32,7 +32,7 @@ Tensors = Callable[[str, Progress], str]
 class IdentifiedFiles:
     """Result; `waiting` have no hash yet, `remembered` were unknown recently and are skipped."""
 
-    asked: int = 0
+    requested: int = 0
     found: int = 0
     unknown: int = 0
     remembered: int = 0
@@ -45,10 +45,10 @@ class IdentifyFiles:
     """Looks up unnamed files; negative results are cached for a month."""
 
     def __init__(
-        self, shop: Ingest, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
+        self, ingest: Ingest, clock: Callable[[], float] = time.time, tensors: Tensors | None = None
     ) -> None:
         """`tensors` computes a file's AutoV3 where it is unknown."""
-        self._shop = shop
+        self._ingest = ingest
         self._clock = clock
         self._tensors = tensors
 
@@ -61,109 +61,92 @@ class IdentifyFiles:
         again: bool = False,
     ) -> IdentifiedFiles:
         """Identify files below these folders (none: all); `again` ignores cached negatives."""
-        self._shop.mend()
+        self._ingest.finish_interrupted()
         step, name = f"asking {catalogue.name} about files", f"unknown.{catalogue.name}"
         files, waiting = self._unknown(folders)
-        unknown = list(files)
         missed = self._missed(name)
-        asked = [one for one in unknown if again or one not in missed]
+        requested = [sha256 for sha256 in files if again or sha256 not in missed]
         found = vectors = 0
-        skipped: dict[str, int] = {}
-        for start in range(0, len(asked), _PART):
-            some = asked[start : start + _PART]
-            tell = _teller(progress, step, start, len(asked))
-            tell()
-            by_file = catalogue.identify(some, tell)
-            left = [one for one in some if one not in by_file.recognised]
-            told = by_file
-            for number, one in enumerate(left, start + len(some) - len(left)):
-                told = _together(
-                    told,
-                    catalogue.identify_tensors(
-                        self._short(one, *files[one], progress),
-                        _teller(progress, step, number, len(asked)),
-                    ),
-                )
-            with self._shop.changing:
-                vectors += self._shop.take(told.cards)
-            known = _known(told)
-            missed = {one: at for one, at in missed.items() if one not in known} | {
-                one: self._clock() for one in some if one not in known
+        skipped = Counter[str]()
+        for start in range(0, len(requested), _BATCH):
+            batch = requested[start : start + _BATCH]
+            check = partial(progress.report, step, start, len(requested))
+            check()
+            answers = [catalogue.identify(batch, check)]
+            for number, sha256 in enumerate(batch, start):
+                if sha256 not in answers[0].recognised:
+                    auto_v3 = self._auto_v3(*files[sha256], progress)
+                    check = partial(progress.report, step, number, len(requested))
+                    answers.append(
+                        catalogue.identify_tensors({sha256: auto_v3} if auto_v3 else {}, check)
+                    )
+            cards = [card for answer in answers for card in answer.cards]
+            with self._ingest.changing:
+                vectors += self._ingest.take(cards)
+            known = {
+                key.value for card in cards for key in card.equivalents if key.scheme == "sha256"
             }
-            self._shop.memory.remember(name, json.dumps(missed))
-            found += len(known & set(some))
-            skipped = {
-                reason: skipped.get(reason, 0) + told.skipped.get(reason, 0)
-                for reason in {*skipped, *told.skipped}
-            }
-        progress.report(step, len(asked), len(asked))
-        with self._shop.changing:
-            vectors += self._shop.embed(progress)
-        logger.info("%s: %d files asked for, %d found", catalogue.name, len(asked), found)
-        rest = len(asked) - found - sum(skipped.values())
+            now = dict.fromkeys(batch, self._clock())
+            missed = {sha256: at for sha256, at in {**missed, **now}.items() if sha256 not in known}
+            self._ingest.memory.remember(name, json.dumps(missed))
+            found += len(known.intersection(batch))
+            for answer in answers:
+                skipped.update(answer.skipped)
+        progress.report(step, len(requested), len(requested))
+        with self._ingest.changing:
+            vectors += self._ingest.embed(progress)
+        logger.info("%s: %d files requested, %d found", catalogue.name, len(requested), found)
+        rest = max(0, len(requested) - found - skipped.total())
+        remembered = len(files) - len(requested)
         return IdentifiedFiles(
-            len(asked), found, max(0, rest), len(unknown) - len(asked), waiting, skipped, vectors
+            len(requested), found, rest, remembered, waiting, dict(skipped), vectors
         )
 
-    def _short(self, sha256: str, path: str, short: str, progress: Progress) -> dict[str, str]:
-        """AutoV3 by SHA256; identifies merges and files with rewritten headers."""
-        found = short or (self._tensors(path, progress) if self._tensors else "")
-        return {sha256: found} if found else {}
+    def _auto_v3(self, path: str, known: str, progress: Progress) -> str:
+        """AutoV3 identifies merges and files with rewritten headers."""
+        return known or (self._tensors(path, progress) if self._tensors else "")
 
     def _unknown(self, folders: Sequence[str]) -> tuple[dict[str, tuple[str, str]], int]:
         """Unnamed files by SHA256 with their AutoV3, and the number of files without SHA256."""
         roots = [Path(folder) for folder in folders]
-        owners = self._shop.store.owners()
+        owners = self._ingest.store.owners()
         files = [
             file
-            for file in self._shop.store.files().values()
+            for file in self._ingest.store.files().values()
             if not roots or any(Path(file.path).is_relative_to(root) for root in roots)
         ]
-        entries = self._shop.store.read(
+        entries = self._ingest.store.read(
             {owners[file.path] for file in files if file.path in owners}
         )
         named = {
             key
             for key, entry in entries.items()
-            if any(one.scheme == "civitai" for one in (entry.key, *entry.card.equivalents))
+            if any(key.scheme == "civitai" for key in keys_of(entry.card))
         }
-        open_ = [file for file in files if owners.get(file.path) not in named]
+        unnamed = [file for file in files if owners.get(file.path) not in named]
         shorts = {
             file.path: entries[owners[file.path]].card.auto_v3
-            for file in open_
+            for file in unnamed
             if owners.get(file.path) in entries
         }
         found = {
             file.sha256: (file.path, shorts.get(file.path, ""))
-            for file in reversed(open_)
+            for file in reversed(unnamed)
             if file.sha256
         }
-        return dict(sorted(found.items(), key=lambda one: one[1])), sum(
-            file.sha256 is None for file in open_
+        return dict(sorted(found.items(), key=itemgetter(1))), sum(
+            file.sha256 is None for file in unnamed
         )
 
     def _missed(self, name: str) -> dict[str, float]:
+        """When each file was last unknown to the service, by SHA256."""
         try:
-            said = json.loads(self._shop.memory.remembered(name) or "{}")
+            stored = json.loads(self._ingest.memory.remembered(name) or "{}")
             now = self._clock()
             return {
-                one: float(at)
-                for one, at in said.items()
-                if 0 <= now - float(at) < _ASKED_ANEW_AFTER_S
+                sha256: float(at)
+                for sha256, at in stored.items()
+                if 0 <= now - float(at) < _CACHED_S
             }
         except (ValueError, TypeError, AttributeError):
             return {}
-
-
-def _together(some: Identified, more: Identified) -> Identified:
-    return Identified((*some.cards, *more.cards), Counter(some.skipped) + Counter(more.skipped))
-
-
-def _known(told: Identified) -> set[str]:
-    return {
-        name.value for card in told.cards for name in card.equivalents if name.scheme == "sha256"
-    }
-
-
-def _teller(progress: Progress, step: str, done: int, total: int) -> Callable[[], None]:
-    return lambda: progress.report(step, done, total)

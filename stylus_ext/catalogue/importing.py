@@ -32,7 +32,7 @@ _BATCH = 256
 
 
 @dataclass(slots=True)
-class Quoting:
+class PublishedRefiner:
     """A refiner that returns published descriptions, and the rules' for all other cards."""
 
     rules: Refiner
@@ -60,19 +60,19 @@ class Quoting:
 class ImportCatalogue:
     """Imports records; progress is stored after each batch, user edits are kept."""
 
-    def __init__(self, shop: Ingest, rules: Refiner) -> None:
-        self._shop = shop
+    def __init__(self, ingest: Ingest, rules: Refiner) -> None:
+        self._ingest = ingest
         self._rules = rules
 
     def __call__(
         self, published: PublishedCatalogue, progress: Progress
     ) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
         """Return totals, and the key of each record for its vector."""
-        self._shop.mend()
+        self._ingest.finish_interrupted()
         mark, who = f"import.{published.name}.{published.fingerprint}", published.name.lower()
-        before = _remembered(self._shop.memory.remembered(mark))
-        quoting = Quoting(self._rules, who)
-        refresh = RefreshCatalogue(self._shop.store, quoting)
+        before = _remembered(self._ingest.memory.remembered(mark))
+        quoting = PublishedRefiner(self._rules, who)
+        refresh = RefreshCatalogue(self._ingest.store, quoting)
         done, places = (
             replace(before, resumed=before.read > 0 and not before.ended, ended=False),
             [],
@@ -85,13 +85,13 @@ class ImportCatalogue:
             ]
             fresh = [record for record in batch if record.place >= before.read]
             if fresh:
-                with self._shop.changing:
+                with self._ingest.changing:
                     done = self._take(refresh, quoting, fresh, done)
-                    self._shop.memory.remember(mark, json.dumps(asdict(done)))
+                    self._ingest.memory.remember(mark, json.dumps(asdict(done)))
             read = batch[-1].place + 1
             progress.report(step, read, total if total is not None and read <= total else None)
         done = replace(done, ended=True)
-        self._shop.memory.remember(mark, json.dumps(asdict(done)))
+        self._ingest.memory.remember(mark, json.dumps(asdict(done)))
         logger.info(
             "%s: %d read, %d kept, skipped %s",
             published.name,
@@ -104,7 +104,7 @@ class ImportCatalogue:
     def _take(
         self,
         refresh: RefreshCatalogue,
-        quoting: Quoting,
+        quoting: PublishedRefiner,
         batch: Sequence[Published],
         done: Imported,
     ) -> Imported:
@@ -115,9 +115,9 @@ class ImportCatalogue:
             if record.card is not None and record.text is not None
         }
         keys = [card.key for card in cards]
-        before = _texts(self._shop.store.read(keys))
+        before = _texts(self._ingest.store.read(keys))
         refresh.take([Sighting(card=card) for card in cards])
-        after = self._shop.store.read(keys)
+        after = self._ingest.store.read(keys)
         described = sum(
             1
             for key in quoting.texts
@@ -163,19 +163,19 @@ _VECTOR_BATCH = 1024
 Take = Callable[[Sequence[LentItem], Matrix], None]
 
 
-class LendVectors:
+class ImportVectors:
     """Copies published vectors into the index; up-to-date ones are skipped, which is how it
     resumes.
     """
 
     def __init__(
         self,
-        shop: Ingest,
+        ingest: Ingest,
         made_from: Callable[[str, str], str],
         have: Mapping[AdapterKey, tuple[str, ...]],
     ) -> None:
         """`made_from` gives a vector's fingerprint, `have` the existing ones per view."""
-        self._shop = shop
+        self._ingest = ingest
         self._made_from = made_from
         self._have = have
 
@@ -191,7 +191,7 @@ class LendVectors:
         for start in range(0, len(places), _VECTOR_BATCH):
             progress.report("taking in vectors", start, len(places))
             some = places[start : start + _VECTOR_BATCH]
-            with self._shop.changing:
+            with self._ingest.changing:
                 lent += self._lend(vectors, some, take)
         progress.report("taking in vectors", len(places), len(places))
         return lent
@@ -199,7 +199,7 @@ class LendVectors:
     def _lend(
         self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take
     ) -> int:
-        entries = self._shop.store.read([key for _, key in places])
+        entries = self._ingest.store.read([key for _, key in places])
         wanted = [(place, self._item(entries[key])) for place, key in places if key in entries]
         wanted = [
             (place, item) for place, item in wanted if self._have.get(item.key) != item.prints

@@ -120,17 +120,19 @@ class Inventories:
 
 def _sum(item: ListedFile) -> str:
     """The SHA256, or empty if the value is not one."""
-    said = item.sha256.lower()
-    return said if _SHA256.fullmatch(said) else ""
+    digest = item.sha256.lower()
+    return digest if _SHA256.fullmatch(digest) else ""
 
 
 def _is_of_family(item: ListedFile, entry: Entry) -> bool:
     """True unless the families contradict; hosts report SDXL for Pony too."""
-    said = family_of(item.family)
-    if UNKNOWN in (said, entry.family):
+    family = family_of(item.family)
+    if UNKNOWN in (family, entry.family):
         return True
     return (
-        said == entry.family or said == ecosystem(entry.family) or ecosystem(said) == entry.family
+        family == entry.family
+        or family == ecosystem(entry.family)
+        or ecosystem(family) == entry.family
     )
 
 

@@ -74,7 +74,7 @@ class RefreshCatalogue:
 
     def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
         """Store cards and their files; returns the counts of cards and of merged entries."""
-        sightings = self._replaced.settle(sightings)
+        sightings = self._replaced.split(sightings)
         cards = [sighting.card for sighting in sightings if sighting.card is not None]
         united = self._unite(cards)
         owners = self._store.owners() if any(sighting.file for sighting in sightings) else {}
@@ -222,7 +222,7 @@ class HashFiles:
         progress.report("hashing", len(waiting), len(waiting))
         return hashed
 
-    def know(self, path: str, sha256: str) -> bool:
+    def store_hash(self, path: str, sha256: str) -> bool:
         """Store a hash computed elsewhere; returns whether it was new."""
         with self._changing:
             file = self._store.files().get(path)
@@ -284,7 +284,7 @@ class Ingest:
         self.refresh.take([Sighting(card=card) for card in cards])
         self.memory.remember(_TAKING, "")
         changed = [key for key, texts in self._texts(keys).items() if before.get(key) != texts]
-        self.embed.these(changed)
+        self.embed.embed_now(changed)
         return len(VIEWS) * len(changed)
 
     def withdraw(self, keys: Sequence[AdapterKey]) -> int:
@@ -296,7 +296,7 @@ class Ingest:
         self.store.remove(gone)
         return len(gone)
 
-    def mend(self) -> None:
+    def finish_interrupted(self) -> None:
         """Build entries for cards stored before a kill."""
         left = self.memory.remembered(_TAKING)
         if left:

@@ -58,7 +58,7 @@ class ReplacedFiles:
         self._store = store
         self._entry = entry
 
-    def settle(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+    def split(self, sightings: Sequence[Sighting]) -> list[Sighting]:
         """Split the entries of replaced files.
 
         If that is undecided, the new card keeps the old hash until a computed one confirms or

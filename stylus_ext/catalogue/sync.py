@@ -84,8 +84,8 @@ class CrawlState:
     def of_text(cls, text: str) -> CrawlState | None:
         """Parse a stored state; None starts the crawl over."""
         try:
-            said: Any = json.loads(text)
-            state = cls(**said)
+            stored: Any = json.loads(text)
+            state = cls(**stored)
             counts = [state.models, state.kept, state.written, *state.skipped.values()]
             fits = all(isinstance(count, int) for count in counts) and isinstance(
                 state.cursor, (str, type(None))
@@ -103,7 +103,7 @@ _TICK_S = 0.1
 _T = TypeVar("_T")
 
 
-class ReadAhead(Generic[_T]):
+class Prefetch(Generic[_T]):
     """Prefetches in one thread; `tick` runs in the waiting caller's thread and may raise."""
 
     def __init__(self) -> None:
@@ -116,12 +116,12 @@ class ReadAhead(Generic[_T]):
 
     def result(self, tick: Callable[[], None]) -> _T:
         if self._next is None:
-            raise Cancelled("Nothing was asked for.")
+            raise Cancelled("Nothing was requested.")
         while not wait([self._next], _TICK_S).done:
             tick()
         return self._next.result()
 
-    def __enter__(self) -> ReadAhead[_T]:
+    def __enter__(self) -> Prefetch[_T]:
         return self
 
     def __exit__(
@@ -161,8 +161,8 @@ class Synced:
 class SyncCatalogue:
     """Runs a crawl; progress is stored after each page's cards, so that a kill costs one page."""
 
-    def __init__(self, shop: Ingest) -> None:
-        self._shop = shop
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
 
     def __call__(
         self,
@@ -172,14 +172,14 @@ class SyncCatalogue:
         *,
         afresh: bool = False,
     ) -> Synced:
-        self._shop.mend()
+        self._ingest.finish_interrupted()
         step = f"reading {catalogue.name}"
         progress.report(step, 0, wanted.top or None)
         wanted = catalogue.checked(wanted, lambda: progress.report(step, 0, wanted.top or None))
         name = f"crawl.{catalogue.name}.{wanted.fingerprint}"
-        before = None if afresh else CrawlState.of_text(self._shop.memory.remembered(name))
+        before = None if afresh else CrawlState.of_text(self._ingest.memory.remembered(name))
         state = CrawlState() if before is None else before.again(wanted) if before.ended else before
-        crawl = _Crawl(self._shop, catalogue, wanted, name, _Meter(step, state, wanted, progress))
+        crawl = _Crawl(self._ingest, catalogue, wanted, name, _Meter(step, state, wanted, progress))
         resumed = before is not None and not before.ended
         try:
             state = crawl.run(state)
@@ -193,8 +193,8 @@ class SyncCatalogue:
                     " it began anew.",
                 ),
             )
-        with self._shop.changing:
-            made = crawl.vectors + self._shop.embed(progress)
+        with self._ingest.changing:
+            made = crawl.vectors + self._ingest.embed(progress)
         done = Synced(
             state.models,
             state.kept,
@@ -218,10 +218,10 @@ class SyncCatalogue:
 
 class _Crawl:
     def __init__(
-        self, shop: Ingest, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
+        self, ingest: Ingest, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
     ) -> None:
-        self._shop, self._catalogue, self._wanted, self._name, self._meter = (
-            shop,
+        self._ingest, self._catalogue, self._wanted, self._name, self._meter = (
+            ingest,
             catalogue,
             wanted,
             name,
@@ -230,7 +230,7 @@ class _Crawl:
         self.vectors = 0
 
     def run(self, state: CrawlState) -> CrawlState:
-        with ReadAhead[CataloguePage]() as ahead:
+        with Prefetch[CataloguePage]() as ahead:
             self._fetch(ahead, state)
             while True:
                 page = ahead.result(partial(self._meter.tell, state))
@@ -239,12 +239,12 @@ class _Crawl:
                     self._fetch(ahead, after)
                 written = self._take(page)
                 state = replace(after, written=state.written + written)
-                self._shop.memory.remember(self._name, state.to_text())
+                self._ingest.memory.remember(self._name, state.to_text())
                 self._meter.tell(state)
                 if state.ended:
                     return state
 
-    def _fetch(self, ahead: ReadAhead[CataloguePage], state: CrawlState) -> None:
+    def _fetch(self, ahead: Prefetch[CataloguePage], state: CrawlState) -> None:
         ahead.begin(
             lambda check: self._catalogue.page(
                 self._wanted, state.cursor, state.left(self._wanted), check
@@ -253,19 +253,19 @@ class _Crawl:
 
     def _take(self, page: CataloguePage) -> int:
         """Import and embed new or changed cards; returns their number."""
-        with self._shop.changing:
+        with self._ingest.changing:
             known = self._stated(page)
             fresh = [card for card in page.cards if card not in known]
             if fresh:
-                self.vectors += self._shop.take(fresh)
-            if page.banned and self._shop.withdraw(page.banned):
+                self.vectors += self._ingest.take(fresh)
+            if page.banned and self._ingest.withdraw(page.banned):
                 logger.info("%s: entries were withdrawn", self._catalogue.name)
         return len(fresh)
 
     def _stated(self, page: CataloguePage) -> set[AdapterCard]:
         """Cards stored earlier for the adapters on this page."""
-        homes = set(self._shop.store.resolve(card.key for card in page.cards).values())
-        return {card for cards in self._shop.store.stated(homes).values() for card in cards}
+        homes = set(self._ingest.store.resolve(card.key for card in page.cards).values())
+        return {card for cards in self._ingest.store.stated(homes).values() for card in cards}
 
 
 class _Meter:

@@ -157,7 +157,7 @@ def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def identify_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"Asked Civitai about {answer['asked']:,} files: {answer['found']:,} found,"
+        f"Asked Civitai about {answer['requested']:,} files: {answer['found']:,} found,"
         f" {answer['unknown']:,} unknown."
     )
     if answer["remembered"]:

@@ -107,7 +107,7 @@ class Catalogue:
 
         While the encoder does not answer, none is made and a note says so.
         """
-        problem = "" if self.embed.in_step() else self.questions.away()
+        problem = "" if self.embed.is_current() else self.questions.unavailable_reason()
         if not problem:
             try:
                 return self.embed(progress), ()

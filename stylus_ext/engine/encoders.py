@@ -90,12 +90,12 @@ def open_index(
     place = folder / "vectors"
     index: AnyIndex
     if isinstance(embedder, EndpointEmbedder):
-        questions = QuestionEmbedder(embedder, lambda: embedder.known, embedder.look)
+        questions = QuestionEmbedder(embedder, lambda: embedder.known, embedder.probe)
         try:
-            embedder.look(_FIRST_PROBE_S)
+            embedder.probe(_FIRST_PROBE_S)
         except Unavailable as error:
             embedder.remember(remembered_dimensions(place, embedder.name))
-            questions.gone(str(error))
+            questions.mark_unavailable(str(error))
         if embedder.known:
             index = new_index(place, embedder, settings.vectors)
         else:

@@ -11,17 +11,17 @@ from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.ports import Composer, Query
 from stylus_ext.core.settings import Chat
 from stylus_ext.llm import (
-    ChatClient,
-    ChatEndpoint,
-    ChatRequest,
     LlmAnswer,
+    LlmClient,
+    LlmEndpoint,
+    LlmRequest,
     Place,
     Price,
-    chat_key,
+    llm_key,
     place_of,
 )
 from stylus_ext.llm.schema import Text
-from stylus_ext.llm.server import CHAT_KEY, base_url
+from stylus_ext.llm.server import LLM_KEY, base_url
 from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
 from stylus_ext.selection.compose.llm import FAILED, AnswerCache, LlmComposer, LlmOptions
 from stylus_ext.selection.compose.rules import RuleComposer
@@ -56,7 +56,7 @@ class LanguageModel:
     def __init__(self, folder: Path, settings: Chat) -> None:
         self._folder = folder
         self._answers = AnswerCache(folder / _ANSWERS)
-        self._client: ChatClient | None = None
+        self._client: LlmClient | None = None
         self._lock = Lock()
         self.settings = settings
 
@@ -113,17 +113,17 @@ class LanguageModel:
         composer = self.composer("chat")
         return composer.text_of(query, candidates) if isinstance(composer, LlmComposer) else ""
 
-    def client(self) -> ChatClient:
+    def client(self) -> LlmClient:
         """The shared client, renewed when the key has changed."""
         endpoint = self.endpoint()
         with self._lock:
             if self._client is None or self._client.endpoint != endpoint:
                 if self._client is not None:
                     self._client.close()
-                self._client = ChatClient(endpoint)
+                self._client = LlmClient(endpoint)
             return self._client
 
-    def endpoint(self) -> ChatEndpoint:
+    def endpoint(self) -> LlmEndpoint:
         chat = self.settings
         if not chat.chat_url:
             raise InvalidInput(
@@ -131,17 +131,17 @@ class LanguageModel:
                 " chat.chat_url of settings.json."
             )
         priced = chat.price_in >= 0 and chat.price_out >= 0
-        return ChatEndpoint(
+        return LlmEndpoint(
             chat.chat_url,
             chat.chat_model,
-            chat_key(self._folder, chat.chat_url),
+            llm_key(self._folder, chat.chat_url),
             chat.temperature,
             Price(chat.price_in, chat.price_out) if priced else None,
         )
 
     def has_key(self) -> bool:
         try:
-            return self.on and chat_key(self._folder, self.settings.chat_url) is not None
+            return self.on and llm_key(self._folder, self.settings.chat_url) is not None
         except (InvalidInput, StoreProblem):
             return False
 
@@ -150,11 +150,11 @@ class LanguageModel:
         if not self.on:
             raise InvalidInput("No language model is set. Name one with --chat-url first.")
         key = Key(origin_of(base_url(self.settings.chat_url)), secret)
-        save_key(self._folder, CHAT_KEY, key)
+        save_key(self._folder, LLM_KEY, key)
         return key.origin
 
     def forget_key(self) -> bool:
-        return delete_key(self._folder, CHAT_KEY)
+        return delete_key(self._folder, LLM_KEY)
 
     def account(self) -> str:
         """Asks the model one short question, which tests address, model and key; returns its
@@ -162,7 +162,7 @@ class LanguageModel:
         """
         client = self.client()
         client.ask(
-            ChatRequest(
+            LlmRequest(
                 "Answer briefly.",
                 "Say yes.",
                 CheckAnswer,

@@ -210,7 +210,7 @@ def _load(stylus: Stylus) -> None:
     catalogue = stylus.catalogue
     try:
         catalogue.embedder.embed(["a first text"])
-        if catalogue.embed.in_step():
+        if catalogue.embed.is_current():
             stylus.warm()
     except Unavailable as error:
         logger.warning("the engine starts without its encoder: %s", error)

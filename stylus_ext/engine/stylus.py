@@ -140,6 +140,6 @@ def open_stylus(
         services=services,
         downloads=Downloads(folder, settings.downloads, services.civitai, services.hugging_face),
         pictures=pictures,
-        user_data=UserData(feedback, store.beside.recipes, FindRecipes(questions)),
+        user_data=UserData(feedback, store.recipes, FindRecipes(questions)),
         close=close,
     )

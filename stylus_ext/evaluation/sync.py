@@ -55,7 +55,7 @@ def _measured(stylus: Stylus, cards: int, progress: Progress) -> dict[str, Any]:
         whole, bare, before = whole + took, bare + alone, after
         shares.append(alone / took)
     found = stylus.catalogue.store.search("", Filter(), limit=1).total
-    if found != cards or not stylus.catalogue.embed.in_step():
+    if found != cards or not stylus.catalogue.embed.is_current():
         raise Unavailable(
             f"Of {cards:,} cards {found:,} were read in: what was measured is no figure."
         )

@@ -3,55 +3,55 @@
     class Words(LlmAnswer):
         words: ListOf[Text]
 
-    client = ChatClient(ChatEndpoint("http://localhost:11434", "qwen3:8b"))
-    reply = client.ask(ChatRequest(system, user, Words), deadline_s=20.0, check=check)
+    client = LlmClient(LlmEndpoint("http://localhost:11434", "qwen3:8b"))
+    reply = client.ask(LlmRequest(system, user, Words), deadline_s=20.0, check=check)
     reply.answer.words, reply.tokens_in, reply.tokens_out, reply.cost
     client.release()
 
-Errors are `ChatProblem`s, with what was spent in vain: `ChatRefused` (the server or the model
-refuses; `ChatBlind` if it cannot read images), `ChatUnreadable` (no answer of the schema),
-`ChatUnavailable` (the server does not answer) and `ChatLate`.
+Errors are `LlmProblem`s, with what was spent in vain: `LlmRefused` (the server or the model
+refuses; `LlmNoVision` if it cannot read images), `LlmUnreadable` (no answer of the schema),
+`LlmUnavailable` (the server does not answer) and `LlmTimeout`.
 """
 
 from __future__ import annotations
 
-from stylus_ext.llm.client import ChatClient
+from stylus_ext.llm.client import LlmClient
 from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.llm.server import (
-    ChatBlind,
-    ChatEndpoint,
-    ChatLate,
-    ChatProblem,
-    ChatRefused,
-    ChatRequest,
-    ChatUnavailable,
-    ChatUnreadable,
+    LlmEndpoint,
+    LlmNoVision,
+    LlmProblem,
+    LlmRefused,
+    LlmRequest,
+    LlmTimeout,
+    LlmUnavailable,
+    LlmUnreadable,
     Place,
     Price,
     Reply,
     Spent,
-    chat_key,
+    llm_key,
     picture_tokens,
     place_of,
     price_of,
 )
 
 __all__ = [
-    "ChatBlind",
-    "ChatClient",
-    "ChatEndpoint",
-    "ChatLate",
-    "ChatProblem",
-    "ChatRefused",
-    "ChatRequest",
-    "ChatUnavailable",
-    "ChatUnreadable",
+    "LlmNoVision",
+    "LlmClient",
+    "LlmEndpoint",
+    "LlmTimeout",
+    "LlmProblem",
+    "LlmRefused",
+    "LlmRequest",
+    "LlmUnavailable",
+    "LlmUnreadable",
     "LlmAnswer",
     "Place",
     "Price",
     "Reply",
     "Spent",
-    "chat_key",
+    "llm_key",
     "picture_tokens",
     "place_of",
     "price_of",

@@ -1,4 +1,4 @@
-"""`ChatClient`: a request goes to a chat server, an answer that fits its schema comes back."""
+"""`LlmClient`: a request goes to a chat server, an answer that fits its schema comes back."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from stylus_ext.llm.connection import Connection
-from stylus_ext.llm.dialect import LlmRefusal, ServerDialect, without_keys
+from stylus_ext.llm.dialect import ErrorStatus, ServerDialect, without_keys
 from stylus_ext.llm.reply import Unusable, message_of, read
 from stylus_ext.llm.schema import LlmAnswer, server_schema
 from stylus_ext.llm.server import (
     OPENAI,
-    ChatEndpoint,
-    ChatLate,
-    ChatProblem,
-    ChatRefused,
-    ChatRequest,
-    ChatUnavailable,
-    ChatUnreadable,
+    LlmEndpoint,
+    LlmProblem,
+    LlmRefused,
+    LlmRequest,
+    LlmTimeout,
+    LlmUnavailable,
+    LlmUnreadable,
     Reply,
     Spent,
 )
@@ -41,14 +41,14 @@ _CHARACTERS_PER_TOKEN = 4
 _SHORTEST_S = 0.005
 
 
-class ChatClient:
+class LlmClient:
     """May be used from several threads. What a server accepts is learned once and remembered.
 
     `ask` takes at most `deadline_s`, tries three times at most, and calls `check` at least every
     tenth of a second.
     """
 
-    def __init__(self, endpoint: ChatEndpoint) -> None:
+    def __init__(self, endpoint: LlmEndpoint) -> None:
         self.endpoint = endpoint
         self.dialect = ServerDialect(
             limit="max_completion_tokens" if endpoint.origin == OPENAI else "max_tokens"
@@ -66,8 +66,8 @@ class ChatClient:
     def name(self) -> str:
         return f"{self.endpoint.model} at {self.endpoint.base}"
 
-    def ask(self, request: ChatRequest[A], deadline_s: float, check: Check = no_check) -> Reply[A]:
-        """Raises a `ChatProblem`, or what `check` raises."""
+    def ask(self, request: LlmRequest[A], deadline_s: float, check: Check = no_check) -> Reply[A]:
+        """Raises a `LlmProblem`, or what `check` raises."""
         began = time.perf_counter()
         run = _RetriedRequest(self, request, deadline_s, check)
         reply = run.reply()
@@ -124,8 +124,8 @@ class ChatClient:
 class _RetriedRequest(Generic[A]):
     """One request with its tries."""
 
-    client: ChatClient
-    request: ChatRequest[A]
+    client: LlmClient
+    request: LlmRequest[A]
     deadline_s: float
     check: Check
     tries: int = 0
@@ -146,7 +146,7 @@ class _RetriedRequest(Generic[A]):
             try:
                 body = self._send()
                 reply = None if body is None else self._read(body)
-            except ChatProblem as problem:
+            except LlmProblem as problem:
                 problem.spent = self.spent
                 raise
             if reply is not None:
@@ -156,7 +156,7 @@ class _RetriedRequest(Generic[A]):
         """The check of every wait; neither httpx nor openai has a deadline for all of a request."""
         self.check()
         if time.monotonic() > self.until:
-            raise ChatLate(
+            raise LlmTimeout(
                 f"The chat server at {self.client.endpoint.base} did not answer within"
                 f" {self.deadline_s:.3g} s."
             )
@@ -175,7 +175,7 @@ class _RetriedRequest(Generic[A]):
                 body, max(_SHORTEST_S, self.until - time.monotonic()), self._check
             )
         except APIStatusError as problem:
-            self._after(LlmRefusal.of(problem.response, endpoint.key))
+            self._after(ErrorStatus.of(problem.response, endpoint.key))
         except APIConnectionError as problem:
             self._check()
             self._wait_for_retry(
@@ -186,7 +186,7 @@ class _RetriedRequest(Generic[A]):
             self._wait_for_retry(f"did not answer like a chat server: {problem}")
         return None
 
-    def _after(self, refusal: LlmRefusal) -> None:
+    def _after(self, refusal: ErrorStatus) -> None:
         """Change the form of the request, wait, or give up."""
         endpoint = self.client.endpoint
         if refusal.is_passing:
@@ -206,7 +206,7 @@ class _RetriedRequest(Generic[A]):
         left_s = self.until - time.monotonic()
         seconds = RETRY.pause_before_retry(self.tries, retry_after, left_s)
         if seconds is None:
-            raise ChatUnavailable(f"The chat server at {self.client.endpoint.base} {why}.")
+            raise LlmUnavailable(f"The chat server at {self.client.endpoint.base} {why}.")
         logger.info(
             "%s: try %d failed, again in %.1f s.", self.client.endpoint.base, self.tries, seconds
         )
@@ -232,9 +232,9 @@ class _RetriedRequest(Generic[A]):
         endpoint = self.client.endpoint
         why = without_keys(str(problem), endpoint.key)  # may be the server's words
         if problem.fault == "refusal":
-            raise ChatRefused(f"The model {endpoint.model} refused to answer: {why}.")
+            raise LlmRefused(f"The model {endpoint.model} refused to answer: {why}.")
         if self.tries >= RETRY.tries:
-            raise ChatUnreadable(f"The model {endpoint.model} gave no usable answer: {why}.")
+            raise LlmUnreadable(f"The model {endpoint.model} gave no usable answer: {why}.")
         logger.info("%s: try %d cannot be used: %s.", endpoint.base, self.tries, problem.fault)
         if problem.fault in ("cut", "empty"):  # a model that thinks aloud used the tokens up
             self.max_tokens *= _MORE_TOKENS

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stylus_ext.llm.schema import LlmAnswer, server_schema
-from stylus_ext.llm.server import ChatBlind, ChatEndpoint, ChatRefused, ChatRequest
+from stylus_ext.llm.server import LlmEndpoint, LlmNoVision, LlmRefused, LlmRequest
 from stylus_ext.net import Key
 from stylus_ext.net.values import NotJson, parsed
 from stylus_ext.net.waiting import is_temporary, retry_after
@@ -92,7 +92,7 @@ class ServerDialect:
         self,
         model: str,
         temperature: float,
-        request: ChatRequest[LlmAnswer],
+        request: LlmRequest[LlmAnswer],
         max_tokens: int,
         complaint: str = "",
     ) -> dict[str, Any]:
@@ -167,7 +167,7 @@ _FORM_WORDS_IN_ERRORS = ("response_format", "json_schema", "json_object", "gramm
 
 
 @dataclass(frozen=True, slots=True)
-class LlmRefusal:
+class ErrorStatus:
     """An error status; `message` is the server's own, without anything that looks like a key."""
 
     status: int
@@ -175,7 +175,7 @@ class LlmRefusal:
     retry_after: float | None = None
 
     @classmethod
-    def of(cls, response: Any, key: Key | None = None) -> LlmRefusal:
+    def of(cls, response: Any, key: Key | None = None) -> ErrorStatus:
         """From a response of httpx, which openai declares as one of httpx2."""
         return cls(
             response.status_code,
@@ -196,13 +196,13 @@ class LlmRefusal:
             return is_temporary(self.status) and not any(word in message for word in _NO_CREDIT)
         return not (self.about_form and any(word in message for word in _FORM_WORDS_IN_ERRORS))
 
-    def problem(self, endpoint: ChatEndpoint, *, with_images: bool) -> ChatRefused:
+    def problem(self, endpoint: LlmEndpoint, *, with_images: bool) -> LlmRefused:
         if with_images and any(word in self.message.lower() for word in _SIGHT_WORDS):
-            return ChatBlind(
+            return LlmNoVision(
                 f"The model {endpoint.model} at {endpoint.base} cannot read images"
                 f" ({self.message})."
             )
-        return ChatRefused(f"The chat server at {endpoint.base} {self.sentence(endpoint.model)}.")
+        return LlmRefused(f"The chat server at {endpoint.base} {self.sentence(endpoint.model)}.")
 
     def sentence(self, model: str) -> str:
         """What went wrong, to follow the name of the server."""

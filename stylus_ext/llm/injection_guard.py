@@ -35,18 +35,18 @@ _TO_US = re.compile(r"""(?ix)
 @lru_cache(maxsize=4096)
 def plain(text: str, most: int) -> str:
     """One line of at most `most` characters, without sentences that address the model."""
-    said = unicodedata.normalize("NFKC", text[: 20 * most])
-    said = "".join(
+    cleaned = unicodedata.normalize("NFKC", text[: 20 * most])
+    cleaned = "".join(
         sign
-        for sign in said
+        for sign in cleaned
         if unicodedata.category(sign) not in ("Cf", "Cc", "Co", "Cs", "Cn") or sign.isspace()
     )
-    kept = [one for one in _SENTENCES.split(_LINK.sub(" ", said)) if not speaks_to_us(one)]
+    kept = [one for one in _SENTENCES.split(_LINK.sub(" ", cleaned)) if not addresses_model(one)]
     line = " ".join(" ".join(kept).translate(_SYNTAX).split())
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0]
 
 
-def speaks_to_us(text: str) -> bool:
+def addresses_model(text: str) -> bool:
     """Whether a sentence seems to address the model and not the user of the adapter."""
     spaced = " ".join(re.sub(r"[_\-*~.]+", " ", text).split())
     return any(_TO_US.search(one) is not None for one in (text, spaced, _joined(spaced)))

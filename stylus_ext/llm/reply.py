@@ -39,7 +39,7 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatMessage:
+class LlmMessage:
     """The parts of a chat response that count; all of them may be empty.
 
     `texts` are where the answer may stand, the likeliest first; `cut` says that the token limit
@@ -53,7 +53,7 @@ class ChatMessage:
     fault: str = ""
 
 
-def message_of(body: bytes) -> ChatMessage:
+def message_of(body: bytes) -> LlmMessage:
     """Read by hand, since servers send null, lists and other types where the protocol has text."""
     try:
         whole = _dict(parsed(body, _MOST_VALUES))
@@ -74,7 +74,7 @@ def message_of(body: bytes) -> ChatMessage:
         _text(message.get("reasoning_content")),
         _text(message.get("reasoning")),
     )
-    return ChatMessage(
+    return LlmMessage(
         tuple(text for text in texts if text.strip()),
         _tokens(whole.get("usage")),
         refusal,
@@ -83,7 +83,7 @@ def message_of(body: bytes) -> ChatMessage:
     )
 
 
-def read(message: ChatMessage, schema: type[A]) -> tuple[A, tuple[str, ...]]:
+def read(message: LlmMessage, schema: type[A]) -> tuple[A, tuple[str, ...]]:
     """The answer, and the names of the fields that were dropped from it."""
     if message.fault:
         raise Unusable("server", message.fault[:200])

@@ -17,7 +17,7 @@ A_co = TypeVar("A_co", bound=LlmAnswer, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest(Generic[A_co]):
+class LlmRequest(Generic[A_co]):
     """`images` are the bytes of JPEG, PNG, WebP or GIF files."""
 
     system: str
@@ -123,7 +123,7 @@ def _is(pattern: str, model: str) -> bool:
 
 
 OPENAI = "https://api.openai.com"
-CHAT_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
+LLM_KEY = KeyName("chat", "STYLUS_CHAT_KEY", OPENAI)
 OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
 """The variable that OpenAI's own tools read; its key goes to OpenAI only."""
 
@@ -135,7 +135,7 @@ _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
 @dataclass(frozen=True, slots=True)
-class ChatEndpoint:
+class LlmEndpoint:
     """`url` is with or without /v1. A price not given is looked up by the model's name."""
 
     url: str
@@ -205,36 +205,36 @@ def place_of(url: str) -> Place:
     return "elsewhere"
 
 
-def chat_key(folder: Path, url: str) -> Key | None:
+def llm_key(folder: Path, url: str) -> Key | None:
     """The key for this server: from STYLUS_CHAT_KEY, the data folder, or OPENAI_API_KEY."""
     base = base_url(url)
-    found = key_for(folder, base, CHAT_KEY)
+    found = key_for(folder, base, LLM_KEY)
     if found is None and origin_of(base) == OPENAI:
         return key_for(folder, base, OPENAI_KEY)
     return found
 
 
-class ChatProblem(StylusError):
+class LlmProblem(StylusError):
     """There is no reply; `spent` is what the tries used up."""
 
     spent: Spent = Spent()
 
 
-class ChatRefused(ChatProblem):
+class LlmRefused(LlmProblem):
     """The server or the model refuses for good: a wrong key, an unknown model, a refusal."""
 
 
-class ChatBlind(ChatRefused):
+class LlmNoVision(LlmRefused):
     """The model cannot read images; the same request without them may succeed."""
 
 
-class ChatUnreadable(ChatProblem, Unavailable):
+class LlmUnreadable(LlmProblem, Unavailable):
     """The answer does not fit the schema."""
 
 
-class ChatUnavailable(ChatProblem, Unavailable):
+class LlmUnavailable(LlmProblem, Unavailable):
     """The server does not answer, or had too many requests."""
 
 
-class ChatLate(ChatProblem, DeadlineExceeded):
+class LlmTimeout(LlmProblem, DeadlineExceeded):
     """The deadline is over."""

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.embed import WriteBehind
+from stylus_ext.catalogue.embed import BackgroundWriter
 from stylus_ext.core.errors import Cancelled, StoreProblem
 
 
@@ -34,7 +34,7 @@ def test_it_is_done_beside_and_one_at_a_time() -> None:
         go_on.wait(30)
         running[0] -= 1
 
-    with WriteBehind() as behind:
+    with BackgroundWriter() as behind:
         behind.give(work)
         assert began.wait(30), "the giver goes on while it is done"
         threading.Timer(0.05, go_on.set).start()
@@ -48,7 +48,7 @@ def fail() -> None:
 
 
 def given(*works: Callable[[], None]) -> None:
-    with WriteBehind() as behind:
+    with BackgroundWriter() as behind:
         for work in works:
             behind.give(work)
 
@@ -75,7 +75,7 @@ def test_a_stop_leaves_nothing_half_done() -> None:
         done.append(1)
 
     def stopped() -> None:
-        with WriteBehind() as behind:
+        with BackgroundWriter() as behind:
             behind.give(slow)
             raise Cancelled("Stopped, as you asked.")
 
@@ -89,7 +89,7 @@ def test_a_stop_leaves_nothing_half_done() -> None:
 
 def test_a_stop_outweighs_an_error_behind_it() -> None:
     def stopped() -> None:
-        with WriteBehind() as behind:
+        with BackgroundWriter() as behind:
             behind.give(fail)
             raise Cancelled("Stopped, as you asked.")
 

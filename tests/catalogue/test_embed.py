@@ -30,9 +30,9 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def test_every_entry_gets_a_vector_of_each_view_once(store: SqliteStore) -> None:
     index, embedder = MemoryIndex(), BagEmbedder()
     embed = EmbedCatalogue(store, index, embedder)
-    assert not embed.in_step()
+    assert not embed.is_current()
     assert embed(Watch()) == 5 * len(VIEWS)
-    assert embed.in_step()
+    assert embed.is_current()
     assert embed(Watch()) == 0
     assert len(embedder.texts) == 5 * len(VIEWS)
 
@@ -73,7 +73,7 @@ def test_vectors_of_entries_that_are_gone_go_too(store: SqliteStore) -> None:
     store.remove([AdapterKey.civitai(1)])
     embed(Watch())
     assert AdapterKey.civitai(1) not in index.fingerprints("card")
-    assert embed.in_step()
+    assert embed.is_current()
 
 
 @settings(max_examples=40, deadline=None)
@@ -125,7 +125,7 @@ def test_a_second_round_does_not_look_at_everything(
     monkeypatch.delattr(SqliteStore, "text_fingerprints")
     store.write([make_entry(9, "Fox number 9")])
     assert embed(Watch()) == len(VIEWS)
-    assert embed.in_step()
+    assert embed.is_current()
 
 
 def test_a_stop_keeps_what_was_embedded_and_the_next_run_goes_on(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_stop_keeps_what_was_embedded_and_the_next_run_goes_on(tmp_path: Path)
             embed(Watch(patience=2))
         done = len(index.rows)
         assert 0 < done < 600 * len(VIEWS)
-        assert not embed.in_step()
+        assert not embed.is_current()
         assert embed(Watch()) == 600 * len(VIEWS) - done
     finally:
         store.close()
@@ -209,7 +209,7 @@ def test_an_index_that_cannot_write_is_told_and_nothing_is_marked(tmp_path: Path
     with pytest.raises(StoreProblem, match="full"):
         embed(Watch())
     assert len(index.rows) == 512
-    assert not embed.in_step()
+    assert not embed.is_current()
     store.close()
 
 

@@ -81,7 +81,7 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
     house.service.pictures[1007] = [a_made_picture(1007, "a known thing", 0.6)]
     house.read()
     found = house.identify()
-    assert (found.asked, found.found, found.unknown) == (1, 1, 0)
+    assert (found.requested, found.found, found.unknown) == (1, 1, 0)
     entry = house.stylus.catalogue.entry("epoch_12")
     assert (entry.stem, entry.triggers, entry.weight, entry.card.model_id) == (
         "epoch_12",
@@ -91,7 +91,7 @@ def test_an_unknown_file_gets_a_name_words_and_a_weight(house: House) -> None:
     )
     assert entry.card.name == "Known 7", "what is shown; the file's name stays the tag"
     assert house.stylus.catalogue.entry("civitai:1007") == entry
-    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.embed.is_current()
 
 
 def test_nothing_but_hashes_is_sent(house: House) -> None:
@@ -129,14 +129,14 @@ def test_a_rewritten_file_is_known_by_its_tensors(house: House, tmp_path: Path) 
     assert tensors_of(mine) == tensors_of(original)
     house.read()
     found = house.identify()
-    assert (found.asked, found.found, found.unknown) == (1, 1, 0)
+    assert (found.requested, found.found, found.unknown) == (1, 1, 0)
     entry = house.stylus.catalogue.entry("epoch_12")
     assert house.stylus.catalogue.entry("civitai:1007") == entry
     assert {
         f"sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}" for one in (mine, original)
     } <= set(map(str, entry.card.equivalents))
     assert (entry.card.name, entry.stem) == ("Known 7", "epoch_12")
-    assert (house.identify().asked, house.identify().remembered) == (0, 0)
+    assert (house.identify().requested, house.identify().remembered) == (0, 0)
 
 
 @pytest.mark.parametrize("short", ["e3b0c44298fc", "", "0123456789ab"])
@@ -191,7 +191,7 @@ def test_the_wiring_reads_them_from_the_file(house: House) -> None:
     assert (
         house.stylus.services.civitai.identify(
             house.stylus.catalogue.ingest, (), Watch(), again=True
-        ).asked
+        ).requested
         == 1
     )
 
@@ -220,10 +220,10 @@ def test_what_civitai_does_not_know_is_not_asked_day_by_day(house: House) -> Non
     house.read()
     assert house.identify().unknown == 1
     again = house.identify()
-    assert (again.asked, again.remembered) == (0, 1)
-    assert house.identify(again=True).asked == 1
+    assert (again.requested, again.remembered) == (0, 1)
+    assert house.identify(again=True).requested == 1
     house.now += 31 * DAY_S
-    assert house.identify().asked == 1
+    assert house.identify().requested == 1
     assert len(house.service.asked("/by-hash/ids")) == 3
 
 
@@ -233,7 +233,7 @@ def test_a_file_that_civitai_learned_of_is_named_then(house: House) -> None:
     house.identify()
     house.known(path, 7)
     assert house.identify(again=True).found == 1
-    assert (house.identify().asked, house.identify().remembered) == (0, 0)
+    assert (house.identify().requested, house.identify().remembered) == (0, 0)
 
 
 def test_only_the_named_folder_counts(house: House) -> None:
@@ -263,7 +263,7 @@ def test_files_without_a_hash_wait(house: House) -> None:
     house.file("fresh", 1)
     house.stylus.catalogue.index_folders([str(house.loras)], Watch())
     found = house.identify()
-    assert (found.asked, found.waiting) == (0, 1)
+    assert (found.requested, found.waiting) == (0, 1)
 
 
 def test_two_files_of_one_version_are_asked_for_once(house: House) -> None:
@@ -304,7 +304,7 @@ def test_it_tells_how_far_it_is_file_by_file(house: House) -> None:
 def test_what_was_asked_before_a_stop_is_not_asked_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identify_module, "_PART", 2)
+    monkeypatch.setattr(identify_module, "_BATCH", 2)
     for number in range(6):
         house.file(f"own {number}", number)
     house.read()
@@ -318,4 +318,4 @@ def test_what_was_asked_before_a_stop_is_not_asked_again(
     with pytest.raises(Cancelled):
         house.identify(watch=Stopping())
     again = house.identify()
-    assert (again.asked, again.remembered) == (2, 4)
+    assert (again.requested, again.remembered) == (2, 4)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.catalogue.importing import Quoting
+from stylus_ext.catalogue.importing import PublishedRefiner
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.vectors import LentIndex
 from stylus_ext.core.card import AdapterKey
@@ -232,7 +232,7 @@ def test_published_vectors_are_used_where_the_encoder_is_theirs(
         assert (done.kept, lent, notes) == (2, 2, [])
         stylus.catalogue.update_vectors(Watch())
         assert wide.bag.texts == [], "nothing is embedded again"
-        assert stylus.catalogue.embed.in_step()
+        assert stylus.catalogue.embed.is_current()
         for view in ("card", "title"):
             hits = stylus.catalogue.index.search(view, matrix(3)[2:].astype(np.float32), 1)[0]
             assert [hit.key for hit in hits] == [key(3)]
@@ -240,7 +240,7 @@ def test_published_vectors_are_used_where_the_encoder_is_theirs(
     with opened(tmp_path, wide, LARGE) as stylus:
         assert isinstance(stylus.catalogue.index, LentIndex)
         assert len(stylus.catalogue.index) == 2
-        assert stylus.catalogue.embed.in_step()
+        assert stylus.catalogue.embed.is_current()
 
 
 def test_an_edited_text_gets_a_vector_of_its_own(tmp_path: Path, wide: EmbeddingServer) -> None:
@@ -293,7 +293,7 @@ def test_a_vector_that_points_nowhere_is_made_by_the_encoder(
 
 
 def test_quoting_says_what_the_rules_say_of_all_else() -> None:
-    quoting = Quoting(CardRefiner(), "stylusdocs")
+    quoting = PublishedRefiner(CardRefiner(), "stylusdocs")
     card = make_card(1, text="<p>Wet streets with red lanterns.</p>")
     assert quoting.refine(card) == CardRefiner().refine(card)
     assert quoting.name == "stylusdocs"

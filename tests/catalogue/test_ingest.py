@@ -17,7 +17,7 @@ from tests.fakes import BagEmbedder, MemoryIndex, Watch, make_card
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Ingest]:
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
     store = SqliteStore(tmp_path)
     embed = EmbedCatalogue(store, MemoryIndex(), BagEmbedder())
     yield Ingest(store, RefreshCatalogue(store, CardRefiner()), embed, RLock(), store.memory)
@@ -31,38 +31,38 @@ def cards(number: int) -> list[AdapterCard]:
     ]
 
 
-def test_cards_become_entries_with_vectors(shop: Ingest) -> None:
-    assert shop.take(cards(3)) == 3 * len(VIEWS)
-    assert len(shop.store.read([card.key for card in cards(3)])) == 3
-    assert shop.embed(Watch()) == 0, "nothing was left to embed"
+def test_cards_become_entries_with_vectors(ingest: Ingest) -> None:
+    assert ingest.take(cards(3)) == 3 * len(VIEWS)
+    assert len(ingest.store.read([card.key for card in cards(3)])) == 3
+    assert ingest.embed(Watch()) == 0, "nothing was left to embed"
 
 
-def test_only_other_texts_get_other_vectors(shop: Ingest) -> None:
+def test_only_other_texts_get_other_vectors(ingest: Ingest) -> None:
     first, second = cards(2)
-    shop.take([first, second])
-    assert shop.take(
+    ingest.take([first, second])
+    assert ingest.take(
         [replace(first, downloads=7), replace(second, downloads=8, name="Another")]
     ) == len(VIEWS)
-    assert shop.store.read([first.key])[first.key].card.downloads == 7
-    assert shop.take([replace(first, base_model="Pony")]) == len(VIEWS), (
+    assert ingest.store.read([first.key])[first.key].card.downloads == 7
+    assert ingest.take([replace(first, base_model="Pony")]) == len(VIEWS), (
         "a vector is searched by family"
     )
-    assert shop.embed(Watch()) == 0
+    assert ingest.embed(Watch()) == 0
 
 
-def test_what_is_withdrawn_goes_unless_the_user_has_it(shop: Ingest) -> None:
+def test_what_is_withdrawn_goes_unless_the_user_has_it(ingest: Ingest) -> None:
     mine, other = cards(2)
-    shop.take([mine, other])
-    entry = shop.store.read([mine.key])[mine.key]
-    shop.store.write([replace(entry, files=(LocalFile("mine.safetensors", "mine", 5, 5),))])
-    assert shop.withdraw([mine.key, other.key, AdapterKey.civitai(99)]) == 1
-    assert list(shop.store.read([mine.key, other.key])) == [mine.key]
-    shop.embed(Watch())
-    assert shop.embed.in_step()
+    ingest.take([mine, other])
+    entry = ingest.store.read([mine.key])[mine.key]
+    ingest.store.write([replace(entry, files=(LocalFile("mine.safetensors", "mine", 5, 5),))])
+    assert ingest.withdraw([mine.key, other.key, AdapterKey.civitai(99)]) == 1
+    assert list(ingest.store.read([mine.key, other.key])) == [mine.key]
+    ingest.embed(Watch())
+    assert ingest.embed.is_current()
 
 
 def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
-    shop: Ingest, monkeypatch: pytest.MonkeyPatch
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(keys: object) -> None:
         raise KeyboardInterrupt
@@ -70,12 +70,12 @@ def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
     with monkeypatch.context() as patch:
         patch.setattr(EmbedCatalogue, "these", lambda self, keys: killed(keys))
         with pytest.raises(KeyboardInterrupt):
-            shop.take(cards(3))
-    assert shop.embed(Watch()) == 3 * len(VIEWS)
+            ingest.take(cards(3))
+    assert ingest.embed(Watch()) == 3 * len(VIEWS)
 
 
 def test_mending_makes_entries_of_what_was_kept(
-    shop: Ingest, monkeypatch: pytest.MonkeyPatch
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(self: SqliteStore, entries: object) -> None:
         raise KeyboardInterrupt
@@ -83,10 +83,10 @@ def test_mending_makes_entries_of_what_was_kept(
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "write", killed)
         with pytest.raises(KeyboardInterrupt):
-            shop.take(cards(3))
+            ingest.take(cards(3))
     keys = [card.key for card in cards(3)]
-    assert shop.store.read(keys) == {}
-    shop.mend()
-    assert len(shop.store.read(keys)) == 3
-    assert shop.memory.remembered("taking") == ""
-    shop.mend()
+    assert ingest.store.read(keys) == {}
+    ingest.finish_interrupted()
+    assert len(ingest.store.read(keys)) == 3
+    assert ingest.memory.remembered("taking") == ""
+    ingest.finish_interrupted()

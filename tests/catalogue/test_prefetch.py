@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stylus_ext.catalogue.sync import ReadAhead
+from stylus_ext.catalogue.sync import Prefetch
 from stylus_ext.core.errors import Cancelled
 
 
@@ -21,7 +21,7 @@ def test_the_next_is_fetched_while_this_one_is_worked_on() -> None:
 
         return work
 
-    with ReadAhead[int]() as ahead:
+    with Prefetch[int]() as ahead:
         ahead.begin(fetch(1))
         assert ahead.result(lambda: None) == 1
         ahead.begin(fetch(2))
@@ -36,7 +36,7 @@ def test_an_error_of_the_fetching_is_the_callers() -> None:
     def broken(check: Callable[[], None]) -> int:
         raise ZeroDivisionError
 
-    with ReadAhead[int]() as ahead:
+    with Prefetch[int]() as ahead:
         ahead.begin(broken)
         with pytest.raises(ZeroDivisionError):
             ahead.result(lambda: None)
@@ -57,7 +57,7 @@ def test_a_stop_while_waiting_ends_the_fetching_too() -> None:
         raise Cancelled("Stopped, as you asked.")
 
     def read() -> None:
-        with ReadAhead[int]() as ahead:
+        with Prefetch[int]() as ahead:
             ahead.begin(waiting)
             ahead.result(tick)
 
@@ -69,5 +69,5 @@ def test_a_stop_while_waiting_ends_the_fetching_too() -> None:
 
 
 def test_nothing_comes_of_nothing() -> None:
-    with ReadAhead[int]() as ahead, pytest.raises(Cancelled):
+    with Prefetch[int]() as ahead, pytest.raises(Cancelled):
         ahead.result(lambda: None)

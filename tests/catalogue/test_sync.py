@@ -93,7 +93,7 @@ def test_everything_is_read_stored_embedded_and_found(house: House) -> None:
     }, "what is not safe for work is not even listed"
     assert synced.vectors == len(VIEWS) * 230
     assert house.total() == 230
-    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.embed.is_current()
     assert len(house.stylus.catalogue.index.fingerprints("card")) == 230
     found = house.stylus.catalogue.store.search("Adapter 77", Filter()).entries
     assert [entry.card.name for entry in found] == ["Adapter 77"]
@@ -206,7 +206,7 @@ def test_a_stopped_crawl_goes_on_where_it_was(house: House) -> None:
         {"of a real person": 1},
     ), "what came before counts too"
     assert house.total() == 450
-    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.embed.is_current()
     assert len(house.pages()) <= 5 + 1, (before, house.pages())
     assert "" not in house.pages()[len(before) :], "not from the beginning"
 
@@ -342,7 +342,7 @@ def test_what_was_kept_when_we_were_killed_becomes_entries(house: House) -> None
     assert house.total() == 0
     house.sync()
     assert house.total() == 1
-    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.embed.is_current()
     assert house.stylus.catalogue.ingest.memory.remembered("taking") == ""
 
 

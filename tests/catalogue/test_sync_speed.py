@@ -82,7 +82,7 @@ def test_a_crawl_is_nearly_as_fast_as_its_encoder(tmp_path: Path, number: int) -
             synced = stylus.services.civitai.sync(stylus.catalogue.ingest, Wanted(), Watch())
             whole = time.perf_counter() - began
             assert synced.kept == number
-            assert stylus.catalogue.embed.in_step()
+            assert stylus.catalogue.embed.is_current()
             assert stylus.catalogue.store.search("corgi", Filter()).total > 0
             bare = bare_seconds(stylus, number)
         finally:

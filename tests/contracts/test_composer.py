@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.ports import Composer
-from stylus_ext.llm import ChatClient, ChatEndpoint
+from stylus_ext.llm import LlmClient, LlmEndpoint
 from stylus_ext.selection.compose.llm import LlmComposer
 from stylus_ext.selection.compose.rules import RuleComposer
 from tests.chat_service.composing import answers, sensible
@@ -17,7 +17,7 @@ from tests.selection.retrieve.house import House, catalogue, filling, open_house
 
 COMPOSERS: dict[str, Callable[[str], Composer]] = {
     "rules": lambda _: RuleComposer(),
-    "chat": lambda url: LlmComposer(ChatClient(ChatEndpoint(url, "m"))),
+    "chat": lambda url: LlmComposer(LlmClient(LlmEndpoint(url, "m"))),
 }
 PROMPTS = (
     "a copper train at a night market",

@@ -26,7 +26,7 @@ FOX = Recipe(
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[Recipes]:
     with closing(SqliteStore(folder)) as store:
-        yield store.beside.recipes
+        yield store.recipes
 
 
 @contextmanager

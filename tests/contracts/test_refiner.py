@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from stylus_ext.catalogue.refine.llm import ChatRefiner
+from stylus_ext.catalogue.refine.llm import LlmRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.entry import KINDS
 from stylus_ext.core.ports import Refiner
-from stylus_ext.llm import ChatClient, ChatEndpoint
+from stylus_ext.llm import LlmClient, LlmEndpoint
 from stylus_ext.net.thumbnails import Thumbnails
 from tests.chat_service.answers import says
 from tests.chat_service.server import serving
@@ -40,8 +40,8 @@ def refiner(request: pytest.FixtureRequest) -> Iterator[Refiner]:
         yield CardRefiner()
         return
     with serving(says(GOOD)) as service:
-        client = ChatClient(ChatEndpoint(service.url, "seer-1"))
-        yield ChatRefiner(client, CardImages(0, Thumbnails()))
+        client = LlmClient(LlmEndpoint(service.url, "seer-1"))
+        yield LlmRefiner(client, CardImages(0, Thumbnails()))
         client.close()
 
 

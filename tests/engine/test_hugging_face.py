@@ -87,7 +87,7 @@ def test_its_cards_become_entries_that_are_found(house: House) -> None:
     assert (entry.card.name, entry.family) == ("rain fox", "sdxl")
     assert "red fox" in entry.text
     assert house.stylus.catalogue.store.search("rnfx", Filter()).total >= 1
-    assert house.stylus.catalogue.embed.in_step()
+    assert house.stylus.catalogue.embed.is_current()
     assert not house.civitai.seen
 
 

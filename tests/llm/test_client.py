@@ -17,15 +17,15 @@ import pytest
 
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.llm import (
-    ChatBlind,
-    ChatClient,
-    ChatEndpoint,
-    ChatLate,
-    ChatProblem,
-    ChatRefused,
-    ChatRequest,
-    ChatUnavailable,
-    ChatUnreadable,
+    LlmClient,
+    LlmEndpoint,
+    LlmNoVision,
+    LlmProblem,
+    LlmRefused,
+    LlmRequest,
+    LlmTimeout,
+    LlmUnavailable,
+    LlmUnreadable,
     Price,
     Reply,
 )
@@ -44,8 +44,8 @@ class Words(LlmAnswer):
 
 GOOD = {"word": "corgi", "number": 3}
 ANSWER = Words(word="corgi", number=3)
-ASK = ChatRequest("Be brief.", "Which word?", Words, seed=7, max_tokens=50)
-OPEN: list[ChatClient] = []
+ASK = LlmRequest("Be brief.", "Which word?", Words, seed=7, max_tokens=50)
+OPEN: list[LlmClient] = []
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatService]:
             OPEN.pop().close()
 
 
-def at(server: ChatService, **how: Any) -> ChatClient:
-    OPEN.append(ChatClient(ChatEndpoint(how.pop("url", server.url), how.pop("model", "m"), **how)))
+def at(server: ChatService, **how: Any) -> LlmClient:
+    OPEN.append(LlmClient(LlmEndpoint(how.pop("url", server.url), how.pop("model", "m"), **how)))
     return OPEN[-1]
 
 
 def ask(
-    server: ChatService, request: ChatRequest[Words] = ASK, deadline_s: float = 20.0, **how: Any
+    server: ChatService, request: LlmRequest[Words] = ASK, deadline_s: float = 20.0, **how: Any
 ) -> Reply[Words]:
     return at(server, **how).ask(request, deadline_s, lambda: None)
 
@@ -97,7 +97,7 @@ def test_the_address_may_be_given_with_or_without_v1(server: ChatService, tail: 
 
 def test_images_go_as_data(server: ChatService) -> None:
     jpeg, png = b"\xff\xd8\xff\xe0jpeg", b"\x89PNG\r\n\x1a\npng"
-    ask(server, ChatRequest("s", "u", Words, images=(jpeg, png)))
+    ask(server, LlmRequest("s", "u", Words, images=(jpeg, png)))
     text, first, second = server.seen[0].body["messages"][1]["content"]
     assert text == {"type": "text", "text": "u"}
     assert first["image_url"]["url"] == f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
@@ -106,13 +106,13 @@ def test_images_go_as_data(server: ChatService) -> None:
 
 def test_a_model_without_eyes_is_known_as_one(server: ChatService) -> None:
     server.refuses.add("images")
-    with pytest.raises(ChatBlind):
-        ask(server, ChatRequest("s", "u", Words, images=(b"\xff\xd8\xff",)))
+    with pytest.raises(LlmNoVision):
+        ask(server, LlmRequest("s", "u", Words, images=(b"\xff\xd8\xff",)))
     assert len(server.seen) == 1
 
 
 def test_half_a_surrogate_pair_can_be_sent(server: ChatService) -> None:
-    ask(server, ChatRequest("s", "a \ud83d dog", Words))
+    ask(server, LlmRequest("s", "a \ud83d dog", Words))
     assert server.seen[0].user == "a ? dog"
 
 
@@ -173,14 +173,14 @@ def test_a_prompt_that_is_too_long_is_refused_at_once(server: ChatService) -> No
             code="context_length_exceeded",
         )
     ]
-    with pytest.raises(ChatRefused, match="maximum context length"):
+    with pytest.raises(LlmRefused, match="maximum context length"):
         ask(server)
     assert len(server.seen) == 1
 
 
 def test_openai_itself_is_asked_with_its_own_limit() -> None:
     assert (
-        ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).dialect.limit
+        LlmClient(LlmEndpoint("https://api.openai.com", "gpt-4o")).dialect.limit
         == "max_completion_tokens"
     )
 
@@ -193,7 +193,7 @@ def test_passing_trouble_is_tried_again_and_three_times_at_most(
     assert ask(server).answer == ANSWER
     assert len(server.seen) == 3
     server.script = [status(code)] * 3
-    with pytest.raises(ChatUnavailable, match=r"127\.0\.0\.1"):
+    with pytest.raises(LlmUnavailable, match=r"127\.0\.0\.1"):
         ask(server)
     assert len(server.seen) == 6
 
@@ -208,7 +208,7 @@ def test_retry_after_is_honoured(server: ChatService) -> None:
 def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
     server.script = [status(503, retry_after="3600")]
     began = time.monotonic()
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server, deadline_s=5.0)
     assert time.monotonic() - began < 2
     assert len(server.seen) == 1
@@ -226,7 +226,7 @@ def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
 )
 def test_lasting_trouble_is_said_at_once(server: ChatService, step: Any, said: str) -> None:
     server.script = [step]
-    with pytest.raises(ChatRefused, match=said) as caught:
+    with pytest.raises(LlmRefused, match=said) as caught:
         ask(server)
     assert len(server.seen) == 1
     assert "sk-abcdef" not in str(caught.value)
@@ -236,11 +236,11 @@ def test_a_refusal_is_no_reply_and_is_not_asked_again(server: ChatService) -> No
     server.script = [
         says({"role": "assistant", "content": None, "refusal": "I cannot help with that."})
     ]
-    with pytest.raises(ChatRefused, match="I cannot help") as caught:
+    with pytest.raises(LlmRefused, match="I cannot help") as caught:
         ask(server)
     assert caught.value.spent.tokens_in == 100
     server.script = [says("", "content_filter")]
-    with pytest.raises(ChatRefused, match="filter"):
+    with pytest.raises(LlmRefused, match="filter"):
         ask(server)
     assert len(server.seen) == 2
 
@@ -279,7 +279,7 @@ def test_prose_is_asked_again_with_the_schema_in_words(server: ChatService) -> N
 
 def test_three_unusable_answers_are_the_end(server: ChatService) -> None:
     server.always = says("No.")
-    with pytest.raises(ChatUnreadable) as caught:
+    with pytest.raises(LlmUnreadable) as caught:
         ask(server)
     assert len(server.seen) == 3
     assert caught.value.spent.tokens_out == 60
@@ -306,19 +306,19 @@ def test_three_unusable_answers_are_the_end(server: ChatService) -> None:
 )
 def test_what_is_no_answer_at_all(server: ChatService, body: bytes) -> None:
     server.always = lambda _: Sent(body)
-    with pytest.raises(ChatUnreadable):
+    with pytest.raises(LlmUnreadable):
         ask(server)
     assert len(server.seen) == 3
 
 
 def test_an_endless_answer_is_not_read_to_its_end(server: ChatService) -> None:
     server.always = lambda _: Sent(b" " * 5_000_000 + completion("{}"))
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server)
     server.always = lambda _: Sent(
         gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"}
     )
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server)
 
 
@@ -327,10 +327,10 @@ def test_packed_answers_are_read(server: ChatService) -> None:
     server.always = lambda _: Sent(packed, headers={"Content-Encoding": "gzip"})
     assert ask(server).answer == Words(word="a", number=1)
     server.always = lambda _: Sent(b"not packed", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server)
     server.always = lambda _: Sent(b"?", headers={"Content-Encoding": "br"})
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server)
 
 
@@ -340,12 +340,12 @@ def test_a_connection_that_breaks_off_is_tried_again(server: ChatService) -> Non
     assert ask(server).answer == ANSWER
     assert len(server.seen) == 3
     server.always = lambda _: Sent(raw=b"this is not HTTP\r\n\r\n")
-    with pytest.raises(ChatUnavailable):
+    with pytest.raises(LlmUnavailable):
         ask(server)
 
 
 def test_nobody_there(server: ChatService) -> None:
-    with pytest.raises(ChatUnavailable, match=r"chat\.chat_url"):
+    with pytest.raises(LlmUnavailable, match=r"chat\.chat_url"):
         ask(server, url="http://127.0.0.1:9")
 
 
@@ -354,7 +354,7 @@ def test_the_deadline_is_one_for_all(server: ChatService, how: dict[str, float])
     server.always = lambda _: Sent(completion("x" * 500), **how)  # type: ignore[arg-type]
     at(server).connected()  # loads the library, which takes its time once
     began = time.monotonic()
-    with pytest.raises(ChatLate):
+    with pytest.raises(LlmTimeout):
         ask(server, deadline_s=0.4)
     assert time.monotonic() - began < 1.0
 
@@ -409,14 +409,14 @@ def test_a_redirect_is_not_followed(server: ChatService, code: int) -> None:
         server.always = lambda _: Sent(
             b"{}", code, {"Location": f"{other.url}/v1/chat/completions"}
         )
-        with pytest.raises(ChatRefused, match="redirects"):
+        with pytest.raises(LlmRefused, match="redirects"):
             ask(server, key=Key(server.url, "sk-hidden"))
         assert other.seen == []
 
 
 def test_a_key_of_another_address_is_not_taken() -> None:
     with pytest.raises(InvalidInput):
-        ChatEndpoint("https://api.example.com/v1", "m", Key("https://api.openai.com", "sk-hidden"))
+        LlmEndpoint("https://api.example.com/v1", "m", Key("https://api.openai.com", "sk-hidden"))
 
 
 def test_a_key_is_neither_logged_nor_shown(
@@ -425,7 +425,7 @@ def test_a_key_is_neither_logged_nor_shown(
     key = Key(server.url, "sk-very-hidden-indeed")
     caplog.set_level(logging.DEBUG, logger="stylus_ext")
     server.script = [status(401, "wrong key sk-very-hidden-indeed")]
-    with pytest.raises(ChatRefused) as caught:
+    with pytest.raises(LlmRefused) as caught:
         ask(server, key=key)
     ask(server, key=key)
     assert "very-hidden" not in caplog.text + str(caught.value) + repr(OPEN[-1].endpoint) + str(
@@ -449,7 +449,7 @@ def test_a_key_that_looks_like_none_is_not_repeated_either(
     """A server of one's own takes any word as its key, and may say it."""
     caplog.set_level(logging.DEBUG, logger="stylus_ext")
     server.always = step
-    with pytest.raises(ChatProblem) as caught:
+    with pytest.raises(LlmProblem) as caught:
         ask(server, key=Key(server.url, "token-abc123"))
     assert "abc123" not in caplog.text + str(caught.value)
     assert "(a key)" in str(caught.value)
@@ -457,7 +457,7 @@ def test_a_key_that_looks_like_none_is_not_repeated_either(
 
 def test_a_number_beyond_all_numbers_is_no_answer(server: ChatService) -> None:
     server.always = says('Here it is: {"word": "corgi", "number": 1' + "0" * 400 + "}")
-    with pytest.raises(ChatUnreadable):
+    with pytest.raises(LlmUnreadable):
         ask(server)
 
 
@@ -486,7 +486,7 @@ def test_many_may_ask_at_once(server: ChatService) -> None:
     def one() -> None:
         try:
             replies.append(client.ask(ASK, 20.0))
-        except ChatProblem as problem:
+        except LlmProblem as problem:
             wrong.append(problem)
 
     threads = [threading.Thread(target=one) for _ in range(16)]
@@ -511,4 +511,4 @@ def test_a_server_that_knows_nothing_of_it_is_asked_once(server: ChatService) ->
 
 
 def test_a_server_elsewhere_is_never_asked_to() -> None:
-    assert ChatClient(ChatEndpoint("https://api.openai.com", "gpt-4o")).release() is False
+    assert LlmClient(LlmEndpoint("https://api.openai.com", "gpt-4o")).release() is False

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.llm import ChatEndpoint, Price, chat_key, picture_tokens, place_of, price_of
-from stylus_ext.llm.server import CHAT_KEY, OPENAI, base_url
+from stylus_ext.llm import LlmEndpoint, Price, llm_key, picture_tokens, place_of, price_of
+from stylus_ext.llm.server import LLM_KEY, OPENAI, base_url
 from stylus_ext.net import Key, save_key
 
 
@@ -58,14 +58,14 @@ def test_addresses(given: str, wanted: str) -> None:
 )
 def test_addresses_that_are_none_or_hold_a_secret_are_refused(given: str) -> None:
     with pytest.raises(InvalidInput, match="https://host/v1") as caught:
-        ChatEndpoint(given, "m")
+        LlmEndpoint(given, "m")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("model", ["", "  "])
 def test_a_model_has_to_be_named(model: str) -> None:
     with pytest.raises(InvalidInput, match=r"chat\.chat_model"):
-        ChatEndpoint("http://localhost:1", model)
+        LlmEndpoint("http://localhost:1", model)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_model_has_to_be_named(model: str) -> None:
 )
 def test_places(url: str, place: str) -> None:
     assert place_of(url) == place
-    assert ChatEndpoint(url, "m").local == (place != "elsewhere")
+    assert LlmEndpoint(url, "m").local == (place != "elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -132,34 +132,32 @@ def test_what_a_picture_counts(model: str, tokens: int) -> None:
 
 
 def test_who_pays() -> None:
-    assert ChatEndpoint("http://localhost:1", "gpt-4o").pays == Price(0.0, 0.0)
-    assert ChatEndpoint(OPENAI, "gpt-4o").pays == Price(2.50, 10.00)
-    assert ChatEndpoint("https://example.com", "mine").pays is None
-    assert ChatEndpoint("https://example.com", "mine", price=Price(1.0, 2.0)).pays == Price(
-        1.0, 2.0
-    )
+    assert LlmEndpoint("http://localhost:1", "gpt-4o").pays == Price(0.0, 0.0)
+    assert LlmEndpoint(OPENAI, "gpt-4o").pays == Price(2.50, 10.00)
+    assert LlmEndpoint("https://example.com", "mine").pays is None
+    assert LlmEndpoint("https://example.com", "mine", price=Price(1.0, 2.0)).pays == Price(1.0, 2.0)
     assert Price(1.0, 2.0).spent(1_000_000, 500_000).cost == 2.0
 
 
 def test_openais_key_goes_to_openai_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-theirs")
-    assert chat_key(tmp_path, OPENAI) == Key(OPENAI, "sk-theirs")
-    assert chat_key(tmp_path, "https://api.openai.com.example.com/v1") is None
-    assert chat_key(tmp_path, "http://api.openai.com/v1") is None
-    assert chat_key(tmp_path, "http://localhost:11434") is None
+    assert llm_key(tmp_path, OPENAI) == Key(OPENAI, "sk-theirs")
+    assert llm_key(tmp_path, "https://api.openai.com.example.com/v1") is None
+    assert llm_key(tmp_path, "http://api.openai.com/v1") is None
+    assert llm_key(tmp_path, "http://localhost:11434") is None
 
 
 def test_a_key_goes_to_the_address_it_was_entered_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_key(tmp_path, CHAT_KEY, Key("https://openrouter.ai", "sk-kept"))
-    assert chat_key(tmp_path, "https://openrouter.ai/api/v1") == Key(
+    save_key(tmp_path, LLM_KEY, Key("https://openrouter.ai", "sk-kept"))
+    assert llm_key(tmp_path, "https://openrouter.ai/api/v1") == Key(
         "https://openrouter.ai", "sk-kept"
     )
-    assert chat_key(tmp_path, OPENAI) is None
+    assert llm_key(tmp_path, OPENAI) is None
     monkeypatch.setenv("STYLUS_CHAT_KEY", "sk-stated")
-    assert chat_key(tmp_path, OPENAI) == Key(OPENAI, "sk-stated")
-    assert chat_key(tmp_path, "https://openrouter.ai/api/v1") is None
+    assert llm_key(tmp_path, OPENAI) == Key(OPENAI, "sk-stated")
+    assert llm_key(tmp_path, "https://openrouter.ai/api/v1") is None
     monkeypatch.setenv("STYLUS_CHAT_KEY_ORIGIN", "https://generativelanguage.googleapis.com")
-    assert chat_key(tmp_path, "https://generativelanguage.googleapis.com/v1beta/openai") is not None
-    assert "sk-stated" not in repr(ChatEndpoint(OPENAI, "m", Key(OPENAI, "sk-stated")))
+    assert llm_key(tmp_path, "https://generativelanguage.googleapis.com/v1beta/openai") is not None
+    assert "sk-stated" not in repr(LlmEndpoint(OPENAI, "m", Key(OPENAI, "sk-stated")))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.llm.reply import ChatMessage, Unusable, message_of, read
+from stylus_ext.llm.reply import LlmMessage, Unusable, message_of, read
 from stylus_ext.llm.schema import ListOf, LlmAnswer, Text, Whole, shortened
 from tests.chat_service.answers import completion
 
@@ -172,5 +172,5 @@ def test_any_text_is_read_or_refused(text: str, finish: str) -> None:
 def test_what_is_made_to_take_long_does_not(text: str) -> None:
     began = time.perf_counter()
     with pytest.raises(Unusable):
-        read(ChatMessage((text,)), Tasks)
+        read(LlmMessage((text,)), Tasks)
     assert time.perf_counter() - began < 2.0

@@ -24,7 +24,7 @@ class Counting:
 
     inner: BagEmbedder = field(default_factory=BagEmbedder)
     encoded: list[str] = field(default_factory=list)
-    away: bool = False
+    unavailable_reason: bool = False
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class Counting:
         return self.inner.dimensions
 
     def embed(self, texts: list[str]) -> Matrix:
-        if self.away:
+        if self.unavailable_reason:
             return np.zeros((len(texts), self.dimensions), dtype=np.float32)
         self.encoded += texts
         return self.inner.embed(texts)
@@ -57,10 +57,10 @@ def test_the_one_most_alike_comes_first_and_is_encoded_once() -> None:
 
 
 def test_without_an_encoder_words_do() -> None:
-    encoder = Counting(away=True)
+    encoder = Counting(unavailable_reason=True)
     find = FindRecipes(encoder)  # type: ignore[arg-type]
     assert find(RECIPES, "neon rain")[0][0].name == "city"
-    encoder.away = False
+    encoder.unavailable_reason = False
     assert find(RECIPES, "a cup of tea")[0][1] > 0.99
 
 

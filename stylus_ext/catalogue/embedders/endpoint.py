@@ -79,7 +79,7 @@ class EndpointEmbedder:
         with self._lock:
             self._dimensions = self._dimensions or dimensions
 
-    def look(self, seconds: float = 1.0) -> None:
+    def probe(self, seconds: float = 1.0) -> None:
         """Check the server with one short request; raises if it does not answer."""
         self._fetch(["a first text"], time.monotonic() + seconds)
 

@@ -42,7 +42,7 @@ class QuestionEmbedder:
         self._guard = threading.Lock()
         self._again_at: float | None = None
         self._why = ""
-        self._said = threading.local()
+        self._thread_note = threading.local()
 
     @property
     def name(self) -> str:
@@ -57,8 +57,8 @@ class QuestionEmbedder:
             try:
                 return self._embedder.embed(texts)
             except Unavailable as problem:
-                self.gone(str(problem))
-        self._said.note = Note(
+                self.mark_unavailable(str(problem))
+        self._thread_note.note = Note(
             "no_encoder",
             f"The plan was made by words alone, since nothing turns text into vectors: {self._why}",
         )
@@ -66,15 +66,15 @@ class QuestionEmbedder:
 
     def note(self) -> Note | None:
         """Return, once, what this thread's last query had to do without."""
-        note: Note | None = getattr(self._said, "note", None)
-        self._said.note = None
+        note: Note | None = getattr(self._thread_note, "note", None)
+        self._thread_note.note = None
         return note
 
-    def away(self) -> str:
+    def unavailable_reason(self) -> str:
         """Reason why the encoder is unavailable; empty if it is not."""
         return "" if self._is_up() else self._why
 
-    def gone(self, why: str) -> None:
+    def mark_unavailable(self, why: str) -> None:
         """Mark the encoder as unavailable, so that queries stop waiting for it."""
         logger.warning("plans are made by words alone: %s", why)
         with self._guard:
@@ -90,7 +90,7 @@ class QuestionEmbedder:
         try:
             self._probe()
         except Unavailable as problem:
-            self.gone(str(problem))
+            self.mark_unavailable(str(problem))
             return False
         with self._guard:
             self._again_at = None

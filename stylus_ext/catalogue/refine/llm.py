@@ -26,13 +26,13 @@ from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
 from stylus_ext.llm import (
-    ChatBlind,
-    ChatClient,
-    ChatLate,
-    ChatProblem,
-    ChatRefused,
-    ChatRequest,
-    ChatUnreadable,
+    LlmClient,
+    LlmNoVision,
+    LlmProblem,
+    LlmRefused,
+    LlmRequest,
+    LlmTimeout,
+    LlmUnreadable,
     Reply,
     picture_tokens,
 )
@@ -138,12 +138,12 @@ _MAX_TOKENS = 1000
 _SCHEMA_TOKENS = 220
 
 
-class ChatRefiner:
+class LlmRefiner:
     """Implements `CostlyRefiner`, and `Refiner` for a single card."""
 
     name = "chat"
 
-    def __init__(self, client: ChatClient, pictures: CardImages, deadline_s: float = 60.0) -> None:
+    def __init__(self, client: LlmClient, pictures: CardImages, deadline_s: float = 60.0) -> None:
         self._client, self._pictures, self._deadline_s = client, pictures, deadline_s
         self._rules = CardRefiner()
         self._lock = Lock()
@@ -178,7 +178,7 @@ class ChatRefiner:
         images = self._pictures.of(card, check) if self._sees_pictures else ()
         try:
             reply, expense = self._ask(card, images, check, turn)
-        except ChatBlind as error:
+        except LlmNoVision as error:
             with self._lock:
                 self._sees_pictures = False
             logger.warning(
@@ -209,7 +209,7 @@ class ChatRefiner:
     def _ask(
         self, card: AdapterCard, images: tuple[ShownImage, ...], check: Check, turn: Turn
     ) -> tuple[Reply[DescriptionAnswer], Expense]:
-        request = ChatRequest(
+        request = LlmRequest(
             SYSTEM,
             user_text(card, [image.prompt for image in images]),
             DescriptionAnswer,
@@ -220,14 +220,14 @@ class ChatRefiner:
         try:
             with turn():
                 reply = self._client.ask(request, self._deadline_s, check)
-        except ChatBlind:
+        except LlmNoVision:
             if images:
                 raise
             raise NotRefined(f"{self._client.name} refused pictures that were not sent.") from None
-        except (ChatRefused, ChatUnreadable, ChatLate) as error:
+        except (LlmRefused, LlmUnreadable, LlmTimeout) as error:
             raise NotRefined(str(error), _expense(error)) from error
         return reply, Expense(reply.tokens_in, reply.tokens_out, reply.cost)
 
 
-def _expense(error: ChatProblem) -> Expense:
+def _expense(error: LlmProblem) -> Expense:
     return Expense(error.spent.tokens_in, error.spent.tokens_out, error.spent.cost)

@@ -51,10 +51,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Example):
-        said = [value.prompt, value.weight, value.image]
-        return said if value.image else said[: 1 + (value.weight is not None)]
+        parts = [value.prompt, value.weight, value.image]
+        return parts if value.image else parts[: 1 + (value.weight is not None)]
     if isinstance(value, RemoteFile):
-        return _said(value, _REMOTE_DEFAULTS)
+        return _changed_fields(value, _REMOTE_DEFAULTS)
     return value
 
 
@@ -68,13 +68,13 @@ _DESCRIPTION_DEFAULTS = _defaults(Description)
 _EDITS_DEFAULTS = _defaults(Edits)
 
 
-def _said(value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    said = {}
+def _changed_fields(value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    changed = {}
     for name, default in defaults.items():
         held = getattr(value, name)
         if default is MISSING or held != default:
-            said[name] = _plain(held)
-    return said
+            changed[name] = _plain(held)
+    return changed
 
 
 def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
@@ -116,7 +116,7 @@ def _known(
 
 
 def card_text(card: AdapterCard) -> str:
-    return dump(_said(card, _CARD_DEFAULTS))
+    return dump(_changed_fields(card, _CARD_DEFAULTS))
 
 
 def card_of(raw: dict[str, Any]) -> AdapterCard:
@@ -125,7 +125,9 @@ def card_of(raw: dict[str, Any]) -> AdapterCard:
 
 def body_text(card: AdapterCard, description: Description) -> str:
     """Card and description in one JSON text, so that it is parsed once."""
-    return dump([_said(card, _CARD_DEFAULTS), _said(description, _DESCRIPTION_DEFAULTS)])
+    return dump(
+        [_changed_fields(card, _CARD_DEFAULTS), _changed_fields(description, _DESCRIPTION_DEFAULTS)]
+    )
 
 
 def body_of(text: str) -> tuple[AdapterCard, Description]:
@@ -134,7 +136,7 @@ def body_of(text: str) -> tuple[AdapterCard, Description]:
 
 
 def edits_plain(edits: Edits) -> dict[str, Any]:
-    return _said(edits, _EDITS_DEFAULTS)
+    return _changed_fields(edits, _EDITS_DEFAULTS)
 
 
 def edits_of(raw: Any) -> Edits:

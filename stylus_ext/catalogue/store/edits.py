@@ -1,29 +1,146 @@
-"""Cards and user edits as table rows, and edits as records of user.jsonl."""
+"""The user's decisions: edits and cards as rows, and user.jsonl, from which they survive.
+
+user.jsonl has one JSON object per line and is only appended to.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
-from stylus_ext.catalogue.store import aliases, codec, side_tables
-from stylus_ext.catalogue.store.codec import from_column, to_column
-from stylus_ext.catalogue.store.entries import Batch, refresh, sound
-from stylus_ext.catalogue.store.journal import JournalReading, UserJournal
-from stylus_ext.catalogue.store.schema import read_meta, write_meta
+from stylus_ext.catalogue.store import codec, side_tables
+from stylus_ext.catalogue.store import entries as rows
+from stylus_ext.catalogue.store.codec import dump, from_column, load, to_column
+from stylus_ext.catalogue.store.database import read_meta, write_meta
+from stylus_ext.catalogue.store.entries import Batch, decoding, refresh
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import Edits
-from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
+
+_log = logging.getLogger(__name__)
+NAME = "user.jsonl"
+VERSION = 1
+_SEEN = 256
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReading:
+    """Records, the new position, the number of unreadable lines, and whether the mark was found."""
+
+    records: tuple[dict[str, Any], ...]
+    mark: str
+    unreadable: int
+    continued: bool
+
+
+class UserJournal:
+    """Appends and flushes records before any database sees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def append(self, what: str, records: Sequence[Mapping[str, Any]]) -> None:
+        lines = "".join(dump({"v": VERSION, "what": what, **record}) + "\n" for record in records)
+        try:
+            self._write(lines.encode())
+        except OSError as error:
+            raise StoreProblem(
+                f"{self.path} cannot be written: {error.strerror or error}. Nothing was changed."
+            ) from error
+
+    def _write(self, data: bytes) -> None:
+        with self.path.open("ab") as file:
+            # A line that was torn by a kill must not swallow the one that follows.
+            file.write((b"\n" if self._torn() else b"") + data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _torn(self) -> bool:
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
+                return False
+            file.seek(size - 1)
+            return file.read(1) != b"\n"
+
+    def repair(self) -> bool:
+        """Terminate a last line that a kill left unfinished; returns True if needed."""
+        try:
+            if not self.path.exists() or not self._torn():
+                return False
+            self._write(b"")
+        except OSError as error:
+            raise StoreProblem(
+                f"{self.path} cannot be repaired: {error.strerror or error}."
+            ) from error
+        return True
+
+    def since(self, mark: str) -> JournalReading:
+        """Records after `mark`; all records if the file is another one."""
+        try:
+            before, data, continued = self._read(mark)
+        except OSError as error:
+            raise StoreProblem(f"{self.path} cannot be read: {error.strerror or error}.") from error
+        records, unreadable = [], 0
+        for line in data.split(b"\n"):
+            if line.strip():
+                record = _record(line)
+                if record is None:
+                    unreadable += 1
+                else:
+                    records.append(record)
+        start = _place(mark) if continued else 0
+        return JournalReading(
+            tuple(records), _mark(start + len(data), before + data), unreadable, continued
+        )
+
+    def _read(self, mark: str) -> tuple[bytes, bytes, bool]:
+        """Bytes before and after the mark, and whether the former match it."""
+        if not self.path.exists():
+            return b"", b"", _place(mark) == 0
+        with self.path.open("rb") as file:
+            start = _place(mark)
+            file.seek(max(0, start - _SEEN))
+            before = file.read(min(start, _SEEN))
+            if not mark or _mark(start, before) == mark:
+                return before, file.read(), True
+            file.seek(0)
+            return b"", file.read(), False
+
+
+def _place(mark: str) -> int:
+    return int(mark.partition(":")[0] or 0)
+
+
+def _mark(place: int, before: bytes) -> str:
+    return f"{place}:{hashlib.sha256(before[-_SEEN:]).hexdigest()[:16]}"
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = load(line.decode("utf-8-sig"))  # some editors begin a file with a mark
+    except (ValueError, RecursionError):
+        return None
+    right = (
+        isinstance(record, dict)
+        and isinstance(record.get("what"), str)
+        and record.get("v") == VERSION
+    )
+    return record if right else None
 
 
 def keep_card(connection: sqlite3.Connection, card: AdapterCard) -> str:
     """Store a card under the first key of its names, merging what waited under them."""
     names = names_of(card)
-    first = aliases.owner(connection, names)
-    aliases.adopt(connection, first, names)
+    first = rows.owner(connection, names)
+    rows.adopt_keys(connection, first, names)
     connection.execute(
         "INSERT OR REPLACE INTO cards (key, source, about, card) VALUES (?, ?, ?, ?)",
         (first, to_column(card.source), _about(card), codec.card_text(card)),
@@ -31,24 +148,26 @@ def keep_card(connection: sqlite3.Connection, card: AdapterCard) -> str:
     return first
 
 
-def stated(
+def stated_cards(
     connection: sqlite3.Connection, firsts: Iterable[str]
 ) -> dict[str, tuple[AdapterCard, ...]]:
     found: dict[str, tuple[AdapterCard, ...]] = {}
-    for some, marks in aliases.chunks(firsts):
+    for some, marks in rows.chunks(firsts):
         held = connection.execute(
             f"SELECT key, card FROM cards WHERE key IN ({marks}) ORDER BY key, source, about",  # noqa: S608
             some,
         ).fetchall()
-        with sound():
+        with decoding():
             for first, card in held:
-                found[first] = (*found.get(first, ()), codec.card_of(codec.load(card)))
+                found[first] = (*found.get(first, ()), codec.card_of(load(card)))
     return found
 
 
 def names_stated(connection: sqlite3.Connection, first: str) -> set[str]:
     """All names that the stored cards of a first key state."""
-    return {name for card in stated(connection, [first]).get(first, ()) for name in names_of(card)}
+    return {
+        name for card in stated_cards(connection, [first]).get(first, ()) for name in names_of(card)
+    }
 
 
 def names_of(card: AdapterCard) -> list[str]:
@@ -77,12 +196,12 @@ RECORD_KINDS: Mapping[str, RecordKind] = {
 }
 
 
-WHAT = "edits"
+EDIT = "edits"
 _MARK = "journal"
 
 
 @dataclass(frozen=True, slots=True)
-class CaughtUp:
+class ReplayResult:
     """Result of replaying user.jsonl: applied records, unreadable lines, and whether the file was
     known.
     """
@@ -93,34 +212,34 @@ class CaughtUp:
 
     def notes(self, torn: bool) -> list[Note]:
         """Notes for the user; a `torn` last line is reported separately."""
-        said = []
+        notes = []
         unreadable = self.unreadable - torn
         if not self.continued:
             text = (
                 "user.jsonl was not the file that this catalogue knew: edits of both are kept, the"
                 " catalogue's where they differ."
             )
-            said.append(Note("user_journal_replaced", text))
+            notes.append(Note("user_journal_replaced", text))
         elif self.applied:
             text = (
                 "1 edit of yours was"
                 if self.applied == 1
                 else f"{self.applied} edits of yours were"
             )
-            said.append(Note("edits_replayed", f"{text} taken back from user.jsonl."))
+            notes.append(Note("edits_replayed", f"{text} taken back from user.jsonl."))
         if unreadable > 0:
             text = "1 line" if unreadable == 1 else f"{unreadable} lines"
             text += (
                 " of user.jsonl could not be read; nothing was taken from there, and nothing"
                 " removed."
             )
-            said.append(Note("user_journal_unreadable", text))
-        return said
+            notes.append(Note("user_journal_unreadable", text))
+        return notes
 
 
 def edits_at(connection: sqlite3.Connection, first: str) -> Edits | None:
     row = connection.execute("SELECT edits FROM edits WHERE key = ?", (first,)).fetchone()
-    return None if row is None else codec.edits_of(codec.load(row[0]))
+    return None if row is None else codec.edits_of(load(row[0]))
 
 
 def edit_record(
@@ -130,58 +249,48 @@ def edit_record(
 
     `parted` are names that turned out to belong to another adapter.
     """
-    others = [from_column(name) for name in aliases.names(connection, first)]
-    said: dict[str, Any] = {
+    others = [from_column(name) for name in rows.other_keys(connection, first)]
+    record: dict[str, Any] = {
         "key": from_column(first),
         "equivalents": others,
         "edits": codec.edits_plain(edits),
     }
-    return {**said, "parted": [from_column(name) for name in parted]} if parted else said
+    return {**record, "parted": [from_column(name) for name in parted]} if parted else record
 
 
-def keep(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
+def keep_with_edits(batch: Batch, journal: UserJournal, card: AdapterCard) -> None:
     """Store a card and merge the edits that waited under its names; none is lost."""
     held = _waiting(batch.connection, names_of(card))
     before = (
-        set(aliases.names(batch.connection, aliases.owner(batch.connection, names_of(card))))
+        set(rows.other_keys(batch.connection, rows.owner(batch.connection, names_of(card))))
         if held
         else set()
     )
     first = keep_card(batch.connection, card)
     # user.jsonl shall find the adapter by every name that it has, or the words would be lost with
-    # the one that they were said of.
-    if len(held) > 1 or (held and not before.issuperset(aliases.names(batch.connection, first))):
-        record(batch, journal, [edit_record(batch.connection, first, reduce(Edits.filled, held))])
+    # the one that they belonged to.
+    if len(held) > 1 or (held and not before.issuperset(rows.other_keys(batch.connection, first))):
+        record_edits(
+            batch, journal, [edit_record(batch.connection, first, reduce(Edits.filled, held))]
+        )
 
 
 def _waiting(connection: sqlite3.Connection, names: Sequence[str]) -> list[Edits]:
     """Edits under these names, except those of other existing entries."""
-    first = aliases.owner(connection, names)
-    owners = dict.fromkeys([first, *(aliases.owner(connection, [name]) for name in names)])
+    first = rows.owner(connection, names)
+    owners = dict.fromkeys([first, *(rows.owner(connection, [name]) for name in names)])
     held = (
         edits_at(connection, key)
         for key in owners
-        if key == first or not aliases.is_entry(connection, key)
+        if key == first or not rows.is_entry(connection, key)
     )
     return [edits for edits in held if edits is not None]
 
 
-def record(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
+def record_edits(batch: Batch, journal: UserJournal, records: Sequence[Mapping[str, Any]]) -> None:
     """Append records to user.jsonl, then apply them, with those of other processes."""
-    journal.append(WHAT, records)
-    catch_up(batch, journal)
-
-
-def remark(
-    changing: Callable[[], AbstractContextManager[Batch]],
-    journal: UserJournal,
-    what: str,
-    said: Mapping[str, Any],
-) -> None:
-    """Append and apply a record that is not an edit."""
-    with changing() as batch:
-        journal.append(what, [said])
-        catch_up(batch, journal)
+    journal.append(EDIT, records)
+    replay(batch, journal)
 
 
 def is_behind(connection: sqlite3.Connection, journal: UserJournal) -> bool:
@@ -192,11 +301,11 @@ def is_behind(connection: sqlite3.Connection, journal: UserJournal) -> bool:
     )
 
 
-def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
+def replay(batch: Batch, journal: UserJournal) -> ReplayResult:
     reading = journal.since(read_meta(batch.connection, _MARK))
     continued = reading.continued
     if not continued:
-        journal.append(WHAT, _all_records(batch.connection))
+        journal.append(EDIT, _all_records(batch.connection))
         for what, kind in RECORD_KINDS.items():
             journal.append(what, kind.take_all(batch.connection))
         reading = journal.since("")
@@ -207,46 +316,46 @@ def catch_up(batch: Batch, journal: UserJournal) -> CaughtUp:
 
 def _all_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     rows = connection.execute("SELECT key, edits FROM edits ORDER BY key").fetchall()
-    return [edit_record(connection, key, codec.edits_of(codec.load(text))) for key, text in rows]
+    return [edit_record(connection, key, codec.edits_of(load(text))) for key, text in rows]
 
 
-def _apply_all(batch: Batch, reading: JournalReading, continued: bool) -> CaughtUp:
+def _apply_all(batch: Batch, reading: JournalReading, continued: bool) -> ReplayResult:
     applied, unreadable = 0, reading.unreadable
-    for said in reading.records:
+    for record in reading.records:
         try:
-            applied += _take(batch, said)
+            applied += _take(batch, record)
         except InvalidInput:
             unreadable += 1
-    return CaughtUp(applied, unreadable, continued)
+    return ReplayResult(applied, unreadable, continued)
 
 
-def _take(batch: Batch, said: Mapping[str, Any]) -> bool:
+def _take(batch: Batch, record: Mapping[str, Any]) -> bool:
     """Apply a record; False if this version does not know its kind."""
-    if said["what"] == WHAT:
-        _apply(batch, said)
-    elif said["what"] in RECORD_KINDS:
-        RECORD_KINDS[said["what"]].apply(batch.connection, said)
+    if record["what"] == EDIT:
+        _apply(batch, record)
+    elif record["what"] in RECORD_KINDS:
+        RECORD_KINDS[record["what"]].apply(batch.connection, record)
     else:
         return False
     return True
 
 
-def _apply(batch: Batch, said: Mapping[str, Any]) -> None:
+def _apply(batch: Batch, record: Mapping[str, Any]) -> None:
     connection = batch.connection
-    parted = _columns(said.get("parted"))
-    keys = [*_columns([said.get("key")]), *_columns(said.get("equivalents"))]
-    edits = codec.edits_of(said.get("edits"))
+    parted = _columns(record.get("parted"))
+    keys = [*_columns([record.get("key")]), *_columns(record.get("equivalents"))]
+    edits = codec.edits_of(record.get("edits"))
     if not keys:
         raise InvalidInput("An edit without a key says nothing about any adapter.")
     # Where there is no entry yet, the record's own key is the first: whatever was said before is
     # older.
-    firsts = aliases.firsts(connection, (key for key in keys if key not in parted))
+    firsts = rows.first_keys(connection, (key for key in keys if key not in parted))
     first = next((firsts[key] for key in keys if key in firsts), keys[0])
     put_edits(connection, first, edits)
-    aliases.adopt(connection, first, keys)
+    rows.adopt_keys(connection, first, keys)
     if parted:
         vouched = names_stated(connection, first)
-        aliases.forget(connection, first, [name for name in parted if name not in vouched])
+        rows.forget_keys(connection, first, [name for name in parted if name not in vouched])
     refresh(batch, [first])
 
 
@@ -259,5 +368,5 @@ def _columns(names: Any) -> list[str]:
 
 
 def put_edits(connection: sqlite3.Connection, first: str, edits: Edits) -> None:
-    text = codec.dump(codec.edits_plain(edits))
+    text = dump(codec.edits_plain(edits))
     connection.execute("INSERT OR REPLACE INTO edits (key, edits) VALUES (?, ?)", (first, text))

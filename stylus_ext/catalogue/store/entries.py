@@ -1,21 +1,108 @@
-"""Entries as rows: writing, listing and reading."""
+"""Entries, and the keys that lead to them, as rows."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from stylus_ext.catalogue.store import codec
-from stylus_ext.catalogue.store.aliases import chunks
 from stylus_ext.catalogue.store.codec import from_column, indexed, to_column
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import VIEWS, Edits, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.lru import LruCache
+
+_PARAMETERS = 500
+"""Of one SQL statement."""
+
+
+def chunks(keys: Iterable[str], most: int = _PARAMETERS) -> Iterator[tuple[list[str], str]]:
+    """Split keys into chunks for SQLite parameters, with their placeholders."""
+    rest = list(dict.fromkeys(keys))
+    for start in range(0, len(rest), most):
+        some = rest[start : start + most]
+        yield some, ",".join("?" * len(some))
+
+
+def first_keys(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, str]:
+    """First key of each key that leads to an entry."""
+    found: dict[str, str] = {}
+    for some, marks in chunks(keys):
+        held = connection.execute(f"SELECT key FROM entries WHERE key IN ({marks})", some)  # noqa: S608
+        found.update((key, key) for (key,) in held)
+        rest = [key for key in some if key not in found]
+        if rest:
+            found.update(
+                connection.execute(
+                    "SELECT a.key, a.first FROM aliases a JOIN entries e ON e.key = a.first "  # noqa: S608
+                    f"WHERE a.key IN ({','.join('?' * len(rest))})",
+                    rest,
+                )
+            )
+    return found
+
+
+def other_keys(connection: sqlite3.Connection, first: str) -> list[str]:
+    """All other keys of the entry."""
+    return [
+        key
+        for (key,) in connection.execute(
+            "SELECT key FROM aliases WHERE first = ? ORDER BY key", (first,)
+        )
+    ]
+
+
+def is_entry(connection: sqlite3.Connection, key: str) -> bool:
+    return connection.execute("SELECT 1 FROM entries WHERE key = ?", (key,)).fetchone() is not None
+
+
+def owner(connection: sqlite3.Connection, keys: Sequence[str]) -> str:
+    """The key that holds the edits: the entry's, else the first key known."""
+    found = first_keys(connection, keys)
+    for key in keys:
+        if key in found:
+            return found[key]
+    for key in keys:
+        row = connection.execute("SELECT first FROM aliases WHERE key = ?", (key,)).fetchone()
+        if row is not None:
+            return str(row[0])
+    return keys[0]
+
+
+def adopt_keys(connection: sqlite3.Connection, first: str, others: Iterable[str]) -> None:
+    """Make `others` aliases of `first` with their waiting edits, unless taken by another entry."""
+    for key in (first, *others):
+        row = connection.execute("SELECT first FROM aliases WHERE key = ?", (key,)).fetchone()
+        before = key if row is None else row[0]
+        if (
+            before == first
+            or (before != key and is_entry(connection, before))
+            or (key != first and is_entry(connection, key))
+        ):
+            continue
+        move_rows(connection, before, first)
+
+
+def forget_keys(connection: sqlite3.Connection, first: str, keys: Sequence[str]) -> None:
+    """Remove these aliases."""
+    connection.executemany(
+        "DELETE FROM aliases WHERE first = ? AND key = ?", ((first, key) for key in keys)
+    )
+
+
+def move_rows(connection: sqlite3.Connection, other: str, first: str) -> None:
+    """Move everything under `other` to `first`, which keeps its own values."""
+    for table in ("edits", "cards"):
+        connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608
+        connection.execute(f"DELETE FROM {table} WHERE key = ?", (other,))  # noqa: S608
+    connection.execute("UPDATE aliases SET first = ? WHERE first = ?", (first, other))
+    connection.execute("DELETE FROM aliases WHERE key = ?", (first,))
+    connection.execute("INSERT OR REPLACE INTO aliases (key, first) VALUES (?, ?)", (other, first))
+
 
 _COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
 _FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
@@ -42,7 +129,7 @@ def listed_name(name: str) -> str:
 
 
 @contextmanager
-def sound() -> Iterator[None]:
+def decoding() -> Iterator[None]:
     """Report undecodable rows as damage, since SQLite pages have no checksums."""
     try:
         yield
@@ -56,7 +143,7 @@ def key_of(column: str) -> AdapterKey:
 
 def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
     files = files_of(connection, [row[0] for row in rows])
-    with sound():
+    with decoding():
         return [
             Entry(
                 *codec.body_of(body),
@@ -78,7 +165,7 @@ def files_of(
             " ORDER BY id",
             some,
         ).fetchall()
-        with sound():
+        with decoding():
             for key, *values in rows:
                 found[key] = (*found.get(key, ()), file_of(*values))
     return found
@@ -213,7 +300,7 @@ def gone_after(
         "SELECT revision, key FROM gone WHERE revision > ? AND revision <= ? ORDER BY revision",
         (since, upto),
     ).fetchall()
-    with sound():
+    with decoding():
         return [(revision, key_of(key)) for revision, key in rows]
 
 
@@ -230,13 +317,13 @@ def with_key(entry: Entry, first: AdapterKey) -> Entry:
     )
 
 
-_MOST = 2_000
+_CACHED = 2_000
 
 
 class EntryCache:
     """Caches entries by revision; consecutive plans read the same popular ones."""
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _CACHED) -> None:
         self._lock = threading.Lock()
         self._held = LruCache[str, tuple[int, Entry]](most)
 

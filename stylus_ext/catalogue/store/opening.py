@@ -11,8 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylus_ext.catalogue.store.database import DAMAGED, Damaged, Database
-from stylus_ext.catalogue.store.schema import STEPS, migrate, read_meta, version
+from stylus_ext.catalogue.store.database import (
+    DAMAGED,
+    STEPS,
+    Damaged,
+    Database,
+    migrate,
+    read_meta,
+    version,
+)
 from stylus_ext.core.errors import Note, StoreProblem
 
 _log = logging.getLogger(__name__)
@@ -54,11 +61,11 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         _log.warning("%s", problem)
         aside = _move_aside(opening.path)
         database, notes = _writable(opening)
-        said = (
+        message = (
             f"The catalogue was damaged. It was kept as {aside.name} and a new one begun; index"
             " your folders again to fill it."
         )
-        return database, [Note("catalogue_rebuilt", said), *notes]
+        return database, [Note("catalogue_rebuilt", message), *notes]
 
 
 def _can_write(opening: Opening, exists: bool) -> bool:
@@ -76,7 +83,7 @@ def _can_write(opening: Opening, exists: bool) -> bool:
 def _writable(opening: Opening) -> tuple[Database, list[Note]]:
     database = opening.database("rwc")
     try:
-        with database.told():
+        with database.translated_errors():
             return database, _prepare(database, opening)
     except BaseException:
         database.abandon()
@@ -132,11 +139,11 @@ def _journal_mode(connection: sqlite3.Connection, alone: bool) -> list[Note]:
         connection.execute("PRAGMA locking_mode = NORMAL")
         connection.execute("SELECT name FROM sqlite_master").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
-    said = (
+    message = (
         "This data folder cannot hold a write-ahead log (a network drive?), so the catalogue uses a"
         " slower kind of journal."
     )
-    return [Note("catalogue_journal", said)]
+    return [Note("catalogue_journal", message)]
 
 
 def _try_log(connection: sqlite3.Connection) -> str:
@@ -151,11 +158,11 @@ def _try_log(connection: sqlite3.Connection) -> str:
 
 def _check(connection: sqlite3.Connection) -> None:
     """Check every page after an unclean end: a kill is harmless, a power cut may not be."""
-    said = "it was found so in use"
+    result = "it was found so in use"
     if read_meta(connection, "clean") != DAMAGED:
-        said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if said != "ok":
-        raise Damaged(f"The catalogue is damaged: {said}.")
+        result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if result != "ok":
+        raise Damaged(f"The catalogue is damaged: {result}.")
 
 
 def _move_aside(path: Path) -> Path:
@@ -205,7 +212,7 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
 def _opened_to_read(opening: Opening, mode: str) -> tuple[Database, int]:
     database = opening.database(mode)
     try:
-        with database.told():
+        with database.translated_errors():
             return database, _checked_version(database.connection, opening)
     except BaseException:
         database.abandon()

@@ -6,9 +6,8 @@ import sqlite3
 from collections import Counter
 
 from stylus_ext.catalogue.store.codec import from_column, query, to_column
-from stylus_ext.catalogue.store.database import Database
+from stylus_ext.catalogue.store.database import Database, read_meta
 from stylus_ext.catalogue.store.entries import listed_name
-from stylus_ext.catalogue.store.schema import read_meta
 from stylus_ext.core.ports import Filter, Tally
 
 MOST = 5_000

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from stylus_ext.catalogue.store.codec import dump, from_column, load, to_column
-from stylus_ext.catalogue.store.database import Database
-from stylus_ext.catalogue.store.schema import read_meta, write_meta
-from stylus_ext.catalogue.store.search import CatalogueStats
+from stylus_ext.catalogue.store.database import Database, read_meta, write_meta
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.feedback import Verdict
@@ -58,12 +55,12 @@ class FeedbackTable:
             return known[1]
 
 
-def apply_feedback(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
+def apply_feedback(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     """Apply one record of user.jsonl."""
-    key, prompt, wrong = said.get("key"), said.get("prompt"), said.get("wrong")
+    key, prompt, wrong = record.get("key"), record.get("prompt"), record.get("wrong")
     if not isinstance(key, str) or not isinstance(prompt, str) or not isinstance(wrong, bool):
         raise InvalidInput("A verdict names an adapter, a prompt, and whether it was wrong there.")
-    times = said.get("times", 1)
+    times = record.get("times", 1)
     where = to_column(str(AdapterKey.parse(key))), to_column(prompt)
     if wrong:
         connection.execute(
@@ -133,15 +130,15 @@ class RecipeTable:
         return tuple(recipe_of(load(text)) for (text,) in rows)
 
 
-def apply_recipe(connection: sqlite3.Connection, said: Mapping[str, Any]) -> None:
+def apply_recipe(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     """Apply one record of user.jsonl."""
-    forgotten = said.get("forgotten")
+    forgotten = record.get("forgotten")
     if isinstance(forgotten, str):
         connection.execute("DELETE FROM recipes WHERE name = ?", (to_column(forgotten),))
         return
-    if "recipe" not in said:
+    if "recipe" not in record:
         raise InvalidInput("A record of a recipe has one, or the name of one that is forgotten.")
-    recipe = recipe_of(said["recipe"])
+    recipe = recipe_of(record["recipe"])
     connection.execute(
         "INSERT OR REPLACE INTO recipes (name, recipe) VALUES (?, ?)",
         (to_column(recipe.name), dump(recipe_json(recipe))),
@@ -153,19 +150,3 @@ def recipe_records(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     rows = connection.execute("SELECT recipe FROM recipes ORDER BY name").fetchall()
     connection.execute("DELETE FROM recipes")
     return [{"recipe": load(from_column(text))} for (text,) in rows]
-
-
-@dataclass(frozen=True)
-class SideTables:
-    """All side tables of one catalogue."""
-
-    database: Database
-    record: Record
-    tallies: CatalogueStats = field(init=False)
-    verdicts: FeedbackTable = field(init=False)
-    recipes: RecipeTable = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tallies", CatalogueStats(self.database))
-        object.__setattr__(self, "verdicts", FeedbackTable(self.database, self.record))
-        object.__setattr__(self, "recipes", RecipeTable(self.database, self.record))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.catalogue.store import aliases, search
-from stylus_ext.catalogue.store import edits as decided
-from stylus_ext.catalogue.store import edits as said
+from stylus_ext.catalogue.store import edits as user_edits
 from stylus_ext.catalogue.store import entries as rows
+from stylus_ext.catalogue.store import search
 from stylus_ext.catalogue.store.codec import from_column, to_column
+from stylus_ext.catalogue.store.database import read_meta, write_meta
 from stylus_ext.catalogue.store.entries import Batch, EntryCache
-from stylus_ext.catalogue.store.journal import UserJournal
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
-from stylus_ext.catalogue.store.schema import read_meta, write_meta
-from stylus_ext.catalogue.store.side_tables import MemoryTable, SideTables
+from stylus_ext.catalogue.store.search import CatalogueStats
+from stylus_ext.catalogue.store.side_tables import FeedbackTable, MemoryTable, RecipeTable
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits, Entry, View
 from stylus_ext.core.errors import InvalidInput, Note
@@ -44,13 +43,12 @@ class SqliteStore:
         system.
         """
         self._database, notes = open_catalogue(Opening(folder, wait_s, holder, vfs))
-        self._journal = UserJournal(folder)
+        self._journal = user_edits.UserJournal(folder)
         self._recent = EntryCache()
         self.memory = MemoryTable(self._database)
-        self.beside = SideTables(
-            self._database, lambda *said: decided.remark(self._changing, self._journal, *said)
-        )
-        self.verdicts = self.beside.verdicts
+        self.tallies = CatalogueStats(self._database)
+        self.verdicts = FeedbackTable(self._database, self._append_record)
+        self.recipes = RecipeTable(self._database, self._append_record)
         try:
             if not self._database.read_only:
                 notes += self._replay()
@@ -80,19 +78,25 @@ class SqliteStore:
             yield batch
             write_meta(connection, "revision", str(batch.revision))
 
+    def _append_record(self, what: str, record: Mapping[str, Any]) -> None:
+        """Append a record that is not an edit to user.jsonl, and apply it."""
+        with self._changing() as batch:
+            self._journal.append(what, [record])
+            user_edits.replay(batch, self._journal)
+
     def _replay(self) -> list[Note]:
         """Apply what user.jsonl has beyond the catalogue; everything if the catalogue is new."""
         with self._database.reading() as connection:
-            if not decided.is_behind(connection, self._journal):
+            if not user_edits.is_behind(connection, self._journal):
                 return []
         with self._changing() as batch:
             torn = self._journal.repair()
-            caught = decided.catch_up(batch, self._journal)
-        said = (
+            caught = user_edits.replay(batch, self._journal)
+        message = (
             "The last line of user.jsonl was unfinished and is passed over; all before it is in"
             " place."
         )
-        return [*([Note("user_journal_repaired", said)] if torn else []), *caught.notes(torn)]
+        return [*([Note("user_journal_repaired", message)] if torn else []), *caught.notes(torn)]
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Write entries; one whose key became an alias is written under the first key."""
@@ -102,44 +106,44 @@ class SqliteStore:
                 record for entry in written if (record := _write_one(batch, entry)) is not None
             ]
             if records:
-                decided.record(batch, self._journal, records)
+                user_edits.record_edits(batch, self._journal, records)
 
     def read(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, Entry]:
-        asked = {key: _column(key) for key in keys}
+        columns = {key: _column(key) for key in keys}
         with self._database.snapshot() as connection:
-            found = self._recent.entries_at(connection, asked.values())
+            found = self._recent.entries_at(connection, columns.values())
             firsts = _firsts(
-                connection, (key for key, column in asked.items() if column not in found)
+                connection, (key for key, column in columns.items() if column not in found)
             )
             found.update(self._recent.entries_at(connection, firsts.values()))
-        asked.update(firsts)
-        return {key: found[column] for key, column in asked.items() if column in found}
+        columns.update(firsts)
+        return {key: found[column] for key, column in columns.items() if column in found}
 
     def keep(self, cards: Iterable[AdapterCard]) -> dict[AdapterKey, AdapterKey]:
         kept = list(cards)
         with self._changing() as batch:
             for card in kept:
-                decided.keep(batch, self._journal, card)
-            with rows.sound():
+                user_edits.keep_with_edits(batch, self._journal, card)
+            with rows.decoding():
                 return {
-                    card.key: rows.key_of(aliases.owner(batch.connection, [_column(card.key)]))
+                    card.key: rows.key_of(rows.owner(batch.connection, [_column(card.key)]))
                     for card in kept
                 }
 
     def stated(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, tuple[AdapterCard, ...]]:
-        asked = list(map(_column, keys))
+        columns = list(map(_column, keys))
         with self._database.snapshot() as connection:
-            owners = [aliases.owner(connection, [column]) for column in asked]
+            owners = [rows.owner(connection, [column]) for column in columns]
             return {
                 rows.key_of(first): cards
-                for first, cards in said.stated(connection, owners).items()
+                for first, cards in user_edits.stated_cards(connection, owners).items()
             }
 
     def resolve(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, AdapterKey]:
-        asked = list(keys)
+        columns = list(keys)
         with self._database.snapshot() as connection:
-            firsts = _firsts(connection, asked)
-            with rows.sound():
+            firsts = _firsts(connection, columns)
+            with rows.decoding():
                 return {key: rows.key_of(first) for key, first in firsts.items()}
 
     def unite(self, first: AdapterKey, other: AdapterKey) -> None:
@@ -155,48 +159,52 @@ class SqliteStore:
 
     def _unite(self, batch: Batch, stays: str, goes: str) -> None:
         connection = batch.connection
-        goes = aliases.owner(connection, [goes])
-        mine, had = decided.edits_at(connection, stays), decided.edits_at(connection, goes)
+        goes = rows.owner(connection, [goes])
+        mine, had = user_edits.edits_at(connection, stays), user_edits.edits_at(connection, goes)
         connection.execute("UPDATE files SET key = ? WHERE key = ?", (stays, goes))
-        aliases.move(connection, goes, stays)
-        if aliases.is_entry(connection, goes):
+        rows.move_rows(connection, goes, stays)
+        if rows.is_entry(connection, goes):
             rows.drop(batch, goes)
         if mine is not None or had is not None:
             # user.jsonl speaks of the other key, or knows the first by fewer names; last there must
             # be what counts from now on.
             kept = (mine or Edits()).filled(had or Edits())
-            decided.record(batch, self._journal, [decided.edit_record(connection, stays, kept)])
+            user_edits.record_edits(
+                batch, self._journal, [user_edits.edit_record(connection, stays, kept)]
+            )
         rows.refresh(batch, [stays])
 
     def part(self, key: AdapterKey, cards: Iterable[AdapterCard], entries: Iterable[Entry]) -> None:
         kept, written = list(cards), list(entries)
         with self._changing() as batch:
             connection = batch.connection
-            first = aliases.owner(connection, [_column(key)])
+            first = rows.owner(connection, [_column(key)])
             staying = {
                 _column(name)
                 for entry in written
                 if _column(entry.key) == first
                 for name in entry.card.equivalents
             }
-            gone = [name for name in aliases.names(connection, first) if name not in staying]
-            if (decision := decided.edits_at(connection, first)) is not None:
+            gone = [name for name in rows.other_keys(connection, first) if name not in staying]
+            if (decision := user_edits.edits_at(connection, first)) is not None:
                 # Else user.jsonl would give the edits these names again.
-                decided.record(
-                    batch, self._journal, [decided.edit_record(connection, first, decision, gone)]
+                user_edits.record_edits(
+                    batch,
+                    self._journal,
+                    [user_edits.edit_record(connection, first, decision, gone)],
                 )
-            if aliases.is_entry(connection, first):
+            if rows.is_entry(connection, first):
                 rows.drop(batch, first)
-            aliases.forget(connection, first, aliases.names(connection, first))
+            rows.forget_keys(connection, first, rows.other_keys(connection, first))
             for card in kept:
-                said.keep_card(connection, card)
+                user_edits.keep_card(connection, card)
             for entry in written:
                 _write_one(batch, entry)
 
     def text_fingerprints(self, view: View) -> dict[AdapterKey, tuple[str, str]]:
         with self._database.reading() as connection:
             held = connection.execute(f"SELECT key, family, {view}_print FROM entries").fetchall()  # noqa: S608
-            with rows.sound():
+            with rows.decoding():
                 return {
                     rows.key_of(key): (from_column(family), print_) for key, family, print_ in held
                 }
@@ -223,18 +231,20 @@ class SqliteStore:
 
     def remove(self, keys: Iterable[AdapterKey]) -> None:
         """Delete entries; edits and names stay for when the adapter returns."""
-        asked = list(keys)
+        columns = list(keys)
         with self._changing() as batch:
-            for first in dict.fromkeys(_firsts(batch.connection, asked).values()):
+            for first in dict.fromkeys(_firsts(batch.connection, columns).values()):
                 rows.drop(batch, first)
-                if decided.edits_at(batch.connection, first) is None:
-                    aliases.forget(batch.connection, first, aliases.names(batch.connection, first))
+                if user_edits.edits_at(batch.connection, first) is None:
+                    rows.forget_keys(
+                        batch.connection, first, rows.other_keys(batch.connection, first)
+                    )
 
     def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
         with self._database.snapshot() as connection:
             keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit))
             found = rows.entries_at(connection, keys)
-            with rows.sound():
+            with rows.decoding():
                 return Page(tuple([found[key] for key in keys]), total)
 
     def edit(self, key: AdapterKey, edits: Edits) -> Entry:
@@ -242,8 +252,8 @@ class SqliteStore:
             first = _firsts(batch.connection, [key]).get(key)
             if first is None:
                 raise InvalidInput(f"{key} is not in the catalogue, so it cannot be edited.")
-            decided.record(
-                batch, self._journal, [decided.edit_record(batch.connection, first, edits)]
+            user_edits.record_edits(
+                batch, self._journal, [user_edits.edit_record(batch.connection, first, edits)]
             )
             return rows.entries_at(batch.connection, [first])[first]
 
@@ -252,35 +262,35 @@ class SqliteStore:
             held = connection.execute(
                 "SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path"
             ).fetchall()
-            with rows.sound():
+            with rows.decoding():
                 return {file.path: file for file in (rows.file_of(*values) for values in held)}
 
     def owners(self) -> dict[str, AdapterKey]:
         with self._database.reading() as connection:
             held = connection.execute("SELECT path, key FROM files ORDER BY path").fetchall()
-            with rows.sound():
+            with rows.decoding():
                 return {from_column(path): rows.key_of(column) for path, column in held}
 
 
 def _revision(connection: sqlite3.Connection) -> int:
-    with rows.sound():
+    with rows.decoding():
         return int(read_meta(connection, "revision"))
 
 
 def _firsts(connection: sqlite3.Connection, keys: Iterable[AdapterKey]) -> dict[AdapterKey, str]:
-    asked = {key: _column(key) for key in keys}
-    found = aliases.firsts(connection, asked.values())
-    return {key: found[column] for key, column in asked.items() if column in found}
+    columns = {key: _column(key) for key in keys}
+    found = rows.first_keys(connection, columns.values())
+    return {key: found[column] for key, column in columns.items() if column in found}
 
 
 def _write_one(batch: Batch, entry: Entry) -> dict[str, Any] | None:
     """Write an entry; returns the record of its first edits, if any."""
-    connection, asked = batch.connection, _column(entry.key)
-    first = aliases.firsts(connection, [asked]).get(asked, asked)
-    entry = rows.with_key(entry, entry.key if first == asked else rows.key_of(first))
-    aliases.adopt(connection, first, map(_column, entry.card.equivalents))
-    known = decided.edits_at(connection, first)
+    connection, key = batch.connection, _column(entry.key)
+    first = rows.first_keys(connection, [key]).get(key, key)
+    entry = rows.with_key(entry, entry.key if first == key else rows.key_of(first))
+    rows.adopt_keys(connection, first, map(_column, entry.card.equivalents))
+    known = user_edits.edits_at(connection, first)
     rows.put(batch, entry.edited(known or Edits()))
     if known is not None or entry.edits == Edits():
         return None
-    return decided.edit_record(connection, first, entry.edits)
+    return user_edits.edit_record(connection, first, entry.edits)

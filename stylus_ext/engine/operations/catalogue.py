@@ -181,7 +181,7 @@ def edit(
     if request.undo or changes.keys() & {"text", "triggers"}:
         progress.report("embedding", 0, 1)
         with contextlib.suppress(Unavailable):  # then the next update makes the vector
-            catalogue.embed.these([edited.key])
+            catalogue.embed.embed_now([edited.key])
     return {"entry": _shown(pictures, edited)}
 
 
@@ -190,7 +190,7 @@ def _shown(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
 
 
 def overview(catalogue: Catalogue) -> dict[str, Any]:
-    tally = catalogue.store.beside.tallies.tally()
+    tally = catalogue.store.tallies.tally()
     families = [
         {"family": name, "name": display_name(name), "entries": number, "on_disk": on_disk}
         for name, (number, on_disk) in tally.families.items()

@@ -52,7 +52,7 @@ def fetch(
         )
     for file in report.fetched:
         if not file.new:  # the user had it under another name, not hashed yet
-            catalogue.hash_files.know(file.path, file.sha256)
+            catalogue.hash_files.store_hash(file.path, file.sha256)
     notes = catalogue.index_folders(folders, progress).notes if report.fetched else ()
     return _answer(downloads, report.fetched, report.failed, notes=[*catalogue.new_notes(), *notes])
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from stylus_ext.catalogue.importing import ImportCatalogue, LendVectors, into
+from stylus_ext.catalogue.importing import ImportCatalogue, ImportVectors, into
 from stylus_ext.catalogue.refine.job import FailedAttempts, RefineCatalogue
-from stylus_ext.catalogue.refine.llm import ChatRefiner
+from stylus_ext.catalogue.refine.llm import LlmRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL, stylusdocs_in
@@ -145,23 +145,23 @@ def _lend(
     index = catalogue.index
     if not chroma and isinstance(index, LentIndex):
         known, write = index.lent(), index.lend
-        return LendVectors(catalogue.ingest, catalogue.embed.made_from, known)(
+        return ImportVectors(catalogue.ingest, catalogue.embed.made_from, known)(
             vectors, places, write, progress
         )
     prints = [index.fingerprints(view) for view in VIEWS]
     lent = index.lent() if isinstance(index, LentIndex) else {}
     own = {key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent}
-    return LendVectors(catalogue.ingest, catalogue.embed.made_from, own)(
+    return ImportVectors(catalogue.ingest, catalogue.embed.made_from, own)(
         vectors, places, into(index.write), progress
     )
 
 
 @contextmanager
-def llm_refiner(model: LanguageModel, pictures: int, fetch: bool) -> Iterator[ChatRefiner]:
+def llm_refiner(model: LanguageModel, pictures: int, fetch: bool) -> Iterator[LlmRefiner]:
     """A refiner that sends up to `pictures` per card; `fetch` allows pictures not on disk."""
     thumbnails = Thumbnails()
     remote = RemotePictures(thumbnails) if fetch and pictures else None
-    refiner = ChatRefiner(model.client(), CardImages(pictures, thumbnails, remote))
+    refiner = LlmRefiner(model.client(), CardImages(pictures, thumbnails, remote))
     try:
         yield refiner
     finally:

@@ -34,7 +34,7 @@ def status(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
             "entries": catalogue.store.search("", Filter(), limit=1).total,
             "on_disk": len(catalogue.on_disk()),
             "revision": catalogue.store.revision,
-            "in_step": catalogue.embed.in_step(),
+            "in_step": catalogue.embed.is_current(),
         },
         "encoder": catalogue.embedder.name,
         "vectors": stylus.settings.vectors.chroma_url or "in the data folder",

@@ -21,7 +21,7 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import Note
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Query
-from stylus_ext.llm import ChatClient, ChatLate, ChatProblem, ChatRequest
+from stylus_ext.llm import LlmClient, LlmProblem, LlmRequest, LlmTimeout
 from stylus_ext.llm.injection_guard import fenced
 from stylus_ext.llm.schema import LlmAnswer, server_schema
 from stylus_ext.net.values import NotJson, parsed
@@ -122,7 +122,7 @@ class AnswerCache:
             logger.warning("Cannot write %s: %s", self._path, error)
 
 
-def answer_key(name: str, temperature: float, question: ChatRequest[Any]) -> str:
+def answer_key(name: str, temperature: float, question: LlmRequest[Any]) -> str:
     """Identifies everything that an answer depends on; the seed only above temperature 0."""
     seed = question.seed if temperature > 0 else None
     parts = [name, temperature, seed, question.system, question.user, question.schema.__name__]
@@ -136,7 +136,7 @@ class LlmComposer:
 
     def __init__(
         self,
-        client: ChatClient,
+        client: LlmClient,
         rules: LlmOptions = LlmOptions(),
         answers: AnswerCache | None = None,
     ) -> None:
@@ -154,7 +154,7 @@ class LlmComposer:
             seconds = min(seconds, left - _RESERVE_S)
         try:
             choice = self._chosen(query, cards, room, seconds)
-        except ChatProblem as problem:
+        except LlmProblem as problem:
             # Only the type is logged: the text of a server may contain the prompt.
             logger.warning("Composed by the rules: %s", type(problem).__name__)
             return _by_rules(query, candidates, str(problem))
@@ -184,7 +184,7 @@ class LlmComposer:
         session = _Session(self._client, self._answers, time.monotonic() + seconds)
         seed = query.context.seed if self._client.endpoint.temperature > 0 else 0
         try:
-            question = ChatRequest(
+            question = LlmRequest(
                 composition_rules(query.limits, room),
                 cards.text,
                 CompositionAnswer,
@@ -214,12 +214,12 @@ def _room(query: Query) -> int:
 class _Session:
     """The questions of one composition, answered from the cache or within one deadline."""
 
-    client: ChatClient
+    client: LlmClient
     answers: AnswerCache
     until: float
     has_asked: bool = False
 
-    def answer(self, question: ChatRequest[A]) -> A:
+    def answer(self, question: LlmRequest[A]) -> A:
         key = answer_key(self.client.name, self.client.endpoint.temperature, question)
         known = self.answers.get(key)
         if known is not None:
@@ -227,7 +227,7 @@ class _Session:
                 return question.schema.model_validate(known)
         seconds = self.until - time.monotonic()
         if seconds < _TOO_SHORT_S:
-            raise ChatLate(f"No time left to ask {self.client.name}.")
+            raise LlmTimeout(f"No time left to ask {self.client.name}.")
         self.has_asked = True
         answer = self.client.ask(question, seconds).answer
         self.answers.put(key, answer.model_dump())
@@ -246,7 +246,7 @@ def _prune(query: Query, cards: ShownCards, choice: Choice, session: _Session, s
         start, reason = choice.picks[candidate.key]
         lines.append(f"{number}. for '{choice.tasks[start].text}': {reason}")
     shown = card_list((number, candidate.entry) for number, candidate in chosen)
-    question = ChatRequest(
+    question = LlmRequest(
         pruning_rules(),
         "\n".join([prompt_lines(query), "", shown, "", "Chosen:", fenced(lines)]),
         PruningAnswer,
@@ -255,7 +255,7 @@ def _prune(query: Query, cards: ShownCards, choice: Choice, session: _Session, s
     )
     try:
         prune(choice, session.answer(question), cards)
-    except ChatProblem as problem:
+    except LlmProblem as problem:
         choice.problems.append(f"The model's choice was not checked a second time: {problem}")
 
 

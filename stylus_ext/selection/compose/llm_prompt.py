@@ -19,7 +19,7 @@ from stylus_ext.core.prompt.parse import COMMENT, NETWORK
 from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
 from stylus_ext.llm import LlmAnswer
-from stylus_ext.llm.injection_guard import fenced, plain, speaks_to_us
+from stylus_ext.llm.injection_guard import addresses_model, fenced, plain
 from stylus_ext.llm.schema import ListOf, Text, Whole
 from stylus_ext.selection.compose.checks import refusal
 from stylus_ext.selection.compose.rules import MAX_CONSIDERED, PickOrder
@@ -85,7 +85,7 @@ def _card_line(number: int, entry: Entry) -> str:
 
 
 def _safe_name(name: str) -> str:
-    return WITHHELD if speaks_to_us(name) else plain(name, _NAME_LENGTH) or WITHHELD
+    return WITHHELD if addresses_model(name) else plain(name, _NAME_LENGTH) or WITHHELD
 
 
 def _usable(query: Query, candidates: Candidates, own: UserAdapters) -> list[Candidate]:

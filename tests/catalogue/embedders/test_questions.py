@@ -38,13 +38,13 @@ class Shaky:
             raise self.wrong
         return self.bag.embed(texts)
 
-    def look(self) -> None:
+    def probe(self) -> None:
         self.looked += 1
         if self.wrong is not None:
             raise self.wrong
 
     def questions(self) -> QuestionEmbedder:
-        return QuestionEmbedder(self, lambda: self.dimensions, self.look, lambda: self.now)
+        return QuestionEmbedder(self, lambda: self.dimensions, self.probe, lambda: self.now)
 
 
 def test_an_encoder_that_answers_is_just_asked() -> None:

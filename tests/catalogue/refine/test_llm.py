@@ -1,4 +1,4 @@
-"""ChatRefiner over real sockets: requests, checked descriptions and expenses."""
+"""LlmRefiner over real sockets: requests, checked descriptions and expenses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from stylus_ext.catalogue.refine.llm import ChatRefiner
+from stylus_ext.catalogue.refine.llm import LlmRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.core.card import AdapterCard, Example
 from stylus_ext.core.errors import Cancelled
 from stylus_ext.core.refining import Expense, NotRefined
-from stylus_ext.llm import ChatClient, ChatEndpoint, ChatUnavailable, Price
+from stylus_ext.llm import LlmClient, LlmEndpoint, LlmUnavailable, Price
 from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 from tests.chat_service.answers import completion, says
 from tests.chat_service.server import ChatService, Sent
@@ -39,9 +39,9 @@ def picture(color: str = "red", size: tuple[int, int] = (900, 700)) -> bytes:
 @contextmanager
 def refiner(
     service: ChatService, pictures: CardImages | None = None, price: Price | None = None
-) -> Iterator[ChatRefiner]:
-    client = ChatClient(ChatEndpoint(service.url, "seer-1", price=price))
-    made = ChatRefiner(client, pictures or CardImages(0, Thumbnails()), deadline_s=20)
+) -> Iterator[LlmRefiner]:
+    client = LlmClient(LlmEndpoint(service.url, "seer-1", price=price))
+    made = LlmRefiner(client, pictures or CardImages(0, Thumbnails()), deadline_s=20)
     try:
         yield made
     finally:
@@ -225,9 +225,9 @@ def test_refusals_and_junk_count_against_the_card(seer: ChatService) -> None:
 
 
 def test_an_absent_server_does_not_count_against_the_card(seer: ChatService) -> None:
-    client = ChatClient(ChatEndpoint("http://127.0.0.1:9", "m"))
-    with pytest.raises(ChatUnavailable):
-        ChatRefiner(client, CardImages(0, Thumbnails()), deadline_s=3).describe(CARD, lambda: None)
+    client = LlmClient(LlmEndpoint("http://127.0.0.1:9", "m"))
+    with pytest.raises(LlmUnavailable):
+        LlmRefiner(client, CardImages(0, Thumbnails()), deadline_s=3).describe(CARD, lambda: None)
     client.close()
 
 

@@ -14,7 +14,7 @@ from tests.catalogue.store.worker import say
 
 
 def cook(folder: Path, start: int) -> None:
-    recipes = SqliteStore(folder).beside.recipes
+    recipes = SqliteStore(folder).recipes
     number = start
     while True:
         recipes.keep(

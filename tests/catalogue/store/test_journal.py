@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.store.journal import UserJournal
+from stylus_ext.catalogue.store.edits import UserJournal
 from stylus_ext.core.errors import StoreProblem
 
 
-def told(journal: UserJournal, mark: str = "") -> list[object]:
+def translated_errors(journal: UserJournal, mark: str = "") -> list[object]:
     return [record["n"] for record in journal.since(mark).records]
 
 
@@ -22,9 +22,9 @@ def test_records_come_back_in_order_and_from_a_mark(tmp_path: Path) -> None:
     journal.append("edits", [{"n": 1}, {"n": "é\ud800\n"}])
     mark = journal.since("").mark
     journal.append("edits", [{"n": 3}])
-    assert told(journal) == [1, "é\ud800\n", 3]
-    assert told(journal, mark) == [3]
-    assert told(journal, journal.since(mark).mark) == []
+    assert translated_errors(journal) == [1, "é\ud800\n", 3]
+    assert translated_errors(journal, mark) == [3]
+    assert translated_errors(journal, journal.since(mark).mark) == []
     assert journal.since("").records[0] == {"v": 1, "what": "edits", "n": 1}
 
 
@@ -57,7 +57,7 @@ def test_an_editor_that_begins_files_with_a_mark_takes_no_record_away(tmp_path: 
     journal = UserJournal(tmp_path)
     journal.append("edits", [{"n": 1}, {"n": 2}])
     journal.path.write_bytes(b"\xef\xbb\xbf" + journal.path.read_bytes().replace(b"\n", b"\r\n"))
-    assert (told(journal), journal.since("").unreadable) == ([1, 2], 0)
+    assert (translated_errors(journal), journal.since("").unreadable) == ([1, 2], 0)
 
 
 @given(st.integers(1, 60))
@@ -75,7 +75,7 @@ def test_a_torn_line_harms_nothing_but_itself(
     assert not journal.repair()
     journal.append("edits", [{"n": 3}])
     # Without its newline alone the line is whole: it was finished but for that.
-    assert told(journal) == ([1, 2, 3] if cut == 1 else [1, 3])
+    assert translated_errors(journal) == ([1, 2, 3] if cut == 1 else [1, 3])
 
 
 def test_appending_after_a_torn_line_needs_no_repair(tmp_path: Path) -> None:

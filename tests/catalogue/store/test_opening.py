@@ -17,9 +17,8 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from stylus_ext.catalogue.store.database import address
+from stylus_ext.catalogue.store.database import STEPS, address
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
-from stylus_ext.catalogue.store.schema import STEPS
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits
@@ -294,14 +293,14 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
     first.close()
     database, _ = open_catalogue(Opening(tmp_path))
     with database.reading() as connection:
-        told = connection.execute(
+        translated_errors = connection.execute(
             "SELECT key, source, about FROM cards ORDER BY key, source"
         ).fetchall()
         assert sorted(
             json.loads(card)["name"] for (card,) in connection.execute("SELECT card FROM cards")
         ) == ["Elk", "Fox", "fox", "fox", "owl"]
     database.close()
-    assert told == [
+    assert translated_errors == [
         ("civitai:71", "local", "path:a/owl"),
         ("civitai:72", "starter", "civitai:72"),
         ("path:fox", "local", "path:fox"),

@@ -15,7 +15,7 @@ from tests.catalogue.store.killing import Finished, campaign
 
 def check(folder: Path, finished: Finished) -> None:
     with closing(SqliteStore(folder)) as store:
-        there = {recipe.name for recipe in store.beside.recipes.all()}
+        there = {recipe.name for recipe in store.recipes.all()}
     forgot = {number for what, number in finished if what == "forgot"}
     kept = {number for what, number in finished if what == "kept"}
     unsure = {
@@ -35,11 +35,14 @@ def test_a_kill_loses_no_recipe_nor_does_the_loss_of_the_database(tmp_path: Path
 def test_another_user_jsonl_adds_its_recipes_to_those_known(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with closing(SqliteStore(tmp_path / name)) as store:
-            store.beside.recipes.keep(Recipe(f"of {name}", "a fox"))
+            store.recipes.keep(Recipe(f"of {name}", "a fox"))
     (tmp_path / "one" / "user.jsonl").write_bytes((tmp_path / "two" / "user.jsonl").read_bytes())
     for _ in range(2):
         with closing(SqliteStore(tmp_path / "one")) as store:
-            assert [recipe.name for recipe in store.beside.recipes.all()] == ["of one", "of two"]
+            assert [recipe.name for recipe in store.recipes.all()] == [
+                "of one",
+                "of two",
+            ]
 
 
 def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
@@ -52,5 +55,5 @@ def test_lines_that_say_nothing_are_passed_over(tmp_path: Path) -> None:
         "".join(json.dumps(line) + "\n" for line in lines), "utf-8"
     )
     with closing(SqliteStore(tmp_path)) as store:
-        assert [recipe.name for recipe in store.beside.recipes.all()] == ["good"]
+        assert [recipe.name for recipe in store.recipes.all()] == ["good"]
         assert any("2 lines of user.jsonl could not be read" in note.text for note in store.notes)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.catalogue.store import search
-from stylus_ext.catalogue.store.journal import UserJournal
+from stylus_ext.catalogue.store.edits import UserJournal
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits, Entry

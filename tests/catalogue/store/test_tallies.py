@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stylus_ext.catalogue.store.database import STEPS
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
-from stylus_ext.catalogue.store.schema import STEPS
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import KINDS, STATES, Edits, State
@@ -38,7 +38,7 @@ def test_the_counts_are_those_of_the_searches(
         )
         for number, (_, _, state) in enumerate(drawn, 1):
             store.edit(AdapterKey.civitai(number), Edits(state=state))
-        tally = store.beside.tallies.tally()
+        tally = store.tallies.tally()
         assert tally.entries == len(drawn)
         assert Counter(tally.kinds) == Counter(kind for kind, _, _ in drawn)
         for family, (number, here) in tally.families.items():
@@ -47,7 +47,7 @@ def test_the_counts_are_those_of_the_searches(
         assert {
             state: store.search("", Filter(state=state)).total for state in tally.states
         } == dict(tally.states)
-        assert store.beside.tallies.tally() is tally
+        assert store.tallies.tally() is tally
     finally:
         store.close()
 

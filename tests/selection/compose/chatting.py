@@ -9,7 +9,7 @@ from typing import Any
 
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.ports import PlanContext, Query
-from stylus_ext.llm import ChatClient, ChatEndpoint
+from stylus_ext.llm import LlmClient, LlmEndpoint
 from stylus_ext.selection.compose.llm import LlmComposer, LlmOptions
 from tests.chat_service.composing import answers, sensible
 from tests.chat_service.server import ChatService, serving
@@ -20,10 +20,10 @@ from tests.selection.retrieve.house import House, query
 class Salon:
     house: House
     server: ChatService
-    clients: list[ChatClient] = field(default_factory=list)
+    clients: list[LlmClient] = field(default_factory=list)
 
     def composer(self, temperature: float = 0.0, **rules: Any) -> LlmComposer:
-        self.clients.append(ChatClient(ChatEndpoint(self.server.url, "m", temperature=temperature)))
+        self.clients.append(LlmClient(LlmEndpoint(self.server.url, "m", temperature=temperature)))
         return LlmComposer(self.clients[-1], replace(LlmOptions(), **rules))
 
     def question(

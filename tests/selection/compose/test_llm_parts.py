@@ -18,7 +18,7 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.phrases import spans
 from stylus_ext.core.settings import Selection
-from stylus_ext.llm import ChatRequest, LlmAnswer
+from stylus_ext.llm import LlmAnswer, LlmRequest
 from stylus_ext.selection.compose.llm import AnswerCache, answer_key
 from stylus_ext.selection.compose.llm_prompt import (
     CompositionAnswer,
@@ -214,7 +214,7 @@ def test_a_task_named_twice_is_one() -> None:
     assert (tasks, told) == (["castle"], [])
 
 
-ASK: ChatRequest[LlmAnswer] = ChatRequest("s", "u", CompositionAnswer, seed=1)
+ASK: LlmRequest[LlmAnswer] = LlmRequest("s", "u", CompositionAnswer, seed=1)
 
 
 def test_answers_are_found_again_after_a_restart_and_are_the_users_alone(tmp_path: Path) -> None:
