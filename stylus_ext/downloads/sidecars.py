@@ -13,6 +13,7 @@ from pathlib import Path
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
 from stylus_ext.core.fetching import version_of
+from stylus_ext.core.files import replace_file
 from stylus_ext.downloads.part import PREFIX
 from stylus_ext.net.thumbnails import RemotePictures
 from stylus_ext.net.values import NotJson, digest, identity, parsed, table
@@ -94,7 +95,7 @@ def _add_missing(path: Path, fields: Mapping[str, object]) -> None:
     if before and missing:
         part = path.with_name(f"{PREFIX}{secrets.token_hex(6)}.json.part")
         _create(part, json.dumps({**before, **missing}, indent=4, ensure_ascii=False))
-        part.replace(path)
+        replace_file(part, path)
 
 
 def _create(path: Path, text: str) -> None:

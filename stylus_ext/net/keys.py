@@ -10,13 +10,13 @@ import json
 import logging
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from stylus_ext.core.errors import InvalidInput, StoreProblem
+from stylus_ext.core.files import write_file
 
 logger = logging.getLogger(__name__)
 
@@ -184,11 +184,7 @@ def save_key(folder: Path, name: KeyName, key: Key) -> Path:
     path = folder / name.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # mkstemp makes the file readable for its user only, from the start.
-        handle, part = tempfile.mkstemp(prefix=f"{name.file}.", dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"origin": key.origin, "key": key.secret}, file)
-        Path(part).replace(path)
+        write_file(path, json.dumps({"origin": key.origin, "key": key.secret}), 0o600)
     except OSError as error:
         raise StoreProblem(
             f"{path} cannot be written: {error.strerror or error}. Check the data folder."

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.core.files import write_file
 from stylus_ext.net.client import Http
 from stylus_ext.net.keys import origin_of, safe_url
 from stylus_ext.net.waiting import Check, TimeLimits, no_check
@@ -255,11 +256,9 @@ class KeptPictures:
 
     def _save(self, path: Path, data: bytes) -> None:
         """Failing to write costs another fetch and nothing more."""
-        part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            part.replace(path)
+            write_file(path, data)
             oldest_first = sorted(self.folder.glob("*.jpg"), key=lambda file: file.stat().st_mtime)
             for file in oldest_first[: max(0, len(oldest_first) - self.most)]:
                 file.unlink()

@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from pydantic import ValidationError
 
 from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import Note
+from stylus_ext.core.files import write_file
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.ports import Query
 from stylus_ext.llm import LlmClient, LlmProblem, LlmRequest, LlmTimeout
@@ -114,10 +113,7 @@ class AnswerCache:
         if self._path is None:
             return
         try:
-            handle, part = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(dict(self._answers.items()), file)
-            Path(part).replace(self._path)
+            write_file(self._path, json.dumps(dict(self._answers.items())), 0o600)
         except OSError as error:
             logger.warning("Cannot write %s: %s", self._path, error)
 
