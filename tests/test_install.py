@@ -22,7 +22,7 @@ from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
 from stylus_ext.environment.engine_address import process_lives
 from stylus_ext.environment.layout import ROOT, Home
 from stylus_ext.environment.run_in_env import main_command
-from tests.environment.wheels import Workshop, clean_variables, copy_of_extension
+from tests.environment.wheels import BuildFolder, clean_variables, copy_of_extension
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals")
 
@@ -31,7 +31,7 @@ class Extension:
     """A copy of the extension, and how its commands are called."""
 
     def __init__(self, folder: Path) -> None:
-        self.shop: Workshop = copy_of_extension(folder)
+        self.shop: BuildFolder = copy_of_extension(folder)
         self.root = folder / "extension"
         self.home = Home(self.root / ".engine")
         self.data = folder / "data"

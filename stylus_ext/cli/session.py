@@ -57,7 +57,7 @@ class ProgressLine:
         self._shown = 0.0
         self._width = 0
         self._step = ""
-        self._said: set[str] = set()
+        self._printed_steps: set[str] = set()
         self._began, self._first = 0.0, 0
 
     def report(self, step: str, done: int, total: int | None = None) -> None:
@@ -76,9 +76,9 @@ class ProgressLine:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
             self._width = len(text)
-        elif step not in self._said:  # some take turns, such as all files and each of them
+        elif step not in self._printed_steps:  # some take turns, such as all files and each of them
             sys.stderr.write(f"{step}\n")
-            self._said.add(step)
+            self._printed_steps.add(step)
         self._shown, self._step = now, step
 
     def _left(self, now: float, done: int, total: int) -> str:
@@ -208,7 +208,7 @@ def attach_or_hold(
     """
     make_folder(folder)
     until = time.monotonic() + wait_s
-    told, misses = False, 0
+    reported, misses = False, 0
     while True:
         link = attach(folder)
         if link is not None:
@@ -223,8 +223,8 @@ def attach_or_hold(
                 raise
         else:
             return None
-        if not told:
-            told = _tell(folder)
+        if not reported:
+            reported = _report_holder(folder)
         time.sleep(_POLL_S)
 
 
@@ -235,7 +235,7 @@ def _is_held(folder: Path) -> bool:
         return False
 
 
-def _tell(folder: Path) -> bool:
+def _report_holder(folder: Path) -> bool:
     holder = engine_address.engine_holder(folder)
     if holder is None:  # it has just come, or just gone
         return False

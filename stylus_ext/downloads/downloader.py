@@ -62,7 +62,7 @@ class FileDownloader:
 
     source: Source
     receiver: Receiver
-    shelf: LoraFolderWriter
+    writer: LoraFolderWriter
     budget: Budget
     ledger: Ledger
     by_family: bool = False
@@ -86,7 +86,7 @@ class _DownloadTask:
         here = self._here(offer)
         if here is not None:
             return here
-        with hold_file(self._of.shelf.lock(self._identity(offer)), self._check, self._waits):
+        with hold_file(self._of.writer.lock(self._identity(offer)), self._check, self._waits):
             here = self._here(offer)  # another WebUI may have fetched it while we waited
             return here or self._fetched(offer)
 
@@ -115,7 +115,7 @@ class _DownloadTask:
     def _here(self, offer: DownloadOffer) -> Fetched | None:
         """Return the file if it is in one of the host's folders already, under any name."""
         path = (
-            self._of.shelf.holding(offer.sha256, offer.size, self._check)
+            self._of.writer.holding(offer.sha256, offer.size, self._check)
             if offer.sha256
             else self._fetched_before(offer)
         )
@@ -136,7 +136,7 @@ class _DownloadTask:
             if (
                 own.key == str(self._card.key)
                 and (not offer.size or abs(own.size - offer.size) <= ROUNDED)
-                and self._of.shelf.has(Path(own.path))
+                and self._of.writer.has(Path(own.path))
             ):
                 return Path(own.path)
         return None
@@ -147,7 +147,7 @@ class _DownloadTask:
 
     def _fetched(self, offer: DownloadOffer) -> Fetched:
         family = family_of(self._card.base_model)
-        folder = self._of.shelf.inside(family if self._of.by_family else "")
+        folder = self._of.writer.inside(family if self._of.by_family else "")
         with self._of.budget.room(
             folder, offer.size, self._what, resumable_bytes(folder, self._identity(offer))
         ) as room:
@@ -238,7 +238,7 @@ class _DownloadTask:
                     return stem
                 used.add(stem)
 
-        return self._of.shelf.place(part.path, folder, wanted, self._check)
+        return self._of.writer.place(part.path, folder, wanted, self._check)
 
     def _dress(self, path: Path, family: str, sha256: str, offer: DownloadOffer) -> None:
         """Write sidecars and preview; a failure is logged, since the file is in place."""

@@ -56,21 +56,21 @@ class FetchMissing:
         if not wanted:
             return FetchReport()
         stop = threading.Event()
-        errands = {card.key: _FetchTask(card.name, stop) for card in wanted}
+        tasks = {card.key: _FetchTask(card.name, stop) for card in wanted}
         pool = ThreadPoolExecutor(
             max_workers=max(1, min(self.at_once, len(wanted))), thread_name_prefix="stylus-fetch"
         )
         try:
-            running = {card.key: pool.submit(self._one, card, errands[card.key]) for card in wanted}
-            self._follow(running.values(), list(errands.values()), progress)
+            running = {card.key: pool.submit(self._fetch, card, tasks[card.key]) for card in wanted}
+            self._follow(running.values(), list(tasks.values()), progress)
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
         return _report(wanted, running)
 
-    def _one(self, card: AdapterCard, errand: _FetchTask) -> Fetched | Failed:
+    def _fetch(self, card: AdapterCard, task: _FetchTask) -> Fetched | Failed:
         try:
-            return self.downloader.fetch(card, errand)
+            return self.downloader.fetch(card, task)
         except Cancelled:
             raise
         except StylusError as error:
@@ -80,21 +80,17 @@ class FetchMissing:
     @staticmethod
     def _follow(
         running: Iterable[Future[Fetched | Failed]],
-        errands: Sequence[_FetchTask],
+        tasks: Sequence[_FetchTask],
         progress: Progress,
     ) -> None:
         waiting = set(running)
         while waiting:
             _, waiting = wait(waiting, timeout=_TICK_S)
-            active = [errand for errand in errands if errand.step]
-            step = (
-                active[-1].step
-                if len(errands) == 1 and active
-                else f"Fetching {len(errands)} LoRAs"
-            )
+            active = [task for task in tasks if task.step]
+            step = active[-1].step if len(tasks) == 1 and active else f"Fetching {len(tasks)} LoRAs"
             done, total = (
-                sum(errand.done for errand in errands),
-                sum(errand.total for errand in errands),
+                sum(task.done for task in tasks),
+                sum(task.total for task in tasks),
             )
             progress.report(step, done, total or None)
 
@@ -104,6 +100,6 @@ def _report(
 ) -> FetchReport:
     ended = [running[card.key].result() for card in wanted]
     return FetchReport(
-        tuple(one for one in ended if isinstance(one, Fetched)),
-        tuple(one for one in ended if isinstance(one, Failed)),
+        tuple(result for result in ended if isinstance(result, Fetched)),
+        tuple(result for result in ended if isinstance(result, Failed)),
     )

@@ -48,7 +48,7 @@ class Ledger:
 
     def used(self, keys: Iterable[str]) -> None:
         """Record that a plan picked these keys, at most once a day for each."""
-        now, last, ours = time.time(), self.last_use(), {one.key for one in self.own()}
+        now, last, ours = time.time(), self.last_use(), {file.key for file in self.own()}
         for key in sorted(ours.intersection(keys)):
             if now - last.get(key, 0.0) > DAY_S:
                 self._append({"used": key, "at": now})
@@ -79,11 +79,11 @@ class Ledger:
 
     def own(self) -> list[LedgerFile]:
         """Return the downloaded files that are still in place and unchanged in size."""
-        found = {one.path: one for one in filter(None, map(_parse_file, self._lines()))}
-        return [one for one in found.values() if _size(one.path) == one.size]
+        found = {file.path: file for file in filter(None, map(_parse_file, self._lines()))}
+        return [file for file in found.values() if _size(file.path) == file.size]
 
     def total(self) -> int:
-        return sum(one.size for one in self.own())
+        return sum(file.size for file in self.own())
 
     def _lines(self) -> Iterator[Mapping[str, Any]]:
         try:
@@ -231,7 +231,7 @@ def discard(
 ) -> Iterator[Discarded]:
     """Delete downloads unused for `days`; sidecars stay, they may hold the user's edits."""
     last, oldest = ledger.last_use(), time.time() - max(days, FEWEST_DAYS) * DAY_S
-    for own in sorted(ledger.own(), key=lambda one: (last.get(one.key, one.at), one.path)):
+    for own in sorted(ledger.own(), key=lambda file: (last.get(file.key, file.at), file.path)):
         if only is not None and own.key not in only:
             continue
         why = ""

@@ -175,8 +175,8 @@ class Receiver:
             ) from refusal
 
     def _once(self, order: DownloadRequest, part: PartFile) -> None:
-        asked = {"Range": f"bytes={part.size}-"} if part.size else {}
-        with self.http.stream(order.url, asked, check=order.check) as answer:
+        headers = {"Range": f"bytes={part.size}-"} if part.size else {}
+        with self.http.stream(order.url, headers, check=order.check) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
                 raise BadAnswer(
                     f"{answer.origin} sent {order.what} compressed, although this was not"
@@ -201,7 +201,7 @@ class Receiver:
 
     def _read(self, order: DownloadRequest, part: PartFile, answer: StreamResponse) -> None:
         beginning = b"" if part.size < ENOUGH else None
-        pulse = StallDetector(self.slowest, self.window_s, time.monotonic(), part.size)
+        stall = StallDetector(self.slowest, self.window_s, time.monotonic(), part.size)
         for piece in answer.pieces():
             if beginning is not None:
                 beginning += piece[:ENOUGH]
@@ -211,7 +211,7 @@ class Receiver:
             order.room(part.size + len(piece))
             part.write(piece)
             order.check()
-            pulse = pulse.after(part.size, time.monotonic(), order.what)
+            stall = stall.after(part.size, time.monotonic(), order.what)
 
     @staticmethod
     def _is_whole(order: DownloadRequest, part: PartFile) -> None:

@@ -55,9 +55,9 @@ def belongs_to_another(file: Path, card: AdapterCard, sha256: str) -> bool:
     version = version_of(card)
     for suffix, id_name in ((".json", "modelVersionId"), (".civitai.info", "id")):
         fields = _read(file.with_suffix(suffix))
-        stated_id, stated_sum = identity(fields.get(id_name)), digest(fields.get("sha256"))
-        if (stated_id is not None and version is not None and stated_id != version) or (
-            stated_sum and stated_sum != sha256
+        listed_id, listed_sha256 = identity(fields.get(id_name)), digest(fields.get("sha256"))
+        if (listed_id is not None and version is not None and listed_id != version) or (
+            listed_sha256 and listed_sha256 != sha256
         ):
             return True
     return False

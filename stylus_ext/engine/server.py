@@ -116,8 +116,8 @@ def _host_name(host: str) -> str | None:
 
 def _limited(headers: Headers, receive: Receive) -> Receive:
     """Receives a body of at most `LARGEST_BODY` bytes."""
-    stated = headers.get("content-length", "")
-    size = int(stated[:20]) if stated.isdecimal() else 0
+    length = headers.get("content-length", "")
+    size = int(length[:20]) if length.isdecimal() else 0
     received = 0
 
     async def limited() -> Message:

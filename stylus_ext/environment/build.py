@@ -129,12 +129,12 @@ def build(environment: Environment, options: BuildOptions) -> None:
             _keep_error(home, str(problem))
             raise
         except OSError as error:
-            told = (
+            message = (
                 f"The environment could not be built in {home.folder}: {error}. Please"
                 " check the disk and permissions."
             )
-            _keep_error(home, told)
-            raise SetupProblem(f"{told} Details: {home.log}") from error
+            _keep_error(home, message)
+            raise SetupProblem(f"{message} Details: {home.log}") from error
         write_progress(home.progress, BuildProgress("ready", finished=True))
 
 
@@ -208,11 +208,11 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
         try:
             if attempt.cpu_only:
                 _refuse_cuda(pip, attempt, options.torch_index)
-            pip.install(into, attempt.arguments, attempt.says)
-        except SetupProblem as one:
-            logger.info("torch %s, %s: %s", version, attempt.says, one)
+            pip.install(into, attempt.arguments, attempt.step)
+        except SetupProblem as error:
+            logger.info("torch %s, %s: %s", version, attempt.step, error)
             shutil.rmtree(into, ignore_errors=True)
-            problem = one
+            problem = error
         else:
             return
     if problem is not None:
@@ -220,7 +220,7 @@ def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> No
 
 
 def _refuse_cuda(pip: Pip, attempt: machine.TorchAttempt, cpu_index: str) -> None:
-    if machine.needs_cuda(pip.dependencies_of(attempt.arguments, attempt.says)):
+    if machine.needs_cuda(pip.dependencies_of(attempt.arguments, attempt.step)):
         raise SetupProblem(
             f"PyTorch's CPU builds ({cpu_index}) cannot be reached. Check the network, or"
             " install torch 2.1 or later into this Python."

@@ -45,10 +45,10 @@ def run_remove(words: list[str]) -> int:
         metavar="DIR",
         help="whose engine to stop (default: STYLUS_DATA_DIR, else your user's data folder)",
     )
-    stated = parser.parse_args(words).data_dir
-    folders = [data_folder(stated)]
+    named = parser.parse_args(words).data_dir
+    folders = [data_folder(named)]
     home = default_home()
-    of_webui = None if stated else webui_folder(home.folder.parent)
+    of_webui = None if named else webui_folder(home.folder.parent)
     if of_webui is not None:
         folders.append(of_webui)
     for data in folders:
@@ -78,7 +78,7 @@ def remove_home(home: Home) -> None:
     """Delete the contents of `.engine`; refuse while a process uses it."""
     with hold(home.folder, BUILD_LOCK, "removing the environment"):
         busy = [
-            who for path in home.folder.glob(f"*/{MANIFEST}") for who in folder_users(path.parent)
+            user for path in home.folder.glob(f"*/{MANIFEST}") for user in folder_users(path.parent)
         ]
         if busy:
             raise SetupProblem(

@@ -57,7 +57,7 @@ def write(data_dir: Path, url: str, token: str, version: str) -> EngineRecord:
 
 def read(data_dir: Path) -> EngineRecord | None:
     """Return the running engine; None if no file exists or nothing answers."""
-    address = _stated(data_dir)
+    address = _recorded(data_dir)
     if address is None or not process_lives(address.pid) or not _listens(address.url):
         return None
     return address
@@ -65,7 +65,7 @@ def read(data_dir: Path) -> EngineRecord | None:
 
 def remove(data_dir: Path) -> bool:
     """Delete the file if this process wrote it."""
-    address = _stated(data_dir)
+    address = _recorded(data_dir)
     if address is None or address.pid != os.getpid():
         return False
     with contextlib.suppress(FileNotFoundError):
@@ -85,7 +85,7 @@ def engine_holder(data_dir: Path) -> Holder | None:
         ) from error
 
 
-def _stated(data_dir: Path) -> EngineRecord | None:
+def _recorded(data_dir: Path) -> EngineRecord | None:
     try:
         address = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
         return EngineRecord(

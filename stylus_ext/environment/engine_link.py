@@ -76,8 +76,8 @@ class EngineLink:
         if not isinstance(content, dict):
             raise EngineGone(f"The server at {self.url} is no engine of Stylus (status {status}).")
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            stated = content.get("error")
-            detail = stated if isinstance(stated, dict) else {}
+            detail = content.get("error")
+            detail = detail if isinstance(detail, dict) else {}
             message = str(
                 detail.get("message") or f"The engine at {self.url} answered with status {status}."
             )

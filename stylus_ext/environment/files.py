@@ -131,16 +131,16 @@ def hold(
     """Hold `<folder>/<name>.lock`, waiting up to `wait_s`; `on_wait` is called once."""
     path = folder / f"{name}.lock"
     lock = FileLock(path)
-    until, told = time.monotonic() + wait_s, False
+    until, reported = time.monotonic() + wait_s, False
     while not acquire_or_explain(lock, what):
-        if not told and on_wait is not None:
+        if not reported and on_wait is not None:
             on_wait(holder_of(path))
-            told = True
+            reported = True
         if time.monotonic() >= until:
             holder = holder_of(path)
-            who = holder.sentence() if holder else "another process"
+            user = holder.sentence() if holder else "another process"
             raise SetupProblem(
-                f"The folder {folder} is in use by {who}. Wait for it or stop that process."
+                f"The folder {folder} is in use by {user}. Wait for it or stop that process."
             )
         time.sleep(0.1)
     try:
@@ -167,7 +167,7 @@ def hold_folder(folder: Path, what: str) -> FileLock:
     home = Home(folder.parent)
     home.holds.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.holds / f"{folder.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    # Somebody who looks whether it is held locks it for a blink.
+    # A check whether it is held locks it for a moment.
     for _ in range(50):
         if lock.acquire(what):
             break

@@ -69,8 +69,8 @@ class WaitNotice:
         self._stream = stream
 
     def __call__(self, holder: Holder | None) -> None:
-        who = holder.sentence() if holder else "another process"
-        self._stream.write(f"Waiting for {who}.\n")
+        user = holder.sentence() if holder else "another process"
+        self._stream.write(f"Waiting for {user}.\n")
 
 
 def _follow(home: Home, bar: ProgressBar) -> None:

@@ -142,7 +142,9 @@ def plan_environment(
     name = platform or machine.platform_name()
     lock = read_lock(locks / "engine.txt")
     python = machine.python_version()
-    supported = [one for one in lock.pythons if (name, one) not in machine.WITHOUT_TORCH]
+    supported = [
+        version for version in lock.pythons if (name, version) not in machine.WITHOUT_TORCH
+    ]
     if supported and python not in supported:
         raise SetupProblem(
             f"On {name} Stylus needs Python {', '.join(supported)}; this is {python}."
@@ -158,7 +160,7 @@ def plan_environment(
         )
     tools = EnvironmentPart(home.folder / f"t{short_key(extra.text, python, name)}", extra)
     keep = frozenset(part.folder.name for part in (*parts, tools))
-    lock_keys = frozenset(short_key(one.text) for one in (lock, extra))
+    lock_keys = frozenset(short_key(listed.text) for listed in (lock, extra))
     return Environment(
         home, key, (tools, *parts) if tests else tuple(parts), chosen, keep, lock_keys
     )

@@ -38,18 +38,20 @@ class Torch:
 def engine_search_path() -> list[str]:
     """Return the part of `sys.path` that a child with `-s` also has."""
     added = {
-        str(Path(one).absolute())
-        for one in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        if one
+        str(Path(folder).absolute())
+        for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if folder
     }
     user = str(Path(site.getusersitepackages()).absolute()) if site.ENABLE_USER_SITE else None
     script = str(Path(sys.argv[0]).absolute().parent) if sys.argv and sys.argv[0] else None
-    dropped = added | {one for one in (user, script) if one}
+    dropped = added | {folder for folder in (user, script) if folder}
     # What sits in .engine is put on the path by ourselves, and is not the interpreter's.
     return [
-        one
-        for one in sys.path
-        if one and str(Path(one).absolute()) not in dropped and Path(one).parent.name != ".engine"
+        folder
+        for folder in sys.path
+        if folder
+        and str(Path(folder).absolute()) not in dropped
+        and Path(folder).parent.name != ".engine"
     ]
 
 
@@ -58,10 +60,10 @@ def importable_torch(path: Sequence[str]) -> str | None:
     spec = importlib.machinery.PathFinder.find_spec("torch", list(path))
     if spec is None or spec.origin is None:
         return None
-    stated = Path(spec.origin).with_name("version.py")
+    version_file = Path(spec.origin).with_name("version.py")
     try:
         match = re.search(
-            r"__version__\s*=\s*['\"]([^'\"]+)['\"]", stated.read_text(encoding="utf-8")
+            r"__version__\s*=\s*['\"]([^'\"]+)['\"]", version_file.read_text(encoding="utf-8")
         )
     except (OSError, UnicodeDecodeError):
         return None
@@ -86,13 +88,13 @@ class TorchAttempt:
     """One way to get torch from pip; `cpu_only` refuses a CUDA build before downloading."""
 
     arguments: tuple[str, ...]
-    says: str
+    step: str
     cpu_only: bool = False
 
 
 def needs_cuda(requirements: Sequence[str]) -> bool:
     """Whether these dependencies belong to a CUDA build."""
-    return any(re.match(r"(nvidia|cuda|triton)", one, re.IGNORECASE) for one in requirements)
+    return any(re.match(r"(nvidia|cuda|triton)", name, re.IGNORECASE) for name in requirements)
 
 
 def torch_attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[TorchAttempt]:
@@ -114,10 +116,10 @@ _NAME = "stylus-webui"
 
 def data_folder(argument: str | None = None) -> Path:
     """Return --data-dir, else STYLUS_DATA_DIR, else the user's folder; create nothing."""
-    stated = argument or os.environ.get(VARIABLE)
+    named = argument or os.environ.get(VARIABLE)
     try:
-        if stated:
-            return Path(stated).expanduser().absolute()
+        if named:
+            return Path(named).expanduser().absolute()
         return platform_folder(sys.platform, os.environ, Path.home())
     except RuntimeError as error:  # no HOME, and no such user
         raise SetupProblem(
@@ -137,9 +139,9 @@ def platform_folder(system: str, variables: Mapping[str, str], home: Path) -> Pa
         return Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local") / _NAME
     if system == "darwin":
         return home / "Library" / "Application Support" / _NAME
-    stated = variables.get("XDG_DATA_HOME", "")
+    base_folder = variables.get("XDG_DATA_HOME", "")
     # The standard says that a relative path there is to be ignored.
-    base = Path(stated) if Path(stated).is_absolute() else home / ".local" / "share"
+    base = Path(base_folder) if Path(base_folder).is_absolute() else home / ".local" / "share"
     return base / _NAME
 
 
@@ -163,11 +165,13 @@ def python_version() -> str:
 
 def platform_name(system: str = sys.platform, machine: str | None = None) -> str:
     """Return the name of the platform; refuse an unsupported one."""
-    spoken = machine if machine is not None else platform.machine()
-    key = (_SYSTEMS.get(system, system), _ARCHITECTURES.get(spoken.lower(), spoken))
+    hardware = machine if machine is not None else platform.machine()
+    key = (_SYSTEMS.get(system, system), _ARCHITECTURES.get(hardware.lower(), hardware))
     if key not in _NAMES:
         known = ", ".join(sorted(_NAMES.values()))
-        raise SetupProblem(f"Stylus has no environment for {system} on {spoken}: it knows {known}.")
+        raise SetupProblem(
+            f"Stylus has no environment for {system} on {hardware}: it knows {known}."
+        )
     return _NAMES[key]
 
 

@@ -68,7 +68,7 @@ class Pip:
         if output is not None:
             raise SetupProblem(failure_message(output, str(self.log.name)))
         chosen = json.loads(report.read_text(encoding="utf-8"))["install"]
-        return [need for one in chosen for need in one["metadata"].get("requires_dist", [])]
+        return [need for package in chosen for need in package["metadata"].get("requires_dist", [])]
 
     def _run(self, words: list[str], step: str, into: Path) -> str | None:
         """Run pip; return its last output if it failed, else None."""

@@ -15,7 +15,7 @@ def _import_watcher() -> Callable[[], None]:
     here = Path(__file__).resolve()
     # A Python that is told to be safe, and the embeddable one of Windows, do not put a script's
     # folder first.
-    others = [one for one in sys.path if Path(one).resolve() != here.parent]
+    others = [folder for folder in sys.path if Path(folder).resolve() != here.parent]
     sys.path[:] = [str(here.parents[2]), *others]
     from stylus_ext.environment.parent_watch import wait_for_parent_end
 

@@ -40,20 +40,22 @@ def variables(path: list[str], base: Mapping[str, str], gpu: bool = False) -> di
     return kept | added | ({} if gpu else {"CUDA_VISIBLE_DEVICES": ""})
 
 
-def search_path(stated: str, present: list[str], root: str, alone: bool = False) -> list[str]:
+def search_path(listed: str, present: list[str], root: str, alone: bool = False) -> list[str]:
     """Return the stated folders, the extension's root and the rest, without doubles."""
-    front = [one for one in stated.split(os.pathsep) if one]
+    front = [folder for folder in listed.split(os.pathsep) if folder]
     if root not in front:
         front.append(root)
     foreign = ("site-packages", "dist-packages") if alone else ()
-    return front + [one for one in present if one not in front and Path(one).name not in foreign]
+    return front + [
+        folder for folder in present if folder not in front and Path(folder).name not in foreign
+    ]
 
 
 def _enter() -> list[object]:
     """Set the path, and lock the environment's folders for this process's life."""
     here = Path(__file__).resolve()
     root = str(here.parents[2])
-    present = [one for one in sys.path if one and Path(one).resolve() != here.parent]
+    present = [folder for folder in sys.path if folder and Path(folder).resolve() != here.parent]
     alone = os.environ.get(ALONE_VARIABLE) == "1"
     sys.path[:] = search_path(os.environ.get(PATH_VARIABLE, ""), present, root, alone)
     from stylus_ext.core.errors import SetupProblem
@@ -62,7 +64,9 @@ def _enter() -> list[object]:
     what = " ".join(["Stylus", *sys.argv[2:4]])
     try:
         return [
-            hold_folder(Path(one), what) for one in sys.path if Path(one).parent.name == ".engine"
+            hold_folder(Path(folder), what)
+            for folder in sys.path
+            if Path(folder).parent.name == ".engine"
         ]
     except SetupProblem as problem:
         sys.exit(str(problem))

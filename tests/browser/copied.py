@@ -12,7 +12,7 @@ from typing import Any
 
 from stylus_ext.environment import machine
 from stylus_ext.environment.layout import ROOT, Home
-from tests.environment.wheels import Workshop, copy_of_extension
+from tests.environment.wheels import BuildFolder, copy_of_extension
 
 # An engine that never says that it is ready, and ends with its parent.
 _WAITING_CLI = '''"""A command line that waits."""
@@ -28,7 +28,7 @@ def main(argv):
 @dataclass(frozen=True, slots=True)
 class Copied:
     folder: Path
-    shop: Workshop
+    shop: BuildFolder
 
     @property
     def root(self) -> Path:

@@ -80,12 +80,12 @@ def test_a_lora_folder_that_is_missing_is_named(stylus: Cli, tmp_path: Path) -> 
         assert f"There is no folder {tmp_path / 'nowhere'}" in refusal(
             stylus(*words, str(tmp_path / "nowhere"))
         )
-    said = [
+    output = [
         refusal(stylus(*words, "/no/such"))
         for words in (["index"], ["index", "--learn"], ["import", "stylusdocs"])
     ]
     assert [
-        next(word for word in ("LoRAs", "pictures", "StylusDocs") if word in one) for one in said
+        next(word for word in ("LoRAs", "pictures", "StylusDocs") if word in one) for one in output
     ] == ["LoRAs", "pictures", "StylusDocs"]
     (tmp_path / "loras").mkdir()
     ran = stylus("index", str(tmp_path / "loras"), "--learn", "/no/such")
@@ -111,7 +111,7 @@ def test_a_broken_lora_is_passed_over_with_a_note(stylus: Cli, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (["--strictness", "7"], "strictness must lie between"),
         (["--strength", "nan"], "strength must be a number"),
@@ -125,8 +125,8 @@ def test_a_broken_lora_is_passed_over_with_a_note(stylus: Cli, tmp_path: Path) -
         (["--threads", "0"], "threads must lie between"),
     ],
 )
-def test_a_setting_out_of_range_is_named(stylus: Cli, words: list[str], said: str) -> None:
-    assert said in refusal(stylus("plan", "a corgi", *words))
+def test_a_setting_out_of_range_is_named(stylus: Cli, words: list[str], output: str) -> None:
+    assert output in refusal(stylus("plan", "a corgi", *words))
 
 
 def test_an_unknown_key_is_named(stylus: Cli) -> None:
@@ -141,7 +141,7 @@ def test_an_unknown_key_is_named(stylus: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "output"),
     [
         (b"{", "settings.json cannot be used"),
         (b"[]", "must be a JSON object"),
@@ -154,11 +154,11 @@ def test_an_unknown_key_is_named(stylus: Cli) -> None:
     ],
 )
 def test_a_broken_settings_file_is_named(
-    stylus: Cli, folder: Path, content: bytes, said: str
+    stylus: Cli, folder: Path, content: bytes, output: str
 ) -> None:
     (folder / "settings.json").write_bytes(content)
     message = refusal(stylus("plan", "a corgi"))
-    assert said in message
+    assert output in message
     assert str(folder / "settings.json") in message
     assert ". Correct it, or move it away" in message
     assert ".." not in message.replace("...", "")
@@ -221,8 +221,8 @@ def test_a_full_disk_is_said_wherever_it_is_met(
 
     monkeypatch.setattr(main, "session", full)
     assert main.main(["plan", "x", "--data-dir", str(folder)]) == 1
-    said = capsys.readouterr()
-    assert (said.out, said.err) == (
+    output = capsys.readouterr()
+    assert (output.out, output.err) == (
         "",
         (
             f"The disk is full, so Stylus cannot keep anything in {folder}. Make room, then try"
@@ -319,10 +319,10 @@ def test_a_reader_that_goes_away_is_no_accident(folder: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    told = process.stderr.read().decode()
+    reported = process.stderr.read().decode()
     process.stderr.close()
     assert process.wait(60) == 1
-    assert told == ""
+    assert reported == ""
 
 
 def test_settings_of_the_data_folder_count(

@@ -190,14 +190,14 @@ def test_no_key_reaches_a_log_or_a_terminal(folder: Path, service: CivitaiServic
     with engine_process(folder, "--verbose", extra=extra) as process:
         ran = run(folder, "catalogue", "sync", "--verbose", extra=extra)
     assert ran.code == 0, ran
-    said = (
+    message = (
         ran.out
         + ran.err
         + "".join(path.read_text("utf-8", "replace") for path in folder.glob("*.log*"))
     )
     assert process.stdout is not None
-    assert "again in" in said
-    assert SECRET not in said
+    assert "again in" in message
+    assert SECRET not in message
     assert all(
         one.headers.get("authorization") == f"Bearer {SECRET}" and SECRET not in one.target
         for one in service.seen

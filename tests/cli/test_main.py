@@ -245,7 +245,7 @@ def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ["plan", "x", "--wait", "soon"],
@@ -265,15 +265,15 @@ def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
     ],
 )
 def test_what_is_missing_or_no_number_is_said(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main(words)
     assert caught.value.code == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.startswith("usage: python install.py ")
-    assert told.splitlines()[-1].startswith(f"python install.py {words[0]}: error: ")
+    reported = capsys.readouterr().err
+    assert message in reported
+    assert reported.startswith("usage: python install.py ")
+    assert reported.splitlines()[-1].startswith(f"python install.py {words[0]}: error: ")
 
 
 @pytest.mark.parametrize(
@@ -291,9 +291,9 @@ def test_a_default_is_said_once(words: list[str], capsys: pytest.CaptureFixture[
     """Pythons before 3.13 say the default of a switch themselves, in their own words."""
     with pytest.raises(SystemExit):
         main.main([*words, "--help"])
-    said = " ".join(capsys.readouterr().out.split())
-    assert "(default: " in said
-    assert not re.search(r"\) \(default|default: (True|False|None)", said)
+    message = " ".join(capsys.readouterr().out.split())
+    assert "(default: " in message
+    assert not re.search(r"\) \(default|default: (True|False|None)", message)
 
 
 def test_an_unknown_flag_or_command_is_refused(
@@ -372,7 +372,7 @@ def test_the_benchmark_writes_a_ranking_and_a_table(stylus: Cli, tmp_path: Path)
 def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("", "utf-8")
     there, nowhere = str(tmp_path / "there"), str(tmp_path / "nowhere" / "x")
-    for words, said in (
+    for words, message in (
         (["tasks", "--tasks", nowhere, "--out", there], "There is no file"),
         (["tasks", "--tasks", there, "--out", nowhere], "cannot be written"),
         (
@@ -385,4 +385,4 @@ def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
     ):
         ran = stylus("bench", *words)
         assert (ran.code, ran.out) == (1, "")
-        assert said in ran.err
+        assert message in ran.err

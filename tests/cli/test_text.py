@@ -141,7 +141,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("step", "said"),
+    ("step", "message"),
     [
         ("Fetching 2 LoRAs", "1.5 MB of 3.0 MB"),
         ("Hashing fox.safetensors", "1.5 MB of 3.0 MB"),
@@ -149,11 +149,11 @@ class Terminal(io.StringIO):
     ],
 )
 def test_progress_is_told_in_what_it_counts(
-    monkeypatch: pytest.MonkeyPatch, step: str, said: str
+    monkeypatch: pytest.MonkeyPatch, step: str, message: str
 ) -> None:
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
     ProgressLine().report(step, 1_572_864, 3_145_728)
-    assert screen.getvalue() == f"\r{step}: {said}"
+    assert screen.getvalue() == f"\r{step}: {message}"
 
 
 def test_where_nobody_rewrites_a_line_each_step_is_said_once(

@@ -38,13 +38,13 @@ def two(bench: Bench) -> Bench:
     return bench
 
 
-def said(ledger: Ledger, days: int = 30, *favourites: str, **named: object) -> dict[str, str]:
+def message(ledger: Ledger, days: int = 30, *favourites: str, **named: object) -> dict[str, str]:
     return {one.key: one.why_not for one in discard(ledger, favourites, days, free, **named)}  # type: ignore[arg-type]
 
 
 def test_what_was_fetched_long_ago_goes_and_nothing_of_the_users(two: Bench) -> None:
     ledger = aged(two, 31)
-    assert said(ledger) == {"civitai:11": "", "civitai:12": ""}
+    assert message(ledger) == {"civitai:11": "", "civitai:12": ""}
     assert two.loras() == {}
     assert (two.root / "rain_11.json").exists(), "the user may have written into it"
     assert ledger.total() == 0
@@ -52,16 +52,16 @@ def test_what_was_fetched_long_ago_goes_and_nothing_of_the_users(two: Bench) -> 
 
 
 def test_a_dry_run_deletes_nothing(two: Bench) -> None:
-    assert said(aged(two, 31), dry_run=True) == {"civitai:11": "", "civitai:12": ""}
+    assert message(aged(two, 31), dry_run=True) == {"civitai:11": "", "civitai:12": ""}
     assert len(two.loras()) == 2
 
 
 def test_what_was_used_lately_stays(two: Bench) -> None:
     ledger = aged(two, 31)
     ledger.used(["civitai:11", "civitai:999"])
-    assert said(ledger) == {"civitai:11": "used within the last 30 days", "civitai:12": ""}
+    assert message(ledger) == {"civitai:11": "used within the last 30 days", "civitai:12": ""}
     assert len(two.loras()) == 1
-    assert said(Ledger(two.data), 0) == {"civitai:11": "used within the last 1 days"}
+    assert message(Ledger(two.data), 0) == {"civitai:11": "used within the last 1 days"}
 
 
 def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None:
@@ -81,21 +81,21 @@ def test_a_use_is_written_down_once_a_day_and_for_ours_alone(two: Bench) -> None
 
 def test_favourites_stay_and_others_may_be_named(two: Bench) -> None:
     ledger = aged(two, 400)
-    assert said(ledger, 30, "civitai:11") == {
+    assert message(ledger, 30, "civitai:11") == {
         "civitai:11": "marked as always",
         "civitai:12": "",
     }
-    assert said(ledger, 30, only={"civitai:12"}) == {}
-    assert said(ledger, 30, only={"civitai:11"}) == {"civitai:11": ""}
+    assert message(ledger, 30, only={"civitai:12"}) == {}
+    assert message(ledger, 30, only={"civitai:11"}) == {"civitai:11": ""}
 
 
 def test_a_file_that_the_user_put_in_its_place_stays(two: Bench) -> None:
     path = two.root / "rain_11.safetensors"
     path.write_bytes(path.read_bytes()[::-1])
-    assert said(aged(two, 31))["civitai:11"] == "the file was changed after the download"
+    assert message(aged(two, 31))["civitai:11"] == "the file was changed after the download"
     assert path.exists()
     path.write_bytes(b"of another size")
-    assert "civitai:11" not in said(Ledger(two.data))
+    assert "civitai:11" not in message(Ledger(two.data))
     assert path.exists()
 
 
@@ -115,4 +115,4 @@ def test_what_cannot_be_deleted_is_named(two: Bench, monkeypatch: pytest.MonkeyP
     ledger = aged(two, 31)
     monkeypatch.setattr(Path, "unlink", refused)
     with pytest.raises(StoreProblem, match=r"rain_1\d\.safetensors could not be deleted"):
-        said(ledger)
+        message(ledger)

@@ -272,9 +272,9 @@ def test_the_same_files_wanted_by_several_processes_are_fetched_once(bench: Benc
         process(bench.civitai, bench, 11, 12, 13, data=data)
         for data in (bench.data, bench.data, elsewhere)
     ]
-    said = [json.loads(child.communicate(timeout=300)[0]) for child in children]
-    assert all(not one["failed"] and len(one["fetched"]) == 3 for one in said)
-    assert sum(new for one in said for _, new in one["fetched"].values()) == 3
+    message = [json.loads(child.communicate(timeout=300)[0]) for child in children]
+    assert all(not one["failed"] and len(one["fetched"]) == 3 for one in message)
+    assert sum(new for one in message for _, new in one["fetched"].values()) == 3
     assert len(bench.loras()) == 3
     assert storage_requests(bench) == 3
     bench.check(*bodies)
@@ -309,8 +309,8 @@ def test_files_at_once_share_the_quota(tmp_path: Path) -> None:
             return ""
 
         with ThreadPoolExecutor(5) as pool:
-            said = sorted(pool.map(fetch, range(11, 16)))
-        assert said == ["", "", "", "quota", "quota"]
+            message = sorted(pool.map(fetch, range(11, 16)))
+        assert message == ["", "", "", "quota", "quota"]
         assert bench.downloader.ledger.total() == sum(map(len, bench.loras().values()))
         assert bench.downloader.budget.caps().left < len(lora_bytes(1))
         next(iter(bench.root.glob("rain_*.safetensors"))).unlink()
@@ -350,14 +350,18 @@ def test_what_stands_beside_a_file(bench: Bench) -> None:
         "negative_text": "blurry",
     }
     path = Path(bench.fetch(**card).path)
-    said = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert (said["description"], said["preferred weight"], said["negative text"]) == (
+    message = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert (message["description"], message["preferred weight"], message["negative text"]) == (
         "Wet streets.",
         0.7,
         "blurry",
     )
-    assert (said["sd version"], said["modelVersionId"], said["modelId"]) == ("SD1", 11, 111)
-    assert said["sha256"].lower() == sha256(bench.civitai.files[11])
+    assert (message["sd version"], message["modelVersionId"], message["modelId"]) == (
+        "SD1",
+        11,
+        111,
+    )
+    assert message["sha256"].lower() == sha256(bench.civitai.files[11])
     info = json.loads(path.with_suffix(".civitai.info").read_text("utf-8"))
     assert (info["id"], info["modelId"]) == (11, 111)
 
@@ -389,8 +393,13 @@ def test_a_sidecar_that_is_there_keeps_what_it_says(bench: Bench) -> None:
     )
     (bench.root / "rain_11.civitai.info").write_text("{}", "utf-8")
     path = Path(bench.fetch(weight=0.9).path)
-    said = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert (said["notes"], said["preferred weight"], said["own"], said["modelVersionId"]) == (
+    message = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert (
+        message["notes"],
+        message["preferred weight"],
+        message["own"],
+        message["modelVersionId"],
+    ) == (
         "mine",
         0.3,
         [1],
@@ -408,7 +417,7 @@ def test_a_sidecar_that_cannot_be_read_stays_as_it_is(bench: Bench, content: str
 
 
 @pytest.mark.parametrize(
-    ("suffix", "said"),
+    ("suffix", "message"),
     [
         (".json", {"modelVersionId": 5}),
         (".json", {"sha256": "AB" * 32}),
@@ -416,10 +425,10 @@ def test_a_sidecar_that_cannot_be_read_stays_as_it_is(bench: Bench, content: str
     ],
 )
 def test_a_stem_whose_sidecar_speaks_of_another_file_is_not_taken(
-    bench: Bench, suffix: str, said: dict[str, Any]
+    bench: Bench, suffix: str, message: dict[str, Any]
 ) -> None:
     bench.publish()
-    (bench.root / f"rain_11{suffix}").write_text(json.dumps(said), "utf-8")
+    (bench.root / f"rain_11{suffix}").write_text(json.dumps(message), "utf-8")
     assert bench.fetch().stem == "rain_11-2"
 
 

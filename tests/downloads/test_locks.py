@@ -39,19 +39,19 @@ def test_one_at_a_time_and_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_who_waits_hears_it_and_may_stop(tmp_path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def stop() -> None:
-        if told:
+        if reported:
             raise Cancelled("Stopped, as you asked.")
 
     with (
         hold_file(tmp_path / "a.lock", free),
         pytest.raises(Cancelled),
-        hold_file(tmp_path / "a.lock", stop, lambda: told.append("waits")),
+        hold_file(tmp_path / "a.lock", stop, lambda: reported.append("waits")),
     ):
         pytest.fail("two had it")
-    assert told == ["waits"]
+    assert reported == ["waits"]
 
 
 def test_a_lock_that_a_kill_has_left_is_taken(tmp_path: Path) -> None:

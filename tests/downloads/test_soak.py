@@ -64,7 +64,7 @@ class Impatient:
 @pytest.mark.long
 def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
     rng = random.Random(4)
-    asked = 0
+    requested = 0
     with serving() as civitai, bench_over(civitai, tmp_path) as bench:
         bodies = {
             number: bench.publish(number, lora_bytes(number))
@@ -82,7 +82,7 @@ def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
             try:
                 bench.fetch(rng.choice(versions), Impatient(rng.uniform(0.0, 0.5)))
             except StylusError:  # stopped, or so many faults at once that there is a sentence
-                asked += 1
+                requested += 1
             survivor = next(child for child in children if child is not killed)
             killed.communicate()
             out, err = survivor.communicate(timeout=300)
@@ -98,9 +98,9 @@ def test_a_soak_of_faults_stops_and_kills_ends_right(tmp_path: Path) -> None:
                 left
             ):  # a fault that lasted too long for one try has a sentence; the next try succeeds
                 assert bench.fetch(number).sha256 == sha256(bodies[number])
-            asked += A_ROUND
+            requested += A_ROUND
         bench.check(*bodies.values(), killed=True)
         assert sorted(map(sha256, bench.loras().values())) == sorted(
             map(sha256, bodies.values())
         ), "each once, whatever happened"
-        assert asked >= ROUNDS * A_ROUND == 500
+        assert requested >= ROUNDS * A_ROUND == 500

@@ -50,15 +50,15 @@ def test_a_slow_line_is_waited_for(bench: Bench) -> None:
 
 @given(st.lists(st.tuples(st.floats(0.01, 30.0), st.integers(0, 10_000)), max_size=60))
 def test_only_windows_in_which_too_little_came_are_breaks(steps: list[tuple[float, int]]) -> None:
-    now, size, pulse = 0.0, 0, StallDetector(100, 10.0, 0.0, 0)
+    now, size, detector = 0.0, 0, StallDetector(100, 10.0, 0.0, 0)
     for wait, more in steps:
         now, size = now + wait, size + more
-        over = now - pulse.since >= 10.0
-        slow = over and size - pulse.size < 100 * (now - pulse.since)
+        over = now - detector.since >= 10.0
+        slow = over and size - detector.size < 100 * (now - detector.since)
         try:
-            pulse = pulse.after(size, now, "Fox")
+            detector = detector.after(size, now, "Fox")
         except Unreachable:
             assert slow
             return
         assert not slow
-        assert (pulse.since == now) is over or not over
+        assert (detector.since == now) is over or not over

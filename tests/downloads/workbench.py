@@ -49,9 +49,9 @@ class Bench:
     ) -> bytes:
         """A version with a file; `changes` are of what Civitai states about it."""
         body = lora_bytes(version) if body is None else body
-        stated = a_file(version, name, body, **changes)
+        listed = a_file(version, name, body, **changes)
         self.civitai.add(
-            a_model(version + 100, a_version(version, files=[stated])), files={version: body}
+            a_model(version + 100, a_version(version, files=[listed])), files={version: body}
         )
         return body
 
@@ -137,14 +137,14 @@ def a_downloader(
         ledger=ledger,
         unhashed=rules.pop("unhashed", False),
     )
-    shelf = LoraFolderWriter(
+    writer = LoraFolderWriter(
         root, **{name: rules.pop(name) for name in ("others", "names", "hashes") if name in rules}
     )
     source = CivitaiSource(
         CivitaiClient(http, civitai.api), has_key=True, now=lambda: datetime.now(timezone.utc)
     )
     return FileDownloader(
-        source, Receiver(http, first_pause_s=0.01), shelf, budget, ledger, **rules
+        source, Receiver(http, first_pause_s=0.01), writer, budget, ledger, **rules
     )
 
 

@@ -55,8 +55,8 @@ def test_a_remote_model_is_listed_and_not_free(
     folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    said = {"chat_url": "https://api.openai.com", "chat_model": "gpt-4o-mini"}
-    status = report(folder, vectors, **said)
+    message = {"chat_url": "https://api.openai.com", "chat_model": "gpt-4o-mini"}
+    status = report(folder, vectors, **message)
     assert status["capabilities"]["composers"] == ["rules", "chat"]
     assert status["capabilities"]["free_composers"] == ["rules"]
     assert not [line for line in status["leaves_the_machine"] if "openai" in line]
@@ -67,7 +67,7 @@ def test_a_remote_model_is_listed_and_not_free(
         " https://api.openai.com (elsewhere), with your key"
     ]
     assert "sk-secret" not in str(status)
-    by_itself = report(folder, vectors, "chat", **said)
+    by_itself = report(folder, vectors, "chat", **message)
     assert [line for line in by_itself["leaves_the_machine"] if "openai" in line]
 
 
@@ -103,15 +103,15 @@ def test_only_the_chat_composer_uses_the_model(folder: Path, vectors: EmbeddingS
 
 
 def test_a_secret_in_an_address_is_never_shown(folder: Path, vectors: EmbeddingServer) -> None:
-    said = {"chat_url": "https://me:hidden@models.example/v1?key=hidden", "chat_model": "m"}
+    message = {"chat_url": "https://me:hidden@models.example/v1?key=hidden", "chat_model": "m"}
     values = {
         "encoder": {"endpoint": vectors.url, "model": "bag"},
-        "chat": said,
+        "chat": message,
         "reranking": {"rerank_url": "https://ranks.example/v1?key=hidden"},
     }
     stylus = open_stylus(folder, with_values(Settings(), values))
     try:
-        told = str([perform(stylus, name, {}, Watch()) for name in ("status", "keys")])
+        reported = str([perform(stylus, name, {}, Watch()) for name in ("status", "keys")])
         plan = perform(
             stylus,
             "plan",
@@ -123,12 +123,12 @@ def test_a_secret_in_an_address_is_never_shown(folder: Path, vectors: EmbeddingS
         )
     finally:
         stylus.close()
-    assert "chat_unusable" in told
-    assert "hidden" not in told + str(plan)
+    assert "chat_unusable" in reported
+    assert "hidden" not in reported + str(plan)
 
 
 @pytest.mark.parametrize(
-    ("said", "key", "why"),
+    ("message", "key", "why"),
     [
         ({"chat_url": "localhost:11434", "chat_model": "m"}, {}, "https://host/v1"),
         ({"chat_url": "http://localhost:1", "chat_model": ""}, {}, "chat.chat_model"),
@@ -148,20 +148,20 @@ def test_unusable_settings_are_noted_and_stop_nothing(
     folder: Path,
     vectors: EmbeddingServer,
     monkeypatch: pytest.MonkeyPatch,
-    said: dict[str, str],
+    message: dict[str, str],
     key: dict[str, str],
     why: str,
 ) -> None:
     """`status` is where one looks for what is wrong, and what the panel stands on."""
     for name, value in key.items():
         monkeypatch.setenv(name, value)
-    status = report(folder, vectors, "chat", **said)
+    status = report(folder, vectors, "chat", **message)
     assert [note["code"] for note in status["notes"] if why in note["text"]] == ["chat_unusable"]
     assert status["chat"]["key"] is False
     stylus = open_stylus(
         folder,
         with_values(
-            Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": said}
+            Settings(), {"encoder": {"endpoint": vectors.url, "model": "bag"}, "chat": message}
         ),
     )
     try:

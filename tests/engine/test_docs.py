@@ -105,8 +105,8 @@ def test_every_operation_and_its_fields_are_described(name: str) -> None:
 def test_every_field_of_a_generation_is_described(engine: EngineLink) -> None:
     text = sections("api.md")
     pair = {"prompt": "a corgi", "negative_prompt": ""}
-    asked = {"prompts": [pair], "images": [0], "seeds": [1]}
-    answer = engine.call("POST", "/v1/generation", asked)
+    requested = {"prompts": [pair], "images": [0], "seeds": [1]}
+    answer = engine.call("POST", "/v1/generation", requested)
     named = set(re.findall(r"`([a-z_]+)`", text["`generation`"]))
     assert set(answer) | set(answer["masks"][0]) <= named
     assert first_column(text["`state` of an answer"]) == set(answer["state"])

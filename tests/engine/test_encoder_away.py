@@ -38,7 +38,7 @@ def open_at(folder: Path, url: str) -> Stylus:
     return open_stylus(folder, with_values(Settings(), endpoint_settings(url)))
 
 
-def shelf(folder: Path) -> str:
+def writer(folder: Path) -> str:
     write_lora(
         folder / "zorblax.safetensors",
         metadata={"ss_output_name": "zorblax", "ss_base_model_version": "sd_v1"},
@@ -54,7 +54,7 @@ def test_a_new_folder_without_its_encoder_plans_by_words(tmp_path: Path, closed:
     stylus = open_at(tmp_path / "data", closed)
     try:
         stylus.catalogue.prepare(Watch())
-        refreshed = stylus.catalogue.index_folders([shelf(tmp_path / "loras")], Watch())
+        refreshed = stylus.catalogue.index_folders([writer(tmp_path / "loras")], Watch())
         assert (refreshed.written, refreshed.vectors) == (1, 0)
         assert [note.code for note in refreshed.notes] == ["no_encoder"]
         plan = stylus.planner.plan(PlanRequest(PROMPT, on_disk=stylus.catalogue.available([])))
@@ -95,7 +95,7 @@ def test_vectors_are_used_again_once_the_encoder_is_back(
 def test_every_command_works_without_it(tmp_path: Path, closed: str) -> None:
     from tests.engine_process import make_folder
 
-    folder, loras = make_folder(tmp_path / "data", closed), shelf(tmp_path / "loras")
+    folder, loras = make_folder(tmp_path / "data", closed), writer(tmp_path / "loras")
     indexed = run(folder, "index", loras, "--json")
     assert (indexed.code, indexed.json["written"]) == (0, 1), indexed.err
     assert "no_encoder" in {note["code"] for note in indexed.json["notes"]}

@@ -77,12 +77,12 @@ def test_sync_reports_progress_and_can_be_cancelled(
     service.faults.add(Fault("/models$", after=2, delay_s=DELAY_S, times=-1))
     started = link.call("POST", "/v1/jobs/sync", {"top": 500})
     until = time.monotonic() + 30
-    while (told := link.call("GET", f"/v1/jobs/{started['id']}"))[
+    while (reported := link.call("GET", f"/v1/jobs/{started['id']}"))[
         "done"
     ] < 200 and time.monotonic() < until:
         time.sleep(0.05)
-    assert (told["step"], told["done"], told["total"]) == ("reading Civitai", 200, 500)
-    assert told["eta_s"] is not None
+    assert (reported["step"], reported["done"], reported["total"]) == ("reading Civitai", 200, 500)
+    assert reported["eta_s"] is not None
     link.call("POST", f"/v1/jobs/{started['id']}/cancel", {})
     began = time.monotonic()
     assert finished(link, started["id"])["state"] == "cancelled"

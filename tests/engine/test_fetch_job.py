@@ -45,9 +45,9 @@ def link(
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     assert stylus("catalogue", "sync").code == 0
     with engine_process(folder):
-        said = engine_address.read(folder)
-        assert said is not None
-        yield EngineLink(said.url, said.token)
+        message = engine_address.read(folder)
+        assert message is not None
+        yield EngineLink(message.url, message.token)
 
 
 def fetch(link: EngineLink, loras: Path) -> str:

@@ -57,9 +57,9 @@ def test_a_key_is_entered_tried_and_deleted(
     link: EngineLink, service: CivitaiService, tmp_path: Path
 ) -> None:
     assert has(link) == {"civitai": False, "hugging_face": False, "chat": False}
-    said = link.call("POST", "/v1/keys", {"service": "civitai", "enter": f"  {SECRET}\n"})
-    assert service.api in said["message"]
-    assert SECRET not in str(said)
+    text = link.call("POST", "/v1/keys", {"service": "civitai", "enter": f"  {SECRET}\n"})
+    assert service.api in text["message"]
+    assert SECRET not in str(text)
     assert has(link)["civitai"]
     file = tmp_path / "data" / "civitai.key"
     assert SECRET in file.read_text("utf-8")

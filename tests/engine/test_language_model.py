@@ -57,8 +57,8 @@ def test_a_model_in_the_own_network_is_free(tmp_path: Path, url: str, free: bool
 
 
 def test_prices_in_the_settings_are_used(tmp_path: Path) -> None:
-    said = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
-    assert LanguageModel(tmp_path, said).endpoint().pays == Price(1.0, 0.0)
+    message = Chat(chat_url="https://example.com", chat_model="m", price_in=1.0, price_out=0.0)
+    assert LanguageModel(tmp_path, message).endpoint().pays == Price(1.0, 0.0)
     assert (
         LanguageModel(tmp_path, Chat(chat_url="https://example.com", chat_model="m", price_in=1.0))
         .endpoint()

@@ -262,9 +262,9 @@ def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
         stylus.catalogue.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
         plan(stylus, "a corgi friend")
         stylus.catalogue.embed(Watch())
-        asked = len(stylus.planner.plan._composed)
+        requested = len(stylus.planner.plan._composed)
         plan(stylus, "a corgi friend")
-        assert len(stylus.planner.plan._composed) == asked + 1
+        assert len(stylus.planner.plan._composed) == requested + 1
     finally:
         stylus.close()
 

@@ -71,10 +71,10 @@ def test_switched_on_it_comes_small_and_is_kept(
         for key in ("civitai:1", "civitai:2")
     ] == [True, False]
     assert ask(shown, "browse", text="")["entries"][0]["preview"] in (True, False)
-    said = [ask(shown, "picture", key="civitai:1") for _ in range(2)]
-    assert said[0] == said[1]
-    assert said[0]["type"] == "image/jpeg"
-    assert base64.b64decode(said[0]["data"]).startswith(b"\xff\xd8\xff")
+    message = [ask(shown, "picture", key="civitai:1") for _ in range(2)]
+    assert message[0] == message[1]
+    assert message[0]["type"] == "image/jpeg"
+    assert base64.b64decode(message[0]["data"]).startswith(b"\xff\xd8\xff")
     assert len(service.seen) == 1
     with pytest.raises(InvalidInput, match="no picture"):
         ask(shown, "picture", key="civitai:2")

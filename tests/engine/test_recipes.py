@@ -66,8 +66,8 @@ def test_storage_lists_fetched_files_that_still_exist(stylus: Stylus, tmp_path: 
         path.write_bytes(b"x" * 10 * number)
         stylus.downloads.ledger.write(path, f"civitai:{number}", 10 * number, "0" * 64)
     (tmp_path / "gone.safetensors").unlink()
-    told = ask(stylus, "storage")
-    assert [Path(one["path"]).stem for one in told["files"]] == ["older", "newer"]
-    assert [one["name"] for one in told["files"]] == ["Corgi Friend", "Pixel World"]
-    assert told["used"] == 30
-    assert told["left"] == told["quota"] - 30
+    reported = ask(stylus, "storage")
+    assert [Path(one["path"]).stem for one in reported["files"]] == ["older", "newer"]
+    assert [one["name"] for one in reported["files"]] == ["Corgi Friend", "Pixel World"]
+    assert reported["used"] == 30
+    assert reported["left"] == reported["quota"] - 30

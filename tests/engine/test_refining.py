@@ -48,17 +48,17 @@ def test_refining_can_be_cancelled_and_resumed(link: EngineLink, seer: ChatServi
     started = link.call("POST", "/v1/jobs/refine", {"at_once": 2, "pictures": 0})
     until = time.monotonic() + 60
     while (
-        (told := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 8
-        and told["state"] == "running"
+        (reported := link.call("GET", f"/v1/jobs/{started['id']}"))["done"] < 8
+        and reported["state"] == "running"
         and time.monotonic() < until
     ):
         time.sleep(0.02)
-    assert (told["step"], told["total"]) == ("refining", 219)
-    assert told["eta_s"] is not None
+    assert (reported["step"], reported["total"]) == ("refining", 219)
+    assert reported["eta_s"] is not None
     link.call("POST", f"/v1/jobs/{started['id']}/cancel", {})
     assert finished(link, started["id"])["state"] == "cancelled"
-    asked = len(titles(seer))
-    assert asked < 219
+    requested = len(titles(seer))
+    assert requested < 219
     done = job(link, "refine", at_once=8, pictures=0, most=5)["result"]
     assert (done["wanted"], done["refined"]) == (5, 5)
     assert done["known"] >= 8

@@ -85,7 +85,7 @@ def test_a_changed_address_gets_no_key(
 
 
 @pytest.mark.parametrize(
-    ("encoder", "said"),
+    ("encoder", "message"),
     [
         (Encoder(), ""),
         (Encoder(endpoint="http://127.0.0.1:1/v1", model="text-embedding-3-large"), ""),
@@ -103,8 +103,8 @@ def test_a_changed_address_gets_no_key(
         ),
     ],
 )
-def test_the_cost_of_embedding_is_stated(encoder: Encoder, said: str) -> None:
-    assert embedding_cost(encoder) == said
+def test_the_cost_of_embedding_is_stated(encoder: Encoder, message: str) -> None:
+    assert embedding_cost(encoder) == message
 
 
 def planned(folder: Path, vectors: EmbeddingServer, **reranking: Any) -> list[str]:

@@ -93,9 +93,9 @@ def test_the_address_file_is_private_and_removed(folder: Path) -> None:
     with engine_process(folder) as process:
         file = folder / "engine.json"
         assert file.stat().st_mode & 0o777 == 0o600
-        said = engine_address.read(folder)
-        assert said is not None
-        assert said.pid == process.pid
+        message = engine_address.read(folder)
+        assert message is not None
+        assert message.pid == process.pid
         link = wait_for_engine(folder, process)
         assert finished(link)["state"] == "done"
         link.call("POST", "/v1/plan", {"prompt": "a corgi with a secret"})
@@ -108,7 +108,7 @@ def test_the_address_file_is_private_and_removed(folder: Path) -> None:
     text = log.read_text("utf-8")
     assert "the engine listens" in text
     assert "the engine ends" in text
-    assert said.token not in text
+    assert message.token not in text
     assert "secret" not in text
 
 
@@ -122,26 +122,29 @@ def test_the_address_file_is_private_and_removed(folder: Path) -> None:
 )
 def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
     with engine_process(folder) as process:
-        told = end(process, number)
-    assert told.code == 0, told
-    assert "listens at http://127.0.0.1:" in told.out
-    assert "Traceback" not in told.err
+        reported = end(process, number)
+    assert reported.code == 0, reported
+    assert "listens at http://127.0.0.1:" in reported.out
+    assert "Traceback" not in reported.err
     assert not (folder / "engine.json").exists()
 
 
 def test_port_and_token_can_be_given(running: Path) -> None:
-    said = engine_address.read(running)
-    assert said is not None
-    assert said.token == TOKEN
-    assert said.url.startswith("http://127.0.0.1:")
+    message = engine_address.read(running)
+    assert message is not None
+    assert message.token == TOKEN
+    assert message.url.startswith("http://127.0.0.1:")
 
 
 def test_a_second_engine_names_the_first(running: Path, here: Callable[..., Ran]) -> None:
-    said = engine_address.read(running)
-    assert said is not None
+    message = engine_address.read(running)
+    assert message is not None
     second = here(running, "serve")
     assert second.code == 0
-    assert second.out == f"An engine (process {said.pid}) serves {running} already at {said.url}\n"
+    assert (
+        second.out
+        == f"An engine (process {message.pid}) serves {running} already at {message.url}\n"
+    )
 
 
 def test_a_kill_leaves_a_stale_address_that_the_next_start_replaces(folder: Path) -> None:
@@ -151,9 +154,9 @@ def test_a_kill_leaves_a_stale_address_that_the_next_start_replaces(folder: Path
     assert (folder / "engine.json").exists()
     assert engine_address.read(folder) is None
     with engine_process(folder) as process:
-        said = engine_address.read(folder)
-        assert said is not None
-        assert said.pid == process.pid
+        message = engine_address.read(folder)
+        assert message is not None
+        assert message.pid == process.pid
         assert wait_for_engine(folder, process).call("GET", "/v1/status")["catalogue"]["in_step"]
 
 
@@ -202,31 +205,34 @@ def test_a_refusal_is_the_same_with_and_without_an_engine(
 
 
 def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) -> None:
-    said = engine_address.read(running)
-    assert said is not None
-    assert f"engine: runs at {said.url} (process {said.pid})" in here(running, "doctor").out
-    assert here(running, "doctor", "--json").json["engine"] == {"url": said.url, "pid": said.pid}
+    message = engine_address.read(running)
+    assert message is not None
+    assert f"engine: runs at {message.url} (process {message.pid})" in here(running, "doctor").out
+    assert here(running, "doctor", "--json").json["engine"] == {
+        "url": message.url,
+        "pid": message.pid,
+    }
     assert TOKEN not in here(running, "doctor", "--json").out
 
 
 def test_flags_without_effect_on_a_running_engine_are_named(
     running: Path, here: Callable[..., Ran]
 ) -> None:
-    said = here(running, "search", "corgi", "--model", "another").err
-    assert "your flags for encoder, vectors" in said
-    assert "are ignored" in said
+    message = here(running, "search", "corgi", "--model", "another").err
+    assert "your flags for encoder, vectors" in message
+    assert "are ignored" in message
 
 
 def test_a_command_indexes_through_the_engine(
     running: Path, tmp_path: Path, here: Callable[..., Ran]
 ) -> None:
-    shelf = loras(tmp_path / "loras", 3)
-    (shelf / "broken.safetensors").write_bytes(b"nothing")
+    writer = loras(tmp_path / "loras", 3)
+    (writer / "broken.safetensors").write_bytes(b"nothing")
     before = count(running)
-    indexed = here(running, "index", str(shelf), "--json").json
+    indexed = here(running, "index", str(writer), "--json").json
     assert indexed["written"] == 3
     assert "broken.safetensors" in json.dumps(indexed["notes"])
-    plan = here(running, "plan", "adapter 2", "--lora-dir", str(shelf), "--json").json
+    plan = here(running, "plan", "adapter 2", "--lora-dir", str(writer), "--json").json
     assert all(pick["on_disk"] for pick in plan["picks"])
     assert "broken.safetensors" in json.dumps(plan["notes"])
     assert count(running) == before + 3
@@ -237,10 +243,10 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
     serving = start(folder, "serve")
     try:
         with ThreadPoolExecutor(2) as pool:
-            asked = [
+            requested = [
                 pool.submit(run, folder, "search", "corgi", "--json", "--verbose") for _ in range(2)
             ]
-            answers = [one.result() for one in asked]
+            answers = [one.result() for one in requested]
         assert [answer.code for answer in answers] == [0, 0], answers
         assert answers[0].json == answers[1].json
         wait_for_engine(folder, serving)
@@ -257,22 +263,22 @@ def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
         patient = start(folder, "search", "corgi")
         assert patient.stderr is not None
         assert b"Waiting for Stylus index" in patient.stderr.readline()
-    told = end_of(patient)
-    assert told.code == 0, told
-    assert "CORGI" in told.out
+    reported = end_of(patient)
+    assert reported.code == 0, reported
+    assert "CORGI" in reported.out
 
 
 @pytest.mark.parametrize("attached", [pytest.param(False, marks=pytest.mark.long), True])
 def test_ctrl_c_while_indexing_keeps_what_was_finished(
     folder: Path, tmp_path: Path, attached: bool
 ) -> None:
-    shelf = loras(tmp_path / "loras", FILES)
+    writer = loras(tmp_path / "loras", FILES)
     serving = start(folder, "serve") if attached else None
     try:
         if serving is not None:
             link = wait_for_engine(folder, serving)
             finished(link)
-        indexing = start(folder, "index", str(shelf))
+        indexing = start(folder, "index", str(writer))
         until = time.monotonic() + PATIENCE_S
         while not _some(folder):
             assert time.monotonic() < until
@@ -289,7 +295,7 @@ def test_ctrl_c_while_indexing_keeps_what_was_finished(
             assert end(serving).code == 0
     kept = count(folder)
     assert kept > 0
-    again = run(folder, "index", str(shelf), "--no-hash", "--json")
+    again = run(folder, "index", str(writer), "--no-hash", "--json")
     assert again.code == 0
     assert again.json["written"] == FILES - kept
     assert count(folder) == FILES
@@ -304,18 +310,18 @@ def _some(folder: Path) -> bool:
 
 @pytest.mark.long
 def test_a_command_reports_that_its_engine_died(folder: Path, tmp_path: Path) -> None:
-    shelf = loras(tmp_path / "loras", FILES)
+    writer = loras(tmp_path / "loras", FILES)
     with engine_process(folder) as process:
         finished(wait_for_engine(folder, process))
-        indexing = start(folder, "index", str(shelf))
+        indexing = start(folder, "index", str(writer))
         until = time.monotonic() + PATIENCE_S
         while not _some(folder) and time.monotonic() < until:
             time.sleep(0.01)
         end(process, signal.SIGKILL)
-        told = end_of(indexing)
-    assert (told.code, told.out) == (1, "")
-    assert "cannot be reached" in told.err
-    assert "Traceback" not in told.err
+        reported = end_of(indexing)
+    assert (reported.code, reported.out) == (1, "")
+    assert "cannot be reached" in reported.err
+    assert "Traceback" not in reported.err
 
 
 def end_of(process: subprocess.Popen[bytes]) -> Ran:
@@ -326,18 +332,18 @@ def end_of(process: subprocess.Popen[bytes]) -> Ran:
 def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(
     folder: Path, tmp_path: Path
 ) -> None:
-    shelf = loras(tmp_path / "loras", FILES)
+    writer = loras(tmp_path / "loras", FILES)
     with engine_process(folder) as process:
         link = wait_for_engine(folder, process)
         finished(link)
-        link.call("POST", "/v1/jobs/index", {"lora_dirs": [str(shelf)]})
+        link.call("POST", "/v1/jobs/index", {"lora_dirs": [str(writer)]})
         until = time.monotonic() + PATIENCE_S
         while not _some(folder) and time.monotonic() < until:
             time.sleep(0.01)
         end(process, signal.SIGKILL)
     kept = count(folder)
     assert kept > 0
-    again = run(folder, "index", str(shelf), "--no-hash", "--json")
+    again = run(folder, "index", str(writer), "--no-hash", "--json")
     assert again.json["written"] == FILES - kept
     assert "catalogue_rebuilt" not in [note["code"] for note in again.json["notes"]]
 
@@ -352,9 +358,9 @@ def test_one_of_two_engines_started_at_once_serves(folder: Path) -> None:
         second = next(process for process in both if process.poll() is not None)
         first = next(process for process in both if process is not second)
         assert wait_for_engine(folder, first)
-        told = end(second)
-        assert told.code == 0, told
-        assert f"An engine (process {first.pid}) serves" in told.out
+        reported = end(second)
+        assert reported.code == 0, reported
+        assert f"An engine (process {first.pid}) serves" in reported.out
     finally:
         assert end(first).code == 0
 

@@ -155,7 +155,7 @@ def test_a_body_that_is_not_json_is_refused(engine: EngineLink, body: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "output"),
     [
         ([1], "JSON object"),
         ("text", "JSON object"),
@@ -180,10 +180,10 @@ def test_a_body_that_is_not_json_is_refused(engine: EngineLink, body: bytes) -> 
         ({"prompt": "x", "promt": "y"}, "'promt'"),
     ],
 )
-def test_a_wrong_request_names_its_field(engine: EngineLink, payload: object, said: str) -> None:
+def test_a_wrong_request_names_its_field(engine: EngineLink, payload: object, output: str) -> None:
     status, answer, _ = ask(engine, "POST", "/v1/plan", json.dumps(payload).encode())
     assert (status, answer["error"]["code"]) == (400, "invalid")
-    assert said in answer["error"]["message"]
+    assert output in answer["error"]["message"]
     assert len(answer["error"]["message"]) < 2001
 
 

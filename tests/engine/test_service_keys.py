@@ -59,16 +59,16 @@ def test_a_check_accepts_a_model_that_thinks_first(tmp_path: Path) -> None:
     answers.
     """
 
-    def talks(asked: Asked) -> Sent:
-        thinks = asked.body["max_tokens"] < 200
-        said = (
+    def talks(requested: Asked) -> Sent:
+        thinks = requested.body["max_tokens"] < 200
+        message = (
             ""
             if thinks
             else json.dumps({"answer": "yes"})
-            if "response_format" in asked.body
+            if "response_format" in requested.body
             else "ready"
         )
-        return Sent(completion(said, "length" if thinks else "stop"))
+        return Sent(completion(message, "length" if thinks else "stop"))
 
     with serving(talks) as server:
         keys = ring(tmp_path, chat_url=server.url, chat_model="small")

@@ -161,9 +161,9 @@ def test_the_sidecar_has_plain_text_and_changes_nothing(house: House) -> None:
     house.ask("sync", afresh=True)
     before = house.ask("show", key="civitai:11")["entry"]
     house.fetch()
-    said = json.loads((house.loras / "zebrastripe.json").read_text("utf-8"))
-    assert "Draws a zebrastripe pattern" in said["description"]
-    assert not any(word in said["description"] for word in ("<", "alert(1)", "onclick"))
+    message = json.loads((house.loras / "zebrastripe.json").read_text("utf-8"))
+    assert "Draws a zebrastripe pattern" in message["description"]
+    assert not any(word in message["description"] for word in ("<", "alert(1)", "onclick"))
     after = house.ask("show", key="civitai:11")["entry"]
     assert {name: after[name] for name in ("text", "weight", "kind", "triggers", "flags")} == {
         name: before[name] for name in ("text", "weight", "kind", "triggers", "flags")

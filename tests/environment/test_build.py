@@ -21,10 +21,10 @@ from stylus_ext.environment.files import folder_users, hold_folder
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
 from stylus_ext.environment.machine import python_version
 from stylus_ext.environment.progress import BuildProgress, read_progress
-from tests.environment.wheels import OWN, Workshop, bare_python, is_ready, make_wheel, options
+from tests.environment.wheels import OWN, BuildFolder, bare_python, is_ready, make_wheel, options
 
 
-def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
+def test_an_environment_is_filled_and_switched_to(shop: BuildFolder) -> None:
     environment = shop.plan()
     assert not is_ready(environment)
     seen: list[BuildProgress] = []
@@ -47,7 +47,7 @@ def test_an_environment_is_filled_and_switched_to(shop: Workshop) -> None:
     assert finished.error is None
 
 
-def test_the_megabytes_of_all_parts_never_go_back(shop: Workshop) -> None:
+def test_the_megabytes_of_all_parts_never_go_back(shop: BuildFolder) -> None:
     """torch comes after the packages, and pip's folders shrink when it is done with what it
     fetched.
     """
@@ -62,7 +62,7 @@ def test_the_megabytes_of_all_parts_never_go_back(shop: Workshop) -> None:
     assert second.done_mb >= 30
 
 
-def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: Workshop) -> None:
+def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: BuildFolder) -> None:
     build(shop.plan(torch=OWN), options(shop))
     first = shop.plan(torch=OWN)
     torch = first.parts[1].folder
@@ -77,7 +77,7 @@ def test_torch_comes_in_a_folder_of_its_own_and_is_not_fetched_again(shop: Works
     assert not first.parts[0].folder.exists(), "the replaced one goes"
 
 
-def test_a_torch_that_does_not_run_is_not_kept(shop: Workshop) -> None:
+def test_a_torch_that_does_not_run_is_not_kept(shop: BuildFolder) -> None:
     make_wheel(
         shop.wheels, "torch", "2.13.0", {"torch/__init__.py": "raise ImportError('libcudart')\n"}
     )
@@ -88,7 +88,7 @@ def test_a_torch_that_does_not_run_is_not_kept(shop: Workshop) -> None:
     assert "libcudart" in shop.home.log.read_text()
 
 
-def test_what_a_process_holds_stays_until_it_lets_go(shop: Workshop) -> None:
+def test_what_a_process_holds_stays_until_it_lets_go(shop: BuildFolder) -> None:
     old = shop.plan()
     build(old, options(shop))
     folder = old.parts[0].folder
@@ -114,7 +114,7 @@ def test_what_a_process_holds_stays_until_it_lets_go(shop: Workshop) -> None:
     assert not folder.exists()
 
 
-def test_a_hold_on_a_replaced_folder_is_refused(shop: Workshop) -> None:
+def test_a_hold_on_a_replaced_folder_is_refused(shop: BuildFolder) -> None:
     with pytest.raises(SetupProblem, match="start the command again"):
         hold_folder(shop.home.folder / "gone", "the engine")
 
@@ -124,14 +124,14 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from stylus_ext.environment.build import BuildOptions, build
-from tests.environment.wheels import Workshop
+from tests.environment.wheels import BuildFolder
 
 def show(progress):
     if {when}:
         os.kill(os.getpid(), signal.SIGKILL)
 
 seen = []
-shop = Workshop(Path({folder!r}))
+shop = BuildFolder(Path({folder!r}))
 build(shop.plan(), BuildOptions(show=show, pip_extra=shop.offline))
 """
 
@@ -140,7 +140,7 @@ build(shop.plan(), BuildOptions(show=show, pip_extra=shop.offline))
 @pytest.mark.parametrize(
     "when", ["seen.append(progress) or len(seen) == 2", "progress.step == 'compiling'"]
 )
-def test_a_killed_build_starts_over(shop: Workshop, when: str) -> None:
+def test_a_killed_build_starts_over(shop: BuildFolder, when: str) -> None:
     code = KILLED.format(root=str(ROOT), folder=str(shop.folder), when=when)
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
@@ -157,7 +157,7 @@ def test_a_killed_build_starts_over(shop: Workshop, when: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_pip_ends_with_the_killed_builder(shop: Workshop) -> None:
+def test_pip_ends_with_the_killed_builder(shop: BuildFolder) -> None:
     code = KILLED.format(
         root=str(ROOT), folder=str(shop.folder), when="seen.append(progress) or len(seen) == 2"
     )
@@ -180,24 +180,24 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
-def test_two_builders_build_once(shop: Workshop) -> None:
+def test_two_builders_build_once(shop: BuildFolder) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.environment.wheels import Workshop\nfrom"
-        " stylus_ext.environment.build import BuildOptions, build\nshop ="
-        f" Workshop(Path({str(shop.folder)!r})); seen = []\nbuild(shop.plan(),"
+        "import sys; from pathlib import Path; from tests.environment.wheels import BuildFolder\n"
+        "from stylus_ext.environment.build import BuildOptions, build\nshop ="
+        f" BuildFolder(Path({str(shop.folder)!r})); seen = []\nbuild(shop.plan(),"
         " BuildOptions(show=seen.append, pip_extra=shop.offline)); print(len(seen) > 0)"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in "12"
     ]
-    said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
+    message = sorted(one.communicate(timeout=60)[0].strip() for one in both)
     assert [one.returncode for one in both] == [0, 0]
-    assert said == ["False", "True"]
+    assert message == ["False", "True"]
     assert shop.plan().ready
 
 
-def test_the_calling_interpreter_is_left_byte_for_byte(shop: Workshop, tmp_path: Path) -> None:
+def test_the_calling_interpreter_is_left_byte_for_byte(shop: BuildFolder, tmp_path: Path) -> None:
     python = bare_python(tmp_path / "venv")
     site = next((tmp_path / "venv").rglob("site-packages"))
     where = [sys.executable, "-c", "import pip; print(pip.__file__)"]
@@ -210,8 +210,8 @@ def test_the_calling_interpreter_is_left_byte_for_byte(shop: Workshop, tmp_path:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\n"
         "from stylus_ext.environment.build import BuildOptions, build\n"
-        "from tests.environment.wheels import OWN, Workshop\n"
-        f"shop = Workshop(Path({str(shop.folder)!r}))\n"
+        "from tests.environment.wheels import OWN, BuildFolder\n"
+        f"shop = BuildFolder(Path({str(shop.folder)!r}))\n"
         "build(shop.plan(tests=True, torch=OWN), BuildOptions(pip_extra=shop.offline))\n"
     )
     subprocess.run([python, "-c", code], check=True)
@@ -231,12 +231,12 @@ def _listing(folder: Path) -> set[tuple[str, int, int]]:
     found = set()
     for base, _, names in os.walk(folder):
         for name in names:
-            said = os.stat(os.path.join(base, name), follow_symlinks=False)  # noqa: PTH116, PTH118
-            found.add((f"{base}/{name}", said.st_size, said.st_mtime_ns))
+            message = os.stat(os.path.join(base, name), follow_symlinks=False)  # noqa: PTH116, PTH118
+            found.add((f"{base}/{name}", message.st_size, message.st_mtime_ns))
     return found
 
 
-def test_another_python_keeps_its_environment_of_the_same_lock(shop: Workshop) -> None:
+def test_another_python_keeps_its_environment_of_the_same_lock(shop: BuildFolder) -> None:
     environment = shop.plan()
     build(environment, options(shop))
     other = shop.home.folder / "otherpyt"

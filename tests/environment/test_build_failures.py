@@ -12,10 +12,10 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.layout import ROOT
 from stylus_ext.environment.progress import read_progress
-from tests.environment.wheels import Workshop, bare_python, closed_port, options
+from tests.environment.wheels import BuildFolder, bare_python, closed_port, options
 
 
-def test_a_wrong_hash_is_one_sentence(shop: Workshop) -> None:
+def test_a_wrong_hash_is_one_sentence(shop: BuildFolder) -> None:
     shop.engine_lock(digest="0" * 64)
     with pytest.raises(
         SetupProblem,
@@ -29,20 +29,20 @@ def test_a_wrong_hash_is_one_sentence(shop: Workshop) -> None:
     assert "wrong sha256" in left.error
 
 
-def test_no_network_is_one_sentence(shop: Workshop) -> None:
+def test_no_network_is_one_sentence(shop: BuildFolder) -> None:
     index = ("--index-url", f"http://127.0.0.1:{closed_port()}/simple", "--retries", "1")
     with pytest.raises(SetupProblem, match="index does not answer. Please check the network"):
         build(shop.plan(), BuildOptions(pip_extra=index))
 
 
-def test_a_full_disk_is_said_before_anything_is_fetched(shop: Workshop) -> None:
+def test_a_full_disk_is_said_before_anything_is_fetched(shop: BuildFolder) -> None:
     shop.engine_lock(megabytes="190 to download, 640 unpacked")
     with pytest.raises(SetupProblem, match="needs about 1,086 MB .* only 12 MB are free"):
         build(shop.plan(), options(shop, free_bytes=lambda _: 12_000_000))
     assert not shop.home.log.exists()
 
 
-def test_a_file_that_no_index_has_is_named(shop: Workshop) -> None:
+def test_a_file_that_no_index_has_is_named(shop: BuildFolder) -> None:
     for path in shop.wheels.glob("stylus_tiny*"):
         path.unlink()
     with pytest.raises(SetupProblem, match=r"no file \(stylus-tiny==1.0\): either"):
@@ -50,7 +50,7 @@ def test_a_file_that_no_index_has_is_named(shop: Workshop) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="root may write everywhere")
-def test_a_read_only_extension_folder_is_said(shop: Workshop) -> None:
+def test_a_read_only_extension_folder_is_said(shop: BuildFolder) -> None:
     shop.folder.chmod(0o500)
     try:
         with pytest.raises(SetupProblem, match="cannot be made"):
@@ -59,13 +59,13 @@ def test_a_read_only_extension_folder_is_said(shop: Workshop) -> None:
         shop.folder.chmod(0o700)
 
 
-def test_a_home_that_is_a_file_is_said(shop: Workshop) -> None:
+def test_a_home_that_is_a_file_is_said(shop: BuildFolder) -> None:
     shop.home.folder.write_text("")
     with pytest.raises(SetupProblem, match="cannot be made"):
         build(shop.plan(), options(shop))
 
 
-def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: Workshop) -> None:
+def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: BuildFolder) -> None:
     """The progress file cannot be written: neither the build nor its last word ends in a
     traceback.
     """
@@ -74,13 +74,13 @@ def test_a_disk_that_fails_in_the_middle_is_one_sentence(shop: Workshop) -> None
         build(shop.plan(), options(shop))
 
 
-def test_a_python_without_pip_is_told_what_to_do(shop: Workshop, tmp_path: Path) -> None:
+def test_a_python_without_pip_is_told_what_to_do(shop: BuildFolder, tmp_path: Path) -> None:
     python = bare_python(tmp_path / "venv")
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\nfrom"
         " stylus_ext.environment.build import BuildOptions, build\nfrom"
         " stylus_ext.core.errors import SetupProblem\nfrom tests.environment.wheels"
-        f" import Workshop\nshop = Workshop(Path({str(shop.folder)!r}))\ntry:\n   "
+        f" import BuildFolder\nshop = BuildFolder(Path({str(shop.folder)!r}))\ntry:\n   "
         " build(shop.plan(), BuildOptions(pip_extra=shop.offline))\nexcept SetupProblem as"
         " problem:\n    print(problem)\n"
     )

@@ -7,20 +7,20 @@ import json
 from stylus_ext.environment.build import remove_leftovers, remove_replaced
 from stylus_ext.environment.layout import MANIFEST, short_key
 from stylus_ext.environment.machine import python_version
-from tests.environment.wheels import OWN, Workshop
+from tests.environment.wheels import OWN, BuildFolder
 
 
-def put(shop: Workshop, name: str, **said: object) -> None:
+def put(shop: BuildFolder, name: str, **message: object) -> None:
     folder = shop.home.folder / name
     folder.mkdir(parents=True)
-    (folder / MANIFEST).write_text(json.dumps(said))
+    (folder / MANIFEST).write_text(json.dumps(message))
 
 
-def left(shop: Workshop) -> set[str]:
+def left(shop: BuildFolder) -> set[str]:
     return {path.name for path in shop.home.folder.iterdir() if path.is_dir()}
 
 
-def test_leftovers_of_a_killed_build_go(shop: Workshop) -> None:
+def test_leftovers_of_a_killed_build_go(shop: BuildFolder) -> None:
     for name in ("new-a", "old-b", "old-tmp-1", "tmp"):
         (shop.home.folder / name / "deep").mkdir(parents=True)
     put(shop, "abcd1234")
@@ -30,7 +30,7 @@ def test_leftovers_of_a_killed_build_go(shop: Workshop) -> None:
     assert (shop.home.folder / "new-file").exists()
 
 
-def test_own_parts_stay_and_own_old_ones_go(shop: Workshop) -> None:
+def test_own_parts_stay_and_own_old_ones_go(shop: BuildFolder) -> None:
     environment = shop.plan(tests=True, torch=OWN)
     for part in environment.parts:
         put(
@@ -49,14 +49,14 @@ def test_own_parts_stay_and_own_old_ones_go(shop: Workshop) -> None:
     assert left(shop) == {"hold", *(part.folder.name for part in environment.parts)}
 
 
-def test_building_for_commands_spares_the_test_tools(shop: Workshop) -> None:
+def test_building_for_commands_spares_the_test_tools(shop: BuildFolder) -> None:
     tools = shop.plan(tests=True).parts[0].folder.name
     put(shop, tools, python=python_version(), lock="x")
     remove_replaced(shop.plan(tests=False))
     assert left(shop) == {tools}
 
 
-def test_another_pythons_parts_of_the_same_lists_stay(shop: Workshop) -> None:
+def test_another_pythons_parts_of_the_same_lists_stay(shop: BuildFolder) -> None:
     environment = shop.plan()
     same = sorted(environment.lock_keys)[0]
     put(shop, "other001", python="3.9", lock=same)

@@ -45,9 +45,9 @@ def test_a_relative_path_and_a_tilde_are_made_whole(
 def test_each_system_has_its_place() -> None:
     home = Path("/home/u").absolute()
     assert platform_folder("linux", {}, home) == home / ".local/share/stylus-webui"
-    stated = str(Path("/data").absolute())
+    listed = str(Path("/data").absolute())
     assert (
-        platform_folder("linux", {"XDG_DATA_HOME": stated}, home) == Path(stated) / "stylus-webui"
+        platform_folder("linux", {"XDG_DATA_HOME": listed}, home) == Path(listed) / "stylus-webui"
     )
     assert (
         platform_folder("linux", {"XDG_DATA_HOME": "relative"}, home)

@@ -28,9 +28,9 @@ def listening() -> Iterator[str]:
 
 def test_what_is_written_is_read(tmp_path: Path, listening: str) -> None:
     assert engine_address.read(tmp_path) is None
-    said = engine_address.write(tmp_path, listening, "secret", "0.1.0")
-    assert engine_address.read(tmp_path) == said
-    assert said.pid == os.getpid()
+    message = engine_address.write(tmp_path, listening, "secret", "0.1.0")
+    assert engine_address.read(tmp_path) == message
+    assert message.pid == os.getpid()
     assert [path.name for path in tmp_path.iterdir()] == ["engine.json"]
 
 
@@ -50,8 +50,8 @@ def test_an_engine_whose_port_refuses_is_gone(tmp_path: Path) -> None:
 def test_an_engine_whose_process_is_dead_is_gone(tmp_path: Path, listening: str) -> None:
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()
-    said = {"url": listening, "token": "t", "pid": ended.pid, "version": "0", "started": 1.0}
-    (tmp_path / "engine.json").write_text(json.dumps(said))
+    message = {"url": listening, "token": "t", "pid": ended.pid, "version": "0", "started": 1.0}
+    (tmp_path / "engine.json").write_text(json.dumps(message))
     assert not engine_address.process_lives(ended.pid)
     assert engine_address.read(tmp_path) is None
     assert not engine_address.remove(tmp_path), "it is not ours"

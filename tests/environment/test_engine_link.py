@@ -193,8 +193,8 @@ def test_a_stranger_with_the_engines_number_is_not_ended(
     """The file names a living process that does not hold the folder: nobody is killed."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
         url = f"http://127.0.0.1:{door.server_address[1]}"
-        said = {"url": url, "token": "t", "pid": stranger.pid, "version": "0", "started": 1.0}
-        (tmp_path / "engine.json").write_text(json.dumps(said))
+        output = {"url": url, "token": "t", "pid": stranger.pid, "version": "0", "started": 1.0}
+        (tmp_path / "engine.json").write_text(json.dumps(output))
         with pytest.raises(SetupProblem, match="does not end"):
             stop(tmp_path, wait_s=0.3)
         assert stranger.poll() is None

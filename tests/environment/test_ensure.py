@@ -16,7 +16,7 @@ from stylus_ext.environment.files import Holder, hold
 from stylus_ext.environment.launch import ProgressBar, WaitNotice, ensure
 from stylus_ext.environment.layout import BUILD_LOCK, ROOT
 from stylus_ext.environment.progress import BuildProgress, read_progress, write_progress
-from tests.environment.wheels import workshop
+from tests.environment.wheels import build_folder
 
 
 class Terminal(io.StringIO):
@@ -38,18 +38,18 @@ def test_progress_survives_the_file_and_nonsense_does_not(tmp_path: Path) -> Non
     path = tmp_path / "progress.json"
     assert read_progress(path) is None
     write_progress(path, BuildProgress("fetching", 1, 2, 3, "why", finished=True))
-    said = read_progress(path)
-    assert said is not None
-    assert (said.step, said.done_mb, said.total_mb, said.eta_s, said.error) == (
+    message = read_progress(path)
+    assert message is not None
+    assert (message.step, message.done_mb, message.total_mb, message.eta_s, message.error) == (
         "fetching",
         1,
         2,
         3,
         "why",
     )
-    assert said.finished
-    assert said.pid == os.getpid()
-    assert said.updated > 1e9
+    assert message.finished
+    assert message.pid == os.getpid()
+    assert message.updated > 1e9
     for text in ("", "[]", '{"odd": 1}'):
         path.write_text(text)
         assert read_progress(path) is None
@@ -86,7 +86,7 @@ def test_a_build_of_another_process_is_shown_and_then_taken_over(
 ) -> None:
     """The other one says how far it is and ends without having built: we build."""
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    shop = workshop(tmp_path)
+    shop = build_folder(tmp_path)
     environment = shop.plan()
     shop.home.folder.mkdir()
     write_progress(shop.home.progress, BuildProgress("fetching of the other", 5, 10))

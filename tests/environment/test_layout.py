@@ -9,10 +9,10 @@ import pytest
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.layout import ROOT, default_home, default_locks, read_lock, short_key
 from stylus_ext.environment.machine import Torch, python_version
-from tests.environment.wheels import OWN, REUSED, Workshop, lock_text
+from tests.environment.wheels import OWN, REUSED, BuildFolder, lock_text
 
 
-def test_the_key_follows_lock_and_torch(shop: Workshop) -> None:
+def test_the_key_follows_lock_and_torch(shop: BuildFolder) -> None:
     first = shop.plan()
     assert shop.plan().key == first.key
     assert shop.plan(torch=Torch("2.3.1", reused=True)).key != first.key
@@ -24,7 +24,7 @@ def test_the_key_follows_lock_and_torch(shop: Workshop) -> None:
     assert shop.plan().key != first.key
 
 
-def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Workshop) -> None:
+def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: BuildFolder) -> None:
     path = shop.plan(tests=True, torch=OWN).path
     names = [Path(one).name for one in path]
     assert names[0].startswith("t")
@@ -33,14 +33,14 @@ def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Work
     assert len(shop.plan(tests=False, torch=REUSED).path) == 2
 
 
-def test_a_lock_for_other_pythons_is_refused(shop: Workshop) -> None:
+def test_a_lock_for_other_pythons_is_refused(shop: BuildFolder) -> None:
     path = next(path for path in shop.locks.iterdir() if path.name != "test.txt")
     path.write_text(lock_text({}, pythons="3.8"))
     with pytest.raises(SetupProblem, match=f"needs Python 3.8; this is {python_version()}"):
         shop.plan()
 
 
-def test_a_missing_lock_is_refused(shop: Workshop) -> None:
+def test_a_missing_lock_is_refused(shop: BuildFolder) -> None:
     (shop.locks / "test.txt").unlink()
     with pytest.raises(SetupProblem, match="cannot be read"):
         shop.plan()
@@ -54,7 +54,7 @@ def test_a_lock_says_its_sizes_and_packages(tmp_path: Path) -> None:
     assert lock.packages == {"a": "1", "b-c": "2.0"}
 
 
-def test_a_damaged_current_file_means_not_ready(shop: Workshop) -> None:
+def test_a_damaged_current_file_means_not_ready(shop: BuildFolder) -> None:
     shop.home.folder.mkdir()
     for text in ("", "[]", "{", '"x"'):
         shop.home.current.write_text(text)

@@ -57,9 +57,9 @@ def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
     other.wait()
     with hold(tmp_path, "engine", "plan") as lock:
         assert lock.held
-        said = holder_of(tmp_path / "engine.lock")
-        assert said is not None
-        assert (said.pid, said.what) == (os.getpid(), "plan")
+        message = holder_of(tmp_path / "engine.lock")
+        assert message is not None
+        assert (message.pid, message.what) == (os.getpid(), "plan")
 
 
 def test_waiting_ends_when_the_holder_ends(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_the_same_process_is_not_let_in_twice(tmp_path: Path) -> None:
     first, second = FileLock(tmp_path / "x.lock"), FileLock(tmp_path / "x.lock")
     assert first.acquire("first")
     assert not second.acquire("second")
-    said = holder_of(tmp_path / "x.lock")
-    assert said is not None
-    assert said.what == "first", "who failed wrote nothing"
+    message = holder_of(tmp_path / "x.lock")
+    assert message is not None
+    assert message.what == "first", "who failed wrote nothing"
     first.release()
     assert second.acquire("second")
     second.release()

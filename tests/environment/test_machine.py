@@ -22,20 +22,20 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("system", "spoken", "name"), KNOWN)
-def test_a_known_platform_has_its_name(system: str, spoken: str, name: str) -> None:
-    assert machine.platform_name(system, spoken) == name
+@pytest.mark.parametrize(("system", "hardware", "name"), KNOWN)
+def test_a_known_platform_has_its_name(system: str, hardware: str, name: str) -> None:
+    assert machine.platform_name(system, hardware) == name
     assert name in PLATFORMS
 
 
 @pytest.mark.parametrize(
-    ("system", "spoken"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("win32", "ARM64")]
+    ("system", "hardware"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("win32", "ARM64")]
 )
-def test_another_platform_is_told_which_there_are(system: str, spoken: str) -> None:
+def test_another_platform_is_told_which_there_are(system: str, hardware: str) -> None:
     with pytest.raises(
         SetupProblem, match="no environment for .* it knows linux-aarch64, linux-x86_64"
     ):
-        machine.platform_name(system, spoken)
+        machine.platform_name(system, hardware)
 
 
 def test_this_python_is_fine() -> None:

@@ -66,9 +66,9 @@ SAID = [
 
 @pytest.mark.parametrize(("output", "sentence"), SAID)
 def test_every_reason_is_a_sentence_that_names_the_log(output: str, sentence: str) -> None:
-    told = failure_message(output, "the.log")
-    assert sentence in told
-    assert "the.log" in told
+    reported = failure_message(output, "the.log")
+    assert sentence in reported
+    assert "the.log" in reported
 
 
 def test_settings_that_lead_packages_elsewhere_are_dropped(
@@ -76,14 +76,14 @@ def test_settings_that_lead_packages_elsewhere_are_dropped(
 ) -> None:
     for name in ("PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_INDEX_URL"):
         monkeypatch.setenv(name, "stated")
-    said = pip_environment(tmp_path)
-    assert "PYTHONPATH" not in said
-    assert "PIP_TARGET" not in said
-    assert "PIP_PREFIX" not in said
-    assert said["PIP_USER"] == "0"
-    assert said["PIP_INDEX_URL"] == "stated", "the user's own index stays"
-    assert said["TMPDIR"] == str(tmp_path)
-    assert said["PYTHONDONTWRITEBYTECODE"] == "1"
+    message = pip_environment(tmp_path)
+    assert "PYTHONPATH" not in message
+    assert "PIP_TARGET" not in message
+    assert "PIP_PREFIX" not in message
+    assert message["PIP_USER"] == "0"
+    assert message["PIP_INDEX_URL"] == "stated", "the user's own index stays"
+    assert message["TMPDIR"] == str(tmp_path)
+    assert message["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
 SHOWING = "import sys\nprint(sys.path)\n"

@@ -11,10 +11,10 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
 from stylus_ext.environment.commands import remove_home
 from stylus_ext.environment.files import hold_folder
-from tests.environment.wheels import Workshop, options
+from tests.environment.wheels import BuildFolder, options
 
 
-def test_all_of_it_goes_once_nobody_uses_it(shop: Workshop) -> None:
+def test_all_of_it_goes_once_nobody_uses_it(shop: BuildFolder) -> None:
     environment = shop.plan()
     build(environment, options(shop))
     (shop.home.folder / "new-half").mkdir()
@@ -31,7 +31,7 @@ def test_all_of_it_goes_once_nobody_uses_it(shop: Workshop) -> None:
 @pytest.mark.skipif(
     os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may delete all"
 )
-def test_what_cannot_be_deleted_is_said(shop: Workshop) -> None:
+def test_what_cannot_be_deleted_is_said(shop: BuildFolder) -> None:
     build(shop.plan(), options(shop))
     folder = Path(shop.plan().parts[0].folder)
     folder.chmod(0o500)

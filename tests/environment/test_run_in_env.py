@@ -16,7 +16,7 @@ from stylus_ext.environment import run_in_env
 from stylus_ext.environment.build import BuildOptions, build
 from stylus_ext.environment.files import folder_users
 from stylus_ext.environment.layout import ROOT
-from tests.environment.wheels import workshop
+from tests.environment.wheels import build_folder
 
 PROBE = (
     "import json, os, sys\nprint(json.dumps([sys.argv, sys.path, __name__,"
@@ -25,8 +25,8 @@ PROBE = (
 
 
 def test_the_path_is_the_stated_folders_then_the_root_then_the_rest() -> None:
-    stated = os.pathsep.join(["/env", "/torch"])
-    assert run_in_env.search_path(stated, ["/lib", "/env", "/site"], "/root") == [
+    listed = os.pathsep.join(["/env", "/torch"])
+    assert run_in_env.search_path(listed, ["/lib", "/env", "/site"], "/root") == [
         "/env",
         "/torch",
         "/root",
@@ -42,13 +42,13 @@ def test_the_path_is_the_stated_folders_then_the_root_then_the_rest() -> None:
 
 def test_the_variables_lead_nothing_else_in() -> None:
     base = {"PYTHONPATH": "/webui", "PYTHONHOME": "/x", "LANG": "C"}
-    said = run_in_env.variables(["/a", "/b"], base)
-    assert "PYTHONPATH" not in said
-    assert "PYTHONHOME" not in said
-    assert said["LANG"] == "C"
-    assert said[run_in_env.PATH_VARIABLE] == os.pathsep.join(["/a", "/b"])
-    assert said["CUDA_VISIBLE_DEVICES"] == "", "the picture needs the GPU"
-    assert said["PYTHONDONTWRITEBYTECODE"] == "1"
+    message = run_in_env.variables(["/a", "/b"], base)
+    assert "PYTHONPATH" not in message
+    assert "PYTHONHOME" not in message
+    assert message["LANG"] == "C"
+    assert message[run_in_env.PATH_VARIABLE] == os.pathsep.join(["/a", "/b"])
+    assert message["CUDA_VISIBLE_DEVICES"] == "", "the picture needs the GPU"
+    assert message["PYTHONDONTWRITEBYTECODE"] == "1"
     assert "CUDA_VISIBLE_DEVICES" not in run_in_env.variables([], {}, gpu=True)
 
 
@@ -85,7 +85,7 @@ def child_path() -> list[str]:
 
 
 def test_a_child_of_a_real_environment(tmp_path: Path) -> None:
-    shop = workshop(tmp_path)
+    shop = build_folder(tmp_path)
     environment = shop.plan()
     build(environment, BuildOptions(pip_extra=shop.offline))
     folder = environment.parts[0].folder

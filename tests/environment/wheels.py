@@ -53,14 +53,14 @@ def lock_text(
     pins: Mapping[str, str], megabytes: str = "1 to download, 1 unpacked", pythons: str = ""
 ) -> str:
     """A lock of `name==version` to sha256."""
-    stated = pythons or machine.python_version()
-    lines = [f"# pythons: {stated}", f"# megabytes: {megabytes}", ""]
+    listed = pythons or machine.python_version()
+    lines = [f"# pythons: {listed}", f"# megabytes: {megabytes}", ""]
     lines += [f"{pin} \\\n    --hash=sha256:{digest}" for pin, digest in pins.items()]
     return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class BuildFolder:
     """A folder of wheels, a folder of locks, and the home that is built from them."""
 
     folder: Path
@@ -118,9 +118,9 @@ class Workshop:
         return plan_environment(self.home, self.locks, tests, torch)
 
 
-def workshop(folder: Path) -> Workshop:
+def build_folder(folder: Path) -> BuildFolder:
     """Ready with version 1.0 of everything."""
-    made = Workshop(folder)
+    made = BuildFolder(folder)
     made.wheels.mkdir(parents=True)
     made.locks.mkdir()
     made.engine_lock()
@@ -134,11 +134,11 @@ def workshop(folder: Path) -> Workshop:
     return made
 
 
-def copy_of_extension(folder: Path) -> Workshop:
+def copy_of_extension(folder: Path) -> BuildFolder:
     """install.py and the environment package as a clone has them, but with tiny locks and a tiny
     command line.
     """
-    made = workshop(folder / "shop")
+    made = build_folder(folder / "shop")
     root = folder / "extension"
     package = root / "stylus_ext"
     package.mkdir(parents=True)
@@ -174,7 +174,7 @@ def main(argv):
 '''
 
 
-def clean_variables(made: Workshop) -> dict[str, str]:
+def clean_variables(made: BuildFolder) -> dict[str, str]:
     """Variables under which every pip sees these wheels and nothing else."""
     kept = {
         name: value
@@ -196,7 +196,7 @@ def closed_port() -> int:
     return port
 
 
-def options(shop: Workshop, **more: object) -> BuildOptions:
+def options(shop: BuildFolder, **more: object) -> BuildOptions:
     return BuildOptions(pip_extra=shop.offline, **more)  # type: ignore[arg-type]
 
 

@@ -22,13 +22,13 @@ from stylus_ext.host.engine import setup_state
 from stylus_ext.host.engine.setup_state import EngineState, Setup
 from stylus_ext.host.engine.supervisor import EngineProcess
 from tests.engine_process import PATIENCE_S
-from tests.environment.wheels import clean_variables, copy_of_extension, workshop
+from tests.environment.wheels import build_folder, clean_variables, copy_of_extension
 from tests.host.engines import never, until
 
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    shop = workshop(tmp_path / "shop")
+    shop = build_folder(tmp_path / "shop")
     shop.engine_lock(megabytes="12 to download, 34 unpacked")
     return Setup(shop.plan())
 

@@ -121,8 +121,8 @@ def _for_reading(left: float | None) -> float | None:
     return None if left is None else max(left - _MOST_FOR_PLANNING_S, left / 2)
 
 
-def _shorter(first: float | None, second: float | None) -> float | None:
-    return min((one for one in (first, second) if one is not None), default=None)
+def _shorter(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _notes(*parts: Iterable[Note]) -> tuple[Note, ...]:

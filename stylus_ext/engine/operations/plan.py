@@ -89,7 +89,7 @@ def state_of(plans: Sequence[Plan], read: FoldersRead) -> EngineAnswerState:
     outcomes = {plan.outcome for plan in plans}
     repeatable = all(plan.repeatable for plan in plans) and read.index_complete
     return EngineAnswerState(
-        next((one for one in (Outcome.LATE, Outcome.FAILED) if one in outcomes), Outcome.DONE),
+        next((bad for bad in (Outcome.LATE, Outcome.FAILED) if bad in outcomes), Outcome.DONE),
         read.state,
         read.index_complete,
         repeatable and read.state in (FolderState.NONE, FolderState.READ),
