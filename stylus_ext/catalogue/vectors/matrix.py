@@ -120,21 +120,14 @@ class Rows:
             return {key: self._prints[row] for key, row in self._row_of.items()}
 
     def batches(self, keys: Sequence[str]) -> Iterator[tuple[list[Row], Matrix]]:
-        """Yield rows with vectors of these keys in batches; keys without a row are left out."""
-        with self._lock:
-            names = list(self._codes)
-            rows = [self._row_of[key] for key in keys if key in self._row_of]
-            vectors, mine, families, prints = (
-                self._vectors,
-                self._keys,
-                self._families,
-                self._prints,
-            )
+        """Yield rows with vectors of these keys in batches, for the writer alone."""
+        families = self._family_names()
+        rows = [self._row_of[key] for key in keys if key in self._row_of]
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
             yield (
-                [Row(mine[row], names[int(families[row])], prints[row]) for row in part],
-                vectors[part],
+                [Row(self._keys[row], families[row], self._prints[row]) for row in part],
+                self._vectors[part],
             )
 
     def append(self, rows: Sequence[Row], vectors: Matrix) -> None:
@@ -166,18 +159,22 @@ class Rows:
             self._compact()
         with self._file.open("r+b") as out:
             os.fsync(out.fileno())
-        names, alive = list(self._codes), self._alive.tolist()
+        alive = zip(self._keys, self._alive.tolist(), strict=True)
         state = {
             "revision": revision,
             "file": self._file.name,
-            "keys": [key if kept else "" for key, kept in zip(self._keys, alive, strict=True)],
-            "families": [names[code] for code in self._families.tolist()],
+            "keys": [key if kept else "" for key, kept in alive],
+            "families": self._family_names(),
             "prints": self._prints,
         }
         text = json.dumps(state, separators=(",", ":")).encode("ascii")
         write_file(self._state_file, _checksum(text) + text, durable=True)
         self.revision, self._saved = revision, len(self._keys)
         self._sweep()
+
+    def _family_names(self) -> list[str]:
+        names = list(self._codes)
+        return [names[code] for code in self._families.tolist()]
 
     @property
     def _state_file(self) -> Path:
