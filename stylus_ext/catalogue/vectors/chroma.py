@@ -48,9 +48,7 @@ _NOT_DAMAGE = (
     "(code: 14)",
     "(code: 778)",
 )
-"""What SQLite says of a lock, a read-only place, a full disk or a failing one: nothing that
-starting anew would help.
-"""
+"""SQLite's codes of a lock, a read-only place, a full or failing disk: no damage."""
 
 
 class HomeDamaged(StoreProblem):
@@ -85,13 +83,6 @@ class ChromaHome:
             return any(self._folder.iterdir())
         with database.open("rb") as opened:
             return opened.read(16) not in (b"", b"SQLite format 3\0")
-
-    def open(self) -> None:
-        if self._client is not None:
-            return
-        with self._translated("opened"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._client = self._connected() if self._url else self._embedded()
 
     def close(self) -> None:
         """Free the index's memory; the next use opens it again."""
@@ -176,7 +167,10 @@ class ChromaHome:
         return [list(keys) for keys in found["ids"]]
 
     def _collection(self, view: View) -> Any:
-        self.open()
+        if self._client is None:
+            with self._translated("opened"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._client = self._connected() if self._url else self._embedded()
         if view not in self._collections:
             self._collections[view] = self._client.get_or_create_collection(
                 f"stylus-{view}-{self._tag}",

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 _ANN_LEAST = 400
-"""Asked of Chroma's index at least: what it ranks roughly, the matrix ranks exactly."""
+"""Fewest results requested of Chroma: what it ranks roughly, the matrix ranks exactly."""
 
 _HEAVY = 40_000
 """Vectors from which on it pays to open Chroma anew for every round of writing: they take 3 KB each
@@ -55,7 +55,7 @@ class ChromaIndex:
         self._dimensions, self._exact_below = dimensions, exact_below
         self._lock = RLock()
         self._notes: list[Note] = []
-        self._settled = False
+        self._in_step = False
         self._home = ChromaHome(folder / "chroma", url, _tag(embedder_name, str(dimensions)))
         self._own = folder / _tag(embedder_name, str(dimensions), url)
         try:
@@ -98,7 +98,7 @@ class ChromaIndex:
             if self._differing():
                 self._save()
             self._home.close()
-            self._settled = False
+            self._in_step = False
 
     def fingerprints(self, view: View) -> dict[AdapterKey, str]:
         return {
@@ -128,7 +128,7 @@ class ChromaIndex:
                 chosen = vectors[list(by_key.values())]
                 self._home.put(view, rows, chosen)
                 self._rows[view].append(rows, chosen)
-            self._settled = True
+            self._in_step = True
             if sum(rows.unsaved for rows in self._rows.values()) > _UNSAVED:
                 self._save()
 
@@ -142,7 +142,7 @@ class ChromaIndex:
             for view, names in gone.items():
                 self._home.delete(view, names)
                 self._rows[view].drop(names)
-            self._settled = True
+            self._in_step = True
 
     def search(
         self, view: View, queries: Matrix, top: int, families: frozenset[str] | None = None
@@ -187,7 +187,7 @@ class ChromaIndex:
         rows = self._rows[view]
         try:
             with self._lock:
-                self._settle()
+                self._bring_in_step()
             found = self._home.nearest(
                 view, queries, min(max(2 * top, _ANN_LEAST), len(rows)), families
             )
@@ -201,12 +201,12 @@ class ChromaIndex:
         return ranked
 
     def _begin_change(self) -> None:
-        """Begin a round unless one is under way; nothing is settled until the change is made."""
-        self._settle()
+        """Begin a round unless one is under way; not in step until the change is made."""
+        self._bring_in_step()
         if not self._differing():
             self._revision = uuid4().hex
             self._write_mark()
-        self._settled = False
+        self._in_step = False
 
     def _differing(self) -> list[View]:
         """Views whose saved state is not of this revision."""
@@ -214,7 +214,7 @@ class ChromaIndex:
 
     def _save(self) -> None:
         """Finish the round, unless a change in it failed."""
-        if self._settled or not self._home.exists:
+        if self._in_step or not self._home.exists:
             for view in self._differing():
                 self._rows[view].save(self._revision)
         self._write_mark()
@@ -230,26 +230,26 @@ class ChromaIndex:
         if not self._differing() or not self._home.exists:
             return
         try:
-            self._settle()
+            self._bring_in_step()
         except Unavailable as problem:
             text = f"{problem} Until then the vectors on this machine are searched."
             self._notes.append(Note("vectors_unavailable", text))
 
-    def _settle(self) -> None:
+    def _bring_in_step(self) -> None:
         """Open Chroma and bring the cache in step with it."""
-        if self._settled:
+        if self._in_step:
             return
         try:
-            self._agree()
+            self._compare_views()
         except HomeDamaged as problem:
             logger.warning("%s", problem)
             self._start_anew(str(problem.__cause__))
-            self._agree()
-        self._settled = True
+            self._compare_views()
+        self._in_step = True
         if self._differing():
             self._save()
 
-    def _agree(self) -> None:
+    def _compare_views(self) -> None:
         if not self._home.exists:
             self._save()  # the cache is all there is
         for view, rows in self._rows.items():

@@ -215,7 +215,7 @@ class LentIndex:
         return queries.ndim > 1 and queries.shape[1] == self._dimensions
 
     def _prints(self) -> dict[str, tuple[str, ...]]:
-        return {key: tuple(said.split(_PARTED)) for key, said in self._rows.fingerprints().items()}
+        return {key: tuple(text.split(_PARTED)) for key, text in self._rows.fingerprints().items()}
 
     def _covered(self, view: View) -> set[str]:
         """Imported keys that have the encoder's own vector by now."""

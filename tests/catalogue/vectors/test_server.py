@@ -90,7 +90,7 @@ def test_a_server_that_went_away_is_said_and_asked_again(tmp_path: Path, address
     index.write([item(1)], unit("print-1"))
     home = index._home
     home.close()
-    index._settled = False
+    index._in_step = False
     home._url = "http://127.0.0.1:9"
     with pytest.raises(Unavailable, match="Check that the Chroma server runs"):
         index.write([item(2)], unit("print-2"))
