@@ -30,7 +30,7 @@ def preview(
 ) -> dict[str, Any]:
     """Presses the button: the host's boxes and the panel's values as they stand."""
     stage.host.page.by_id("txt2img_prompt").value = prompt
-    for name, value in {"session_id": session_id, **values}.items():
+    for name, value in {"seat": session_id, **values}.items():
         part(stage, name).value = value
     event = part(stage, "preview").events["click"]
     said: dict[str, Any] = json.loads(
