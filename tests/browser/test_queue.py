@@ -94,10 +94,8 @@ def test_unticking_is_heard_while_a_set_up_is_followed(building: Running) -> Non
         }
         assert building.ask("POST", "/run/predict", unticked)[0] == 200
         assert is_followed(building), "each page has its own box"
-        began = time.monotonic()
         assert building.ask("POST", "/run/predict", unticked | {"session_hash": "page1"})[0] == 200
-        list(answers)
-        assert time.monotonic() - began < 10.0  # a second, and a loaded machine's own time
+        list(answers)  # they end, though the set-up does not
     assert ends_within(building, 10.0)
 
 

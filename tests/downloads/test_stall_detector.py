@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.downloads.receive import StallDetector, TooSlow
-from stylus_ext.net import Unreachable
 from tests.civitai_service.faults import Fault
 from tests.downloads.workbench import Bench, lora_bytes
 
@@ -25,10 +23,8 @@ def test_a_trickle_ends_with_a_sentence_and_what_has_come_is_kept(bench: Bench) 
     body = bench.publish()
     hurried(bench, 50_000)
     bench.civitai.faults.add(Fault(r"^/bucket/", on="storage", pace=2_000, times=-1))
-    began = time.monotonic()
-    with pytest.raises(TooSlow, match="slower than 49 KB a second"):
+    with pytest.raises(TooSlow, match="49 KB"):
         bench.fetch()
-    assert time.monotonic() - began < 20
     assert (
         len([one for one in bench.civitai.seen if one.on == "storage"])
         == bench.downloader.receiver.tries
@@ -52,13 +48,11 @@ def test_a_slow_line_is_waited_for(bench: Bench) -> None:
 def test_only_windows_in_which_too_little_came_are_breaks(steps: list[tuple[float, int]]) -> None:
     now, size, detector = 0.0, 0, StallDetector(100, 10.0, 0.0, 0)
     for wait, more in steps:
-        now, size = now + wait, size + more
-        over = now - detector.since >= 10.0
-        slow = over and size - detector.size < 100 * (now - detector.since)
-        try:
-            detector = detector.after(size, now, "Fox")
-        except Unreachable:
-            assert slow
+        now, size, before = now + wait, size + more, detector
+        over = now - before.since >= 10.0
+        if over and size - before.size < 100 * (now - before.since):
+            with pytest.raises(TooSlow):
+                detector.after(size, now, "Fox")
             return
-        assert not slow
-        assert (detector.since == now) is over or not over
+        detector = before.after(size, now, "Fox")
+        assert detector == (StallDetector(100, 10.0, now, size) if over else before)

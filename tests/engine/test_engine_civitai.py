@@ -20,7 +20,8 @@ from tests.embedding_server import EmbeddingServer
 from tests.engine_process import engine_in_thread, finished
 from tests.lora_files import write_lora
 
-DELAY_S = 20
+DELAY_S = 600
+"""Longer than any wait of these tests."""
 """Of an answer that a cancelled job does not wait for."""
 
 
@@ -84,9 +85,7 @@ def test_sync_reports_progress_and_can_be_cancelled(
     assert (reported["step"], reported["done"], reported["total"]) == ("reading Civitai", 200, 500)
     assert reported["eta_s"] is not None
     link.call("POST", f"/v1/jobs/{started['id']}/cancel", {})
-    began = time.monotonic()
     assert finished(link, started["id"])["state"] == "cancelled"
-    assert time.monotonic() - began < DELAY_S / 2
     service.faults.clear()
     assert job(link, "sync", top=500)["result"]["resumed"]
 

@@ -76,6 +76,7 @@ def test_what_is_asked_at_once_after_a_kill_is_planned_in_full(process: EnginePr
     assert after["plan"] == before["plan"]
 
 
+@pytest.mark.long
 def test_ready_is_said_when_the_first_plan_waits_for_nothing(process: EngineProcess) -> None:
     ask(process)
     warm = min(ask(process)["elapsed_ms"] for _ in range(3))

@@ -32,10 +32,9 @@ def test_it_starts_answers_and_ends(folder: Path) -> None:
     setup = HereSetup()
     with engine(folder, setup) as process:
         assert process.report().state is EngineState.STOPPED
-        began = time.monotonic()
         process.start()
         process.start()
-        assert time.monotonic() - began < 0.2, "it returns at once"
+        assert process.report().state is not EngineState.READY, "it returns at once"
         assert process.wait_ready(PATIENCE_S, never)
         report = process.report()
         assert (report.state, report.version) == (EngineState.READY, __version__)
@@ -83,10 +82,19 @@ def test_killed_it_comes_again(folder: Path, number: int) -> None:
         first = process.report().pid
         epoch = process.epoch
         os.kill(first, number)
-        took = until(lambda: process.report().state is EngineState.READY and process.epoch > epoch)
-        assert took < AFTER_A_KILL_S
+        until(lambda: process.report().state is EngineState.READY and process.epoch > epoch)
         assert process.report().pid != first
         assert process.link().call("GET", "/v1/status")["version"] == __version__
+
+
+@pytest.mark.long
+def test_killed_it_is_back_within_twelve_seconds(folder: Path) -> None:
+    with engine(folder) as process:
+        assert process.wait_ready(PATIENCE_S, never)
+        epoch = process.epoch
+        os.kill(process.report().pid, signal.SIGKILL)
+        took = until(lambda: process.report().state is EngineState.READY and process.epoch > epoch)
+        assert took < AFTER_A_KILL_S
 
 
 def test_idle_it_rests_and_the_next_need_wakes_it(folder: Path) -> None:
@@ -263,9 +271,9 @@ def test_waiting_is_interrupted_at_once_and_ends_in_time(folder: Path) -> None:
     with engine(
         folder, HereSetup(instead=[sys.executable, "-c", "import sys; sys.stdin.read()"])
     ) as process:
-        began = time.monotonic()
-        assert not process.wait_ready(PATIENCE_S, lambda: time.monotonic() - began > 0.2)
-        assert 0.2 <= time.monotonic() - began < 0.5
+        presses = iter([False, False, True])  # it stops asking after the press
+        assert not process.wait_ready(PATIENCE_S, lambda: next(presses))
+        assert list(presses) == []
         assert not process.wait_ready(0.1, never)
         assert process.report().state is EngineState.STARTING
 

@@ -48,20 +48,16 @@ def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None
 
 def test_the_wait_has_an_end(tmp_path: Path) -> None:
     planner, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
-    started = time.monotonic()
-    with pytest.raises(DeadlineExceeded, match="longer than Stylus may wait"):
-        planner.generation(REQUEST, Timeouts(ready_s=0.2), waits=True)
-    assert time.monotonic() - started < 2
+    with pytest.raises(DeadlineExceeded):
+        planner.generation(REQUEST, Timeouts(ready_s=0.2, cold_s=600), waits=True)
     assert client.asked == []
     assert said[-1] is None
 
 
 def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
     planner, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
-    started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        planner.generation(REQUEST, Timeouts(ready_s=60, cold_s=0.2), waits=False)
-    assert time.monotonic() - started < 2
+        planner.generation(REQUEST, Timeouts(ready_s=600, cold_s=0.2), waits=False)
 
 
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
@@ -76,10 +72,8 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
 )
 def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState, why: str) -> None:
     planner, _, _ = desk_with(tmp_path, SmallEngine(state=state))
-    started = time.monotonic()
     with pytest.raises(Unavailable, match=why):
-        planner.generation(REQUEST, Timeouts(), waits=True)
-    assert time.monotonic() - started < 1
+        planner.generation(REQUEST, Timeouts(ready_s=600), waits=True)
 
 
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from stylus_ext.llm.schema import ListOf, LlmAnswer, Number, Text, server_schema
 from stylus_ext.net import Key
 from tests.chat_service.answers import completion, says, status
 from tests.chat_service.server import ChatService, Sent, serving
+from tests.stops import StopAfter
 
 
 class Words(LlmAnswer):
@@ -207,10 +208,8 @@ def test_retry_after_is_honoured(server: ChatService) -> None:
 
 def test_nobody_waits_longer_than_there_is_time(server: ChatService) -> None:
     server.script = [status(503, retry_after="3600")]
-    began = time.monotonic()
-    with pytest.raises(LlmUnavailable):
-        ask(server, deadline_s=5.0)
-    assert time.monotonic() - began < 2
+    with pytest.raises(LlmUnavailable):  # a wait until the deadline would raise LlmTimeout
+        ask(server, deadline_s=20.0)
     assert len(server.seen) == 1
 
 
@@ -349,30 +348,20 @@ def test_nobody_there(server: ChatService) -> None:
         ask(server, url="http://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("how", [{"first_s": 5.0}, {"drip_s": 0.05}])
+@pytest.mark.parametrize("how", [{"first_s": 30.0}, {"drip_s": 0.05}])
 def test_the_deadline_is_one_for_all(server: ChatService, how: dict[str, float]) -> None:
+    """The whole answer would come after 25 s and more, each byte of the second long before."""
     server.always = lambda _: Sent(completion("x" * 500), **how)  # type: ignore[arg-type]
     at(server).connected()  # loads the library, which takes its time once
-    began = time.monotonic()
     with pytest.raises(LlmTimeout):
         ask(server, deadline_s=0.4)
-    assert time.monotonic() - began < 1.0
+    assert len(server.seen) == 1
 
 
 def test_a_check_ends_the_waiting(server: ChatService) -> None:
-    server.always = lambda _: Sent(b"{}", first_s=5.0)
-    stopped = threading.Event()
-    threading.Timer(0.3, stopped.set).start()
-
-    def check() -> None:
-        if stopped.is_set():
-            raise Cancelled("You said stop.")
-
-    client = at(server)
-    began = time.monotonic()
+    server.always = lambda _: Sent(b"{}", first_s=30.0)
     with pytest.raises(Cancelled):
-        client.ask(ASK, 20.0, check)
-    assert time.monotonic() - began < 2.5
+        at(server).ask(ASK, 20.0, StopAfter())
 
 
 def test_only_what_was_entered_is_sent(

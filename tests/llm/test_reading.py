@@ -157,18 +157,25 @@ def test_any_text_is_read_or_refused(text: str, finish: str) -> None:
         assert all(isinstance(task["text"], str) for task in found["tasks"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<think>" * 30_000,
-        "{" * 200_000,
-        '{"a":[' * 50_000,
-        "```\n" * 50_000,
-        '{"tasks": "' * 20_000,
-        "</think>" * 30_000,
-        "\\" * 200_000 + "{",
-    ],
-)
+HEAVY = [
+    "<think>" * 30_000,
+    "{" * 200_000,
+    '{"a":[' * 50_000,
+    "```\n" * 50_000,
+    '{"tasks": "' * 20_000,
+    "</think>" * 30_000,
+    "\\" * 200_000 + "{",
+]
+
+
+@pytest.mark.parametrize("text", HEAVY)
+def test_what_is_made_to_take_long_is_refused(text: str) -> None:
+    with pytest.raises(Unusable):
+        read(ChatMessage((text,)), Tasks)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", HEAVY)
 def test_what_is_made_to_take_long_does_not(text: str) -> None:
     began = time.perf_counter()
     with pytest.raises(Unusable):

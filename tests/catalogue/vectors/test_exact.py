@@ -106,6 +106,7 @@ def median_ms(work: Callable[[], object], times: int = 9) -> float:
     return sorted(taken)[times // 2] * 1000
 
 
+@pytest.mark.long
 def test_a_search_takes_about_one_pass(tmp_path: Path) -> None:
     count = 20_000
     rows = Rows(tmp_path, "card", 384)

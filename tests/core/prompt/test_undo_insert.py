@@ -62,6 +62,7 @@ def test_where_the_text_was_changed_the_tags_alone_go(text: str, left: str) -> N
     assert without(text, "a fox", "a fox, foxy <lora:my_fox:0.6> <lora:oak:0.8>") == left
 
 
+@pytest.mark.long
 def test_a_long_prompt_takes_no_time() -> None:
     before = "word, " * 15_000
     began = time.perf_counter()

@@ -5,7 +5,6 @@ it fails.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -297,12 +296,12 @@ def test_when_it_fails_the_rules_compose_and_say_so(room: Salon, step: Any) -> N
 
 
 def test_it_keeps_to_the_plans_time(room: Salon) -> None:
-    room.server.always = lambda _: Sent(b"{}", first_s=10.0)
+    """The answer that comes later would be a good one."""
+    good = room.server.always
+    room.server.always = lambda asked: replace(good(asked), first_s=30.0)
     composer = room.composer()
     composer._client.connected()
-    began = time.monotonic()
     assert codes(room.compose(SCENE, composer, left=1.0)) == [FAILED]
-    assert time.monotonic() - began < 1.4
     seen = len(room.server.seen)
     assert codes(room.compose(SCENE, composer, left=0.5)) == [FAILED]
     assert len(room.server.seen) == seen
