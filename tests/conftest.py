@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +112,13 @@ def folder(tmp_path: Path, prepared: Path) -> Path:
 
 
 @pytest.fixture
-def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """A command in this process, over `folder`."""
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A command in this process, over the given data folder."""
     from stylus_ext.cli import main
     from tests.engine_process import Ran
 
-    def run(*words: str) -> Ran:
+    def run(folder: Path, *words: str) -> Ran:
+        monkeypatch.setenv("STYLUS_DATA_DIR", str(folder))
         capsys.readouterr()
         code = main.main(words)
         out, err = capsys.readouterr()
@@ -124,3 +126,9 @@ def stylus(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
         return Ran(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def stylus(folder: Path, here: Cli) -> Cli:
+    """A command in this process, over `folder`."""
+    return partial(here, folder)

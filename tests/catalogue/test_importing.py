@@ -27,7 +27,7 @@ from stylus_ext.engine.operations.sources import import_stylusdocs
 from stylus_ext.engine.requests import ImportInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from tests.embedding_server import EmbeddingServer
-from tests.engine_process import end, make_folder, run, start
+from tests.engine_process import Cli, end, make_folder, start
 from tests.fakes import Watch, make_card
 from tests.published import adapter, matrix, publish
 
@@ -302,7 +302,7 @@ def test_quoting_says_what_the_rules_say_of_all_else() -> None:
 # --- for real
 
 
-def test_the_command_survives_a_kill(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_the_command_survives_a_kill(tmp_path: Path, vectors: EmbeddingServer, here: Cli) -> None:
     """kill -9 in the middle: what was taken is there once, and the rest comes with the next run."""
     publish(tmp_path / "docs", [adapter(number) for number in range(1, 1001)], vectors=False)
     folder = make_folder(tmp_path / "data", vectors.url)
@@ -316,13 +316,13 @@ def test_the_command_survives_a_kill(tmp_path: Path, vectors: EmbeddingServer) -
         time.sleep(0.005)
     time.sleep(0.3)
     end(process, signal.SIGKILL)
-    ran = run(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed", "--json")
+    ran = here(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed", "--json")
     assert ran.code == 0, ran
     assert (ran.json["read"], ran.json["kept"]) == (1000, 1000)
     assert (
-        run(folder, "search", "Adapter 999", "--json").json["entries"][0]["key"]
+        here(folder, "search", "Adapter 999", "--json").json["entries"][0]["key"]
         == "civitai:1000999"
     )
-    text = run(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed").out
+    text = here(folder, "import", "stylusdocs", str(tmp_path / "docs"), "--no-embed").out
     assert "Read 1,000 records." in text
     assert "1,000 adapters, 0 with their published descriptions" in text

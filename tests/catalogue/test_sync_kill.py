@@ -19,7 +19,7 @@ from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.civitai_service.shapes import a_model, a_version
 from tests.embedding_server import serving as embedding
-from tests.engine_process import end, run, start
+from tests.engine_process import Cli, end, start
 
 PER_PAGE = 100
 
@@ -51,8 +51,8 @@ def folder_for(folder: Path, service: CivitaiService, vectors: str) -> Path:
     return folder
 
 
-def synced(folder: Path) -> dict[str, Any]:
-    ran = run(folder, "catalogue", "sync", "--json")
+def synced(here: Cli, folder: Path) -> dict[str, Any]:
+    ran = here(folder, "catalogue", "sync", "--json")
     assert ran.code == 0, ran
     return ran.json
 
@@ -84,14 +84,14 @@ def kill_at(folder: Path, service: CivitaiService, page: int, delay_s: float) ->
     return len(service.asked("/models")) - before
 
 
-def test_a_killed_crawl_goes_on_at_the_page_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_crawl_goes_on_at_the_page_where_it_was(tmp_path: Path, here: Cli) -> None:
     with serving() as service, embedding() as vectors:
         many(service, 8 * PER_PAGE)
         service.faults.add(Fault("/models$", delay_s=0.15, times=-1))
         folder = folder_for(tmp_path / "data", service, vectors.url)
         assert kill_at(folder, service, 4, 0.05) >= 4
         cut = len(service.asked("/models"))
-        answer = synced(folder)
+        answer = synced(here, folder)
         assert answer["resumed"]
         assert (answer["models"], answer["kept"]) == (800, 800)
         resumed_at = int(service.asked("/models")[cut].one("cursor", "0|").partition("|")[0])
@@ -102,7 +102,7 @@ def test_a_killed_crawl_goes_on_at_the_page_where_it_was(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path, here: Cli) -> None:
     rng = random.Random(4)
     with serving() as service, embedding() as vectors:
         many(service, 12 * PER_PAGE)
@@ -110,10 +110,10 @@ def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
         folder = folder_for(tmp_path / "data", service, vectors.url)
         for _ in range(12):
             kill_at(folder, service, rng.randint(1, 3), rng.uniform(0, 0.3))
-        answer = synced(folder)
+        answer = synced(here, folder)
         assert names(folder) == sorted(
             f"Adapter {number}" for number in range(1, 12 * PER_PAGE + 1)
         )
-        assert run(folder, "doctor", "--json").json["catalogue"]["in_step"]
+        assert here(folder, "doctor", "--json").json["catalogue"]["in_step"]
         assert answer["kept"] >= answer["written"]
-        assert synced(folder)["written"] == 0
+        assert synced(here, folder)["written"] == 0

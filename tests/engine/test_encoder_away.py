@@ -15,7 +15,7 @@ from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection.plan import PlanRequest
 from tests.embedding_server import serving
-from tests.engine_process import endpoint_settings, prepared_folder, run
+from tests.engine_process import Cli, endpoint_settings, make_folder, prepared_folder
 from tests.fakes import Watch
 from tests.lora_files import write_lora
 
@@ -92,16 +92,14 @@ def test_vectors_are_used_again_once_the_encoder_is_back(
             stylus.close()
 
 
-def test_every_command_works_without_it(tmp_path: Path, closed: str) -> None:
-    from tests.engine_process import make_folder
-
+def test_every_command_works_without_it(tmp_path: Path, closed: str, here: Cli) -> None:
     folder, loras = make_folder(tmp_path / "data", closed), writer(tmp_path / "loras")
-    indexed = run(folder, "index", loras, "--json")
+    indexed = here(folder, "index", loras, "--json")
     assert (indexed.code, indexed.json["written"]) == (0, 1), indexed.err
     assert "no_encoder" in {note["code"] for note in indexed.json["notes"]}
-    planned = run(folder, "plan", PROMPT, "--json")
+    planned = here(folder, "plan", PROMPT, "--json")
     assert planned.code == 0, planned.err
     assert "<lora:zorblax:" in planned.json["prompts"][0]
     assert "no_encoder" in {note["code"] for note in planned.json["notes"]}
-    edited = run(folder, "edit", "zorblax", "--text", "A zorblax.")
+    edited = here(folder, "edit", "zorblax", "--text", "A zorblax.")
     assert edited.code == 0, edited.err

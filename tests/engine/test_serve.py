@@ -10,13 +10,12 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from stylus_ext.cli import main
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.serve import LOG_FILE, serve
@@ -27,6 +26,7 @@ from tests.embedding_server import EmbeddingServer
 from tests.engine.conftest import TOKEN
 from tests.engine_process import (
     PATIENCE_S,
+    Cli,
     Ran,
     end,
     engine_in_thread,
@@ -51,19 +51,6 @@ def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         finished(wait_for_engine(folder, process))
         yield folder
         assert process.poll() is None
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """A command in this process, over a folder."""
-
-    def run_here(folder: Path, *words: str) -> Ran:
-        monkeypatch.setenv("STYLUS_DATA_DIR", str(folder))
-        capsys.readouterr()
-        code = main.main(words)
-        return Ran(code, *capsys.readouterr())
-
-    return run_here
 
 
 def _free_port() -> int:
@@ -136,7 +123,7 @@ def test_port_and_token_can_be_given(running: Path) -> None:
     assert message.url.startswith("http://127.0.0.1:")
 
 
-def test_a_second_engine_names_the_first(running: Path, here: Callable[..., Ran]) -> None:
+def test_a_second_engine_names_the_first(running: Path, here: Cli) -> None:
     message = engine_address.read(running)
     assert message is not None
     second = here(running, "serve")
@@ -168,7 +155,7 @@ def test_it_can_be_stopped_by_its_data_folder(folder: Path) -> None:
 
 
 def test_commands_attach_and_answer_the_same(
-    running: Path, folder: Path, here: Callable[..., Ran], caplog: pytest.LogCaptureFixture
+    running: Path, folder: Path, here: Cli, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = ("plan", "a graffiti of a corgi, pixel art", "--batches", "4", "--seed", "3", "--json")
     with caplog.at_level("INFO", logger="stylus_ext"):
@@ -191,7 +178,7 @@ def test_commands_attach_and_answer_the_same(
 
 
 def test_a_refusal_is_the_same_with_and_without_an_engine(
-    running: Path, folder: Path, here: Callable[..., Ran]
+    running: Path, folder: Path, here: Cli
 ) -> None:
     for words in (
         ("plan", "x", "--lora-dir", str(folder / "nothing")),
@@ -204,7 +191,7 @@ def test_a_refusal_is_the_same_with_and_without_an_engine(
         assert alone.err.strip() in attached.err
 
 
-def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) -> None:
+def test_the_doctor_names_the_engine(running: Path, here: Cli) -> None:
     message = engine_address.read(running)
     assert message is not None
     assert f"engine: runs at {message.url} (process {message.pid})" in here(running, "doctor").out
@@ -215,17 +202,13 @@ def test_the_doctor_names_the_engine(running: Path, here: Callable[..., Ran]) ->
     assert TOKEN not in here(running, "doctor", "--json").out
 
 
-def test_flags_without_effect_on_a_running_engine_are_named(
-    running: Path, here: Callable[..., Ran]
-) -> None:
+def test_flags_without_effect_on_a_running_engine_are_named(running: Path, here: Cli) -> None:
     message = here(running, "search", "corgi", "--model", "another").err
     assert "your flags for encoder, vectors" in message
     assert "are ignored" in message
 
 
-def test_a_command_indexes_through_the_engine(
-    running: Path, tmp_path: Path, here: Callable[..., Ran]
-) -> None:
+def test_a_command_indexes_through_the_engine(running: Path, tmp_path: Path, here: Cli) -> None:
     writer = loras(tmp_path / "loras", 3)
     (writer / "broken.safetensors").write_bytes(b"nothing")
     before = count(running)
@@ -270,7 +253,7 @@ def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:
 
 @pytest.mark.parametrize("attached", [pytest.param(False, marks=pytest.mark.long), True])
 def test_ctrl_c_while_indexing_keeps_what_was_finished(
-    folder: Path, tmp_path: Path, attached: bool
+    folder: Path, tmp_path: Path, attached: bool, here: Cli
 ) -> None:
     writer = loras(tmp_path / "loras", FILES)
     serving = start(folder, "serve") if attached else None
@@ -295,7 +278,7 @@ def test_ctrl_c_while_indexing_keeps_what_was_finished(
             assert end(serving).code == 0
     kept = count(folder)
     assert kept > 0
-    again = run(folder, "index", str(writer), "--no-hash", "--json")
+    again = here(folder, "index", str(writer), "--no-hash", "--json")
     assert again.code == 0
     assert again.json["written"] == FILES - kept
     assert count(folder) == FILES
@@ -330,7 +313,7 @@ def end_of(process: subprocess.Popen[bytes]) -> Ran:
 
 
 def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, here: Cli
 ) -> None:
     writer = loras(tmp_path / "loras", FILES)
     with engine_process(folder) as process:
@@ -343,7 +326,7 @@ def test_a_kill_while_the_engine_indexes_keeps_what_was_finished(
         end(process, signal.SIGKILL)
     kept = count(folder)
     assert kept > 0
-    again = run(folder, "index", str(writer), "--no-hash", "--json")
+    again = here(folder, "index", str(writer), "--no-hash", "--json")
     assert again.json["written"] == FILES - kept
     assert "catalogue_rebuilt" not in [note["code"] for note in again.json["notes"]]
 

@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.engine.supervisor import EngineProcess
 from stylus_ext.host.planner import plan_for_caller
 from tests.engine_process import PATIENCE_S, finished
-from tests.host.engines import HereSetup, engine, never, until
+from tests.host.engines import engine, never, until
 from tests.lora_files import write_lora
 
 PROMPT = "a corgi dog in a watercolor painting"
@@ -40,14 +39,25 @@ def loras(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory, loras: str) -> Iterator[EngineProcess]:
-    """With nothing but its real encoder, and everything embedded."""
+def stocked(
+    tmp_path_factory: pytest.TempPathFactory, loras: str
+) -> Iterator[tuple[EngineProcess, dict[str, Any]]]:
+    """An engine with its real encoder, started on an empty data folder, once everything is
+    embedded; and its first answer.
+    """
     with engine(tmp_path_factory.mktemp("real") / "data") as process:
-        client = EngineClient(process)
-        assert process.wait_ready(2 * PATIENCE_S, never)
-        ended = finished(process.link(), client.index([loras]))
+        first = EngineClient(process).plan(
+            {"prompt": PROMPT, "lora_dirs": [loras]}, 20.0 * BUSY_MACHINE, never
+        )
+        until(lambda: not FLEETING & codes(ask(process)), 3 * PATIENCE_S)
+        ended = finished(process.link(), EngineClient(process).index([loras]))
         assert ended["state"] == "done", ended["error"]
-        yield process
+        yield process, first
+
+
+@pytest.fixture
+def process(stocked: tuple[EngineProcess, dict[str, Any]]) -> EngineProcess:
+    return stocked[0]
 
 
 def ask(process: EngineProcess, deadline_s: float = 20.0 * BUSY_MACHINE) -> dict[str, Any]:
@@ -63,6 +73,13 @@ def ask(process: EngineProcess, deadline_s: float = 20.0 * BUSY_MACHINE) -> dict
 
 def codes(answer: dict[str, Any]) -> set[str]:
     return {note["code"] for note in answer["plan"]["notes"]}
+
+
+def test_a_data_folder_that_is_being_stocked_is_planned_with_what_is_there(
+    stocked: tuple[EngineProcess, dict[str, Any]],
+) -> None:
+    """The very first start has something to make: ready comes with the encoder."""
+    assert not {"late", "failed"} & codes(stocked[1])
 
 
 def test_what_is_asked_at_once_after_a_kill_is_planned_in_full(process: EngineProcess) -> None:
@@ -103,20 +120,3 @@ def test_without_the_time_for_it_the_prompt_stays_and_says_so(process: EnginePro
         ask(process, 0.3)
     assert process.wait_ready(12.0 * BUSY_MACHINE, never, after=epoch)
     assert not FLEETING & codes(ask(process))
-
-
-def test_a_data_folder_that_is_being_stocked_is_planned_with_what_is_there_and_says_so(
-    tmp_path: Path, loras: str
-) -> None:
-    """The very first start has something to make: ready comes with the encoder, and plans say what
-    they lack.
-    """
-    fresh = EngineProcess(tmp_path / "data", setup=HereSetup())
-    try:
-        answer = EngineClient(fresh).plan(
-            {"prompt": PROMPT, "lora_dirs": [loras]}, 20.0 * BUSY_MACHINE, never
-        )
-        assert not {"late", "failed"} & codes(answer)
-        until(lambda: not FLEETING & codes(ask(fresh)), 3 * PATIENCE_S)
-    finally:
-        fresh.stop()

@@ -32,7 +32,7 @@ from stylus_ext.core.refining import (
     Turn,
 )
 from tests.embedding_server import EmbeddingServer
-from tests.engine_process import end, run, start
+from tests.engine_process import Cli, end, start
 from tests.fakes import Watch, make_card
 from tests.refining import model, titles
 
@@ -430,7 +430,7 @@ def refined(folder: Path) -> set[str]:
         store.close()
 
 
-def test_a_killed_job_resumes(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_a_killed_job_resumes(tmp_path: Path, vectors: EmbeddingServer, here: Cli) -> None:
     """kill -9 in the middle: what came is there, nothing of it is asked again, and the rest comes
     with the next run.
     """
@@ -445,21 +445,23 @@ def test_a_killed_job_resumes(tmp_path: Path, vectors: EmbeddingServer) -> None:
         end(process, signal.SIGKILL)
         kept, asked = refined(folder), len(titles(seer))
         assert 0 < len(kept) < 60
-        ran = run(folder, "catalogue", "refine", "--parallel", "8", "--pictures", "0", "--json")
+        ran = here(folder, "catalogue", "refine", "--parallel", "8", "--pictures", "0", "--json")
         assert ran.code == 0, ran
         again = titles(seer)[asked:]
         assert not set(again) & kept
         assert {f"A{number}" for number in range(1, 61)} <= refined(folder)
         assert ran.json["known"] == len(kept)
-        text = run(folder, "catalogue", "refine", "--dry-run").out
+        text = here(folder, "catalogue", "refine", "--dry-run").out
         assert f"described before: {len(refined(folder))}" in text
         assert "described before: " in text
 
 
-def test_the_command_says_what_it_would_cost(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_the_command_says_what_it_would_cost(
+    tmp_path: Path, vectors: EmbeddingServer, here: Cli
+) -> None:
     with model() as seer:
         folder = prepared(tmp_path / "data", seer.url, vectors.url, 3)
-        ran = run(
+        ran = here(
             folder,
             "catalogue",
             "refine",
@@ -477,21 +479,21 @@ def test_the_command_says_what_it_would_cost(tmp_path: Path, vectors: EmbeddingS
         assert titles(seer) == []
 
 
-def test_the_command_takes_names(tmp_path: Path, vectors: EmbeddingServer) -> None:
+def test_the_command_takes_names(tmp_path: Path, vectors: EmbeddingServer, here: Cli) -> None:
     with model() as seer:
         folder = prepared(tmp_path / "data", seer.url, vectors.url, 3)
-        ran = run(folder, "catalogue", "refine", "civitai:2", "--pictures", "0")
+        ran = here(folder, "catalogue", "refine", "civitai:2", "--pictures", "0")
         assert "Refined 1 of 1 adapters" in ran.out
         assert titles(seer) == ["A2"]
-        ran = run(folder, "catalogue", "refine", "nobody")
+        ran = here(folder, "catalogue", "refine", "nobody")
         assert ran.code == 1
         assert "no adapter 'nobody'" in ran.err
 
 
 def test_without_a_chat_server_it_says_how_to_set_one(
-    tmp_path: Path, vectors: EmbeddingServer
+    tmp_path: Path, vectors: EmbeddingServer, here: Cli
 ) -> None:
     folder = prepared(tmp_path / "data", "", vectors.url, 1)
-    ran = run(folder, "catalogue", "refine")
+    ran = here(folder, "catalogue", "refine")
     assert ran.code == 1
     assert "chat" in ran.err
