@@ -194,7 +194,7 @@ def test_a_hostile_file_ends_with_a_sentence(tmp_path: Path, vectors: EmbeddingS
     path.write_bytes(b"\x80\x04cos\nsystem\n(\x8c\x04trueR.")
     with (
         opened(tmp_path, vectors) as stylus,
-        pytest.raises(InvalidInput, match=r"names os\.system"),
+        pytest.raises(InvalidInput, match=r"os\.system"),
     ):
         taken(stylus, tmp_path / "docs")
 

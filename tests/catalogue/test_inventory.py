@@ -131,7 +131,7 @@ def test_it_follows_the_catalogue(inventories: Inventories, store: SqliteStore) 
 
 
 def test_a_number_that_nobody_sent_or_that_is_forgotten_is_said(inventories: Inventories) -> None:
-    with pytest.raises(UnknownInventory, match="sent again"):
+    with pytest.raises(UnknownInventory):
         inventories.reach("nonsense")
     first = inventories.take([ListedFile("first")])
     for number in range(40):

@@ -197,7 +197,7 @@ def test_editing_by_an_alias_edits_the_entry(store: Store) -> None:
 
 
 def test_what_is_not_in_the_catalogue_cannot_be_edited(store: Store) -> None:
-    with pytest.raises(InvalidInput, match="civitai:3 is not in the catalogue"):
+    with pytest.raises(InvalidInput, match="civitai:3"):
         store.edit(THREE, Edits(state="never"))
 
 
@@ -371,7 +371,7 @@ def test_uniting_with_a_key_that_has_no_entry_makes_an_alias(store: Store) -> No
     store.unite(ONE, ONE)
     store.unite(SHA, ONE)
     assert store.resolve([SHA]) == {SHA: ONE}
-    with pytest.raises(InvalidInput, match="civitai:3 is not in the catalogue"):
+    with pytest.raises(InvalidInput, match="civitai:3"):
         store.unite(THREE, ONE)
 
 

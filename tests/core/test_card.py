@@ -86,7 +86,7 @@ class TestKeys:
         ],
     )
     def test_anything_else_is_refused(self, text: str) -> None:
-        with pytest.raises(InvalidInput, match="key of an adapter"):
+        with pytest.raises(InvalidInput):
             AdapterKey.parse(text)
 
     def test_a_hash_has_one_spelling(self) -> None:
@@ -213,7 +213,7 @@ class TestMerged:
         assert one.equivalents == tuple(sorted((AdapterKey.civitai(2), digest)))
 
     def test_nothing_to_merge_is_refused(self) -> None:
-        with pytest.raises(InvalidInput, match="no card"):
+        with pytest.raises(InvalidInput):
             merge_cards([])
 
     @given(CARDS)

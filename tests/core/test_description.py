@@ -70,5 +70,5 @@ def test_what_is_no_state_or_kind_is_refused(broken: dict[str, str], said: str) 
 
 
 def test_a_description_of_no_kind_is_refused_also_when_it_is_changed() -> None:
-    with pytest.raises(InvalidInput, match="kinds are style, character"):
+    with pytest.raises(InvalidInput, match="style, character"):
         replace(Description("", "style", "card", "f"), kind="Style")

@@ -90,7 +90,7 @@ def test_one_pick_alternates_from_the_first_batch_on() -> None:
 
 
 def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="diversity scheme"):
+    with pytest.raises(InvalidInput):
         choose_masks(composed(1), "sideways", [1])
 
 

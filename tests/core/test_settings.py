@@ -108,11 +108,11 @@ def test_an_empty_list_is_none_at_all() -> None:
 
 
 def test_a_frozen_leaf_wants_the_right_type_too() -> None:
-    with pytest.raises(InvalidInput, match="a list of texts"):
+    with pytest.raises(InvalidInput):
         Selection(deny_tags="nude")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), math.inf, -math.inf])
 def test_a_number_beyond_all_numbers_is_refused_like_any_other(value: Any) -> None:
-    with pytest.raises(InvalidInput, match="strength must be a number"):
+    with pytest.raises(InvalidInput, match="strength"):
         with_values(Settings(), {"weights": {"strength": value}})

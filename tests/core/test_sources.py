@@ -35,5 +35,5 @@ def test_only_the_same_crawl_has_the_same_name(one: Wanted, other: Wanted) -> No
 
 @pytest.mark.parametrize("top", [-1, MOST_MODELS + 1])
 def test_a_number_outside_reason_is_refused(top: int) -> None:
-    with pytest.raises(InvalidInput, match="number of models"):
+    with pytest.raises(InvalidInput):
         Wanted(top=top)

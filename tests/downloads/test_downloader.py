@@ -114,7 +114,7 @@ def test_a_subfolder_that_leads_elsewhere_is_refused(bench: Bench, tmp_path: Pat
     (tmp_path / "outside").mkdir()
     (bench.root / "sdxl").symlink_to(tmp_path / "outside")
     downloader = a_downloader(bench.civitai, bench.http, bench.root, bench.data, by_family=True)
-    with pytest.raises(InvalidInput, match="leads out of the LoRA folder"):
+    with pytest.raises(InvalidInput):
         downloader.fetch(bench.card(base_model="SDXL 1.0"), Stopping(60))
     assert not list((tmp_path / "outside").iterdir())
 
@@ -441,7 +441,7 @@ def test_a_full_disk_in_the_middle_leaves_nothing(
 
     bench.publish()
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(NotFetched, match=r"The disk of .* is full"):
+    with pytest.raises(NotFetched, check=lambda error: error.code == "disk_full"):
         bench.fetch()
     monkeypatch.undo()
     assert [name for name in bench.files() if ".part" in name] == []

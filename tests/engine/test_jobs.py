@@ -154,7 +154,7 @@ def test_only_the_last_finished_jobs_are_kept(jobs: Jobs, monkeypatch: pytest.Mo
         started.append(jobs.start(str(number), lambda progress: {}))
         ended(started[-1])
     assert [job.name for job in jobs.all()] == ["7", "8", "9", "10", "11"]
-    with pytest.raises(InvalidInput, match="no job"):
+    with pytest.raises(InvalidInput):
         jobs.get(started[0].id)
 
 
@@ -181,7 +181,7 @@ def test_the_number_of_waiting_jobs_is_limited(jobs: Jobs, monkeypatch: pytest.M
     gate = Gate()
     for _ in range(3):
         jobs.start("dig", gate)
-    with pytest.raises(Unavailable, match="jobs are waiting"):
+    with pytest.raises(Unavailable, match="waiting"):
         jobs.start("dig", gate)
     gate.open.set()
 

@@ -71,5 +71,5 @@ def test_standard_error_gets_no_more_than_before(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / LOG_FILE).mkdir()
-    with pytest.raises(StoreProblem, match="engine.log cannot be written"), logged_to(tmp_path):
+    with pytest.raises(StoreProblem, match=r"engine\.log"), logged_to(tmp_path):
         pass

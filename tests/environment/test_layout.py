@@ -36,13 +36,13 @@ def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Buil
 def test_a_lock_for_other_pythons_is_refused(shop: BuildFolder) -> None:
     path = next(path for path in shop.locks.iterdir() if path.name != "test.txt")
     path.write_text(lock_text({}, pythons="3.8"))
-    with pytest.raises(SetupProblem, match=f"needs Python 3.8; this is {python_version()}"):
+    with pytest.raises(SetupProblem, match=rf"3\.8.*{python_version()}"):
         shop.plan()
 
 
 def test_a_missing_lock_is_refused(shop: BuildFolder) -> None:
     (shop.locks / "test.txt").unlink()
-    with pytest.raises(SetupProblem, match="cannot be read"):
+    with pytest.raises(SetupProblem):
         shop.plan()
 
 

@@ -32,9 +32,7 @@ def test_a_known_platform_has_its_name(system: str, hardware: str, name: str) ->
     ("system", "hardware"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("win32", "ARM64")]
 )
 def test_another_platform_is_told_which_there_are(system: str, hardware: str) -> None:
-    with pytest.raises(
-        SetupProblem, match="no environment for .* it knows linux-aarch64, linux-x86_64"
-    ):
+    with pytest.raises(SetupProblem, match="linux-aarch64, linux-x86_64"):
         machine.platform_name(system, hardware)
 
 
@@ -48,9 +46,7 @@ def test_another_python_is_refused(
     version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(
-        SetupProblem, match=r"needs Python 3.10, 3.11, 3.12 or 3.13. This is .*please start"
-    ):
+    with pytest.raises(SetupProblem, match=r"3\.10, 3\.11, 3\.12 or 3\.13"):
         machine.check_python()
 
 

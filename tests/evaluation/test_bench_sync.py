@@ -73,5 +73,5 @@ def test_what_was_not_all_read_is_no_figure(
 ) -> None:
     monkeypatch.setattr(sync, "PARTS", 2)
     monkeypatch.setattr(sync, "part", lambda number: "part0")
-    with pytest.raises(Unavailable, match="no figure"):
+    with pytest.raises(Unavailable):
         sync.measure(tmp_path, 20, Watch())

@@ -44,7 +44,7 @@ def test_a_threshold_that_stays_lets_more_through_and_one_that_moves_as_much() -
 
 
 def test_where_one_side_is_missing_it_is_said() -> None:
-    with pytest.raises(InvalidInput, match="both are needed"):
+    with pytest.raises(InvalidInput):
         list(_rows([(150, [place for place in places(1.0, 2.0) if place.nothing])]))
 
 

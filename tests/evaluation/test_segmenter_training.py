@@ -129,5 +129,5 @@ def test_the_whole_way(tmp_path: Path) -> None:
 def test_one_caption_is_too_little(tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text(json.dumps(RECORDS[0]) + "\n", "utf-8")
-    with pytest.raises(InvalidInput, match="too little to learn from"):
+    with pytest.raises(InvalidInput):
         run_segmenter(tasks, tmp_path / "segmenter.json", Watch())

@@ -116,7 +116,7 @@ def test_without_the_time_for_it_the_prompt_stays_and_says_so(process: EnginePro
     epoch = process.epoch
     os.kill(process.report().pid, signal.SIGKILL)
     until(lambda: process.report().state is not EngineState.READY)
-    with pytest.raises(DeadlineExceeded, match=r"left as it was: .* within 0.3 s"):
+    with pytest.raises(DeadlineExceeded, match=r"0\.3 s"):
         ask(process, 0.3)
     assert process.wait_ready(12.0 * BUSY_MACHINE, never, after=epoch)
     assert not FLEETING & codes(ask(process))

@@ -47,7 +47,7 @@ def test_it_starts_answers_and_ends(folder: Path) -> None:
     assert not (folder / "engine.json").exists(), "it ended in order"
     assert (folder / LOG_FILE).stat().st_mode & 0o777 == 0o600
     assert "listens at" in (folder / LOG_FILE).read_text("utf-8")
-    with pytest.raises(EngineGone, match="starts by itself"):
+    with pytest.raises(EngineGone):
         process.link()
 
 

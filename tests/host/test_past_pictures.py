@@ -43,10 +43,10 @@ def test_the_hosts_folders_listing_and_settings_go_along(
 def test_without_pictures_or_with_a_shared_engine_it_says_so(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InvalidInput, match="no folder of pictures"):
+    with pytest.raises(InvalidInput, match="folder"):
         rehearse(stage, monkeypatch)
     monkeypatch.setattr(
         stage.engine, "report", lambda: EngineReport(EngineState.REMOTE, "It is elsewhere.")
     )
-    with pytest.raises(InvalidInput, match="shared engine"):
+    with pytest.raises(InvalidInput, match="shared"):
         rehearse(stage, monkeypatch)

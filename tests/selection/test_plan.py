@@ -240,7 +240,7 @@ def test_the_family_of_the_plan_is_the_one_asked_for_or_that_of_the_picks(world:
         world.plan(PlanRequest("a fox", settings=settings(selection={"family": "SDXL 1.0"}))).family
         == "sdxl"
     )
-    with pytest.raises(InvalidInput, match="not a family"):
+    with pytest.raises(InvalidInput):
         world.plan(PlanRequest("a fox", settings=settings(selection={"family": "crayon"})))
 
 

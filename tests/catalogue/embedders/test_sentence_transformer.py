@@ -66,12 +66,12 @@ def test_the_same_prompt_is_not_encoded_twice(monkeypatch: pytest.MonkeyPatch) -
 def test_a_folder_that_does_not_load_gets_a_sentence(tmp_path: Path) -> None:
     embedder = SentenceTransformerEmbedder(str(small_model(tmp_path / "mine")))
     assert embedder.name.endswith("/128")
-    with pytest.raises(Unavailable, match="could not be loaded on cpu"):
+    with pytest.raises(Unavailable, match="cpu"):
         embedder.embed(["x"])
 
 
 def test_a_device_that_is_not_there_gets_a_sentence() -> None:
-    with pytest.raises(Unavailable, match="could not be loaded on nonsense"):
+    with pytest.raises(Unavailable, match="nonsense"):
         SentenceTransformerEmbedder(device="nonsense").warm()
 
 

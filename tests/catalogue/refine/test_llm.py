@@ -169,7 +169,7 @@ def test_an_error_of_the_turn_prevents_the_request(seer: ChatService) -> None:
     def turn() -> AbstractContextManager[None]:
         raise Cancelled("Not any more.")
 
-    with refiner(seer) as one, pytest.raises(Cancelled, match="Not any more"):
+    with refiner(seer) as one, pytest.raises(Cancelled):
         one.describe(CARD, lambda: None, turn)
     assert seer.seen == []
 

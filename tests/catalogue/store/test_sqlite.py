@@ -318,7 +318,7 @@ def test_an_edit_that_cannot_be_recorded_is_not_made(
     store.write([make_entry(1)])
     revision = store.revision
     (tmp_path / "user.jsonl").mkdir()
-    with pytest.raises(StoreProblem, match="cannot be written"):
+    with pytest.raises(StoreProblem):
         store.edit(ONE, Edits(state="never"))
     assert (store.revision, store.read([ONE])[ONE].edits) == (revision, Edits())
     (tmp_path / "user.jsonl").rmdir()
@@ -332,9 +332,9 @@ def test_a_closed_store_says_so(reopen: Callable[[], SqliteStore]) -> None:
     store.write([make_entry(1)])
     store.close()
     store.close()
-    with pytest.raises(StoreProblem, match="was closed"):
+    with pytest.raises(StoreProblem):
         store.read([ONE])
-    with pytest.raises(StoreProblem, match="was closed"):
+    with pytest.raises(StoreProblem):
         store.write([make_entry(1)])
 
 

@@ -92,7 +92,7 @@ def test_a_server_that_went_away_is_said_and_asked_again(tmp_path: Path, address
     home.close()
     index._in_step = False
     home._url = "http://127.0.0.1:9"
-    with pytest.raises(Unavailable, match="Check that the Chroma server runs"):
+    with pytest.raises(Unavailable):
         index.write([item(2)], unit("print-2"))
     assert index.search("card", unit("print-1"), 1)[0][0].key == AdapterKey.civitai(1)
     home._url = address

@@ -130,11 +130,11 @@ def test_written_and_read_again_it_cuts_alike() -> None:
     ],
 )
 def test_what_is_no_segmenter_is_refused(spoilt: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="no weights of the segmenter"):
+    with pytest.raises(InvalidInput):
         segmenter_of({**values_of(made()), **spoilt})
 
 
 def test_a_number_that_is_none_is_refused() -> None:
     broken = replace(made(), out=np.full(4, np.nan, dtype=np.float32))
-    with pytest.raises(InvalidInput, match="no weights of the segmenter"):
+    with pytest.raises(InvalidInput):
         segmenter_of({**values_of(broken)})

@@ -106,7 +106,7 @@ def test_a_name_that_leads_inside_is_not_talked_to(
     url = f"http://pictures.example:{port}"
     service.faults.add(Fault("/pic", status=200, body=picture(), headers=PNG))
     careful, trusting = Http(limits=QUICK, within={url}), Http(limits=QUICK)
-    with pytest.raises(Unreachable, match="private address"), careful.stream(f"{url}/pic"):
+    with pytest.raises(Unreachable), careful.stream(f"{url}/pic"):
         pass
     assert not service.seen
     with trusting.stream(f"{url}/pic") as answer:

@@ -59,7 +59,7 @@ def test_the_deadline_is_kept_between_batches(model: Path) -> None:
 
 def test_a_model_of_several_classes_ranks_nothing(tmp_path: Path) -> None:
     many = cross_encoder(tmp_path / "classes", labels=3)
-    with pytest.raises(Unavailable, match="several numbers"):
+    with pytest.raises(Unavailable):
         CrossEncoderReranker(lambda: many).rerank(query("a train"), found(2))
 
 

@@ -157,7 +157,7 @@ def test_a_key_that_the_server_repeats_is_not_repeated(cohere: RerankServer) -> 
 
 def test_a_server_without_any_route(cohere: RerankServer) -> None:
     cohere.script += [404] * 5
-    with pytest.raises(Unavailable, match="no rerank route"):
+    with pytest.raises(Unavailable):
         reranker(cohere).rerank(query(PROMPT), found())
 
 

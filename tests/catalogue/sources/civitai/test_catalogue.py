@@ -183,7 +183,7 @@ def test_base_models_are_spelled_as_civitai_spells_them(catalogue: CivitaiCatalo
         "SD 1.5",
         "Pony",
     )
-    with pytest.raises(InvalidInput, match=r"no base model 'SDXL 1\.1'.*SDXL 1\.0"):
+    with pytest.raises(InvalidInput, match=r"SDXL 1\.1.*SDXL 1\.0"):
         catalogue.checked(Wanted(base_models=("SDXL 1.1",)), no_check)
 
 

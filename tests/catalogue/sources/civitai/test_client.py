@@ -132,7 +132,7 @@ def test_models_and_versions_by_their_ids(service: CivitaiService, civitai: Civi
     assert civitai.version(11, no_check)["modelId"] == 1
     assert civitai.download_facts(11, no_check)["fileName"] == "adapter_11.safetensors"
     assert [model["id"] for model in civitai.models_by_id([1, 2], no_check)] == [1, 2]
-    with pytest.raises(SourceNotFound, match="version 99"):
+    with pytest.raises(SourceNotFound, match="99"):
         civitai.version(99, no_check)
 
 

@@ -82,7 +82,7 @@ def a_search_finds_what_is_called_so(asked: Asked) -> None:
 
 
 def what_has_no_such_base_model_is_said(asked: Asked) -> None:
-    with pytest.raises(InvalidInput, match="no base model"):
+    with pytest.raises(InvalidInput):
         asked.catalogue.checked(Wanted(base_models=("SD 99",)), no_check)
 
 
