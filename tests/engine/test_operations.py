@@ -18,6 +18,7 @@ from stylus_ext.engine.operations.plan import late_plan
 from stylus_ext.engine.operations.table import OPERATIONS, perform
 from stylus_ext.engine.requests import PlanInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.selection import plan as plan_module
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
 
@@ -255,16 +256,25 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(
 def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    composed, reachable = list[int](), plan_module._reachable
+
+    def counted(*given: Any) -> Any:
+        composed.append(1)
+        return reachable(*given)
+
     embedder = BagEmbedder()
+    monkeypatch.setattr(plan_module, "_reachable", counted)
     monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
     try:
         stylus.catalogue.store.write([make_entry(1, "Corgi Friend", "A small corgi dog.")])
         plan(stylus, "a corgi friend")
         stylus.catalogue.embed(Watch())
-        requested = len(stylus.planner.plan._composed)
+        assert composed == [1]
         plan(stylus, "a corgi friend")
-        assert len(stylus.planner.plan._composed) == requested + 1
+        assert composed == [1, 1]
+        plan(stylus, "a corgi friend")
+        assert composed == [1, 1], "that of the whole index is remembered"
     finally:
         stylus.close()
 

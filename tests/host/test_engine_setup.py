@@ -49,7 +49,7 @@ def test_what_is_missing_is_said_with_its_size(setup: Setup) -> None:
     assert not setup.ready
 
 
-def test_somebodys_build_is_shown(setup: Setup) -> None:
+def test_somebodys_build_is_shown(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     home = home_of(setup)
     with hold(home.folder, BUILD_LOCK, "building the environment"):
         report = setup.report()
@@ -65,8 +65,9 @@ def test_somebodys_build_is_shown(setup: Setup) -> None:
             46,
             9,
         )
-        setup.begin()
-        assert setup._builder is None, "one build is enough"
+        with monkeypatch.context() as patch:
+            patch.setattr(setup_state, "start_detached", lambda _: pytest.fail("a second build"))
+            setup.begin()
     report = setup.report()
     assert report is not None
     assert report.state is EngineState.NOT_SET_UP

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.host.checkpoint import loaded_checkpoint
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
 from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
@@ -245,7 +246,7 @@ def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
         part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
     )
     assert "password" in refused[0]
-    assert not (stage.planner.remembered._file).exists()
+    assert stage.planner.remembered.get(loaded_checkpoint()) is None
 
 
 def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:

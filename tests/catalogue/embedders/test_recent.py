@@ -16,7 +16,14 @@ def test_whatever_is_remembered_the_answer_is_the_same(rounds: list[list[str]]) 
     recent, bag, plain = VectorCache(3), BagEmbedder(dimensions=8), BagEmbedder(dimensions=8)
     for texts in rounds:
         assert np.array_equal(recent.embed(texts, bag.embed), plain.embed(texts))
-    assert len(recent._kept) <= 3
+    made: list[str] = []
+
+    def make(texts: Sequence[str]) -> Matrix:
+        made.extend(texts)
+        return bag.embed(texts)
+
+    recent.embed(list("abcdefgh"), make)
+    assert len(made) >= 8 - 3
 
 
 def test_the_oldest_is_forgotten_first() -> None:
