@@ -432,7 +432,7 @@ def test_a_plan_says_when_the_catalogue_is_not_embedded_yet(
             asking.start()
             asking.join(10)
             notes = {note["code"]: note["text"] for note in answers[0]["plan"]["notes"]}
-            assert "0 of the 2 vectors" in notes["partial_index"]
+            assert "0 of the 2" in notes["partial_index"]
         finally:
             go_on.set()
         finished(engine, job["id"])

@@ -137,7 +137,7 @@ def test_a_shared_engine_fetches_nothing_here(tmp_path: Path, process: EnginePro
     with webui(Service(lambda: shared, folders=lambda: [str(tmp_path)])) as door:
         answer = door.ask("POST", "/fetch", {"keys": ["civitai:11"]})
         named = door.ask("POST", "/catalogue/identify", {})
-    assert (answer.status, "does not see this WebUI's LoRA folder" in answer.text) == (400, True)
+    assert (answer.status, "LoRA folder" in answer.text) == (400, True)
     assert (named.status, "does not see this machine's files" in named.text) == (400, True)
 
 

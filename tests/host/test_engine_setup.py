@@ -80,7 +80,7 @@ def test_a_build_that_stopped_says_why(setup: Setup) -> None:
     )
     report = setup.report()
     assert report is not None
-    assert report.sentence == "The set-up of the engine stopped: The disk is full."
+    assert report.sentence.endswith("The disk is full.")
 
 
 def test_a_python_without_packages_is_a_sentence(

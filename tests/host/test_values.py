@@ -56,7 +56,7 @@ def test_the_pages_defaults_stay_behind_the_dict(stage: Stage) -> None:
 def test_unknown_keys_are_told_and_the_rest_counts(stage: Stage) -> None:
     done = stage.host.api({"enabled": True, "strenght": 2, "foo": 1}, prompt=PROMPT)
     assert "<lora:" in done.infotexts[0]
-    assert any("no 'strenght' and no 'foo'" in text for text in done.p.comments)
+    assert any("'strenght'" in text and "'foo'" in text for text in done.p.comments)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_what_does_not_pass_is_not(civitai: CivitaiService, http: Http, status: 
     with pytest.raises(HttpRefusal) as caught:
         http.json(f"{civitai.api}{ENUMS}")
     assert (caught.value.status, caught.value.message) == (status, "It is so")
-    assert f"status {status} (It is so)." in str(caught.value)
+    assert all(part in str(caught.value) for part in (str(status), "It is so"))
     assert len(civitai.seen) == 1
 
 

@@ -60,7 +60,7 @@ def test_a_changed_setting_does_not_lead_the_key_elsewhere(
     save_key(tmp_path, NAME, Key(HOME, "abc123"))
     caplog.set_level(logging.INFO)
     assert key_for(tmp_path, "https://evil.example/api", NAME) is None
-    assert "is not sent to https://evil.example" in caplog.text
+    assert "https://evil.example" in caplog.text
     assert "abc123" not in caplog.text
 
 

@@ -483,7 +483,7 @@ def test_the_command_takes_names(tmp_path: Path, vectors: EmbeddingServer, here:
     with model() as seer:
         folder = prepared(tmp_path / "data", seer.url, vectors.url, 3)
         ran = here(folder, "catalogue", "refine", "civitai:2", "--pictures", "0")
-        assert "Refined 1 of 1 adapters" in ran.out
+        assert "1 of 1" in ran.out
         assert titles(seer) == ["A2"]
         ran = here(folder, "catalogue", "refine", "nobody")
         assert ran.code == 1
