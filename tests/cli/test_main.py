@@ -184,9 +184,9 @@ def test_lists_are_flags_with_commas_and_lists_in_the_settings_file(
         )
         == set()
     )
-    (folder / "settings.json").write_text(
-        json.dumps({"selection": {"allow_tags": ["no such tag"]}}), "utf-8"
-    )
+    file = folder / "settings.json"
+    kept = json.loads(file.read_text("utf-8"))  # without it, the real encoder begins anew
+    file.write_text(json.dumps(kept | {"selection": {"allow_tags": ["no such tag"]}}), "utf-8")
     assert picked() == set()
     assert picked("--allow-tags", "") == picked("--allow-tags", "*") != set()
 
