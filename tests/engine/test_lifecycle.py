@@ -18,11 +18,11 @@ from tests.embedding_server import EmbeddingServer
 from tests.engine_process import (
     PATIENCE_S,
     ROOT,
+    Cli,
     engine_process,
     environment,
     finished,
     make_folder,
-    run,
     wait_for_engine,
 )
 
@@ -152,7 +152,10 @@ def test_an_inherited_pipe_does_not_keep_it_alive(vectors: EmbeddingServer, tmp_
 
 
 @pytest.mark.parametrize("minutes", ["-1", "many", "1e9"])
-def test_an_invalid_idle_time_is_refused(tmp_path: Path, minutes: str) -> None:
-    refused = run(tmp_path, "serve", "--idle-minutes", minutes)
-    assert refused.code == 2
-    assert "idle-minutes" in refused.err
+def test_an_invalid_idle_time_is_refused(
+    tmp_path: Path, minutes: str, here: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        here(tmp_path, "serve", "--idle-minutes", minutes)
+    assert refused.value.code == 2
+    assert "idle-minutes" in capsys.readouterr().err

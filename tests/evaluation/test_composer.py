@@ -12,11 +12,14 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection
 from stylus_ext.evaluation import llm
+from tests.evaluation.test_selection import write
+from tests.evaluation.test_training import ADAPTERS
 from tests.fakes import Watch, make_entry
 
 
 def test_the_figures(tmp_path: Path) -> None:
-    found = llm.measure_composer(tmp_path / "data", None, Watch(), compositions=10)
+    catalogue = write(tmp_path / "catalogue.jsonl", ADAPTERS)
+    found = llm.measure_composer(tmp_path / "data", catalogue, Watch(), compositions=10)
     assert found["composed_by_rules"] == 0
     assert found["compositions"] == 10
     assert -5 < found["overhead_p50_ms"] < 500

@@ -23,7 +23,7 @@ from stylus_ext.evaluation.ranker import (
     folds_of,
     train,
 )
-from stylus_ext.selection.ranker import ranker_of
+from stylus_ext.selection.ranker import Ranker, ranker_of
 from stylus_ext.selection.retrieve.features import FEATURES
 from tests.evaluation.test_selection import write
 from tests.fakes import Watch, make_entry
@@ -152,10 +152,15 @@ def examples() -> list[TrainingExample]:
     ]
 
 
-def test_what_is_right_is_learnt_and_twice_the_same() -> None:
-    first, second = train(examples(), FEATURES), train(examples(), FEATURES)
+@pytest.fixture(scope="module")
+def made() -> Ranker:
+    return train(examples(), FEATURES)
+
+
+def test_what_is_right_is_learnt_and_twice_the_same(made: Ranker) -> None:
+    second = train(examples(), FEATURES)
     for each in examples():
-        scores = first.scores(each.features, each.is_tags)
+        scores = made.scores(each.features, each.is_tags)
         assert np.array_equal(scores, second.scores(each.features, each.is_tags))
         assert not each.right.any() or scores.argmax() == np.flatnonzero(each.right)[0]
 
@@ -187,8 +192,7 @@ def test_too_little_to_learn_from_is_said(kinds: tuple[str, ...]) -> None:
         train([each for each in examples() if each.kind in kinds], FEATURES)
 
 
-def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
-    made = train(examples(), FEATURES)
+def test_rescoring_puts_the_best_first_and_loses_nobody(made: Ranker) -> None:
     features = examples()[0].features
     found = Candidates(
         tuple(
@@ -208,8 +212,7 @@ def test_rescoring_puts_the_best_first_and_loses_nobody() -> None:
     assert with_scores(Candidates((), ()), scores[:0], sure[:0]) == Candidates((), ())
 
 
-def test_a_moved_half_makes_less_sure() -> None:
-    made = train(examples(), FEATURES)
+def test_a_moved_half_makes_less_sure(made: Ranker) -> None:
     moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
     features = examples()[0].features
     assert (moved.certainties(features, True) <= made.certainties(features, True)).all()

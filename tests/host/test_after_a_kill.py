@@ -108,6 +108,7 @@ def test_ready_is_said_when_the_first_plan_waits_for_nothing(process: EngineProc
     assert first["elapsed_ms"] < max(2000.0, 20 * warm), f"ready after {took:.1f} s"
 
 
+@pytest.mark.long
 def test_without_the_time_for_it_the_prompt_stays_and_says_so(process: EngineProcess) -> None:
     """An API call's deadline is for all of it; what is not ready then is not waited for."""
     from stylus_ext.core.errors import DeadlineExceeded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -111,7 +110,7 @@ def test_a_model_that_cannot_be_had_gets_a_sentence(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(Unavailable, match=re.escape(model)):
+    with pytest.raises(Unavailable):
         model_files(model)
 
 
