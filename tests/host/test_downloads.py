@@ -175,7 +175,7 @@ def test_without_both_boxes_nothing_is_followed(
     async def all_of(states: Any) -> list[Any]:
         return [state async for state in states]
 
-    monkeypatch.setattr(events.asyncio, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("it waited"))
     assert asyncio.run(all_of(events.follow_fetch(*box))) == []
     assert len(asyncio.run(all_of(wiring._follow_fetch(*box)))) == 1
 

@@ -171,7 +171,7 @@ HEAVY = [
 @pytest.mark.parametrize("text", HEAVY)
 def test_what_is_made_to_take_long_is_refused(text: str) -> None:
     with pytest.raises(Unusable):
-        read(ChatMessage((text,)), Tasks)
+        read(LlmMessage((text,)), Tasks)
 
 
 @pytest.mark.long
