@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, cast
 
 from stylus_ext.core.errors import InvalidInput
 
 Scheme = Literal["civitai", "sha256", "path"]
 
 SOURCES = ("local", "civitai", "huggingface", "pictures", "stylusdocs", "starter")
-"""Whose word counts first where several sources speak of one adapter."""
+"""Where several sources describe one adapter, the first of these wins."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_RIGHT: dict[str, Callable[[str], bool]] = {
+_VALID: dict[str, Callable[[str], bool]] = {
     "civitai": lambda value: value.isascii() and value.isdigit(),
     "sha256": lambda value: _SHA256.fullmatch(value) is not None,
     "path": bool,
@@ -28,7 +28,7 @@ AUTO_V3 = 12
 
 _LONGEST_NAME = 255
 
-_ISSUE = re.compile(r"""(?x)
+_VERSION_SUFFIX = re.compile(r"""(?x)
     [-_. ] \d{6}                                   # the epochs of kohya's trainer: name-000004
     | [-_. ]? \(\d+\)                              # the copies of browsers: name (1)
     | [-_. ] (?i: v | ver | version) [-_. ]? \d+ (?: [._]\d+ )* [a-z]?
@@ -37,7 +37,7 @@ _ISSUE = re.compile(r"""(?x)
     | [-_. ] (?i: s | step | steps) [-_. ]? \d{3,}
     | [-_. ] (?i: final | last)
     """)
-"""What the end of a name says of the version or epoch alone."""
+"""The end of a name that tells the version or epoch alone."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,8 +48,8 @@ class AdapterKey:
     value: str
 
     def __post_init__(self) -> None:
-        right = _RIGHT.get(self.scheme)
-        if right is None or not right(self.value):
+        is_valid = _VALID.get(self.scheme)
+        if is_valid is None or not is_valid(self.value):
             raise InvalidInput(f"{self.scheme}:{self.value} is not the key of an adapter.")
 
     def __str__(self) -> str:
@@ -58,15 +58,12 @@ class AdapterKey:
     @classmethod
     def parse(cls, text: str) -> AdapterKey:
         scheme, _, value = text.partition(":")
-        if scheme == "civitai":
-            return cls("civitai", value)
-        if scheme == "sha256":
-            return cls("sha256", value.lower())
-        if scheme == "path":
-            return cls("path", value)
-        raise InvalidInput(
-            f"{text!r} is not the key of an adapter: it must begin with civitai:, sha256: or path:."
-        )
+        if scheme not in _VALID:
+            raise InvalidInput(
+                f"{text!r} is not the key of an adapter: it must begin with civitai:, sha256: or"
+                " path:."
+            )
+        return cls(cast("Scheme", scheme), value.lower() if scheme == "sha256" else value)
 
     @classmethod
     def civitai(cls, version_id: int) -> AdapterKey:
@@ -88,9 +85,7 @@ class Example:
     prompt: str
     weight: float | None = None
     image: str = field(default="", compare=False)
-    """Where the picture is that the prompt made; the same prompt is the same example, whatever was
-    drawn.
-    """
+    """The address of its picture; not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +144,7 @@ class AdapterCard:
     licence: str = ""
     remote: RemoteFile | None = None
     alias: str = ""
-    """The name that the trainer wrote into the file, letter by letter: the host takes it in tags as
-    it takes the stem.
-    """
+    """The name that the trainer wrote into the file; the host takes it in tags like the stem."""
     auto_v3: str = ""
     """The beginning of the hash of the tensors, which the host writes into infotexts."""
     equivalents: tuple[AdapterKey, ...] = ()
@@ -193,30 +186,27 @@ def _after_its_file(card: AdapterCard) -> bool:
     return card.source == "pictures" or card.name in (*stems, card.alias)
 
 
+_OPTIONAL = ("model_id", "images", "weight", "downloads", "rating", "remote")
+_TEXTS = ("version", "base_model", "kind", "text", "preview", "negative_text") + (
+    "creator",
+    "licence",
+    "alias",
+    "auto_v3",
+)
+
+
 def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
     """Return `best` with its empty fields taken from `other`."""
-    examples = tuple(dict.fromkeys(best.examples + other.examples))
+    known = {name: getattr(best, name) for name in _OPTIONAL if getattr(best, name) is not None}
+    optional = {name: getattr(other, name) for name in _OPTIONAL} | known
+    texts = {name: getattr(best, name) or getattr(other, name) for name in _TEXTS}
     return replace(
         best,
-        version=best.version or other.version,
-        model_id=best.model_id if best.model_id is not None else other.model_id,
-        base_model=best.base_model or other.base_model,
-        kind=best.kind or other.kind,
-        text=best.text or other.text,
-        examples=examples,
-        images=best.images if best.images is not None else other.images,
-        preview=best.preview or other.preview,
-        weight=best.weight if best.weight is not None else other.weight,
-        negative_text=best.negative_text or other.negative_text,
-        downloads=best.downloads if best.downloads is not None else other.downloads,
-        rating=best.rating if best.rating is not None else other.rating,
+        **optional,
+        **texts,
+        examples=tuple(dict.fromkeys(best.examples + other.examples)),
         nsfw=best.nsfw or other.nsfw,
         weak=best.weak and other.weak,
-        creator=best.creator or other.creator,
-        licence=best.licence or other.licence,
-        remote=best.remote or other.remote,
-        alias=best.alias or other.alias,
-        auto_v3=best.auto_v3 or other.auto_v3,
         equivalents=tuple(sorted({*best.equivalents, *other.equivalents, other.key} - {best.key})),
     )
 
@@ -230,7 +220,8 @@ def series(of: AdapterCard | str) -> str:
     name = of.strip()[:_LONGEST_NAME]
     while True:
         end = next(
-            (found.start() for found in _ISSUE.finditer(name) if found.end() == len(name)), 0
+            (found.start() for found in _VERSION_SUFFIX.finditer(name) if found.end() == len(name)),
+            0,
         )
         if end == 0:
             return name.casefold()
@@ -283,7 +274,7 @@ def group_cards(cards: Iterable[AdapterCard]) -> list[list[AdapterCard]]:
     for card in cards:
         known = {id(group): group for key in keys_of(card) if (group := found.get(key)) is not None}
         together = [*chain.from_iterable(known.values()), card]
-        found.update((key, together) for one in together for key in keys_of(one))
+        found.update((key, together) for member in together for key in keys_of(member))
     return list({id(group): group for group in found.values()}.values())
 
 

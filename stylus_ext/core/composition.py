@@ -29,9 +29,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry scored for one prompt. `spans` maps span starts to their evidence; the ranker reads
-    `features`.
-    """
+    """An entry scored for one prompt; `spans` by start, `features` for the ranker."""
 
     entry: Entry
     score: float

@@ -33,9 +33,7 @@ STATES: tuple[State, ...] = get_args(State)
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The refiner's text about a card. `source` is `card`, `chat:<model>` or similar; `fingerprint`
-    identifies its input.
-    """
+    """The refiner's text; `source` is `card`, `chat:<model>` or similar."""
 
     text: str
     kind: str
@@ -47,15 +45,17 @@ class Description:
     utility: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InvalidInput(
-                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
-            )
+        _check_kind(self.kind)
 
     @property
     def refined(self) -> bool:
         """True if the text comes from a model or a person, not from the rules."""
         return self.source != BY_RULES
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise InvalidInput(f"{kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
 
 
 SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
@@ -64,12 +64,12 @@ SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
 
 def preferred(new: Description, old: Description) -> Description:
     """Return the description of the better source; of equals the new one."""
-    return old if _eloquence(old) > _eloquence(new) else new
+    return old if _priority(old) > _priority(new) else new
 
 
-def _eloquence(description: Description) -> int:
-    who = description.source.partition(":")[0]
-    return SOURCE_PRIORITY.index(who) if who in SOURCE_PRIORITY else 0
+def _priority(description: Description) -> int:
+    source = description.source.partition(":")[0]
+    return SOURCE_PRIORITY.index(source) if source in SOURCE_PRIORITY else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,8 @@ class Edits:
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
-        if self.kind is not None and self.kind not in KINDS:
-            raise InvalidInput(
-                f"{self.kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}."
-            )
+        if self.kind is not None:
+            _check_kind(self.kind)
 
     def filled(self, other: Edits) -> Edits:
         """Return these edits with gaps filled from `other`."""
@@ -154,23 +152,21 @@ _MOST_TAGS = 12
 
 def embedded_text(entry: Entry, view: View) -> str:
     card = entry.card
-    parts = [card.name, ", ".join(entry.triggers[:_MOST_TRIGGERS])]
-    if view == "card":
-        parts += [entry.text, ", ".join(card.tags[:_MOST_TAGS])]
-    else:
-        parts.append(", ".join(card.tags[:_MOST_TAGS]))
+    tags = ", ".join(card.tags[:_MOST_TAGS])
+    middle = [entry.text] if view == "card" else []
+    parts = [card.name, ", ".join(entry.triggers[:_MOST_TRIGGERS]), *middle, tags]
     return ". ".join(part for part in parts if part)
 
 
 def text_fingerprint(text: str) -> str:
     """Hash of template and text, stored with the entry to detect changes without reading texts."""
-    return hashlib.sha256(
-        f"{TEMPLATE_VERSION}\0{text}".encode("utf-8", "surrogatepass")
-    ).hexdigest()[:32]
+    return _fingerprint(f"{TEMPLATE_VERSION}\0{text}")
 
 
 def vector_fingerprint(embedder: str, text_print: str) -> str:
     """Hash of everything that determines a vector; equal fingerprints mean equal vectors."""
-    return hashlib.sha256(f"{embedder}\0{text_print}".encode("utf-8", "surrogatepass")).hexdigest()[
-        :32
-    ]
+    return _fingerprint(f"{embedder}\0{text_print}")
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

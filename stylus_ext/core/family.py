@@ -7,179 +7,100 @@ sibling. Pony V7 is based on AuraFlow and shares only its name with Pony.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 
 from stylus_ext.core.errors import InvalidInput
 
 UNKNOWN = "unknown"
-"""Nobody says what it was made for: it fits nothing."""
+"""No source says what it was made for: it fits nothing."""
 
 ANY = "any"
 """The caller does not say for which family to choose."""
 
 _LONGEST = 64
 
-_SPELLINGS: dict[str, tuple[str, ...]] = {
+_SPELLINGS = {
     "sd1": (
-        "SD 1",
-        "SD 1.x",
-        "SD 1.4",
-        "SD 1.5",
-        "SD 1.5 LCM",
-        "SD 1.5 Hyper",
-        "SD v1",
-        "SD v1.4",
-        "SD v1.5",
-        "stable-diffusion",
-        "stable-diffusion-1",
-        "stable-diffusion-1.5",
-        "stable-diffusion-v1",
-        "stable-diffusion-v1-4",
-        "stable-diffusion-v1-5",
-        "stable-diffusion-v1-inpainting",
+        "SD 1.x, SD 1.4, SD 1.5, SD 1.5 LCM, SD 1.5 Hyper, SD v1, SD v1.4, SD v1.5,"
+        " stable-diffusion, stable-diffusion-1, stable-diffusion-1.5, stable-diffusion-v1,"
+        " stable-diffusion-v1-4, stable-diffusion-v1-5, stable-diffusion-v1-inpainting"
     ),
     "sd2": (
-        "SD 2",
-        "SD 2.x",
-        "SD 2.0",
-        "SD 2.0 768",
-        "SD 2.1",
-        "SD 2.1 768",
-        "SD 2.1 Unclip",
-        "SD v2",
-        "SD v2.1",
-        "SD v2 v",
-        "SD v2 768 v",
-        "stable-diffusion-2",
-        "stable-diffusion-2-1",
-        "stable-diffusion-v2",
-        "stable-diffusion-v2-512",
-        "stable-diffusion-v2-768-v",
-        "stable-diffusion-v2-inpainting",
+        "SD 2.x, SD 2.0, SD 2.0 768, SD 2.1, SD 2.1 768, SD 2.1 Unclip, SD v2, SD v2.1, SD v2 v, SD"
+        " v2 768 v, stable-diffusion-2, stable-diffusion-2-1, stable-diffusion-v2,"
+        " stable-diffusion-v2-512, stable-diffusion-v2-768-v, stable-diffusion-v2-inpainting"
     ),
     "sd3": (
-        "SD 3",
-        "SD 3.5",
-        "SD 3.5 Large",
-        "SD 3.5 Large Turbo",
-        "SD3 m",
-        "SD v3",
-        "stable-diffusion-3",
-        "stable-diffusion-3-medium",
-        "stable-diffusion-v3",
-        "stable-diffusion-v3-medium",
-        "stable-diffusion-3-5",
-        "stable-diffusion-3-5-large",
-        "stable-diffusion-v3-5-large",
-        "SD3.5 l",
+        "SD 3.5, SD 3.5 Large, SD 3.5 Large Turbo, SD3 m, SD v3, stable-diffusion-3,"
+        " stable-diffusion-3-medium, stable-diffusion-v3, stable-diffusion-v3-medium,"
+        " stable-diffusion-3-5, stable-diffusion-3-5-large, stable-diffusion-v3-5-large, SD3.5 l"
     ),
-    "sd3.5-medium": (
-        "SD 3.5 Medium",
-        "SD3.5 m",
-        "SD 3.5M",
-        "stable-diffusion-3-5-medium",
-        "stable-diffusion-v3-5-medium",
-    ),
+    "sd3.5-medium": "SD3.5 m, stable-diffusion-3-5-medium, stable-diffusion-v3-5-medium",
     "sdxl": (
-        "SDXL 0.9",
-        "SDXL 1",
-        "SDXL 1.0",
-        "SDXL 1.0 LCM",
-        "SDXL Lightning",
-        "SDXL Hyper",
-        "SDXL Turbo",
-        "SD XL",
-        "XL",
-        "SDXL v1",
-        "SDXL base",
-        "SDXL base v0-9",
-        "SDXL base v1-0",
-        "stable-diffusion-xl",
-        "stable-diffusion-xl-base",
-        "stable-diffusion-xl-base-1.0",
-        "stable-diffusion-xl-1-0",
-        "stable-diffusion-xl-1-0-base",
-        "stable-diffusion-xl-v1",
-        "stable-diffusion-xl-v0-9-base",
-        "stable-diffusion-xl-v1-base",
-        "stable-diffusion-xl-v1-0-base",
-        "stable-diffusion-xl-v1-inpainting",
-        "stable-diffusion-xl-turbo-v1",
+        "SDXL 0.9, SDXL 1, SDXL 1.0, SDXL 1.0 LCM, SDXL Lightning, SDXL Hyper, SDXL Turbo, XL, SDXL"
+        " v1, SDXL base, SDXL base v0-9, SDXL base v1-0, stable-diffusion-xl,"
+        " stable-diffusion-xl-base, stable-diffusion-xl-base-1.0, stable-diffusion-xl-1-0,"
+        " stable-diffusion-xl-1-0-base, stable-diffusion-xl-v1, stable-diffusion-xl-v0-9-base,"
+        " stable-diffusion-xl-v1-base, stable-diffusion-xl-v1-0-base,"
+        " stable-diffusion-xl-v1-inpainting, stable-diffusion-xl-turbo-v1"
     ),
-    "sdxl-distilled": (),
+    "sdxl-distilled": "",
     "pony": (
-        "Pony XL",
-        "Pony V6",
-        "Pony V6 XL",
-        "Pony Diffusion",
-        "Pony Diffusion XL",
-        "Pony Diffusion V6 XL",
-        "PDXL",
+        "Pony XL, Pony V6, Pony V6 XL, Pony Diffusion, Pony Diffusion XL, Pony Diffusion V6 XL,"
+        " PDXL"
     ),
-    "illustrious": ("Illustrious XL", "IllustriousXL v0.1", "IL"),
-    "noobai": ("Noob", "NoobAI XL", "Noob XL"),
-    "auraflow": ("AuraFlow v1", "aura-flow"),
-    "pony-v7": ("Pony Diffusion V7",),
-    "flux1": (
-        "Flux",
-        "Flux.1",
-        "Flux.1 S",
-        "Flux.1 D",
-        "Flux.1 dev",
-        "Flux.1 schnell",
-        "Flux dev",
-        "Flux schnell",
-        "FluxDev",
-    ),
-    "flux1-krea": ("Flux.1 Krea", "Flux.1 Krea dev", "Flux Krea"),
-    "flux1-kontext": ("Flux.1 Kontext", "Flux.1 Kontext dev", "Flux Kontext"),
-    "flux2": ("Flux.2", "Flux.2 D", "Flux.2 dev"),
-    "flux2-klein-9b": ("Flux.2 Klein 9B",),
-    "flux2-klein-9b-base": ("Flux.2 Klein 9B-base",),
-    "flux2-klein-4b": ("Flux.2 Klein 4B",),
-    "flux2-klein-4b-base": ("Flux.2 Klein 4B-base",),
-    "chroma": ("Chroma1", "Chroma1 HD"),
-    "hidream": ("HiDream I1", "HiDream I1 full", "HiDream I1 dev", "HiDream I1 fast"),
-    "hunyuan-dit": ("Hunyuan 1", "Hunyuan DiT g2"),
-    "hunyuan-video": (),
-    "kolors": (),
-    "lumina": ("Lumina 2", "Lumina Image 2.0"),
-    "pixart-alpha": ("PixArt a",),
-    "pixart-sigma": ("PixArt E",),
-    "playground-v2": (),
-    "qwen": ("Qwen Image", "Qwen Image Edit"),
-    "qwen2": (),
-    "stable-cascade": ("SCascade",),
-    "svd": ("SVD XT", "stable-video-diffusion"),
-    "cogvideox": (),
-    "ltxv": ("LTX Video",),
-    "ltxv2": (),
-    "mochi": ("Mochi 1",),
-    "wan": ("Wan Video", "Wan 2.1", "Wan 2.2"),
-    "wan-1.3b-t2v": ("Wan Video 1.3B t2v",),
-    "wan-14b-t2v": ("Wan Video 14B t2v",),
-    "wan-14b-i2v-480p": ("Wan Video 14B i2v 480p",),
-    "wan-14b-i2v-720p": ("Wan Video 14B i2v 720p",),
-    "wan-2.2-ti2v-5b": ("Wan Video 2.2 TI2V-5B",),
-    "wan-2.2-i2v-a14b": ("Wan Video 2.2 I2V-A14B",),
-    "wan-2.2-t2v-a14b": ("Wan Video 2.2 T2V-A14B",),
-    "wan-2.5-t2v": ("Wan Video 2.5 T2V",),
-    "wan-2.5-i2v": ("Wan Video 2.5 I2V",),
-    "z-image-turbo": ("ZImageTurbo", "Z-Image Turbo"),
-    "z-image": ("ZImageBase", "ZImage Base"),
-    "anima": (),
+    "illustrious": "Illustrious XL, IllustriousXL v0.1, IL",
+    "noobai": "Noob, NoobAI XL, Noob XL",
+    "auraflow": "AuraFlow v1",
+    "pony-v7": "Pony Diffusion V7",
+    "flux1": "Flux, Flux.1 S, Flux.1 D, Flux.1 dev, Flux.1 schnell, Flux dev, Flux schnell",
+    "flux1-krea": "Flux.1 Krea dev, Flux Krea",
+    "flux1-kontext": "Flux.1 Kontext dev, Flux Kontext",
+    "flux2": "Flux.2 D, Flux.2 dev",
+    "flux2-klein-9b": "",
+    "flux2-klein-9b-base": "",
+    "flux2-klein-4b": "",
+    "flux2-klein-4b-base": "",
+    "chroma": "Chroma1, Chroma1 HD",
+    "hidream": "HiDream I1, HiDream I1 full, HiDream I1 dev, HiDream I1 fast",
+    "hunyuan-dit": "Hunyuan 1, Hunyuan DiT g2",
+    "hunyuan-video": "",
+    "kolors": "",
+    "lumina": "Lumina 2, Lumina Image 2.0",
+    "pixart-alpha": "PixArt a",
+    "pixart-sigma": "PixArt E",
+    "playground-v2": "",
+    "qwen": "Qwen Image, Qwen Image Edit",
+    "qwen2": "",
+    "stable-cascade": "SCascade",
+    "svd": "SVD XT, stable-video-diffusion",
+    "cogvideox": "",
+    "ltxv": "LTX Video",
+    "ltxv2": "",
+    "mochi": "Mochi 1",
+    "wan": "Wan Video, Wan 2.1, Wan 2.2",
+    "wan-1.3b-t2v": "Wan Video 1.3B t2v",
+    "wan-14b-t2v": "Wan Video 14B t2v",
+    "wan-14b-i2v-480p": "Wan Video 14B i2v 480p",
+    "wan-14b-i2v-720p": "Wan Video 14B i2v 720p",
+    "wan-2.2-ti2v-5b": "Wan Video 2.2 TI2V-5B",
+    "wan-2.2-i2v-a14b": "Wan Video 2.2 I2V-A14B",
+    "wan-2.2-t2v-a14b": "Wan Video 2.2 T2V-A14B",
+    "wan-2.5-t2v": "Wan Video 2.5 T2V",
+    "wan-2.5-i2v": "Wan Video 2.5 I2V",
+    "z-image-turbo": "",
+    "z-image": "ZImageBase",
+    "anima": "",
 }
+"""Further spellings of each family, between commas."""
 
 _PARENTS = {
     "pony": "sdxl",
     "illustrious": "sdxl",
     "noobai": "sdxl",
     "pony-v7": "auraflow",
-    "flux1-krea": (
-        "flux1"
-    ),  # not a child of it in Civitai's tree, but their LoRAs are said to cross in part
+    "flux1-krea": "flux1",  # no child in Civitai's tree, but LoRAs are said to cross in part
     "flux2-klein-9b": "flux2",
     "flux2-klein-9b-base": "flux2",
     "flux2-klein-4b": "flux2",
@@ -215,24 +136,19 @@ class Compatibility(Enum):
     NONE = "none"
 
 
-def _squashed(text: str) -> str:
-    return "".join(_words(text))
-
-
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text[:_LONGEST].casefold())
 
 
-def _spelled() -> Iterator[tuple[str, str]]:
-    for family, spellings in _SPELLINGS.items():
-        for spelling in (family, *spellings):
-            yield _squashed(spelling), family
-
-
 @cache
 def _families() -> dict[str, str]:
-    """Build the spelling table on first use; the WebUI's start needs the names alone."""
-    return dict(_spelled())
+    """Families by spelling; built on first use, since the WebUI's start needs the names alone."""
+    return {
+        "".join(_words(spelling)): family
+        for family, spellings in _SPELLINGS.items()
+        for spelling in (family, *spellings.split(","))
+        if spelling
+    }
 
 
 def family_of(base_model: str) -> str:

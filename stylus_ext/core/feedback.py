@@ -14,13 +14,10 @@ ALIKE = 0.4
 """Share of words in common from which one prompt is like another."""
 
 REFUSED = 0.9
-"""Doubt from which an adapter is not picked: once for the same prompt, twice for prompts like it.
-"""
+"""Doubt from which an adapter is not picked: one verdict on this prompt, or two on similar ones."""
 
-_ELSEWHERE = 0.1
-"""What a verdict counts for a prompt that has nothing to do with it: who is wrong everywhere is
-doubted everywhere.
-"""
+_UNRELATED = 0.1
+"""Weight of a verdict for an unrelated prompt: what is wrong everywhere is doubted everywhere."""
 
 _STEP = 0.7
 
@@ -51,9 +48,7 @@ class Feedback(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Weight of the verdicts against an adapter, their number, and whether one is for this exact
-    prompt.
-    """
+    """The verdicts against an adapter; `same`: one of them is for this exact prompt."""
 
     weight: float
     times: int
@@ -62,20 +57,15 @@ class Doubt:
     @property
     def reason(self) -> str:
         count = "" if self.times == 1 else "twice " if self.times == 2 else f"{self.times} times "  # noqa: PLR2004
-        where = (
-            "for this prompt"
-            if self.same
-            else "for a prompt like this"
-            if self.times == 1
-            else "for prompts like this"
-        )
+        similar = "for a prompt like this" if self.times == 1 else "for prompts like this"
+        where = "for this prompt" if self.same else similar
         return f"you said {count}that it was wrong {where}"
 
 
-def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+def likeness(first: frozenset[str], second: frozenset[str]) -> float:
     """Similarity of two prompts (0..1) by shared words."""
-    both = len(one) + len(other)
-    return 2 * len(one & other) / both if both else 1.0
+    both = len(first) + len(second)
+    return 2 * len(first & second) / both if both else 1.0
 
 
 def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
@@ -87,7 +77,7 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
         alike = like >= ALIKE
         before = found.get(verdict.key, Doubt(0.0, 0, same=False))
         found[verdict.key] = Doubt(
-            before.weight + verdict.times * (like if alike else _ELSEWHERE),
+            before.weight + verdict.times * (like if alike else _UNRELATED),
             before.times + verdict.times * alike,
             before.same or like == 1.0,
         )
@@ -95,9 +85,7 @@ def doubts(verdicts: Iterable[Verdict], prompt: str) -> dict[AdapterKey, Doubt]:
 
 
 def apply_feedback(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) -> Candidates:
-    """Apply doubts: refuse candidates without remaining support, lower the others. "Always" entries
-    stay.
-    """
+    """Refuse or lower doubted candidates, except those that are always used."""
     kept: list[Candidate] = []
     refused: list[NearMiss] = []
     for candidate in candidates.found:
@@ -105,21 +93,13 @@ def apply_feedback(candidates: Candidates, found: Mapping[AdapterKey, Doubt]) ->
         if doubt is None or candidate.entry.edits.state == "always":
             kept.append(candidate)
         elif doubt.weight >= REFUSED:
-            refused.append(
-                NearMiss(
-                    candidate.key,
-                    candidate.entry.card.name,
-                    _spoken(doubt),
-                    candidate.evidence.sure,
-                )
-            )
+            many = "you said of many other prompts that it was wrong there"
+            reason = doubt.reason if doubt.times else many
+            name, sure = candidate.entry.card.name, candidate.evidence.sure
+            refused.append(NearMiss(candidate.key, name, reason, sure))
         else:
             kept.append(_less_sure(candidate, doubt))
     return replace(candidates, found=tuple(kept), refused=(*refused, *candidates.refused))
-
-
-def _spoken(doubt: Doubt) -> str:
-    return doubt.reason if doubt.times else "you said of many other prompts that it was wrong there"
 
 
 def _less_sure(candidate: Candidate, doubt: Doubt) -> Candidate:

@@ -37,9 +37,7 @@ class DownloadOffer:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Size limits in bytes and the rest of the quota; `unhashed` allows files without a stated
-    hash.
-    """
+    """Limits in bytes; `left` of the quota; `unhashed` allows files without a hash."""
 
     largest: int
     left: int

@@ -50,9 +50,7 @@ def why_not(stem: str, *, dynamic_prompts: bool = False) -> str | None:
 
 
 def safe_file_stem(name: str, taken: Collection[str], limit: int = LONGEST_STEM) -> str:
-    """Return a stem valid on every file system and in tags, distinct from `taken` ignoring case and
-    accents.
-    """
+    """Return a stem valid everywhere; it differs from `taken` by more than case or accents."""
     base = _within(_cleaned(name), limit) or FALLBACK_STEM[:limit]
     used = {_same(stem) for stem in taken}
     if _same(base) not in used:

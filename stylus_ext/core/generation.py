@@ -6,14 +6,14 @@ travel once: "prompts" holds the distinct texts, "images" refers to them by plac
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from enum import Enum
 from typing import Any
 
-from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.plan import MissingFile, Outcome, Plan
+from stylus_ext.core.plan import MissingFile, Outcome, Plan, with_parsed_key
 from stylus_ext.core.plan import from_json as plan_from_json
 from stylus_ext.core.plan import to_json as plan_to_json
 
@@ -44,12 +44,7 @@ class EngineAnswerState:
     repeatable: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "outcome": self.outcome.value,
-            "folders": self.folders.value,
-            "index_complete": self.index_complete,
-            "repeatable": self.repeatable,
-        }
+        return asdict(self) | {"outcome": self.outcome.value, "folders": self.folders.value}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> EngineAnswerState:
@@ -76,7 +71,7 @@ class Texts:
         if not self.hr_positive:
             return list(first)
         second = zip(self.hr_positive, self.hr_negative, strict=True)
-        return [(*one, *other) for one, other in zip(first, second, strict=True)]
+        return [(*base, *hires) for base, hires in zip(first, second, strict=True)]
 
     def distinct_prompts(self) -> int:
         """How many prompts have to be planned, at most."""
@@ -84,20 +79,10 @@ class Texts:
         return len({*first, *zip(self.hr_positive, self.hr_negative, strict=True)})
 
     def part(self, start: int, end: int) -> Texts:
-        return Texts(
-            self.positive[start:end],
-            self.negative[start:end],
-            self.hr_positive[start:end],
-            self.hr_negative[start:end],
-        )
+        return Texts(*(texts[start:end] for texts in astuple(self)))
 
     def __add__(self, other: Texts) -> Texts:
-        return Texts(
-            self.positive + other.positive,
-            self.negative + other.negative,
-            self.hr_positive + other.hr_positive,
-            self.hr_negative + other.hr_negative,
-        )
+        return Texts(*map(operator.add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +150,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class GenerationAnswer:
-    """Finished texts and one mask per image, in the order of the request; with `compared`, the
-    images of one more batch follow.
-    """
+    """Texts and masks by image; with `compared`, those of one more batch follow."""
 
     texts: Texts
     masks: tuple[ImageMask, ...]
@@ -196,59 +179,34 @@ def unchanged_answer(
 _COLUMNS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
 
 
+_ALWAYS_SENT = ("seeds", "batch_size", "settings", "lora_dirs")
+
+
 def request_to_json(request: GenerationRequest) -> dict[str, Any]:
     """Fields at their defaults are left out."""
     prompts, images = _table(request.texts)
-    data: dict[str, Any] = {
-        "prompts": prompts,
-        "images": images,
-        "seeds": list(request.seeds),
-        "batch_size": request.batch_size,
-        "settings": {section: dict(values) for section, values in request.settings.items()},
-    }
-    given = {
-        "stems": None if request.stems is None else list(request.stems),
-        "inventory": request.inventory,
-        "lora_dirs": list(request.lora_dirs),
-        "wait_for_folders": request.wait_for_folders,
-        "description": request.description,
-        "allowed_kinds": None if request.allowed_kinds is None else list(request.allowed_kinds),
-        "corrections": request.corrections,
-        "compare": request.compare,
-        "downloads": request.downloads,
-        "without": _pairs(request.without),
-        "with_plans": request.with_plans,
-        "deadline_s": request.deadline_s,
-        "planning_s": request.planning_s,
-    }
-    always_sent = ("stems", "lora_dirs", "without", "allowed_kinds", "deadline_s", "planning_s")
-    data |= {name: value for name, value in given.items() if value or name in always_sent}
-    return {name: value for name, value in data.items() if value is not None}
+    data: dict[str, Any] = {"prompts": prompts, "images": images}
+    for item in fields(request):
+        value = getattr(request, item.name)
+        if item.name in _ALWAYS_SENT or (item.name != "texts" and value != item.default):
+            data[item.name] = list(value) if isinstance(value, tuple) else value
+    if request.without is not None:
+        data["without"] = [{"key": key, "text": text} for key, text in request.without.items()]
+    data["settings"] = {section: dict(values) for section, values in request.settings.items()}
+    return data
 
 
 def request_from_json(data: Mapping[str, Any]) -> GenerationRequest:
     """From checked JSON: each field has its type."""
-    without = data.get("without")
-    stems, kinds = data.get("stems"), data.get("allowed_kinds")
-    return GenerationRequest(
-        texts=_texts(data["prompts"], data["images"]),
-        seeds=tuple(data["seeds"]),
-        batch_size=data.get("batch_size") or 1,
-        settings=data.get("settings") or {},
-        stems=None if stems is None else tuple(stems),
-        inventory=data.get("inventory"),
-        lora_dirs=tuple(data.get("lora_dirs") or ()),
-        wait_for_folders=bool(data.get("wait_for_folders")),
-        description=data.get("description") or "",
-        allowed_kinds=None if kinds is None else tuple(kinds),
-        corrections=data.get("corrections"),
-        compare=bool(data.get("compare")),
-        downloads=bool(data.get("downloads")),
-        without=None if without is None else {one["key"]: one["text"] for one in without},
-        with_plans=bool(data.get("with_plans")),
-        deadline_s=data.get("deadline_s"),
-        planning_s=data.get("planning_s"),
-    )
+    names = {item.name for item in fields(GenerationRequest)}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in data.items()
+        if name in names and value is not None
+    }
+    if "without" in given:
+        given["without"] = {reason["key"]: reason["text"] for reason in given["without"]}
+    return GenerationRequest(texts=_texts(data["prompts"], data["images"]), **given)
 
 
 def answer_to_json(answer: GenerationAnswer) -> dict[str, Any]:
@@ -272,12 +230,9 @@ def answer_from_json(data: Mapping[str, Any], request: GenerationRequest) -> Gen
     try:
         answer = GenerationAnswer(
             texts=_texts(data["prompts"], data["images"]),
-            masks=tuple(ImageMask(tuple(one["on"]), tuple(one["off"])) for one in data["masks"]),
-            adapters=tuple(UsedAdapter(**one) for one in data["adapters"]),
-            missing=tuple(
-                MissingFile(**{**one, "key": AdapterKey.parse(one["key"])})
-                for one in data["missing"]
-            ),
+            masks=tuple(ImageMask(tuple(mask["on"]), tuple(mask["off"])) for mask in data["masks"]),
+            adapters=tuple(UsedAdapter(**adapter) for adapter in data["adapters"]),
+            missing=tuple(MissingFile(**with_parsed_key(file)) for file in data["missing"]),
             notes=tuple(Note(**note) for note in data["notes"]),
             state=EngineAnswerState.from_json(data["state"]),
             compared=bool(data["compared"]),
@@ -318,9 +273,3 @@ def _texts(prompts: Sequence[Mapping[str, Any]], images: Sequence[int]) -> Texts
     if not all(isinstance(text, str) for texts in lists for text in texts):
         raise InvalidInput("Each of 'prompts' has a prompt and a negative prompt for each pass.")
     return Texts(*lists)  # type: ignore[arg-type]
-
-
-def _pairs(without: Mapping[str, str] | None) -> list[dict[str, str]] | None:
-    if without is None:
-        return None
-    return [{"key": key, "text": text} for key, text in without.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,21 +57,11 @@ class PublishedCatalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LentItem:
-    """The owner of an imported vector, its family, and per view the text that our encoder would
-    use.
-    """
+    """Owner and family of an imported vector; by view the fingerprint of our text."""
 
     key: AdapterKey
     family: str
     prints: tuple[str, ...]
-
-
-class Lender(Protocol):
-    """An index that serves imported vectors until the encoder replaces them."""
-
-    def lend(self, items: Sequence[LentItem], vectors: Matrix) -> None:
-        """Store one vector per entry, used for all views."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,13 +128,13 @@ def _read(data: Mapping[str, Any]) -> Plan:
         composition=Composition(
             tasks,
             tuple(_pick(pick) for pick in data["picks"]),
-            tuple(NearMiss(**_keyed(miss)) for miss in data["near_misses"]),
+            tuple(NearMiss(**with_parsed_key(miss)) for miss in data["near_misses"]),
         ),
         masks=tuple(Mask(frozenset(map(AdapterKey.parse, mask))) for mask in data["masks"]),
         prompts=tuple(map(str, data["prompts"])),
         negative_prompts=tuple(map(str, data["negative_prompts"])),
         tags=tuple(_tag(pick) for pick in data["picks"] if pick["stem"] is not None),
-        missing=tuple(MissingFile(**_keyed(file)) for file in data["missing"]),
+        missing=tuple(MissingFile(**with_parsed_key(file)) for file in data["missing"]),
         notes=tuple(Note(**note) for note in data["notes"]),
         family=str(data["family"]),
         confidence=float(data["confidence"]),
@@ -151,32 +151,21 @@ def _pick_json(pick: Pick, tag: Tag | None) -> dict[str, Any]:
     shown = {**asdict(pick), "key": str(pick.key), "score": round(pick.score, 4)}
     if tag is None:
         return {**shown, **dict.fromkeys(_TAG_FIELDS)}
-    return {
-        **shown,
-        "stem": tag.stem,
-        "on_disk": tag.on_disk,
-        "triggers": list(tag.triggers),
-        "negative_text": tag.negative_text,
-    }
+    return {**shown, **asdict(tag), "key": shown["key"], "triggers": list(tag.triggers)}
 
 
 def _pick(data: Mapping[str, Any]) -> Pick:
     fields = {name: value for name, value in data.items() if name not in _TAG_FIELDS}
     if "said" in fields:
         fields["user_weight"] = fields.pop("said")
-    return Pick(**_keyed(fields))
+    return Pick(**with_parsed_key(fields))
 
 
 def _tag(data: Mapping[str, Any]) -> Tag:
-    key = AdapterKey.parse(data["key"])
-    return Tag(
-        key,
-        str(data["stem"]),
-        bool(data["on_disk"]),
-        tuple(data["triggers"]),
-        str(data["negative_text"]),
-    )
+    stem, text = str(data["stem"]), str(data["negative_text"])
+    key, triggers = AdapterKey.parse(data["key"]), tuple(data["triggers"])
+    return Tag(key, stem, bool(data["on_disk"]), triggers, text)
 
 
-def _keyed(data: Mapping[str, Any]) -> dict[str, Any]:
+def with_parsed_key(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "key": AdapterKey.parse(data["key"])}

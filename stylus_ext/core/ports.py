@@ -37,12 +37,6 @@ class Tally:
     """Files whose adapter no service has named."""
 
 
-class Tallies(Protocol):
-    """Counts the catalogue."""
-
-    def tally(self) -> Tally: ...
-
-
 @dataclass(frozen=True, slots=True)
 class OldPicture:
     """A past picture; `prompt` is without its tags, `used` are their names and weights."""
@@ -256,9 +250,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search for candidates; `only` restricts keys (None: no limit), `names` resolves the user's
-    tags.
-    """
+    """A search; `only` restricts keys (None: all), `names` resolves the user's tags."""
 
     prompt: Prompt
     negative: Prompt
@@ -278,9 +270,7 @@ class Reranker(Protocol):
     """Reorders candidates."""
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
-        """Return the same candidates, best first, with new scores; only `evidence.sure` may change
-        besides.
-        """
+        """Return the same candidates, best first; `evidence.sure` may change too."""
         ...
 
 
@@ -293,7 +283,7 @@ class Composer(Protocol):
 
 
 class Library(Protocol):
-    """What the host can load: its stems, and which of them hide another file."""
+    """What the host can load."""
 
     def stems(self) -> frozenset[str]: ...
 

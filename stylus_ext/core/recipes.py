@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from stylus_ext.core.card import AdapterKey
@@ -36,12 +36,8 @@ class Recipe:
     adapters: tuple[RecipeAdapter, ...] = ()
 
     def __post_init__(self) -> None:
-        if (
-            not self.name
-            or self.name != self.name.strip()
-            or len(self.name) > LONGEST_NAME
-            or not self.name.isprintable()
-        ):
+        is_one_line = self.name.isprintable() and self.name == self.name.strip()
+        if not (self.name and is_one_line and len(self.name) <= LONGEST_NAME):
             raise InvalidInput(
                 f"A recipe has a name of at most {LONGEST_NAME} characters, in one line."
             )
@@ -49,11 +45,10 @@ class Recipe:
             raise InvalidInput(f"A recipe's prompt has at most {LONGEST_PROMPT:,} characters.")
         if len(self.adapters) > MOST_ADAPTERS:
             raise InvalidInput(f"A recipe has at most {MOST_ADAPTERS} adapters.")
-        if len({one.key for one in self.adapters}) < len(self.adapters):
+        if len({adapter.key for adapter in self.adapters}) < len(self.adapters):
             raise InvalidInput(f"The recipe {self.name!r} names an adapter twice.")
-        if not all(
-            math.isfinite(one.weight) and abs(one.weight) <= HEAVIEST for one in self.adapters
-        ):
+        weights = [adapter.weight for adapter in self.adapters]
+        if not all(math.isfinite(weight) and abs(weight) <= HEAVIEST for weight in weights):
             raise InvalidInput(
                 f"A weight in the recipe {self.name!r} is larger than {HEAVIEST:g}, or none at all."
             )
@@ -74,17 +69,8 @@ class Recipes(Protocol):
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as JSON; `recipe_of(recipe_json(recipe)) == recipe`."""
-    return {
-        "version": FORMAT,
-        "name": recipe.name,
-        "prompt": recipe.prompt,
-        "negative": recipe.negative,
-        "family": recipe.family,
-        "adapters": [
-            {"key": str(one.key), "weight": one.weight, "name": one.name, "stem": one.stem}
-            for one in recipe.adapters
-        ],
-    }
+    adapters = [{**asdict(adapter), "key": str(adapter.key)} for adapter in recipe.adapters]
+    return {"version": FORMAT, **asdict(recipe), "adapters": adapters}
 
 
 def recipe_of(raw: Any) -> Recipe:
@@ -101,11 +87,11 @@ def recipe_of(raw: Any) -> Recipe:
         _text(raw, "prompt"),
         _text(raw, "negative"),
         _text(raw, "family")[:64],
-        tuple(map(_ingredient, adapters[: MOST_ADAPTERS + 1])),
+        tuple(map(_adapter, adapters[: MOST_ADAPTERS + 1])),
     )
 
 
-def _ingredient(raw: Any) -> RecipeAdapter:
+def _adapter(raw: Any) -> RecipeAdapter:
     if not isinstance(raw, Mapping):
         raise InvalidInput("An adapter of a recipe is a JSON object.")
     weight = raw.get("weight", 1.0)

@@ -103,9 +103,7 @@ class RefineLimits:
     again: bool = False
     """Also what this refiner's kind has described before, by another model."""
     keys: tuple[AdapterKey, ...] | None = None
-    """Only these, regardless of earlier results and failures; the user's own
-    texts stay all the same.
-    """
+    """Only these, also if refined or failed before; the user's texts stay."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_once <= MOST_AT_ONCE:
@@ -123,9 +121,7 @@ class RefineLimits:
 
 @dataclass(frozen=True, slots=True)
 class RefineReport:
-    """Result or forecast of a job: `known` had descriptions, `edited` the user's text, `waiting`
-    failed lately.
-    """
+    """Result or forecast; `known` are described, `edited` by the user, `waiting` failed lately."""
 
     wanted: int = 0
     refined: int = 0

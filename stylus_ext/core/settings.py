@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -17,9 +17,7 @@ _MOST = sys.float_info.max
 
 
 def listed(value: Any, current: Any) -> Any:
-    """A list of texts, as JSON has it or as one text with commas, where several texts are
-    wanted.
-    """
+    """Read a list of texts, or one text with commas, where the current value is a tuple."""
     if not isinstance(current, tuple):
         return value
     items = value.replace("\n", ",").split(",") if isinstance(value, str) else value
@@ -29,18 +27,14 @@ def listed(value: Any, current: Any) -> Any:
 
 
 def checked(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
-    wanted = type(default)
-    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-    if wanted is float:
-        fits = (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and -_MOST <= value <= _MOST
-        )
-    if wanted is tuple:
+    kind, accepted = type(default), (int, float) if isinstance(default, float) else type(default)
+    fits = isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))
+    if kind is float:
+        fits = fits and -_MOST <= value <= _MOST
+    elif kind is tuple:
         fits = fits and all(isinstance(item, str) for item in value)
     if not fits:
-        raise InvalidInput(f"{name} must be {_called(wanted)}, not {value!r}.")
+        raise InvalidInput(f"{name} must be {_KINDS[kind]}, not {value!r}.")
     if "low" in meta and not meta["low"] <= value <= meta["high"]:
         raise InvalidInput(
             f"{name} must lie between {meta['low']} and {meta['high']}, not {value!r}."
@@ -49,28 +43,17 @@ def checked(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> Non
         raise InvalidInput(f"{name} must be one of {', '.join(meta['choices'])}, not {value!r}.")
 
 
-def _called(kind: type) -> str:
-    return {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "text",
-        tuple: "a list of texts",
-    }[kind]
-
-
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list of texts",
+}
 SCHEMES = ("paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules", "chat")
-ENGINE_SECTIONS = (
-    "encoder",
-    "vectors",
-    "civitai",
-    "hugging_face",
-    "downloads",
-    "chat",
-    "reranking",
-)
+ENGINE_SECTIONS = tuple("encoder vectors civitai hugging_face downloads chat reranking".split())
 """Sections of the engine, which a plan cannot change."""
 
 
@@ -336,16 +319,11 @@ def options() -> tuple[Option, ...]:
     """Return every setting in the order of the tree."""
     tree = Settings()
     return tuple(
-        _option_of(section.name, getattr(tree, section.name), leaf)
+        Option(section.name, item.name, getattr(values, item.name), **item.metadata)
         for section in fields(tree)
-        for leaf in fields(getattr(tree, section.name))
+        for values in (getattr(tree, section.name),)
+        for item in fields(values)
     )
-
-
-def _option_of(section: str, values: Any, leaf: Field[Any]) -> Option:
-    meta = leaf.metadata
-    bounds = (meta.get("low"), meta.get("high"), tuple(meta.get("choices", ())))
-    return Option(section, leaf.name, getattr(values, leaf.name), meta["help"], *bounds)
 
 
 def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -354,31 +332,25 @@ def with_values(settings: Settings, values: Mapping[str, Mapping[str, Any]]) -> 
     Unknown names and wrong values raise `InvalidInput`.
     """
     known = {item.name for item in fields(settings)}
-    for section, leaves in values.items():
+    for section, given in values.items():
         if section not in known:
             raise InvalidInput(
                 f"There is no group of settings called {section!r}; there are"
                 f" {', '.join(sorted(known))}."
             )
-        if not isinstance(leaves, Mapping):
+        if not isinstance(given, Mapping):
             raise InvalidInput(
                 f"The settings of {section!r} must be an object with names and values."
             )
         current = getattr(settings, section)
-        unknown = sorted(set(leaves) - {item.name for item in fields(current)})
+        unknown = sorted(set(given) - {item.name for item in fields(current)})
         if unknown:
             raise InvalidInput(f"There is no setting {section}.{unknown[0]}.")
-        read = {name: listed(value, getattr(current, name)) for name, value in leaves.items()}
+        read = {name: listed(value, getattr(current, name)) for name, value in given.items()}
         settings = replace(settings, **{section: replace(current, **read)})
     return settings
 
 
 def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the tree as plain data; `with_values(Settings(), as_values(s)) == s`."""
-    return {
-        section.name: {
-            leaf.name: getattr(getattr(settings, section.name), leaf.name)
-            for leaf in fields(getattr(settings, section.name))
-        }
-        for section in fields(settings)
-    }
+    return asdict(settings)

@@ -57,20 +57,14 @@ class CataloguePage:
     banned: tuple[AdapterKey, ...] = ()
     """Versions to remove from the catalogue, whatever was stated of them before."""
     newest: str = ""
-    """When the newest version on this page came out, as the source writes it; such texts can be
-    compared.
-    """
+    """When the newest version on this page came out; such texts can be compared."""
     in_order: bool = True
-    """Whether what came out last comes first where no number was wanted, so that what is known ends
-    a crawl.
-    """
+    """Newest first, so that a known version ends a crawl."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Cards of recognised files, with their SHA256 among the equivalents; `recognised` includes
-    skipped ones.
-    """
+    """Cards of recognised files; their SHA256 is an equivalent key."""
 
     cards: tuple[AdapterCard, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)

@@ -19,9 +19,7 @@ from stylus_ext.core.settings import Settings, WeightSettings
 
 MOST_OF_A_CHARACTER = 6
 MOST_OF_OTHERS = 2
-"""The first words of a group call the adapter; what follows is mostly what the showcase happened to
-wear.
-"""
+"""The first words of a group call the adapter; the rest is mostly clothing of its examples."""
 
 _CHARACTERS = frozenset({"character", "person"})
 _CLOTHES = frozenset(
@@ -50,14 +48,12 @@ def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[
 
 def _identifying(group: str, kind: str) -> list[str]:
     """The first content phrases of a group, without counts, quality words and networks."""
-    read = parse_prompt(
-        _IN_A_NAME.sub(r"\\(\1\\)", group)
-    )  # "saber (fate)" is a name, not attention
+    # "saber (fate)" is a name, not attention
+    read = parse_prompt(_IN_A_NAME.sub(r"\\(\1\\)", group))
     texts = [piece.text for piece in pieces(read) if piece.role == "content"]
     texts = [text for text in texts if not ("<" in text and ">" in text)]  # could become a tag
-    return list(dict.fromkeys(texts))[
-        : MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
-    ]
+    most = MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
+    return list(dict.fromkeys(texts))[:most]
 
 
 def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
@@ -119,16 +115,16 @@ def weigh(
 
 
 def _capped(
-    weights: dict[AdapterKey, float], fixed_keys: Collection[AdapterKey], room: float
+    weights: dict[AdapterKey, float], fixed_keys: Collection[AdapterKey], cap: float
 ) -> dict[AdapterKey, float]:
     """Scale the other weights first; the user's only if they alone exceed the cap."""
     total = sum(map(abs, weights.values()))
-    if total <= room:
+    if total <= cap:
         return weights
     fixed = sum(abs(weights[key]) for key in fixed_keys)
-    if fixed >= room:
-        return {key: weight * room / total for key, weight in weights.items()}
-    share = (room - fixed) / (total - fixed)
+    if fixed >= cap:
+        return {key: weight * cap / total for key, weight in weights.items()}
+    share = (cap - fixed) / (total - fixed)
     return {key: weight if key in fixed_keys else weight * share for key, weight in weights.items()}
 
 
@@ -169,55 +165,50 @@ class TagInputs:
     settings: Settings
 
 
-def write_tags(sheet: TagInputs, mask: Mask) -> Written:
+def write_tags(inputs: TagInputs, mask: Mask) -> Written:
     weights = weigh(
-        sheet.composition, mask, sheet.settings.weights, own_weight(sheet.prompt.user_tags)
+        inputs.composition, mask, inputs.settings.weights, own_weight(inputs.prompt.user_tags)
     )
-    on = [pick for pick in sheet.composition.picks if weights.get(pick.key)]
-    squeezed = [pick for pick in sheet.composition.picks if weights.get(pick.key) == 0]
+    on = [pick for pick in inputs.composition.picks if weights.get(pick.key)]
+    full = "was left out: the adapters in your prompt take up the whole cap."
     notes = [
-        Note(
-            "no_room",
-            f"{pick.name} was left out: the adapters in your prompt take up the whole cap.",
-        )
-        for pick in squeezed
+        Note("no_room", f"{pick.name} {full}")
+        for pick in inputs.composition.picks
+        if weights.get(pick.key) == 0
     ]
-    prompt = _emphasised(sheet)
-    inserted = insert(prompt, _additions(sheet, prompt, on))
+    prompt = _emphasised(inputs)
+    inserted = insert(prompt, _additions(inputs, prompt, on))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
     tags = " ".join(
-        f"<lora:{sheet.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
+        f"<lora:{inputs.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
     )
-    return Written(_appended(inserted.text, tags), _negative(sheet, on), tuple(notes))
+    return Written(_appended(inserted.text, tags), _negative(inputs, on), tuple(notes))
 
 
-def _emphasised(sheet: TagInputs) -> Prompt:
+def _emphasised(inputs: TagInputs) -> Prompt:
     """Emphasise tasks without adapters by brackets around the user's words (option)."""
-    weight = sheet.settings.text.emphasis
-    served = {pick.task for pick in sheet.composition.picks}
+    weight = inputs.settings.text.emphasis
+    served = {pick.task for pick in inputs.composition.picks}
     if weight <= 1.0 or not served:
-        return sheet.prompt
-    text, done, parts = sheet.prompt.text, 0, []
-    for task in sorted(sheet.composition.tasks, key=lambda task: task.start):
-        plain = all(
-            token.kind == TEXT for token in parse_prompt(text[task.start : task.end]).tokens
-        )
-        if task.start >= done and task.start not in served and not task.taken_by and plain:
-            parts += [text[done : task.start], f"({text[task.start : task.end]}:{written(weight)})"]
+        return inputs.prompt
+    text, done, parts = inputs.prompt.text, 0, []
+    for task in sorted(inputs.composition.tasks, key=lambda task: task.start):
+        words = text[task.start : task.end]
+        is_plain = all(token.kind == TEXT for token in parse_prompt(words).tokens)
+        if task.start >= done and task.start not in served and not task.taken_by and is_plain:
+            parts += [text[done : task.start], f"({words}:{written(weight)})"]
             done = task.end
     return parse_prompt("".join([*parts, text[done:]]))
 
 
-def _additions(sheet: TagInputs, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
-    """Trigger words by segment, and the debias text, which goes into the last segment under every
-    mask.
-    """
-    segments = {task.start: task.segment for task in sheet.composition.tasks}
+def _additions(inputs: TagInputs, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
+    """Trigger words by segment; the last segment also gets the debias text, under every mask."""
+    segments = {task.start: task.segment for task in inputs.composition.tasks}
     words: dict[int, list[str]] = {}
     for pick in on:
-        words.setdefault(segments[pick.task], []).extend(sheet.tags[pick.key].triggers)
-    if sheet.settings.text.debias and sheet.composition.picks:
-        words.setdefault(prompt.segments[-1].index, []).append(sheet.settings.text.debias)
+        words.setdefault(segments[pick.task], []).extend(inputs.tags[pick.key].triggers)
+    if inputs.settings.text.debias and inputs.composition.picks:
+        words.setdefault(prompt.segments[-1].index, []).append(inputs.settings.text.debias)
     return {segment: ", ".join(dict.fromkeys(texts)) for segment, texts in words.items() if texts}
 
 
@@ -230,10 +221,10 @@ def _appended(text: str, tags: str) -> str:
     return f"{text}{'' if not text or text[-1].isspace() else ' '}{tags}"
 
 
-def _negative(sheet: TagInputs, on: Sequence[Pick]) -> str:
-    text = sheet.negative.text
-    wanted = dict.fromkeys(sheet.tags[pick.key].negative_text.strip() for pick in on)
+def _negative(inputs: TagInputs, on: Sequence[Pick]) -> str:
+    text = inputs.negative.text
+    wanted = dict.fromkeys(inputs.tags[pick.key].negative_text.strip() for pick in on)
     missing = [extra for extra in wanted if extra and extra.lower() not in text.lower()]
-    if not missing or not sheet.settings.text.negative_text:
+    if not missing or not inputs.settings.text.negative_text:
         return text
-    return insert(sheet.negative, {sheet.negative.segments[-1].index: ", ".join(missing)}).text
+    return insert(inputs.negative, {inputs.negative.segments[-1].index: ", ".join(missing)}).text

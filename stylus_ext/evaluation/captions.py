@@ -6,7 +6,6 @@ its own probabilities, and learns which cuts raised the F1 of the tasks.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from stylus_ext.core.prompt.segmenter import (
     possible_runs,
     values_of,
 )
+from stylus_ext.evaluation.measuring import write_weights
 from stylus_ext.evaluation.ranker import FOLDS, fold_of
 from stylus_ext.evaluation.tasks import listed, read_tasks, score, share
 
@@ -63,15 +63,15 @@ def caption_example(record: Mapping[str, Any]) -> CaptionExample:
     return CaptionExample(fold_of(" ".join(text.split()).casefold()), found, matches)
 
 
-def vocabulary(lessons: Sequence[CaptionExample]) -> dict[str, int]:
-    counts = Counter(word for each in lessons for word in set(each.found.words))
+def vocabulary(examples: Sequence[CaptionExample]) -> dict[str, int]:
+    counts = Counter(word for example in examples for word in set(example.found.words))
     known = sorted(word for word, count in counts.items() if count >= FEWEST)
     return {word: number for number, word in enumerate(known, UNKNOWN + 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledCaption:
-    """Several lessons as arrays: the words around each run, and its lesson in `owners`."""
+    """Several examples as arrays: the words around each run, and its lesson in `owners`."""
 
     words: NDArray[np.int64]
     classes: Floats
@@ -84,25 +84,25 @@ class LabelledCaption:
     lengths: tuple[int, ...]
 
 
-def batch_of(lessons: Sequence[CaptionExample], known: Mapping[str, int]) -> LabelledCaption:
-    words = [known.get(word, UNKNOWN) for each in lessons for word in each.found.words]
-    lengths = tuple(len(each.found.words) for each in lessons)
-    runs = [len(each.found.places) for each in lessons]
+def batch_of(examples: Sequence[CaptionExample], known: Mapping[str, int]) -> LabelledCaption:
+    words = [known.get(word, UNKNOWN) for example in examples for word in example.found.words]
+    lengths = tuple(len(example.found.words) for example in examples)
+    runs = [len(example.found.places) for example in examples]
     base = np.repeat(np.cumsum((0, *lengths[:-1])), runs)
-    places = np.concatenate([each.found.places for each in lessons])
-    neighbours = np.concatenate([each.found.neighbours for each in lessons])
+    places = np.concatenate([example.found.places for example in examples])
+    neighbours = np.concatenate([example.found.neighbours for example in examples])
     first, behind = places.T + base
     before, after = np.where(neighbours < 0, len(words), neighbours + base[:, None]).T
     edges = np.stack((before, first, behind - 1, after), axis=1)
-    classes = np.concatenate([each.found.classes for each in lessons])
+    classes = np.concatenate([example.found.classes for example in examples])
     return LabelledCaption(
         np.array([*words, NO_WORD], dtype=np.int64),
         np.concatenate([classes, np.zeros_like(classes[:1])]),
         edges,
         np.stack((first + 1, np.maximum(behind - 1, first + 1)), axis=1),
-        np.concatenate([each.found.plain for each in lessons]),
-        np.concatenate([each.matches for each in lessons]),
-        np.repeat(np.arange(len(lessons)), runs),
+        np.concatenate([example.found.plain for example in examples]),
+        np.concatenate([example.matches for example in examples]),
+        np.repeat(np.arange(len(examples)), runs),
         places,
         lengths,
     )
@@ -121,16 +121,16 @@ EACH, MEAN, BOTH_WAYS = 0.18, 0.735, 0.157
 # three tasks a caption, precision .73 and recall .79.
 
 
-def train_segmenter(lessons: Sequence[CaptionExample], seed: int = 0) -> Segmenter:
+def train_segmenter(examples: Sequence[CaptionExample], seed: int = 0) -> Segmenter:
     import torch
 
-    known = vocabulary(lessons)
+    known = vocabulary(examples)
     order = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _net(len(known) + UNKNOWN + 1)
-        _run_worth(net, lessons, known, order)
-        _whole(net, lessons, known, order)
+        _run_worth(net, examples, known, order)
+        _whole(net, examples, known, order)
     vectors, hidden, bias, out, rest = (
         weights.detach().numpy().copy() for weights in net.parameters()
     )
@@ -148,21 +148,21 @@ def _net(words: int) -> Any:
     return torch.nn.ModuleList([vectors, inner, torch.nn.Linear(HIDDEN, 1)])
 
 
-def _worth(net: Any, page: LabelledCaption) -> Any:
+def _worth(net: Any, batch: LabelledCaption) -> Any:
     import torch
 
-    words = torch.from_numpy(page.words)
-    gone = (torch.rand(words.shape) < FORGOTTEN) & (words != NO_WORD)
+    words = torch.from_numpy(batch.words)
+    forgotten = (torch.rand(words.shape) < FORGOTTEN) & (words != NO_WORD)
     tokens = torch.cat(
-        [net[0](torch.where(gone, UNKNOWN, words)), torch.from_numpy(page.classes)], dim=1
+        [net[0](torch.where(forgotten, UNKNOWN, words)), torch.from_numpy(batch.classes)], dim=1
     )
     upto = torch.cat([torch.zeros_like(tokens[:1]), torch.cumsum(tokens, dim=0)])
-    edges, within = torch.from_numpy(page.edges), torch.from_numpy(page.within)
+    edges, within = torch.from_numpy(batch.edges), torch.from_numpy(batch.within)
     features = torch.cat(
         [
             tokens[edges].flatten(1),
             upto[within[:, 1]] - upto[within[:, 0]],
-            torch.from_numpy(page.plain),
+            torch.from_numpy(batch.plain),
         ],
         dim=1,
     )
@@ -172,59 +172,57 @@ def _worth(net: Any, page: LabelledCaption) -> Any:
 
 def _rounds(
     net: Any,
-    lessons: Sequence[CaptionExample],
+    examples: Sequence[CaptionExample],
     known: Any,
     order: Any,
     plan: tuple[int, int, float],
 ) -> Any:
-    """Yield batches of lessons in random order; apply the caller's gradient after each."""
+    """Yield batches of examples in random order; apply the caller's gradient after each."""
     import torch
 
-    rounds, batch, rate = plan
-    steps = -(-len(lessons) // batch)
+    rounds, size, rate = plan
+    steps = -(-len(examples) // size)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rounds * steps)
     for _ in range(rounds):
-        for part in np.array_split(order.permutation(len(lessons)), steps):
+        for part in np.array_split(order.permutation(len(examples)), steps):
             optimizer.zero_grad()
-            yield batch_of([lessons[number] for number in part], known)
+            yield batch_of([examples[number] for number in part], known)
             optimizer.step()
             schedule.step()
 
 
-def _run_worth(net: Any, lessons: Sequence[CaptionExample], known: Any, order: Any) -> None:
+def _run_worth(net: Any, examples: Sequence[CaptionExample], known: Any, order: Any) -> None:
     """The worth of a run by itself; squared, so that two halves count less than the whole."""
     import torch
 
-    for page in _rounds(net, lessons, known, order, (ALONE_ROUNDS, ALONE_BATCH, ALONE_RATE)):
-        wanted = torch.from_numpy(page.matches.max(axis=1) ** 2)
-        ((_worth(net, page) - wanted) ** 2).mean().backward()
+    for batch in _rounds(net, examples, known, order, (ALONE_ROUNDS, ALONE_BATCH, ALONE_RATE)):
+        wanted = torch.from_numpy(batch.matches.max(axis=1) ** 2)
+        ((_worth(net, batch) - wanted) ** 2).mean().backward()
 
 
-def _whole(net: Any, lessons: Sequence[CaptionExample], known: Any, order: Any) -> None:
-    for page in _rounds(net, lessons, known, order, (WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE)):
-        chances, gains = _sample_cuts(page, (_worth(net, page) - MIN_SCORE) * SHARPNESS)
+def _whole(net: Any, examples: Sequence[CaptionExample], known: Any, order: Any) -> None:
+    for batch in _rounds(net, examples, known, order, (WHOLE_ROUNDS, WHOLE_BATCH, WHOLE_RATE)):
+        chances, gains = _sample_cuts(batch, (_worth(net, batch) - MIN_SCORE) * SHARPNESS)
         better = gains - (gains.sum(1, keepdim=True) - gains) / (TRIES - 1)
         (-(better * chances).mean() * 10).backward()
 
 
-def _sample_cuts(page: LabelledCaption, worth: Any) -> tuple[Any, Any]:
+def _sample_cuts(batch: LabelledCaption, worth: Any) -> tuple[Any, Any]:
     """Sample random cuts of each caption; return their log-probabilities and gains."""
     import torch
 
-    captions, longest = len(page.lengths), max(page.lengths)
-    owners = torch.from_numpy(page.owners)
-    behind, length = (
-        torch.from_numpy(page.places[:, 1]),
-        torch.from_numpy(page.places[:, 1] - page.places[:, 0]),
-    )
+    captions, longest = len(batch.lengths), max(batch.lengths)
+    owners = torch.from_numpy(batch.owners)
+    first, behind = torch.from_numpy(batch.places).T
+    length = behind - first
     grid = torch.full((captions, longest + 1, LONGEST), IMPOSSIBLE).index_put(
         (owners, behind, length - 1), worth
     )
     matches = torch.zeros((captions, longest + 1, LONGEST, MOST_TASKS))
-    matches[owners, behind, length - 1] = torch.from_numpy(page.matches)
+    matches[owners, behind, length - 1] = torch.from_numpy(batch.matches)
     ways = _prefix_weights(grid)
-    at = torch.tensor(page.lengths)[:, None].repeat(1, TRIES)
+    at = torch.tensor(batch.lengths)[:, None].repeat(1, TRIES)
     every = ways[torch.arange(captions), at[:, 0]]
     row = torch.arange(captions)[:, None].expand(-1, TRIES)
     chances, gains = -every[:, None].repeat(1, TRIES), torch.zeros((captions, TRIES))
@@ -264,25 +262,19 @@ def _prefix_weights(grid: Any) -> Any:
 
 def run_segmenter(tasks: Path, out: Path, progress: Progress) -> dict[str, float]:
     """Score each caption with weights trained without its fold; write those of all."""
-    wanted = read_tasks(tasks)
-    lessons = [caption_example(record) for record in wanted]
-    if not all(any(each.fold != fold for each in lessons) for fold in range(FOLDS)):
-        raise InvalidInput(
-            "There is too little to learn from: captions with their tasks are needed, some thousand"
-            " of them."
-        )
-    mine: dict[int, list[str]] = {}
+    records = read_tasks(tasks)
+    examples = [caption_example(record) for record in records]
+    if not all(any(example.fold != fold for example in examples) for fold in range(FOLDS)):
+        raise InvalidInput("There is too little to learn from. Some thousand captions are needed.")
+    found: dict[int, list[str]] = {}
     for fold in range(FOLDS):
         progress.report("training", fold, FOLDS + 1)
-        asked = [number for number, each in enumerate(lessons) if each.fold == fold]
-        if asked:
-            cut = train_segmenter([each for each in lessons if each.fold != fold])
-            mine |= {
-                number: [span.text for span in spans(parse_prompt(wanted[number]["prompt"]), cut)]
-                for number in asked
-            }
+        numbers = [number for number, example in enumerate(examples) if example.fold == fold]
+        if numbers:
+            segmenter = train_segmenter([example for example in examples if example.fold != fold])
+        for number in numbers:
+            prompt = parse_prompt(records[number]["prompt"])
+            found[number] = [span.text for span in spans(prompt, segmenter)]
     progress.report("training", FOLDS, FOLDS + 1)
-    out.write_text(
-        json.dumps(values_of(train_segmenter(lessons)), separators=(",", ":")) + "\n", "utf-8"
-    )
-    return score(wanted, [mine[number] for number in range(len(wanted))]).as_values()
+    write_weights(out, values_of(train_segmenter(examples)))
+    return score(records, [found[number] for number in range(len(records))]).as_values()

@@ -105,7 +105,7 @@ def _place(
     """The position; none if the prompt's regime is not its kind's."""
     regime = "tags" if is_tags else "captions"
     gold = record["gold"][0]["id"] if record["gold"] else ""
-    chosen = [each.features for each in found if not gold or id_of(each.key) == gold]
+    chosen = [candidate.features for candidate in found if not gold or id_of(candidate.key) == gold]
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
         features = np.array(chosen, dtype=np.float32)
         line = float(ranker().of(is_tags).line(features).max()) if chosen else NOWHERE

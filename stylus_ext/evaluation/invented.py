@@ -24,12 +24,12 @@ _LOOKS = """watercolor neon gothic baroque vintage futuristic minimalist dreamy 
     stormy misty autumn winter desert tropical abandoned floating ancient royal tribal steampunk
     cyberpunk biomechanical origami isometric sketched painted embroidered glowing marble wooden
     velvet""".split()
-_THINGS = """corgi dragon castle street forest robot knight fox bridge teapot lighthouse motorcycle
-    train garden market library temple wolf whale raven samurai witch pirate astronaut ballerina
-    chef skeleton angel golem mermaid owl tiger horse elephant sailboat tram cottage skyscraper
-    cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow orchard vineyard
-    train lantern violin armor kimono hoodie cloak gown boots helmet scarf umbrella backpack sword
-    shield crown mask goggles bicycle balloon submarine""".split()
+_SUBJECTS = """corgi dragon castle street forest robot knight fox bridge teapot lighthouse
+    motorcycle train garden market library temple wolf whale raven samurai witch pirate astronaut
+    ballerina chef skeleton angel golem mermaid owl tiger horse elephant sailboat tram cottage
+    skyscraper cathedral cafe harbor waterfall canyon volcano glacier island swamp meadow orchard
+    vineyard train lantern violin armor kimono hoodie cloak gown boots helmet scarf umbrella
+    backpack sword shield crown mask goggles bicycle balloon submarine""".split()
 _SCENES = """sunset night rain snow fog beach rooftop alley subway stage studio kitchen bedroom
     classroom office stadium desert space underwater clouds moonlight candlelight fireworks
     festival battlefield ruins courtyard balcony window mirror bridge riverside""".split()
@@ -70,7 +70,9 @@ def prompts(number: int, seed: int = 1) -> Iterator[str]:
 
 def _card(place: int, rng: random.Random) -> AdapterCard:
     kind = rng.choices([kind for kind, _ in KINDS], [share for _, share in KINDS])[0]
-    name = _name(rng) if kind == "character" else f"{_common(rng, _LOOKS)} {_common(rng, _THINGS)}"
+    name = (
+        _name(rng) if kind == "character" else f"{_common(rng, _LOOKS)} {_common(rng, _SUBJECTS)}"
+    )
     title = (
         f"{name} {rng.choice(('', 'LoRA', 'style', 'XL', 'v2', f'v{place % 9}'))}".strip().title()
     )
@@ -83,7 +85,7 @@ def _card(place: int, rng: random.Random) -> AdapterCard:
         model_id=5_000_000 + place,
         base_model=rng.choices([base for base, _ in BASES], [share for _, share in BASES])[0],
         kind=kind,
-        tags=(kind, *{_common(rng, _THINGS), _common(rng, _LOOKS), _common(rng, _SCENES)}),
+        tags=(kind, *{_common(rng, _SUBJECTS), _common(rng, _LOOKS), _common(rng, _SCENES)}),
         triggers=(f"{trigger}, {_common(rng, _TRAITS)}, {_common(rng, _TRAITS)}",),
         text=" ".join(_caption(rng) for _ in range(4)),
         examples=tuple(
@@ -112,13 +114,13 @@ def _name(rng: random.Random) -> str:
 
 def _caption(rng: random.Random) -> str:
     return (
-        f"a {_common(rng, _LOOKS)} {_common(rng, _THINGS)} {rng.choice(_ACTS)} with a"
-        f" {_common(rng, _LOOKS)} {rng.choice(_THINGS)} at the {_common(rng, _SCENES)},"
+        f"a {_common(rng, _LOOKS)} {_common(rng, _SUBJECTS)} {rng.choice(_ACTS)} with a"
+        f" {_common(rng, _LOOKS)} {rng.choice(_SUBJECTS)} at the {_common(rng, _SCENES)},"
         f" {rng.choice(_LOOKS)} light"
     )
 
 
 def _tags(rng: random.Random, number: int) -> str:
-    pools = (_TRAITS, _THINGS, _SCENES, _ACTS, _LOOKS)
+    pools = (_TRAITS, _SUBJECTS, _SCENES, _ACTS, _LOOKS)
     chosen = [_common(rng, list(rng.choice(pools))).replace("-", " ") for _ in range(number)]
     return ", ".join(dict.fromkeys([*rng.sample(_QUALITY, 3), *chosen]))

@@ -158,11 +158,11 @@ def with_midpoint(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
 def shifts(evaluated: Sequence[EvaluatedQuery], composer: Composer) -> dict[str, float]:
     """Return the shifts at which the composer leaves the wanted share of prompts alone."""
     best: dict[str, list[float]] = {"captions": [], "tags": []}
-    for each in evaluated:
-        if kind_of(each.record) in FOR_NOTHING[each.regime]:
-            loose = replace(each.query, limits=replace(each.query.limits, strictness=0.0))
-            picks = composer.compose(loose, each.found).picks
-            best[each.regime].append(_logit(max((pick.score for pick in picks), default=0.0)))
+    for result in evaluated:
+        if kind_of(result.record) in FOR_NOTHING[result.regime]:
+            loose = replace(result.query, limits=replace(result.query.limits, strictness=0.0))
+            picks = composer.compose(loose, result.found).picks
+            best[result.regime].append(_logit(max((pick.score for pick in picks), default=0.0)))
     return {
         name: float(np.quantile(values, ALONE[name])) if values else 0.0
         for name, values in best.items()
@@ -186,9 +186,9 @@ def rankers_of(
 
 
 def runs_of(evaluated: Iterable[EvaluatedQuery], composer: Composer) -> Iterator[Run]:
-    for each in evaluated:
-        picked = ids_of(composer.compose(each.query, each.found).picks)
-        yield Run(str(each.record["id"]), each.ranking, each.found.confidence, picked)
+    for result in evaluated:
+        picked = ids_of(composer.compose(result.query, result.found).picks)
+        yield Run(str(result.record["id"]), result.ranking, result.found.confidence, picked)
 
 
 def _moved(sure: float, move: float) -> float:
@@ -213,7 +213,7 @@ def run_training(
         evaluated = list(evaluate(results, parts))
         shift = shifts(evaluated, composer)
         write_weights(out, values_of(with_midpoint(whole, shift)))
-        runs = list(runs_of((each.moved(shift) for each in evaluated), composer))
+        runs = list(runs_of((result.moved(shift) for result in evaluated), composer))
     if ranking is not None:
         write_ranking(runs, ranking)
     return report_of("hybrid, out of fold", records, runs)

@@ -149,8 +149,10 @@ CAPTIONS = TrainingOptions(
 def train(examples: Sequence[TrainingExample], features: Sequence[str]) -> Ranker:
     regimes = []
     for is_tags, options in ((True, TAGS), (False, CAPTIONS)):
-        chosen = [each for each in examples if each.is_tags is is_tags and len(each.features)]
-        values = np.concatenate([each.features for each in chosen])
+        chosen = [
+            example for example in examples if example.is_tags is is_tags and len(example.features)
+        ]
+        values = np.concatenate([example.features for example in chosen])
         trainer = _Trainer(
             chosen,
             list(features),
@@ -184,18 +186,18 @@ class _Trainer:
     def net(self) -> Net:
         import torch
 
-        examples = [each for each in self.examples if each.right.any()]
+        examples = [example for example in self.examples if example.right.any()]
         if not examples:
             raise InvalidInput(TOO_LITTLE)
-        chosen = [self._best(each, MOST) for each in examples]
+        chosen = [self._best(example, MOST) for example in examples]
         shape = len(examples), max(map(len, chosen))
         values = np.zeros((*shape, len(self.features)), dtype=np.float32)
         right, present = np.zeros((2, *shape), dtype=np.float32)
-        for number, (each, rows) in enumerate(zip(examples, chosen, strict=True)):
-            values[number, : len(rows)] = self._scaled(each.features[rows])
-            right[number, : len(rows)], present[number, : len(rows)] = each.right[rows], 1
-        counts = Counter(each.kind for each in examples)
-        weights = np.array([counts[each.kind] ** -0.5 for each in examples], dtype=np.float32)
+        for number, (example, rows) in enumerate(zip(examples, chosen, strict=True)):
+            values[number, : len(rows)] = self._scaled(example.features[rows])
+            right[number, : len(rows)], present[number, : len(rows)] = example.right[rows], 1
+        counts = Counter(example.kind for example in examples)
+        weights = np.array([counts[example.kind] ** -0.5 for example in examples], dtype=np.float32)
         arrays = (values, right, present, weights / weights.mean())
         tensors = [torch.from_numpy(array) for array in arrays]
         members = [_member(tensors, self.options, seed) for seed in range(self.options.members)]
@@ -211,19 +213,23 @@ class _Trainer:
             return self._scaled(example.features[rows])[:, columns]
 
         meant, others, weights = [], [], []
-        counts = Counter(each.kind for each in self.examples)
-        for each in self.examples:
-            if each.kind in self.options.meant and each.right.any() and not each.right.all():
-                right = np.flatnonzero(each.right)
-                rivals = table(each, _padded(np.setdiff1d(self._best(each, COMPARED), right)))
+        counts = Counter(example.kind for example in self.examples)
+        for example in self.examples:
+            if (
+                example.kind in self.options.meant
+                and example.right.any()
+                and not example.right.all()
+            ):
+                right = np.flatnonzero(example.right)
+                rivals = table(example, _padded(np.setdiff1d(self._best(example, COMPARED), right)))
                 for row in right:
-                    meant.append(table(each, np.array([row])))
+                    meant.append(table(example, np.array([row])))
                     others.append(rivals)
-                    weights.append(counts[each.kind] ** -0.5)
+                    weights.append(counts[example.kind] ** -0.5)
         nothing = [
-            table(each, _padded(self._best(each, COMPARED)))
-            for each in self.examples
-            if each.kind in self.options.nothing
+            table(example, _padded(self._best(example, COMPARED)))
+            for example in self.examples
+            if example.kind in self.options.nothing
         ]
         if not (meant and nothing):
             raise InvalidInput(TOO_LITTLE)
@@ -233,8 +239,10 @@ class _Trainer:
         whole = np.zeros(len(self.features), dtype=np.float32)
         whole[columns] = found / found.sum() * STEEPNESS
         line = Calibration(self.mean, self.scale, whole, 0.0)
-        unrelated = [each for each in self.examples if each.kind in self.options.nothing[:2]]
-        half = np.quantile([line(each.features).max() for each in unrelated], 0.95)
+        unrelated = [
+            example for example in self.examples if example.kind in self.options.nothing[:2]
+        ]
+        half = np.quantile([line(example.features).max() for example in unrelated], 0.95)
         return replace(line, half=float(half))
 
 

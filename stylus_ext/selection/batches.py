@@ -22,14 +22,7 @@ Pair = tuple[str, str]
 Planning = Callable[[Pair, Sequence[int]], Plan]
 """Plans a prompt and its negative prompt for batches with these first seeds."""
 
-_COMPARED = Note(
-    "compared",
-    "The last picture has the seed of the first and none of the chosen LoRAs, to compare with.",
-)
-_COMPARED_BATCH = Note(
-    "compared",
-    "The last batch has the seeds of the first and none of the chosen LoRAs, to compare with.",
-)
+_COMPARED = "The last {} of the first and none of the chosen LoRAs, to compare with."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +51,7 @@ class Batches:
         return self.texts.positive[image], self.texts.negative[image]
 
     def second_pass(self, image: int) -> Pair:
-        """The same prompt gets the same set, whatever its negative prompt: otherwise the passes
-        would differ unasked.
-        """
+        """The same prompt gets the same set, whatever its negative prompt is."""
         positive = self.texts.hr_positive[image]
         if positive == self.texts.positive[image]:
             return self.first_pass(image)
@@ -70,28 +61,24 @@ class Batches:
         """Each distinct prompt, with the numbers of its batches."""
         where: dict[Pair, list[int]] = {}
         for number, batch in enumerate(self.ranges()):
-            pairs = [
-                *map(self.first_pass, batch),
-                *(map(self.second_pass, batch) if self.texts.hr_positive else ()),
-            ]
+            pairs = [*map(self.first_pass, batch)]
+            if self.texts.hr_positive:
+                pairs += map(self.second_pass, batch)
             for pair in dict.fromkeys(pairs):
                 where.setdefault(pair, []).append(number)
         return {pair: tuple(numbers) for pair, numbers in where.items()}
 
     def planned(self, planning: Planning) -> dict[Pair, _PlannedPrompt]:
-        ranges = self.ranges()
-        return {
-            pair: _PlannedPrompt(self._plan(planning, pair, numbers, ranges), numbers)
-            for pair, numbers in self.distinct().items()
-        }
-
-    def _plan(
-        self, planning: Planning, pair: Pair, numbers: Sequence[int], ranges: Sequence[range]
-    ) -> Plan:
-        seeds = [self.seeds[ranges[number].start] for number in numbers]
-        if not self.description:
-            return planning(pair, seeds)
-        return tags_only(planning((self.description, pair[1]), seeds), pair)
+        starts = [batch.start for batch in self.ranges()]
+        found = {}
+        for pair, numbers in self.distinct().items():
+            seeds = [self.seeds[starts[number]] for number in numbers]
+            if self.description:
+                plan = tags_only(planning((self.description, pair[1]), seeds), pair)
+            else:
+                plan = planning(pair, seeds)
+            found[pair] = _PlannedPrompt(plan, numbers)
+        return found
 
     def allows(self, pick: Pick) -> bool:
         return self.allowed_kinds is None or pick.kind in self.allowed_kinds
@@ -146,12 +133,13 @@ def write_generation(
     )
     if not compare or not any(mask.on for mask in masks):
         return made
+    added = "picture has the seed" if batches.batch_size == 1 else "batch has the seeds"
     base_texts, base_masks, _ = _write(batches.first_batch_alone(), plans)
     return replace(
         made,
         texts=texts + base_texts,
         masks=masks + base_masks,
-        notes=(*made.notes, _COMPARED if batches.batch_size == 1 else _COMPARED_BATCH),
+        notes=(*made.notes, Note("compared", _COMPARED.format(added))),
         compared=True,
     )
 

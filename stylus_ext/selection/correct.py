@@ -24,9 +24,7 @@ from stylus_ext.selection.retrieve.filters import NEVER_USED, incompatible
 
 @dataclass(frozen=True, slots=True)
 class KeptPick:
-    """An adapter to keep. Weight None: the plan decides; task None: any task; `pinned`: in every
-    batch.
-    """
+    """An adapter to keep; None leaves weight or task to the plan; `pinned`: in every batch."""
 
     key: AdapterKey
     weight: float | None = None
@@ -36,9 +34,7 @@ class KeptPick:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """`reject` removes adapters, `swap` replaces them by the next candidate; with `only`, nothing
-    but `keep` is used. Reject wins over keep.
-    """
+    """`swap` replaces adapters by the next candidate; `only` keeps nothing else."""
 
     reject: frozenset[AdapterKey] = frozenset()
     swap: frozenset[AdapterKey] = frozenset()
@@ -262,15 +258,15 @@ def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
 def _replacements(
     context: CorrectionContext, composition: Composition, corrections: Corrections
 ) -> Sequence[Pick]:
-    """What would be picked without the swapped adapters; also uncertain ones, since the user asks
-    for another.
-    """
+    """Picks without the swapped adapters, also uncertain ones."""
     swapped = any(pick.key in corrections.swap for pick in composition.picks)
     if corrections.only or not swapped:
         return ()
     query = replace(context.query, limits=replace(context.query.limits, strictness=0.0))
     candidates = context.find()
-    rest = tuple(each for each in candidates.found if each.key not in corrections.out)
+    rest = tuple(
+        candidate for candidate in candidates.found if candidate.key not in corrections.out
+    )
     return context.composer.compose(query, replace(candidates, found=rest)).picks
 
 

@@ -22,7 +22,7 @@ from stylus_ext.core.lru import LruCache
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
-from stylus_ext.core.settings import Selection, Settings
+from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags import TagInputs, fitting_triggers, write_tags
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
@@ -38,26 +38,25 @@ _PASSING = frozenset({"no_encoder", "chat_failed"})
 """Notes about a temporary problem: a plan with one of them is not cached."""
 
 _NOTES = {
-    "empty": "The prompt is empty, so nothing was selected.",
-    "unresolved": "Wildcards and variants in the prompt were not resolved for this plan.",
-    "none_left": "Your corrections leave no adapter in this plan; the prompt is unchanged.",
-    "nothing_more": "Nothing in the catalogue fits besides the LoRAs that you wrote.",
-    "nothing_fits": "Nothing in the catalogue fits this prompt; it is unchanged.",
+    code: Note(code, text)
+    for code, text in (
+        ("empty", "The prompt is empty, so nothing was selected."),
+        ("unresolved", "Wildcards and variants in the prompt were not resolved for this plan."),
+        ("none_left", "Your corrections leave no adapter in this plan; the prompt is unchanged."),
+        ("nothing_more", "Nothing in the catalogue fits besides the LoRAs that you wrote."),
+        ("nothing_fits", "Nothing in the catalogue fits this prompt; it is unchanged."),
+    )
 }
-
-
-def _note(code: str) -> Note:
-    return Note(code, _NOTES[code])
 
 
 def plan_notes(prompt: Prompt, composition: Composition, is_corrected: bool) -> Iterable[Note]:
     if prompt.unresolved:
-        yield _note("unresolved")
+        yield _NOTES["unresolved"]
     if is_corrected and not composition.picks:
-        yield _note("none_left")
+        yield _NOTES["none_left"]
     elif not composition.picks and prompt.text.strip():
         is_served = any(task.taken_by for task in composition.tasks)
-        yield _note("nothing_more" if is_served else "nothing_fits")
+        yield _NOTES["nothing_more" if is_served else "nothing_fits"]
 
 
 def compatibility_notes(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
@@ -149,48 +148,44 @@ class PlanPrompt:
             logger.warning("No plan: %s", error)
             outcome = Outcome.LATE if isinstance(error, DeadlineExceeded) else Outcome.FAILED
             note = Note(outcome.value, f"The prompt is unchanged: {error}")
-            return unchanged(
-                request.prompt,
-                request.negative_prompt,
-                request.seeds[0],
-                len(request.seeds),
-                note,
-                outcome,
-            )
+            texts, seeds = (request.prompt, request.negative_prompt), request.seeds
+            return unchanged(*texts, seeds[0], len(seeds), note, outcome)
 
     def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
-        settings = replace(request.settings, selection=_checked(request.settings))
+        selection = request.settings.selection
+        selection = replace(selection, family=parse_family(selection.family))
+        settings = replace(request.settings, selection=selection)
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
-        only = (
-            None
-            if request.on_disk is None or request.reach is not None
-            else frozenset(request.on_disk)
-        )
-        query = Query(
-            prompt,
-            negative,
-            settings.selection,
-            only,
-            context=PlanContext(request.seeds[0], deadline.left),
-        )
+        is_limited = request.on_disk is not None and request.reach is None
+        only = frozenset(request.on_disk or ()) if is_limited else None
+        context = PlanContext(request.seeds[0], deadline.left)
+        query = Query(prompt, negative, settings.selection, only, context=context)
         composition, confidence, notes = self._compose(query, request, deadline)
         if request.corrections and request.prompt.strip():
-            context = self._correction_context(query, request)
-            composition, corrected = correct(self._store, context, composition, request.corrections)
+            basis = self._correction_context(query, request)
+            composition, corrected = correct(self._store, basis, composition, request.corrections)
             notes = [*notes, *corrected]
         entries = self._store.read(pick.key for pick in composition.picks)
         tags = {
             pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
             for pick in composition.picks
         }
-        composition = _weighted(composition, settings.weights.default_weight)
+        default = settings.weights.default_weight
+        picks = (
+            replace(pick, weight=default) if pick.weight is None else pick
+            for pick in composition.picks
+        )
+        composition = replace(composition, picks=tuple(picks))
         masks = choose_masks(
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
         inputs = TagInputs(prompt, negative, composition, tags, settings)
-        written = {mask: write_tags(inputs, mask) for mask in dict.fromkeys(masks)}
+        written = {mask: write_tags(inputs, mask) for mask in masks}
         family = family_of_plan(settings, entries)
-        notes = [*notes, *(note for mask in dict.fromkeys(masks) for note in written[mask].notes)]
+        notes = [*notes, *(note for texts in written.values() for note in texts.notes)]
+        is_repeatable = _PASSING.isdisjoint(note.code for note in notes)
+        notes += plan_notes(prompt, composition, bool(request.corrections))
+        notes += compatibility_notes(family, entries)
         return Plan(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
@@ -203,26 +198,18 @@ class PlanPrompt:
             missing=tuple(
                 _missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk
             ),
-            notes=tuple(
-                dict.fromkeys(
-                    [
-                        *notes,
-                        *plan_notes(prompt, composition, bool(request.corrections)),
-                        *compatibility_notes(family, entries),
-                    ]
-                )
-            ),
+            notes=tuple(dict.fromkeys(notes)),
             family=family,
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
-            repeatable=_PASSING.isdisjoint(note.code for note in notes),
+            repeatable=is_repeatable,
         )
 
     def _compose(
         self, query: Query, request: PlanRequest, deadline: Deadline
     ) -> tuple[Composition, float, Sequence[Note]]:
         if not query.prompt.text.strip():
-            return Composition(), 0.0, [_note("empty")]
+            return Composition(), 0.0, [_NOTES["empty"]]
         reach = None if request.reach is None else (request.reach, frozenset(request.on_disk or ()))
         key = (
             query.prompt.text,
@@ -285,7 +272,9 @@ class PlanPrompt:
             notes += [Note("bad_name", reason) for reason in invalid.values()]
             candidates = replace(
                 candidates,
-                found=tuple(each for each in candidates.found if each.key not in invalid),
+                found=tuple(
+                    candidate for candidate in candidates.found if candidate.key not in invalid
+                ),
                 refused=(
                     *(NearMiss(key, entries[key].card.name, why) for key, why in invalid.items()),
                     *candidates.refused,
@@ -299,24 +288,21 @@ def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
     if reach is None or on_disk is None:
         return candidates
     reasons = {
-        each.key: reason
-        for each in candidates.found
-        if each.key not in on_disk and (reason := reach.why_not(each.key, each.entry.card.remote))
+        candidate.key: reason
+        for candidate in candidates.found
+        if candidate.key not in on_disk
+        and (reason := reach.why_not(candidate.key, candidate.entry.card.remote))
     }
     misses = [
-        NearMiss(each.key, each.entry.card.name, reasons[each.key], each.score)
-        for each in candidates.found
-        if each.key in reasons
+        NearMiss(candidate.key, candidate.entry.card.name, reasons[candidate.key], candidate.score)
+        for candidate in candidates.found
+        if candidate.key in reasons
     ]
     return replace(
         candidates,
-        found=tuple(each for each in candidates.found if each.key not in reasons),
+        found=tuple(candidate for candidate in candidates.found if candidate.key not in reasons),
         refused=(*misses[:_MAX_REPORTED], *candidates.refused),
     )
-
-
-def _checked(settings: Settings) -> Selection:
-    return replace(settings.selection, family=parse_family(settings.selection.family))
 
 
 def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
@@ -339,13 +325,6 @@ def _tag(
     triggers = fitting_triggers(entry.triggers, prompt, kind) if settings.text.triggers else ()
     there = entry.stem is not None if on_disk is None else entry.key in on_disk
     return Tag(entry.key, _stem(entry, on_disk), there, triggers, entry.card.negative_text)
-
-
-def _weighted(composition: Composition, default: float) -> Composition:
-    picks = tuple(
-        replace(pick, weight=default) if pick.weight is None else pick for pick in composition.picks
-    )
-    return replace(composition, picks=picks)
 
 
 def _missing(entry: Entry, tag: Tag) -> MissingFile:

@@ -111,9 +111,7 @@ class Ranker:
         return self.of(is_tags).net(values, self._column(values, "score"))
 
     def certainties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
-        """For each row how sure it is that it is meant, in 0..1. `among` is how many entries there
-        were to choose from.
-        """
+        """Certainty of each row (0..1); `among` is the number of entries to choose from."""
         further = RISE * math.log10(max(among, FEWEST) / REFERENCE)
         line = self.of(is_tags).line(values) - np.float32(further)
         coined = self._column(values, "exact") ** 2 >= COINED

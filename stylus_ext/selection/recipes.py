@@ -58,6 +58,6 @@ class FindRecipes:
             return np.stack([known[text] for text in texts])
 
 
-def _shared_words(one: str, other: str) -> float:
-    first, second = set(content_words(one)), set(content_words(other))
+def _shared_words(prompt: str, other: str) -> float:
+    first, second = set(content_words(prompt)), set(content_words(other))
     return len(first & second) / len(first | second) if first and second else 0.0

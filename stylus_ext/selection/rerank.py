@@ -65,9 +65,7 @@ def best_candidates(candidates: Candidates, most: int) -> list[Candidate]:
 def reordered(
     candidates: Candidates, scored: Sequence[Candidate], scores: Mapping[int, float]
 ) -> Candidates:
-    """By `scores`, which are keyed by place in `scored`. Candidates without a score come last, in
-    their order.
-    """
+    """Order by `scores`, keyed by place in `scored`; candidates without one come last."""
     best = [
         replace(candidate, score=round(scores[place], _DIGITS))
         for place, candidate in enumerate(scored)
@@ -118,33 +116,22 @@ class EndpointReranker:
         most: int = 50,
         deadline_s: float = 5.0,
     ) -> None:
-        self._formats, self._model, self._key, self._most, self._deadline_s = (
-            request_formats(url),
-            model,
-            key,
-            most,
-            deadline_s,
-        )
+        self._formats = request_formats(url)
+        self._model, self._key, self._most, self._deadline_s = model, key, most, deadline_s
         self._guard = Lock()
 
     def rerank(self, query: Query, candidates: Candidates) -> Candidates:
         chosen = best_candidates(candidates, self._most)
         if not chosen:
             return candidates
-        return reordered(
-            candidates,
-            chosen,
-            self._ask(_prompt_text(query), [document(candidate.entry) for candidate in chosen]),
-        )
+        texts = [document(candidate.entry) for candidate in chosen]
+        return reordered(candidates, chosen, self._ask(_prompt_text(query), texts))
 
     def _ask(self, prompt: str, texts: Sequence[str]) -> dict[int, float]:
-        until = time.monotonic() + self._deadline_s
+        most = self._deadline_s
+        until = time.monotonic() + most
         limits = TimeLimits(
-            connect_s=self._deadline_s,
-            stall_s=self._deadline_s,
-            total_s=self._deadline_s,
-            tries=_TRIES,
-            first_pause_s=0.2,
+            connect_s=most, stall_s=most, total_s=most, tries=_TRIES, first_pause_s=0.2
         )
         http = Http(self._key(), limits=limits)
         refused: HttpRefusal | None = None
@@ -175,12 +162,8 @@ class EndpointReranker:
     def _body(self, has_texts: bool, prompt: str, texts: Sequence[str]) -> Mapping[str, object]:
         if has_texts:
             return {"query": prompt, "texts": list(texts), "truncate": True}
-        return {
-            "model": self._model,
-            "query": prompt,
-            "documents": list(texts),
-            "top_n": len(texts),
-        }
+        documents = {"documents": list(texts), "top_n": len(texts)}
+        return {"model": self._model, "query": prompt, **documents}
 
     def _check(self, until: float) -> None:
         if time.monotonic() > until:
@@ -225,20 +208,25 @@ def _scores(answer: object, wanted: int, where: str) -> dict[int, float]:
     for row in rows:
         place = row.get("index") if isinstance(row, dict) else None
         score = row.get("relevance_score", row.get("score")) if isinstance(row, dict) else None
-        if (
-            type(place) is not int
-            or not 0 <= place < wanted
-            or place in scores
-            or not is_score(score)
-        ):
+        is_known = type(place) is int and 0 <= place < wanted and place not in scores
+        if not is_known or not is_score(score):
             raise BadAnswer(f"{safe_url(where)} sent an invalid ranking.")
-        scores[place] = float(score)  # type: ignore[arg-type]  # `is_score` has checked
+        scores[place] = float(score)  # type: ignore[arg-type,index]  # both were checked
     if not scores:
         raise BadAnswer(f"{safe_url(where)} sent an empty ranking.")
     return scores
 
 
 _BATCH = 8
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    AssertionError,
+    ImportError,
+    TypeError,
+)
 _LONGEST = 512
 
 
@@ -297,11 +285,8 @@ class CrossEncoderReranker:
         if self._model is None:
             folder, began = self._find(), time.perf_counter()
             self._model = self._load(folder)
-            logger.info(
-                "Loaded the cross-encoder in %s in %.1f s.",
-                folder.name,
-                time.perf_counter() - began,
-            )
+            took = time.perf_counter() - began
+            logger.info("Loaded the cross-encoder in %s in %.1f s.", folder.name, took)
         return self._model
 
     def _load(self, folder: Path) -> Any:
@@ -317,15 +302,7 @@ class CrossEncoderReranker:
                     local_files_only=True,
                     model_kwargs={"use_safetensors": True},
                 )
-            except (
-                OSError,
-                ValueError,
-                RuntimeError,
-                KeyError,
-                AssertionError,
-                ImportError,
-                TypeError,
-            ) as problem:
+            except _LOAD_ERRORS as problem:
                 raise Unavailable(
                     f"The cross-encoder {folder.name!r} cannot be loaded on {self._device}:"
                     f" {problem}"
@@ -340,22 +317,11 @@ RERANK_KEY = KeyName("reranker", "STYLUS_RERANK_KEY", "https://api.cohere.com")
 def reranker_for(
     settings: Reranking, device: str, find: Callable[[str], Path], key: Callable[[str], Key | None]
 ) -> CrossEncoderReranker | EndpointReranker | None:
-    """None if no reranker is set. `find` returns the folder of a model, `key` the key for an
-    address.
-    """
-    if settings.rerank_url:
-        return EndpointReranker(
-            settings.rerank_url,
-            settings.rerank_model,
-            lambda: key(settings.rerank_url),
-            settings.rerank_most,
-            settings.rerank_deadline,
-        )
-    if settings.rerank_model:
-        return CrossEncoderReranker(
-            lambda: find(settings.rerank_model),
-            device,
-            settings.rerank_most,
-            settings.rerank_deadline,
-        )
+    """None if no reranker is set. `find` returns a model's folder, `key` an address's key."""
+    url, model = settings.rerank_url, settings.rerank_model
+    most, deadline_s = settings.rerank_most, settings.rerank_deadline
+    if url:
+        return EndpointReranker(url, model, lambda: key(url), most, deadline_s)
+    if model:
+        return CrossEncoderReranker(lambda: find(model), device, most, deadline_s)
     return None

@@ -382,7 +382,7 @@ def _is_tags(tokens: Sequence[Token]) -> bool:
             commas += token.kind == COMMA
             phrases.append(0)
         elif token.kind in {TEXT, WILDCARD}:  # brackets and weights make no phrase longer
-            phrases[-1] += sum(any(sign.isalnum() for sign in word) for word in token.text.split())
+            phrases[-1] += sum(any(map(str.isalnum, word)) for word in token.text.split())
     lengths = sorted(length for length in phrases if length)
     return (
         commas >= COMMAS_OF_A_TAG_PROMPT

@@ -64,8 +64,8 @@ def possible_runs(text: str) -> Runs:
     words = tuple(folded(match.group()) for match in matches)
     offsets = tuple((match.start(), match.end()) for match in matches)
     joined = [
-        bool(ONLY_SPACE.fullmatch(text, one[1], two[0]))
-        for one, two in zip(offsets, offsets[1:], strict=False)
+        bool(ONLY_SPACE.fullmatch(text, left[1], right[0]))
+        for left, right in zip(offsets, offsets[1:], strict=False)
     ]
     places = [
         (first, behind)

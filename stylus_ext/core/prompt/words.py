@@ -64,9 +64,13 @@ _SPELLINGS = """
 """
 """British and American: one word."""
 
-_SPELLED = {one: other for one, _, other in (pair.partition(":") for pair in _SPELLINGS.split())}
+_SPELLED = {
+    british: american
+    for british, _, american in (pair.partition(":") for pair in _SPELLINGS.split())
+}
 _IRREGULAR = {
-    plural: one for plural, _, one in (pair.partition(":") for pair in _PLURALS.split())
+    plural: singular_form
+    for plural, _, singular_form in (pair.partition(":") for pair in _PLURALS.split())
 } | _SPELLED
 _ENDINGS = (
     (("ss", "us", "is"), 0, ""),  # dress, virus, tennis: not a plural
@@ -107,8 +111,8 @@ def singular(word: str) -> str:
         return word
     for endings, cut, instead in _ENDINGS:
         if word.endswith(endings):
-            one = word[: len(word) - cut] + instead
-            return _SPELLED.get(one, one)
+            stem = word[: len(word) - cut] + instead
+            return _SPELLED.get(stem, stem)
     return word
 
 
@@ -182,9 +186,7 @@ def entry_names(entry: Entry) -> tuple[tuple[str, ...], ...]:
 def _character_names(
     name: str, tags: tuple[str, ...], triggers: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """Character names without their series: "Mira" for "Mira Skyreach Saga" if a tag names the
-    series.
-    """
+    """Names without their series, if a tag names it: "Mira" for "Mira Skyreach Saga"."""
     phrases = name_phrases(name)
     if max(map(len, phrases), default=0) <= 2:  # noqa: PLR2004
         return phrases

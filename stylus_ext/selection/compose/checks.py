@@ -25,9 +25,7 @@ def _weak_words() -> tuple[frozenset[str], frozenset[str]]:
 
 
 COMMON, ATTRIBUTES = _weak_words()
-"""Everyday words that do not name a character by themselves; and words for what a thing is made
-of, how it looks, and when.
-"""
+"""Everyday words, which do not name a character by themselves; and words for look and material."""
 
 DISTINCTIVE = 4.5
 """Least idf mass (nats) of a distinctive name or trigger; a word on 1 % of cards has 4.6."""
@@ -128,9 +126,7 @@ def tool_refusal(candidate: Candidate, words: Collection[str]) -> str:
 
 
 def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
-    """Whether it is a tool that the prompt asks for: by purpose and name, by an unmistakable
-    method, or by a coined trigger.
-    """
+    """True for a tool requested by purpose and name, by method, or by a coined trigger."""
     purpose = tool_purpose(candidate)
     if not purpose:
         return False
@@ -149,7 +145,7 @@ def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
 
 # Matches that are narrower than the task.
 
-THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal"))
+CONCRETE_KINDS = frozenset(("object", "clothing", "vehicle", "building", "animal"))
 
 MUCH_NARROWER = 2
 """Words of its name that the prompt lacks, if it shares only one word with the task."""
@@ -161,7 +157,7 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
     shared = _words((task,)) & identity(entry)
     if not shared or tool_purpose(candidate):
         return ""
-    if entry.kind in THINGS and shared <= ATTRIBUTES:
+    if entry.kind in CONCRETE_KINDS and shared <= ATTRIBUTES:
         return f"narrower than '{task}': only '{_listed(shared)}' matches"
     name = _name_words(entry.card.name)
     missing = {word for word in name - ATTRIBUTES if word.isascii()}.difference(words)
@@ -169,8 +165,8 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
         if missing and not _is_whole_tag(entry, shared, words):
             return f"a style, and only '{_listed(shared)}' of its name matches '{task}'"
         return ""
-    one_word = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
-    if one_word and len(missing) >= MUCH_NARROWER:
+    is_single = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
+    if is_single and len(missing) >= MUCH_NARROWER:
         return f"narrower than '{task}': the prompt does not mention '{_listed(missing)}'"
     return ""
 
@@ -238,9 +234,7 @@ def names_character(candidate: Candidate, words: Collection[str]) -> bool:
 
 
 def own_words(entry: Entry) -> frozenset[str]:
-    """The character's own words: the name without its series, and triggers that share a word
-    with it.
-    """
+    """Words of the name without its series, and of triggers that share one with it."""
     parts, pieces, asides = _name_parts(entry), _trigger_pieces(entry), _asides(entry)
     in_triggers = [part for part in parts if any(_are_related(piece, part) for piece in pieces)]
     own = (
@@ -298,9 +292,7 @@ def _without_brackets(piece: str) -> Words:
 
 
 def _is_named_by_trigger(candidate: Candidate) -> bool:
-    """Whether the prompt has the first trigger, which has no word of the name, and that is coined;
-    or rare, if no trigger has a word of the name.
-    """
+    """True if the first trigger is in the prompt, shares no word with the name, and is rare."""
     entry, evidence = candidate.entry, candidate.evidence
     pieces = _trigger_pieces(entry)
     if not pieces or pieces[0] != _without_brackets(evidence.trigger.replace("\\", "")):
@@ -319,6 +311,6 @@ def _has_more(entry: Entry, own: set[str], words: Collection[str]) -> bool:
     names = [set(phrase) - own for phrase in entry_names(entry)]
     tags = (tuple(content_words(tag)) for tag in entry.card.tags)
     others = [set(phrase) - own for phrase in (*trigger_phrases(entry), *tags)]
-    telling = [rest for rest in names if len(rest) > 1]
-    telling += [rest for rest in (*names, *others) if not rest <= COMMON | _GENERIC]
-    return any(rest <= set(words) for rest in telling if rest)
+    specific = [rest for rest in names if len(rest) > 1]
+    specific += [rest for rest in (*names, *others) if not rest <= COMMON | _GENERIC]
+    return any(rest <= set(words) for rest in specific if rest)

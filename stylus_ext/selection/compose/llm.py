@@ -133,23 +133,22 @@ class LlmComposer:
     def __init__(
         self,
         client: LlmClient,
-        rules: LlmOptions = LlmOptions(),
+        options: LlmOptions = LlmOptions(),
         answers: AnswerCache | None = None,
     ) -> None:
-        self._client = client
-        self._rules = rules
+        self._client, self._options = client, options
         self._answers = answers or AnswerCache()
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        cards = shown_cards(query, candidates, self._rules.cards)
-        room = _room(query)
-        if not cards.candidates or room <= 0:  # nothing to choose
+        cards = shown_cards(query, candidates, self._options.cards)
+        places_left = _places_left(query)
+        if not cards.candidates or places_left <= 0:  # nothing to choose
             return RuleComposer().compose(query, candidates)
-        left, seconds = query.context.left(), self._rules.deadline_s
+        left, seconds = query.context.left(), self._options.deadline_s
         if left is not None:
             seconds = min(seconds, left - _RESERVE_S)
         try:
-            choice = self._chosen(query, cards, room, seconds)
+            choice = self._chosen(query, cards, places_left, seconds)
         except LlmProblem as problem:
             # Only the type is logged: the text of a server may contain the prompt.
             logger.warning("Composed by the rules: %s", type(problem).__name__)
@@ -157,41 +156,33 @@ class LlmComposer:
         if not choice.tasks:
             return _by_rules(query, candidates, "its answer named no part of the prompt.")
         composition = ChoiceState.of(query, candidates, choice).finish()
-        logger.info(
-            "%s: %d tasks, %d picks of %d cards.",
-            self._client.endpoint.model,
-            len(composition.tasks),
-            len(composition.picks),
-            len(cards.candidates),
-        )
+        counts = len(composition.tasks), len(composition.picks), len(cards.candidates)
+        logger.info("%s: %d tasks, %d picks of %d cards.", self._client.endpoint.model, *counts)
         return composition
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
         """Everything that is sent for one composition, schema included."""
-        cards = shown_cards(query, candidates, self._rules.cards)
-        rules = composition_rules(query.limits, _room(query))
+        cards = shown_cards(query, candidates, self._options.cards)
+        rules = composition_rules(query.limits, _places_left(query))
         return "\n".join((rules, cards.text, json.dumps(server_schema(CompositionAnswer))))
 
     def close(self) -> None:
         """Close idle connections; the next question opens new ones."""
         self._client.close()
 
-    def _chosen(self, query: Query, cards: ShownCards, room: int, seconds: float) -> Choice:
+    def _chosen(self, query: Query, cards: ShownCards, places_left: int, seconds: float) -> Choice:
         session = _Session(self._client, self._answers, time.monotonic() + seconds)
         seed = query.context.seed if self._client.endpoint.temperature > 0 else 0
         try:
+            rules = composition_rules(query.limits, places_left)
             question = LlmRequest(
-                composition_rules(query.limits, room),
-                cards.text,
-                CompositionAnswer,
-                seed=seed,
-                max_tokens=_MAX_TOKENS,
+                rules, cards.text, CompositionAnswer, seed=seed, max_tokens=_MAX_TOKENS
             )
             choice = read_choice(session.answer(question), cards, query.prompt)
-            if self._rules.twice and choice.picks:
+            if self._options.twice and choice.picks:
                 _prune(query, cards, choice, session, seed)
         finally:
-            if session.has_asked and self._rules.release and self._client.local:
+            if session.has_sent and self._options.release and self._client.local:
                 self._release(session.until)
         return choice
 
@@ -202,7 +193,7 @@ class LlmComposer:
         thread.join(max(0.0, min(_RELEASE_S, until - time.monotonic())))
 
 
-def _room(query: Query) -> int:
+def _places_left(query: Query) -> int:
     return query.limits.max_adapters - len(UserAdapters.of(query).names)
 
 
@@ -213,7 +204,7 @@ class _Session:
     client: LlmClient
     answers: AnswerCache
     until: float
-    has_asked: bool = False
+    has_sent: bool = False
 
     def answer(self, question: LlmRequest[A]) -> A:
         key = answer_key(self.client.name, self.client.endpoint.temperature, question)
@@ -224,7 +215,7 @@ class _Session:
         seconds = self.until - time.monotonic()
         if seconds < _TOO_SHORT_S:
             raise LlmTimeout(f"No time left to ask {self.client.name}.")
-        self.has_asked = True
+        self.has_sent = True
         answer = self.client.ask(question, seconds).answer
         self.answers.put(key, answer.model_dump())
         return answer

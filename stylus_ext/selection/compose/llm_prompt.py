@@ -46,7 +46,9 @@ class ShownCards:
 def shown_cards(query: Query, candidates: Candidates, most: int) -> ShownCards:
     own = UserAdapters.of(query)
     chosen = tuple(_in_turn(_usable(query, candidates, own), candidates, most))
-    pinned = (each for each in candidates.found if each.entry.edits.state == "always")
+    pinned = (
+        candidate for candidate in candidates.found if candidate.entry.edits.state == "always"
+    )
     in_use = [*sorted(own.names), *(candidate.entry.card.name for candidate in pinned)]
     cards = card_list(enumerate((candidate.entry for candidate in chosen), 1))
     return ShownCards(chosen, f"{prompt_lines(query, in_use)}\n\n{cards}")
@@ -120,14 +122,12 @@ def _usable(query: Query, candidates: Candidates, own: UserAdapters) -> list[Can
 
 
 def _in_turn(usable: Sequence[Candidate], candidates: Candidates, most: int) -> list[Candidate]:
-    """The strongest for each part of the prompt, then the next one for each, and so on; the
-    retriever's best take turns too.
-    """
+    """The strongest candidates for each part of the prompt and of the whole, in turns."""
     queues = {
         span.start: iter(
             sorted(
-                (each for each in usable if span.start in each.spans),
-                key=lambda each: -strength(each.spans[span.start]),
+                (candidate for candidate in usable if span.start in candidate.spans),
+                key=lambda candidate: -strength(candidate.spans[span.start]),
             )
         )
         for span in candidates.spans
@@ -138,9 +138,10 @@ def _in_turn(usable: Sequence[Candidate], candidates: Candidates, most: int) -> 
     while queues and len(taken) < most:
         for start, queue in list(queues.items()):
             fresh = (
-                each
-                for each in queue
-                if each.key not in taken and of_series[series(each.entry.card)] < _MAX_OF_SERIES
+                candidate
+                for candidate in queue
+                if candidate.key not in taken
+                and of_series[series(candidate.entry.card)] < _MAX_OF_SERIES
             )
             candidate = next(fresh, None)
             if candidate is None:
@@ -177,8 +178,8 @@ _DATA = (
 )
 
 
-def composition_rules(limits: Selection, room: int) -> str:
-    """Instructions for the first turn. `room` is how many adapters may be added."""
+def composition_rules(limits: Selection, most: int) -> str:
+    """Instructions for the first turn. `most` is how many adapters may be added."""
     return (
         "You choose LoRA adapters for the prompt of a text-to-image model.\n1. Split the prompt"
         " into tasks: pieces quoted word for word from it, each about one thing, as narrow as they"
@@ -188,7 +189,7 @@ def composition_rules(limits: Selection, room: int) -> str:
         " is exactly this task, in the sense that it has in this prompt. No adapter is better than"
         " a wrong one. None that adds what the prompt does not say, none broader than its task,"
         " none much narrower, and no character or person whom the prompt does not name. Each"
-        f" adapter at most once, at most {limits.max_styles} styles and {room} adapters in all.\n3."
+        f" adapter at most once, at most {limits.max_styles} styles and {most} adapters in all.\n3."
         " Give each choice a reason of at most 12 words. Under prune, list the numbers that look"
         " fitting and must not be used, with the reason.\n" + _DATA
     )

@@ -44,9 +44,7 @@ class TaskFinder:
         self._words = [word for word in _words_of(prompt) if word.text not in STOP]
 
     def find(self, text: str, taken: Sequence[Task]) -> Task | None:
-        """The first place outside other tasks where the words are next to each other in one
-        segment.
-        """
+        """The first free place where the words are neighbours in one segment."""
         found = (singular(word.lower()) for word in _WORD.findall(text))
         wanted = [word for word in found if word not in STOP]
         if not wanted or len(wanted) > _MAX_TASK_WORDS:
@@ -158,7 +156,9 @@ def _read_picks(
 ) -> None:
     for key, reason in _read_rows(rows, shown, choice):
         if key in choice.picks:
-            name = next(each.entry.card.name for each in shown.candidates if each.key == key)
+            name = next(
+                candidate.entry.card.name for candidate in shown.candidates if candidate.key == key
+            )
             choice.problems.append(f"The model chose {name} twice; the first task counts.")
         else:
             choice.picks[key] = (task.start, reason)
@@ -196,7 +196,7 @@ class ChoiceState(CompositionState):
 
     @classmethod
     def of(cls, query: Query, candidates: Candidates, choice: Choice) -> ChoiceState:
-        moved = tuple(_moved(each, candidates, choice.tasks) for each in candidates.found)
+        moved = tuple(_moved(candidate, candidates, choice.tasks) for candidate in candidates.found)
         state = cls.begin(query, replace(candidates, found=moved), choice.tasks)
         state.choice = choice
         return state
@@ -205,7 +205,7 @@ class ChoiceState(CompositionState):
         composition = CompositionState.finish(self)
         picked = {pick.key for pick in composition.picks}
         reasons = {miss.key: miss.reason for miss in self.misses.values()}
-        names = {each.key: each.entry.card.name for each in self.candidates.found}
+        names = {candidate.key: candidate.entry.card.name for candidate in self.candidates.found}
         self.choice.problems += [
             f"The model chose {names[key]}, which was left out:"
             f" {reasons.get(key, 'others fit better')}."

@@ -44,9 +44,7 @@ STRICTEST = 0.98
 
 
 def needed(strictness: float, is_tags: bool) -> float:
-    """Least certainty of a pick: linear from LOOSEST at 0 over the calibrated value at 0.5 to
-    STRICTEST at 1.
-    """
+    """Least certainty of a pick: LOOSEST at 0, calibrated at 0.5, STRICTEST at 1."""
     middle = TAGS_AT_HALF if is_tags else CAPTION_AT_HALF
     if strictness <= 0.5:  # noqa: PLR2004
         return LOOSEST + (middle - LOOSEST) * strictness * 2
@@ -70,14 +68,12 @@ REPORTED, REPORTED_LEAST = 0.2, 0.1
 
 @dataclass(frozen=True, slots=True)
 class PickOrder:
-    """What the order of candidates depends on: the task of each, what speaks against it, limits,
-    and how many may be picked.
-    """
+    """Order of candidates, by task, objection, limits and the number of picks left."""
 
     places: Mapping[AdapterKey, int | None]
     doubt: Callable[[Candidate], str]
     limits: Selection
-    room: int
+    places_left: int
 
     def sorted(self, found: Sequence[Candidate]) -> list[Candidate]:
         """`always` first, then the leading family, then coined names, then the surest.
@@ -87,7 +83,9 @@ class PickOrder:
         best = found[:MAX_CONSIDERED]
         pinned = [candidate for candidate in found if candidate.entry.edits.state == "always"]
         rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        coined = {self.places[each.key] for each in best if is_coined(each.evidence)} - {None}
+        coined = {
+            self.places[candidate.key] for candidate in best if is_coined(candidate.evidence)
+        } - {None}
         leading = self.leading_family(rest)
 
         def order(candidate: Candidate) -> tuple[bool, bool, bool, float, bool]:
@@ -118,7 +116,7 @@ class PickOrder:
 
         def worth(family: str) -> float:
             squares = sorted((sure * sure for sure in best[family].values()), reverse=True)
-            return sum(squares[: self.room])
+            return sum(squares[: self.places_left])
 
         return max(best, key=worth, default="")
 
@@ -141,7 +139,7 @@ class CompositionState:
     words: frozenset[str]
     own: UserAdapters
     tasks: Tasks
-    room: int
+    places_left: int
     family: str = ""
     """The family of the first pick, or of the user's own adapter."""
     styles: int = 0
@@ -155,18 +153,11 @@ class CompositionState:
     def begin(cls: type[S], query: Query, candidates: Candidates, tasks: Tasks | None = None) -> S:
         """`tasks` are by default the spans of the candidates."""
         own = UserAdapters.of(query)
+        free = tasks_of(candidates.spans) if tasks is None else tasks
+        marked = mark_taken(free, candidates.found, user_tags(query), query.names)
+        places_left = max(0, query.limits.max_adapters - len(own.names))
         state = cls(
-            query,
-            candidates,
-            frozenset(words(query.prompt.text)),
-            own,
-            mark_taken(
-                tasks_of(candidates.spans) if tasks is None else tasks,
-                candidates.found,
-                user_tags(query),
-                query.names,
-            ),
-            max(0, query.limits.max_adapters - len(own.names)),
+            query, candidates, frozenset(words(query.prompt.text)), own, marked, places_left
         )
         for candidate in candidates.found:
             if own.has(candidate.entry):
@@ -180,19 +171,16 @@ class CompositionState:
             if not reason:
                 self._pick(candidate)
             elif self._is_near(candidate):
-                self.misses.setdefault(
-                    candidate.key,
-                    NearMiss(
-                        candidate.key, candidate.entry.card.name, reason, candidate.evidence.sure
-                    ),
-                )
+                key, name = candidate.key, candidate.entry.card.name
+                miss = NearMiss(key, name, reason, candidate.evidence.sure)
+                self.misses.setdefault(key, miss)
         tasks = tuple(self.tasks[start] for start in sorted(self.tasks))
         return Composition(tasks, tuple(map(self._moved_apart, self.picks)), self._near_misses())
 
     def _in_order(self) -> list[Candidate]:
         found = self.candidates.found
         places = {candidate.key: self._task(candidate) for candidate in found[:MAX_CONSIDERED]}
-        return PickOrder(places, self._doubt, self.query.limits, self.room).sorted(found)
+        return PickOrder(places, self._doubt, self.query.limits, self.places_left).sorted(found)
 
     def _is_near(self, candidate: Candidate) -> bool:
         """In a small folder everything is found; what was never near is not reported."""
@@ -227,7 +215,7 @@ class CompositionState:
         doubt = "" if pinned else self._doubt(candidate)
         if doubt:
             return doubt
-        if len(self.picks) >= self.room:
+        if len(self.picks) >= self.places_left:
             return self._full()
         if reason := self._other_family(entry.family):
             return reason
@@ -253,7 +241,7 @@ class CompositionState:
 
     def _full(self) -> str:
         limit = f"limit of {_count(self.query.limits.max_adapters, 'adapter')}"
-        if self.room:
+        if self.places_left:
             return f"{limit} reached by better ones"
         return f"{limit} reached by your own" if self.own.names else "no adapters are allowed"
 

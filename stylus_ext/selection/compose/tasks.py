@@ -56,9 +56,7 @@ def mark_taken(
     tags: Sequence[UserTag],
     names: TagNames = NO_TAG_NAMES,
 ) -> dict[int, Task]:
-    """Mark the tasks that the user's own adapters serve: by evidence if the adapter is a candidate,
-    else by the words of its name.
-    """
+    """Mark tasks that the user's own adapters serve, by evidence or by name."""
     by_stem = {file.stem: candidate for candidate in candidates for file in candidate.entry.files}
     by_key: dict[AdapterKey | None, Candidate] = {
         candidate.key: candidate for candidate in candidates
@@ -78,16 +76,14 @@ def mark_taken(
 
 
 def _tasks_by_name(name: str, tasks: Tasks) -> list[int]:
-    """Tasks that contain the words of a name or the other way round, or whose last word, the
-    thing itself, is in the name.
-    """
+    """Tasks that contain the words of a name or the reverse, or whose last word is in the name."""
     words = set(content_words(name))
     found = []
     for start in sorted(tasks):
         task = content_words(tasks[start].text)
         if words and task:
-            is_thing = task[-1] in words and task[-1] not in ATTRIBUTES
-            if is_thing or words.issuperset(task) or words.issubset(task):
+            is_subject = task[-1] in words and task[-1] not in ATTRIBUTES
+            if is_subject or words.issuperset(task) or words.issubset(task):
                 found.append(start)
     return found
 
@@ -109,9 +105,7 @@ def strength(evidence: Evidence) -> float:
 
 
 def joint_tasks(candidate: Candidate, start: int, tasks: Tasks) -> list[int]:
-    """The task at `start` and its neighbours whose words are all in the candidate's name or
-    trigger.
-    """
+    """This task and neighbours whose words are all in the name or trigger."""
     evidence = candidate.spans[start]
     words = set(evidence.named) | set(content_words(evidence.trigger))
     order = sorted(tasks)

@@ -64,12 +64,8 @@ class LexicalCatalogue:
             self._segments.append(build(changed.values()))
             self._merge()
         self._index = LexicalIndex.of(self._segments, frozenset(self._removed))
-        logger.info(
-            "Lexical index at revision %d: %d entries in %d segments.",
-            revision,
-            len(self._index.rows),
-            len(self._segments),
-        )
+        counts = len(self._index.rows), len(self._segments)
+        logger.info("Lexical index at revision %d: %d entries in %d segments.", revision, *counts)
 
     def _changed(self, since: int) -> dict[str, Entry] | None:
         """Entries changed since a revision; None if there are too many for a small segment."""

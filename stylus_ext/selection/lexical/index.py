@@ -100,13 +100,8 @@ class NameMatches:
         if not parts:
             none = np.zeros(0, np.int32)
             return cls(none, none, none.astype(np.float32), none, np.zeros((0, words), dtype=bool))
-        return cls(
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.kinds for part in parts]),
-            np.concatenate([part.masses for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.words for part in parts]),
-        )
+        names = ("rows", "kinds", "masses", "lengths", "words")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -92,9 +92,7 @@ LEAD_RANK = 10
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`coverage` (0..1, how much of a span the card's words cover) and `closeness` (cosine with the
-    title) have one line per span and one column per row.
-    """
+    """`coverage` and `closeness` have one line per span and one column per row."""
 
     rows: Ints
     values: Floats
@@ -117,8 +115,8 @@ def features(
     keys = lexical.keys_of(rows)
     impacts = lexical.card_impacts(words, rows)
     examples = example_scores(lexical.segments, words, rows)
-    asked = np.concatenate([query.vector, query.generic, query.span_vectors])
-    titles, texts = vectors.cosines("title", asked, keys), vectors.cosines("card", asked, keys)
+    queries = np.concatenate([query.vector, query.generic, query.span_vectors])
+    titles, texts = vectors.cosines("title", queries, keys), vectors.cosines("card", queries, keys)
     closeness, meaning = np.zeros((2, len(query.spans), len(rows)), dtype=np.float32)
     closeness[list(query.embedded)], meaning[list(query.embedded)] = titles[2:], texts[2:]
     coverage, ranked = _coverage(query, impacts), query.ranked_spans

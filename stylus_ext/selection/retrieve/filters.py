@@ -72,10 +72,6 @@ class Lists:
     def __bool__(self) -> bool:
         return any((self.allow_folders, self.deny_folders, self.allow_tags, self.deny_tags))
 
-    def open(self, labels: Labels) -> Mask:
-        """Which rows may be chosen."""
-        return _open(self, labels)
-
     def reason(self, entry: Entry) -> str:
         """Why an entry may not be chosen; empty if it may."""
         mine = labels_of(entry)
@@ -93,7 +89,8 @@ class Lists:
 
 
 @lru_cache(maxsize=2)
-def _open(lists: Lists, labels: Labels) -> Mask:
+def open_rows(lists: Lists, labels: Labels) -> Mask:
+    """Which rows may be chosen."""
     opened = ~labels.rows_with(_matching(lists.deny_tags, TAG, labels.names))
     denied = _matching(lists.deny_folders, FOLDER, labels.names)
     if denied:  # a copy in another folder may be chosen
@@ -198,24 +195,16 @@ class Gate:
         if limits.prune:
             opened &= ~index.has(POOR)
         if lists:
-            opened &= lists.open(labels)
-        opened |= index.alive & index.has(ALWAYS)  # a wish about one entry outweighs a rule
+            opened &= open_rows(lists, labels)
+        opened |= index.alive & index.has(ALWAYS)  # a setting of one entry outweighs a rule
         if families is not None:
             opened &= labels.rows_with(FAMILY + family for family in families)
         if query.only is not None:
             among = np.zeros_like(opened)
             among[[index.rows[str(key)] for key in query.only if str(key) in index.rows]] = True
             opened &= among
-        return cls(
-            opened,
-            limits.family,
-            families,
-            limits.nsfw or is_explicit(query.prompt),
-            vetoed(query.negative),
-            lists,
-            limits.prune,
-            query.only,
-        )
+        explicit, veto = limits.nsfw or is_explicit(query.prompt), vetoed(query.negative)
+        return cls(opened, limits.family, families, explicit, veto, lists, limits.prune, query.only)
 
     def refusal(self, entry: Entry, is_named: bool = False) -> str:
         """Why an entry that was found is not offered; empty if it is.
@@ -332,9 +321,7 @@ def _latest(versions: list[Candidate]) -> Candidate:
 
 
 def version_and_epoch(card: AdapterCard) -> tuple[tuple[int, ...], float]:
-    """For comparison: name_v2 is after name, name-000008 after name-000004, and a finished name
-    after both.
-    """
+    """Orders versions: name, name_v2; name-000004, name-000008, then the finished name."""
     text = f"{card.name} {card.version}"
     versions = _VERSION.findall(text) or re.findall(r"^\s*(\d+(?:\.\d+)*)\s*$", card.version)
     epochs = [int(number or steps) for number, steps in _EPOCH.findall(text)]

@@ -57,9 +57,7 @@ def caption_segmenter() -> Segmenter:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuery:
-    """`span_words[i]` are the places of the words of span `i` in `words`; `span_vectors` belong to
-    the spans numbered in `embedded`.
-    """
+    """`span_words[i]` index `words`; `span_vectors` belong to the spans in `embedded`."""
 
     is_tags: bool
     has_syntax: bool

@@ -42,7 +42,7 @@ NAMED_MIN_MASS = 4.5
 """Least idf mass of a name or trigger that counts as naming the adapter; the composer's too."""
 
 SPARE = 30
-"""Entries read beyond those asked for, since some will be refused."""
+"""Entries read beyond those wanted, since some will be refused."""
 
 _CARD, _BEST_EXAMPLE, _TEXT, _NAME, _TRIGGER = (
     FEATURES.index(name) for name in ("card", "best_example", "text", "name", "trigger")
@@ -72,26 +72,21 @@ class HybridRetriever:
 
     def find(self, query: Query) -> Candidates:
         lexical, vectors = self._parts.catalogue.current(), self._parts.vectors
-        asked = retrieval_query(query, lexical, self._parts.embedder)
+        parsed = retrieval_query(query, lexical, self._parts.embedder)
         gate = Gate.of(query, lexical)
-        matches = lexical.named(asked.words)
-        rows = _pool(asked, matches, lexical, vectors, gate, query.limits.candidates)
-        rows = np.union1d(rows, np.flatnonzero(gate.open & lexical.has(ALWAYS))).astype(np.int32)
-        found = features(asked, lexical, vectors, rows, matches)
-        scores = self._scores(found, asked)
+        matches = lexical.named(parsed.words)
         most = query.limits.candidates
-        ranked, refused = self._ranked(gate, lexical, asked, found, scores, most)
+        rows = _pool(parsed, matches, lexical, vectors, gate, most)
+        rows = np.union1d(rows, np.flatnonzero(gate.open & lexical.has(ALWAYS))).astype(np.int32)
+        found = features(parsed, lexical, vectors, rows, matches)
+        ranked, refused = self._ranked(gate, lexical, parsed, found, most)
         refused += self._misfits(gate, lexical, matches)
         pinned = (
             candidate for candidate in ranked[most:] if candidate.entry.edits.state == "always"
         )
         best = (*ranked[:most], *pinned)
-        return Candidates(
-            best,
-            tuple(asked.spans[number] for number in asked.tasks),
-            confidence(best),
-            tuple(refused[:MAX_REFUSED]),
-        )
+        tasks = tuple(parsed.spans[number] for number in parsed.tasks)
+        return Candidates(best, tasks, confidence(best), tuple(refused[:MAX_REFUSED]))
 
     def _scores(self, found: Features, query: RetrievalQuery) -> Floats:
         return ranker().scores(found.values, query.is_tags)
@@ -102,9 +97,9 @@ class HybridRetriever:
         lexical: LexicalIndex,
         query: RetrievalQuery,
         found: Features,
-        scores: Floats,
         most: int,
     ) -> tuple[list[Candidate], list[NearMiss]]:
+        scores = self._scores(found, query)
         places = _order(lexical, found.rows, scores, most + SPARE)
         keys = lexical.keys_of(found.rows[places])
         entries = self._parts.entries.read(keys)
@@ -193,9 +188,7 @@ def _named(matches: NameMatches, opened: Mask) -> NDArray[np.int64]:
 def _by_vectors(
     query: RetrievalQuery, lexical: LexicalIndex, vectors: VectorIndex, gate: Gate, most: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Spans of captions are searched one by one; tags are words already, and only the whole
-    prompt is searched.
-    """
+    """Search the prompt, and in captions each span; tags are words already."""
     spans = query.span_vectors[: len(query.ranked_embedded)]
     alone = query.vector if query.is_tags else np.concatenate([query.vector, spans])
     yield _rows(vectors.search("card", query.vector, most, gate.families)[0], lexical)

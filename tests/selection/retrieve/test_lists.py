@@ -16,7 +16,7 @@ from stylus_ext.selection.lexical.attributes import folder_labels, labels_of, ta
 from stylus_ext.selection.lexical.catalogue import LexicalCatalogue
 from stylus_ext.selection.lexical.index import Labels, LexicalIndex
 from stylus_ext.selection.lexical.segment import build
-from stylus_ext.selection.retrieve.filters import NEVER_USED, Lists
+from stylus_ext.selection.retrieve.filters import NEVER_USED, Lists, open_rows
 from tests.fakes import make_entry
 from tests.selection.retrieve.house import House
 
@@ -137,7 +137,7 @@ ALL = (FOX, INK, OLD, BOTH, ROOT, AFAR)
     ],
 )
 def test_what_the_lists_leave(lists: Lists, left: list[int]) -> None:
-    opened = lists.open(labels(*ALL))
+    opened = open_rows(lists, labels(*ALL))
     assert [entry.key.value for entry, is_open in zip(ALL, opened, strict=True) if is_open] == [
         str(number) for number in left
     ]
@@ -174,7 +174,7 @@ def test_the_arrays_say_what_the_reasons_say(lists: Lists, folders: list[str]) -
         )
         for number, folder in enumerate(folders, 1)
     ]
-    opened = lists.open(labels(*entries))
+    opened = open_rows(lists, labels(*entries))
     assert opened.tolist() == [lists.reason(entry) == "" for entry in entries]
 
 
