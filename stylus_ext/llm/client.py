@@ -11,8 +11,7 @@ from typing import Generic, TypeVar
 
 from stylus_ext.llm.connection import Connection
 from stylus_ext.llm.dialect import ErrorStatus, ServerDialect, without_keys
-from stylus_ext.llm.reply import Unusable, message_of, read
-from stylus_ext.llm.schema import LlmAnswer, server_schema
+from stylus_ext.llm.schema import LlmAnswer, Unusable, message_of, read, server_schema
 from stylus_ext.llm.server import (
     OPENAI,
     LlmEndpoint,
@@ -171,7 +170,7 @@ class _RetriedRequest(Generic[A]):
             endpoint.model, endpoint.temperature, self.request, self.max_tokens, self.complaint
         )
         try:
-            return self.client.connected().chat(
+            return self.client.connected().complete(
                 body, max(_SHORTEST_S, self.until - time.monotonic()), self._check
             )
         except APIStatusError as problem:

@@ -1,14 +1,15 @@
-"""A connection to one OpenAI-compatible server, through the openai package."""
+"""A connection to one OpenAI-compatible chat server, through the openai package."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 
-from stylus_ext.net import Key
-from stylus_ext.net.transport import BoundedTransport, Transport, authorize
+from stylus_ext.net import BadAnswer, Key, safe_url
+from stylus_ext.net.transport import Transport, authorize
 from stylus_ext.net.waiting import Check, ThreadCheck
 
 AGENT = "sd-webui-stylus"
@@ -20,56 +21,47 @@ _SENT_HEADERS = frozenset(
 
 
 class Connection:
-    """The key goes to its own origin only; responses of more than `most` bytes are refused.
+    """The key goes to its own origin only; large responses are refused.
 
     Several threads may share it; each call has its own check. A call returns the body of the
     response and raises what openai raises, or what `check` raises. The body stays bytes, since
     openai would parse JSON of any depth.
     """
 
-    def __init__(self, base: str, key: Key | None, most: int = LARGEST_RESPONSE) -> None:
+    def __init__(self, base: str, key: Key | None) -> None:
         from openai import OpenAI
 
         self._watch = ThreadCheck()
         # openai takes a client of httpx as well as of httpx2, and declares the second one only.
         client: Any = httpx.Client(
-            transport=_PlainRequests(BoundedTransport(Transport(self._watch), most), key),
+            transport=_PlainTransport(Transport(self._watch), key),
             trust_env=False,
             follow_redirects=False,
         )
         self._openai = OpenAI(base_url=base, api_key="none", http_client=client, max_retries=0)
 
-    def chat(self, body: Mapping[str, Any], seconds: float, check: Check) -> bytes:
+    def complete(self, body: Mapping[str, Any], seconds: float, check: Check) -> bytes:
+        seconds = max(seconds, 0.01)
+        timeout: Any = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_S))
         with self._watch.using(check):
             # `extra_body` overrides the arguments; openai walks through each of those recursively,
             # which takes longer than all else here.
             return self._openai.chat.completions.with_raw_response.create(
-                model=body["model"], messages=(), extra_body=body, timeout=_timeout(seconds)
-            ).content
-
-    def embeddings(self, body: Mapping[str, Any], seconds: float, check: Check) -> bytes:
-        with self._watch.using(check):
-            return self._openai.embeddings.with_raw_response.create(
-                **body, timeout=_timeout(seconds)
+                model=body["model"], messages=(), extra_body=body, timeout=timeout
             ).content
 
     def close(self) -> None:
         self._openai.close()
 
 
-def _timeout(seconds: float) -> Any:
-    seconds = max(seconds, 0.01)
-    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_S))
+class _PlainTransport(httpx.BaseTransport):
+    """Sends the key, and no facts about the machine; refuses large responses.
 
-
-class _PlainRequests(httpx.BaseTransport):
-    """Sends a copy of each request, with its key and without needless headers.
-
-    openai adds facts about the machine, and headers that the environment names; it never sees the
-    key.
+    openai adds such facts, and headers that the environment names, and reads responses whole. It
+    never sees the key.
     """
 
-    def __init__(self, inner: httpx.BaseTransport, key: Key | None) -> None:
+    def __init__(self, inner: Transport, key: Key | None) -> None:
         self._inner, self._key = inner, key
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -83,7 +75,45 @@ class _PlainRequests(httpx.BaseTransport):
             extensions=request.extensions,
         )
         authorize(copy, self._key)
-        return self._inner.handle_request(copy)
+        response = self._inner.handle_request(copy)
+        encoding = response.headers.pop("content-encoding", "identity").strip().lower()
+        response.headers.pop("content-length", None)
+        where = safe_url(str(request.url))
+        if encoding not in ("", "identity", "gzip", "deflate"):
+            response.close()
+            raise BadAnswer(f"{where} used a compression that was not requested.")
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_BoundedBody(response, where, encoding in ("gzip", "deflate")),
+            extensions=response.extensions,
+        )
 
     def close(self) -> None:
         self._inner.close()
+
+
+class _BoundedBody(httpx.SyncByteStream):
+    """A decoded body. httpx decodes a chunk of any ratio at once, which could fill the memory."""
+
+    def __init__(self, response: httpx.Response, where: str, packed: bool) -> None:
+        self._response, self._where = response, where
+        self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = LARGEST_RESPONSE
+        for piece in self._response.iter_raw():
+            decoded = self._decoded(piece, left + 1)
+            left -= len(decoded)
+            if left < 0:
+                raise BadAnswer(f"{self._where} answered with too much data.")
+            yield decoded
+
+    def close(self) -> None:
+        self._response.close()
+
+    def _decoded(self, piece: bytes, most: int) -> bytes:
+        try:
+            return piece if self._decoder is None else self._decoder.decompress(piece, most)
+        except zlib.error as error:
+            raise BadAnswer(f"The answer of {self._where} cannot be decompressed.") from error

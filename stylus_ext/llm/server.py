@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, StylusError, Unavailable
 from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.net import Key, KeyName, is_loopback, key_for, origin_of
-from stylus_ext.net.keys import is_private
+from stylus_ext.net.keys import api_base, is_private
 
 A_co = TypeVar("A_co", bound=LlmAnswer, covariant=True)
 
@@ -129,7 +129,6 @@ OPENAI_KEY = KeyName("OpenAI", "OPENAI_API_KEY", OPENAI)
 
 Place = Literal["machine", "network", "elsewhere"]
 
-_ROUTE = "/chat/completions"
 _GEMINI, _GEMINI_PATH = "https://generativelanguage.googleapis.com", "/v1beta/openai"
 _HOME_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
@@ -177,22 +176,11 @@ class LlmEndpoint:
 
 def base_url(url: str) -> str:
     """The address for the client: a bare origin gets /v1, and the chat route is removed."""
-    try:
-        origin = origin_of(url)
-    except InvalidInput as error:
-        raise InvalidInput(
-            "The address of the chat server is invalid. Use one like https://host/v1, without user"
-            " name or key."
-        ) from error
-    parts = urlsplit(url.strip())
-    if parts.query or parts.fragment:
-        raise InvalidInput(
-            "The address of the chat server has a query. Use one like https://host/v1."
-        )
-    path = parts.path.rstrip("/").removesuffix(_ROUTE).rstrip("/")
-    if origin == _GEMINI and path in ("", "/v1", "/v1beta"):  # elsewhere it speaks its own protocol
-        return origin + _GEMINI_PATH
-    return origin + (path or "/v1")
+    base = api_base(url, "/chat/completions", "chat server")
+    origin, path = origin_of(base), urlsplit(base).path
+    if origin == _GEMINI and path in ("/v1", "/v1beta"):  # elsewhere it speaks its own protocol
+        path = _GEMINI_PATH
+    return origin + path
 
 
 def place_of(url: str) -> Place:

@@ -14,7 +14,14 @@ connection) and `BadAnswer` (an answer that cannot be used).
 
 from __future__ import annotations
 
-from stylus_ext.net.client import Http
+from stylus_ext.net.client import (
+    BadAnswer,
+    Http,
+    HttpRefusal,
+    JsonResponse,
+    StreamResponse,
+    Unreachable,
+)
 from stylus_ext.net.keys import (
     Key,
     KeyName,
@@ -24,13 +31,6 @@ from stylus_ext.net.keys import (
     origin_of,
     safe_url,
     save_key,
-)
-from stylus_ext.net.responses import (
-    BadAnswer,
-    HttpRefusal,
-    JsonResponse,
-    StreamResponse,
-    Unreachable,
 )
 from stylus_ext.net.waiting import Pace, TimeLimits, no_check
 

@@ -71,6 +71,24 @@ def safe_url(url: str) -> str:
     return origin_of(url) + parts.path[:120]
 
 
+def api_base(url: str, route: str, server: str) -> str:
+    """The base of an OpenAI-compatible API: a bare origin gets /v1, the `route` is removed."""
+    try:
+        split(url)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"The address of the {server} is invalid. Use one like https://host/v1, without user"
+            " name or key."
+        ) from error
+    parts = urlsplit(url.strip())
+    if parts.query or parts.fragment:
+        raise InvalidInput(
+            f"The address of the {server} has a query. Use one like https://host/v1."
+        )
+    path = parts.path.rstrip("/").removesuffix(route).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+
 def is_loopback(url: str) -> bool:
     host = split(url).hostname or ""
     address = _address(host)

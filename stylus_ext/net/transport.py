@@ -12,7 +12,6 @@ import ssl
 import threading
 import time
 import urllib.request
-import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -29,15 +28,12 @@ from stylus_ext.net.keys import (
     is_number,
     is_private_number,
     origin_of,
-    safe_url,
 )
-from stylus_ext.net.responses import BadAnswer
 from stylus_ext.net.waiting import ThreadCheck, in_thread
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CA_FOLDER = "SSL_CERT_DIR"
 _POLL_S = 0.1
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class Transport(httpx.BaseTransport):
@@ -118,36 +114,6 @@ class KeyAuth(httpx.Auth):
         yield request
 
 
-class BoundedTransport(httpx.BaseTransport):
-    """Refuses answers of more than `most` bytes, decoded; for a library that reads them whole.
-
-    httpx decodes a chunk of any ratio at once, so a small answer could fill the memory.
-    """
-
-    def __init__(self, inner: httpx.BaseTransport, most: int) -> None:
-        self._inner, self._most = inner, most
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
-        where = safe_url(str(request.url))
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("", "identity", "gzip", "deflate"):
-            response.close()
-            raise BadAnswer(f"{where} used a compression that was not asked for.")
-        headers = [
-            (name, value)
-            for name, value in response.headers.multi_items()
-            if name not in ("content-encoding", "content-length")
-        ]
-        body = _BoundedBody(response, where, encoding in ("gzip", "deflate"), self._most)
-        return httpx.Response(
-            response.status_code, headers=headers, stream=body, extensions=response.extensions
-        )
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 class _Body(httpx.SyncByteStream):
     def __init__(self, response: httpcore.Response) -> None:
         self._response = response
@@ -158,30 +124,6 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._response.close()
-
-
-class _BoundedBody(httpx.SyncByteStream):
-    def __init__(self, response: httpx.Response, where: str, packed: bool, most: int) -> None:
-        self._response, self._where, self._most = response, where, most
-        self._decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if packed else None
-
-    def __iter__(self) -> Iterator[bytes]:
-        total = 0
-        for piece in self._response.iter_raw():
-            decoded = self._decoded(piece, self._most + 1 - total)
-            total += len(decoded)
-            if total > self._most:
-                raise BadAnswer(f"{self._where} answered with too much data.")
-            yield decoded
-
-    def close(self) -> None:
-        self._response.close()
-
-    def _decoded(self, piece: bytes, most: int) -> bytes:
-        try:
-            return piece if self._decoder is None else self._decoder.decompress(piece, most)
-        except zlib.error as error:
-            raise BadAnswer(f"The answer of {self._where} cannot be decompressed.") from error
 
 
 @contextmanager

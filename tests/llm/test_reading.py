@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.llm.reply import LlmMessage, Unusable, message_of, read
-from stylus_ext.llm.schema import ListOf, LlmAnswer, Text, Whole, shortened
+from stylus_ext.llm.schema import (
+    ListOf,
+    LlmAnswer,
+    LlmMessage,
+    Text,
+    Unusable,
+    Whole,
+    message_of,
+    read,
+    shortened,
+)
 from tests.chat_service.answers import completion
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.net.keys import is_loopback, is_private, origin_of, safe_url
+from stylus_ext.net.keys import api_base, is_loopback, is_private, origin_of, safe_url
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,37 @@ def test_any_text_is_an_origin_or_refused(text: str) -> None:
         return
     assert origin_of(origin) == origin
     assert "@" not in origin
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://localhost:1234", "http://localhost:1234/v1"),
+        ("http://localhost:1234/", "http://localhost:1234/v1"),
+        ("https://api.example.com/v1/", "https://api.example.com/v1"),
+        (" https://api.example.com/v1/embeddings ", "https://api.example.com/v1"),
+        ("https://example.com/openai/v2", "https://example.com/openai/v2"),
+        ("http://[::1]:8080/embeddings", "http://[::1]:8080/v1"),
+    ],
+)
+def test_the_base_of_an_api_has_a_version_and_no_route(url: str, base: str) -> None:
+    assert api_base(url, "/embeddings", "server") == base
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:1234",
+        "ftp://host",
+        "http://",
+        "https://me:secret@host/v1",
+        "https://host/v1?key=secret",
+        "http://host:x",
+        "https://host/#secret",
+    ],
+)
+def test_an_invalid_base_is_refused_and_no_secret_shown(url: str) -> None:
+    with pytest.raises(InvalidInput, match="https://host/v1") as caught:
+        api_base(url, "/embeddings", "server")
+    assert "secret" not in str(caught.value)

@@ -1,39 +1,30 @@
 """Embedder for an OpenAI-compatible embeddings API.
 
 The key is sent only to the origin it was entered for, texts only to the configured address,
-regardless of redirects and environment. A slow or endless answer ends with the deadline.
+regardless of redirects. A slow or endless answer ends with the deadline.
 """
 
 from __future__ import annotations
 
-import itertools
-import logging
 import time
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import numpy as np
 
 from stylus_ext.catalogue.embedders.questions import VectorCache
-from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Unavailable
+from stylus_ext.core.errors import DeadlineExceeded, Unavailable
 from stylus_ext.core.ports import Matrix
-from stylus_ext.net import Key, TimeLimits
-from stylus_ext.net.values import NotJson, parsed
-from stylus_ext.net.waiting import is_temporary, retry_after
-
-if TYPE_CHECKING:
-    from stylus_ext.llm.connection import Connection
-
-logger = logging.getLogger(__name__)
-
+from stylus_ext.net import BadAnswer, Http, HttpRefusal, Key, TimeLimits, Unreachable
+from stylus_ext.net.keys import api_base
 
 _BATCH = 64
 _CHARACTERS = 2000
 """More than a card or a prompt says; small servers refuse what is longer than their model reads."""
-
-_RETRY = TimeLimits(first_pause_s=0.5, longest_pause_s=8.0, longest_retry_after_s=3600.0)
+_FIRST_PAUSE_S = 0.5
+_ENDLESS_S = 24 * 3600.0
+"""Each request has a deadline of its own, which the check holds."""
 _MOST_BYTES = 32 * 1024 * 1024
 """Twice what a batch of the longest vectors takes."""
 
@@ -50,10 +41,11 @@ class EndpointEmbedder:
         dimensions: int = 0,
         deadline: float = 60.0,
     ) -> None:
-        self._base, self._model, self._key, self._deadline = base_url(url), model, key, deadline
+        self._base = api_base(url, "/embeddings", "embeddings server")
+        self._model, self._key, self._deadline = model, key, deadline
         self._recent = VectorCache()
         self._lock = Lock()
-        self._client: Connection | None = None
+        self._http: Http | None = None
         self._wanted = self._dimensions = dimensions
 
     @property
@@ -91,78 +83,53 @@ class EndpointEmbedder:
     def close(self) -> None:
         """Close connections; the next request opens new ones."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
 
     def _fetch_all(self, texts: Sequence[str]) -> Matrix:
         until = time.monotonic() + self._deadline * (1 + len(texts) // _BATCH)
+        batches = range(0, len(texts), _BATCH)
         return np.concatenate(
-            [
-                self._fetch(texts[start : start + _BATCH], until)
-                for start in range(0, len(texts), _BATCH)
-            ]
+            [self._fetch(texts[start : start + _BATCH], until) for start in batches]
         )
 
     def _fetch(self, texts: Sequence[str], until: float) -> Matrix:
-        from openai import APIConnectionError, APIStatusError, OpenAIError
-
-        def in_time() -> None:
+        def check() -> None:
             if time.monotonic() >= until:
                 raise DeadlineExceeded(
                     f"The embeddings server at {self._base} did not answer in time. Try again"
                     " later."
                 )
 
-        for attempt in itertools.count(1):
-            in_time()
-            try:
-                answer = self._connected().embeddings(
-                    self._question(texts), until - time.monotonic(), in_time
-                )
-            except APIStatusError as problem:
-                status = problem.status_code
-                pause = _RETRY.pause_before_retry(
-                    attempt,
-                    retry_after(problem.response.headers.get("retry-after", "")),
-                    until - time.monotonic(),
-                )
-                if pause is None or not is_temporary(status):
-                    raise Unavailable(self._refusal(status)) from problem
-            except APIConnectionError as problem:
-                in_time()
-                pause = _RETRY.pause_before_retry(attempt, left_s=until - time.monotonic())
-                if pause is None:
-                    raise Unavailable(
-                        f"The embeddings server at {self._base} cannot be reached"
-                        f" ({problem.__cause__ or problem}). Check that it runs, or empty the"
-                        " setting encoder.endpoint to encode on this machine."
-                    ) from problem
-            except (OpenAIError, ValueError, TypeError, AttributeError) as problem:
-                raise Unavailable(
-                    f"The server at {self._base} did not answer like an embeddings server:"
-                    f" {problem}."
-                ) from problem
-            else:
-                return self._checked(answer, len(texts))
-            logger.info("%s: try %d failed, again in %.1f s.", self._base, attempt, pause)
-            time.sleep(pause)
-        raise AssertionError("unreachable")
-
-    def _question(self, texts: Sequence[str]) -> dict[str, Any]:
-        shortened = {"dimensions": self._wanted} if self._wanted else {}
-        return {"model": self._model, "input": list(texts), "encoding_format": "float", **shortened}
+        body: dict[str, Any] = {
+            "model": self._model,
+            "input": list(texts),
+            "encoding_format": "float",
+        }
+        if self._wanted:
+            body["dimensions"] = self._wanted
+        try:
+            answer = self._connected().json(f"{self._base}/embeddings", body=body, check=check)
+        except HttpRefusal as refusal:
+            raise Unavailable(self._refusal(refusal.status)) from refusal
+        except Unreachable as problem:
+            raise Unavailable(
+                f"{problem} Check that the embeddings server runs, or empty the setting"
+                " encoder.endpoint to encode on this machine."
+            ) from problem
+        except BadAnswer as problem:
+            raise self._wrong(f"did not answer like an embeddings server: {problem}") from problem
+        return self._checked(answer, len(texts))
 
     def _refusal(self, status: int) -> str:
         key = (
             "refuses the key, or wants one; put the right one into STYLUS_ENCODER_KEY, and its"
             " address into STYLUS_ENCODER_KEY_ORIGIN"
         )
+        dimensions = " and the dimensions that are set" if self._wanted else ""
         why = {
-            400: (
-                "refuses the request (status 400); see whether it knows the model"
-                + (" and the dimensions that are set" if self._wanted else "")
-            ),
+            400: f"refuses the request (status 400); see whether it knows the model{dimensions}",
             401: key,
             403: key,
             404: f"does not know the model {self._model!r} or has no embeddings there; check both",
@@ -170,67 +137,53 @@ class EndpointEmbedder:
         }.get(status, f"answered with the status {status}")
         return f"The embeddings server at {self._base} {why}."
 
-    def _checked(self, body: bytes, wanted: int) -> Matrix:
+    def _wrong(self, why: str) -> Unavailable:
+        return Unavailable(f"The server at {self._base} {why}.")
+
+    def _checked(self, answer: Any, wanted: int) -> Matrix:
         try:
-            answer: Any = parsed(body)
             data = sorted(answer["data"], key=lambda item: item["index"])
             places = [item["index"] for item in data]
             vectors = np.array([item["embedding"] for item in data], dtype=np.float64)
-        except (NotJson, TypeError, ValueError, KeyError) as problem:
-            raise Unavailable(
-                f"The server at {self._base} did not answer like an embeddings server: {problem}."
-            ) from problem
+        except (TypeError, ValueError, KeyError) as problem:
+            raise self._wrong(f"did not answer like an embeddings server: {problem}") from problem
         if places != list(range(wanted)):
-            raise Unavailable(
-                f"The server at {self._base} answered {wanted} texts with the vectors number"
-                f" {places[:8]}."
-            )
+            raise self._wrong(f"answered {wanted} texts with the vectors number {places[:8]}")
         lengths = (
             np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim > 1 else np.zeros(1)
         )
         if not np.isfinite(lengths).all() or not lengths.all():
-            raise Unavailable(
-                f"The server at {self._base} answered with vectors that point nowhere."
-            )
-        if self._wanted and vectors.shape[1] != self._wanted:
-            raise Unavailable(
-                f"The server at {self._base} answers with {vectors.shape[1]} numbers a text, though"
-                f" {self._wanted} were asked for: its model cannot be shortened so. Set"
-                " encoder.dimensions to 0."
+            raise self._wrong("answered with vectors that are zero or not finite")
+        length = vectors.shape[1]
+        if self._wanted and length != self._wanted:
+            raise self._wrong(
+                f"answers with {length} numbers a text, though {self._wanted} were requested: its"
+                " model cannot be shortened so. Set encoder.dimensions to 0"
             )
         with self._lock:
-            self._dimensions = self._dimensions or vectors.shape[1]
-            if vectors.shape[1] != self._dimensions:
-                raise Unavailable(
-                    f"The server at {self._base} now answers with {vectors.shape[1]} numbers a"
-                    f" text, before it was {self._dimensions}: another model runs there. Restart"
-                    " the engine and index again."
+            self._dimensions = self._dimensions or length
+            if length != self._dimensions:
+                raise self._wrong(
+                    f"now answers with {length} numbers a text, before it was {self._dimensions}:"
+                    " another model runs there. Restart the engine and index again"
                 )
         return (vectors / lengths).astype(np.float32)
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> Http:
+        """The client; a server that asks for a longer pause than the deadline is given up."""
         with self._lock:
-            if self._client is None:
-                from stylus_ext.llm.connection import Connection
-
-                self._client = Connection(self._base, self._key, _MOST_BYTES)
-            return self._client
-
-
-def base_url(url: str) -> str:
-    """Normalise a URL: add /v1 to a bare origin, drop a trailing /embeddings."""
-    parts = urlsplit(url.strip())
-    try:
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = None
-    if not usable or parts.username is not None or parts.query or parts.fragment:
-        raise InvalidInput(
-            "The address of the embeddings server cannot be used. It looks like https://host/v1,"
-            " without a name, a key or a question mark in it."
-        )
-    path = parts.path.rstrip("/").removesuffix("/embeddings") or "/v1"
-    return f"{parts.scheme}://{parts.netloc}{path}"
+            if self._http is None:
+                limits = TimeLimits(
+                    connect_s=5.0,
+                    stall_s=_ENDLESS_S,
+                    total_s=_ENDLESS_S,
+                    first_pause_s=_FIRST_PAUSE_S,
+                    longest_pause_s=8.0,
+                    longest_retry_after_s=self._deadline,
+                    largest_json=_MOST_BYTES,
+                )
+                self._http = Http(self._key, limits=limits)
+            return self._http
 
 
 def _sendable(text: str) -> str:

@@ -11,11 +11,19 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from stylus_ext.catalogue.sources.civitai.cards import (
+    EMPTY_HASH,
+    NOT_A_LORA,
+    SAFETENSORS,
     CardFilter,
     add_examples,
     banned_versions,
+    bytes_of_kib,
     card_of,
     cards_of_model,
+    choose_file,
+    early_access_end,
+    has_tensors,
+    parse_time,
 )
 from stylus_ext.catalogue.sources.civitai.client import (
     MAX_HASHES,
@@ -24,16 +32,6 @@ from stylus_ext.catalogue.sources.civitai.client import (
     TYPES,
     CivitaiClient,
     download_refusal,
-)
-from stylus_ext.catalogue.sources.civitai.versions import (
-    EMPTY_HASH,
-    NOT_A_LORA,
-    SAFETENSORS,
-    bytes_of_kib,
-    choose_file,
-    early_access_end,
-    has_tensors,
-    parse_time,
 )
 from stylus_ext.catalogue.sources.common import Json, SourceNotFound, SourceUnavailable
 from stylus_ext.core.card import AdapterCard

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai import versions as why
-from stylus_ext.catalogue.sources.civitai.versions import (
+from stylus_ext.catalogue.sources.civitai import cards as why
+from stylus_ext.catalogue.sources.civitai.cards import (
     early_access_end,
     exclusion_reason,
     parse_time,

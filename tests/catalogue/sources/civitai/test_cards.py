@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.catalogue.refine.rules import CardRefiner
-from stylus_ext.catalogue.sources.civitai import versions as why
+from stylus_ext.catalogue.sources.civitai import cards as why
 from stylus_ext.catalogue.sources.civitai.cards import (
     CardFilter,
     add_examples,

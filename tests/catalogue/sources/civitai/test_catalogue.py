@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.catalogue.sources.civitai import CivitaiCatalogue, CivitaiClient
-from stylus_ext.catalogue.sources.civitai import versions as why
+from stylus_ext.catalogue.sources.civitai import cards as why
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.sources import Wanted

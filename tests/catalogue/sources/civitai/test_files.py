@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sources.civitai.versions import EMPTY_HASH, choose_file
+from stylus_ext.catalogue.sources.civitai.cards import EMPTY_HASH, choose_file
 from tests.civitai_service.shapes import a_file, a_version, hashes_of
 
 BODY = b"x" * 2048

@@ -19,8 +19,7 @@ from stylus_ext.catalogue.sources.civitai import (
     download_refusal,
     offer_of,
 )
-from stylus_ext.catalogue.sources.civitai.cards import add_examples
-from stylus_ext.catalogue.sources.civitai.versions import has_tensors
+from stylus_ext.catalogue.sources.civitai.cards import add_examples, has_tensors
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.sources import Wanted

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.hugging_face.readme import describe, split_readme, trigger_in
+from stylus_ext.catalogue.sources.hugging_face.cards import describe, split_readme, trigger_in
 
 TEMPLATE = """---
 tags:
