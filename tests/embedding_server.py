@@ -5,14 +5,14 @@ told to.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.fakes import BagEmbedder
+from tests.local_server import serve
 
 Answer = tuple[int, dict[str, str], Any]
 
@@ -87,14 +87,5 @@ def serving() -> Iterator[EmbeddingServer]:
         def log_message(self, format: str, *args: Any) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serve(Handler) as told.url:
         yield told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

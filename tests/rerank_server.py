@@ -5,13 +5,14 @@ or in that of TEI; and misbehaves.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.local_server import serve
 
 Step = None | int | float | bytes | Callable[[dict[str, Any]], Any]
 
@@ -96,15 +97,5 @@ def serving(speaks: str = "cohere") -> Iterator[RerankServer]:
         def log_message(self, format: str, *args: Any) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asked may have gone, as some tests want it
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serve(Handler) as told.url:
         yield told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

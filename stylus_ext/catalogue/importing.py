@@ -6,13 +6,12 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 
-from stylus_ext.catalogue.refresh import Ingest, RefreshCatalogue
+from stylus_ext.catalogue.refresh import Ingest, RefreshCatalogue, batches, embedded_texts
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import VIEWS, Description, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.importing import (
@@ -26,9 +25,6 @@ from stylus_ext.core.importing import (
 from stylus_ext.core.ports import Matrix, Progress, Refiner, Sighting, VectorItem
 
 logger = logging.getLogger(__name__)
-
-
-_BATCH = 256
 
 
 @dataclass(slots=True)
@@ -69,24 +65,22 @@ class ImportCatalogue:
     ) -> tuple[Imported, list[tuple[int, AdapterKey]]]:
         """Return totals, and the key of each record for its vector."""
         self._ingest.finish_interrupted()
-        mark, who = f"import.{published.name}.{published.fingerprint}", published.name.lower()
+        mark = f"import.{published.name}.{published.fingerprint}"
         before = _remembered(self._ingest.memory.remembered(mark))
-        quoting = PublishedRefiner(self._rules, who)
-        refresh = RefreshCatalogue(self._ingest.store, quoting)
-        done, places = (
-            replace(before, resumed=before.read > 0 and not before.ended, ended=False),
-            [],
-        )
+        refiner = PublishedRefiner(self._rules, published.name.lower())
+        refresh = RefreshCatalogue(self._ingest.store, refiner)
+        done = replace(before, resumed=before.read > 0 and not before.ended, ended=False)
+        places: list[tuple[int, AdapterKey]] = []
         step, rows = f"importing {published.name}", published.vectors()
         total = rows.rows if rows is not None else None
-        for batch in _batches(published.records()):
+        for batch in batches(published.records()):
             places += [
                 (record.place, record.card.key) for record in batch if record.card is not None
             ]
             fresh = [record for record in batch if record.place >= before.read]
             if fresh:
                 with self._ingest.changing:
-                    done = self._take(refresh, quoting, fresh, done)
+                    done = self._take(refresh, refiner, fresh, done)
                     self._ingest.memory.remember(mark, json.dumps(asdict(done)))
             read = batch[-1].place + 1
             progress.report(step, read, total if total is not None and read <= total else None)
@@ -104,26 +98,26 @@ class ImportCatalogue:
     def _take(
         self,
         refresh: RefreshCatalogue,
-        quoting: PublishedRefiner,
+        refiner: PublishedRefiner,
         batch: Sequence[Published],
         done: Imported,
     ) -> Imported:
         cards = [record.card for record in batch if record.card is not None]
-        quoting.texts = {
+        refiner.texts = {
             record.card.key: record.text
             for record in batch
             if record.card is not None and record.text is not None
         }
         keys = [card.key for card in cards]
-        before = _texts(self._ingest.store.read(keys))
+        before = embedded_texts(self._ingest.store.read(keys).values())
         refresh.take([Sighting(card=card) for card in cards])
         after = self._ingest.store.read(keys)
         described = sum(
-            1
-            for key in quoting.texts
-            if key in after and after[key].description.source == quoting.name
+            key in after and after[key].description.source == refiner.name for key in refiner.texts
         )
-        changed = sum(1 for key, texts in _texts(after).items() if before.get(key) != texts)
+        changed = sum(
+            before.get(key) != texts for key, texts in embedded_texts(after.values()).items()
+        )
         skipped = Counter(done.skipped) + Counter(
             record.reason for record in batch if record.card is None
         )
@@ -137,13 +131,6 @@ class ImportCatalogue:
         )
 
 
-def _texts(entries: Mapping[AdapterKey, Entry]) -> dict[AdapterKey, tuple[str, ...]]:
-    return {
-        key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
-        for key, entry in entries.items()
-    }
-
-
 def _remembered(text: str) -> Imported:
     """Progress of the last import of the same files, or a fresh start."""
     try:
@@ -152,11 +139,6 @@ def _remembered(text: str) -> Imported:
     except (ValueError, TypeError, AttributeError):
         return Imported()
     return texts if all(isinstance(count, int) for count in counts) else Imported()
-
-
-def _batches(records: Iterator[Published]) -> Iterator[list[Published]]:
-    while batch := list(islice(records, _BATCH)):
-        yield batch
 
 
 _VECTOR_BATCH = 1024

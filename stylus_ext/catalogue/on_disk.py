@@ -161,7 +161,7 @@ class OnDisk:
         """Stem by key; of two files with one stem the first by path counts, as in the host."""
         stems: dict[str, AdapterKey] = {}
         for path, key in sorted(self._known().items()):
-            if not folders or _lies_in(path, folders):
+            if not folders or any(PurePath(path).is_relative_to(folder) for folder in folders):
                 stems.setdefault(PurePath(path).stem, key)
         return {key: stem for stem, key in sorted(stems.items(), reverse=True)}
 
@@ -223,7 +223,3 @@ def _called(entry: Entry) -> tuple[tuple[str, FileNames], ...]:
         (file.path, FileNames(entry.key, file.stem, card.alias, card.auto_v3))
         for file in entry.files
     )
-
-
-def _lies_in(path: str, folders: Sequence[str]) -> bool:
-    return any(PurePath(path).is_relative_to(folder) for folder in folders)

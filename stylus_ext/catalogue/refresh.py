@@ -62,7 +62,7 @@ class RefreshCatalogue:
         known = self._store.files()
         notes: list[Note] = []
         written = united = 0
-        for batch in _batches(source.cards(known, progress), _BATCH):
+        for batch in batches(source.cards(known, progress)):
             notes += [sighting.note for sighting in batch if sighting.note is not None]
             done, joined = self.take([sighting for sighting in batch if sighting.card is not None])
             written, united = written + done, united + joined
@@ -185,10 +185,18 @@ class RefreshCatalogue:
                 )
 
 
-def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+def batches(items: Iterable[_T]) -> Iterator[list[_T]]:
     iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+    while batch := list(islice(iterator, _BATCH)):
         yield batch
+
+
+def embedded_texts(entries: Iterable[Entry]) -> dict[AdapterKey, tuple[str, ...]]:
+    """The family and the texts that the vectors of each entry are made from."""
+    return {
+        entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
+        for entry in entries
+    }
 
 
 class HashFiles:
@@ -279,11 +287,12 @@ class Ingest:
         `changing`.
         """
         keys = [card.key for card in cards]
-        before = self._texts(keys)
+        before = embedded_texts(self.store.read(keys).values())
         self.memory.remember(_TAKING, json.dumps(list(map(str, keys))))
         self.refresh.take([Sighting(card=card) for card in cards])
         self.memory.remember(_TAKING, "")
-        changed = [key for key, texts in self._texts(keys).items() if before.get(key) != texts]
+        after = embedded_texts(self.store.read(keys).values())
+        changed = [key for key, texts in after.items() if before.get(key) != texts]
         self.embed.embed_now(changed)
         return len(VIEWS) * len(changed)
 
@@ -303,11 +312,3 @@ class Ingest:
             with self.changing:
                 self.refresh.renew(map(AdapterKey.parse, json.loads(left)))
                 self.memory.remember(_TAKING, "")
-
-    def _texts(self, keys: Sequence[AdapterKey]) -> dict[AdapterKey, tuple[str, ...]]:
-        """The texts that vectors are made from."""
-        entries = self.store.read(keys)
-        return {
-            entry.key: (entry.family, *(embedded_text(entry, view) for view in VIEWS))
-            for entry in entries.values()
-        }

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from stylus_ext.catalogue.refresh import Ingest
-from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, Note
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import CataloguePage, Check, CursorLost, RemoteCatalogue, Wanted
@@ -87,16 +86,12 @@ class CrawlState:
             stored: Any = json.loads(text)
             state = cls(**stored)
             counts = [state.models, state.kept, state.written, *state.skipped.values()]
-            fits = all(isinstance(count, int) for count in counts) and isinstance(
-                state.cursor, (str, type(None))
-            )
         except (ValueError, TypeError, AttributeError):
             return None
-        return (
-            state
-            if fits and isinstance(state.newest, str) and isinstance(state.until, str)
-            else None
+        fits = all(isinstance(count, int) for count in counts) and all(
+            isinstance(text, str) for text in (state.cursor or "", state.newest, state.until)
         )
+        return state if fits else None
 
 
 _TICK_S = 0.1
@@ -179,7 +174,7 @@ class SyncCatalogue:
         name = f"crawl.{catalogue.name}.{wanted.fingerprint}"
         before = None if afresh else CrawlState.of_text(self._ingest.memory.remembered(name))
         state = CrawlState() if before is None else before.again(wanted) if before.ended else before
-        crawl = _Crawl(self._ingest, catalogue, wanted, name, _Meter(step, state, wanted, progress))
+        crawl = _Crawl(self._ingest, catalogue, wanted, name, progress, state)
         resumed = before is not None and not before.ended
         try:
             state = crawl.run(state)
@@ -216,67 +211,54 @@ class SyncCatalogue:
         return done
 
 
+@dataclass
 class _Crawl:
-    def __init__(
-        self, ingest: Ingest, catalogue: RemoteCatalogue, wanted: Wanted, name: str, meter: _Meter
-    ) -> None:
-        self._ingest, self._catalogue, self._wanted, self._name, self._meter = (
-            ingest,
-            catalogue,
-            wanted,
-            name,
-            meter,
-        )
-        self.vectors = 0
+    """One run from the state `began`; its progress counts this run alone."""
+
+    ingest: Ingest
+    catalogue: RemoteCatalogue
+    wanted: Wanted
+    name: str
+    progress: Progress
+    began: CrawlState
+    vectors: int = 0
 
     def run(self, state: CrawlState) -> CrawlState:
         with Prefetch[CataloguePage]() as ahead:
             self._fetch(ahead, state)
             while True:
-                page = ahead.result(partial(self._meter.tell, state))
-                after = state.after(page, 0, self._wanted)
+                page = ahead.result(partial(self._report, state))
+                after = state.after(page, 0, self.wanted)
                 if not after.ended:
                     self._fetch(ahead, after)
                 written = self._take(page)
                 state = replace(after, written=state.written + written)
-                self._ingest.memory.remember(self._name, state.to_text())
-                self._meter.tell(state)
+                self.ingest.memory.remember(self.name, state.to_text())
+                self._report(state)
                 if state.ended:
                     return state
 
     def _fetch(self, ahead: Prefetch[CataloguePage], state: CrawlState) -> None:
         ahead.begin(
-            lambda check: self._catalogue.page(
-                self._wanted, state.cursor, state.left(self._wanted), check
+            lambda check: self.catalogue.page(
+                self.wanted, state.cursor, state.left(self.wanted), check
             )
         )
 
     def _take(self, page: CataloguePage) -> int:
         """Import and embed new or changed cards; returns their number."""
-        with self._ingest.changing:
-            known = self._stated(page)
+        with self.ingest.changing:
+            homes = set(self.ingest.store.resolve(card.key for card in page.cards).values())
+            stated = self.ingest.store.stated(homes).values()
+            known = {card for cards in stated for card in cards}
             fresh = [card for card in page.cards if card not in known]
             if fresh:
-                self.vectors += self._ingest.take(fresh)
-            if page.banned and self._ingest.withdraw(page.banned):
-                logger.info("%s: entries were withdrawn", self._catalogue.name)
+                self.vectors += self.ingest.take(fresh)
+            if page.banned and self.ingest.withdraw(page.banned):
+                logger.info("%s: entries were withdrawn", self.catalogue.name)
         return len(fresh)
 
-    def _stated(self, page: CataloguePage) -> set[AdapterCard]:
-        """Cards stored earlier for the adapters on this page."""
-        homes = set(self._ingest.store.resolve(card.key for card in page.cards).values())
-        return {card for cards in self._ingest.store.stated(homes).values() for card in cards}
-
-
-class _Meter:
-    """Progress of this run alone, so that the remaining time can be estimated."""
-
-    def __init__(self, step: str, began: CrawlState, wanted: Wanted, progress: Progress) -> None:
-        self._step, self._progress, self._before = step, progress, began.models
-        self._total = began.left(wanted)
-
-    def tell(self, state: CrawlState) -> None:
-        done = max(0, state.models - self._before)
-        self._progress.report(
-            self._step, min(done, self._total) if self._total is not None else done, self._total
-        )
+    def _report(self, state: CrawlState) -> None:
+        done, total = max(0, state.models - self.began.models), self.began.left(self.wanted)
+        step = f"reading {self.catalogue.name}"
+        self.progress.report(step, done if total is None else min(done, total), total)

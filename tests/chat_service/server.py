@@ -10,8 +10,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.local_server import serve
 
 
 @dataclass(frozen=True)
@@ -117,20 +119,11 @@ class ChatService:
 @contextlib.contextmanager
 def serving(always: Step) -> Iterator[ChatService]:
     told = ChatService(always)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(told), bind_and_activate=False)
-    server.daemon_threads, server.request_queue_size = True, 64
-    server.server_bind()
-    server.server_activate()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield told
-    finally:
-        told.stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve(_handler(told)) as told.url:
+        try:
+            yield told
+        finally:
+            told.stop.set()
 
 
 def _handler(told: ChatService) -> type[BaseHTTPRequestHandler]:

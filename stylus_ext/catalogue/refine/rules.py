@@ -43,18 +43,7 @@ _UTILITY_TAGS = frozenset(
     )
 )
 _SUBJECTS = frozenset(
-    {
-        "character",
-        "celebrity",
-        "clothing",
-        "poses",
-        "background",
-        "buildings",
-        "objects",
-        "vehicle",
-        "animal",
-        "action",
-    }
+    "character celebrity clothing poses background buildings objects vehicle animal action".split()
 )
 
 _SLIDER = re.compile(r"slider|\bleco\b|滑块|滑桿|スライダー")

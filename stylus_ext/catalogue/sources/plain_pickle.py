@@ -114,11 +114,11 @@ class _Unpickler:
             "EMPTY_DICT": lambda _arg, _at: self._stack.append({}),
             "EMPTY_TUPLE": lambda _arg, _at: self._stack.append(()),
             "MARK": self._mark,
-            "APPEND": self._append,
-            "APPENDS": self._appends,
-            "SETITEM": self._set_item,
-            "SETITEMS": self._set_items,
-            "GLOBAL": self._global,
+            "APPEND": lambda _arg, at: self._into_list([self._stack.pop()], at),
+            "APPENDS": lambda _arg, at: self._into_list(self._above_mark(), at),
+            "SETITEM": lambda _arg, at: self._into_dict(self._above(len(self._stack) - 2), at),
+            "SETITEMS": lambda _arg, at: self._into_dict(self._above_mark(), at),
+            "GLOBAL": lambda names, at: self._class(*names.partition(" ")[::2], at),
             "STACK_GLOBAL": self._stack_global,
             "NEWOBJ": self._new,
             "BUILD": self._build,
@@ -218,28 +218,17 @@ class _Unpickler:
         self._marks.append(len(self._stack))
 
     def _above_mark(self) -> list[Any]:
-        begin = self._marks.pop()
-        items = self._stack[begin:]
-        del self._stack[begin:]
+        return self._above(self._marks.pop())
+
+    def _above(self, begin: int) -> list[Any]:
+        items = self._stack[max(0, begin) :]
+        del self._stack[max(0, begin) :]
         return items
-
-    def _append(self, _argument: Any, at: int) -> None:
-        self._into_list([self._stack.pop()], at)
-
-    def _appends(self, _argument: Any, at: int) -> None:
-        self._into_list(self._above_mark(), at)
 
     def _into_list(self, items: list[Any], at: int) -> None:
         if type(self._stack[-1]) is not list:
             self._refuse("it appends to a value that is not a list", at)
         self._stack[-1].extend(items)
-
-    def _set_item(self, _argument: Any, at: int) -> None:
-        value = self._stack.pop()
-        self._into_dict([self._stack.pop(), value], at)
-
-    def _set_items(self, _argument: Any, at: int) -> None:
-        self._into_dict(self._above_mark(), at)
 
     def _into_dict(self, items: list[Any], at: int) -> None:
         names = items[::2]
@@ -250,10 +239,6 @@ class _Unpickler:
         ):
             self._refuse("it sets an item without a name", at)
         self._stack[-1].update(zip(names, items[1::2], strict=True))
-
-    def _global(self, argument: str, at: int) -> None:
-        module, _, name = argument.partition(" ")
-        self._class(module, name, at)
 
     def _stack_global(self, _argument: Any, at: int) -> None:
         name, module = self._stack.pop(), self._stack.pop()

@@ -77,26 +77,17 @@ def _changed_fields(value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _keys(values: list[str]) -> tuple[AdapterKey, ...]:
-    return tuple(map(AdapterKey.parse, values))
-
-
-def _examples(values: list[list[Any]]) -> tuple[Example, ...]:
-    return tuple([Example(*value[:3]) for value in values])
-
-
-def _remote(value: dict[str, Any] | None) -> RemoteFile | None:
-    return None if value is None else RemoteFile(**_known(value, _REMOTE_DEFAULTS, {}))
-
-
 _CARD: Converters = {
     "key": AdapterKey.parse,
     "tags": tuple,
     "triggers": tuple,
-    "examples": _examples,
-    "remote": _remote,
-    "equivalents": _keys,
+    "examples": lambda values: tuple([Example(*value[:3]) for value in values]),
+    "remote": lambda value: (
+        None if value is None else RemoteFile(**_known(value, _REMOTE_DEFAULTS, {}))
+    ),
+    "equivalents": lambda values: tuple(map(AdapterKey.parse, values)),
 }
+_EDIT_TYPES = {"state": str, "text": str, "kind": str, "weight": float, "triggers": list}
 _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
 
 
@@ -143,20 +134,16 @@ def edits_of(raw: Any) -> Edits:
     """Read edits, checking each field, since users may edit user.jsonl."""
     if not isinstance(raw, dict):
         raise InvalidInput("Edits must be a JSON object.")
-    right: dict[str, Callable[[Any], bool]] = {
-        "state": lambda value: isinstance(value, str),
-        "text": lambda value: isinstance(value, str),
-        "kind": lambda value: isinstance(value, str),
-        "weight": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-        "triggers": lambda value: (
-            isinstance(value, list) and all(isinstance(item, str) for item in value)
-        ),
-    }
-    for name, check in right.items():
-        value = raw.get(name)
-        if value is not None and not check(value):
-            raise InvalidInput(f"{value!r} cannot be the {name} of an edit.")
     known = {name: value for name, value in raw.items() if value is not None}
+    for name, kind in _EDIT_TYPES.items():
+        value = known.get(name, kind())
+        texts = value if kind is list and isinstance(value, list) else ()
+        if (
+            not isinstance(value, (int, float) if kind is float else kind)
+            or isinstance(value, bool)
+            or not all(isinstance(text, str) for text in texts)
+        ):
+            raise InvalidInput(f"{value!r} cannot be the {name} of an edit.")
     return Edits(**_known(known, _EDITS_DEFAULTS, _EDITS))
 
 

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -182,19 +182,11 @@ def _about(card: AdapterCard) -> str:
     return next((name for name in names if name.startswith("path:")), names[0])
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKind:
-    """`apply` writes a record into the tables, `take_all` moves all rows into records."""
-
-    apply: Callable[[sqlite3.Connection, Mapping[str, Any]], None]
-    take_all: Callable[[sqlite3.Connection], list[dict[str, Any]]]
-
-
-RECORD_KINDS: Mapping[str, RecordKind] = {
-    side_tables.FEEDBACK: RecordKind(side_tables.apply_feedback, side_tables.feedback_records),
-    side_tables.RECIPE: RecordKind(side_tables.apply_recipe, side_tables.recipe_records),
+_OTHER_RECORDS = {
+    side_tables.FEEDBACK: (side_tables.apply_feedback, side_tables.feedback_records),
+    side_tables.RECIPE: (side_tables.apply_recipe, side_tables.recipe_records),
 }
-
+"""What writes a record into its table, and what moves all rows into records."""
 
 EDIT = "edits"
 _MARK = "journal"
@@ -306,8 +298,8 @@ def replay(batch: Batch, journal: UserJournal) -> ReplayResult:
     continued = reading.continued
     if not continued:
         journal.append(EDIT, _all_records(batch.connection))
-        for what, kind in RECORD_KINDS.items():
-            journal.append(what, kind.take_all(batch.connection))
+        for what, (_, take_all) in _OTHER_RECORDS.items():
+            journal.append(what, take_all(batch.connection))
         reading = journal.since("")
     caught = _apply_all(batch, reading, continued)
     write_meta(batch.connection, _MARK, reading.mark)
@@ -333,8 +325,8 @@ def _take(batch: Batch, record: Mapping[str, Any]) -> bool:
     """Apply a record; False if this version does not know its kind."""
     if record["what"] == EDIT:
         _apply(batch, record)
-    elif record["what"] in RECORD_KINDS:
-        RECORD_KINDS[record["what"]].apply(batch.connection, record)
+    elif record["what"] in _OTHER_RECORDS:
+        _OTHER_RECORDS[record["what"]][0](batch.connection, record)
     else:
         return False
     return True

@@ -119,15 +119,7 @@ _IMAGE_TAG = re.compile(
     r"text-to-image|image-to-image|stable-diffusion|sdxl|\bflux|diffusers|template:sd-lora"
 )
 _LANGUAGE_TAGS = frozenset(
-    {
-        "text-generation",
-        "transformers",
-        "text-generation-inference",
-        "llama",
-        "causal-lm",
-        "peft-llm",
-        "trl",
-    }
+    "text-generation transformers text-generation-inference llama causal-lm peft-llm trl".split()
 )
 _TECHNICAL_TAGS = frozenset(
     "lora loras diffusers safetensors text-to-image image-to-image stable-diffusion"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import itemgetter
 
@@ -162,13 +162,10 @@ def _base_model_of_header(header: Header) -> str:
     if family == UNKNOWN:
         family = family_of_tensors(header.shapes)
     if family == "sdxl":
-        return _child_of_sdxl(name(metadata.get("ss_sd_model_name")).casefold())
+        # trainers state SDXL for its children too; the base checkpoint's name tells them apart
+        checkpoint = name(metadata.get("ss_sd_model_name")).casefold()
+        return next((family for part, family in _CHECKPOINTS if part in checkpoint), "sdxl")
     return family if family != UNKNOWN else next(filter(None, stated), "")
-
-
-def _child_of_sdxl(checkpoint: str) -> str:
-    """Trainers state SDXL for its children too; the base checkpoint's name tells them apart."""
-    return next((family for part, family in _CHECKPOINTS if part in checkpoint), "sdxl")
 
 
 def training_facts(metadata: Mapping[str, str]) -> StatedFacts:
@@ -213,14 +210,13 @@ def _counts(value: object) -> dict[str, float]:
 def _identifying(counts: Mapping[str, float], pictures: float | None) -> str:
     """The uncommon tags of nearly every picture; without their number, the most frequent ones."""
     enough = _OFTEN * pictures if pictures else max(counts.values(), default=0)
-    often = sorted(_uncommon(counts, enough), key=lambda tag: -counts[tag])
+    uncommon = (
+        tag
+        for tag, count in counts.items()
+        if count >= enough and tag.casefold().replace(" ", "_") not in _COMMON
+    )
+    often = sorted(uncommon, key=lambda tag: -counts[tag])
     return ", ".join(often[:_MAX_WORDS_A_GROUP])
-
-
-def _uncommon(counts: Mapping[str, float], enough: float) -> Iterator[str]:
-    for tag, count in counts.items():
-        if count >= enough and tag.casefold().replace(" ", "_") not in _COMMON:
-            yield tag
 
 
 def folder_facts(folders: Iterable[str]) -> StatedFacts:

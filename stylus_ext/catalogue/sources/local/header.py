@@ -137,13 +137,8 @@ _PART = re.compile(r"""(?x)
 
 _CROSS = re.compile(r"attn2[._]to_[kv]\b|attn2[._]processor[._]to_[kv]_lora")
 _TEXT_LAYER = re.compile(r"(?:^lora_te_|text_encoder[._]).*(?:mlp[._]fc1|q_proj|k_proj|v_proj)")
-_UNET = (
-    "down_blocks_",
-    "up_blocks_",
-    "mid_block_",
-    "input_blocks_",
-    "output_blocks_",
-    "middle_block_",
+_UNET = tuple(
+    "down_blocks_ up_blocks_ mid_block_ input_blocks_ output_blocks_ middle_block_".split()
 )
 _DEEP = re.compile(r"transformer_blocks_(?:[2-9]|\d\d)")
 """SD 1 and 2 have one transformer block a level, SDXL up to ten."""
@@ -164,7 +159,8 @@ def family_of_tensors(shapes: Shapes) -> str:
         if any(mark in names for mark in marks):
             return family
     if "double_blocks_" in names or "single_blocks_" in names:
-        return _of_double_blocks(names, shapes)
+        family = _FLUX_WIDTH.get(_width(shapes, re.compile(r"img_attn[._]qkv|linear1")), "flux1")
+        return "flux2" if "double_stream_modulation" in names else family
     if "single_transformer_blocks_" in names:
         return _FLUX_WIDTH.get(_width(shapes, re.compile(r"single_transformer_blocks")), "flux1")
     if any(
@@ -203,12 +199,6 @@ _TRANSFORMERS = {
     "hunyuan-video": ("_img_mlp_fc1", "_img_mlp_fc2", "single_blocks_0_modulation_linear"),
 }
 """Parts of names, one of which is enough; specific families first, dots as underscores."""
-
-
-def _of_double_blocks(names: str, shapes: Shapes) -> str:
-    if "double_stream_modulation" in names:
-        return "flux2"
-    return _FLUX_WIDTH.get(_width(shapes, re.compile(r"img_attn[._]qkv|linear1")), "flux1")
 
 
 def _of_unet(names: str, shapes: Shapes) -> str:

@@ -77,14 +77,9 @@ def card_of(
 
 def _keys(found: Found, facts: StatedFacts, sha256: str | None) -> list[AdapterKey]:
     """The keys of the file, the best known first; a computed hash before a stated one."""
-    keys = []
-    if facts.version_id is not None:
-        keys.append(AdapterKey.civitai(facts.version_id))
-    digest = sha256 or facts.sha256
-    if digest:
-        keys.append(AdapterKey.sha256(digest))
-    keys.append(AdapterKey.path(found.relative))
-    return keys
+    civitai = [] if facts.version_id is None else [AdapterKey.civitai(facts.version_id)]
+    digests = [digest for digest in (sha256 or facts.sha256,) if digest]
+    return [*civitai, *map(AdapterKey.sha256, digests), AdapterKey.path(found.relative)]
 
 
 _STEP = "Reading LoRA files"
@@ -106,7 +101,12 @@ class LoraFolder:
         listing = self._list()
         for note in listing.notes:
             yield Sighting(note=note)
-        fresh = [file for file in listing.seen.values() if not _same(file, known.get(file.path))]
+        before = {path: (file.size, file.mtime_ns) for path, file in known.items()}
+        fresh = [
+            file
+            for file in listing.seen.values()
+            if before.get(file.path) != (file.size, file.changed_ns)
+        ]
         for done, file in enumerate(fresh):
             progress.report(_STEP, done, len(fresh))
             yield from self._read(file, known.get(file.path))
@@ -176,10 +176,6 @@ class LoraFolder:
         ):
             return self._list()
         return last
-
-
-def _same(file: Found, before: LocalFile | None) -> bool:
-    return before is not None and (before.size, before.mtime_ns) == (file.size, file.changed_ns)
 
 
 def _unchanged_hash(file: Found, before: LocalFile | None) -> str | None:
