@@ -197,7 +197,7 @@ class EmbedCatalogue:
             for key, entry in entries.items()
             for view in wanted.get(key, VIEWS)
         ]
-        found.sort(key=lambda one: -len(one[0]))
+        found.sort(key=lambda row: -len(row[0]))
         items = [
             VectorItem(
                 entry.key, view, entry.family, self.made_from(entry.family, text_fingerprint(text))

@@ -83,8 +83,10 @@ class ReplacedFiles:
 
     def _known(self, sightings: Sequence[Sighting]) -> list[_KnownFile | None]:
         places = [
-            (path_key(one.card), one.file.path) if one.card and one.file else (None, "")
-            for one in sightings
+            (path_key(sighting.card), sighting.file.path)
+            if sighting.card and sighting.file
+            else (None, "")
+            for sighting in sightings
         ]
         if not any(path for _, path in places):
             return [None] * len(places)
@@ -117,13 +119,13 @@ class ReplacedFiles:
     def _part(self, home: AdapterKey, gone: Sequence[_Gone]) -> None:
         """Give the files path keys, and the other cards entries under their own keys."""
         entry = self._store.read([home])[home]
-        old = [one.before.card for one in gone if one.before.card is not None]
+        old = [replaced.before.card for replaced in gone if replaced.before.card is not None]
         left = {
             path
-            for card in (*old, *(one.card for one in gone))
+            for card in (*old, *(replaced.card for replaced in gone))
             if (path := path_key(card)) is not None
         }
-        paths = {one.file.path for one in gone}
+        paths = {replaced.file.path for replaced in gone}
         stated = [card for card in self._store.stated([home]).get(home, ()) if card not in old]
         cards = _at_home(stated, left, _content_keys(old, () if home in left else (home,)))
         files = [
@@ -151,9 +153,9 @@ class ReplacedFiles:
     def _anew(self, gone: Sequence[_Gone]) -> tuple[list[AdapterCard], list[Entry]]:
         """Each file alone under its path; other names are added by the normal import."""
         cards = [
-            (replace(one.card, key=path, equivalents=()), one.file)
-            for one in gone
-            if (path := path_key(one.card)) is not None
+            (replace(replaced.card, key=path, equivalents=()), replaced.file)
+            for replaced in gone
+            if (path := path_key(replaced.card)) is not None
         ]
         entries = [
             self._entry(card, (replace(file, mtime_ns=0, sha256=None),)) for card, file in cards

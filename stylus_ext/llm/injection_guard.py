@@ -41,7 +41,7 @@ def plain(text: str, most: int) -> str:
         for sign in cleaned
         if unicodedata.category(sign) not in ("Cf", "Cc", "Co", "Cs", "Cn") or sign.isspace()
     )
-    kept = [one for one in _SENTENCES.split(_LINK.sub(" ", cleaned)) if not addresses_model(one)]
+    kept = [part for part in _SENTENCES.split(_LINK.sub(" ", cleaned)) if not addresses_model(part)]
     line = " ".join(" ".join(kept).translate(_SYNTAX).split())
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0]
 
@@ -49,7 +49,7 @@ def plain(text: str, most: int) -> str:
 def addresses_model(text: str) -> bool:
     """Whether a sentence seems to address the model and not the user of the adapter."""
     spaced = " ".join(re.sub(r"[_\-*~.]+", " ", text).split())
-    return any(_TO_US.search(one) is not None for one in (text, spaced, _joined(spaced)))
+    return any(_TO_US.search(variant) is not None for variant in (text, spaced, _joined(spaced)))
 
 
 def fenced(lines: Sequence[str]) -> str:

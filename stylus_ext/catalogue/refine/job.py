@@ -280,7 +280,7 @@ class _RefineJob:
             and len(self._open) < _QUEUED_PER_WORKER * self.limits.at_once
         ):
             target = self.targets[self._submitted]
-            pending = sum((one.estimate for one in self._open.values()), target.estimate)
+            pending = sum((waiting.estimate for waiting in self._open.values()), target.estimate)
             # a model that reasons takes more than was estimated
             if not self.limits.affords(self.spent + pending.dearer(self.spent, self._estimated)):
                 if not self._open:  # else open requests may cost less than estimated

@@ -135,7 +135,7 @@ class DescriptionAnswer(LlmAnswer):
 def user_text(card: AdapterCard, picture_prompts: Sequence[str], fence: str = "") -> str:
     """The card between fences that it cannot guess, with the prompts of the attached pictures."""
     fence = fence or secrets.token_hex(6)
-    others = [one for one in card.examples if one.prompt not in set(picture_prompts)]
+    others = [example for example in card.examples if example.prompt not in set(picture_prompts)]
     lines = [
         f"Title: {card.name}",
         f"Base model: {card.base_model}",

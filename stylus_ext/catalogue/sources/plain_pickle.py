@@ -118,7 +118,7 @@ class _Unpickler:
             "APPENDS": lambda _arg, at: self._into_list(self._above_mark(), at),
             "SETITEM": lambda _arg, at: self._into_dict(self._above(len(self._stack) - 2), at),
             "SETITEMS": lambda _arg, at: self._into_dict(self._above_mark(), at),
-            "GLOBAL": lambda names, at: self._class(*names.partition(" ")[::2], at),
+            "GLOBAL": self._global,
             "STACK_GLOBAL": self._stack_global,
             "NEWOBJ": self._new,
             "BUILD": self._build,
@@ -239,6 +239,10 @@ class _Unpickler:
         ):
             self._refuse("it sets an item without a name", at)
         self._stack[-1].update(zip(names, items[1::2], strict=True))
+
+    def _global(self, argument: str, at: int) -> None:
+        module, _, name = argument.partition(" ")
+        self._class(module, name, at)
 
     def _stack_global(self, _argument: Any, at: int) -> None:
         name, module = self._stack.pop(), self._stack.pop()

@@ -119,7 +119,7 @@ class RecipeTable:
         self._record(RECIPE, {"recipe": recipe_json(recipe)})
 
     def forget(self, name: str) -> bool:
-        if all(one.name != name for one in self.all()):
+        if all(recipe.name != name for recipe in self.all()):
             return False
         self._record(RECIPE, {"forgotten": name})
         return True

@@ -58,7 +58,7 @@ def exclusion_reason(model: Json) -> str | None:
 def unavailable_reason(model: Json, version: Json, now: datetime) -> str | None:
     """Why the version's file cannot be downloaded now."""
     mode = _MODES.get(name(model.get("mode")).casefold())
-    hidden = any(_is_hidden(one.get("availability")) for one in (model, version))
+    hidden = any(_is_hidden(part.get("availability")) for part in (model, version))
     unpublished = name(version.get("status")).casefold() not in ("", "published")
     reasons = (
         (mode is not None, mode),
@@ -104,7 +104,7 @@ def _in_early_access(version: Json, model: Json, now: datetime) -> bool:
     if early_access_end(version, now) is not None:
         return True
     return _stated_early_access_end(version) is None and any(
-        name(one.get("availability")).casefold() == "earlyaccess" for one in (version, model)
+        name(part.get("availability")).casefold() == "earlyaccess" for part in (version, model)
     )
 
 
@@ -234,8 +234,8 @@ def is_nsfw(rating: object, *, of_many: bool = False) -> bool:
 def is_nsfw_model(model: Json, version: Json) -> bool:
     """Whether its author or Civitai says so, or none of its pictures is safe."""
     return any(
-        is_nsfw(one.get("nsfw")) or is_nsfw(one.get("nsfwLevel"), of_many=True)
-        for one in (model, version)
+        is_nsfw(part.get("nsfw")) or is_nsfw(part.get("nsfwLevel"), of_many=True)
+        for part in (model, version)
     )
 
 
@@ -316,7 +316,7 @@ def _card(
     pictures = _shown_pictures(listed, nsfw=nsfw)
     subject = Subject(PurePath(file.name).stem, file.size)
     facts = civitai_facts({**model, "modelVersions": [{**version, "images": pictures}]}, subject)
-    digests = sorted({one for one in (file.sha256, sha256) if one})
+    digests = sorted({value for value in (file.sha256, sha256) if value})
     return AdapterCard(
         key=AdapterKey.civitai(version_id),
         name=facts.name or subject.stem or f"Civitai {version_id}",
@@ -363,12 +363,12 @@ def licence(model: Json) -> str:
     """Civitai's licence switches in one line; uses come as a list or as a text in braces."""
     uses = model.get("allowCommercialUse")
     listed = (
-        [name(one) for one in rows(uses)]
+        [name(use) for use in rows(uses)]
         if isinstance(uses, list)
         else text(uses).strip("{} ").replace('"', "").split(",")
     )
     commercial = ", ".join(
-        one.strip() for one in listed if one.strip() and one.strip().casefold() != "none"
+        use.strip() for use in listed if use.strip() and use.strip().casefold() != "none"
     )
     parts = [f"commercial use: {commercial or 'none'}"] if uses is not None else []
     for switch, yes, no in (

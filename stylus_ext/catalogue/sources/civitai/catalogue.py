@@ -67,12 +67,16 @@ class CivitaiCatalogue:
         if not wanted.base_models:
             return wanted
         try:
-            known = {one.casefold(): one for one in self._civitai.base_models(check)}
+            known = {
+                base_model.casefold(): base_model for base_model in self._civitai.base_models(check)
+            }
         except SourceNotFound:  # some mirrors have no such list
             known = {}
         if not known:
             return wanted
-        spelled = dict.fromkeys(_spell_base_model(one, known) for one in wanted.base_models)
+        spelled = dict.fromkeys(
+            _spell_base_model(base_model, known) for base_model in wanted.base_models
+        )
         return replace(wanted, base_models=tuple(spelled))
 
     def page(
@@ -83,11 +87,11 @@ class CivitaiCatalogue:
         cards: list[AdapterCard] = []
         skipped: Counter[str] = Counter()
         for model in found.items[:left]:
-            for one in cards_of_model(model, card_filter):
-                if isinstance(one, AdapterCard):
-                    cards.append(self._with_examples(one, check) if wanted.examples else one)
+            for result in cards_of_model(model, card_filter):
+                if isinstance(result, AdapterCard):
+                    cards.append(self._with_examples(result, check) if wanted.examples else result)
                 else:
-                    skipped[one] += 1
+                    skipped[result] += 1
             check()
         return CataloguePage(
             cards=tuple({card.key: card for card in cards}.values()),
@@ -107,13 +111,13 @@ class CivitaiCatalogue:
             except SourceNotFound:  # some mirrors do not have this path
                 known.update(dict.fromkeys(batch, 0))
         parts = []
-        for batch in _batches([one for one in sha256s if one in known], MAX_HASHES):
+        for batch in _batches([sha256 for sha256 in sha256s if sha256 in known], MAX_HASHES):
             by_hash = {
                 digest(table(table(file).get("hashes")).get("SHA256")): version
                 for version in self._civitai.versions_by_hash(batch, check)
                 for file in rows(version.get("files"))
             }
-            found = {one: by_hash[one] for one in batch if one in by_hash}
+            found = {sha256: by_hash[sha256] for sha256 in batch if sha256 in by_hash}
             parts.append(self._identified(found, {}, check))
         return Identified(
             tuple(card for part in parts for card in part.cards),
@@ -142,16 +146,16 @@ class CivitaiCatalogue:
         skipped: Counter[str] = Counter()
         for sha256, version in versions.items():
             model = models.get(identity(version.get("modelId")), _model_in(version))
-            one = card_of(model, version, card_filter, sha256, auto_v3s.get(sha256, ""))
-            if isinstance(one, AdapterCard):
-                cards.append(self._with_examples(one, check))
+            result = card_of(model, version, card_filter, sha256, auto_v3s.get(sha256, ""))
+            if isinstance(result, AdapterCard):
+                cards.append(self._with_examples(result, check))
             else:
-                skipped[one] += 1
+                skipped[result] += 1
         return Identified(tuple(cards), dict(skipped), frozenset(versions))
 
     def _models(self, ids: Sequence[int | None], check: Check) -> dict[int | None, Json]:
         """The models by id, for their tags, creator and description. Removed ones are missing."""
-        wanted = sorted({one for one in ids if one is not None})
+        wanted = sorted({model_id for model_id in ids if model_id is not None})
         return {
             identity(model.get("id")): model
             for batch in _batches(wanted, MAX_PAGE)
@@ -194,7 +198,7 @@ def _spell_base_model(stated: str, known: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(stated.casefold(), known, n=5, cutoff=0.4) or list(known)[:10]
     raise InvalidInput(
         f"Civitai has no base model {stated!r}. It has, for example,"
-        f" {', '.join(known[one] for one in near)}."
+        f" {', '.join(known[name] for name in near)}."
     )
 
 
@@ -205,7 +209,8 @@ def _newest(model: Json, now: datetime) -> str:
         text(table(version).get("publishedAt"))[:40] for version in rows(model.get("modelVersions"))
     )
     return max(
-        (one for one in times if (time := parse_time(one)) is not None and time <= now), default=""
+        (stated for stated in times if (time := parse_time(stated)) is not None and time <= now),
+        default="",
     )
 
 

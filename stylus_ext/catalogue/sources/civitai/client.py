@@ -141,7 +141,9 @@ class CivitaiClient:
         """The base models in Civitai's present spelling."""
         answer = self._get("enums", "its list of base models", check)
         names = [
-            name(one) for kind in ("BaseModel", "ActiveBaseModel") for one in rows(answer.get(kind))
+            name(base_model)
+            for kind in ("BaseModel", "ActiveBaseModel")
+            for base_model in rows(answer.get(kind))
         ]
         return tuple(dict.fromkeys(filter(None, names)))
 
@@ -158,7 +160,7 @@ class CivitaiClient:
         return table(self._request(path, what, check, params=dict(params) if params else None))
 
     def _post_hashes(self, path: str, hashes: Sequence[str], check: Check) -> tuple[Json, ...]:
-        body = [one.upper() for one in hashes]
+        body = [digest.upper() for digest in hashes]
         return tuple(
             map(table, rows(self._request(path, "files by their hashes", check, body=body)))
         )

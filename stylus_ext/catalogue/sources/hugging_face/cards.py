@@ -72,7 +72,10 @@ _TAG_PATTERNS = (*_PATTERNS, (re.compile(r"stable-diffusion"), "SD 1.5"))
 def base_model_of(card_data: Json, tags: Iterable[str]) -> str:
     """The first known base model that is stated, else one that the tags name, else as stated."""
     tags = list(tags)
-    stated = [one.rpartition("/")[2] for one in _stated_base_models(card_data, tags)]
+    stated = [
+        stated_base_model.rpartition("/")[2]
+        for stated_base_model in _stated_base_models(card_data, tags)
+    ]
     known = next(filter(None, map(_known_base_model, stated)), "")
     plain = [_with_dashes(tag) for tag in tags if ":" not in tag]
     by_tag = (

@@ -64,11 +64,11 @@ class HubCatalogue:
         cards: dict[str, AdapterCard] = {}
         skipped: Counter[str] = Counter()
         for item in found.items[:left]:
-            for one in self._cards(item, wanted, check):
-                if isinstance(one, AdapterCard):
-                    cards.setdefault(str(one.key), one)
+            for result in self._cards(item, wanted, check):
+                if isinstance(result, AdapterCard):
+                    cards.setdefault(str(result.key), result)
                 else:
-                    skipped[one] += 1
+                    skipped[result] += 1
             check()
         return CataloguePage(
             cards=tuple(cards.values()),
@@ -90,7 +90,7 @@ class HubCatalogue:
         reason = skip_reason(item, nsfw=wanted.nsfw, has_key=self._hub.has_key)
         if reason is not None or repository is None:
             return [reason or UNREADABLE]
-        paths = [text(table(one).get("rfilename")) for one in rows(item.get("siblings"))]
+        paths = [text(table(sibling).get("rfilename")) for sibling in rows(item.get("siblings"))]
         if paths and not any(path.casefold().endswith(SUFFIX) for path in paths):
             return [NO_FILE]
         try:

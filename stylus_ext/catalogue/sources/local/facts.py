@@ -73,9 +73,9 @@ def merge_facts(statements: Sequence[StatedFacts]) -> StatedFacts:
         merged,
         base_model=_choose_base_model([facts.base_model for facts in statements]),
         triggers=_choose_triggers([facts.triggers for facts in statements]),
-        examples=tuple(dict.fromkeys(one for facts in statements for one in facts.examples))[
-            :_MAX_EXAMPLES
-        ],
+        examples=tuple(
+            dict.fromkeys(example for facts in statements for example in facts.examples)
+        )[:_MAX_EXAMPLES],
     )
 
 

@@ -150,14 +150,16 @@ def _used_weight(
     meta: Mapping[str, object], prompt: str, subject: Subject, version_id: int | None, sha256: str
 ) -> float | None:
     """The weight at which the picture used this LoRA, if stated."""
-    for one in map(table, rows(meta.get("civitaiResources"))):
-        if version_id is not None and identity(one.get("modelVersionId")) == version_id:
-            return weight(one.get("weight"))
-    for one in map(table, rows(meta.get("resources"))):
-        hashed = text(one.get("hash")).lower()
+    for resource in map(table, rows(meta.get("civitaiResources"))):
+        if version_id is not None and identity(resource.get("modelVersionId")) == version_id:
+            return weight(resource.get("weight"))
+    for resource in map(table, rows(meta.get("resources"))):
+        hashed = text(resource.get("hash")).lower()
         ours = len(hashed) >= _AUTO_V2 and (sha256.startswith(hashed) or subject.auto_v3 == hashed)
-        if one.get("type") == "lora" and (ours or subject.is_called(name(one.get("name")))):
-            return weight(one.get("weight"))
+        if resource.get("type") == "lora" and (
+            ours or subject.is_called(name(resource.get("name")))
+        ):
+            return weight(resource.get("weight"))
     tagged = _LORA_TAG.findall(prompt)
     fitting = [number for named, number in tagged if subject.is_called(named)]
     if fitting or len(tagged) == 1:

@@ -128,7 +128,9 @@ def find_triggers(
         for candidate in found:
             lifts.setdefault(candidate.normalised, {})[stem] = candidate.lift
     return {
-        stem: _best([one for one in found if _owner(one.normalised, lifts) == stem])
+        stem: _best(
+            [candidate for candidate in found if _owner(candidate.normalised, lifts) == stem]
+        )
         for stem, found in candidates.items()
     }
 
@@ -196,12 +198,15 @@ def _is_similar(stem: str, piece: str) -> bool:
 def _best(candidates: Iterable[_Candidate]) -> tuple[str, ...]:
     """Pieces before words, then by lift; without words that a chosen piece contains."""
     chosen: list[_Candidate] = []
-    for one in sorted(candidates, key=lambda one: (not one.is_piece, -one.lift, one.normalised)):
+    for candidate in sorted(
+        candidates,
+        key=lambda found: (not found.is_piece, -found.lift, found.normalised),
+    ):
         if len(chosen) < MAX_TRIGGERS and not any(
-            one.normalised in other.normalised for other in chosen
+            candidate.normalised in other.normalised for other in chosen
         ):
-            chosen.append(one)
-    return tuple(one.written for one in chosen)
+            chosen.append(candidate)
+    return tuple(candidate.written for candidate in chosen)
 
 
 def _normalise(text: str) -> str:
