@@ -25,7 +25,7 @@ HUB = ("--from", "huggingface")
 @pytest.fixture
 def hub() -> Iterator[HubService]:
     with serving() as service:
-        service.add(a_repo(body=BODY), a_repo("somebody/elk", b"elk", listed={"gated": "auto"}))
+        service.add(a_repo(body=BODY), a_repo("somebody/elk", b"elk", stated={"gated": "auto"}))
         yield service
 
 

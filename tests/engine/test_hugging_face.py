@@ -103,7 +103,7 @@ def test_sync_resumes_and_later_reads_only_what_is_new(house: House) -> None:
     assert (done.resumed, done.kept) == (True, 45)
     assert house.asked() < 45 + 20
     house.hub.add(
-        a_repo("somebody/new", b"new", listed={"lastModified": "2026-09-09T00:00:00.000Z"})
+        a_repo("somebody/new", b"new", stated={"lastModified": "2026-09-09T00:00:00.000Z"})
     )
     again, seen = house.sync(), house.asked()
     assert (again.incremental, again.written) == (True, 1)
@@ -155,7 +155,7 @@ def test_each_service_has_its_own_key(house: House, tmp_path: Path) -> None:
         "civitai.key",
         "huggingface.key",
     ]
-    house.hub.add(a_repo(body=BODY, listed={"gated": "auto"}))
+    house.hub.add(a_repo(body=BODY, stated={"gated": "auto"}))
     house.hub.granted.add("somebody/rain-fox")
     assert house.sync().kept == 1
     (tmp_path / "loras").mkdir()

@@ -148,7 +148,7 @@ def copy_of_extension(folder: Path) -> BuildFolder:
     shutil.copytree(ROOT / "stylus_ext" / "environment", package / "environment", ignore=ignored)
     shutil.copytree(made.locks, package / "environment" / "locks")
     (package / "core").mkdir()
-    for name in ("__init__.py", "errors.py"):
+    for name in ("__init__.py", "errors.py", "files.py"):
         shutil.copy(ROOT / "stylus_ext" / "core" / name, package / "core" / name)
     (root / "tests").mkdir()
     (package / "cli").mkdir()
