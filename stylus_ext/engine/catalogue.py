@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 
@@ -23,13 +23,16 @@ from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
+from stylus_ext.core.generation import FolderState
 from stylus_ext.core.ports import Embedder, Progress
 from stylus_ext.engine.encoders import AnyIndex
+from stylus_ext.selection.plan import Deadline
 
 logger = logging.getLogger(__name__)
 
 STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
 _STARTER_MARK = "starter.sha256"
+_TICK_S = 0.1
 LORA_FOLDER = "the folder where your LoRAs are, such as models/Lora"
 PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's outputs"
 
@@ -45,6 +48,27 @@ def checked_folder(folder: str, wanted: str = LORA_FOLDER) -> Path:
 def checked_folders(folders: Sequence[str]) -> list[str]:
     """LoRA folders as the catalogue stores their paths."""
     return [str(checked_folder(folder)) for folder in folders]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersRead:
+    """What became of the folders, and of the index over the whole catalogue."""
+
+    state: FolderState = FolderState.NONE
+    notes: tuple[Note, ...] = ()
+    index_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _DeadlineProgress:
+    """Ends work when its deadline has passed."""
+
+    progress: Progress
+    deadline: Deadline
+
+    def report(self, step: str, done: int, total: int | None = None) -> None:
+        self.deadline.check(f"{step} was over")
+        self.progress.report(step, done, total)
 
 
 class Catalogue:
@@ -136,6 +160,42 @@ class Catalogue:
             refreshed = self.refresh(source, progress)
             vectors, notes = self.update_vectors(progress)
         return replace(refreshed, vectors=vectors, notes=(*refreshed.notes, *notes))
+
+    def read_folders(
+        self, folders: Sequence[str], progress: Progress, deadline: Deadline, *, wait: bool
+    ) -> FoldersRead:
+        """Reads what is new in time; `wait` waits for whatever else changes the catalogue."""
+        state, notes = FolderState.NONE, list[Note]()
+        if folders:
+            state, notes = self._read_in_time(folders, progress, deadline, wait)
+        partial = self.embed.note()
+        if partial is not None:
+            notes.append(partial)
+        return FoldersRead(state, tuple(notes), partial is None)
+
+    def _read_in_time(
+        self, folders: Sequence[str], progress: Progress, deadline: Deadline, wait: bool
+    ) -> tuple[FolderState, list[Note]]:
+        if not self._locked(progress, deadline, wait):
+            text = "The catalogue is just being brought up to date; this plan used what was there."
+            return FolderState.BUSY, [Note("busy", text)]
+        try:
+            read = self.index_folders(folders, _DeadlineProgress(progress, deadline))
+        except DeadlineExceeded as error:
+            note = Note("late", f"The LoRA folder was not read to its end: {error}")
+            return FolderState.LATE, [note]
+        finally:
+            self.write_lock.release()
+        return FolderState.READ, list(read.notes)
+
+    def _locked(self, progress: Progress, deadline: Deadline, wait: bool) -> bool:
+        if self.write_lock.acquire(blocking=False):
+            return True
+        while wait and deadline.left() != 0.0:
+            if self.write_lock.acquire(timeout=_TICK_S):
+                return True
+            progress.report("waiting for the catalogue", 0)  # ends the wait when the engine stops
+        return False
 
     def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads the user's own pictures for what they show about the adapters on disk."""

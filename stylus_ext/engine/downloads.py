@@ -13,8 +13,8 @@ from stylus_ext.catalogue.refine.text import plain_lines
 from stylus_ext.catalogue.sources.civitai import CivitaiSource
 from stylus_ext.catalogue.sources.hugging_face import HubSource
 from stylus_ext.core.card import AdapterCard, AdapterKey
-from stylus_ext.core.errors import InvalidInput, StoreProblem
-from stylus_ext.core.fetching import MB, Caps, Fetched
+from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
+from stylus_ext.core.fetching import MB, Caps, Fetched, FetchPolicy
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import DownloadSettings
 from stylus_ext.downloads import (
@@ -28,6 +28,7 @@ from stylus_ext.downloads import (
     write_preview,
 )
 from stylus_ext.downloads.sidecars import EDGE
+from stylus_ext.engine.requests import PlanningInput
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
 from stylus_ext.net import Http
 from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
@@ -35,6 +36,13 @@ from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 logger = logging.getLogger(__name__)
 
 _GB = 1024 * MB
+OFF = (
+    'Downloads are off. Switch them on with --download, in settings.json ({"downloads":'
+    ' {"download": true}}) or on the WebUI\'s settings page.'
+)
+_NO_FOLDER = (
+    "Only LoRAs on disk were considered: this engine does not see the folder to fetch into."
+)
 _PICTURES_OFF = (
     "Pictures of adapters that are not on disk are not fetched. Allow it with `--thumbnails` or on"
     " the settings page."
@@ -62,7 +70,10 @@ class Downloads:
         settings: DownloadSettings,
         civitai: CivitaiAccess,
         hugging_face: HuggingFaceAccess,
+        resolve: Callable[[Iterable[AdapterKey]], Mapping[AdapterKey, AdapterKey]],
     ) -> None:
+        """`resolve` returns the present keys of merged adapters."""
+        self._resolve = resolve
         self._civitai = civitai
         self._hugging_face = hugging_face
         self._noted: dict[AdapterKey, float] = {}
@@ -97,23 +108,41 @@ class Downloads:
         """Where files are fetched from, for the end of a sentence."""
         return f"{self._civitai.describe_files()} or {self._hugging_face.describe_files()}"
 
-    def note_use(
-        self,
-        keys: Iterable[AdapterKey],
-        ledger_keys: Callable[[Collection[AdapterKey]], Collection[str]],
-    ) -> None:
-        """Records that a plan uses these adapters, once a day for each.
+    def policy(self, request: PlanningInput) -> tuple[FetchPolicy | None, list[Note]]:
+        """What the plan may pick beyond the files on disk, with notes.
 
-        A failure is logged only. `ledger_keys` returns the ledger's keys of the fetched ones.
+        `without` in the request: fetching is over, and these files did not arrive.
         """
+        if not request.downloads:
+            return None, []
+        if not self.on:
+            return None, [Note("downloads_off", f"Only LoRAs on disk were considered. {OFF}")]
+        if request.inventory is not None or not request.lora_dirs:
+            return None, [Note("downloads_off", _NO_FOLDER)]
+        if request.without is None:
+            return FetchPolicy(self.caps()), []
+        failed = frozenset(AdapterKey.parse(file.key) for file in request.without)
+        notes = [Note("not_fetched", file.text) for file in request.without]
+        return FetchPolicy(None, failed), notes
+
+    def note_use(self, keys: Iterable[AdapterKey]) -> None:
+        """Records that a plan uses these adapters, once a day for each; failures are logged."""
         now = time.monotonic()
         new = {key for key in keys if now - self._noted.get(key, -DAY_S) >= DAY_S}
         if new:
             self._noted.update(dict.fromkeys(new, now))
             try:
-                self.ledger.used(ledger_keys(new))
+                self.ledger.used(self.ledger_keys(new))
             except StoreProblem as error:
                 logger.warning("the use of fetched files was not recorded: %s", error)
+
+    def ledger_keys(self, keys: Collection[AdapterKey]) -> set[str]:
+        """The ledger's keys of these adapters: an entry may have been merged with another since
+        its file was fetched.
+        """
+        own = {AdapterKey.parse(file.key) for file in self.ledger.own()}
+        merged = self._resolve(own)
+        return {str(key) for key in own if merged.get(key, key) in keys}
 
     @contextmanager
     def downloader(

@@ -97,9 +97,7 @@ class LanguageModel:
         """Names of the composers without a price: a model in the own network costs nothing."""
         return ("rules", "chat") if self.on and self.place != "elsewhere" else ("rules",)
 
-    def composer(self, name: str) -> Composer:
-        if name != "chat":
-            return RuleComposer()
+    def composer(self) -> Composer:
         try:
             client = self.client()
         except (InvalidInput, StoreProblem) as error:
@@ -110,7 +108,7 @@ class LanguageModel:
 
     def text_of(self, query: Query, candidates: Candidates) -> str:
         """The text that a composition would send, for counting its tokens."""
-        composer = self.composer("chat")
+        composer = self.composer()
         return composer.text_of(query, candidates) if isinstance(composer, LlmComposer) else ""
 
     def client(self) -> LlmClient:

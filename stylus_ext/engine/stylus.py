@@ -19,6 +19,7 @@ from stylus_ext.engine.downloads import CardPictures, Downloads
 from stylus_ext.engine.encoders import encoder_key, open_index, open_reranker
 from stylus_ext.engine.services import Services
 from stylus_ext.net.thumbnails import KeptPictures
+from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.correct import FeedbackComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.recipes import FindRecipes
@@ -120,7 +121,9 @@ def open_stylus(
         return NotingRetriever(find(policy), questions)
 
     def composer(name: str) -> Composer:
-        return FeedbackComposer(services.language_model.composer(name), store, feedback)
+        model = services.language_model
+        composer = model.composer() if name == "chat" else RuleComposer()
+        return FeedbackComposer(composer, store, feedback)
 
     plan = PlanPrompt(
         store, retriever, composer, lambda: f"{index.mark} {feedback.mark}", catalogue.names
@@ -138,7 +141,13 @@ def open_stylus(
         catalogue=catalogue,
         planner=PlanService(plan, retriever, composer),
         services=services,
-        downloads=Downloads(folder, settings.downloads, services.civitai, services.hugging_face),
+        downloads=Downloads(
+            folder,
+            settings.downloads,
+            services.civitai,
+            services.hugging_face,
+            store.resolve,
+        ),
         pictures=pictures,
         user_data=UserData(feedback, store.recipes, FindRecipes(questions)),
         close=close,

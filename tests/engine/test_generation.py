@@ -25,7 +25,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.catalogue import Catalogue
-from stylus_ext.engine.operations.generation import late_generation
+from stylus_ext.engine.operations.plan import late_generation
 from stylus_ext.engine.operations.table import perform
 from stylus_ext.engine.requests import GenerationInput
 from stylus_ext.engine.stylus import Stylus, open_stylus

@@ -57,7 +57,7 @@ def test_both_sides_are_printed_with_their_budgets() -> None:
 @pytest.mark.long
 def test_one_generation_is_traced_in_both_processes(tmp_path: Path) -> None:
     found = trace_files(tmp_path, main_command, Watch())
-    assert "engine/operations/generation.py" in found["engine"]
+    assert "engine/operations/plan.py" in found["engine"]
     assert "selection/batches.py" in found["engine"]
     assert "host/generation.py" in found["host"]
     assert not any(name.startswith(("selection/", "catalogue/")) for name in found["host"])

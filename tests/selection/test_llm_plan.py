@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from stylus_ext.core.plan import Plan, from_json, to_json
+from stylus_ext.core.ports import Composer
 from stylus_ext.core.settings import Chat, Settings, with_values
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.llm import client
+from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest
 from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.chat_service.answers import completion
@@ -54,6 +56,10 @@ class World:
         )
 
 
+def composers(model: LanguageModel) -> Callable[[str], Composer]:
+    return lambda name: model.composer() if name == "chat" else RuleComposer()
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
@@ -63,7 +69,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             folder, Chat(chat_url=server.url, chat_model="m", temperature=1.0, chat_deadline=30.0)
         )
         retrievers = retriever_for(house.store, house.index, house.embedder, folder / "lexical")
-        plan = PlanPrompt(house.store, retrievers, access.composer)
+        plan = PlanPrompt(house.store, retrievers, composers(access))
         yield World(house, server, access, folder, plan)
         access.close()
     house.store.close()
@@ -99,7 +105,7 @@ def test_after_a_restart_too(world: World) -> None:
     first = world.make(seed=9)
     before = len(world.server.seen)
     again = LanguageModel(world.folder, world.access.settings)
-    plan = PlanPrompt(world.house.store, world.plan._retrievers, again.composer)
+    plan = PlanPrompt(world.house.store, world.plan._retrievers, composers(again))
     settings = with_values(Settings(), {"selection": {"composer": "chat"}})
     assert plan(PlanRequest(PROMPT, seeds=(9, 10), settings=settings)) == first
     assert len(world.server.seen) == before
@@ -115,7 +121,7 @@ def test_a_failure_is_not_remembered(world: World) -> None:
 
 def test_without_a_server_the_rules_say_so(world: World, tmp_path: Path) -> None:
     access = LanguageModel(tmp_path, Chat())
-    plan = PlanPrompt(world.house.store, world.plan._retrievers, access.composer)
+    plan = PlanPrompt(world.house.store, world.plan._retrievers, composers(access))
     made = plan(
         PlanRequest(PROMPT, settings=with_values(Settings(), {"selection": {"composer": "chat"}}))
     )

@@ -1,9 +1,10 @@
-"""Operations on the catalogue: index folders, search, show and edit entries."""
+"""Operations on the catalogue: read and index folders, search, show and edit entries."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,6 +14,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits, Entry
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.family import display_name
+from stylus_ext.core.generation import EngineAnswerState, FolderState
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folder
 from stylus_ext.engine.downloads import CardPictures
@@ -20,10 +22,12 @@ from stylus_ext.engine.requests import (
     BrowseInput,
     CardsInput,
     EditInput,
+    FoldersInput,
     IndexInput,
     KeyInput,
     SearchInput,
 )
+from stylus_ext.selection.plan import Deadline
 
 _LONGEST = 300
 _HUGGING_FACE = "huggingface.co"
@@ -214,3 +218,18 @@ def picture(
     card = catalogue.entry(request.key).card
     data = pictures.small(card, lambda: progress.report("fetching a picture", 0))
     return {"type": "image/jpeg", "data": base64.b64encode(data).decode("ascii")}
+
+
+def folders(catalogue: Catalogue, request: FoldersInput, progress: Progress) -> dict[str, Any]:
+    started = time.perf_counter()
+    deadline = Deadline(request.deadline_s)
+    read = catalogue.read_folders(request.lora_dirs, progress, deadline, wait=request.wait)
+    whole = read.state is FolderState.READ and read.index_complete
+    state = EngineAnswerState(
+        folders=read.state, index_complete=read.index_complete, repeatable=whole
+    )
+    return {
+        "state": state.to_json(),
+        "notes": [{"code": note.code, "text": note.text} for note in read.notes],
+        "elapsed_ms": round((time.perf_counter() - started) * 1000, 1),
+    }

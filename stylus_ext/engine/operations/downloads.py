@@ -1,27 +1,22 @@
-"""Operations on downloaded files: fetch, discard and list them; what a plan may fetch."""
+"""Operations on downloaded files: fetch, discard and list them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.downloads import discard as delete_unused
 from stylus_ext.downloads.fetch import FetchMissing
 from stylus_ext.engine.catalogue import Catalogue, checked_folders
-from stylus_ext.engine.downloads import Downloads
-from stylus_ext.engine.requests import DiscardInput, FetchInput, PlanningInput
+from stylus_ext.engine.downloads import OFF, Downloads
+from stylus_ext.engine.requests import DiscardInput, FetchInput
 
 _MOST_FAVOURITES = 100_000
-OFF = (
-    'Downloads are off. Switch them on with --download, in settings.json ({"downloads":'
-    ' {"download": true}}) or on the WebUI\'s settings page.'
-)
 
 
 def fetch(
@@ -63,11 +58,11 @@ def discard(
     """Deletes fetched files that are unused for long and not marked `always`."""
     store = catalogue.store
     always = store.search("", Filter(state="always", on_disk=True), limit=_MOST_FAVOURITES)
-    favourites = ledger_keys(catalogue, downloads, {entry.key for entry in always.entries})
+    favourites = downloads.ledger_keys({entry.key for entry in always.entries})
     only = None
     if request.keys is not None:
         keys = {catalogue.entry(key).key for key in request.keys}
-        only = ledger_keys(catalogue, downloads, keys)
+        only = downloads.ledger_keys(keys)
     found = list(
         delete_unused(
             downloads.ledger,
@@ -116,44 +111,6 @@ def storage(catalogue: Catalogue, downloads: Downloads) -> dict[str, Any]:
         "left": downloads.caps().left,
         "keep_free": downloads.keep_free,
     }
-
-
-def note_use(catalogue: Catalogue, downloads: Downloads, keys: Iterable[AdapterKey]) -> None:
-    """Records that a plan uses these adapters."""
-    downloads.note_use(keys, lambda new: ledger_keys(catalogue, downloads, new))
-
-
-def fetch_policy(
-    downloads: Downloads, request: PlanningInput
-) -> tuple[FetchPolicy | None, list[Note]]:
-    """What the plan may pick beyond the files on disk, with notes.
-
-    `without` in the request: fetching is over, and these files did not arrive.
-    """
-    if not request.downloads:
-        return None, []
-    if not downloads.on:
-        return None, [Note("downloads_off", f"Only LoRAs on disk were considered. {OFF}")]
-    if request.inventory is not None or not request.lora_dirs:
-        text = (
-            "Only LoRAs on disk were considered: this engine does not see the folder to fetch into."
-        )
-        return None, [Note("downloads_off", text)]
-    if request.without is None:
-        return FetchPolicy(downloads.caps()), []
-    failed = frozenset(AdapterKey.parse(file.key) for file in request.without)
-    return FetchPolicy(None, failed), [Note("not_fetched", file.text) for file in request.without]
-
-
-def ledger_keys(
-    catalogue: Catalogue, downloads: Downloads, keys: Collection[AdapterKey]
-) -> set[str]:
-    """The ledger's keys of these adapters: an entry may have been merged with another since its
-    file was fetched.
-    """
-    own = {AdapterKey.parse(file.key) for file in downloads.ledger.own()}
-    merged = catalogue.store.resolve(own)
-    return {str(key) for key in own if merged.get(key, key) in keys}
 
 
 def _would_fetch(downloads: Downloads, entry: Entry) -> dict[str, Any]:

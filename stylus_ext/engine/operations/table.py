@@ -14,8 +14,6 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.engine.operations import (
     catalogue,
     downloads,
-    folders,
-    generation,
     plan,
     sources,
     status,
@@ -83,10 +81,8 @@ def perform(
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    "generation": Operation(
-        GenerationInput, generation.generation, late=generation.late_generation
-    ),
-    "folders": Operation(FoldersInput, lambda s, r, p: folders.folders(s.catalogue, r, p)),
+    "generation": Operation(GenerationInput, plan.generation, late=plan.late_generation),
+    "folders": Operation(FoldersInput, lambda s, r, p: catalogue.folders(s.catalogue, r, p)),
     "plan": Operation(PlanInput, plan.plan, late=plan.late_plan),
     "search": Operation(SearchInput, lambda s, r, _: catalogue.search(s.catalogue, r)),
     "browse": Operation(BrowseInput, lambda s, r, _: catalogue.browse(s.catalogue, s.pictures, r)),
