@@ -20,7 +20,7 @@ from stylus_ext.core.settings import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CatalogueCounts:
     """Entry counts; `families` gives the total and the number on disk per family."""
 
     entries: int
@@ -38,7 +38,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class OldPicture:
+class PastPicture:
     """A past picture; `prompt` is without its tags, `used` are their names and weights."""
 
     name: str
@@ -48,7 +48,7 @@ class OldPicture:
     used: tuple[tuple[str, float], ...] = ()
 
 
-def endless() -> float | None:
+def no_limit() -> float | None:
     return None
 
 
@@ -57,7 +57,7 @@ class PlanContext:
     """The seed of a plan; `left` returns the remaining seconds, None for no limit."""
 
     seed: int = 0
-    left: Callable[[], float | None] = field(default=endless, compare=False, repr=False)
+    left: Callable[[], float | None] = field(default=no_limit, compare=False, repr=False)
 
 
 NO_CONTEXT = PlanContext()

@@ -8,7 +8,7 @@ from collections import Counter
 from stylus_ext.catalogue.store.codec import from_column, query, to_column
 from stylus_ext.catalogue.store.database import Database, read_meta
 from stylus_ext.catalogue.store.entries import listed_name
-from stylus_ext.core.ports import Filter, Tally
+from stylus_ext.core.ports import CatalogueCounts, Filter
 
 MOST = 5_000
 """So many are counted and can be paged through once there is a text."""
@@ -110,13 +110,13 @@ _UNNAMED = """SELECT count(*) FROM files f WHERE f.key NOT LIKE 'civitai:%'
 
 
 class CatalogueStats:
-    """Implements `Tallies`."""
+    """Counts the catalogue, kept until it changes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: tuple[str, Tally] | None = None
+        self._known: tuple[str, CatalogueCounts] | None = None
 
-    def tally(self) -> Tally:
+    def tally(self) -> CatalogueCounts:
         with self._database.snapshot() as connection:
             revision = read_meta(connection, "revision")
             known = self._known
@@ -125,7 +125,7 @@ class CatalogueStats:
             return known[1]
 
 
-def _counted(connection: sqlite3.Connection) -> Tally:
+def _counted(connection: sqlite3.Connection) -> CatalogueCounts:
     families: Counter[str] = Counter()
     here: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -138,7 +138,7 @@ def _counted(connection: sqlite3.Connection) -> Tally:
         states[state] += number
         refined += number * is_refined
         bare += number * (is_bare and on_disk)
-    return Tally(
+    return CatalogueCounts(
         entries=families.total(),
         on_disk=here.total(),
         families={name: (number, here[name]) for name, number in families.most_common()},

@@ -104,7 +104,7 @@ _PARTED = " "
 
 
 class LentIndex:
-    """Implements `VectorIndex` and `Lender`."""
+    """Implements `VectorIndex`."""
 
     def __init__(self, own: ChromaIndex | LateIndex, folder: Path, dimensions: int) -> None:
         self._own, self._dimensions = own, dimensions

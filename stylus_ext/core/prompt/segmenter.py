@@ -46,7 +46,7 @@ PLAIN = LONGEST + 6
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """`places[i]` are the first word of run `i` and the end; `beside[i]` its neighbours or -1."""
+    """`places[i]` are the first word of run `i` and its end; `neighbours[i]` -1 if none."""
 
     words: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
@@ -93,7 +93,7 @@ def possible_runs(text: str) -> Runs:
     )
 
 
-def numbers(found: Runs, tokens: Floats) -> Floats:
+def network_input(found: Runs, tokens: Floats) -> Floats:
     """Network input: one row per run, from token vectors with one row per word."""
     none = np.zeros((1, tokens.shape[1]), dtype=np.float32)
     every = np.concatenate([tokens, none])  # -1: no neighbour
@@ -185,7 +185,7 @@ class Segmenter:
         """Score of each run, 0..1."""
         lines = [self.words.get(word, UNKNOWN) for word in found.words]
         tokens = np.concatenate([self.vectors[lines], found.classes], axis=1)
-        inner = np.maximum(numbers(found, tokens) @ self.hidden + self.bias, 0.0)
+        inner = np.maximum(network_input(found, tokens) @ self.hidden + self.bias, 0.0)
         worth: Floats = (1.0 / (1.0 + np.exp(-(inner @ self.out + np.float32(self.rest))))).astype(
             np.float32
         )

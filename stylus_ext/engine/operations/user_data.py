@@ -8,7 +8,7 @@ from typing import Any
 from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.plan import Plan
-from stylus_ext.core.ports import OldPicture, Progress
+from stylus_ext.core.ports import PastPicture, Progress
 from stylus_ext.core.recipes import Recipe, recipe_json, recipe_of
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folder
@@ -87,7 +87,7 @@ def rehearse(
     }
 
 
-def _picture_row(picture: OldPicture, plan: Plan) -> dict[str, Any]:
+def _picture_row(picture: PastPicture, plan: Plan) -> dict[str, Any]:
     """`same`: the plan picks what the picture used."""
     stems = {tag.key: tag.stem for tag in plan.tags}
     return {

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.prompt.segmenter import CLASSES, EDGES, LONGEST, PLAIN, numbers, possible_runs
+from stylus_ext.core.prompt.segmenter import (
+    CLASSES,
+    EDGES,
+    LONGEST,
+    PLAIN,
+    network_input,
+    possible_runs,
+)
 
 SENTENCES = st.one_of(
     st.text(),
@@ -68,7 +75,7 @@ def test_words_within_are_added_up() -> None:
     values = dict(
         zip(
             map(tuple, found.places.tolist()),
-            numbers(found, tokens)[:, : EDGES + 1].tolist(),
+            network_input(found, tokens)[:, : EDGES + 1].tolist(),
             strict=True,
         )
     )
@@ -83,7 +90,7 @@ def test_whatever_is_written_the_numbers_fit_together(text: str) -> None:
     found = possible_runs(text)
     assert found.classes.shape == (len(found.words), CLASSES)
     assert (found.classes[:, -12:].sum(axis=1) == 1).all()
-    values = numbers(found, found.classes)
+    values = network_input(found, found.classes)
     assert values.shape == (len(found.places), (EDGES + 1) * CLASSES + PLAIN)
     assert np.isfinite(values).all()
     for first, behind in found.places.tolist():

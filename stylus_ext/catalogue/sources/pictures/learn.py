@@ -27,7 +27,7 @@ from stylus_ext.catalogue.sources.pictures.triggers import find_triggers, split_
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.file_names import TagNames
-from stylus_ext.core.ports import OldPicture, Progress, Sighting
+from stylus_ext.core.ports import PastPicture, Progress, Sighting
 
 SOURCE = "pictures"
 MAX_RECENT = 2000
@@ -47,9 +47,9 @@ StemFinder = Callable[[str, str], str]
 logger = logging.getLogger(__name__)
 
 
-def recent_pictures(folders: Sequence[Path], count: int, progress: Progress) -> list[OldPicture]:
+def recent_pictures(folders: Sequence[Path], count: int, progress: Progress) -> list[PastPicture]:
     """The newest pictures that have a prompt, each prompt once."""
-    found: dict[tuple[str, str], OldPicture] = {}
+    found: dict[tuple[str, str], PastPicture] = {}
     newest = heapq.nlargest(MAX_RECENT, _dated_files(folders))
     for number, (_, path) in enumerate(newest):
         if len(found) >= count:
@@ -58,7 +58,7 @@ def recent_pictures(folders: Sequence[Path], count: int, progress: Progress) -> 
         with contextlib.suppress(InvalidInput, OSError):
             text = read_infotext(Path(path))
             if text.strip():
-                picture = _old_picture(Path(path).name, parse_infotext(text))
+                picture = _past_picture(Path(path).name, parse_infotext(text))
                 found.setdefault((picture.prompt, picture.negative), picture)
     return [picture for picture in found.values() if picture.prompt]
 
@@ -73,14 +73,14 @@ def _dated_files(folders: Sequence[Path]) -> Iterator[tuple[float, str]]:
                         yield os.path.getmtime(path), path  # noqa: PTH204
 
 
-def _old_picture(name: str, infotext: Infotext) -> OldPicture:
+def _past_picture(name: str, infotext: Infotext) -> PastPicture:
     """The picture with the prompt as the user wrote it: without tags, and before Stylus."""
     prompt, tags = split_tags(infotext.prompt)
     before, _ = split_tags(infotext.parameters.get(_PROMPT_BEFORE_STYLUS, ""))
     seed = infotext.parameters.get("Seed", "")
     number = int(seed) if seed.isdecimal() and len(seed) < len(str(_MAX_SEED)) else 0
     used = tuple((tag.name, 1.0 if tag.weight is None else tag.weight) for tag in tags)
-    return OldPicture(name, before or prompt, infotext.negative, number, used)
+    return PastPicture(name, before or prompt, infotext.negative, number, used)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
 from stylus_ext.core.errors import Cancelled
-from stylus_ext.core.ports import OldPicture
+from stylus_ext.core.ports import PastPicture
 from tests.catalogue.sources.pictures.making import infotext, write_png
 from tests.fakes import Watch
 
@@ -19,7 +19,7 @@ def put(folder: Path, number: int, text: str) -> Path:
     return path
 
 
-def prompts(found: list[OldPicture]) -> list[str]:
+def prompts(found: list[PastPicture]) -> list[str]:
     return [picture.prompt for picture in found]
 
 
@@ -33,7 +33,7 @@ def test_the_newest_come_first_and_no_prompt_twice(tmp_path: Path) -> None:
 def test_tags_are_what_was_used_and_no_part_of_the_prompt(tmp_path: Path) -> None:
     put(tmp_path, 1, infotext("a fox <lora:my_fox:0.6>, rain <lora:wet>", Seed="77"))
     assert recent_pictures([tmp_path], 5, Watch()) == [
-        OldPicture(
+        PastPicture(
             "001.png",
             "a fox , rain",
             "bad hands, (worst quality:1.4)",
@@ -61,7 +61,7 @@ def test_pictures_without_prompt_and_broken_ones_are_skipped(tmp_path: Path) -> 
     inner.mkdir()
     put(inner, 3, infotext("a tree", Seed="9" * 30))
     assert recent_pictures([tmp_path, tmp_path / "nowhere"], 5, Watch()) == [
-        OldPicture("003.png", "a tree", "bad hands, (worst quality:1.4)", 0)
+        PastPicture("003.png", "a tree", "bad hands, (worst quality:1.4)", 0)
     ]
 
 
