@@ -103,7 +103,7 @@ class Composition:
     def __post_init__(self) -> None:
         keys = [pick.key for pick in self.picks]
         if len(set(keys)) != len(keys):
-            raise InvalidInput("An adapter stands twice in one composition.")
+            raise InvalidInput("An adapter occurs twice in one composition.")
         starts = {task.start for task in self.tasks}
         if len(starts) != len(self.tasks):
             raise InvalidInput("Two tasks of a composition begin at the same place of the prompt.")

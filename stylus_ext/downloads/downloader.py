@@ -201,7 +201,7 @@ class _DownloadTask:
             except NotFetched as error:
                 if not part.joined or error.code not in BAD_CONTENTS:
                     raise
-            logger.info("%s is fetched once more, from the beginning", self._card.key)
+            logger.info("%s is downloaded again from the beginning", self._card.key)
             part.clear(offer.sha256)
         message = (
             f"{self._what} does not match the SHA256 stated by {self._of.source.name};"
@@ -248,7 +248,7 @@ class _DownloadTask:
             self._of.picture(self._card.preview, path, self._check)
         except (Cancelled, StoreProblem) as error:
             logger.warning(
-                "%s lies at %s without all that belongs beside it: %s",
+                "%s was downloaded to %s, but its side files are incomplete: %s",
                 self._card.key,
                 path.name,
                 error,

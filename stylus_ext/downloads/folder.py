@@ -131,7 +131,7 @@ class LoraFolderWriter:
             ) from error
         if not real.is_relative_to(root):
             raise InvalidInput(
-                f"{folder} leads out of the LoRA folder. Switch subfolders off (--no-by-family)."
+                f"{folder} is outside the LoRA folder. Switch subfolders off (--no-by-family)."
             )
         return real
 
@@ -170,7 +170,7 @@ class LoraFolderWriter:
                 check()
                 target = folder / (wanted({*self._stems(), *self.names(), *refused}) + SUFFIX)
                 if target.resolve().parent != folder:
-                    raise InvalidInput(f"{target.name} is no name for a file.")
+                    raise InvalidInput(f"{target.name} is not a valid file name.")
                 if _place_exclusively(part, target):
                     return target
                 refused.add(target.name.removesuffix(SUFFIX))

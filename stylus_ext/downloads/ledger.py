@@ -103,7 +103,7 @@ class Ledger:
             if isinstance(fields, dict):
                 yield fields
             else:
-                logger.warning("a line of %s cannot be read and is passed over", FILE)
+                logger.warning("a line of %s cannot be read and is skipped", FILE)
 
 
 def _parse_file(fields: Mapping[str, Any]) -> LedgerFile | None:
@@ -213,7 +213,7 @@ def _free(folder: Path) -> int:
         return shutil.disk_usage(folder).free
     except OSError as error:
         raise Unavailable(
-            f"The disk of {folder} cannot be asked how much is free: {error.strerror or error}."
+            f"The free space of {folder} cannot be read: {error.strerror or error}."
         ) from error
 
 

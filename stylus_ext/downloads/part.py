@@ -155,8 +155,8 @@ def open_part(folder: Path, identity: str, sha256: str, check: Callable[[], None
         return PartFile(path, os.open(path, _EXCLUSIVE, 0o644), PartState(sha256))
     except OSError as error:
         raise StoreProblem(
-            f"Nothing can be fetched into {folder}: {error.strerror or error}. Check that folder"
-            " and its rights."
+            f"The download folder {folder} cannot be used: {error.strerror or error}."
+            " Check that folder and its rights."
         ) from error
 
 

@@ -58,15 +58,16 @@ def check_whole(path: Path, size: int, what: str) -> None:
     if size < _SHORTEST:
         raise NotFetched(
             "too_short",
-            f"What came for {what} has only {size} bytes; nothing was kept. Try again later.",
+            f"The file received for {what} has only {size} bytes; nothing was"
+            " kept. Try again later.",
         )
     try:
         read_header(path)
     except BadLoraFile as error:
         raise NotFetched(
             "damaged",
-            f"What came for {what} is damaged: {error.why or error}. Nothing was kept; try again"
-            " later.",
+            f"The file received for {what} is damaged: {error.why or error}. Nothing was"
+            " kept; try again later.",
         ) from error
 
 

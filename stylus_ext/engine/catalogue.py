@@ -177,12 +177,12 @@ class Catalogue:
         self, folders: Sequence[str], progress: Progress, deadline: Deadline, wait: bool
     ) -> tuple[FolderState, list[Note]]:
         if not self._locked(progress, deadline, wait):
-            text = "The catalogue is just being brought up to date; this plan used what was there."
+            text = "The catalogue is being updated; this plan used its previous state."
             return FolderState.BUSY, [Note("busy", text)]
         try:
             read = self.index_folders(folders, _DeadlineProgress(progress, deadline))
         except DeadlineExceeded as error:
-            note = Note("late", f"The LoRA folder was not read to its end: {error}")
+            note = Note("late", f"The LoRA folder was not read completely: {error}")
             return FolderState.LATE, [note]
         finally:
             self.write_lock.release()

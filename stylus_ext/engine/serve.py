@@ -90,7 +90,7 @@ class Lifecycle:
         if self.reason:
             return
         self.ended(reason)
-        logger.info("the engine is to end: %s", reason)
+        logger.info("the engine stops: %s", reason)
         self._end()
 
     def _end_with_parent(self, wait: Callable[[], None]) -> None:

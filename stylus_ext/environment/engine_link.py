@@ -26,7 +26,7 @@ class EngineLink:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EngineGone(
-                f"{url} is no address of an engine. Use one like http://127.0.0.1:7870."
+                f"{url} is not the address of an engine. Use one like http://127.0.0.1:7870."
             )
         self.url = url
         self._token = token
@@ -71,10 +71,10 @@ class EngineLink:
             content = json.loads(text) if text else {}
         except ValueError as error:
             raise EngineGone(
-                f"The server at {self.url} is no engine of Stylus (status {status}, no JSON)."
+                f"The server at {self.url} is not a Stylus engine (status {status}, no JSON)."
             ) from error
         if not isinstance(content, dict):
-            raise EngineGone(f"The server at {self.url} is no engine of Stylus (status {status}).")
+            raise EngineGone(f"The server at {self.url} is not a Stylus engine (status {status}).")
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             detail = content.get("error")
             detail = detail if isinstance(detail, dict) else {}
@@ -110,7 +110,7 @@ def stop(data_dir: Path, wait_s: float = 10.0) -> bool:
         if _ended(address.pid, wait_s):
             return True
     raise SetupProblem(
-        f"The engine (process {address.pid}) does not end. Please end that process and start again."
+        f"The engine (process {address.pid}) does not stop. End that process and start again."
     )
 
 

@@ -131,7 +131,7 @@ def test_a_key_is_written_tried_and_deleted_and_never_shown(busy: Desk, browser:
         tab.part("key_civitai").fill(SECRET)
         here.picture(f"{busy.server.gradio}-keys")
         tab.part("key_enter_civitai").click()
-        tab.wait_for("keys_line", "key is kept")
+        tab.wait_for("keys_line", "key was saved")
         assert SECRET in (busy.folder / "stylus" / "civitai.key").read_text("utf-8")
         assert tab.part("key_civitai").input_value() == ""
         assert tab.part("key_chat").input_value() == "half typed"
@@ -156,7 +156,7 @@ def test_the_chat_servers_key_is_kept_and_tried_at_that_server(
         assert SECRET not in str(seer.seen[-1].headers)
         tab.part("key_chat").fill(SECRET)
         tab.part("key_enter_chat").click()
-        tab.wait_for("keys_line", "key is kept")
+        tab.wait_for("keys_line", "key was saved")
         tab.part("key_check_chat").click()
         tab.wait_for("keys_line", "answers.")
         assert seer.seen[-1].headers["authorization"] == f"Bearer {SECRET}"

@@ -93,8 +93,7 @@ class SqliteStore:
             torn = self._journal.repair()
             caught = user_edits.replay(batch, self._journal)
         message = (
-            "The last line of user.jsonl was unfinished and is passed over; all before it is in"
-            " place."
+            "The last line of user.jsonl was unfinished and is skipped; all before it is in place."
         )
         return [*([Note("user_journal_repaired", message)] if torn else []), *caught.notes(torn)]
 

@@ -150,7 +150,9 @@ def keys(services: Services, request: KeysInput) -> dict[str, Any]:
         raise InvalidInput("Name one service, and one of 'enter', 'forget' and 'check'.")
     done = ""
     if service is not None and request.enter:
-        done = f"The key is kept. It is sent to {services.enter_key(service, request.enter)} only."
+        done = (
+            f"The key was saved. It is sent to {services.enter_key(service, request.enter)} only."
+        )
     elif service is not None and request.forget:
         done = "The key is deleted." if services.forget_key(service) else "There was no key."
     elif service is not None and request.check:
