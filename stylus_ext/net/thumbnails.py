@@ -170,7 +170,7 @@ class RemotePictures:
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     origins: Collection[str] = ORIGINS
     limits: TimeLimits = _LIMITS
-    patience_s: float = 30.0
+    timeout_s: float = 30.0
     http: Http = field(init=False)
 
     def __post_init__(self) -> None:
@@ -190,7 +190,7 @@ class RemotePictures:
         if not self.allows(url):
             raise NotAPicture(f"Pictures are not fetched from {safe_url(url)}.")
         with self.http.stream(url, check=check) as response:
-            data = response.beginning(self.thumbnails.largest, self.patience_s)
+            data = response.beginning(self.thumbnails.largest, self.timeout_s)
             stated = response.headers.get("content-type", "")
         return self.thumbnails.small(data, stated)
 
